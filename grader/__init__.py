@@ -1,0 +1,3 @@
+"""Grade CNN assignments: execute once, grade many times, deliver anywhere."""
+
+__version__ = "0.1.0"

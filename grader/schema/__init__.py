@@ -1,0 +1,1 @@
+"""The documents every room speaks, their versions, and the error tree."""

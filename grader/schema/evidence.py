@@ -1,0 +1,466 @@
+"""Evidence: what an execution showed, typed. A grade is computed from this and nothing else."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from grader.schema.base import Assurance, Document, Json
+from grader.schema.submission import Run
+
+__all__ = [
+    "EVIDENCE_VERSION",
+    "AccuracyFact",
+    "ArrayFact",
+    "AxesFact",
+    "CallFact",
+    "CallbackFact",
+    "CellFact",
+    "CompileFact",
+    "DatasetFact",
+    "EmulationFact",
+    "EvaluateFact",
+    "Evidence",
+    "FigureFact",
+    "FitFact",
+    "LabelFact",
+    "LayerFact",
+    "LineFact",
+    "LossFact",
+    "ModelFact",
+    "NamedArrayFact",
+    "OptimizerFact",
+    "PredictFact",
+    "RowsFact",
+    "SaveFact",
+    "TrainableFact",
+    "TransformFact",
+]
+
+EVIDENCE_VERSION = 1
+"""1: first version."""
+
+Shape = tuple[int | None, ...]
+
+
+class CellFact(Document):
+    """One cell of the executed notebook."""
+
+    index: int
+    """Position in the notebook's `cells`, from 0."""
+    kind: Literal["code", "markdown", "raw"]
+    source: str
+    """Cut to 20,000 characters."""
+    output: str = ""
+    """The text it printed or showed, cut to 4,000 characters."""
+    images: int = 0
+    """Number of images among its outputs."""
+    error: str | None = None
+    """The exception's class, if it raised."""
+    executed: bool = False
+    submitted_count: int | None = None
+    """`execution_count` in the file as it was handed in."""
+
+
+class RowsFact(Document):
+    """Which rows of a known data set an array holds."""
+
+    dataset: str
+    counts: Mapping[str, int]
+    """Rows recognised in each split, such as `{"train": 48000, "test": 0}`."""
+    matched: float
+    """Part of the array's rows that was recognised, 0 to 1."""
+    method: Literal["fingerprint", "labels", "neighbour"]
+    """How they were recognised: by each image's pixels, by the sequence of labels, or by the nearest image."""
+    order: Literal["original", "shuffled"] = "original"
+    start: int | None = None
+    """First row within its split, when the rows are one contiguous piece of one split."""
+    stop: int | None = None
+    duplicates: int = 0
+    """Recognised rows that stand in the array more than once."""
+    file: str | None = None
+    """`.npy` of int32 beside the evidence: the row of each image (train rows first, then test rows), -1 unknown."""
+
+
+class TransformFact(Document):
+    """How raw pixels became the numbers the model was given."""
+
+    kind: Literal["affine", "per_pixel", "per_image", "unknown"]
+    scale: float | None = None
+    """`affine`: given = raw * scale + shift, raw pixels being 0 to 255."""
+    shift: float | None = None
+    file: str | None = None
+    """`per_pixel`: `.npz` beside the evidence with arrays `scale` and `shift` of one image's raw shape."""
+    error: float | None = None
+    """Largest absolute difference between the array and the formula over the rows that were compared."""
+
+
+class ArrayFact(Document):
+    """An array of images that a model was given."""
+
+    shape: Shape
+    dtype: str
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    rows: RowsFact | None = None
+    transform: TransformFact | None = None
+    source: str = "array"
+    """`array`, `tf.data`, `generator`, …"""
+    names: tuple[str, ...] = ()
+    """Variables of the notebook that hold this very array."""
+
+
+class LabelFact(Document):
+    """The labels that went with an array."""
+
+    shape: Shape
+    dtype: str
+    one_hot: bool
+    classes: Mapping[str, int] = Field(default_factory=dict)
+    """Rows per class, at most 1,000 classes; empty where labels are not classes."""
+
+
+class LayerFact(Document):
+    """One layer of a model."""
+
+    name: str
+    cls: str
+    """Class name, such as `Conv2D`; the most specific Keras ancestor for a student's own class."""
+    custom: str | None = None
+    """The student's own class name, for a subclass."""
+    output_shape: Shape | None = None
+    input_shape: Shape | None = None
+    parameters: int
+    trainable: bool
+    config: Mapping[str, Json] = Field(default_factory=dict)
+    """Keras's own `get_config()`, serialised objects reduced to a class name or `{class_name, config}`."""
+    layers: tuple["LayerFact", ...] = ()
+    """Layers of a nested model."""
+    inbound: tuple[str, ...] = ()
+    """Names of the layers it takes its input from."""
+
+
+class ModelFact(Document):
+    """One network of the notebook."""
+
+    id: str
+    """`m1`, `m2` … in the order of their making."""
+    name: str
+    """The notebook's own variable name where there is one, else Keras's name."""
+    cls: str
+    """`Sequential`, `Functional`, or the student's class."""
+    cell: int | None = None
+    event: int | None = None
+    dialect: Literal["keras3", "keras2"]
+    input_shape: Shape | None = None
+    """Without the batch axis; None for several inputs or an unbuilt model."""
+    output_shape: Shape | None = None
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+    layers: tuple[LayerFact, ...] = ()
+    assurance: Assurance = Assurance.RECORDED
+    """`verified` where the predictor loaded the kept model and counted again."""
+    artefact: str | None = None
+    """The kept model, relative to the evidence folder."""
+    artefact_format: Literal["keras", "saved_model", "predictions"] | None = None
+    unkept_reason: str | None = None
+    """Why no artefact was kept of a trained model, or why the kept one did not load."""
+    shares_layers_with: tuple[str, ...] = ()
+    """Ids of models that hold some of the very same layer objects."""
+
+    def flat_layers(self) -> tuple[LayerFact, ...]:
+        """Every layer in order, the layers of nested models in their place."""
+
+        def walk(layers: tuple[LayerFact, ...]) -> tuple[LayerFact, ...]:
+            return tuple(inner for layer in layers for inner in (walk(layer.layers) if layer.layers else (layer,)))
+
+        return walk(self.layers)
+
+
+class OptimizerFact(Document):
+    """An optimizer as it was compiled."""
+
+    cls: str
+    learning_rate: float | None = None
+    """None where it is a schedule; the schedule stands in `config`."""
+    config: Mapping[str, Json] = Field(default_factory=dict)
+
+
+class LossFact(Document):
+    """A loss as it was compiled."""
+
+    name: str
+    """Canonical: `sparse_categorical_crossentropy`, whatever way it was written; a custom function's own name."""
+    from_logits: bool | None = None
+    """None where the loss has no such setting."""
+    custom: bool = False
+    config: Mapping[str, Json] = Field(default_factory=dict)
+
+
+class CompileFact(Document):
+    """One `compile`."""
+
+    event: int
+    cell: int | None
+    model: str
+    optimizer: OptimizerFact | None
+    loss: LossFact | None
+    metrics: tuple[str, ...] = ()
+    trainable: Mapping[str, bool] = Field(default_factory=dict)
+    """Layer name → trainable at that moment."""
+
+
+class CallbackFact(Document):
+    """A callback given to a training."""
+
+    cls: str
+    """Class name; the Keras ancestor for a student's subclass (`Callback` when it is their own)."""
+    custom: str | None = None
+    config: Mapping[str, Json] = Field(default_factory=dict)
+    """Its plain attributes (`monitor`, `patience`, `restore_best_weights` …)."""
+
+
+class FitFact(Document):
+    """One training, by `fit` or by a loop of the student's own."""
+
+    event: int
+    """The event that began it."""
+    cell: int | None
+    model: str
+    kind: Literal["fit", "custom_loop"] = "fit"
+    status: Literal["completed", "stopped_by_budget", "stopped_early", "interrupted", "error", "unfinished"]
+    """`stopped_by_budget`: the grader stopped it at an epoch's end; `stopped_early`: a callback did;
+    `unfinished`: the kernel ended while it ran."""
+    epochs_asked: int | None = None
+    epochs_done: int = 0
+    batch_size: int | None = None
+    steps: int | None = None
+    """Batches per epoch."""
+    total_steps: int | None = None
+    seconds: float | None = None
+    history: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    learning_rates: tuple[float, ...] = ()
+    """Rate used in each epoch's last step, where it could be read."""
+    step_rates: tuple[float, ...] = ()
+    """Rate at evenly spaced steps (at most 500), where a callback or schedule changes it by step."""
+    x: ArrayFact | None = None
+    y: LabelFact | None = None
+    validation: Literal["none", "data", "split"] = "none"
+    validation_split: float | None = None
+    val_x: ArrayFact | None = None
+    val_y: LabelFact | None = None
+    overlap: int | None = None
+    """Rows that stand in both the training and the validation data; None where rows are not known."""
+    callbacks: tuple[CallbackFact, ...] = ()
+    compiled: int | None = None
+    """Event of the `compile` in force."""
+    trainable: Mapping[str, bool] = Field(default_factory=dict)
+    digests_before: Mapping[str, str] = Field(default_factory=dict)
+    """Layer name → digest of its weights."""
+    digests_after: Mapping[str, str] = Field(default_factory=dict)
+    device: str = ""
+    error: str | None = None
+
+    @property
+    def changed_layers(self) -> tuple[str, ...]:
+        """Layers with weights that this training changed."""
+        return tuple(n for n, before in self.digests_before.items() if self.digests_after.get(n, before) != before)
+
+
+class EvaluateFact(Document):
+    """One `evaluate`."""
+
+    event: int
+    cell: int | None
+    model: str
+    x: ArrayFact | None = None
+    results: Mapping[str, float] = Field(default_factory=dict)
+
+
+class PredictFact(Document):
+    """One `predict`."""
+
+    event: int
+    cell: int | None
+    model: str
+    x: ArrayFact | None = None
+    output_shape: Shape | None = None
+
+
+class CallFact(Document):
+    """Direct calls `model(x, training=…)` of one model in one cell, counted."""
+
+    event: int
+    cell: int | None
+    model: str
+    training: bool | None
+    count: int
+    x: ArrayFact | None = None
+    outputs_differ: bool | None = None
+    """Whether two calls on the same input gave different outputs; None where not seen."""
+
+
+class TrainableFact(Document):
+    """A change of a layer's or model's `trainable`."""
+
+    event: int
+    cell: int | None
+    layer: str
+    model: str | None = None
+    before: bool
+    after: bool
+
+
+class SaveFact(Document):
+    """A save, load, clone or copy of weights."""
+
+    event: int
+    cell: int | None
+    action: Literal["save", "load", "clone", "set_weights", "save_weights", "load_weights"]
+    model: str | None = None
+    other: str | None = None
+    """The model it came from (clone, set_weights) where that is known."""
+    path: str | None = None
+
+
+class DatasetFact(Document):
+    """A data set that the notebook loaded."""
+
+    event: int
+    cell: int | None
+    dataset: str
+    via: str
+    """The call, such as `keras.datasets.mnist.load_data`."""
+    served: bool = True
+    """Whether the grader served it (else the call failed, and `detail` says why)."""
+    detail: str = ""
+
+
+class LineFact(Document):
+    """One plotted line."""
+
+    label: str = ""
+    y: tuple[float, ...] = ()
+    """At most 2,000 values."""
+
+
+class AxesFact(Document):
+    """One pair of axes of a figure."""
+
+    title: str = ""
+    xlabel: str = ""
+    ylabel: str = ""
+    legend: tuple[str, ...] = ()
+    lines: tuple[LineFact, ...] = ()
+    images: int = 0
+    bars: int = 0
+    points: int = 0
+    """Points of scatter plots."""
+
+
+class FigureFact(Document):
+    """A figure that was drawn."""
+
+    event: int
+    cell: int | None
+    title: str = ""
+    axes: tuple[AxesFact, ...] = ()
+
+
+class NamedArrayFact(Document):
+    """An image-like array bound to a variable when a training began or the notebook ended."""
+
+    name: str
+    cell: int | None = None
+    shape: Shape
+    dtype: str
+    low: float | None = None
+    high: float | None = None
+    rows_of: str | None = None
+    """`mnist/train` … where its first rows were recognised."""
+    used: bool = False
+    """Whether it was ever given to a model (or is the base of an array that was)."""
+
+
+class EmulationFact(Document):
+    """Something of another time or place that the grader stood in for."""
+
+    event: int
+    cell: int | None
+    form: str
+    """Stable id, such as `colab.drive.mount`."""
+    message: str
+    """What was done instead, and the modern form where there is one."""
+
+
+class AccuracyFact(Document):
+    """A model's accuracy on one split, computed by the grader or, as a last resort, recorded."""
+
+    model: str
+    dataset: str
+    split: str
+    correct: int
+    total: int
+    value: float
+    low: float
+    """Lower end of the 95 % Wilson interval."""
+    high: float
+    assurance: Assurance
+    how: Literal["keras", "saved_model", "predictions"]
+    """What the predictions were made from."""
+    preprocessing: str
+    """How the grader prepared the images, in words."""
+    note: str = ""
+    """Why the assurance is not `verified`, or how the preparation was found."""
+    predicted: tuple[int, ...] = ()
+    """Predicted class of each image of the split, in the data set's own order."""
+
+
+class Evidence(Document):
+    """Everything one execution showed."""
+
+    version: Literal[1] = 1
+    run: Run
+    versions: Mapping[str, str] = Field(default_factory=dict)
+    """Python, tensorflow, keras, tf_keras, numpy … inside the sandbox."""
+    cells: tuple[CellFact, ...] = ()
+    datasets: tuple[DatasetFact, ...] = ()
+    models: tuple[ModelFact, ...] = ()
+    compiles: tuple[CompileFact, ...] = ()
+    fits: tuple[FitFact, ...] = ()
+    evaluations: tuple[EvaluateFact, ...] = ()
+    predictions: tuple[PredictFact, ...] = ()
+    calls: tuple[CallFact, ...] = ()
+    trainable_changes: tuple[TrainableFact, ...] = ()
+    saves: tuple[SaveFact, ...] = ()
+    figures: tuple[FigureFact, ...] = ()
+    arrays: tuple[NamedArrayFact, ...] = ()
+    emulations: tuple[EmulationFact, ...] = ()
+    accuracies: tuple[AccuracyFact, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What the grader could not read of the record (damaged lines, artefacts over the size cap), in words."""
+
+    def model(self, model_id: str) -> ModelFact | None:
+        """Find a model by its id."""
+        return next((m for m in self.models if m.id == model_id), None)
+
+    def fits_of(self, model_id: str) -> tuple[FitFact, ...]:
+        """Trainings of one model, in order."""
+        return tuple(f for f in self.fits if f.model == model_id)
+
+    def compile_of(self, fit: FitFact) -> CompileFact | None:
+        """The compile that was in force during a training."""
+        return next((c for c in self.compiles if c.event == fit.compiled), None)
+
+    def last_compile(self, model_id: str) -> CompileFact | None:
+        """A model's last compile."""
+        return next((c for c in reversed(self.compiles) if c.model == model_id), None)
+
+    def accuracy(self, model_id: str, dataset: str, split: str) -> AccuracyFact | None:
+        """A model's accuracy on one split, where it is known."""
+        return next(
+            (a for a in self.accuracies if (a.model, a.dataset, a.split) == (model_id, dataset, split)),
+            None,
+        )

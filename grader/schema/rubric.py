@@ -1,0 +1,205 @@
+"""The rubric: what an instructor writes in YAML, typed."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from grader.schema.base import Document, Json
+
+__all__ = [
+    "Criterion",
+    "Dialect",
+    "ManualTask",
+    "MemorySize",
+    "Role",
+    "Rubric",
+    "RunSettings",
+    "Seconds",
+    "Slug",
+    "Test",
+]
+
+_DURATION_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
+_MEMORY_UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def parse_duration(value: object) -> object:
+    """Turn `90 s`, `30 min` or `1 h` into seconds; leave anything else to the validator.
+
+    Raises:
+        ValueError: The text is not a number followed by a unit.
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h)\s*", value)
+    if not match:
+        msg = f"{value!r} is not a duration: write a number and s, min or h, such as `30 min`"
+        raise ValueError(msg)
+    return float(match[1]) * _DURATION_UNITS[match[2]]
+
+
+def parse_memory(value: object) -> object:
+    """Turn `6 GiB` or `512 MiB` into bytes; leave anything else to the validator.
+
+    Raises:
+        ValueError: The text is not a number followed by a unit.
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MiB|GiB)\s*", value)
+    if not match:
+        msg = f"{value!r} is not an amount of memory: write a number and MiB or GiB, such as `6 GiB`"
+        raise ValueError(msg)
+    return int(float(match[1]) * _MEMORY_UNITS[match[2]])
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str), Field(gt=0)]
+MemorySize = Annotated[int, BeforeValidator(parse_memory, json_schema_input_type=int | str), Field(gt=0)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+Dialect = Literal["keras3", "keras2", "auto"]
+
+
+class RunSettings(Document):
+    """How a submission is executed."""
+
+    dialect: Dialect = "auto"
+    """Which Keras the notebook was written for; `auto` recognises it from the notebook."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seeds Python, NumPy, TensorFlow and Keras before the first cell."""
+    time: Seconds = 1800.0
+    """Budget for the whole notebook, in seconds."""
+    fit_time: Seconds = 600.0
+    """Budget for one training; it stops gracefully at an epoch's end."""
+    memory: MemorySize = 6 << 30
+    """Budget for the whole process tree, in bytes."""
+    attempts: int = Field(default=1, ge=1, le=20)
+    """How many times the notebook is executed, each with its own seed."""
+    kernel: str | None = None
+    """Path of another Python to run the notebook with; the grader need not be installed there."""
+
+
+class Role(Document):
+    """Which of a notebook's models is meant; every given condition must hold."""
+
+    has_layer: str | tuple[str, ...] | None = None
+    """Layer classes the model contains."""
+    lacks_layer: str | tuple[str, ...] | None = None
+    """Layer classes the model does not contain."""
+    inputs: tuple[int | None, ...] | None = None
+    """Shape of one input, without the batch axis."""
+    outputs: int | None = Field(default=None, ge=1)
+    """Number of outputs (the last axis of the output shape)."""
+    data: str | None = None
+    """Data set the model was trained on, such as `mnist` or `mnist/train`."""
+    name: str | None = None
+    """The notebook's own variable name for it."""
+    trained: bool | None = None
+    """Whether it was trained at all."""
+    pick: Literal["only", "first", "last", "last_trained", "first_trained", "best", "smallest", "largest"] = "only"
+    """Which one is meant where several match; `only` calls several an ambiguity."""
+
+
+class Test(Document):
+    """One check with its parameters."""
+
+    check: str
+    """The check's name; `grader rubric schema` lists them."""
+    with_: Mapping[str, Json] = Field(default_factory=dict, alias="with")
+    """The check's parameters."""
+
+
+class ManualTask(Document):
+    """Something a person judges."""
+
+    guide: str = Field(min_length=1)
+    """What the person should look for."""
+
+
+class Criterion(Document):
+    """One line of the rubric."""
+
+    id: Slug
+    title: str = ""
+    """What is asked, as the student reads it; the id when it is left out."""
+    points: float = Field(ge=0, le=10_000)
+    """Points for full marks; 0 makes it advice only."""
+    check: str | None = None
+    with_: Mapping[str, Json] = Field(default_factory=dict, alias="with")
+    any_of: tuple[Test, ...] = ()
+    """The best of these findings counts."""
+    all_of: tuple[Test, ...] = ()
+    """The worst of these findings counts."""
+    manual: ManualTask | None = None
+    advice: str = ""
+    """What to tell a student who missed it."""
+    hidden: bool = False
+    """Left out of what students see."""
+    bonus: bool = False
+    """Its points come on top: they do not raise the maximum."""
+
+    @model_validator(mode="after")
+    def _one_way_of_judging(self) -> Self:
+        ways = [
+            name
+            for name, given in (
+                ("check", self.check is not None),
+                ("any_of", bool(self.any_of)),
+                ("all_of", bool(self.all_of)),
+                ("manual", self.manual is not None),
+            )
+            if given
+        ]
+        if len(ways) != 1:
+            said = " and ".join(ways) if ways else "none"
+            msg = f"a criterion has exactly one of check, any_of, all_of, manual; this one has {said}"
+            raise ValueError(msg)
+        if self.with_ and self.check is None:
+            msg = "`with` belongs to `check`; inside any_of and all_of each test has its own `with`"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def tests(self) -> tuple[Test, ...]:
+        """The checks to run, whichever way they are combined; empty for a manual criterion."""
+        if self.check is not None:
+            return (Test.model_validate({"check": self.check, "with": dict(self.with_)}),)
+        return self.any_of or self.all_of
+
+
+class Rubric(Document):
+    """What is graded, how it is executed, and what each criterion is worth."""
+
+    version: Literal[1]
+    id: Slug
+    title: str
+    dataset: Slug
+    """The data set accuracy is verified on."""
+    datasets: tuple[Slug, ...] = ()
+    """Further data sets the notebook may load; the first one is always there."""
+    reference: str | None = None
+    """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
+    run: RunSettings = RunSettings()
+    roles: Mapping[Slug, Role] = Field(default_factory=dict)
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen: set[str] = set()
+        for criterion in self.criteria:
+            if criterion.id in seen:
+                msg = f"two criteria have the id {criterion.id!r}"
+                raise ValueError(msg)
+            seen.add(criterion.id)
+        return self
+
+    @property
+    def max_score(self) -> float:
+        """Points for full marks, bonus points not counted."""
+        return sum(criterion.points for criterion in self.criteria if not criterion.bonus)
+
+    @property
+    def all_datasets(self) -> tuple[str, ...]:
+        """Every data set the notebook may load, the graded one first, each once."""
+        return tuple(dict.fromkeys((self.dataset, *self.datasets)))
