@@ -1,19 +1,19 @@
 """The error tree: what happened, where, and what to do about it.
 
-    GraderError                      (an exit code and a piece of advice each)
-    ├── UsageError                   exit 2   the command line cannot be carried out
-    │   ├── RubricError              exit 2   a rubric file is wrong (file, line, nearest name)
-    │   ├── SubmissionPathError      exit 2   nothing to grade at the given path
-    │   └── IsolationRefusedError    exit 2   strangers' notebooks without a sandbox
-    ├── HarnessError                 exit 3   the grader's own failure: `not_graded`, retried, never a zero
-    │   ├── SandboxError             the sandbox or the kernel did not start
-    │   ├── DatasetMissingError      a data set the rubric needs is not on this machine
-    │   ├── ReferenceMissingError    the rubric names a reference that is missing or stale
-    │   ├── PredictorError           the predictor's sandbox failed
-    │   ├── ArtefactError            kept evidence is damaged or of another version
-    │   └── StorageError             results cannot be written
-    └── StudentError                 exit 0   the submission cannot be executed: a clear grade, not a crash
-        └── NotebookError            not JSON, no cells, another language, too large …
+GraderError                      (an exit code and a piece of advice each)
+├── UsageError                   exit 2   the command line cannot be carried out
+│   ├── RubricError              exit 2   a rubric file is wrong (file, line, nearest name)
+│   ├── SubmissionPathError      exit 2   nothing to grade at the given path
+│   └── IsolationRefusedError    exit 2   strangers' notebooks without a sandbox
+├── HarnessError                 exit 3   the grader's own failure: `not_graded`, retried, never a zero
+│   ├── SandboxError             the sandbox or the kernel did not start
+│   ├── DatasetMissingError      a data set the rubric needs is not on this machine
+│   ├── ReferenceMissingError    the rubric names a reference that is missing or stale
+│   ├── PredictorError           the predictor's sandbox failed
+│   ├── ArtefactError            kept evidence is damaged or of another version
+│   └── StorageError             results cannot be written
+└── StudentError                 exit 0   the submission cannot be executed: a clear grade, not a crash
+    └── NotebookError            not JSON, no cells, another language, too large …
 """
 
 from collections.abc import Callable
