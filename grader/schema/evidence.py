@@ -1,9 +1,10 @@
 """Evidence: what an execution showed, typed. A grade is computed from this and nothing else."""
 
+import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from grader.schema.base import Assurance, Document, Json
 from grader.schema.submission import Run
@@ -41,6 +42,9 @@ EVIDENCE_VERSION = 1
 """1: first version."""
 
 Shape = tuple[int | None, ...]
+
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A float that may be not-a-number: a diverged loss. JSON has `null` for it, which reads back as not-a-number."""
 
 
 class CellFact(Document):
@@ -91,6 +95,9 @@ class TransformFact(Document):
     shift: float | None = None
     file: str | None = None
     """`per_pixel`: `.npz` beside the evidence with arrays `scale` and `shift` of one image's raw shape."""
+    rule: str | None = None
+    """`per_image`: what was done to each image (`standardise`, `minmax`, `max`, `sum`, `centre`, `l2`, `l2_columns`,
+    `l2_rows`); None where each image has a scale and shift of its own that follow none of these."""
     error: float | None = None
     """Largest absolute difference between the array and the formula over the rows that were compared."""
 
@@ -110,6 +117,9 @@ class ArrayFact(Document):
     """`array`, `tf.data`, `generator`, …"""
     names: tuple[str, ...] = ()
     """Variables of the notebook that hold this very array."""
+    mapped: bool = False
+    """Whether something between this array and the model (a `tf.data` map, a generator) may change the numbers; `rows`
+    and `transform` are those of the array before it."""
 
 
 class LabelFact(Document):
@@ -165,6 +175,8 @@ class ModelFact(Document):
     artefact: str | None = None
     """The kept model, relative to the evidence folder."""
     artefact_format: Literal["keras", "saved_model", "predictions"] | None = None
+    fallbacks: Mapping[str, str] = Field(default_factory=dict)
+    """Form → path of further kept forms of the same weights, for when the artefact cannot be used."""
     unkept_reason: str | None = None
     """Why no artefact was kept of a trained model, or why the kept one did not load."""
     shares_layers_with: tuple[str, ...] = ()
@@ -240,10 +252,10 @@ class FitFact(Document):
     """Batches per epoch."""
     total_steps: int | None = None
     seconds: float | None = None
-    history: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
-    learning_rates: tuple[float, ...] = ()
+    history: Mapping[str, tuple[Number, ...]] = Field(default_factory=dict)
+    learning_rates: tuple[Number, ...] = ()
     """Rate used in each epoch's last step, where it could be read."""
-    step_rates: tuple[float, ...] = ()
+    step_rates: tuple[Number, ...] = ()
     """Rate at evenly spaced steps (at most 500), where a callback or schedule changes it by step."""
     x: ArrayFact | None = None
     y: LabelFact | None = None
@@ -276,7 +288,7 @@ class EvaluateFact(Document):
     cell: int | None
     model: str
     x: ArrayFact | None = None
-    results: Mapping[str, float] = Field(default_factory=dict)
+    results: Mapping[str, Number] = Field(default_factory=dict)
 
 
 class PredictFact(Document):
@@ -342,7 +354,7 @@ class LineFact(Document):
     """One plotted line."""
 
     label: str = ""
-    y: tuple[float, ...] = ()
+    y: tuple[Number, ...] = ()
     """At most 2,000 values."""
 
 

@@ -55,7 +55,7 @@ class Session:
         return cls(**values)
 
 
-def plain(value: Any, depth: int = 12) -> Any:
+def plain(value: Any, depth: int = 12) -> Any:  # noqa: PLR0911 - one return a kind of value
     """Reduce a value to what JSON holds: NumPy scalars to numbers, NaN to None, the unknown to its class name.
 
     Args:
@@ -131,6 +131,19 @@ class Recorder:
         self._at_end: list[Callable[[], None]] = []
         self.namespace: dict[str, Any] = {}
         """The notebook's variables (IPython's `user_ns`), once the shell exists."""
+        self.arrays: Any = None
+        """The `ArrayBook`, once the hooks are installed; knows which arrays models were given."""
+        self.cell_ok: bool | None = None
+        """Whether the cell that has just ended raised nothing; None while one runs."""
+        self.cell_began = time.monotonic()
+        """Monotonic time at which the running or last cell began."""
+        self._fits = 0
+        self._finished = False
+
+    def next_fit(self) -> int:
+        """Count the trainings: 1, 2, 3 … are their ids."""
+        self._fits += 1
+        return self._fits
 
     def at_cell_end(self, action: Callable[[], None]) -> None:
         """Call `action` after every code cell, in the order of registration."""
@@ -143,16 +156,22 @@ class Recorder:
     def cell_started(self) -> None:
         """A code cell begins."""
         self.log.cell += 1
+        self.cell_ok = None
+        self.cell_began = time.monotonic()
         self.log.write("cell_start")
 
     def cell_ended(self, *, ok: bool, seconds: float) -> None:
         """A code cell ended: let every hook settle what it holds, whatever one of them does."""
+        self.cell_ok = ok
         for action in self._at_cell_end:
             _safely(action)
         self.log.write("cell_end", ok=ok, seconds=round(seconds, 4))
 
     def finish(self) -> None:
-        """The notebook ended: keep what is to be kept."""
+        """The notebook ended: keep what is to be kept. Only the first call counts."""
+        if self._finished:
+            return
+        self._finished = True
         for action in self._at_end:
             _safely(action)
         self.log.write("end")

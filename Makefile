@@ -1,0 +1,36 @@
+# Two commands on a fresh machine with Python 3.11, git and make: `make demo` and `make test`.
+# `tools/bootstrap.py` builds the environment in .venv from requirements.lock and says what it does.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV := .venv
+ARGS ?=
+
+.PHONY: help environment demo test check lock clean
+
+help:
+	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
+	@echo 'make test     build the environment, run the tests (ARGS="-m slow" for the slow ones)'
+	@echo 'make check    ruff and mypy'
+	@echo 'make lock     resolve requirements.lock again from pyproject.toml'
+	@echo 'make clean    remove the environment and all caches'
+
+environment:
+	@$(PYTHON) tools/bootstrap.py
+
+demo: environment
+	$(VENV)/bin/grader demo $(ARGS)
+
+test: environment
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: environment
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+lock: environment
+	@$(PYTHON) tools/bootstrap.py --lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,98 @@
+"""What a notebook prints, beside what it did."""
+
+import re
+from collections.abc import Iterator
+
+from grader.checks.histories import canonical_metric
+from grader.checks.missing import uses_torch
+from grader.checks.registry import diagnostic
+from grader.checks.words import percent
+from grader.schema.base import spoken_cell
+from grader.schema.evidence import CellFact, Evidence
+from grader.schema.grade import Case, Diagnostic
+
+__all__ = ["contradicted_accuracy", "printed_accuracies"]
+
+_PRINTED = re.compile(
+    r"\bacc(?:uracy)?\b[^\d\n%]{0,30}?(?<![\d.])(?:(?P<percent>\d{1,3}(?:\.\d+)?)\s*%|(?P<part>0?\.\d{2,}|1\.0+))(?![\d.]*\d)",
+    re.IGNORECASE,
+)
+_PROGRESS = re.compile(r"/step|\bETA\b|━|^\s*Epoch\s+\d+|^\s*\d+/\d+\b|\bloss\s*:", re.MULTILINE)
+_LIMITED = re.compile(
+    r"\b(?:threshold|target|goal|aim|wanted|required|at least|baseline|best possible)\b", re.IGNORECASE
+)
+_MARGIN = 0.005
+"""Rounding and another run of the same code explain less than half a percentage point."""
+
+
+@diagnostic("printed-accuracy-contradicted")
+def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
+    """The notebook prints an accuracy that the record does not bear out.
+
+    What it does:
+        Reads numbers that are printed as an accuracy. Where nothing was trained and nothing evaluated, every such
+        number is without ground; otherwise one that lies above everything the trainings, evaluations and the grader's
+        own test came to. Progress bars are left out, and so are notebooks whose trainings could not be recorded.
+
+    Why it matters:
+        A printed number is a claim. Readers rely on it being what the code beside it computed.
+
+    Example:
+        `print("accuracy: 0.995")` in a notebook without a training.
+    """
+    evidence = case.evidence
+    if uses_torch(evidence) is not None or any(f.kind == "custom_loop" and not f.history for f in evidence.fits):
+        return ()
+    known = list(_known(evidence))
+    if not known and (evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations):
+        return ()
+    ceiling = max(known, default=None)
+    notes = []
+    for cell in evidence.cells:
+        value = max(printed_accuracies(cell), default=None)
+        if value is None or (ceiling is not None and value <= ceiling + _MARGIN):
+            continue
+        if ceiling is None:
+            against = "but no network was trained or evaluated in this notebook"
+        else:
+            against = f"but the highest accuracy that any training, evaluation or test came to is {percent(ceiling)}"
+        notes.append(
+            Diagnostic(
+                id="printed-accuracy-contradicted",
+                title="A printed accuracy contradicts the record",
+                cell=cell.index,
+                message=f"{spoken_cell(cell.index).capitalize()} prints an accuracy of {percent(value)}, {against}.",
+                advice=(
+                    "Print what the code computed, for instance the result of `model.evaluate`. The grade rests on the "
+                    "network itself, which is tested outside the notebook."
+                ),
+            )
+        )
+    return tuple(notes)
+
+
+def printed_accuracies(cell: CellFact) -> tuple[float, ...]:
+    """Numbers that a cell printed as an accuracy, as parts of 1.
+
+    Args:
+        cell: A cell; only the output of code counts.
+    """
+    found = []
+    for line in cell.output.splitlines() if cell.kind == "code" else ():
+        if _PROGRESS.search(line) or _LIMITED.search(line):
+            continue
+        for match in _PRINTED.finditer(line):
+            value = float(match["percent"]) / 100 if match["percent"] else float(match["part"])
+            if 0 < value <= 1:
+                found.append(value)
+    return tuple(found)
+
+
+def _known(evidence: Evidence) -> Iterator[float]:
+    for fit in evidence.fits:
+        for name, values in fit.history.items():
+            if canonical_metric(name).removeprefix("val_") == "accuracy":
+                yield from (value for value in values if value == value)  # noqa: PLR0124 - not-a-number is left out
+    for evaluation in evidence.evaluations:
+        yield from (v for name, v in evaluation.results.items() if canonical_metric(name) == "accuracy")
+    yield from (fact.value for fact in evidence.accuracies)

@@ -1,0 +1,130 @@
+"""Pixels that were left as they were."""
+
+from grader.checks.network import Network, is_transform
+from grader.checks.registry import diagnostic
+from grader.checks.words import decimal, listed, number
+from grader.schema.base import spoken_cell
+from grader.schema.evidence import FitFact, ModelFact, NamedArrayFact
+from grader.schema.grade import Case, Diagnostic
+
+__all__ = ["normalised_array_unused", "raw_pixels"]
+
+_RAW_HIGH = 100.0
+"""Pixels brought to a small range stay far below this; raw ones reach 255 in nearly every batch."""
+_SMALL_SPAN = 20.0
+"""Standardised MNIST pixels span about 3.3 and standardised columns rarely more than this."""
+_SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization"})
+_UNKNOWN_LAYERS = frozenset({"Lambda", "Layer"})
+
+
+@diagnostic("raw-pixels")
+def raw_pixels(case: Case) -> tuple[Diagnostic, ...]:
+    """The network was trained on pixels from 0 to 255.
+
+    What it does:
+        Looks at the range of what each training was given, and whether the network scales it in a layer before its
+        first weights.
+
+    Why it matters:
+        Initialisers and learning rates are made for inputs around 1; at 255 times that the first steps are far too
+        large.
+
+    Example:
+        `model.fit(X_train, y_train)` with `X_train` as it was loaded.
+    """
+    notes = []
+    for fit in case.evidence.fits:
+        model = case.evidence.model(fit.model)
+        if not _raw(fit) or fit.x is None or (model is not None and _scales_itself(model)):
+            continue
+        named = f" (`{fit.x.names[0]}`)" if fit.x.names else ""
+        notes.append(
+            Diagnostic(
+                id="raw-pixels",
+                title="Pixels left at 0 to 255",
+                cell=fit.cell,
+                message=(
+                    f"The training in {spoken_cell(fit.cell)} was given pixels{named} from {_figure(fit.x.low)} to "
+                    f"{_figure(fit.x.high)}, and the network does not scale them."
+                ),
+                advice=(
+                    "Divide the images by 255, or begin the network with `Rescaling(1 / 255)`. Weights are initialised "
+                    "for inputs around 1, and larger ones make the first steps of the training too large."
+                ),
+                model=fit.model,
+            )
+        )
+    return tuple(notes)
+
+
+def _figure(value: float | None) -> str:
+    return "?" if value is None else number(value) if float(value).is_integer() else decimal(value)
+
+
+def _raw(fit: FitFact) -> bool:
+    return (
+        fit.x is not None
+        and not fit.x.mapped
+        and fit.x.low is not None
+        and fit.x.high is not None
+        and fit.x.low >= 0
+        and fit.x.high > _RAW_HIGH
+    )
+
+
+def _scales_itself(model: ModelFact) -> bool:
+    for layer in Network(model).layers:
+        if layer.cls in _SCALING_LAYERS or layer.cls in _UNKNOWN_LAYERS or layer.custom is not None:
+            return True
+        if is_transform(layer):
+            return False
+    return False
+
+
+@diagnostic("normalised-array-unused")
+def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
+    """A scaled copy of the images was computed, and the raw images were used.
+
+    What it does:
+        Looks for variables with a scaled copy of the same rows that a training was given raw, which no model was given.
+
+    Why it matters:
+        The scaling that the notebook describes never reached the network.
+
+    Example:
+        `X_trainX = X_train / 255.0`, then `model.fit(X_train, …)`.
+    """
+    raw = [fit for fit in case.evidence.fits if _raw(fit)]
+    if not raw:
+        return ()
+    splits = {f"{f.x.rows.dataset}/{s}" for f in raw if f.x and f.x.rows for s, n in f.x.rows.counts.items() if n}
+    datasets = {split.partition("/")[0] for split in splits}
+    unused = [a for a in case.evidence.arrays if _scaled_copy(a) and not a.used]
+    beside = [a for a in unused if a.rows_of is not None and a.rows_of.partition("/")[0] in datasets]
+    if not any(a.rows_of in splits for a in beside):
+        return ()
+    first = raw[0]
+    names = listed(f"`{array.name}`" for array in beside)
+    trained = f"`{first.x.names[0]}`" if first.x and first.x.names else "the raw images"
+    return (
+        Diagnostic(
+            id="normalised-array-unused",
+            title="A normalised array is never used",
+            cell=first.cell,
+            message=(
+                f"{names} {'holds' if len(beside) == 1 else 'hold'} scaled pixels, but no model was ever given "
+                f"{'it' if len(beside) == 1 else 'them'}: {spoken_cell(first.cell)} trained on {trained}."
+            ),
+            advice=(
+                "Give the scaled arrays to `fit` and `evaluate`. Reusing one name (`x_train = x_train / 255`) leaves "
+                "no raw array behind that can be taken by mistake."
+            ),
+            model=first.model,
+        ),
+    )
+
+
+def _scaled_copy(array: NamedArrayFact) -> bool:
+    if array.low is None or array.high is None or "int" in array.dtype:
+        return False
+    return 0 < array.high - array.low <= _SMALL_SPAN

@@ -1,0 +1,80 @@
+"""The check `input_shape`."""
+
+import math
+
+from pydantic import Field
+
+from grader.checks.missing import missing_model
+from grader.checks.params import Whole, WithModel
+from grader.checks.registry import check
+from grader.checks.words import spoken_shape
+from grader.schema.base import Pointer
+from grader.schema.evidence import Shape
+from grader.schema.grade import Case, Finding
+
+__all__ = ["InputShapeParams", "input_shape", "shape_fits"]
+
+
+class InputShapeParams(WithModel):
+    """Parameters of `input_shape`."""
+
+    shape: tuple[Whole | None, ...] = Field(min_length=1)
+    """Shape of one input without the batch axis; null stands for any size."""
+
+
+@check("input_shape")
+def input_shape(case: Case, params: InputShapeParams) -> Finding:
+    """The network takes inputs of a given shape.
+
+    What it does:
+        Compares the shape of one input, without the batch axis, with the shape asked for.
+
+    Why it matters:
+        A convolution needs height, width and channels; a picture flattened beforehand has lost what lies beside what.
+
+    Parameters:
+        model: a role of the rubric; left out: the network trained last.
+        shape: the shape, such as `[28, 28, 1]`; null stands for any size.
+
+    Example:
+        `{check: input_shape, with: {model: cnn, shape: [28, 28, 1]}}`
+    """
+    model, _ = case.model(params.model)
+    if model is None:
+        return missing_model(case, params.model)
+    seen, wanted = model.input_shape, params.shape
+    passed = seen is not None and shape_fits(seen, wanted)
+    if passed:
+        message = f"`{model.name}` takes inputs of {spoken_shape(seen)}."
+    elif seen is None:
+        message = f"`{model.name}` has no single input shape: it was never built, or it takes several inputs."
+    else:
+        message = f"`{model.name}` takes inputs of {spoken_shape(seen)}; {spoken_shape(wanted)} was asked for."
+    return Finding(
+        status="passed" if passed else "failed",
+        fraction=1.0 if passed else 0.0,
+        message=message,
+        advice="" if passed else _advice(seen, wanted),
+        assurance=model.assurance,
+        measured={"input_shape": _plain(seen), "wanted": _plain(wanted)},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def shape_fits(seen: Shape, wanted: Shape) -> bool:
+    """Whether a shape is the one asked for; None on the wanted side stands for any size."""
+    return len(seen) == len(wanted) and all(w is None or s == w for s, w in zip(seen, wanted, strict=True))
+
+
+def _plain(shape: Shape | None) -> list[int | None] | None:
+    return None if shape is None else list(shape)
+
+
+def _advice(seen: Shape | None, wanted: Shape) -> str:
+    if seen is None or None in seen or None in wanted:
+        return ""
+    if math.prod(n for n in seen if n) != math.prod(n for n in wanted if n):
+        return ""
+    if len(seen) == 1:
+        return "The images were flattened before the network; keep their height and width and let the network flatten."
+    return "The numbers are all there and only the axes differ: reshape the images, or start with a `Reshape` layer."

@@ -1,0 +1,58 @@
+"""What the parameters of checks have in common."""
+
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, Strict, model_validator
+
+from grader.schema.base import Document
+
+__all__ = ["Number", "Params", "Part", "Range", "Whole", "WithModel"]
+
+Number = Annotated[float, Strict()]
+"""A number that was written as a number, not as text."""
+Whole = Annotated[int, Strict()]
+"""A whole number that was written as one."""
+Part = Annotated[float, Strict(), Field(ge=0, le=1)]
+"""A part of a whole, 0 to 1."""
+
+
+class Params(Document):
+    """Base of what may stand under a criterion's `with`; field docstrings become the JSON Schema's descriptions."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class WithModel(Params):
+    """Parameters of a check that looks at one network."""
+
+    model: str | None = None
+    """A role of this rubric; left out: the network that was trained last."""
+
+
+class Range(Params):
+    """Bounds, both included; either may be left out."""
+
+    at_least: Number | None = None
+    """Lower bound."""
+    at_most: Number | None = None
+    """Upper bound."""
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> Self:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            message = f"at_least {self.at_least:g} is above at_most {self.at_most:g}"
+            raise ValueError(message)
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies within the bounds."""
+        above = self.at_least is None or value >= self.at_least
+        return above and (self.at_most is None or value <= self.at_most)
+
+    def __str__(self) -> str:
+        """Say the bounds in words."""
+        if self.at_least is not None and self.at_most is not None:
+            return f"{self.at_least:g} to {self.at_most:g}"
+        if self.at_least is not None:
+            return f"{self.at_least:g} or more"
+        return "anything" if self.at_most is None else f"{self.at_most:g} or less"

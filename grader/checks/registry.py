@@ -1,0 +1,155 @@
+"""Where checks and diagnostics register, and where the rest of the grader finds them."""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import TypeVar, get_type_hints
+
+from pydantic import BaseModel
+
+from grader.schema.errors import HarnessError
+from grader.schema.grade import Case, CheckSpec, Diagnostic, DiagnosticSpec, Finding
+
+__all__ = ["ENTRY_POINT_GROUP", "all_checks", "all_diagnostics", "check", "diagnostic"]
+
+ENTRY_POINT_GROUP = "grader.checks"
+"""Packages of third parties name modules here; importing one registers its checks and diagnostics."""
+
+_BUILT_IN_CHECKS = (
+    "accuracy",
+    "has_layer",
+    "input_shape",
+    "output_shape",
+    "parameters",
+    "plots",
+    "runs",
+    "text",
+    "trained",
+)
+_BUILT_IN_DIAGNOSTICS = (
+    "activations",
+    "cells",
+    "claims",
+    "data",
+    "figures",
+    "filters",
+    "initialisers",
+    "kernels",
+    "losses",
+    "splits",
+    "training",
+)
+
+_CHECKS: dict[str, CheckSpec] = {}
+_DIAGNOSTICS: dict[str, DiagnosticSpec] = {}
+
+P = TypeVar("P", bound=BaseModel)
+_CheckFunction = Callable[[Case, P], Finding]
+_DiagnosticFunction = Callable[[Case], tuple[Diagnostic, ...]]
+
+
+def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
+    """Register a check under the name that rubrics use.
+
+    The second parameter's annotation is the frozen pydantic document of what may stand under `with`. The function's
+    docstring has the headings What it does, Why it matters, Parameters, Example.
+
+    Args:
+        name: Unique among all checks.
+
+    Returns:
+        A decorator that gives the function back unchanged.
+
+    Raises:
+        ValueError: The name is taken by another function.
+        TypeError: The second parameter is not annotated with a pydantic model.
+    """
+
+    def register(function: _CheckFunction[P]) -> _CheckFunction[P]:
+        parameters = _second_parameter(function)
+        _claim(name, function, _CHECKS)
+        _CHECKS[name] = CheckSpec(name=name, parameters=parameters, run=function, doc=inspect.getdoc(function) or "")
+        return function
+
+    return register
+
+
+def diagnostic(name: str) -> Callable[[_DiagnosticFunction], _DiagnosticFunction]:
+    """Register a diagnostic under a stable id.
+
+    Args:
+        name: Unique among all diagnostics, such as `softmax-with-from-logits`.
+
+    Returns:
+        A decorator that gives the function back unchanged.
+
+    Raises:
+        ValueError: The id is taken by another function.
+    """
+
+    def register(function: _DiagnosticFunction) -> _DiagnosticFunction:
+        _claim(name, function, _DIAGNOSTICS)
+        _DIAGNOSTICS[name] = DiagnosticSpec(id=name, run=function, doc=inspect.getdoc(function) or "")
+        return function
+
+    return register
+
+
+@functools.cache
+def all_checks() -> Mapping[str, CheckSpec]:
+    """Every check there is, built in or installed, by name in alphabetical order.
+
+    Modules are imported at the first call, so that importing this package costs nothing.
+
+    Raises:
+        HarnessError: An installed package's checks could not be loaded.
+    """
+    _load_everything()
+    return MappingProxyType(dict(sorted(_CHECKS.items())))
+
+
+@functools.cache
+def all_diagnostics() -> Mapping[str, DiagnosticSpec]:
+    """Every diagnostic there is, built in or installed, by id in alphabetical order.
+
+    Raises:
+        HarnessError: An installed package's diagnostics could not be loaded.
+    """
+    _load_everything()
+    return MappingProxyType(dict(sorted(_DIAGNOSTICS.items())))
+
+
+def _load_everything() -> None:
+    for name in _BUILT_IN_CHECKS:
+        importlib.import_module(f"grader.checks.{name}")
+    for name in _BUILT_IN_DIAGNOSTICS:
+        importlib.import_module(f"grader.checks.diagnostics.{name}")
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        _load(entry)
+
+
+def _load(entry: EntryPoint) -> None:
+    try:
+        entry.load()
+    except Exception as error:  # a stranger's module may fail in any way, and its name must be said
+        message = f"the installed checks {entry.name!r} ({entry.value}) could not be loaded: {error}"
+        raise HarnessError(message, advice="mend or uninstall the package that brings them") from error
+
+
+def _claim(name: str, function: Callable[..., object], taken: Mapping[str, CheckSpec | DiagnosticSpec]) -> None:
+    holder = taken.get(name)
+    if holder is not None and holder.run.__module__ != function.__module__:
+        message = f"{name!r} is already registered by {holder.run.__module__}"
+        raise ValueError(message)
+
+
+def _second_parameter(function: _CheckFunction[P]) -> type[BaseModel]:
+    names = list(inspect.signature(function).parameters)
+    hint = get_type_hints(function).get(names[1]) if len(names) > 1 else None
+    if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        message = f"{function.__module__}: a check's second parameter is annotated with a pydantic model"
+        raise TypeError(message)
+    return hint

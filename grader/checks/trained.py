@@ -1,0 +1,212 @@
+"""The check `trained`."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from grader.checks.histories import finite, series
+from grader.checks.missing import missing_model
+from grader.checks.params import Whole, WithModel
+from grader.checks.registry import check
+from grader.checks.words import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
+from grader.schema.base import Assurance, Pointer
+from grader.schema.evidence import ArrayFact, FitFact
+from grader.schema.grade import Case, Finding
+from grader.schema.rubric import Slug
+
+__all__ = ["TrainedParams", "trained"]
+
+_RECOGNISED = 0.5
+"""Part of an array's rows that must be recognised before the array counts as known."""
+
+
+class TrainedParams(WithModel):
+    """Parameters of `trained`."""
+
+    epochs_at_least: Annotated[Whole, Field(ge=0)] = 1
+    """Fewest epochs, over all trainings of this network."""
+    dataset: Slug | None = None
+    """Data set; left out: the rubric's own."""
+    only_split: str | None = None
+    """The one split whose rows may be trained on, such as `train`."""
+    rows_at_least: Annotated[Whole, Field(ge=1)] | None = None
+    """Fewest images in the largest training."""
+    loss_falls: bool = False
+    """Whether the training loss has to be lower at the end than after the first epoch."""
+    validation: Literal["any", "not_test"] | None = None
+    """Whether data was watched that was not trained on; `not_test`: and it was not the test set."""
+    partial: bool = False
+    """Give the part of the points that corresponds to the part of the conditions that hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One condition: whether it holds, and what was seen."""
+
+    name: str
+    holds: bool
+    said: str
+
+
+@check("trained")
+def trained(case: Case, params: TrainedParams) -> Finding:
+    """The network was trained: long enough, on the right rows, with a falling loss, watched on other data.
+
+    What it does:
+        Goes through what was recorded of every training of the network. Rows are recognised by their pixels, so that
+        it does not matter how arrays are named or scaled. Images that cannot be recognised (augmented ones, say)
+        contradict nothing, and the finding says that they could not be confirmed. Epochs that the grader itself cut
+        off count as done.
+
+    Why it matters:
+        What a network was trained on decides what its test accuracy means.
+
+    Parameters:
+        model: a role of the rubric; left out: the network trained last.
+        epochs_at_least: 1 when left out.
+        dataset: the rubric's data set when left out.
+        only_split: the split that may be trained on.
+        rows_at_least: fewest images.
+        loss_falls: ask for a falling training loss.
+        validation: `any` or `not_test`.
+        partial: count each condition alone.
+
+    Example:
+        `{check: trained, with: {model: cnn, epochs_at_least: 3, only_split: train, loss_falls: true}}`
+    """
+    model, _ = case.model(params.model)
+    if model is None:
+        return missing_model(case, params.model)
+    fits = case.evidence.fits_of(model.id)
+    if not fits:
+        return Finding(
+            status="failed",
+            message=f"`{model.name}` was built but never trained.",
+            advice="Call `compile` and `fit` on it in this notebook.",
+            measured={"epochs": 0},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
+    conditions = tuple(_conditions(fits, params, params.dataset or case.rubric.dataset))
+    held = sum(c.holds for c in conditions)
+    passed = held == len(conditions)
+    fraction = held / len(conditions) if passed or params.partial else 0.0
+    said = [c.said for c in conditions if not c.holds] or [c.said for c in conditions]
+    return Finding(
+        status="passed" if passed else "partial" if fraction > 0 else "failed",
+        fraction=fraction,
+        message=f"`{model.name}`: {'; '.join(said)}.",
+        assurance=Assurance.RECORDED,
+        measured={
+            "epochs": sum(f.epochs_done for f in fits),
+            "trainings": len(fits),
+            "rows": max((_rows(f.x) for f in fits), default=0),
+            "held": [c.name for c in conditions if c.holds],
+            "missed": [c.name for c in conditions if not c.holds],
+        },
+        evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in fits),
+    )
+
+
+def _conditions(fits: tuple[FitFact, ...], params: TrainedParams, dataset: str) -> Iterator[_Condition]:
+    yield _epochs(fits, params.epochs_at_least)
+    if params.only_split is not None:
+        yield _only_split(fits, dataset, params.only_split)
+    if params.rows_at_least is not None:
+        rows = max(_rows(f.x) for f in fits)
+        yield _Condition(
+            "rows",
+            rows >= params.rows_at_least,
+            f"trained on {plural(rows, 'image')} (at least {number(params.rows_at_least)} wanted)",
+        )
+    if params.loss_falls:
+        yield _loss(fits)
+    if params.validation is not None:
+        yield _validation(fits, dataset, params.validation)
+
+
+def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
+    done = sum(f.epochs_done for f in fits)
+    cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
+    granted = done + sum(max(0, (f.epochs_asked or 0) - f.epochs_done) for f in cut)
+    said = f"trained for {plural(done, 'epoch')} in {plural(len(fits), 'training')}"
+    if cut:
+        said += f", cut off by the grader's time budget ({plural(granted, 'epoch')} asked for)"
+    if granted < wanted:
+        said += f" (at least {wanted} wanted)"
+    return _Condition("epochs", granted >= wanted, said)
+
+
+def _rows(array: ArrayFact | None) -> int:
+    return (array.shape[0] or 0) if array is not None and array.shape else 0
+
+
+def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
+    if array is None or array.rows is None or array.rows.matched < _RECOGNISED:
+        return None
+    if array.rows.dataset != dataset:
+        return {}
+    return {split: count for split, count in array.rows.counts.items() if count}
+
+
+def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> _Condition:
+    name = f"only-{split}"
+    known = [rows for rows in (_known(f.x, dataset) for f in fits) if rows is not None]
+    wrong = [rows for rows in known if set(rows) - {split}]
+    strangers = [rows for rows in known if not rows]
+    if wrong:
+        return _Condition(name, holds=False, said=f"trained on {_spoken_rows(wrong[0])} of {spoken_dataset(dataset)}")
+    if strangers:
+        return _Condition(name, holds=False, said=f"trained on images that are not from {spoken_dataset(dataset)}")
+    if len(known) < len(fits):
+        text = f"no {spoken_dataset(dataset)} image outside the {spoken_split(split)} images was recognised"
+        return _Condition(name, holds=True, said=f"{text}, but not every image could be recognised")
+    largest = max(known, key=lambda rows: rows[split])
+    return _Condition(name, holds=True, said=f"trained on {_spoken_rows(largest)} of {spoken_dataset(dataset)}")
+
+
+def _spoken_rows(rows: dict[str, int]) -> str:
+    return listed(f"{number(count)} {spoken_split(split)} images" for split, count in sorted(rows.items()))
+
+
+def _loss(fits: tuple[FitFact, ...]) -> _Condition:
+    losses = series(fits, "loss")
+    numbers = finite(losses)
+    if not losses:
+        return _Condition("loss", holds=False, said="no training loss was recorded")
+    if len(numbers) < len(losses):
+        return _Condition("loss", holds=False, said="the training loss became not a number")
+    if len(losses) == 1:
+        return _Condition("loss", holds=False, said="one epoch alone does not show whether the loss falls")
+    first, last = numbers[0], numbers[-1]
+    verb = "fell" if last < first else "did not fall"
+    return _Condition(
+        "loss", last < first and math.isfinite(last), f"the training loss {verb} ({decimal(first)} to {decimal(last)})"
+    )
+
+
+def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str) -> _Condition:
+    watched = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
+    if not watched:
+        return _Condition("validation", holds=False, said="no validation data was watched during the training")
+    last = watched[-1]
+    if last.overlap:
+        said = f"{plural(last.overlap, 'validation image')} were also trained on"
+        return _Condition("validation", holds=False, said=said)
+    test = _test_rows(watched, dataset)
+    if wanted == "not_test" and test:
+        return _Condition("validation", holds=False, said=f"validated on {number(test)} test images")
+    return _Condition("validation", holds=True, said=f"validated on {_watched(last, test)}")
+
+
+def _test_rows(fits: Iterable[FitFact], dataset: str) -> int:
+    return max(((_known(f.val_x, dataset) or {}).get("test", 0) for f in fits), default=0)
+
+
+def _watched(fit: FitFact, test: int) -> str:
+    if fit.validation_split:
+        return f"{percent(fit.validation_split)} of the training data, held back"
+    rows = plural(_rows(fit.val_x), "image") if _rows(fit.val_x) else "other data"
+    return f"{rows}, {number(test)} of them from the test set" if test else rows

@@ -1,0 +1,67 @@
+"""How checks and diagnostics say figures, shapes and lists, so that all of them say them alike."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+__all__ = ["decimal", "listed", "number", "percent", "plural", "spoken_dataset", "spoken_shape", "spoken_split"]
+
+_DATASETS = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+}
+_TIMES = " \N{MULTIPLICATION SIGN} "
+_SPLITS = {"train": "training", "test": "test"}
+
+
+def number(value: float) -> str:
+    """Write a count with thousands separated, or another number with at most four significant decimals."""
+    if isinstance(value, int) or (math.isfinite(value) and float(value).is_integer() and abs(value) < 1e15):  # noqa: PLR2004 - beyond it a float no longer tells whole numbers apart
+        return f"{int(value):,}"
+    return decimal(value)
+
+
+def decimal(value: float) -> str:
+    """Write a number with four significant digits, or "not a number"."""
+    return f"{value:.4g}" if math.isfinite(value) else "not a number"
+
+
+def percent(part: float) -> str:
+    """Write a part of a whole as a percentage with two decimals, whole ones without: `98.52 %`, `99 %`."""
+    if not math.isfinite(part):
+        return "not a number"
+    text = f"{100 * part:.2f}"
+    return f"{text.rstrip('0').rstrip('.')} %"
+
+
+def plural(count: int, word: str, several: str | None = None) -> str:
+    """Write a count with its word: `1 epoch`, `20 epochs`."""
+    return f"{count:,} {word if count == 1 else several or word + 's'}"
+
+
+def listed(items: Iterable[str], last: str = "and") -> str:
+    """Join words as a sentence does: `a, b and c`."""
+    words = list(items)
+    if len(words) <= 1:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def spoken_shape(shape: Sequence[int | None] | None) -> str:
+    """Write a shape with multiplication signs between its axes; an open axis is `any`."""
+    if shape is None:
+        return "an unknown shape"
+    if not shape:
+        return "a single number"
+    return _TIMES.join("any" if axis is None else str(axis) for axis in shape)
+
+
+def spoken_dataset(name: str) -> str:
+    """Write a data set's name as people do."""
+    return _DATASETS.get(name, name)
+
+
+def spoken_split(split: str) -> str:
+    """Write a split's name as people do: `training` for `train`."""
+    return _SPLITS.get(split, split)

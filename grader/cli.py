@@ -1,0 +1,508 @@
+"""The command line: parses, calls the pipeline, prints. Heavy imports wait until a command needs them."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from grader import __version__
+
+if TYPE_CHECKING:
+    from grader.grading.loader import LoadedRubric
+    from grader.pipeline import Options
+    from grader.schema.grade import Grade
+
+__all__ = ["app", "main"]
+
+DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
+"""Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
+INTERRUPTED = 130
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    name="grader",
+    help="Grade CNN assignments: execute a notebook once in a sandbox, record what its training really was, and judge "
+    "the record against a rubric.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings=_SETTINGS,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+rubric_app = typer.Typer(help="List, show, validate and test rubrics.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="List, find, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(rubric_app, name="rubric")
+app.add_typer(data_app, name="data")
+
+
+class Isolation(StrEnum):
+    """How notebooks are kept apart from this machine."""
+
+    AUTO = "auto"
+    BUBBLEWRAP = "bubblewrap"
+    CONTAINER = "container"
+    NONE = "none"
+
+
+class Device(StrEnum):
+    """Where notebooks train."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Format(StrEnum):
+    """How `check` says its result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+RubricOption = Annotated[
+    str, typer.Option("--rubric", metavar="ID|FILE", help="A shipped rubric's id, or a YAML file.")
+]
+IsolationOption = Annotated[
+    Isolation, typer.Option(help="Sandbox: bubblewrap, a container, or none (only for notebooks you trust).")
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+FailUnder = Annotated[
+    float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 where a score is below P points.")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with the contract's exit code.
+
+    Args:
+        arguments: Words after `grader`; by default those of the process.
+    """
+    from grader.schema.errors import GraderError
+
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="grader")
+    except GraderError as error:
+        from grader.console import error_text, terminal
+
+        terminal(stderr=True).print(error_text(error))
+        sys.exit(error.exit_code or HARNESS)
+    sys.exit(DONE)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"grader {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *, version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False
+) -> None:
+    """Take what stands before a command."""
+
+
+# --- grading ---------------------------------------------------------------------------------------------------
+
+
+@app.command("grade")
+def grade_command(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebooks, folders of them, or zips.")],
+    rubric: RubricOption,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")],
+    *,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 1,
+    isolation: IsolationOption = Isolation.AUTO,
+    device: DeviceOption = Device.AUTO,
+    seed: SeedOption = None,
+    fail_under: FailUnder = None,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
+    from grader import pipeline
+
+    loaded = pipeline.find_rubric(rubric)
+    options = _options(isolation, device, jobs=jobs, seed=seed, resume=not no_resume)
+    grades = _grade(paths, loaded, options, out)
+    _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
+    raise typer.Exit(_exit_code(grades, fail_under))
+
+
+def _options(isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool) -> "Options":
+    from grader.pipeline import Options
+
+    return Options(isolation=isolation.value, device=device.value, jobs=jobs, seed=seed, resume=resume)
+
+
+def _grade(paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", out: Path) -> "tuple[Grade, ...]":
+    """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on."""
+    import tempfile
+
+    from grader import pipeline
+    from grader.console import progress_on, terminal
+    from grader.datasets.store import DatasetStore
+    from grader.intake.find import find_submissions
+    from grader.store.results import ResultsFolder
+
+    console = terminal(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="grader-unpacked-") as unpacked:
+        found = find_submissions(paths, unpack_to=Path(unpacked))
+        course = pipeline.load_course(loaded, DatasetStore(may_download=True))
+        bench = pipeline.set_up(loaded, options)
+        if bench.isolation.name == "none":
+            console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
+        try:
+            with progress_on(console) as listener:
+                listener.begin(len(found))
+                return pipeline.grade_class(found, course, bench, ResultsFolder(out), listener.step)
+        except KeyboardInterrupt:
+            console.print("[yellow]stopped.[/] What is done is kept: the same command goes on from here.")
+            # Threads may still wait for a sandbox; sandboxes die with this process.
+            os._exit(INTERRUPTED)
+
+
+def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
+    from grader.console import grades_table, terminal
+
+    if as_json:
+        rows = [
+            {
+                "submission": g.submission.id,
+                "status": g.status,
+                "reason": g.reason,
+                "score": g.score,
+                "max_score": g.max_score,
+                "pending": g.pending,
+                "report": str(out / g.submission.id / "report.html"),
+            }
+            for g in grades
+        ]
+        typer.echo(json.dumps({"grades": rows, "index": str(out / "index.html")}, indent=1))
+        return
+    console = terminal()
+    console.print(grades_table(grades, title))
+    console.print(f"class page: {(out / 'index.html').resolve()}", soft_wrap=True)
+
+
+def _exit_code(grades: "Sequence[Grade]", fail_under: float | None) -> int:
+    if any(grade.status == "not_graded" for grade in grades):
+        return HARNESS
+    if fail_under is not None and any((grade.score or 0.0) < fail_under for grade in grades):
+        return BELOW
+    return DONE
+
+
+@app.command("check")
+def check_command(
+    notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
+    rubric: RubricOption,
+    *,
+    format_: Annotated[Format, typer.Option("--format", help="How the result is said.")] = Format.TABLE,
+    isolation: IsolationOption = Isolation.AUTO,
+    device: DeviceOption = Device.AUTO,
+    fail_under: FailUnder = None,
+) -> None:
+    """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
+    import tempfile
+
+    from grader import pipeline
+    from grader.console import criteria_table, terminal
+
+    loaded = pipeline.find_rubric(rubric)
+    with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
+        (grade,) = _grade(
+            [notebook], loaded, _options(isolation, device, jobs=1, seed=None, resume=False), Path(folder)
+        )
+    shown = grade.model_copy(update={"criteria": tuple(c for c in grade.criteria if not c.hidden)})
+    if format_ is Format.JSON:
+        typer.echo(shown.model_dump_json(by_alias=True, indent=1))
+    elif grade.status == "graded":
+        terminal().print(criteria_table(shown))
+        for note in grade.diagnostics:
+            terminal().print(f"[bold]note:[/] {note.title}", soft_wrap=True)
+    else:
+        terminal().print(f"not graded: {grade.reason}", markup=False)
+    wanted = grade.max_score - grade.pending if fail_under is None else fail_under
+    raise typer.Exit(_exit_code([grade], wanted))
+
+
+@app.command("regrade")
+def regrade_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
+    rubric: Annotated[
+        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the one used before.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade again from kept evidence after a change of the rubric: nothing is executed."""
+    from grader import pipeline
+    from grader.console import pairs_table, terminal
+
+    course, out = _course_of(folder, rubric)
+    pairs = list(pipeline.regrade_class(course, out))
+    pipeline.publish_class(out, course.loaded.rubric.title)
+    changed = [(old, new) for old, new in pairs if old != new]
+    if as_json:
+        typer.echo(
+            json.dumps({"regraded": len(pairs), "changed": [_change(old, new) for old, new in changed]}, indent=1)
+        )
+    else:
+        console = terminal()
+        if changed:
+            rows = [
+                [c["submission"], str(c["old"]), str(c["new"]), ", ".join(c["criteria"])]
+                for c in (_change(*p) for p in changed)
+            ]
+            console.print(pairs_table(rows, ("submission", "old", "new", "changed criteria")))
+        console.print(f"{len(pairs)} graded again, {len(changed)} changed")
+    raise typer.Exit(HARNESS if any(new.status == "not_graded" for _, new in pairs) else DONE)
+
+
+def _change(old: "Grade | None", new: "Grade") -> dict[str, Any]:
+    before = {c.id: c for c in old.criteria} if old else {}
+    differing = [c.id for c in new.criteria if before.get(c.id) != c]
+    return {
+        "submission": new.submission.id,
+        "old": old.score if old else None,
+        "new": new.score,
+        "criteria": [*differing, *(name for name in before if name not in {c.id for c in new.criteria})],
+    }
+
+
+def _course_of(folder: Path, rubric: str | None) -> Any:
+    """Bring the course of a results folder together; its grades say which rubric it was."""
+    from grader import pipeline
+    from grader.datasets.store import DatasetStore
+    from grader.schema.errors import SubmissionPathError, UsageError
+    from grader.store.results import ResultsFolder
+
+    out = ResultsFolder(folder)
+    names = out.submissions()
+    if not names:
+        msg = "there are no results here"
+        raise SubmissionPathError(msg, where=str(folder), advice="name the `--out` folder of a `grader grade`")
+    if rubric is None:
+        used = {g.rubric.id for name in names if (g := out.read_grade(name)) is not None}
+        if len(used) != 1:
+            msg = f"the grades here are of {len(used)} rubrics"
+            raise UsageError(msg, where=str(folder), advice="say which with `--rubric`")
+        rubric = used.pop()
+    return pipeline.load_course(pipeline.find_rubric(rubric), DatasetStore(may_download=True)), out
+
+
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
+    rubric: Annotated[
+        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the one used before.")
+    ] = None,
+) -> None:
+    """Render every report and the class page again from kept grades and evidence."""
+    from grader import pipeline
+
+    course, out = _course_of(folder, rubric)
+    count = pipeline.report_class(course, out)
+    typer.echo(f"{count} reports and {folder / 'index.html'}")
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")] = Path(
+        "demo-results"
+    ),
+    *,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
+    isolation: IsolationOption = Isolation.AUTO,
+) -> None:
+    """Grade the sample submissions that travel with the grader, and say where the class page is."""
+    from grader import pipeline
+    from grader.console import error_text, terminal
+    from grader.places import share
+    from grader.schema.errors import IsolationRefusedError
+
+    loaded = pipeline.find_rubric("mnist-cnn")
+    options = _options(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True)
+    try:
+        pipeline.set_up(loaded, options)
+    except IsolationRefusedError as error:
+        if isolation is not Isolation.AUTO:
+            raise
+        console = terminal(stderr=True)
+        console.print(error_text(error))
+        console.print("[bold red]The samples are the grader's own, so they are graded without isolation.[/]")
+        options = _options(Isolation.NONE, Device.AUTO, jobs=jobs, seed=None, resume=True)
+    grades = _grade([share("examples")], loaded, options, out)
+    _print_grades(grades, loaded.rubric.title, out, as_json=False)
+    raise typer.Exit(_exit_code(grades, None))
+
+
+# --- rubrics ---------------------------------------------------------------------------------------------------
+
+
+@rubric_app.command("list")
+def rubric_list(*, as_json: JsonOption = False) -> None:
+    """List the rubrics that travel with the grader."""
+    from grader import pipeline
+    from grader.console import pairs_table, terminal
+
+    loaded = [pipeline.find_rubric(str(path)) for path in pipeline.shipped_rubrics()]
+    if as_json:
+        typer.echo(
+            json.dumps([{"id": o.rubric.id, "title": o.rubric.title, "file": str(o.path)} for o in loaded], indent=1)
+        )
+        return
+    rows = [[o.rubric.id, o.rubric.title, f"{o.rubric.max_score:g}", o.rubric.dataset] for o in loaded]
+    terminal().print(pairs_table(rows, ("id", "title", "points", "data set")))
+
+
+@rubric_app.command("show")
+def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as_json: JsonOption = False) -> None:
+    """Show a rubric's criteria."""
+    from grader import pipeline
+    from grader.console import pairs_table, terminal
+
+    loaded = pipeline.find_rubric(rubric)
+    if as_json:
+        typer.echo(loaded.rubric.model_dump_json(by_alias=True, indent=1))
+        return
+    rows = [
+        [c.id, f"{c.points:g}", " + ".join(t.check for t in c.tests) or "manual", c.title or c.id]
+        for c in loaded.rubric.criteria
+    ]
+    console = terminal()
+    console.print(f"{loaded.rubric.title} ({loaded.rubric.id}), {loaded.rubric.max_score:g} points", markup=False)
+    console.print(pairs_table(rows, ("criterion", "points", "check", "title")))
+
+
+@rubric_app.command("validate")
+def rubric_validate(rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...")]) -> None:
+    """Validate rubric files; an error names the file, the line and the nearest valid name."""
+    from grader import pipeline
+    from grader.console import error_text, terminal
+    from grader.schema.errors import RubricError
+
+    failed = False
+    for name in rubrics:
+        try:
+            loaded = pipeline.find_rubric(name)
+            pipeline.reference_notebook(loaded)
+        except RubricError as error:
+            failed = True
+            terminal(stderr=True).print(error_text(error))
+        else:
+            typer.echo(
+                f"{loaded.path}: valid, {len(loaded.rubric.criteria)} criteria, {loaded.rubric.max_score:g} points"
+            )
+    raise typer.Exit(USAGE if failed else DONE)
+
+
+@rubric_app.command("schema")
+def rubric_schema() -> None:
+    """Print the JSON Schema that editors use."""
+    from grader.checks.registry import all_checks
+    from grader.grading.schema import rubric_schema as make
+
+    typer.echo(json.dumps(make(all_checks()), indent=1))
+
+
+@rubric_app.command("test")
+def rubric_test(
+    rubric: Annotated[str, typer.Argument(metavar="ID|FILE")],
+    *,
+    update: Annotated[bool, typer.Option("--update", help="Keep the evidence beside the reference notebook.")] = False,
+    isolation: IsolationOption = Isolation.AUTO,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Send the rubric's reference solution through the grader: it must get full marks."""
+    from grader import pipeline
+    from grader.console import criteria_table, progress_on, terminal
+    from grader.datasets.store import DatasetStore
+
+    loaded = pipeline.find_rubric(rubric)
+    options = _options(isolation, device, jobs=1, seed=None, resume=False)
+    with progress_on(terminal(stderr=True)) as listener:
+        listener.begin(1)
+        grade, evidence = pipeline.verify_reference(loaded, DatasetStore(may_download=True), options, listener.step)
+    terminal().print(criteria_table(grade))
+    full = grade.score is not None and grade.score + grade.pending >= grade.max_score
+    if update and full:
+        typer.echo(f"kept: {pipeline.write_reference(loaded, evidence)}")
+    elif update:
+        typer.echo("not kept: the reference does not get full marks", err=True)
+    raise typer.Exit(DONE if full else BELOW)
+
+
+# --- data sets -------------------------------------------------------------------------------------------------
+
+
+def _store() -> Any:
+    from grader.datasets.store import DatasetStore
+
+    return DatasetStore()
+
+
+@data_app.command("list")
+def data_list(*, as_json: JsonOption = False) -> None:
+    """List data sets and whether they are on this machine."""
+    from grader.console import pairs_table, terminal
+
+    found = _store().available()
+    if as_json:
+        rows = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in found]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    rows = [[d.name, d.title, d.source or "missing", d.licence] for d in found]
+    terminal().print(pairs_table(rows, ("name", "title", "source", "licence"), {"missing": "yellow"}))
+
+
+@data_app.command("path")
+def data_path(name: str) -> None:
+    """Print where a data set lies."""
+    typer.echo(_store().path(name))
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: str,
+    *,
+    base_url: Annotated[str | None, typer.Option(help="Another place that has the same official files.")] = None,
+) -> None:
+    """Download a data set's official files and verify their digests."""
+    typer.echo(_store().fetch(name, base_url=base_url))
+
+
+@data_app.command("import")
+def data_import(name: str, file: Annotated[Path, typer.Argument(exists=True)]) -> None:
+    """Take a file of this machine as a data set."""
+    typer.echo(_store().import_file(name, file))
+
+
+# --- this machine ----------------------------------------------------------------------------------------------
+
+
+@app.command("doctor")
+def doctor_command(*, as_json: JsonOption = False) -> None:
+    """Say what this machine can do, and the command that mends what is missing."""
+    from dataclasses import asdict
+
+    from grader.console import pairs_table, terminal
+    from grader.doctor import diagnose
+    from grader.pipeline import probe
+
+    lines = diagnose(probe())
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
+    else:
+        rows = [[line.verdict, line.name, line.found, line.mend] for line in lines]
+        styles = {"ok": "green", "warn": "yellow", "fail": "red"}
+        terminal().print(pairs_table(rows, ("", "what", "found", "what mends it"), styles))
+    raise typer.Exit(HARNESS if any(line.verdict == "fail" for line in lines) else DONE)

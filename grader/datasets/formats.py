@@ -1,0 +1,365 @@
+"""Reads the files data sets come in: `.npz`, IDX, CIFAR's batches, a tar of JPEG files.
+
+Nothing is ever unpickled freely. All readers return the four arrays as Keras's `load_data` does.
+"""
+
+import codecs
+import gzip
+import io
+import pickle
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from grader.datasets.registry import PARTS, DatasetInfo
+from grader.schema.errors import DatasetMissingError
+
+__all__ = [
+    "Arrays",
+    "RestrictedUnpickler",
+    "check_arrays",
+    "read_any",
+    "read_cifar",
+    "read_idx",
+    "read_jpegs",
+    "read_npz",
+]
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+"""`x_train`, `y_train`, `x_test`, `y_test`."""
+
+_IDX = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+_LARGEST_BATCH = 64 << 20
+_LARGEST_ARRAY = 4 << 30
+_SHUFFLE_SEED = 20_240_917
+_IDX_UNSIGNED_BYTE = 8
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong in a damaged file into one kind of error."""
+    try:
+        yield
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        zlib.error,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+    ) as error:
+        msg = f"the file cannot be read as a data set ({error})"
+        raise DatasetMissingError(msg, where=str(path), advice="download it again, or import another copy") from error
+
+
+def read_any(path: Path, info: DatasetInfo | None = None) -> Arrays:
+    """Read a data set in whichever of the formats it is.
+
+    Args:
+        path: An `.npz`; a folder of IDX files; a folder or tar of CIFAR's batches; a tar of `<split>/<class>/x.jpg`.
+        info: What is known of the data set; needed for JPEG files, whose folders must be put in the order of classes.
+
+    Raises:
+        DatasetMissingError: It is damaged, or in none of these formats.
+    """
+    if path.is_dir():
+        if (path / "data_batch_1").is_file():
+            return read_cifar(path)
+        return read_idx(path)
+    if not path.is_file():
+        msg = "there is no such file"
+        raise DatasetMissingError(msg, where=str(path), advice="check the path")
+    if path.suffix == ".npz":
+        return read_npz(path)
+    if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")):
+        return read_cifar(path) if _holds_batches(path) else read_jpegs(path, info)
+    msg = f"`{path.suffix}` is none of the formats that can be imported"
+    advice = (
+        "import an .npz with x_train, y_train, x_test and y_test, a folder of IDX files, or a tar of either CIFAR form"
+    )
+    raise DatasetMissingError(msg, where=str(path), advice=advice)
+
+
+def read_npz(path: Path) -> Arrays:
+    """Read an `.npz` with `x_train`, `y_train`, `x_test`, `y_test`.
+
+    Raises:
+        DatasetMissingError: It is damaged, holds objects instead of numbers, or lacks one of the arrays.
+    """
+    with _reading(path), np.load(path, allow_pickle=False) as file:
+        missing = [part for part in PARTS if part not in file.files]
+        if missing:
+            msg = f"it holds {', '.join(file.files) or 'nothing'}, and lacks {', '.join(missing)}"
+            raise KeyError(msg)
+        return {part: np.asarray(file[part]) for part in PARTS}
+
+
+def read_idx(folder: Path) -> Arrays:
+    """Read a folder of the four IDX files of MNIST and its kin, packed with gzip or not.
+
+    Raises:
+        DatasetMissingError: A file is missing or damaged.
+    """
+    return {part: _read_idx_file(_idx_file(folder, stem)) for part, stem in _IDX.items()}
+
+
+def _idx_file(folder: Path, stem: str) -> Path:
+    for name in (f"{stem}.gz", stem, stem.replace("-idx", ".idx")):
+        if (folder / name).is_file():
+            return folder / name
+    msg = f"the folder lacks {stem}.gz"
+    raise DatasetMissingError(msg, where=str(folder), advice="name the folder that holds all four IDX files")
+
+
+def _read_idx_file(path: Path) -> Array:
+    """IDX: two zero bytes, the type, the number of axes, each axis as a big-endian integer, then the numbers."""
+    with _reading(path):
+        with ExitStack() as stack:
+            file: IO[bytes] = stack.enter_context(path.open("rb"))
+            if path.suffix == ".gz":
+                file = cast("IO[bytes]", stack.enter_context(gzip.open(file)))
+            head = file.read(4)
+            if len(head) != 4 or head[:2] != b"\x00\x00" or head[2] != _IDX_UNSIGNED_BYTE:  # noqa: PLR2004 -- IDX
+                msg = "it does not begin as an IDX file of bytes"
+                raise ValueError(msg)
+            shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(head[3]))
+            count = int(np.prod(shape, dtype=np.int64))
+            if count > _LARGEST_ARRAY:
+                msg = f"it claims to hold {count:,} bytes"
+                raise ValueError(msg)
+            content = file.read(count + 1)
+        if len(content) != count:
+            msg = f"it holds {len(content):,} bytes where its head says {count:,}"
+            raise ValueError(msg)
+        return np.frombuffer(content, dtype=np.uint8).reshape(shape)
+
+
+# --- CIFAR ---------------------------------------------------------------------------------------------------
+
+
+class RestrictedUnpickler(pickle.Unpickler):
+    """Reads the pickles that CIFAR comes in, and builds nothing but arrays, texts, numbers, lists and dictionaries."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Allow the three names NumPy's arrays need, and the helper that carries bytes; refuse all else.
+
+        Raises:
+            pickle.UnpicklingError: The pickle asks for anything else.
+        """
+        allowed: dict[str, Any] = {
+            "_reconstruct": _reconstruct,
+            "ndarray": np.ndarray,
+            "dtype": _plain_dtype,
+            "encode": codecs.encode,
+        }
+        modules = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"}
+        if module in modules and name in allowed and (name == "encode") == (module == "_codecs"):
+            return allowed[name]
+        msg = f"it asks for {module}.{name}, which is no part of a data set"
+        raise pickle.UnpicklingError(msg)
+
+
+def _reconstruct(_kind: Any, _shape: Any, _code: Any) -> Array:
+    """Make the empty array whose state the pickle sets next."""
+    return np.ndarray.__new__(np.ndarray, (0,), "b")
+
+
+def _plain_dtype(code: Any, *_flags: Any) -> np.dtype[Any]:
+    """Make a dtype of numbers; arrays of objects are refused."""
+    dtype = np.dtype(code.decode("ascii") if isinstance(code, bytes) else code)
+    if dtype.kind not in "biuf":
+        msg = f"it holds an array of type {dtype}"
+        raise pickle.UnpicklingError(msg)
+    return dtype
+
+
+def _read_batch(file: IO[bytes]) -> tuple[Array, Array]:
+    """One batch: images (n, 32, 32, 3) and labels (n, 1)."""
+    content = file.read(_LARGEST_BATCH + 1)
+    if len(content) > _LARGEST_BATCH:
+        msg = "a batch is far larger than CIFAR's"
+        raise ValueError(msg)
+    batch = RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
+    pixels = np.asarray(batch[b"data"], dtype=np.uint8)
+    labels = np.asarray(batch[b"labels"], dtype=np.uint8).reshape(-1, 1)
+    images = pixels.reshape(len(labels), 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), labels
+
+
+def read_cifar(path: Path) -> Arrays:
+    """Read `cifar-10-python.tar.gz`, or the folder it unpacks to, in the order of Keras.
+
+    Raises:
+        DatasetMissingError: It is damaged, or its pickles hold anything but arrays and lists.
+    """
+    with _reading(path):
+        batches = dict(_folder_batches(path) if path.is_dir() else _tar_batches(path))
+        names = [f"data_batch_{n}" for n in range(1, 6)]
+        missing = [name for name in (*names, "test_batch") if name not in batches]
+        if missing:
+            msg = f"it lacks {', '.join(missing)}"
+            raise KeyError(msg)
+        return {
+            "x_train": np.concatenate([batches[name][0] for name in names]),
+            "y_train": np.concatenate([batches[name][1] for name in names]),
+            "x_test": batches["test_batch"][0],
+            "y_test": batches["test_batch"][1],
+        }
+
+
+def _is_batch(name: str) -> bool:
+    return name.startswith("data_batch_") or name == "test_batch"
+
+
+def _folder_batches(folder: Path) -> Iterator[tuple[str, tuple[Array, Array]]]:
+    for path in sorted(folder.iterdir()):
+        if _is_batch(path.name):
+            with path.open("rb") as file:
+                yield path.name, _read_batch(file)
+
+
+def _tar_batches(path: Path) -> Iterator[tuple[str, tuple[Array, Array]]]:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            name = Path(member.name).name
+            file = archive.extractfile(member) if member.isfile() and _is_batch(name) else None
+            if file is not None:
+                with closing(file):
+                    yield name, _read_batch(file)
+
+
+def _holds_batches(path: Path) -> bool:
+    with _reading(path), tarfile.open(path) as archive:
+        first = [Path(member.name).name for member, _ in zip(archive, range(20), strict=False)]
+        return any(_is_batch(name) or name == "batches.meta" for name in first)
+
+
+# --- JPEG files ----------------------------------------------------------------------------------------------
+
+
+def read_jpegs(path: Path, info: DatasetInfo | None) -> Arrays:
+    """Read a tar of `<split>/<class>/<n>.jpg`.
+
+    The images lie sorted by class there. They are put into one fixed shuffled order, so that the first or last rows of
+    a split hold every class, as in the original.
+
+    Args:
+        path: The tar.
+        info: What is known of the data set: classes in order, shapes.
+
+    Raises:
+        DatasetMissingError: It is damaged, of an unknown data set, or a folder is none of its classes.
+    """
+    if info is None:
+        msg = "a tar of pictures can only be imported for a data set whose classes are known"
+        raise DatasetMissingError(
+            msg, where=str(path), advice="import an .npz with x_train, y_train, x_test and y_test"
+        )
+    images: dict[str, list[tuple[str, Array, int]]] = {"train": [], "test": []}
+    with _reading(path), tarfile.open(path) as archive:
+        for member in archive:
+            parts = Path(member.name).parts[-3:]
+            file = archive.extractfile(member) if member.isfile() and _is_picture(parts) else None
+            if file is not None:
+                with closing(file):
+                    images[parts[0]].append((member.name, _read_picture(file, info), _class_of(parts[1], info)))
+    arrays: dict[str, Array] = {}
+    for split, rows in images.items():
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = _in_fixed_order(rows, info)
+    return arrays
+
+
+def _is_picture(parts: Sequence[str]) -> bool:
+    return len(parts) == 3 and parts[0] in {"train", "test"} and parts[2].lower().endswith((".jpg", ".jpeg", ".png"))  # noqa: PLR2004 -- split, class, file
+
+
+def _class_of(folder: str, info: DatasetInfo) -> int:
+    names = [name.lower() for name in info.labels]
+    return names.index(folder.lower())
+
+
+def _read_picture(file: IO[bytes], info: DatasetInfo) -> Array:
+    colours = len(info.image_shape) == 3  # noqa: PLR2004 -- height, width, channels
+    with Image.open(file) as picture:
+        pixels = np.asarray(picture.convert("RGB" if colours else "L"), dtype=np.uint8)
+    if pixels.shape != info.image_shape:
+        msg = f"a picture has the shape {pixels.shape}, not {info.image_shape}"
+        raise ValueError(msg)
+    return pixels
+
+
+def _in_fixed_order(rows: list[tuple[str, Array, int]], info: DatasetInfo) -> tuple[Array, Array]:
+    """Sort by name, then shuffle with a seed that never changes: the same tar gives the same rows everywhere."""
+    rows.sort(key=lambda row: row[0])
+    order = np.random.Generator(np.random.PCG64(_SHUFFLE_SEED)).permutation(len(rows))
+    images = np.empty((len(rows), *info.image_shape), dtype=np.uint8)
+    labels = np.empty((len(rows), *info.label_shape), dtype=np.uint8)
+    for place, row in enumerate(order):
+        images[place], labels[place] = rows[row][1], rows[row][2]
+    return images, labels
+
+
+# --- what must hold of the arrays ----------------------------------------------------------------------------
+
+
+def check_arrays(arrays: Arrays, info: DatasetInfo | None, where: str) -> None:
+    """Make sure that the four arrays are a data set, and the one they are said to be.
+
+    Args:
+        arrays: What was read.
+        info: What is known of the data set; None for a course's own.
+        where: The file, for the message.
+
+    Raises:
+        DatasetMissingError: They are not.
+    """
+    problem = _known_problem(arrays, info) if info else _own_problem(arrays)
+    if problem:
+        msg = f"this is not the data set: {problem}"
+        raise DatasetMissingError(msg, where=where, advice="import another copy")
+
+
+def _known_problem(arrays: Arrays, info: DatasetInfo) -> str:
+    for part in PARTS:
+        have, want = arrays[part], info.shape(part)
+        if have.dtype != np.uint8 or have.shape != want:
+            return f"{part} has type {have.dtype} and shape {have.shape}, {info.name} has uint8 and {want}"
+    for part in ("y_train", "y_test"):
+        if int(arrays[part].max()) >= len(info.labels):
+            return f"{part} holds class {int(arrays[part].max())}, {info.name} has {len(info.labels)} classes"
+    return ""
+
+
+def _own_problem(arrays: Arrays) -> str:
+    for split in ("train", "test"):
+        x, y = arrays[f"x_{split}"], arrays[f"y_{split}"]
+        if x.ndim not in {2, 3, 4} or x.dtype.kind not in "buif" or not len(x):
+            return f"x_{split} has type {x.dtype} and shape {x.shape}, wanted are rows of images as numbers"
+        if y.dtype.kind not in "iu" or y.shape not in {(len(x),), (len(x), 1)}:
+            return f"y_{split} has type {y.dtype} and shape {y.shape}, wanted is a whole number for each image"
+        if int(y.min()) < 0:
+            return f"y_{split} holds the class {int(y.min())}, classes count from 0"
+    if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
+        return f"images of x_train and x_test differ in shape: {arrays['x_train'].shape} and {arrays['x_test'].shape}"
+    return ""

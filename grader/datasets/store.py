@@ -1,0 +1,448 @@
+"""Prepared data sets: four memory-mapped arrays and their fingerprints in a folder that a sandbox can be given."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from grader.datasets.download import Progress, download
+from grader.datasets.formats import Arrays, check_arrays, read_any
+from grader.datasets.registry import KNOWN, PARTS, SPLITS, DatasetInfo, unknown_dataset
+from grader.datasets.sources import Source, local_sources
+from grader.schema.errors import DatasetMissingError, StorageError, UsageError
+
+__all__ = ["PREPARED_VERSION", "DatasetStatus", "DatasetStore", "Fingerprint", "PreparedDataset"]
+
+PREPARED_VERSION = 1
+"""1: first version."""
+
+Fingerprint = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint64]]
+"""Images (n, …) → one uint64 each."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_CHUNK = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDataset:
+    """A data set ready to be served and graded with."""
+
+    name: str
+    folder: Path
+    """Holds `x_train.npy`, `y_train.npy`, `x_test.npy`, `y_test.npy`, `fingerprints.npy` and `meta.json`."""
+    counts: Mapping[str, int]
+    """Images in each split."""
+    image_shape: tuple[int, ...]
+    label_shape: tuple[int, ...]
+    """One label as Keras gives it: () or (1,)."""
+    labels: tuple[str, ...]
+    """What each class is called."""
+    source: str
+    """Kind of copy it was made from."""
+    sha256: str
+    """Of the four arrays: two machines with the same value grade with the same data."""
+    fingerprint_version: str
+    """Tells one way of fingerprinting from another; empty where there are no fingerprints."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStatus:
+    """Whether a data set is on this machine."""
+
+    name: str
+    title: str
+    licence: str
+    source: str | None
+    """Kind of the copy that would be used; None where there is none."""
+    path: Path | None
+    prepared: bool
+    """Whether its arrays have been laid out already."""
+
+
+class DatasetStore:
+    """Finds, fetches, imports and prepares data sets, in one folder of this machine."""
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        *,
+        sources: Callable[[str, Path], tuple[Source, ...]] = local_sources,
+        may_download: bool = False,
+    ) -> None:
+        """Open a store; nothing is written yet.
+
+        Args:
+            root: Its folder; by default `GRADER_DATA`, else the user's cache.
+            sources: Lists copies on this machine, given a name and the folder of kept files.
+            may_download: Whether `prepare` fetches what is nowhere on this machine.
+        """
+        named = os.environ.get("GRADER_DATA")
+        self.root = root or (Path(named) if named else platformdirs.user_cache_path("cnn-grader") / "datasets")
+        self._sources = sources
+        self._may_download = may_download
+
+    # --- what there is
+
+    def available(self) -> tuple[DatasetStatus, ...]:
+        """List every known data set and every one of a course's own, whether or not it is here."""
+        return tuple(self._status(name) for name in (*KNOWN, *self._own_names()))
+
+    def _own_names(self) -> tuple[str, ...]:
+        kept = sorted(self._kept.iterdir()) if self._kept.is_dir() else []
+        return tuple(folder.name for folder in kept if folder.name not in KNOWN and (folder / "imported.npz").is_file())
+
+    def _status(self, name: str) -> DatasetStatus:
+        sources = self._sources(name, self._kept)
+        info = KNOWN.get(name)
+        return DatasetStatus(
+            name=name,
+            title=info.title if info else f"{name}, this course's own",
+            licence=info.licence if info else "",
+            source=sources[0].kind if sources else None,
+            path=sources[0].path if sources else None,
+            prepared=_read_meta(self.root / name) is not None,
+        )
+
+    def path(self, name: str) -> Path:
+        """Tell where a data set lies: its prepared folder, else the copy it would be prepared from.
+
+        Raises:
+            DatasetMissingError: It is not on this machine.
+        """
+        self._check_name(name)
+        if _read_meta(self.root / name) is not None:
+            return self.root / name
+        return self._best(name)[0].path
+
+    # --- prepared arrays
+
+    def prepare(self, name: str, fingerprint: Fingerprint | None = None) -> PreparedDataset:
+        """Lay a data set out for sandboxes and grading, once; later calls find it done.
+
+        It is laid out anew when its source changed, or when `fingerprint` gives other results than the one used before.
+        Several processes may call this at the same time.
+
+        Args:
+            name: A known data set, or a course's own.
+            fingerprint: Makes `fingerprints.npy`, train rows then test rows; None leaves that file out or as it is.
+
+        Raises:
+            DatasetMissingError: It is nowhere on this machine, or every copy is damaged.
+            StorageError: The store cannot be written.
+        """
+        self._check_name(name)
+        version = _fingerprint_version(fingerprint) if fingerprint else None
+        ready = self._ready(name, version)
+        if ready is not None:
+            return ready
+        self._best(name)
+        with self._locked(name):
+            # Another process may have been faster.
+            return self._ready(name, version) or self._make(name, fingerprint, version or "")
+
+    def images(self, name: str, split: str) -> npt.NDArray[Any]:
+        """Give a split's images, memory-mapped, as Keras gives them.
+
+        Args:
+            name: The data set.
+            split: `train` or `test`.
+
+        Raises:
+            DatasetMissingError: It is not on this machine, or has no such split.
+        """
+        return self._part(name, "x", split)
+
+    def labels(self, name: str, split: str) -> npt.NDArray[Any]:
+        """Give a split's labels, memory-mapped, as Keras gives them ((n, 1) for CIFAR-10).
+
+        Args:
+            name: The data set.
+            split: `train` or `test`.
+
+        Raises:
+            DatasetMissingError: It is not on this machine, or has no such split.
+        """
+        return self._part(name, "y", split)
+
+    def _part(self, name: str, kind: str, split: str) -> npt.NDArray[Any]:
+        if split not in SPLITS:
+            msg = f"`{name}` has no split `{split}`"
+            raise DatasetMissingError(msg, advice="splits are train and test")
+        loaded: npt.NDArray[Any] = np.load(self.prepare(name).folder / f"{kind}_{split}.npy", mmap_mode="r")
+        return loaded
+
+    # --- getting them here
+
+    def fetch(self, name: str, *, base_url: str | None = None, progress: Progress | None = None) -> Path:
+        """Download a known data set's official files, and make sure that they are it.
+
+        Args:
+            name: A known data set.
+            base_url: Another place that has the same files; by default where Keras gets them.
+            progress: Called with bytes so far and bytes altogether.
+
+        Returns:
+            The folder they were put into.
+
+        Raises:
+            DatasetMissingError: It is not known, or cannot be had.
+            StorageError: It cannot be written.
+        """
+        self._check_name(name)
+        info = KNOWN.get(name)
+        if info is None:
+            msg = f"`{name}` is this course's own: there is no place to fetch it from"
+            raise DatasetMissingError(msg, advice=f"run `grader data import {name} FILE`")
+        folder = self._kept / name
+        with self._locked(name), _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in info.files:
+                url = f"{base_url.rstrip('/')}/{file.name}" if base_url else None
+                download(file, folder / file.name, url=url, progress=progress)
+        source = folder if len(info.files) > 1 else folder / info.files[0].name
+        check_arrays(read_any(source, info), info, str(source))
+        return folder
+
+    def import_file(self, name: str, path: Path) -> Path:
+        """Take a file of this machine as a data set, known or a course's own.
+
+        Args:
+            name: What rubrics call it: small letters, digits, `_`, `-`.
+            path: An `.npz` with `x_train`, `y_train`, `x_test`, `y_test`; a folder of IDX files;
+                `cifar-10-python.tar.gz`; a tar of `<split>/<class>/x.jpg`.
+
+        Returns:
+            The file that is kept.
+
+        Raises:
+            UsageError: The name cannot be used.
+            DatasetMissingError: The file is no data set, or not the one it is said to be.
+            StorageError: It cannot be written.
+        """
+        if not _NAME.fullmatch(name) or name == "sources":
+            msg = f"`{name}` cannot be the name of a data set"
+            raise UsageError(msg, advice="use small letters, digits, `_` and `-`")
+        info = KNOWN.get(name)
+        arrays = read_any(path, info)
+        check_arrays(arrays, info, str(path))
+        target = self._kept / name / "imported.npz"
+        with self._locked(name), _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, staging = tempfile.mkstemp(dir=target.parent, prefix=".importing-", suffix=".npz")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.savez(file, allow_pickle=False, **{part: arrays[part] for part in PARTS})
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(staging).replace(target)
+            finally:
+                Path(staging).unlink(missing_ok=True)
+        return target
+
+    # --- inside
+
+    @property
+    def _kept(self) -> Path:
+        """Downloads and imported files, apart from what is prepared from them."""
+        return self.root / "sources"
+
+    def _check_name(self, name: str) -> None:
+        known = name in KNOWN or (bool(_NAME.fullmatch(name)) and bool(self._sources(name, self._kept)))
+        if not known and _read_meta(self.root / name if _NAME.fullmatch(name) else self.root) is None:
+            raise unknown_dataset(name, self._own_names())
+
+    def _best(self, name: str) -> tuple[Source, ...]:
+        """The copies there are, the best one first; fetched where that is allowed."""
+        sources = self._sources(name, self._kept)
+        if not sources and self._may_download and name in KNOWN:
+            self.fetch(name)
+            sources = self._sources(name, self._kept)
+        if not sources:
+            title = KNOWN[name].title if name in KNOWN else "a course's own data set"
+            msg = f"the data set `{name}` ({title}) is not on this machine"
+            advice = f"run `grader data fetch {name}`, or `grader data import {name} FILE`"
+            raise DatasetMissingError(msg, advice=advice)
+        return sources
+
+    def _ready(self, name: str, version: str | None) -> PreparedDataset | None:
+        """The prepared data set, if it is whole and of the present source and fingerprints."""
+        folder = self.root / name
+        meta = _read_meta(folder)
+        if meta is None or (version is not None and meta["fingerprint_version"] != version):
+            return None
+        states = [source.state() for source in self._sources(name, self._kept)]
+        wanted = next((state for state in states if state not in meta["source"]["damaged"]), None)
+        # Where the source is gone, what was made from it stays good.
+        if wanted is not None and meta["source"]["state"] != wanted:
+            return None
+        return _prepared(folder, meta)
+
+    def _make(self, name: str, fingerprint: Fingerprint | None, version: str) -> PreparedDataset:
+        arrays, source, damaged = _first_readable(self._sources(name, self._kept))
+        folder = self.root / name
+        with _writing(folder):
+            staging = Path(tempfile.mkdtemp(dir=self.root, prefix=f".{name}-"))
+            try:
+                meta = _write_arrays(staging, arrays, fingerprint)
+                meta |= _describe(name, source, damaged, arrays, version)
+                _write_synced(staging / "meta.json", json.dumps(meta, indent=1).encode())
+                staging.chmod(0o755)
+                _replace_folder(staging, folder)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        return _prepared(folder, meta)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """One process at a time works on a data set; the lock goes with the process, however it ends."""
+        with _writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Turn what goes wrong with the disk into the grader's own error."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"the data sets' folder cannot be written ({error.strerror or error})"
+        advice = "free some space there, or name another folder in the variable GRADER_DATA"
+        raise StorageError(msg, where=str(place), advice=advice) from error
+
+
+def _first_readable(sources: tuple[Source, ...]) -> tuple[Arrays, Source, list[Source]]:
+    """Read the best copy that is whole.
+
+    Raises:
+        DatasetMissingError: None is; the first one's damage is told.
+    """
+    damaged: list[Source] = []
+    first: DatasetMissingError | None = None
+    for source in sources:
+        try:
+            arrays = source.read()
+            check_arrays(arrays, source.info, str(source.path))
+        except DatasetMissingError as error:
+            first = first or error
+            damaged.append(source)
+        else:
+            return arrays, source, damaged
+    msg = "the data set vanished while it was read"
+    raise first or DatasetMissingError(msg)
+
+
+def _fingerprint_version(fingerprint: Fingerprint) -> str:
+    """Name a way of fingerprinting by what it makes of a fixed set of images: no version number can be forgotten."""
+    probe = (np.arange(4 * 28 * 28, dtype=np.uint64) ** np.uint64(3) % np.uint64(251)).astype(np.uint8)
+    result = np.asarray(fingerprint(probe.reshape(4, 28, 28)), dtype=np.uint64)
+    return hashlib.sha256(result.tobytes()).hexdigest()[:16]
+
+
+def _write_arrays(folder: Path, arrays: Arrays, fingerprint: Fingerprint | None) -> dict[str, Any]:
+    """Write the four arrays and the fingerprints; return their sizes and the arrays' common hash."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        array = np.ascontiguousarray(arrays[part])
+        digest.update(f"{part} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+        _save(folder / f"{part}.npy", array)
+    if fingerprint is not None:
+        prints = [_fingerprints(fingerprint, arrays[f"x_{split}"]) for split in SPLITS]
+        _save(folder / "fingerprints.npy", np.concatenate(prints))
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.npy"))}
+    return {"sha256": digest.hexdigest(), "files": sizes}
+
+
+def _fingerprints(fingerprint: Fingerprint, images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    pieces = [fingerprint(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK)]
+    return np.concatenate(pieces).astype(np.uint64, copy=False)
+
+
+def _save(path: Path, array: npt.NDArray[Any]) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _describe(
+    name: str, source: Source, damaged: list[Source], arrays: Arrays, fingerprint_version: str
+) -> dict[str, Any]:
+    return {
+        "version": PREPARED_VERSION,
+        "name": name,
+        "fingerprint_version": fingerprint_version,
+        "counts": {split: len(arrays[f"x_{split}"]) for split in SPLITS},
+        "image_shape": list(arrays["x_train"].shape[1:]),
+        "label_shape": list(arrays["y_train"].shape[1:]),
+        "labels": _label_names(source.info, arrays),
+        "source": {"kind": source.kind, "state": source.state(), "damaged": [bad.state() for bad in damaged]},
+    }
+
+
+def _label_names(info: DatasetInfo | None, arrays: Arrays) -> list[str]:
+    if info:
+        return list(info.labels)
+    return [str(label) for label in range(1 + max(int(arrays[f"y_{split}"].max()) for split in SPLITS))]
+
+
+def _replace_folder(staging: Path, target: Path) -> None:
+    """Put a finished folder in a stale one's place. Who has the old arrays mapped keeps them."""
+    if target.exists():
+        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
+        target.rename(old / "stale")
+        staging.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        staging.rename(target)
+
+
+def _read_meta(folder: Path) -> dict[str, Any] | None:
+    """Read what a prepared folder says of itself; None where it is missing, damaged or of another version."""
+    try:
+        meta: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())
+        whole = meta["version"] == PREPARED_VERSION and all(
+            (folder / file).stat().st_size == size for file, size in meta["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return meta if whole else None
+
+
+def _prepared(folder: Path, meta: Mapping[str, Any]) -> PreparedDataset:
+    return PreparedDataset(
+        name=meta["name"],
+        folder=folder,
+        counts=dict(meta["counts"]),
+        image_shape=tuple(meta["image_shape"]),
+        label_shape=tuple(meta["label_shape"]),
+        labels=tuple(meta["labels"]),
+        source=meta["source"]["kind"],
+        sha256=meta["sha256"],
+        fingerprint_version=meta["fingerprint_version"],
+    )

@@ -1,0 +1,1 @@
+"""Events and artefacts become typed evidence; pure functions over what was already read."""

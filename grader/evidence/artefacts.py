@@ -1,0 +1,173 @@
+"""Arrays that came out of a sandbox: read with every suspicion, kept beside the evidence."""
+
+import math
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from grader.schema.errors import ArtefactError, StorageError
+
+__all__ = ["ArrayKeeper", "ArrayReader", "ArtefactFolder", "is_inside"]
+
+Arrays = Mapping[str, NDArray[Any]]
+
+ArrayReader = Callable[[str], Arrays]
+"""Relative path → its arrays: those of an `.npz` by name, the one of an `.npy` under the name `array`.
+
+Raises `ArtefactError` for whatever cannot be read."""
+
+ArrayKeeper = Callable[[str, Arrays], None]
+"""Stores arrays under a relative path ending in `.npz`, or the one named `array` under a path ending in `.npy`."""
+
+_MAX_MEMBERS = 64
+_MAX_HEADER = 10_000
+_NAME = re.compile(r"[\w.@+ -]{1,128}", re.ASCII)
+
+
+def is_inside(path: object) -> bool:
+    """Whether a claimed path is relative, plain, and does not leave the folder it is relative to."""
+    if not isinstance(path, str) or not 0 < len(path) <= 512:  # noqa: PLR2004 - no real artefact's path is longer
+        return False
+    parts = path.split("/")
+    return all(_NAME.fullmatch(part) and part.strip(". ") for part in parts)
+
+
+class ArtefactFolder:
+    """Reads small arrays under one folder, whatever the student's process left there.
+
+    Only regular files reached without a symbolic link are opened; nothing is unpickled; sizes are checked against the
+    headers before memory is taken for them.
+    """
+
+    def __init__(self, root: Path, *, max_bytes: int = 128 << 20) -> None:
+        """Name the folder.
+
+        Args:
+            root: The folder that a record's paths are relative to.
+            max_bytes: Largest size of a file, and of its arrays together once unpacked.
+        """
+        self.root = root
+        self.max_bytes = max_bytes
+
+    def __call__(self, relative: str) -> Arrays:
+        """Read an `.npy` or `.npz`; see `ArrayReader`.
+
+        Raises:
+            ArtefactError: It is missing, no regular file, outside the folder, too large, damaged, or holds objects.
+        """
+        path = self.path(relative)
+        try:
+            with self._open(path, relative) as file:
+                if path.suffix == ".npy":
+                    return {"array": self._array(file, relative, self.max_bytes)}
+                if path.suffix == ".npz":
+                    return self._members(file, relative)
+        except (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
+            msg = f"cannot be read: {error}"
+            raise ArtefactError(msg, where=relative) from error
+        msg = "is neither .npy nor .npz"
+        raise ArtefactError(msg, where=relative)
+
+    def path(self, relative: str) -> Path:
+        """Where a claimed artefact lies, once it is sure that it lies inside.
+
+        Args:
+            relative: A path from the record; a file, or the folder of a SavedModel.
+
+        Raises:
+            ArtefactError: It leaves the folder, is missing, or is or holds anything but regular files and folders.
+        """
+        if not is_inside(relative):
+            msg = "is no path inside the record"
+            raise ArtefactError(msg, where=repr(relative)[:200])
+        path = self.root
+        for part in PurePosixPath(relative).parts:
+            path = path / part
+            _refuse_special(path, relative)
+        if path.is_dir():
+            for inner in path.rglob("*"):
+                _refuse_special(inner, relative)
+        return path
+
+    def keep(self, relative: str, arrays: Arrays) -> None:
+        """Store arrays that the grader derived; see `ArrayKeeper`.
+
+        Raises:
+            StorageError: The file cannot be written, or something that is no plain folder stands in its way.
+        """
+        if not is_inside(relative):
+            msg = "is no path inside the record"
+            raise StorageError(msg, where=relative)
+        path = self.root / relative
+        try:
+            folder = self.root
+            for part in PurePosixPath(relative).parts[:-1]:
+                folder = folder / part
+                folder.mkdir(exist_ok=True)
+                _refuse_special(folder, relative)
+            spare = path.with_name(f".{path.name}.{os.getpid()}")
+            with os.fdopen(os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+                if path.suffix == ".npy":
+                    np.save(file, arrays["array"], allow_pickle=False)
+                else:
+                    np.savez_compressed(file, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
+            spare.replace(path)
+        except (OSError, ArtefactError) as error:
+            msg = f"cannot be kept: {error}"
+            raise StorageError(msg, where=str(path)) from error
+
+    def _open(self, path: Path, relative: str) -> IO[bytes]:
+        # O_NONBLOCK so that a pipe under an artefact's name cannot hold the grader up.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode) or info.st_size > self.max_bytes:
+            file.close()
+            msg = f"is no regular file of at most {self.max_bytes >> 20} MiB"
+            raise ArtefactError(msg, where=relative)
+        return file
+
+    def _array(self, file: IO[bytes], relative: str, room: int) -> NDArray[Any]:
+        version = npy.read_magic(file)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read_header(file, max_header_size=_MAX_HEADER)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "biuf" or min(shape, default=0) < 0 or size > room:
+            msg = f"holds {shape} of {dtype}: not plain numbers of at most {room >> 20} MiB"
+            raise ArtefactError(msg, where=relative)
+        file.seek(0)
+        array: NDArray[Any] = npy.read_array(file, allow_pickle=False, max_header_size=_MAX_HEADER)
+        return array
+
+    def _members(self, file: IO[bytes], relative: str) -> Arrays:
+        arrays: dict[str, NDArray[Any]] = {}
+        room = self.max_bytes
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > room:
+                msg = f"holds more than {_MAX_MEMBERS} arrays or {room >> 20} MiB"
+                raise ArtefactError(msg, where=relative)
+            for member in members:
+                with archive.open(member) as inner:
+                    array = self._array(inner, relative, room)
+                room -= array.nbytes
+                arrays[member.filename.removesuffix(".npy")] = array
+        return arrays
+
+
+def _refuse_special(path: Path, relative: str) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        msg = "is missing"
+        raise ArtefactError(msg, where=relative) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        msg = "is or goes through something that is neither a file nor a folder"
+        raise ArtefactError(msg, where=relative)

@@ -1,0 +1,89 @@
+"""The cells of an executed notebook, as text."""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from grader.evidence.reading import as_int, as_list, as_map, as_text
+from grader.schema.evidence import CellFact
+from grader.schema.submission import Run
+
+__all__ = ["cell_facts", "plain_text"]
+
+_MAX_SOURCE = 20_000
+_MAX_OUTPUT = 4_000
+_MAX_RAW = 200_000
+_MAX_CELLS = 5_000
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def plain_text(value: object) -> str:
+    """A notebook's text field (one string, or a list of lines) without terminal colours; empty for anything else."""
+    if isinstance(value, list):
+        value = "".join(part for part in value[:_MAX_RAW] if isinstance(part, str))
+    return as_text(_ANSI.sub("", value[:_MAX_RAW]), _MAX_RAW) if isinstance(value, str) else ""
+
+
+def cell_facts(notebook: Mapping[str, Any], submitted: Mapping[str, Any] | None, run: Run) -> tuple[CellFact, ...]:
+    """Describe every cell of the executed notebook.
+
+    Args:
+        notebook: The executed notebook (format 4), with the outputs of this execution.
+        submitted: The notebook as it was handed in, for its `execution_count`s.
+        run: The execution, for which cells ran and which raised.
+    """
+    executed = set(run.cell_map)
+    errors = {error.cell: error.name for error in run.errors if error.cell is not None}
+    cells = as_list(notebook.get("cells"), _MAX_CELLS)
+    counts = _submitted_counts(cells, submitted)
+    return tuple(
+        _cell(index, as_map(cell), index in executed, errors.get(index), counts[index])
+        for index, cell in enumerate(cells)
+    )
+
+
+def _submitted_counts(cells: list[Any], submitted: Mapping[str, Any] | None) -> list[int | None]:
+    """`execution_count` of each cell as handed in; nothing where the two files do not have the same cells."""
+    before = as_list(submitted.get("cells"), _MAX_CELLS) if submitted is not None else []
+    if len(before) != len(cells):
+        return [None] * len(cells)
+    return [as_int(as_map(cell).get("execution_count")) for cell in before]
+
+
+def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, count: int | None) -> CellFact:  # noqa: FBT001 - one of a row's columns
+    kind = cell.get("cell_type")
+    outputs = [as_map(output) for output in as_list(cell.get("outputs"))] if kind == "code" else []
+    raised = next((as_text(o.get("ename")) for o in outputs if o.get("output_type") == "error"), None)
+    return CellFact(
+        index=index,
+        kind="code" if kind == "code" else "markdown" if kind == "markdown" else "raw",
+        source=plain_text(cell.get("source"))[:_MAX_SOURCE],
+        output="\n".join(text for text in map(_output_text, outputs) if text)[:_MAX_OUTPUT],
+        images=sum(_has_image(output) for output in outputs),
+        error=error or raised or None,
+        executed=executed,
+        submitted_count=count,
+    )
+
+
+def _has_image(output: dict[str, Any]) -> bool:
+    return any(kind.startswith("image/") for kind in as_map(output.get("data")))
+
+
+def _output_text(output: dict[str, Any]) -> str:
+    kind = output.get("output_type")
+    if kind == "stream":
+        return plain_text(output.get("text")).rstrip("\n")
+    if kind == "error":
+        return f"{plain_text(output.get('ename'))}: {plain_text(output.get('evalue'))}"
+    data = as_map(output.get("data"))
+    if "text/plain" in data:
+        return plain_text(data["text/plain"])
+    return _without_tags(plain_text(data.get("text/html") or data.get("text/markdown")))
+
+
+def _without_tags(text: str) -> str:
+    return html.unescape(_TAG.sub("", _UNSEEN.sub("", text))).strip()

@@ -1,0 +1,429 @@
+"""Which rows of which known data set an array holds."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grader.evidence.transform import (
+    Floats,
+    PixelStatistics,
+    align,
+    find_transform,
+    pixel_statistics,
+)
+from grader.schema.evidence import RowsFact
+
+__all__ = [
+    "MIN_NEIGHBOURS",
+    "DatasetIndex",
+    "Recognition",
+    "Rows",
+    "make_index",
+    "overlap",
+    "recognise_rows",
+    "statistics_of",
+]
+
+Rows = NDArray[np.int32]
+Method = Literal["fingerprint", "labels", "neighbour"]
+
+_MOST = 0.5
+"""Part of an array that fingerprints must recognise before the other ways are not even tried."""
+_MIN_LABELS = 32
+"""Shortest sequence of labels that is looked for: a shorter one stands in a data set by chance."""
+_MAX_CLASSES = 256
+_LIKE = 0.97
+"""Cosine from which a sample row may be a raw row; different digits of one class reach 0.9."""
+_MARGIN = 0.01
+"""How much nearer the nearest row must be than the next one."""
+_CLIP = 5.0
+"""Standardised values are cut here, or single rare pixels would decide which image is nearest."""
+_CHUNK = 4096
+MIN_NEIGHBOURS = 16
+"""Smallest sample that is compared with every raw image."""
+_MAX_REPEATED = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetIndex:
+    """A known data set, made ready to recognise its rows; rows are numbered train first, then test.
+
+    Attributes:
+        name: Such as `mnist`.
+        labels: Split → classes, int32.
+        images: Split → raw images, uint8 of shape (n, h, w[, c]); may be memory-mapped.
+        fingerprints: One a row, uint64, in the order of rows.
+        order: Row numbers sorted by fingerprint, equal ones by row.
+        ordered: `fingerprints[order]`.
+    """
+
+    name: str
+    labels: Mapping[str, NDArray[np.int32]]
+    images: Mapping[str, NDArray[np.uint8]]
+    fingerprints: NDArray[np.uint64]
+    order: NDArray[np.int64]
+    ordered: NDArray[np.uint64]
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Rows of each split, in the order of row numbers."""
+        return {split: len(labels) for split, labels in self.labels.items()}
+
+    @cached_property
+    def starts(self) -> Mapping[str, int]:
+        """The row number at which each split begins."""
+        ends = np.cumsum(list(self.sizes.values()))
+        return {split: int(end) - self.sizes[split] for split, end in zip(self.sizes, ends, strict=True)}
+
+    @cached_property
+    def classes(self) -> int:
+        """Number of classes: the largest label and one."""
+        return 1 + max(int(labels.max(initial=-1)) for labels in self.labels.values())
+
+    @cached_property
+    def all_labels(self) -> NDArray[np.int32]:
+        """Class of every row."""
+        return np.concatenate(list(self.labels.values()))
+
+    @cached_property
+    def label_text(self) -> bytes:
+        """Class of every row as a byte, to look sequences up in; empty for more classes than a byte holds."""
+        return self.all_labels.astype(np.uint8).tobytes() if self.classes <= _MAX_CLASSES else b""
+
+    @cached_property
+    def image_shape(self) -> tuple[int, ...]:
+        """One raw image, (h, w) or (h, w, c)."""
+        return tuple(next(iter(self.images.values())).shape[1:])
+
+    @cached_property
+    def repeated(self) -> NDArray[np.bool_]:
+        """For each place of `ordered`: whether the next place has the same fingerprint."""
+        same = np.zeros(len(self.ordered), dtype=np.bool_)
+        same[:-1] = self.ordered[:-1] == self.ordered[1:]
+        return same
+
+    @cached_property
+    def split_statistics(self) -> Mapping[str, PixelStatistics]:
+        """Each split's pixel statistics."""
+        return {split: pixel_statistics(images) for split, images in self.images.items() if len(images)}
+
+    def raw(self, rows: ArrayLike) -> NDArray[np.uint8]:
+        """Raw images of row numbers, (k, h, w[, c]).
+
+        Raises:
+            IndexError: A row number that the data set does not have.
+        """
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.size and (int(wanted.min()) < 0 or int(wanted.max()) >= len(self.fingerprints)):
+            msg = f"{self.name} has rows 0 to {len(self.fingerprints) - 1}"
+            raise IndexError(msg)
+        result = np.empty((len(wanted), *self.image_shape), dtype=np.uint8)
+        for split, start in self.starts.items():
+            here = (wanted >= start) & (wanted < start + self.sizes[split])
+            result[here] = self.images[split][wanted[here] - start]
+        return result
+
+    def counts(self, rows: Rows) -> dict[str, int]:
+        """How many of some row numbers lie in each split; -1 lies in none."""
+        return {
+            split: int(((rows >= start) & (rows < start + self.sizes[split])).sum())
+            for split, start in self.starts.items()
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recognition:
+    """What was recognised of one array."""
+
+    fact: RowsFact
+    rows: Rows | None
+    """Row number of each image, -1 unknown; None where only a sample was recognised."""
+    sample_rows: Rows
+    """Row number of each row of the sample, -1 unknown."""
+
+
+def make_index(  # noqa: PLR0913, PLR0917 - a data set has these parts
+    name: str,
+    x_train: NDArray[np.uint8],
+    y_train: ArrayLike,
+    x_test: NDArray[np.uint8],
+    y_test: ArrayLike,
+    fingerprints: ArrayLike,
+) -> DatasetIndex:
+    """Make a data set ready for recognition.
+
+    Args:
+        name: Such as `mnist`.
+        x_train: Raw images (n, h, w[, c]), 0 to 255; may be memory-mapped.
+        y_train: Their classes, (n,) or (n, 1).
+        x_test: The test images.
+        y_test: Their classes.
+        fingerprints: One a row, train rows first.
+
+    Raises:
+        ValueError: The parts' lengths do not fit each other.
+    """
+    prints = np.asarray(fingerprints, dtype=np.uint64).reshape(-1)
+    labels = {
+        "train": np.asarray(y_train).reshape(-1).astype(np.int32),
+        "test": np.asarray(y_test).reshape(-1).astype(np.int32),
+    }
+    images = {"train": x_train, "test": x_test}
+    sizes = [(len(images[split]), len(labels[split])) for split in labels]
+    if any(a != b for a, b in sizes) or sum(a for a, _ in sizes) != len(prints):
+        msg = f"{name}: images and labels {sizes} do not fit {len(prints)} fingerprints"
+        raise ValueError(msg)
+    order = np.argsort(prints, kind="stable")
+    return DatasetIndex(name, labels, images, prints, order, prints[order])
+
+
+def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its labels holds
+    fingerprints: NDArray[np.uint64],
+    labels: NDArray[np.int32] | None,
+    sample: Floats | None,
+    sample_index: NDArray[np.int64] | None,
+    indexes: Mapping[str, DatasetIndex],
+    *,
+    neighbours: bool = True,
+) -> Recognition | None:
+    """Say which rows of a known data set an array holds, and how that is known.
+
+    By each image's fingerprint first. Where fewer than half of the rows have a known one (pixels standardised column by
+    column, an inverted image), by the sequence of labels, which must stand in exactly one place and fit the pixels of
+    the sample; then by the nearest raw image of each row of the sample, which must lead to one formula for all of them.
+
+    Args:
+        fingerprints: One a row.
+        labels: Class of each row, where known.
+        sample: Some of the rows as the model was given them.
+        sample_index: Which rows these are.
+        indexes: Known data sets by name.
+        neighbours: Whether to look for nearest images, which takes a few tenths of a second.
+
+    Returns:
+        The data set that explains most rows, or None where nothing is recognised: rows are never guessed.
+    """
+    best = max(
+        (_by_fingerprint(fingerprints, sample_index, index) for index in indexes.values()), key=_matched, default=None
+    )
+    if best is not None and best.fact.matched >= _MOST:
+        return best
+    if sample is not None and sample_index is not None and len(sample) == len(sample_index) > 0:
+        ways: list[Callable[[DatasetIndex], Recognition | None]] = []
+        if labels is not None and len(labels) == len(fingerprints):
+            ways.append(lambda index: _by_labels(labels, sample, sample_index, index))
+        if neighbours:
+            ways.append(lambda index: _by_neighbour(len(fingerprints), sample, index))
+        for way in ways:
+            found = next((r for r in map(way, indexes.values()) if r is not None), None)
+            if found is not None and _matched(found) > _matched(best):
+                return found
+    return best if _matched(best) > 0 else None
+
+
+def _matched(recognition: Recognition | None) -> float:
+    return recognition.fact.matched if recognition is not None else 0.0
+
+
+def _by_fingerprint(
+    fingerprints: NDArray[np.uint64], sample_index: NDArray[np.int64] | None, index: DatasetIndex
+) -> Recognition:
+    rows = _lookup(fingerprints, index)
+    return Recognition(_rows_fact(rows, index, "fingerprint"), rows, _take(rows, sample_index))
+
+
+def _take(rows: Rows, sample_index: NDArray[np.int64] | None) -> Rows:
+    return np.empty(0, dtype=np.int32) if sample_index is None else rows[sample_index]
+
+
+def _lookup(fingerprints: NDArray[np.uint64], index: DatasetIndex) -> Rows:
+    """Row of each fingerprint, -1 unknown; 0 is the fingerprint of every constant image and says nothing."""
+    if len(index.ordered) == 0 or len(fingerprints) == 0:
+        return np.full(len(fingerprints), -1, dtype=np.int32)
+    place = np.minimum(np.searchsorted(index.ordered, fingerprints), len(index.ordered) - 1)
+    known = (index.ordered[place] == fingerprints) & (fingerprints != 0)
+    rows = np.where(known, index.order[place], -1).astype(np.int32)
+    several = np.flatnonzero(known & index.repeated[place])
+    if len(several):
+        _settle_repeated(rows, several, place, index)
+    return rows
+
+
+def _settle_repeated(rows: Rows, several: NDArray[np.intp], place: NDArray[np.intp], index: DatasetIndex) -> None:
+    """Choose among identical images of a data set: the one that continues its neighbours, else the likelier split's.
+
+    Args:
+        rows: The rows found so far, changed in place.
+        several: Where in the array an image stands that the data set holds more than once.
+        place: Each image's first place in `index.ordered`.
+        index: The data set.
+    """
+    sure = rows.copy()
+    sure[several] = -1
+    counts = index.counts(sure)
+    likely = max(counts, key=lambda split: counts[split])
+    first, last = index.starts[likely], index.starts[likely] + index.sizes[likely]
+    used: dict[int, int] = {}
+    for at in several[:_MAX_REPEATED].tolist():
+        begin = int(place[at])
+        stop = begin + 1 + int(np.argmin(index.repeated[begin:]))
+        options = index.order[begin:stop].tolist()
+        before = int(rows[at - 1]) if at else -1
+        after = int(sure[at + 1]) if at + 1 < len(rows) else -1
+        inside = [row for row in options if first <= row < last] or options
+        turn = used[begin] = used.get(begin, -1) + 1
+        continuing = [
+            row for row in options if (before >= 0 and row == before + 1) or (after >= 0 and row == after - 1)
+        ]
+        rows[at] = continuing[0] if continuing else inside[turn % len(inside)]
+
+
+def _rows_fact(rows: Rows, index: DatasetIndex, method: Method) -> RowsFact:
+    known = rows[rows >= 0]
+    times = np.bincount(known, minlength=1)
+    counts = index.counts(known)
+    start, stop = _piece(rows, times, counts, index)
+    return RowsFact(
+        dataset=index.name,
+        counts=counts,
+        matched=len(known) / len(rows) if len(rows) else 0.0,
+        method=method,
+        order="original" if bool((np.diff(known) >= 0).all()) else "shuffled",
+        start=start,
+        stop=stop,
+        duplicates=int((times > 1).sum()),
+    )
+
+
+def _piece(
+    rows: Rows, times: NDArray[np.intp], counts: Mapping[str, int], index: DatasetIndex
+) -> tuple[int | None, int | None]:
+    """First row and end within the split, where the rows, in any order, are one whole piece of it."""
+    split = next((s for s, count in counts.items() if count == len(rows) > 0), None)
+    if split is None:
+        return None, None
+    low, high = int(rows.min()), int(rows.max()) + 1
+    if not bool((times[low:high] > 0).all()):
+        return None, None
+    return low - index.starts[split], high - index.starts[split]
+
+
+def _by_labels(
+    labels: NDArray[np.int32], sample: Floats, sample_index: NDArray[np.int64], index: DatasetIndex
+) -> Recognition | None:
+    """Recognise one unbroken piece by its labels, confirmed by the sample's pixels."""
+    if len(labels) < _MIN_LABELS or not index.label_text or int(labels.min()) < 0 or int(labels.max()) >= index.classes:
+        return None
+    wanted = labels.astype(np.uint8).tobytes()
+    start = index.label_text.find(wanted)
+    if start < 0 or index.label_text.find(wanted, start + 1) >= 0:
+        return None
+    rows = np.arange(start, start + len(labels), dtype=np.int32)
+    sample_rows = rows[sample_index]
+    if not _same_images(sample, sample_rows, index, statistics_of(index, rows)):
+        return None
+    return Recognition(_rows_fact(rows, index, "labels"), rows, sample_rows)
+
+
+def statistics_of(index: DatasetIndex, rows: Rows | None) -> Iterator[PixelStatistics]:
+    """Pixel statistics a standardisation may have used: the rows' own, then each whole split's."""
+    whole = rows is not None and any(
+        len(rows) == size and len(rows) and int(rows[0]) == index.starts[s] for s, size in index.sizes.items()
+    )
+    if rows is not None and not whole and bool((rows >= 0).all()) and len(rows):
+        yield pixel_statistics(index.raw(rows))
+    yield from index.split_statistics.values()
+
+
+def _same_images(sample: Floats, rows: Rows, index: DatasetIndex, statistics: Iterable[PixelStatistics] = ()) -> bool:
+    """Whether a sample shows given raw rows: made from them by one formula, or very like them in every row."""
+    raw = index.raw(rows)
+    if find_transform(sample, raw, statistics).fact.kind != "unknown":
+        return True
+    aligned = align(np.asarray(sample, dtype=np.float64), index.image_shape)
+    if aligned is None or not np.isfinite(aligned).all():
+        return False
+    likeness = (_unit(aligned.reshape(len(raw), -1)) * _unit(raw.reshape(len(raw), -1).astype(np.float64))).sum(axis=1)
+    return bool((np.abs(likeness) >= _LIKE).all())
+
+
+def _unit(rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows centred and brought to length 1, so that products are correlations."""
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    length = np.sqrt((centred * centred).sum(axis=1, keepdims=True))
+    directed: NDArray[Any] = centred / np.where(length == 0, 1, length)
+    return directed
+
+
+def _by_neighbour(count: int, sample: Floats, index: DatasetIndex) -> Recognition | None:
+    """Recognise the sample's rows by the nearest raw images and scale the counts up to the array."""
+    aligned = align(np.asarray(sample, dtype=np.float32), index.image_shape)
+    if aligned is None or len(aligned) < MIN_NEIGHBOURS or not np.isfinite(aligned).all():
+        return None
+    rows = _nearest(aligned.reshape(len(aligned), -1), index)
+    known = rows >= 0
+    if int(known.sum()) < MIN_NEIGHBOURS or known.mean() < _MOST:
+        return None
+    if find_transform(aligned[known], index.raw(rows[known]), ()).fact.kind == "unknown":
+        return None
+    seen = _rows_fact(rows, index, "neighbour")
+    scaled = {split: round(part * count / len(rows)) for split, part in seen.counts.items()}
+    # A sample cannot show where a piece begins or ends, nor which rows stand twice.
+    fact = seen.model_copy(update={"counts": scaled, "start": None, "stop": None, "duplicates": 0})
+    return Recognition(fact, None, rows)
+
+
+def _nearest(sample: NDArray[np.float32], index: DatasetIndex) -> Rows:
+    """Nearest raw image of each row in standardised pixels, -1 where none is near or two are about as near."""
+    train = index.split_statistics["train"]
+    mean, std = (part.reshape(-1).astype(np.float32) for part in (train.mean, train.std))
+    varied = std > 0
+    probe = _direction(np.clip(sample[:, varied], -_CLIP, _CLIP))
+    best = np.full(len(sample), -1.0, dtype=np.float32)
+    second, rows = best.copy(), np.full(len(sample), -1, dtype=np.int32)
+    for split, images in index.images.items():
+        for start in range(0, len(images), _CHUNK):
+            chunk = np.asarray(images[start : start + _CHUNK]).reshape(-1, len(mean))[:, varied].astype(np.float32)
+            chunk -= mean[varied]
+            chunk /= std[varied]
+            likeness = probe @ _direction(np.clip(chunk, -_CLIP, _CLIP, out=chunk)).T
+            _keep_best(likeness, index.starts[split] + start, best, second, rows)
+    rows[(best < _LIKE) | (best - second < _MARGIN)] = -1
+    return rows
+
+
+def _direction(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    length[length == 0] = 1
+    directed: NDArray[np.float32] = rows / length[:, None]
+    return directed
+
+
+def _keep_best(
+    likeness: NDArray[np.float32], start: int, best: NDArray[np.float32], second: NDArray[np.float32], rows: Rows
+) -> None:
+    """Carry the two best likenesses of each sample row, and the best one's row number, over one more chunk."""
+    place = likeness.argmax(axis=1)
+    each = np.arange(len(likeness))
+    top = likeness[each, place]
+    likeness[each, place] = -1
+    runner = likeness.max(axis=1)
+    second[:] = np.maximum(np.minimum(best, top), np.maximum(second, runner))
+    rows[:] = np.where(top > best, start + place, rows)
+    best[:] = np.maximum(best, top)
+
+
+def overlap(rows_a: Rows | None, rows_b: Rows | None) -> int | None:
+    """Rows of a data set that stand in both of two arrays; None where one array's rows are not known.
+
+    Args:
+        rows_a: Row numbers, -1 unknown.
+        rows_b: Row numbers of the same data set.
+    """
+    if rows_a is None or rows_b is None:
+        return None
+    return len(np.intersect1d(rows_a[rows_a >= 0], rows_b[rows_b >= 0]))

@@ -1,0 +1,17 @@
+"""Executes one notebook in a sandbox, and asks the predictor's sandbox for predictions.
+
+Modules are imported directly:
+
+- `runner`: `execute(ExecutionRequest, listener) -> ExecutionOutcome`, one notebook from start to end;
+- `predict`: `predict(jobs, …) -> list[PredictionResult]`, kept models in a sandbox without student code;
+- `collect`: what the sandbox wrote, copied safely; `read_record` and `read_events`;
+- `isolation`: `choose_isolation`, the ways a process is kept apart from this machine;
+- `device`: CPU or GPU, and the environment that goes with it;
+- `provisioner`: the Jupyter kernel provisioner that starts a kernel inside an isolation;
+- `layout`: the folders of one execution, on this machine and as the sandbox sees them;
+- `watchdog`, `processes`: budgets of a process tree, and its end;
+- `outputs`, `terminal`: what is kept of a cell's output while it runs;
+- `advice`: the modern form of an old API, by the error it raises.
+
+Nothing here imports TensorFlow; `inside/` is the only code that runs within a sandbox.
+"""

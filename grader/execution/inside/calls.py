@@ -1,0 +1,118 @@
+"""Counts direct calls `model(x, training=…)` outside of Keras's own loops."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import ArrayBook
+from .core import Recorder
+from .describe import numbers
+from .guard import Guard
+from .models import ModelBook
+
+__all__ = ["CallWatch"]
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Calls of one model with one value of `training` in one cell.
+
+    Attributes:
+        model: Held until the cell's end.
+        count: How many.
+        x: The largest input.
+        first: An input and what came out, until a second call on the same input was seen.
+        differ: Whether two calls on one input gave different outputs.
+    """
+
+    model: Any
+    training: bool | None
+    count: int = 0
+    x: Any = None
+    first: tuple[Any, Any] | None = None
+    differ: bool | None = None
+
+
+class CallWatch:
+    """Sees every eager call of a model that the student's own code makes."""
+
+    def __init__(self, recorder: Recorder, book: ModelBook, arrays: ArrayBook, guard: Guard) -> None:
+        """Start with nothing counted."""
+        self._recorder = recorder
+        self._book = book
+        self._arrays = arrays
+        self._guard = guard
+        self._calls: dict[tuple[int, bool | None], _Calls] = {}
+
+    def call(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `Model.__call__`."""
+        __tracebackhide__ = True
+        guard = self._guard
+        if guard.busy or guard.keras or not args or not _eager(args[0]):
+            return original(model, *args, **kwargs)
+        guard.keras += 1
+        try:
+            output = original(model, *args, **kwargs)
+        finally:
+            guard.keras -= 1
+        guard.quietly(self._count, model, args[0], kwargs.get("training"), output)
+        return output
+
+    def _count(self, model: Any, x: Any, training: Any, output: Any) -> None:
+        flag = training if isinstance(training, bool) else None
+        calls = self._calls.setdefault((id(model), flag), _Calls(model, flag))
+        calls.count += 1
+        if calls.x is None or _rows(x) > _rows(calls.x):
+            calls.x = x
+        if calls.differ is None:
+            self._compare(calls, x, output)
+
+    def _compare(self, calls: _Calls, x: Any, output: Any) -> None:
+        """Remember one input with its output until a call on the same input can be compared with it."""
+        if calls.first is not None and _same(calls.first[0], x):
+            calls.differ = not np.array_equal(numbers(calls.first[1]), numbers(output))
+            calls.first = None
+        elif calls.first is None and hasattr(output, "shape"):
+            calls.first = (x, output)
+
+    def cell_ended(self) -> None:
+        """Write one `calls` event for each model and value of `training`."""
+        counted, self._calls = self._calls, {}
+        for calls in counted.values():
+            x, _ = self._arrays.describe_pair(calls.x)
+            entry = self._book.announce(calls.model)
+            self._recorder.log.write(
+                "calls",
+                model=entry.id,
+                training=calls.training,
+                count=calls.count,
+                x=x,
+                outputs_differ=calls.differ,
+            )
+
+
+def _eager(x: Any) -> bool:
+    """Whether a call is a computation, and not the building of a graph."""
+    if isinstance(x, (list, tuple)):
+        return bool(x) and _eager(x[0])
+    if isinstance(x, dict):
+        return bool(x) and _eager(next(iter(x.values())))
+    if hasattr(x, "_keras_history") or type(x).__name__ == "KerasTensor":
+        return False
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is None or bool(tensorflow.executing_eagerly())
+
+
+def _rows(x: Any) -> int:
+    shape = getattr(x, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) else 0
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.__array_interface__ == other.__array_interface__
+    return False

@@ -1,0 +1,32 @@
+"""Everything around the student's code, put in place before the first cell."""
+
+from typing import Any
+
+from . import dialect, figures, names, output, seeds, serve, shims
+from .core import Recorder
+
+__all__ = ["install", "install_shell"]
+
+
+def install(recorder: Recorder) -> None:
+    """Seed, choose the dialect, serve data sets, put stand-ins in place, and watch figures and variables.
+
+    Called once, before TensorFlow is imported; nothing here imports it.
+
+    Args:
+        recorder: The session's recorder.
+    """
+    for part in (seeds, dialect, serve, shims, figures, names):
+        part.install(recorder)
+
+
+def install_shell(recorder: Recorder, shell: Any) -> None:
+    """Do what needs the IPython shell; called once, as soon as it and the kernel's streams exist.
+
+    Args:
+        recorder: The session's recorder.
+        shell: The `InteractiveShell`.
+    """
+    shims.install_shell(recorder, shell)
+    dialect.install_shell(recorder, shell)
+    output.install_streams(recorder)

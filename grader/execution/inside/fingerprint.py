@@ -1,0 +1,134 @@
+"""Fingerprints of images that a change of brightness and contrast leaves as they are.
+
+Each image is brought to 0 … 1 by its own minimum and maximum, cut into five levels, and these are hashed.
+`x / 255`, `x / 255 - 0.5` and a standardisation by one mean and one deviation therefore keep the fingerprint of the raw
+image, which is how the provenance of an array is found without its labels.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LEVELS", "OFFSET", "Scan", "fingerprint", "scan"]
+
+LEVELS = 4
+"""An image's own range is cut into this many steps: levels 0 to 4."""
+
+OFFSET = 1.0 / 510.0
+"""Added before cutting. `LEVELS * k / R` is a fraction with a denominator of at most 255 for whole numbers k ≤ R ≤ 255,
+so its distance to `m - 1/510` is at least 1/510 for every whole m: rounding tips no pixel of an 8-bit image over."""
+
+_BLOCK = 1024
+"""Columns per projection: `LEVELS * 2047 * _BLOCK` stays below 2**24, so float32 sums are exact in any order."""
+_PROJECTIONS = 8
+_CHUNK = 1 << 17
+"""Numbers worked on at once; about half a megabyte stays in the processor's cache."""
+_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass over an array of images finds.
+
+    Attributes:
+        fingerprints: uint64, one a row.
+        low: Smallest number; NaN where a number is not finite.
+        high: Largest number; NaN where a number is not finite.
+        mean: Mean of all numbers.
+        std: Standard deviation of all numbers.
+    """
+
+    fingerprints: NDArray[np.uint64]
+    low: float
+    high: float
+    mean: float
+    std: float
+
+
+def fingerprint(images: NDArray[Any]) -> NDArray[np.uint64]:
+    """Hash each image so that a positive scale and a shift do not change the hash.
+
+    Args:
+        images: Shape (n, …), any real dtype, one image a row.
+
+    Returns:
+        Shape (n,); 0 for an image that is constant or has a number that is not finite.
+    """
+    return scan(images).fingerprints
+
+
+def scan(images: NDArray[Any]) -> Scan:
+    """Fingerprint an array and take its range, mean and deviation in the same pass.
+
+    Args:
+        images: Shape (n, …), any real dtype, one image a row.
+    """
+    rows = len(images)
+    width = int(np.prod(images.shape[1:], dtype=np.int64))
+    prints = np.zeros(rows, np.uint64)
+    if rows == 0 or width == 0:
+        return Scan(prints, *(float("nan"),) * 4)
+    low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
+    step = max(1, _CHUNK // width)
+    for start in range(0, rows, step):
+        chunk = _numbers(images[start : start + step]).reshape(-1, width)
+        lows, highs = chunk.min(axis=1), chunk.max(axis=1)
+        low, high = np.minimum(low, lows.min()), np.maximum(high, highs.max())
+        total += float(chunk.sum(axis=1).sum(dtype=np.float64))
+        squares += float(np.einsum("ij,ij->i", chunk, chunk).sum(dtype=np.float64))
+        prints[start : start + step] = _prints(chunk, lows, highs)
+    count = rows * width
+    mean = total / count
+    return Scan(prints, float(low), float(high), mean, max(0.0, squares / count - mean * mean) ** 0.5)
+
+
+def _numbers(chunk: NDArray[Any]) -> NDArray[Any]:
+    """The chunk in a floating type that holds it: float32 where that loses nothing that matters, else float64."""
+    wide = chunk.dtype.kind in "iu" and chunk.dtype.itemsize > np.dtype(np.int16).itemsize
+    wide = wide or (chunk.dtype.kind == "f" and chunk.dtype.itemsize > np.dtype(np.float32).itemsize)
+    return np.asarray(chunk, np.float64 if wide else np.float32)
+
+
+def _prints(chunk: NDArray[Any], lows: NDArray[Any], highs: NDArray[Any]) -> NDArray[np.uint64]:
+    with np.errstate(all="ignore"):
+        ranges = highs - lows
+        scales = LEVELS / ranges
+        usable = (ranges > 0) & np.isfinite(ranges) & np.isfinite(scales)
+        if not usable.all():
+            chunk, lows = np.where(usable[:, None], chunk, 0), np.where(usable, lows, 0)
+            scales = np.where(usable, scales, 0)
+        levels = chunk - lows[:, None]
+        levels *= scales[:, None].astype(chunk.dtype)
+    levels += chunk.dtype.type(OFFSET)
+    np.floor(levels, out=levels)
+    return np.where(usable, _hash(levels.astype(np.float32, copy=False)), np.uint64(0))
+
+
+def _hash(levels: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Hash rows of whole numbers 0 … LEVELS: random projections, exact in float32, then mixed to 64 bits."""
+    mixed = np.full(len(levels), levels.shape[1], np.uint64)
+    for start in range(0, levels.shape[1], _BLOCK):
+        block = levels[:, start : start + _BLOCK]
+        sums = (block @ _WEIGHTS[: block.shape[1]]).astype(np.int64).view(np.uint64)
+        for column in range(_PROJECTIONS):
+            mixed = _mix(mixed + sums[:, column])
+    return np.where(mixed == 0, np.uint64(1), mixed)
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One round of SplitMix64 (Steele, Lea, Flood 2014); wraps modulo 2**64."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * _MULTIPLIERS[0]
+    values = (values ^ (values >> np.uint64(27))) * _MULTIPLIERS[1]
+    return values ^ (values >> np.uint64(31))
+
+
+def _weights() -> NDArray[np.float32]:
+    """Fixed whole numbers -2047 … 2047, the same on every machine: they are part of the format."""
+    raw = _mix(np.arange(_BLOCK * _PROJECTIONS, dtype=np.uint64))
+    return ((raw % np.uint64(4095)).astype(np.int64) - 2047).astype(np.float32).reshape(_BLOCK, _PROJECTIONS)
+
+
+_WEIGHTS = _weights()

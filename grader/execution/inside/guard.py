@@ -1,0 +1,73 @@
+"""Keeps the recorder from watching itself, and from taking Keras's own calls for the student's."""
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Two counters that every hook asks before it records.
+
+    They belong to the process and not to a thread: Keras 3 runs callbacks in threads of its own.
+
+    Attributes:
+        busy: Above 0 while the recorder itself uses Keras; nothing is recorded then.
+        keras: Above 0 while Keras runs (`fit`, `load_model` …); what it calls inside itself is not the student's doing.
+    """
+
+    def __init__(self, report: Callable[[str], Any] | None = None) -> None:
+        """Start with nothing running.
+
+        Args:
+            report: Told in a few words what of the recorder's own work failed.
+        """
+        self._report = report
+        self.busy = 0
+        self.keras = 0
+
+    @property
+    def student(self) -> bool:
+        """Whether a call that arrives now comes from the student's own code."""
+        return not self.busy and not self.keras
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """While the recorder works."""
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+
+    @contextmanager
+    def inside_keras(self) -> Iterator[None]:
+        """While a call of the student's runs inside Keras."""
+        self.keras += 1
+        try:
+            yield
+        finally:
+            self.keras -= 1
+
+    def quietly(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the recorder's own `action`; whatever fails in it is a gap in the record and nothing more.
+
+        Returns:
+            What it returned, or None where it failed.
+        """
+        with self.recording():
+            try:
+                return action(*args, **kwargs)
+            except Exception as problem:
+                if self._report is not None:
+                    self._report(_in_words(action, problem))
+                return None
+
+
+def _in_words(action: Any, problem: Exception) -> str:
+    name = getattr(action, "__qualname__", type(action).__name__)
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return f"{name} ({place}): {type(problem).__name__}: {problem}"[:300]

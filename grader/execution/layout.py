@@ -1,0 +1,308 @@
+"""The folders of one execution: where they are on this machine, and what the sandbox calls them."""
+
+import functools
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.execution.isolation import SYSTEM_FOLDERS, Binds, Isolation, Mount
+from grader.schema.errors import NotebookError, SandboxError
+
+__all__ = [
+    "SOCKET_PATH_BYTES",
+    "Layout",
+    "copy_submission",
+    "make_layout",
+    "masks",
+    "python_mounts",
+    "runtime_folder",
+    "secret_folders",
+]
+
+SOCKET_PATH_BYTES = 107
+"""Longest path of a Unix socket on Linux."""
+_ASK_SECONDS = 30.0
+_SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
+_HOME = Path("/home/student")
+_INNER = {
+    "work": _HOME / "submission",
+    "out": Path("/record"),
+    "code": Path("/grader"),
+    "data": Path("/data"),
+    "given": Path("/given"),
+}
+_INSIDE = Path(__file__).resolve().parent / "inside"
+_PREFIXES = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of one sandbox."""
+
+    scratch: Path
+    """Everything below is made here, on this machine."""
+    moved: bool
+    """Whether the sandbox has names of its own for the folders."""
+    data: Path | None = None
+    """The data sets, read-only."""
+
+    @property
+    def work(self) -> Path:
+        """The submission's own copy; the kernel's working folder."""
+        return self.scratch / "work"
+
+    @property
+    def out(self) -> Path:
+        """Where the recorder (or the predictor) writes."""
+        return self.scratch / "out"
+
+    @property
+    def code(self) -> Path:
+        """`inside/` and the session or request file; read-only in the sandbox."""
+        return self.scratch / "code"
+
+    @property
+    def given(self) -> Path:
+        """Copies of the models and images for the predictor; read-only in the sandbox."""
+        return self.scratch / "given"
+
+    @property
+    def home(self) -> Path:
+        """The home folder where it cannot be kept in memory."""
+        return self.scratch / "home"
+
+    @property
+    def tmp(self) -> Path:
+        """The folder for temporary files where it cannot be kept in memory."""
+        return self.scratch / "tmp"
+
+    @property
+    def log(self) -> Path:
+        """What the sandboxed program writes to its standard streams."""
+        return self.scratch / "kernel.log"
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """What the sandbox can fill on this machine's disk."""
+        return (self.work, self.out, self.home, self.tmp, self.log)
+
+    def inner(self, name: str) -> Path:
+        """Say what the sandbox calls `work`, `out`, `code`, `given` or `data`."""
+        if self.moved:
+            return _INNER[name]
+        if name == "data":
+            return self.data or self.scratch / "data"
+        return self.scratch / name
+
+    def environment(self, python: Path, env: dict[str, str]) -> dict[str, str]:
+        """Return the whole environment of the sandbox: a short list, to which the given variables are added."""
+        home, tmp = (_HOME, Path("/tmp")) if self.moved else (self.home, self.tmp)  # noqa: S108 — the sandbox's own
+        return {
+            "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "TMPDIR": str(tmp),
+            "USER": "student",
+            "LOGNAME": "student",
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(self.inner("code")),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            **env,
+        }
+
+    def binds(self, python: Path, extra: Iterable[Mount] = (), *, devices: tuple[Path, ...] = ()) -> Binds:
+        """List what the sandbox sees.
+
+        Args:
+            python: The Python that runs inside.
+            extra: Further mounts, after all others.
+            devices: Device nodes.
+        """
+        own = [Mount(self.code, self.inner("code")), Mount(self.out, self.inner("out"), writable=True)]
+        if self.work.exists():
+            own.append(Mount(self.work, self.inner("work"), writable=True))
+        if self.data is not None:
+            own.append(Mount(self.data, self.inner("data")))
+        mounts = (*python_mounts(python), *own, *extra)
+        home = Mount(self.home, _HOME if self.moved else self.home, writable=True)
+        tmp = Mount(self.tmp, Path("/tmp") if self.moved else self.tmp, writable=True)  # noqa: S108 — the sandbox's own
+        return Binds(mounts, home=home, tmp=tmp, masked=masks(mounts, secret_folders(mounts)), devices=devices)
+
+
+def make_layout(scratch: Path, isolation: Isolation, *, data: Path | None = None, work: bool = True) -> Layout:
+    """Make the folders of one execution and copy `inside/` to where the sandbox will import it from.
+
+    It is copied, not mounted in place, so that nothing else of the grader comes within reach of an import.
+
+    Args:
+        scratch: An empty or missing folder.
+        isolation: Decides what the sandbox calls the folders.
+        data: The data sets' folder on this machine.
+        work: Whether there is a folder for a submission.
+
+    Raises:
+        SandboxError: The folders cannot be made, or there is something in them.
+    """
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        if any(scratch.iterdir()):
+            message = "the folder for one execution is not empty"
+            raise SandboxError(message, where=str(scratch))
+        for folder in (layout.out, layout.home, layout.tmp, *([layout.work] if work else [])):
+            folder.mkdir()
+        shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+        layout.code.chmod(0o755)
+    except OSError as error:
+        message = f"the folders of an execution cannot be made: {error}"
+        raise SandboxError(message, where=str(scratch)) from error
+    return layout
+
+
+def runtime_folder() -> Path:
+    """Make the folder for a kernel's sockets: short, private, and the same path on both sides.
+
+    Raises:
+        SandboxError: It cannot be made.
+    """
+    try:
+        # Not $TMPDIR, which may be too long for a socket.
+        return Path(tempfile.mkdtemp(prefix="gr-", dir="/tmp"))
+    except OSError as error:
+        message = f"a folder for the kernel's sockets cannot be made in /tmp: {error}"
+        raise SandboxError(message) from error
+
+
+def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
+    """Copy a submission's files; links and everything that is not a plain file are left out.
+
+    Args:
+        source: The folder as it was handed in; it is only read.
+        target: An existing, empty folder.
+        max_bytes: Together.
+        max_files: Together.
+
+    Raises:
+        NotebookError: There is more than that.
+        SandboxError: It cannot be read or written.
+    """
+    left_bytes, left_files = max_bytes, max_files
+    try:
+        for folder, folders, files in os.walk(source, followlinks=False):
+            folders[:] = sorted(
+                name for name in folders if name not in _SKIPPED and not (Path(folder) / name).is_symlink()
+            )
+            place = target / Path(folder).relative_to(source)
+            place.mkdir(parents=True, exist_ok=True)
+            for name in sorted(files):
+                size = _copy_plain(Path(folder) / name, place / name, left_bytes)
+                left_bytes, left_files = left_bytes - size, left_files - 1
+                if left_bytes < 0 or left_files < 0:
+                    message = f"the submission has more than {max_bytes >> 20} MiB or {max_files:,} files"
+                    raise NotebookError(message, where=str(source), advice="hand in only what the notebook needs")
+    except OSError as error:
+        message = f"the submission's files cannot be copied: {error}"
+        raise SandboxError(message, where=str(source)) from error
+
+
+def python_mounts(python: Path) -> tuple[Mount, ...]:
+    """List the read-only folders that a Python needs, each under the name it is known by and under its real one.
+
+    Raises:
+        SandboxError: It is not a Python that runs.
+    """
+    found: dict[Path, Mount] = {}
+    for folder in _prefixes(str(python)):
+        for target in (folder, folder.resolve()):
+            if not any(target.is_relative_to(system) for system in map(Path, SYSTEM_FOLDERS)):
+                found.setdefault(target, Mount(folder.resolve(), target))
+    # A folder before those inside it, or it would lie over them.
+    return tuple(mount for _, mount in sorted(found.items()))
+
+
+def secret_folders(mounts: Iterable[Mount] = ()) -> tuple[Path, ...]:
+    """List the grader's own folders, with rubrics and solutions, that no sandbox may see.
+
+    An editable installation leaves its shared files in site-packages while the code stays in the project, and a
+    course's own Python may have a grader of its own, so every mounted Python is looked into as well.
+
+    Args:
+        mounts: What the sandbox sees; the system's folders are added.
+    """
+    package = Path(__file__).resolve().parents[1]
+    project = package.parent
+    found = [package]
+    if (project / "pyproject.toml").is_file():
+        names = ("rubrics", "reference", "templates", "examples", "tests")
+        found += [project / name for name in names if (project / name).is_dir()]
+    roots = {mount.source for mount in mounts} | {Path("/usr"), Path("/usr/local")}
+    for root in sorted(roots):
+        for folder in root.glob("lib*/python3*/*-packages/grader"):
+            if (folder / "_share").is_dir() or (folder / "execution" / "inside").is_dir():
+                found.append(folder.resolve())
+    return tuple(dict.fromkeys(found))
+
+
+def masks(mounts: Iterable[Mount], secrets: Iterable[Path]) -> tuple[Path, ...]:
+    """Find the secret folders that a mount would show.
+
+    Args:
+        mounts: What the sandbox sees; the system's folders are added.
+        secrets: Real paths on this machine.
+
+    Returns:
+        The folders as the sandbox would name them.
+    """
+    system = [Mount(folder.resolve(), folder) for folder in map(Path, SYSTEM_FOLDERS) if folder.is_dir()]
+    shown = [
+        mount.target / secret.relative_to(mount.source.resolve())
+        for secret in secrets
+        for mount in (*system, *mounts)
+        if secret.is_relative_to(mount.source.resolve())
+    ]
+    return tuple(dict.fromkeys(shown))
+
+
+@functools.lru_cache(maxsize=16)
+def _prefixes(python: str) -> tuple[Path, ...]:
+    if python == sys.executable:
+        found = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable]
+    else:
+        # A course's own Python, named by the instructor: it is asked outside the sandbox, in isolated mode.
+        try:
+            asked = subprocess.run(
+                [python, "-I", "-c", _PREFIXES], capture_output=True, text=True, timeout=_ASK_SECONDS, check=True
+            )
+            found = json.loads(asked.stdout)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            message = f"{python} is not a Python that runs: {error}"
+            raise SandboxError(message, where="run.kernel", advice="name a Python that has ipykernel") from error
+    *prefixes, executable = (Path(path) for path in found)
+    # A chain of links to the executable may leave the prefix.
+    real = executable.resolve().parent.parent
+    return tuple(dict.fromkeys((*prefixes, real)))
+
+
+def _copy_plain(source: Path, target: Path, room: int) -> int:
+    """Copy one plain file and return its size; 0 for a link, a pipe or a device, which is left out."""
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        if source.is_symlink():
+            return 0
+        raise
+    with os.fdopen(descriptor, "rb") as reader:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            return 0
+        if facts.st_size <= room:
+            with target.open("wb") as writer:
+                shutil.copyfileobj(reader, writer)
+        return facts.st_size

@@ -1,0 +1,309 @@
+"""Predictions of kept models, made in a sandbox that holds no student code and no labels.
+
+A model file is a stranger's: loading it may run code. So it is loaded where nothing is to be gained, and what comes
+back is read as plain numbers after its shape, type and size were checked. All jobs of one call should belong to one
+submission, since a file that takes over the process could answer for the jobs after it.
+"""
+
+import json
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from grader.execution.device import Device
+from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
+from grader.execution.layout import Layout, make_layout
+from grader.execution.processes import Finished, log_tail, run_to_end
+from grader.execution.watchdog import Budget
+from grader.schema.errors import HarnessError, PredictorError
+
+__all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
+
+_MAX_COLUMNS = 1_000
+_RESULTS_BYTES = 16 << 20
+_LINE_BYTES = 4 << 20
+_HEADER_BYTES = 4096
+_MODULE = "inside.predictor"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionJob:
+    """One model and the images it is given."""
+
+    id: str
+    """Letters, digits, `-` and `_`; names the result."""
+    model: Path
+    """A `.keras` file, or the folder of a SavedModel, on this machine."""
+    format: Literal["keras", "saved_model"]
+    dialect: Literal["keras3", "keras2"]
+    inputs: Path
+    """`.npy` of the prepared images, made by the grader."""
+    batch_size: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionLimits:
+    """What the predictor's sandbox may use."""
+
+    memory_bytes: int = 4 << 30
+    disk_bytes: int = 2 << 30
+    processes: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionResult:
+    """What became of one job."""
+
+    id: str
+    ok: bool
+    error: str = ""
+    """In words, for a job that failed: the model's failure, not the grader's."""
+    outputs: np.ndarray | None = None
+    """float32, one row an image, at most 1,000 columns."""
+    model: dict[str, Any] | None = None
+    """The model's description as `docs/events.md` has it: a claim of the loaded file."""
+    seconds: float = 0.0
+
+
+def predict(  # noqa: PLR0913 — all by name, and most with a default
+    jobs: Sequence[PredictionJob],
+    *,
+    isolation: Isolation,
+    scratch: Path,
+    python: Path | None = None,
+    device: Device | None = None,
+    threads: int = 1,
+    limits: PredictionLimits | None = None,
+    timeout: float = 300.0,
+    module: str = _MODULE,
+) -> list[PredictionResult]:
+    """Run the jobs; one that crashes the process loses only itself, and the rest are tried in a new process.
+
+    Args:
+        jobs: Of one submission, each with its own id.
+        isolation: As for notebooks.
+        scratch: A folder of this machine for the sandboxes' folders; the caller removes it.
+        python: The Python with TensorFlow; by default the grader's own.
+        device: By default the CPU.
+        threads: Threads for one operation.
+        limits: Memory and disk.
+        timeout: Seconds for one process, loading TensorFlow included.
+        module: What is started as `python -m MODULE REQUEST.json`.
+
+    Returns:
+        One result for each job, in their order.
+
+    Raises:
+        PredictorError: The sandbox could not be started, or an input file cannot be read: the grader's failure.
+    """
+    call = _Call(isolation, python or Path(sys.executable), device or Device("cpu"), threads, limits, timeout, module)
+    results: dict[str, PredictionResult] = {}
+    rows = {job.id: _rows(job.inputs) for job in jobs}
+    if len(rows) != len(jobs) or not all(name.replace("-", "").replace("_", "").isalnum() for name in rows):
+        message = "prediction jobs need ids of their own, made of letters, digits, - and _"
+        raise PredictorError(message)
+    scratch.mkdir(parents=True, exist_ok=True)
+    while left := [job for job in jobs if job.id not in results]:
+        folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
+        layout, finished = call.process(left, folder)
+        told = _told(layout.out / "results.jsonl")
+        for job in left:
+            if job.id in told:
+                results[job.id] = _result(job, told[job.id], layout.out, rows[job.id])
+        waiting = [job for job in left if job.id not in results]
+        if not waiting:
+            break
+        _check_started(finished, told, layout.log)
+        # Jobs run in order: the first without an answer is the one the process ended in.
+        results[waiting[0].id] = PredictionResult(
+            waiting[0].id, ok=False, error=_why(finished), seconds=finished.seconds
+        )
+    return [results[job.id] for job in jobs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    isolation: Isolation
+    python: Path
+    device: Device
+    threads: int
+    limits: PredictionLimits | None
+    timeout: float
+    module: str
+
+    def process(self, jobs: Sequence[PredictionJob], folder: Path) -> tuple[Layout, Finished]:
+        """Run one process over some jobs."""
+        limits = self.limits or PredictionLimits()
+        isolation = self.isolation.for_run()
+        try:
+            layout = make_layout(folder, isolation, work=False)
+            request = _request(jobs, layout)
+            path = layout.code / "request.json"
+            path.write_text(json.dumps(request), encoding="utf-8")
+            path.chmod(0o644)
+            for place in (layout.code, layout.out, layout.home, layout.tmp, layout.given):
+                isolation.own(place)
+            devices, more = gpu_binds() if self.device.kind == "gpu" else ((), ())
+            finished = run_to_end(
+                [str(self.python), "-m", self.module, str(layout.inner("code") / "request.json")],
+                isolation=isolation,
+                binds=layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices),
+                env=layout.environment(self.python, self.device.environment(self.threads)),
+                cwd=layout.inner("code"),
+                limits=ProcessLimits(memory_bytes=limits.memory_bytes),
+                budget=Budget(
+                    limits.memory_bytes, limits.processes, disk_bytes=limits.disk_bytes, folders=layout.written
+                ),
+                timeout=self.timeout,
+                log=layout.log,
+            )
+        except HarnessError as error:
+            raise PredictorError(error.message, where=error.where, advice=error.advice) from error
+        except OSError as error:
+            message = f"the predictor's folders cannot be made: {error}"
+            raise PredictorError(message, where=str(folder)) from error
+        return layout, finished
+
+
+def _request(jobs: Sequence[PredictionJob], layout: Layout) -> dict[str, Any]:
+    """Copy what the jobs need to where the sandbox's user may read it, and make the request of `docs/events.md`."""
+    inner = layout.inner("given")
+    layout.given.mkdir()
+    names: dict[Path, str] = {}
+    listed = []
+    for number, job in enumerate(jobs):
+        # Keras goes by the suffix of a model's name.
+        model = f"{number}.keras" if job.format == "keras" else f"{number}"
+        (shutil.copytree if job.model.is_dir() else shutil.copyfile)(job.model, layout.given / model)
+        if job.inputs not in names:
+            names[job.inputs] = f"{number}.npy"
+            shutil.copyfile(job.inputs, layout.given / names[job.inputs])
+        listed.append(
+            {
+                "id": job.id,
+                "model": str(inner / model),
+                "format": job.format,
+                "dialect": job.dialect,
+                "inputs": str(inner / names[job.inputs]),
+                "batch_size": job.batch_size,
+            }
+        )
+    return {"version": 1, "out": str(layout.inner("out")), "jobs": listed}
+
+
+def _rows(path: Path) -> int:
+    """Read the number of images from an input file, which the grader made."""
+    try:
+        return int(np.load(path, mmap_mode="r", allow_pickle=False).shape[0])
+    except (OSError, ValueError, IndexError) as error:
+        message = f"the images for the predictor cannot be read: {error}"
+        raise PredictorError(message, where=str(path)) from error
+
+
+def _told(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the answers; lines that are no answers are passed over."""
+    told: dict[str, dict[str, Any]] = {}
+    try:
+        content = _read_plain(path, _RESULTS_BYTES)
+    except (OSError, ValueError):
+        return told
+    for line in content.split(b"\n"):
+        if not line or len(line) > _LINE_BYTES:
+            continue
+        try:
+            answer = json.loads(line, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(answer, dict) and isinstance(answer.get("id"), str):
+            told.setdefault(answer["id"], answer)
+    return told
+
+
+def _result(job: PredictionJob, told: dict[str, Any], out: Path, rows: int) -> PredictionResult:
+    seconds = told.get("seconds")
+    result = PredictionResult(job.id, ok=False, seconds=float(seconds) if isinstance(seconds, int | float) else 0.0)
+    described = told.get("model")
+    result = replace(result, model=described if isinstance(described, dict) else None)
+    if told.get("ok") is not True:
+        return replace(result, error=str(told.get("error") or "the model could not be used")[:1_000])
+    try:
+        return replace(result, ok=True, outputs=_read_outputs(out / f"{job.id}.npy", rows))
+    except (OSError, ValueError) as error:
+        return replace(result, error=f"the predictions cannot be read: {error}"[:1_000])
+
+
+def _read_outputs(path: Path, rows: int) -> np.ndarray:
+    """Read predictions after checking what they claim to be.
+
+    Raises:
+        ValueError: They are not float32 of shape (rows, 1 to 1,000), or the file's size does not fit.
+        OSError: There is no such plain file.
+    """
+    content = _read_plain(path, _HEADER_BYTES + 4 * rows * _MAX_COLUMNS)
+    # A view of the bytes: nothing is allocated on the word of the header.
+    array = _parse_npy(content)
+    if array.dtype != np.float32 or array.ndim != 2 or not 1 <= array.shape[1] <= _MAX_COLUMNS:  # noqa: PLR2004 — axes
+        message = f"expected rows of float32, got {array.dtype} of shape {array.shape}"
+        raise ValueError(message)
+    if array.shape[0] != rows:
+        message = f"expected {rows} rows, got {array.shape[0]}"
+        raise ValueError(message)
+    return array.copy()
+
+
+def _parse_npy(content: bytes) -> np.ndarray:
+    stream = BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        message = f"unknown version {version} of the .npy format"
+        raise ValueError(message)
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER_BYTES)
+    if dtype.hasobject or any(size < 0 for size in shape):
+        message = "the file does not hold plain numbers"
+        raise ValueError(message)
+    count = int(np.prod(shape, dtype=object)) if shape else 1
+    if len(content) - stream.tell() != count * dtype.itemsize:
+        message = "the file's size does not fit its shape"
+        raise ValueError(message)
+    flat = np.frombuffer(content, dtype=dtype, offset=stream.tell(), count=count)
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _read_plain(path: Path, most: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as source:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
+            message = f"{path.name} is not a plain file of at most {most:,} bytes"
+            raise ValueError(message)
+        return source.read(most)
+
+
+def _check_started(finished: Finished, told: dict[str, Any], log: Path) -> None:
+    """Tell the grader's own failure from a model's: a process that ends with Python's or bubblewrap's own complaint.
+
+    Raises:
+        PredictorError: The predictor itself never ran.
+    """
+    said = log_tail(log)
+    signs = ("bwrap: ", "prlimit: ", "setpriv: ", "No module named")
+    if not told and finished.exit_code in (1, 125, 126, 127) and any(sign in said for sign in signs):
+        message = f"the predictor did not start (exit code {finished.exit_code}): {said[-500:]}"
+        raise PredictorError(message)
+
+
+def _why(finished: Finished) -> str:
+    if finished.over_budget:
+        return f"the model was given up: {finished.over_budget}"
+    if finished.timed_out:
+        return f"the model gave no predictions within {finished.seconds:.0f} seconds"
+    return f"the model crashed the predictor (exit code {finished.exit_code})"

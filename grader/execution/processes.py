@@ -1,0 +1,182 @@
+"""Starting a sandboxed program to its end, and ending a process tree for good."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from grader.execution.isolation import Binds, Isolation, ProcessLimits
+from grader.execution.watchdog import Budget, Watchdog, tree
+from grader.schema.errors import SandboxError
+
+__all__ = ["Finished", "end_tree", "log_tail", "marked_processes", "run_to_end", "start"]
+
+_END_SECONDS = 5.0
+_LOG_BYTES = 4000
+MARKER = "GRADER_MARK"
+"""Environment variable whose value names one sandbox, so that its stray processes can be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a sandboxed program ended."""
+
+    exit_code: int
+    """As a shell counts: 128 + n for signal n."""
+    timed_out: bool
+    over_budget: str
+    """Why the watchdog ended it; empty when it did not."""
+    seconds: float
+    peak_mib: float
+
+
+def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a command with its output in a log file, in a session of its own.
+
+    The process is marked as the first to go when the machine runs out of memory. It dies with the *thread* that
+    started it (`--die-with-parent`), so call this from a thread that outlives it.
+
+    Raises:
+        SandboxError: The program cannot be started.
+    """
+    try:
+        with log.open("ab") as sink:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={"PATH": os.environ.get("PATH", os.defpath)},
+            )
+    except OSError as error:
+        message = f"the sandbox could not be started: {error}"
+        raise SandboxError(message, where=str(command[0])) from error
+    prefer_as_victim(process.pid)
+    return process
+
+
+def prefer_as_victim(pid: int) -> None:
+    """Let the operating system kill this process (and its children to come) first when memory runs out."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("800", encoding="ascii")
+
+
+def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move them
+    command: Sequence[str],
+    *,
+    isolation: Isolation,
+    binds: Binds,
+    env: Mapping[str, str],
+    cwd: Path,
+    limits: ProcessLimits,
+    budget: Budget,
+    timeout: float,
+    log: Path,
+) -> Finished:
+    """Run a program in a sandbox until it ends, runs out of time or goes over its budget; nothing of it is left.
+
+    Args:
+        command: The program, as the sandbox names it.
+        isolation: Made by `for_run`.
+        binds: What it sees.
+        env: Its whole environment; a mark is added.
+        cwd: Its working folder, as the sandbox names it.
+        limits: Limits of each process.
+        budget: Limits of all its processes together.
+        timeout: Seconds.
+        log: File that what it prints is added to.
+
+    Raises:
+        SandboxError: It cannot be started.
+    """
+    mark = os.urandom(12).hex()
+    wrapped = isolation.wrap(command, binds=binds, env={**env, MARKER: mark}, cwd=cwd, limits=limits)
+    begun = time.monotonic()
+    process = start(wrapped, log)
+    watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark))
+    watchdog.start()
+    timed_out = False
+    try:
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            end_tree(process, isolation, mark)
+            code = process.wait()
+    finally:
+        watchdog.stop()
+        end_tree(process, isolation, mark)
+        process.wait()
+    seconds = time.monotonic() - begun
+    return Finished(code if code >= 0 else 128 - code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib)
+
+
+def marked_processes(mark: str) -> list[psutil.Process]:
+    """Find every process that was started with a sandbox's mark in its environment, wherever it went since."""
+    needle = f"{MARKER}={mark}".encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        with suppress(OSError, psutil.Error):
+            if needle in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(psutil.Process(int(folder.name)))
+    return found
+
+
+def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) -> None:
+    """Kill a sandbox: its processes, and those that left the tree.
+
+    With bubblewrap the first children die last of their pid namespace, and take everything in it along; without an
+    isolation strays are found by their mark, and all are stopped before they are killed, so that none can fork on.
+
+    Args:
+        process: The process that was started; nothing happens to one that has ended.
+        isolation: What it was started with.
+        mark: The value of its mark.
+    """
+    if ender := isolation.end_command():
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(ender, capture_output=True, timeout=_END_SECONDS, check=False)
+    ends = time.monotonic() + _END_SECONDS
+    while time.monotonic() < ends:
+        found = {member.pid: member for member in tree(process)}
+        if isolation.name == "none":
+            found |= {member.pid: member for member in marked_processes(mark)}
+        living = [member for member in found.values() if _alive(member)]
+        if not living:
+            return
+        if isolation.name == "none":
+            _signal_all(living, signal.SIGSTOP)
+        _signal_all(living, signal.SIGKILL)
+        psutil.wait_procs(living, timeout=0.05)
+
+
+def log_tail(log: Path) -> str:
+    """Return the end of a log file, for a message to people; empty when there is none."""
+    try:
+        with log.open("rb") as source:
+            source.seek(max(0, log.stat().st_size - _LOG_BYTES))
+            return source.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal_all(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            process.send_signal(number)

@@ -1,0 +1,562 @@
+"""Executes one notebook in a sandbox, cell by cell, within its budgets."""
+
+import asyncio
+import copy
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any, Literal
+
+import zmq
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import output_from_msg
+
+from grader.execution.advice import advice_for
+from grader.execution.device import Device
+from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
+from grader.execution.layout import Layout, copy_submission, make_layout, runtime_folder
+from grader.execution.outputs import OutputCaps, OutputKeeper
+from grader.execution.processes import end_tree, log_tail
+from grader.execution.provisioner import SandboxPlan
+from grader.execution.terminal import collapse
+from grader.execution.watchdog import Budget, Watchdog
+from grader.schema.base import spoken_cell
+from grader.schema.errors import SandboxError
+from grader.schema.rubric import RunSettings
+from grader.schema.submission import CellError, ExecutionStatus, Run
+
+__all__ = ["ExecutionOutcome", "ExecutionRequest", "Progress", "execute", "is_executed", "reserve_of"]
+
+FINISH = 'get_ipython().run_line_magic("grader_finish", "")'
+SKIPPING_TAGS = frozenset({"skip-execution", "otter_ignore"})
+RAISING_TAG = "raises-exception"
+_MESSAGE_LENGTH = 1_000
+_POLL_SECONDS = 0.1
+_DRAIN_SECONDS = 0.3
+"""How long outputs may still arrive from a kernel that has ended."""
+_MESSAGE_BYTES = 16 << 20
+_QUEUED_MESSAGES = 100
+# The kernel's own imports must not be shadowed by a student's files, which may still be imported: they come last.
+_BOOTSTRAP = (
+    "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; "
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told to the listener as the execution goes on."""
+
+    kind: Literal["started", "cell", "finishing", "ended"]
+    """`started`: the kernel answers; `cell`: a cell begins; `finishing`: the record is closed; `ended`."""
+    done: int
+    """Code cells that were executed by now."""
+    total: int
+    cell: int | None = None
+    """Index into the notebook's `cells`, for `cell`."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRequest:
+    """One execution of one notebook."""
+
+    notebook: NotebookNode
+    """Normalised; it is not changed."""
+    scratch: Path
+    """An empty or missing folder for this execution; the caller removes it."""
+    isolation: Isolation
+    settings: RunSettings = field(default_factory=RunSettings)
+    device: Device = field(default_factory=lambda: Device("cpu"))
+    dialect: Literal["keras3", "keras2"] = "keras3"
+    seed: int = 0
+    threads: int = 1
+    files: Path | None = None
+    """The submission's folder, copied into the sandbox."""
+    data: Path | None = None
+    """Folder of the data sets, read-only in the sandbox."""
+    datasets: tuple[str, ...] = ()
+    graded_dataset: str = ""
+    kernel_module: str = "inside.kernel"
+    """Started as `python -m MODULE -f CONNECTION_FILE`."""
+    finish_code: str | None = FINISH
+    """Executed after the last cell; None for a kernel without the recorder."""
+    caps: OutputCaps = field(default_factory=OutputCaps)
+    disk_bytes: int = 4 << 30
+    """For all that the sandbox writes."""
+    processes: int = 400
+    models_mib: float = 512.0
+    """Cap on all kept models together."""
+    start_seconds: float = 90.0
+    """How long the kernel may take to answer; beyond it is the grader's failure."""
+    grace_seconds: float = 6.0
+    """How long an interrupted cell may take to end before the kernel is killed."""
+    finish_seconds: float = 120.0
+    """How long the recorder may take to keep what is to be kept."""
+
+    @property
+    def python(self) -> Path:
+        """The Python the kernel runs with."""
+        return Path(self.settings.kernel or sys.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionOutcome:
+    """What an execution left behind."""
+
+    run: Run
+    notebook: NotebookNode
+    """The executed notebook, its outputs within the caps."""
+    out: Path
+    """What the recorder wrote, still to be collected: a claim."""
+    work: Path
+    """The submission's folder as the notebook left it."""
+    problems: tuple[str, ...] = ()
+    """What the record may lack, in words."""
+    log: str = ""
+    """The end of what the kernel wrote to its standard streams."""
+
+
+def reserve_of(budget: float) -> float:
+    """Return the seconds before the end of a notebook's budget by which trainings stop: a tenth, at most a minute."""
+    return min(60.0, 0.1 * budget)
+
+
+def is_executed(cell: NotebookNode) -> bool:
+    """Whether a cell is sent to the kernel: code with something in it, and no tag that says to skip it."""
+    if cell.cell_type != "code" or not cell.source.strip():
+        return False
+    return not SKIPPING_TAGS & set(cell.metadata.get("tags", []))
+
+
+def execute(request: ExecutionRequest, listener: Callable[[Progress], None] = lambda _: None) -> ExecutionOutcome:
+    """Execute a notebook in a sandbox of its own; when this returns or raises, nothing of the sandbox is left running.
+
+    Call it from a thread that is not running an event loop and lives until it returns.
+
+    Args:
+        request: What to execute, and how.
+        listener: Told how it goes, in the calling thread.
+
+    Raises:
+        SandboxError: The kernel did not start; the grader's failure.
+        NotebookError: The submission's files are too many or too large.
+    """
+    return asyncio.run(_Execution(request, listener).run())
+
+
+class _Client(NotebookClient):  # type: ignore[misc] # nbclient is not typed for us
+    """nbclient with bounded outputs and a quick eye for a dead kernel."""
+
+    def __init__(
+        self, notebook: NotebookNode, manager: AsyncKernelManager, keeper: OutputKeeper, seconds: float
+    ) -> None:
+        super().__init__(
+            notebook,
+            km=manager,
+            allow_errors=True,
+            startup_timeout=seconds,
+            store_widget_state=False,
+            on_cell_executed=self._keep_reply,
+        )
+        self.reply: dict[str, Any] = {}
+        self.unreadable = 0
+        self._keeper = keeper
+        self._cell_running: int | None = None
+
+    def begin(self) -> None:
+        self.reply = {}
+        self._cell_running = None
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> None:
+        """Take one message of the running cell; one that makes no sense is counted and dropped."""
+        if self._cell_running != cell_index:
+            self._cell_running = cell_index
+            self._keeper.begin(cell_index, cell.outputs)
+        try:
+            self._take(msg["msg_type"], msg["content"], msg)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self.unreadable += 1
+
+    def _take(self, kind: str, content: dict[str, Any], msg: dict[str, Any]) -> None:
+        keeper = self._keeper
+        if kind == "status":
+            if content["execution_state"] == "idle":
+                raise CellExecutionComplete
+        elif kind == "stream":
+            keeper.stream("stderr" if content["name"] == "stderr" else "stdout", str(content["text"]))
+        elif kind in ("display_data", "execute_result", "update_display_data"):
+            shown = (content.get("transient") or {}).get("display_id")
+            if shown:
+                keeper.update(shown, content["data"], content.get("metadata", {}))
+            if kind != "update_display_data":
+                keeper.rich(output_from_msg(msg), shown)
+        elif kind == "error":
+            keeper.error(str(content["ename"]), str(content["evalue"]), [str(line) for line in content["traceback"]])
+        elif kind == "clear_output":
+            keeper.clear(wait=bool(content.get("wait")))
+
+    def _keep_reply(self, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:  # noqa: ARG002
+        self.reply = execute_reply["content"]
+
+    async def _async_poll_kernel_alive(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            try:
+                await self._async_check_alive()
+            except DeadKernelError:
+                await asyncio.sleep(_DRAIN_SECONDS)
+                self.task_poll_for_reply.cancel()
+                return
+
+
+class _OneKernel(KernelSpecManager):  # type: ignore[misc] # jupyter_client is not typed for us
+    """Knows one kernel specification, made for one execution."""
+
+    def __init__(self, spec: KernelSpec) -> None:
+        super().__init__()
+        self._spec = spec
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 — whatever the notebook names
+        return self._spec
+
+
+class _Execution:
+    """One execution while it goes on."""
+
+    def __init__(self, request: ExecutionRequest, listener: Callable[[Progress], None]) -> None:
+        self.request = request
+        self.listener = listener
+        self.isolation = request.isolation.for_run()
+        self.notebook = _fresh(request.notebook)
+        self.total = sum(map(is_executed, self.notebook.cells))
+        self.mark = os.urandom(12).hex()
+        self.keeper = OutputKeeper(request.caps)
+        self.errors: list[CellError] = []
+        self.cell_map: list[int] = []
+        self.problems: list[str] = []
+        self.status: ExecutionStatus = "completed"
+        self.reason = ""
+        self.begun = time.monotonic()
+        self.seconds = 0.0
+        self.deadline = 0.0
+        self.watchdog: Watchdog | None = None
+
+    async def run(self) -> ExecutionOutcome:
+        """Make the sandbox, run the cells, close the record, and end everything."""
+        request = self.request
+        layout = make_layout(request.scratch, self.isolation, data=request.data)
+        if request.files is not None:
+            copy_submission(request.files, layout.work)
+        runtime = runtime_folder()
+        try:
+            await self._in_sandbox(layout, runtime)
+        finally:
+            shutil.rmtree(runtime, ignore_errors=True)
+        return ExecutionOutcome(
+            run=self._verdict(),
+            notebook=self.notebook,
+            out=layout.out,
+            work=layout.work,
+            problems=tuple(self.problems),
+            log=log_tail(layout.log),
+        )
+
+    async def _in_sandbox(self, layout: Layout, runtime: Path) -> None:
+        request = self.request
+        self.deadline = time.time() + request.settings.time
+        _write_session(request, layout, self.deadline)
+        for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
+            self.isolation.own(folder)
+        manager = _manager(_spec(request, self._plan(layout, runtime)), runtime)
+        client = _Client(self.notebook, manager, self.keeper, request.start_seconds)
+        try:
+            await self._start(client, layout)
+            await self._cells(client)
+            self.seconds = time.monotonic() - self.begun
+            await self._finish(client)
+            self._tell("ended")
+        finally:
+            self.keeper.finish()
+            await self._end(client, manager)
+
+    async def _start(self, client: _Client, layout: Layout) -> None:
+        """Start the kernel, then wait until it answers."""
+        request = self.request
+        try:
+            await client.async_start_new_kernel()
+            process = client.km.provisioner.process
+            budget = Budget(
+                memory_bytes=request.settings.memory,
+                processes=request.processes,
+                disk_bytes=request.disk_bytes,
+                folders=layout.written,
+            )
+            self.watchdog = Watchdog(process, budget, lambda: end_tree(process, self.isolation, self.mark))
+            self.watchdog.start()
+            await client.async_start_new_kernel_client()
+        except (RuntimeError, OSError, TimeoutError) as error:
+            said = log_tail(layout.log)
+            message = f"the kernel did not start: {error}" + (f"\n{said}" if said else "")
+            raise SandboxError(message, where=self.isolation.name) from error
+        self.begun = time.monotonic()
+        self._tell("started")
+
+    async def _cells(self, client: _Client) -> None:
+        """Run the cells in order; an exception ends its cell, and only the budget or a dead kernel ends the rest."""
+        for index, cell in enumerate(self.notebook.cells):
+            if not is_executed(cell):
+                continue
+            if time.time() >= self.deadline:
+                self._out_of_time(index)
+                return
+            self._tell("cell", index)
+            self.cell_map.append(index)
+            client.begin()
+            alive = await self._cell(client, cell, index)
+            self.keeper.finish()
+            if not alive:
+                self._kernel_ended(client, index)
+                return
+            self._note_error(client.reply, cell, index)
+            if self.status == "timeout":
+                return
+
+    async def _cell(self, client: _Client, cell: NotebookNode, index: int) -> bool:
+        """Run one cell, interrupt it at the deadline, and kill the kernel where that does not help.
+
+        Returns:
+            Whether the kernel is still there.
+        """
+        task = asyncio.ensure_future(client.async_execute_cell(cell, index, execution_count=len(self.cell_map)))
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, self.deadline - time.time()))
+        if not done:
+            done = await self._interrupt(client, task)
+            self._out_of_time(index)
+        if not done:
+            await client.km.provisioner.kill()
+            done, _ = await asyncio.wait({task}, timeout=5.0)
+        if not done:
+            task.cancel()
+        try:
+            await task
+        except (DeadKernelError, asyncio.CancelledError):
+            return False
+        except (AttributeError, KeyError, TypeError, ValueError, zmq.ZMQError) as error:
+            # What the kernel sent could not be read: the student's process speaks for itself on these channels.
+            self.problems.append(f"the kernel sent a message that cannot be read ({type(error).__name__})")
+            await client.km.provisioner.kill()
+            return False
+        return True
+
+    async def _interrupt(self, client: _Client, task: "asyncio.Future[Any]") -> set["asyncio.Future[Any]"]:
+        """Interrupt twice: a bare `except:` in a loop swallows the first one."""
+        done: set[asyncio.Future[Any]] = set()
+        for _ in range(2):
+            with suppress(RuntimeError):
+                await client.km.interrupt_kernel()
+            done, _pending = await asyncio.wait({task}, timeout=self.request.grace_seconds / 2)
+            if done:
+                break
+        return done
+
+    def _out_of_time(self, index: int) -> None:
+        self.status = "timeout"
+        budget = self.request.settings.time
+        self.reason = f"the notebook's {budget:,.0f} seconds were over in {spoken_cell(index)}"
+
+    def _kernel_ended(self, client: _Client, index: int) -> None:
+        """Say why there is no kernel any more."""
+        over = self.watchdog.verdict if self.watchdog else ""
+        if over:
+            self.status, self.reason = "memory", f"{spoken_cell(index)} was ended: {over}"
+        elif self.status != "timeout":
+            self.status = "died"
+            self.reason = f"the kernel ended by itself in {spoken_cell(index)}{_cause(client)}"
+        self.errors.append(CellError(cell=index, name="KernelEnded", message=self.reason, advice=_ENDED[self.status]))
+
+    def _note_error(self, reply: dict[str, Any], cell: NotebookNode, index: int) -> None:
+        if reply.get("status") != "error" or RAISING_TAG in cell.metadata.get("tags", []):
+            return
+        name = str(reply.get("ename", "Error"))[:100]
+        message = collapse(str(reply.get("evalue", ""))[: 10 * _MESSAGE_LENGTH])[:_MESSAGE_LENGTH]
+        if self.status == "timeout":
+            self.errors.append(CellError(cell=index, name=name, message=self.reason, advice=_ENDED["timeout"]))
+            return
+        self.errors.append(CellError(cell=index, name=name, message=message, advice=advice_for(name, message)))
+        self.status = "cell_error"
+        self.reason = self.reason or f"{spoken_cell(index)} raised {name}"
+
+    async def _finish(self, client: _Client) -> None:
+        """Let the recorder keep what is to be kept; a kernel that is gone has kept what it could."""
+        if self.request.finish_code is None or not await client.km.is_alive():
+            return
+        self._tell("finishing")
+        sent = client.kc.execute(self.request.finish_code, silent=True, store_history=False, allow_stdin=False)
+        ends = time.monotonic() + self.request.finish_seconds
+        while time.monotonic() < ends:
+            try:
+                reply = await client.kc.get_shell_msg(timeout=0.5)
+            except Empty:
+                if not await client.km.is_alive():
+                    self._ended_while_closing()
+                    return
+                continue
+            except (AttributeError, KeyError, TypeError, ValueError):
+                continue
+            if reply["parent_header"].get("msg_id") == sent:
+                if reply["content"].get("status") != "ok":
+                    said = f"{reply['content'].get('ename')}: {reply['content'].get('evalue')}"
+                    self.problems.append(f"the recorder could not close the record ({said[:200]})")
+                return
+        self.problems.append(f"the recorder did not close the record within {self.request.finish_seconds:.0f} seconds")
+
+    def _ended_while_closing(self) -> None:
+        over = self.watchdog.verdict if self.watchdog else ""
+        self.problems.append("the kernel ended while the record was closed")
+        if over:
+            self.status, self.reason = "memory", f"the notebook was ended after its last cell: {over}"
+
+    async def _end(self, client: _Client, manager: AsyncKernelManager) -> None:
+        """End the sandbox for good; the notebook is over, so nothing needs a polite farewell."""
+        process = getattr(manager.provisioner, "process", None)
+        if client.kc is not None:
+            client.kc.stop_channels()
+        if process is not None:
+            end_tree(process, self.isolation, self.mark)
+            process.wait()
+        if self.watchdog is not None:
+            self.watchdog.stop()
+        await manager.cleanup_resources()
+
+    def _verdict(self) -> Run:
+        request = self.request
+        peak = self.watchdog.peak_mib if self.watchdog else 0.0
+        return Run(
+            status=self.status,
+            reason=self.reason,
+            seconds=round(self.seconds, 3),
+            cells_run=len(self.cell_map),
+            cells_total=self.total,
+            errors=tuple(self.errors),
+            peak_memory_mib=round(peak, 1) if peak else None,
+            isolation=self.isolation.name,
+            device=request.device.label,
+            seed=request.seed,
+            dialect=request.dialect,
+            cell_map=tuple(self.cell_map),
+        )
+
+    def _plan(self, layout: Layout, runtime: Path) -> SandboxPlan:
+        request = self.request
+        devices, mounts = gpu_binds() if request.device.kind == "gpu" else ((), ())
+        own = {
+            "GRADER_SESSION": str(layout.inner("code") / "session.json"),
+            "PYTHONHASHSEED": str(request.seed),
+            **request.device.environment(request.threads),
+        }
+        return SandboxPlan(
+            isolation=self.isolation,
+            binds=layout.binds(request.python, (*mounts, Mount(runtime, runtime, writable=True)), devices=devices),
+            env=layout.environment(request.python, own),
+            cwd=layout.inner("work"),
+            limits=ProcessLimits(memory_bytes=request.settings.memory),
+            log=layout.log,
+            mark=self.mark,
+        )
+
+    def _tell(self, kind: Literal["started", "cell", "finishing", "ended"], cell: int | None = None) -> None:
+        seconds = time.monotonic() - self.begun
+        self.listener(Progress(kind, done=len(self.cell_map), total=self.total, cell=cell, seconds=seconds))
+
+
+_ENDED: dict[ExecutionStatus, str] = {
+    "timeout": "Train fewer epochs or on less data, and leave out endless loops and long pauses.",
+    "memory": "Use smaller batches and arrays, float32 instead of float64, and keep fewer copies of the data.",
+    "died": "Look for `exit()`, `os._exit`, or native code that crashes.",
+}
+
+
+def _cause(client: _Client) -> str:
+    """Read a cause from the exit code of the kernel's process, as a shell counts signals."""
+    process = getattr(client.km.provisioner, "process", None)
+    code = process.poll() if process is not None else None
+    if code is None:
+        return ""
+    code = 128 - code if code < 0 else code
+    if code == 128 + signal.SIGKILL:
+        return " (it was killed, most likely because the machine ran out of memory)"
+    if code == 128 + signal.SIGSEGV:
+        return " (it crashed: segmentation fault)"
+    if code == 128 + signal.SIGABRT:
+        return " (it aborted in native code)"
+    return f" (exit code {code})"
+
+
+def _fresh(notebook: NotebookNode) -> NotebookNode:
+    """Copy a notebook without the outputs it was handed in with."""
+    copied = copy.deepcopy(notebook)
+    for cell in copied.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return copied
+
+
+def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -> None:
+    """Write what the recorder reads; the keys are described in `docs/events.md`."""
+    session = {
+        "version": 1,
+        "out": str(layout.inner("out")),
+        "data": str(layout.inner("data")),
+        "datasets": list(request.datasets),
+        "dialect": request.dialect,
+        "seed": request.seed,
+        "fit_time": request.settings.fit_time,
+        "deadline": deadline,
+        "reserve": reserve_of(request.settings.time),
+        "max_models_mib": request.models_mib,
+        "max_output_kib": request.caps.cell_text / 1024,
+        "graded_dataset": request.graded_dataset,
+    }
+    path = layout.code / "session.json"
+    path.write_text(json.dumps(session), encoding="utf-8")
+    path.chmod(0o644)
+
+
+def _spec(request: ExecutionRequest, plan: SandboxPlan) -> KernelSpec:
+    bootstrap = _BOOTSTRAP.format(module=request.kernel_module)
+    return KernelSpec(
+        argv=[str(request.python), "-c", bootstrap, "-f", "{connection_file}"],
+        display_name="Sandboxed Python",
+        language="python",
+        metadata={"kernel_provisioner": {"provisioner_name": "grader-sandbox", "config": {"plan": plan}}},
+    )
+
+
+def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
+    """Make a kernel manager whose sockets lie in the runtime folder and take no message of any size."""
+    manager = AsyncKernelManager(
+        kernel_name="grader",
+        kernel_spec_manager=_OneKernel(spec),
+        transport="ipc",
+        ip=str(runtime / "k"),
+        connection_file=str(runtime / "connection.json"),
+        autorestart=False,
+    )
+    # A message that is too large closes the connection instead of filling the grader's memory.
+    manager.context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
+    manager.context.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
+    return manager

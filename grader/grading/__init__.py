@@ -1,0 +1,18 @@
+"""Rubric x evidence x reference gives a grade: pure functions, and the reader of rubric files."""
+
+from grader.grading.compare import compare, mcnemar
+from grader.grading.grade import grade, rejected, ungraded
+from grader.grading.loader import LoadedRubric, load_rubric, read_rubric
+from grader.grading.schema import rubric_schema
+
+__all__ = [
+    "LoadedRubric",
+    "compare",
+    "grade",
+    "load_rubric",
+    "mcnemar",
+    "read_rubric",
+    "rejected",
+    "rubric_schema",
+    "ungraded",
+]

@@ -1,0 +1,369 @@
+"""From findings to points: a grade is a pure function of evidence, rubric and the reference's evidence."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from pydantic import ValidationError
+
+from grader.grading.compare import compare
+from grader.schema.base import Assurance, Pointer
+from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
+from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact
+from grader.schema.grade import (
+    AccuracyGrade,
+    Case,
+    CheckSpec,
+    CriterionGrade,
+    Diagnostic,
+    DiagnosticSpec,
+    ErrorGrade,
+    ExecutionGrade,
+    Finding,
+    Grade,
+    LayerGrade,
+    ModelGrade,
+    ReferenceGrade,
+    RoleMatch,
+    RubricStamp,
+    SubmissionStamp,
+)
+from grader.schema.rubric import Criterion, Rubric, Test
+from grader.schema.submission import Submission
+
+__all__ = ["grade", "grade_json", "rejected", "ungraded"]
+
+_CENT = Decimal("0.01")
+_NOTES_OF_A_KIND = 5
+"""The same mistake in more places is counted, not repeated."""
+_WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
+_REPORT_IT = "this is a fault of the grader, not of the submission: report it with the kept evidence"
+
+
+def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by name
+    case: Case,
+    *,
+    submission: Submission,
+    stamp: RubricStamp,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec],
+    reference: Evidence | None,
+    reference_roles: Mapping[str, RoleMatch] | None = None,
+    labels: Mapping[str, Sequence[int]] | None = None,
+) -> Grade:
+    """Grade one submission.
+
+    Pure: the same arguments give the same grade, byte for byte.
+
+    Args:
+        case: The submission's evidence, the rubric, and what its roles mean in this notebook.
+        submission: Whose work it is.
+        stamp: Which rubric, byte for byte.
+        checks: Every check, by name.
+        diagnostics: Every diagnostic, by id.
+        reference: The reference solution's evidence, if the rubric has a reference.
+        reference_roles: What the rubric's roles mean in the reference; without them its last trained network counts.
+        labels: True classes keyed like `mnist/test`, for the paired test against the reference.
+
+    Returns:
+        The grade, with status `graded`.
+
+    Raises:
+        HarnessError: A check or a diagnostic raised. That is the grader's failure and never a score.
+        RubricError: The rubric names a check or parameters that do not exist.
+    """
+    criteria = tuple(_criterion(criterion, case, checks) for criterion in case.rubric.criteria)
+    return Grade(
+        submission=_submission_stamp(submission),
+        rubric=stamp,
+        status="graded",
+        score=_total(c.points for c in criteria),
+        max_score=_total((case.rubric.max_score,)),
+        pending=_total(c.max_points for c in criteria if c.status == "pending"),
+        criteria=criteria,
+        models=tuple(_model(model, case) for model in case.evidence.models),
+        diagnostics=_notes(case, diagnostics),
+        execution=_execution(case.evidence),
+        reference=_reference(case, reference, reference_roles, labels) if reference is not None else None,
+    )
+
+
+def ungraded(submission: Submission, stamp: RubricStamp, error: GraderError, rubric: Rubric) -> Grade:
+    """Say that the grader itself failed: no score, every criterion skipped.
+
+    Args:
+        submission: Whose work it is.
+        stamp: Which rubric.
+        error: The grader's failure.
+        rubric: The rubric.
+    """
+    skipped = tuple(
+        _line(c, status="skipped", points=0.0, message="Not judged: the grader could not grade this submission.")
+        for c in rubric.criteria
+    )
+    return Grade(
+        submission=_submission_stamp(submission),
+        rubric=stamp,
+        status="not_graded",
+        reason=str(error),
+        score=None,
+        max_score=_total((rubric.max_score,)),
+        pending=0.0,
+        criteria=skipped,
+    )
+
+
+def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: NotebookError) -> Grade:
+    """Grade what cannot be executed at all: 0 points, each criterion with the reason, nothing pending.
+
+    Args:
+        submission: Whose work it is.
+        stamp: Which rubric.
+        rubric: The rubric.
+        error: Why the file is no notebook that can be executed.
+    """
+    message = f"Nothing could be graded: {error.message}."
+    lines = tuple(_line(c, status="failed", points=0.0, message=message, advice=error.advice) for c in rubric.criteria)
+    return Grade(
+        submission=_submission_stamp(submission),
+        rubric=stamp,
+        status="graded",
+        reason=error.message,
+        score=0.0,
+        max_score=_total((rubric.max_score,)),
+        pending=0.0,
+        criteria=lines,
+    )
+
+
+def grade_json(graded: Grade) -> bytes:
+    """Write a grade as `grade.json` holds it: UTF-8, keys in the contract's order and names, a final line break."""
+    return graded.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Criteria
+
+
+def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]) -> CriterionGrade:
+    if criterion.manual is not None:
+        message = f"Waits for a person to judge: {criterion.manual.guide}"
+        return _line(criterion, status="pending", points=0.0, message=message)
+    findings = [_find(test, criterion, case, checks) for test in criterion.tests]
+    finding = _worst(findings) if criterion.all_of else _best(findings)
+    fraction = _fraction(finding)
+    missed = finding.status not in {"passed", "pending"}
+    return CriterionGrade(
+        id=criterion.id,
+        title=criterion.title or criterion.id,
+        points=_points(criterion.points, fraction),
+        max_points=_total((criterion.points,)),
+        status=finding.status,
+        message=finding.message,
+        advice=" ".join(part for part in (criterion.advice.strip(), finding.advice.strip()) if part) if missed else "",
+        assurance=finding.assurance,
+        measured=finding.measured,
+        evidence=finding.evidence,
+        hidden=criterion.hidden,
+        bonus=criterion.bonus,
+    )
+
+
+def _line(criterion: Criterion, *, status: str, points: float, message: str, advice: str = "") -> CriterionGrade:
+    return CriterionGrade.model_validate(
+        {
+            "id": criterion.id,
+            "title": criterion.title or criterion.id,
+            "points": points,
+            "max_points": _total((criterion.points,)),
+            "status": status,
+            "message": message,
+            "advice": advice,
+            "hidden": criterion.hidden,
+            "bonus": criterion.bonus,
+        }
+    )
+
+
+def _find(test: Test, criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]) -> Finding:
+    spec = checks.get(test.check)
+    where = f"criterion {criterion.id!r}"
+    if spec is None:
+        message = f"unknown check {test.check!r}"
+        raise RubricError(message, where=where)
+    try:
+        parameters = spec.parameters.model_validate(dict(test.with_))
+    except ValidationError as error:
+        message = f"wrong parameters for the check {test.check!r}: {error}"
+        raise RubricError(message, where=where) from error
+    try:
+        return spec.run(case, parameters)
+    except GraderError as error:
+        if isinstance(error, StudentError):
+            raise _fault(spec, error, where) from error
+        raise
+    except Exception as error:  # whatever a check raises is the grader's failure
+        raise _fault(spec, error, where) from error
+
+
+def _fault(spec: CheckSpec | DiagnosticSpec, error: Exception, where: str) -> HarnessError:
+    name = f"check {spec.name!r}" if isinstance(spec, CheckSpec) else f"diagnostic {spec.id!r}"
+    message = f"the {name} failed: {type(error).__name__}: {error}"
+    return HarnessError(message, where=where, advice=_REPORT_IT)
+
+
+def _fraction(finding: Finding) -> float:
+    return {"passed": 1.0, "partial": finding.fraction}.get(finding.status, 0.0)
+
+
+def _best(findings: Sequence[Finding]) -> Finding:
+    return max(findings, key=lambda f: (_fraction(f), f.status == "passed"))
+
+
+def _worst(findings: Sequence[Finding]) -> Finding:
+    """The worst finding's status and points, with what all the others of its kind said."""
+    worst = min(findings, key=_fraction)
+    said = [f for f in findings if f.status == "passed"] if worst.status == "passed" else []
+    said = said or [f for f in findings if f.status != "passed"]
+    known = [f.assurance for f in findings if f.assurance is not None]
+    return worst.model_copy(
+        update={
+            "message": " ".join(dict.fromkeys(f.message for f in said)),
+            "advice": " ".join(dict.fromkeys(f.advice for f in said if f.advice)),
+            "assurance": min(known, key=_WEAKEST_FIRST.index) if known else None,
+            "measured": {key: value for f in reversed(findings) for key, value in f.measured.items()},
+            "evidence": _distinct(pointer for f in findings for pointer in f.evidence),
+        }
+    )
+
+
+def _distinct(pointers: Iterable[Pointer]) -> tuple[Pointer, ...]:
+    return tuple({(p.cell, p.event): p for p in pointers}.values())
+
+
+def _points(points: float, fraction: float) -> float:
+    return float((Decimal(str(points)) * Decimal(str(fraction))).quantize(_CENT, ROUND_HALF_UP))
+
+
+def _total(points: Iterable[float]) -> float:
+    return float(sum((Decimal(str(p)) for p in points), Decimal(0)).quantize(_CENT, ROUND_HALF_UP))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Notes in the margin
+
+
+def _notes(case: Case, diagnostics: Mapping[str, DiagnosticSpec]) -> tuple[Diagnostic, ...]:
+    kept: list[Diagnostic] = []
+    for _, spec in sorted(diagnostics.items()):
+        try:
+            found = spec.run(case)
+        except GraderError:
+            raise
+        except Exception as error:  # as with checks: never silently a different report
+            raise _fault(spec, error, "diagnostics") from error
+        kept += _few(tuple({(note.id, note.cell, note.message): note for note in found}.values()))
+    return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message)))
+
+
+def _few(notes: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    if len(notes) <= _NOTES_OF_A_KIND:
+        return notes
+    last = notes[_NOTES_OF_A_KIND - 1]
+    more = f"{last.message} The same stands in {len(notes) - _NOTES_OF_A_KIND} more places."
+    return (*notes[: _NOTES_OF_A_KIND - 1], last.model_copy(update={"message": more}))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What else a grade tells
+
+
+def _submission_stamp(submission: Submission) -> SubmissionStamp:
+    return SubmissionStamp(
+        id=submission.id, student=submission.student, files=submission.files, sha256=submission.sha256
+    )
+
+
+def _model(model: ModelFact, case: Case) -> ModelGrade:
+    facts = {f"{a.dataset}/{a.split}": _accuracy(a) for a in case.evidence.accuracies if a.model == model.id}
+    return ModelGrade(
+        id=model.id,
+        name=model.name,
+        roles=tuple(name for name, match in case.roles.items() if match.model == model.id),
+        input_shape=model.input_shape,
+        output_shape=model.output_shape,
+        parameters=model.parameters,
+        layers=tuple(_layer(layer) for layer in model.flat_layers()),
+        accuracy=facts,
+        assurance=model.assurance,
+    )
+
+
+def _layer(layer: LayerFact) -> LayerGrade:
+    return LayerGrade.model_validate(
+        {
+            "name": layer.name,
+            "class": layer.custom or layer.cls,
+            "output_shape": layer.output_shape,
+            "parameters": layer.parameters,
+            "trainable": layer.trainable,
+            "config": layer.config,
+        }
+    )
+
+
+def _accuracy(fact: AccuracyFact) -> AccuracyGrade:
+    return AccuracyGrade(
+        value=fact.value,
+        low=fact.low,
+        high=fact.high,
+        assurance=fact.assurance,
+        correct=fact.correct,
+        total=fact.total,
+        note=fact.note,
+    )
+
+
+def _execution(evidence: Evidence) -> ExecutionGrade:
+    run = evidence.run
+    return ExecutionGrade(
+        status=run.status,
+        reason=run.reason,
+        seconds=run.seconds,
+        cells_run=run.cells_run,
+        cells_total=run.cells_total,
+        errors=tuple(ErrorGrade(cell=e.cell, name=e.name, message=e.message, advice=e.advice) for e in run.errors),
+        peak_memory_mib=run.peak_memory_mib,
+        device=run.device,
+        seed=run.seed,
+        versions=evidence.versions,
+        isolation=run.isolation,
+        dialect=run.dialect,
+        emulations=tuple(dict.fromkeys(e.message for e in evidence.emulations)),
+    )
+
+
+def _reference(
+    case: Case,
+    reference: Evidence,
+    roles: Mapping[str, RoleMatch] | None,
+    labels: Mapping[str, Sequence[int]] | None,
+) -> ReferenceGrade:
+    theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
+    ours, model = _graded_model(case), _graded_model(theirs)
+    facts = {f"{a.dataset}/{a.split}": _accuracy(a) for a in reference.accuracies if model and a.model == model.id}
+    fits = reference.fits_of(model.id) if model else ()
+    return ReferenceGrade(
+        accuracy=facts,
+        parameters=model.parameters if model else None,
+        epochs=sum(fit.epochs_done for fit in fits) if fits else None,
+        comparison=compare((case.evidence, ours), (reference, model), labels),
+    )
+
+
+def _graded_model(case: Case) -> ModelFact | None:
+    """The network of the rubric's first role that is resolved; without roles, the one trained last."""
+    for role in case.rubric.roles:
+        match = case.roles.get(role)
+        if match is not None and match.model is not None:
+            return case.evidence.model(match.model)
+    return case.model(None)[0]

@@ -1,0 +1,1 @@
+"""Finds submissions, unpacks them safely, and brings notebooks to one form."""

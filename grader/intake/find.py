@@ -1,0 +1,435 @@
+"""Finds submissions in what an instructor names: notebooks, folders, zips, and downloads of learning platforms.
+
+What a path is taken for, in this order:
+
+1. a notebook: one submission; a zip: unpacked, then taken as a folder;
+2. an nbgrader tree (`submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself);
+3. a folder with exactly one notebook and at most one subfolder with notebooks of its own: one submission, with the
+   files beside it (the subfolder is taken for a backup);
+4. a folder whose only content is one subfolder: that subfolder, unless its name is one student's in a download;
+5. any other folder holds a class: each notebook in it is a submission (files of one student in a flat Canvas or
+   Moodle download are one), each subfolder is one student's, each zip is one student's.
+
+In a student's folder with several notebooks the one is executed that is called `submission.ipynb`; else the only one
+that is no copy by its name; else, among those that are no copies, the one with the most code, the least deep, the first
+by name. The others stay listed in `files`.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from grader.intake.notebook import code_size
+from grader.intake.unpack import is_ignored, unpack_zip
+from grader.schema.errors import NotebookError, SubmissionPathError
+from grader.schema.submission import Submission
+
+__all__ = ["Found", "Person", "Rejected", "find_submissions", "person_of", "pick_notebook", "safe_id"]
+
+_LISTED_FILES = 1000
+_CHUNK = 1 << 20
+_ID_BYTES = 96
+_DEEPEST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something handed in that cannot be executed; it gets a clear grade."""
+
+    id: str
+    student: str
+    files: tuple[str, ...]
+    sha256: str
+    """Of the file, or of the names and sizes in the folder."""
+    error: NotebookError
+
+
+Found = Submission | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose work a name in a download stands for."""
+
+    student: str
+    id: str
+    """What the result folder is named after, before it is made unique."""
+    rest: str = ""
+    """The student's own file name, without what the platform put before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A submission before its id is made unique."""
+
+    person: Person
+    place: Path
+    """The notebook, folder or zip it is."""
+    folder: Path | None = None
+    notebook: Path | None = None
+    files: tuple[str, ...] = ()
+    error: NotebookError | None = field(default=None, compare=False)
+
+
+def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, ...]:
+    """Find every submission at the given paths.
+
+    Args:
+        paths: Notebooks, folders or zips, see the module's description.
+        unpack_to: Where zips are unpacked; the folders must live as long as the submissions are used.
+
+    Returns:
+        Submissions and rejected ones, sorted by path within each given path; ids are unique, stable, and safe names.
+
+    Raises:
+        SubmissionPathError: A path does not exist, or nothing was handed in there.
+        StorageError: A zip cannot be unpacked for want of space.
+    """
+    candidates: list[_Candidate] = []
+    for path in paths:
+        found = list(_at(path, unpack_to))
+        if not found:
+            msg = "there is no notebook here"
+            raise SubmissionPathError(msg, where=str(path))
+        candidates += found
+    unique = list({(c.notebook or c.place).resolve(): c for c in candidates}.values())
+    return tuple(_finish(candidate, name) for candidate, name in zip(unique, _unique_ids(unique), strict=True))
+
+
+# --- names ---------------------------------------------------------------------------------------------------
+
+_MOODLE = re.compile(r"(?P<name>[^_]+(?:_[^_]+)*?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)")
+_CANVAS_ANONYMOUS = re.compile(r"anon_(?P<number>[0-9A-Za-z]+)_(?:\d+_)?(?P<rest>.+)")
+_CANVAS = re.compile(r"(?P<name>[^_]+)(?:_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
+_GRADESCOPE = re.compile(r"submission_(?P<number>\d+)")
+_COPY = re.compile(
+    r"(?:^|[\s_.-])(?:copy|kopie|backup|old|bak|checkpoint|template|autosave)\d*(?:\b|_|$)"
+    r"|\(\d+\)\s*$|^(?:copy of|kopie von) ",
+    re.IGNORECASE,
+)
+
+
+def person_of(name: str) -> Person | None:
+    """Read whose work it is from a name that Moodle or Canvas made.
+
+    Args:
+        name: Name of a file or folder: `Ann Lee_4711_assignsubmission_file_`, `leeann_LATE_12_345_work.ipynb`,
+            `anon_12_345_work.ipynb`.
+
+    Returns:
+        The person, with the platform's own number in the id so that namesakes stay apart; None for any other name.
+    """
+    if match := _MOODLE.fullmatch(name):
+        student = match["name"].replace("_", " ").strip()
+        return Person(student=student, id=f"{student}-{match['number']}", rest=match["rest"])
+    if match := _CANVAS_ANONYMOUS.fullmatch(name):
+        return Person(student=f"anonymous {match['number']}", id=f"anon-{match['number']}", rest=match["rest"])
+    if match := _CANVAS.fullmatch(name):
+        return Person(student=match["name"], id=f"{match['name']}-{match['number']}", rest=match["rest"])
+    return None
+
+
+def _person(path: Path) -> Person:
+    """Whose work a path is: by a platform's name, else by the plain name."""
+    name = path.name if path.is_dir() else path.stem
+    return person_of(path.name) or Person(student=name, id=name, rest=path.name)
+
+
+def safe_id(name: str) -> str:
+    """Make a name safe as a folder's: letters (of any script), digits, `_` and `-`, at most 96 bytes.
+
+    Args:
+        name: Any text.
+    """
+    plain = unicodedata.normalize("NFKD", name)
+    plain = unicodedata.normalize("NFC", "".join(c for c in plain if not unicodedata.combining(c)))
+    slug = re.sub(r"[^\w-]+", "-", plain).strip("-_")
+    return slug.encode()[:_ID_BYTES].decode(errors="ignore").strip("-_") or "submission"
+
+
+def _unique_ids(candidates: Sequence[_Candidate]) -> Iterator[str]:
+    """Give each candidate its id; one that comes second to a name gets a mark made from its own path."""
+    taken: set[str] = set()
+    for candidate in candidates:
+        name = safe_id(candidate.person.id)
+        tail = "/".join((candidate.notebook or candidate.place).parts[-3:])
+        wish, turn = name, 0
+        # Ids are compared without case: some file systems do not tell the folders `Ann` and `ann` apart.
+        while wish.casefold() in taken:
+            wish = f"{name}-{hashlib.sha256(f'{tail}/{turn}'.encode()).hexdigest()[:6]}"
+            turn += 1
+        taken.add(wish.casefold())
+        yield wish
+
+
+# --- places --------------------------------------------------------------------------------------------------
+
+
+def _at(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
+    """Candidates at one path that was named."""
+    if not path.exists():
+        msg = "there is no such file or folder"
+        raise SubmissionPathError(msg, where=str(path))
+    if path.is_dir():
+        yield from _in_folder(path.resolve(), unpack_to, person=None)
+    elif path.suffix.lower() == ".zip":
+        yield from _in_zip(path, unpack_to)
+    elif _is_notebook_name(path.name):
+        yield _single(path)
+    else:
+        msg = f"a {path.suffix or 'file without an ending'} is not a notebook"
+        yield _Candidate(
+            person=_person(path), place=path, files=(path.name,), error=NotebookError(msg, where=path.name)
+        )
+
+
+def _in_zip(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
+    """Candidates in a zip that was named: a class, or one student's work."""
+    try:
+        folder = unpack_zip(path, unpack_to)
+    except NotebookError as error:
+        yield _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
+        return
+    yield from _in_folder(folder.resolve(), unpack_to, person=_person(path))
+
+
+def _is_notebook_name(name: str) -> bool:
+    return name.lower().endswith((".ipynb", ".ipynb.json", ".ipynb.txt"))
+
+
+def _children(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Notebooks, zips and subfolders directly in a folder, sorted, without litter and links."""
+    visible = sorted(p for p in folder.iterdir() if not is_ignored(p.name) and not p.is_symlink())
+    files = [p for p in visible if p.is_file()]
+    notebooks = [p for p in files if _is_notebook_name(p.name)]
+    zips = [p for p in files if p.suffix.lower() == ".zip"]
+    return notebooks, zips, [p for p in visible if p.is_dir()]
+
+
+def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Every file below a folder, sorted, without litter and links."""
+    if depth > _DEEPEST:
+        return
+    for path in sorted(folder.iterdir()):
+        if is_ignored(path.name) or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _walk(path, depth + 1)
+        elif path.is_file():
+            yield path
+
+
+def _has_notebook(folder: Path) -> bool:
+    return any(_is_notebook_name(path.name) for path in _walk(folder))
+
+
+def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator[_Candidate]:
+    """Candidates in a folder that was named, or that a zip was unpacked to (`person`: whose zip)."""
+    notebooks, zips, subfolders = _children(folder)
+    tree = _nbgrader_tree(folder)
+    if tree is not None:
+        yield from _in_nbgrader(tree)
+        return
+    with_notebooks = [sub for sub in subfolders if _has_notebook(sub)]
+    if len(notebooks) == 1 and len(with_notebooks) <= 1 and not zips and not person_of(notebooks[0].name):
+        yield _student(folder, person or _person(folder), unpack_to)
+        return
+    lone = len(subfolders) == 1 and not notebooks and not zips
+    if lone and not person_of(subfolders[0].name) and _is_wrapper(subfolders[0]):
+        yield from _in_folder(subfolders[0], unpack_to, person=None)
+        return
+    names = _gradescope_names(folder)
+    yield from _flat(notebooks)
+    for sub in subfolders:
+        # Beside loose notebooks a folder without any is their data, not a student's.
+        if sub in with_notebooks or not notebooks:
+            yield _student(sub, names.get(sub.name) or _person(sub), unpack_to)
+    for path in zips:
+        yield _student_zip(path, unpack_to)
+    if not (notebooks or zips or subfolders):
+        yield from _without_notebook(folder, person)
+
+
+def _is_wrapper(folder: Path) -> bool:
+    """Tell whether a folder is looked into as if it had been named, and is no student's without a notebook."""
+    notebooks, zips, subfolders = _children(folder)
+    return bool(notebooks or zips or subfolders)
+
+
+def _without_notebook(folder: Path, person: Person | None) -> Iterator[_Candidate]:
+    """A zip without a notebook is somebody's work; a named folder without one is a mistake in the name."""
+    files = _listing(folder)
+    if person is not None:
+        yield _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
+
+
+def _no_notebook(files: Sequence[str]) -> NotebookError:
+    if not files:
+        return NotebookError("nothing was handed in: the folder is empty")
+    shown = ", ".join(files[:5]) + (" …" if len(files) > 5 else "")  # noqa: PLR2004 -- as many as fit in a line
+    return NotebookError(f"no notebook was handed in, only {shown}", advice="submit the .ipynb file itself")
+
+
+def _nbgrader_tree(folder: Path) -> Path | None:
+    """Find the `submitted` folder of an nbgrader course."""
+    for tree in (folder, folder / "submitted"):
+        if tree.name == "submitted" and tree.is_dir() and any(_assignments(tree)):
+            return tree
+    return None
+
+
+def _assignments(tree: Path) -> Iterator[Path]:
+    """Folders `<student>/<assignment>` of an nbgrader tree."""
+    for student in _children(tree)[2]:
+        notebooks, _, assignments = _children(student)
+        if not notebooks:
+            yield from assignments
+
+
+def _in_nbgrader(tree: Path) -> Iterator[_Candidate]:
+    folders = list(_assignments(tree))
+    several = len({folder.name for folder in folders}) > 1
+    for folder in folders:
+        student = folder.parent.name
+        name = f"{student}-{folder.name}" if several else student
+        yield _student(folder, Person(student=student, id=name), None)
+
+
+def _gradescope_names(folder: Path) -> dict[str, Person]:
+    """Read who is behind `submission_<id>` folders from Gradescope's `submission_metadata.yml`."""
+    metadata = folder / "submission_metadata.yml"
+    if not metadata.is_file():
+        return {}
+    try:
+        parsed = yaml.safe_load(metadata.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+        return {}
+    people = {}
+    for key, entry in (parsed if isinstance(parsed, dict) else {}).items():
+        number = _GRADESCOPE.fullmatch(str(key))
+        submitters = entry.get(":submitters") if isinstance(entry, dict) else None
+        if number and isinstance(submitters, list):
+            names = [str(s[":name"]) for s in submitters if isinstance(s, dict) and s.get(":name")]
+            if names:
+                people[str(key)] = Person(student=", ".join(names), id=f"{names[0]}-{number['number']}")
+    return people
+
+
+def _flat(notebooks: Sequence[Path]) -> Iterator[_Candidate]:
+    """Notebooks lying side by side: each is a submission; a platform's names tell several of one student's."""
+    groups: dict[str, list[Path]] = {}
+    for path in notebooks:
+        person = person_of(path.name)
+        groups.setdefault(f"person {person.id}" if person else f"file {path.name}", []).append(path)
+    for paths in groups.values():
+        chosen = pick_notebook(paths)
+        candidate = _single(chosen)
+        yield replace(candidate, files=tuple(sorted(path.name for path in paths)))
+
+
+def _single(path: Path) -> _Candidate:
+    person = _person(path)
+    if _is_notebook_name(path.name) and person.rest == path.name:
+        stem = re.sub(r"\.ipynb(?:\.json|\.txt)?$", "", path.name, flags=re.IGNORECASE)
+        person = Person(student=stem, id=stem)
+    return _Candidate(person=person, place=path, notebook=path, files=(path.name,))
+
+
+def _student_zip(path: Path, unpack_to: Path) -> _Candidate:
+    """One student's zip in a class."""
+    try:
+        folder = unpack_zip(path, unpack_to)
+    except NotebookError as error:
+        return _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
+    return _student(folder, _person(path), None)
+
+
+def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
+    """One student's folder; a zip in it is unpacked when there is no notebook beside it."""
+    notebooks = [path for path in _walk(folder) if _is_notebook_name(path.name)]
+    files = _listing(folder)
+    if not notebooks and unpack_to is not None:
+        zips = [path for path in _walk(folder) if path.suffix.lower() == ".zip"]
+        for path in zips:
+            inner = _student_zip(path, unpack_to)
+            if inner.notebook or len(zips) == 1:
+                return replace(inner, person=person)
+    if not notebooks:
+        return _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
+    chosen = pick_notebook(notebooks)
+    return _Candidate(person=person, place=folder, folder=folder, notebook=chosen, files=files)
+
+
+def pick_notebook(notebooks: Sequence[Path]) -> Path:
+    """Choose which of one student's notebooks is executed.
+
+    Args:
+        notebooks: At least one path.
+
+    Returns:
+        `submission.ipynb`; else the only one that is no copy by its name; else the one with the most code.
+    """
+    named = [path for path in notebooks if path.name.lower() == "submission.ipynb"]
+    own = named or [path for path in notebooks if not _COPY.search(path.stem)] or list(notebooks)
+    if len(own) == 1:
+        return own[0]
+    return min(own, key=lambda path: (-code_size(path), len(path.parts), str(path)))
+
+
+# --- finishing -----------------------------------------------------------------------------------------------
+
+
+def _listing(folder: Path) -> tuple[str, ...]:
+    names = sorted(path.relative_to(folder).as_posix() for path in _walk(folder))
+    return tuple(names[:_LISTED_FILES])
+
+
+def _finish(candidate: _Candidate, name: str) -> Found:
+    student = _printable(candidate.person.student) or name
+    files = tuple(_printable(file) for file in candidate.files)
+    if candidate.notebook is None or candidate.error is not None:
+        error = candidate.error or _no_notebook(files)
+        return Rejected(id=name, student=student, files=files, sha256=_digest(candidate.place), error=error)
+    try:
+        sha256 = _file_digest(candidate.notebook)
+    except OSError as error:
+        problem = NotebookError(f"the file cannot be read ({error.strerror})", where=candidate.notebook.name)
+        return Rejected(id=name, student=student, files=files, sha256="", error=problem)
+    return Submission(
+        id=name,
+        student=student,
+        notebook=candidate.notebook.resolve(),
+        folder=candidate.folder,
+        files=files,
+        sha256=sha256,
+    )
+
+
+def _printable(text: str) -> str:
+    """Replace what cannot be written or would garble a terminal: half characters and control characters."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "�" for c in whole).strip()
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _digest(place: Path) -> str:
+    """Tell one state of a rejected file or folder from another."""
+    try:
+        if place.is_file():
+            return _file_digest(place)
+        lines = (f"{p.relative_to(place).as_posix()}\0{p.stat().st_size}\n" for p in _walk(place))
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    except OSError:
+        return ""

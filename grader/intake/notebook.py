@@ -1,0 +1,542 @@
+"""Brings a submitted notebook to one form: nbformat 4.5, validated, without its stored outputs, in bounded memory.
+
+Most of a large notebook is its outputs, and the grader makes its own. They are cut out of the file's bytes before
+anything is parsed, so that a notebook of 100 MB costs little more than its code. The few signs in stored outputs that
+tell which Keras wrote them are noted in `metadata.grader.output_signs` on the way.
+"""
+
+import copy
+import hashlib
+import json
+import logging
+import mmap
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.validator import NotebookValidationError
+
+from grader.schema.base import Json, spoken_cell
+from grader.schema.errors import NotebookError
+
+__all__ = [
+    "LARGEST_FILE",
+    "LARGEST_REST",
+    "OUTPUT_SIGNS",
+    "Skeleton",
+    "code_size",
+    "foreign_language",
+    "normalise",
+    "parse_notebook",
+    "read_notebook",
+    "read_skeleton",
+]
+
+LARGEST_FILE = 200 << 20
+"""Bytes of a notebook that are read at all."""
+LARGEST_REST = 32 << 20
+"""Bytes that may be left of it without outputs."""
+
+OUTPUT_SIGNS: Mapping[str, re.Pattern[bytes]] = {
+    "history-tensorflow-python": re.compile(rb"<tensorflow\.python\.keras\.callbacks\.History"),
+    "history-keras2": re.compile(rb"<(?:keras\.(?:src\.)?|tf_keras\.src\.)callbacks\.History"),
+    "history-keras3": re.compile(rb"<keras\.src\.callbacks\.history\.History"),
+    "backend-banner": re.compile(rb"Using (?:TensorFlow|Theano) backend"),
+    "table-keras2": re.compile(rb"\(None, [\d, ]+\)\]? {2,}\d+ "),
+    "table-keras3": re.compile(rb"(?:\xe2\x94\x83|\\u2503)(?:\\u001b\[\d+m| )*Layer \(type\)"),
+    "bar-keras2": re.compile(rb"\d+/\d+ \[=+>?\.*\] - "),
+    "bar-keras3": re.compile(rb"\d+/\d+(?:\\u001b\[0m)? (?:\\u001b\[\d+m)?(?:\xe2\x94\x81|\\u2501){8}"),
+}
+"""What stored outputs show of the Keras that made them, as it stands in the file's bytes."""
+
+_SIGN_WINDOW = 256 << 10
+"""Bytes of each cell's outputs that are looked at for signs: pictures come in megabytes, and say nothing."""
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
+_COLON = re.compile(rb"\s*:\s*")
+_CUTS = {
+    (3, b'"outputs"'): b"[",
+    (5, b'"outputs"'): b"[",  # format 3 keeps cells one level deeper
+    (2, b'"widgets"'): b"{",  # the state of widgets, often megabytes
+}
+"""(depth, key) → the bracket its value begins with: what is cut out."""
+_FORGET_EVERY = 32 << 20
+_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_KERNEL_LANGUAGES = {
+    "ir": "R",
+    "xr": "R",
+    "julia": "Julia",
+    "octave": "Octave",
+    "matlab": "MATLAB",
+    "scala": "Scala",
+    "almond": "Scala",
+    "xcpp": "C++",
+    "javascript": "JavaScript",
+    "deno": "JavaScript",
+    "bash": "Bash",
+    "java": "Java",
+    "ruby": "Ruby",
+    "rust": "Rust",
+    "evcxr": "Rust",
+    "gophernotes": "Go",
+    "sas": "SAS",
+    "stata": "Stata",
+    "ihaskell": "Haskell",
+}
+_LANGUAGE_NAMES = {"r": "R", "julia": "Julia", "c++": "C++", "javascript": "JavaScript"} | {
+    language.lower(): language for language in _KERNEL_LANGUAGES.values()
+}
+_INVALID = (NotebookValidationError, nbformat.ValidationError)
+_KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
+_SAVE_AGAIN = "open it in Jupyter, choose Kernel, Restart and run all, save it, and submit the saved file"
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """A notebook's bytes without its outputs, and what the outputs showed."""
+
+    content: bytes
+    signs: tuple[str, ...]
+    """Keys of `OUTPUT_SIGNS`, sorted."""
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook for execution.
+
+    Args:
+        path: The submitted file.
+
+    Returns:
+        Format 4.5, valid, every cell with a unique id and its source as one text; outputs are empty, execution counts
+        are the submitted ones, the kernel is Python 3. `metadata.grader` holds `output_signs` (keys of
+        `OUTPUT_SIGNS`) and `kernel` (the kernel's name as submitted).
+
+    Raises:
+        NotebookError: It cannot be executed; says why, where, and what the student can do.
+    """
+    try:
+        skeleton = read_skeleton(path)
+        return normalise(parse_notebook(skeleton.content, path.name), signs=skeleton.signs, name=path.name)
+    except RecursionError:
+        # Without its cause: a traceback of a thousand frames tells nobody anything.
+        msg = "the file is nested too deeply to be a notebook"
+        raise NotebookError(msg, where=path.name) from None
+
+
+# --- bytes ---------------------------------------------------------------------------------------------------
+
+
+def read_skeleton(path: Path) -> Skeleton:
+    """Read a notebook's bytes with its outputs left out.
+
+    Args:
+        path: The file.
+
+    Raises:
+        NotebookError: It is missing, empty, too large, or holds a merge conflict.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if size > LARGEST_FILE:
+                msg = f"the notebook has {size / 2**20:,.0f} MiB, more than the {LARGEST_FILE >> 20} MiB that are read"
+                raise NotebookError(msg, where=path.name, advice="clear its outputs, save it and submit it again")
+            if size == 0:
+                msg = "the file is empty (0 bytes)"
+                raise NotebookError(msg, where=path.name, advice="the upload may have failed; submit the file again")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                return _strip(content, path.name)
+    except OSError as error:
+        msg = f"the file cannot be read ({error.strerror})"
+        raise NotebookError(msg, where=path.name) from error
+
+
+def _strip(content: mmap.mmap, name: str) -> Skeleton:
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return _skeleton(_from_utf16(content[:], name), name, lambda: None)
+    # Pages of a file can be read again, so they need not stay in memory.
+    return _skeleton(content, name, lambda: content.madvise(mmap.MADV_DONTNEED))
+
+
+def _skeleton(content: mmap.mmap | bytes, name: str, forget: Callable[[], None]) -> Skeleton:
+    _refuse_conflict(content, name)
+    pieces: list[bytes] = []
+    signs: set[str] = set()
+    position = 0
+    for start, stop, empty in _cuts(content, forget):
+        pieces += [content[position:start], empty]
+        position = stop
+        signs |= _signs(content, start, min(stop, start + _SIGN_WINDOW))
+    rest = len(content) - position + sum(map(len, pieces))
+    if rest > LARGEST_REST:
+        msg = f"the notebook has {rest / 2**20:,.0f} MiB even without its outputs"
+        raise NotebookError(msg, where=name, advice="move data and pictures out of its cells and submit it again")
+    pieces.append(content[position:])
+    return Skeleton(content=b"".join(pieces), signs=tuple(sorted(signs)))
+
+
+def _from_utf16(raw: bytes, name: str) -> bytes:
+    """Windows editors save UTF-16: small enough files are brought to UTF-8 first."""
+    if len(raw) > LARGEST_REST:
+        msg = "the notebook is saved as UTF-16 and too large to be converted"
+        raise NotebookError(msg, where=name, advice=_SAVE_AGAIN)
+    return raw.decode("utf-16", errors="replace").encode("utf-8", errors="replace")
+
+
+def _signs(content: mmap.mmap | bytes, start: int, stop: int) -> set[str]:
+    return {sign for sign, pattern in OUTPUT_SIGNS.items() if pattern.search(content, start, stop)}
+
+
+def _refuse_conflict(content: mmap.mmap | bytes, name: str) -> None:
+    """Version control writes its markers at a line's beginning, where JSON never has them."""
+    position = 0 if content[:7] == b"<<<<<<<" else content.find(b"\n<<<<<<<") + 1
+    if content[position : position + 7] == b"<<<<<<<":
+        line = content[:position].count(b"\n") + 1
+        msg = f"the file holds an unresolved merge conflict (`<<<<<<<` in line {line})"
+        advice = "choose one side of the conflict with your version control; " + _SAVE_AGAIN
+        raise NotebookError(msg, where=name, advice=advice)
+
+
+def _cuts(content: mmap.mmap | bytes, forget: Callable[[], None]) -> Iterator[tuple[int, int, bytes]]:
+    """Find the values to cut out, by brackets and strings alone.
+
+    Args:
+        content: The notebook's bytes.
+        forget: Called from time to time, when what was read is no longer needed in memory.
+
+    Yields:
+        Where the value starts, where it stops, and what stands there instead.
+    """
+    depth, start, floor, forgotten, opening = 0, -1, 0, 0, b""
+    for match in _TOKEN.finditer(content):
+        token = content[match.start()]
+        if token in b"{[":
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+            if start >= 0 and depth == floor:
+                yield start, match.end(), b"[]" if opening == b"[" else b"{}"
+                start = -1
+        elif start < 0 and match.end() - match.start() <= len(b'"outputs"'):
+            opening = _CUTS.get((depth, match.group()), b"")
+            colon = _COLON.match(content, match.end()) if opening else None
+            if colon and content[colon.end() : colon.end() + 1] == opening:
+                start, floor = colon.end(), depth
+        if match.end() - forgotten > _FORGET_EVERY:
+            forgotten = match.end()
+            forget()
+
+
+# --- JSON ----------------------------------------------------------------------------------------------------
+
+
+def parse_notebook(content: bytes, name: str) -> dict[str, Json]:
+    """Parse a notebook's bytes into format 4, whatever older format they are in.
+
+    Where a key stands twice in one object, the last one counts, as in Jupyter.
+
+    Args:
+        content: JSON in UTF-8, or in an old Windows encoding.
+        name: The file's name, for messages.
+
+    Raises:
+        NotebookError: It is not JSON, not a notebook, or of a format that is not known.
+        RecursionError: It is nested too deeply.
+    """
+    text = _decode(content)
+    try:
+        parsed = json.loads(text)
+    except RecursionError:
+        raise
+    except ValueError as error:
+        raise _not_json(text, error, name) from error
+    if _LONE_SURROGATE.search(text):
+        parsed = _without_surrogates(parsed)
+    if not isinstance(parsed, dict) or not ({"cells", "worksheets"} & parsed.keys()) or "nbformat" not in parsed:
+        msg = "the file is JSON, but not a notebook"
+        raise NotebookError(msg, where=name, advice="submit the .ipynb file itself; " + _SAVE_AGAIN)
+    return _to_format_4(parsed, name)
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # An editor on Windows saved it; latin-1 gives every byte a meaning where cp1252 has holes.
+        try:
+            return content.decode("cp1252")
+        except UnicodeDecodeError:
+            return content.decode("latin-1")
+
+
+def _not_json(text: str, error: ValueError, name: str) -> NotebookError:
+    """Say what the file is instead of a notebook, where that can be told."""
+    head = text[:2000].lstrip().lower()
+    # Its line would be counted without the outputs, and mislead.
+    reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+    kinds = (
+        (head.startswith(("<!doctype", "<html")), "a web page saved from the browser"),
+        (text.startswith("PK\x03\x04"), "a zip (or an office document) with another ending"),
+        (text.startswith("%PDF"), "a PDF"),
+        (head.startswith("version https://git-lfs"), "a pointer of Git LFS, not the file itself"),
+        (head.startswith(("import ", "from ", "#", '"""', "%")), "a Python script"),
+        (not head, "blank"),
+    )
+    what = next((kind for is_it, kind in kinds if is_it), "")
+    if what:
+        return NotebookError(f"the file is not a notebook: it is {what}", where=name, advice=_SAVE_AGAIN)
+    cut = isinstance(error, json.JSONDecodeError) and (
+        error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
+    )
+    msg = "the file ends in the middle: it was not saved or uploaded completely" if cut else "the file is not JSON"
+    return NotebookError(msg + reason, where=name, advice=_SAVE_AGAIN)
+
+
+def _without_surrogates(value: Json) -> Json:
+    """Half characters (lone surrogates) cannot be written to any file: replace them."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def _to_format_4(parsed: dict[str, Json], name: str) -> dict[str, Json]:
+    major = parsed["nbformat"]
+    if major == nbformat.current_nbformat and "cells" in parsed:
+        return parsed
+    if not isinstance(major, int) or isinstance(major, bool) or not 1 <= major <= nbformat.current_nbformat:
+        msg = f"notebook format {major!r} is not known"
+        raise NotebookError(msg, where=name, advice="save it with a current version of Jupyter and submit it again")
+    try:
+        with _quiet():
+            upgraded = nbformat.convert(nbformat.from_dict(_complete_format_3(parsed)), nbformat.current_nbformat)
+    except (KeyError, AttributeError, TypeError, ValueError, IndexError, *_INVALID) as error:
+        msg = f"the notebook is of format {major} and cannot be brought to format 4 ({error})"
+        raise NotebookError(msg, where=name, advice=_SAVE_AGAIN) from error
+    return dict(upgraded)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nbformat's remarks on old notebooks, which it both warns of and logs, from the terminal."""
+    log = logging.getLogger("traitlets")
+    disabled, log.disabled = log.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.disabled = disabled
+
+
+def _complete_format_3(parsed: dict[str, Json]) -> dict[str, Json]:
+    """Add the fields that converters take for granted and hand-made files lack."""
+    filled = copy.deepcopy(parsed)
+    filled.setdefault("metadata", {})
+    for sheet in filled.get("worksheets") or ():
+        for cell in sheet.get("cells") or ():
+            cell.setdefault("metadata", {})
+            for key in {"source", "input"} & cell.keys():
+                cell[key] = _joined(cell[key])
+            if cell.get("cell_type") == "code":
+                cell.setdefault("outputs", [])
+                cell.setdefault("input", "")
+                cell.setdefault("language", "python")
+                cell.setdefault("prompt_number", None)
+                cell.setdefault("collapsed", False)
+    return filled
+
+
+# --- the one form --------------------------------------------------------------------------------------------
+
+
+def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: str = "") -> NotebookNode:
+    """Bring a notebook of format 4 to the form that is executed.
+
+    Args:
+        parsed: A notebook of format 4, of any minor version, possibly damaged.
+        signs: What its outputs showed.
+        name: The file's name, for messages.
+
+    Returns:
+        A valid notebook of format 4.5, see `read_notebook`.
+
+    Raises:
+        NotebookError: A cell is not one, there is no code, or the code is of another language.
+    """
+    metadata = parsed.get("metadata")
+    metadata = dict(metadata) if isinstance(metadata, Mapping) else {}
+    language = foreign_language(metadata)
+    if language:
+        msg = f"the notebook is written for {language}, and this assignment is graded in Python"
+        raise NotebookError(
+            msg, where=name, advice="choose a Python 3 kernel, write the code in Python, save and submit"
+        )
+    cells = parsed.get("cells")
+    if not isinstance(cells, list) or not cells:
+        msg = "the notebook has no cells"
+        raise NotebookError(msg, where=name, advice=_ADVICE_EMPTY)
+    taken: set[str] = set()
+    normal = [_cell(cell, index, taken) for index, cell in enumerate(cells)]
+    if not any(cell["cell_type"] == "code" and cell["source"].strip() for cell in normal):
+        msg = "the notebook has no code: every code cell is empty"
+        raise NotebookError(msg, where=name, advice=_ADVICE_EMPTY)
+    whole = {"nbformat": 4, "nbformat_minor": 5, "metadata": _metadata(metadata, signs), "cells": normal}
+    node = nbformat.from_dict(whole)
+    try:
+        nbformat.validate(node)
+    except _INVALID as error:
+        reason = str(error).splitlines()[0]
+        msg = f"the notebook is damaged ({reason})"
+        raise NotebookError(msg, where=name, advice=_SAVE_AGAIN) from error
+    return node
+
+
+_ADVICE_EMPTY = "an empty or template file may have been submitted by mistake; submit the notebook with your work"
+
+
+def _metadata(metadata: Mapping[str, Json], signs: tuple[str, ...]) -> dict[str, Json]:
+    spec = metadata.get("kernelspec")
+    kernel = spec.get("name") if isinstance(spec, Mapping) else None
+    kept = {key: value for key, value in metadata.items() if key not in {"kernelspec", "language_info", "widgets"}}
+    info = metadata.get("language_info")
+    if isinstance(info, Mapping):
+        kept["language_info"] = {**info, "name": "python"}
+    kept["kernelspec"] = dict(_KERNELSPEC)
+    kept["grader"] = {"output_signs": list(signs), "kernel": kernel if isinstance(kernel, str) else None}
+    for key in ("title", "authors", "orig_nbformat", "signature"):
+        kept.pop(key, None)  # constrained by the format, of no use here, and often malformed
+    return kept
+
+
+def foreign_language(metadata: Mapping[str, Json]) -> str | None:
+    """Tell which other language a notebook is written in.
+
+    Args:
+        metadata: The notebook's metadata.
+
+    Returns:
+        The language's name, or None for Python and where nothing is said.
+    """
+    spec = metadata.get("kernelspec")
+    info = metadata.get("language_info")
+    spec = spec if isinstance(spec, Mapping) else {}
+    info = info if isinstance(info, Mapping) else {}
+    said = [str(value).strip().lower() for value in (spec.get("language"), info.get("name")) if value]
+    if any("python" in language for language in said):
+        return None
+    if said:
+        return _LANGUAGE_NAMES.get(said[0], said[0].capitalize())
+    match = re.match(r"([a-z+]+)", str(spec.get("name") or "").lower())
+    return _KERNEL_LANGUAGES.get(match.group(1)) if match else None
+
+
+def _cell(cell: Json, index: int, taken: set[str]) -> dict[str, Json]:
+    """Bring one cell to its form; `taken` collects the ids."""
+    where = spoken_cell(index)
+    if not isinstance(cell, Mapping):
+        msg = "what stands in the list of cells is not a cell"
+        raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
+    kind = cell.get("cell_type")
+    if kind == "heading":  # format 3; some tools carry it over into format 4
+        kind = "markdown"
+    if kind not in ("code", "markdown", "raw"):  # a list: what stands there may not be hashable
+        msg = f"a cell has the unknown type {kind!r}"
+        raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
+    metadata = cell.get("metadata")
+    result: dict[str, Json] = {
+        "id": _cell_id(cell, index, taken),
+        "cell_type": kind,
+        "metadata": _cell_metadata(metadata) if isinstance(metadata, Mapping) else {},
+        "source": _source(cell.get("source", cell.get("input", "")), where),
+    }
+    if kind == "code":
+        count = cell.get("execution_count")
+        plain = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+        result |= {"outputs": [], "execution_count": count if plain else None}
+    elif isinstance(cell.get("attachments"), Mapping):
+        result["attachments"] = _attachments(cell["attachments"])
+    return result
+
+
+def _cell_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """Keep a cell's metadata, without those standard keys whose value is of the wrong kind."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "collapsed": bool,
+        "scrolled": bool,
+        "deletable": bool,
+        "editable": bool,
+        "name": str,
+        "format": str,
+        "tags": list,
+        "jupyter": dict,
+        "execution": dict,
+    }
+    kept = {key: value for key, value in metadata.items() if key not in kinds or isinstance(value, kinds[key])}
+    if "tags" in kept:
+        kept["tags"] = list(dict.fromkeys(tag for tag in kept["tags"] if isinstance(tag, str) and "," not in tag))
+    if kept.get("name") == "":
+        del kept["name"]
+    for key in ("jupyter", "execution"):
+        kept.pop(key, None)  # how the editor folded and timed it
+    return kept
+
+
+def _attachments(attachments: Mapping[str, Json]) -> dict[str, Json]:
+    """Keep the pictures pasted into a text cell whose form is right."""
+    return {
+        file: {kind: _joined(data) for kind, data in bundle.items()}
+        for file, bundle in attachments.items()
+        if isinstance(bundle, Mapping) and all(_joined(data) is not None for data in bundle.values())
+    }
+
+
+def _joined(value: Json) -> str | None:
+    """One text from a text or a list of texts; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return None
+
+
+def _source(source: Json, where: str) -> str:
+    text = "" if source is None else _joined(source)
+    if text is None:
+        msg = "a cell's source is not text"
+        raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
+    return text
+
+
+def _cell_id(cell: Mapping[str, Json], index: int, taken: set[str]) -> str:
+    """Keep a cell's id where it is valid and new; else make one that is the same on every reading."""
+    wish = cell.get("id")
+    if not (isinstance(wish, str) and _CELL_ID.fullmatch(wish)):
+        wish = f"cell-{index + 1}"
+    while wish in taken:
+        wish = f"{wish[:40]}-{hashlib.sha256(f'{wish}/{index}'.encode()).hexdigest()[:8]}"
+    taken.add(wish)
+    return wish
+
+
+def code_size(path: Path) -> int:
+    """Measure how much code a notebook holds, in characters; 0 for one that cannot be read."""
+    try:
+        notebook: Any = parse_notebook(read_skeleton(path).content, path.name)
+        cells = notebook.get("cells") or ()
+        return sum(
+            len((_joined(cell.get("source")) or "").strip())
+            for cell in cells
+            if isinstance(cell, Mapping) and cell.get("cell_type") == "code"
+        )
+    except (NotebookError, RecursionError):
+        return 0

@@ -1,0 +1,309 @@
+"""Recognises which Keras a notebook was written for, from its code, its kernel and the outputs it came with."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from grader.schema.base import spoken_cell
+
+__all__ = ["DialectGuess", "recognise_dialect", "uses_torch"]
+
+Dialect = Literal["keras3", "keras2"]
+
+
+@dataclass(frozen=True, slots=True)
+class DialectGuess:
+    """Which Keras a notebook was written for, and what says so."""
+
+    dialect: Dialect
+    reasons: tuple[str, ...]
+    """The signs in words, the strongest first; empty where there was none and Keras 3 is assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    dialect: Dialect
+    weight: int
+    """3: cannot be of the other; 2: breaks or changes its meaning there; 1: an old habit."""
+    text: str
+
+
+_OPTIMIZERS = {"adam", "sgd", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "ftrl"}
+_OTHER_FRAMEWORKS = {"torch", "optim", "jax", "optax"}
+_OLD_METHODS = {
+    "fit_generator": 2,
+    "evaluate_generator": 2,
+    "predict_generator": 2,
+    "predict_classes": 2,
+    "predict_proba": 1,  # scikit-learn has one too
+    "reset_states": 1,
+}
+_OLD_MODULES = {
+    "tensorflow.python.keras": 3,
+    "tensorflow._api": 3,
+    "tensorflow.compat.v1": 2,
+    "tensorflow.contrib": 3,
+    "tf_keras": 3,
+    "keras.utils.np_utils": 2,
+    "keras.layers.normalization": 2,
+    "keras.layers.convolutional": 2,
+    "keras.layers.core": 2,
+    "keras.layers.advanced_activations": 2,
+    "keras.layers.pooling": 2,
+    "keras.layers.recurrent": 2,
+    "keras.layers.embeddings": 2,
+    "keras.layers.noise": 2,
+    "keras.wrappers": 2,
+    "keras.preprocessing.image": 2,
+    "keras.engine": 2,
+    "keras.optimizers.legacy": 2,
+}
+_NEW_MODULES = {"keras.ops": 3, "keras.random": 3, "keras.saving": 2, "keras.distribution": 3, "keras.quantizers": 3}
+_OLD_KEYWORDS = {"nb_epoch", "samples_per_epoch", "border_mode", "nb_filter", "nb_val_samples", "subsample"}
+_OLD_ATTRIBUTES = {
+    "tf.Session": 2,
+    "tf.placeholder": 2,
+    "tf.get_default_graph": 2,
+    "tf.compat.v1": 2,
+    "tf.global_variables_initializer": 2,
+    "K.get_session": 2,
+    "K.set_session": 2,
+    "K.set_image_dim_ordering": 2,
+    "K.tensorflow_backend": 2,
+}
+_SHORT = {"tensorflow": "tf", "tf.keras": "keras", "tf.keras.backend": "K", "keras.backend": "K", "backend": "K"}
+
+_OUTPUT_SIGNS: Mapping[str, _Sign] = {
+    "history-tensorflow-python": _Sign("keras2", 3, "a stored output shows a History of `tensorflow.python.keras`"),
+    "history-keras2": _Sign("keras2", 3, "a stored output shows a History of Keras 2"),
+    "backend-banner": _Sign("keras2", 3, "a stored output says “Using TensorFlow backend”, as Keras up to 2.3 did"),
+    "table-keras2": _Sign("keras2", 3, "a stored model summary has the form of Keras 2"),
+    "bar-keras2": _Sign("keras2", 3, "a stored progress bar has the form of Keras 2"),
+    "history-keras3": _Sign("keras3", 4, "a stored output shows a History of Keras 3"),
+    "table-keras3": _Sign("keras3", 4, "a stored model summary has the form of Keras 3"),
+    "bar-keras3": _Sign("keras3", 4, "a stored progress bar has the form of Keras 3"),
+}
+"""Outputs of Keras 3 weigh most: the notebook ran there, however old its habits are."""
+
+_FIRST_PYTHON_OF_KERAS_3 = (3, 9)
+_FIRST_PYTHON_WITHOUT_KERAS_2 = (3, 12)
+
+
+def recognise_dialect(notebook: Any) -> DialectGuess:
+    """Tell which Keras a notebook was written for.
+
+    Every sign has a weight; the heavier side is meant, and Keras 3 where nothing speaks for Keras 2.
+
+    Args:
+        notebook: A notebook of format 4, best as `read_notebook` returns it (its note of output signs is read).
+
+    Returns:
+        The dialect with the signs that speak for it.
+    """
+    signs = list(dict.fromkeys([*_metadata_signs(notebook.get("metadata") or {}), *_code_signs(notebook)]))
+    weight = {dialect: sum(s.weight for s in signs if s.dialect == dialect) for dialect in ("keras2", "keras3")}
+    # Old habits in a notebook that shows outputs of Keras 3 were run there: the strongest single sign decides a tie.
+    strongest = {d: max((s.weight for s in signs if s.dialect == d), default=0) for d in ("keras2", "keras3")}
+    ran_on_3 = strongest["keras3"] > strongest["keras2"]
+    dialect: Dialect = "keras2" if weight["keras2"] > weight["keras3"] and not ran_on_3 else "keras3"
+    chosen = sorted((s for s in signs if s.dialect == dialect), key=lambda sign: -sign.weight)
+    return DialectGuess(dialect=dialect, reasons=tuple(dict.fromkeys(s.text for s in chosen)))
+
+
+def uses_torch(notebook: Any) -> bool:
+    """Tell whether a notebook imports PyTorch.
+
+    Args:
+        notebook: A notebook of format 4.
+    """
+    for _, source in _code_cells(notebook):
+        tree = _parse(source)
+        if tree is None:
+            if re.search(r"^\s*(?:import|from)\s+(?:torch|torchvision|pytorch_lightning)\b", source, re.MULTILINE):
+                return True
+        elif any(module.split(".")[0] in _TORCH for module, _ in _imports(tree)):
+            return True
+    return False
+
+
+_TORCH = {"torch", "torchvision", "pytorch_lightning", "lightning"}
+
+
+# --- metadata and outputs ------------------------------------------------------------------------------------
+
+
+def _metadata_signs(metadata: Mapping[str, Any]) -> Iterator[_Sign]:
+    noted = metadata.get("grader")
+    if isinstance(noted, Mapping):
+        yield from (_OUTPUT_SIGNS[key] for key in noted.get("output_signs") or () if key in _OUTPUT_SIGNS)
+    info = metadata.get("language_info")
+    version = str(info.get("version") or "") if isinstance(info, Mapping) else ""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match:
+        python = (int(match[1]), int(match[2]))
+        if python < _FIRST_PYTHON_OF_KERAS_3:
+            yield _Sign("keras2", 3, f"it was saved with Python {python[0]}.{python[1]}, for which there is no Keras 3")
+        elif python >= _FIRST_PYTHON_WITHOUT_KERAS_2:
+            yield _Sign("keras3", 1, f"it was saved with Python {python[0]}.{python[1]}, newer than most of Keras 2")
+
+
+# --- code ----------------------------------------------------------------------------------------------------
+
+
+def _code_cells(notebook: Any) -> Iterator[tuple[int, str]]:
+    for index, cell in enumerate(notebook.get("cells") or ()):
+        if cell.get("cell_type") == "code":
+            source = cell.get("source") or ""
+            yield index, source if isinstance(source, str) else "".join(source)
+
+
+def _parse(source: str) -> ast.Module | None:
+    """Parse a cell as Python with IPython's own lines taken out; None where it is not Python 3."""
+    if re.match(r"\s*%%(?!time\b|timeit\b|capture\b)", source):
+        return ast.parse("")
+    plain = re.sub(r"^([ \t]*)(?:[%!].*|.*\?\??[ \t]*)$", r"\1pass", source, flags=re.MULTILINE)
+    try:
+        return ast.parse(plain)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _code_signs(notebook: Any) -> Iterator[_Sign]:
+    trees = []
+    for index, source in _code_cells(notebook):
+        tree = _parse(source)
+        trees.append((index, source, tree))
+    acc_is_a_metric = any(_names_acc_metric(source) for _, source, _ in trees)
+    seen: set[str] = set()
+    for index, source, tree in trees:
+        found = _text_signs(source) if tree is None else _tree_signs(tree, acc_is_a_metric=acc_is_a_metric)
+        for dialect, weight, text in found:
+            if text not in seen:
+                seen.add(text)
+                yield _Sign(dialect, weight, f"{text} ({spoken_cell(index)})")
+
+
+_Raw = tuple[Dialect, int, str]
+
+
+def _names_acc_metric(source: str) -> bool:
+    """With `metrics=['acc']` the history's key really is `acc`, in every Keras."""
+    return re.search(r"metrics\s*=\s*\[\s*['\"]acc['\"]", source) is not None
+
+
+def _tree_signs(tree: ast.Module, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
+    for module, bound in _imports(tree):
+        yield from _import_signs(module, bound)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from _call_signs(node)
+        elif isinstance(node, ast.Subscript):
+            yield from _history_signs(node, acc_is_a_metric=acc_is_a_metric)
+        elif isinstance(node, ast.Attribute):
+            yield from _attribute_signs(node)
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Every imported module with the name taken from it: (`keras.utils`, `np_utils`)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def _import_signs(module: str, bound: str) -> Iterator[_Raw]:
+    full = f"{module}.{bound}" if bound else module
+    # `tensorflow.keras.preprocessing.image` is still there, in every version.
+    through_tensorflow = full.startswith("tensorflow.keras")
+    name = re.sub(r"^tensorflow\.keras", "keras", full)
+    if through_tensorflow and name.startswith("keras.preprocessing"):
+        return
+    for modules, dialect in ((_OLD_MODULES, "keras2"), (_NEW_MODULES, "keras3")):
+        for known, weight in modules.items():
+            if name == known or name.startswith(known + "."):
+                yield _as_dialect(dialect), weight, f"it imports `{full}`"
+
+
+def _as_dialect(text: str) -> Dialect:
+    return "keras2" if text == "keras2" else "keras3"
+
+
+def _dotted(node: ast.AST) -> str:
+    """`tf.keras.optimizers.Adam` of an expression; empty where it is no plain path."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def _call_signs(call: ast.Call) -> Iterator[_Raw]:
+    name = _dotted(call.func)
+    last = call.func.attr if isinstance(call.func, ast.Attribute) else name
+    keywords = {keyword.arg for keyword in call.keywords if keyword.arg}
+    if last.lower() in _OPTIMIZERS and name.split(".")[0] not in _OTHER_FRAMEWORKS:
+        for old in sorted(keywords & {"lr", "decay"}):
+            yield "keras2", 2, f"an optimizer is given `{old}=`"
+        if "legacy" in name.split("."):
+            yield "keras2", 2, "it uses `optimizers.legacy`"
+    if isinstance(call.func, ast.Attribute) and last in _OLD_METHODS:
+        yield "keras2", _OLD_METHODS[last], f"it calls `{last}`"
+    for old in sorted(keywords & _OLD_KEYWORDS):
+        yield "keras2", 2, f"it uses the keyword `{old}=`"
+
+
+def _history_signs(node: ast.Subscript, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
+    key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+    about_history = "hist" in _dotted(node.value).lower()
+    if not about_history:
+        return
+    if key in {"acc", "val_acc"} and not acc_is_a_metric:
+        yield "keras2", 2, f"it reads `history['{key}']`"
+    if key == "lr":
+        yield "keras2", 2, "it reads `history['lr']`"
+    if key == "learning_rate":
+        yield "keras3", 2, "it reads `history['learning_rate']`"
+
+
+def _attribute_signs(node: ast.Attribute) -> Iterator[_Raw]:
+    name = _shortened(_dotted(node))
+    if name in _OLD_ATTRIBUTES:
+        yield "keras2", _OLD_ATTRIBUTES[name], f"it uses `{name}`"
+    if re.search(r"optimi[sz]er\.lr$", name):
+        yield "keras2", 2, "it uses `optimizer.lr`"
+    if name.endswith(".np_utils") or name == "np_utils.to_categorical":
+        yield "keras2", 2, "it uses `np_utils`"
+    if name.endswith(".optimizers.legacy"):
+        yield "keras2", 2, "it uses `optimizers.legacy`"
+    if re.match(r"keras\.(?:ops|random|distribution)\.", name):
+        yield "keras3", 3, f"it uses `{name}`"
+
+
+def _shortened(name: str) -> str:
+    """Bring the usual spellings of a module to one: `tensorflow.keras.backend.x` → `K.x`."""
+    for long, short in _SHORT.items():
+        if name.startswith(long + "."):
+            name = short + name[len(long) :]
+    return name
+
+
+_TEXT_SIGNS: Iterable[tuple[re.Pattern[str], int, str]] = (
+    (re.compile(r"\b(?:Adam|SGD|RMSprop|Adagrad|Adadelta|Nadam|Adamax)\([^)]*\blr\s*="), 2, "`lr=`"),
+    (re.compile(r"\b(?:Adam|SGD|RMSprop|Adagrad|Adadelta|Nadam|Adamax)\([^)]*\bdecay\s*="), 2, "`decay=`"),
+    (re.compile(r"\bfit_generator\("), 2, "`fit_generator`"),
+    (re.compile(r"\bnp_utils\b"), 2, "`np_utils`"),
+    (re.compile(r"hist\w*\[['\"](?:val_)?acc['\"]\]"), 2, "`history['acc']`"),
+    (re.compile(r"\btensorflow\.python\.keras\b"), 3, "`tensorflow.python.keras`"),
+    (re.compile(r"^\s*print\s+['\"\w]", re.MULTILINE), 2, "a print statement of Python 2"),
+)
+
+
+def _text_signs(source: str) -> Iterator[_Raw]:
+    """What can be told of a cell that is not Python 3."""
+    code = re.sub(r"#.*", "", source)
+    for pattern, weight, what in _TEXT_SIGNS:
+        if pattern.search(code):
+            yield "keras2", weight, f"it has {what}"

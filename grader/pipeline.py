@@ -1,0 +1,641 @@
+"""Wires the rooms: one submission through all of them, a whole class, a regrade, a reference."""
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+from pydantic import ValidationError
+
+from grader import __version__
+from grader.checks.registry import all_checks, all_diagnostics
+from grader.datasets.store import DatasetStore, PreparedDataset
+from grader.doctor import Probes, probe_machine
+from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.build import build_evidence, read_events
+from grader.evidence.predictions import (
+    PredictionPlan,
+    PredictionResult,
+    apply_predictions,
+    plan_inputs,
+    plan_predictions,
+    recorded_results,
+)
+from grader.evidence.provenance import DatasetIndex, make_index
+from grader.evidence.roles import resolve_roles
+from grader.execution.collect import collect
+from grader.execution.device import Device, choose_device
+from grader.execution.inside.fingerprint import fingerprint
+from grader.execution.isolation import Isolation, choose_isolation
+from grader.execution.predict import PredictionJob, predict
+from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
+from grader.grading.grade import grade, rejected, ungraded
+from grader.grading.loader import LoadedRubric, load_rubric
+from grader.intake.find import Found, Rejected, find_submissions
+from grader.intake.notebook import read_notebook
+from grader.intake.recognise import recognise_dialect
+from grader.places import share
+from grader.report.classpage import class_row, render_class_page
+from grader.report.csvfile import grades_csv
+from grader.report.page import render_report
+from grader.schema.errors import (
+    ArtefactError,
+    HarnessError,
+    IsolationRefusedError,
+    NotebookError,
+    ReferenceMissingError,
+    RubricError,
+)
+from grader.schema.evidence import Evidence
+from grader.schema.grade import Case, Grade, RubricStamp
+from grader.schema.progress import Step
+from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
+from grader.schema.submission import Submission
+from grader.store.database import Database, ExecutionKey, digest_of
+from grader.store.results import ResultsFolder, write_atomically
+
+__all__ = [
+    "Bench",
+    "Course",
+    "Listener",
+    "Options",
+    "find_rubric",
+    "grade_class",
+    "grade_found",
+    "load_course",
+    "probe",
+    "publish_class",
+    "read_reference",
+    "reference_notebook",
+    "regrade_class",
+    "report_class",
+    "set_up",
+    "shipped_rubrics",
+    "verify_reference",
+    "write_reference",
+]
+
+Listener = Callable[[Step], None]
+IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
+
+_SPLIT = "test"
+"""Split that accuracy is verified on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides, beside paths."""
+
+    isolation: IsolationChoice = "auto"
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    jobs: int = 1
+    seed: int | None = None
+    """Instead of the rubric's."""
+    resume: bool = True
+    """Whether kept evidence of the same notebook, settings, versions and data is used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What grading needs: the rubric, the reference, the data. No sandbox."""
+
+    loaded: LoadedRubric
+    reference: Evidence | None
+    prepared: Mapping[str, PreparedDataset]
+    indexes: Mapping[str, DatasetIndex]
+    data_root: Path
+
+    @property
+    def stamp(self) -> RubricStamp:
+        """The rubric's identity, as grades carry it."""
+        return RubricStamp(id=self.loaded.rubric.id, sha256=self.loaded.sha256, title=self.loaded.rubric.title)
+
+    def labels(self) -> dict[str, np.ndarray[Any, Any]]:
+        """True classes keyed like `mnist/test`."""
+        return {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
+
+    def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Test images and their classes, keyed like `mnist/test`."""
+        return {
+            f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self.indexes.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What execution needs beside the course: a sandbox, devices, threads."""
+
+    isolation: Isolation
+    device: Device
+    threads: int
+    options: Options
+    python: Path
+
+
+# --- rubrics and references ------------------------------------------------------------------------------------
+
+
+def shipped_rubrics() -> tuple[Path, ...]:
+    """List the rubrics that travel with the grader."""
+    return tuple(sorted(share("rubrics").glob("*.yaml")))
+
+
+def find_rubric(name: str) -> LoadedRubric:
+    """Load a rubric by the id of a shipped one, or by its file.
+
+    Args:
+        name: `mnist-cnn`, or the path of a YAML file.
+
+    Raises:
+        RubricError: There is none of that name, or it is wrong.
+    """
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"} and not path.exists():
+        known = {rubric.stem: rubric for rubric in shipped_rubrics()}
+        if name not in known:
+            msg = f"there is no rubric {name!r}"
+            raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
+        path = known[name]
+    return load_rubric(path, all_checks())
+
+
+def reference_notebook(loaded: LoadedRubric) -> Path | None:
+    """Find the reference solution: beside the rubric first, then among the shipped ones.
+
+    Raises:
+        RubricError: The rubric names one that is in neither place.
+    """
+    name = loaded.rubric.reference
+    if name is None:
+        return None
+    places = (loaded.path.parent / name, share("reference") / name)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        msg = f"the reference {name!r} is neither beside the rubric nor in {share('reference')}"
+        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or leave `reference` out")
+    return found
+
+
+def _record_path(notebook: Path) -> Path:
+    return notebook.with_suffix(".evidence.json")
+
+
+def read_reference(loaded: LoadedRubric) -> Evidence | None:
+    """Read the kept evidence of the rubric's reference solution.
+
+    Raises:
+        RubricError: The rubric names a reference that is not there.
+        ReferenceMissingError: It was never executed, or it changed since.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        return None
+    advice = f"run `grader rubric test {loaded.rubric.id} --update`"
+    path = _record_path(notebook)
+    if not path.is_file():
+        msg = "the reference solution has no kept evidence"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    try:
+        record = ReferenceRecord.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        msg = f"the reference's kept evidence cannot be read (version {REFERENCE_VERSION} was expected)"
+        raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
+    if record.notebook_sha256 != _sha256(notebook):
+        msg = "the reference notebook changed since its evidence was kept"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    return record.evidence
+
+
+def verify_reference(
+    loaded: LoadedRubric, store: DatasetStore, options: Options, listener: Listener
+) -> tuple[Grade, Evidence]:
+    """Send the reference solution through the grader as if a student had handed it in.
+
+    Returns:
+        Its grade and the evidence of its execution.
+
+    Raises:
+        RubricError: The rubric names no reference, or one that is not there.
+        HarnessError: It could not be graded.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        msg = "the rubric names no reference"
+        raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
+    course = _course(loaded, None, store)
+    with tempfile.TemporaryDirectory(prefix="grader-reference-") as folder:
+        out = ResultsFolder(Path(folder))
+        found = find_submissions([notebook], unpack_to=Path(folder) / ".unpacked")[0]
+        graded = grade_found(found, course, set_up(loaded, options), out, listener)
+        evidence = out.read_evidence(graded.submission.id)
+    if graded.status == "not_graded" or evidence is None:
+        raise HarnessError(graded.reason or "the reference could not be graded", where=str(notebook))
+    return graded, evidence
+
+
+def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
+    """Keep the evidence of a reference solution beside its notebook.
+
+    Raises:
+        RubricError: The rubric names no reference.
+        StorageError: It cannot be written.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        msg = "the rubric names no reference"
+        raise RubricError(msg, where=str(loaded.path))
+    record = ReferenceRecord(
+        rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=_sha256(notebook), evidence=evidence
+    )
+    path = _record_path(notebook)
+    write_atomically(path, record.model_dump_json(by_alias=True).encode() + b"\n")
+    return path
+
+
+# --- setting up ------------------------------------------------------------------------------------------------
+
+
+def load_course(loaded: LoadedRubric, store: DatasetStore) -> Course:
+    """Bring together what grading needs.
+
+    Raises:
+        DatasetMissingError: A data set of the rubric is not on this machine.
+        ReferenceMissingError: The reference has no fresh evidence.
+    """
+    return _course(loaded, read_reference(loaded), store)
+
+
+def _course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
+    prepared = {name: store.prepare(name, fingerprint) for name in loaded.rubric.all_datasets}
+    return Course(
+        loaded=loaded,
+        reference=reference,
+        prepared=prepared,
+        indexes={name: _index(data) for name, data in prepared.items()},
+        data_root=store.root,
+    )
+
+
+def _index(data: PreparedDataset) -> DatasetIndex:
+    parts = {
+        name: np.load(data.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("x_train", "y_train", "x_test", "y_test", "fingerprints")
+    }
+    return make_index(data.name, *parts.values())
+
+
+def set_up(loaded: LoadedRubric, options: Options) -> Bench:
+    """Decide how notebooks are executed on this machine.
+
+    Raises:
+        IsolationRefusedError: No sandbox works here and none was not asked for.
+        UsageError: A GPU was asked for and there is none.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return Bench(
+        isolation=choose_isolation(options.isolation),
+        device=choose_device(options.device),
+        threads=max(1, cores // max(1, options.jobs)),
+        options=options,
+        python=Path(loaded.rubric.run.kernel or sys.executable),
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def probe() -> Probes:
+    """Look at this machine, starting a sandbox for a moment."""
+    found = {status.name: status.source for status in DatasetStore().available()}
+    return probe_machine(datasets=found, sandbox=_sandbox_problem)
+
+
+def _sandbox_problem() -> str | None:
+    try:
+        choose_isolation("bubblewrap")
+    except IsolationRefusedError as error:
+        return error.message
+    return None
+
+
+# --- one submission --------------------------------------------------------------------------------------------
+
+
+def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Grade:
+    """Grade one submission and write all that belongs to it. A failure of the grader becomes a `not_graded`.
+
+    Args:
+        found: What intake found.
+        course: Rubric, reference, data.
+        bench: Sandbox and device.
+        out: The results folder.
+        listener: Told how it goes.
+
+    Raises:
+        StorageError: Not even the grade can be written.
+    """
+    submission = _as_submission(found)
+    listener(Step(submission.id, "begun", "reading"))
+    try:
+        if isinstance(found, Rejected):
+            raise found.error
+        evidence = _evidence_for(submission, course, bench, out, listener)
+        result = _judge(submission, evidence, course)
+        _publish(result, evidence, course, out)
+    except NotebookError as error:
+        result = rejected(submission, course.stamp, course.loaded.rubric, error)
+        _publish(result, None, course, out)
+    except HarnessError as error:
+        result = ungraded(submission, course.stamp, error, course.loaded.rubric)
+        _publish(result, None, course, out)
+    listener(Step(submission.id, "done", _outcome(result)))
+    return result
+
+
+def _as_submission(found: Found) -> Submission:
+    if isinstance(found, Submission):
+        return found
+    return Submission(id=found.id, student=found.student, notebook=Path(), files=found.files, sha256=found.sha256)
+
+
+def _outcome(result: Grade) -> str:
+    if result.status == "not_graded":
+        return f"not graded: {result.reason}"
+    pending = f", {result.pending:g} pending" if result.pending else ""
+    return f"{result.score:g} of {result.max_score:g}{pending}"
+
+
+def _evidence_for(
+    submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
+) -> Evidence:
+    """Use kept evidence of the very same execution, or execute."""
+    key = _execution_key(submission, course, bench)
+    database = Database(out.database_path)
+    if bench.options.resume and not database.needs_execution(submission.id, key):
+        try:
+            kept = out.read_evidence(submission.id)
+        except ArtefactError:
+            kept = None
+        if kept is not None:
+            return kept
+    begun = time.monotonic()
+    try:
+        evidence = _execute(submission, course, bench, out, listener)
+    except HarnessError as error:
+        database.record_execution(submission.id, key, seconds=time.monotonic() - begun, failure=str(error))
+        raise
+    database.record_execution(submission.id, key, seconds=time.monotonic() - begun)
+    return evidence
+
+
+def _execution_key(submission: Submission, course: Course, bench: Bench) -> ExecutionKey:
+    settings = course.loaded.rubric.run
+    seed = settings.seed if bench.options.seed is None else bench.options.seed
+    return ExecutionKey(
+        notebook=submission.sha256,
+        settings=digest_of(settings, {"seed": seed, "device": bench.device.label, "isolation": bench.isolation.name}),
+        runtime=digest_of(_runtime(bench.python)),
+        data=digest_of({name: data.sha256 for name, data in course.prepared.items()}),
+    )
+
+
+def _runtime(python: Path) -> dict[str, str]:
+    """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
+    inside = Path(__file__).parent / "execution" / "inside"
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(inside.rglob("*.py")))).hexdigest()
+    known: dict[str, str] = {"grader": __version__, "inside": code, "python": str(python.resolve())}
+    for name in ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"):
+        try:
+            known[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return known
+
+
+def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Evidence:
+    """Execute, collect the record, predict, and keep it all."""
+    rubric = course.loaded.rubric
+    notebook = read_notebook(submission.notebook)
+    dialect = recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect
+    with tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as scratch:
+        outcome = execute(
+            ExecutionRequest(
+                notebook=notebook,
+                scratch=Path(scratch) / "run",
+                isolation=bench.isolation,
+                settings=rubric.run,
+                device=bench.device,
+                dialect=dialect,
+                seed=rubric.run.seed if bench.options.seed is None else bench.options.seed,
+                threads=bench.threads,
+                files=submission.folder,
+                data=course.data_root,
+                datasets=rubric.all_datasets,
+                graded_dataset=rubric.dataset,
+            ),
+            lambda progress: listener(_step(submission.id, progress)),
+        )
+        filled = out.new_evidence_folder(submission.id)
+        try:
+            listener(Step(submission.id, "working", "verifying"))
+            evidence = _gather(outcome, notebook, filled, course, bench, Path(scratch))
+            out.adopt_evidence(submission.id, filled)
+        finally:
+            shutil.rmtree(filled, ignore_errors=True)
+    out.write_evidence(submission.id, evidence)
+    out.write_executed(submission.id, nbformat.writes(outcome.notebook))
+    return evidence
+
+
+def _step(submission: str, progress: Progress) -> Step:
+    words = {
+        "started": "kernel started",
+        "cell": f"cell {progress.done + 1} of {progress.total}",
+        "finishing": "closing the record",
+        "ended": "executed",
+    }
+    return Step(submission, "working", words[progress.kind], progress.done, progress.total)
+
+
+def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
+    outcome: ExecutionOutcome, submitted: NotebookNode, folder: Path, course: Course, bench: Bench, scratch: Path
+) -> Evidence:
+    """Turn what a sandbox left into evidence in `folder`."""
+    collected = collect(outcome.out, folder)
+    events, damaged = read_events(folder / "events.jsonl")
+    arrays = ArtefactFolder(folder)
+    evidence = build_evidence(
+        run=outcome.run,
+        notebook=outcome.notebook,
+        submitted=submitted,
+        events=events,
+        arrays=arrays,
+        indexes=course.indexes,
+        problems=(*outcome.problems, *collected.problems, *damaged),
+        keep=arrays.keep,
+    )
+    plans = plan_predictions(evidence, course.loaded.rubric.dataset, (_SPLIT,), course.indexes, arrays)
+    results = (*_predicted(plans, folder, course, bench, scratch), *recorded_results(plans, arrays))
+    return apply_predictions(evidence, results, course.indexes)
+
+
+def _predicted(
+    plans: Sequence[PredictionPlan], folder: Path, course: Course, bench: Bench, scratch: Path
+) -> Iterator[PredictionResult]:
+    """Let the predictor's sandbox answer; models lie in the evidence folder, inputs are made for each plan."""
+    by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
+    if not by_id:
+        return
+    inputs = scratch / "inputs"
+    inputs.mkdir()
+    jobs = []
+    for plan in by_id.values():
+        path = inputs / f"{plan.id}.npy"
+        np.save(path, plan_inputs(plan, course.indexes), allow_pickle=False)
+        jobs.append(_job(plan, folder, path))
+    answers = predict(
+        jobs,
+        isolation=bench.isolation,
+        scratch=scratch / "predict",
+        python=bench.python,
+        device=bench.device,
+        threads=bench.threads,
+    )
+    for answer in answers:
+        yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model)
+
+
+def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
+    kind: Literal["keras", "saved_model"] = "saved_model" if plan.format == "saved_model" else "keras"
+    model = ArtefactFolder(folder).path(plan.artefact)
+    return PredictionJob(id=plan.id, model=model, format=kind, dialect=plan.dialect, inputs=inputs)
+
+
+def _judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
+    """Grade from evidence alone."""
+    rubric = course.loaded.rubric
+    reference = course.reference
+    return grade(
+        Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence)),
+        submission=submission,
+        stamp=course.stamp,
+        checks=all_checks(),
+        diagnostics=all_diagnostics(),
+        reference=reference,
+        reference_roles=resolve_roles(rubric, reference) if reference else None,
+        labels={key: labels.tolist() for key, labels in course.labels().items()},
+    )
+
+
+def _publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
+    """Write a grade and its report."""
+    out.write_grade(result)
+    Database(out.database_path).record_grading(result)
+    _render(result, evidence, course, out)
+
+
+def _render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
+    executed = out.executed_path(result.submission.id)
+    notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
+    page = render_report(
+        grade=result,
+        evidence=evidence,
+        reference=course.reference,
+        notebook=notebook,
+        images=course.images(),
+        templates=share("templates"),
+    )
+    out.write_report(result.submission.id, page)
+
+
+# --- a class ---------------------------------------------------------------------------------------------------
+
+
+def grade_class(
+    found: Sequence[Found], course: Course, bench: Bench, out: ResultsFolder, listener: Listener
+) -> tuple[Grade, ...]:
+    """Grade many submissions, a few at a time, and write the pages of the class.
+
+    Returns:
+        The grades in the order of `found`.
+
+    Raises:
+        StorageError: Results cannot be written.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, bench.options.jobs)) as pool:
+        futures = [pool.submit(grade_found, one, course, bench, out, listener) for one in found]
+        try:
+            grades = tuple(future.result() for future in futures)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    publish_class(out, course.loaded.rubric.title)
+    return grades
+
+
+def publish_class(out: ResultsFolder, title: str) -> None:
+    """Write `index.html` and `grades.csv` from every grade in the results folder."""
+    grades = [found for name in out.submissions() if (found := out.read_grade(name)) is not None]
+    rows = [class_row(one, f"{one.submission.id}/report.html") for one in grades]
+    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")))
+    out.write_page("grades.csv", grades_csv(grades))
+
+
+def regrade_class(course: Course, out: ResultsFolder) -> Iterator[tuple[Grade | None, Grade]]:
+    """Grade every submission again from its kept evidence, without execution.
+
+    Yields:
+        The old grade (None where there was none) and the new one; files are written only where something changed.
+
+    Raises:
+        ArtefactError: A kept document is damaged.
+        StorageError: Results cannot be written.
+    """
+    for name in out.submissions():
+        old = out.read_grade(name)
+        evidence = out.read_evidence(name)
+        if evidence is None:
+            if old is not None:
+                yield old, old
+            continue
+        submission = _submission_of(name, old)
+        new = _judge(submission, evidence, course)
+        if new != old:
+            _publish(new, evidence, course, out)
+        yield old, new
+
+
+def _submission_of(name: str, old: Grade | None) -> Submission:
+    if old is None:
+        return Submission(id=name, student=name, notebook=Path(), sha256="")
+    stamp = old.submission
+    return Submission(id=stamp.id, student=stamp.student, notebook=Path(), files=stamp.files, sha256=stamp.sha256)
+
+
+def report_class(course: Course, out: ResultsFolder) -> int:
+    """Render every page of a results folder again from what is kept.
+
+    Returns:
+        How many reports were written.
+    """
+    count = 0
+    for name in out.submissions():
+        old = out.read_grade(name)
+        if old is None:
+            continue
+        _render(old, out.read_evidence(name) if old.status == "graded" else None, course, out)
+        count += 1
+    publish_class(out, course.loaded.rubric.title)
+    return count

@@ -1,0 +1,104 @@
+"""Bars: the points of one grade, the scores of a class, the verdicts on one criterion."""
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from grader.report.svg import element, picture
+from grader.report.text import points
+from grader.schema.grade import CriterionGrade
+
+__all__ = ["histogram", "points_bar", "verdict_bar"]
+
+_WIDTH = 1000.0
+_GAP = 3.0
+
+
+def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
+    """Draw the points of a grade: one piece a criterion, as wide as its points, filled as far as they were earned.
+
+    Args:
+        criteria: Those to show; bonus criteria and those without points have no piece.
+        max_score: Points for full marks; what the shown criteria leave of it stays an empty piece.
+
+    Returns:
+        An `svg` that stretches to the width it is given; an empty string when there is nothing to divide.
+    """
+    shown = [criterion for criterion in criteria if criterion.max_points > 0 and not criterion.bonus]
+    total = max(max_score, sum(criterion.max_points for criterion in shown))
+    if total <= 0:
+        return Markup()
+    parts: list[Markup] = []
+    x = 0.0
+    for criterion in shown:
+        width = _WIDTH * criterion.max_points / total
+        inner = max(width - _GAP, 1.0)
+        share = min(max(criterion.points / criterion.max_points, 0.0), 1.0)
+        said = f"{criterion.title}: {points(criterion.points)} of {points(criterion.max_points)}"
+        title = element("title", said)
+        piece = element("rect", title, x=x, y=0, width=inner, height=20, class_=f"bar rest {criterion.status}")
+        earned = element("rect", title, x=x, y=0, width=inner * share, height=20, class_="bar earned")
+        parts += [piece, earned] if share else [piece]
+        x += width
+    said = "; ".join(f"{c.title}: {points(c.points)} of {points(c.max_points)} points" for c in shown)
+    return picture(
+        "points-bar",
+        "Points by criterion",
+        f"{said}.",
+        (_WIDTH, 20.0),
+        *parts,
+        class_="points-bar",
+        preserveAspectRatio="none",
+    )
+
+
+def histogram(shares: Sequence[float]) -> Markup:
+    """Draw how many submissions reached which part of the points, in ten bins.
+
+    Args:
+        shares: Score over full marks, 0 to 1; above 1 counts in the last bin.
+
+    Returns:
+        An `svg`; an empty string without shares.
+    """
+    if not shares:
+        return Markup()
+    bins = [0] * 10
+    for share in shares:
+        bins[min(max(int(share * 10 + 1e-9), 0), 9)] += 1
+    tallest, base, width = max(bins), 120.0, 40.0
+    parts: list[Markup] = [element("line", x1=20, x2=420, y1=base, y2=base, class_="axis")]
+    for index, number in enumerate(bins):
+        height, left = 92.0 * number / tallest, 20 + width * index
+        if number:
+            column = element("rect", x=left + 3, y=base - height, width=width - 6, height=height, class_="column")
+            label = element("text", str(number), x=left + width / 2, y=base - height - 5, text_anchor="middle")
+            parts += [column, label]
+    for tick in range(0, 101, 20):
+        parts.append(element("text", f"{tick} %", x=20 + 4.0 * tick, y=base + 16, text_anchor="middle"))
+    said = "; ".join(f"{i * 10} to {i * 10 + 10} %: {number}" for i, number in enumerate(bins) if number)
+    return picture("scores", "Distribution of scores", f"{said}.", (440.0, 140.0), *parts, class_="plot")
+
+
+def verdict_bar(key: str, counts: Mapping[str, int]) -> Markup:
+    """Draw how one criterion was judged over a class.
+
+    Args:
+        key: Unique on the page.
+        counts: Verdict → number of submissions, in the order to draw.
+
+    Returns:
+        An `svg` that stretches to the width it is given; an empty string without submissions.
+    """
+    total = sum(counts.values())
+    if not total:
+        return Markup()
+    parts: list[Markup] = []
+    x = 0.0
+    for status, number in counts.items():
+        width = _WIDTH * number / total
+        if number:
+            parts.append(element("rect", x=x, y=0, width=max(width - _GAP, 1.0), height=20, class_=f"bar {status}"))
+        x += width
+    said = "; ".join(f"{status}: {number}" for status, number in counts.items() if number)
+    return picture(key, "Verdicts", f"{said}.", (_WIDTH, 20.0), *parts, class_="points-bar", preserveAspectRatio="none")

@@ -1,0 +1,208 @@
+"""The page of a whole class: who reached what, how the scores are spread, and which criteria were missed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+from typing import Final
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from grader.report.bars import histogram, verdict_bar
+from grader.report.subject import main_accuracy, main_model
+from grader.report.templating import asset, environment, policy
+from grader.report.text import DASH, count, percent, points
+from grader.schema.grade import CriterionStatus, Grade
+
+__all__ = ["ClassRow", "CriterionCell", "class_row", "render_class_page"]
+
+_ORDER: Final[tuple[CriterionStatus, ...]] = ("passed", "partial", "failed", "pending", "skipped")
+_LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "x", "pending": "w", "skipped": "n"}
+"""Class names of one letter: a page of 2,000 rows has tens of thousands of cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionCell:
+    """One criterion of one submission."""
+
+    id: str
+    title: str
+    status: CriterionStatus
+    points: float
+    max_points: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """What the class page needs of one grade, and no more: thousands of them are kept at once."""
+
+    id: str
+    student: str
+    graded: bool
+    reason: str
+    score: float | None
+    max_score: float
+    pending: float
+    criteria: tuple[CriterionCell, ...]
+    accuracy: float | None
+    parameters: int | None
+    execution: str
+    """How the execution ended; empty when there was none."""
+    report: str | None
+    """Relative address of the report; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A table cell ready for the template."""
+
+    letter: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A table line ready for the template."""
+
+    row: ClassRow
+    href: str | None
+    cells: tuple[_Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """How one criterion went over the class."""
+
+    title: str
+    bar: Markup
+    counts: Mapping[str, int]
+    share: str
+
+
+def class_row(grade: Grade, report: str | None) -> ClassRow:
+    """Reduce a grade to its line on the class page.
+
+    Args:
+        grade: The grade.
+        report: Address of its report relative to the class page, such as `ada/report.html`; None when there is none.
+    """
+    model = main_model(grade)
+    accuracy = main_accuracy(model)
+    return ClassRow(
+        id=grade.submission.id,
+        student=grade.submission.student,
+        graded=grade.status == "graded",
+        reason=grade.reason or "",
+        score=grade.score,
+        max_score=grade.max_score,
+        pending=grade.pending,
+        criteria=tuple(CriterionCell(c.id, c.title, c.status, c.points, c.max_points) for c in grade.criteria),
+        accuracy=accuracy[1].value if accuracy else None,
+        parameters=model.parameters if model else None,
+        execution=grade.execution.status if grade.execution else "",
+        report=report,
+    )
+
+
+def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) -> str:
+    """Render the page of a class.
+
+    The page needs no server and works without its one script, which only sorts and filters; the page's policy allows
+    that script by its hash and nothing else.
+
+    Args:
+        rows: One a submission, in the order to show.
+        title: The rubric's title.
+        templates: Folder of the templates.
+
+    Returns:
+        A self-contained HTML page; its only addresses are those of the reports.
+
+    Raises:
+        StorageError: The style sheet or the script cannot be read.
+    """
+    style, script = asset(templates, "report.css"), asset(templates, "class.js")
+    titles = _titles(rows)
+    scores = [row.score for row in rows if row.score is not None]
+    shares = [row.score / row.max_score for row in rows if row.score is not None and row.max_score > 0]
+    view = {
+        "title": title,
+        "titles": titles,
+        "lines": [_line(row, list(titles)) for row in rows],
+        "tiles": _tiles(rows, scores),
+        "histogram": histogram(shares),
+        "items": _items(rows, titles),
+        "full": rows[0].max_score if rows else 0,
+        "style": style.body,
+        "script": script.body,
+        "policy": policy(style, script),
+    }
+    return environment(templates).get_template("class.html.j2").render(view)
+
+
+def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
+    """Every criterion's id with its title, in the order they first appear."""
+    titles: dict[str, str] = {}
+    for row in rows:
+        for cell in row.criteria:
+            titles.setdefault(cell.id, cell.title)
+    return titles
+
+
+def _line(row: ClassRow, ids: Sequence[str]) -> _Line:
+    found = {cell.id: cell for cell in row.criteria}
+    return _Line(row, _relative(row.report), tuple(_cell(found.get(name)) for name in ids))
+
+
+def _relative(address: str | None) -> str | None:
+    """Write a relative path as a link that cannot leave for another scheme or host."""
+    if address is None:
+        return None
+    return f"./{quote(address.lstrip('/'))}"
+
+
+def _cell(cell: CriterionCell | None) -> _Cell:
+    if cell is None:
+        return _Cell("n", DASH)
+    if cell.status == "pending":
+        return _Cell(_LETTERS[cell.status], "")
+    if not cell.max_points:
+        return _Cell(_LETTERS[cell.status], DASH if cell.status == "skipped" else "")
+    return _Cell(_LETTERS[cell.status], points(cell.points))
+
+
+def _tiles(rows: Sequence[ClassRow], scores: Sequence[float]) -> list[tuple[str, str]]:
+    """The figures at the head of the page."""
+    waiting = sum(row.pending > 0 for row in rows)
+    ungraded = sum(not row.graded for row in rows)
+    accuracies = [row.accuracy for row in rows if row.accuracy is not None]
+    tiles = [("Submissions", count(len(rows)))]
+    if scores:
+        tiles += [("Mean score", points(round(mean(scores), 1))), ("Median score", points(round(median(scores), 1)))]
+    if accuracies:
+        tiles.append(("Best accuracy", percent(max(accuracies))))
+    if waiting:
+        tiles.append(("Wait for a person", count(waiting)))
+    if ungraded:
+        tiles.append(("Not graded yet", count(ungraded)))
+    return tiles
+
+
+def _items(rows: Sequence[ClassRow], titles: Mapping[str, str]) -> list[_Item]:
+    """How each criterion went: verdicts, and the mean part of its points where it was judged."""
+    items: list[_Item] = []
+    cells: dict[str, list[CriterionCell]] = {name: [] for name in titles}
+    for row in rows:
+        for cell in row.criteria:
+            cells[cell.id].append(cell)
+    for number, (name, title) in enumerate(titles.items(), start=1):
+        counted = Counter(cell.status for cell in cells[name])
+        judged = [
+            c.points / c.max_points for c in cells[name] if c.max_points and c.status not in {"pending", "skipped"}
+        ]
+        counts: dict[str, int] = {status: counted[status] for status in _ORDER}
+        share = f"{100 * mean(judged):.0f} %" if judged else DASH
+        items.append(_Item(title, verdict_bar(f"item-{number}", counts), counts, share))
+    return items

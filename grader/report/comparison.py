@@ -1,0 +1,131 @@
+"""The submission beside the reference: figures, intervals, and the paired test in words."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from grader.report.intervals import Interval, interval_plot
+from grader.report.subject import main_accuracy, main_model
+from grader.report.text import count, duration, percent
+from grader.schema.evidence import Evidence, ModelFact
+from grader.schema.grade import Grade
+
+__all__ = ["ComparisonRow", "ComparisonView", "comparison_view"]
+
+
+_LEVEL = 0.05
+"""The customary level below which a difference is not called chance."""
+_SMALLEST_P = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """One figure of both."""
+
+    label: str
+    student: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """What the section shows."""
+
+    rows: tuple[ComparisonRow, ...]
+    plot: Markup
+    sentences: tuple[str, ...]
+    """The paired test, and what else the comparison has to say."""
+
+
+def comparison_view(
+    grade: Grade, evidence: Evidence | None, reference: Evidence | None, reference_model: ModelFact | None
+) -> ComparisonView | None:
+    """Put the comparison together from what is known.
+
+    Args:
+        grade: With or without its `reference` part.
+        evidence: The submission's.
+        reference: The reference's.
+        reference_model: The reference's network.
+
+    Returns:
+        None when the grade has no reference.
+    """
+    if grade.reference is None:
+        return None
+    model = main_model(grade)
+    known = main_accuracy(model)
+    key = known[0] if known else next(iter(grade.reference.accuracy), "")
+    ours, theirs = known[1] if known else None, grade.reference.accuracy.get(key)
+    given = grade.reference.comparison
+    student = _effort(evidence, model.id if model else None)
+    other = _effort(reference, reference_model.id if reference_model else None)
+    epochs = (_side(given, "epochs", "student", student[0]), _side(given, "epochs", "reference", other[0]))
+    seconds = (_side(given, "seconds", "student", student[1]), _side(given, "seconds", "reference", other[1]))
+    rows = (
+        ComparisonRow(
+            f"Accuracy on {key}" if key else "Accuracy",
+            percent(ours.value if ours else None),
+            percent(theirs.value if theirs else None),
+        ),
+        ComparisonRow("Parameters", count(model.parameters if model else None), count(grade.reference.parameters)),
+        ComparisonRow("Epochs trained", *(count(None if n is None else int(n)) for n in epochs)),
+        ComparisonRow("Time spent training", *(duration(n) for n in seconds)),
+    )
+    intervals = [
+        Interval(label, who, fact.value, fact.low, fact.high)
+        for label, who, fact in (("Submission", "student", ours), ("Reference", "reference", theirs))
+        if fact is not None and fact.low <= fact.value <= fact.high
+    ]
+    return ComparisonView(rows, interval_plot(intervals), _sentences(given, key))
+
+
+def _side(comparison: Mapping[str, Any], name: str, side: str, fallback: float | None) -> float | None:
+    """Read one figure of the comparison; what it does not know comes from the evidence."""
+    figures = comparison.get(name)
+    found = _number(figures.get(side)) if isinstance(figures, Mapping) else None
+    return fallback if found is None else found
+
+
+def _effort(evidence: Evidence | None, model: str | None) -> tuple[int | None, float | None]:
+    """Epochs and seconds of all trainings of one network."""
+    fits = evidence.fits_of(model) if evidence is not None and model is not None else ()
+    if not fits:
+        return None, None
+    seconds = [fit.seconds for fit in fits if fit.seconds is not None]
+    return sum(fit.epochs_done for fit in fits), sum(seconds) if seconds else None
+
+
+def _sentences(comparison: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Say what the paired test found, and whatever else the comparison says in words."""
+    accuracies = comparison.get("accuracy")
+    found = accuracies.get(key) if isinstance(accuracies, Mapping) else None
+    test = found.get("mcnemar") if isinstance(found, Mapping) else None
+    said = [_mcnemar(test)] if isinstance(test, Mapping) else []
+    said += [str(comparison[name]) for name in ("message", "note", "reason") if isinstance(comparison.get(name), str)]
+    return tuple(dict.fromkeys(sentence for sentence in said if sentence))
+
+
+def _mcnemar(test: Mapping[str, Any]) -> str:
+    """Put McNemar's exact test on paired predictions into words."""
+    ours, theirs, p = (_number(test.get(name)) for name in ("student_only", "reference_only", "p_value"))
+    if ours is None or theirs is None or p is None:
+        return ""
+    if not ours and not theirs:
+        return "On the same images, both networks are right and wrong on exactly the same ones."
+    seen = (
+        f"On the same images, only this network is right on {count(int(ours))}, "
+        f"only the reference on {count(int(theirs))}."
+    )
+    shown = "p < 0.001" if p < _SMALLEST_P else f"p = {p:.3f}"
+    if p >= _LEVEL:
+        return f"{seen} A difference of this size can well be chance (McNemar's exact test: {shown})."
+    better = "This submission" if ours > theirs else "The reference"
+    return f"{seen} {better} is better by more than chance explains (McNemar's exact test: {shown})."
+
+
+def _number(given: object) -> float | None:
+    return float(given) if isinstance(given, int | float) and math.isfinite(given) else None

@@ -1,0 +1,67 @@
+"""Grades as a table that spreadsheets open, and cannot be made to compute."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from grader.report.subject import main_accuracy, main_model
+from grader.schema.grade import CriterionGrade, Grade
+
+__all__ = ["grades_csv", "guarded"]
+
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
+
+
+def grades_csv(grades: Iterable[Grade]) -> str:
+    """Write one row a submission.
+
+    Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
+    id and its verdict under `<id>.status`, then `accuracy` (a part of 1), `parameters` and `reason`. What is not known
+    is left empty: a submission that was not graded has no score, not a 0.
+
+    Args:
+        grades: In the order of the rows.
+
+    Returns:
+        RFC 4180 text with a header line, CRLF at line ends.
+    """
+    rows = list(grades)
+    ids = list(dict.fromkeys(criterion.id for grade in rows for criterion in grade.criteria))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    criteria = [column for name in ids for column in (name, f"{name}.status")]
+    head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "accuracy", "parameters", "reason"]
+    writer.writerow(map(guarded, head))
+    writer.writerows(list(_row(grade, ids)) for grade in rows)
+    return buffer.getvalue()
+
+
+def guarded(text: str) -> str:
+    """Keep a spreadsheet from taking text for a formula: a leading apostrophe makes it plain text.
+
+    Args:
+        text: Text of one cell.
+
+    Returns:
+        The text, with an apostrophe before it where it begins, spaces aside, like a formula; without NUL characters.
+    """
+    text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return f"'{text}" if text.startswith(_DANGEROUS) or text.lstrip().startswith(_DANGEROUS) else text
+
+
+def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float | int | None]:
+    found = {criterion.id: criterion for criterion in grade.criteria}
+    model = main_model(grade)
+    accuracy = main_accuracy(model)
+    yield from (guarded(grade.submission.id), guarded(grade.submission.student), grade.status)
+    yield from (grade.score, grade.max_score, grade.pending)
+    for name in ids:
+        yield from _pair(found.get(name))
+    yield accuracy[1].value if accuracy else None
+    yield model.parameters if model else None
+    yield guarded(grade.reason or "")
+
+
+def _pair(criterion: CriterionGrade | None) -> tuple[float | None, str]:
+    return (None, "") if criterion is None else (criterion.points, criterion.status)

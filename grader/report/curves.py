@@ -1,0 +1,253 @@
+"""Learning curves of a submission and its reference in one picture, with the same figures as a table."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from markupsafe import Markup
+
+from grader.report.svg import Scale, element, nice_ticks, picture
+from grader.report.text import DASH, figure, percent
+from grader.schema.evidence import FitFact
+
+__all__ = ["CurveRow", "Curves", "Measure", "curve_panel", "curve_rows", "learning_curves"]
+
+Measure = Literal["accuracy", "loss"]
+Who = Literal["student", "reference"]
+
+_ACCURACY_NAMES: Final[tuple[str, ...]] = (
+    "accuracy",
+    "acc",
+    "sparse_categorical_accuracy",
+    "categorical_accuracy",
+    "binary_accuracy",
+)
+_MOST_EPOCHS: Final = 2_000
+_MOST_ROWS: Final = 200
+_WIDTH, _HEIGHT = 400.0, 260.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 42.0, 42.0
+_LOG_FROM: Final = 40.0
+"""A loss whose largest value is this many times its smallest is drawn on a logarithmic scale."""
+
+Values = tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """One network's trainings, put end to end."""
+
+    epochs: int = 0
+    accuracy: Values = ()
+    val_accuracy: Values = ()
+    loss: Values = ()
+    val_loss: Values = ()
+    starts: tuple[int, ...] = ()
+    """Epochs after which a further training began."""
+    stops: tuple[int, ...] = ()
+    """Epochs after which the grader stopped a training."""
+
+    def of(self, measure: Measure) -> tuple[Values, Values]:
+        """The training's and the validation's values of one measure."""
+        return (self.accuracy, self.val_accuracy) if measure == "accuracy" else (self.loss, self.val_loss)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(number is not None for values in (*self.of("accuracy"), *self.of("loss")) for number in values)
+
+
+@dataclass(frozen=True, slots=True)
+class CurveRow:
+    """One epoch of the table; the figures are written out."""
+
+    epoch: int
+    student: tuple[str, ...]
+    """Accuracy, validation accuracy, loss, validation loss."""
+    reference: tuple[str, ...]
+
+
+def learning_curves(fits: Sequence[FitFact]) -> Curves:
+    """Put the trainings of one network end to end.
+
+    Args:
+        fits: In the order they happened.
+
+    Returns:
+        Curves of equal length; None where a training did not report a figure. At most 2,000 epochs.
+    """
+    columns: dict[str, list[float | None]] = {name: [] for name in ("accuracy", "val_accuracy", "loss", "val_loss")}
+    starts: list[int] = []
+    stops: list[int] = []
+    total = 0
+    for fit in fits:
+        epochs = min(max(fit.epochs_done, *(len(v) for v in fit.history.values()), 0), _MOST_EPOCHS - total)
+        if epochs <= 0:
+            continue
+        if total:
+            starts.append(total)
+        for name, key in _keys(fit.history).items():
+            columns[name].extend(_filled(fit.history.get(key, ()), epochs))
+        total += epochs
+        if fit.status == "stopped_by_budget":
+            stops.append(total)
+    frozen = {name: tuple(values) for name, values in columns.items()}
+    return Curves(epochs=total, starts=tuple(starts), stops=tuple(stops), **frozen)
+
+
+def _keys(history: Mapping[str, tuple[float, ...]]) -> dict[str, str]:
+    """Find under which names a history keeps the four figures."""
+    plain = [name for name in history if not name.startswith("val_")]
+    known = [name for name in _ACCURACY_NAMES if name in plain] or [name for name in plain if "acc" in name.lower()]
+    accuracy = known[0] if known else "accuracy"
+    return {"accuracy": accuracy, "val_accuracy": f"val_{accuracy}", "loss": "loss", "val_loss": "val_loss"}
+
+
+def _filled(values: Sequence[float], length: int) -> Values:
+    finite = tuple(number if math.isfinite(number) else None for number in values[:length])
+    return finite + (None,) * (length - len(finite))
+
+
+def curve_rows(student: Curves, reference: Curves) -> tuple[CurveRow, ...]:
+    """Write the curves as a table, at most 200 rows: every k-th epoch and the last."""
+    total = max(student.epochs, reference.epochs)
+    step = max(1, math.ceil(total / _MOST_ROWS))
+    epochs = sorted({*range(1, total + 1, step), total} - {0})
+    return tuple(CurveRow(epoch, tuple(_cells(student, epoch)), tuple(_cells(reference, epoch))) for epoch in epochs)
+
+
+def _cells(curves: Curves, epoch: int) -> Iterator[str]:
+    writers: tuple[tuple[Measure, Callable[[float], str]], ...] = (("accuracy", percent), ("loss", figure))
+    for measure, write in writers:
+        for values in curves.of(measure):
+            number = values[epoch - 1] if epoch <= len(values) else None
+            yield DASH if number is None else write(number)
+
+
+def curve_panel(measure: Measure, student: Curves, reference: Curves) -> Markup:
+    """Draw one measure of both networks.
+
+    Training is a solid line, validation a dashed one; the networks differ in colour and in the shape of their marks, so
+    that nothing hangs on colour alone. Where the grader stopped a training, an upright line says so.
+
+    Args:
+        measure: Which figures.
+        student: The submission's curves.
+        reference: The reference's; empty curves when there are none.
+
+    Returns:
+        An `svg`, or an empty string when no figure was reported.
+    """
+    numbers = [n for c in (student, reference) for values in c.of(measure) for n in values if n is not None]
+    if not numbers:
+        return Markup()
+    across = Scale(1, max(student.epochs, reference.epochs, 2), _LEFT + 6, _WIDTH - _RIGHT - 6)
+    up = _upright(numbers, measure)
+    parts: list[Markup] = [*_grid(up, measure), *_epoch_axis(across)]
+    for stop in student.stops:
+        parts.extend(_stop(across(stop)))
+    parts.extend(element("line", x1=across(s + 0.5), x2=across(s + 0.5), y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="again")
+                 for s in student.starts)  # fmt: skip
+    both: tuple[tuple[Who, Curves], ...] = (("reference", reference), ("student", student))
+    for who, curves in both:
+        for part, values in zip(("train", "val"), curves.of(measure), strict=True):
+            parts.extend(_line(values, across, up, f"curve {who} {part}"))
+    name = "Accuracy" if measure == "accuracy" else "Loss" + (" (logarithmic scale)" if up.log else "")
+    heading = element("text", name, x=_LEFT - 44, y=15, class_="panel-title")
+    return picture(
+        f"curve-{measure}",
+        f"{name} by epoch",
+        _description(measure, student, reference),
+        (_WIDTH, _HEIGHT),
+        heading,
+        *parts,
+        class_="plot",
+    )
+
+
+def _upright(numbers: Sequence[float], measure: Measure) -> Scale:
+    low, high = min(numbers), max(numbers)
+    log = measure == "loss" and low > 0 and high / low > _LOG_FROM
+    if log:
+        return Scale(low * 0.9, high * 1.1, _HEIGHT - _BOTTOM, _TOP, log=True)
+    room = (high - low) * 0.06 or abs(high) * 0.05 or 0.05
+    top = min(high + room, max(1.0, high)) if measure == "accuracy" else high + room
+    bottom = low - room if measure == "accuracy" else max(low - room, min(low, 0.0))
+    return Scale(bottom, top, _HEIGHT - _BOTTOM, _TOP)
+
+
+def _grid(up: Scale, measure: Measure) -> Iterator[Markup]:
+    ticks = _decades(up) if up.log else nice_ticks(up.low, up.high, 5)
+    digits = _digits(ticks, measure)
+    for tick in ticks:
+        y = up(tick)
+        label = f"{100 * tick:.{digits}f} %" if measure == "accuracy" else f"{tick:.3g}"
+        yield element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid")
+        yield element("text", label, x=_LEFT - 6, y=y + 4, text_anchor="end")
+
+
+def _decades(up: Scale) -> Sequence[float]:
+    lowest, highest = math.ceil(math.log10(up.low)), math.floor(math.log10(up.high))
+    powers = range(lowest, highest + 1, max(1, (highest - lowest) // 5))
+    return [10.0**power for power in powers] or [up.low, up.high]
+
+
+def _digits(ticks: Sequence[float], measure: Measure) -> int:
+    """Decimals that tell neighbouring ticks of per cents apart."""
+    if measure == "loss" or len(ticks) < 2:  # noqa: PLR2004  one tick has no neighbour
+        return 1
+    return max(0, math.ceil(-math.log10(100 * (ticks[1] - ticks[0])) - 1e-9))
+
+
+def _epoch_axis(across: Scale) -> Iterator[Markup]:
+    base = _HEIGHT - _BOTTOM
+    yield element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=base, y2=base, class_="axis")
+    ticks = [t for t in nice_ticks(across.low, across.high, 8) if t == int(t)]
+    for tick in dict.fromkeys([1.0, *(t for t in ticks if t - 1 >= (across.high - 1) / 14)]):
+        yield element("text", str(int(tick)), x=across(tick), y=base + 17, text_anchor="middle")
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    yield element("text", "epoch", x=middle, y=_HEIGHT - 6, text_anchor="middle", class_="axis-title")
+
+
+def _stop(x: float) -> Iterator[Markup]:
+    yield element("line", x1=x, x2=x, y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="stop")
+    anchor = "end" if x > _WIDTH / 2 else "start"
+    yield element("text", "stopped by the grader", x=x, y=_TOP - 7, text_anchor=anchor, class_="stop-label")
+
+
+def _line(values: Values, across: Scale, up: Scale, classes: str) -> Iterator[Markup]:
+    """Draw one line, broken where a figure is missing; a lone figure becomes a dot."""
+    for run in _runs(values):
+        if len(run) > 1:
+            path = "M" + "L".join(f"{across(epoch):.1f} {up(number):.1f}" for epoch, number in run)
+            yield element("path", d=path, class_=classes)
+        if len(run) == 1 or len(values) <= 20:  # noqa: PLR2004  with more epochs dots would hide the line
+            for epoch, number in run:
+                yield element("circle", cx=across(epoch), cy=up(number), r=2.2, class_=f"{classes} dot")
+
+
+def _runs(values: Values) -> Iterator[list[tuple[int, float]]]:
+    run: list[tuple[int, float]] = []
+    for epoch, number in enumerate(values, start=1):
+        if number is not None:
+            run.append((epoch, number))
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _description(measure: Measure, student: Curves, reference: Curves) -> str:
+    """Say in words where each curve begins and ends."""
+    write = percent if measure == "accuracy" else figure
+    said: list[str] = []
+    for who, curves in (("this submission", student), ("the reference", reference)):
+        for part, values in zip(("training", "validation"), curves.of(measure), strict=True):
+            known = [number for number in values if number is not None]
+            if known:
+                said.append(f"{who}, {part}: from {write(known[0])} to {write(known[-1])} in {curves.epochs} epochs")
+    if student.stops:
+        said.append(f"the grader stopped a training after epoch {', '.join(map(str, student.stops))}")
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,74 @@
+"""Accuracies with their 95 % intervals, one below the other on one scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from grader.report.svg import Scale, element, nice_ticks, picture
+from grader.report.text import percent
+
+__all__ = ["Interval", "interval_plot"]
+
+_WIDTH = 400.0
+_LEFT, _RIGHT, _ROW, _TOP = 84.0, 18.0, 32.0, 10.0
+_NARROWEST = 0.002
+"""The scale never shows less than this part of 1, so that rounding does not look like a difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One line of the plot."""
+
+    label: str
+    who: str
+    """`student` or `reference`: picks colour and mark."""
+    value: float
+    low: float
+    high: float
+
+
+def interval_plot(rows: Sequence[Interval]) -> Markup:
+    """Draw each accuracy as a mark on its interval.
+
+    Args:
+        rows: Figures between 0 and 1, `low <= value <= high`.
+
+    Returns:
+        An `svg`; an empty string without rows.
+    """
+    if not rows:
+        return Markup()
+    low, high = min(row.low for row in rows), max(row.high for row in rows)
+    room = max((high - low) * 0.1, _NARROWEST / 2)
+    across = Scale(max(0.0, low - room), min(1.0, high + room), _LEFT, _WIDTH - _RIGHT)
+    base = _TOP + _ROW * len(rows)
+    parts: list[Markup] = []
+    ticks = nice_ticks(across.low, across.high, 4)
+    digits = 0 if len(ticks) > 1 and ticks[1] - ticks[0] >= 0.01 else 1 if ticks[-1] - ticks[0] >= 0.003 else 2  # noqa: PLR2004  steps of a per cent, of a tenth
+    for tick in ticks:
+        x = across(tick)
+        parts.append(element("line", x1=x, x2=x, y1=_TOP, y2=base, class_="grid"))
+        parts.append(element("text", f"{100 * tick:.{digits}f} %", x=x, y=base + 16, text_anchor="middle"))
+    for index, row in enumerate(rows):
+        parts.extend(_row(row, across, _TOP + _ROW * (index + 0.5)))
+    said = "; ".join(f"{row.label}: {percent(row.value)} ({percent(row.low)} to {percent(row.high)})" for row in rows)
+    title = "Accuracy with 95 % intervals"
+    return picture("intervals", title, f"{said}.", (_WIDTH, base + 22), *parts, class_="plot")
+
+
+def _row(row: Interval, across: Scale, y: float) -> Sequence[Markup]:
+    start, end, at = across(row.low), across(row.high), across(row.value)
+    classes = f"interval {row.who}"
+    mark = (
+        element("rect", x=at - 4.5, y=y - 4.5, width=9, height=9, class_=f"{classes} mark")
+        if row.who == "reference"
+        else element("circle", cx=at, cy=y, r=5.5, class_=f"{classes} mark")
+    )
+    return (
+        element("text", row.label, x=0, y=y + 4),
+        element("line", x1=start, x2=end, y1=y, y2=y, class_=classes),
+        element("line", x1=start, x2=start, y1=y - 6, y2=y + 6, class_=classes),
+        element("line", x1=end, x2=end, y1=y - 6, y2=y + 6, class_=classes),
+        mark,
+    )

@@ -1,0 +1,102 @@
+"""A few lines of SVG: elements that escape what they are given, scales, and round ticks."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+__all__ = ["Scale", "element", "nice_ticks", "picture"]
+
+
+def element(name: str, /, *children: object, **attributes: object) -> Markup:
+    """Build one element.
+
+    Args:
+        name: Tag name, one of this package's own words.
+        *children: Markup stays, everything else is escaped.
+        **attributes: A trailing underscore is dropped and others become hyphens (`class_`, `stroke_width`); None leaves
+            the attribute out; floats are written with two decimals.
+
+    Returns:
+        The element as markup.
+    """
+    given = Markup().join(
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _written(item))
+        for key, item in attributes.items()
+        if item is not None
+    )
+    inner = Markup().join(escape(child) for child in children)
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), given, inner)  # noqa: S704  the name is one of ours
+
+
+def picture(
+    key: str, title: str, description: str, size: tuple[float, float], *children: object, **more: object
+) -> Markup:
+    """Build an `svg` that a screen reader announces by its title and description.
+
+    Args:
+        key: Makes the ids of title and description unique on the page.
+        title: What it is.
+        description: What it shows, in a sentence or two.
+        size: Width and height of the view box.
+        *children: The drawing.
+        **more: Further attributes.
+
+    Returns:
+        The whole `svg` element; its size on the page is left to the style sheet.
+    """
+    return element(
+        "svg",
+        element("title", title, id=f"{key}-title"),
+        element("desc", description, id=f"{key}-desc"),
+        *children,
+        viewBox=f"0 0 {_written(size[0])} {_written(size[1])}",
+        role="img",
+        aria_labelledby=f"{key}-title {key}-desc",
+        **more,
+    )
+
+
+def _written(item: object) -> object:
+    return f"{item:.2f}".rstrip("0").rstrip(".") if isinstance(item, float) else item
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Maps figures to places on a drawing, straight or by their logarithm."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, figure: float) -> float:
+        """Return the place of a figure; figures outside the scale are moved to its ends."""
+        low, high, at = self.low, self.high, min(max(figure, self.low), self.high)
+        if self.log:
+            low, high, at = math.log10(low), math.log10(high), math.log10(at)
+        part = (at - low) / (high - low) if high > low else 0.5
+        return self.start + part * (self.end - self.start)
+
+
+def nice_ticks(low: float, high: float, most: int = 6) -> Sequence[float]:
+    """Round figures between two ends: steps of 1, 2 or 5 times a power of ten.
+
+    Args:
+        low: Lower end.
+        high: Upper end, above `low`.
+        most: At most this many ticks, 2 or more.
+
+    Returns:
+        Ticks in rising order, each within the ends.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        return (low,)
+    raw = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return tuple(round(number * step, 12) for number in range(first, last + 1))

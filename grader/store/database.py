@@ -1,0 +1,270 @@
+"""`grader.sqlite`: what was executed with what, and graded with which rubric. This is what resuming goes by.
+
+Schema versions: 1, first version.
+"""
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from grader.schema.errors import ArtefactError, StorageError
+from grader.schema.grade import Grade
+
+__all__ = ["MIGRATIONS", "Database", "ExecutionKey", "ExecutionRow", "GradingRow", "digest_of"]
+
+_VERSION_1 = """
+CREATE TABLE execution (
+    submission TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    notebook TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    runtime TEXT NOT NULL,
+    data TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('executed', 'failed')),
+    reason TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    finished REAL NOT NULL,
+    PRIMARY KEY (submission, attempt)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE grading (
+    submission TEXT NOT NULL,
+    rubric TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('graded', 'not_graded')),
+    reason TEXT NOT NULL,
+    score REAL,
+    max_score REAL NOT NULL,
+    finished REAL NOT NULL,
+    PRIMARY KEY (submission, rubric)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""Statements that lead from schema version n to n + 1; a file's `user_version` says where it is. Never changed, only
+added to."""
+
+_WAIT = 60.0
+"""Seconds to wait for another process's write."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionKey:
+    """All that decides how an execution comes out; where one part differs, the notebook is executed again."""
+
+    notebook: str
+    """SHA-256 of the notebook's bytes."""
+    settings: str
+    """Digest of the run settings, isolation and device; see `digest_of`."""
+    runtime: str
+    """Digest of the versions of Python, TensorFlow, Keras and the recorder."""
+    data: str
+    """Digest of the data sets' hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRow:
+    """The last execution of one attempt."""
+
+    submission: str
+    attempt: int
+    key: ExecutionKey
+    status: Literal["executed", "failed"]
+    """`failed` is the grader's own failure: it is tried again."""
+    reason: str
+    seconds: float
+    finished: float
+    """Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradingRow:
+    """The last grading with one rubric."""
+
+    submission: str
+    rubric: str
+    """The rubric's id."""
+    sha256: str
+    """Of the rubric's bytes."""
+    status: Literal["graded", "not_graded"]
+    reason: str
+    score: float | None
+    max_score: float
+    finished: float
+    """Unix time."""
+
+
+def digest_of(*parts: BaseModel | Mapping[str, object] | Sequence[object] | str) -> str:
+    """Digest settings, versions or hashes for an `ExecutionKey`; order of keys does not matter.
+
+    Args:
+        parts: Documents, mappings, sequences or texts of JSON values.
+    """
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Database:
+    """The results folder's database; each call has a connection of its own, so threads and processes may share it."""
+
+    def __init__(
+        self, path: Path, *, migrations: Sequence[str] = MIGRATIONS, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open the file, making it or bringing it to this grader's version.
+
+        Args:
+            path: `DIR/grader.sqlite`.
+            migrations: Schema changes in order.
+            clock: Gives Unix time.
+
+        Raises:
+            ArtefactError: It is damaged, no database, or of a newer version.
+            StorageError: It cannot be written.
+        """
+        self._path = path
+        self._clock = clock
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"the results folder cannot be made ({error.strerror or error})"
+            raise StorageError(msg, where=str(path.parent)) from error
+        self._migrate(migrations)
+
+    def _migrate(self, migrations: Sequence[str]) -> None:
+        with self._connection() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # Taken at once: of two processes that open a new file together, one makes the tables.
+            connection.execute("BEGIN IMMEDIATE")
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > len(migrations):
+                msg = f"the database is of version {version}; this grader reads up to version {len(migrations)}"
+                raise ArtefactError(msg, where=str(self._path), advice="use the newer grader that wrote it")
+            for step in migrations[version:]:
+                for statement in filter(str.strip, step.split(";")):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are all kept at the end, or none."""
+        try:
+            with closing(sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                try:
+                    yield connection
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            msg = f"the database cannot be written ({error})"
+            raise StorageError(msg, where=str(self._path)) from error
+        except sqlite3.DatabaseError as error:
+            msg = f"the database is damaged ({error})"
+            advice = "move the file away; grading with the kept evidence goes on, and a new one is made"
+            raise ArtefactError(msg, where=str(self._path), advice=advice) from error
+
+    # --- executions
+
+    def record_execution(
+        self,
+        submission: str,
+        key: ExecutionKey,
+        *,
+        seconds: float,
+        attempt: int = 1,
+        failure: str | None = None,
+    ) -> None:
+        """Note that a submission was executed and its evidence kept, or that the grader failed to.
+
+        Args:
+            submission: Its id.
+            key: What it was executed with.
+            seconds: How long it took.
+            attempt: Which of several executions, from 1.
+            failure: The grader's own failure in words; None where the execution came to an end of its own, however.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        values = (
+            submission,
+            attempt,
+            key.notebook,
+            key.settings,
+            key.runtime,
+            key.data,
+            "executed" if failure is None else "failed",
+            failure or "",
+            seconds,
+            self._clock(),
+        )
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            # A grade of older evidence is none of this one.
+            connection.execute("DELETE FROM grading WHERE submission = ?", (submission,))
+
+    def needs_execution(self, submission: str, key: ExecutionKey, *, attempt: int = 1) -> bool:
+        """Tell whether a submission must be executed: never yet, with other things, or the grader failed.
+
+        Args:
+            submission: Its id.
+            key: What it would be executed with.
+            attempt: Which of several executions, from 1.
+        """
+        row = next((row for row in self.executions(submission) if row.attempt == attempt), None)
+        return row is None or row.status == "failed" or row.key != key
+
+    def executions(self, submission: str | None = None) -> tuple[ExecutionRow, ...]:
+        """List executions, of one submission or of all, by id and attempt."""
+        query = "SELECT * FROM execution WHERE ? IS NULL OR submission = ? ORDER BY submission, attempt"
+        with self._connection() as connection:
+            rows = connection.execute(query, (submission, submission)).fetchall()
+        return tuple(ExecutionRow(row[0], row[1], ExecutionKey(*row[2:6]), *row[6:]) for row in rows)
+
+    # --- gradings
+
+    def record_grading(self, grade: Grade) -> None:
+        """Note that a submission was graded, or that the grader failed to.
+
+        Args:
+            grade: What was written to `grade.json`.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
+        values = (*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, self._clock())
+        with self._connection() as connection:
+            connection.execute("INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def needs_grading(self, submission: str, rubric: str, sha256: str) -> bool:
+        """Tell whether a submission must be graded: not since its last execution, with another rubric, or it failed.
+
+        Args:
+            submission: Its id.
+            rubric: The rubric's id.
+            sha256: Of the rubric's bytes.
+        """
+        return not any(
+            row.rubric == rubric and row.sha256 == sha256 and row.status == "graded"
+            for row in self.gradings(submission)
+        )
+
+    def gradings(self, submission: str | None = None) -> tuple[GradingRow, ...]:
+        """List gradings, of one submission or of all, by id and rubric."""
+        query = "SELECT * FROM grading WHERE ? IS NULL OR submission = ? ORDER BY submission, rubric"
+        with self._connection() as connection:
+            rows = connection.execute(query, (submission, submission)).fetchall()
+        return tuple(GradingRow(*row) for row in rows)

@@ -1,0 +1,302 @@
+"""The results folder: `DIR/<submission>/{grade.json, report.html, executed.ipynb, evidence/}` and the class's pages.
+
+A file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from grader.schema.base import Document
+from grader.schema.errors import ArtefactError, StorageError
+from grader.schema.evidence import EVIDENCE_VERSION, Evidence
+from grader.schema.grade import GRADE_VERSION, Grade
+
+__all__ = ["ResultsFolder", "write_atomically"]
+
+_Kind = TypeVar("_Kind", bound=Document)
+
+_LARGEST_DOCUMENT = 256 << 20
+"""Bytes of a kept document that are read back."""
+_GRADE = "grade.json"
+_REPORT = "report.html"
+_EXECUTED = "executed.ipynb"
+_EVIDENCE = "evidence"
+_EVIDENCE_FILE = "evidence.json"
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Turn what goes wrong with the disk into the grader's own error."""
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else (error.strerror or str(error))
+        msg = f"cannot write: {reason}"
+        raise StorageError(msg, where=str(place)) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that there is the old one or the whole new one, whatever happens.
+
+    Args:
+        path: Where it goes; folders above it are made.
+        content: All of it.
+
+    Raises:
+        StorageError: The disk is full or may not be written; nothing half-written stays behind.
+    """
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
+        staging = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            staging.chmod(0o644)
+            staging.replace(path)
+        finally:
+            staging.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself last through a power cut; some file systems cannot."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(handle)
+
+
+class ResultsFolder:
+    """One `--out` folder. Methods may be called from several threads, for different submissions."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder; it is made by the first write.
+
+        Args:
+            root: `DIR` of `grader grade … --out DIR`.
+        """
+        self.root = root
+
+    # --- places
+
+    @property
+    def database_path(self) -> Path:
+        """Where `grader.sqlite` lies."""
+        return self.root / "grader.sqlite"
+
+    def folder(self, submission: str) -> Path:
+        """A submission's own folder (it may not exist yet).
+
+        Raises:
+            ValueError: The id is no plain name; ids come from intake, which makes them safe.
+        """
+        if submission in {"", ".", ".."} or "/" in submission or "\x00" in submission:
+            msg = f"{submission!r} cannot name a folder"
+            raise ValueError(msg)
+        return self.root / submission
+
+    def grade_path(self, submission: str) -> Path:
+        """Where a submission's `grade.json` lies."""
+        return self.folder(submission) / _GRADE
+
+    def report_path(self, submission: str) -> Path:
+        """Where a submission's `report.html` lies."""
+        return self.folder(submission) / _REPORT
+
+    def executed_path(self, submission: str) -> Path:
+        """Where a submission's `executed.ipynb` lies."""
+        return self.folder(submission) / _EXECUTED
+
+    def evidence_folder(self, submission: str) -> Path:
+        """Where a submission's events, models, arrays and predictions lie."""
+        return self.folder(submission) / _EVIDENCE
+
+    def submissions(self) -> tuple[str, ...]:
+        """Ids of the submissions that have evidence or a grade here, sorted."""
+        if not self.root.is_dir():
+            return ()
+        folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
+        return tuple(sorted(p.name for p in folders if (p / _GRADE).is_file() or (p / _EVIDENCE).is_dir()))
+
+    # --- pages
+
+    def write_page(self, name: str, content: bytes | str) -> Path:
+        """Write a page of the whole class, such as `index.html` or `grades.csv`.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        return self._write(self.root / name, content)
+
+    def write_report(self, submission: str, content: bytes | str) -> Path:
+        """Write a submission's report.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        return self._write(self.report_path(submission), content)
+
+    def write_executed(self, submission: str, content: bytes | str) -> Path:
+        """Write the executed notebook, as JSON.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        return self._write(self.executed_path(submission), content)
+
+    def _write(self, path: Path, content: bytes | str) -> Path:
+        # A student's text may hold half characters; a report with a replacement sign is better than none.
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        write_atomically(path, data)
+        return path
+
+    # --- documents
+
+    def write_grade(self, grade: Grade) -> Path:
+        """Write `grade.json`: strict JSON, numbers that are none as `null`.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        text = json.dumps(_finite(_plain(grade)), ensure_ascii=False, indent=1, allow_nan=False)
+        return self._write(self.grade_path(grade.submission.id), text + "\n")
+
+    def read_grade(self, submission: str) -> Grade | None:
+        """Read a grade back; None where there is none yet.
+
+        Raises:
+            ArtefactError: It is damaged or of another version.
+        """
+        path = self.grade_path(submission)
+        content = _read_document(path, GRADE_VERSION)
+        return None if content is None else _parse(Grade, content, path)
+
+    def write_evidence(self, submission: str, evidence: Evidence) -> Path:
+        """Write `evidence/evidence.json`, from which a grade can be made again without execution.
+
+        A loss that became not-a-number stays one: the file has Python's `NaN`, which only this grader reads.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        text = json.dumps(_plain(evidence), ensure_ascii=False, separators=(",", ":"))
+        return self._write(self.evidence_folder(submission) / _EVIDENCE_FILE, text)
+
+    def read_evidence(self, submission: str) -> Evidence | None:
+        """Read evidence back; None where there is none yet.
+
+        Raises:
+            ArtefactError: It is damaged, too large, or of another version.
+        """
+        path = self.evidence_folder(submission) / _EVIDENCE_FILE
+        content = _read_document(path, EVIDENCE_VERSION)
+        return None if content is None else _parse(Evidence, content, path)
+
+    # --- folders
+
+    def new_evidence_folder(self, submission: str) -> Path:
+        """Make an empty folder beside the evidence for an execution to fill; `adopt_evidence` puts it in place.
+
+        Raises:
+            StorageError: It cannot be made.
+        """
+        own = self.folder(submission)
+        with _writing(own):
+            own.mkdir(parents=True, exist_ok=True)
+            for left_over in own.glob(".evidence-*"):
+                shutil.rmtree(left_over, ignore_errors=True)
+            return Path(tempfile.mkdtemp(dir=own, prefix=".evidence-"))
+
+    def adopt_evidence(self, submission: str, filled: Path) -> Path:
+        """Put a filled folder in the place of a submission's evidence; the old evidence is gone.
+
+        Args:
+            submission: Whose.
+            filled: A folder from `new_evidence_folder`.
+
+        Raises:
+            StorageError: It cannot be moved; the old evidence is still there then.
+        """
+        target = self.evidence_folder(submission)
+        with _writing(target):
+            filled.chmod(0o755)
+            if target.exists():
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".evidence-old-"))
+                target.rename(old / _EVIDENCE)
+                try:
+                    filled.rename(target)
+                except OSError:
+                    (old / _EVIDENCE).rename(target)
+                    raise
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                filled.rename(target)
+        return target
+
+
+# --- reading -------------------------------------------------------------------------------------------------
+
+
+def _plain(document: Document) -> Mapping[str, Any]:
+    """A document as JSON values, with the names the contract gives its fields."""
+    return document.model_dump(mode="python", by_alias=True)
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON does not have by None."""
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _read_document(path: Path, version: int) -> Any:
+    """Read a kept JSON document and look at its version first; None where there is no file."""
+    try:
+        if not path.is_file():
+            return None
+        size = path.stat().st_size
+        if size > _LARGEST_DOCUMENT:
+            msg = f"the file has {size / 2**20:,.0f} MiB, more than is read"
+            raise ArtefactError(msg, where=str(path))
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        msg = f"the file is damaged ({str(error)[:200]})"
+        raise ArtefactError(msg, where=str(path)) from error
+    except OSError as error:
+        msg = f"the file cannot be read ({error.strerror or error})"
+        raise ArtefactError(msg, where=str(path)) from error
+    found = content.get("version") if isinstance(content, dict) else None
+    if found != version:
+        msg = f"the file is of version {found!r}; this grader reads version {version}"
+        raise ArtefactError(msg, where=str(path))
+    return content
+
+
+def _parse(kind: type[_Kind], content: Any, path: Path) -> _Kind:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        msg = f"the file does not fit its version: {place}: {first['msg']}"
+        raise ArtefactError(msg, where=str(path)) from error

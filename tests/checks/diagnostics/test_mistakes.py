@@ -1,0 +1,325 @@
+"""Every diagnostic, on a notebook that makes the mistake and on notebooks that only look like it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from grader.checks import all_diagnostics
+from grader.schema.evidence import Evidence, LayerFact, LossFact, ModelFact
+from grader.schema.grade import Diagnostic
+from tests.factories import (
+    HISTORY,
+    a_case,
+    a_cell,
+    a_compile,
+    a_figure,
+    a_fit,
+    a_model,
+    a_named_array,
+    a_run,
+    activation,
+    an_accuracy,
+    an_array,
+    an_error,
+    an_evidence,
+    callback,
+    conv,
+    dense,
+    dropout,
+    layer,
+    rows,
+)
+
+ZEROS = {"class_name": "Zeros", "config": {}}
+RAW = an_array(54_000, of=rows(train=54_000), low=0.0, high=255.0, dtype="uint8", names=("X_train",))
+RISING = {"accuracy": (0.5, 0.6, 0.7, 0.8), "val_accuracy": (0.6, 0.7, 0.8, 0.9)}
+STOPPED = {"loss": (1.0, 0.5, 0.4, 0.3), "val_loss": (0.9, 0.4, 0.6, 0.7)}
+
+
+def net(*layers: LayerFact, compiled: object = "sparse_categorical_crossentropy", logits: bool = False) -> Evidence:
+    loss = compiled if isinstance(compiled, (str, LossFact)) else None
+    compiles = (a_compile(loss, from_logits=logits),) if compiled is not None else ()
+    return an_evidence(models=(a_model(*layers),), compiles=compiles)
+
+
+def built(*layers: LayerFact, **keys: Any) -> Evidence:
+    """A network that was neither compiled nor trained."""
+    return an_evidence(models=(a_model(*layers, **keys),), compiles=(), fits=(), accuracies=())
+
+
+def said(printed: str, **keys: object) -> Evidence:
+    return an_evidence(cells=(a_cell(0, "print(…)", output=printed),), **keys)
+
+
+def gated() -> ModelFact:
+    """Attention: softmax whose output multiplies something."""
+    layers = (
+        layer("InputLayer", "in"),
+        dense(8, "softmax", name="gate").model_copy(update={"inbound": ("in",)}),
+        layer("Multiply", "mix", inbound=("in", "gate")),
+        dense(10, "softmax", name="out").model_copy(update={"inbound": ("mix",)}),
+    )
+    return a_model(*layers, cls="Functional")
+
+
+MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
+    "softmax-with-from-logits": (
+        net(dense(10, "softmax"), logits=True),
+        net(dense(10), activation("softmax"), logits=True),
+        net(dense(1, "sigmoid"), compiled="binary_crossentropy", logits=True),
+    ),
+    "logits-with-probability-loss": (
+        net(dense(10)),
+        net(dense(10, None), compiled="categorical_crossentropy"),
+        net(dense(1), compiled="binary_crossentropy"),
+    ),
+    "softmax-on-one-unit": (net(dense(1, "softmax"), compiled="binary_crossentropy"),),
+    "raw-pixels": (an_evidence(fits=(a_fit(x=RAW),), models=(a_model(conv(), dense(10)),)),),
+    "normalised-array-unused": (
+        an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("X_trainX"), a_named_array("X_testX", "mnist/test"))),
+    ),
+    "validation-on-test-set": (an_evidence(fits=(a_fit(val_x=an_array(10_000, of=rows(test=10_000))),)),),
+    "test-images-in-training-data": (an_evidence(fits=(a_fit(x=an_array(of=rows(train=60_000, test=10_000))),)),),
+    "unfinished-cell": (
+        an_evidence(cells=(a_cell(0, "y_train = ### YOUR CODE HERE", error="SyntaxError"),)),
+        an_evidence(cells=(a_cell(0, "def net():\n    pass  # your code"),)),
+        an_evidence(cells=(a_cell(0, "x_val = ..."),)),
+        an_evidence(cells=(a_cell(0, "def f():\n    raise NotImplementedError()"),)),
+        an_evidence(cells=(a_cell(0, "# TODO: build the model\nmodel.fit(x)", error="NameError"),)),
+    ),
+    "cells-out-of-order": (an_evidence(cells=(a_cell(0, submitted_count=3), a_cell(1, submitted_count=1))),),
+    "figure-without-labels": (
+        an_evidence(figures=(a_figure((1.0, 2.0), xlabel="", ylabel=""),)),
+        an_evidence(figures=(a_figure(bars=10, ylabel=""),)),
+    ),
+    "zero-kernel-initialiser": (
+        built(conv(kernel_initializer=ZEROS), dense(10)),
+        built(dense(9, kernel_initializer={"class_name": "Constant", "config": {"value": 0.5}}), dense(10)),
+        built(dense(9, kernel_initializer="zeros"), dense(10)),
+    ),
+    "too-many-first-filters": (built(conv(512, over=(100, 100, 3)), dense(10)), built(conv(128), dense(10))),
+    "filters-shrink-with-depth": (
+        built(conv(512), conv(128), conv(32), dense(10)),
+        built(conv(64), conv(32), dense(10)),
+    ),
+    "large-kernels": (built(conv(8, 10, over=(15, 15, 32)), dense(10)),),
+    "kernel-larger-than-map": (
+        built(conv(8, 10, over=(6, 6, 8), padding="same"), dense(10)),
+        built(conv(8, 10, over=(15, 15, 8), padding="same"), dense(10)),
+        an_evidence(run=a_run(errors=(an_error(2, "ValueError", "Computed output size would be negative."),))),
+    ),
+    "softmax-in-hidden-layer": (
+        built(dense(512, "softmax"), dense(10, "softmax")),
+        built(dense(512), activation("softmax"), dropout(), dense(10)),
+        built(dense(512), layer("Softmax"), dense(10)),
+    ),
+    "sigmoid-on-one-of-many": (
+        built(dense(10, "sigmoid")),
+        built(dense(10), activation("sigmoid", units=10), dropout()),
+        net(dense(10, "sigmoid"), compiled="binary_crossentropy"),
+    ),
+    "dropout-after-output": (
+        built(dense(10, "softmax"), dropout(0.5)),
+        built(dense(10), dropout(0.5), activation("softmax", units=10)),
+    ),
+    "stopped-by-grader": (an_evidence(fits=(a_fit(status="stopped_by_budget", epochs_asked=300),)),),
+    "still-rising": (an_evidence(fits=(a_fit(history=RISING),)),),
+    "early-stopping-without-best-weights": (
+        an_evidence(fits=(a_fit(status="stopped_early", history=STOPPED, callbacks=(callback("EarlyStopping"),)),)),
+    ),
+    "trainable-without-compile": (
+        an_evidence(compiles=(a_compile(trainable={"base": False}),), fits=(a_fit(trainable={"base": True}),)),
+    ),
+    "printed-accuracy-contradicted": (
+        said("accuracy: 0.995", fits=(), accuracies=()),
+        said("Test accuracy: 99.90 %"),
+        said("test acc = 0.9999"),
+    ),
+}
+
+LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
+    "softmax-with-from-logits": (
+        net(dense(10, "softmax")),
+        net(dense(10), logits=True),
+        net(dense(10, "softmax"), compiled=LossFact(name="mine", from_logits=True, custom=True)),
+    ),
+    "logits-with-probability-loss": (
+        net(dense(10), logits=True),
+        net(dense(10, "softmax")),
+        net(dense(10), compiled="mean_squared_error"),
+        net(dense(10), layer("Lambda")),
+    ),
+    "softmax-on-one-unit": (net(dense(1, "sigmoid")), net(dense(2, "softmax"))),
+    "raw-pixels": (
+        an_evidence(),
+        an_evidence(fits=(a_fit(x=RAW),), models=(a_model(layer("Rescaling"), conv(), dense(10)),)),
+        an_evidence(fits=(a_fit(x=RAW),), models=(a_model(layer("BatchNormalization", parameters=4), conv()),)),
+        an_evidence(fits=(a_fit(x=RAW.model_copy(update={"mapped": True})),)),
+        an_evidence(fits=(a_fit(x=an_array(of=rows(train=60_000), low=-128.0, high=127.0)),)),
+    ),
+    "normalised-array-unused": (
+        an_evidence(arrays=(a_named_array("copy"),)),
+        an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", used=True),)),
+        an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", low=0, high=255, dtype="uint8"),)),
+        an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", "cifar10/train"),)),
+    ),
+    "validation-on-test-set": (
+        an_evidence(),
+        an_evidence(fits=(a_fit(val_x=an_array(6_000, of=rows(6_000, 5, method="neighbour"))),)),
+    ),
+    "test-images-in-training-data": (
+        an_evidence(),
+        an_evidence(fits=(a_fit(val_x=an_array(10_000, of=rows(test=10_000))),)),
+    ),
+    "unfinished-cell": (
+        an_evidence(cells=(a_cell(0, "### YOUR CODE HERE\ny = 1"),)),
+        an_evidence(cells=(a_cell(0, "for x in data:  # YOUR CODE HERE\n    print(x)"),)),
+        an_evidence(cells=(a_cell(0, "model = build()  # TODO: try more filters"),)),
+        an_evidence(cells=(a_cell(0, "x = x[..., None]\n%matplotlib inline\nfor _ in x: pass"),)),
+        an_evidence(cells=(a_cell(0, "print('YOUR CODE HERE')"),)),
+        an_evidence(cells=(a_cell(0, "y = ### YOUR CODE HERE", "markdown"),)),
+        an_evidence(cells=(a_cell(0, "fit(x)", error="MemoryError"),)),
+    ),
+    "cells-out-of-order": (
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 3, None, 7)))),
+        an_evidence(cells=(a_cell(0), a_cell(1))),
+    ),
+    "figure-without-labels": (
+        an_evidence(),
+        an_evidence(figures=(a_figure(xlabel="", ylabel="", images=25),)),
+        an_evidence(figures=()),
+    ),
+    "zero-kernel-initialiser": (
+        an_evidence(),
+        built(conv(bias_initializer=ZEROS), dense(10)),
+        built(dense(10, "softmax", kernel_initializer=ZEROS)),
+    ),
+    "too-many-first-filters": (
+        an_evidence(),
+        built(conv(64), dense(10)),
+        built(conv(64, over=(32, 32, 3)), conv(512, over=(16, 16, 64)), dense(10)),
+        built(conv(256, 7), dense(10)),
+    ),
+    "filters-shrink-with-depth": (
+        built(conv(16), conv(32), dense(10)),
+        built(conv(32), conv(32), dense(10)),
+        built(conv(64), conv(8, 1), dense(10)),
+        built(conv(64), conv(16), conv(1), output_shape=(28, 28, 1)),
+        built(conv(512), dense(10)),
+    ),
+    "large-kernels": (
+        built(conv(8, 7), dense(10)),
+        built(conv(8, 12, over=(12, 12, 8)), dense(10)),
+        built(conv(96, 16, over=(224, 224, 3), strides=[16, 16]), dense(10)),
+    ),
+    "kernel-larger-than-map": (
+        built(conv(8, 10, over=(15, 15, 8)), dense(10)),
+        built(conv(8, 3, over=(4, 4, 8), padding="same"), dense(10)),
+        built(conv(8, 5, over=(14, 14, 8), padding="same"), dense(10)),
+        an_evidence(run=a_run(errors=(an_error(2, "ValueError", "negative learning rate"),))),
+    ),
+    "softmax-in-hidden-layer": (
+        an_evidence(),
+        built(dense(10), activation("softmax"), dropout()),
+        an_evidence(models=(gated(),)),
+    ),
+    "sigmoid-on-one-of-many": (
+        an_evidence(),
+        built(dense(1, "sigmoid")),
+        built(dense(784, "sigmoid")),
+        an_evidence(models=(a_model(dense(10, "sigmoid")),), compiles=(a_compile("binary_crossentropy"),), fits=()),
+        an_evidence(
+            models=(a_model(dense(10, "sigmoid")),),
+            fits=(a_fit(y=a_fit().y.model_copy(update={"classes": {}})),),  # type: ignore[union-attr]  # the factory's training has labels
+        ),
+    ),
+    "dropout-after-output": (
+        an_evidence(),
+        built(dropout(), dense(10)),
+        built(dense(9), dropout(), activation("relu"), dense(10)),
+    ),
+    "stopped-by-grader": (an_evidence(), an_evidence(fits=(a_fit(status="stopped_early"),))),
+    "still-rising": (
+        an_evidence(),
+        an_evidence(fits=(a_fit(history=RISING, status="stopped_by_budget"),)),
+        an_evidence(fits=(a_fit(history=RISING), a_fit(event=9))),
+        an_evidence(fits=(a_fit(history={"accuracy": (0.9, 0.95, 0.99), "val_accuracy": (0.8, 0.9, 0.99)}),)),
+    ),
+    "early-stopping-without-best-weights": tuple(
+        an_evidence(fits=(a_fit(status=status, history=history, callbacks=callbacks),))
+        for status, history, callbacks in (
+            ("stopped_early", STOPPED, (callback("EarlyStopping", restore_best_weights=True),)),
+            ("stopped_early", STOPPED, (callback("EarlyStopping"), callback("ModelCheckpoint", save_best_only=True))),
+            ("completed", STOPPED, (callback("EarlyStopping"),)),
+            ("stopped_early", HISTORY, (callback("EarlyStopping"),)),
+        )
+    ),
+    "trainable-without-compile": (
+        an_evidence(compiles=(a_compile(trainable={"base": True}),), fits=(a_fit(trainable={"base": True}),)),
+        an_evidence(compiles=(), fits=(a_fit(trainable={"base": True}),)),
+    ),
+    "printed-accuracy-contradicted": (
+        said("Test accuracy: 0.9912"),
+        said("accuracy: 98.5 %"),
+        said("422/422 - 3s - loss: 0.01 - accuracy: 0.9999"),
+        said("target accuracy: 0.999"),
+        an_evidence(cells=(a_cell(0, "import torch\n", output="accuracy: 0.995"),), fits=(), accuracies=()),
+        said("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
+        said("Accuracy of one image: 1"),
+    ),
+}
+
+
+def found(name: str, evidence: Evidence) -> tuple[Diagnostic, ...]:
+    return all_diagnostics()[name].run(a_case(evidence))
+
+
+def test_every_diagnostic_is_tried_both_ways() -> None:
+    assert set(MISTAKES) == set(LOOKALIKES) == set(all_diagnostics())
+
+
+@pytest.mark.parametrize(("name", "evidence"), [(n, e) for n, several in MISTAKES.items() for e in several])
+def test_the_mistake_is_recognised(name: str, evidence: Evidence) -> None:
+    notes = found(name, evidence)
+    assert notes
+    for note in notes:
+        assert note.id == name
+        assert note.title
+        assert note.message.endswith(".")
+        assert note.advice.count(". ") >= 1
+
+
+@pytest.mark.parametrize(("name", "evidence"), [(n, e) for n, several in LOOKALIKES.items() for e in several])
+def test_what_only_looks_like_the_mistake_is_left_alone(name: str, evidence: Evidence) -> None:
+    assert found(name, evidence) == ()
+
+
+@pytest.mark.parametrize("name", sorted(all_diagnostics()))
+def test_a_good_notebook_gets_no_note(name: str) -> None:
+    assert found(name, an_evidence()) == ()
+
+
+@pytest.mark.parametrize("name", sorted(all_diagnostics()))
+def test_an_empty_notebook_breaks_nothing(name: str) -> None:
+    assert found(name, Evidence(run=a_run(cells_run=0, cells_total=0))) == ()
+
+
+def test_messages_have_the_figures() -> None:
+    (note,) = found("too-many-first-filters", MISTAKES["too-many-first-filters"][0])
+    assert "512 filters" in note.message
+    assert "27 numbers" in note.message
+    (note,) = found("normalised-array-unused", MISTAKES["normalised-array-unused"][0])
+    assert "`X_trainX` and `X_testX` hold scaled pixels" in note.message
+    assert "`X_train`" in note.message
+    (note,) = found("early-stopping-without-best-weights", MISTAKES["early-stopping-without-best-weights"][0])
+    assert "best in epoch 2 (0.4) and 0.7" in note.message
+    (note,) = found("kernel-larger-than-map", MISTAKES["kernel-larger-than-map"][1])
+    assert "36 of 225 positions (16 %)" in note.message
+
+
+def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
+    evidence = said("accuracy: 0.9999\naccuracy: 0.98", accuracies=(an_accuracy(),))
+    (note,) = found("printed-accuracy-contradicted", evidence)
+    assert "99.99 %" in note.message
+    assert "99.1 %" in note.message

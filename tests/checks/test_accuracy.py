@@ -1,0 +1,110 @@
+"""The check `accuracy`."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from grader.checks.accuracy import AccuracyParams, accuracy, images_needed
+from grader.schema.base import Assurance
+from grader.schema.errors import PredictorError
+from grader.schema.grade import Finding
+from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
+
+FULL = AccuracyParams(at_least=0.99, partial_from=0.97)
+
+
+def judge(correct: int, params: AccuracyParams = FULL, **keys: Any) -> Finding:
+    return accuracy(a_case(an_evidence(accuracies=(an_accuracy(correct, **keys),))), params)
+
+
+def test_the_threshold_itself_is_enough() -> None:
+    assert judge(9_900).status == "passed"
+
+
+def test_one_image_below_the_threshold_is_not() -> None:
+    finding = judge(9_899)
+    assert finding.status == "partial"
+    assert "1 more right answer would make 99 %" in finding.message
+
+
+def test_partial_points_grow_linearly() -> None:
+    assert judge(9_800).fraction == pytest.approx(0.5)
+    assert judge(9_852).fraction == pytest.approx(0.76)
+
+
+def test_nothing_is_earned_at_the_start_of_the_partial_range() -> None:
+    assert (judge(9_700).status, judge(9_700).fraction) == ("failed", 0)
+
+
+def test_without_a_partial_range_it_is_all_or_nothing() -> None:
+    assert judge(9_899, AccuracyParams(at_least=0.99)).status == "failed"
+
+
+def test_the_message_has_the_figures_and_the_interval() -> None:
+    message = judge(9_852).message
+    assert "98.52 %" in message
+    assert "9,852 right" in message
+    assert "95 % interval 98.28 % to 98.76 %" in message
+    assert "48 more right answers" in message
+
+
+def test_a_threshold_inside_the_interval_is_borderline() -> None:
+    assert "borderline" in judge(9_890).message
+    assert judge(9_890).measured["borderline"] is True
+    assert "borderline" not in judge(9_500).message
+
+
+def test_a_recorded_accuracy_counts_and_says_so() -> None:
+    finding = judge(9_950, assurance=Assurance.RECORDED, note="a custom layer could not be loaded")
+    assert finding.status == "passed"
+    assert finding.assurance is Assurance.RECORDED
+    assert "a custom layer could not be loaded" in finding.message
+
+
+def test_a_recorded_accuracy_does_not_count_where_only_verified_ones_do() -> None:
+    params = AccuracyParams(at_least=0.99, require_verified=True)
+    assert judge(9_950, params, assurance=Assurance.RECORDED).status == "failed"
+    assert judge(9_950, params).status == "passed"
+
+
+def test_an_unkept_network_fails_with_the_reason() -> None:
+    model = a_model(artefact=None, unkept_reason="it was larger than the cap on kept models")
+    finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
+    assert finding.status == "failed"
+    assert "larger than the cap" in finding.message
+
+
+def test_a_network_trained_on_other_data_fails_with_the_reason() -> None:
+    fit = a_fit(x=an_array(of=rows(train=50_000, dataset="cifar10")))
+    finding = accuracy(a_case(an_evidence(fits=(fit,), accuracies=())), FULL)
+    assert "not seen to be trained on MNIST" in finding.message
+
+
+def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
+    with pytest.raises(PredictorError, match="not known although a trained network was kept"):
+        accuracy(a_case(an_evidence(accuracies=())), FULL)
+
+
+def test_a_percentage_is_refused_as_a_part() -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        AccuracyParams(at_least=99)
+
+
+def test_a_partial_range_that_begins_above_full_marks_is_refused() -> None:
+    with pytest.raises(ValidationError, match="not below"):
+        AccuracyParams(at_least=0.9, partial_from=0.95)
+
+
+@given(st.integers(1, 20_000), st.decimals("0.001", "1", places=3))
+def test_images_needed_is_the_smallest_count_that_reaches_the_part(total: int, part: Any) -> None:
+    needed = images_needed(float(part), total)
+    assert needed >= part * total
+    assert needed - 1 < part * total
+
+
+@given(st.integers(0, 10_000))
+def test_more_right_answers_never_earn_less(correct: int) -> None:
+    assert judge(correct).fraction <= judge(min(correct + 1, 10_000)).fraction

@@ -1,0 +1,143 @@
+"""The check `has_layer`, and what it asks of a network."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from grader.checks.has_layer import HasLayerParams, has_layer
+from grader.checks.network import Network, final_activation
+from grader.schema.evidence import LayerFact
+from grader.schema.grade import Finding
+from tests.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer
+
+
+def judge(*layers: LayerFact, **params: Any) -> Finding:
+    return has_layer(a_case(an_evidence(models=(a_model(*layers),))), HasLayerParams.model_validate(params))
+
+
+def test_a_layer_that_is_there_is_found() -> None:
+    assert judge(layer="Conv2D").measured["found"] == 2
+    assert judge(layer="Conv2D").status == "passed"
+
+
+def test_a_layer_that_is_not_there_is_missed() -> None:
+    finding = judge(dense(10), layer="any_convolution")
+    assert finding.status == "failed"
+    assert "has no convolution layer" in finding.message
+
+
+def test_a_family_finds_each_of_its_classes() -> None:
+    assert judge(layer("SeparableConv2D", parameters=9), layer="any_convolution").status == "passed"
+
+
+def test_another_name_of_a_class_is_the_class() -> None:
+    assert judge(layer="MaxPool2D").status == "passed"
+
+
+def test_a_misspelt_layer_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ValidationError, match="did you mean 'Dropout'"):
+        HasLayerParams(layer="Dropuot")
+
+
+def test_a_class_of_ones_own_is_found_by_its_own_name() -> None:
+    own = layer("Dropout", custom="MCDropout", config={"rate": 0.2})
+    assert judge(own, layer="custom:MCDropout").status == "passed"
+    assert judge(own, layer="Dropout").status == "passed"
+    assert judge(dropout(), layer="custom:MCDropout").status == "failed"
+
+
+def test_a_rate_out_of_bounds_is_said() -> None:
+    finding = judge(dense(9), dropout(0.9), dense(10), layer="Dropout", rate={"at_most": 0.6})
+    assert finding.status == "failed"
+    assert "has rate 0.9, not 0.6 or less" in finding.message
+
+
+def test_dropout_behind_the_output_is_not_before_a_dense_layer() -> None:
+    finding = judge(dense(9), dense(10, "softmax"), dropout(0.5), layer="any_dropout", before="Dense")
+    assert finding.status == "failed"
+    assert "has no Dense behind it" in finding.message
+
+
+def test_both_places_together_mean_between() -> None:
+    layers = (conv(), dropout(), dense(10))
+    assert judge(*layers, layer="Dropout", after="Conv2D", before="Dense").status == "passed"
+    assert judge(*layers, layer="Dropout", after="Dense").status == "failed"
+
+
+def test_a_layer_can_be_forbidden() -> None:
+    assert judge(conv(), dense(10), layer="Dropout", at_least=0, at_most=0).status == "passed"
+    assert judge(conv(), dropout(), dense(10), layer="Dropout", at_least=0, at_most=0).status == "failed"
+
+
+def test_too_many_layers_fail() -> None:
+    assert judge(layer="Conv2D", at_most=1).status == "failed"
+
+
+def test_an_impossible_count_is_refused() -> None:
+    with pytest.raises(ValidationError, match="below"):
+        HasLayerParams(layer="Dense", at_least=3, at_most=2)
+
+
+def test_the_kernel_is_compared_exactly_or_within_bounds() -> None:
+    assert judge(conv(kernel=5), layer="Conv2D", kernel_size=[5, 5]).status == "passed"
+    assert judge(conv(kernel=5), layer="Conv2D", kernel_size=[3, 3]).status == "failed"
+    assert judge(conv(kernel=5), layer="Conv2D", kernel_size={"at_most": 5}).status == "passed"
+    assert judge(conv(kernel=7), layer="Conv2D", kernel_size={"at_most": 5}).status == "failed"
+
+
+def test_an_activation_layer_behind_a_normalisation_is_the_layers_activation() -> None:
+    layers = (conv(activation="linear"), layer("BatchNormalization", parameters=4), activation("elu"), dense(10))
+    assert judge(*layers, layer="Conv2D", activation="elu").status == "passed"
+    assert judge(*layers, layer="Conv2D", activation=["relu", "selu"]).status == "failed"
+
+
+def test_another_setting_is_compared_for_equality() -> None:
+    assert judge(conv(padding="same"), layer="Conv2D", config={"padding": "same"}).status == "passed"
+    assert judge(conv(), layer="Conv2D", config={"padding": "same"}).status == "failed"
+    assert judge(conv(), layer="Conv2D", config={"strides": [1, 1]}).status == "passed"
+
+
+def test_layers_of_a_nested_network_count() -> None:
+    inner = layer("Sequential", layers=(conv(), dropout()))
+    assert judge(inner, dense(10), layer="Conv2D").status == "passed"
+
+
+def test_filters_and_units_have_bounds() -> None:
+    assert judge(conv(512), layer="Conv2D", filters={"at_most": 64}).status == "failed"
+    assert judge(dense(512), layer="Dense", units={"at_least": 100, "at_most": 600}).status == "passed"
+
+
+def test_branches_are_not_behind_each_other() -> None:
+    branches = (
+        layer("InputLayer", "in"),
+        dense(8, name="left").model_copy(update={"inbound": ("in",)}),
+        dropout(name="right").model_copy(update={"inbound": ("in",)}),
+        layer("Concatenate", "both", inbound=("left", "right")),
+    )
+    network = Network(a_model(*branches, cls="Functional"))
+    assert [x.name for x in network.behind(0)] == ["both"]
+    assert [x.name for x in network.before(2)] == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ((dense(10, "softmax"),), "softmax"),
+        ((dense(10), activation("softmax")), "softmax"),
+        ((dense(10), layer("Softmax")), "softmax"),
+        ((dense(10, "softmax"), dropout()), "softmax"),
+        ((dense(10),), "linear"),
+        ((dense(10, None),), "linear"),
+        ((dense(10, {"class_name": "function", "config": "softmax_v2"}),), "softmax"),
+        ((conv(10, activation="softmax"), layer("GlobalAveragePooling2D")), "softmax"),
+        ((dense(10), layer("Lambda")), None),
+    ],
+)
+def test_the_activation_behind_the_output_is_found(layers: tuple[LayerFact, ...], expected: str | None) -> None:
+    assert final_activation(a_model(*layers)) == expected
+
+
+def test_a_subclassed_network_may_apply_its_activation_in_call() -> None:
+    assert final_activation(a_model(dense(10), cls="MyModel")) is None
+    assert final_activation(a_model(dense(10, "softmax"), cls="MyModel")) == "softmax"

@@ -1,0 +1,98 @@
+"""The check `plots`."""
+
+from typing import Any
+
+import pytest
+
+from grader.checks.plots import PlotsParams, plots
+from grader.schema.evidence import FigureFact
+from grader.schema.grade import Finding
+from tests.factories import HISTORY, a_case, a_figure, a_fit, an_evidence
+
+ACCURACY, VALIDATION = HISTORY["accuracy"], HISTORY["val_accuracy"]
+
+
+def judge(*figures: FigureFact, fits: Any = None, **params: Any) -> Finding:
+    evidence = an_evidence(figures=figures, fits=fits or (a_fit(),))
+    return plots(a_case(evidence), PlotsParams.model_validate({"metric": "accuracy"} | params))
+
+
+def test_the_recorded_curve_with_labels_passes() -> None:
+    finding = judge(a_figure(ACCURACY))
+    assert (finding.status, finding.fraction) == ("passed", 1)
+    assert "cell 6" in finding.message
+
+
+def test_the_right_curve_without_labels_earns_a_part() -> None:
+    finding = judge(a_figure(ACCURACY, xlabel="", ylabel=" "))
+    assert (finding.status, finding.fraction) == ("partial", 0.5)
+    assert "x and y axes have no label" in finding.message
+
+
+def test_labels_need_not_be_asked_for() -> None:
+    assert judge(a_figure(ACCURACY, xlabel=""), labels=False).status == "passed"
+
+
+def test_invented_numbers_are_not_the_recorded_curve() -> None:
+    finding = judge(a_figure((0.95, 0.975, 0.984, 0.995)))
+    assert finding.status == "failed"
+    assert "none of the lines is" in finding.message
+
+
+@pytest.mark.parametrize("form", [lambda v: 100 * v, lambda v: 1 - v, lambda v: 100 * (1 - v), lambda v: round(v, 3)])
+def test_percent_error_and_rounded_values_are_the_same_curve(form: Any) -> None:
+    assert judge(a_figure(tuple(form(v) for v in ACCURACY))).status == "passed"
+
+
+def test_a_loss_is_not_taken_for_its_complement() -> None:
+    drawn = a_figure(tuple(1 - v for v in HISTORY["loss"]))
+    assert judge(drawn, metric="loss").status == "failed"
+
+
+def test_a_curve_from_the_second_epoch_on_still_counts() -> None:
+    assert judge(a_figure(ACCURACY[1:])).status == "passed"
+
+
+def test_less_than_half_a_curve_does_not() -> None:
+    assert judge(a_figure(ACCURACY[3:]), points_at_least=1).status == "failed"
+
+
+def test_two_trainings_in_one_line_count() -> None:
+    assert judge(a_figure(ACCURACY * 2), fits=(a_fit(), a_fit(event=9))).status == "passed"
+
+
+def test_the_side_asked_for_is_the_side_that_counts() -> None:
+    assert judge(a_figure(ACCURACY), of="validation").status == "failed"
+    assert judge(a_figure(ACCURACY), of="both").status == "failed"
+    assert judge(a_figure(ACCURACY, VALIDATION), of="both").status == "passed"
+
+
+def test_an_old_metric_name_is_the_same_metric() -> None:
+    fit = a_fit(history={"loss": (1.0, 0.5), "sparse_categorical_accuracy": (0.5, 0.6)})
+    assert judge(a_figure((0.5, 0.6)), fits=(fit,), metric="acc").status == "passed"
+
+
+def test_no_figure_at_all_is_said() -> None:
+    assert "No figure was drawn" in judge().message
+
+
+def test_a_metric_that_was_not_recorded_is_said_with_how_to_record_it() -> None:
+    finding = judge(a_figure((1.0, 0.5)), fits=(a_fit(history={"loss": (1.0, 0.5)}),))
+    assert "No training recorded" in finding.message
+    assert "metrics" in finding.advice
+
+
+def test_one_epoch_makes_no_curve() -> None:
+    finding = judge(a_figure((0.9,)), fits=(a_fit(history={"accuracy": (0.9,)}),))
+    assert finding.status == "failed"
+    assert "1 epoch of training is too few" in finding.message
+
+
+def test_the_labelled_one_of_two_figures_counts() -> None:
+    assert judge(a_figure(ACCURACY, xlabel=""), a_figure(ACCURACY)).status == "passed"
+
+
+def test_a_diverged_loss_can_be_drawn() -> None:
+    losses = (0.5, float("nan"), float("nan"))
+    fit = a_fit(history={"loss": losses})
+    assert judge(a_figure(losses), fits=(fit,), metric="loss").status == "passed"

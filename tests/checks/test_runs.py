@@ -1,0 +1,58 @@
+"""The check `runs`."""
+
+from typing import Any
+
+import pytest
+
+from grader.checks.runs import RunsParams, runs
+from grader.schema.grade import Finding
+from tests.factories import a_case, a_fit, a_run, an_error, an_evidence
+
+
+def judge(*, partial: bool = False, **run: Any) -> Finding:
+    return runs(a_case(an_evidence(run=a_run(**run))), RunsParams(partial=partial))
+
+
+def test_a_notebook_without_errors_runs() -> None:
+    finding = judge()
+    assert (finding.status, finding.fraction) == ("passed", 1)
+    assert "All 8 code cells" in finding.message
+
+
+def test_an_error_is_named_with_its_cell_and_pointed_to() -> None:
+    finding = judge(status="cell_error", errors=(an_error(3),))
+    assert (finding.status, finding.fraction) == ("failed", 0)
+    assert "cell 4 raised NameError (name 'x' is not defined)" in finding.message
+    assert [p.cell for p in finding.evidence] == [3]
+
+
+def test_many_errors_are_counted_and_three_are_shown() -> None:
+    finding = judge(status="cell_error", errors=tuple(an_error(n) for n in range(5)))
+    assert finding.message.startswith("5 of the code cells raised")
+    assert "and 2 more" in finding.message
+
+
+def test_partial_points_follow_the_cells_that_ran() -> None:
+    finding = judge(partial=True, status="cell_error", errors=(an_error(3), an_error(4)))
+    assert (finding.status, finding.fraction) == ("partial", 0.75)
+
+
+def test_nothing_that_ran_clean_earns_nothing() -> None:
+    finding = judge(partial=True, status="cell_error", cells_run=1, cells_total=1, errors=(an_error(0),))
+    assert (finding.status, finding.fraction) == ("failed", 0)
+
+
+@pytest.mark.parametrize("status", ["timeout", "memory", "died"])
+def test_a_run_that_was_cut_off_says_how_far_it_came(status: str) -> None:
+    finding = judge(status=status, reason="it took too long", cells_run=5, partial=True)
+    assert (finding.status, finding.fraction) == ("partial", 0.625)
+    assert "5 of 8 code cells were run: it took too long" in finding.message
+
+
+def test_a_notebook_without_code_does_not_pass() -> None:
+    assert judge(cells_run=0, cells_total=0).status == "failed"
+
+
+def test_a_training_stopped_by_the_grader_is_no_error() -> None:
+    case = a_case(an_evidence(fits=(a_fit(status="stopped_by_budget"),)))
+    assert runs(case, RunsParams()).status == "passed"

@@ -1,0 +1,105 @@
+"""The checks `input_shape`, `output_shape` and `parameters`."""
+
+import pytest
+from pydantic import ValidationError
+
+from grader.checks.input_shape import InputShapeParams, input_shape
+from grader.checks.output_shape import OutputShapeParams, output_shape
+from grader.checks.parameters import ParametersParams, parameters
+from grader.schema.base import Assurance
+from grader.schema.grade import RoleMatch
+from tests.factories import a_case, a_cell, a_fit, a_model, a_run, an_error, an_evidence, dense
+
+MNIST = InputShapeParams(shape=(28, 28, 1))
+
+
+def test_the_shape_asked_for_passes_and_is_said() -> None:
+    finding = input_shape(a_case(), MNIST)
+    assert finding.status == "passed"
+    assert finding.assurance is Assurance.VERIFIED
+    assert "28 \N{MULTIPLICATION SIGN} 28 \N{MULTIPLICATION SIGN} 1" in finding.message
+
+
+def test_flattened_images_are_recognised_as_such() -> None:
+    model = a_model(dense(10, "softmax", inputs=784))
+    finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
+    assert finding.status == "failed"
+    assert "inputs of 784" in finding.message
+    assert "flattened" in finding.advice
+
+
+def test_null_stands_for_any_size() -> None:
+    assert input_shape(a_case(), InputShapeParams(shape=(None, None, 1))).status == "passed"
+    assert input_shape(a_case(), InputShapeParams(shape=(None, None, 3))).status == "failed"
+
+
+def test_a_missing_channel_axis_is_not_the_shape() -> None:
+    model = a_model(input_shape=(28, 28))
+    finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
+    assert finding.status == "failed"
+    assert "reshape" in finding.advice
+
+
+def test_an_unbuilt_network_has_no_shape() -> None:
+    model = a_model(input_shape=None, output_shape=None, parameters=None)
+    case = a_case(an_evidence(models=(model,)))
+    assert input_shape(case, MNIST).status == "failed"
+    assert output_shape(case, OutputShapeParams(shape=(10,))).status == "failed"
+    assert "never built" in parameters(case, ParametersParams(at_most=10)).message
+
+
+def test_ten_outputs_are_ten_outputs() -> None:
+    assert output_shape(a_case(), OutputShapeParams(shape=(10,))).status == "passed"
+    assert output_shape(a_case(), OutputShapeParams(shape=(2,))).status == "failed"
+
+
+def test_maps_at_the_output_get_advice() -> None:
+    case = a_case(an_evidence(models=(a_model(output_shape=(5, 5, 10)),)))
+    assert "Flatten" in output_shape(case, OutputShapeParams(shape=(10,))).advice
+
+
+def test_parameters_are_bounded_on_both_sides() -> None:
+    case = a_case(an_evidence(models=(a_model(parameters=158, trainable_parameters=150),)))
+    assert parameters(case, ParametersParams(at_most=158)).status == "passed"
+    assert parameters(case, ParametersParams(at_most=157)).status == "failed"
+    assert parameters(case, ParametersParams(at_least=159)).status == "failed"
+    assert parameters(case, ParametersParams(at_most=150, trainable_only=True)).status == "passed"
+
+
+def test_parameters_without_a_bound_are_refused() -> None:
+    with pytest.raises(ValidationError, match="at_least, at_most or both"):
+        ParametersParams()
+
+
+def test_an_ambiguous_role_fails_with_the_possible_networks() -> None:
+    match = RoleMatch(role="cnn", candidates=("m1", "m2"), message="2 networks could be the `cnn`: `a`, `b`")
+    finding = input_shape(a_case(None, None, cnn=match), InputShapeParams(model="cnn", shape=(28, 28, 1)))
+    assert finding.status == "failed"
+    assert "2 networks could be the `cnn`" in finding.message
+
+
+def test_a_pytorch_notebook_is_told_so() -> None:
+    evidence = an_evidence(models=(), fits=(), cells=(a_cell(0, "import torch.nn as nn"),))
+    finding = input_shape(a_case(evidence), MNIST)
+    assert "PyTorch" in finding.message
+    assert "Keras" in finding.advice
+    assert finding.evidence[0].cell == 0
+
+
+def test_when_nothing_was_trained_the_first_error_is_said() -> None:
+    evidence = an_evidence(fits=(), run=a_run(status="cell_error", errors=(an_error(6, "SyntaxError"),)))
+    finding = input_shape(a_case(evidence), MNIST)
+    assert "The first error was SyntaxError in cell 7" in finding.message
+
+
+def test_when_nothing_was_trained_at_all_the_advice_is_to_train() -> None:
+    finding = input_shape(a_case(an_evidence(fits=())), MNIST)
+    assert finding.status == "failed"
+    assert "1 network built, none trained" in finding.message
+    assert "fit" in finding.advice
+
+
+def test_the_network_trained_last_is_meant_when_no_role_is_given() -> None:
+    first, second = a_model(model_id="m1"), a_model(model_id="m2", input_shape=(784,))
+    evidence = an_evidence(models=(first, second), fits=(a_fit(), a_fit(model="m2", event=20)))
+    assert input_shape(a_case(evidence), MNIST).status == "failed"

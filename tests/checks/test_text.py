@@ -1,0 +1,78 @@
+"""The check `text`."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.checks.text import TextParams, count_own_words, text
+from grader.schema.evidence import CellFact
+from grader.schema.grade import Finding
+from tests.factories import a_case, a_cell, an_evidence
+
+EXPLANATION = "The network has two convolutional layers, then max pooling, and dropout against overfitting."
+
+
+def judge(*cells: CellFact, **params: Any) -> Finding:
+    return text(a_case(an_evidence(cells=cells)), TextParams.model_validate(params))
+
+
+def prose(source: str, index: int = 1) -> CellFact:
+    return a_cell(index, source, "markdown")
+
+
+def test_enough_words_pass_and_the_cell_is_said() -> None:
+    finding = judge(prose(EXPLANATION), min_words=13)
+    assert finding.status == "passed"
+    assert finding.message.startswith("13 words of text (cell 2)")
+
+
+def test_too_few_words_fail() -> None:
+    finding = judge(prose("*your answer here*"), min_words=20)
+    assert finding.status == "failed"
+    assert "at least 20 words" in finding.message
+
+
+def test_code_and_its_comments_are_no_text() -> None:
+    assert judge(a_cell(0, "# " + EXPLANATION), min_words=1).status == "failed"
+
+
+def test_a_keyword_finds_the_words_that_begin_with_it() -> None:
+    assert judge(prose(EXPLANATION), all=["convolution", "dropout"]).status == "passed"
+    assert judge(prose(EXPLANATION), all=["normalization"]).status == "failed"
+    assert judge(prose("unconvoluted"), all=["convolut"]).status == "failed"
+
+
+def test_some_of_several_keywords_are_counted() -> None:
+    assert judge(prose(EXPLANATION), any=["pooling", "dropout", "softmax"], any_at_least=2).status == "passed"
+    finding = judge(prose(EXPLANATION), any=["pooling", "elu", "softmax"], any_at_least=2)
+    assert "only pooling is mentioned (2 wanted)" in finding.message
+
+
+def test_only_passages_near_the_topic_count() -> None:
+    cells = (prose(EXPLANATION, 0), a_cell(1), prose("# The curves", 2), prose("It falls quickly at first.", 3))
+    finding = judge(*cells, near=["curve"])
+    assert finding.measured["words"] == 7
+    assert [p.cell for p in finding.evidence] == [2, 3]
+
+
+def test_the_assignments_own_text_does_not_count() -> None:
+    assignment = "Sketch the final network architecture in your report and explain the plots."
+    finding = judge(prose(f"{assignment}\n\nMine has two layers."), template=assignment)
+    assert finding.measured["words"] == 4
+
+
+def test_links_and_code_blocks_are_no_words() -> None:
+    assert count_own_words("see [the page](https://example.org/a-b-c) ```x = y + z``` <b>bold</b>") == 4
+
+
+@pytest.mark.parametrize("params", [{"min_words": -1}, {"all": [""]}, {"any_at_least": 0}])
+def test_parameters_that_could_not_fail_are_refused(params: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        TextParams.model_validate(params)
+
+
+@given(st.text(max_size=300))
+def test_what_was_handed_out_never_counts(given_text: str) -> None:
+    assert count_own_words(given_text, (given_text,)) == 0

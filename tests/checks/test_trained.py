@@ -1,0 +1,116 @@
+"""The check `trained`."""
+
+from typing import Any
+
+import pytest
+
+from grader.checks.trained import TrainedParams, trained
+from grader.schema.evidence import FitFact
+from grader.schema.grade import Finding, RoleMatch
+from tests.factories import a_case, a_fit, a_model, an_array, an_evidence, rows
+
+
+def judge(*fits: FitFact, **params: Any) -> Finding:
+    return trained(a_case(an_evidence(fits=fits or (a_fit(),))), TrainedParams.model_validate(params))
+
+
+def test_a_training_on_training_images_passes_with_its_figures() -> None:
+    finding = judge(epochs_at_least=4, only_split="train", rows_at_least=50_000, loss_falls=True, validation="not_test")
+    assert finding.status == "passed"
+    for figure in ("4 epochs", "54,000 training images", "0.42 to 0.061", "6,000 images"):
+        assert figure in finding.message
+
+
+def test_too_few_epochs_fail() -> None:
+    finding = judge(epochs_at_least=5)
+    assert finding.status == "failed"
+    assert "at least 5 wanted" in finding.message
+
+
+def test_epochs_of_several_trainings_add_up() -> None:
+    assert judge(a_fit(), a_fit(event=9), epochs_at_least=8).status == "passed"
+
+
+def test_epochs_that_the_grader_cut_off_count_as_done() -> None:
+    fit = a_fit(status="stopped_by_budget", epochs_asked=300, epochs_done=4)
+    finding = judge(fit, epochs_at_least=20)
+    assert finding.status == "passed"
+    assert "time budget" in finding.message
+
+
+def test_epochs_that_the_student_stopped_do_not() -> None:
+    assert judge(a_fit(status="interrupted", epochs_asked=300), epochs_at_least=20).status == "failed"
+
+
+def test_test_images_in_the_training_are_found() -> None:
+    finding = judge(a_fit(x=an_array(70_000, of=rows(train=60_000, test=10_000))), only_split="train")
+    assert finding.status == "failed"
+    assert "10,000 test images and 60,000 training images" in finding.message
+
+
+def test_another_data_set_is_not_the_training_images() -> None:
+    finding = judge(a_fit(x=an_array(of=rows(train=50_000, dataset="cifar10"))), only_split="train")
+    assert "not from MNIST" in finding.message
+    assert finding.status == "failed"
+
+
+@pytest.mark.parametrize("unknown", [None, rows(train=100, matched=0.01)])
+def test_images_that_were_not_recognised_contradict_nothing_and_it_is_said(unknown: Any) -> None:
+    finding = judge(a_fit(x=an_array(of=unknown)), only_split="train")
+    assert finding.status == "passed"
+    assert "not every image could be recognised" in finding.message
+
+
+def test_too_few_images_fail() -> None:
+    assert judge(a_fit(x=an_array(500, of=rows(train=500))), rows_at_least=501).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ((0.5, 0.6), "did not fall"),
+        ((0.5, float("nan")), "not a number"),
+        ((0.5,), "one epoch alone"),
+        ((), "no training loss was recorded"),
+    ],
+)
+def test_a_loss_that_does_not_fall_fails(losses: tuple[float, ...], said: str) -> None:
+    finding = judge(a_fit(history={"loss": losses}), loss_falls=True)
+    assert finding.status == "failed"
+    assert said in finding.message
+
+
+def test_validation_that_was_never_watched_fails() -> None:
+    fit = a_fit(validation="none", val_x=None, history={"loss": (2.0, 1.0)})
+    assert judge(fit, validation="any").status == "failed"
+
+
+def test_validation_on_the_test_set_counts_as_any_but_not_as_not_test() -> None:
+    fit = a_fit(val_x=an_array(10_000, of=rows(test=10_000)))
+    assert judge(fit, validation="any").status == "passed"
+    assert "10,000 of them from the test set" in judge(fit, validation="any").message
+    assert judge(fit, validation="not_test").status == "failed"
+
+
+def test_validation_on_images_that_were_trained_on_fails() -> None:
+    finding = judge(a_fit(overlap=6_000), validation="any")
+    assert finding.status == "failed"
+    assert "6,000 validation images were also trained on" in finding.message
+
+
+def test_a_part_of_the_training_data_held_back_is_validation() -> None:
+    fit = a_fit(validation="split", validation_split=0.1, val_x=None)
+    assert "10 % of the training data, held back" in judge(fit, validation="not_test").message
+
+
+def test_partial_points_follow_the_conditions_that_hold() -> None:
+    finding = judge(epochs_at_least=50, loss_falls=True, partial=True)
+    assert (finding.status, finding.fraction) == ("partial", 0.5)
+
+
+def test_a_network_that_was_only_built_was_not_trained() -> None:
+    case = a_case(an_evidence(models=(a_model(), a_model(model_id="m2")), fits=(a_fit(model="m2"),)))
+    case = a_case(case.evidence, None, net=RoleMatch(role="net", model="m1"))
+    finding = trained(case, TrainedParams(model="net"))
+    assert "never trained" in finding.message
+    assert finding.status == "failed"

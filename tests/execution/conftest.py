@@ -1,0 +1,149 @@
+"""What the execution tests share: isolations to try, and short ways to run a script or a notebook in them."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from grader.execution.isolation import (
+    Bubblewrap,
+    Isolation,
+    NoIsolation,
+    ProcessLimits,
+    _probe_bubblewrap,
+    choose_isolation,
+)
+from grader.execution.layout import Layout, make_layout
+from grader.execution.processes import Finished, marked_processes, run_to_end
+from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
+from grader.execution.watchdog import Budget
+from grader.schema.errors import IsolationRefusedError
+from grader.schema.rubric import RunSettings
+
+PYTHON = ExecutionRequest(nbformat.v4.new_notebook(), Path("unused"), NoIsolation()).python
+
+
+def sandbox() -> Isolation:
+    """Return this machine's bubblewrap, or skip the test."""
+    try:
+        return choose_isolation("bubblewrap")
+    except IsolationRefusedError as error:
+        pytest.skip(str(error))
+
+
+def isolation_named(name: str) -> Isolation:
+    """Return an isolation by the name the tests give it; skip where it does not work."""
+    if name == "none":
+        return NoIsolation()
+    found = sandbox()
+    if name == "bubblewrap" or os.geteuid() != 0:
+        return found
+    namespace = Bubblewrap(user="namespace")
+    if _probe_bubblewrap(namespace):
+        pytest.skip("user namespaces do not work here")
+    return namespace
+
+
+@pytest.fixture(params=["bubblewrap", "bubblewrap-userns", "none"])
+def isolation(request: pytest.FixtureRequest) -> Isolation:
+    """Each isolation that works here in turn; `bubblewrap-userns` is what every user but root gets."""
+    return isolation_named(request.param)
+
+
+@pytest.fixture(params=["bubblewrap", "bubblewrap-userns"])
+def walls(request: pytest.FixtureRequest) -> Isolation:
+    """Each isolation that really isolates."""
+    return isolation_named(request.param)
+
+
+@pytest.fixture
+def bubblewrap() -> Isolation:
+    """Return this machine's bubblewrap, or skip the test."""
+    return sandbox()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A script that ran in a sandbox."""
+
+    finished: Finished
+    printed: str
+    layout: Layout
+
+    @property
+    def told(self) -> Any:
+        """The JSON it printed last."""
+        return json.loads(self.printed.strip().splitlines()[-1])
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Callable[..., Ran]:
+    """Run Python code in a sandbox without a kernel."""
+    count = iter(range(1000))
+
+    def run(isolation: Isolation, code: str, *, timeout: float = 20.0, **budget: Any) -> Ran:
+        own = isolation.for_run()
+        layout = make_layout(tmp_path / f"scratch-{next(count)}", own)
+        for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
+            own.own(folder)
+        limits = {"memory_bytes": 1 << 30, "folders": layout.written, **budget}
+        finished = run_to_end(
+            [str(PYTHON), "-c", code],
+            isolation=own,
+            binds=layout.binds(PYTHON),
+            env=layout.environment(PYTHON, {}),
+            cwd=layout.inner("work"),
+            limits=ProcessLimits(),
+            budget=Budget(**limits),
+            timeout=timeout,
+            log=layout.log,
+        )
+        return Ran(finished, layout.log.read_text(errors="replace"), layout)
+
+    return run
+
+
+@pytest.fixture
+def run_cells(tmp_path: Path) -> Callable[..., ExecutionOutcome]:
+    """Run cells in a plain ipykernel, without the recorder and without TensorFlow."""
+    count = iter(range(1000))
+
+    def run(isolation: Isolation, *sources: str | dict[str, Any], **settings: Any) -> ExecutionOutcome:
+        cells = []
+        for source in sources:
+            code, metadata = (source, {}) if isinstance(source, str) else (source["source"], source["metadata"])
+            cells.append(nbformat.v4.new_code_cell(code, metadata=metadata))
+        own = {name: settings.pop(name) for name in ("time", "memory") if name in settings}
+        request = ExecutionRequest(
+            notebook=nbformat.v4.new_notebook(cells=cells),
+            scratch=tmp_path / f"execution-{next(count)}",
+            isolation=isolation,
+            settings=RunSettings(**{"time": 30, "memory": 1 << 30, **own}),
+            **{"kernel_module": "ipykernel_launcher", "finish_code": None, "grace_seconds": 2.0, **settings},
+        )
+        return execute(request)
+
+    return run
+
+
+@pytest.fixture
+def marks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Collect the marks of all sandboxes of a test, and check at its end that none of their processes is left."""
+    made: list[str] = []
+    real = os.urandom
+
+    def noted(size: int) -> bytes:
+        value = real(size)
+        made.append(value.hex())
+        return value
+
+    monkeypatch.setattr("os.urandom", noted)
+    yield made
+    monkeypatch.undo()
+    assert made
+    assert [process.pid for mark in made for process in marked_processes(mark)] == []

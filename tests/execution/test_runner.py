@@ -1,0 +1,292 @@
+"""Whole notebooks in real kernels; a plain ipykernel stands in for the recorder's, except in the last test."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from grader.execution import runner
+from grader.execution.isolation import Isolation, NoIsolation
+from grader.execution.outputs import OutputCaps
+from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute, is_executed, reserve_of
+from grader.schema.errors import NotebookError, SandboxError
+from grader.schema.rubric import RunSettings
+
+pytestmark = pytest.mark.bubblewrap
+Cells = Callable[..., ExecutionOutcome]
+
+
+def text_of(cell: Any) -> str:
+    return "".join(out.get("text", "") + str(out.get("data", {}).get("text/plain", "")) for out in cell.outputs)
+
+
+def test_the_reserve_is_a_tenth_and_at_most_a_minute() -> None:
+    assert reserve_of(100) == 10
+    assert reserve_of(1800) == 60
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (nbformat.v4.new_code_cell("x = 1"), True),
+        (nbformat.v4.new_code_cell("  \n"), False),
+        (nbformat.v4.new_markdown_cell("x = 1"), False),
+        (nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["skip-execution"]}), False),
+        (nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["otter_ignore"]}), False),
+        (nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["raises-exception"]}), True),
+    ],
+)
+def test_only_code_with_something_in_it_is_executed(cell: Any, expected: bool) -> None:  # noqa: FBT001 — a table
+    assert is_executed(cell) is expected
+
+
+def test_later_cells_run_after_one_raised(isolation: Isolation, run_cells: Cells, marks: list[str]) -> None:
+    outcome = run_cells(
+        isolation, "a = 1", "a.lr", {"source": "1/0", "metadata": {"tags": ["raises-exception"]}}, "a + 1"
+    )
+    assert outcome.run.status == "cell_error"
+    assert outcome.run.reason == "cell 2 raised AttributeError"
+    assert [(error.cell, error.name) for error in outcome.run.errors] == [(1, "AttributeError")]
+    assert "optimizer.learning_rate" in outcome.run.errors[0].advice
+    assert text_of(outcome.notebook.cells[3]) == "2"
+    assert outcome.run.cells_run == outcome.run.cells_total == 4
+    assert outcome.run.isolation == isolation.name
+    assert outcome.run.peak_memory_mib is not None
+    assert outcome.run.peak_memory_mib > 20
+    assert marks
+
+
+def test_the_cell_map_passes_over_what_is_not_executed(bubblewrap: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(bubblewrap, "", "x = 1", {"source": "1/0", "metadata": {"tags": ["otter_ignore"]}}, "x")
+    assert outcome.run.cell_map == (1, 3)
+    assert outcome.run.cells_total == 2
+    assert outcome.run.status == "completed"
+    assert outcome.run.reason == ""
+    assert outcome.notebook.cells[3].execution_count == 2
+
+
+BUSY = {
+    "a loop": "while True: pass",
+    "a child": "!sleep 1000",
+    "native code": "import threading; threading.Event().wait()",
+}
+
+
+@pytest.mark.parametrize("busy", BUSY)
+def test_a_busy_cell_is_interrupted_and_the_kernel_lives_on(busy: str, bubblewrap: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(bubblewrap, BUSY[busy], "print('never')", time=2.5, finish_code="open('finished', 'w').close()")
+    assert outcome.run.status == "timeout"
+    assert outcome.run.reason == "the notebook's 2 seconds were over in cell 1"
+    assert [(error.cell, error.name) for error in outcome.run.errors] in ([(0, "KeyboardInterrupt")], [])
+    assert (outcome.work / "finished").exists()
+    assert outcome.notebook.cells[1].outputs == []
+    assert outcome.run.cells_run == 1
+
+
+def test_an_interrupt_reaches_a_kernel_without_isolation(run_cells: Cells, marks: list[str]) -> None:
+    outcome = run_cells(NoIsolation(), "import time\nprint('here')\ntime.sleep(1000)", time=2.5)
+    assert outcome.run.errors[0].name == "KeyboardInterrupt"
+    assert "here" in text_of(outcome.notebook.cells[0])
+    assert marks
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "none"], indirect=True)
+def test_a_cell_that_will_not_yield_is_killed(isolation: Isolation, run_cells: Cells, marks: list[str]) -> None:
+    stubborn = """
+import signal, subprocess
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
+subprocess.Popen(["sleep", "1000"], start_new_session=True)
+print("before", flush=True)
+while True: pass
+"""
+    begun = time.monotonic()
+    outcome = run_cells(isolation, stubborn, "print('never')", time=2.5, grace_seconds=1.0)
+    assert outcome.run.status == "timeout"
+    assert "before" in text_of(outcome.notebook.cells[0])
+    assert outcome.run.errors[0].name == "KernelEnded"
+    assert time.monotonic() - begun < 12
+    assert marks
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "none"], indirect=True)
+def test_a_kernel_that_ends_itself_is_noticed_at_once(isolation: Isolation, run_cells: Cells, marks: list[str]) -> None:
+    outcome = run_cells(isolation, "print('so far', flush=True)", "import os; os._exit(3)", "print('never')")
+    assert outcome.run.status == "died"
+    assert outcome.run.reason == "the kernel ended by itself in cell 2 (exit code 3)"
+    assert outcome.run.seconds < 3
+    assert outcome.run.cells_run == 2
+    assert "so far" in text_of(outcome.notebook.cells[0])
+    assert marks
+
+
+def test_a_crash_in_native_code_is_called_one(bubblewrap: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(bubblewrap, "import ctypes; ctypes.string_at(0)")
+    assert outcome.run.status == "died"
+    assert "segmentation fault" in outcome.run.reason
+
+
+def test_a_memory_bomb_ends_with_the_status_memory(bubblewrap: Isolation, run_cells: Cells, marks: list[str]) -> None:
+    bomb = "held = []\nwhile True: held.append(b'x' * (8 << 20))"
+    outcome = run_cells(bubblewrap, bomb, memory=300 << 20)
+    assert outcome.run.status == "memory"
+    assert "300 MiB of memory" in outcome.run.reason
+    assert outcome.run.errors[0].cell == 0
+    assert marks
+
+
+def test_an_endless_printer_is_cut_while_it_prints(bubblewrap: Isolation, run_cells: Cells) -> None:
+    endless = "n = 0\nwhile True:\n    n += 1\n    print('line', n)"
+    outcome = run_cells(bubblewrap, endless, time=3, caps=OutputCaps(cell_text=10_000))
+    text = text_of(outcome.notebook.cells[0])
+    assert outcome.run.status == "timeout"
+    assert len(text) < 11_000
+    assert text.startswith("line 1\nline 2\n")
+    assert text.count("were cut here") == 1
+
+
+def test_a_hundred_thousand_displays_are_cut_while_they_come(bubblewrap: Isolation, run_cells: Cells) -> None:
+    many = "from IPython.display import display\nfor n in range(5_000): display(n)"
+    outcome = run_cells(bubblewrap, many, "print('after')", caps=OutputCaps(cell_outputs=50))
+    assert len(outcome.notebook.cells[0].outputs) == 51
+    assert "too many separate outputs" in text_of(outcome.notebook.cells[0])
+    assert text_of(outcome.notebook.cells[1]) == "after\n"
+
+
+def test_what_a_person_sees_of_outputs_is_what_is_kept(bubblewrap: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(
+        bubblewrap,
+        "import sys\nfor n in range(50): print(f'\\r{n} %', end='', flush=True)\nprint('\\nwarned', file=sys.stderr)",
+        "from IPython.display import clear_output, display\nprint('gone'); clear_output(); print('stays')",
+        "shown = display('first', display_id='d')",
+        "shown.update('second')",
+        "input('name?')",
+    )
+    first, cleared, display, _, asked = outcome.notebook.cells
+    assert "49 %" in text_of(first)
+    assert "48 %" not in text_of(first)
+    assert text_of(cleared) == "stays\n"
+    assert text_of(display) == "'second'"
+    assert asked.outputs[-1]["ename"] == "StdinNotImplementedError"
+    assert "input()" in outcome.run.errors[0].advice
+
+
+def test_a_message_too_large_for_the_grader_does_not_stop_the_notebook(
+    bubblewrap: Isolation, run_cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_MESSAGE_BYTES", 1 << 20)
+    outcome = run_cells(bubblewrap, "x = 'y' * (3 << 20)\nprint(x)", "print('after')")
+    assert outcome.run.cells_run == 2
+    assert len(text_of(outcome.notebook.cells[0])) < 1 << 20
+
+
+def test_the_submissions_files_are_copied_and_its_links_are_not(
+    bubblewrap: Isolation, run_cells: Cells, tmp_path: Path
+) -> None:
+    folder = tmp_path / "handed-in"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "a.csv").write_text("1,2\n")
+    (folder / "helpers.py").write_text("ANSWER = 42\n")
+    (folder / "random.py").write_text("raise RuntimeError('shadowed')\n")
+    (folder / "link").symlink_to("/etc/passwd")
+    outcome = run_cells(
+        bubblewrap,
+        "import os, random, helpers\nprint(sorted(os.listdir()), open('data/a.csv').read(), helpers.ANSWER)",
+        "open('data/a.csv', 'w').write('changed')",
+        files=folder,
+    )
+    assert outcome.run.status == "completed"
+    assert "['data', 'helpers.py', 'random.py'] 1,2\n 42" in text_of(outcome.notebook.cells[0])
+    assert (folder / "data" / "a.csv").read_text() == "1,2\n"
+    assert (outcome.work / "data" / "a.csv").read_text() == "changed"
+
+
+def test_a_submission_that_is_too_large_is_the_students_matter(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in" / "big").write_bytes(bytes(2000))
+    with pytest.raises(NotebookError, match="more than"):
+        runner.copy_submission(tmp_path / "in", tmp_path / "out", max_bytes=1000)
+
+
+def test_a_kernel_that_does_not_start_is_the_graders_failure(
+    bubblewrap: Isolation, run_cells: Cells, marks: list[str]
+) -> None:
+    with pytest.raises(SandboxError, match="No module named no_such_kernel"):
+        run_cells(bubblewrap, "1", kernel_module="no_such_kernel")
+    assert marks
+
+
+def test_a_python_that_is_none_is_the_graders_failure(bubblewrap: Isolation, tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    settings = RunSettings(kernel="/bin/false")
+    with pytest.raises(SandboxError, match="not a Python that runs"):
+        execute(ExecutionRequest(notebook, tmp_path / "s", bubblewrap, settings))
+
+
+def test_the_session_says_what_the_recorder_must_know(bubblewrap: Isolation, run_cells: Cells, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "public.txt").write_text("pixels")
+    code = """
+import json, os
+session = json.load(open(os.environ["GRADER_SESSION"]))
+print(json.dumps([session, os.environ["PYTHONHASHSEED"], open(session["data"] + "/public.txt").read()]))
+with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
+"""
+    begun = time.time()
+    outcome = run_cells(
+        bubblewrap, code, data=data, datasets=("mnist",), graded_dataset="mnist", dialect="keras2", seed=7, time=50
+    )
+    session, hash_seed, public = json.loads(text_of(outcome.notebook.cells[0]))
+    assert session["deadline"] - begun == pytest.approx(50, abs=3)
+    assert session["reserve"] == 5
+    assert (session["dialect"], session["seed"], session["datasets"]) == ("keras2", 7, ["mnist"])
+    assert (session["out"], session["data"]) == ("/record", "/data")
+    assert (hash_seed, public) == ("7", "pixels")
+    assert (outcome.out / "events.jsonl").read_text() == "{}"
+    assert outcome.run.dialect == "keras2"
+
+
+def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("#"), nbformat.v4.new_code_cell("1")])
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="stale")]
+    request = ExecutionRequest(
+        notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code="no_such_magic()"
+    )
+    outcome = execute(request, heard.append)
+    assert [(step.kind, step.cell, step.done) for step in heard] == [
+        ("started", None, 0),
+        ("cell", 1, 0),
+        ("finishing", None, 1),
+        ("ended", None, 1),
+    ]
+    assert outcome.problems == (
+        "the recorder could not close the record (NameError: name 'no_such_magic' is not defined)",
+    )
+    assert notebook.cells[1].outputs[0]["text"] == "stale"
+
+
+def test_a_kernel_that_hangs_at_the_end_is_not_waited_for(
+    bubblewrap: Isolation, run_cells: Cells, marks: list[str]
+) -> None:
+    outcome = run_cells(bubblewrap, "1", finish_code="import time; time.sleep(100)", finish_seconds=1)
+    assert outcome.run.status == "completed"
+    assert outcome.problems == ("the recorder did not close the record within 1 seconds",)
+    assert marks
+
+
+def test_a_kernel_that_talks_nonsense_only_hurts_itself(bubblewrap: Isolation, run_cells: Cells) -> None:
+    nonsense = """
+kernel = get_ipython().kernel
+for kind, content in (("stream", {}), ("display_data", {"data": 5}), ("error", {"ename": 1}), ("status", {})):
+    kernel.session.send(kernel.iopub_socket, kind, content=content, parent=kernel.get_parent("shell"))
+print("still here")
+"""
+    outcome = run_cells(bubblewrap, nonsense, "print('after')")
+    assert text_of(outcome.notebook.cells[0]).endswith("still here\n")
+    assert text_of(outcome.notebook.cells[1]) == "after\n"

@@ -1,0 +1,276 @@
+"""From findings to points."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.checks import all_checks, all_diagnostics
+from grader.checks.params import Params
+from grader.grading import grade, rejected, ungraded
+from grader.grading.grade import grade_json
+from grader.schema.base import Assurance, Pointer
+from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
+from grader.schema.evidence import Evidence
+from grader.schema.grade import Case, CheckSpec, Diagnostic, DiagnosticSpec, Finding, Grade, RoleMatch
+from tests.factories import (
+    a_case,
+    a_fit,
+    a_model,
+    a_rubric,
+    a_run,
+    a_stamp,
+    a_submission,
+    an_accuracy,
+    an_error,
+    an_evidence,
+)
+
+
+def says(finding: Finding) -> CheckSpec:
+    return CheckSpec(name="said", parameters=Params, run=lambda _case, _params: finding, doc="")
+
+
+def raising(error: Exception) -> CheckSpec:
+    def run(_case: Case, _params: Params) -> Finding:
+        raise error
+
+    return CheckSpec(name="broken", parameters=Params, run=run, doc="")
+
+
+PASSED = Finding(status="passed", message="all there", assurance=Assurance.VERIFIED)
+HALF = Finding(status="partial", fraction=0.5, message="half there", assurance=Assurance.RECORDED, advice="add labels")
+FAILED = Finding(status="failed", message="nothing there", advice="begin", evidence=(Pointer(cell=3),))
+CHECKS: Mapping[str, CheckSpec] = {"yes": says(PASSED), "half": says(HALF), "no": says(FAILED)}
+
+
+def grading(
+    *criteria: Mapping[str, Any],
+    checks: Mapping[str, CheckSpec] = CHECKS,
+    evidence: Evidence | None = None,
+    **more: Any,
+) -> Grade:
+    case = a_case(evidence, a_rubric(*criteria))
+    return grade(
+        case,
+        submission=a_submission(),
+        stamp=a_stamp(),
+        **({"checks": checks, "diagnostics": {}, "reference": None} | more),
+    )
+
+
+def one(points: float = 10, **keys: Any) -> dict[str, Any]:
+    return {"id": f"c{abs(hash(str(keys))) % 999_999}", "points": points, **keys}
+
+
+def test_points_follow_the_finding() -> None:
+    graded = grading(one(check="yes"), one(check="half"), one(check="no"))
+    assert [c.points for c in graded.criteria] == [10, 5, 0]
+    assert (graded.score, graded.max_score, graded.pending) == (15, 30, 0)
+
+
+def test_a_manual_criterion_waits_and_is_no_loss_yet() -> None:
+    graded = grading(one(check="yes"), one(5, manual={"guide": "Is it right?"}))
+    assert (graded.score, graded.max_score, graded.pending) == (10, 15, 5)
+    assert graded.criteria[1].status == "pending"
+    assert "Is it right?" in graded.criteria[1].message
+
+
+def test_the_best_of_any_of_counts() -> None:
+    graded = grading(one(any_of=[{"check": "no"}, {"check": "half"}, {"check": "yes"}]))
+    assert graded.criteria[0].status == "passed"
+    assert graded.criteria[0].message == "all there"
+
+
+def test_the_worst_of_all_of_counts_and_every_lack_is_said() -> None:
+    graded = grading(one(all_of=[{"check": "yes"}, {"check": "half"}, {"check": "no"}]))
+    (criterion,) = graded.criteria
+    assert (criterion.status, criterion.points) == ("failed", 0)
+    assert criterion.message == "half there nothing there"
+    assert criterion.assurance is Assurance.RECORDED
+    assert criterion.evidence == (Pointer(cell=3),)
+
+
+def test_a_bonus_comes_on_top_of_the_maximum() -> None:
+    graded = grading(one(check="yes"), one(3, check="yes", bonus=True))
+    assert (graded.score, graded.max_score) == (13, 10)
+
+
+def test_a_criterion_without_points_is_advice_only() -> None:
+    graded = grading(one(check="yes"), one(0, check="no", advice="Try it."))
+    assert (graded.score, graded.max_score) == (10, 10)
+    assert graded.criteria[1].advice == "Try it. begin"
+
+
+def test_advice_is_given_only_to_those_who_missed_something() -> None:
+    graded = grading(
+        one(check="yes", advice="A"), one(check="half", advice="B"), one(manual={"guide": "g"}, advice="C")
+    )
+    assert [c.advice for c in graded.criteria] == ["", "B add labels", ""]
+
+
+def test_hidden_criteria_are_marked_and_count() -> None:
+    graded = grading(one(check="yes", hidden=True))
+    assert graded.criteria[0].hidden
+    assert graded.score == 10
+
+
+def test_a_criterion_without_a_title_is_called_by_its_id() -> None:
+    assert grading({"id": "shape", "points": 1, "check": "yes"}).criteria[0].title == "shape"
+
+
+def test_points_are_rounded_half_up_to_cents() -> None:
+    third = Finding(status="partial", fraction=1 / 3, message="a third")
+    eighth = Finding(status="partial", fraction=0.0125, message="little")
+    graded = grading(one(10, check="a"), one(1, check="b", title="b"), checks={"a": says(third), "b": says(eighth)})
+    assert [c.points for c in graded.criteria] == [3.33, 0.01]
+    assert graded.score == 3.34
+
+
+def test_a_status_and_its_fraction_cannot_disagree() -> None:
+    odd = Finding(status="failed", fraction=0.9, message="no")
+    assert grading(one(check="odd"), checks={"odd": says(odd)}).score == 0
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), NotebookError("not JSON")])
+def test_a_check_that_raises_is_the_graders_failure_and_no_score(error: Exception) -> None:
+    with pytest.raises(HarnessError, match="check 'broken' failed") as caught:
+        grading(one(check="broken"), checks={"broken": raising(error)})
+    assert "criterion" in caught.value.where
+    assert caught.value.exit_code == 3
+
+
+def test_a_check_that_names_the_graders_failure_is_passed_on() -> None:
+    with pytest.raises(PredictorError, match="no memory"):
+        grading(one(check="broken"), checks={"broken": raising(PredictorError("no memory"))})
+
+
+def test_a_diagnostic_that_raises_is_the_graders_failure() -> None:
+    def run(_case: Case) -> tuple[Diagnostic, ...]:
+        raise KeyError("x")
+
+    with pytest.raises(HarnessError, match="diagnostic 'd' failed"):
+        grading(one(check="yes"), diagnostics={"d": DiagnosticSpec(id="d", run=run, doc="")})
+
+
+def test_an_unknown_check_is_a_rubric_error() -> None:
+    with pytest.raises(RubricError, match="unknown check 'perhaps'"):
+        grading(one(check="perhaps"))
+
+
+def test_wrong_parameters_are_a_rubric_error() -> None:
+    with pytest.raises(RubricError, match="wrong parameters"):
+        grading({"id": "a", "points": 1, "check": "yes", "with": {"x": 1}})
+
+
+def test_the_same_note_stands_once_and_many_alike_are_counted() -> None:
+    def run(_case: Case) -> tuple[Diagnostic, ...]:
+        return tuple(Diagnostic(id="d", title="t", cell=n // 2, message="m.", advice="a") for n in range(16))
+
+    graded = grading(one(check="yes"), diagnostics={"d": DiagnosticSpec(id="d", run=run, doc="")})
+    assert [note.cell for note in graded.diagnostics] == [0, 1, 2, 3, 4]
+    assert graded.diagnostics[-1].message == "m. The same stands in 3 more places."
+
+
+def test_the_grade_tells_the_networks_and_the_execution() -> None:
+    evidence = an_evidence(run=a_run(status="cell_error", errors=(an_error(2),)))
+    case = a_case(evidence, None, cnn=RoleMatch(role="cnn", model="m1"))
+    graded = grade(
+        case, submission=a_submission(), stamp=a_stamp(), checks=all_checks(), diagnostics={}, reference=evidence
+    )
+    told = json.loads(grade_json(graded))
+    assert told["models"][0]["roles"] == ["cnn"]
+    assert told["models"][0]["layers"][0]["class"] == "Conv2D"
+    assert told["models"][0]["accuracy"]["mnist/test"]["value"] == 0.991
+    assert told["execution"]["errors"][0]["cell"] == 2
+    assert told["execution"]["status"] == "cell_error"
+    assert told["reference"]["epochs"] == 4
+    assert told["reference"]["accuracy"]["mnist/test"]["correct"] == 9_910
+
+
+def test_the_reference_is_compared_with_the_network_of_the_first_role() -> None:
+    evidence = an_evidence(
+        models=(a_model(), a_model(model_id="m2", parameters=7)),
+        fits=(a_fit(), a_fit(model="m2", event=30)),
+        accuracies=(an_accuracy(), an_accuracy(9_000, model="m2")),
+    )
+    rubric = a_rubric(roles={"first": {"pick": "first"}})
+    case = a_case(evidence, rubric, first=RoleMatch(role="first", model="m1"))
+    graded = grade(
+        case, submission=a_submission(), stamp=a_stamp(), checks=all_checks(), diagnostics={}, reference=evidence
+    )
+    assert graded.reference is not None
+    assert graded.reference.parameters == 7
+    assert graded.reference.comparison["accuracy"]["mnist/test"]["difference"] == 0.091
+
+
+def test_a_failure_of_the_grader_has_no_score() -> None:
+    rubric = a_rubric(one(check="runs"), one(manual={"guide": "g"}))
+    graded = ungraded(a_submission(), a_stamp(), HarnessError("the sandbox did not start"), rubric)
+    assert (graded.status, graded.score, graded.max_score, graded.pending) == ("not_graded", None, 20, 0)
+    assert "sandbox did not start" in (graded.reason or "")
+    assert {c.status for c in graded.criteria} == {"skipped"}
+
+
+def test_a_file_that_is_no_notebook_gets_nothing_and_the_reason() -> None:
+    rubric = a_rubric(one(check="runs"), one(manual={"guide": "g"}))
+    graded = rejected(a_submission(), a_stamp(), rubric, NotebookError("the file is not JSON"))
+    assert (graded.status, graded.score, graded.max_score, graded.pending) == ("graded", 0, 20, 0)
+    assert all(c.status == "failed" and "the file is not JSON" in c.message for c in graded.criteria)
+    assert all("Jupyter" in c.advice for c in graded.criteria)
+
+
+def test_a_diverged_loss_is_null_in_the_grade() -> None:
+    evidence = an_evidence(fits=(a_fit(history={"loss": (1.0, float("nan"))}),))
+    graded = grading(one(check="runs"), checks=all_checks(), evidence=evidence, reference=evidence)
+    text = grade_json(graded).decode()
+    assert "NaN" not in text
+    assert json.loads(text)["reference"]["comparison"]["curves"]["student"]["loss"] == [1.0, None]
+
+
+FINDINGS = st.builds(
+    Finding,
+    status=st.sampled_from(["passed", "partial", "failed", "skipped"]),
+    fraction=st.floats(0, 1),
+    message=st.text(max_size=20),
+)
+POINTS = st.floats(0, 1000).map(lambda value: round(value, 3))
+
+
+@given(st.lists(st.tuples(POINTS, FINDINGS, st.booleans()), min_size=1, max_size=8))
+def test_the_score_lies_between_nothing_and_everything(lines: list[tuple[float, Finding, bool]]) -> None:
+    checks = {f"c{n}": says(finding) for n, (_, finding, _) in enumerate(lines)}
+    criteria = [
+        {"id": f"c{n}", "points": points, "check": f"c{n}", "bonus": bonus}
+        for n, (points, _, bonus) in enumerate(lines)
+    ]
+    graded = grading(*criteria, checks=checks)
+    assert graded.score is not None
+    bonus = sum(c.max_points for c in graded.criteria if c.bonus)
+    assert 0 <= graded.score <= graded.max_score + bonus + 0.01 * len(lines)
+    assert all(0 <= c.points <= c.max_points for c in graded.criteria)
+    assert graded.score == pytest.approx(sum(c.points for c in graded.criteria))
+
+
+RUBRIC_CHECKS: tuple[dict[str, Any], ...] = (
+    {"check": "runs"},
+    {"check": "accuracy", "with": {"at_least": 0.99, "partial_from": 0.97}},
+    {"check": "plots", "with": {"metric": "loss"}},
+    {"check": "trained", "with": {"only_split": "train", "partial": True}},
+    {"check": "has_layer", "with": {"layer": "any_dropout", "before": "Dense"}},
+)
+
+
+@given(st.integers(0, 10_000), st.lists(st.sampled_from(RUBRIC_CHECKS), min_size=1, max_size=4), st.booleans())
+def test_grading_again_gives_the_same_bytes(correct: int, tests: list[dict[str, Any]], best: bool) -> None:  # noqa: FBT001 - hypothesis draws it
+    evidence = an_evidence(accuracies=(an_accuracy(correct),))
+    kept = Evidence.model_validate_json(evidence.model_dump_json())
+    criteria = [one(any_of=tests) if best else one(all_of=tests)]
+    more: dict[str, Any] = {"checks": all_checks(), "diagnostics": all_diagnostics()}
+    first = grading(*criteria, evidence=evidence, reference=evidence, **more)
+    again = grading(*criteria, evidence=kept, reference=kept, **more)
+    assert grade_json(first) == grade_json(again)
+    assert Grade.model_validate_json(grade_json(first)).score == first.score

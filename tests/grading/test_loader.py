@@ -1,0 +1,203 @@
+"""Reading rubric files, and saying what is wrong with them."""
+
+import hashlib
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.checks import all_checks
+from grader.grading import load_rubric, read_rubric
+from grader.schema.errors import RubricError
+
+GOOD = """\
+version: 1
+id: sample
+title: A sample
+dataset: mnist
+roles:
+  cnn: {has_layer: Conv2D, pick: last_trained}
+criteria:
+  - id: accuracy
+    points: 40
+    check: accuracy
+    with: {model: cnn, at_least: 0.99, partial_from: 0.97}
+  - id: sketch
+    points: 5
+    manual: {guide: Is there one?}
+"""
+
+
+def errors(text: str) -> list[str]:
+    """Each error of a rubric, as `line:column: message`."""
+    with pytest.raises(RubricError) as caught:
+        read_rubric(dedent(text).encode(), all_checks(), name="r.yaml")
+    if caught.value.where != "r.yaml":
+        return [f"{caught.value.where.removeprefix('r.yaml:')}: {caught.value.message}"]
+    first, *others = caught.value.message.splitlines()
+    assert first.endswith("errors")
+    return [other.removeprefix("r.yaml:") for other in others]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new, 1)
+
+
+def test_a_good_rubric_is_read_with_the_digest_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "sample.yaml"
+    path.write_text(GOOD)
+    loaded = load_rubric(path, all_checks())
+    assert loaded.rubric.max_score == 45
+    assert loaded.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
+    assert loaded.path == path
+
+
+def test_a_missing_file_is_a_rubric_error(tmp_path: Path) -> None:
+    with pytest.raises(RubricError, match="cannot be read: No such file"):
+        load_rubric(tmp_path / "none.yaml", all_checks())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("title: A", "titel: A", "3:1: unknown key 'titel'; did you mean 'title'?"),
+        ("version: 1", "version: 2", "1:10: version 2 is not known; this grader reads version 1"),
+        ("check: accuracy", "check: acuracy", "10:12: unknown check 'acuracy'; did you mean 'accuracy'?"),
+        ("at_least", "atleast", "11:24: check 'accuracy': unknown key 'atleast'; did you mean 'at_least'?"),
+        ("model: cnn", "model: cmm", "11:19: unknown role 'cmm'; did you mean 'cnn'?"),
+        ("0.99", "'0.99'", "11:34: check 'accuracy': `at_least`: should be a valid number"),
+        ("0.99", "99", "11:34: check 'accuracy': `at_least`: should be less than or equal to 1"),
+        ("points: 5", "points: many", "13:13: `points`: should be a valid number, unable to parse string as a number"),
+        ("id: sketch", "id: accuracy", "12:9: two criteria have the id 'accuracy' (the first in line 8)"),
+        ("points: 40", "points: 40\n    points: 4", "10:5: the key 'points' stands here twice (first in line 9)"),
+        ("pick: last_trained", "pick: lst", "did you mean 'last'?"),
+        ("has_layer", "has_layr", "6:9: unknown key 'has_layr'; did you mean 'has_layer'?"),
+        ("    points: 5", "\tpoints: 5", "13:1: a tab stands here; YAML is indented with spaces only"),
+        ("dataset: mnist\n", "", "1:1: the key 'dataset' is missing"),
+        ("id: sample", "id: Sample", "2:5: `id` is 'Sample', but must be lower-case letters"),
+        ("manual: {guide: Is there one?}", "hidden: true", "exactly one of check, any_of, all_of, manual"),
+        ("title: A sample", "title: 2026-01-01\nrun: {time: 90 minutes}", "'90 minutes' is not a duration"),
+        ("title: A sample", "title: A\nrun: {dialect: kers3}", "did you mean 'keras3'?"),
+    ],
+)
+def test_a_mistake_is_said_with_its_line_and_the_nearest_name(old: str, new: str, expected: str) -> None:
+    assert any(expected in said for said in errors(changed(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "the file is empty"),
+        ("# only a comment\n", "the file is empty"),
+        ("- 1\n", "a rubric is a mapping"),
+        ("a: b: c", "not YAML"),
+        ("a: &x [*x]", "an alias that contains itself"),
+        ("[" * 2000, "nested too deeply"),
+        ("a: !!python/object:os.system x", "are not read"),
+        ("<<: {a: 1}", "merge keys"),
+        ("? [a]\n: 1", "a key is a word"),
+        ("a: 1\n---\nb: 2", "not YAML"),
+    ],
+)
+def test_what_is_no_rubric_at_all_is_said(text: str, expected: str) -> None:
+    assert any(expected in said for said in errors(text))
+
+
+def test_several_mistakes_are_said_at_once() -> None:
+    text = GOOD.replace("title", "titel").replace("model: cnn", "model: dnn").replace("check: acc", "check: axx")
+    assert len(errors(text)) >= 4
+
+
+def test_missing_parameters_are_said_at_the_check() -> None:
+    text = changed("    with: {model: cnn, at_least: 0.99, partial_from: 0.97}\n", "")
+    assert errors(text) == ["10:12: check 'accuracy': `with` is missing, and 'at_least' in it"]
+
+
+def test_tests_inside_any_of_are_checked_like_others() -> None:
+    text = changed(
+        "    check: accuracy\n    with: {model: cnn, at_least: 0.99, partial_from: 0.97}\n",
+        "    any_of:\n      - check: runs\n      - {check: input_shape, with: {shape: [28, x, 1]}}\n",
+    )
+    (said,) = errors(text)
+    assert said.startswith("12:47: check 'input_shape': `shape.2`: should be a valid integer")
+
+
+def test_a_misspelt_layer_is_said_where_it_stands() -> None:
+    text = changed("check: accuracy", "check: has_layer").replace("at_least: 0.99, partial_from: 0.97", "layer: Dens")
+    (said,) = errors(text)
+    assert said.startswith("11:31: check 'has_layer': `layer`: Keras has no layer 'Dens'; did you mean 'Dense'?")
+
+
+def test_aliases_of_aliases_end_soon() -> None:
+    lines = ["a0: &a0 [1, 1]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 25)]
+    assert any("too large" in said for said in errors("\n".join(lines)))
+
+
+def test_a_file_of_another_encoding_is_said() -> None:
+    with pytest.raises(RubricError, match="not UTF-8") as caught:
+        read_rubric(b"version: 1\ntitle: \xff", all_checks(), name="r.yaml")
+    assert caught.value.where == "r.yaml:2"
+
+
+def test_a_huge_file_is_refused() -> None:
+    with pytest.raises(RubricError, match="larger than 1 MiB"):
+        read_rubric(b"#" * (1 << 20) + b"\n", all_checks())
+
+
+def attempt(content: bytes) -> None:
+    """Reading gives a rubric or a rubric error, and never anything else."""
+    try:
+        rubric = read_rubric(content, all_checks(), name="r.yaml")
+    except RubricError as error:
+        assert error.where.startswith("r.yaml")  # noqa: PT017 - either outcome is right, and this one has a place
+        assert error.message
+    else:
+        assert rubric.version == 1
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ("version", "id", "title", "dataset", "run", "roles", "criteria", "reference", "datasets")
+CRITERION_KEYS = ("id", "points", "check", "with", "any_of", "all_of", "manual", "advice", "hidden", "bonus")
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_rubric_or_a_rubric_error(text: str) -> None:
+    attempt(text.encode("utf-8", "surrogatepass"))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_rubric_or_a_rubric_error(content: bytes) -> None:
+    attempt(content)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), PLAIN), st.lists(st.dictionaries(st.sampled_from(CRITERION_KEYS), PLAIN)))
+def test_any_values_under_the_right_keys_are_a_rubric_or_a_rubric_error(
+    values: dict[str, object], criteria: list[dict[str, object]]
+) -> None:
+    attempt(yaml.safe_dump({**values, "criteria": criteria}).encode())
+
+
+@given(st.sampled_from(sorted(all_checks())), st.dictionaries(st.text(max_size=10), PLAIN, max_size=3), PLAIN)
+@settings(max_examples=150)
+def test_any_parameters_of_a_check_are_a_rubric_or_a_rubric_error(
+    name: str, extra: dict[str, object], value: object
+) -> None:
+    fields = dict.fromkeys(all_checks()[name].parameters.model_fields, value)
+    rubric = yaml.safe_load(GOOD)
+    rubric["criteria"][0] |= {"check": name, "with": {**fields, **extra}}
+    attempt(yaml.safe_dump(rubric).encode())
+
+
+@given(st.data())
+def test_a_good_rubric_with_a_piece_cut_out_is_a_rubric_or_a_rubric_error(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(GOOD)))
+    stop = data.draw(st.integers(start, len(GOOD)))
+    attempt((GOOD[:start] + GOOD[stop:]).encode())

@@ -1,0 +1,167 @@
+"""The rubric of the first assignment, on notebooks as students hand them in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.checks import all_checks, all_diagnostics
+from grader.grading import grade, load_rubric
+from grader.schema.base import Assurance
+from grader.schema.evidence import Evidence
+from grader.schema.grade import Case, Grade, RoleMatch
+from tests.factories import (
+    HISTORY,
+    a_cell,
+    a_compile,
+    a_figure,
+    a_fit,
+    a_model,
+    a_run,
+    a_stamp,
+    a_submission,
+    an_accuracy,
+    an_array,
+    an_error,
+    an_evidence,
+    conv,
+    dense,
+    dropout,
+    layer,
+    rows,
+)
+
+RUBRIC = load_rubric(Path(__file__).parent.parent.parent / "rubrics" / "mnist-cnn.yaml", all_checks()).rubric
+REPORT = (
+    "Two convolutions with 16 and 32 filters find strokes and shapes, max pooling after each makes the maps smaller, "
+    "batch normalisation keeps the scale, dropout before the output prevents overfitting, and softmax turns ten "
+    "numbers into probabilities. The learning curve of the loss falls quickly in the first epoch and then slowly; the "
+    "validation accuracy stays close to the training accuracy, so nothing is overfitted yet."
+)
+TEXT = a_cell(7, REPORT, "markdown")
+
+
+def judged(evidence: Evidence) -> Grade:
+    trained = evidence.fits[-1].model if evidence.fits else None
+    message = "" if trained else "no network is the `network` that is meant (trained)"
+    case = Case(evidence, RUBRIC, {"network": RoleMatch(role="network", model=trained, message=message)})
+    return grade(
+        case,
+        submission=a_submission(),
+        stamp=a_stamp(),
+        checks=all_checks(),
+        diagnostics=all_diagnostics(),
+        reference=an_evidence(),
+    )
+
+
+def missed(graded: Grade) -> set[str]:
+    return {c.id for c in graded.criteria if c.status not in {"passed", "pending"}}
+
+
+def notes(graded: Grade) -> set[str]:
+    return {note.id for note in graded.diagnostics}
+
+
+def test_it_is_worth_a_hundred_points() -> None:
+    assert RUBRIC.max_score == 100
+    assert sum(c.points for c in RUBRIC.criteria if c.manual) == 15
+
+
+def test_every_criterion_a_check_judges_has_advice() -> None:
+    assert [c.id for c in RUBRIC.criteria if not c.manual and not c.advice] == []
+
+
+def test_a_good_notebook_gets_everything_but_what_a_person_judges() -> None:
+    graded = judged(an_evidence(cells=(TEXT,)))
+    assert missed(graded) == set()
+    assert notes(graded) == set()
+    assert (graded.score, graded.pending) == (85, 15)
+
+
+def test_one_convolution_gets_most_of_the_accuracy() -> None:
+    model = a_model(conv(16), layer("MaxPooling2D"), layer("Flatten"), dense(48, "relu"), dropout(0.3), dense(10))
+    evidence = an_evidence(
+        cells=(TEXT,),
+        models=(model,),
+        compiles=(a_compile(from_logits=True),),
+        accuracies=(an_accuracy(9_850),),
+        figures=(a_figure(HISTORY["accuracy"], xlabel="", ylabel=""),),
+    )
+    graded = judged(evidence)
+    assert missed(graded) == {"accuracy", "loss-curve", "accuracy-curve"}
+    assert next(c.points for c in graded.criteria if c.id == "accuracy") == 26.25
+    assert next(c.points for c in graded.criteria if c.id == "accuracy-curve") == 2.5
+    assert notes(graded) == {"figure-without-labels"}
+
+
+def test_a_flattened_network_misses_the_shape_and_the_convolution() -> None:
+    model = a_model(
+        dense(256, "relu", inputs=784, name="a"), dropout(0.2), dense(10, "softmax", inputs=256), input_shape=(784,)
+    )
+    test_images = a_fit(val_x=an_array(10_000, of=rows(test=10_000)))
+    graded = judged(an_evidence(cells=(TEXT,), models=(model,), fits=(test_images,), accuracies=(an_accuracy(9_800),)))
+    assert missed(graded) == {"input-shape", "convolution", "accuracy"}
+    assert notes(graded) == {"validation-on-test-set"}
+
+
+def test_an_unfinished_notebook_keeps_what_it_has() -> None:
+    evidence = an_evidence(
+        run=a_run(status="cell_error", errors=(an_error(4, "SyntaxError", "invalid syntax"),)),
+        cells=(a_cell(4, "history = ### YOUR CODE HERE", error="SyntaxError"), a_cell(6, "*your answer*", "markdown")),
+        fits=(),
+        accuracies=(),
+        figures=(),
+    )
+    graded = judged(evidence)
+    assert graded.score == 0
+    assert notes(graded) == {"unfinished-cell"}
+    assert all("SyntaxError" in c.message for c in graded.criteria if c.id == "input-shape")
+
+
+def test_a_printed_accuracy_without_training_earns_nothing_for_it() -> None:
+    invented = (0.95, 0.975, 0.984, 0.995)
+    evidence = an_evidence(
+        cells=(a_cell(3, "print('accuracy: 0.995')", output="accuracy: 0.995\n"), TEXT),
+        fits=(),
+        accuracies=(),
+        figures=(a_figure(invented),),
+    )
+    graded = judged(evidence)
+    assert graded.score == 10
+    assert missed(graded) >= {"accuracy", "accuracy-curve", "training-data"}
+    assert notes(graded) == {"printed-accuracy-contradicted"}
+
+
+@pytest.mark.parametrize(
+    ("change", "criterion"),
+    [
+        ({"x": an_array(70_000, of=rows(train=60_000, test=10_000))}, "training-data"),
+        ({"history": {"loss": (2.3, 2.4), "accuracy": (0.1, 0.1), "val_loss": (2.3, 2.3)}}, "training-data"),
+        ({"epochs_done": 1, "epochs_asked": 1}, "training-data"),
+        ({"validation": "none", "val_x": None, "history": {"loss": (2.0, 1.0)}}, "validation"),
+    ],
+)
+def test_each_flaw_of_a_training_is_missed_by_its_criterion(change: dict[str, Any], criterion: str) -> None:
+    assert criterion in missed(judged(an_evidence(cells=(TEXT,), fits=(a_fit(**change),))))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (conv(), dense(10, "softmax"), dropout(0.5)),
+        (dropout(0.2), conv(), dense(10, "softmax")),
+        (conv(), dropout(0.9), dense(10, "softmax")),
+        (conv(), dense(10, "softmax")),
+    ],
+)
+def test_dropout_in_the_wrong_place_or_dose_is_missed(layers: tuple[Any, ...]) -> None:
+    graded = judged(an_evidence(cells=(TEXT,), models=(a_model(*layers, input_shape=(28, 28, 1)),)))
+    assert missed(graded) == {"dropout"}
+
+
+def test_an_accuracy_that_was_only_recorded_counts_and_says_so() -> None:
+    graded = judged(an_evidence(cells=(TEXT,), accuracies=(an_accuracy(assurance=Assurance.RECORDED, note="custom"),)))
+    line = next(c for c in graded.criteria if c.id == "accuracy")
+    assert (line.status, line.assurance) == ("passed", Assurance.RECORDED)
+    assert "could not verify" in line.message

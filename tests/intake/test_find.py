@@ -1,0 +1,265 @@
+"""Finding submissions in what instructors name."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.intake.find import Found, Rejected, find_submissions, person_of, safe_id
+from grader.schema.errors import SubmissionPathError
+from grader.schema.submission import Submission
+
+
+def notebook(path: Path, code: str = "x = 1") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": (), "execution_count": None}
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}))
+    return path
+
+
+def text(path: Path, content: str = "x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def find(tmp_path: Path, *paths: Path) -> tuple[Found, ...]:
+    return find_submissions(paths, unpack_to=tmp_path / "unpacked")
+
+
+def zipped(folder: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    return target
+
+
+def submitted(found: tuple[Found, ...]) -> dict[str, Submission]:
+    return {item.id: item for item in found if isinstance(item, Submission)}
+
+
+def test_a_notebook_is_one_submission_without_a_folder(tmp_path: Path) -> None:
+    (found,) = find(tmp_path, notebook(tmp_path / "Ann Lee.ipynb"))
+    assert isinstance(found, Submission)
+    assert (found.id, found.student, found.folder, found.files) == ("Ann-Lee", "Ann Lee", None, ("Ann Lee.ipynb",))
+    assert len(found.sha256) == 64
+
+
+def test_a_folder_with_one_notebook_is_one_submission_with_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "ann"
+    notebook(folder / "work.ipynb")
+    text(folder / "data" / "x.csv")
+    text(folder / ".ipynb_checkpoints" / "work-checkpoint.ipynb")
+    (found,) = find(tmp_path, folder)
+    assert isinstance(found, Submission)
+    assert (found.id, found.folder, found.files) == ("ann", folder, ("data/x.csv", "work.ipynb"))
+
+
+def test_a_folder_of_notebooks_is_a_class(tmp_path: Path) -> None:
+    for name in ("bob", "ann", "cem"):
+        notebook(tmp_path / "class" / f"{name}.ipynb")
+    text(tmp_path / "class" / "data" / "x.csv")
+    found = submitted(find(tmp_path, tmp_path / "class"))
+    assert list(found) == ["ann", "bob", "cem"]
+    assert all(item.folder is None for item in found.values())
+
+
+def test_a_folder_of_folders_has_a_student_in_each_and_those_without_a_notebook_are_rejected(tmp_path: Path) -> None:
+    notebook(tmp_path / "class" / "ann" / "deep" / "work.ipynb")
+    notebook(tmp_path / "class" / "bob" / "work.ipynb")
+    text(tmp_path / "class" / "cem" / "report.pdf")
+    (tmp_path / "class" / "dan").mkdir()
+    found = find(tmp_path, tmp_path / "class")
+    assert [item.id for item in found] == ["ann", "bob", "cem", "dan"]
+    rejected = [item for item in found if isinstance(item, Rejected)]
+    assert [item.id for item in rejected] == ["cem", "dan"]
+    assert "report.pdf" in rejected[0].error.message
+    assert "nothing was handed in" in rejected[1].error.message
+
+
+def test_a_class_with_one_student_who_handed_in_no_notebook_is_no_error(tmp_path: Path) -> None:
+    text(tmp_path / "class" / "ann" / "report.pdf")
+    (found,) = find(tmp_path, tmp_path / "class")
+    assert isinstance(found, Rejected)
+    assert found.student == "ann"
+
+
+@pytest.mark.parametrize("make", ["missing", "empty", "only-litter", "only-files"])
+def test_where_nothing_was_handed_in_the_path_is_wrong(tmp_path: Path, make: str) -> None:
+    path = tmp_path / make
+    if make != "missing":
+        path.mkdir()
+    if make == "only-litter":
+        text(path / ".ipynb_checkpoints" / "a.ipynb")
+        text(path / "~b.ipynb")
+    if make == "only-files":
+        text(path / "notes.txt")
+    with pytest.raises(SubmissionPathError) as caught:
+        find(tmp_path, path)
+    assert str(path) in caught.value.where
+
+
+def test_another_file_named_directly_is_rejected_with_its_kind(tmp_path: Path) -> None:
+    (found,) = find(tmp_path, text(tmp_path / "work.py"))
+    assert isinstance(found, Rejected)
+    assert ".py" in found.error.message
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["submission.ipynb", "a.ipynb"], "submission.ipynb"),
+        (["work.ipynb", "work-Copy1.ipynb"], "work.ipynb"),
+        (["work.ipynb", "work (1).ipynb", "backup/work.ipynb", "work_old.ipynb"], "work.ipynb"),
+        (["short.ipynb", "long.ipynb"], "long.ipynb"),
+        (["deep/er/same1.ipynb", "same2.ipynb"], "same2.ipynb"),
+    ],
+)
+def test_of_several_notebooks_the_one_that_fits_best_is_executed(tmp_path: Path, names: list[str], chosen: str) -> None:
+    folder = tmp_path / "class" / "ann"
+    for name in names:
+        notebook(folder / name, "x = 1\n" * (50 if "long" in name or "Copy" in name else 1))
+    notebook(tmp_path / "class" / "bob" / "work.ipynb")
+    found = submitted(find(tmp_path, tmp_path / "class"))["ann"]
+    assert found.notebook == folder / chosen
+    assert found.files == tuple(sorted(names))
+
+
+def test_an_unreadable_notebook_beside_a_good_one_is_not_chosen(tmp_path: Path) -> None:
+    notebook(tmp_path / "c" / "ann" / "b.ipynb")
+    text(tmp_path / "c" / "ann" / "a.ipynb", "not json " * 1000)
+    notebook(tmp_path / "c" / "bob" / "b.ipynb")
+    assert submitted(find(tmp_path, tmp_path / "c"))["ann"].notebook.name == "b.ipynb"
+
+
+def test_an_nbgrader_tree_is_read_from_above_and_from_within(tmp_path: Path) -> None:
+    notebook(tmp_path / "course" / "submitted" / "ann" / "ps1" / "work.ipynb")
+    notebook(tmp_path / "course" / "submitted" / "bob" / "ps1" / "work.ipynb")
+    text(tmp_path / "course" / "submitted" / "bob" / "ps1" / "timestamp.txt")
+    text(tmp_path / "course" / "gradebook.db")
+    for path in (tmp_path / "course", tmp_path / "course" / "submitted"):
+        assert list(submitted(find(tmp_path, path))) == ["ann", "bob"]
+    notebook(tmp_path / "course" / "submitted" / "ann" / "ps2" / "work.ipynb")
+    found = submitted(find(tmp_path, tmp_path / "course"))
+    assert sorted(found) == ["ann-ps1", "ann-ps2", "bob-ps1"]
+    assert found["ann-ps2"].student == "ann"
+
+
+def test_moodle_names_tell_the_student_and_keep_namesakes_apart(tmp_path: Path) -> None:
+    for number in (11, 12):
+        notebook(tmp_path / "m" / f"Ann Lee_{number}_assignsubmission_file_" / "work.ipynb")
+    found = submitted(find(tmp_path, tmp_path / "m"))
+    assert {item.student for item in found.values()} == {"Ann Lee"}
+    assert sorted(found) == ["Ann-Lee-11", "Ann-Lee-12"]
+
+
+def test_one_moodle_student_alone_keeps_the_name(tmp_path: Path) -> None:
+    notebook(tmp_path / "m" / "Ann Lee_11_assignsubmission_file_" / "work.ipynb")
+    assert list(submitted(find(tmp_path, tmp_path / "m"))) == ["Ann-Lee-11"]
+
+
+def test_canvas_files_of_one_student_are_one_submission(tmp_path: Path) -> None:
+    notebook(tmp_path / "c" / "leeann_LATE_4711_90001_work.ipynb", "x = 1\n" * 9)
+    notebook(tmp_path / "c" / "leeann_LATE_4711_90002_other.ipynb")
+    notebook(tmp_path / "c" / "smithbo_4712_90003_work.ipynb")
+    found = submitted(find(tmp_path, tmp_path / "c"))
+    assert sorted(found) == ["leeann-4711", "smithbo-4712"]
+    assert found["leeann-4711"].notebook.name.endswith("work.ipynb")
+    assert len(found["leeann-4711"].files) == 2
+
+
+def test_a_gradescope_export_tells_names(tmp_path: Path) -> None:
+    root = tmp_path / "assignment_5_export"
+    notebook(root / "submission_71" / "work.ipynb")
+    notebook(root / "submission_72" / "work.ipynb")
+    names = "submission_71:\n  :submitters:\n  - :name: Ann Lee\n    :sid: '5'\n  :created_at: 2026-01-01\n"
+    text(root / "submission_metadata.yml", names)
+    found = submitted(find(tmp_path, root))
+    assert found["Ann-Lee-71"].student == "Ann Lee"
+    assert "submission_72" in found
+
+
+def test_zips_of_a_class_and_of_one_student_are_read(tmp_path: Path) -> None:
+    for name in ("ann", "bob"):
+        notebook(tmp_path / "class" / "submissions" / name / "work.ipynb")
+    found = submitted(find(tmp_path, zipped(tmp_path / "class", tmp_path / "all.zip")))
+    assert sorted(found) == ["ann", "bob"]
+    alone = zipped(tmp_path / "class" / "submissions" / "ann", tmp_path / "Cem Ak.zip")
+    assert [item.student for item in find(tmp_path, alone)] == ["Cem Ak"]
+
+
+def test_zips_inside_a_class_are_one_student_each_and_a_bad_one_is_rejected(tmp_path: Path) -> None:
+    notebook(tmp_path / "src" / "wrap" / "work.ipynb")
+    folder = tmp_path / "class"
+    folder.mkdir()
+    zipped(tmp_path / "src", folder / "ann.zip")
+    text(folder / "bob.zip", "no zip")
+    moodle = folder / "Cem Ak_7_assignsubmission_file_"
+    moodle.mkdir()
+    zipped(tmp_path / "src", moodle / "hand-in.zip")
+    found = {item.id: item for item in find(tmp_path, folder)}
+    assert sorted(found) == ["Cem-Ak-7", "ann", "bob"]
+    assert isinstance(found["bob"], Rejected)
+    assert isinstance(found["ann"], Submission)
+    assert isinstance(found["Cem-Ak-7"], Submission)
+
+
+def test_a_bad_zip_named_directly_is_rejected_and_one_without_a_notebook_too(tmp_path: Path) -> None:
+    text(tmp_path / "src" / "notes.txt")
+    for path in (text(tmp_path / "bad.zip", "no zip"), zipped(tmp_path / "src", tmp_path / "notes.zip")):
+        (found,) = find(tmp_path, path)
+        assert isinstance(found, Rejected)
+        assert found.id == path.stem
+        assert found.sha256
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    notebook(tmp_path / "elsewhere" / "secret.ipynb")
+    notebook(tmp_path / "class" / "ann" / "work.ipynb")
+    notebook(tmp_path / "class" / "bob" / "work.ipynb")
+    (tmp_path / "class" / "ann" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "class" / "eve").symlink_to(tmp_path / "elsewhere")
+    found = submitted(find(tmp_path, tmp_path / "class"))
+    assert list(found) == ["ann", "bob"]
+    assert found["ann"].files == ("work.ipynb",)
+
+
+def test_ids_are_unique_without_case_and_stable(tmp_path: Path) -> None:
+    paths = [notebook(tmp_path / folder / name) for folder in "ab" for name in ("Ann.ipynb", "ann.ipynb")]
+    ids = [item.id for item in find(tmp_path, *paths)]
+    assert len({name.casefold() for name in ids}) == 4
+    assert ids[0] == "Ann"
+    assert ids == [item.id for item in find(tmp_path, *paths)]
+    assert ids[:3] == [item.id for item in find(tmp_path, *paths[:3])]
+
+
+def test_the_same_notebook_named_twice_is_graded_once(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "ann.ipynb")
+    assert len(find(tmp_path, path, path, path)) == 1
+
+
+@given(st.text(max_size=200))
+def test_every_name_becomes_a_safe_folder_name(name: str) -> None:
+    result = safe_id(name)
+    assert 0 < len(result.encode()) <= 96
+    assert not set(result) & set("/\\. \x00")
+    assert result == safe_id(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "student"),
+    [
+        ("Ann Lee_11_assignsubmission_file_", "Ann Lee"),
+        ("Ann_von_Lee_11_assignsubmission_file_hw.ipynb", "Ann von Lee"),
+        ("anon_4711_90001_hw.ipynb", "anonymous 4711"),
+        ("leeann_4711_90001_hw.ipynb", "leeann"),
+        ("hw_1_2_final.ipynb", None),
+        ("my_work.ipynb", None),
+    ],
+)
+def test_names_of_platforms_are_read(name: str, student: str | None) -> None:
+    person = person_of(name)
+    assert (person.student if person else None) == student

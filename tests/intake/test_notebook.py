@@ -1,0 +1,303 @@
+"""Notebooks as students really hand them in."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.intake import notebook as module
+from grader.intake.notebook import foreign_language, normalise, read_notebook
+from grader.schema.errors import NotebookError
+
+
+def code(source: Any = "1 + 1", **more: Any) -> dict[str, Any]:
+    return {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None, **more}
+
+
+def book(*cells: Any, **more: Any) -> dict[str, Any]:
+    return {"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells": list(cells), **more}
+
+
+def write(folder: Path, content: Any) -> Path:
+    path = folder / "work.ipynb"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+def refused(folder: Path, content: Any) -> NotebookError:
+    with pytest.raises(NotebookError) as caught:
+        read_notebook(write(folder, content))
+    assert caught.value.advice
+    return caught.value
+
+
+def test_a_notebook_becomes_valid_4_5_with_ids_and_without_outputs(tmp_path: Path) -> None:
+    stream = {"output_type": "stream", "name": "stdout", "text": ["hello"]}
+    cells = [
+        code(["a = 1\n", "a"], outputs=[stream], execution_count=7),
+        {"cell_type": "markdown", "source": "# Title"},
+    ]
+    read = read_notebook(write(tmp_path, book(*cells)))
+    nbformat.validate(read)
+    assert (read.nbformat, read.nbformat_minor) == (4, 5)
+    assert read.cells[0].source == "a = 1\na"
+    assert read.cells[0].outputs == []
+    assert read.cells[0].execution_count == 7
+    assert len({cell.id for cell in read.cells}) == 2
+    assert read.metadata.kernelspec.name == "python3"
+
+
+def test_reading_twice_gives_the_same_ids(tmp_path: Path) -> None:
+    path = write(tmp_path, book(code(id="x"), code(id="x"), code(id="not valid!"), code()))
+    ids = [cell.id for cell in read_notebook(path).cells]
+    assert ids == [cell.id for cell in read_notebook(path).cells]
+    assert len(set(ids)) == 4
+    assert ids[0] == "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"   \n", "blank"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"import keras\nprint(1)\n", "Python script"),
+        (b"%PDF-1.7", "PDF"),
+        (b"version https://git-lfs.github.com/spec/v1\noid x", "Git LFS"),
+        (b'{"cells": [{"cell_type": "code", "sour', "ends in the middle"),
+        (b'{"cells": [,]}', "not JSON"),
+        (b"[1, 2]", "not a notebook"),
+        (b'{"a": 1}', "not a notebook"),
+        (b'"text"', "not a notebook"),
+        (b'{"cells": []}', "not a notebook"),
+        (b'{"cells": [], "nbformat": 99}', "format 99"),
+        (b'{"cells": [], "nbformat": "four"}', "format 'four'"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"cells":' + b'{"a":' * 50_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_notebook_is_refused_in_words(tmp_path: Path, content: bytes, words: str) -> None:
+    assert words in refused(tmp_path, content).message
+
+
+def test_a_merge_conflict_is_named_with_its_line(tmp_path: Path) -> None:
+    text = json.dumps(book(code()), indent=1).replace(' "metadata"', '<<<<<<< HEAD\n "metadata"', 1)
+    error = refused(tmp_path, text.encode())
+    assert "merge conflict" in error.message
+    line = text[: text.index("<<<<<<<")].count("\n") + 1
+    assert f"line {line}" in error.message
+
+
+def test_conflict_markers_inside_a_cell_are_the_students_text(tmp_path: Path) -> None:
+    read = read_notebook(write(tmp_path, book(code("s = '''\n<<<<<<< HEAD\n'''"))))
+    assert "<<<<<<<" in read.cells[0].source
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (book(), "no cells"),
+        (book(code(""), code("  \n")), "no code"),
+        (book({"cell_type": "markdown", "source": "only words", "metadata": {}}), "no code"),
+        (book(code(), {"cell_type": "slide", "source": ""}), "unknown type 'slide'"),
+        (book(code(), "text"), "not a cell"),
+        (book(code(5)), "not text"),
+        (book(code(["a", 5])), "not text"),
+    ],
+)
+def test_a_notebook_without_work_or_with_broken_cells_is_refused(tmp_path: Path, content: Any, words: str) -> None:
+    assert words in refused(tmp_path, content).message
+
+
+def test_a_broken_cell_is_named_as_people_count(tmp_path: Path) -> None:
+    assert refused(tmp_path, book(code(), {"cell_type": "slide"})).where == "cell 2"
+
+
+def test_a_notebook_of_version_3_is_brought_to_4(tmp_path: Path) -> None:
+    old = {
+        "nbformat": 3,
+        "nbformat_minor": 0,
+        "metadata": {"name": "x"},
+        "worksheets": [
+            {
+                "metadata": {},
+                "cells": [
+                    {"cell_type": "heading", "level": 2, "source": ["Title"], "metadata": {}},
+                    {"cell_type": "code", "language": "python", "input": ["x = 1"], "metadata": {}, "collapsed": False},
+                    {"cell_type": "code", "input": "y", "outputs": [{"output_type": "pyout", "text": "big" * 99}]},
+                ],
+            }
+        ],
+    }
+    read = read_notebook(write(tmp_path, old))
+    assert [cell.cell_type for cell in read.cells] == ["markdown", "code", "code"]
+    assert read.cells[0].source == "## Title"
+    assert [cell.source for cell in read.cells[1:]] == ["x = 1", "y"]
+
+
+@pytest.mark.parametrize("worksheets", [[{"cells": [5]}], 5, [{"cells": [{"cell_type": "code", "metadata": 5}]}], [7]])
+def test_a_broken_notebook_of_version_3_is_refused_in_words(tmp_path: Path, worksheets: Any) -> None:
+    assert refused(tmp_path, {"nbformat": 3, "worksheets": worksheets}).message
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ({"kernelspec": {"name": "ir", "language": "R", "display_name": "R"}}, "R"),
+        ({"kernelspec": {"name": "ir"}}, "R"),
+        ({"kernelspec": {"name": "julia-1.10"}}, "Julia"),
+        ({"language_info": {"name": "julia"}}, "Julia"),
+        ({"kernelspec": {"name": "xcpp17"}}, "C++"),
+        ({"kernelspec": {"name": "tf-gpu", "display_name": "Python (tf-gpu)"}}, None),
+        ({"kernelspec": {"name": "ir"}, "language_info": {"name": "python"}}, None),
+        ({"language_info": {"name": "ipython"}}, None),
+        ({"kernelspec": "broken"}, None),
+        ({}, None),
+    ],
+)
+def test_another_language_is_recognised(metadata: dict[str, Any], language: str | None) -> None:
+    assert foreign_language(metadata) == language
+
+
+def test_an_r_notebook_is_refused_with_advice(tmp_path: Path) -> None:
+    error = refused(tmp_path, book(code("x <- 1"), metadata={"kernelspec": {"name": "ir"}}))
+    assert "R" in error.message
+    assert "Python 3 kernel" in error.advice
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, [], "x", {"kernelspec": 5, "language_info": [], "title": 7, "authors": "x"}]
+)
+def test_missing_or_broken_metadata_does_not_matter(tmp_path: Path, metadata: Any) -> None:
+    content = book(code(metadata={"tags": "x", "collapsed": "yes", "name": ""}, execution_count="3"), metadata=metadata)
+    assert read_notebook(write(tmp_path, content)).cells[0].source == "1 + 1"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_other_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+    text = json.dumps(book(code("s = 'Grüße'")), ensure_ascii=False)
+    assert read_notebook(write(tmp_path, text.encode(encoding))).cells[0].source == "s = 'Grüße'"
+
+
+def test_half_characters_are_replaced_so_that_the_notebook_can_be_written(tmp_path: Path) -> None:
+    raw = json.dumps(book(code("s = 'X'"))).replace("X", "\\ud83d").encode()
+    source = read_notebook(write(tmp_path, raw)).cells[0].source
+    assert source.encode("utf-8").decode("utf-8") == "s = '\ufffd'"
+
+
+def test_of_duplicate_keys_the_last_counts_as_in_jupyter(tmp_path: Path) -> None:
+    raw = json.dumps(book(code("WHAT"))).replace('"source": "WHAT"', '"source": "first", "source": "last"').encode()
+    assert read_notebook(write(tmp_path, raw)).cells[0].source == "last"
+
+
+def test_attachments_of_text_cells_stay(tmp_path: Path) -> None:
+    cell = {
+        "cell_type": "markdown",
+        "source": "![x](attachment:x.png)",
+        "attachments": {"x.png": {"image/png": ["aa", "b"]}},
+    }
+    read = read_notebook(write(tmp_path, book(code(), cell)))
+    assert read.cells[1].attachments["x.png"]["image/png"] == "aab"
+
+
+def test_the_word_outputs_in_a_students_text_is_not_cut(tmp_path: Path) -> None:
+    source = 'd = {"outputs": [1, 2], "cells": [{"outputs": ["]"]}]}'
+    cells = [code(source, metadata={"outputs": [1]}), code(outputs=[{"data": {"text/plain": ['"]}[', "\\"]}}])]
+    read = read_notebook(write(tmp_path, book(*cells)))
+    assert read.cells[0].source == source
+    assert read.cells[1].outputs == []
+
+
+def test_a_notebook_over_the_cap_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "work.ipynb"
+    with path.open("wb") as file:
+        file.truncate((200 << 20) + 1)
+    with pytest.raises(NotebookError, match="200 MiB that are read"):
+        read_notebook(path)
+
+
+def test_a_notebook_large_without_its_outputs_is_refused(tmp_path: Path) -> None:
+    assert "even without its outputs" in refused(tmp_path, book(code("#" * (33 << 20)))).message
+
+
+def test_a_100_mb_notebook_of_outputs_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "work.ipynb"
+    image = (
+        b'{"output_type": "display_data", "metadata": {}, "data": {"image/png": "' + b"iVBORw0K" * 1_250_000 + b'"}}'
+    )
+    with path.open("wb") as file:
+        file.write(b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [')
+        for index in range(10):
+            file.write(b"," if index else b"")
+            file.write(b'{"cell_type": "code", "metadata": {}, "execution_count": 1, "source": "x = 1", "outputs": [')
+            file.write(image + b"]}")
+        file.write(b"]}")
+    assert path.stat().st_size > 100_000_000
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from grader.intake.notebook import read_notebook\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "book = read_notebook(Path(sys.argv[1]))\n"
+        "print(len(book.cells), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    cells, grown_kib = map(int, done.stdout.split())
+    assert cells == 10
+    assert grown_kib < 100 * 1024
+
+
+def test_signs_in_outputs_are_noted_before_they_are_cut(tmp_path: Path) -> None:
+    summary = "conv2d (Conv2D)              (None, 26, 26, 8)         80        \n"
+    history = "<tensorflow.python.keras.callbacks.History at 0x7f>"
+    outputs = [{"output_type": "stream", "name": "stdout", "text": [summary, history]}]
+    read = read_notebook(write(tmp_path, book(code(outputs=outputs))))
+    assert read.metadata.grader.output_signs == ["history-tensorflow-python", "table-keras2"]
+
+
+def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.ipynb", tmp_path):
+        with pytest.raises(NotebookError, match="cannot be read"):
+            read_notebook(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["cell_type", "source", "id", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=80)
+@given(
+    cells=st.lists(
+        JSON
+        | st.fixed_dictionaries(
+            {
+                "cell_type": st.sampled_from(["code", "markdown"]),
+                "source": JSON,
+                "metadata": JSON,
+                "id": JSON,
+                "attachments": JSON,
+            }
+        )
+    ),
+    metadata=JSON,
+)
+def test_whatever_stands_in_it_the_result_is_valid_or_refused(cells: list[Any], metadata: Any) -> None:
+    try:
+        result = normalise({"cells": cells, "metadata": metadata})
+    except NotebookError:
+        return
+    nbformat.validate(result)
+
+
+def test_the_module_says_what_it_offers() -> None:
+    assert all(hasattr(module, name) for name in module.__all__)

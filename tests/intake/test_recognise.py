@@ -1,0 +1,125 @@
+"""Which Keras a notebook was written for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.intake.notebook import OUTPUT_SIGNS
+from grader.intake.recognise import recognise_dialect, uses_torch
+
+OUTPUTS = {
+    "history-tensorflow-python": b"<tensorflow.python.keras.callbacks.History at 0x7f8>",
+    "history-keras2": b"<keras.callbacks.History at 0x7f8>",
+    "history-keras3": b"<keras.src.callbacks.history.History at 0x7f8>",
+    "backend-banner": b"Using TensorFlow backend.\\n",
+    "table-keras2": b"conv2d_3 (Conv2D)            (None, 26, 26, 8)         80        \\n",
+    "table-keras3": rb"\u2503\u001b[1m \u001b[0m\u001b[1mLayer (type)                   \u001b[0m",
+    "bar-keras2": b"1875/1875 [==============================] - 5s 3ms/step",
+    "bar-keras3": rb"\u001b[1m469/469\u001b[0m \u001b[32m\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501",
+}
+
+
+def book(*sources: str, **metadata: Any) -> dict[str, Any]:
+    cells = [{"cell_type": "code", "source": source, "metadata": {}} for source in sources]
+    return {"cells": cells, "metadata": metadata}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "opt = keras.optimizers.SGD(lr=0.1)",
+        "model.compile(Adam(lr=1e-3), 'mse')",
+        "opt = tf.keras.optimizers.Adam(decay=1e-6)",
+        "model.fit_generator(gen, epochs=3)",
+        "from keras.utils import np_utils",
+        "import keras.utils.np_utils",
+        "from keras.layers.normalization import BatchNormalization",
+        "from tensorflow.keras.layers.convolutional import Conv2D",
+        "plt.plot(history.history['acc'])",
+        "plt.plot(hist['val_acc'])",
+        "rates = history.history['lr']",
+        "from tensorflow.python.keras import layers",
+        "from keras.preprocessing.image import ImageDataGenerator",
+        "keras.optimizers.legacy.Adam(0.1)",
+        "sess = tf.Session()",
+        "K.set_value(model.optimizer.lr, 0.1)",
+        "%matplotlib inline\nmodel.predict_classes(x)",
+        "model.fit(x, y, nb_epoch=3)",
+        "print 'hello'\nmodel.compile(SGD(lr=0.1))",
+    ],
+)
+def test_forms_of_keras_2_are_recognised(source: str) -> None:
+    guess = recognise_dialect(book("import keras", source))
+    assert guess.dialect == "keras2"
+    assert any("cell 2" in reason for reason in guess.reasons)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import tensorflow as tf\nmodel = tf.keras.Sequential()",
+        "torch.optim.Adam(p, lr=0.1)",
+        "optimizer = optim.SGD(p, lr=0.1)",
+        "# opt = SGD(lr=0.1)",
+        "text = 'SGD(lr=0.1)'",
+        "from tensorflow.keras.preprocessing.image import ImageDataGenerator",
+        "model.compile(metrics=['acc'])\nplt.plot(history.history['acc'])",
+        "scores['acc'] = 1",
+        "%%bash\npython train.py lr=0.1",
+        "def broken(:",
+    ],
+)
+def test_without_a_sign_keras_3_is_assumed(source: str) -> None:
+    assert recognise_dialect(book(source)).dialect == "keras3"
+
+
+def test_keras_3s_own_modules_outweigh_an_old_habit() -> None:
+    guess = recognise_dialect(book("from keras import ops", "model.compile(Adam(lr=0.1))", "m.reset_states()"))
+    assert guess.dialect == "keras3"
+    assert guess.reasons == ("it imports `keras.ops` (cell 1)",)
+
+
+@pytest.mark.parametrize(("sign", "content"), OUTPUTS.items())
+def test_each_sign_in_outputs_is_seen_in_real_bytes_and_decides(sign: str, content: bytes) -> None:
+    assert [name for name, pattern in OUTPUT_SIGNS.items() if pattern.search(content)] == [sign]
+    guess = recognise_dialect(book("import keras", grader={"output_signs": [sign]}))
+    assert guess.dialect == ("keras3" if sign.endswith("keras3") else "keras2")
+
+
+def test_a_notebook_that_ran_on_keras_3_is_for_keras_3_however_old_its_habits() -> None:
+    guess = recognise_dialect(book("SGD(lr=0.1)", "m.fit_generator(g)", grader={"output_signs": ["table-keras3"]}))
+    assert guess.dialect == "keras3"
+
+
+@pytest.mark.parametrize(
+    ("version", "dialect"), [("3.6.9", "keras2"), ("3.7", "keras2"), ("3.11.2", "keras3"), ("", "keras3")]
+)
+def test_the_python_it_was_saved_with_tells(version: str, dialect: str) -> None:
+    assert recognise_dialect(book("import keras", language_info={"version": version})).dialect == dialect
+
+
+def test_every_sign_that_is_noted_has_a_meaning() -> None:
+    assert set(OUTPUTS) == set(OUTPUT_SIGNS)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import torch", True),
+        ("%matplotlib inline\nfrom torch import nn", True),
+        ("import torchvision.transforms as T\nprint 'old'", True),
+        ("import tensorflow as tf\n# import torch", False),
+        ("name = 'torch'", False),
+    ],
+)
+def test_torch_is_recognised_by_its_import(source: str, *, expected: bool) -> None:
+    assert uses_torch(book(source)) is expected
+
+
+def test_the_room_imports_no_other_room() -> None:
+    folder = Path(__file__).parents[2] / "grader" / "intake"
+    lines = [line for path in folder.glob("*.py") for line in path.read_text().splitlines() if "grader." in line]
+    imports = [line for line in lines if line.startswith(("from grader.", "import grader."))]
+    assert imports
+    assert all(line.startswith(("from grader.schema", "from grader.intake")) for line in imports)

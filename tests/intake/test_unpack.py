@@ -1,0 +1,120 @@
+"""Zips that strangers made."""
+
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.intake.unpack import Entry, Limits, plan_unpack, unpack_zip
+from grader.schema.errors import NotebookError
+
+
+def entry(name: str, size: int = 10, mode: int = 0) -> Entry:
+    return Entry(name=name, size=size, compressed=size, mode=mode)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "C:\\x", "\\\\host\\x", "a\\..\\..\\x", "."])
+def test_a_name_that_leads_out_of_the_folder_is_refused(name: str) -> None:
+    with pytest.raises(NotebookError, match="leads out of its folder"):
+        plan_unpack([entry(name)])
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
+def test_links_and_devices_are_left_out(kind: int) -> None:
+    plan = plan_unpack([entry("a.ipynb"), entry("odd", mode=kind | 0o777)])
+    assert plan.files == ((0, PurePosixPath("a.ipynb")),)
+    assert plan.skipped == ("odd",)
+
+
+def test_litter_is_left_out_and_windows_separators_are_understood() -> None:
+    names = ["__MACOSX/._a.ipynb", ".ipynb_checkpoints/a.ipynb", "~$a.docx", "work\\a.ipynb", "work/"]
+    plan = plan_unpack([entry(name) for name in names])
+    assert plan.files == ((3, PurePosixPath("work/a.ipynb")),)
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([entry(str(n)) for n in range(4)], "4 members"),
+        ([entry("a", size=2000)], "unpacks to"),
+        ([Entry(name="a", size=900, compressed=1)], "made to fill a disk"),
+        ([Entry(name="a", size=1, compressed=1, encrypted=True)], "encrypted"),
+    ],
+)
+def test_too_much_or_encrypted_is_refused(entries: list[Entry], words: str) -> None:
+    with pytest.raises(NotebookError, match=words):
+        plan_unpack(entries, Limits(total=1000, count=3, ratio=10, free=100))
+
+
+@given(st.lists(st.text(min_size=1, max_size=30), max_size=6))
+def test_whatever_the_names_nothing_leads_out(names: list[str]) -> None:
+    try:
+        plan = plan_unpack([entry(name) for name in names])
+    except NotebookError:
+        return
+    for _, path in plan.files:
+        assert not path.is_absolute()
+        assert ".." not in path.parts
+
+
+def test_a_zip_is_unpacked_once_and_whole(tmp_path: Path) -> None:
+    archive = tmp_path / "work.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a/b.ipynb", "{}")
+        file.writestr("data.csv", "1,2")
+    folder = unpack_zip(archive, tmp_path / "out")
+    assert (folder / "a" / "b.ipynb").read_text() == "{}"
+    assert (folder / "data.csv").read_text() == "1,2"
+    assert unpack_zip(archive, tmp_path / "out") == folder
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [folder.name]
+
+
+def test_a_link_in_a_real_zip_does_not_appear(tmp_path: Path) -> None:
+    archive = tmp_path / "work.zip"
+    link = zipfile.ZipInfo("secret")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(link, "/etc/passwd")
+        file.writestr("a.ipynb", "{}")
+    folder = unpack_zip(archive, tmp_path / "out")
+    assert [path.name for path in folder.iterdir()] == ["a.ipynb"]
+
+
+def test_a_damaged_zip_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    archive = tmp_path / "work.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.ipynb", "x" * 5000)
+        file.writestr("b.ipynb", "y" * 5000)
+    content = bytearray(archive.read_bytes())
+    content[45:55] = b"\xff" * 10
+    archive.write_bytes(bytes(content))
+    with pytest.raises(NotebookError, match="damaged"):
+        unpack_zip(archive, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_file_that_is_no_zip_is_told(tmp_path: Path) -> None:
+    archive = tmp_path / "work.zip"
+    archive.write_bytes(b"not a zip at all")
+    with pytest.raises(NotebookError, match="damaged"):
+        unpack_zip(archive, tmp_path / "out")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("zeros", b"\0" * (70 << 20))
+    with pytest.raises(NotebookError, match="made to fill a disk"):
+        unpack_zip(archive, tmp_path / "out")
+
+
+def test_a_file_and_a_folder_of_one_name_are_told(tmp_path: Path) -> None:
+    archive = tmp_path / "work.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a", "file")
+        file.writestr("a/b.ipynb", "{}")
+    with pytest.raises(NotebookError, match="cannot be made into a file"):
+        unpack_zip(archive, tmp_path / "out")

@@ -1,0 +1,186 @@
+"""The pages in a real Chromium: nothing of a student's runs, loads, covers or overflows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import samples
+
+from grader.report.classpage import class_row, render_class_page
+
+pytestmark = pytest.mark.chromium
+
+
+@dataclass
+class Seen:
+    """What happened while a page was open."""
+
+    page: Any
+    requests: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def opened(browser: Any, html: str, folder: Path, width: int = 1280, **context: Any) -> Iterator[Seen]:
+    """Open a page from a file, watching everything it does."""
+    file = folder / "page.html"
+    file.write_text(html, encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 844}, **context)
+    seen = Seen(page)
+    page.on("request", lambda request: seen.requests.append(request.url[:100]))
+    page.on("console", lambda message: seen.console.append(message.text))
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+
+    def dismiss(dialog: Any) -> None:
+        seen.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    page.goto(file.as_uri())
+    yield seen
+    page.close()
+
+
+def _outside(seen: Seen) -> list[str]:
+    return [url for url in seen.requests if not url.startswith(("file://", "data:image/"))]
+
+
+def test_an_attack_runs_nothing_and_loads_nothing(browser: Any, attack_page: str, tmp_path: Path) -> None:
+    with opened(browser, attack_page, tmp_path) as seen:
+        seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        for box in seen.page.query_selector_all(".md a")[:10]:
+            box.hover()
+        seen.page.wait_for_timeout(300)
+        assert seen.page.evaluate("window.__ran") is None
+        assert seen.page.url == (tmp_path / "page.html").as_uri()
+        assert _outside(seen) == []
+        assert [url for url in seen.requests if url.startswith("file:")] == [seen.page.url]
+        assert (seen.dialogs, seen.console, seen.errors) == ([], [], [])
+
+
+def test_the_policy_alone_would_stop_what_the_sanitiser_let_through(
+    browser: Any, rich_page: str, tmp_path: Path
+) -> None:
+    holes = (
+        "<script>window.__ran=1</script><img src='https://evil.example/x.png' onerror='window.__ran=2'>"
+        "<style>body{display:none}</style><p id=styled style='color:red'>x</p><iframe src='https://evil.example/'></iframe>"
+    )
+    with opened(browser, rich_page.replace("</main>", f"{holes}</main>"), tmp_path) as seen:
+        seen.page.wait_for_timeout(200)
+        assert seen.page.evaluate("window.__ran") is None
+        assert seen.page.evaluate("getComputedStyle(document.body).display") == "block"
+        assert seen.page.evaluate("getComputedStyle(styled).color") != "rgb(255, 0, 0)"
+        assert not [
+            url for url in _outside(seen) if seen.page.evaluate("u => performance.getEntriesByName(u).length", url)
+        ]
+        assert [text for text in seen.console if "Content Security Policy" in text]
+
+
+def test_nothing_of_the_notebook_covers_the_grade(browser: Any, attack_page: str, tmp_path: Path) -> None:
+    with opened(browser, attack_page, tmp_path) as seen:
+        found = seen.page.evaluate("""() => [...document.querySelectorAll('h1, .score .big, .verdict')].slice(0, 5).map(e => {
+            e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();
+            const top = document.elementFromPoint(r.x + Math.min(r.width / 2, 8), r.y + Math.min(r.height / 2, 8));
+            return e.contains(top) || top.contains(e); })""")
+        assert len(found) == 5
+        assert all(found)
+        leaving = seen.page.evaluate("""() => [...document.querySelectorAll('.frame')].filter(f =>
+            getComputedStyle(f).contain !== 'paint' || getComputedStyle(f).overflowX !== 'clip').length""")
+        assert leaving == 0
+
+
+@pytest.mark.parametrize("name", ["rich_page", "attack_page", "ungraded_page"])
+@pytest.mark.parametrize("width", [360, 390, 820, 1280])
+def test_no_page_scrolls_sideways(
+    request: pytest.FixtureRequest, browser: Any, name: str, width: int, tmp_path: Path
+) -> None:
+    with opened(browser, request.getfixturevalue(name), tmp_path, width) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_usual_page_opens_without_a_complaint_of_the_browser(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path) as seen:
+        assert (seen.console, seen.errors, _outside(seen)) == ([], [], [])
+        assert seen.page.evaluate("getComputedStyle(document.querySelector('.criterion')).display") == "grid"
+        assert seen.page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+
+
+def test_the_first_tab_stop_leads_past_the_head_and_is_seen(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path) as seen:
+        seen.page.keyboard.press("Tab")
+        assert seen.page.evaluate("document.activeElement.className") == "skip"
+        assert seen.page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+        seen.page.keyboard.press("Enter")
+        assert seen.page.evaluate("document.activeElement.id") == "main"
+
+
+def test_a_link_to_a_cell_leads_to_it(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path) as seen:
+        seen.page.click("#criterion-3 a[href='#cell-5']")
+        seen.page.wait_for_function("Math.abs(document.getElementById('cell-5').getBoundingClientRect().top) < 60")
+        assert (
+            seen.page.evaluate("getComputedStyle(document.querySelector('#cell-5 > .frame')).outlineStyle") == "solid"
+        )
+
+
+def test_the_dark_theme_is_dark_and_print_is_light(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path, color_scheme="dark") as seen:
+        background = "getComputedStyle(document.body).backgroundColor"
+        assert seen.page.evaluate(background) == "rgb(22, 24, 28)"
+        seen.page.emulate_media(media="print", color_scheme="dark")
+        assert seen.page.evaluate(background) == "rgb(255, 255, 255)"
+        assert seen.page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+@pytest.fixture(scope="module")
+def class_page(templates: Path) -> str:
+    """The page of three submissions."""
+    grades = (samples.rich_grade(), samples.failing_grade(), samples.ungraded())
+    return render_class_page(
+        [class_row(g, f"{g.submission.id}/report.html") for g in grades], title="MNIST", templates=templates
+    )
+
+
+_NAMES = "[...document.querySelectorAll('#class-table tbody tr')].filter(r => !r.hidden).map(r => r.cells[0].textContent.trim())"
+
+
+def test_the_class_table_sorts_with_what_was_not_graded_last(browser: Any, class_page: str, tmp_path: Path) -> None:
+    with opened(browser, class_page, tmp_path) as seen:
+        assert (seen.console, seen.errors) == ([], [])
+        score = seen.page.locator("#class-table thead th:nth-child(2) button")
+        score.click()
+        assert seen.page.evaluate(_NAMES) == ["Ada Lovelace", "Basil Short", "Cleo Late"]
+        score.click()
+        assert seen.page.evaluate(_NAMES) == ["Basil Short", "Ada Lovelace", "Cleo Late"]
+        assert seen.page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+
+
+def test_the_class_table_filters_by_name_and_by_state(browser: Any, class_page: str, tmp_path: Path) -> None:
+    with opened(browser, class_page, tmp_path) as seen:
+        seen.page.fill("#tools input", "ada")
+        assert seen.page.evaluate(_NAMES) == ["Ada Lovelace"]
+        assert seen.page.inner_text("#shown") == "1 of 3 submissions shown"
+        seen.page.fill("#tools input", "")
+        seen.page.select_option("#tools select", "u")
+        assert seen.page.evaluate(_NAMES) == ["Cleo Late"]
+
+
+def test_the_class_page_reads_the_same_without_its_script(browser: Any, class_page: str, tmp_path: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    (tmp_path / "page.html").write_text(class_page, encoding="utf-8")
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.locator("#class-table tbody tr").count() == 3
+    assert not page.locator("#tools").is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_class_page_does_not_scroll_sideways(browser: Any, class_page: str, width: int, tmp_path: Path) -> None:
+    with opened(browser, class_page, tmp_path, width) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width

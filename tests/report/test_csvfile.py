@@ -1,0 +1,54 @@
+"""The table of grades."""
+
+import csv
+import io
+
+import pytest
+import samples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.report.csvfile import grades_csv, guarded
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_one_row_a_submission_with_points_and_verdict_of_each_criterion() -> None:
+    (row,) = _rows(grades_csv([samples.rich_grade()]))
+    assert list(row)[:6] == ["id", "student", "status", "score", "max_score", "pending"]
+    assert list(row)[-3:] == ["accuracy", "parameters", "reason"]
+    assert (row["score"], row["pending"]) == ("70.5", "20.0")
+    assert (row["criterion-3"], row["criterion-3.status"]) == ("34.5", "partial")
+    assert (row["accuracy"], row["parameters"]) == ("0.9885", "54410")
+
+
+def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
+    rows = _rows(grades_csv([samples.rich_grade(), samples.ungraded()]))
+    assert rows[1]["status"] == "not_graded"
+    assert rows[1]["score"] == ""
+    assert rows[1]["criterion-1"] == ""
+    assert rows[1]["reason"] == "the sandbox did not start: no space left on device"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1", "\uff1d1"])
+def test_a_name_that_is_a_formula_is_guarded(text: str) -> None:
+    assert guarded(text) == f"'{text}"
+
+
+def test_a_usual_name_stays_as_it_is() -> None:
+    assert guarded("Ada Lovelace-Byron") == "Ada Lovelace-Byron"
+
+
+@given(st.text(max_size=30))
+def test_any_name_survives_the_table_and_is_no_formula(name: str) -> None:
+    grade = samples.ungraded()
+    stamp = grade.submission.model_copy(update={"student": name})
+    (row,) = _rows(grades_csv([grade.model_copy(update={"submission": stamp})]))
+    assert row["student"].lstrip()[:1] not in {"=", "+", "-", "@"}
+    assert row["student"].removeprefix("'") == name.replace("\x00", "").removeprefix("'")
+
+
+def test_no_grades_are_a_header_line() -> None:
+    assert grades_csv([]) == "id,student,status,score,max_score,pending,accuracy,parameters,reason\r\n"

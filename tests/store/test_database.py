@@ -1,0 +1,138 @@
+"""What was executed and graded, and resuming by it."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from grader.schema.errors import ArtefactError, StorageError
+from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
+from grader.schema.rubric import RunSettings
+from grader.store.database import MIGRATIONS, Database, ExecutionKey, digest_of
+
+KEY = ExecutionKey(notebook="n", settings="s", runtime="r", data="d")
+
+
+def grade(submission: str = "ann", sha256: str = "1", *, graded: bool = True) -> Grade:
+    return Grade(
+        submission=SubmissionStamp(id=submission, student="Ann", files=(), sha256="0"),
+        rubric=RubricStamp(id="mnist-cnn", sha256=sha256),
+        status="graded" if graded else "not_graded",
+        reason=None if graded else "the sandbox did not start",
+        score=5 if graded else None,
+        max_score=10,
+        pending=0,
+    )
+
+
+def test_what_was_never_executed_needs_it_and_then_no_more(tmp_path: Path) -> None:
+    database = Database(tmp_path / "grader.sqlite")
+    assert database.needs_execution("ann", KEY)
+    database.record_execution("ann", KEY, seconds=2.5)
+    assert not database.needs_execution("ann", KEY)
+    assert database.needs_execution("bob", KEY)
+    assert database.needs_execution("ann", KEY, attempt=2)
+    assert not Database(tmp_path / "grader.sqlite").needs_execution("ann", KEY)
+
+
+@pytest.mark.parametrize("part", [field.name for field in fields(ExecutionKey)])
+def test_any_other_part_of_the_key_needs_a_new_execution(tmp_path: Path, part: str) -> None:
+    database = Database(tmp_path / "grader.sqlite")
+    database.record_execution("ann", KEY, seconds=1)
+    assert database.needs_execution("ann", replace(KEY, **{part: "other"}))
+
+
+def test_a_failure_of_the_grader_is_tried_again(tmp_path: Path) -> None:
+    database = Database(tmp_path / "grader.sqlite")
+    database.record_execution("ann", KEY, seconds=1, failure="no sandbox")
+    assert database.needs_execution("ann", KEY)
+    assert database.executions()[0].reason == "no sandbox"
+    database.record_execution("ann", KEY, seconds=1)
+    assert not database.needs_execution("ann", KEY)
+    assert [row.status for row in database.executions()] == ["executed"]
+
+
+def test_grading_is_needed_once_for_each_rubric_and_execution(tmp_path: Path) -> None:
+    database = Database(tmp_path / "grader.sqlite", clock=lambda: 5.0)
+    database.record_execution("ann", KEY, seconds=1)
+    assert database.needs_grading("ann", "mnist-cnn", "1")
+    database.record_grading(grade())
+    assert not database.needs_grading("ann", "mnist-cnn", "1")
+    assert database.needs_grading("ann", "mnist-cnn", "2")
+    assert database.needs_grading("ann", "other", "1")
+    assert (database.gradings("ann")[0].score, database.gradings("ann")[0].finished) == (5.0, 5.0)
+    database.record_execution("ann", KEY, seconds=1)
+    assert database.needs_grading("ann", "mnist-cnn", "1")
+
+
+def test_what_could_not_be_graded_is_tried_again(tmp_path: Path) -> None:
+    database = Database(tmp_path / "grader.sqlite")
+    database.record_grading(grade(graded=False))
+    assert database.needs_grading("ann", "mnist-cnn", "1")
+    assert (database.gradings()[0].score, database.gradings()[0].reason) == (None, "the sandbox did not start")
+
+
+def test_threads_write_at_the_same_time(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+
+    def work(number: int) -> bool:
+        database = Database(path)
+        database.record_execution(f"s{number}", KEY, seconds=1)
+        database.record_grading(grade(f"s{number}"))
+        return database.needs_grading(f"s{number}", "mnist-cnn", "1")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert not any(pool.map(work, range(40)))
+    assert len(Database(path).executions()) == 40
+    assert len(Database(path).gradings()) == 40
+
+
+def test_a_file_of_an_older_version_is_brought_up_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+    Database(path).record_execution("ann", KEY, seconds=1)
+    newer = (*MIGRATIONS, "CREATE TABLE sent (submission TEXT) STRICT; ALTER TABLE grading ADD COLUMN note TEXT;")
+    upgraded = Database(path, migrations=newer)
+    assert [row.submission for row in upgraded.executions()] == ["ann"]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM sent").fetchone() == (0,)
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+    Database(path).record_execution("ann", KEY, seconds=1)
+    with pytest.raises(StorageError):
+        Database(path, migrations=(*MIGRATIONS, "DROP TABLE execution; CREATE NONSENSE;"))
+    assert len(Database(path).executions()) == 1
+
+
+def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+    Database(path, migrations=(*MIGRATIONS, "CREATE TABLE more (x TEXT);"))
+    with pytest.raises(ArtefactError, match="version 2"):
+        Database(path)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+    path.write_bytes(b"this is no database, but long enough to be looked at" * 50)
+    with pytest.raises(ArtefactError, match="damaged"):
+        Database(path)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError):
+        Database(tmp_path / "file" / "grader.sqlite")
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises(StorageError):
+        Database(tmp_path / "folder.sqlite")
+
+
+def test_digests_do_not_depend_on_the_order_of_keys() -> None:
+    assert digest_of({"a": 1, "b": 2}, "x") == digest_of({"b": 2, "a": 1}, "x")
+    assert digest_of(RunSettings()) != digest_of(RunSettings(seed=1))
+    assert digest_of(RunSettings()) == digest_of(RunSettings())

@@ -1,0 +1,91 @@
+"""The rooms form a star around `schema`: the shape of the project is a test, not a wish."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "grader"
+ROOMS = ("schema", "intake", "execution", "datasets", "evidence", "checks", "grading", "report", "delivery", "store")
+INSIDE_MAY_IMPORT = {"numpy", "wrapt", "tensorflow", "keras", "tf_keras", "h5py"}
+"""Beside the standard library; anything else must be guarded by the caller having it (IPython, matplotlib …)."""
+INSIDE_MEETS_IN_THE_NOTEBOOK = {"IPython", "ipykernel", "matplotlib", "matplotlib_inline", "pandas", "sklearn"}
+INSIDE_MEETS_IN_THE_NOTEBOOK |= {"traitlets", "inside", "google", "tensorflow_datasets", "PIL"}
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Absolute names a module imports, relative ones resolved."""
+    package = (PACKAGE.name, *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            yield ".".join(part for part in (base, node.module) if part)
+
+
+def room_of(name: str) -> str | None:
+    parts = name.split(".")
+    return parts[1] if parts[0] == PACKAGE.name and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_schema_and_no_other_room(room: str) -> None:
+    strangers = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in modules(PACKAGE / room)
+        for name in imports(path)
+        if room_of(name) not in {None, room, "schema"}
+    }
+    assert strangers == set()
+
+
+def test_nothing_imports_the_command_line() -> None:
+    importers = {path.name for path in modules(PACKAGE) for name in imports(path) if room_of(name) == "cli"}
+    assert importers <= {"__main__.py", "cli.py"}
+
+
+def test_only_the_code_inside_the_sandbox_imports_tensorflow() -> None:
+    outside = [path for path in modules(PACKAGE) if "inside" not in path.parts]
+    assert outside
+    guilty = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in outside
+        for name in imports(path)
+        if name.split(".")[0] in {"tensorflow", "keras", "tf_keras", "pickle"}
+    }
+    # The one reader of CIFAR-10's own format uses an unpickler that knows only arrays and plain values.
+    assert {name for _, name in guilty} <= {"pickle"}
+    assert {path for path, _ in guilty} <= {path for path, _ in guilty if path.startswith("datasets/")}
+
+
+def test_the_code_inside_the_sandbox_needs_nothing_of_the_grader() -> None:
+    allowed = set(sys.stdlib_module_names) | INSIDE_MAY_IMPORT | INSIDE_MEETS_IN_THE_NOTEBOOK
+    inside = PACKAGE / "execution" / "inside"
+    guilty = set()
+    for path in modules(inside):
+        for name in imports(path):
+            if name.startswith("grader.execution.inside"):
+                continue
+            if name.split(".")[0] not in allowed:
+                guilty.add((path.name, name))
+    assert guilty == set()
+
+
+def test_every_module_says_what_it_offers() -> None:
+    silent = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules(PACKAGE)
+        if path.name not in {"__init__.py", "__main__.py"}
+        and not any(
+            isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets)
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+        )
+    }
+    assert silent == set()
