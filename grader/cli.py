@@ -142,7 +142,9 @@ def _options(isolation: Isolation, device: Device, *, jobs: int, seed: int | Non
     return Options(isolation=isolation.value, device=device.value, jobs=jobs, seed=seed, resume=resume)
 
 
-def _grade(paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", out: Path) -> "tuple[Grade, ...]":
+def _grade(
+    paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", out: Path, *, compare: bool = True
+) -> "tuple[Grade, ...]":
     """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on."""
     import tempfile
 
@@ -155,7 +157,7 @@ def _grade(paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", ou
     console = terminal(stderr=True)
     with tempfile.TemporaryDirectory(prefix="grader-unpacked-") as unpacked:
         found = find_submissions(paths, unpack_to=Path(unpacked))
-        course = pipeline.load_course(loaded, DatasetStore(may_download=True))
+        course = pipeline.load_course(loaded, DatasetStore(may_download=True), compare=compare)
         bench = pipeline.set_up(loaded, options)
         if bench.isolation.name == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
@@ -218,9 +220,8 @@ def check_command(
 
     loaded = pipeline.find_rubric(rubric)
     with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
-        (grade,) = _grade(
-            [notebook], loaded, _options(isolation, device, jobs=1, seed=None, resume=False), Path(folder)
-        )
+        options = _options(isolation, device, jobs=1, seed=None, resume=False)
+        (grade,) = _grade([notebook], loaded, options, Path(folder), compare=False)
     shown = grade.model_copy(update={"criteria": tuple(c for c in grade.criteria if not c.hidden)})
     if format_ is Format.JSON:
         typer.echo(shown.model_dump_json(by_alias=True, indent=1))
@@ -457,8 +458,8 @@ def data_list(*, as_json: JsonOption = False) -> None:
 
     found = _store().available()
     if as_json:
-        rows = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in found]
-        typer.echo(json.dumps(rows, indent=1))
+        listed = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in found]
+        typer.echo(json.dumps(listed, indent=1))
         return
     rows = [[d.name, d.title, d.source or "missing", d.licence] for d in found]
     terminal().print(pairs_table(rows, ("name", "title", "source", "licence"), {"missing": "yellow"}))

@@ -101,7 +101,9 @@ def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
     """Lay out one grade: one row a criterion, advice below what was missed."""
     score = f"{number(grade.score)} of {number(grade.max_score)}"
     pending = f", {number(grade.pending)} pending" if grade.pending else ""
-    table = Table(title=f"{grade.submission.id}: {score} points{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"{grade.submission.id}: {score} points{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("")
     table.add_column("criterion")
     table.add_column("points", justify="right", no_wrap=True)

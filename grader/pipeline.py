@@ -23,7 +23,7 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore, PreparedDataset
 from grader.doctor import Probes, probe_machine
 from grader.evidence.artefacts import ArtefactFolder
-from grader.evidence.build import build_evidence, read_events
+from grader.evidence.build import build_evidence
 from grader.evidence.predictions import (
     PredictionPlan,
     PredictionResult,
@@ -34,7 +34,7 @@ from grader.evidence.predictions import (
 )
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.evidence.roles import resolve_roles
-from grader.execution.collect import collect
+from grader.execution.collect import collect, read_record
 from grader.execution.device import Device, choose_device
 from grader.execution.inside.fingerprint import fingerprint
 from grader.execution.isolation import Isolation, choose_isolation
@@ -266,14 +266,19 @@ def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
 # --- setting up ------------------------------------------------------------------------------------------------
 
 
-def load_course(loaded: LoadedRubric, store: DatasetStore) -> Course:
+def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:
     """Bring together what grading needs.
+
+    Args:
+        loaded: The rubric.
+        store: Where the data sets are.
+        compare: Whether submissions are compared with the reference; a student's own run has none.
 
     Raises:
         DatasetMissingError: A data set of the rubric is not on this machine.
         ReferenceMissingError: The reference has no fresh evidence.
     """
-    return _course(loaded, read_reference(loaded), store)
+    return _course(loaded, read_reference(loaded) if compare else None, store)
 
 
 def _course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
@@ -474,16 +479,16 @@ def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
 ) -> Evidence:
     """Turn what a sandbox left into evidence in `folder`."""
     collected = collect(outcome.out, folder)
-    events, damaged = read_events(folder / "events.jsonl")
+    record = read_record(folder / "events.jsonl")
     arrays = ArtefactFolder(folder)
     evidence = build_evidence(
         run=outcome.run,
         notebook=outcome.notebook,
         submitted=submitted,
-        events=events,
+        events=record.events,
         arrays=arrays,
         indexes=course.indexes,
-        problems=(*outcome.problems, *collected.problems, *damaged),
+        problems=(*outcome.problems, *collected.problems, *record.problems),
         keep=arrays.keep,
     )
     plans = plan_predictions(evidence, course.loaded.rubric.dataset, (_SPLIT,), course.indexes, arrays)

@@ -10,9 +10,11 @@
   const tools = document.getElementById("tools");
   const shown = document.getElementById("shown");
 
+  function isText(column) { return heads[column].classList.contains("l"); }
+
   function value(row, column) {
     const cell = row.cells[column];
-    if (column === 0) { return cell.textContent.trim().toLowerCase(); }
+    if (isText(column)) { return cell.textContent.trim().toLowerCase(); }
     if (!cell || cell.colSpan > 1) { return null; }
     const text = cell.hasAttribute("data-v") ? cell.getAttribute("data-v") : cell.textContent;
     const number = parseFloat(text);
@@ -25,7 +27,7 @@
       if (one.key === null || other.key === null) {
         return (one.key === null) - (other.key === null) || one.place - other.place;
       }
-      const order = column === 0 ? one.key.localeCompare(other.key) : one.key - other.key;
+      const order = isText(column) ? one.key.localeCompare(other.key) : one.key - other.key;
       return (rising ? order : -order) || one.place - other.place;
     });
     const all = document.createDocumentFragment();
@@ -40,7 +42,7 @@
     head.appendChild(button);
     button.addEventListener("click", function () {
       const now = head.getAttribute("aria-sort");
-      const rising = now ? now === "descending" : column === 0;
+      const rising = now ? now === "descending" : isText(column);
       heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
       head.setAttribute("aria-sort", rising ? "ascending" : "descending");
       sort(column, rising);

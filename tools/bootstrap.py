@@ -72,18 +72,19 @@ def output(command: Sequence[str]) -> str | None:
 # --- what is decided, apart from what is done ---------------------------------------------------------------
 
 
-def environment_stamp(lock: bytes, project: bytes, version: Sequence[int]) -> str:
-    """Name the state of an environment: it is up to date while this text stays the same.
+def environment_stamp(lock: bytes, project: bytes, version: Sequence[int]) -> tuple[str, str]:
+    """Name the state of an environment: it is up to date while both texts stay the same.
 
     Args:
         lock: Bytes of the lock.
         project: Bytes of `pyproject.toml` (entry points are installed from it).
         version: Version of Python.
+
+    Returns:
+        One text for the locked packages, one for the project itself, whose new installation needs no network.
     """
-    digest = hashlib.sha256()
-    for part in (lock, project, ".".join(str(number) for number in version[:2]).encode()):
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()
+    python = ".".join(str(number) for number in version[:2])
+    return f"{python} {hashlib.sha256(lock).hexdigest()}", hashlib.sha256(project).hexdigest()
 
 
 def lock_entry(lock: str, name: str) -> str:
@@ -273,30 +274,38 @@ def environment_for_uv(venv: Path) -> dict[str, str]:
     return uv_environment(pip_settings(listing), os.environ)
 
 
-def install(venv: Path) -> None:
-    """Install the lock with hashes, and the project itself."""
-    uv = [str(venv / "bin" / "uv"), "pip"]
-    python = ["--python", str(venv_python(venv))]
-    environment = environment_for_uv(venv)
+def install_packages(venv: Path) -> None:
+    """Install the lock with hashes, and nothing else."""
     say("installing the locked packages (the first time takes a few minutes)")
-    if not run([*uv, "sync", *python, "--require-hashes", str(LOCK)], environment):
-        give_up("uv could not install the locked packages; its messages are above")
-    project = [*uv, "install", *python, "--no-deps", "--no-build-isolation", "--offline", "-e", str(ROOT)]
-    if not run(project, environment):
+    sync = [str(venv / "bin" / "uv"), "pip", "sync", "--python", str(venv_python(venv))]
+    if not run([*sync, "--require-hashes", str(LOCK)], environment_for_uv(venv)):
+        give_up("uv could not install the locked packages; its messages are above (is there a network?)")
+
+
+def install_project(venv: Path) -> None:
+    """Install the project itself with the build backend that the lock brought; this needs no network."""
+    project = [str(venv / "bin" / "uv"), "pip", "install", "--python", str(venv_python(venv))]
+    project += ["--no-deps", "--no-build-isolation", "--offline", "-e", str(ROOT)]
+    if not run(project, uv_environment({}, os.environ)):
         give_up("uv could not install the project; its messages are above")
 
 
 def build() -> None:
     """Bring `.venv` to the state of the lock, doing nothing where it is there."""
     venv = ROOT / ".venv"
-    stamp = environment_stamp(LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), tuple(sys.version_info[:3]))
-    kept = venv / ".bootstrap-stamp"
-    if kept.is_file() and kept.read_text(encoding="ascii").strip() == stamp and works(venv_python(venv)):
+    packages, project = environment_stamp(
+        LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), tuple(sys.version_info[:3])
+    )
+    stamp = venv / ".bootstrap-stamp"
+    kept = stamp.read_text(encoding="ascii").split("\n") if stamp.is_file() and works(venv_python(venv)) else []
+    if kept[:2] == [packages, project]:
         return
-    make_venv(venv)
-    bring_uv(venv, LOCK.read_text(encoding="utf-8"))
-    install(venv)
-    kept.write_text(stamp + "\n", encoding="ascii")
+    if kept[:1] != [packages]:
+        make_venv(venv)
+        bring_uv(venv, LOCK.read_text(encoding="utf-8"))
+        install_packages(venv)
+    install_project(venv)
+    stamp.write_text(f"{packages}\n{project}\n", encoding="ascii")
     say(f"the environment {venv.name} is ready")
 
 

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from grader.checks.missing import missing_model
 from grader.checks.params import Number, Part, WithModel
 from grader.checks.registry import check
-from grader.checks.words import number, percent, plural, spoken_dataset, spoken_split
+from grader.checks.words import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
-from grader.schema.evidence import AccuracyFact, ModelFact
+from grader.schema.evidence import AccuracyFact, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
 from grader.schema.rubric import Slug
 
@@ -139,23 +139,22 @@ def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, neede
 def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     what = f"The accuracy of `{model.name}` on {spoken_dataset(dataset)} ({spoken_split(split)}) is not known"
     fits = case.evidence.fits_of(model.id)
-    loadable = model.artefact is not None and not model.unkept_reason
-    classes = model.output_shape[-1] if model.output_shape else None
-    trained_on_it = any(f.x and f.x.rows and f.x.rows.dataset == dataset for f in fits)
-    if loadable and trained_on_it and classes is not None and classes > 1:
+    own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
+    if model.artefact is not None and not model.unkept_reason and any(_testable(model, fit) for fit in own):
         reasons = "; ".join(case.evidence.problems)
         message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
-        raise PredictorError(message, where=f"criterion on model {model.id}")
+        raise PredictorError(message, where=f"model {model.id}")
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
         why = "it was never trained"
-    elif classes is None or classes <= 1:
-        why = "its output is not one number a class"
-    elif not trained_on_it:
+    elif not own:
         why = f"it was not seen to be trained on {spoken_dataset(dataset)}"
-    else:
+    elif model.artefact is None:
         why = "no trained network was kept"
+    else:
+        outputs = spoken_shape(model.output_shape)
+        why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
     return Finding(
         status="failed",
         message=f"{what}: {why}.",
@@ -163,3 +162,11 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
+
+
+def _testable(model: ModelFact, fit: FitFact) -> bool:
+    """Whether a network takes the images it was trained on and names one of the classes it was taught."""
+    if fit.x is None or fit.y is None or not model.input_shape or not model.output_shape:
+        return False
+    one, given = [axis for axis in model.input_shape if axis], [axis for axis in fit.x.shape[1:] if axis]
+    return math.prod(one) == math.prod(given) and model.output_shape == (len(fit.y.classes),)

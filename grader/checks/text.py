@@ -16,7 +16,7 @@ from grader.schema.grade import Case, Finding
 __all__ = ["TextParams", "count_own_words", "text"]
 
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|<[^<>]*>|!?\[([^\]]*)\]\([^)]*\)|https?://\S+", re.DOTALL)
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # noqa: RUF001 - an apostrophe as word processors write it
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SHINGLE = 5
 """So many words in a row that also stand in the assignment's text are the assignment's."""
 

@@ -13,7 +13,7 @@ from grader.checks.params import Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import ArrayFact, FitFact
+from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Case, Finding
 from grader.schema.rubric import Slug
 
@@ -58,8 +58,8 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     What it does:
         Goes through what was recorded of every training of the network. Rows are recognised by their pixels, so that
         it does not matter how arrays are named or scaled. Images that cannot be recognised (augmented ones, say)
-        contradict nothing, and the finding says that they could not be confirmed. Epochs that the grader itself cut
-        off count as done.
+        contradict nothing, and the finding says that they could not be confirmed; the same holds for what cannot be
+        seen of a training loop of the student's own. Epochs that the grader itself cut off count as done.
 
     Why it matters:
         What a network was trained on decides what its test accuracy means.
@@ -89,7 +89,8 @@ def trained(case: Case, params: TrainedParams) -> Finding:
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
-    conditions = tuple(_conditions(fits, params, params.dataset or case.rubric.dataset))
+    dataset = params.dataset or case.rubric.dataset
+    conditions = tuple(_conditions(fits, params, dataset, looks=_looks(case.evidence, model.id)))
     held = sum(c.holds for c in conditions)
     passed = held == len(conditions)
     fraction = held / len(conditions) if passed or params.partial else 0.0
@@ -110,7 +111,13 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     )
 
 
-def _conditions(fits: tuple[FitFact, ...], params: TrainedParams, dataset: str) -> Iterator[_Condition]:
+def _looks(evidence: Evidence, model: str) -> int:
+    """How often the network was tried on data outside a training: by `evaluate`, `predict` or a call."""
+    tried = [fact.model for fact in evidence.evaluations] + [fact.model for fact in evidence.predictions]
+    return [*tried, *(call.model for call in evidence.calls if not call.training)].count(model)
+
+
+def _conditions(fits: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int) -> Iterator[_Condition]:
     yield _epochs(fits, params.epochs_at_least)
     if params.only_split is not None:
         yield _only_split(fits, dataset, params.only_split)
@@ -124,11 +131,23 @@ def _conditions(fits: tuple[FitFact, ...], params: TrainedParams, dataset: str) 
     if params.loss_falls:
         yield _loss(fits)
     if params.validation is not None:
-        yield _validation(fits, dataset, params.validation)
+        yield _validation(fits, dataset, params.validation, looks=looks)
+
+
+def _epochs_of(fit: FitFact) -> int | None:
+    """Epochs of a training; in a loop of one's own the images seen over the images there are. None: not known."""
+    if fit.kind == "fit" or fit.epochs_done:
+        return fit.epochs_done
+    if not (fit.total_steps and fit.batch_size and _rows(fit.x)):
+        return None
+    return round(fit.total_steps * fit.batch_size / _rows(fit.x))
 
 
 def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
-    done = sum(f.epochs_done for f in fits)
+    known = [epochs for epochs in map(_epochs_of, fits) if epochs is not None]
+    if len(known) < len(fits):
+        return _Condition("epochs", holds=True, said="trained in a loop of its own, whose epochs could not be counted")
+    done = sum(known)
     cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
     granted = done + sum(max(0, (f.epochs_asked or 0) - f.epochs_done) for f in cut)
     said = f"trained for {plural(done, 'epoch')} in {plural(len(fits), 'training')}"
@@ -174,6 +193,8 @@ def _spoken_rows(rows: dict[str, int]) -> str:
 def _loss(fits: tuple[FitFact, ...]) -> _Condition:
     losses = series(fits, "loss")
     numbers = finite(losses)
+    if not losses and any(f.kind == "custom_loop" for f in fits):
+        return _Condition("loss", holds=True, said="the loss of a loop of its own could not be followed")
     if not losses:
         return _Condition("loss", holds=False, said="no training loss was recorded")
     if len(numbers) < len(losses):
@@ -187,8 +208,11 @@ def _loss(fits: tuple[FitFact, ...]) -> _Condition:
     )
 
 
-def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str) -> _Condition:
+def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> _Condition:
     watched = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
+    if not watched and looks and any(f.kind == "custom_loop" for f in fits):
+        said = f"trained in a loop of its own, and tried on other data {plural(looks, 'time')}"
+        return _Condition("validation", holds=True, said=said)
     if not watched:
         return _Condition("validation", holds=False, said="no validation data was watched during the training")
     last = watched[-1]

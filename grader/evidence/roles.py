@@ -96,20 +96,19 @@ def _pick(
     if role.pick in {"first", "last"}:
         return matching[0 if role.pick == "first" else -1], ""
     if role.pick in {"first_trained", "last_trained"}:
-        return _pick_trained(name, matching, evidence, last=role.pick == "last_trained")
+        return _pick_trained(matching, evidence, last=role.pick == "last_trained"), ""
     if role.pick == "best":
         return _pick_best(name, matching, dataset, evidence)
     return _pick_sized(name, matching, smallest=role.pick == "smallest")
 
 
-def _pick_trained(
-    name: str, matching: Sequence[ModelFact], evidence: Evidence, *, last: bool
-) -> tuple[ModelFact | None, str]:
+def _pick_trained(matching: Sequence[ModelFact], evidence: Evidence, *, last: bool) -> ModelFact:
     known = {model.id: model for model in matching}
     fits = sorted((fit for fit in evidence.fits if fit.model in known), key=lambda fit: fit.event)
     if not fits:
-        return None, f"no network that could be the `{name}` was trained: {_named(matching)}"
-    return known[fits[-1 if last else 0].model], ""
+        # Its structure can still be judged; whatever needs a training says that there was none.
+        return matching[-1 if last else 0]
+    return known[fits[-1 if last else 0].model]
 
 
 def _pick_best(

@@ -101,7 +101,7 @@ class ProcessLimits:
     file_bytes: int = 1 << 30
     """Largest file."""
     open_files: int = 4096
-    processes: int = 2048
+    processes: int = 512
     """Processes and threads of the sandbox's user, where that user is the sandbox's alone."""
     memory_bytes: int | None = None
     """For container engines only: everywhere else the watchdog counts memory."""

@@ -132,24 +132,25 @@ def marked_processes(mark: str) -> list[psutil.Process]:
 
 
 def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) -> None:
-    """Kill a sandbox: its processes, and those that left the tree.
+    """Kill a sandbox and wait until it is gone: its processes, and those that left the tree, found by their mark.
 
-    With bubblewrap the first children die last of their pid namespace, and take everything in it along; without an
-    isolation strays are found by their mark, and all are stopped before they are killed, so that none can fork on.
+    With bubblewrap its first process takes everything in the pid namespace along; without an isolation all are
+    stopped before they are killed, so that none can fork on.
 
     Args:
-        process: The process that was started; nothing happens to one that has ended.
+        process: The process that was started; it may have ended.
         isolation: What it was started with.
         mark: The value of its mark.
     """
     if ender := isolation.end_command():
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(ender, capture_output=True, timeout=_END_SECONDS, check=False)
+    if isolation.name == "bubblewrap" and process.poll() is None:
+        # At once, before anything is counted: counting a fork bomb takes longer than it takes to grow.
+        process.kill()
     ends = time.monotonic() + _END_SECONDS
     while time.monotonic() < ends:
-        found = {member.pid: member for member in tree(process)}
-        if isolation.name == "none":
-            found |= {member.pid: member for member in marked_processes(mark)}
+        found = {member.pid: member for member in (*tree(process), *marked_processes(mark))}
         living = [member for member in found.values() if _alive(member)]
         if not living:
             return

@@ -473,7 +473,7 @@ class _Execution:
             binds=layout.binds(request.python, (*mounts, Mount(runtime, runtime, writable=True)), devices=devices),
             env=layout.environment(request.python, own),
             cwd=layout.inner("work"),
-            limits=ProcessLimits(memory_bytes=request.settings.memory),
+            limits=ProcessLimits(processes=512 + 32 * (os.cpu_count() or 1), memory_bytes=request.settings.memory),
             log=layout.log,
             mark=self.mark,
         )

@@ -85,6 +85,9 @@ def usage_of(processes: Iterable[psutil.Process], budget: Budget) -> Usage:
         budget: Decides whether the costly measure of memory is taken.
     """
     listed = list(processes)
+    if len(listed) > budget.processes:
+        # Measuring each one would only give a fork bomb time to grow.
+        return Usage(processes=len(listed))
     memory = threads = 0
     for process in listed:
         with suppress(psutil.Error, OSError), process.oneshot():

@@ -247,16 +247,15 @@ def _check_problems(read: LocatedYaml, checks: Mapping[str, CheckSpec]) -> Itera
         name = test.get("check")
         if not isinstance(name, str):
             continue  # the schema has said so
+        given = test.get("with")
+        if isinstance(given, Mapping):
+            yield from _role_problems(read, (*place, "with"), given, known_roles)
         spec = checks.get(name)
         if spec is None:
             hint = _nearest(name, list(checks))
             yield Problem(read.value((*place, "check")), f"unknown check {name!r}{hint}")
-            continue
-        given = test.get("with")
-        if given is None or isinstance(given, Mapping):
+        elif given is None or isinstance(given, Mapping):
             yield from _parameter_problems(read, (*place, "with"), spec, given or {})
-        if isinstance(given, Mapping):
-            yield from _role_problems(read, (*place, "with"), given, known_roles)
 
 
 def _tests(data: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]]]:

@@ -38,7 +38,7 @@ def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
         title = element("title", said)
         piece = element("rect", title, x=x, y=0, width=inner, height=20, class_=f"bar rest {criterion.status}")
         earned = element("rect", title, x=x, y=0, width=inner * share, height=20, class_="bar earned")
-        parts += [piece, earned] if share else [piece]
+        parts += ([piece] if share < 1 else []) + ([earned] if share else [])
         x += width
     said = "; ".join(f"{c.title}: {points(c.points)} of {points(c.max_points)} points" for c in shown)
     return picture(

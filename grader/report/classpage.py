@@ -23,6 +23,16 @@ _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "
 """Class names of one letter: a page of 2,000 rows has tens of thousands of cells."""
 
 
+_STATUS_WORDS: Final[Mapping[str, str]] = {
+    "": "not executed",
+    "completed": "ran",
+    "cell_error": "ran, with errors",
+    "timeout": "out of time",
+    "memory": "out of memory",
+    "died": "kernel died",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CriterionCell:
     """One criterion of one submission."""
@@ -68,6 +78,7 @@ class _Line:
 
     row: ClassRow
     href: str | None
+    status: str
     cells: tuple[_Cell, ...]
 
 
@@ -153,7 +164,12 @@ def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
 
 def _line(row: ClassRow, ids: Sequence[str]) -> _Line:
     found = {cell.id: cell for cell in row.criteria}
-    return _Line(row, _relative(row.report), tuple(_cell(found.get(name)) for name in ids))
+    return _Line(
+        row,
+        _relative(row.report),
+        _STATUS_WORDS.get(row.execution, row.execution),
+        tuple(_cell(found.get(name)) for name in ids),
+    )
 
 
 def _relative(address: str | None) -> str | None:

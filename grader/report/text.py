@@ -160,9 +160,9 @@ def value(name: str, given: object) -> str:
 
 
 def _number(name: str, given: float) -> str:
-    if isinstance(given, float) and name in _FRACTION_KEYS and 0 <= given <= 1:
-        return percent(given)
-    return figure(given) if isinstance(given, float) else count(given)
+    if isinstance(given, int):
+        return count(given)
+    return percent(given) if name in _FRACTION_KEYS and 0 <= given <= 1 else figure(given)
 
 
 def _several(name: str, given: Sequence[object] | Mapping[str, object]) -> str:

@@ -83,6 +83,13 @@ def test_a_network_trained_on_other_data_fails_with_the_reason() -> None:
     assert "not seen to be trained on MNIST" in finding.message
 
 
+def test_a_network_with_too_many_outputs_fails_with_the_reason() -> None:
+    model = a_model(output_shape=(12,))
+    finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
+    assert finding.status == "failed"
+    assert "outputs of 12 it does not fit" in finding.message
+
+
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
     with pytest.raises(PredictorError, match="not known although a trained network was kept"):
         accuracy(a_case(an_evidence(accuracies=())), FULL)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.trained import TrainedParams, trained
-from grader.schema.evidence import FitFact
+from grader.schema.evidence import EvaluateFact, FitFact
 from grader.schema.grade import Finding, RoleMatch
 from tests.factories import a_case, a_fit, a_model, an_array, an_evidence, rows
 
@@ -114,3 +114,24 @@ def test_a_network_that_was_only_built_was_not_trained() -> None:
     finding = trained(case, TrainedParams(model="net"))
     assert "never trained" in finding.message
     assert finding.status == "failed"
+
+
+def test_a_loop_of_ones_own_counts_its_epochs_by_the_images_it_saw() -> None:
+    loop = a_fit(kind="custom_loop", epochs_done=0, total_steps=1_266, batch_size=128, history={})
+    assert judge(loop, epochs_at_least=3).status == "passed"
+    assert judge(loop, epochs_at_least=4).status == "failed"
+
+
+def test_what_cannot_be_seen_of_a_loop_contradicts_nothing_and_it_is_said() -> None:
+    loop = a_fit(kind="custom_loop", epochs_done=0, batch_size=None, history={})
+    finding = judge(loop, epochs_at_least=3, loss_falls=True)
+    assert finding.status == "passed"
+    assert "could not be counted" in finding.message
+    assert "could not be followed" in finding.message
+
+
+def test_a_loop_is_watched_when_the_network_is_tried_on_other_data() -> None:
+    loop = a_fit(kind="custom_loop", history={}, validation="none", val_x=None)
+    assert judge(loop, validation="any").status == "failed"
+    evidence = an_evidence(fits=(loop,), evaluations=(EvaluateFact(event=9, cell=5, model="m1"),))
+    assert trained(a_case(evidence), TrainedParams(validation="any")).status == "passed"

@@ -357,7 +357,7 @@ CLAIMS = st.one_of(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(claims=st.lists(CLAIMS, max_size=10))
 def test_arbitrary_json_never_raises_and_gives_valid_evidence(run: Run, claims: list[Any]) -> None:

@@ -147,7 +147,6 @@ def test_each_way_of_picking_picks_its_own(run: Run, pick: str, meant: str) -> N
 @pytest.mark.parametrize(
     ("pick", "said"),
     [
-        ("last_trained", "no network that could be the `cnn` was trained: `net1` (cell 2), `net2` (cell 3)"),
         ("best", "no network that could be the `cnn` has an accuracy to compare: `net1` (cell 2), `net2` (cell 3)"),
         ("largest", "no network that could be the `cnn` has its weights yet: `net1` (cell 2), `net2` (cell 3)"),
     ],
@@ -175,3 +174,11 @@ def test_batches_of_a_custom_loop_show_what_it_was_trained_on(run: Run) -> None:
     call = CallFact(event=6, cell=5, model="m2", training=True, count=100, x=batch)
     loop = FitFact(event=5, cell=5, model="m2", kind="custom_loop", status="completed")
     assert resolve(run, {"data": "mnist/train"}, CNN, DEEP, fits=(loop,), calls=(call,)).model == "m2"
+
+
+@pytest.mark.parametrize(("pick", "meant"), [("first_trained", "m1"), ("last_trained", "m2")])
+def test_where_nothing_was_trained_a_pick_by_training_goes_by_the_order_of_making(
+    run: Run, pick: str, meant: str
+) -> None:
+    match = resolve(run, {"pick": pick}, DENSE, CNN)
+    assert (match.model, match.message) == (meant, "")

@@ -21,10 +21,14 @@ from grader.execution.isolation import (
 )
 from grader.schema.errors import IsolationRefusedError
 
+TMP = Path("/tmp")  # noqa: S108 — the name inside a sandbox
 BINDS = Binds(
-    mounts=(Mount(Path("/opt/py"), Path("/opt/py")), Mount(Path("/s/work"), Path("/home/student/submission"), True)),  # noqa: FBT003
+    mounts=(
+        Mount(Path("/opt/py"), Path("/opt/py")),
+        Mount(Path("/s/work"), Path("/home/student/submission"), writable=True),
+    ),
     home=Mount(Path("/s/home"), Path("/home/student"), writable=True),
-    tmp=Mount(Path("/s/tmp"), Path("/tmp"), writable=True),
+    tmp=Mount(Path("/s/tmp"), TMP, writable=True),
     masked=(Path("/opt/py/grader"),),
     devices=(Path("/dev/nvidia0"),),
 )
@@ -79,10 +83,10 @@ def test_an_old_bubblewrap_keeps_home_and_tmp_on_disk(tmp_path: Path) -> None:
     binds = replace(
         BINDS,
         home=Mount(tmp_path / "home", Path("/home/student"), writable=True),
-        tmp=Mount(tmp_path / "tmp", Path("/tmp"), writable=True),
+        tmp=Mount(tmp_path / "tmp", TMP, writable=True),
     )
     args = old.wrap(["true"], binds=binds, env={}, cwd=Path("/"), limits=ProcessLimits())
-    assert follows(args, "--bind", str(tmp_path / "tmp"), "/tmp")
+    assert follows(args, "--bind", str(tmp_path / "tmp"), str(TMP))
     assert "--size" not in args
     assert "--disable-userns" not in args
 
@@ -121,7 +125,9 @@ def test_no_isolation_still_clears_the_environment() -> None:
 
 
 def test_auto_never_falls_back_to_no_isolation() -> None:
-    with pytest.raises(IsolationRefusedError, match="bubblewrap is not installed.*engine-x is not installed") as caught:
+    with pytest.raises(
+        IsolationRefusedError, match=r"bubblewrap is not installed.*engine-x is not installed"
+    ) as caught:
         choose_isolation("auto", bubblewrap="/nonexistent/bwrap", engines=["engine-x"])
     assert "--isolation none" in caught.value.advice
 

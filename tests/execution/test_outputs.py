@@ -16,7 +16,8 @@ def text_of(outs: list[Any]) -> str:
 
 
 def test_pieces_of_one_stream_become_one_output() -> None:
-    keeper, outs = OutputKeeper(), []
+    keeper = OutputKeeper()
+    outs: list[Any] = []
     keeper.begin(0, outs)
     for piece in ("a", "b\n", "c"):
         keeper.stream("stdout", piece)
@@ -25,7 +26,8 @@ def test_pieces_of_one_stream_become_one_output() -> None:
 
 
 def test_streams_and_displays_keep_their_order() -> None:
-    keeper, outs = OutputKeeper(), []
+    keeper = OutputKeeper()
+    outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.stream("stdout", "before")
     keeper.rich(display(image_png="AAAA"))
@@ -36,7 +38,8 @@ def test_streams_and_displays_keep_their_order() -> None:
 
 
 def test_one_cell_cannot_print_more_than_its_cap_and_says_so_once() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(cell_text=1000)), []
+    keeper = OutputKeeper(OutputCaps(cell_text=1000))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     for number in range(10_000):
         keeper.stream("stdout", f"{number}\n")
@@ -60,7 +63,8 @@ def test_all_cells_together_cannot_print_more_than_the_notebooks_cap() -> None:
 
 
 def test_alternating_streams_cannot_make_endless_outputs() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(cell_outputs=10)), []
+    keeper = OutputKeeper(OutputCaps(cell_outputs=10))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     for number in range(100_000):
         keeper.stream("stdout" if number % 2 else "stderr", "x")
@@ -70,7 +74,8 @@ def test_alternating_streams_cannot_make_endless_outputs() -> None:
 
 
 def test_too_many_images_leave_a_note_and_their_text() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(cell_images=3)), []
+    keeper = OutputKeeper(OutputCaps(cell_images=3))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     for _ in range(10):
         keeper.rich(display(image_png="AAAA", text_plain="<Figure>"))
@@ -81,7 +86,8 @@ def test_too_many_images_leave_a_note_and_their_text() -> None:
 
 
 def test_one_giant_image_is_left_out() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(one_rich=1000)), []
+    keeper = OutputKeeper(OutputCaps(one_rich=1000))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.rich(display(image_png="A" * 2000))
     keeper.finish()
@@ -90,7 +96,8 @@ def test_one_giant_image_is_left_out() -> None:
 
 
 def test_clearing_makes_room_again() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(cell_images=1)), []
+    keeper = OutputKeeper(OutputCaps(cell_images=1))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     for _ in range(5):
         keeper.rich(display(image_png="AAAA"))
@@ -101,7 +108,8 @@ def test_clearing_makes_room_again() -> None:
 
 
 def test_an_immediate_clear_empties_the_cell() -> None:
-    keeper, outs = OutputKeeper(), []
+    keeper = OutputKeeper()
+    outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.stream("stdout", "gone")
     keeper.clear(wait=False)
@@ -110,7 +118,9 @@ def test_an_immediate_clear_empties_the_cell() -> None:
 
 
 def test_an_update_changes_the_display_of_an_earlier_cell() -> None:
-    keeper, first, second = OutputKeeper(), [], []
+    keeper = OutputKeeper()
+    first: list[Any] = []
+    second: list[Any] = []
     keeper.begin(0, first)
     keeper.rich(display(text_plain="0 %"), "bar")
     keeper.begin(1, second)
@@ -121,7 +131,8 @@ def test_an_update_changes_the_display_of_an_earlier_cell() -> None:
 
 
 def test_an_update_cannot_smuggle_in_what_a_display_may_not_hold() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(one_rich=100)), []
+    keeper = OutputKeeper(OutputCaps(one_rich=100))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.rich(display(text_plain="small"), "bar")
     keeper.update("bar", {"text/html": "x" * 1000}, {})
@@ -131,7 +142,8 @@ def test_an_update_cannot_smuggle_in_what_a_display_may_not_hold() -> None:
 
 
 def test_a_thousand_updates_count_once() -> None:
-    keeper, outs = OutputKeeper(OutputCaps(cell_rich=500)), []
+    keeper = OutputKeeper(OutputCaps(cell_rich=500))
+    outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.rich(display(text_plain="0"), "bar")
     for number in range(1000):
@@ -142,7 +154,8 @@ def test_a_thousand_updates_count_once() -> None:
 
 
 def test_a_giant_traceback_keeps_its_ends() -> None:
-    keeper, outs = OutputKeeper(), []
+    keeper = OutputKeeper()
+    outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.error("RecursionError", "m" * 100_000, [str(number) for number in range(3000)])
     keeper.finish()

@@ -29,7 +29,7 @@ def test_a_path_too_long_for_a_socket_is_refused_with_its_length() -> None:
 
 
 def test_a_path_that_fits_is_accepted() -> None:
-    _check_sockets({"transport": "ipc", "ip": "/tmp/gr-abcdefgh/k"})
+    _check_sockets({"transport": "ipc", "ip": "/run/gr-abcdefgh/k"})
 
 
 def test_a_network_transport_is_refused() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from grader.execution import runner
 from grader.execution.isolation import Isolation, NoIsolation
+from grader.execution.layout import copy_submission
 from grader.execution.outputs import OutputCaps
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute, is_executed, reserve_of
 from grader.schema.errors import NotebookError, SandboxError
@@ -209,7 +210,7 @@ def test_a_submission_that_is_too_large_is_the_students_matter(tmp_path: Path) -
     (tmp_path / "out").mkdir()
     (tmp_path / "in" / "big").write_bytes(bytes(2000))
     with pytest.raises(NotebookError, match="more than"):
-        runner.copy_submission(tmp_path / "in", tmp_path / "out", max_bytes=1000)
+        copy_submission(tmp_path / "in", tmp_path / "out", max_bytes=1000)
 
 
 def test_a_kernel_that_does_not_start_is_the_graders_failure(

@@ -25,7 +25,8 @@ def attempt(action):
     except OSError as error:
         return type(error).__name__
 print(json.dumps({
-    "uid": os.getuid(), "env": dict(os.environ), "cwd": os.getcwd(), "pids": [p for p in os.listdir("/proc") if p.isdigit()],
+    "uid": os.getuid(), "env": dict(os.environ), "cwd": os.getcwd(),
+    "pids": [p for p in os.listdir("/proc") if p.isdigit()],
     "root": sorted(os.listdir("/")), "etc": sorted(os.listdir("/etc")), "home": os.path.expanduser("~"),
     "write_root": attempt(lambda: pathlib.Path("/x").write_text("x")),
     "write_usr": attempt(lambda: pathlib.Path("/usr/x").write_text("x")),
@@ -75,7 +76,10 @@ class TestEveryIsolation:
     def test_no_core_is_dumped_and_files_are_limited(
         self, isolation: Isolation, run_script: Callable[..., Any]
     ) -> None:
-        code = "import json, resource as r; print(json.dumps([r.getrlimit(x)[0] for x in (r.RLIMIT_CORE, r.RLIMIT_FSIZE)]))"
+        code = """
+import json, resource as r
+print(json.dumps([r.getrlimit(kind)[0] for kind in (r.RLIMIT_CORE, r.RLIMIT_FSIZE)]))
+"""
         assert run_script(isolation, code).told == [0, 1 << 30]
 
     def test_an_endless_loop_ends_with_the_time(
@@ -152,7 +156,12 @@ time.sleep(60)
     def test_a_disk_filler_is_ended_for_its_disk(
         self, isolation: Isolation, run_script: Callable[..., Any], marks: list[str]
     ) -> None:
-        code = "import os, time\nfile = open('big', 'wb')\nfor _ in range(80): file.write(os.urandom(1 << 20))\ntime.sleep(60)"
+        code = """
+import os, time
+with open("big", "wb") as file:
+    for _ in range(80): file.write(os.urandom(1 << 20))
+time.sleep(60)
+"""
         assert "MiB to disk" in run_script(isolation, code, disk_bytes=40 << 20).finished.over_budget
         assert marks
 
@@ -284,7 +293,8 @@ def test_nothing_outlives_a_grader_that_was_killed(how: str, tmp_path: Path, bub
         for folder in (layout.code, layout.work): own.own(folder)
         python = Path(sys.executable)
         run_to_end([str(python), "-c", "open('started', 'w').close()\\nimport time\\nwhile True: time.sleep(1)"],
-            isolation=own, binds=layout.binds(python), env=layout.environment(python, {{"GRADER_TEST": {str(tmp_path)!r}}}),
+            env=layout.environment(python, {{"GRADER_TEST": {str(tmp_path)!r}}}),
+            isolation=own, binds=layout.binds(python),
             cwd=layout.inner("work"), limits=ProcessLimits(), budget=Budget(1 << 30), timeout=60, log=layout.log)
     """)
     grader = subprocess.Popen([sys.executable, "-c", script])

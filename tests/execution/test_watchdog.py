@@ -78,7 +78,7 @@ def test_a_process_that_ended_has_no_tree() -> None:
 
 def test_a_watchdog_without_cause_ends_nothing() -> None:
     ended = []
-    with subprocess.Popen(["sleep", "0.5"]) as process:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
         watchdog = Watchdog(process, Budget(memory_bytes=1 << 30), lambda: ended.append(1))
         watchdog.start()
         process.wait()

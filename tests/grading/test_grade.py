@@ -150,7 +150,7 @@ def test_a_check_that_names_the_graders_failure_is_passed_on() -> None:
 
 def test_a_diagnostic_that_raises_is_the_graders_failure() -> None:
     def run(_case: Case) -> tuple[Diagnostic, ...]:
-        raise KeyError("x")
+        raise KeyError
 
     with pytest.raises(HarnessError, match="diagnostic 'd' failed"):
         grading(one(check="yes"), diagnostics={"d": DiagnosticSpec(id="d", run=run, doc="")})

@@ -27,7 +27,7 @@ criteria:
     with: {model: cnn, at_least: 0.99, partial_from: 0.97}
   - id: sketch
     points: 5
-    manual: {guide: Is there one?}
+    manual: {guide: A drawing}
 """
 
 
@@ -68,7 +68,7 @@ def test_a_missing_file_is_a_rubric_error(tmp_path: Path) -> None:
         ("version: 1", "version: 2", "1:10: version 2 is not known; this grader reads version 1"),
         ("check: accuracy", "check: acuracy", "10:12: unknown check 'acuracy'; did you mean 'accuracy'?"),
         ("at_least", "atleast", "11:24: check 'accuracy': unknown key 'atleast'; did you mean 'at_least'?"),
-        ("model: cnn", "model: cmm", "11:19: unknown role 'cmm'; did you mean 'cnn'?"),
+        ("model: cnn", "model: cnns", "11:19: unknown role 'cnns'; did you mean 'cnn'?"),
         ("0.99", "'0.99'", "11:34: check 'accuracy': `at_least`: should be a valid number"),
         ("0.99", "99", "11:34: check 'accuracy': `at_least`: should be less than or equal to 1"),
         ("points: 5", "points: many", "13:13: `points`: should be a valid number, unable to parse string as a number"),
@@ -79,7 +79,7 @@ def test_a_missing_file_is_a_rubric_error(tmp_path: Path) -> None:
         ("    points: 5", "\tpoints: 5", "13:1: a tab stands here; YAML is indented with spaces only"),
         ("dataset: mnist\n", "", "1:1: the key 'dataset' is missing"),
         ("id: sample", "id: Sample", "2:5: `id` is 'Sample', but must be lower-case letters"),
-        ("manual: {guide: Is there one?}", "hidden: true", "exactly one of check, any_of, all_of, manual"),
+        ("manual: {guide: A drawing}", "hidden: true", "exactly one of check, any_of, all_of, manual"),
         ("title: A sample", "title: 2026-01-01\nrun: {time: 90 minutes}", "'90 minutes' is not a duration"),
         ("title: A sample", "title: A\nrun: {dialect: kers3}", "did you mean 'keras3'?"),
     ],
@@ -123,7 +123,7 @@ def test_tests_inside_any_of_are_checked_like_others() -> None:
         "    any_of:\n      - check: runs\n      - {check: input_shape, with: {shape: [28, x, 1]}}\n",
     )
     (said,) = errors(text)
-    assert said.startswith("12:47: check 'input_shape': `shape.2`: should be a valid integer")
+    assert said.startswith("12:49: check 'input_shape': `shape.2`: should be a valid integer")
 
 
 def test_a_misspelt_layer_is_said_where_it_stands() -> None:
@@ -149,14 +149,13 @@ def test_a_huge_file_is_refused() -> None:
 
 
 def attempt(content: bytes) -> None:
-    """Reading gives a rubric or a rubric error, and never anything else."""
+    """Reading gives a rubric or a rubric error with a place, and never anything else."""
+    caught: RubricError | None = None
     try:
-        rubric = read_rubric(content, all_checks(), name="r.yaml")
+        read_rubric(content, all_checks(), name="r.yaml")
     except RubricError as error:
-        assert error.where.startswith("r.yaml")  # noqa: PT017 - either outcome is right, and this one has a place
-        assert error.message
-    else:
-        assert rubric.version == 1
+        caught = error
+    assert caught is None or (caught.where.startswith("r.yaml") and caught.message)
 
 
 PLAIN = st.recursive(
@@ -178,6 +177,7 @@ def test_any_bytes_are_a_rubric_or_a_rubric_error(content: bytes) -> None:
     attempt(content)
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(KEYS), PLAIN), st.lists(st.dictionaries(st.sampled_from(CRITERION_KEYS), PLAIN)))
 def test_any_values_under_the_right_keys_are_a_rubric_or_a_rubric_error(
     values: dict[str, object], criteria: list[dict[str, object]]

@@ -15,7 +15,13 @@ from grader.schema.submission import Submission
 
 def notebook(path: Path, code: str = "x = 1") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": (), "execution_count": None}
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "source": code,
+        "metadata": {},
+        "outputs": (),
+        "execution_count": None,
+    }
     path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}))
     return path
 

@@ -1,16 +1,13 @@
 """Rendered pages and a real browser, shared by the tests of this room."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import samples
-
 from grader.report.page import render_report
+from tests.report import samples
 
 CHROMIUM = Path("/usr/bin/chromium")
 COMPARISON = {

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import samples
 
 from grader.report.classpage import ClassRow, class_row, render_class_page
 from grader.schema.grade import Grade
+from tests.report import samples
 
 
 def _rows() -> list[ClassRow]:
@@ -30,16 +30,17 @@ def _plain(html: str) -> str:
 
 
 def test_each_submission_has_a_line_with_score_verdicts_accuracy_and_a_link(page: str) -> None:
-    line = page[page.index('<a href="./0/report.html">') :].split("</tr>")[0]
+    line = page[page.index('<a href="./0/report.html">') :].partition("</tr>")[0]
     assert '<td class="sum" data-v="70.5">70.5</td>' in line
     assert '<td class="q">34.5</td>' in line
     assert '<td class="w"></td>' in line
     assert "98.85" in line
+    assert '<td class="l">ran</td>' in line
 
 
 def test_a_submission_that_was_not_graded_has_its_reason_instead_of_a_score(page: str) -> None:
-    line = page[page.index("Cleo Late") :].split("</tr>")[0]
-    assert "Not graded yet, no score: the sandbox did not start" in _plain(line)
+    line = page[page.index("Cleo Late") :].partition("</tr>")[0]
+    assert "not graded yet No score: the sandbox did not start" in _plain(line)
     assert "sum" not in line
 
 

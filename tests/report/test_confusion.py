@@ -1,9 +1,9 @@
 """The confusion matrix and the images that were mistaken."""
 
 import numpy as np
-import samples
 
 from grader.report.confusion import confusion, mistakes
+from tests.report import samples
 
 
 def test_rows_are_true_classes_and_columns_predicted_ones() -> None:

@@ -3,11 +3,11 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-import samples
 
 from grader.report.curves import Curves, curve_panel, curve_rows, learning_curves
 from grader.report.svg import Scale, nice_ticks
 from grader.schema.evidence import FitFact
+from tests.report import samples
 
 
 def _fit(history: dict[str, tuple[float, ...]], **more: object) -> FitFact:

@@ -6,12 +6,12 @@ import struct
 
 import numpy as np
 import pytest
-import samples
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from grader.report.images import ImageBudget, Picture, png_uri, verified_picture
+from tests.report import samples
 
 
 def _decoded(uri: str) -> Image.Image:
@@ -59,6 +59,7 @@ def test_what_is_not_a_png_or_jpeg_is_not_shown(data: bytes) -> None:
     assert verified_picture(base64.b64encode(data).decode(), ImageBudget()) == "it is not a sound PNG or JPEG"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_a_damaged_picture_never_breaks_the_report(noise: bytes, place: int) -> None:
     data = base64.b64decode(samples.png(8, 8))

@@ -1,11 +1,11 @@
 """Two networks side by side."""
 
-import samples
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.report.layers import aligned, layer_view
 from grader.schema.evidence import LayerFact
+from tests.report import samples
 
 
 def _layer(cls: str, **more: object) -> LayerFact:
@@ -30,6 +30,7 @@ def test_what_one_network_has_instead_of_the_other_stands_beside_it() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("ABC"), max_size=8), st.lists(st.sampled_from("ABC"), max_size=8))
 def test_every_layer_stands_on_exactly_one_line_in_its_order(ours: list[str], theirs: list[str]) -> None:
     pairs = aligned([_layer(name) for name in ours], [_layer(name) for name in theirs])

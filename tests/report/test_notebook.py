@@ -2,9 +2,9 @@
 
 import nbformat
 import pytest
-import samples
 
 from grader.report.notebook import MAX_CELLS, cell_anchor, highlighted, notebook_cells
+from tests.report import samples
 
 
 def test_cells_are_counted_as_people_count() -> None:
@@ -84,10 +84,15 @@ def test_a_cell_that_raised_is_marked() -> None:
 
 
 def test_a_notebook_of_broken_parts_is_still_shown() -> None:
-    broken = {"cells": [{"cell_type": "code", "source": ["a", "b", 7], "outputs": [None, {"output_type": "stream", "text": 5},
-              {"output_type": "display_data", "data": {"image/png": [1]}}, {"output_type": "error", "traceback": 3}],
-              "execution_count": "x"}, {"cell_type": "markdown", "source": None, "attachments": [1]}, "nonsense", {}]}  # fmt: skip
-    cells = notebook_cells(broken)
+    outputs = [
+        None,
+        {"output_type": "stream", "text": 5},
+        {"output_type": "display_data", "data": {"image/png": [1]}},
+        {"output_type": "error", "traceback": 3},
+    ]
+    code = {"cell_type": "code", "source": ["a", "b", 7], "outputs": outputs, "execution_count": "x"}
+    markdown = {"cell_type": "markdown", "source": None, "attachments": [1]}
+    cells = notebook_cells({"cells": [code, markdown, "nonsense", {}]})
     assert [cell.kind for cell in cells] == ["code", "markdown", "raw"]
     assert cells[0].source == "ab"
 

@@ -1,7 +1,6 @@
 """Untrusted text and written figures."""
 
-import samples
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.report.text import (
@@ -18,6 +17,7 @@ from grader.report.text import (
     terminal,
     value,
 )
+from tests.report import samples
 
 
 def test_characters_that_turn_the_direction_of_writing_become_visible() -> None:
@@ -28,6 +28,7 @@ def test_no_more_than_four_marks_stand_on_one_letter() -> None:
     assert len(clean(samples.ZALGO)) == 5
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=80))
 def test_cleaned_text_can_always_be_written_as_utf8_and_steers_nothing(text: str) -> None:
     cleaned = clean(text)
@@ -39,6 +40,7 @@ def test_a_lone_surrogate_is_replaced() -> None:
     assert clean("\ud800x") == "\ufffdx"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120))
 def test_prose_never_lets_a_tag_of_its_text_through(text: str) -> None:
     tags = [piece.split(">")[0] for piece in str(prose(text)).split("<")[1:]]
@@ -97,6 +99,7 @@ def test_colours_of_a_terminal_become_classes_and_other_sequences_vanish() -> No
     assert shown == '<span class="ansi-1 ansi-bold">bad</span> &lt;ok&gt; link'
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="\x1b[]0;1m38<>a\r\b\n", max_size=60))
 def test_printed_text_never_carries_a_tag_but_span(text: str) -> None:
     tags = {piece.split(">")[0].split(" ")[0] for piece in str(terminal(settled(text))).split("<")[1:]}

@@ -14,11 +14,10 @@ __all__ = ["out_of_order", "unfinished_cells"]
 
 _MARK = r"(?:YOUR[ _]+CODE(?:[ _]+HERE)?|YOUR[ _]+ANSWER|FILL[ _]+(?:THIS|ME|HERE)|TODO\b)"
 _IN_CODE = re.compile(
-    rf"^[^#'\"\n]*(?:[=(,\[+*/-]|\breturn|\bin|:)[ \t]*#+[^\n]*{_MARK}"  # `y = ### YOUR CODE HERE`
+    rf"^[^#'\"\n]*(?:=|\breturn|\bin)[ \t]*#+[^\n]*{_MARK}"  # `y = ### YOUR CODE HERE`
     rf"|^[ \t]*(?:pass|\.\.\.)[ \t]*#[^\n]*(?:{_MARK}|your code)",  # `pass  # your code`
     re.MULTILINE | re.IGNORECASE,
 )
-_HEADER = re.compile(r"^\s*(?:for|while|if|elif|else|with|def|class|try|except|finally|async)\b.*:\s*#", re.MULTILINE)
 _MARKED = re.compile(rf"#[^\n]*{_MARK}", re.IGNORECASE)
 _MAGIC = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
 _UNFINISHED_ERRORS = frozenset(
@@ -64,10 +63,8 @@ def _placeholder(cell: CellFact) -> str:
     """The line with the placeholder; empty when the cell is finished."""
     if cell.error in _UNFINISHED_ERRORS and (marked := _MARKED.search(cell.source)):
         return _line(cell.source, marked.start())
-    for match in _IN_CODE.finditer(cell.source):
-        line = _line(cell.source, match.start())
-        if not _HEADER.match(line):
-            return line
+    if match := _IN_CODE.search(cell.source):
+        return _line(cell.source, match.start())
     return _empty_statement(cell.source)
 
 

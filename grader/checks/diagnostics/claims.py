@@ -94,5 +94,5 @@ def _known(evidence: Evidence) -> Iterator[float]:
             if canonical_metric(name).removeprefix("val_") == "accuracy":
                 yield from (value for value in values if value == value)  # noqa: PLR0124 - not-a-number is left out
     for evaluation in evidence.evaluations:
-        yield from (v for name, v in evaluation.results.items() if canonical_metric(name) == "accuracy")
+        yield from (value for name, value in evaluation.results.items() if name != "loss" and 0 <= value <= 1)
     yield from (fact.value for fact in evidence.accuracies)

@@ -1,6 +1,7 @@
 """Counts direct calls `model(x, training=…)` outside of Keras's own loops."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from .arrays import ArrayBook
 from .core import Recorder
 from .describe import numbers
-from .guard import Guard
+from .guard import Guard, outside_graphs
 from .models import ModelBook
 
 __all__ = ["CallWatch"]
@@ -45,13 +46,29 @@ class CallWatch:
         self._arrays = arrays
         self._guard = guard
         self._calls: dict[tuple[int, bool | None], _Calls] = {}
+        self._awaited: Any = None
+        self._when_called: Callable[[], Any] = bool
+
+    def await_first(self, model: Any, action: Callable[[], Any]) -> None:
+        """Call `action` once, right after Keras has called a model for the first time and so given it its weights.
+
+        Args:
+            model: Not built yet.
+            action: Called where variables have values, also while a graph is traced.
+        """
+        self._awaited, self._when_called = model, action
 
     def call(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Stand around `Model.__call__`."""
         __tracebackhide__ = True
         guard = self._guard
         if guard.busy or guard.keras or not args or not _eager(args[0]):
-            return original(model, *args, **kwargs)
+            output = original(model, *args, **kwargs)
+            if self._awaited is model:
+                self._awaited = None
+                with outside_graphs():
+                    guard.quietly(self._when_called)
+            return output
         guard.keras += 1
         try:
             output = original(model, *args, **kwargs)

@@ -113,6 +113,11 @@ class EventLog:
             return self.last
 
 
+    def close(self) -> None:
+        """Close the file; nothing can be appended any more."""
+        self._file.close()
+
+
 class Recorder:
     """What the hooks share.
 

@@ -1,11 +1,12 @@
 """Keeps the recorder from watching itself, and from taking Keras's own calls for the student's."""
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "outside_graphs"]
 
 
 class Guard:
@@ -64,6 +65,13 @@ class Guard:
                 if self._report is not None:
                     self._report(_in_words(action, problem))
                 return None
+
+
+def outside_graphs() -> AbstractContextManager[Any]:
+    """While a `tf.function` is traced, variables have values only outside of its graph."""
+    tensorflow = sys.modules.get("tensorflow")
+    found: AbstractContextManager[Any] = tensorflow.init_scope() if tensorflow is not None else nullcontext()
+    return found
 
 
 def _in_words(action: Any, problem: Exception) -> str:

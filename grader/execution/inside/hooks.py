@@ -85,8 +85,8 @@ class Watch:
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
         self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper)
-        self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops)
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
+        self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
         self._gaps = 0
         self._attached: set[str] = set()
         self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}

@@ -7,7 +7,6 @@ traced, are counted by the optimizer's own counter.
 import sys
 import time
 import weakref
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from .core import Recorder
 from .describe import digests, trainable_mask
-from .guard import Guard
+from .guard import Guard, outside_graphs
 from .keep import Keeper
 from .models import ModelBook
 from .settings import rate_of
@@ -121,7 +120,7 @@ class LoopWatch:
         else:
             loop.calls += 1
         if loop.fit is None:
-            with _outside_graphs():
+            with outside_graphs():
                 loop.digests = digests(model)
                 self._begin(loop, model)
         return loop
@@ -216,7 +215,7 @@ class LoopWatch:
 
 def _iterations(optimizer: Any) -> int:
     try:
-        with _outside_graphs():
+        with outside_graphs():
             return int(np.asarray(optimizer.iterations))
     except Exception:
         return 0
@@ -226,8 +225,3 @@ def _in_graph() -> bool:
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and not tensorflow.executing_eagerly()
 
-
-def _outside_graphs() -> Any:
-    """While a `tf.function` is traced, variables have values only outside of its graph."""
-    tensorflow = sys.modules.get("tensorflow")
-    return tensorflow.init_scope() if tensorflow is not None else nullcontext()

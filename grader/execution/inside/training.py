@@ -9,8 +9,9 @@ from typing import Any
 
 from .arrays import ArrayBook
 from .budget import FitBudget, fit_status, thin
+from .calls import CallWatch
 from .core import Recorder
-from .describe import digests, trainable_mask
+from .describe import digests, leaves, trainable_mask
 from .guard import Guard
 from .keep import Keeper
 from .loops import LoopWatch
@@ -53,6 +54,7 @@ class FitRun:
         by_step: Whether the rate is read step by step.
         stride: Every which step its rate is read.
         by_budget: Whether the grader stopped it.
+        waits: Whether `fit_start` waits for the model's weights, or waits no longer.
     """
 
     number: int
@@ -64,6 +66,7 @@ class FitRun:
     keys: dict[str, Any]
     by_step: bool
     event: int = 0
+    waits: bool = False
     steps: int = 0
     epochs: int = 0
     epoch_start: float = 0.0
@@ -101,6 +104,7 @@ class FitWatch:
         guard: Guard,
         keeper: Keeper,
         loops: LoopWatch,
+        calls: CallWatch,
     ) -> None:
         """Take the parts that a training concerns."""
         self._recorder = recorder
@@ -109,6 +113,7 @@ class FitWatch:
         self._guard = guard
         self._keeper = keeper
         self._loops = loops
+        self._calls = calls
         self._stopped = False
 
     def wrapper(self, base: type) -> Callable[..., Any]:
@@ -197,8 +202,12 @@ class FitWatch:
         return ("data", *self._arrays.describe_pair(pair[0], pair[1] if len(pair) > 1 else None))
 
     def started(self, run: FitRun) -> None:
-        """Training begins: the model is built now. Writes `fit_start` once."""
-        if not run.event:
+        """Training begins. Writes `fit_start` once, as soon as the model has its weights."""
+        if not run.event and not run.waits and any(not layer.built for _, layer in leaves(run.model)):
+            # Keras 2 gives a model without an input shape its weights within the first step.
+            run.waits = True
+            self._calls.await_first(run.model, lambda: self.started(run))
+        elif not run.event:
             run.keys["trainable"] = run.keys["trainable"] or trainable_mask(run.model)
             run.event = self._recorder.log.write(
                 "fit_start",
@@ -209,7 +218,6 @@ class FitWatch:
                 device=device(),
                 **run.keys,
             )
-        run.epoch_start = run.elapsed
 
     def epoch_begun(self, run: FitRun) -> None:
         """An epoch begins; a rate that changes by epoch is set by now."""
@@ -272,6 +280,7 @@ class FitWatch:
 
     def _end(self, run: FitRun, status: str, error: str | None) -> None:
         seconds = run.elapsed
+        run.waits = True
         self.started(run)
         # The model may have been built, and so given its layers' shapes, only by training.
         self._book.announce(run.model)

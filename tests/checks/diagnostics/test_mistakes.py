@@ -180,6 +180,9 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         an_evidence(cells=(a_cell(0, "print('YOUR CODE HERE')"),)),
         an_evidence(cells=(a_cell(0, "y = ### YOUR CODE HERE", "markdown"),)),
         an_evidence(cells=(a_cell(0, "fit(x)", error="MemoryError"),)),
+        an_evidence(
+            cells=(a_cell(0, "layers = [\n    Dense(10),  # TODO: try 20\n    Dense(  # TODO\n        2),\n]"),)
+        ),
     ),
     "cells-out-of-order": (
         an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 3, None, 7)))),

@@ -66,7 +66,9 @@ def make_data(folder: Path) -> Path:
     arrays = {name: array[: 2000 if name.endswith("train") else 400] for name, array in arrays.items()}
     for name, array in arrays.items():
         np.save(target / f"{name}.npy", array)
-    np.save(target / "fingerprints.npy", np.concatenate([fingerprint(arrays["x_train"]), fingerprint(arrays["x_test"])]))
+    np.save(
+        target / "fingerprints.npy", np.concatenate([fingerprint(arrays["x_train"]), fingerprint(arrays["x_test"])])
+    )
     return folder
 
 

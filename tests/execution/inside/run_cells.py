@@ -49,4 +49,5 @@ def main() -> None:
     Path(request["results"]).write_text(json.dumps(results), encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()

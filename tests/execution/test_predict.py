@@ -1,0 +1,179 @@
+"""The predictor's sandbox, with a stand-in that does in NumPy what each test needs a stranger's model to do."""
+
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.execution import layout
+from grader.execution.isolation import Isolation
+from grader.execution.predict import PredictionJob, PredictionLimits, PredictionResult, predict
+from grader.schema.errors import PredictorError
+
+pytestmark = pytest.mark.bubblewrap
+ROWS = 7
+Predict = Callable[..., list[PredictionResult]]
+
+STAND_IN = """
+    import json, os, sys, time
+    import numpy as np
+    request = json.load(open(sys.argv[1]))
+    for job in request["jobs"]:
+        x, place = np.load(job["inputs"]), os.path.join(request["out"], job["id"] + ".npy")
+        answer = {"id": job["id"], "ok": True, "error": None, "model": {"id": "m"}, "seconds": 0.5}
+        good = np.stack([x.sum(axis=(1, 2)), x.max(axis=(1, 2))], axis=1).astype("float32")
+        exec(open(job["model"]).read())
+        if not os.path.lexists(place): np.save(place, good)
+        with open(os.path.join(request["out"], "results.jsonl"), "a") as results:
+            results.write(json.dumps(answer) + "\\n")
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: Isolation) -> Predict:
+    """Run "models", each a piece of code the stand-in executes."""
+    package = tmp_path / "stand-in"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "predictor.py").write_text(textwrap.dedent(STAND_IN))
+    monkeypatch.setattr(layout, "_INSIDE", package)
+    images = np.arange(ROWS * 4, dtype="float32").reshape(ROWS, 2, 2)
+    np.save(tmp_path / "x.npy", images)
+
+    def run(*models: str, **settings: Any) -> list[PredictionResult]:
+        jobs = []
+        for number, code in enumerate(models):
+            path = tmp_path / f"model-{number}.keras"
+            path.write_text(code)
+            jobs.append(PredictionJob(f"m{number}", path, "keras", "keras3", tmp_path / "x.npy"))
+        return predict(jobs, isolation=isolation, scratch=tmp_path / "scratch", **{"timeout": 30, **settings})
+
+    return run
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "bubblewrap-userns", "none"], indirect=True)
+def test_predictions_come_back_as_numbers(ask: Predict) -> None:
+    (result,) = ask("pass")
+    assert result.ok
+    assert result.outputs is not None
+    assert result.outputs.dtype == np.float32
+    assert result.outputs[:, 1].tolist() == [4.0 * n + 3 for n in range(ROWS)]
+    assert result.model == {"id": "m"}
+    assert result.seconds == 0.5
+
+
+ONE = pytest.mark.parametrize("isolation", ["bubblewrap"], indirect=True)
+
+
+@ONE
+def test_a_crash_loses_only_its_own_job(ask: Predict) -> None:
+    results = ask("pass", "os._exit(139)", "pass", "os.abort()", "pass")
+    assert [result.ok for result in results] == [True, False, True, False, True]
+    assert "crashed the predictor (exit code 139)" in results[1].error
+
+
+@ONE
+def test_a_model_that_fails_is_no_failure_of_the_grader(ask: Predict) -> None:
+    first, second = ask('answer.update(ok=False, error="ValueError: unknown layer")', "pass")
+    assert (first.ok, first.error) == (False, "ValueError: unknown layer")
+    assert second.ok
+
+
+@ONE
+def test_an_endless_model_is_given_up_and_the_rest_goes_on(ask: Predict, marks: list[str]) -> None:
+    first, second = ask("while True: pass", "pass", timeout=2)
+    assert "no predictions within" in first.error
+    assert second.ok
+    assert marks
+
+
+@ONE
+def test_a_model_that_eats_memory_is_given_up(ask: Predict, marks: list[str]) -> None:
+    code = "held = []\nwhile True: held.append(b'x' * (8 << 20))"
+    (result,) = ask(code, limits=PredictionLimits(memory_bytes=300 << 20))
+    assert "300 MiB of memory" in result.error
+    assert marks
+
+
+CHEATS = {
+    "a pickle": 'np.save(place, np.array([{"a": 1}] * 7, dtype=object), allow_pickle=True)',
+    "too few rows": "np.save(place, good[:3])",
+    "too many columns": 'np.save(place, np.zeros((7, 1001), "float32"))',
+    "three axes": 'np.save(place, np.zeros((7, 1, 1), "float32"))',
+    "doubles": 'np.save(place, good.astype("float64"))',
+    "a link": 'os.symlink("/etc/hostname", place)',
+    "a pipe": "os.mkfifo(place)",
+    "no array": 'open(place, "wb").write(b"nothing")',
+    "a header that lies": (
+        'np.lib.format.write_array_header_1_0(open(place, "wb"), '
+        '{"descr": "<f4", "fortran_order": False, "shape": (7, 10)})'
+    ),
+    "a header with a giant shape": (
+        'np.lib.format.write_array_header_1_0(open(place, "wb"), '
+        '{"descr": "<f4", "fortran_order": False, "shape": (7, 10**15)})'
+    ),
+    "a giant file": 'open(place, "wb").truncate(1 << 29)',
+}
+
+
+@ONE
+def test_predictions_that_are_not_what_they_should_be_are_not_trusted(ask: Predict) -> None:
+    results = ask(*CHEATS.values(), "pass")
+    said = {name: result.error for name, result in zip(CHEATS, results, strict=False) if not result.ok}
+    assert set(said) == set(CHEATS)
+    assert all("cannot be read" in error for error in said.values())
+    assert results[-1].ok
+
+
+@ONE
+def test_garbage_among_the_answers_is_passed_over(ask: Predict) -> None:
+    garbage = ["[1]", "nonsense", '{"id": 5}', "[" * 99_999]
+    code = f"for line in {garbage!r}: print(line, file=open(os.path.join(request['out'], 'results.jsonl'), 'a'))"
+    assert [result.ok for result in ask(code, "pass")] == [True, True]
+
+
+@ONE
+def test_the_predictor_sees_no_submission_no_labels_and_no_network(ask: Predict) -> None:
+    look = """
+import socket
+try: socket.create_connection(("192.0.2.1", 80), timeout=2); net = "open"
+except OSError: net = "closed"
+def refused(path):
+    try: open(path, "a"); return False
+    except OSError: return True
+answer["model"] = {"root": sorted(os.listdir("/")), "given": sorted(os.listdir("/given")),
+                   "home": os.listdir("/home/student"),
+                   "net": net, "read_only": refused(job["inputs"]) and refused(job["model"])}
+"""
+    (result,) = ask(look)
+    assert result.model is not None
+    assert result.model["given"] == ["0.keras", "0.npy"]
+    assert "data" not in result.model["root"]
+    assert result.model["home"] == []
+    assert result.model["net"] == "closed"
+    assert result.model["read_only"]
+
+
+@ONE
+def test_a_predictor_that_is_missing_is_the_graders_failure(ask: Predict) -> None:
+    with pytest.raises(PredictorError, match="did not start"):
+        ask("pass", module="inside.no_such_module")
+
+
+@ONE
+def test_images_that_cannot_be_read_are_the_graders_failure(ask: Predict, tmp_path: Path) -> None:
+    os.truncate(tmp_path / "x.npy", 5)
+    with pytest.raises(PredictorError, match="images"):
+        ask("pass")
+
+
+@ONE
+def test_two_jobs_with_one_id_are_refused(isolation: Isolation, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((2, 2, 2), "float32"))
+    job = PredictionJob("m", tmp_path / "m.keras", "keras", "keras3", tmp_path / "x.npy")
+    with pytest.raises(PredictorError, match="ids"):
+        predict([job, job], isolation=isolation, scratch=tmp_path / "s")
