@@ -149,7 +149,7 @@ def test_an_endless_printer_is_cut_while_it_prints(bubblewrap: Isolation, run_ce
     assert text.count("were cut here") == 1
 
 
-def test_a_hundred_thousand_displays_are_cut_while_they_come(bubblewrap: Isolation, run_cells: Cells) -> None:
+def test_thousands_of_displays_are_cut_while_they_come(bubblewrap: Isolation, run_cells: Cells) -> None:
     many = "from IPython.display import display\nfor n in range(5_000): display(n)"
     outcome = run_cells(bubblewrap, many, "print('after')", caps=OutputCaps(cell_outputs=50))
     assert len(outcome.notebook.cells[0].outputs) == 51

@@ -7,16 +7,19 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from grader.execution.inside.fingerprint import fingerprint
+
 INSIDE = Path(__file__).parents[3] / "grader" / "execution"
 MNIST = Path(__file__).parents[3] / "grader" / "datasets" / "files" / "mnist.npz"
-NOTEBOOK = Path(__file__).with_name("notebook.py")
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "recorded_cells.py"
 DRIVER = Path(__file__).with_name("drive_kernel.py")
-FIT_TIME = 2.0
+FIT_TIME = 600.0
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,6 @@ class Record:
 
 def make_data(folder: Path) -> Path:
     """A prepared data set of the first 2,000 + 400 images of MNIST."""
-    sys.path.insert(0, str(INSIDE))
-    try:
-        from inside.fingerprint import fingerprint
-    finally:
-        sys.path.remove(str(INSIDE))
     target = folder / "mnist"
     target.mkdir(parents=True)
     with np.load(MNIST) as file:
@@ -115,7 +113,7 @@ def read_events(out: Path) -> list[dict[str, Any]]:
 
 
 def run_notebook(folder: Path, data: Path, dialect: str) -> Record:
-    """Drive a real kernel through `notebook.py`, whose cells begin with `# %% title`."""
+    """Drive a real kernel through `recorded_cells.py`, whose cells begin with `# %% title`."""
     session = write_session(folder, data, dialect)
     run = subprocess.run(
         [sys.executable, str(DRIVER), str(NOTEBOOK), str(folder / "seen.json")],
@@ -152,3 +150,15 @@ def record(request: pytest.FixtureRequest) -> Record:
     """The record of each dialect in turn."""
     found: Record = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process in a sandbox, for what needs no session."""
+    return environment(tmp_path_factory.mktemp("home") / "session.json")
+
+
+@pytest.fixture(scope="session")
+def kernel_tools() -> SimpleNamespace:
+    """The functions above, for tests that start processes of their own."""
+    return SimpleNamespace(write_session=write_session, environment=environment, read_events=read_events)

@@ -1,6 +1,7 @@
 """Runs the cells of a script in a recorder kernel, as the grader's host would: `drive_kernel.py SCRIPT SEEN.json`."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def main() -> None:
     client.wait_for_ready(timeout=60)
     cells: dict[str, int] = {}
     errors: dict[str, str] = {}
-    for number, part in enumerate(script.read_text(encoding="utf-8").split("# %% ")[1:], 1):
+    for number, part in enumerate(re.split(r"^# %% ", script.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:], 1):
         title, _, source = part.partition("\n")
         cells[title] = number
         # Other magics than Python's own syntax stand in the script as comments.

@@ -35,7 +35,7 @@ def test_no_eight_bit_image_has_a_pixel_that_float_rounding_tips_over() -> None:
     assert OFFSET == 1 / 510
     assert nearest == Fraction(1, 510)
     # Half a unit in float16 for numbers up to 1 is 2**-12: LEVELS times that is still below the margin.
-    assert LEVELS * 2**-12 < float(nearest)
+    assert float(nearest) > LEVELS * 2**-12
 
 
 def test_every_range_and_value_keeps_its_level_in_every_usual_form() -> None:

@@ -1,5 +1,3 @@
-# ruff: noqa
-# mypy: ignore-errors
 # A notebook such as students write, run once in each dialect. Cells begin with "# %% title".
 # %% data
 import json, os
@@ -191,6 +189,7 @@ stubborn = Stubborn()
 stubborn(x_train[:2])
 stubborn.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
 _ = stubborn.fit(x_train[:320], y_train[:320], verbose=0)
+noted["stubborn"] = np.asarray(stubborn(x_test)).tolist()
 
 
 # %% rates
@@ -222,6 +221,11 @@ _ = net.fit(
     callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))],
 )
 # %% three hundred epochs
+# The test shortens the budget here, so that no other training of this notebook can run into it.
+import gc
+from inside.core import Session
+session = next(found for found in gc.get_objects() if isinstance(found, Session))
+object.__setattr__(session, "fit_time", 1.0)
 stop = keras.callbacks.EarlyStopping(monitor="loss", patience=10**6)
 h = net.fit(x_train, np.eye(10)[y_train], epochs=100000, verbose=0, callbacks=[stop])
 noted["long"] = {"epochs": len(h.epoch), "stopped_epoch": stop.stopped_epoch, "history": len(h.history["loss"])}
@@ -235,6 +239,7 @@ h = net.fit(
 noted["endless"] = len(h.epoch)
 
 
+object.__setattr__(session, "fit_time", 600.0)
 # %% early
 class Stop(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
