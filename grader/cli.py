@@ -341,7 +341,7 @@ def demo_command(
         console.print(error_text(error))
         console.print("[bold red]The samples are the grader's own, so they are graded without isolation.[/]")
         options = _options(Isolation.NONE, Device.AUTO, jobs=jobs, seed=None, resume=True)
-    grades = _grade([share("examples")], loaded, options, out)
+    grades = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
     _print_grades(grades, loaded.rubric.title, out, as_json=False)
     raise typer.Exit(_exit_code(grades, None))
 
