@@ -586,14 +586,25 @@ def grade_class(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    publish_class(out, course.loaded.rubric.title)
+    publish_class(out, course.loaded.rubric.title, _ranked_by(course))
     return grades
 
 
-def publish_class(out: ResultsFolder, title: str) -> None:
-    """Write `index.html` and `grades.csv` from every grade in the results folder."""
+def _ranked_by(course: Course) -> str | None:
+    ranking = course.loaded.rubric.ranking
+    return ranking.criterion if ranking is not None else None
+
+
+def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) -> None:
+    """Write `index.html` and `grades.csv` from every grade in the results folder.
+
+    Args:
+        out: The results folder.
+        title: The rubric's title.
+        ranked_by: Id of the criterion that the rubric ranks submissions by, if it does.
+    """
     grades = [found for name in out.submissions() if (found := out.read_grade(name)) is not None]
-    rows = [class_row(one, f"{one.submission.id}/report.html") for one in grades]
+    rows = [class_row(one, f"{one.submission.id}/report.html", ranked_by) for one in grades]
     out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")))
     out.write_page("grades.csv", grades_csv(grades))
 
@@ -642,5 +653,5 @@ def report_class(course: Course, out: ResultsFolder) -> int:
             continue
         _render(old, out.read_evidence(name) if old.status == "graded" else None, course, out)
         count += 1
-    publish_class(out, course.loaded.rubric.title)
+    publish_class(out, course.loaded.rubric.title, _ranked_by(course))
     return count

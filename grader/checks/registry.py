@@ -26,6 +26,7 @@ _BUILT_IN_CHECKS = (
     "parameters",
     "plots",
     "runs",
+    "score_curve",
     "text",
     "trained",
 )

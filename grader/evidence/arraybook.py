@@ -104,8 +104,16 @@ class ArrayBook:
         )
         return KnownArray(fact, looked.rows)
 
-    def label(self, claim: object) -> LabelFact | None:
-        """Type a label description; None where the claim is none."""
+    def label(self, claim: object, images: KnownArray | None = None) -> LabelFact | None:
+        """Type a label description.
+
+        Args:
+            claim: As `docs/events.md` gives it.
+            images: The images they went with; where their rows are known, so is what each label stands for.
+
+        Returns:
+            None where the claim is none.
+        """
         given = as_map(claim)
         shape = as_shape(given.get("shape"))
         if shape is None:
@@ -116,7 +124,25 @@ class ArrayBook:
             dtype=as_text(given.get("dtype"), 40),
             one_hot=as_bool(given.get("one_hot")) is True,
             classes={name: count for name, count in classes.items() if count is not None},
+            meaning=self._meaning(claim, images),
         )
+
+    def _meaning(self, claim: object, images: KnownArray | None) -> dict[str, dict[str, int]]:
+        """Given label → true class → rows."""
+        given = self._label_rows(claim)
+        if given is None or images is None or images.rows is None or images.fact.rows is None:
+            return {}
+        known = images.rows >= 0
+        if len(given) != len(images.rows) or not known.any():
+            return {}
+        truth = self.indexes[images.fact.rows.dataset].all_labels[images.rows[known]]
+        pairs, counts = np.unique(np.stack([given[known], truth]), axis=1, return_counts=True)
+        if pairs.shape[1] > _MAX_CLASSES:
+            return {}
+        meaning: dict[str, dict[str, int]] = {}
+        for label, true, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+            meaning.setdefault(str(label), {})[str(true)] = count
+        return meaning
 
     def _look(self, file: object, count: int | None, labels: object) -> _Looked:
         if not isinstance(file, str):

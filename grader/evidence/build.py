@@ -30,7 +30,7 @@ from grader.evidence.reading import (
     need_int,
 )
 from grader.evidence.structure import read_model
-from grader.evidence.trainings import TrainingLog
+from grader.evidence.trainings import TrainingLog, digests_of
 from grader.schema.evidence import (
     AxesFact,
     CallFact,
@@ -139,6 +139,7 @@ class _Builder:
         self._versions: dict[str, str] = {}
         self._models: dict[str, ModelFact] = {}
         self._kept: dict[str, dict[str, _Kept]] = {}
+        self._later: dict[str, str] = {}
         self._unhooked: list[str] = []
         self._unkept: dict[str, str] = {}
         self._facts: dict[str, list[Any]] = {}
@@ -214,7 +215,10 @@ class _Builder:
 
     def _finished_models(self) -> Iterator[ModelFact]:
         for key, model in self._models.items():
-            update: dict[str, Any] = {"unkept_reason": self._unkept.get(key)}
+            update: dict[str, Any] = {
+                "unkept_reason": self._unkept.get(key),
+                "later_artefact": self._later.get(key),
+            }
             kept = self._kept.get(key)
             if kept:
                 newest = max(each.after for each in kept.values())
@@ -298,6 +302,8 @@ class _Builder:
             model=need_id(event.get("model")),
             x=known.fact if known else None,
             output_shape=as_shape(event.get("output_shape")),
+            pass_number=as_int(event.get("pass_number"), 1),
+            outputs_differ=as_bool(event.get("outputs_differ")),
         )
         self._add("predictions", fact)
 
@@ -311,6 +317,7 @@ class _Builder:
             count=need_int(event.get("count")),
             x=known.fact if known else None,
             outputs_differ=as_bool(event.get("outputs_differ")),
+            repeats=as_int(event.get("repeats")),
         )
         self._add("calls", fact)
 
@@ -337,6 +344,7 @@ class _Builder:
                 "model": as_text(event.get("model"), 64) or None,
                 "other": as_text(event.get("other"), 64) or None,
                 "path": as_text(event.get("path"), 500) or None,
+                "digests": digests_of(event.get("digests")),
             }
         )
         self._add("saves", fact)
@@ -350,6 +358,9 @@ class _Builder:
         if len(self._kept) >= _MAX_MODELS and model not in self._kept:
             msg = "too many models"
             raise MalformedError(msg)
+        if event.get("moment") == "later":
+            self._later[model] = path
+            return
         after = as_int(event.get("after"), 0, n) or 0
         self._kept.setdefault(model, {})[form] = _Kept(form, path, after, as_bool(event.get("custom")) is True)
 
@@ -403,6 +414,7 @@ def _optimizer(claim: object) -> OptimizerFact | None:
         cls=cls,
         learning_rate=as_float(given.get("learning_rate")),
         config=as_json(as_map(given.get("config"))),
+        id=as_text(given.get("id"), 20),
     )
 
 

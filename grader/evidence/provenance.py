@@ -296,7 +296,16 @@ def _rows_fact(rows: Rows, index: DatasetIndex, method: Method) -> RowsFact:
         start=start,
         stop=stop,
         duplicates=int((times > 1).sum()),
+        classes=_class_counts(known, index),
     )
+
+
+def _class_counts(known: Rows, index: DatasetIndex) -> dict[str, int]:
+    """True class → rows, of row numbers that are all known; empty for a data set of too many classes."""
+    if index.classes > _MAX_CLASSES:
+        return {}
+    counts = np.bincount(index.all_labels[known], minlength=1)
+    return {str(name): int(count) for name, count in enumerate(counts) if count}
 
 
 def _piece(

@@ -22,7 +22,7 @@ from grader.evidence.reading import (
 )
 from grader.schema.evidence import CallbackFact, FitFact
 
-__all__ = ["TrainingLog"]
+__all__ = ["TrainingLog", "digests_of"]
 
 Event = Mapping[str, Any]
 
@@ -94,8 +94,20 @@ class TrainingLog:
             "history": _history(event.get("history")),
             "learning_rates": as_floats(event.get("rates"), _MAX_EPOCHS),
             "step_rates": as_floats(event.get("step_rates"), _MAX_STEPS),
-            "digests_after": _digests(event.get("digests")),
+            "digests_after": digests_of(event.get("digests")),
             "error": as_text(event.get("error"), 1000) or None,
+        }
+        if training.begun["kind"] == "custom_loop":
+            training.begun |= self._found_later(training.begun, event)
+
+    def _found_later(self, begun: Mapping[str, Any], event: Event) -> dict[str, Any]:
+        """What a loop of the student's own was given is known only once it has run."""
+        x = self._book.array(event.get("x"), event.get("y"))
+        size = as_int(event.get("batch_size"), 1)
+        return {
+            "x": x.fact if x else begun["x"],
+            "y": self._book.label(event.get("y")) or begun["y"],
+            "batch_size": begun["batch_size"] if size is None else size,
         }
 
     def facts(self) -> tuple[FitFact, ...]:
@@ -127,16 +139,16 @@ class TrainingLog:
             "batch_size": as_int(event.get("batch_size")),
             "steps": as_int(event.get("steps")),
             "x": x.fact if x else None,
-            "y": self._book.label(event.get("y")),
+            "y": self._book.label(event.get("y"), x),
             "validation": validation,
             "validation_split": part,
             "val_x": val_x.fact if val_x else None,
-            "val_y": self._book.label(event.get("val_y")),
+            "val_y": self._book.label(event.get("val_y"), val_x),
             "overlap": _overlap(x, val_x, validation, part),
             "callbacks": tuple(c for c in map(_callback, as_list(event.get("callbacks"), 50)) if c is not None),
             "compiled": as_int(event.get("compiled"), 1),
             "trainable": {k: v for k, v in as_map(event.get("trainable")).items() if as_bool(v) is not None},
-            "digests_before": _digests(event.get("digests")),
+            "digests_before": digests_of(event.get("digests")),
             "device": as_text(event.get("device"), 100),
         }
 
@@ -163,7 +175,8 @@ def _callback(claim: object) -> CallbackFact | None:
     )
 
 
-def _digests(claim: object) -> dict[str, str]:
+def digests_of(claim: object) -> dict[str, str]:
+    """Layer name → digest, of a claim."""
     return {name: as_text(value, 128) for name, value in as_map(claim).items() if isinstance(value, str)}
 
 

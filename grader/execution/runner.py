@@ -4,11 +4,12 @@ import asyncio
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from grader.execution.outputs import OutputCaps, OutputKeeper
 from grader.execution.processes import end_tree, log_tail
 from grader.execution.provisioner import SandboxPlan
 from grader.execution.terminal import collapse
+from grader.execution.training_watch import TrainingWatch
 from grader.execution.watchdog import Budget, Watchdog
 from grader.schema.base import spoken_cell
 from grader.schema.errors import SandboxError
@@ -44,6 +46,8 @@ SKIPPING_TAGS = frozenset({"skip-execution", "otter_ignore"})
 RAISING_TAG = "raises-exception"
 _MESSAGE_LENGTH = 1_000
 _POLL_SECONDS = 0.1
+_TELL_SECONDS = 1.0
+"""How often the listener is told that the execution goes on."""
 _DRAIN_SECONDS = 0.3
 """How long outputs may still arrive from a kernel that has ended."""
 _MESSAGE_BYTES = 16 << 20
@@ -55,19 +59,26 @@ _BOOTSTRAP = (
     "runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 )
 
+ProgressKind = Literal["starting", "started", "cell", "running", "finishing", "ended"]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Told to the listener as the execution goes on."""
 
-    kind: Literal["started", "cell", "finishing", "ended"]
-    """`started`: the kernel answers; `cell`: a cell begins; `finishing`: the record is closed; `ended`."""
+    kind: ProgressKind
+    """`starting`: the kernel does not answer yet; `started`: it does; `cell`: a cell begins; `running`: one goes on;
+    `finishing`: the record is closed; `ended`. What goes on is told again every second."""
     done: int
     """Code cells that were executed by now."""
     total: int
     cell: int | None = None
-    """Index into the notebook's `cells`, for `cell`."""
+    """Index into the notebook's `cells`, for `cell` and `running`."""
     seconds: float = 0.0
+    epoch: int | None = None
+    """Which epoch of a training runs, for `running`."""
+    epochs: int | None = None
+    """How many were asked for, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,8 @@ def execute(request: ExecutionRequest, listener: Callable[[Progress], None] = la
 
     Args:
         request: What to execute, and how.
-        listener: Told how it goes, in the calling thread.
+        listener: Told how it goes, in the calling thread, at least every second. What it raises ends the execution,
+            and is raised here.
 
     Raises:
         SandboxError: The kernel did not start; the grader's failure.
@@ -254,6 +266,7 @@ class _Execution:
         self.seconds = 0.0
         self.deadline = 0.0
         self.watchdog: Watchdog | None = None
+        self.told: ProgressKind = "starting"
 
     async def run(self) -> ExecutionOutcome:
         """Make the sandbox, run the cells, close the record, and end everything."""
@@ -284,14 +297,35 @@ class _Execution:
         manager = _manager(_spec(request, self._plan(layout, runtime)), runtime)
         client = _Client(self.notebook, manager, self.keeper, request.start_seconds)
         try:
-            await self._start(client, layout)
-            await self._cells(client)
-            self.seconds = time.monotonic() - self.begun
-            await self._finish(client)
-            self._tell("ended")
+            await self._telling(self._from_start_to_end(client, layout), TrainingWatch(layout.out / "events.jsonl"))
         finally:
             self.keeper.finish()
             await self._end(client, manager)
+
+    async def _from_start_to_end(self, client: _Client, layout: Layout) -> None:
+        await self._start(client, layout)
+        await self._cells(client)
+        self.seconds = time.monotonic() - self.begun
+        await self._finish(client)
+        self._tell("ended")
+
+    async def _telling(self, work: Coroutine[Any, Any, None], watch: TrainingWatch) -> None:
+        """Tell the listener every second that work goes on; what the listener raises ends the work."""
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                done, _ = await asyncio.wait({task}, timeout=_TELL_SECONDS)
+                if done:
+                    return task.result()
+                training = watch.look()
+                if self.told == "cell":
+                    self._tell("running", self.cell_map[-1] if self.cell_map else None, training)
+                else:
+                    self._tell(self.told)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=self.request.grace_seconds)
 
     async def _start(self, client: _Client, layout: Layout) -> None:
         """Start the kernel, then wait until it answers."""
@@ -392,7 +426,7 @@ class _Execution:
         if reply.get("status") != "error" or RAISING_TAG in cell.metadata.get("tags", []):
             return
         name = str(reply.get("ename", "Error"))[:100]
-        message = collapse(str(reply.get("evalue", ""))[: 10 * _MESSAGE_LENGTH])[:_MESSAGE_LENGTH]
+        message = _without_file(collapse(str(reply.get("evalue", ""))[: 10 * _MESSAGE_LENGTH])[:_MESSAGE_LENGTH])
         if self.status == "timeout":
             self.errors.append(CellError(cell=index, name=name, message=self.reason, advice=_ENDED["timeout"]))
             return
@@ -478,9 +512,15 @@ class _Execution:
             mark=self.mark,
         )
 
-    def _tell(self, kind: Literal["started", "cell", "finishing", "ended"], cell: int | None = None) -> None:
+    def _tell(
+        self, kind: ProgressKind, cell: int | None = None, training: tuple[int, int | None] | None = None
+    ) -> None:
+        if kind != "running":
+            self.told = kind
         seconds = time.monotonic() - self.begun
-        self.listener(Progress(kind, done=len(self.cell_map), total=self.total, cell=cell, seconds=seconds))
+        epoch, epochs = training or (None, None)
+        done = max(0, len(self.cell_map) - (kind == "running"))
+        self.listener(Progress(kind, done, self.total, cell=cell, seconds=seconds, epoch=epoch, epochs=epochs))
 
 
 _ENDED: dict[ExecutionStatus, str] = {
@@ -488,6 +528,15 @@ _ENDED: dict[ExecutionStatus, str] = {
     "memory": "Use smaller batches and arrays, float32 instead of float64, and keep fewer copies of the data.",
     "died": "Look for `exit()`, `os._exit`, or native code that crashes.",
 }
+
+
+# IPython gives each cell's source the name of a file that is not there, with another number in each process.
+_CELL_FILE = re.compile(r" \(\d+\.py, line (\d+)\)$")
+
+
+def _without_file(message: str) -> str:
+    """Leave the made-up file of a cell out of what a `SyntaxError` says: `invalid syntax (line 3)`."""
+    return _CELL_FILE.sub(r" (line \1)", message)
 
 
 def _cause(client: _Client) -> str:

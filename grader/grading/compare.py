@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from grader.schema.base import Json
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, LayerFact, ModelFact
+from grader.schema.statistics import mcnemar_p_value
 
 __all__ = ["McNemar", "aligned_layers", "compare", "learning_curves", "mcnemar", "mcnemar_p_value"]
 
@@ -32,37 +33,6 @@ class McNemar:
     both_right: int
     both_wrong: int
     p_value: float
-
-
-def mcnemar_p_value(b: int, c: int) -> float:
-    """Two-sided exact p-value of McNemar's test.
-
-    If both classifiers are equally good, each of the n = b + c images that only one of them has right is as likely to
-    be the one's as the other's: min(b, c) follows a binomial distribution with n trials of probability 1/2, and
-    p = min(1, 2 * sum over i <= min(b, c) of C(n, i) / 2**n). Computed in whole numbers up to the last division.
-    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-    Psychometrika 12 (1947) 153-157; the exact form as in A. Agresti, "Categorical Data Analysis", section on
-    matched pairs.
-
-    Args:
-        b: Images that only the first classifier has right.
-        c: Images that only the second classifier has right.
-
-    Returns:
-        0 to 1; 1 when they never disagree.
-
-    Raises:
-        ValueError: A count is negative.
-    """
-    if b < 0 or c < 0:
-        message = "counts are not negative"
-        raise ValueError(message)
-    n, smaller = b + c, min(b, c)
-    term = total = 1
-    for i in range(1, smaller + 1):
-        term = term * (n - i + 1) // i
-        total += term
-    return min(1.0, (2 * total) / (1 << n)) if 2 * total < 1 << n else 1.0
 
 
 def mcnemar(student: Sequence[int], reference: Sequence[int], labels: Sequence[int]) -> McNemar:
@@ -144,7 +114,7 @@ def _accuracies(
 def _facts(evidence: Evidence, model: ModelFact | None) -> dict[str, AccuracyFact]:
     if model is None:
         return {}
-    return {f"{a.dataset}/{a.split}": a for a in evidence.accuracies if a.model == model.id}
+    return {a.key: a for a in evidence.accuracies if a.model == model.id}
 
 
 def _paired(ours: AccuracyFact, theirs: AccuracyFact, labels: Sequence[int] | None) -> dict[str, Json] | None:

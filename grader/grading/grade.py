@@ -284,7 +284,7 @@ def _submission_stamp(submission: Submission) -> SubmissionStamp:
 
 
 def _model(model: ModelFact, case: Case) -> ModelGrade:
-    facts = {f"{a.dataset}/{a.split}": _accuracy(a) for a in case.evidence.accuracies if a.model == model.id}
+    facts = {a.key: _accuracy(a) for a in case.evidence.accuracies if a.model == model.id}
     return ModelGrade(
         id=model.id,
         name=model.name,
@@ -350,7 +350,7 @@ def _reference(
 ) -> ReferenceGrade:
     theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
     ours, model = _graded_model(case), _graded_model(theirs)
-    facts = {f"{a.dataset}/{a.split}": _accuracy(a) for a in reference.accuracies if model and a.model == model.id}
+    facts = {a.key: _accuracy(a) for a in reference.accuracies if model and a.model == model.id}
     fits = reference.fits_of(model.id) if model else ()
     return ReferenceGrade(
         accuracy=facts,

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from grader.report.bars import histogram, verdict_bar
+from grader.report.ranking import Place, front_plot, places, standing
 from grader.report.subject import main_accuracy, main_model
 from grader.report.templating import asset, environment, policy
 from grader.report.text import DASH, count, percent, points
@@ -62,6 +63,8 @@ class ClassRow:
     """How the execution ended; empty when there was none."""
     report: str | None
     """Relative address of the report; None when there is none."""
+    standing: Place | None = None
+    """What it brings to the rubric's competition; None where there is none, or it has no part in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,13 @@ class _Item:
     share: str
 
 
-def class_row(grade: Grade, report: str | None) -> ClassRow:
+def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) -> ClassRow:
     """Reduce a grade to its line on the class page.
 
     Args:
         grade: The grade.
         report: Address of its report relative to the class page, such as `ada/report.html`; None when there is none.
+        ranked_by: Id of the criterion that the rubric ranks submissions by; None when it ranks none.
     """
     model = main_model(grade)
     accuracy = main_accuracy(model)
@@ -114,6 +118,7 @@ def class_row(grade: Grade, report: str | None) -> ClassRow:
         parameters=model.parameters if model else None,
         execution=grade.execution.status if grade.execution else "",
         report=report,
+        standing=standing(grade, ranked_by, _relative(report)) if ranked_by else None,
     )
 
 
@@ -138,8 +143,11 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
     titles = _titles(rows)
     scores = [row.score for row in rows if row.score is not None]
     shares = [row.score / row.max_score for row in rows if row.score is not None and row.max_score > 0]
+    ranked = places([row.standing for row in rows if row.standing is not None])
     view = {
         "title": title,
+        "ranked": ranked,
+        "front": front_plot(ranked),
         "titles": titles,
         "lines": [_line(row, list(titles)) for row in rows],
         "tiles": _tiles(rows, scores),

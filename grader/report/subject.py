@@ -34,7 +34,7 @@ def accuracy_fact(evidence: Evidence | None, model: str | None, key: str | None)
     if evidence is None or model is None:
         return None
     facts = (fact for fact in evidence.accuracies if fact.model == model)
-    return next((fact for fact in facts if key in {None, f"{fact.dataset}/{fact.split}"}), None)
+    return next((fact for fact in facts if key in {None, fact.key}), None)
 
 
 def reference_model(reference: Evidence | None, key: str | None, comparison: Mapping[str, Any]) -> ModelFact | None:
@@ -51,7 +51,7 @@ def reference_model(reference: Evidence | None, key: str | None, comparison: Map
     named = models.get("reference") if isinstance(models, Mapping) else None
     if isinstance(named, Mapping) and (model := reference.model(str(named.get("id")))):
         return model
-    facts = [fact for fact in reference.accuracies if key in {None, f"{fact.dataset}/{fact.split}"}]
+    facts = [fact for fact in reference.accuracies if key in {None, fact.key}]
     if facts and (model := reference.model(max(facts, key=lambda fact: fact.value).model)):
         return model
     trained = [model for fit in reversed(reference.fits) if (model := reference.model(fit.model))]

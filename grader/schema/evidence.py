@@ -84,6 +84,8 @@ class RowsFact(Document):
     """Recognised rows that stand in the array more than once."""
     file: str | None = None
     """`.npy` of int32 beside the evidence: the row of each image (train rows first, then test rows), -1 unknown."""
+    classes: Mapping[str, int] = Field(default_factory=dict)
+    """True class in the data set → recognised rows of it; of a sample where only a sample was recognised."""
 
 
 class TransformFact(Document):
@@ -130,6 +132,8 @@ class LabelFact(Document):
     one_hot: bool
     classes: Mapping[str, int] = Field(default_factory=dict)
     """Rows per class, at most 1,000 classes; empty where labels are not classes."""
+    meaning: Mapping[str, Mapping[str, int]] = Field(default_factory=dict)
+    """Given label → true class of the rows that had it → rows; empty where the rows or the labels are not known."""
 
 
 class LayerFact(Document):
@@ -181,6 +185,8 @@ class ModelFact(Document):
     """Why no artefact was kept of a trained model, or why the kept one did not load."""
     shares_layers_with: tuple[str, ...] = ()
     """Ids of models that hold some of the very same layer objects."""
+    later_artefact: str | None = None
+    """The model as it was after the training of another one had changed layers that both hold; `.keras`."""
 
     def flat_layers(self) -> tuple[LayerFact, ...]:
         """Every layer in order, the layers of nested models in their place."""
@@ -198,6 +204,8 @@ class OptimizerFact(Document):
     learning_rate: float | None = None
     """None where it is a schedule; the schedule stands in `config`."""
     config: Mapping[str, Json] = Field(default_factory=dict)
+    id: str = ""
+    """`o1`, `o2` … : the same for the same object, whatever model it is given to; empty where it was not seen."""
 
 
 class LossFact(Document):
@@ -299,6 +307,10 @@ class PredictFact(Document):
     model: str
     x: ArrayFact | None = None
     output_shape: Shape | None = None
+    pass_number: int | None = None
+    """The how many-th prediction of this cell on this very input with these weights, from 1."""
+    outputs_differ: bool | None = None
+    """Whether it gave other outputs than the first of these passes; None for the first, or where it was not seen."""
 
 
 class CallFact(Document):
@@ -311,7 +323,9 @@ class CallFact(Document):
     count: int
     x: ArrayFact | None = None
     outputs_differ: bool | None = None
-    """Whether two calls on the same input gave different outputs; None where not seen."""
+    """Whether two calls on the same input with the same weights gave different outputs; None where not seen."""
+    repeats: int | None = None
+    """Most calls on one and the same input with the same weights; None where not seen."""
 
 
 class TrainableFact(Document):
@@ -335,6 +349,8 @@ class SaveFact(Document):
     other: str | None = None
     """The model it came from (clone, set_weights) where that is known."""
     path: str | None = None
+    digests: Mapping[str, str] = Field(default_factory=dict)
+    """Layer name → digest of its weights afterwards, where the action changed them."""
 
 
 class DatasetFact(Document):
@@ -428,6 +444,18 @@ class AccuracyFact(Document):
     """Why the assurance is not `verified`, or how the preparation was found."""
     predicted: tuple[int, ...] = ()
     """Predicted class of each image of the split, in the data set's own order."""
+    task: str | None = None
+    """The rubric's task whose images these are; None for the whole split."""
+    moment: Literal["trained", "later"] = "trained"
+    """`later`: after the training of another model had changed layers that both hold."""
+    wrong: tuple[int, ...] | None = None
+    """Positions of the images it got wrong, counted within the images of the task or split; None where not kept."""
+
+    @property
+    def key(self) -> str:
+        """How grades call it: `mnist/test`, `fashion_mnist/test/b` for a task, with `@later` for the later moment."""
+        name = f"{self.dataset}/{self.split}" + (f"/{self.task}" if self.task else "")
+        return name if self.moment == "trained" else f"{name}@{self.moment}"
 
 
 class Evidence(Document):
@@ -470,9 +498,14 @@ class Evidence(Document):
         """A model's last compile."""
         return next((c for c in reversed(self.compiles) if c.model == model_id), None)
 
-    def accuracy(self, model_id: str, dataset: str, split: str) -> AccuracyFact | None:
-        """A model's accuracy on one split, where it is known."""
-        return next(
-            (a for a in self.accuracies if (a.model, a.dataset, a.split) == (model_id, dataset, split)),
-            None,
-        )
+    def accuracy(
+        self,
+        model_id: str,
+        dataset: str,
+        split: str,
+        task: str | None = None,
+        moment: Literal["trained", "later"] = "trained",
+    ) -> AccuracyFact | None:
+        """A model's accuracy on one split, or on a task's images of it, where it is known."""
+        wanted = (model_id, dataset, split, task, moment)
+        return next((a for a in self.accuracies if (a.model, a.dataset, a.split, a.task, a.moment) == wanted), None)

@@ -13,11 +13,13 @@ __all__ = [
     "Dialect",
     "ManualTask",
     "MemorySize",
+    "Ranking",
     "Role",
     "Rubric",
     "RunSettings",
     "Seconds",
     "Slug",
+    "TaskSettings",
     "Test",
 ]
 
@@ -80,6 +82,30 @@ class RunSettings(Document):
     """Path of another Python to run the notebook with; the grader need not be installed there."""
 
 
+class TaskSettings(Document):
+    """A part of a data set with labels of its own, such as two classes told apart by one output.
+
+    Which output stands for which class is read from the labels each training was given; it is not written here.
+    """
+
+    dataset: Slug | None = None
+    """Left out: the rubric's own."""
+    classes: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
+    """Classes of the data set, by the data set's own numbers."""
+    binary: bool = False
+    """Two classes that a network may also tell apart by a single output."""
+
+    @model_validator(mode="after")
+    def _classes_are_told_apart(self) -> Self:
+        if len(set(self.classes)) != len(self.classes):
+            msg = "a class stands twice"
+            raise ValueError(msg)
+        if self.binary and len(self.classes) != 2:  # noqa: PLR2004 - what binary means
+            msg = f"a binary task has two classes, not {len(self.classes)}"
+            raise ValueError(msg)
+        return self
+
+
 class Role(Document):
     """Which of a notebook's models is meant; every given condition must hold."""
 
@@ -93,6 +119,12 @@ class Role(Document):
     """Number of outputs (the last axis of the output shape)."""
     data: str | None = None
     """Data set the model was trained on, such as `mnist` or `mnist/train`."""
+    task: Slug | None = None
+    """Task of the rubric that the model was last trained on."""
+    reuses: Slug | None = None
+    """Another role, from whose network this one took weights that had been learned before."""
+    from_scratch: bool | None = None
+    """Whether none of the weights it began its trainings with had been learned by another network."""
     name: str | None = None
     """The notebook's own variable name for it."""
     trained: bool | None = None
@@ -169,6 +201,13 @@ class Criterion(Document):
         return self.any_of or self.all_of
 
 
+class Ranking(Document):
+    """A competition: the class page ranks the submissions by one criterion, and draws accuracy against size."""
+
+    criterion: Slug
+    """Id of the criterion to rank by; its check measures `parameters` and `accuracy`, as `score_curve` does."""
+
+
 class Rubric(Document):
     """What is graded, how it is executed, and what each criterion is worth."""
 
@@ -182,8 +221,19 @@ class Rubric(Document):
     reference: str | None = None
     """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
     run: RunSettings = RunSettings()
+    tasks: Mapping[Slug, TaskSettings] = Field(default_factory=dict)
+    """Parts of the data with labels of their own, on whose test images networks are also judged."""
     roles: Mapping[Slug, Role] = Field(default_factory=dict)
+    ranking: Ranking | None = None
+    """Asks for a ranking on the class page."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ranking_names_a_criterion(self) -> Self:
+        if self.ranking is not None and self.ranking.criterion not in {criterion.id for criterion in self.criteria}:
+            msg = f"`ranking` names the criterion {self.ranking.criterion!r}, and there is none"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
@@ -194,6 +244,29 @@ class Rubric(Document):
                 raise ValueError(msg)
             seen.add(criterion.id)
         return self
+
+    @model_validator(mode="after")
+    def _roles_name_what_there_is(self) -> Self:
+        for name, role in self.roles.items():
+            if role.task is not None and role.task not in self.tasks:
+                msg = f"the role {name!r} names the task {role.task!r}, which is not among `tasks`"
+                raise ValueError(msg)
+            if role.reuses is not None and (role.reuses not in self.roles or role.reuses == name):
+                msg = f"the role {name!r} reuses {role.reuses!r}, which is no other role"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_have_their_data(self) -> Self:
+        for name, task in self.tasks.items():
+            if task.dataset is not None and task.dataset not in self.all_datasets:
+                msg = f"the task {name!r} is of {task.dataset!r}, which is neither `dataset` nor among `datasets`"
+                raise ValueError(msg)
+        return self
+
+    def task_dataset(self, task: str) -> str:
+        """The data set a task is a part of."""
+        return self.tasks[task].dataset or self.dataset
 
     @property
     def max_score(self) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grader.evidence.weights import (
+from grader.schema.weights import (
     changed_since_compile,
     frozen_but_changed,
     frozen_layers,

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .arrays import ArrayBook
 from .core import Recorder
-from .describe import numbers
 from .guard import Guard, outside_graphs
 from .models import ModelBook
+from .passes import Passes
 
 __all__ = ["CallWatch"]
 
@@ -22,18 +20,16 @@ class _Calls:
 
     Attributes:
         model: Held until the cell's end.
+        passes: Tells repeated calls on one input.
         count: How many.
         x: The largest input.
-        first: An input and what came out, until a second call on the same input was seen.
-        differ: Whether two calls on one input gave different outputs.
     """
 
     model: Any
     training: bool | None
+    passes: Passes
     count: int = 0
     x: Any = None
-    first: tuple[Any, Any] | None = None
-    differ: bool | None = None
 
 
 class CallWatch:
@@ -46,6 +42,8 @@ class CallWatch:
         self._arrays = arrays
         self._guard = guard
         self._calls: dict[tuple[int, bool | None], _Calls] = {}
+        self.trained_on: dict[int, Any] = {}
+        """id of a model → its last input of this cell that was not for evaluation: the batch that a loop's next step trains on."""
         self._awaited: Any = None
         self._when_called: Callable[[], Any] = bool
 
@@ -79,24 +77,18 @@ class CallWatch:
 
     def _count(self, model: Any, x: Any, training: Any, output: Any) -> None:
         flag = training if isinstance(training, bool) else None
-        calls = self._calls.setdefault((id(model), flag), _Calls(model, flag))
+        calls = self._calls.setdefault((id(model), flag), _Calls(model, flag, Passes(model)))
         calls.count += 1
         if calls.x is None or _rows(x) > _rows(calls.x):
             calls.x = x
-        if calls.differ is None:
-            self._compare(calls, x, output)
-
-    def _compare(self, calls: _Calls, x: Any, output: Any) -> None:
-        """Remember one input with its output until a call on the same input can be compared with it."""
-        if calls.first is not None and _same(calls.first[0], x):
-            calls.differ = not np.array_equal(numbers(calls.first[1]), numbers(output))
-            calls.first = None
-        elif calls.first is None and hasattr(output, "shape"):
-            calls.first = (x, output)
+        calls.passes.add(x, output)
+        if flag is not False:
+            self.trained_on[id(model)] = x
 
     def cell_ended(self) -> None:
         """Write one `calls` event for each model and value of `training`."""
         counted, self._calls = self._calls, {}
+        self.trained_on.clear()
         for calls in counted.values():
             x, _ = self._arrays.describe_pair(calls.x)
             entry = self._book.announce(calls.model)
@@ -106,7 +98,8 @@ class CallWatch:
                 training=calls.training,
                 count=calls.count,
                 x=x,
-                outputs_differ=calls.differ,
+                outputs_differ=calls.passes.differ,
+                repeats=calls.passes.repeats,
             )
 
 
@@ -125,11 +118,3 @@ def _eager(x: Any) -> bool:
 def _rows(x: Any) -> int:
     shape = getattr(x, "shape", None)
     return int(shape[0]) if shape is not None and len(shape) else 0
-
-
-def _same(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.__array_interface__ == other.__array_interface__
-    return False

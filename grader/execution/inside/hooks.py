@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import inspect
 import itertools
+import os
 import platform
 import weakref
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from .guard import Guard
 from .keep import Keeper
 from .loops import LoopWatch
 from .models import ModelBook
+from .passes import Passes
 from .patching import around, around_everywhere, around_property
 from .settings import describe_loss, describe_metrics, describe_optimizer
 from .training import FitWatch
@@ -84,15 +86,23 @@ class Watch:
         self.book = ModelBook(recorder)
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
-        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper)
+        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
+        self.loops.inputs = self.calls.trained_on
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
         self._gaps = 0
         self._attached: set[str] = set()
         self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._written: dict[tuple[int, str, str], int] = {}
+        self._passes: dict[str, Passes] = {}
+        self._optimizers: list[weakref.ref[Any]] = []
+        os.register_at_fork(after_in_child=self._forked)
         recorder.at_cell_end(self.cell_ended)
         recorder.at_end(self.cell_ended)
+
+    def _forked(self) -> None:
+        """A process that the notebook forks is not the notebook: it must neither write nor keep anything."""
+        self.guard.busy += 1
 
     def _gap(self, what: str) -> None:
         """Write that something could not be recorded, a few times and not thousands of times."""
@@ -104,11 +114,15 @@ class Watch:
         """Settle what a cell did: its calls, its loops, its models, what is to be kept."""
         for settle in (self.calls.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
             self.guard.quietly(settle)
+        self._passes.clear()
 
     def tensorflow_imported(self, module: ModuleType) -> None:
         """TensorFlow was imported: its versions and its device are known now."""
-        del module
         self.guard.quietly(self.recorder.log.write, "versions", versions=versions())
+        self.guard.quietly(self._hook_data, module)
+
+    def _hook_data(self, tensorflow: ModuleType) -> None:
+        around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
 
     def attach(self, module: ModuleType) -> None:
         """Hook one dialect.
@@ -178,11 +192,23 @@ class Watch:
         entry.compiled = self.recorder.log.write(
             "compile",
             model=entry.id,
-            optimizer=describe_optimizer(getattr(model, "optimizer", None)),
+            optimizer=self._optimizer(model, given.get("optimizer")),
             loss=describe_loss(given.get("loss"), entry.dialect),
             metrics=metrics,
             trainable=trainable_mask(model),
         )
+
+    def _optimizer(self, model: Any, given: Any) -> dict[str, Any] | None:
+        """An optimizer's description with an id that stays with the object, whatever model it is given to."""
+        described = describe_optimizer(getattr(model, "optimizer", None))
+        if described is None:
+            return None
+        held = getattr(model, "optimizer", None) if given is None or isinstance(given, (str, dict)) else given
+        known = next((place for place, other in enumerate(self._optimizers) if other() is held), None)
+        if known is None:
+            known = len(self._optimizers)
+            self._optimizers.append(weakref.ref(held))
+        return {**described, "id": f"o{known + 1}"}
 
     def _evaluate(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -213,9 +239,13 @@ class Watch:
         entry = self.book.announce(model)
         if self._too_many(entry.id, "predict"):
             return
-        x, _ = self.arrays.describe_pair(inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x"))
+        given = inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x")
+        x, _ = self.arrays.describe_pair(given)
         shape = list(result.shape) if isinstance(result, np.ndarray) else None
-        self.recorder.log.write("predict", model=entry.id, x=x, output_shape=shape)
+        seen = self._passes.setdefault(entry.id, Passes(model)).add(given, result)
+        self.recorder.log.write(
+            "predict", model=entry.id, x=x, output_shape=shape, pass_number=seen.number, outputs_differ=seen.differs
+        )
 
     def _too_many(self, model: str, kind: str) -> bool:
         key = (self.recorder.log.cell, model, kind)

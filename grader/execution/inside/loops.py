@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import ArrayBook
+from .batches import BatchSource, DataWatch, batch_size_of
 from .core import Recorder
 from .describe import digests, trainable_mask
 from .guard import Guard, outside_graphs
@@ -36,6 +38,8 @@ class _Loop:
         fit: The running training's id; None between two.
         event: Number of its `fit_start`.
         began: Monotonic time of its first step.
+        source: Where this training's batches come from.
+        pipeline: The `tf.data` pipeline of the training before.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -47,13 +51,21 @@ class _Loop:
     fit: int | None = None
     event: int = 0
     began: float = 0.0
+    source: BatchSource = field(default_factory=BatchSource)
+    pipeline: Any = None
 
 
 class LoopWatch:
     """Every optimizer that the student's own code used."""
 
-    def __init__(self, recorder: Recorder, book: ModelBook, guard: Guard, keeper: Keeper) -> None:
+    def __init__(
+        self, recorder: Recorder, book: ModelBook, guard: Guard, keeper: Keeper, arrays: ArrayBook | None = None
+    ) -> None:
         """Start with none seen."""
+        self._arrays = arrays
+        self.data = DataWatch()
+        self.inputs: dict[int, Any] = {}
+        """id of a model → what the student's code last called it on."""
         self._recorder = recorder
         self._book = book
         self._guard = guard
@@ -91,6 +103,7 @@ class LoopWatch:
         __tracebackhide__ = True
         if not self._guard.student:
             return original(model, *args, **kwargs)
+        self.inputs[id(model)] = args[0] if args else kwargs.get("x")
         loop = self._guard.quietly(self._step, getattr(model, "optimizer", None), model)
         with self._guard.inside_keras():
             result = original(model, *args, **kwargs)
@@ -117,8 +130,10 @@ class LoopWatch:
             self._loops[key] = loop
         if _in_graph():
             loop.traced = True
+            loop.source.add(None, self.data)
         else:
             loop.calls += 1
+            loop.source.add(self.inputs.get(id(model)), self.data)
         if loop.fit is None:
             with outside_graphs():
                 loop.digests = digests(model)
@@ -165,6 +180,7 @@ class LoopWatch:
         self._loops = {
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
         }
+        self.data.cell_ended()
 
     def settle(self, model: Any) -> None:
         """End a model's running training before `fit` begins another."""
@@ -192,12 +208,17 @@ class LoopWatch:
         if loop.fit is not None:
             self._end(loop, model, optimizer, steps)
         loop.done, loop.calls, loop.fit = done, 0, None
+        loop.source = BatchSource()
 
     def _end(self, loop: _Loop, model: Any, optimizer: Any, steps: int) -> None:
         after = digests(model)
+        x, y, batch_size = self._guard.quietly(self._given, loop) or (None, None, None)
         event = self._recorder.log.write(
             "fit_end",
             fit=loop.fit,
+            x=x,
+            y=y,
+            batch_size=batch_size,
             status="error" if self._recorder.cell_ok is False else "completed",
             epochs=0,
             steps=steps,
@@ -210,7 +231,30 @@ class LoopWatch:
         )
         loop.digests = after
         if steps:
-            self._keeper.changed(model, event, None)
+            self._keeper.changed(model, event, x)
+
+    def _given(self, loop: _Loop) -> tuple[Any, Any, int | None]:
+        """What the batches were taken from, its labels where it brings them, and a batch's rows."""
+        found = loop.source.find(self._recorder.namespace)
+        if found is None and loop.traced and loop.source.rows is None:
+            # The graph was traced in an earlier cell; its pipeline is known if it was iterated again, or is the only one.
+            iterated = self.data.datasets
+            again = [each for each in iterated if each is loop.pipeline]
+            found = (again or (iterated if len(iterated) == 1 else [None]))[0]
+        if not isinstance(found, np.ndarray):
+            loop.pipeline = found if found is not None else loop.pipeline
+        rows = loop.source.rows
+        if found is None or self._arrays is None:
+            return None, None, rows
+        size = rows if isinstance(found, np.ndarray) else batch_size_of(found)
+        return *self._arrays.describe_pair(found), size or rows
+
+    def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `tf.data.Dataset.__iter__`."""
+        __tracebackhide__ = True
+        if self._guard.student:
+            self.data.begun(dataset)
+        return original(dataset, *args, **kwargs)
 
 
 def _iterations(optimizer: Any) -> int:

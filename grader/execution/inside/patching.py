@@ -1,7 +1,7 @@
 """Puts a wrapper around a method or function of a library, in the one place where it is defined.
 
 The wrappers are plain functions that carry the original's name and module, and not `wrapt` proxies: AutoGraph decides
-by the module whether to convert what a student's `tf.function` calls, so that a wrapper with Keras's module is taken for
+by the module whether to convert what a student's `tf.function` calls, so a wrapper with Keras's module is taken for
 Keras; about a proxy it prints a warning.
 """
 

@@ -335,7 +335,11 @@ def observer_class(base: type) -> type:
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             del batch, logs
-            if self._watch._guard.quietly(self._watch.step_begun, self._run):
+            try:  # without the guard's bookkeeping: this runs at every step
+                last = self._watch.step_begun(self._run)
+            except Exception:
+                return
+            if last:
                 self._watch._guard.quietly(self._watch.stop, self._run)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from grader.execution.inside.arrays import ArrayBook
@@ -83,6 +82,7 @@ def test_a_table_of_few_numbers_a_row_has_no_file(book: ArrayBook) -> None:
 def test_a_data_frame_and_a_list_are_read_like_arrays(book: ArrayBook, images: np.ndarray) -> None:
     flat = images.reshape(300, -1)
     wanted = fingerprint(flat)
+    pd: Any = pytest.importorskip("pandas")
     for value in (pd.DataFrame(flat), flat.tolist()):
         with np.load(book.recorder.session.out / x_of(book, value)["file"]) as file:
             assert np.array_equal(file["fingerprints"], wanted)

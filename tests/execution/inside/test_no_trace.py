@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.tensorflow
 
-# One process: the plain training first, then the hooks are installed into an already imported Keras, as in a warm kernel.
+# The plain training first; then the hooks go into a Keras that is imported already, as in a warm kernel.
 SCRIPT = """
 import hashlib, json, os, random, sys, time
 from pathlib import Path
@@ -31,11 +31,12 @@ def train():
     keras.backend.clear_session()
     keras.utils.set_random_seed(11)
     model = keras.Sequential([keras.Input((12, 12, 1)), layers.Conv2D(3, 3), layers.BatchNormalization(),
-                              layers.Flatten(), Noisy(0.3), layers.Dropout(0.2), layers.Dense(10, activation="softmax")])
+        layers.Flatten(), Noisy(0.3), layers.Dropout(0.2), layers.Dense(10, activation="softmax")])
     late = keras.Sequential([layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     first = model.fit(x, y, epochs=2, verbose=0, validation_split=0.2)
-    moments = [np.asarray(v).tolist() for v in (model.optimizer.variables() if callable(model.optimizer.variables) else model.optimizer.variables)[:1]]
+    variables = model.optimizer.variables
+    moments = [np.asarray(v).tolist() for v in (variables() if callable(variables) else variables)]
     cell_end()
     second = model.fit(x, y, epochs=2, verbose=0)
     cell_end()

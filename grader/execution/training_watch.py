@@ -1,0 +1,69 @@
+"""Reads from the record of a notebook that still runs how far its training is, for a person who waits."""
+
+import json
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TrainingWatch"]
+
+_PIECE = 256 << 10
+"""Bytes that are read at a time; a line longer than this is passed over."""
+_TELLING = (b'"fit_start"', b'"epoch"', b'"fit_end"')
+
+
+class TrainingWatch:
+    """Follows `events.jsonl` while the recorder writes it. What it tells is only shown, never graded."""
+
+    def __init__(self, events: Path) -> None:
+        """Follow a file, which may not be there yet.
+
+        Args:
+            events: The record; a student's process can write there, so that nothing but a plain file is opened.
+        """
+        self._events = events
+        self._position = 0
+        self._asked: dict[Any, int] = {}
+        self._now: tuple[int, int | None] | None = None
+
+    def look(self) -> tuple[int, int | None] | None:
+        """Read what was added since the last look.
+
+        Returns:
+            The epoch that runs and how many were asked for (None where that is not known); None where nothing trains.
+        """
+        with suppress(OSError):
+            piece = self._read()
+            end = piece.rfind(b"\n") + 1
+            self._position += end or (len(piece) if len(piece) == _PIECE else 0)
+            for line in piece[:end].splitlines():
+                if any(word in line for word in _TELLING):
+                    self._take(line)
+        return self._now
+
+    def _read(self) -> bytes:
+        handle = os.open(self._events, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.pread(handle, _PIECE, self._position) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+        finally:
+            os.close(handle)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+            kind, fit = event["kind"], event["fit"]
+            if kind == "fit_start":
+                asked = event.get("epochs")
+                if isinstance(asked, int):
+                    self._asked = {fit: asked}
+                self._now = (1, self._asked.get(fit))
+            elif kind == "epoch":
+                asked = self._asked.get(fit)
+                done = int(event["epoch"])
+                self._now = (done + 1 if asked is None else min(done + 1, asked), asked)
+            elif kind == "fit_end":
+                self._now = None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return

@@ -1,0 +1,218 @@
+"""A competition between submissions: who stands where, which are on the Pareto front, and the plot of both."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from grader.report.svg import Scale, element, nice_ticks, picture
+from grader.report.text import count, percent
+from grader.schema.base import Assurance
+from grader.schema.grade import Grade
+
+__all__ = ["Place", "front_plot", "places", "standing"]
+
+_WIDTH, _HEIGHT = 720.0, 400.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 20.0, 18.0, 54.0
+_NAME_CHARACTERS = 18
+_CHARACTER = 6.6
+"""Width of an average character in the plot's font."""
+_MOST_NAMED = 12
+"""More names than this cannot be told apart; the table has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One submission in the competition."""
+
+    student: str
+    parameters: int
+    accuracy: float
+    """A part of 1."""
+    points: float
+    max_points: float
+    height: float
+    """Where it lies on the rubric's curve: 0 earns nothing, 1 full marks, more lies above; ties end by it."""
+    verified: bool
+    """Whether parameters and accuracy were computed outside the student's process."""
+    report: str | None = None
+    rank: int = 0
+    """From 1; equals share a rank."""
+    front: bool = False
+    """Whether no other submission has as few parameters and as many right answers, and one of them better."""
+
+
+def standing(grade: Grade, criterion: str, report: str | None) -> Place | None:
+    """What one grade brings to the competition.
+
+    Args:
+        grade: The grade.
+        criterion: Id of the criterion that is ranked by.
+        report: Relative address of its report.
+
+    Returns:
+        None where the criterion measured no parameters or no accuracy.
+    """
+    line = next((c for c in grade.criteria if c.id == criterion), None)
+    if line is None or grade.status != "graded":
+        return None
+    parameters, accuracy, height = (line.measured.get(key) for key in ("parameters", "accuracy", "height"))
+    if not isinstance(parameters, int) or not isinstance(accuracy, (int, float)):
+        return None
+    if parameters < 1 or not math.isfinite(accuracy):
+        return None
+    return Place(
+        student=grade.submission.student,
+        parameters=parameters,
+        accuracy=float(accuracy),
+        points=line.points,
+        max_points=line.max_points,
+        height=float(height) if isinstance(height, (int, float)) and math.isfinite(height) else 0.0,
+        verified=line.assurance is Assurance.VERIFIED,
+        report=report,
+    )
+
+
+def places(entries: Sequence[Place]) -> tuple[Place, ...]:
+    """Rank the submissions and mark the Pareto front.
+
+    More points come first, then whoever lies higher on the curve, then fewer parameters; equals share a rank, and the
+    next rank counts them all.
+
+    Args:
+        entries: What `standing` gave, in any order.
+
+    Returns:
+        Places in the order of their ranks, equals by name.
+    """
+    ordered = sorted(entries, key=lambda entry: (*_merit(entry), entry.student))
+    ranked: list[Place] = []
+    for position, entry in enumerate(ordered, start=1):
+        tied = bool(ranked) and _merit(ranked[-1]) == _merit(entry)
+        rank = ranked[-1].rank if tied else position
+        ranked.append(replace(entry, rank=rank, front=not any(_dominates(other, entry) for other in ordered)))
+    return tuple(ranked)
+
+
+def _merit(entry: Place) -> tuple[float, float, int]:
+    return (-entry.points, -entry.height, entry.parameters)
+
+
+def _dominates(one: Place, other: Place) -> bool:
+    """Whether one is at least as good in both, and better in one."""
+    as_good = one.parameters <= other.parameters and one.accuracy >= other.accuracy
+    return as_good and (one.parameters, one.accuracy) != (other.parameters, other.accuracy)
+
+
+def front_plot(ranked: Sequence[Place]) -> Markup:
+    """Draw accuracy against the logarithm of the parameters, with the Pareto front as a stepped line.
+
+    Args:
+        ranked: What `places` gave.
+
+    Returns:
+        An `svg` whose description says the front in words; an empty string without places.
+    """
+    if not ranked:
+        return Markup()
+    across, up = _across(ranked), _up(ranked)
+    front = sorted((entry for entry in ranked if entry.front), key=lambda entry: entry.parameters)
+    # Those on the front are drawn last, so that none of the others covers them.
+    marks = [_mark(entry, across, up) for entry in sorted(ranked, key=lambda entry: entry.front)]
+    parts = [*_grid(across, up), _steps(front, across, up), *marks, *_labels(ranked, across, up)]
+    said = "; ".join(f"{e.student}: {count(e.parameters)} parameters, {percent(e.accuracy)}" for e in front)
+    title = "Accuracy against the number of parameters"
+    description = f"On the Pareto front, from few parameters to many: {said}. The table beside it has all submissions."
+    return picture("front", title, description, (_WIDTH, _HEIGHT), *parts, class_="plot front-plot")
+
+
+def _across(ranked: Sequence[Place]) -> Scale:
+    sizes = [entry.parameters for entry in ranked]
+    return Scale(min(sizes) / 1.5, max(sizes) * 1.5, _LEFT, _WIDTH - _RIGHT, log=True)
+
+
+def _up(ranked: Sequence[Place]) -> Scale:
+    figures = [entry.accuracy for entry in ranked]
+    room = max((max(figures) - min(figures)) * 0.12, 0.005)
+    return Scale(max(0.0, min(figures) - room), min(1.0, max(figures) + room), _HEIGHT - _BOTTOM, _TOP)
+
+
+def _grid(across: Scale, up: Scale) -> list[Markup]:
+    base, end = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+    parts: list[Markup] = []
+    ticks = nice_ticks(up.low, up.high, 6)
+    digits = 0 if len(ticks) > 1 and ticks[1] - ticks[0] >= 0.0099 else 1  # noqa: PLR2004  steps of a whole per cent
+    for tick in ticks:
+        y = up(tick)
+        parts.append(element("line", x1=_LEFT, x2=end, y1=y, y2=y, class_="grid"))
+        parts.append(element("text", f"{100 * tick:.{digits}f} %", x=_LEFT - 8, y=y + 4, text_anchor="end"))
+    for size in _sizes(across.low, across.high):
+        x = across(size)
+        parts.append(element("line", x1=x, x2=x, y1=_TOP, y2=base, class_="grid"))
+        parts.append(element("text", count(size), x=x, y=base + 18, text_anchor="middle"))
+    parts.append(element("line", x1=_LEFT, x2=end, y1=base, y2=base, class_="axis"))
+    middle = (_LEFT + end) / 2
+    parts.append(element("text", "parameters (logarithmic)", x=middle, y=_HEIGHT - 12, text_anchor="middle"))
+    return parts
+
+
+def _sizes(low: float, high: float) -> list[int]:
+    """Round numbers of parameters between two ends: powers of ten, with 2 and 5 times where the range is short."""
+    steps = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)  # noqa: PLR2004  decades that leave room for more
+    powers = range(max(0, math.floor(math.log10(low))), math.ceil(math.log10(high)) + 1)
+    return [step * 10**power for power in powers for step in steps if low <= step * 10**power <= high]
+
+
+def _steps(front: Sequence[Place], across: Scale, up: Scale) -> Markup:
+    """The edge of what was reached: each number of parameters with the best accuracy of as few or fewer."""
+    corners = [f"{across(front[0].parameters):.1f},{_HEIGHT - _BOTTOM:.1f}"]
+    for index, entry in enumerate(front):
+        after = across(front[index + 1].parameters) if index + 1 < len(front) else _WIDTH - _RIGHT
+        y = up(entry.accuracy)
+        corners += [f"{across(entry.parameters):.1f},{y:.1f}", f"{after:.1f},{y:.1f}"]
+    return element("polyline", points=" ".join(corners), class_="front-line")
+
+
+def _mark(entry: Place, across: Scale, up: Scale) -> Markup:
+    x, y = across(entry.parameters), up(entry.accuracy)
+    said = f"{entry.student}: {count(entry.parameters)} parameters, {percent(entry.accuracy)}"
+    title = element("title", f"{said}{', on the front' if entry.front else ''}")
+    if entry.front:
+        return element("circle", title, cx=x, cy=y, r=6.0, class_="front-mark on")
+    return element("rect", title, x=x - 4, y=y - 4, width=8, height=8, class_="front-mark")
+
+
+def _labels(ranked: Sequence[Place], across: Scale, up: Scale) -> list[Markup]:
+    """Names beside the marks, those of the front first; one that would cover another or a mark is left out."""
+    taken = [_around(across(e.parameters), up(e.accuracy)) for e in ranked]
+    parts: list[Markup] = []
+    for entry in sorted(ranked, key=lambda entry: (not entry.front, entry.rank))[:_MOST_NAMED]:
+        name = _short(entry.student)
+        x, y, width = across(entry.parameters), up(entry.accuracy), len(name) * _CHARACTER
+        for left, base, anchor in ((x + 10, y + 4, "start"), (x - 10 - width, y + 4, "end"), (x + 6, y - 9, "start")):
+            box = (left, base - 11, left + width, base + 3)
+            if _free(box, taken):
+                taken.append(box)
+                at = left if anchor == "start" else left + width
+                parts.append(element("text", name, x=at, y=base, text_anchor=anchor, class_="front-name"))
+                break
+    return parts
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _around(x: float, y: float) -> _Box:
+    return (x - 7, y - 7, x + 7, y + 7)
+
+
+def _free(box: _Box, taken: Sequence[_Box]) -> bool:
+    inside = box[0] >= _LEFT and box[2] <= _WIDTH and box[1] >= 0 and box[3] <= _HEIGHT - _BOTTOM
+    return inside and not any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"

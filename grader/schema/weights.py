@@ -1,0 +1,171 @@
+"""What trainings did to weights, and whose weights they began with, by the digests that were recorded."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from grader.schema.evidence import CompileFact, Evidence, FitFact
+
+__all__ = [
+    "Reuse",
+    "ancestor_of",
+    "changed_since_compile",
+    "frozen_but_changed",
+    "frozen_layers",
+    "reused_layers",
+    "tuned_layers",
+    "unfrozen_but_unchanged",
+]
+
+How = Literal["shared", "copied", "file"]
+
+
+def frozen_layers(fit: FitFact) -> tuple[str, ...]:
+    """Layers with weights that were marked as not trainable when the training began."""
+    return tuple(name for name in fit.digests_before if fit.trainable.get(name) is False)
+
+
+def frozen_but_changed(fit: FitFact) -> tuple[str, ...]:
+    """Layers marked as not trainable whose weights the training changed all the same: they were not frozen."""
+    changed = set(fit.changed_layers)
+    return tuple(name for name in frozen_layers(fit) if name in changed)
+
+
+def unfrozen_but_unchanged(fit: FitFact) -> tuple[str, ...]:
+    """Trainable layers whose weights came out as they went in: they were never tuned.
+
+    A training that did no step, or whose weights were not looked at afterwards, says nothing and gives none.
+    """
+    if not fit.digests_after or (fit.epochs_done == 0 and not fit.total_steps):
+        return ()
+    changed = set(fit.changed_layers)
+    return tuple(
+        name
+        for name in fit.digests_before
+        if fit.trainable.get(name) is True and name in fit.digests_after and name not in changed
+    )
+
+
+def tuned_layers(fit: FitFact) -> tuple[str, ...]:
+    """Trainable layers whose weights the training changed."""
+    return tuple(name for name in fit.changed_layers if fit.trainable.get(name) is not False)
+
+
+def changed_since_compile(fit: FitFact, compiled: CompileFact) -> tuple[str, ...]:
+    """Layers whose `trainable` at the training's beginning is not what it was at the `compile` in force.
+
+    Keras reads `trainable` when it compiles, so such a change may not have had the effect the student meant.
+    """
+    return tuple(
+        name
+        for name, now in fit.trainable.items()
+        if name in compiled.trainable and compiled.trainable[name] is not now
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """One layer that began a training with weights that had been learned elsewhere.
+
+    Attributes:
+        layer: The layer's name in the network that was trained with it.
+        fit: Event of that network's first training that began so.
+        source: Id of the network that had learned the weights; None where they came from a file that this notebook
+            did not write.
+        origin: The layer's name there.
+        how: `shared`: both networks hold the very same layer object; `copied`: by clone, `set_weights`, a file that
+            this notebook wrote, or any other way; `file`: from a file that it did not write.
+        path: The file, for `file`.
+    """
+
+    layer: str
+    fit: int
+    source: str | None
+    origin: str
+    how: How
+    path: str | None = None
+
+
+def reused_layers(evidence: Evidence, model_id: str) -> tuple[Reuse, ...]:
+    """Find the layers of a network whose weights, when one of its trainings began, were another network's.
+
+    Only weights that a training had changed count, or that came from a file: two fresh layers may begin alike (a batch
+    normalisation always does). It does not matter how the weights got there, since the digests are compared.
+
+    Args:
+        evidence: What one execution showed.
+        model_id: The network.
+
+    Returns:
+        Each layer once, in the order it was first seen.
+    """
+    found: dict[str, Reuse] = {}
+    own: set[str] = set()
+    for fit in evidence.fits_of(model_id):
+        learned = _learned(evidence, model_id, fit.event)
+        for layer, digest in fit.digests_before.items():
+            if layer not in found and digest not in own and digest in learned:
+                source, origin, path = learned[digest]
+                found[layer] = Reuse(layer, fit.event, source, origin, _how(evidence, model_id, source), path)
+        own |= {*fit.digests_before.values(), *fit.digests_after.values()}
+    return tuple(found.values())
+
+
+def _learned(evidence: Evidence, model_id: str, before: int) -> Mapping[str, tuple[str | None, str, str | None]]:
+    """Digest → (network, layer, file) of all weights that were learned before an event, elsewhere."""
+    learned: dict[str, tuple[str | None, str, str | None]] = {}
+    written = {save.path for save in evidence.saves if save.action in {"save", "save_weights"}}
+    for save in evidence.saves:
+        if save.event < before and save.action in {"load", "load_weights"} and save.path not in written:
+            learned |= {digest: (None, layer, save.path) for layer, digest in save.digests.items()}
+    for fit in evidence.fits:
+        if fit.event < before and fit.model != model_id:
+            learned |= {fit.digests_after[layer]: (fit.model, layer, None) for layer in _changed(fit)}
+    return learned
+
+
+def _changed(fit: FitFact) -> Iterator[str]:
+    return (layer for layer in fit.changed_layers if layer in fit.digests_after)
+
+
+def _how(evidence: Evidence, model_id: str, source: str | None) -> How:
+    if source is None:
+        return "file"
+    model, other = evidence.model(model_id), evidence.model(source)
+    shared = (model is not None and source in model.shares_layers_with) or (
+        other is not None and model_id in other.shares_layers_with
+    )
+    return "shared" if shared else "copied"
+
+
+def ancestor_of(evidence: Evidence, model_id: str) -> str | None:
+    """The trained network that an untrained one was loaded or copied from, such as a saved and reloaded one.
+
+    Args:
+        evidence: What one execution showed.
+        model_id: A network.
+
+    Returns:
+        The id of the trained network; None where the network was itself trained or no such origin was seen.
+    """
+    trained = {fit.model for fit in evidence.fits}
+    seen: set[str] = set()
+    current: str | None = model_id
+    while current is not None and current not in trained:
+        if current in seen:
+            return None
+        seen.add(current)
+        current = _copied_from(evidence, current)
+    return current if current != model_id else None
+
+
+def _copied_from(evidence: Evidence, model_id: str) -> str | None:
+    """The network whose weights another one last took whole."""
+    for save in reversed(evidence.saves):
+        if save.model != model_id or save.action not in {"load", "load_weights", "set_weights"}:
+            continue
+        if save.action == "set_weights":
+            return save.other
+        earlier = (s for s in reversed(evidence.saves) if s.event < save.event and s.path == save.path)
+        return next((s.model for s in earlier if s.action in {"save", "save_weights"}), None)
+    return None
