@@ -189,6 +189,8 @@ class Bubblewrap:
     user_id: int = TRANSIENT_IDS.start
     """For `transient`."""
     features: BubblewrapFeatures = BubblewrapFeatures(sized_tmpfs=True, disable_userns=True)
+    role: Literal["sandbox", "warm"] = "sandbox"
+    """`warm`: for the process that forks kernels, which runs no student code; see `for_warm`."""
     name: IsolationName = field(default="bubblewrap", init=False)
     moves_paths: bool = field(default=True, init=False)
     kernel_depth: int = field(default=2, init=False)
@@ -198,6 +200,26 @@ class Bubblewrap:
         if self.user == "namespace":
             return self
         return replace(self, user_id=random.SystemRandom().choice(TRANSIENT_IDS))
+
+    def for_warm(self) -> "Bubblewrap":
+        """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
+
+        It stays in the machine's pid namespace, since a process can only enter a pid namespace below its own. With a
+        user namespace it has no capabilities: owning the sandboxes' user namespaces, which lie below its own, is
+        enough. As root it keeps the few that entering namespaces and stepping down take.
+        """
+        return replace(self, role="warm")
+
+    @property
+    def fork_user(self) -> int | None:
+        """The user id that a fork steps down to; None where the user namespace decides."""
+        return self.user_id if self.user == "transient" else None
+
+    @property
+    def counts_alone(self) -> bool:
+        """Whether the processes of the sandbox's user are counted for this sandbox alone."""
+        # Since Linux 5.14 a user namespace counts its own processes; before, those of the whole desktop count too.
+        return self.role == "sandbox" and (self.user == "transient" or _kernel_version() >= (5, 14))
 
     def own(self, path: Path) -> None:
         """Give a folder to the transient user; with a user namespace it is the sandbox's already."""
@@ -218,29 +240,34 @@ class Bubblewrap:
         for key, value in env.items():
             args += ["--setenv", key, value]
         args += _system_args()
-        args += ["--proc", "/proc", *self._covered_proc(), "--dev", "/dev"]
+        args += [*self._proc(), "--dev", "/dev"]
         args += self._scratch_args(binds)
         args += _mount_args(binds)
         args += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(cwd), "--"]
-        return [*args, *self._step_down(), *limits.command(own_user=self._counts_alone()), *command]
+        return [*args, *self._step_down(), *limits.command(own_user=self.counts_alone), *command]
 
     def end_command(self) -> list[str] | None:
         """Nothing: the sandbox dies with the process that was started."""
         return None
 
     def _namespaces(self) -> list[str]:
-        spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-        spaces += ["--hostname", "sandbox", "--cap-drop", "ALL"]
+        spaces = ["--unshare-ipc", *([] if self.role == "warm" else ["--unshare-pid"]), "--unshare-net"]
+        spaces += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox", "--cap-drop", "ALL"]
         if self.user == "namespace":
             spaces += ["--unshare-user", "--uid", str(INNER_ID), "--gid", str(INNER_ID)]
-            return [*spaces, "--disable-userns"] if self.features.disable_userns else spaces
-        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+            disabled = self.features.disable_userns and self.role == "sandbox"
+            return [*spaces, "--disable-userns"] if disabled else spaces
+        entering = ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT") if self.role == "warm" else ()
+        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", *entering):
             spaces += ["--cap-add", capability]
         return spaces
 
-    def _covered_proc(self) -> list[str]:
+    def _proc(self) -> list[str]:
+        if self.role == "warm":
+            return ["--ro-bind", "/proc", "/proc"]
         # The inner user may be root outside, who owns these files whatever capabilities are left.
-        return ["--ro-bind", "/proc/sys", "/proc/sys"] if self.user == "namespace" else []
+        covered = ["--ro-bind", "/proc/sys", "/proc/sys"] if self.user == "namespace" else []
+        return ["--proc", "/proc", *covered]
 
     def _scratch_args(self, binds: Binds) -> list[str]:
         args: list[str] = []
@@ -255,14 +282,10 @@ class Bubblewrap:
         return args
 
     def _step_down(self) -> list[str]:
-        if self.user == "namespace":
+        if self.user == "namespace" or self.role == "warm":
             return []
         ids = ["--reuid", str(self.user_id), "--regid", str(self.user_id), "--clear-groups"]
         return ["setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
-
-    def _counts_alone(self) -> bool:
-        # Since Linux 5.14 a user namespace counts its own processes; before, those of the whole desktop count too.
-        return self.user == "transient" or _kernel_version() >= (5, 14)
 
 
 @dataclass(frozen=True, slots=True)

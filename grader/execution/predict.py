@@ -11,7 +11,8 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,7 @@ from grader.execution.device import Device
 from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.layout import Layout, make_layout
 from grader.execution.processes import Finished, log_tail, run_to_end
+from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.watchdog import Budget
 from grader.schema.errors import HarnessError, PredictorError
 
@@ -85,6 +87,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     limits: PredictionLimits | None = None,
     timeout: float = 300.0,
     module: str = _MODULE,
+    warm: WarmPool | None = None,
 ) -> list[PredictionResult]:
     """Run the jobs; one that crashes the process loses only itself, and the rest are tried in a new process.
 
@@ -98,6 +101,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         limits: Memory and disk.
         timeout: Seconds for one process, loading TensorFlow included.
         module: What is started as `python -m MODULE REQUEST.json`.
+        warm: Where each process is forked from; without it, or where that cannot be, it is started cold.
 
     Returns:
         One result for each job, in their order.
@@ -105,7 +109,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     Raises:
         PredictorError: The sandbox could not be started, or an input file cannot be read: the grader's failure.
     """
-    call = _Call(isolation, python or Path(sys.executable), device or Device("cpu"), threads, limits, timeout, module)
+    python, device = python or Path(sys.executable), device or Device("cpu")
+    call = _Call(isolation, python, device, threads, limits, timeout, module, warm)
     results: dict[str, PredictionResult] = {}
     rows = {job.id: _rows(job.inputs) for job in jobs}
     if len(rows) != len(jobs) or not all(name.replace("-", "").replace("_", "").isalnum() for name in rows):
@@ -139,6 +144,7 @@ class _Call:
     limits: PredictionLimits | None
     timeout: float
     module: str
+    warm: WarmPool | None
 
     def process(self, jobs: Sequence[PredictionJob], folder: Path) -> tuple[Layout, Finished]:
         """Run one process over some jobs."""
@@ -153,18 +159,43 @@ class _Call:
             for place in (layout.code, layout.out, layout.home, layout.tmp, layout.given):
                 isolation.own(place)
             devices, more = gpu_binds() if self.device.kind == "gpu" else ((), ())
+            binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
+            bounds = ProcessLimits(memory_bytes=limits.memory_bytes)
+            asked = str(layout.inner("code") / "request.json")
+
+            def starter(env: Mapping[str, str]) -> HeldProcess | None:
+                if self.warm is None:
+                    return None
+                cwd = layout.inner("code")
+                program = Program(
+                    module=self.module,
+                    arguments=(asked,),
+                    python=self.python,
+                    dialect=jobs[0].dialect,
+                    isolation=isolation,
+                    binds=binds,
+                    env=env,
+                    cwd=cwd,
+                    limits=bounds,
+                    log=layout.log,
+                )
+                with suppress(WarmRefusedError):  # the pool keeps the reason
+                    return self.warm.start(program)
+                return None
+
             finished = run_to_end(
-                [str(self.python), "-m", self.module, str(layout.inner("code") / "request.json")],
+                [str(self.python), "-m", self.module, asked],
                 isolation=isolation,
-                binds=layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices),
+                binds=binds,
                 env=layout.environment(self.python, self.device.environment(self.threads)),
                 cwd=layout.inner("code"),
-                limits=ProcessLimits(memory_bytes=limits.memory_bytes),
+                limits=bounds,
                 budget=Budget(
                     limits.memory_bytes, limits.processes, disk_bytes=limits.disk_bytes, folders=layout.written
                 ),
                 timeout=self.timeout,
                 log=layout.log,
+                starter=starter,
             )
         except HarnessError as error:
             raise PredictorError(error.message, where=error.where, advice=error.advice) from error

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     budget: Budget,
     timeout: float,
     log: Path,
+    starter: Callable[[Mapping[str, str]], subprocess.Popen[bytes] | None] = lambda _: None,
 ) -> Finished:
     """Run a program in a sandbox until it ends, runs out of time or goes over its budget; nothing of it is left.
 
@@ -92,14 +93,17 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         budget: Limits of all its processes together.
         timeout: Seconds.
         log: File that what it prints is added to.
+        starter: Another way to start it, given the environment with the mark; None where it is not to be had.
 
     Raises:
         SandboxError: It cannot be started.
     """
     mark = os.urandom(12).hex()
-    wrapped = isolation.wrap(command, binds=binds, env={**env, MARKER: mark}, cwd=cwd, limits=limits)
+    marked = {**env, MARKER: mark}
     begun = time.monotonic()
-    process = start(wrapped, log)
+    process = starter(marked)
+    if process is None:
+        process = start(isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits), log)
     watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark))
     watchdog.start()
     timed_out = False

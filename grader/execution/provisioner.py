@@ -8,8 +8,9 @@ The plan is an object, not JSON: the runner makes the specification in memory fo
 import asyncio
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,13 @@ class SandboxPlan:
     """File on this machine for what the kernel writes to its standard streams."""
     mark: str
     """Names this sandbox's processes; goes into their environment."""
+    starter: Callable[[Mapping[str, str]], "subprocess.Popen[bytes] | None"] = lambda _: None
+    """Another way to start the kernel, given its whole environment; None where that is not to be had."""
+
+    @property
+    def marked(self) -> dict[str, str]:
+        """The environment with the mark."""
+        return {**self.env, MARKER: self.mark}
 
 
 class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is not typed for us
@@ -70,7 +78,7 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         prepared["cmd"] = self.plan.isolation.wrap(
             prepared["cmd"],
             binds=self.plan.binds,
-            env={**self.plan.env, MARKER: self.plan.mark},
+            env=self.plan.marked,
             cwd=self.plan.cwd,
             limits=self.plan.limits,
         )
@@ -81,7 +89,7 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message)
-        self.process = start(cmd, self.plan.log)
+        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log)
         self.pid = self.process.pid
         self.pgid = None
         self.cwd = self.plan.cwd
@@ -94,7 +102,9 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if signum == signal.SIGKILL:
             await asyncio.to_thread(end_tree, self.process, self.plan.isolation, self.plan.mark)
             return
-        kernel = await asyncio.to_thread(kernel_process, self.process.pid, self.plan.isolation.kernel_depth)
+        kernel = getattr(self.process, "guest", None)
+        if kernel is None:
+            kernel = await asyncio.to_thread(kernel_process, self.process.pid, self.plan.isolation.kernel_depth)
         if kernel is not None:
             with suppress(psutil.Error, OSError):
                 kernel.send_signal(signum)

@@ -9,9 +9,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from grader.execution.processes import end_tree, log_tail
 from grader.execution.provisioner import SandboxPlan
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
+from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.watchdog import Budget, Watchdog
 from grader.schema.base import spoken_cell
 from grader.schema.errors import SandboxError
@@ -52,6 +53,7 @@ _DRAIN_SECONDS = 0.3
 """How long outputs may still arrive from a kernel that has ended."""
 _MESSAGE_BYTES = 16 << 20
 _QUEUED_MESSAGES = 100
+_CONNECTION = "connection.json"
 # The kernel's own imports must not be shadowed by a student's files, which may still be imported: they come last.
 _BOOTSTRAP = (
     "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; "
@@ -117,6 +119,8 @@ class ExecutionRequest:
     """How long an interrupted cell may take to end before the kernel is killed."""
     finish_seconds: float = 120.0
     """How long the recorder may take to keep what is to be kept."""
+    warm: WarmPool | None = None
+    """Where the kernel is forked from; without it, or where that cannot be, it is started cold."""
 
     @property
     def python(self) -> Path:
@@ -139,6 +143,10 @@ class ExecutionOutcome:
     """What the record may lack, in words."""
     log: str = ""
     """The end of what the kernel wrote to its standard streams."""
+    warm: bool = False
+    """Whether the kernel was forked from a warm process."""
+    notices: tuple[str, ...] = ()
+    """What went otherwise than asked for without harm to the record, in words: a cold start instead of a warm one."""
 
 
 def reserve_of(budget: float) -> float:
@@ -267,6 +275,8 @@ class _Execution:
         self.deadline = 0.0
         self.watchdog: Watchdog | None = None
         self.told: ProgressKind = "starting"
+        self.notices: list[str] = []
+        self.is_warm = False
 
     async def run(self) -> ExecutionOutcome:
         """Make the sandbox, run the cells, close the record, and end everything."""
@@ -286,6 +296,8 @@ class _Execution:
             work=layout.work,
             problems=tuple(self.problems),
             log=log_tail(layout.log),
+            warm=self.is_warm,
+            notices=tuple(self.notices),
         )
 
     async def _in_sandbox(self, layout: Layout, runtime: Path) -> None:
@@ -294,13 +306,50 @@ class _Execution:
         _write_session(request, layout, self.deadline)
         for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
             self.isolation.own(folder)
-        manager = _manager(_spec(request, self._plan(layout, runtime)), runtime)
+        plan = self._plan(layout, runtime)
+        if request.warm is not None:
+            plan = await self._warmed(request.warm, plan, runtime)
+        manager = _manager(_spec(request, plan), runtime)
         client = _Client(self.notebook, manager, self.keeper, request.start_seconds)
         try:
             await self._telling(self._from_start_to_end(client, layout), TrainingWatch(layout.out / "events.jsonl"))
         finally:
             self.keeper.finish()
             await self._end(client, manager)
+
+    async def _warmed(self, pool: WarmPool, plan: SandboxPlan, runtime: Path) -> SandboxPlan:
+        """Let the kernel be forked; where that cannot be, leave a notice and the plan as it is."""
+        arguments = ("-f", str(runtime / _CONNECTION))
+
+        def program(env: Mapping[str, str]) -> Program:
+            return Program(
+                module=self.request.kernel_module,
+                arguments=arguments,
+                python=self.request.python,
+                dialect=self.request.dialect,
+                isolation=plan.isolation,
+                binds=plan.binds,
+                env=env,
+                cwd=plan.cwd,
+                limits=plan.limits,
+                log=plan.log,
+            )
+
+        def starter(env: Mapping[str, str]) -> HeldProcess | None:
+            try:
+                held = pool.start(program(env))
+            except WarmRefusedError as error:
+                self.notices.append(f"the kernel was started cold: {error}")
+                return None
+            self.is_warm = True
+            return held
+
+        try:
+            await asyncio.to_thread(pool.ready, program(plan.env))
+        except WarmRefusedError as error:
+            self.notices.append(f"the kernel was started cold: {error}")
+            return plan
+        return replace(plan, starter=starter)
 
     async def _from_start_to_end(self, client: _Client, layout: Layout) -> None:
         await self._start(client, layout)
@@ -413,8 +462,15 @@ class _Execution:
         self.reason = f"the notebook's {budget:,.0f} seconds were over in {spoken_cell(index)}"
 
     def _kernel_ended(self, client: _Client, index: int) -> None:
-        """Say why there is no kernel any more."""
+        """Say why there is no kernel any more.
+
+        Raises:
+            SandboxError: It went with the warm process it was forked from.
+        """
         over = self.watchdog.verdict if self.watchdog else ""
+        if not over and getattr(client.km.provisioner.process, "lost", False):
+            message = "the warm process ended, and the kernel with it"
+            raise SandboxError(message, where=spoken_cell(index))
         if over:
             self.status, self.reason = "memory", f"{spoken_cell(index)} was ended: {over}"
         elif self.status != "timeout":
@@ -602,7 +658,7 @@ def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
         kernel_spec_manager=_OneKernel(spec),
         transport="ipc",
         ip=str(runtime / "k"),
-        connection_file=str(runtime / "connection.json"),
+        connection_file=str(runtime / _CONNECTION),
         autorestart=False,
     )
     # A message that is too large closes the connection instead of filling the grader's memory.

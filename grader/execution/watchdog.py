@@ -67,14 +67,15 @@ def judge(usage: Usage, budget: Budget) -> str:
 def tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """List a process of ours and all its descendants, parents first; empty once it has ended.
 
-    It is asked first whether it has ended, since its number may belong to a stranger by then.
+    It is asked first whether it has ended, since its number may belong to a stranger by then. A guest (a process that
+    entered the sandbox instead of being started in it) belongs to it, with its own descendants.
     """
-    if process.poll() is not None:
-        return []
-    with suppress(psutil.Error):
-        root = psutil.Process(process.pid)
-        return [root, *root.children(recursive=True)]
-    return []
+    found = [] if process.poll() is not None else _with_descendants(process.pid)
+    guest = getattr(process, "guest", None)
+    if isinstance(guest, psutil.Process):
+        known = {member.pid for member in found}
+        found += [member for member in _with_descendants(guest) if member.pid not in known]
+    return found
 
 
 def usage_of(processes: Iterable[psutil.Process], budget: Budget) -> Usage:
@@ -180,6 +181,14 @@ class Watchdog(threading.Thread):
             return usage
         size, files = folder_usage(self._budget.folders, self._budget.files)
         return Usage(usage.memory_bytes, usage.processes, usage.threads, size, files)
+
+
+def _with_descendants(root: int | psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        root = psutil.Process(root) if isinstance(root, int) else root
+        if root.is_running():
+            return [root, *root.children(recursive=True)]
+    return []
 
 
 def _proportional(process: psutil.Process) -> int:

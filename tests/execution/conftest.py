@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from grader.execution.isolation import (
 from grader.execution.layout import Layout, make_layout
 from grader.execution.processes import Finished, marked_processes, run_to_end
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
+from grader.execution.warm import HeldProcess, Program, WarmPool
 from grader.execution.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.rubric import RunSettings
@@ -41,7 +42,7 @@ def isolation_named(name: str) -> Isolation:
     if name == "none":
         return NoIsolation()
     found = sandbox()
-    if name == "bubblewrap" or os.geteuid() != 0:
+    if not name.endswith("-userns") or os.geteuid() != 0:
         return found
     namespace = Bubblewrap(user="namespace")
     if _probe_bubblewrap(namespace):
@@ -49,13 +50,35 @@ def isolation_named(name: str) -> Isolation:
     return namespace
 
 
-@pytest.fixture(params=["bubblewrap", "bubblewrap-userns", "none"])
+WARM = [
+    pytest.param("warm", marks=pytest.mark.tensorflow),
+    pytest.param("warm-userns", marks=[pytest.mark.tensorflow, pytest.mark.slow]),
+]
+"""The same walls around a fork of a warm process; the second is what every user but root gets."""
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[WarmPool]:
+    """Warm processes, started when the first test asks for a fork."""
+    with WarmPool(start_seconds=240) as made:
+        yield made
+
+
+@pytest.fixture
+def warm(request: pytest.FixtureRequest) -> WarmPool | None:
+    """Return the warm processes where the test's isolation asks for them, else None."""
+    asked = getattr(request.node, "callspec", None)
+    names = [str(value) for value in asked.params.values()] if asked else []
+    return request.getfixturevalue("pool") if any(name.startswith("warm") for name in names) else None
+
+
+@pytest.fixture(params=["bubblewrap", "bubblewrap-userns", "none", *WARM])
 def isolation(request: pytest.FixtureRequest) -> Isolation:
     """Each isolation that works here in turn; `bubblewrap-userns` is what every user but root gets."""
     return isolation_named(request.param)
 
 
-@pytest.fixture(params=["bubblewrap", "bubblewrap-userns"])
+@pytest.fixture(params=["bubblewrap", "bubblewrap-userns", *WARM])
 def walls(request: pytest.FixtureRequest) -> Isolation:
     """Each isolation that really isolates."""
     return isolation_named(request.param)
@@ -82,22 +105,33 @@ class Ran:
 
 
 @pytest.fixture
-def run_script(tmp_path: Path) -> Callable[..., Ran]:
+def run_script(tmp_path: Path, warm: WarmPool | None) -> Callable[..., Ran]:
     """Run Python code in a sandbox without a kernel."""
     count = iter(range(1000))
 
     def run(isolation: Isolation, code: str, *, timeout: float = 20.0, **budget: Any) -> Ran:
         own = isolation.for_run()
         layout = make_layout(tmp_path / f"scratch-{next(count)}", own)
+        (layout.code / "script.py").write_text(code)
         for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
             own.own(folder)
         limits = {"memory_bytes": 1 << 30, "folders": layout.written, **budget}
+        binds, cwd = layout.binds(PYTHON), layout.inner("work")
+
+        def starter(env: Mapping[str, str]) -> HeldProcess | None:
+            if warm is None:
+                return None
+            return warm.start(
+                Program("script", (), PYTHON, "keras3", own, binds, env, cwd, ProcessLimits(), layout.log)
+            )
+
         finished = run_to_end(
             [str(PYTHON), "-c", code],
             isolation=own,
-            binds=layout.binds(PYTHON),
+            binds=binds,
+            starter=starter,
             env=layout.environment(PYTHON, {}),
-            cwd=layout.inner("work"),
+            cwd=cwd,
             limits=ProcessLimits(),
             budget=Budget(**limits),
             timeout=timeout,
@@ -109,7 +143,7 @@ def run_script(tmp_path: Path) -> Callable[..., Ran]:
 
 
 @pytest.fixture
-def run_cells(tmp_path: Path) -> Callable[..., ExecutionOutcome]:
+def run_cells(tmp_path: Path, warm: WarmPool | None) -> Callable[..., ExecutionOutcome]:
     """Run cells in a plain ipykernel, without the recorder and without TensorFlow."""
     count = iter(range(1000))
 
@@ -124,9 +158,17 @@ def run_cells(tmp_path: Path) -> Callable[..., ExecutionOutcome]:
             scratch=tmp_path / f"execution-{next(count)}",
             isolation=isolation,
             settings=RunSettings(**{"time": 30, "memory": 1 << 30, **own}),
-            **{"kernel_module": "ipykernel_launcher", "finish_code": None, "grace_seconds": 2.0, **settings},
+            **{
+                "kernel_module": "ipykernel_launcher",
+                "finish_code": None,
+                "grace_seconds": 2.0,
+                "warm": warm,
+                **settings,
+            },
         )
-        return execute(request)
+        outcome = execute(request)
+        assert outcome.warm == (request.warm is not None), outcome.notices
+        return outcome
 
     return run
 

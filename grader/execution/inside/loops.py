@@ -268,4 +268,3 @@ def _iterations(optimizer: Any) -> int:
 def _in_graph() -> bool:
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and not tensorflow.executing_eagerly()
-
