@@ -25,8 +25,10 @@ from grader.execution.layout import SOCKET_PATH_BYTES
 from grader.execution.processes import MARKER, end_tree, start
 from grader.schema.errors import SandboxError
 
-__all__ = ["SandboxPlan", "SandboxProvisioner", "kernel_process"]
+__all__ = ["SandboxPlan", "SandboxProvisioner", "Starter", "kernel_process"]
 
+Starter = Callable[[Mapping[str, str]], "subprocess.Popen[bytes] | None"]
+"""Starts a program, given its whole environment, or returns None where it cannot."""
 _KERNEL_SECONDS = 2.0
 """How long the kernel's own process may take to appear below the sandbox's."""
 
@@ -48,7 +50,7 @@ class SandboxPlan:
     """File on this machine for what the kernel writes to its standard streams."""
     mark: str
     """Names this sandbox's processes; goes into their environment."""
-    starter: Callable[[Mapping[str, str]], "subprocess.Popen[bytes] | None"] = lambda _: None
+    starter: Starter = lambda _: None
     """Another way to start the kernel, given its whole environment; None where that is not to be had."""
 
     @property

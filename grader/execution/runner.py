@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -30,7 +30,7 @@ from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_bind
 from grader.execution.layout import Layout, copy_submission, make_layout, runtime_folder
 from grader.execution.outputs import OutputCaps, OutputKeeper
 from grader.execution.processes import end_tree, log_tail
-from grader.execution.provisioner import SandboxPlan
+from grader.execution.provisioner import SandboxPlan, Starter
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
 from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
@@ -61,6 +61,7 @@ _BOOTSTRAP = (
     "runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 )
 
+T = TypeVar("T")
 ProgressKind = Literal["starting", "started", "cell", "running", "finishing", "ended"]
 
 
@@ -302,23 +303,26 @@ class _Execution:
 
     async def _in_sandbox(self, layout: Layout, runtime: Path) -> None:
         request = self.request
+        plan = self._plan(layout, runtime)
+        watch = TrainingWatch(layout.out / "events.jsonl")
+        starter = plan.starter
+        if request.warm is not None:
+            # Before the notebook's time begins: the first one would pay for all.
+            starter = await self._telling(self._warmed(request.warm, plan, runtime), watch)
         self.deadline = time.time() + request.settings.time
         _write_session(request, layout, self.deadline)
         for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
             self.isolation.own(folder)
-        plan = self._plan(layout, runtime)
-        if request.warm is not None:
-            plan = await self._warmed(request.warm, plan, runtime)
-        manager = _manager(_spec(request, plan), runtime)
+        manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
         client = _Client(self.notebook, manager, self.keeper, request.start_seconds)
         try:
-            await self._telling(self._from_start_to_end(client, layout), TrainingWatch(layout.out / "events.jsonl"))
+            await self._telling(self._from_start_to_end(client, layout), watch)
         finally:
             self.keeper.finish()
             await self._end(client, manager)
 
-    async def _warmed(self, pool: WarmPool, plan: SandboxPlan, runtime: Path) -> SandboxPlan:
-        """Let the kernel be forked; where that cannot be, leave a notice and the plan as it is."""
+    async def _warmed(self, pool: WarmPool, plan: SandboxPlan, runtime: Path) -> Starter:
+        """Wait for a warm process and return how the kernel is forked; where that cannot be, leave a notice."""
         arguments = ("-f", str(runtime / _CONNECTION))
 
         def program(env: Mapping[str, str]) -> Program:
@@ -348,8 +352,8 @@ class _Execution:
             await asyncio.to_thread(pool.ready, program(plan.env))
         except WarmRefusedError as error:
             self.notices.append(f"the kernel was started cold: {error}")
-            return plan
-        return replace(plan, starter=starter)
+            return plan.starter
+        return starter
 
     async def _from_start_to_end(self, client: _Client, layout: Layout) -> None:
         await self._start(client, layout)
@@ -358,7 +362,7 @@ class _Execution:
         await self._finish(client)
         self._tell("ended")
 
-    async def _telling(self, work: Coroutine[Any, Any, None], watch: TrainingWatch) -> None:
+    async def _telling(self, work: Coroutine[Any, Any, T], watch: TrainingWatch) -> T:
         """Tell the listener every second that work goes on; what the listener raises ends the work."""
         task = asyncio.ensure_future(work)
         try:

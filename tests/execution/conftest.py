@@ -60,7 +60,7 @@ WARM = [
 @pytest.fixture(scope="session")
 def pool() -> Iterator[WarmPool]:
     """Warm processes, started when the first test asks for a fork."""
-    with WarmPool(start_seconds=240) as made:
+    with WarmPool(most=4, start_seconds=240) as made:
         yield made
 
 

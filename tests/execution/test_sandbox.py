@@ -19,8 +19,15 @@ from grader.execution.warm import WarmPool
 pytestmark = pytest.mark.bubblewrap
 
 SET_BY_IMPORTS = frozenset(
-    ("ENABLE_RUNTIME_UPTIME_TELEMETRY", "HDF5_PLUGIN_PATH", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
-    + ("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "TPU_ML_PLATFORM_VERSION")
+    (
+        "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+        "HDF5_PLUGIN_PATH",
+        "KMP_DUPLICATE_LIB_OK",
+        "KMP_INIT_AT_FORK",
+        "TF2_BEHAVIOR",
+        "TPU_ML_PLATFORM",
+        "TPU_ML_PLATFORM_VERSION",
+    )
 )
 """What `import tensorflow` puts into the environment, which a forked program finds done."""
 LOOK = """

@@ -158,9 +158,10 @@ def _serve(channel: socket.socket, given: frozenset[str]) -> Job | None:
         In the guest, its job; in the warm process None, when the host has closed the socket.
     """
     size = array.array("i").itemsize * len(DESCRIPTORS)
+    buffer = bytearray(_PACKET)
     while True:
-        packet, ancillary, _, _ = channel.recvmsg(_PACKET, socket.CMSG_SPACE(size), socket.MSG_CMSG_CLOEXEC)
-        if not packet:
+        length, ancillary, _, _ = channel.recvmsg_into([buffer], socket.CMSG_SPACE(size), socket.MSG_CMSG_CLOEXEC)
+        if not length:
             return None
         numbers = array.array("i")
         for _level, kind, data in ancillary:
@@ -173,7 +174,9 @@ def _serve(channel: socket.socket, given: frozenset[str]) -> Job | None:
         if _fork() == 0:
             # The number is closed with all others; the object must not close whatever gets it next.
             channel.detach()
-            return _attend(Job.parse(packet), handed, warm, given)
+            return _attend(bytes(buffer[:length]), handed, warm, given)
+        # The next fork must not find the request of this one in its memory.
+        buffer[:length] = bytes(length)
         for number in numbers:
             os.close(number)
 
@@ -185,12 +188,11 @@ def _fork() -> int:
         return os.fork()
 
 
-def _attend(job: Job, handed: Mapping[str, int], warm: int, given: frozenset[str]) -> Job:
+def _attend(packet: bytes, handed: Mapping[str, int], warm: int, given: frozenset[str]) -> Job:
     """Be the attendant; returns only in the guest, shut in for good."""
     try:
-        _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-        if os.getppid() != warm:
-            os._exit(LOST)
+        job = Job.parse(packet)
+        _die_with(warm)
         _close_all_but(handed.values())
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -200,7 +202,7 @@ def _attend(job: Job, handed: Mapping[str, int], warm: int, given: frozenset[str
     except BaseException as error:
         _give_up(handed["status"], error)
     if guest != 0:
-        _wait(guest, handed)
+        _wait(guest, handed, warm)
     try:
         _shut_in(job, handed, places, given)
     except BaseException as error:
@@ -208,11 +210,19 @@ def _attend(job: Job, handed: Mapping[str, int], warm: int, given: frozenset[str
     return job
 
 
-def _wait(guest: int, handed: Mapping[str, int]) -> NoReturn:
+def _die_with(warm: int) -> None:
+    """Be killed when the warm process ends, or at once when it has."""
+    _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != warm:
+        os._exit(LOST)
+
+
+def _wait(guest: int, handed: Mapping[str, int], warm: int) -> NoReturn:
     """Tell the host the guest's number, then wait for its end and tell the sandbox its exit code."""
     code = LOST
     try:
         _drop_rights(None)
+        _die_with(warm)  # a change of rights may have cleared it
         _tell(handed["status"], pid=guest)
         _close_all_but([handed["end"]])
         _, status = os.waitpid(guest, 0)
