@@ -126,7 +126,7 @@ print(json.dumps({{
     "exe": attempt(lambda: os.open("/proc/self/exe", os.O_WRONLY)),
     "pids": sorted(int(n) for n in os.listdir("/proc") if n.isdigit()),
     "parent": os.getppid(),
-}}))
+}}), flush=True)
 os.kill(-1, signal.SIGKILL)
 """
         held, probe = fork(walls, code)
@@ -172,13 +172,15 @@ print(json.dumps([unshared, entered, mounted, rooted, became]))
 import os, time
 made = 0
 try:
-    while True:
+    while made < 100:
         if os.fork() == 0: time.sleep(600)
         made += 1
 except OSError: pass
-print("full", made, flush=True)
+print("full" if made < 100 else "not limited", made, flush=True)
 time.sleep(600)
 """
+        if os.geteuid() == 0 and isinstance(walls, Bubblewrap) and walls.user == "namespace":
+            pytest.skip("the operating system does not count the processes of root, whatever its namespace")
         held, layout = fork(walls, greedy, processes=60)
         _until(lambda: "full" in layout.log.read_text())
         assert held.poll() is None
