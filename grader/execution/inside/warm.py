@@ -281,7 +281,7 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     # What the imports have set stays, as it would after an import of the notebook's own.
     set_by_imports = {name: value for name, value in os.environ.items() if name not in given}
     os.environ.clear()
-    os.environ.update({**set_by_imports, **job.env})
+    os.environ.update({**set_by_imports, "PWD": job.cwd, **job.env})
     os.chdir(job.cwd)
     _tell(handed["status"], ready=True)
     os.close(handed["status"])
