@@ -8,6 +8,7 @@ Modules are imported directly:
 - `isolation`: `choose_isolation`, the ways a process is kept apart from this machine;
 - `device`: CPU or GPU, and the environment that goes with it;
 - `provisioner`: the Jupyter kernel provisioner that starts a kernel inside an isolation;
+- `warm`: processes that have imported TensorFlow, from which kernels and the predictor are forked;
 - `layout`: the folders of one execution, on this machine and as the sandbox sees them;
 - `watchdog`, `processes`: budgets of a process tree, and its end;
 - `outputs`, `terminal`: what is kept of a cell's output while it runs;
