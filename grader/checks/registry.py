@@ -20,15 +20,31 @@ ENTRY_POINT_GROUP = "grader.checks"
 
 _BUILT_IN_CHECKS = (
     "accuracy",
+    "batch_norm",
+    "beats",
+    "callback",
+    "dropout",
+    "gain",
     "has_layer",
     "input_shape",
+    "labels",
+    "learning_rate",
+    "loss",
+    "mc_dropout",
+    "normalised",
+    "optimizer",
     "output_shape",
     "parameters",
     "plots",
+    "reuses",
+    "rows",
     "runs",
     "score_curve",
+    "split",
+    "steps",
     "text",
     "trained",
+    "training",
 )
 _BUILT_IN_DIAGNOSTICS = (
     "activations",
@@ -40,8 +56,13 @@ _BUILT_IN_DIAGNOSTICS = (
     "initialisers",
     "kernels",
     "losses",
+    "monte_carlo",
+    "names",
+    "reuse",
+    "selu",
     "splits",
     "training",
+    "transfer",
 )
 
 _CHECKS: dict[str, CheckSpec] = {}

@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+from grader.execution.syscalls import filter_path
 from grader.schema.errors import IsolationRefusedError
 
 __all__ = [
@@ -44,6 +45,9 @@ INNER_ID = 1000
 TRANSIENT_IDS = range(61184, 65520)
 """Ids that belong to nobody for long (systemd's range for transient users): root steps down to one of them."""
 PROBE_SECONDS = 20.0
+_FILTER_DESCRIPTOR = "9"
+_WITH_FILTER = f'exec {_FILTER_DESCRIPTOR}<"$0" && exec "$@"'
+"""Shell: open the file named first for bubblewrap, then become bubblewrap."""
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -177,6 +181,8 @@ class BubblewrapFeatures:
     """`--size` (0.7) and `--perms` (0.5)."""
     disable_userns: bool
     """`--disable-userns` (0.8)."""
+    seccomp: bool = True
+    """`--seccomp` (0.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +220,7 @@ class Bubblewrap:
         limits: ProcessLimits,
     ) -> list[str]:
         """Make the `bwrap` command line; see `Isolation.wrap`."""
-        args = [self.program, *self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
+        args = [*self._begin(), *self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
         for key, value in env.items():
             args += ["--setenv", key, value]
         args += _system_args()
@@ -227,6 +233,13 @@ class Bubblewrap:
     def end_command(self) -> list[str] | None:
         """Nothing: the sandbox dies with the process that was started."""
         return None
+
+    def _begin(self) -> list[str]:
+        """The program, with the filter of system calls where there is one for this machine."""
+        path = filter_path() if self.features.seccomp else None
+        if path is None:
+            return [self.program]
+        return ["/bin/sh", "-c", _WITH_FILTER, path, self.program, "--seccomp", _FILTER_DESCRIPTOR]
 
     def _namespaces(self) -> list[str]:
         spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
@@ -500,6 +513,7 @@ def _working_bubblewrap(program: str) -> tuple[Bubblewrap | None, str]:
     features = BubblewrapFeatures(
         sized_tmpfs="--size" in options and "--perms" in options,
         disable_userns="--disable-userns" in options,
+        seccomp="--seccomp" in options,
     )
     why = ""
     for user in ("transient", "namespace") if os.geteuid() == 0 else ("namespace",):

@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -57,6 +58,10 @@ class PredictionLimits:
     memory_bytes: int = 4 << 30
     disk_bytes: int = 2 << 30
     processes: int = 100
+    crashes: int = 6
+    """How many processes may end without an answer before the rest is given up."""
+    total_seconds: float = 1800.0
+    """For all jobs of one call together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
 ) -> list[PredictionResult]:
     """Run the jobs; one that crashes the process loses only itself, and the rest are tried in a new process.
 
+    Not without end: a notebook can leave any number of models that crash or hang (`PredictionLimits`).
+
     Args:
         jobs: Of one submission, each with its own id.
         isolation: As for notebooks.
@@ -112,6 +119,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         message = "prediction jobs need ids of their own, made of letters, digits, - and _"
         raise PredictorError(message)
     scratch.mkdir(parents=True, exist_ok=True)
+    caps = limits or PredictionLimits()
+    crashes, ends = 0, time.monotonic() + caps.total_seconds
     while left := [job for job in jobs if job.id not in results]:
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
         layout, finished = call.process(left, folder)
@@ -127,6 +136,10 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         results[waiting[0].id] = PredictionResult(
             waiting[0].id, ok=False, error=_why(finished), seconds=finished.seconds
         )
+        crashes += 1
+        if crashes >= caps.crashes or time.monotonic() >= ends:
+            error = f"it was not tried: {crashes} other models of this notebook had brought the predictor down"
+            results |= {job.id: PredictionResult(job.id, ok=False, error=error) for job in waiting[1:]}
     return [results[job.id] for job in jobs]
 
 

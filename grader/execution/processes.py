@@ -19,6 +19,7 @@ __all__ = ["Finished", "end_tree", "log_tail", "marked_processes", "run_to_end",
 
 _END_SECONDS = 5.0
 _LOG_BYTES = 4000
+MACHINE_ADVICE = "make room on this machine or grade fewer at a time; where it is always the same one, look into it"
 MARKER = "GRADER_MARK"
 """Environment variable whose value names one sandbox, so that its stray processes can be found."""
 
@@ -94,7 +95,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         log: File that what it prints is added to.
 
     Raises:
-        SandboxError: It cannot be started.
+        SandboxError: It cannot be started, or this machine ran out of room for it.
     """
     mark = os.urandom(12).hex()
     wrapped = isolation.wrap(command, binds=binds, env={**env, MARKER: mark}, cwd=cwd, limits=limits)
@@ -114,6 +115,8 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         watchdog.stop()
         end_tree(process, isolation, mark)
         process.wait()
+    if watchdog.fault:
+        raise SandboxError(watchdog.fault, where=isolation.name, advice=MACHINE_ADVICE)
     seconds = time.monotonic() - begun
     return Finished(code if code >= 0 else 128 - code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib)
 

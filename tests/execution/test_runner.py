@@ -260,7 +260,8 @@ def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -
         notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code="no_such_magic()"
     )
     outcome = execute(request, heard.append)
-    assert [(step.kind, step.cell, step.done) for step in heard] == [
+    told = dict.fromkeys((step.kind, step.cell, step.done) for step in heard)
+    assert [step for step in told if step[0] not in {"starting", "running"}] == [
         ("started", None, 0),
         ("cell", 1, 0),
         ("finishing", None, 1),
@@ -270,6 +271,30 @@ def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -
         "the recorder could not close the record (NameError: name 'no_such_magic' is not defined)",
     )
     assert notebook.cells[1].outputs[0]["text"] == "stale"
+
+
+def test_what_the_listener_raises_ends_the_execution_and_leaves_nothing(
+    bubblewrap: Isolation, tmp_path: Path, marks: list[str]
+) -> None:
+    def listen(step: Progress) -> None:
+        if step.kind == "running":
+            raise InterruptedError(step.cell)
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\nwhile True: time.sleep(1)")])
+    request = ExecutionRequest(
+        notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code=None, grace_seconds=1
+    )
+    begun = time.monotonic()
+    with pytest.raises(InterruptedError, match="0"):
+        execute(request, listen)
+    assert time.monotonic() - begun < 20
+    assert marks
+
+
+def test_a_syntax_error_is_told_without_the_made_up_name_of_a_file(bubblewrap: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(bubblewrap, "x = 1\n\ny = = 2")
+    (error,) = outcome.run.errors
+    assert (error.name, error.message) == ("SyntaxError", "invalid syntax (line 3)")
 
 
 def test_a_kernel_that_hangs_at_the_end_is_not_waited_for(

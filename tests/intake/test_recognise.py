@@ -46,6 +46,10 @@ def book(*sources: str, **metadata: Any) -> dict[str, Any]:
         "K.set_value(model.optimizer.lr, 0.1)",
         "%matplotlib inline\nmodel.predict_classes(x)",
         "model.fit(x, y, nb_epoch=3)",
+        "Dense(3, W_regularizer=l2(0.1))",
+        "opt = keras.optimizers.adamax(0.1)",
+        "model.compile('nadam', 'categorical_crossentropy', ['accuracy'])",
+        "import keras.backend.tensorflow_backend as KTF",
         "print 'hello'\nmodel.compile(SGD(lr=0.1))",
     ],
 )
