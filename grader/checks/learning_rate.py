@@ -26,6 +26,8 @@ _INSIDE = 0.05
 _LOW = 0.5
 """Both ends of a cycle lie below this part of its peak."""
 _FEWEST = 2
+_HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
+"""Callbacks that never change the rate."""
 
 
 class LearningRateParams(Params):
@@ -110,6 +112,9 @@ def _steps_against(rates: Sequence[float], high: float, *, sign: int) -> int:
 def _candidate(fit: FitFact, params: LearningRateParams) -> Candidate:
     rates = rates_of(fit)
     shape = shape_of(rates)
+    if shape is None and rates and fit.kind == "fit" and all(c.cls in _HARMLESS for c in fit.callbacks):
+        # Rates are read at every step wherever a schedule or a callback might change them by step.
+        shape = "constant"
     shapes = (params.shape,) if isinstance(params.shape, str) else params.shape or ()
     cut = fit.status == "stopped_by_budget" and "one_cycle" in shapes and shape == "rises"
     said = f"the learning rate of the training in {spoken_cell(fit.cell)} {_described(rates, shape)}"

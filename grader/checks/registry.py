@@ -53,6 +53,7 @@ _BUILT_IN_DIAGNOSTICS = (
     "data",
     "figures",
     "filters",
+    "graded",
     "initialisers",
     "kernels",
     "losses",

@@ -203,8 +203,8 @@ _Raw = tuple[Dialect, int, str]
 
 
 def _names_acc_metric(source: str) -> bool:
-    """With `metrics=['acc']` the history's key really is `acc`, in every Keras."""
-    return re.search(r"metrics\s*=\s*\[\s*['\"]acc['\"]", source) is not None
+    """With `metrics=['acc']`, or in a dictionary of one's own, the key really is `acc` in every Keras."""
+    return re.search(r"metrics\s*=\s*\[\s*['\"]acc['\"]|[{,]\s*['\"](?:val_)?acc['\"]\s*:", source) is not None
 
 
 def _tree_signs(tree: ast.Module, *, acc_is_a_metric: bool) -> Iterator[_Raw]:

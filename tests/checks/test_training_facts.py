@@ -141,6 +141,7 @@ BAD: dict[str, tuple[tuple[Evidence, dict[str, Any], str], ...]] = {
     ),
     "learning_rate": (
         (fitted(step_rates=(0.1, 0.1, 0.1)), {"shape": "one_cycle"}, "did not rise and then fall"),
+        (fitted(learning_rates=(0.1,)), {"shape": "one_cycle"}, "stayed at 0.1 and did not rise"),
         (fitted(step_rates=(0.1, 0.5, 1.0, 0.4, 0.1)), {"highest": {"at_most": 0.5}}, "highest rate is 1"),
         (
             fitted(step_rates=(0.1, 0.5, 1.0), status="completed"),

@@ -70,6 +70,7 @@ def test_forms_of_keras_2_are_recognised(source: str) -> None:
         "from tensorflow.keras.preprocessing.image import ImageDataGenerator",
         "model.compile(metrics=['acc'])\nplt.plot(history.history['acc'])",
         "scores['acc'] = 1",
+        "hist = {'loss': [], 'acc': []}\nhist['acc'].append(0.9)",
         "%%bash\npython train.py lr=0.1",
         "def broken(:",
     ],

@@ -74,7 +74,10 @@ def _function(original: Callable[..., Any], root: ModuleType, notes: Notes) -> C
         def run(values: Sequence[Any]) -> Any:
             phase = bool(values[places[0]])
             found = model([value for place, value in enumerate(values) if place not in places], training=phase)
-            return [item.numpy() for item in found] if isinstance(found, (list, tuple)) else found.numpy()
+            if not isinstance(outputs, (list, tuple)):
+                return found.numpy()
+            # A model gives its only output without a list.
+            return [item.numpy() for item in (found if isinstance(found, (list, tuple)) else [found])]
 
         return run
 
