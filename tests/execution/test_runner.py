@@ -109,7 +109,7 @@ while True: pass
     assert outcome.run.status == "timeout"
     assert "before" in text_of(outcome.notebook.cells[0])
     assert outcome.run.errors[0].name == "KernelEnded"
-    assert time.monotonic() - begun < 12
+    assert time.monotonic() - begun < 60
     assert marks
 
 
@@ -287,7 +287,7 @@ def test_what_the_listener_raises_ends_the_execution_and_leaves_nothing(
     begun = time.monotonic()
     with pytest.raises(InterruptedError, match="0"):
         execute(request, listen)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
     assert marks
 
 
