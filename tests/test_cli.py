@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from grader import cli
+from grader.execution import isolation
 from grader.schema.errors import UsageError
 from tests.command import COMMAND, NOTEBOOKS, RUBRIC, a_course, grader, needs_bubblewrap, small_digits
 
@@ -298,7 +299,13 @@ def test_a_regrade_changes_nothing_or_says_who_changed_and_why(rubric: Path, out
     rubric.write_text(RUBRIC.replace("min_words: 3", "min_words: 300"), encoding="utf-8")
     done = grader("regrade", out, "--json", env={"PATH": "/nowhere"})
     assert done.code == 0, done.err
-    (change,) = json.loads(done.out)["changed"]
+    changes = {change["submission"]: change for change in json.loads(done.out)["changed"]}
+    # The other one has no explanation either way: its points stay, and its message says the new number of words.
+    assert {name: (c["old"], c["new"]) for name, c in changes.items()} == {
+        "plain": (3, 2),
+        "no-kernel-metadata": (2, 2),
+    }
+    change = changes["plain"]
     assert (change["submission"], change["old"], change["new"]) == ("plain", 3, 2)
     assert change["criteria"] == ["explained"]
     assert change["why"][0].startswith("explained: 1 of 1 → 0 of 1, failed: ")
@@ -448,6 +455,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(cli, "_grade", note)
     monkeypatch.setenv("PATH", "/nowhere")
+    # What was found with another PATH is remembered for the rest of the process.
+    monkeypatch.setattr(isolation, "_working_bubblewrap", isolation._working_bubblewrap.__wrapped__)
+    monkeypatch.setattr(isolation, "_probe_engine", isolation._probe_engine.__wrapped__)
     return found
 
 

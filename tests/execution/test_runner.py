@@ -230,24 +230,26 @@ def test_a_python_that_is_none_is_the_graders_failure(bubblewrap: Isolation, tmp
 
 def test_the_session_says_what_the_recorder_must_know(bubblewrap: Isolation, run_cells: Cells, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    data.mkdir()
-    (data / "public.txt").write_text("pixels")
+    for name in ("mnist", "another"):
+        (data / name).mkdir(parents=True)
+        (data / name / "public.txt").write_text("pixels")
     code = """
 import json, os
 session = json.load(open(os.environ["GRADER_SESSION"]))
-print(json.dumps([session, os.environ["PYTHONHASHSEED"], open(session["data"] + "/public.txt").read()]))
+seen = [os.listdir(session["data"]), open(session["data"] + "/mnist/public.txt").read()]
+print(json.dumps([session, os.environ["PYTHONHASHSEED"], seen]))
 with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
 """
     begun = time.time()
     outcome = run_cells(
         bubblewrap, code, data=data, datasets=("mnist",), graded_dataset="mnist", dialect="keras2", seed=7, time=50
     )
-    session, hash_seed, public = json.loads(text_of(outcome.notebook.cells[0]))
+    session, hash_seed, seen = json.loads(text_of(outcome.notebook.cells[0]))
     assert session["deadline"] - begun == pytest.approx(50, abs=3)
     assert session["reserve"] == 5
     assert (session["dialect"], session["seed"], session["datasets"]) == ("keras2", 7, ["mnist"])
     assert (session["out"], session["data"]) == ("/record", "/data")
-    assert (hash_seed, public) == ("7", "pixels")
+    assert (hash_seed, seen) == ("7", [["mnist"], "pixels"])
     assert (outcome.out / "events.jsonl").read_text() == "{}"
     assert outcome.run.dialect == "keras2"
 

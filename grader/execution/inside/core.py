@@ -112,7 +112,6 @@ class EventLog:
             self._file.flush()
             return self.last
 
-
     def close(self) -> None:
         """Close the file; nothing can be appended any more."""
         self._file.close()

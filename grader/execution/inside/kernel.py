@@ -13,7 +13,7 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from . import compat, environment, hooks
+from . import compat, environment, hooks, seeds
 from .core import Recorder, Session
 
 __all__ = ["CellClock", "KernelApp", "install_hooks", "main", "start_recorder"]
@@ -40,6 +40,8 @@ class CellClock:
     def pre_run_cell(self, info: Any) -> None:
         """IPython is about to run something; only what enters the history is a cell of the notebook."""
         if info.store_history:
+            if not self._recorder.log.cell:
+                seeds.start_cells(self._recorder)
             self._began = time.monotonic()
             self._recorder.cell_started()
 
