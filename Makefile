@@ -5,12 +5,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 ARGS ?=
 
-.PHONY: help environment demo test check lock clean
+.PHONY: help environment demo test check docs lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
 	@echo 'make test     build the environment, run the tests (ARGS="-m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
+	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
 	@echo 'make lock     resolve requirements.lock again from pyproject.toml'
 	@echo 'make clean    remove the environment and all caches'
 
@@ -27,6 +28,9 @@ check: environment
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: environment
+	$(VENV)/bin/python tools/make_docs.py
 
 lock: environment
 	@$(PYTHON) tools/bootstrap.py --lock

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -15,7 +15,7 @@ from grader import __version__
 if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.pipeline import Options
-    from grader.schema.grade import Grade
+    from grader.schema.grade import CriterionGrade, Grade
 
 __all__ = ["app", "main"]
 
@@ -72,6 +72,9 @@ IsolationOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
+WarmOption = Annotated[
+    bool, typer.Option("--warm/--no-warm", help="Fork kernels from a process that has imported TensorFlow already.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 FailUnder = Annotated[
     float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 where a score is below P points.")
@@ -93,6 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
         terminal(stderr=True).print(error_text(error))
         sys.exit(error.exit_code or HARNESS)
+    except Exception as error:
+        # Nobody wants to read a traceback, and its exit code 1 means another thing.
+        from grader.console import fault_text, terminal
+
+        if os.environ.get("GRADER_TRACEBACK"):
+            raise
+        terminal(stderr=True).print(fault_text(error))
+        sys.exit(HARNESS)
     sys.exit(DONE)
 
 
@@ -124,51 +135,74 @@ def grade_command(
     seed: SeedOption = None,
     fail_under: FailUnder = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
+    warm: WarmOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
     from grader import pipeline
 
     loaded = pipeline.find_rubric(rubric)
-    options = _options(isolation, device, jobs=jobs, seed=seed, resume=not no_resume)
+    options = _options(isolation, device, jobs=jobs, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
 
 
-def _options(isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool) -> "Options":
+def _options(  # noqa: PLR0913 - what the commands have in common
+    isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool, warm: bool = False
+) -> "Options":
     from grader.pipeline import Options
 
-    return Options(isolation=isolation.value, device=device.value, jobs=jobs, seed=seed, resume=resume)
+    return Options(isolation=isolation.value, device=device.value, jobs=jobs, seed=seed, resume=resume, warm=warm)
 
 
 def _grade(
-    paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", out: Path, *, compare: bool = True
+    paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", out: Path, *, own: bool = False
 ) -> "tuple[Grade, ...]":
-    """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on."""
+    """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on.
+
+    Args:
+        paths: What was named.
+        loaded: The rubric.
+        options: Of the command line.
+        out: Where results are written.
+        own: Whether this is an author's own run: of one submission, without the reference.
+
+    Raises:
+        GraderError: Nothing was graded.
+    """
     import tempfile
 
     from grader import pipeline
     from grader.console import progress_on, terminal
     from grader.datasets.store import DatasetStore
     from grader.intake.find import find_submissions
+    from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
     console = terminal(stderr=True)
     with tempfile.TemporaryDirectory(prefix="grader-unpacked-") as unpacked:
         found = find_submissions(paths, unpack_to=Path(unpacked))
-        course = pipeline.load_course(loaded, DatasetStore(may_download=True), compare=compare)
+        if own and len(found) != 1:
+            msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
+            raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
+        course = pipeline.load_course(loaded, DatasetStore(may_download=True), compare=not own)
         bench = pipeline.set_up(loaded, options)
+        results = ResultsFolder(out)
+        pipeline.check_out(results)
+        pipeline.note_rubric(loaded, results)
         if bench.isolation.name == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
         try:
             with progress_on(console) as listener:
                 listener.begin(len(found))
-                return pipeline.grade_class(found, course, bench, ResultsFolder(out), listener.step)
-        except KeyboardInterrupt:
+                grades = pipeline.grade_class(found, course, bench, results, listener.step)
+        except KeyboardInterrupt as stop:
             console.print("[yellow]stopped.[/] What is done is kept: the same command goes on from here.")
-            # Threads may still wait for a sandbox; sandboxes die with this process.
-            os._exit(INTERRUPTED)
+            raise typer.Exit(INTERRUPTED) from stop
+        for notice in bench.notices:
+            console.print(notice, markup=False, soft_wrap=True)
+        return grades
 
 
 def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
@@ -190,7 +224,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
         typer.echo(json.dumps({"grades": rows, "index": str(out / "index.html")}, indent=1))
         return
     console = terminal()
-    console.print(grades_table(grades, title))
+    console.print(grades_table(grades, title, width=console.width))
     console.print(f"class page: {(out / 'index.html').resolve()}", soft_wrap=True)
 
 
@@ -217,22 +251,28 @@ def check_command(
 
     from grader import pipeline
     from grader.console import criteria_table, terminal
+    from grader.grading.grade import visible
 
     loaded = pipeline.find_rubric(rubric)
     with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
         options = _options(isolation, device, jobs=1, seed=None, resume=False)
-        (grade,) = _grade([notebook], loaded, options, Path(folder), compare=False)
-    shown = grade.model_copy(update={"criteria": tuple(c for c in grade.criteria if not c.hidden)})
+        (full,) = _grade([notebook], loaded, options, Path(folder), own=True)
+    grade = visible(full)
     if format_ is Format.JSON:
-        typer.echo(shown.model_dump_json(by_alias=True, indent=1))
+        typer.echo(grade.model_dump_json(by_alias=True, indent=1))
     elif grade.status == "graded":
-        terminal().print(criteria_table(shown))
+        terminal().print(criteria_table(grade))
         for note in grade.diagnostics:
             terminal().print(f"[bold]note:[/] {note.title}", soft_wrap=True)
     else:
         terminal().print(f"not graded: {grade.reason}", markup=False)
-    wanted = grade.max_score - grade.pending if fail_under is None else fail_under
+    wanted = _reachable(grade) if fail_under is None else fail_under
     raise typer.Exit(_exit_code([grade], wanted))
+
+
+def _reachable(grade: "Grade") -> float:
+    """Full marks without what waits for a person; bonus points never were a part of them."""
+    return grade.max_score - sum(c.max_points for c in grade.criteria if c.status == "pending" and not c.bonus)
 
 
 @app.command("regrade")
@@ -246,12 +286,12 @@ def regrade_command(
 ) -> None:
     """Grade again from kept evidence after a change of the rubric: nothing is executed."""
     from grader import pipeline
-    from grader.console import pairs_table, terminal
+    from grader.console import number, pairs_table, terminal
 
     course, out = _course_of(folder, rubric)
     pairs = list(pipeline.regrade_class(course, out))
-    pipeline.publish_class(out, course.loaded.rubric.title)
-    changed = [(old, new) for old, new in pairs if old != new]
+    pipeline.publish_class(out, course.loaded.rubric.title, course.ranked_by)
+    changed = [(old, new) for old, new in pairs if pipeline.differs(old, new)]
     if as_json:
         typer.echo(
             json.dumps({"regraded": len(pairs), "changed": [_change(old, new) for old, new in changed]}, indent=1)
@@ -260,23 +300,38 @@ def regrade_command(
         console = terminal()
         if changed:
             rows = [
-                [c["submission"], str(c["old"]), str(c["new"]), ", ".join(c["criteria"])]
+                [c["submission"], number(c["old"]), number(c["new"]), "\n".join(c["why"])]
                 for c in (_change(*p) for p in changed)
             ]
-            console.print(pairs_table(rows, ("submission", "old", "new", "changed criteria")))
+            console.print(pairs_table(rows, ("submission", "old", "new", "why")))
         console.print(f"{len(pairs)} graded again, {len(changed)} changed")
     raise typer.Exit(HARNESS if any(new.status == "not_graded" for _, new in pairs) else DONE)
 
 
 def _change(old: "Grade | None", new: "Grade") -> dict[str, Any]:
     before = {c.id: c for c in old.criteria} if old else {}
-    differing = [c.id for c in new.criteria if before.get(c.id) != c]
+    after = {c.id: c for c in new.criteria}
+    names = [name for name in dict.fromkeys([*after, *before]) if before.get(name) != after.get(name)]
     return {
         "submission": new.submission.id,
         "old": old.score if old else None,
         "new": new.score,
-        "criteria": [*differing, *(name for name in before if name not in {c.id for c in new.criteria})],
+        "criteria": names,
+        "why": [new.reason or ""] if new.status == "not_graded" else [_why(before, after, name) for name in names],
     }
+
+
+def _why(before: "Mapping[str, CriterionGrade]", after: "Mapping[str, CriterionGrade]", name: str) -> str:
+    """Say how one line of a grade became another."""
+    old, new = before.get(name), after.get(name)
+    if new is None:
+        return f"{name}: no longer asked for"
+    now = f"{new.points:g} of {new.max_points:g}, {new.status}: {new.message}"
+    if old is None:
+        return f"{name}: new, {now}"
+    if (old.points, old.max_points, old.status) == (new.points, new.max_points, new.status):
+        return f"{name}: same points, other words or figures"
+    return f"{name}: {old.points:g} of {old.max_points:g} → {now}"
 
 
 def _course_of(folder: Path, rubric: str | None) -> Any:
@@ -292,11 +347,11 @@ def _course_of(folder: Path, rubric: str | None) -> Any:
         msg = "there are no results here"
         raise SubmissionPathError(msg, where=str(folder), advice="name the `--out` folder of a `grader grade`")
     if rubric is None:
-        used = {g.rubric.id for name in names if (g := out.read_grade(name)) is not None}
+        used = pipeline.rubrics_used(out)
         if len(used) != 1:
             msg = f"the grades here are of {len(used)} rubrics"
             raise UsageError(msg, where=str(folder), advice="say which with `--rubric`")
-        rubric = used.pop()
+        rubric = pipeline.noted_rubric(out, used.pop())
     return pipeline.load_course(pipeline.find_rubric(rubric), DatasetStore(may_download=True)), out
 
 
@@ -323,6 +378,7 @@ def demo_command(
     *,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
     isolation: IsolationOption = Isolation.AUTO,
+    warm: WarmOption = False,
 ) -> None:
     """Grade the sample submissions that travel with the grader, and say where the class page is."""
     from grader import pipeline
@@ -331,7 +387,7 @@ def demo_command(
     from grader.schema.errors import IsolationRefusedError
 
     loaded = pipeline.find_rubric("mnist-cnn")
-    options = _options(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True)
+    options = _options(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True, warm=warm)
     try:
         pipeline.set_up(loaded, options)
     except IsolationRefusedError as error:
@@ -434,7 +490,9 @@ def rubric_test(
         listener.begin(1)
         grade, evidence = pipeline.verify_reference(loaded, DatasetStore(may_download=True), options, listener.step)
     terminal().print(criteria_table(grade))
-    full = grade.score is not None and grade.score + grade.pending >= grade.max_score
+    # Points of bonus criteria, earned or pending, do not make up for what is missing elsewhere.
+    counted = [c for c in grade.criteria if not c.bonus]
+    full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)
     if update and full:
         typer.echo(f"kept: {pipeline.write_reference(loaded, evidence)}")
     elif update:
@@ -503,7 +561,12 @@ def doctor_command(*, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
     else:
-        rows = [[line.verdict, line.name, line.found, line.mend] for line in lines]
+        console = terminal()
+        rows = [[line.verdict, line.name, line.found] for line in lines]
         styles = {"ok": "green", "warn": "yellow", "fail": "red"}
-        terminal().print(pairs_table(rows, ("", "what", "found", "what mends it"), styles))
+        console.print(pairs_table(rows, ("", "what", "found"), styles))
+        for line in lines:
+            if line.mend:
+                # On a line of its own: a command that a table broke in two cannot be copied.
+                console.print(f"{line.name}: {line.mend}", markup=False, soft_wrap=True)
     raise typer.Exit(HARNESS if any(line.verdict == "fail" for line in lines) else DONE)

@@ -1,12 +1,13 @@
 """What a person sees in a terminal: tables, progress, errors. Nothing here decides anything."""
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -24,11 +25,25 @@ from rich.progress import (
 from rich.table import Table
 
 from grader.schema.errors import GraderError
-from grader.schema.grade import Grade
+from grader.schema.grade import Grade, ModelGrade
 from grader.schema.progress import Step
 
-__all__ = ["Listener", "criteria_table", "error_text", "grades_table", "pairs_table", "progress_on", "terminal"]
+__all__ = [
+    "Listener",
+    "criteria_table",
+    "error_text",
+    "fault_text",
+    "grades_table",
+    "number",
+    "pairs_table",
+    "progress_on",
+    "terminal",
+]
 
+_PIPED_WIDTH = 160
+"""Columns where output goes into a file or a pipe."""
+_WIDE = 100
+"""Columns from which on a class is shown with what is nice to know."""
 _MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
 _COLOURS = {"passed": "green", "partial": "yellow", "failed": "red", "pending": "cyan", "skipped": "dim"}
 
@@ -44,8 +59,10 @@ class Listener(Protocol):
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Make a console that uses colour only on a terminal."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+    """Make a console that uses colour only on a terminal, and is wide where no terminal sets a width."""
+    shown = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if shown or "COLUMNS" in os.environ else _PIPED_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=not shown, width=width)
 
 
 def number(value: float | None) -> str:
@@ -53,48 +70,103 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:g}"
 
 
-def grades_table(grades: Sequence[Grade], title: str) -> Table:
-    """Lay out a class: one row a submission."""
+def grades_table(grades: Sequence[Grade], title: str, *, width: int = _PIPED_WIDTH) -> Table:
+    """Lay out a class: one row a submission.
+
+    Args:
+        grades: The class.
+        title: What was graded.
+        width: Columns there are; a narrow table leaves out what is only nice to know.
+    """
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
-    for heading, justify in (
-        ("submission", "left"),
-        ("score", "right"),
-        ("pending", "right"),
-        ("test accuracy", "left"),
-    ):
-        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading == "submission")
-    table.add_column("parameters", justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column("what is missing")
+    columns = [column for column in _COLUMNS if _wanted(column, grades, width)]
+    for column in columns:
+        table.add_column(
+            column.heading,
+            justify="right" if column.right else "left",
+            no_wrap=column.heading != _MISSING,
+            overflow="fold" if column.heading == _MISSING else "ellipsis",
+            max_width=None if column.heading == _MISSING or width >= _WIDE else 24,
+        )
     for grade in grades:
-        table.add_row(*_row(grade))
+        table.add_row(*(column.cell(grade) for column in columns))
     return table
 
 
-def _row(grade: Grade) -> tuple[str, ...]:
+def _score(grade: Grade) -> str:
+    return f"{number(grade.score)} / {number(grade.max_score)}"
+
+
+def _pending(grade: Grade) -> str:
+    return number(grade.pending if grade.status == "graded" else None)
+
+
+def _measured_model(grade: Grade) -> ModelGrade | None:
+    """The network whose accuracy is shown: one that the rubric means, where there is one."""
+    measured = [model for model in grade.models if model.accuracy]
+    return next((model for model in measured if model.roles), measured[0] if measured else None)
+
+
+def _accuracy(grade: Grade) -> str:
+    model = _measured_model(grade)
+    if model is None:
+        return "–"
+    best = next(iter(model.accuracy.values()))
+    # What the student's own process says is told apart from what was computed from its network.
+    return f"{best.value:.2%}" + ("" if best.assurance.value == "verified" else f" {best.assurance.value}")
+
+
+def _parameters(grade: Grade) -> str:
+    model = _measured_model(grade)
+    return "–" if model is None or model.parameters is None else f"{model.parameters:,}"
+
+
+def _seconds(grade: Grade) -> str:
+    return f"{grade.execution.seconds:.0f}" if grade.execution else "–"
+
+
+def _missing(grade: Grade) -> str:
+    """Say in words what is missing: a colour or a sign alone does not reach everyone."""
     if grade.status == "not_graded":
-        reason = f"[yellow]not graded:[/] {escape(grade.reason or '')}"
-        return (escape(grade.submission.id), "–", "–", "–", "–", "–", reason)
-    best = next((a for m in grade.models for a in m.accuracy.values()), None)
-    counted = next((m for m in grade.models if m.accuracy), None)
-    accuracy = f"{best.value:.2%} {best.assurance.value}" if best else "–"
-    missing = [
-        f"[{_COLOURS[c.status]}]{_MARKS[c.status]}[/] {c.id}"
-        for c in grade.criteria
-        if c.status in {"failed", "partial"}
-    ]
+        return f"[yellow]not graded:[/] {escape(grade.reason or '')}"
     if grade.reason:
-        missing.insert(0, escape(grade.reason))
-    seconds = f"{grade.execution.seconds:.0f}" if grade.execution else "–"
-    return (
-        escape(grade.submission.id),
-        f"{number(grade.score)} / {number(grade.max_score)}",
-        number(grade.pending),
-        accuracy,
-        f"{counted.parameters:,}" if counted and counted.parameters is not None else "–",
-        seconds,
-        ", ".join(missing) or "[green]nothing[/]",
-    )
+        return escape(grade.reason)
+    parts = []
+    for status in ("failed", "partial"):
+        names = ", ".join(c.id for c in grade.criteria if c.status == status)
+        if names:
+            parts.append(f"[{_COLOURS[status]}]{status}:[/] {escape(names)}")
+    return "; ".join(parts) or "[green]nothing[/]"
+
+
+class _Column(NamedTuple):
+    """A column of a class's table."""
+
+    heading: str
+    cell: Callable[[Grade], str]
+    right: bool = False
+    nice: bool = False
+    """Shown only where there is room."""
+
+
+_MISSING = "what is missing"
+_COLUMNS = (
+    _Column("submission", lambda grade: escape(grade.submission.id)),
+    _Column("score", _score, right=True),
+    _Column("pending", _pending, right=True),
+    _Column("accuracy", _accuracy, right=True),
+    _Column("parameters", _parameters, right=True, nice=True),
+    _Column("seconds", _seconds, right=True, nice=True),
+    _Column(_MISSING, _missing),
+)
+
+
+def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
+    """Whether a column says anything here, and whether there is room for it."""
+    if column.nice and width < _WIDE:
+        return False
+    optional = {"pending", "accuracy", "parameters", "seconds"}
+    return column.heading not in optional or any(column.cell(grade) not in {"–", "0"} for grade in grades)
 
 
 def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
@@ -124,6 +196,15 @@ def error_text(error: GraderError) -> str:
     where = f"[bold]{escape(error.where)}[/]: " if error.where else ""
     advice = f"\n  [dim]→ {escape(error.advice)}[/]" if error.advice else ""
     return f"[red]error:[/] {where}{escape(error.message)}{advice}"
+
+
+def fault_text(error: Exception) -> str:
+    """Write a fault of the grader's own for a person: what was raised, and how to see where."""
+    said = escape(str(error).strip().split("\n")[0][:300])
+    return (
+        f"[red]error:[/] a fault of the grader's own: {type(error).__name__}: {said}\n"
+        "  [dim]→ report it with what GRADER_TRACEBACK=1 before the same command prints[/]"
+    )
 
 
 def progress_on(console: Console) -> "AbstractContextManager[Listener]":

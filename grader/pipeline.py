@@ -2,14 +2,18 @@
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +32,7 @@ from grader.evidence.predictions import (
     PredictionPlan,
     PredictionResult,
     apply_predictions,
+    part_of_split,
     plan_inputs,
     plan_predictions,
     recorded_results,
@@ -38,8 +43,10 @@ from grader.execution.collect import collect, read_record
 from grader.execution.device import Device, choose_device
 from grader.execution.inside.fingerprint import fingerprint
 from grader.execution.isolation import Isolation, choose_isolation
+from grader.execution.layout import scratch_folder
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
+from grader.execution.warm import WarmPool
 from grader.grading.grade import grade, rejected, ungraded
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.intake.find import Found, Rejected, find_submissions
@@ -51,11 +58,13 @@ from grader.report.csvfile import grades_csv
 from grader.report.page import render_report
 from grader.schema.errors import (
     ArtefactError,
+    GraderError,
     HarnessError,
     IsolationRefusedError,
     NotebookError,
     ReferenceMissingError,
     RubricError,
+    UsageError,
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Case, Grade, RubricStamp
@@ -70,16 +79,21 @@ __all__ = [
     "Course",
     "Listener",
     "Options",
+    "check_out",
+    "differs",
     "find_rubric",
     "grade_class",
     "grade_found",
     "load_course",
+    "note_rubric",
+    "noted_rubric",
     "probe",
     "publish_class",
     "read_reference",
     "reference_notebook",
     "regrade_class",
     "report_class",
+    "rubrics_used",
     "set_up",
     "shipped_rubrics",
     "verify_reference",
@@ -89,6 +103,7 @@ __all__ = [
 Listener = Callable[[Step], None]
 IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
 
+_RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
 
@@ -104,6 +119,8 @@ class Options:
     """Instead of the rubric's."""
     resume: bool = True
     """Whether kept evidence of the same notebook, settings, versions and data is used again."""
+    warm: bool = False
+    """Whether a class's kernels are forked from a process that has imported TensorFlow already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +138,32 @@ class Course:
         """The rubric's identity, as grades carry it."""
         return RubricStamp(id=self.loaded.rubric.id, sha256=self.loaded.sha256, title=self.loaded.rubric.title)
 
+    @property
+    def ranked_by(self) -> str | None:
+        """Id of the criterion that the class page ranks submissions by, if the rubric asks for a ranking."""
+        ranking = self.loaded.rubric.ranking
+        return None if ranking is None else ranking.criterion
+
     def labels(self) -> dict[str, np.ndarray[Any, Any]]:
-        """True classes keyed like `mnist/test`."""
-        return {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
+        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks."""
+        rubric = self.loaded.rubric
+        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
+        for task, settings in rubric.tasks.items():
+            whole = self.indexes[rubric.task_dataset(task)].labels[_SPLIT]
+            found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
+        return found
 
     def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        """Test images and their classes, keyed like `mnist/test`."""
-        return {
+        """Test images and their classes, keyed as `labels` are."""
+        rubric = self.loaded.rubric
+        found = {
             f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self.indexes.items()
         }
+        for task in rubric.tasks:
+            dataset = rubric.task_dataset(task)
+            part = part_of_split(self.indexes[dataset], _SPLIT, task, rubric)
+            found[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +175,10 @@ class Bench:
     threads: int
     options: Options
     python: Path
+    warm: WarmPool | None = None
+    """Where kernels and predictors are forked from; without it each is started cold."""
+    notices: list[str] = field(default_factory=list)
+    """What went otherwise than asked for without harm to a grade, in words; added to while a class is graded."""
 
 
 # --- rubrics and references ------------------------------------------------------------------------------------
@@ -168,6 +206,32 @@ def find_rubric(name: str) -> LoadedRubric:
             raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
         path = known[name]
     return load_rubric(path, all_checks())
+
+
+def note_rubric(loaded: LoadedRubric, out: ResultsFolder) -> None:
+    """Note in a results folder which rubric was used, so that a regrade finds it, changed as it may be.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    shipped = loaded.path in shipped_rubrics()
+    note = {"version": 1, "id": loaded.rubric.id, "file": None if shipped else str(loaded.path.resolve())}
+    out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
+
+
+def noted_rubric(out: ResultsFolder, rubric: str) -> str:
+    """Tell by which name `find_rubric` finds the rubric that a results folder was graded with.
+
+    Args:
+        out: The results folder.
+        rubric: The id its grades carry.
+    """
+    try:
+        note = json.loads((out.root / _RUBRIC_NOTE).read_text(encoding="utf-8"))
+        file = note["file"] if note["id"] == rubric else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return rubric
+    return file if isinstance(file, str) else rubric
 
 
 def reference_notebook(loaded: LoadedRubric) -> Path | None:
@@ -201,7 +265,8 @@ def read_reference(loaded: LoadedRubric) -> Evidence | None:
     notebook = reference_notebook(loaded)
     if notebook is None:
         return None
-    advice = f"run `grader rubric test {loaded.rubric.id} --update`"
+    name = loaded.rubric.id if loaded.path in shipped_rubrics() else loaded.path
+    advice = f"run `grader rubric test {name} --update`"
     path = _record_path(notebook)
     if not path.is_file():
         msg = "the reference solution has no kept evidence"
@@ -300,6 +365,21 @@ def _index(data: PreparedDataset) -> DatasetIndex:
     return make_index(data.name, *parts.values())
 
 
+def check_out(out: ResultsFolder) -> None:
+    """Make sure that results can be written before anything is executed.
+
+    Raises:
+        UsageError: There is a file of that name.
+        StorageError: The folder cannot be made or written to.
+    """
+    if out.root.exists() and not out.root.is_dir():
+        msg = "is no folder"
+        raise UsageError(msg, where=f"--out {out.root}", advice="name a folder for the results; it is made if needed")
+    trial = out.root / ".writable"
+    write_atomically(trial, b"x" * 4096)
+    trial.unlink(missing_ok=True)
+
+
 def set_up(loaded: LoadedRubric, options: Options) -> Bench:
     """Decide how notebooks are executed on this machine.
 
@@ -354,19 +434,55 @@ def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, 
     submission = _as_submission(found)
     listener(Step(submission.id, "begun", "reading"))
     try:
+        result = _graded(found, submission, course, bench, out, listener)
+    except HarnessError as error:
+        result = _publish_failure(submission, error, course, out)
+    except GraderError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
+        result = _publish_failure(submission, _unexpected(error), course, out)
+    listener(Step(submission.id, "done", _outcome(result)))
+    return result
+
+
+def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
+    found: Found, submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
+) -> Grade:
+    try:
         if isinstance(found, Rejected):
             raise found.error
         evidence = _evidence_for(submission, course, bench, out, listener)
         result = _judge(submission, evidence, course)
         _publish(result, evidence, course, out)
     except NotebookError as error:
+        # What an earlier notebook of theirs left must not be taken for this one's.
+        out.forget_evidence(submission.id)
         result = rejected(submission, course.stamp, course.loaded.rubric, error)
         _publish(result, None, course, out)
-    except HarnessError as error:
-        result = ungraded(submission, course.stamp, error, course.loaded.rubric)
-        _publish(result, None, course, out)
-    listener(Step(submission.id, "done", _outcome(result)))
     return result
+
+
+def _publish_failure(submission: Submission, error: HarnessError, course: Course, out: ResultsFolder) -> Grade:
+    """Write a `not_graded`; where even its report fails, the grade stands without one."""
+    result = ungraded(submission, course.stamp, error, course.loaded.rubric)
+    out.write_grade(result)
+    Database(out.database_path).record_grading(result)
+    try:
+        _render(result, None, course, out)
+    except Exception:  # noqa: BLE001 - the report may be the very thing that fails
+        out.report_path(submission.id).unlink(missing_ok=True)
+    return result
+
+
+def _unexpected(error: Exception) -> HarnessError:
+    """Name a fault that nobody foresaw by what was raised, and where in the grader."""
+    home = Path(__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if home in Path(frame.filename).parents]
+    place = f"{Path(own[-1].filename).relative_to(home.parent)}:{own[-1].lineno}" if own else ""
+    said = str(error).strip().splitlines()
+    message = f"a fault of the grader's own: {type(error).__name__}" + (f": {said[0][:300]}" if said else "")
+    return HarnessError(message, where=place, advice="report it with this line; the same command tries again")
 
 
 def _as_submission(found: Found) -> Submission:
@@ -398,7 +514,9 @@ def _evidence_for(
     begun = time.monotonic()
     try:
         evidence = _execute(submission, course, bench, out, listener)
-    except HarnessError as error:
+    except NotebookError:
+        raise
+    except Exception as error:
         database.record_execution(submission.id, key, seconds=time.monotonic() - begun, failure=str(error))
         raise
     database.record_execution(submission.id, key, seconds=time.monotonic() - begun)
@@ -410,7 +528,11 @@ def _execution_key(submission: Submission, course: Course, bench: Bench) -> Exec
     seed = settings.seed if bench.options.seed is None else bench.options.seed
     return ExecutionKey(
         notebook=submission.sha256,
-        settings=digest_of(settings, {"seed": seed, "device": bench.device.label, "isolation": bench.isolation.name}),
+        settings=digest_of(
+            settings,
+            {"seed": seed, "device": bench.device.label, "isolation": bench.isolation.name},
+            *({name: task.model_dump(mode="json")} for name, task in course.loaded.rubric.tasks.items()),
+        ),
         runtime=digest_of(_runtime(bench.python)),
         data=digest_of({name: data.sha256 for name, data in course.prepared.items()}),
     )
@@ -434,11 +556,11 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
     rubric = course.loaded.rubric
     notebook = read_notebook(submission.notebook)
     dialect = recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect
-    with tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder() as scratch:
         outcome = execute(
             ExecutionRequest(
                 notebook=notebook,
-                scratch=Path(scratch) / "run",
+                scratch=scratch / "run",
                 isolation=bench.isolation,
                 settings=rubric.run,
                 device=bench.device,
@@ -449,13 +571,15 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
                 data=course.data_root,
                 datasets=rubric.all_datasets,
                 graded_dataset=rubric.dataset,
+                warm=bench.warm,
             ),
             lambda progress: listener(_step(submission.id, progress)),
         )
         filled = out.new_evidence_folder(submission.id)
         try:
             listener(Step(submission.id, "working", "verifying"))
-            evidence = _gather(outcome, notebook, filled, course, bench, Path(scratch))
+            evidence = _gather(outcome, notebook, filled, course, bench, scratch)
+            listener(Step(submission.id, "working", "grading"))
             out.adopt_evidence(submission.id, filled)
         finally:
             shutil.rmtree(filled, ignore_errors=True)
@@ -465,13 +589,22 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
 
 
 def _step(submission: str, progress: Progress) -> Step:
+    cell = f"cell {progress.done + 1} of {progress.total}"
     words = {
+        "starting": "starting the kernel",
         "started": "kernel started",
-        "cell": f"cell {progress.done + 1} of {progress.total}",
+        "cell": cell,
+        "running": cell + _epoch(progress),
         "finishing": "closing the record",
         "ended": "executed",
     }
     return Step(submission, "working", words[progress.kind], progress.done, progress.total)
+
+
+def _epoch(progress: Progress) -> str:
+    if progress.epoch is None:
+        return ""
+    return f", epoch {progress.epoch}" + ("" if progress.epochs is None else f" of {progress.epochs}")
 
 
 def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
@@ -491,7 +624,8 @@ def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
         problems=(*outcome.problems, *collected.problems, *record.problems),
         keep=arrays.keep,
     )
-    plans = plan_predictions(evidence, course.loaded.rubric.dataset, (_SPLIT,), course.indexes, arrays)
+    rubric = course.loaded.rubric
+    plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
     results = (*_predicted(plans, folder, course, bench, scratch), *recorded_results(plans, arrays))
     return apply_predictions(evidence, results, course.indexes)
 
@@ -503,13 +637,14 @@ def _predicted(
     by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
     if not by_id:
         return
-    inputs = scratch / "inputs"
-    inputs.mkdir()
+    inputs = _InputFiles(scratch / "inputs")
     jobs = []
     for plan in by_id.values():
-        path = inputs / f"{plan.id}.npy"
-        np.save(path, plan_inputs(plan, course.indexes), allow_pickle=False)
-        jobs.append(_job(plan, folder, path))
+        path = inputs.add(plan_inputs(plan, course.indexes))
+        if path is None:
+            yield PredictionResult(plan, None, "it was not tried: the notebook's other networks took all the room")
+        else:
+            jobs.append(_job(plan, folder, path))
     answers = predict(
         jobs,
         isolation=bench.isolation,
@@ -517,9 +652,31 @@ def _predicted(
         python=bench.python,
         device=bench.device,
         threads=bench.threads,
+        warm=bench.warm,
     )
     for answer in answers:
         yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model)
+
+
+class _InputFiles:
+    """Prepared images on disk, each content once; a record can name any number of networks and preparations."""
+
+    def __init__(self, folder: Path, most_bytes: int = 4 << 30) -> None:
+        self._folder = folder
+        self._left = most_bytes
+        self._known: dict[bytes, Path] = {}
+        folder.mkdir()
+
+    def add(self, images: np.ndarray[Any, Any]) -> Path | None:
+        """Write images where they are not there yet; None where there is no room left."""
+        digest = hashlib.sha256(repr(images.shape).encode() + np.ascontiguousarray(images).tobytes()).digest()
+        if digest not in self._known:
+            if images.nbytes > self._left:
+                return None
+            self._left -= images.nbytes
+            self._known[digest] = self._folder / f"{len(self._known)}.npy"
+            np.save(self._known[digest], images, allow_pickle=False)
+        return self._known[digest]
 
 
 def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
@@ -568,6 +725,10 @@ def _render(result: Grade, evidence: Evidence | None, course: Course, out: Resul
 # --- a class ---------------------------------------------------------------------------------------------------
 
 
+class _Stopped(BaseException):
+    """Raised in a worker's thread at its next word to the listener, as Ctrl-C is in the main one."""
+
+
 def grade_class(
     found: Sequence[Found], course: Course, bench: Bench, out: ResultsFolder, listener: Listener
 ) -> tuple[Grade, ...]:
@@ -578,21 +739,43 @@ def grade_class(
 
     Raises:
         StorageError: Results cannot be written.
+        KeyboardInterrupt: The person does not want to wait; what ran was ended first, and nothing of it is kept.
     """
-    with ThreadPoolExecutor(max_workers=max(1, bench.options.jobs)) as pool:
-        futures = [pool.submit(grade_found, one, course, bench, out, listener) for one in found]
+    stop = threading.Event()
+
+    def listen(step: Step) -> None:
+        if stop.is_set():
+            raise _Stopped
+        listener(step)
+
+    workers = max(1, bench.options.jobs)
+    with _warmed(bench) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
+        futures = [pool.submit(grade_found, one, course, warmed, out, listen) for one in found]
         try:
             grades = tuple(future.result() for future in futures)
         except BaseException:
+            # Leaving the pool waits for its threads, which hear of it within a second.
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    publish_class(out, course.loaded.rubric.title, _ranked_by(course))
+    publish_class(out, course.loaded.rubric.title, course.ranked_by)
     return grades
 
 
-def _ranked_by(course: Course) -> str | None:
-    ranking = course.loaded.rubric.ranking
-    return ranking.criterion if ranking is not None else None
+@contextmanager
+def _warmed(bench: Bench) -> Iterator[Bench]:
+    """Give a bench its warm processes for as long as a class is graded, where its options ask for them.
+
+    They start when the first kernel is needed. Why one could not be used is added to the bench's notices.
+    """
+    if not bench.options.warm:
+        yield bench
+        return
+    with WarmPool() as warm:
+        try:
+            yield replace(bench, warm=warm)
+        finally:
+            bench.notices.extend(f"started cold: {reason}" for reason in warm.failures)
 
 
 def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) -> None:
@@ -603,7 +786,7 @@ def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) 
         title: The rubric's title.
         ranked_by: Id of the criterion that the rubric ranks submissions by, if it does.
     """
-    grades = [found for name in out.submissions() if (found := out.read_grade(name)) is not None]
+    grades = [found for name in out.submissions() if (found := _grade_kept(out, name)) is not None]
     rows = [class_row(one, f"{one.submission.id}/report.html", ranked_by) for one in grades]
     out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")))
     out.write_page("grades.csv", grades_csv(grades))
@@ -612,25 +795,66 @@ def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) 
 def regrade_class(course: Course, out: ResultsFolder) -> Iterator[tuple[Grade | None, Grade]]:
     """Grade every submission again from its kept evidence, without execution.
 
+    A submission whose evidence is damaged or gone becomes `not_graded`; so does one that the rubric's checks fail on.
+
     Yields:
-        The old grade (None where there was none) and the new one; files are written only where something changed.
+        The old grade (None where there was none that can be read) and the new one; files are written only where
+        something changed.
 
     Raises:
-        ArtefactError: A kept document is damaged.
         StorageError: Results cannot be written.
     """
+    failed = {row.submission for row in Database(out.database_path).executions() if row.status == "failed"}
     for name in out.submissions():
-        old = out.read_grade(name)
-        evidence = out.read_evidence(name)
-        if evidence is None:
-            if old is not None:
-                yield old, old
+        old = _grade_kept(out, name)
+        evidence = None
+        try:
+            # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
+            evidence = None if name in failed else out.read_evidence(name)
+            new = _judge(_submission_of(name, old), evidence, course) if evidence else _without_evidence(old, course)
+        except HarnessError as error:
+            new = ungraded(_submission_of(name, old), course.stamp, error, course.loaded.rubric)
+        if new is None:
             continue
-        submission = _submission_of(name, old)
-        new = _judge(submission, evidence, course)
         if new != old:
             _publish(new, evidence, course, out)
         yield old, new
+
+
+def differs(old: Grade | None, new: Grade) -> bool:
+    """Whether a regrade changed anything that a person reads; the rubric's own digest alone is no change."""
+    return old is None or old != new.model_copy(update={"rubric": old.rubric})
+
+
+def rubrics_used(out: ResultsFolder) -> set[str]:
+    """Ids of the rubrics that a results folder was graded with."""
+    return {kept.rubric.id for name in out.submissions() if (kept := _grade_kept(out, name)) is not None}
+
+
+def _grade_kept(out: ResultsFolder, name: str) -> Grade | None:
+    """Read a grade; a damaged one is as none, since it can be made again."""
+    try:
+        return out.read_grade(name)
+    except ArtefactError:
+        return None
+
+
+def _without_evidence(old: Grade | None, course: Course) -> Grade | None:
+    """Grade again what was never executed: no notebook to begin with, or a failure of the grader's.
+
+    Raises:
+        ArtefactError: It was executed, but what was seen is no longer kept.
+    """
+    if old is None:
+        return None
+    rubric, submission, reason = course.loaded.rubric, _submission_of(old.submission.id, old), old.reason or ""
+    if old.status == "not_graded":
+        return ungraded(submission, course.stamp, HarnessError(reason), rubric)
+    if old.execution is None:
+        advice = next((c.advice for c in old.criteria), "")
+        return rejected(submission, course.stamp, rubric, NotebookError(reason, advice=advice))
+    msg = "the evidence of its execution is no longer kept"
+    raise ArtefactError(msg, where=old.submission.id)
 
 
 def _submission_of(name: str, old: Grade | None) -> Submission:
@@ -653,5 +877,5 @@ def report_class(course: Course, out: ResultsFolder) -> int:
             continue
         _render(old, out.read_evidence(name) if old.status == "graded" else None, course, out)
         count += 1
-    publish_class(out, course.loaded.rubric.title, _ranked_by(course))
+    publish_class(out, course.loaded.rubric.title, course.ranked_by)
     return count

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from grader.checks.missing import missing_model
-from grader.checks.params import Number, Part, WithModel
+from grader.checks.params import Number, Part, TaskName, WithModel
 from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
@@ -15,6 +15,7 @@ from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
 from grader.schema.rubric import Slug
+from grader.schema.tasks import label_classes, tasks_of
 
 __all__ = ["AccuracyParams", "accuracy", "images_needed"]
 
@@ -28,6 +29,8 @@ class AccuracyParams(WithModel):
     """Accuracy from which on points grow linearly from nothing to full marks at `at_least`."""
     dataset: Slug | None = None
     """Data set; left out: the rubric's own."""
+    task: TaskName | None = None
+    """Task of this rubric, on whose images alone it counts; left out: the whole split."""
     split: str = "test"
     """Which split of the data set."""
     require_verified: bool = False
@@ -58,8 +61,10 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         at_least: accuracy for full marks, as a part of 1.
         partial_from: points grow linearly from here; left out: all or nothing.
         dataset: the rubric's data set when left out.
+        task: a task of the rubric, whose images alone count; what the outputs stand for is read from the labels that
+            the network was taught.
         split: `test` when left out.
-        require_verified: whether an accuracy that was only recorded counts as missed; it counts when left out.
+        require_verified: whether an accuracy that was only recorded waits for a person; it counts when left out.
 
     Example:
         `{check: accuracy, with: {model: cnn, at_least: 0.99, partial_from: 0.97}}`
@@ -68,7 +73,11 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     dataset = params.dataset or case.rubric.dataset
-    fact = case.evidence.accuracy(model.id, dataset, params.split)
+    if params.task is not None and params.task in case.rubric.tasks:
+        dataset = case.rubric.task_dataset(params.task)
+    fact = case.evidence.accuracy(model.id, dataset, params.split, params.task)
+    if fact is None and params.task is not None:
+        return _unknown_on_task(case, model, params.task)
     if fact is None:
         return _unknown(case, model, dataset, params.split)
     needed = images_needed(params.at_least, fact.total)
@@ -106,8 +115,10 @@ def images_needed(part: float, total: int) -> int:
 
 
 def _judge(fact: AccuracyFact, params: AccuracyParams, needed: int) -> tuple[CriterionStatus, float]:
-    if params.require_verified and fact.assurance is not Assurance.VERIFIED:
-        return "failed", 0.0
+    reached = fact.value > (params.at_least if params.partial_from is None else params.partial_from)
+    if params.require_verified and fact.assurance is not Assurance.VERIFIED and (reached or fact.correct >= needed):
+        # Neither a forger's points nor an honest student's zero: a person looks at it.
+        return "pending", 0.0
     if fact.correct >= needed:
         return "passed", 1.0
     if params.partial_from is None:
@@ -117,7 +128,8 @@ def _judge(fact: AccuracyFact, params: AccuracyParams, needed: int) -> tuple[Cri
 
 
 def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, needed: int) -> str:
-    where = f"the {number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images"
+    task = f" of the task `{fact.task}`" if fact.task else ""
+    where = f"the {number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images{task}"
     text = (
         f"`{model.name}` is right on {percent(fact.value)} of {where} ({number(fact.correct)} right; "
         f"95 % interval {percent(fact.low)} to {percent(fact.high)})"
@@ -132,7 +144,7 @@ def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, neede
         because = f": {fact.note}" if fact.note else ""
         text += f" The grader could not verify it, it was only recorded in the notebook's own process{because}."
         if params.require_verified:
-            text += " This rubric counts only verified accuracy."
+            text += " This rubric counts only verified accuracy, so a person has to look at it."
     return text
 
 
@@ -140,7 +152,9 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     what = f"The accuracy of `{model.name}` on {spoken_dataset(dataset)} ({spoken_split(split)}) is not known"
     fits = case.evidence.fits_of(model.id)
     own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
-    if model.artefact is not None and not model.unkept_reason and any(_testable(model, fit) for fit in own):
+    judged = any(fact.model == model.id for fact in case.evidence.accuracies)
+    kept = model.artefact is not None and not model.unkept_reason
+    if kept and not judged and any(_testable(model, fit) for fit in own):
         reasons = "; ".join(case.evidence.problems)
         message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
         raise PredictorError(message, where=f"model {model.id}")
@@ -159,6 +173,31 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         status="failed",
         message=f"{what}: {why}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
+        measured={"accuracy": None},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def _unknown_on_task(case: Case, model: ModelFact, task: str) -> Finding:
+    """Why a network has no accuracy on a task's images."""
+    fits = case.evidence.fits_of(model.id)
+    labels = label_classes(case.evidence, model.id, case.rubric.tasks[task].classes)
+    if model.unkept_reason:
+        why = model.unkept_reason
+    elif not fits:
+        why = "it was never trained"
+    elif task not in tasks_of(fits[-1], case.rubric):
+        why = "its last training was not seen to be on that task's images"
+    elif labels is None:
+        why = "what its outputs stand for could not be told from the labels of its last training"
+    elif model.artefact is None:
+        why = "no trained network was kept"
+    else:
+        why = f"with outputs of {spoken_shape(model.output_shape)} it cannot name the classes it was taught"
+    return Finding(
+        status="failed",
+        message=f"The accuracy of `{model.name}` on the task `{task}` is not known: {why}.",
+        advice="Train the network on that task's images in this notebook and leave it in a variable.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from grader.checks.kernels import initialiser_name, initialiser_of, regulariser_of
 from grader.checks.missing import missing_model
 from grader.checks.network import LayerName, Network, activation_name, kernel_size, layer_matches
 from grader.checks.params import Range, Whole, WithModel
@@ -45,6 +46,10 @@ class HasLayerParams(WithModel):
     """A convolution's kernel: its sides exactly, or bounds that every side lies within."""
     activation: str | tuple[str, ...] | None = None
     """The activation behind it, its own or that of an activation layer that follows."""
+    initialiser: str | tuple[str, ...] | None = None
+    """The kernel's initialiser by Keras's name in either form (`he_normal`, `HeNormal`), or a list."""
+    regulariser: Literal["any", "none", "l1", "l2", "l1_l2"] | None = None
+    """The kernel's regulariser; `any` for one of whatever kind."""
     config: Mapping[str, Json] = Field(default_factory=dict)
     """Any other settings of the layer, compared for equality."""
 
@@ -83,6 +88,8 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
         rate, filters, units: bounds `{at_least, at_most}` of these settings.
         kernel_size: its sides, or bounds.
         activation: name or list of names.
+        initialiser: the kernel's initialiser, a name or a list.
+        regulariser: the kernel's: `any`, `none`, `l1`, `l2` or `l1_l2`.
         config: any other setting and its value.
 
     Example:
@@ -117,6 +124,7 @@ def _candidates(network: Network, params: HasLayerParams) -> Iterator[_Candidate
                 *_setting_faults(layer, params),
                 *_kernel_faults(layer, params),
                 *_activation_faults(network, position, params),
+                *_weight_faults(layer, params),
                 *_place_faults(network, position, params),
             )
             yield _Candidate(layer, faults)
@@ -163,6 +171,18 @@ def _activation_faults(network: Network, position: int, params: HasLayerParams) 
     found = network.activation(position)
     if found not in {activation_name(name) for name in names}:
         yield f"has activation {found or 'unknown'}, not {listed(names, 'or')}"
+
+
+def _weight_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[str]:
+    if params.initialiser is not None:
+        names = (params.initialiser,) if isinstance(params.initialiser, str) else params.initialiser
+        found = initialiser_of(layer)
+        if found not in {initialiser_name(name) for name in names}:
+            yield f"has initialiser {found or 'unknown'}, not {listed(names, 'or')}"
+    if params.regulariser is not None:
+        kind = regulariser_of(layer)
+        if kind != params.regulariser and not (params.regulariser == "any" and kind != "none"):
+            yield f"has regulariser {kind}, not {params.regulariser}"
 
 
 def _place_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[str]:

@@ -5,11 +5,12 @@ import math
 from pydantic import Field
 
 from grader.checks.missing import missing_model
+from grader.checks.network import Network, is_transform
 from grader.checks.params import Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import spoken_shape
 from grader.schema.base import Pointer
-from grader.schema.evidence import Shape
+from grader.schema.evidence import ModelFact, Shape
 from grader.schema.grade import Case, Finding
 
 __all__ = ["InputShapeParams", "input_shape", "shape_fits"]
@@ -27,7 +28,9 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     """The network takes inputs of a given shape.
 
     What it does:
-        Compares the shape of one input, without the batch axis, with the shape asked for.
+        Compares the shape of one input, without the batch axis, with the shape asked for. A network that is given the
+        same picture with other axes and brings it into that shape itself, before its first weights, takes it too;
+        a picture that was flattened beforehand does not count.
 
     Why it matters:
         A convolution needs height, width and channels; a picture flattened beforehand has lost what lies beside what.
@@ -43,8 +46,13 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     seen, wanted = model.input_shape, params.shape
-    passed = seen is not None and shape_fits(seen, wanted)
-    if passed:
+    inside = _reshaped_inside(model, wanted)
+    passed = seen is not None and (shape_fits(seen, wanted) or inside is not None)
+    if inside is not None:
+        message = (
+            f"`{model.name}` takes inputs of {spoken_shape(seen)} and makes {spoken_shape(inside)} of them itself."
+        )
+    elif passed:
         message = f"`{model.name}` takes inputs of {spoken_shape(seen)}."
     elif seen is None:
         message = f"`{model.name}` has no single input shape: it was never built, or it takes several inputs."
@@ -64,6 +72,22 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
 def shape_fits(seen: Shape, wanted: Shape) -> bool:
     """Whether a shape is the one asked for; None on the wanted side stands for any size."""
     return len(seen) == len(wanted) and all(w is None or s == w for s, w in zip(seen, wanted, strict=True))
+
+
+def _reshaped_inside(model: ModelFact, wanted: Shape) -> Shape | None:
+    """The shape asked for, where a network reaches it from the same numbers on other axes before its first weights."""
+    seen = model.input_shape
+    if seen is None or len(seen) < 2 or None in seen or shape_fits(seen, wanted):  # noqa: PLR2004 - a picture has two axes
+        return None
+    first = next((layer for layer in Network(model).layers if is_transform(layer)), None)
+    given = first.input_shape if first is not None else None
+    if given is None or None in given or not shape_fits(given, wanted):
+        return None
+    return given if _numbers(given) == _numbers(seen) else None
+
+
+def _numbers(shape: Shape) -> int:
+    return math.prod(axis for axis in shape if axis is not None)
 
 
 def _plain(shape: Shape | None) -> list[int | None] | None:

@@ -5,8 +5,9 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, Strict, model_validator
 
 from grader.schema.base import Document
+from grader.schema.rubric import Slug
 
-__all__ = ["Number", "Params", "Part", "Range", "Whole", "WithModel"]
+__all__ = ["Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
 
 Number = Annotated[float, Strict()]
 """A number that was written as a number, not as text."""
@@ -20,6 +21,12 @@ class Params(Document):
     """Base of what may stand under a criterion's `with`; field docstrings become the JSON Schema's descriptions."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+RoleName = Annotated[Slug, Field(json_schema_extra={"names": "roles"})]
+"""A role of the rubric; one that the rubric does not have is an error in the file."""
+TaskName = Annotated[Slug, Field(json_schema_extra={"names": "tasks"})]
+"""A task of the rubric."""
 
 
 class WithModel(Params):

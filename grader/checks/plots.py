@@ -11,6 +11,7 @@ from grader.checks.histories import canonical_metric, metric_of
 from grader.checks.missing import missing_model
 from grader.checks.params import Number, Part, Whole, WithModel
 from grader.checks.registry import check
+from grader.checks.smoothing import smoothed
 from grader.checks.words import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
@@ -25,6 +26,8 @@ _FORMS: dict[str, Callable[[float], float]] = {
     "as error in percent": lambda value: 100 * (1 - value),
 }
 """Ways in which a part of 1 is drawn; other metrics are drawn as they are."""
+_STEM = 3
+"""So many letters name a metric in a figure: `acc`, `Loss`."""
 
 
 class PlotsParams(WithModel):
@@ -57,7 +60,7 @@ class _Match:
     @property
     def missing_labels(self) -> tuple[str, ...]:
         """The axes that have no label."""
-        return tuple(n for n, label in (("x", self.axes.xlabel), ("y", self.axes.ylabel)) if not label.strip())
+        return _missing_labels(self.axes)
 
 
 @check("plots")
@@ -67,7 +70,9 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     What it does:
         Compares the numbers of every plotted line with the recorded history of the network's trainings: a line counts
         when it is that history or an unbroken half of it or more, also several trainings in one line, also in percent
-        or as error. Then it looks for labels on both axes.
+        or as error, also smoothed. Then it looks for labels on both axes. A training loop of the student's own leaves
+        no history to compare with: there a curve that is called by the metric's name counts, as stated, and curves
+        without a name are left to a person.
 
     Why it matters:
         A learning curve shows whether to train longer or to regularise more, if one can tell what is drawn.
@@ -94,6 +99,8 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     found = {side: [m for m in matches if m.side == side] for side in wanted}
     shown = [side for side in wanted if found[side]]
     complete = len(shown) == len(wanted) if params.of == "both" else bool(shown)
+    if not complete and _unrecorded(fits, metric):
+        return _claimed(case, metric, params)
     if not complete:
         return _absent(case, fits, metric, [s for s in wanted if not found[s]], params)
     chosen = [min(found[side], key=lambda m: len(m.missing_labels)) for side in shown]
@@ -141,6 +148,8 @@ def _form(drawn: tuple[float, ...], recorded: tuple[float, ...], metric: str, pa
             pairs = zip(drawn, values[start : start + len(drawn)], strict=True)
             if all(_close(a, b, tolerance, params.tolerance) for a, b in pairs):
                 return name
+        if smoothed(drawn, values, tolerance):
+            return f"{name}, smoothed"
     return None
 
 
@@ -153,7 +162,8 @@ def _close(drawn: float, recorded: float, absolute: float, relative: float) -> b
 def _drawn(chosen: list[_Match], metric: str, params: PlotsParams) -> Finding:
     cells = listed(dict.fromkeys(spoken_cell(m.figure.cell) for m in chosen))
     missing = sorted({axis for m in chosen for axis in m.missing_labels})
-    text = f"The {listed(m.side for m in chosen)} {metric} drawn in {cells} is the one that was recorded"
+    kind = ", smoothed" if any(m.form.endswith("smoothed") for m in chosen) else ""
+    text = f"The {listed(m.side for m in chosen)} {metric} drawn in {cells} is the one that was recorded{kind}"
     measured = {
         "metric": metric,
         "curves": [m.side for m in chosen],
@@ -182,6 +192,66 @@ def _drawn(chosen: list[_Match], metric: str, params: PlotsParams) -> Finding:
     )
 
 
+def _unrecorded(fits: tuple[FitFact, ...], metric: str) -> bool:
+    """Whether the network was trained in loops of the student's own, of which no history is known."""
+    return bool(fits) and all(
+        fit.kind == "custom_loop" and not metric_of(fit, metric) and not metric_of(fit, f"val_{metric}") for fit in fits
+    )
+
+
+def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
+    """Judge curves by what they are called, where there are no numbers to compare them with."""
+    curves = [
+        (figure, axes)
+        for figure in case.evidence.figures
+        for axes in figure.axes
+        if any(len(line.y) >= params.points_at_least for line in axes.lines)
+    ]
+    named = [(figure, axes) for figure, axes in curves if _calls(figure, axes, metric)]
+    reason = "the training was a loop of your own, of which no history is known to compare it with"
+    measured = {"metric": metric, "curves": [], "figures": len(case.evidence.figures), "named": len(named)}
+    pointers = tuple(Pointer(cell=f.cell, event=f.event) for f in dict.fromkeys(f for f, _ in named or curves))
+    cells = listed(dict.fromkeys(spoken_cell(pointer.cell) for pointer in pointers))
+    if not curves:
+        message = f"No curve was drawn, so the {metric} is not shown."
+        advice = "Collect the values of each epoch in a list and plot it."
+        return Finding(status="failed", message=message, advice=advice, assurance=Assurance.RECORDED, measured=measured)
+    if not named:
+        return Finding(
+            status="pending",
+            message=f"Waits for a person to judge: none of the curves in {cells} is called {metric}, and {reason}.",
+            assurance=Assurance.STATED,
+            measured=measured,
+            evidence=pointers,
+        )
+    missing = min((_missing_labels(axes) for _, axes in named), key=len)
+    text = f"A curve that is called {metric} is drawn in {cells}; {reason}"
+    fraction = params.without_labels if params.labels and missing else 1.0
+    return Finding(
+        status="passed" if fraction == 1 else "partial" if fraction else "failed",
+        fraction=fraction,
+        message=f"{text}. {_lacking(missing)}" if fraction < 1 else f"{text}.",
+        advice="Name both axes with `plt.xlabel` and `plt.ylabel`." if fraction < 1 else "",
+        assurance=Assurance.STATED,
+        measured=measured | {"labels_missing": list(missing)},
+        evidence=pointers,
+    )
+
+
+def _lacking(missing: tuple[str, ...]) -> str:
+    return f"The {listed(missing)} {'axis has' if len(missing) == 1 else 'axes have'} no label."
+
+
+def _calls(figure: FigureFact, axes: AxesFact, metric: str) -> bool:
+    """Whether a title, a label or a legend speaks of the metric; `acc` stands for accuracy."""
+    said = (figure.title, axes.title, axes.ylabel, *axes.legend, *(line.label for line in axes.lines))
+    return any(metric[:_STEM] in text.lower() for text in said)
+
+
+def _missing_labels(axes: AxesFact) -> tuple[str, ...]:
+    return tuple(name for name, label in (("x", axes.xlabel), ("y", axes.ylabel)) if not label.strip())
+
+
 def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str], params: PlotsParams) -> Finding:
     evidence = case.evidence
     lines = sum(len(axes.lines) for figure in evidence.figures for axes in figure.axes)
@@ -189,7 +259,10 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
     curve = f"the {listed(sides, 'or' if params.of == 'either' else 'and')} {metric}"
     longest = max((len(metric_of(f, key)) for f in fits for key in keys), default=0)
     advice = "Keep what `fit` returns and plot its `history` over the epochs."
-    if longest == 0:
+    if not fits:
+        message = f"No training was seen, so no figure can show {curve}."
+        advice = "Train the network in this notebook and plot the `history` of what `fit` returns."
+    elif longest == 0:
         message = f"No training recorded {curve}, so no figure can show it."
         advice = "Give `metrics` to `compile` and `validation_data` or `validation_split` to `fit`."
     elif sum(len(metric_of(f, key)) for f in fits for key in keys) < params.points_at_least:

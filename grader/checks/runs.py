@@ -34,7 +34,7 @@ def runs(case: Case, params: RunsParams) -> Finding:
         partial: give part of the points when only some cells raised.
 
     Example:
-        `check: runs` or `{check: runs, with: {partial: true}}`
+        `{check: runs, with: {partial: true}}`
     """
     run = case.evidence.run
     clean = max(0, run.cells_run - len(run.errors))

@@ -161,15 +161,13 @@ def _between(start: float, end: float, part: float) -> float:
     return start + (end - start) * part
 
 
-def _message(
-    model: ModelFact, fact: AccuracyFact, counted: int, params: ScoreCurveParams, assurance: Assurance
-) -> str:
+def _message(model: ModelFact, fact: AccuracyFact, counted: int, params: ScoreCurveParams, assurance: Assurance) -> str:
     lower, upper = wanted_accuracy(params.curve, counted)
     kind = "trainable parameter" if params.count == "trainable" else "parameter"
     text = (
         f"`{model.name}` has {plural(counted, kind)} and is right on {percent(fact.value)} of the "
-        f"{number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images; at this size the curve "
-        f"asks for {percent(upper)} and begins at {percent(lower)}."
+        f"{number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images; at this size the "
+        f"curve asks for {percent(upper)} and begins at {percent(lower)}."
     )
     if assurance is not Assurance.VERIFIED:
         what = "size" if model.assurance is not Assurance.VERIFIED else "accuracy"

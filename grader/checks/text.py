@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,7 +16,16 @@ from grader.schema.grade import Case, Finding
 __all__ = ["TextParams", "count_own_words", "text"]
 
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|<[^<>]*>|!?\[([^\]]*)\]\([^)]*\)|https?://\S+", re.DOTALL)
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_NO_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Kana and Chinese characters: their words are not set apart by spaces, so each character counts as one."""
+_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W\d_{_NO_SPACES}]+(?:['’-][^\W\d_{_NO_SPACES}]+)*")
+_ENGLISH = frozenset({"the", "and", "are", "with", "that", "this", "which", "from", "for"})
+"""Words without which hardly an English sentence is written, and which other languages do not have."""
+_ENGLISH_PART = 0.03
+"""English prose has five times as many of them."""
+_COMMENT = re.compile(r"^\s*#+([^\n]*)", re.MULTILINE)
+_COMMENTED = 20
+"""So many words in comments are an explanation that stands in the wrong place."""
 _SHINGLE = 5
 """So many words in a row that also stand in the assignment's text are the assignment's."""
 
@@ -38,6 +47,8 @@ class TextParams(Params):
     """Only passages that mention one of these count: a run of text cells with no code between them."""
     template: str | tuple[str, ...] = ()
     """The assignment's own text, which does not count."""
+    language: Literal["en"] | None = None
+    """The keywords' language: what is written in another one is left to a person to judge."""
 
 
 @check("text")
@@ -47,6 +58,7 @@ def text(case: Case, params: TextParams) -> Finding:
     What it does:
         Counts the words of the Markdown cells and looks for keywords. Code, links and the assignment's own text do not
         count. Whether the explanation is any good is for a person to say: pair this check with a manual criterion.
+        Where the keywords' language is given and a long enough text is in another one, the points wait for a person.
 
     Why it matters:
         Whoever reads a report wants to know what was done and why, without reading the code.
@@ -57,24 +69,29 @@ def text(case: Case, params: TextParams) -> Finding:
         any, any_at_least: words of which so many must occur.
         near: count only passages that mention one of these words.
         template: text handed out with the assignment.
+        language: the keywords' language, `en`; left out: missing keywords are missed in any language.
 
     Example:
         `{check: text, with: {min_words: 60, any: [convolution, pooling, dropout], any_at_least: 2}}`
     """
-    passages = [p for p in _passages(case.evidence.cells) if _mentions_any(p, params.near)]
+    everything = list(_passages(case.evidence.cells))
+    passages = [p for p in everything if _mentions_any(p, params.near)]
     shingles = _shingles((params.template,) if isinstance(params.template, str) else params.template)
-    cells = [cell for passage in passages for cell in passage]
-    own = [(cell, _own_words(_prose(cell.source), shingles)) for cell in cells]
+    own = _own(passages, shingles)
     words = sum(len(found) for _, found in own)
     prose = " ".join(word for _, found in own for word in found).lower()
     all_found = [word for word in params.all if _mentions(prose, word)]
     any_found = [word for word in params.any if _mentions(prose, word)]
     faults = list(_faults(params, words, all_found, any_found))
     where = tuple(cell for cell, found in own if found)
+    foreign = _other_language(_own(everything, shingles), params) if faults else None
+    if foreign is not None:
+        return foreign
     return Finding(
         status="failed" if faults else "passed",
         fraction=0.0 if faults else 1.0,
         message=_message(faults, words, where, (*all_found, *any_found), params),
+        advice=_advice(case.evidence.cells) if faults else "",
         assurance=Assurance.STATED,
         measured={"words": words, "found": [*all_found, *any_found], "cells": len(where)},
         evidence=tuple(Pointer(cell=cell.index) for cell in where),
@@ -101,6 +118,39 @@ def _passages(cells: tuple[CellFact, ...]) -> Iterator[list[CellFact]]:
             passage = []
     if passage:
         yield passage
+
+
+def _own(passages: Iterable[list[CellFact]], shingles: frozenset[tuple[str, ...]]) -> list[tuple[CellFact, list[str]]]:
+    """Each cell with the words in it that are not the assignment's."""
+    return [(cell, _own_words(_prose(cell.source), shingles)) for passage in passages for cell in passage]
+
+
+def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -> Finding | None:
+    """Leave a text to a person where it is long enough and not in the language of the keywords."""
+    words = [word.lower() for _, found in own for word in found]
+    if params.language is None or len(words) < max(params.min_words, 1):
+        return None
+    if sum(word in _ENGLISH for word in words) >= _ENGLISH_PART * len(words):
+        return None
+    where = tuple(cell for cell, found in own if found)
+    looked_for = listed(dict.fromkeys((*params.all, *params.any, *params.near)), "or")
+    return Finding(
+        status="pending",
+        message=(
+            f"Waits for a person to judge: {_counted(len(words), where)}, which do not seem to be English, while the "
+            f"words looked for are ({looked_for})."
+        ),
+        assurance=Assurance.STATED,
+        measured={"words": len(words), "found": [], "cells": len(where)},
+        evidence=tuple(Pointer(cell=cell.index) for cell in where),
+    )
+
+
+def _advice(cells: tuple[CellFact, ...]) -> str:
+    comments = (text for cell in cells if cell.kind == "code" for text in _COMMENT.findall(cell.source))
+    if sum(len(_prose(text)) for text in comments) < _COMMENTED:
+        return ""
+    return "Comments in code do not count: what they explain to the reader belongs into a text cell."
 
 
 def _prose(source: str) -> list[str]:
@@ -151,11 +201,12 @@ def _message(
     faults: list[str], words: int, where: tuple[CellFact, ...], found: tuple[str, ...], params: TextParams
 ) -> str:
     about = f" about {listed(params.near, 'or')}" if params.near else ""
-    if not where:
-        said = f"There is no text of your own{about}"
-    else:
-        places = listed(spoken_cell(cell.index) for cell in where[:3]) + (" …" if len(where) > 3 else "")  # noqa: PLR2004 - a few places are enough to find the text
-        said = f"{plural(words, 'word')} of text{about} ({places})"
+    said = _counted(words, where, about) if where else f"There is no text of your own{about}"
     if faults:
         return f"{said}; {'; '.join(faults)}."
     return f"{said}{', on ' + listed(found) if found else ''}."
+
+
+def _counted(words: int, where: tuple[CellFact, ...], about: str = "") -> str:
+    places = listed(spoken_cell(cell.index) for cell in where[:3]) + (" …" if len(where) > 3 else "")  # noqa: PLR2004 - a few places are enough to find the text
+    return f"{plural(words, 'word')} of text{about} ({places})"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -84,7 +85,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     if not fits:
         return Finding(
             status="failed",
-            message=f"`{model.name}` was built but never trained.",
+            message=f"`{model.name}` was {_made(case.evidence, model.id)} but never trained in this notebook.",
             advice="Call `compile` and `fit` on it in this notebook.",
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
@@ -109,6 +110,14 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         },
         evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in fits),
     )
+
+
+def _made(evidence: Evidence, model: str) -> str:
+    """Where an untrained network comes from."""
+    loaded = next((s for s in evidence.saves if s.model == model and s.action in {"load", "load_weights"}), None)
+    if loaded is None:
+        return "built"
+    return f"loaded from `{PurePath(loaded.path).name}`" if loaded.path else "loaded from a file"
 
 
 def _looks(evidence: Evidence, model: str) -> int:
@@ -211,7 +220,7 @@ def _loss(fits: tuple[FitFact, ...]) -> _Condition:
 def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> _Condition:
     watched = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
     if not watched and looks and any(f.kind == "custom_loop" for f in fits):
-        said = f"trained in a loop of its own, and tried on other data {plural(looks, 'time')}"
+        said = f"trained in a loop of its own, and tried outside its steps in {plural(looks, 'place')}"
         return _Condition("validation", holds=True, said=said)
     if not watched:
         return _Condition("validation", holds=False, said="no validation data was watched during the training")

@@ -135,13 +135,15 @@ class ArrayBook:
         known = images.rows >= 0
         if len(given) != len(images.rows) or not known.any():
             return {}
-        truth = self.indexes[images.fact.rows.dataset].all_labels[images.rows[known]]
-        pairs, counts = np.unique(np.stack([given[known], truth]), axis=1, return_counts=True)
-        if pairs.shape[1] > _MAX_CLASSES:
+        index = self.indexes[images.fact.rows.dataset]
+        low, span = int(given.min()), int(np.ptp(given)) + 1
+        if span > _MAX_CLASSES or index.classes > _MAX_CLASSES:
             return {}
+        pairs = (given[known] - low) * index.classes + index.all_labels[images.rows[known]]
+        counts = np.bincount(pairs, minlength=span * index.classes).reshape(span, index.classes)
         meaning: dict[str, dict[str, int]] = {}
-        for label, true, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
-            meaning.setdefault(str(label), {})[str(true)] = count
+        for label, true in np.argwhere(counts).tolist():
+            meaning.setdefault(str(label + low), {})[str(true)] = int(counts[label, true])
         return meaning
 
     def _look(self, file: object, count: int | None, labels: object) -> _Looked:

@@ -20,7 +20,6 @@ from grader.evidence.reading import (
     as_float,
     as_floats,
     as_int,
-    as_json,
     as_list,
     as_map,
     as_shape,
@@ -29,6 +28,7 @@ from grader.evidence.reading import (
     need_id,
     need_int,
 )
+from grader.evidence.settings import read_loss, read_optimizer
 from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
 from grader.schema.evidence import (
@@ -41,10 +41,8 @@ from grader.schema.evidence import (
     Evidence,
     FigureFact,
     LineFact,
-    LossFact,
     ModelFact,
     NamedArrayFact,
-    OptimizerFact,
     PredictFact,
     SaveFact,
     TrainableFact,
@@ -275,8 +273,8 @@ class _Builder:
             event=n,
             cell=self._cell(event),
             model=need_id(event.get("model")),
-            optimizer=_optimizer(event.get("optimizer")),
-            loss=_loss(event.get("loss")),
+            optimizer=read_optimizer(event.get("optimizer")),
+            loss=read_loss(event.get("loss")),
             metrics=as_texts(event.get("metrics"), 50),
             trainable={k: v for k, v in as_map(event.get("trainable")).items() if isinstance(v, bool)},
         )
@@ -318,6 +316,7 @@ class _Builder:
             x=known.fact if known else None,
             outputs_differ=as_bool(event.get("outputs_differ")),
             repeats=as_int(event.get("repeats")),
+            traced=as_bool(event.get("traced")) is True,
         )
         self._add("calls", fact)
 
@@ -359,7 +358,8 @@ class _Builder:
             msg = "too many models"
             raise MalformedError(msg)
         if event.get("moment") == "later":
-            self._later[model] = path
+            if len(self._later) < _MAX_MODELS:
+                self._later[model] = path
             return
         after = as_int(event.get("after"), 0, n) or 0
         self._kept.setdefault(model, {})[form] = _Kept(form, path, after, as_bool(event.get("custom")) is True)
@@ -403,32 +403,6 @@ class _Builder:
             raise MalformedError(msg)
         fact = EmulationFact(event=n, cell=self._cell(event), form=form, message=as_text(event.get("message"), 1000))
         self._add("emulations", fact)
-
-
-def _optimizer(claim: object) -> OptimizerFact | None:
-    given = as_map(claim)
-    cls = as_text(given.get("cls"))
-    if not cls:
-        return None
-    return OptimizerFact(
-        cls=cls,
-        learning_rate=as_float(given.get("learning_rate")),
-        config=as_json(as_map(given.get("config"))),
-        id=as_text(given.get("id"), 20),
-    )
-
-
-def _loss(claim: object) -> LossFact | None:
-    given = as_map(claim)
-    name = as_text(given.get("name"))
-    if not name:
-        return None
-    return LossFact(
-        name=name,
-        from_logits=as_bool(given.get("from_logits")),
-        custom=as_bool(given.get("custom")) is True,
-        config=as_json(as_map(given.get("config"))),
-    )
 
 
 def _axes(given: Mapping[str, Any]) -> AxesFact:

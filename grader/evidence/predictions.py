@@ -1,7 +1,7 @@
 """Which predictions the predictor is asked for, and the accuracies that come out of its answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,12 +16,17 @@ from grader.evidence.transform import PixelMap, Preparation, describe_transform,
 from grader.schema.base import Assurance
 from grader.schema.errors import ArtefactError, DatasetMissingError
 from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence, ModelFact, Shape, TransformFact
+from grader.schema.rubric import Rubric
+from grader.schema.tasks import label_classes, tasks_of
+from grader.schema.weights import ancestor_of
 
 __all__ = [
     "PredictionPlan",
     "PredictionResult",
+    "Reading",
     "Task",
     "apply_predictions",
+    "part_of_split",
     "plan_inputs",
     "plan_predictions",
     "recorded_results",
@@ -29,9 +34,11 @@ __all__ = [
 ]
 
 Form = Literal["keras", "saved_model", "predictions"]
+Moment = Literal["trained", "later"]
 
 _MOST = 0.5
 """Part of the training images that must be recognised as another data set's before a model counts as that one's."""
+_LATER = "as it was after another network's training had changed layers that both hold"
 _PROBE = 500
 """Images whose range is compared with a training array's."""
 
@@ -48,19 +55,35 @@ _CANDIDATES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """What predictions are judged against.
-
-    A task on part of a data set, or with labels of its own (two classes as one output), is another way of making one of
-    these; `apply_predictions` then needs the way its outputs are read.
-    """
+    """What predictions are judged against: a whole split, or the images of some of its classes."""
 
     dataset: str
     split: str
     images: NDArray[np.uint8]
     """Raw, (n, h, w[, c])."""
     labels: NDArray[np.int32]
+    """Classes by the data set's own numbers, one an image."""
     classes: int
     """Outputs a network for this task has."""
+    name: str | None = None
+    """The rubric's name for it; None for a whole split."""
+    members: tuple[int, ...] = ()
+    """The classes of a part; a network's labels for them may be any."""
+    binary: bool = False
+    """Whether one output may tell two classes apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a network's outputs name classes, where they are not simply the data set's own.
+
+    Attributes:
+        labels: Label → class. Output k stands for the label k; a single output decides between the labels 0 and 1.
+        threshold: From where on a single output says 1: 0.5 for a probability, 0 for a logit.
+    """
+
+    labels: Mapping[int, int]
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +108,17 @@ class PredictionPlan:
     """How the preparation was found, where it is not simply the training's own."""
     guessed: bool = False
     """Whether it is one of several candidates, of which the best counts."""
+    part: Task | None = None
+    """The part of the split that is predicted; None for all of it."""
+    reading: Reading | None = None
+    """How the outputs of a network for a part are read."""
+    moment: Moment = "trained"
+    """Whether the model as it was trained is judged, or as another network's training left it."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str | None, Moment]:
+        """Model, data set, split, task, moment: plans with the same ones compete, and the best counts."""
+        return self.model, self.dataset, self.split, self.part.name if self.part else None, self.moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,17 +145,48 @@ def whole_split(index: DatasetIndex, split: str) -> Task:
     return Task(index.name, split, index.images[split], index.labels[split], index.classes)
 
 
-def plan_predictions(
+def part_of_split(index: DatasetIndex, split: str, name: str, rubric: Rubric) -> Task:
+    """A rubric's task: the images of one split that are of its classes.
+
+    Args:
+        index: The data set.
+        split: Which split of it.
+        name: A key of the rubric's `tasks`.
+        rubric: The rubric.
+
+    Raises:
+        DatasetMissingError: The data set has no such split.
+    """
+    whole, settings = whole_split(index, split), rubric.tasks[name]
+    chosen = np.isin(whole.labels, settings.classes)
+    return Task(
+        dataset=whole.dataset,
+        split=split,
+        images=whole.images[chosen],
+        labels=whole.labels[chosen],
+        classes=len(settings.classes),
+        name=name,
+        members=settings.classes,
+        binary=settings.binary,
+    )
+
+
+def plan_predictions(  # noqa: PLR0913, PLR0917 - what is to be predicted, and what is known
     evidence: Evidence,
     dataset: str,
     splits: Sequence[str],
     indexes: Mapping[str, DatasetIndex],
     arrays: ArrayReader | None = None,
+    rubric: Rubric | None = None,
 ) -> tuple[PredictionPlan, ...]:
     """Plan the predictions of every trained model that was kept and could classify the data set.
 
     The images are prepared as those of the model's last training were. Where that is not known, other arrays the model
-    was given speak for it; where none does, several preparations are planned and the best one counts.
+    was given speak for it; where none does, several preparations are planned and the best one counts. A model that was
+    loaded or copied from a trained one is planned like that one.
+
+    A model whose last training was on one of the rubric's tasks is also planned on that task's images, where the labels
+    of that training show what its outputs stand for.
 
     Args:
         evidence: What `build_evidence` made.
@@ -129,6 +194,7 @@ def plan_predictions(
         splits: Which of its splits.
         indexes: Known data sets by name.
         arrays: Reads `derived/` arrays of the evidence, for standardisations of single pixels.
+        rubric: Its `tasks` name parts of the data; without it only whole splits are planned.
 
     Raises:
         DatasetMissingError: The data set or one of the splits is not there.
@@ -136,15 +202,47 @@ def plan_predictions(
     if dataset not in indexes:
         msg = f"the data set {dataset!r} is not among those that were read"
         raise DatasetMissingError(msg)
-    index = indexes[dataset]
-    trained = {fit.model for fit in evidence.fits}
+    teachers = {model.id: _teacher(evidence, model) for model in evidence.models}
+    wholes = tuple(whole_split(indexes[dataset], split) for split in splits)
+    parts = _parts(splits, indexes, rubric)
     return tuple(
         plan
-        for split in splits
         for model in evidence.models
-        if model.id in trained
-        for plan in _plans(evidence, model, whole_split(index, split), arrays)
+        if (teacher := teachers[model.id]) is not None
+        for task in (*_own_parts(evidence, teacher, parts, rubric), *wholes)
+        for plan in _plans(evidence, model, teacher, task, arrays)
     )
+
+
+def _teacher(evidence: Evidence, model: ModelFact) -> ModelFact | None:
+    """The model whose trainings say how a model's images were prepared: itself, or the one it was copied from."""
+    if any(fit.model == model.id for fit in evidence.fits):
+        return model
+    ancestor = ancestor_of(evidence, model.id)
+    return evidence.model(ancestor) if ancestor is not None else None
+
+
+def _parts(splits: Sequence[str], indexes: Mapping[str, DatasetIndex], rubric: Rubric | None) -> tuple[Task, ...]:
+    if rubric is None:
+        return ()
+    named = ((name, rubric.task_dataset(name)) for name in rubric.tasks)
+    return tuple(
+        part_of_split(indexes[dataset], split, name, rubric)
+        for name, dataset in named
+        if dataset in indexes
+        for split in splits
+    )
+
+
+def _own_parts(
+    evidence: Evidence, teacher: ModelFact, parts: tuple[Task, ...], rubric: Rubric | None
+) -> Iterator[Task]:
+    """The parts that a model's last training was on."""
+    last = next((fit for fit in reversed(evidence.fits_of(teacher.id)) if fit.x is not None), None)
+    if rubric is None or last is None:
+        return
+    names = tasks_of(last, rubric)
+    yield from (part for part in parts if part.name in names)
 
 
 def plan_inputs(plan: PredictionPlan, indexes: Mapping[str, DatasetIndex]) -> NDArray[np.float32]:
@@ -155,23 +253,57 @@ def plan_inputs(plan: PredictionPlan, indexes: Mapping[str, DatasetIndex]) -> ND
     """
     inputs = None
     if plan.format != "predictions":
-        inputs = prepare_images(indexes[plan.dataset].images[plan.split], plan.preparation, plan.input_shape)
+        images = plan.part.images if plan.part is not None else indexes[plan.dataset].images[plan.split]
+        inputs = prepare_images(images, plan.preparation, plan.input_shape)
     if inputs is None:
         msg = f"plan {plan.id} has no inputs"
         raise ValueError(msg)
     return inputs
 
 
-def _plans(evidence: Evidence, model: ModelFact, task: Task, arrays: ArrayReader | None) -> Iterator[PredictionPlan]:
-    if model.artefact is None or model.artefact_format is None or not _classifies(evidence, model, task):
+def _plans(
+    evidence: Evidence, model: ModelFact, teacher: ModelFact, task: Task, arrays: ArrayReader | None
+) -> Iterator[PredictionPlan]:
+    """Every plan of one model on one task.
+
+    Args:
+        evidence: All there is.
+        model: The model that is judged.
+        teacher: The model whose trainings tell how its images were prepared; mostly itself.
+        task: What it is judged on.
+        arrays: Reads derived arrays.
+    """
+    reading = _reading(evidence, teacher, task)
+    if not _classifies(evidence, model, teacher, task, reading):
         return
-    forms = {model.artefact_format: model.artefact, **model.fallbacks}
-    ways = tuple(_ways(evidence, model, task, arrays))
-    for form in ("keras", "saved_model"):
-        for number, way in enumerate(ways if form in forms else ()):
-            yield _plan(model, task, f"{form}-{number}", way, form, forms[form])
-    if "predictions" in forms and task.split == "test":
-        yield _plan(model, task, "recorded", _recorded_way(evidence, model), "predictions", forms["predictions"])
+    forms: dict[str, str | None] = {model.artefact_format or "": model.artefact, **model.fallbacks}
+    ways = tuple(_ways(evidence, teacher, task, arrays))
+    loadable: tuple[Form, ...] = ("keras", "saved_model")
+    for form in loadable:
+        artefact = forms.get(form)
+        for number, way in enumerate(ways if artefact is not None else ()):
+            yield replace(_plan(model, task, f"{form}-{number}", way, form, artefact or ""), reading=reading)
+    recorded = forms.get("predictions")
+    if recorded is not None and task.split == "test" and task.name is None:
+        yield _plan(model, task, "recorded", _recorded_way(evidence, teacher), "predictions", recorded)
+    for number, way in enumerate(ways if model.later_artefact is not None else ()):
+        plan = _plan(model, task, f"later-{number}", way, "keras", model.later_artefact or "")
+        yield replace(plan, reading=reading, moment="later", note=_with(plan.note, _LATER))
+
+
+def _with(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _reading(evidence: Evidence, teacher: ModelFact, task: Task) -> Reading | None:
+    """What a model's outputs stand for in a part of the data; None where it is not known, and for a whole split."""
+    labels = label_classes(evidence, teacher.id, task.members) if task.name is not None else None
+    if labels is None:
+        return None
+    fits = evidence.fits_of(teacher.id)
+    compiled = evidence.compile_of(fits[-1]) if fits else None
+    logits = compiled is not None and compiled.loss is not None and compiled.loss.from_logits is True
+    return Reading(labels, 0.0 if logits else 0.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,7 +354,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - the parts of a plan
     model: ModelFact, task: Task, name: str, way: _Way, form: Form, artefact: str
 ) -> PredictionPlan:
     return PredictionPlan(
-        id=f"{model.id}-{task.dataset}-{task.split}-{name}",
+        id="-".join(part for part in (model.id, task.dataset, task.split, task.name, name) if part),
         model=model.id,
         dataset=task.dataset,
         split=task.split,
@@ -234,15 +366,29 @@ def _plan(  # noqa: PLR0913, PLR0917 - the parts of a plan
         preprocessing=way.words,
         note=way.note,
         guessed=way.guessed,
+        part=task if task.name is not None else None,
     )
 
 
-def _classifies(evidence: Evidence, model: ModelFact, task: Task) -> bool:
+def _classifies(evidence: Evidence, model: ModelFact, teacher: ModelFact, task: Task, reading: Reading | None) -> bool:
     """Whether a model's outputs are the task's classes and its last training was not on another data set."""
-    x = _last_x(evidence, model)
+    x = _last_x(evidence, teacher)
     if x is not None and x.rows is not None and x.rows.dataset != task.dataset and x.rows.matched >= _MOST:
         return False
-    return model.output_shape is None or model.output_shape == (task.classes,)
+    if task.name is None:
+        return model.output_shape is None or model.output_shape == (task.classes,)
+    if reading is None:
+        return False
+    return model.output_shape is None or (
+        len(model.output_shape) == 1 and _can_read(model.output_shape[0] or 0, task, reading)
+    )
+
+
+def _can_read(outputs: int, task: Task, reading: Reading) -> bool:
+    """Whether so many outputs name the classes of a part."""
+    if outputs == 1:
+        return task.binary and set(reading.labels) == {0, 1}
+    return outputs > max(reading.labels)
 
 
 def _last_x(evidence: Evidence, model: ModelFact) -> ArrayFact | None:
@@ -378,19 +524,19 @@ def apply_predictions(
         Evidence with an accuracy for each model and split that could be judged. Where several preparations were tried,
         the best counts. A model whose predictions failed has the reason in `unkept_reason`.
     """
-    groups: dict[tuple[str, str, str], list[PredictionResult]] = {}
+    groups: dict[tuple[str, str, str, str | None, Moment], list[PredictionResult]] = {}
     for result in results:
-        groups.setdefault((result.plan.model, result.plan.dataset, result.plan.split), []).append(result)
-    accuracies = {(a.model, a.dataset, a.split): a for a in evidence.accuracies}
+        groups.setdefault(result.plan.key, []).append(result)
+    accuracies = {(a.model, a.dataset, a.split, a.task, a.moment): a for a in evidence.accuracies}
     models = {model.id: model for model in evidence.models}
     problems = list(evidence.problems)
     for key, group in groups.items():
-        task = whole_split(indexes[key[1]], key[2])
+        task = group[0].plan.part or whole_split(indexes[key[1]], key[2])
         fact, failure = _judge(group, task, models.get(key[0]))
         if fact is not None:
             accuracies[key] = fact
-        if key[0] in models:
-            models[key[0]] = _verified(models[key[0]], group, problems)
+        if key[0] in models and key[-1] == "trained":
+            models[key[0]] = _with_outputs(_verified(models[key[0]], group, problems), group)
             if fact is None:
                 models[key[0]] = models[key[0]].model_copy(update={"unkept_reason": failure})
                 problems.append(f"no accuracy of the model {models[key[0]].name}: {failure}")
@@ -428,12 +574,29 @@ def _predicted(result: PredictionResult, task: Task) -> tuple[NDArray[np.int64] 
     if outputs.dtype.kind not in "fiu" or outputs.ndim < 2 or len(outputs) != len(task.labels):  # noqa: PLR2004 - rows of outputs
         return None, f"outputs of shape {outputs.shape} are no row of numbers for each of {len(task.labels)} images"
     rows = outputs.reshape(len(outputs), -1)
-    if rows.shape[1] != task.classes:
+    reading = result.plan.reading
+    if reading is not None and _can_read(rows.shape[1], task, reading):
+        return _read_classes(rows, reading)
+    if reading is not None or rows.shape[1] != task.classes:
         given = "one output" if rows.shape[1] == 1 else f"{rows.shape[1]} outputs"
         return None, f"{given} an image cannot name one of {task.classes} classes"
     # A logarithm of 0 is a fair -inf; nothing can be the largest among not-a-number or several +inf.
     broken = np.isnan(rows).any(axis=1) | np.isposinf(rows).any(axis=1)
     predicted = np.where(broken, -1, np.where(broken[:, None], 0, rows).argmax(axis=1)).astype(np.int64)
+    note = f"{int(broken.sum())} of {len(rows)} images got outputs that are no numbers; they count as wrong"
+    return predicted, note if broken.any() else ""
+
+
+def _read_classes(rows: NDArray[Any], reading: Reading) -> tuple[NDArray[np.int64], str]:
+    """The class each row of outputs names, -1 where it names none."""
+    broken = np.isnan(rows).any(axis=1)
+    if rows.shape[1] == 1:
+        labels = rows[:, 0] > reading.threshold
+    else:
+        broken |= np.isposinf(rows).any(axis=1)
+        labels = np.where(broken[:, None], 0, rows).argmax(axis=1)
+    named = np.array([reading.labels.get(label, -1) for label in range(max(rows.shape[1], 2))], dtype=np.int64)
+    predicted = np.where(broken, -1, named[labels.astype(np.int64)])
     note = f"{int(broken.sum())} of {len(rows)} images got outputs that are no numbers; they count as wrong"
     return predicted, note if broken.any() else ""
 
@@ -460,7 +623,18 @@ def _accuracy(plan: PredictionPlan, predicted: NDArray[np.int64], task: Task, sa
         preprocessing=plan.preprocessing,
         note="; ".join(note for note in notes if note),
         predicted=tuple(predicted.tolist()),
+        task=task.name,
+        moment=plan.moment,
+        wrong=tuple(np.flatnonzero(predicted != task.labels).tolist()),
     )
+
+
+def _with_outputs(model: ModelFact, group: Sequence[PredictionResult]) -> ModelFact:
+    """Give a model whose output shape is not recorded, such as a subclassed one, that of the rows it gave."""
+    rows = next((r.outputs for r in group if r.outputs is not None and r.outputs.ndim > 1), None)
+    if model.output_shape is not None or rows is None:
+        return model
+    return model.model_copy(update={"output_shape": tuple(rows.shape[1:])})
 
 
 def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: list[str]) -> ModelFact:

@@ -1,11 +1,13 @@
 """Which of a notebook's models a rubric's role means."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Role, Rubric
+from grader.schema.tasks import tasks_of
+from grader.schema.weights import ancestor_of, reused_layers
 
 __all__ = ["describe_role", "lacks", "resolve_roles"]
 
@@ -23,13 +25,28 @@ def resolve_roles(rubric: Rubric, evidence: Evidence) -> dict[str, RoleMatch]:
     Returns:
         Role → match; where no model or several are possible, `model` is None and `message` tells the student why.
     """
-    return {name: _resolve(name, role, rubric.dataset, evidence) for name, role in rubric.roles.items()}
+    found: dict[str, RoleMatch] = {}
+    waiting = dict(rubric.roles)
+    while waiting:
+        # A role that reuses another one's network is found after that one; a circle of them never is.
+        ready = [name for name, role in waiting.items() if role.reuses is None or role.reuses not in waiting]
+        if not ready:
+            circle = " and ".join(f"`{name}`" for name in waiting)
+            found |= {name: RoleMatch(role=name, message=f"{circle} reuse each other in a circle") for name in waiting}
+            break
+        for name in ready:
+            found[name] = _resolve(name, waiting.pop(name), rubric, evidence, found)
+    return {name: found[name] for name in rubric.roles}
 
 
-def _resolve(name: str, role: Role, dataset: str, evidence: Evidence) -> RoleMatch:
+def _resolve(name: str, role: Role, rubric: Rubric, evidence: Evidence, known: Mapping[str, RoleMatch]) -> RoleMatch:
     if not evidence.models:
         return RoleMatch(role=name, message="no Keras network was made in this notebook")
-    missing = {model.id: tuple(lacks(role, model, evidence)) for model in evidence.models}
+    dataset = rubric.dataset
+    missing = {
+        model.id: (*lacks(role, model, evidence), *_lacks_origin(role, model, rubric, evidence, known))
+        for model in evidence.models
+    }
     matching = [model for model in evidence.models if not missing[model.id]]
     candidates = tuple(model.id for model in matching)
     if not matching:
@@ -49,6 +66,8 @@ def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[str]:
     for cls in _each(role.lacks_layer):
         if cls in classes:
             yield f"has a {cls} layer"
+    if role.activation is not None and role.activation not in _hidden_activations(model):
+        yield f"has no hidden {role.activation}"
     if role.inputs is not None and model.input_shape != role.inputs:
         yield f"takes {_spoken_shape(model.input_shape)} instead of {_spoken_shape(role.inputs)}"
     if role.outputs is not None:
@@ -58,6 +77,18 @@ def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[str]:
     if role.name is not None and model.name != role.name:
         yield f"is not called `{role.name}`"
     yield from _lacks_training(role, model, evidence)
+
+
+def _hidden_activations(model: ModelFact) -> set[str]:
+    """Names of the activations that layers before the last one apply, by setting or as a layer of their own."""
+    found = set()
+    for layer in model.flat_layers()[:-1]:
+        value = layer.config.get("activation", layer.cls)
+        if isinstance(value, Mapping):
+            value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
+        if isinstance(value, str):
+            found.add(value.lower())
+    return found
 
 
 def _lacks_training(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[str]:
@@ -74,6 +105,31 @@ def _lacks_training(role: Role, model: ModelFact, evidence: Evidence) -> Iterato
             others = ", ".join(dict.fromkeys(row.dataset for row in rows))
             seen = f"on {others}" if others else "on data that was not recognised" if fits else "never"
             yield f"was trained {seen}, not on {role.data}" if fits else f"was not trained on {role.data}"
+
+
+def _lacks_origin(
+    role: Role, model: ModelFact, rubric: Rubric, evidence: Evidence, known: Mapping[str, RoleMatch]
+) -> Iterator[str]:
+    """What a model lacks of the task it is to be trained on, and of the network its weights are to come from."""
+    if role.task is not None:
+        on = tuple(tasks_of(fit, rubric) for fit in evidence.fits_of(model.id))
+        if not on:
+            yield f"was not trained on the task `{role.task}`"
+        elif role.task not in on[-1]:
+            others = ", ".join(f"`{task}`" for task in on[-1])
+            yield f"was last trained on {f'the task {others}' if others else 'no task'}, not on `{role.task}`"
+    if role.reuses is None and role.from_scratch is None:
+        return
+    reused = reused_layers(evidence, model.id)
+    if role.from_scratch is True and reused:
+        yield f"began with weights that were learned before (layer `{reused[0].layer}`)"
+    if role.from_scratch is False and not reused:
+        yield "began with fresh weights alone"
+    if role.reuses is not None:
+        source = known[role.reuses].model
+        sources = {source, ancestor_of(evidence, source)} - {None} if source is not None else set()
+        if not any(reuse.source in sources for reuse in reused):
+            yield f"has no weights that the `{role.reuses}` had learned"
 
 
 def _holds(rows: RowsFact, data: str) -> bool:
@@ -145,12 +201,20 @@ def describe_role(role: Role) -> str:
     """Say a role's conditions in words."""
     words = [f"with a {cls} layer" for cls in _each(role.has_layer)]
     words += [f"without a {cls} layer" for cls in _each(role.lacks_layer)]
+    if role.activation is not None:
+        words.append(f"with {role.activation} in hidden layers")
     if role.inputs is not None:
         words.append(f"taking {_spoken_shape(role.inputs)}")
     if role.outputs is not None:
         words.append(f"with {_spoken_outputs(role.outputs)}")
     if role.data is not None:
         words.append(f"trained on {role.data}")
+    if role.task is not None:
+        words.append(f"last trained on the task `{role.task}`")
+    if role.reuses is not None:
+        words.append(f"with weights that the `{role.reuses}` had learned")
+    if role.from_scratch is not None:
+        words.append("from scratch" if role.from_scratch else "with weights that were learned before")
     if role.name is not None:
         words.append(f"called `{role.name}`")
     if role.trained is not None:

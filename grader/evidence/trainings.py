@@ -20,6 +20,7 @@ from grader.evidence.reading import (
     need_id,
     need_int,
 )
+from grader.evidence.settings import read_loss, read_optimizer
 from grader.schema.evidence import CallbackFact, FitFact
 
 __all__ = ["TrainingLog", "digests_of"]
@@ -147,6 +148,8 @@ class TrainingLog:
             "overlap": _overlap(x, val_x, validation, part),
             "callbacks": tuple(c for c in map(_callback, as_list(event.get("callbacks"), 50)) if c is not None),
             "compiled": as_int(event.get("compiled"), 1),
+            "optimizer": read_optimizer(event.get("optimizer")),
+            "loss": read_loss(event.get("loss")),
             "trainable": {k: v for k, v in as_map(event.get("trainable")).items() if as_bool(v) is not None},
             "digests_before": digests_of(event.get("digests")),
             "device": as_text(event.get("device"), 100),

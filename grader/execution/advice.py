@@ -29,6 +29,55 @@ _RULES = (
         "These are Keras 1 keywords: write `epochs=`, `steps_per_epoch=`, `padding=`, `kernel_initializer=`.",
     ),
     _Rule(
+        "TypeError|ValueError",
+        r"(arguments passed to \w+|not understood|\b(Dense|Dropout|Flatten|Conv\w*|\w*Pooling\w*)\.__init__).*"
+        r"'(init|inner_init|bias|output_dim|nb_filter|nb_row|nb_col|p|sigma|filter_length|pool_length|"
+        r"[WbU]_(regularizer|constraint))'",
+        "These are Keras 1 keywords: write `kernel_initializer=`, `kernel_regularizer=`, `use_bias=`, `units=`, "
+        "`filters=`, `kernel_size=`, `rate=`.",
+    ),
+    _Rule(
+        "TypeError",
+        r"__init__\(\) missing .*'(units|rate|filters|kernel_size)'",
+        "What Keras 1 called `output_dim=`, `p=`, `nb_filter=`, `nb_row=` and `nb_col=` is `units=`, `rate=`, "
+        "`filters=` and `kernel_size=`.",
+    ),
+    _Rule(
+        "TypeError|ValueError",
+        r"(arguments passed to (Model|Functional)|not understood|\b(Model|Functional)\.__init__).*'(input|output)'",
+        "Write `Model(inputs=…, outputs=…)`.",
+    ),
+    _Rule(
+        "ValueError",
+        r"dtype='string' is not a valid dtype for Keras type promotion",
+        "The third argument of `compile` is `loss_weights` in Keras 3: write `metrics=[…]` by name.",
+    ),
+    _Rule(
+        "TypeError",
+        r"ModelCheckpoint.*'period'",
+        "Write `save_freq='epoch'`: `period=` is gone from `ModelCheckpoint`.",
+    ),
+    _Rule(
+        "ValueError",
+        r"monitor=(val_)?acc\b",
+        "The metric is called `accuracy`: write `monitor='accuracy'` or `monitor='val_accuracy'`.",
+    ),
+    _Rule(
+        "ValueError",
+        r"must end in `\.weights\.h5`",
+        "Give a file of weights a name that ends in `.weights.h5`.",
+    ),
+    _Rule(
+        "ValueError",
+        r"Invalid filepath extension for saving|File format not supported",
+        "Save a model to a file that ends in `.keras`; `model.export(folder)` writes a SavedModel.",
+    ),
+    _Rule(
+        "TypeError|ValueError",
+        r"Could not (locate|deserialize|interpret)",
+        "Load the model with `compile=False`, or save it as `.keras`: an `.h5` file names its loss and metrics only.",
+    ),
+    _Rule(
         "AttributeError",
         r"predict_(classes|proba)",
         "Write `model.predict(x)` for probabilities and `model.predict(x).argmax(axis=-1)` for classes.",
@@ -39,6 +88,32 @@ _RULES = (
         "`fit`, `predict` and `evaluate` take generators themselves: leave out `_generator`.",
     ),
     _Rule("AttributeError", r"reset_states", "Write `metric.reset_state()`."),
+    _Rule("AttributeError", r"has no attribute 'updates'", "Layers have no `updates` any more: leave it out."),
+    _Rule(
+        "AttributeError",
+        r"object has no attribute '(input|output)_shape'",
+        "Keras 3 knows a layer's shapes by its tensors: `layer.input.shape` and `layer.output.shape`.",
+    ),
+    _Rule(
+        "AttributeError",
+        r"^'(str|float)' object has no attribute '(name|dtype)'$",
+        "If this is `K.set_value(optimizer.lr, …)`: in Keras 3 write `optimizer.learning_rate = …`.",
+    ),
+    _Rule(
+        "AttributeError",
+        r"'NoneType' object has no attribute 'create'",
+        "`model_to_dot` draws nothing without Graphviz, which is not here: `model.summary()` shows the layers.",
+    ),
+    _Rule(
+        "ImportError",
+        r"install (pydot|graphviz)",
+        "Graphviz is not installed where notebooks are graded: `model.summary()` shows the layers.",
+    ),
+    _Rule(
+        "AttributeError|ImportError",
+        r"multi_gpu_model",
+        "`multi_gpu_model` is gone: `tf.distribute.MirroredStrategy` trains on several GPUs.",
+    ),
     _Rule("AttributeError", r"has no attribute 'lr'", "Write `optimizer.learning_rate`."),
     _Rule(
         "AttributeError",
@@ -47,8 +122,28 @@ _RULES = (
     ),
     _Rule(
         "AttributeError",
-        r"'(placeholder|Session|get_session|ConfigProto|set_random_seed|global_variables_initializer)'",
+        r"was removed in the NumPy 2\.0 release",
+        "NumPy 2 dropped this name: write what the message says, such as `np.inf`, `np.nan`, `np.float64`.",
+    ),
+    _Rule(
+        "RuntimeError",
+        r"tf\.gradients is not supported",
+        "Gradients are taken with `tf.GradientTape` now: run the model inside it, then `tape.gradient(output, input)`.",
+    ),
+    _Rule(
+        "RuntimeError",
+        r"tf\.placeholder\(\) is not compatible|The Session graph is empty|Attempting to capture an EagerTensor",
+        "This is TensorFlow 1. TensorFlow 2 runs eagerly, without placeholders and sessions: call the model directly.",
+    ),
+    _Rule(
+        "AttributeError",
+        r"'(placeholder|Session|get_session|set_session|ConfigProto|set_random_seed|global_variables_initializer)'",
         "This is TensorFlow 1. TensorFlow 2 runs eagerly: call the model directly, and seed with `tf.random.set_seed`.",
+    ),
+    _Rule(
+        "ImportError|ModuleNotFoundError",
+        r"tensorflow_backend",
+        "`keras.backend.tensorflow_backend` is gone: `keras.backend` and `tensorflow` itself have what is left of it.",
     ),
     _Rule(
         "AttributeError|ImportError",
@@ -56,8 +151,9 @@ _RULES = (
         "Keras 3 keeps few functions in `keras.backend`: use `keras.ops` or TensorFlow's own functions.",
     ),
     _Rule(
-        "AttributeError",
-        r"keras.*optimizers.*'(adam|adamax|adagrad|adadelta|nadam|rmsprop|sgd)'",
+        "AttributeError|ImportError",
+        r"optimizers.*'(adam|adamax|adagrad|adadelta|nadam|rmsprop|sgd)'|"
+        r"import name '(adam|adamax|adagrad|adadelta|nadam|rmsprop|sgd)' from '[\w.]*optimizers'",
         "Optimizer classes are capitalised: `Adam`, `Adamax`, `RMSprop`, `SGD`.",
     ),
     _Rule(
@@ -66,12 +162,28 @@ _RULES = (
         "Keras 3 has no `optimizers.legacy`: take the optimizer from `keras.optimizers`.",
     ),
     _Rule("KeyError", r"^'?(val_)?acc'?$", "The history's key has the metric's name: `accuracy` and `val_accuracy`."),
+    _Rule(
+        "KeyError",
+        r"^'?(val_)?accuracy'?$",
+        "The history's key is the name that `compile` was given: with `metrics=['acc']` it is `acc` and `val_acc`.",
+    ),
     _Rule("KeyError", r"^'?lr'?$", "Keras 3 logs the rate as `learning_rate`."),
-    _Rule(_ABSENT, r"np_utils", "Write `keras.utils.to_categorical`; `np_utils` is gone."),
+    _Rule(f"{_ABSENT}|AttributeError", r"np_utils", "Write `keras.utils.to_categorical`; `np_utils` is gone."),
     _Rule(
         _ABSENT,
         r"keras\.layers\.(normalization|convolutional|core|advanced_activations|pooling|merge|recurrent|embeddings)",
         "Import layers from `keras.layers` directly.",
+    ),
+    _Rule(
+        _ABSENT,
+        r"name 'merge'|keras\.legacy",
+        "Merge with the functions `concatenate`, `add`, `multiply`, `average` of `keras.layers`.",
+    ),
+    _Rule(
+        _ABSENT,
+        r"keras\.(engine|objectives|initializations)\b",
+        "This is an inner part of an old Keras: import from `keras.layers`, `keras.models`, `keras.losses` and "
+        "`keras.initializers`.",
     ),
     _Rule(
         _ABSENT,
@@ -148,7 +260,7 @@ _RULES = (
     _Rule("UsageError", r"[Mm]agic", "This notebook command is unknown here: leave the line out."),
     _Rule(
         "ValueError",
-        r"Negative dimension size|Computed output size would be negative|negative dimension",
+        r"Negative dimension size|output size would be (zero or )?negative|negative dimension",
         "The feature map becomes smaller than the kernel: `Conv2D(n, 3, 3)` means strides of 3; write `(3, 3)`.",
     ),
     _Rule(
@@ -158,7 +270,7 @@ _RULES = (
     ),
     _Rule(
         "TypeError",
-        r"set_[xy]ticks|set_ticklabels",
+        r"set_[xy]ticks|set_ticklabels|labels=.* must be a sequence",
         "Matplotlib takes labels as the second argument of `set_xticks`: write `minor=True` by name.",
     ),
     _Rule(

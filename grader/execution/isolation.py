@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+from grader.execution.syscalls import filter_path, filter_program
 from grader.schema.errors import IsolationRefusedError
 
 __all__ = [
@@ -44,6 +45,9 @@ INNER_ID = 1000
 TRANSIENT_IDS = range(61184, 65520)
 """Ids that belong to nobody for long (systemd's range for transient users): root steps down to one of them."""
 PROBE_SECONDS = 20.0
+_FILTER_DESCRIPTOR = "9"
+_WITH_FILTER = f'exec {_FILTER_DESCRIPTOR}<"$0" && exec "$@"'
+"""Shell: open the file named first for bubblewrap, then become bubblewrap."""
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -177,6 +181,8 @@ class BubblewrapFeatures:
     """`--size` (0.7) and `--perms` (0.5)."""
     disable_userns: bool
     """`--disable-userns` (0.8)."""
+    seccomp: bool = True
+    """`--seccomp` (0.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,8 @@ class Bubblewrap:
     features: BubblewrapFeatures = BubblewrapFeatures(sized_tmpfs=True, disable_userns=True)
     role: Literal["sandbox", "warm"] = "sandbox"
     """`warm`: for the process that forks kernels, which runs no student code; see `for_warm`."""
+    started_by: tuple[str, ...] = ()
+    """What bubblewrap is a command of, such as `nsenter` with its options."""
     name: IsolationName = field(default="bubblewrap", init=False)
     moves_paths: bool = field(default=True, init=False)
     kernel_depth: int = field(default=2, init=False)
@@ -216,6 +224,12 @@ class Bubblewrap:
         return self.user_id if self.user == "transient" else None
 
     @property
+    def syscall_filter(self) -> bytes | None:
+        """The filter of system calls that each process of a sandbox runs under; None where there is none."""
+        denied = self.features.seccomp and self.role == "sandbox"
+        return filter_program(os.uname().machine) if denied else None
+
+    @property
     def counts_alone(self) -> bool:
         """Whether the processes of the sandbox's user are counted for this sandbox alone."""
         # Since Linux 5.14 a user namespace counts its own processes; before, those of the whole desktop count too.
@@ -236,7 +250,7 @@ class Bubblewrap:
         limits: ProcessLimits,
     ) -> list[str]:
         """Make the `bwrap` command line; see `Isolation.wrap`."""
-        args = [self.program, *self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
+        args = [*self._begin(), *self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
         for key, value in env.items():
             args += ["--setenv", key, value]
         args += _system_args()
@@ -249,6 +263,15 @@ class Bubblewrap:
     def end_command(self) -> list[str] | None:
         """Nothing: the sandbox dies with the process that was started."""
         return None
+
+    def _begin(self) -> list[str]:
+        """The program, with the filter of system calls where there is one for this machine."""
+        started = [*self.started_by, self.program]
+        path = filter_path() if self.syscall_filter else None
+        if path is None:
+            return started
+        # The file is opened first: it belongs to the grader, which what starts bubblewrap may have left behind.
+        return ["/bin/sh", "-c", _WITH_FILTER, path, *started, "--seccomp", _FILTER_DESCRIPTOR]
 
     def _namespaces(self) -> list[str]:
         spaces = ["--unshare-ipc", *([] if self.role == "warm" else ["--unshare-pid"]), "--unshare-net"]
@@ -523,6 +546,7 @@ def _working_bubblewrap(program: str) -> tuple[Bubblewrap | None, str]:
     features = BubblewrapFeatures(
         sized_tmpfs="--size" in options and "--perms" in options,
         disable_userns="--disable-userns" in options,
+        seccomp="--seccomp" in options,
     )
     why = ""
     for user in ("transient", "namespace") if os.geteuid() == 0 else ("namespace",):

@@ -8,7 +8,8 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,18 @@ __all__ = [
     "make_layout",
     "masks",
     "python_mounts",
+    "remove_tree",
     "runtime_folder",
+    "scratch_folder",
     "secret_folders",
 ]
 
 SOCKET_PATH_BYTES = 107
 """Longest path of a Unix socket on Linux."""
 _ASK_SECONDS = 30.0
+_REMOVE_SECONDS = 300.0
+_DEEPEST = 64
+"""Folders within folders of a submission."""
 _SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
 _HOME = Path("/home/student")
 _INNER = {
@@ -52,6 +58,8 @@ class Layout:
     """Whether the sandbox has names of its own for the folders."""
     data: Path | None = None
     """The data sets, read-only."""
+    datasets: tuple[str, ...] | None = None
+    """Which of them are seen; None for all."""
 
     @property
     def work(self) -> Path:
@@ -128,15 +136,30 @@ class Layout:
         own = [Mount(self.code, self.inner("code")), Mount(self.out, self.inner("out"), writable=True)]
         if self.work.exists():
             own.append(Mount(self.work, self.inner("work"), writable=True))
-        if self.data is not None:
-            own.append(Mount(self.data, self.inner("data")))
+        own += self._data_mounts()
         mounts = (*python_mounts(python), *own, *extra)
         home = Mount(self.home, _HOME if self.moved else self.home, writable=True)
         tmp = Mount(self.tmp, Path("/tmp") if self.moved else self.tmp, writable=True)  # noqa: S108 — the sandbox's own
         return Binds(mounts, home=home, tmp=tmp, masked=masks(mounts, secret_folders(mounts)), devices=devices)
 
+    def _data_mounts(self) -> list[Mount]:
+        """The named data sets and no other: the rest of a store may be another course's."""
+        if self.data is None:
+            return []
+        if self.datasets is None:
+            return [Mount(self.data, self.inner("data"))]
+        folders = [name for name in self.datasets if (self.data / name).is_dir()]
+        return [Mount(self.data / name, self.inner("data") / name) for name in folders]
 
-def make_layout(scratch: Path, isolation: Isolation, *, data: Path | None = None, work: bool = True) -> Layout:
+
+def make_layout(
+    scratch: Path,
+    isolation: Isolation,
+    *,
+    data: Path | None = None,
+    datasets: tuple[str, ...] | None = None,
+    work: bool = True,
+) -> Layout:
     """Make the folders of one execution and copy `inside/` to where the sandbox will import it from.
 
     It is copied, not mounted in place, so that nothing else of the grader comes within reach of an import.
@@ -145,12 +168,13 @@ def make_layout(scratch: Path, isolation: Isolation, *, data: Path | None = None
         scratch: An empty or missing folder.
         isolation: Decides what the sandbox calls the folders.
         data: The data sets' folder on this machine.
+        datasets: Which of them the sandbox sees; all by default.
         work: Whether there is a folder for a submission.
 
     Raises:
         SandboxError: The folders cannot be made, or there is something in them.
     """
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None)
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None, datasets)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
@@ -180,6 +204,28 @@ def runtime_folder() -> Path:
         raise SandboxError(message) from error
 
 
+def remove_tree(folder: Path) -> None:
+    """Remove what a sandbox wrote, also folders nested deeper than Python's own way can follow, or closed ones.
+
+    What cannot be removed stays; it is below the machine's folder for temporary files.
+    """
+    if not folder.is_symlink() and folder.is_dir():
+        for command in (["rm", "-rf", "--"], ["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
+            if folder.exists():
+                with suppress(OSError, subprocess.TimeoutExpired):
+                    subprocess.run([*command, str(folder)], capture_output=True, timeout=_REMOVE_SECONDS, check=False)
+
+
+@contextmanager
+def scratch_folder(prefix: str = "grader-") -> Iterator[Path]:
+    """Make a private folder for one submission's executions, and remove it with all that was left in it."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
 def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
     """Copy a submission's files; links and everything that is not a plain file are left out.
 
@@ -194,22 +240,44 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
         SandboxError: It cannot be read or written.
     """
     left_bytes, left_files = max_bytes, max_files
+    waiting = [Path()]
     try:
-        for folder, folders, files in os.walk(source, followlinks=False):
-            folders[:] = sorted(
-                name for name in folders if name not in _SKIPPED and not (Path(folder) / name).is_symlink()
-            )
-            place = target / Path(folder).relative_to(source)
+        while waiting:
+            inner = waiting.pop()
+            folders, files = _listed(source / inner, left_files)
+            place = target / inner
             place.mkdir(parents=True, exist_ok=True)
-            for name in sorted(files):
-                size = _copy_plain(Path(folder) / name, place / name, left_bytes)
-                left_bytes, left_files = left_bytes - size, left_files - 1
-                if left_bytes < 0 or left_files < 0:
-                    message = f"the submission has more than {max_bytes >> 20} MiB or {max_files:,} files"
-                    raise NotebookError(message, where=str(source), advice="hand in only what the notebook needs")
+            for name in files:
+                left_bytes -= _copy_plain(source / inner / name, place / name, left_bytes)
+                _refuse_too_much(source, left_bytes, max_bytes, max_files)
+            left_files -= len(files) + len(folders)
+            if left_files < 0 or len(inner.parts) > _DEEPEST:
+                _refuse_too_much(source, -1, max_bytes, max_files)
+            waiting += [inner / name for name in reversed(folders)]
     except OSError as error:
         message = f"the submission's files cannot be copied: {error}"
         raise SandboxError(message, where=str(source)) from error
+
+
+def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:
+    """Names of the folders and files that count, one more than allowed at most."""
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() or entry.name in _SKIPPED:
+                continue
+            (folders if entry.is_dir() else files).append(entry.name)
+            if len(folders) + len(files) > most:
+                break
+    return sorted(folders), sorted(files)
+
+
+def _refuse_too_much(source: Path, left: int, max_bytes: int, max_files: int) -> None:
+    if left < 0:
+        message = f"the submission has more than {max_bytes >> 20} MiB or {max_files:,} files and folders, "
+        message += f"or folders more than {_DEEPEST} deep"
+        raise NotebookError(message, where=str(source), advice="hand in only what the notebook needs")
 
 
 def python_mounts(python: Path) -> tuple[Mount, ...]:

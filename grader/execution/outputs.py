@@ -9,10 +9,16 @@ from nbformat.v4 import new_output
 
 from grader.execution.terminal import Screen
 
-__all__ = ["OutputCaps", "OutputKeeper"]
+__all__ = ["OutputCaps", "OutputKeeper", "clean_text", "displayed"]
 
 _IMAGE_PREFIX = "image/"
 _TRACEBACK_HALF = 30
+_MOST_FORMS = 20
+"""Forms (MIME types) of one display."""
+_MIME_LENGTH = 100
+_DEPTH = 16
+"""Of JSON in a display or its metadata; nothing that people make is deeper."""
+_METADATA_BYTES = 10_000
 _NOTE = "[Some outputs of this cell were left out by the grader: {reasons}.]\n"
 
 
@@ -30,6 +36,66 @@ class OutputCaps:
     notebook_images: int = 400
     cell_outputs: int = 400
     """Separate outputs of one cell."""
+
+
+def clean_text(text: str) -> str:
+    """Replace halves of characters (lone surrogates), which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def displayed(kind: str, content: Mapping[str, Any]) -> Any:
+    """Make an output of a message, whatever the kernel put into it.
+
+    Args:
+        kind: `display_data` or `execute_result`.
+        content: The message's content: a claim.
+
+    Returns:
+        An output of which nothing is but what the notebook format allows.
+
+    Raises:
+        AttributeError: Its data is no mapping.
+    """
+    parts = {"data": _forms(content["data"]), "metadata": _metadata(content.get("metadata"))}
+    if kind == "display_data":
+        return new_output(kind, **parts)
+    count = content.get("execution_count")
+    whole = isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 1 << 31
+    return new_output(kind, **parts, execution_count=count if whole else None)
+
+
+def _forms(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The forms of a display: texts, and JSON where the form is JSON."""
+    found: dict[str, Any] = {}
+    for form, value in list(data.items())[:_MOST_FORMS]:
+        name = clean_text(str(form))
+        if len(name) > _MIME_LENGTH:
+            continue
+        if isinstance(value, list) and all(isinstance(line, str) for line in value):
+            value = "".join(value)  # noqa: PLW2901 — lines of text
+        if isinstance(value, str):
+            found[name] = clean_text(value)
+        elif name == "application/json" or name.endswith("+json"):
+            found[name] = _shallow(value)
+    return found
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    kept = _shallow(value)
+    return kept if isinstance(kept, dict) and len(json.dumps(kept)) <= _METADATA_BYTES else {}
+
+
+def _shallow(value: Any, depth: int = _DEPTH) -> Any:
+    """Copy JSON; what lies deeper becomes nothing."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth <= 0:
+        return None
+    if isinstance(value, list):
+        return [_shallow(item, depth - 1) for item in value]
+    return {clean_text(str(key)): _shallow(item, depth - 1) for key, item in value.items()}
 
 
 class _Cell:
@@ -118,9 +184,9 @@ class OutputKeeper:
             if index == cell.index:
                 cell.rich.pop(place, None)
                 cell.images.pop(place, None)
-            kept = self._fitting(cell, data)
+            kept = self._fitting(cell, _forms(data))
             if kept:
-                outs[place]["data"], outs[place]["metadata"] = kept, dict(metadata)
+                outs[place]["data"], outs[place]["metadata"] = kept, _metadata(metadata)
             if index == cell.index:
                 self._count(cell, place, outs[place]["data"])
 
@@ -130,8 +196,9 @@ class OutputKeeper:
         if len(cell.outs) > self.caps.cell_outputs:
             return
         ends = traceback[:_TRACEBACK_HALF] + traceback[max(_TRACEBACK_HALF, len(traceback) - _TRACEBACK_HALF) :]
-        kept = [line[:20_000] for line in ends]
-        cell.outs.append(new_output("error", ename=name[:200], evalue=message[:4_000], traceback=kept))
+        kept = [clean_text(line[:20_000]) for line in ends]
+        said = {"ename": clean_text(name[:200]), "evalue": clean_text(message[:4_000])}
+        cell.outs.append(new_output("error", **said, traceback=kept))
 
     def clear(self, *, wait: bool) -> None:
         """The notebook asked for an empty output area, at once or when the next output comes."""

@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -59,6 +60,10 @@ class PredictionLimits:
     memory_bytes: int = 4 << 30
     disk_bytes: int = 2 << 30
     processes: int = 100
+    crashes: int = 6
+    """How many processes may end without an answer before the rest is given up."""
+    total_seconds: float = 1800.0
+    """For all jobs of one call together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
 ) -> list[PredictionResult]:
     """Run the jobs; one that crashes the process loses only itself, and the rest are tried in a new process.
 
+    Not without end: a notebook can leave any number of models that crash or hang (`PredictionLimits`).
+
     Args:
         jobs: Of one submission, each with its own id.
         isolation: As for notebooks.
@@ -117,6 +124,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         message = "prediction jobs need ids of their own, made of letters, digits, - and _"
         raise PredictorError(message)
     scratch.mkdir(parents=True, exist_ok=True)
+    caps = limits or PredictionLimits()
+    crashes, ends = 0, time.monotonic() + caps.total_seconds
     while left := [job for job in jobs if job.id not in results]:
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
         layout, finished = call.process(left, folder)
@@ -132,6 +141,10 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         results[waiting[0].id] = PredictionResult(
             waiting[0].id, ok=False, error=_why(finished), seconds=finished.seconds
         )
+        crashes += 1
+        if crashes >= caps.crashes or time.monotonic() >= ends:
+            error = f"it was not tried: {crashes} other models of this notebook had brought the predictor down"
+            results |= {job.id: PredictionResult(job.id, ok=False, error=error) for job in waiting[1:]}
     return [results[job.id] for job in jobs]
 
 
@@ -162,6 +175,7 @@ class _Call:
             binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
             bounds = ProcessLimits(memory_bytes=limits.memory_bytes)
             asked = str(layout.inner("code") / "request.json")
+            forked: list[HeldProcess] = []
 
             def starter(env: Mapping[str, str]) -> HeldProcess | None:
                 if self.warm is None:
@@ -180,7 +194,8 @@ class _Call:
                     log=layout.log,
                 )
                 with suppress(WarmRefusedError):  # the pool keeps the reason
-                    return self.warm.start(program)
+                    forked.append(self.warm.start(program))
+                    return forked[0]
                 return None
 
             finished = run_to_end(
@@ -202,6 +217,9 @@ class _Call:
         except OSError as error:
             message = f"the predictor's folders cannot be made: {error}"
             raise PredictorError(message, where=str(folder)) from error
+        if any(held.lost for held in forked) and not finished.timed_out and not finished.over_budget:
+            message = "the warm process ended, and the predictor with it"
+            raise PredictorError(message, where=isolation.name)
         return layout, finished
 
 

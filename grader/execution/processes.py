@@ -19,6 +19,7 @@ __all__ = ["Finished", "end_tree", "log_tail", "marked_processes", "run_to_end",
 
 _END_SECONDS = 5.0
 _LOG_BYTES = 4000
+MACHINE_ADVICE = "make room on this machine or grade fewer at a time; where it is always the same one, look into it"
 MARKER = "GRADER_MARK"
 """Environment variable whose value names one sandbox, so that its stray processes can be found."""
 
@@ -96,7 +97,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         starter: Another way to start it, given the environment with the mark; None where it is not to be had.
 
     Raises:
-        SandboxError: It cannot be started.
+        SandboxError: It cannot be started, or this machine ran out of room for it.
     """
     mark = os.urandom(12).hex()
     marked = {**env, MARKER: mark}
@@ -118,6 +119,8 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         watchdog.stop()
         end_tree(process, isolation, mark)
         process.wait()
+    if watchdog.fault:
+        raise SandboxError(watchdog.fault, where=isolation.name, advice=MACHINE_ADVICE)
     seconds = time.monotonic() - begun
     return Finished(code if code >= 0 else 128 - code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib)
 

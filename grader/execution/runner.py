@@ -5,7 +5,6 @@ import copy
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -22,14 +21,13 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbformat import NotebookNode
-from nbformat.v4 import output_from_msg
 
 from grader.execution.advice import advice_for
 from grader.execution.device import Device
 from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
-from grader.execution.layout import Layout, copy_submission, make_layout, runtime_folder
-from grader.execution.outputs import OutputCaps, OutputKeeper
-from grader.execution.processes import end_tree, log_tail
+from grader.execution.layout import Layout, copy_submission, make_layout, remove_tree, runtime_folder
+from grader.execution.outputs import OutputCaps, OutputKeeper, clean_text, displayed
+from grader.execution.processes import MACHINE_ADVICE, end_tree, log_tail
 from grader.execution.provisioner import SandboxPlan, Starter
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
@@ -208,30 +206,33 @@ class _Client(NotebookClient):  # type: ignore[misc] # nbclient is not typed for
             self._cell_running = cell_index
             self._keeper.begin(cell_index, cell.outputs)
         try:
-            self._take(msg["msg_type"], msg["content"], msg)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            self._take(msg["msg_type"], msg["content"])
+        except CellExecutionComplete:
+            raise
+        except Exception:  # noqa: BLE001 — a stranger's message can be wrong in any way
             self.unreadable += 1
 
-    def _take(self, kind: str, content: dict[str, Any], msg: dict[str, Any]) -> None:
+    def _take(self, kind: str, content: dict[str, Any]) -> None:
         keeper = self._keeper
         if kind == "status":
             if content["execution_state"] == "idle":
                 raise CellExecutionComplete
         elif kind == "stream":
-            keeper.stream("stderr" if content["name"] == "stderr" else "stdout", str(content["text"]))
+            keeper.stream("stderr" if content["name"] == "stderr" else "stdout", clean_text(str(content["text"])))
         elif kind in ("display_data", "execute_result", "update_display_data"):
-            shown = (content.get("transient") or {}).get("display_id")
+            shown = str((content.get("transient") or {}).get("display_id") or "")[:200]
             if shown:
                 keeper.update(shown, content["data"], content.get("metadata", {}))
             if kind != "update_display_data":
-                keeper.rich(output_from_msg(msg), shown)
+                keeper.rich(displayed(kind, content), shown)
         elif kind == "error":
             keeper.error(str(content["ename"]), str(content["evalue"]), [str(line) for line in content["traceback"]])
         elif kind == "clear_output":
             keeper.clear(wait=bool(content.get("wait")))
 
     def _keep_reply(self, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:  # noqa: ARG002
-        self.reply = execute_reply["content"]
+        content = execute_reply["content"]
+        self.reply = content if isinstance(content, dict) else {}
 
     async def _async_poll_kernel_alive(self) -> None:
         while True:
@@ -276,20 +277,24 @@ class _Execution:
         self.deadline = 0.0
         self.watchdog: Watchdog | None = None
         self.told: ProgressKind = "starting"
+        self.unread = ""
+        """Why a kernel was ended whose messages make no sense."""
         self.notices: list[str] = []
         self.is_warm = False
 
     async def run(self) -> ExecutionOutcome:
         """Make the sandbox, run the cells, close the record, and end everything."""
         request = self.request
-        layout = make_layout(request.scratch, self.isolation, data=request.data)
+        layout = make_layout(request.scratch, self.isolation, data=request.data, datasets=request.datasets)
         if request.files is not None:
             copy_submission(request.files, layout.work)
         runtime = runtime_folder()
         try:
             await self._in_sandbox(layout, runtime)
         finally:
-            shutil.rmtree(runtime, ignore_errors=True)
+            remove_tree(runtime)
+        if self.watchdog is not None and self.watchdog.fault:
+            raise SandboxError(self.watchdog.fault, where=self.isolation.name, advice=MACHINE_ADVICE)
         return ExecutionOutcome(
             run=self._verdict(),
             notebook=self.notebook,
@@ -316,7 +321,7 @@ class _Execution:
         manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
         client = _Client(self.notebook, manager, self.keeper, request.start_seconds)
         try:
-            await self._telling(self._from_start_to_end(client, layout), watch)
+            await self._telling(self._from_start_to_end(client, layout, runtime), watch)
         finally:
             self.keeper.finish()
             await self._end(client, manager)
@@ -355,8 +360,8 @@ class _Execution:
             return plan.starter
         return starter
 
-    async def _from_start_to_end(self, client: _Client, layout: Layout) -> None:
-        await self._start(client, layout)
+    async def _from_start_to_end(self, client: _Client, layout: Layout, runtime: Path) -> None:
+        await self._start(client, layout, runtime)
         await self._cells(client)
         self.seconds = time.monotonic() - self.begun
         await self._finish(client)
@@ -380,7 +385,7 @@ class _Execution:
                 task.cancel()
                 await asyncio.wait({task}, timeout=self.request.grace_seconds)
 
-    async def _start(self, client: _Client, layout: Layout) -> None:
+    async def _start(self, client: _Client, layout: Layout, runtime: Path) -> None:
         """Start the kernel, then wait until it answers."""
         request = self.request
         try:
@@ -390,7 +395,7 @@ class _Execution:
                 memory_bytes=request.settings.memory,
                 processes=request.processes,
                 disk_bytes=request.disk_bytes,
-                folders=layout.written,
+                folders=(*layout.written, runtime),
             )
             self.watchdog = Watchdog(process, budget, lambda: end_tree(process, self.isolation, self.mark))
             self.watchdog.start()
@@ -429,7 +434,14 @@ class _Execution:
             Whether the kernel is still there.
         """
         task = asyncio.ensure_future(client.async_execute_cell(cell, index, execution_count=len(self.cell_map)))
-        done, _ = await asyncio.wait({task}, timeout=max(0.0, self.deadline - time.time()))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=max(0.0, self.deadline - time.time()))
+        except asyncio.CancelledError:
+            # nbclient calls this a dead kernel, which is not what anyone needs to hear now.
+            task.cancel()
+            with suppress(DeadKernelError, asyncio.CancelledError):
+                await task
+            raise
         if not done:
             done = await self._interrupt(client, task)
             self._out_of_time(index)
@@ -442,9 +454,10 @@ class _Execution:
             await task
         except (DeadKernelError, asyncio.CancelledError):
             return False
-        except (AttributeError, KeyError, TypeError, ValueError, zmq.ZMQError) as error:
+        except Exception as error:  # noqa: BLE001 — a stranger's message can be wrong in any way
             # What the kernel sent could not be read: the student's process speaks for itself on these channels.
-            self.problems.append(f"the kernel sent a message that cannot be read ({type(error).__name__})")
+            self.unread = f"the kernel sent a message that cannot be read ({type(error).__name__})"
+            self.problems.append(self.unread)
             await client.km.provisioner.kill()
             return False
         return True
@@ -477,6 +490,8 @@ class _Execution:
             raise SandboxError(message, where=spoken_cell(index))
         if over:
             self.status, self.reason = "memory", f"{spoken_cell(index)} was ended: {over}"
+        elif self.unread:
+            self.status, self.reason = "died", f"{self.unread} in {spoken_cell(index)}"
         elif self.status != "timeout":
             self.status = "died"
             self.reason = f"the kernel ended by itself in {spoken_cell(index)}{_cause(client)}"
@@ -509,12 +524,13 @@ class _Execution:
                     self._ended_while_closing()
                     return
                 continue
-            except (AttributeError, KeyError, TypeError, ValueError):
+            except Exception:  # noqa: BLE001, S112 — a stranger's message can be wrong in any way
                 continue
-            if reply["parent_header"].get("msg_id") == sent:
-                if reply["content"].get("status") != "ok":
-                    said = f"{reply['content'].get('ename')}: {reply['content'].get('evalue')}"
-                    self.problems.append(f"the recorder could not close the record ({said[:200]})")
+            answer = _answer(reply, sent)
+            if answer is not None:
+                if answer.get("status") != "ok":
+                    said = f"{answer.get('ename')}: {answer.get('evalue')}"
+                    self.problems.append(f"the recorder could not close the record ({clean_text(said[:200])})")
                 return
         self.problems.append(f"the recorder did not close the record within {self.request.finish_seconds:.0f} seconds")
 
@@ -613,6 +629,14 @@ def _cause(client: _Client) -> str:
     if code == 128 + signal.SIGABRT:
         return " (it aborted in native code)"
     return f" (exit code {code})"
+
+
+def _answer(reply: Any, sent: str) -> dict[str, Any] | None:
+    """Return what a reply says where it is one to our request; None for whatever else a kernel sends."""
+    with suppress(AttributeError, KeyError, TypeError):
+        if reply["parent_header"].get("msg_id") == sent and isinstance(reply["content"], dict):
+            return dict(reply["content"])
+    return None
 
 
 def _fresh(notebook: NotebookNode) -> NotebookNode:

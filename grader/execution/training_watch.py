@@ -65,5 +65,5 @@ class TrainingWatch:
                 self._now = (done + 1 if asked is None else min(done + 1, asked), asked)
             elif kind == "fit_end":
                 self._now = None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return

@@ -10,6 +10,7 @@ initialised a GPU is not safe, so a program for the GPU is refused here, and the
 """
 
 import array
+import base64
 import json
 import os
 import select
@@ -22,7 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
@@ -292,15 +293,18 @@ class _Parent:
 
     def _hold(self, program: Program, end: BinaryIO, log: BinaryIO) -> HeldProcess:
         """Make a sandbox in which nothing runs but what waits for the program's exit code."""
-        command = program.isolation.wrap(
+        nested = self._isolation.user == "namespace"
+        isolation = program.isolation
+        if nested and isinstance(isolation, Bubblewrap):
+            isolation = replace(isolation, started_by=_entering(self._user))
+        command = isolation.wrap(
             ["/bin/sh", "-c", _HOLD], binds=program.binds, env=program.env, cwd=program.cwd, limits=program.limits
         )
-        nested = self._isolation.user == "namespace"
         made, making = _pipe()
         with made:
             with making:
                 held = HeldProcess(
-                    [*(_entering(self._user) if nested else []), *command],
+                    command,
                     stdin=end,
                     stdout=making,
                     stderr=log,
@@ -360,8 +364,10 @@ def _own_environment(program: Program) -> dict[str, str]:
 
 def _request(program: Program) -> bytes:
     isolation, limits = program.isolation, program.limits
+    walls = isolation if isinstance(isolation, Bubblewrap) else None
+    syscall_filter = walls.syscall_filter if walls else None
     bounds = {"core": 0, "fsize": limits.file_bytes, "nofile": limits.open_files}
-    if isinstance(isolation, Bubblewrap) and isolation.counts_alone:
+    if walls and walls.counts_alone:
         bounds["nproc"] = limits.processes
     request = {
         "module": program.module,
@@ -369,14 +375,15 @@ def _request(program: Program) -> bytes:
         "env": dict(program.env),
         "cwd": str(program.cwd),
         "limits": bounds,
-        "user": isolation.fork_user if isinstance(isolation, Bubblewrap) else None,
+        "user": walls.fork_user if walls else None,
+        "filter": base64.b64encode(syscall_filter).decode() if syscall_filter else None,
     }
     return json.dumps(request).encode()
 
 
-def _entering(user: int) -> list[str]:
+def _entering(user: int) -> tuple[str, ...]:
     """Make the sandbox below the warm process's user namespace, whose owner may then enter it."""
-    return ["nsenter", f"--user=/proc/self/fd/{user}", "--preserve-credentials", "--"]
+    return ("nsenter", f"--user=/proc/self/fd/{user}", "--preserve-credentials", "--")
 
 
 def _innermost(pid: int, depth: int) -> int:

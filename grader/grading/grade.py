@@ -30,7 +30,7 @@ from grader.schema.grade import (
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "grade_json", "rejected", "ungraded"]
+__all__ = ["grade", "grade_json", "rejected", "ungraded", "visible"]
 
 _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
@@ -133,6 +133,23 @@ def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: 
         pending=0.0,
         criteria=lines,
     )
+
+
+def visible(graded: Grade) -> Grade:
+    """Leave out the criteria that students do not see, and their points from the sums.
+
+    Args:
+        graded: A grade with all criteria.
+    """
+    shown = tuple(c for c in graded.criteria if not c.hidden)
+    if len(shown) == len(graded.criteria):
+        return graded
+    sums = {
+        "score": None if graded.score is None else _total(c.points for c in shown),
+        "max_score": _total(c.max_points for c in shown if not c.bonus),
+        "pending": _total(c.max_points for c in shown if c.status == "pending"),
+    }
+    return graded.model_copy(update={"criteria": shown, **sums})
 
 
 def grade_json(graded: Grade) -> bytes:

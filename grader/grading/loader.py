@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem, read_yaml
@@ -135,6 +136,9 @@ def _telling(read: LocatedYaml, base: Place, error: ValidationError) -> Iterator
     places = [_real_place(read, base, detail["loc"]) for detail in details]
     for place, detail in zip(places, details, strict=True):
         others = [d for p, d in zip(places, details, strict=True) if d is not detail and p[: len(place)] == place]
+        # A wrong item is left out of its list, which is then called too short.
+        if detail["type"] == "too_short" and others:
+            continue
         if not (detail["type"].endswith("_type") and any(not d["type"].endswith("_type") for d in others)):
             yield detail
 
@@ -248,9 +252,10 @@ def _check_problems(read: LocatedYaml, checks: Mapping[str, CheckSpec]) -> Itera
         if not isinstance(name, str):
             continue  # the schema has said so
         given = test.get("with")
+        spec = checks.get(name)
         if isinstance(given, Mapping):
             yield from _role_problems(read, (*place, "with"), given, known_roles)
-        spec = checks.get(name)
+            yield from _name_problems(read, (*place, "with"), given, spec)
         if spec is None:
             hint = _nearest(name, list(checks))
             yield Problem(read.value((*place, "check")), f"unknown check {name!r}{hint}")
@@ -299,3 +304,38 @@ def _role_problems(read: LocatedYaml, place: Place, given: Mapping[str, Any], ro
     if isinstance(role, str) and role not in roles:
         hint = _nearest(role, roles) if roles else "; this rubric has no `roles`"
         yield Problem(read.value((*place, "model")), f"unknown role {role!r}{hint}")
+
+
+def _name_problems(
+    read: LocatedYaml, place: Place, given: Mapping[str, Any], spec: CheckSpec | None
+) -> Iterator[Problem]:
+    """Further parameters that name a role or a task of the rubric, as their annotation says."""
+    for key, info in (spec.parameters.model_fields if spec is not None else {}).items():
+        extra = _extra(info)
+        kind = extra.get("names")
+        value = given.get(key)
+        if key == "model" or kind not in {"roles", "tasks"} or not isinstance(value, str):
+            continue
+        named = read.data.get(kind)
+        known = list(named) if isinstance(named, Mapping) else []
+        if value not in known:
+            word = str(kind).removesuffix("s")
+            hint = _nearest(value, known) if known else f"; this rubric has no `{kind}`"
+            yield Problem(read.value((*place, key)), f"unknown {word} {value!r}{hint}")
+
+
+def _extra(info: FieldInfo) -> Mapping[str, Any]:
+    """What a field's annotation adds to its JSON Schema, also inside `X | None`."""
+    found = [info.json_schema_extra]
+    for member in _annotated(info.annotation):
+        found += [part.json_schema_extra for part in member.__metadata__ if isinstance(part, FieldInfo)]
+    return next((extra for extra in found if isinstance(extra, Mapping)), {})
+
+
+def _annotated(kind: Any) -> Iterator[Any]:
+    if typing.get_origin(kind) is typing.Annotated:
+        yield kind
+        yield from _annotated(typing.get_args(kind)[0])
+    elif typing.get_origin(kind) in {typing.Union, types.UnionType}:
+        for member in typing.get_args(kind):
+            yield from _annotated(member)

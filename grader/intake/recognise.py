@@ -58,10 +58,24 @@ _OLD_MODULES = {
     "keras.wrappers": 2,
     "keras.preprocessing.image": 2,
     "keras.engine": 2,
+    "keras.objectives": 2,
+    "keras.initializations": 2,
+    "keras.backend.tensorflow_backend": 2,
     "keras.optimizers.legacy": 2,
 }
 _NEW_MODULES = {"keras.ops": 3, "keras.random": 3, "keras.saving": 2, "keras.distribution": 3, "keras.quantizers": 3}
-_OLD_KEYWORDS = {"nb_epoch", "samples_per_epoch", "border_mode", "nb_filter", "nb_val_samples", "subsample"}
+_OLD_KEYWORDS = {
+    "W_regularizer",
+    "b_regularizer",
+    "border_mode",
+    "dim_ordering",
+    "nb_epoch",
+    "nb_filter",
+    "nb_val_samples",
+    "samples_per_epoch",
+    "subsample",
+}
+_LOWER_CASE = {"keras.optimizers", "optimizers"}
 _OLD_ATTRIBUTES = {
     "tf.Session": 2,
     "tf.placeholder": 2,
@@ -189,8 +203,8 @@ _Raw = tuple[Dialect, int, str]
 
 
 def _names_acc_metric(source: str) -> bool:
-    """With `metrics=['acc']` the history's key really is `acc`, in every Keras."""
-    return re.search(r"metrics\s*=\s*\[\s*['\"]acc['\"]", source) is not None
+    """With `metrics=['acc']`, or in a dictionary of one's own, the key really is `acc` in every Keras."""
+    return re.search(r"metrics\s*=\s*\[\s*['\"]acc['\"]|[{,]\s*['\"](?:val_)?acc['\"]\s*:", source) is not None
 
 
 def _tree_signs(tree: ast.Module, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
@@ -251,6 +265,10 @@ def _call_signs(call: ast.Call) -> Iterator[_Raw]:
             yield "keras2", 2, "it uses `optimizers.legacy`"
     if isinstance(call.func, ast.Attribute) and last in _OLD_METHODS:
         yield "keras2", _OLD_METHODS[last], f"it calls `{last}`"
+    if last in _OPTIMIZERS and _shortened(name).removeprefix("tf.").rpartition(".")[0] in _LOWER_CASE:
+        yield "keras2", 2, f"it calls `optimizers.{last}`, whose classes are capitalised now"
+    if last == "compile" and len(call.args) >= 3 and isinstance(call.args[2], ast.List):  # noqa: PLR2004 - the third
+        yield "keras2", 2, "it gives `compile` its metrics as the third argument"
     for old in sorted(keywords & _OLD_KEYWORDS):
         yield "keras2", 2, f"it uses the keyword `{old}=`"
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -20,6 +21,9 @@ _CHARACTER = 6.6
 """Width of an average character in the plot's font."""
 _MOST_NAMED = 12
 """More names than this cannot be told apart; the table has them all."""
+
+_Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +121,18 @@ def front_plot(ranked: Sequence[Place]) -> Markup:
     if not ranked:
         return Markup()
     across, up = _across(ranked), _up(ranked)
-    front = sorted((entry for entry in ranked if entry.front), key=lambda entry: entry.parameters)
+    front = _front_of(ranked)
     # Those on the front are drawn last, so that none of the others covers them.
     marks = [_mark(entry, across, up) for entry in sorted(ranked, key=lambda entry: entry.front)]
     parts = [*_grid(across, up), _steps(front, across, up), *marks, *_labels(ranked, across, up)]
-    said = "; ".join(f"{e.student}: {count(e.parameters)} parameters, {percent(e.accuracy)}" for e in front)
+    said = "; ".join(f"{e.student}: {_figures(e)}" for e in front)
     title = "Accuracy against the number of parameters"
     description = f"On the Pareto front, from few parameters to many: {said}. The table beside it has all submissions."
     return picture("front", title, description, (_WIDTH, _HEIGHT), *parts, class_="plot front-plot")
+
+
+def _front_of(ranked: Sequence[Place]) -> list[Place]:
+    return sorted((entry for entry in ranked if entry.front), key=lambda entry: entry.parameters)
 
 
 def _across(ranked: Sequence[Place]) -> Scale:
@@ -164,19 +172,34 @@ def _sizes(low: float, high: float) -> list[int]:
     return [step * 10**power for power in powers for step in steps if low <= step * 10**power <= high]
 
 
-def _steps(front: Sequence[Place], across: Scale, up: Scale) -> Markup:
+def _corners(front: Sequence[Place], across: Scale, up: Scale) -> list[tuple[float, float]]:
     """The edge of what was reached: each number of parameters with the best accuracy of as few or fewer."""
-    corners = [f"{across(front[0].parameters):.1f},{_HEIGHT - _BOTTOM:.1f}"]
+    corners = [(across(front[0].parameters), _HEIGHT - _BOTTOM)]
     for index, entry in enumerate(front):
         after = across(front[index + 1].parameters) if index + 1 < len(front) else _WIDTH - _RIGHT
-        y = up(entry.accuracy)
-        corners += [f"{across(entry.parameters):.1f},{y:.1f}", f"{after:.1f},{y:.1f}"]
-    return element("polyline", points=" ".join(corners), class_="front-line")
+        corners += [(across(entry.parameters), up(entry.accuracy)), (after, up(entry.accuracy))]
+    return corners
+
+
+def _steps(front: Sequence[Place], across: Scale, up: Scale) -> Markup:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _corners(front, across, up))
+    return element("polyline", points=points, class_="front-line")
+
+
+def _edges(front: Sequence[Place], across: Scale, up: Scale) -> list[_Box]:
+    """The stepped line as boxes that no name may cover."""
+    pairs = pairwise(_corners(front, across, up))
+    return [(min(a[0], b[0]) - 2, min(a[1], b[1]) - 1, max(a[0], b[0]) + 2, max(a[1], b[1]) + 1) for a, b in pairs]
+
+
+def _figures(entry: Place) -> str:
+    noun = "parameter" if entry.parameters == 1 else "parameters"
+    return f"{count(entry.parameters)} {noun}, {percent(entry.accuracy)}"
 
 
 def _mark(entry: Place, across: Scale, up: Scale) -> Markup:
     x, y = across(entry.parameters), up(entry.accuracy)
-    said = f"{entry.student}: {count(entry.parameters)} parameters, {percent(entry.accuracy)}"
+    said = f"{entry.student}: {_figures(entry)}"
     title = element("title", f"{said}{', on the front' if entry.front else ''}")
     if entry.front:
         return element("circle", title, cx=x, cy=y, r=6.0, class_="front-mark on")
@@ -184,13 +207,16 @@ def _mark(entry: Place, across: Scale, up: Scale) -> Markup:
 
 
 def _labels(ranked: Sequence[Place], across: Scale, up: Scale) -> list[Markup]:
-    """Names beside the marks, those of the front first; one that would cover another or a mark is left out."""
+    """Names beside the marks, those of the front first; one that would cover something is left out."""
     taken = [_around(across(e.parameters), up(e.accuracy)) for e in ranked]
+    taken += _edges(_front_of(ranked), across, up)
     parts: list[Markup] = []
     for entry in sorted(ranked, key=lambda entry: (not entry.front, entry.rank))[:_MOST_NAMED]:
         name = _short(entry.student)
         x, y, width = across(entry.parameters), up(entry.accuracy), len(name) * _CHARACTER
-        for left, base, anchor in ((x + 10, y + 4, "start"), (x - 10 - width, y + 4, "end"), (x + 6, y - 9, "start")):
+        right, left_of = (x + 10, y + 4, "start"), (x - 10 - width, y + 4, "end")
+        above, under = ((x - 4, y - 10, "start"), (x + 4 - width, y - 10, "end")), (x - 4, y + 20, "start")
+        for left, base, anchor in (*above, left_of, under) if entry.front else (right, left_of, *above, under):
             box = (left, base - 11, left + width, base + 3)
             if _free(box, taken):
                 taken.append(box)
@@ -198,9 +224,6 @@ def _labels(ranked: Sequence[Place], across: Scale, up: Scale) -> list[Markup]:
                 parts.append(element("text", name, x=at, y=base, text_anchor=anchor, class_="front-name"))
                 break
     return parts
-
-
-_Box = tuple[float, float, float, float]
 
 
 def _around(x: float, y: float) -> _Box:

@@ -276,6 +276,10 @@ class FitFact(Document):
     callbacks: tuple[CallbackFact, ...] = ()
     compiled: int | None = None
     """Event of the `compile` in force."""
+    optimizer: OptimizerFact | None = None
+    """The optimizer of a loop of the student's own; that of `fit` stands in its compile."""
+    loss: LossFact | None = None
+    """The Keras loss object that a loop of the student's own called before its step; None where none was seen."""
     trainable: Mapping[str, bool] = Field(default_factory=dict)
     digests_before: Mapping[str, str] = Field(default_factory=dict)
     """Layer name → digest of its weights."""
@@ -326,6 +330,9 @@ class CallFact(Document):
     """Whether two calls on the same input with the same weights gave different outputs; None where not seen."""
     repeats: int | None = None
     """Most calls on one and the same input with the same weights; None where not seen."""
+    traced: bool = False
+    """Whether the calls stand in a graph (`tf.function`) outside any gradient: how many and on what is not seen, and
+    `count` is 0."""
 
 
 class TrainableFact(Document):

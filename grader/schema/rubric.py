@@ -113,6 +113,8 @@ class Role(Document):
     """Layer classes the model contains."""
     lacks_layer: str | tuple[str, ...] | None = None
     """Layer classes the model does not contain."""
+    activation: str | None = None
+    """An activation that some layer before the last one applies, such as `selu`."""
     inputs: tuple[int | None, ...] | None = None
     """Shape of one input, without the batch axis."""
     outputs: int | None = Field(default=None, ge=1)
@@ -154,17 +156,21 @@ class Criterion(Document):
     """One line of the rubric."""
 
     id: Slug
+    """Name of the criterion in results, unique in the rubric."""
     title: str = ""
     """What is asked, as the student reads it; the id when it is left out."""
     points: float = Field(ge=0, le=10_000)
     """Points for full marks; 0 makes it advice only."""
     check: str | None = None
+    """The check that judges it."""
     with_: Mapping[str, Json] = Field(default_factory=dict, alias="with")
+    """The check's parameters."""
     any_of: tuple[Test, ...] = ()
     """The best of these findings counts."""
     all_of: tuple[Test, ...] = ()
     """The worst of these findings counts."""
     manual: ManualTask | None = None
+    """Left to a person; its points are pending."""
     advice: str = ""
     """What to tell a student who missed it."""
     hidden: bool = False
@@ -212,8 +218,11 @@ class Rubric(Document):
     """What is graded, how it is executed, and what each criterion is worth."""
 
     version: Literal[1]
+    """Version of the rubric format."""
     id: Slug
+    """Name of the assignment in commands and results: small letters, digits, `-` and `_`."""
     title: str
+    """What people read."""
     dataset: Slug
     """The data set accuracy is verified on."""
     datasets: tuple[Slug, ...] = ()
@@ -221,12 +230,15 @@ class Rubric(Document):
     reference: str | None = None
     """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
     run: RunSettings = RunSettings()
+    """How submissions are executed."""
     tasks: Mapping[Slug, TaskSettings] = Field(default_factory=dict)
     """Parts of the data with labels of their own, on whose test images networks are also judged."""
     roles: Mapping[Slug, Role] = Field(default_factory=dict)
+    """Names for the networks that criteria are about, each with what tells its network from the others."""
     ranking: Ranking | None = None
     """Asks for a ranking on the class page."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+    """What is graded, in the order of the report."""
 
     @model_validator(mode="after")
     def _ranking_names_a_criterion(self) -> Self:

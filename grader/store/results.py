@@ -223,6 +223,17 @@ class ResultsFolder:
                 shutil.rmtree(left_over, ignore_errors=True)
             return Path(tempfile.mkdtemp(dir=own, prefix=".evidence-"))
 
+    def forget_evidence(self, submission: str) -> None:
+        """Remove a submission's evidence and executed notebook, where there are any.
+
+        Raises:
+            StorageError: They cannot be removed.
+        """
+        with _writing(self.folder(submission)):
+            self.executed_path(submission).unlink(missing_ok=True)
+            if self.evidence_folder(submission).exists():
+                shutil.rmtree(self.evidence_folder(submission))
+
     def adopt_evidence(self, submission: str, filled: Path) -> Path:
         """Put a filled folder in the place of a submission's evidence; the old evidence is gone.
 

@@ -64,9 +64,10 @@ def test_a_recorded_accuracy_counts_and_says_so() -> None:
     assert "a custom layer could not be loaded" in finding.message
 
 
-def test_a_recorded_accuracy_does_not_count_where_only_verified_ones_do() -> None:
+def test_a_recorded_accuracy_waits_for_a_person_where_only_verified_ones_count() -> None:
     params = AccuracyParams(at_least=0.99, require_verified=True)
-    assert judge(9_950, params, assurance=Assurance.RECORDED).status == "failed"
+    assert judge(9_950, params, assurance=Assurance.RECORDED).status == "pending"
+    assert judge(9_850, params, assurance=Assurance.RECORDED).status == "failed"
     assert judge(9_950, params).status == "passed"
 
 

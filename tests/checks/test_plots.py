@@ -96,3 +96,45 @@ def test_a_diverged_loss_can_be_drawn() -> None:
     losses = (0.5, float("nan"), float("nan"))
     fit = a_fit(history={"loss": losses})
     assert judge(a_figure(losses), fits=(fit,), metric="loss").status == "passed"
+
+
+def test_a_smoothed_curve_is_the_recorded_one() -> None:
+    history = {"loss": (0.92, 0.41, 0.33, 0.36, 0.22)}
+    drawn = [history["loss"][0]]
+    for value in history["loss"][1:]:
+        drawn.append(0.8 * drawn[-1] + 0.2 * value)
+    finding = judge(a_figure(tuple(drawn), ylabel="loss"), fits=(a_fit(history=history),), metric="loss")
+    assert finding.status == "passed"
+    assert "recorded, smoothed" in finding.message
+
+
+def judge_loop(*figures: FigureFact, **params: Any) -> Finding:
+    """With a training loop of the student's own, of which no numbers are known."""
+    return judge(*figures, fits=(a_fit(kind="custom_loop", history={}),), metric="loss", **params)
+
+
+def test_a_curve_of_a_loop_of_ones_own_counts_by_its_name() -> None:
+    finding = judge_loop(a_figure((0.9, 0.5, 0.4), ylabel="Training Loss"))
+    assert (finding.status, finding.assurance) == ("passed", "stated")
+    assert "called loss is drawn in cell 6" in finding.message
+
+
+def test_without_labels_it_earns_a_part_there_too() -> None:
+    finding = judge_loop(a_figure((0.9, 0.5, 0.4), xlabel="", ylabel="", title="Loss"))
+    assert (finding.status, finding.fraction) == ("partial", 0.5)
+    assert finding.message.endswith("The x and y axes have no label.")
+
+
+def test_a_nameless_curve_of_a_loop_of_ones_own_waits_for_a_person() -> None:
+    finding = judge_loop(a_figure((0.9, 0.5, 0.4), ylabel="Verlauf"))
+    assert finding.status == "pending"
+    assert "none of the curves in cell 6 is called loss" in finding.message
+
+
+def test_a_loop_of_ones_own_without_a_curve_fails() -> None:
+    assert judge_loop().status == "failed"
+    assert judge_loop(a_figure((0.9,), ylabel="loss")).status == "failed"
+
+
+def test_a_curve_called_by_another_metrics_name_is_not_it() -> None:
+    assert judge_loop(a_figure((0.9, 0.95), ylabel="accuracy")).status == "pending"

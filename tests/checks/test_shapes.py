@@ -8,7 +8,18 @@ from grader.checks.output_shape import OutputShapeParams, output_shape
 from grader.checks.parameters import ParametersParams, parameters
 from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
-from tests.factories import a_case, a_cell, a_fit, a_model, a_run, an_error, an_evidence, dense
+from tests.factories import (
+    a_case,
+    a_cell,
+    a_fit,
+    a_model,
+    a_run,
+    an_error,
+    an_evidence,
+    dense,
+    good_cnn,
+    layer,
+)
 
 MNIST = InputShapeParams(shape=(28, 28, 1))
 
@@ -34,10 +45,24 @@ def test_null_stands_for_any_size() -> None:
 
 
 def test_a_missing_channel_axis_is_not_the_shape() -> None:
-    model = a_model(input_shape=(28, 28))
+    model = a_model(layer("Flatten"), dense(10, "softmax", inputs=784), input_shape=(28, 28))
     finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
     assert finding.status == "failed"
     assert "reshape" in finding.advice
+
+
+@pytest.mark.parametrize(("given", "inner"), [((28, 28), "Reshape"), ((1, 28, 28), "Permute")])
+def test_a_network_may_bring_the_picture_into_shape_itself(given: tuple[int, ...], inner: str) -> None:
+    model = a_model(layer(inner), layer("Rescaling"), *good_cnn(), input_shape=given)
+    finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
+    assert finding.status == "passed"
+    assert "makes 28 × 28 × 1 of them itself" in finding.message
+
+
+@pytest.mark.parametrize("given", [(784,), (32, 32, 1), (28, 28, 3)])
+def test_a_flattened_or_another_picture_is_not_the_shape_asked_for(given: tuple[int, ...]) -> None:
+    model = a_model(layer("Reshape"), *good_cnn(), input_shape=given)
+    assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"
 
 
 def test_an_unbuilt_network_has_no_shape() -> None:

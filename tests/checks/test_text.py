@@ -76,3 +76,46 @@ def test_parameters_that_could_not_fail_are_refused(params: dict[str, Any]) -> N
 @given(st.text(max_size=300))
 def test_what_was_handed_out_never_counts(given_text: str) -> None:
     assert count_own_words(given_text, (given_text,)) == 0
+
+
+GERMAN = (
+    "Mein Netz besteht aus zwei Faltungsschichten, danach wird die Ausgabe flach gemacht, und eine vollverbundene "
+    "Schicht liefert zehn Wahrscheinlichkeiten. Die kleinen Filter reichen, weil Striche kurz sind."
+)
+CHINESE = "本网络由两个卷积层、展平层、随机失活层和全连接层组成。卷积层用来提取局部特征。"
+
+
+@pytest.mark.parametrize("source", [GERMAN, CHINESE])
+def test_a_long_text_in_another_language_than_the_keywords_waits_for_a_person(source: str) -> None:
+    finding = judge(prose(source), min_words=20, any=["pooling", "kernel"], near=["curve"], language="en")
+    assert finding.status == "pending"
+    assert "do not seem to be English" in finding.message
+    assert [p.cell for p in finding.evidence] == [1]
+
+
+@pytest.mark.parametrize("source", [GERMAN, CHINESE])
+def test_without_the_keywords_language_nothing_is_left_to_a_person(source: str) -> None:
+    assert judge(prose(source), min_words=20, any=["pooling", "kernel"]).status == "failed"
+
+
+def test_a_short_text_in_another_language_fails_as_any_other() -> None:
+    assert judge(prose("Mein Netz."), min_words=20, any=["pooling"], language="en").status == "failed"
+
+
+def test_an_english_text_without_the_keywords_fails() -> None:
+    finding = judge(prose(EXPLANATION), min_words=5, any=["kernel"], language="en")
+    assert (finding.status, finding.advice) == ("failed", "")
+
+
+def test_a_text_in_another_language_with_the_keywords_passes() -> None:
+    assert judge(prose(GERMAN), min_words=20, any=["filter"], language="en").status == "passed"
+
+
+def test_chinese_characters_count_as_words() -> None:
+    assert count_own_words("卷积层 and 池化") == 6
+
+
+def test_whoever_explains_in_comments_is_told_where_it_belongs() -> None:
+    finding = judge(a_cell(0, f"# {EXPLANATION}\nx = 1\n# {EXPLANATION}"), min_words=10)
+    assert finding.status == "failed"
+    assert "Comments in code do not count" in finding.advice

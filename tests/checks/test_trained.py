@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.trained import TrainedParams, trained
-from grader.schema.evidence import EvaluateFact, FitFact
+from grader.schema.evidence import CallFact, EvaluateFact, FitFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
 from tests.factories import a_case, a_fit, a_model, an_array, an_evidence, rows
 
@@ -135,3 +135,22 @@ def test_a_loop_is_watched_when_the_network_is_tried_on_other_data() -> None:
     assert judge(loop, validation="any").status == "failed"
     evidence = an_evidence(fits=(loop,), evaluations=(EvaluateFact(event=9, cell=5, model="m1"),))
     assert trained(a_case(evidence), TrainedParams(validation="any")).status == "passed"
+
+
+def test_a_network_from_a_file_is_not_said_to_have_been_built() -> None:
+    loaded = SaveFact(event=2, cell=1, action="load", model="m1", path="/home/me/digits.keras")
+    evidence = an_evidence(fits=(), saves=(loaded,))
+    case = a_case(evidence, cnn=RoleMatch(role="cnn", model="m1"))
+    finding = trained(case, TrainedParams(model="cnn"))
+    assert finding.status == "failed"
+    assert "was loaded from `digits.keras` but never trained" in finding.message
+
+
+def test_a_trial_in_a_graph_is_a_look_at_other_data() -> None:
+    loop = a_fit(kind="custom_loop", validation="none", history={})
+    traced = CallFact(event=5, cell=4, model="m1", training=None, count=0, traced=True)
+    params = TrainedParams.model_validate({"validation": "any"})
+    assert trained(a_case(an_evidence(fits=(loop,))), params).status == "failed"
+    finding = trained(a_case(an_evidence(fits=(loop,), calls=(traced,))), params)
+    assert finding.status == "passed"
+    assert "tried outside its steps" in finding.message

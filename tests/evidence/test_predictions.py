@@ -334,3 +334,12 @@ def test_predictions_made_again_replace_the_old_accuracy(run: Run, indexes: Inde
     first = apply_predictions(evidence, [PredictionResult(plan, one_hot((truth + 1) % 10))], indexes)
     second = apply_predictions(first, [PredictionResult(plan, one_hot(truth))], indexes)
     assert [fact.value for fact in second.accuracies] == [1.0]
+
+
+def test_an_output_shape_that_was_not_recorded_is_that_of_the_rows(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array(), output_shape=None)
+    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)))
+    (model,) = apply_predictions(evidence, [result], indexes).models
+    assert model.output_shape == (10,)

@@ -1,6 +1,5 @@
 """Rows of real MNIST are recognised, and nothing else is."""
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -193,19 +192,6 @@ def test_every_copy_of_an_image_can_be_used_once() -> None:
     assert found.rows is not None
     assert sorted(found.rows.tolist()) == [1, 4]
     assert found.fact.duplicates == 0
-
-
-def test_sixty_thousand_rows_take_less_than_fifty_milliseconds(mnist: SimpleNamespace, indexes: Index) -> None:
-    order = np.random.default_rng(0).permutation(60_000)
-    prints = indexes["mnist"].fingerprints[:60_000][order]
-    index = np.arange(128, dtype=np.int64)
-    sample = mnist.x_train[order[:128]].astype(np.float32)
-    seconds = []
-    for _ in range(5):  # the fastest of five: other work on the machine is not this function's
-        begin = time.perf_counter()
-        recognise_rows(prints, None, sample, index, indexes)
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 0.05
 
 
 def test_an_index_gives_raw_rows_of_both_splits(mnist: SimpleNamespace, mnist_index: DatasetIndex) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from grader.schema.evidence import CompileFact, FitFact
 from grader.schema.weights import (
     changed_since_compile,
     frozen_but_changed,
@@ -9,7 +10,6 @@ from grader.schema.weights import (
     tuned_layers,
     unfrozen_but_unchanged,
 )
-from grader.schema.evidence import CompileFact, FitFact
 
 
 def training(**more: Any) -> FitFact:

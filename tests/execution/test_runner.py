@@ -109,7 +109,7 @@ while True: pass
     assert outcome.run.status == "timeout"
     assert "before" in text_of(outcome.notebook.cells[0])
     assert outcome.run.errors[0].name == "KernelEnded"
-    assert time.monotonic() - begun < 12
+    assert time.monotonic() - begun < 60
     assert marks
 
 
@@ -230,24 +230,26 @@ def test_a_python_that_is_none_is_the_graders_failure(bubblewrap: Isolation, tmp
 
 def test_the_session_says_what_the_recorder_must_know(bubblewrap: Isolation, run_cells: Cells, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    data.mkdir()
-    (data / "public.txt").write_text("pixels")
+    for name in ("mnist", "another"):
+        (data / name).mkdir(parents=True)
+        (data / name / "public.txt").write_text("pixels")
     code = """
 import json, os
 session = json.load(open(os.environ["GRADER_SESSION"]))
-print(json.dumps([session, os.environ["PYTHONHASHSEED"], open(session["data"] + "/public.txt").read()]))
+seen = [os.listdir(session["data"]), open(session["data"] + "/mnist/public.txt").read()]
+print(json.dumps([session, os.environ["PYTHONHASHSEED"], seen]))
 with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
 """
     begun = time.time()
     outcome = run_cells(
         bubblewrap, code, data=data, datasets=("mnist",), graded_dataset="mnist", dialect="keras2", seed=7, time=50
     )
-    session, hash_seed, public = json.loads(text_of(outcome.notebook.cells[0]))
+    session, hash_seed, seen = json.loads(text_of(outcome.notebook.cells[0]))
     assert session["deadline"] - begun == pytest.approx(50, abs=3)
     assert session["reserve"] == 5
     assert (session["dialect"], session["seed"], session["datasets"]) == ("keras2", 7, ["mnist"])
     assert (session["out"], session["data"]) == ("/record", "/data")
-    assert (hash_seed, public) == ("7", "pixels")
+    assert (hash_seed, seen) == ("7", [["mnist"], "pixels"])
     assert (outcome.out / "events.jsonl").read_text() == "{}"
     assert outcome.run.dialect == "keras2"
 
@@ -260,7 +262,8 @@ def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -
         notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code="no_such_magic()"
     )
     outcome = execute(request, heard.append)
-    assert [(step.kind, step.cell, step.done) for step in heard] == [
+    told = dict.fromkeys((step.kind, step.cell, step.done) for step in heard)
+    assert [step for step in told if step[0] not in {"starting", "running"}] == [
         ("started", None, 0),
         ("cell", 1, 0),
         ("finishing", None, 1),
@@ -270,6 +273,30 @@ def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -
         "the recorder could not close the record (NameError: name 'no_such_magic' is not defined)",
     )
     assert notebook.cells[1].outputs[0]["text"] == "stale"
+
+
+def test_what_the_listener_raises_ends_the_execution_and_leaves_nothing(
+    bubblewrap: Isolation, tmp_path: Path, marks: list[str]
+) -> None:
+    def listen(step: Progress) -> None:
+        if step.kind == "running":
+            raise InterruptedError(step.cell)
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\nwhile True: time.sleep(1)")])
+    request = ExecutionRequest(
+        notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code=None, grace_seconds=1
+    )
+    begun = time.monotonic()
+    with pytest.raises(InterruptedError, match="0"):
+        execute(request, listen)
+    assert time.monotonic() - begun < 60
+    assert marks
+
+
+def test_a_syntax_error_is_told_without_the_made_up_name_of_a_file(bubblewrap: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(bubblewrap, "x = 1\n\ny = = 2")
+    (error,) = outcome.run.errors
+    assert (error.name, error.message) == ("SyntaxError", "invalid syntax (line 3)")
 
 
 def test_a_kernel_that_hangs_at_the_end_is_not_waited_for(

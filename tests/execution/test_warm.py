@@ -424,4 +424,4 @@ def test_the_session_the_mark_and_the_user_id_need_no_warm_process_of_their_own(
 
 def test_a_process_that_kept_its_rights_is_not_taken_for_shut_in() -> None:
     with pytest.raises(inside_warm.NotSafeError, match="rights are left"):
-        inside_warm._verify(None, {})
+        inside_warm._verify(inside_warm.Job("m", (), {}, "/", {}, None, None), {})

@@ -34,7 +34,9 @@ def test_folders_are_added_up_without_following_links(tmp_path: Path) -> None:
     (tmp_path / "sub" / "file").write_bytes(b"x" * 100_000)
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "usr").symlink_to("/usr")
-    size, count = folder_usage([tmp_path, tmp_path / "missing"], 1000)
+    usage = folder_usage([tmp_path, tmp_path / "missing"], 1000)
+    size, count = usage.disk_bytes, usage.files
+    assert not usage.hidden
     assert 100_000 <= size < 200_000
     assert count == 4
 
@@ -42,13 +44,13 @@ def test_folders_are_added_up_without_following_links(tmp_path: Path) -> None:
 def test_counting_files_ends_when_there_are_too_many(tmp_path: Path) -> None:
     for number in range(50):
         (tmp_path / str(number)).touch()
-    assert folder_usage([tmp_path], 10)[1] == 11
+    assert folder_usage([tmp_path], 10).files == 11
 
 
 def test_a_file_with_a_hole_counts_what_it_takes(tmp_path: Path) -> None:
     with (tmp_path / "hole").open("wb") as file:
         file.truncate(1 << 30)
-    assert folder_usage([tmp_path], 10)[0] < 1 << 20
+    assert folder_usage([tmp_path], 10).disk_bytes < 1 << 20
 
 
 def test_shared_memory_of_forked_workers_counts_once() -> None:

@@ -201,3 +201,12 @@ def test_a_good_rubric_with_a_piece_cut_out_is_a_rubric_or_a_rubric_error(data: 
     start = data.draw(st.integers(0, len(GOOD)))
     stop = data.draw(st.integers(start, len(GOOD)))
     attempt((GOOD[:start] + GOOD[stop:]).encode())
+
+
+def test_a_ranking_by_a_criterion_that_is_none_is_refused() -> None:
+    text = (
+        "version: 1\nid: golf\ntitle: Golf\ndataset: mnist\nranking: {criterion: golv}\n"
+        "criteria:\n  - {id: golf, points: 1, check: runs}\n"
+    )
+    with pytest.raises(RubricError, match="names the criterion 'golv', and there is none"):
+        read_rubric(text.encode(), all_checks())

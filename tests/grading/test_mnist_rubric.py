@@ -160,8 +160,8 @@ def test_dropout_in_the_wrong_place_or_dose_is_missed(layers: tuple[Any, ...]) -
     assert missed(graded) == {"dropout"}
 
 
-def test_an_accuracy_that_was_only_recorded_counts_and_says_so() -> None:
+def test_an_accuracy_that_was_only_recorded_waits_for_a_person_and_says_why() -> None:
     graded = judged(an_evidence(cells=(TEXT,), accuracies=(an_accuracy(assurance=Assurance.RECORDED, note="custom"),)))
     line = next(c for c in graded.criteria if c.id == "accuracy")
-    assert (line.status, line.assurance) == ("passed", Assurance.RECORDED)
+    assert (line.status, line.points, line.assurance) == ("pending", 0, Assurance.RECORDED)
     assert "could not verify" in line.message

@@ -46,6 +46,10 @@ def book(*sources: str, **metadata: Any) -> dict[str, Any]:
         "K.set_value(model.optimizer.lr, 0.1)",
         "%matplotlib inline\nmodel.predict_classes(x)",
         "model.fit(x, y, nb_epoch=3)",
+        "Dense(3, W_regularizer=l2(0.1))",
+        "opt = keras.optimizers.adamax(0.1)",
+        "model.compile('nadam', 'categorical_crossentropy', ['accuracy'])",
+        "import keras.backend.tensorflow_backend as KTF",
         "print 'hello'\nmodel.compile(SGD(lr=0.1))",
     ],
 )
@@ -66,6 +70,7 @@ def test_forms_of_keras_2_are_recognised(source: str) -> None:
         "from tensorflow.keras.preprocessing.image import ImageDataGenerator",
         "model.compile(metrics=['acc'])\nplt.plot(history.history['acc'])",
         "scores['acc'] = 1",
+        "hist = {'loss': [], 'acc': []}\nhist['acc'].append(0.9)",
         "%%bash\npython train.py lr=0.1",
         "def broken(:",
     ],

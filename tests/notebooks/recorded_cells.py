@@ -79,6 +79,28 @@ for xb, yb in ds.take(5):
 # %% graph loop again
 for xb, yb in ds.take(6):
     step(xb, yb)
+# %% graph trial
+@tf.function
+def tried(xb):
+    return other(xb, training=False)
+
+
+_ = [tried(xb) for xb, _ in ds.take(2)]
+# %% loop in a function
+
+
+def train_loop(network, optimizer):
+    @tf.function
+    def own_step(xb, yb):
+        with tf.GradientTape() as tape:
+            loss = loss_fn(yb, network(xb, training=True))
+        optimizer.apply_gradients(zip(tape.gradient(loss, network.trainable_variables), network.trainable_variables))
+
+    for _, (xb, yb) in zip(range(9), ds):
+        own_step(xb, yb)
+
+
+train_loop(other, keras.optimizers.SGD(0.01))
 # %% mapped
 other.compile("adam", loss="mse")
 _ = other.fit(ds.map(lambda a, b: (a, tf.one_hot(b, 10))), epochs=1, verbose=0)
@@ -143,6 +165,35 @@ special = keras.Sequential(
 )
 special.compile("adam", "sparse_categorical_crossentropy")
 _ = special.fit(x_train[:320], y_train[:320], verbose=0)
+# %% repeated predictions
+mc_probas = np.mean([special.predict(few, verbose=0) for _ in range(3)], axis=0)
+same = [model.predict(np.array(few), verbose=0) for _ in range(3)]
+# %% sliced loop
+for i in range(0, 320, 32):
+    xb, yb = x_train[i : i + 32], y_train[i : i + 32]
+    with tf.GradientTape() as tape:
+        loss = loss_fn(yb, other(xb, training=True))
+    opt.apply_gradients(zip(tape.gradient(loss, other.trainable_variables), other.trainable_variables))
+# %% one batch again and again
+for _ in range(4):
+    with tf.GradientTape() as tape:
+        loss = loss_fn(y_train[:64], other(x_train[:64], training=True))
+    opt.apply_gradients(zip(tape.gradient(loss, other.trainable_variables), other.trainable_variables))
+# %% one cycle
+class Rising(keras.callbacks.Callback):
+    step = 0
+
+    def on_batch_begin(self, batch, logs=None):
+        self.step += 1
+        keras.backend.set_value(self.model.optimizer.lr, 0.01 * min(self.step, 11 - self.step)) if hasattr(
+            self.model.optimizer, "lr"
+        ) else self.model.optimizer.learning_rate.assign(0.01 * min(self.step, 11 - self.step))
+
+
+shared_optimizer = keras.optimizers.SGD(0.5)
+branched.compile(shared_optimizer, loss_fn)
+_ = branched.fit(x_train[:320], y_train[:320], verbose=0, callbacks=[Rising()])
+other.compile(shared_optimizer, loss_fn)
 
 
 # %% subclass

@@ -3,6 +3,7 @@
 import math
 
 from grader.checks.histories import canonical_metric, finite, metric_of
+from grader.checks.learning_rate import rates_of
 from grader.checks.registry import diagnostic
 from grader.checks.words import decimal, listed, percent, plural
 from grader.schema.base import Json, spoken_cell
@@ -12,6 +13,8 @@ from grader.schema.grade import Case, Diagnostic
 __all__ = ["early_stopping_without_best", "still_rising", "stopped_by_grader", "trainable_without_compile"]
 
 _FEWEST_EPOCHS = 4
+_SPENT = 0.02
+"""A rate that fell to this part of its highest has come to the end of its schedule."""
 _RISE = 0.005
 """Half a percentage point between the last two quarters of a training is more than noise on thousands of images."""
 
@@ -80,7 +83,7 @@ def still_rising(case: Case) -> tuple[Diagnostic, ...]:
             continue
         before = sum(values[-2 * quarter : -quarter]) / quarter
         last = sum(values[-quarter:]) / quarter
-        if last - before < _RISE or values[-1] < max(values):
+        if last - before < _RISE or values[-1] < max(values) or _ended_by_its_rate(fit):
             continue
         notes.append(
             Diagnostic(
@@ -99,6 +102,12 @@ def still_rising(case: Case) -> tuple[Diagnostic, ...]:
             )
         )
     return tuple(notes)
+
+
+def _ended_by_its_rate(fit: FitFact) -> bool:
+    """Whether the rate had fallen so far by design (1cycle, a decay) that further epochs would change little."""
+    rates = rates_of(fit)
+    return bool(rates) and rates[-1] <= _SPENT * max(rates)
 
 
 def _watched_accuracy(fit: FitFact) -> tuple[str, tuple[float, ...]]:

@@ -61,7 +61,7 @@ class BatchSource:
             x: What the model was last called on outside of a graph; None where that was not seen.
             data: What is being iterated.
         """
-        shape = getattr(x, "shape", ())
+        shape: Any = getattr(x, "shape", ())
         if len(shape) and shape[0]:
             self.rows = max(self.rows or 0, int(shape[0]))
         if isinstance(x, np.ndarray) and isinstance(x.base, np.ndarray) and x.size:
@@ -109,7 +109,7 @@ def batch_size_of(dataset: Any) -> int | None:
         size = getattr(stage, "_batch_size", None)
         if size is not None:
             return int(np.asarray(size))
-        inputs = stage._inputs() if hasattr(stage, "_inputs") else ()
+        inputs: Any = stage._inputs() if hasattr(stage, "_inputs") else ()
         if len(inputs) != 1:
             return None
         stage = inputs[0]

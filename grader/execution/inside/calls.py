@@ -42,8 +42,9 @@ class CallWatch:
         self._arrays = arrays
         self._guard = guard
         self._calls: dict[tuple[int, bool | None], _Calls] = {}
+        self._traced: dict[int, Any] = {}
         self.trained_on: dict[int, Any] = {}
-        """id of a model → its last input of this cell that was not for evaluation: the batch that a loop's next step trains on."""
+        """id of a model → its last input of this cell that was not for evaluation: what a loop's next step uses."""
         self._awaited: Any = None
         self._when_called: Callable[[], Any] = bool
 
@@ -61,6 +62,8 @@ class CallWatch:
         __tracebackhide__ = True
         guard = self._guard
         if guard.busy or guard.keras or not args or not _eager(args[0]):
+            if args and guard.student and kwargs.get("training") is not True:
+                guard.quietly(self._trace, model, args[0])
             output = original(model, *args, **kwargs)
             if self._awaited is model:
                 self._awaited = None
@@ -75,6 +78,11 @@ class CallWatch:
         guard.quietly(self._count, model, args[0], kwargs.get("training"), output)
         return output
 
+    def _trace(self, model: Any, x: Any) -> None:
+        """Remember a call that a graph of the student's own (`tf.function`) holds and that no gradient is taken of."""
+        if _in_graph(x) and not _is_taped():
+            self._traced[id(model)] = model
+
     def _count(self, model: Any, x: Any, training: Any, output: Any) -> None:
         flag = training if isinstance(training, bool) else None
         calls = self._calls.setdefault((id(model), flag), _Calls(model, flag, Passes(model)))
@@ -88,7 +96,13 @@ class CallWatch:
     def cell_ended(self) -> None:
         """Write one `calls` event for each model and value of `training`."""
         counted, self._calls = self._calls, {}
+        traced, self._traced = self._traced, {}
         self.trained_on.clear()
+        for model in traced.values():
+            # How often the graph ran, and on what, is not seen.
+            self._recorder.log.write(
+                "calls", model=self._book.announce(model).id, training=None, count=0, x=None, traced=True
+            )
         for calls in counted.values():
             x, _ = self._arrays.describe_pair(calls.x)
             entry = self._book.announce(calls.model)
@@ -113,6 +127,17 @@ def _eager(x: Any) -> bool:
         return False
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is None or bool(tensorflow.executing_eagerly())
+
+
+def _in_graph(x: Any) -> bool:
+    """Whether a call becomes part of a TensorFlow graph, and not of a Keras model."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(x, tensorflow.Tensor) and not tensorflow.executing_eagerly()
+
+
+def _is_taped() -> bool:
+    """Whether a `GradientTape` watches."""
+    return not sys.modules["tensorflow.python.pywrap_tfe"].TFE_Py_TapeSetIsEmpty()
 
 
 def _rows(x: Any) -> int:

@@ -13,7 +13,10 @@ from typing import Any
 
 import wrapt
 
+from .compat_sklearn import module as scikit_learn
+from .compat_tools import fallback_names, public
 from .core import Recorder
+from .forms import FORMS
 from .modules import AliasFinder, Factory, StandInFinder, after_import, prefer
 from .notes import Notes, notes_of
 
@@ -44,6 +47,9 @@ MOVED: Mapping[str, tuple[str, ...]] = {
     "utils.data_utils": ("utils",),
     "utils.generic_utils": ("utils",),
     "utils.layer_utils": ("utils",),
+    "backend.tensorflow_backend": ("backend",),
+    "initializations": ("initializers",),
+    "objectives": ("losses",),
     "engine": ("layers", "models"),
     "engine.topology": ("layers", "models"),
     "engine.training": ("models",),
@@ -86,7 +92,7 @@ KEYWORDS = (
         old="lr",
         new="learning_rate",
         targets=tuple((f"tf_keras.src.optimizers.{name.lower()}", name) for name in _OPTIMIZERS),
-        message="`lr=` was taken as `learning_rate=`, its name since Keras 2.3; later versions ignore or refuse `lr=`.",
+        message=FORMS["optimizer.lr"].message,
     ),
 )
 
@@ -105,6 +111,7 @@ def install(recorder: Recorder) -> None:
     for prefix, target in ALIASES.items():
         prefer(AliasFinder(prefix, target))
     prefer(StandInFinder(_moved_modules(notes)))
+    after_import("tf_keras", _moved_attributes)
     for keyword in KEYWORDS:
         for module, cls in keyword.targets:
             _translate(keyword, module, cls, notes)
@@ -162,9 +169,23 @@ class PrivateImports(ast.NodeTransformer):
 def _moved_modules(notes: Notes) -> dict[str, Factory]:
     table: dict[str, Factory] = {}
     for prefix in (*ALIASES, "tensorflow.keras", "tf_keras"):
+        table[f"{prefix}.wrappers"] = ModuleType
+        table[f"{prefix}.wrappers.scikit_learn"] = scikit_learn(notes)
         for old, new in MOVED.items():
             table[f"{prefix}.{old}"] = _moved_module(old, new, notes)
     return table
+
+
+def _moved_attributes(root: ModuleType) -> None:
+    """`keras.utils.np_utils` was there without an import of its own."""
+    for parent in ("layers", "utils"):
+        moved = {name.rpartition(".")[2]: name for name in MOVED if name.startswith(f"{parent}.")}
+
+        def give(name: str, moved: Mapping[str, str] = moved) -> ModuleType:
+            return import_module(f"tf_keras.{moved[name]}")
+
+        for module in public(root, parent):
+            fallback_names(module, give)
 
 
 def _moved_module(old: str, new: tuple[str, ...], notes: Notes) -> Factory:
@@ -175,6 +196,8 @@ def _moved_module(old: str, new: tuple[str, ...], notes: Notes) -> Factory:
         module = ModuleType(fullname, f"What `{fullname}` held, from {where}.")
         for source in reversed(sources):
             vars(module).update({name: value for name, value in vars(source).items() if not name.startswith("_")})
+            if "__getattr__" in vars(source):
+                vars(module)["__getattr__"] = vars(source)["__getattr__"]
         return module
 
     return make

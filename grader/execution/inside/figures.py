@@ -43,14 +43,21 @@ def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> dict[str, Any]:
     legend = axes.get_legend()
     return {
         "title": _clip(" ".join(filter(None, titles))),
-        "xlabel": _clip(axes.get_xlabel() or figure.get_supxlabel()),
-        "ylabel": _clip(axes.get_ylabel() or figure.get_supylabel()),
+        "xlabel": _clip(_shared_label(axes, "x") or figure.get_supxlabel()),
+        "ylabel": _clip(_shared_label(axes, "y") or figure.get_supylabel()),
         "legend": [_text(text) for text in legend.get_texts()] if legend else shared,
         "lines": [_describe_line(line) for line in list(axes.get_lines())[:MAX_LINES]],
         "images": len(axes.images) + _count(axes.collections, "QuadMesh", lambda _: 1),
         "bars": sum(len(held) for held in axes.containers if type(held).__name__ == "BarContainer"),
         "points": _count(axes.collections, "PathCollection", lambda held: len(held.get_offsets())),
     }
+
+
+def _shared_label(axes: Any, side: str) -> str:
+    """Give an axis its label, or that of another one it is tied to (`twinx`, `sharex`), since the two are one axis."""
+    tied = axes.get_shared_x_axes() if side == "x" else axes.get_shared_y_axes()
+    labels = (getattr(each, f"get_{side}label")() for each in (axes, *tied.get_siblings(axes)))
+    return next((label for label in labels if label), "")
 
 
 def _describe_line(line: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import wrapt
 from .arrays import ArrayBook
 from .calls import CallWatch
 from .core import Recorder
-from .describe import is_model, trainable_mask
+from .describe import digests, is_model, trainable_mask
 from .guard import Guard
 from .keep import Keeper
 from .loops import LoopWatch
@@ -72,6 +72,7 @@ class _Family:
     layer: type
     callback: type
     optimizers: tuple[type, ...]
+    loss: type
     saving: ModuleType
     cloning: ModuleType
 
@@ -156,6 +157,7 @@ class Watch:
         around(model, "load_weights", self._load_weights)
         around(model, "export", self._inside)
         around_property(family.layer, "trainable", self._set_trainable)
+        around(family.loss, "__call__", self.loops.loss)
         for optimizer in family.optimizers:
             if "apply" in optimizer.__dict__:
                 around(optimizer, "apply", self.loops.apply)
@@ -323,7 +325,8 @@ class Watch:
         if self._too_many(entry.id, action):
             return
         where = None if path is None else str(path)
-        event = self.recorder.log.write("save", action=action, model=entry.id, other=other, path=where)
+        keys = {"digests": digests(model)} if changed else {}
+        event = self.recorder.log.write("save", action=action, model=entry.id, other=other, path=where, **keys)
         if changed:
             self.keeper.changed(model, event, None)
 
@@ -370,6 +373,7 @@ def _keras_3(root: str) -> _Family:
         layer=load(f"{root}.src.layers.layer").Layer,
         callback=load(f"{root}.src.callbacks.callback").Callback,
         optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
+        loss=load(f"{root}.src.losses.loss").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
     )
@@ -386,6 +390,7 @@ def _keras_2(root: str) -> _Family:
             load(f"{root}.src.optimizers.optimizer").Optimizer,
             load(f"{root}.src.optimizers.legacy.optimizer_v2").OptimizerV2,
         ),
+        loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
     )

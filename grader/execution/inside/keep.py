@@ -52,6 +52,7 @@ class _Kept:
         after: Number of the last event that changed its weights.
         x: Description of the images it was last trained on.
         dirty: Whether its weights changed since they were kept.
+        shaken: Whether another model's training changed layers of it since they were kept.
         cost: Seconds the last save took; None before the first.
         at: Monotonic time at which it ended, or the model was first trained.
         size: Bytes it takes in the record.
@@ -61,6 +62,7 @@ class _Kept:
     after: int
     x: dict[str, Any] | None
     dirty: bool = True
+    shaken: bool = False
     cost: float | None = None
     at: float = 0.0
     size: int = 0
@@ -97,6 +99,33 @@ class Keeper:
         if known.cost is None or known.cost <= CHEAP_PART * (time.monotonic() - known.at):
             self._keep(known)
 
+    def keep_sharers(self, model: Any) -> None:
+        """A training begins: what other models that hold some of its layers are now has to be kept before.
+
+        Args:
+            model: The model that will be trained.
+        """
+        layers = self._book.entry(model).layers
+        for entry, other in self._book.alive():
+            known = self._kept.get(entry.id)
+            if other is not model and known is not None and known.dirty and entry.layers & layers:
+                self._keep(known)
+
+    def shared_layers_changed(self, model: Any, layers: frozenset[int]) -> None:
+        """A training changed layers: models kept before that hold one of them are no longer what was kept of them.
+
+        They are kept once more at the cell's end, beside what they were, so that both can be judged.
+
+        Args:
+            model: The model that was trained.
+            layers: Identities of the layers whose weights it changed.
+        """
+        for entry, other in self._book.alive():
+            known = self._kept.get(entry.id)
+            if other is not model and known is not None and not known.dirty and entry.layers & layers:
+                known.shaken = True
+                self._book.hold(other)
+
     def is_due(self, model: Any) -> bool:
         """Whether a model that is being trained was last kept long enough ago."""
         known = self._kept.get(self._book.entry(model).id)
@@ -127,7 +156,22 @@ class Keeper:
         for known in self._kept.values():
             if known.dirty:
                 self._keep(known)
+            if known.shaken:
+                self._guard.quietly(self._keep_later, known)
         self._book.release()
+
+    def _keep_later(self, known: _Kept) -> None:
+        """Keep a model as another one's training left it."""
+        known.shaken = False
+        model = known.model()
+        if model is None:
+            return
+        entry = self._book.entry(model)
+        target = self._recorder.session.out / "models" / f"{entry.id}.later.keras"
+        with self._guard.recording(), untouched_randomness(), _silence():
+            self._write(entry.id, known, target, lambda path: save(model, path))
+        path = f"models/{target.name}"
+        self._recorder.log.write("kept", model=entry.id, format="keras", path=path, after=known.after, moment="later")
 
     def _keep(self, known: _Kept) -> None:
         model = known.model()

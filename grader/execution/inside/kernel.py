@@ -13,7 +13,7 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from . import environment, hooks, seeds
+from . import compat, environment, hooks, seeds
 from .core import Recorder, Session
 
 __all__ = ["CellClock", "KernelApp", "install_hooks", "main", "start_recorder"]
@@ -71,10 +71,12 @@ def start_recorder() -> Recorder:
 def install_hooks(recorder: Recorder) -> None:
     """Put in place what has to be there before Keras: the environment first, which decides what an import finds.
 
+    The compatibility layer comes last, so that the hooks see each call in its modern form.
+
     Args:
         recorder: What they share.
     """
-    for module in (environment, hooks):
+    for module in (environment, hooks, compat):
         module.install(recorder)
 
 
@@ -90,6 +92,7 @@ def attach(shell: Any, recorder: Recorder) -> None:
     shell.events.register("post_run_cell", clock.post_run_cell)
     recorder.namespace = shell.user_ns
     environment.install_shell(recorder, shell)
+    compat.install_shell(recorder, shell)
 
     def grader_finish(line: str) -> None:
         del line

@@ -19,7 +19,7 @@ from .describe import digests, trainable_mask
 from .guard import Guard, outside_graphs
 from .keep import Keeper
 from .models import ModelBook
-from .settings import rate_of
+from .settings import describe_loss, describe_optimizer, rate_of
 
 __all__ = ["LoopWatch"]
 
@@ -40,6 +40,8 @@ class _Loop:
         began: Monotonic time of its first step.
         source: Where this training's batches come from.
         pipeline: The `tf.data` pipeline of the training before.
+        loss: The loss object the student's code called before its first step.
+        held: The optimizer while a training runs: one that was made for a function's call dies before the cell ends.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -53,6 +55,8 @@ class _Loop:
     began: float = 0.0
     source: BatchSource = field(default_factory=BatchSource)
     pipeline: Any = None
+    loss: Any = None
+    held: Any = None
 
 
 class LoopWatch:
@@ -66,6 +70,7 @@ class LoopWatch:
         self.data = DataWatch()
         self.inputs: dict[int, Any] = {}
         """id of a model → what the student's code last called it on."""
+        self._loss: Any = None
         self._recorder = recorder
         self._book = book
         self._guard = guard
@@ -110,6 +115,13 @@ class LoopWatch:
         self._after(loop)
         return result
 
+    def loss(self, original: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `Loss.__call__`: the loss called last before a step is the one that step goes down."""
+        __tracebackhide__ = True
+        if self._guard.student:
+            self._loss = loss
+        return original(loss, *args, **kwargs)
+
     def _before(self, optimizer: Any, variables: list[Any]) -> _Loop | None:
         if not variables:
             return None
@@ -128,6 +140,8 @@ class LoopWatch:
         if loop is None or loop.optimizer() is not optimizer or loop.model() is not model:
             loop = _Loop(weakref.ref(optimizer), weakref.ref(model), _iterations(optimizer))
             self._loops[key] = loop
+        if self._loss is not None:
+            loop.loss, self._loss = self._loss, None
         if _in_graph():
             loop.traced = True
             loop.source.add(None, self.data)
@@ -137,12 +151,13 @@ class LoopWatch:
         if loop.fit is None:
             with outside_graphs():
                 loop.digests = digests(model)
-                self._begin(loop, model)
+                self._begin(loop, model, optimizer)
         return loop
 
-    def _begin(self, loop: _Loop, model: Any) -> None:
+    def _begin(self, loop: _Loop, model: Any, optimizer: Any) -> None:
         entry = self._book.announce(model)
         self._book.hold(model)
+        loop.held = optimizer
         loop.fit = self._recorder.next_fit()
         loop.began = time.monotonic()
         loop.event = self._recorder.log.write(
@@ -160,6 +175,8 @@ class LoopWatch:
             val_x=None,
             val_y=None,
             callbacks=[],
+            optimizer=describe_optimizer(optimizer),
+            loss=self._guard.quietly(describe_loss, loop.loss, entry.dialect),
             compiled=entry.compiled,
             trainable=trainable_mask(model),
             digests=loop.digests,
@@ -181,6 +198,7 @@ class LoopWatch:
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
         }
         self.data.cell_ended()
+        self._loss = None
 
     def settle(self, model: Any) -> None:
         """End a model's running training before `fit` begins another."""
@@ -203,12 +221,12 @@ class LoopWatch:
         done = _iterations(optimizer)
         steps = max(done - loop.done, 0) if loop.traced else loop.calls
         if loop.fit is None and steps:
-            self._begin(loop, model)
+            self._begin(loop, model, optimizer)
             loop.began = self._recorder.cell_began
         if loop.fit is not None:
             self._end(loop, model, optimizer, steps)
         loop.done, loop.calls, loop.fit = done, 0, None
-        loop.source = BatchSource()
+        loop.source, loop.held = BatchSource(), None
 
     def _end(self, loop: _Loop, model: Any, optimizer: Any, steps: int) -> None:
         after = digests(model)
@@ -237,7 +255,7 @@ class LoopWatch:
         """What the batches were taken from, its labels where it brings them, and a batch's rows."""
         found = loop.source.find(self._recorder.namespace)
         if found is None and loop.traced and loop.source.rows is None:
-            # The graph was traced in an earlier cell; its pipeline is known if it was iterated again, or is the only one.
+            # The graph was traced in an earlier cell; its pipeline is known if it is iterated again, or the only one.
             iterated = self.data.datasets
             again = [each for each in iterated if each is loop.pipeline]
             found = (again or (iterated if len(iterated) == 1 else [None]))[0]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .core import plain
 from .describe import describe_model, numbers
+from .model_files import foreign_part
 
 __all__ = ["MOST_OUTPUTS", "REQUEST_VERSION", "main", "run_job"]
 
@@ -91,7 +92,14 @@ def _load(job: dict[str, Any]) -> tuple[Predict, dict[str, Any] | None]:
 
 
 def _load_keras(path: Path, dialect: str) -> Any:
-    """Load with Keras's own safe mode, and without what the model was compiled with."""
+    """Load with Keras's own safe mode, and without what the model was compiled with.
+
+    Raises:
+        ValueError: There is something in the file that a plain network does not have.
+    """
+    foreign = foreign_part(path)
+    if foreign is not None:
+        raise ValueError(foreign)
     if dialect == "keras2":
         import tf_keras as keras
     else:

@@ -42,6 +42,11 @@ def _raw_rate(optimizer: Any) -> Any:
     return None
 
 
+def _decays(optimizer: Any) -> bool:
+    """Whether an optimizer's `decay` lowers its rate; that of `Nadam` belongs to its momentum."""
+    return hasattr(optimizer, "_decayed_lr") and not any(cls.__name__ == "Nadam" for cls in type(optimizer).__mro__)
+
+
 def rate_of(optimizer: Any) -> float | None:
     """The learning rate the next step will use.
 
@@ -52,7 +57,7 @@ def rate_of(optimizer: Any) -> float | None:
         None where it cannot be read.
     """
     try:
-        if hasattr(optimizer, "_decayed_lr"):  # the Keras 2 optimizers before 2.11, with their `decay`
+        if _decays(optimizer):  # the Keras 2 optimizers before 2.11, with their `decay`
             return _readable(optimizer._decayed_lr("float32"))
         rate = _raw_rate(optimizer)
         if is_schedule(rate):
@@ -202,7 +207,7 @@ def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:
     """
     if optimizer is not None and is_schedule(_raw_rate(optimizer)):
         return True
-    if getattr(optimizer, "_initial_decay", 0) and hasattr(optimizer, "_decayed_lr"):
+    if getattr(optimizer, "_initial_decay", 0) and _decays(optimizer):
         return True
     return any(_hooks_batches(callback) for callback in callbacks)
 

@@ -54,6 +54,7 @@ class FitRun:
         by_step: Whether the rate is read step by step.
         stride: Every which step its rate is read.
         by_budget: Whether the grader stopped it.
+        digests: Of the layers' weights when it began.
         waits: Whether `fit_start` waits for the model's weights, or waits no longer.
     """
 
@@ -78,6 +79,7 @@ class FitRun:
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
     step_rates: list[float] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def elapsed(self) -> float:
@@ -174,6 +176,7 @@ class FitWatch:
         entry = self._book.announce(model)
         self._book.hold(model)
         self._loops.settle(model)
+        self._keeper.keep_sharers(model)
         callbacks = _flat(arguments.get("callbacks"))
         x, y = self._arrays.describe_pair(arguments.get("x"), arguments.get("y"))
         kind, val_x, val_y = self._validation(arguments)
@@ -209,12 +212,13 @@ class FitWatch:
             self._calls.await_first(run.model, lambda: self.started(run))
         elif not run.event:
             run.keys["trainable"] = run.keys["trainable"] or trainable_mask(run.model)
+            run.digests = digests(run.model)
             run.event = self._recorder.log.write(
                 "fit_start",
                 fit=run.number,
                 epochs=run.asked,
                 steps=run.batches,
-                digests=digests(run.model),
+                digests=run.digests,
                 device=device(),
                 **run.keys,
             )
@@ -285,6 +289,7 @@ class FitWatch:
         # The model may have been built, and so given its layers' shapes, only by training.
         self._book.announce(run.model)
         stopping = bool(getattr(run.model, "stop_training", False))
+        after = digests(run.model)
         event = self._recorder.log.write(
             "fit_end",
             fit=run.number,
@@ -295,13 +300,14 @@ class FitWatch:
             history=run.history,
             rates=run.rates,
             step_rates=thin(run.step_rates, STEP_RATES),
-            digests=digests(run.model),
+            digests=after,
             error=error,
         )
         self._loops.rebase(run.model)
         if run.steps:
             self._keeper.changed(run.model, event, run.keys["x"])
             self._keeper.fit_ended(run.model)
+            self._keeper.shared_layers_changed(run.model, _changed_layers(run.model, run.digests, after))
 
 
 def observer_class(base: type) -> type:
@@ -372,6 +378,12 @@ class _watched:  # noqa: N801 - reads as a statement's word
     def __exit__(self, *_: object) -> None:
         if self._is_list and self._watcher in self._callbacks.callbacks:
             self._callbacks.callbacks.remove(self._watcher)
+
+
+def _changed_layers(model: Any, before: dict[str, str], after: dict[str, str]) -> frozenset[int]:
+    """Identities of the layers whose weights changed."""
+    changed = {name for name, digest in before.items() if after.get(name, digest) != digest}
+    return frozenset(id(layer) for name, layer in leaves(model) if name in changed)
 
 
 def _flat(callbacks: Any) -> list[Any]:

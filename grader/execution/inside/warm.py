@@ -13,6 +13,7 @@ there is no path by which anything else could reach it, and a fork closes it bef
 """
 
 import array
+import base64
 import ctypes
 import fcntl
 import gc
@@ -54,6 +55,8 @@ LOST = 70
 
 _PACKET = 1 << 17
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_FILTER_STEP_BYTES = 8
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 38, 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _MOST_CAPABILITIES = 64
@@ -84,6 +87,8 @@ class Job:
     """`core`, `fsize`, `nofile`, `nproc` (`setrlimit`); what is missing stays as it is."""
     user: int | None
     """Step down from root to this user and group id; None in a user namespace."""
+    filter: bytes | None
+    """The filter of system calls (classic BPF) that the sandbox's own processes run under; None where there is none."""
 
     @classmethod
     def parse(cls, packet: bytes) -> "Job":
@@ -94,7 +99,9 @@ class Job:
             KeyError: Something is missing.
         """
         raw = json.loads(packet)
-        return cls(raw["module"], tuple(raw["arguments"]), raw["env"], raw["cwd"], raw["limits"], raw["user"])
+        steps = None if raw["filter"] is None else base64.b64decode(raw["filter"], validate=True)
+        arguments = tuple(raw["arguments"])
+        return cls(raw["module"], arguments, raw["env"], raw["cwd"], raw["limits"], raw["user"], steps)
 
 
 def preload(dialect: str) -> dict[str, str]:
@@ -202,7 +209,7 @@ def _attend(packet: bytes, handed: Mapping[str, int], warm: int, given: frozense
     except BaseException as error:
         _give_up(handed["status"], error)
     if guest != 0:
-        _wait(guest, handed, warm)
+        _wait(guest, job, handed, warm)
     try:
         _shut_in(job, handed, places, given)
     except BaseException as error:
@@ -217,12 +224,13 @@ def _die_with(warm: int) -> None:
         os._exit(LOST)
 
 
-def _wait(guest: int, handed: Mapping[str, int], warm: int) -> NoReturn:
+def _wait(guest: int, job: Job, handed: Mapping[str, int], warm: int) -> NoReturn:
     """Tell the host the guest's number, then wait for its end and tell the sandbox its exit code."""
     code = LOST
     try:
         _drop_rights(None)
         _die_with(warm)  # a change of rights may have cleared it
+        _filter_calls(job.filter)
         _tell(handed["status"], pid=guest)
         _close_all_but([handed["end"]])
         _, status = os.waitpid(guest, 0)
@@ -277,7 +285,8 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     # As after `exec`: else the process could not read its own /proc/self.
     _checked(_prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
-    _verify(job.user, places)
+    _filter_calls(job.filter)
+    _verify(job, places)
     # What the imports have set stays, as it would after an import of the notebook's own.
     set_by_imports = {name: value for name, value in os.environ.items() if name not in given}
     os.environ.clear()
@@ -302,7 +311,20 @@ def _drop_rights(user: int | None) -> None:
     _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
-def _verify(user: int | None, places: Mapping[str, int]) -> None:
+class _FilterProgram(ctypes.Structure):
+    """`struct sock_fprog` of linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+def _filter_calls(steps: bytes | None) -> None:
+    """Have every system call looked at from now on, for good; children inherit it. No new rights must be possible."""
+    if steps is not None:
+        program = _FilterProgram(len(steps) // _FILTER_STEP_BYTES, steps)
+        _checked(_prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0))
+
+
+def _verify(job: Job, places: Mapping[str, int]) -> None:
     """Look whether this process is as shut in as it was meant to be.
 
     Raises:
@@ -314,6 +336,10 @@ def _verify(user: int | None, places: Mapping[str, int]) -> None:
     if kept or facts["NoNewPrivs"] != "1":
         msg = f"rights are left: {', '.join(kept) or 'new ones'}"
         raise NotSafeError(msg)
+    if job.filter is not None and facts.get("Seccomp") != str(_SECCOMP_MODE_FILTER):
+        msg = "system calls are not filtered"
+        raise NotSafeError(msg)
+    user = job.user
     ids = {*facts["Uid"].split(), *facts["Gid"].split()}
     if "0" in ids or (user is not None and (ids != {str(user)} or facts.get("Groups", "").strip())):
         msg = f"the user is {facts['Uid']}"

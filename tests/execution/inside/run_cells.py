@@ -1,7 +1,7 @@
 """Runs cells as the kernel does, with the environment around them, and prints what came of them as JSON.
 
 Started as `python run_cells.py REQUEST.json`; the request holds `inside` (the folder that holds the package), `session`
-(a session file) and `cells`.
+(a session file), `cells`, and `hooks`: whether the recorder's hooks and the compatibility layer are there too.
 """
 
 import json
@@ -24,13 +24,18 @@ def main() -> None:
     """Run the request's cells in one shell."""
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     sys.path.insert(0, request["inside"])
-    from inside import core, environment  # type: ignore[import-not-found]  # noqa: PLC0415 - found by the request
+    from inside import compat, core, environment, kernel  # type: ignore[import-not-found]  # noqa: PLC0415 - found by the request
 
     recorder = core.Recorder(core.Session.load(Path(request["session"])))
-    environment.install(recorder)
+    if request.get("hooks"):
+        kernel.install_hooks(recorder)
+    else:
+        environment.install(recorder)
     shell = Shell.instance()
     recorder.namespace = shell.user_ns
     environment.install_shell(recorder, shell)
+    if request.get("hooks"):
+        compat.install_shell(recorder, shell)
     results = []
     for code in request["cells"]:
         recorder.cell_started()

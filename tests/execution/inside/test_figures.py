@@ -72,3 +72,20 @@ def test_labels_and_a_legend_of_the_whole_figure_count_for_its_axes() -> None:
     figure.legend()
     (kept,) = describe_figure(figure)["axes"]
     assert (kept["xlabel"], kept["legend"]) == ("epoch", ["loss"])
+
+
+def test_tied_axes_share_their_label() -> None:
+    figure, left = _axes()
+    left.set_xlabel("epoch")
+    left.set_ylabel("loss")
+    left.twinx().plot([0.5, 0.9])
+    kept = describe_figure(figure)["axes"]
+    assert [axes["xlabel"] for axes in kept] == ["epoch", "epoch"]
+    assert [axes["ylabel"] for axes in kept] == ["loss", ""]
+
+
+def test_axes_beside_each_other_do_not() -> None:
+    figure = Figure()
+    left, _ = figure.subplots(1, 2)
+    left.set_xlabel("epoch")
+    assert [axes["xlabel"] for axes in describe_figure(figure)["axes"]] == ["epoch", ""]

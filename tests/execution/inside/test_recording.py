@@ -195,6 +195,13 @@ def test_direct_calls_are_counted_by_training_and_compared(record: Any) -> None:
     assert calls[True]["x"]["names"] == ["few"]
 
 
+def test_a_trial_in_a_graph_of_the_students_own_is_recorded_without_a_count(record: Any) -> None:
+    trial = only(record.of("calls", "graph trial"))
+    assert (trial["traced"], trial["count"], trial["model"]) == (True, 0, "m2")
+    assert not record.of("calls", "graph loop")
+    assert not record.of("calls", "mapped")
+
+
 @pytest.mark.parametrize(("cell", "steps"), [("eager loop", 7), ("graph loop", 5), ("graph loop again", 6)])
 def test_a_loop_of_the_students_own_is_one_training_a_cell(record: Any, cell: str, steps: int) -> None:
     start, end = only(record.fits(cell))
@@ -202,6 +209,26 @@ def test_a_loop_of_the_students_own_is_one_training_a_cell(record: Any, cell: st
     assert end["history"] == {}
     assert start["digests"].keys() == end["digests"].keys()
     assert all(start["digests"][name] != digest for name, digest in end["digests"].items())
+
+
+@pytest.mark.parametrize("cell", ["eager loop", "graph loop", "graph loop again"])
+def test_a_loop_of_the_students_own_says_its_optimizer_and_the_loss_it_called(record: Any, cell: str) -> None:
+    start, _ = only(record.fits(cell))
+    assert start["optimizer"]["cls"] == "Adam"
+    assert start["optimizer"]["learning_rate"] == pytest.approx(0.001)
+    assert (start["loss"]["name"], start["loss"]["from_logits"]) == ("sparse_categorical_crossentropy", True)
+
+
+def test_a_loop_whose_optimizer_lived_only_in_a_function_is_followed_to_its_end(record: Any) -> None:
+    start, end = only(record.fits("loop in a function"))
+    assert (start["optimizer"]["cls"], end["status"], end["steps"]) == ("SGD", "completed", 9)
+    assert end["x"]["shape"] == [2000, 28, 28, 1]
+    assert end["digests"] != start["digests"]
+
+
+def test_fit_itself_names_no_loss_of_a_loop(record: Any) -> None:
+    start, _ = only(record.fits("mapped"))
+    assert start.get("loss") is None
 
 
 def test_steps_of_one_loop_follow_each_other(record: Any) -> None:
@@ -322,3 +349,39 @@ def test_arrays_bound_to_variables_say_whether_a_model_got_them(record: Any) -> 
     assert arrays["x_train"]["used"] is True
     assert arrays["x_test"]["used"] is True
     assert arrays["never_used"]["used"] is False
+
+
+def test_passes_over_one_input_are_counted_also_through_predict(record: Any) -> None:
+    calls = {event["training"]: event for event in record.of("calls", "monte carlo")}
+    assert (calls[True]["repeats"], calls[None]["repeats"]) == (4, 3)
+    made: dict[str, list[Any]] = {}
+    for event in record.of("predict", "repeated predictions"):
+        made.setdefault(event["model"], []).append((event["pass_number"], event["outputs_differ"]))
+    assert made[named(record, "special")["id"]] == [(1, None), (2, True), (3, True)]
+    assert made["m1"] == [(1, None), (2, False), (3, False)]
+
+
+def test_calls_between_which_the_weights_change_are_no_passes(record: Any) -> None:
+    calls = only(record.of("calls", "one batch again and again"))
+    assert (calls["count"], calls["repeats"], calls["outputs_differ"]) == (4, 1, None)
+
+
+@pytest.mark.parametrize("cell", ["eager loop", "graph loop again", "sliced loop"])
+def test_what_a_loop_took_its_batches_from_is_found(record: Any, cell: str) -> None:
+    _, end = only(record.fits(cell))
+    assert end["x"]["shape"][0] == 2000
+    assert end["batch_size"] == 32
+    assert end["x"]["source"] == ("array" if cell == "sliced loop" else "tf.data")
+    if cell != "sliced loop":
+        assert sum(end["y"]["classes"].values()) == 2000
+
+
+def test_the_rate_a_callback_sets_is_read_at_every_step(record: Any) -> None:
+    _, end = only(record.fits("one cycle"))
+    assert end["step_rates"] == pytest.approx([0.01 * min(step, 11 - step) for step in range(1, 11)])
+
+
+def test_an_optimizer_keeps_its_id_whatever_model_it_is_given_to(record: Any) -> None:
+    one, other = (event["optimizer"]["id"] for event in record.of("compile", "one cycle"))
+    assert one == other
+    assert len({event["optimizer"]["id"] for event in record.of("compile")}) == len(record.of("compile")) - 1

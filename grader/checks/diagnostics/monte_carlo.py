@@ -1,0 +1,46 @@
+"""Monte-Carlo predictions without dropout."""
+
+from grader.checks.mc_dropout import averages, repeated_passes
+from grader.checks.registry import diagnostic
+from grader.checks.words import plural
+from grader.schema.base import spoken_cell
+from grader.schema.grade import Case, Diagnostic
+
+__all__ = ["mc_dropout_off"]
+
+_FEWEST = 5
+"""Fewer equal passes may be a comparison of something else."""
+
+
+@diagnostic("mc-dropout-off")
+def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
+    """Predictions of a network with dropout were repeated and averaged, and all of them were the same.
+
+    What it does:
+        Looks for five or more passes of a network with dropout over the same images, averaged, whose outputs are
+        equal to the last bit.
+
+    Why it matters:
+        Dropout was off, so the mean is one ordinary prediction, many times as expensive.
+
+    Example:
+        `np.mean([model.predict(x) for _ in range(100)], axis=0)`
+    """
+    return tuple(
+        Diagnostic(
+            id="mc-dropout-off",
+            title="Monte-Carlo dropout with dropout off",
+            cell=found.cell,
+            message=(
+                f"{spoken_cell(found.cell).capitalize()} made {plural(found.passes, 'pass', 'passes')} of "
+                f"`{found.model.name}` over the same images, and all of them gave the same numbers."
+            ),
+            advice=(
+                "Call the network itself with `model(x, training=True)`: `predict` and `training=False` switch dropout "
+                "off. Two passes over the same images have to differ."
+            ),
+            model=found.model.id,
+        )
+        for found in repeated_passes(case.evidence)
+        if found.differ is False and found.passes >= _FEWEST and averages(case.evidence.cells, found.cell)
+    )

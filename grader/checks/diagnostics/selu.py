@@ -1,0 +1,161 @@
+"""SELU without what it needs to normalise itself."""
+
+from grader.checks.dropout import activation_before
+from grader.checks.kernels import initialiser_of
+from grader.checks.network import DROPOUTS, Network, is_transform
+from grader.checks.registry import diagnostic
+from grader.checks.words import decimal, listed, plural
+from grader.schema.base import spoken_cell
+from grader.schema.evidence import ArrayFact, LayerFact, ModelFact
+from grader.schema.grade import Case, Diagnostic
+
+__all__ = ["selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
+
+_LECUN = frozenset({"lecun_normal", "lecun_uniform"})
+_SCALING = frozenset({"Normalization", "BatchNormalization", "LayerNormalization", "Rescaling"})
+_MOST_MEAN = 0.25
+_STD = (0.5, 2.0)
+"""Standardised images of another split, or per image, lie well within these bounds; pixels from 0 to 1 do not."""
+
+
+def _selu_layers(network: Network) -> list[LayerFact]:
+    """Trained layers whose output goes through SELU, the last one left out."""
+    return [
+        layer
+        for position, layer in enumerate(network.layers)
+        if is_transform(layer)
+        and network.activation(position) == "selu"
+        and any(is_transform(other) for other in network.behind(position))
+    ]
+
+
+@diagnostic("selu-without-lecun")
+def selu_without_lecun(case: Case) -> tuple[Diagnostic, ...]:
+    """SELU layers do not begin with LeCun's initialisation.
+
+    What it does:
+        Looks for trained layers with SELU whose kernel initialiser is known and is not LeCun's.
+
+    Why it matters:
+        SELU keeps mean 0 and deviation 1 only when each unit's weights begin with a variance of 1 over its inputs.
+
+    Example:
+        `Dense(100, activation="selu")`, which begins with Glorot's initialisation.
+    """
+    notes = []
+    for model in case.evidence.models:
+        found = [(x, initialiser_of(x)) for x in _selu_layers(Network(model))]
+        wrong = [(layer, name) for layer, name in found if name is not None and name not in _LECUN]
+        if not wrong:
+            continue
+        names = listed(sorted({name for _, name in wrong if name}))
+        notes.append(
+            Diagnostic(
+                id="selu-without-lecun",
+                title="SELU without LeCun initialisation",
+                cell=model.cell,
+                message=f"In `{model.name}`, {plural(len(wrong), 'layer')} with SELU begin with {names}.",
+                advice=(
+                    'Give these layers `kernel_initializer="lecun_normal"`. SELU normalises itself only from there; '
+                    "with another initialiser the signal grows or shrinks from layer to layer."
+                ),
+                model=model.id,
+            )
+        )
+    return tuple(notes)
+
+
+@diagnostic("selu-inputs-not-standardised")
+def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
+    """A SELU network is given images that are not standardised.
+
+    What it does:
+        Looks at mean and deviation of what each training of a network with SELU was given, unless the network
+        normalises in a layer before its first weights. Only the first such training of a network is named.
+
+    Why it matters:
+        The mean and deviation that SELU keeps are those of its inputs: 0 and 1.
+
+    Example:
+        `model.fit(x_train / 255, …)` of a network with `activation="selu"`.
+    """
+    notes = []
+    for model in case.evidence.models:
+        if not _selu_layers(Network(model)) or _normalises(model):
+            continue
+        fit = next((f for f in case.evidence.fits_of(model.id) if _not_standardised(f.x)), None)
+        if fit is None or fit.x is None or fit.x.mean is None or fit.x.std is None:
+            continue
+        notes.append(
+            Diagnostic(
+                id="selu-inputs-not-standardised",
+                title="SELU with inputs that are not standardised",
+                cell=fit.cell,
+                message=(
+                    f"`{model.name}` uses SELU, and the images that {spoken_cell(fit.cell)} trained it on have mean "
+                    f"{decimal(fit.x.mean)} and deviation {decimal(fit.x.std)}."
+                ),
+                advice=(
+                    "Subtract the training images' mean and divide by their standard deviation, with the same figures "
+                    "for validation and test images. SELU keeps mean 0 and deviation 1 only where it gets them."
+                ),
+                model=model.id,
+            )
+        )
+    return tuple(notes)
+
+
+def _not_standardised(x: ArrayFact | None) -> bool:
+    if x is None or x.mapped or x.mean is None or x.std is None:
+        return False
+    return abs(x.mean) > _MOST_MEAN or not _STD[0] <= x.std <= _STD[1]
+
+
+def _normalises(model: ModelFact) -> bool:
+    for layer in Network(model).layers:
+        if layer.cls in _SCALING or layer.cls == "Lambda" or (layer.custom is not None and layer.cls == "Layer"):
+            return True
+        if is_transform(layer):
+            return False
+    return False
+
+
+@diagnostic("selu-with-plain-dropout")
+def selu_with_plain_dropout(case: Case) -> tuple[Diagnostic, ...]:
+    """Plain dropout follows a SELU layer.
+
+    What it does:
+        Looks for a dropout layer other than `AlphaDropout` whose input comes from SELU.
+
+    Why it matters:
+        Plain dropout sets units to 0 and scales the others, and with that changes the deviation SELU keeps at 1.
+
+    Example:
+        `Dense(100, activation="selu")`, then `Dropout(0.2)`.
+    """
+    notes = []
+    for model in case.evidence.models:
+        network = Network(model)
+        found = [
+            layer
+            for position, layer in enumerate(network.layers)
+            if layer.cls in DROPOUTS - {"AlphaDropout"} and activation_before(network, position) == "selu"
+        ]
+        if found:
+            notes.append(
+                Diagnostic(
+                    id="selu-with-plain-dropout",
+                    title="SELU with plain dropout",
+                    cell=model.cell,
+                    message=(
+                        f"In `{model.name}`, {listed(f'`{x.name}` ({x.cls})' for x in found[:3])}"
+                        f"{' …' if len(found) > 3 else ''} follows SELU."  # noqa: PLR2004 - a few names are enough
+                    ),
+                    advice=(
+                        "Use `AlphaDropout` behind SELU. It sets units to SELU's own lowest value and corrects the "
+                        "rest, so that mean and deviation stay as they are."
+                    ),
+                    model=model.id,
+                )
+            )
+    return tuple(notes)

@@ -1,0 +1,222 @@
+"""What trainings did to layers that were frozen, unfrozen or shared."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from grader.checks.registry import diagnostic
+from grader.checks.words import listed, percent, plural
+from grader.schema.base import spoken_cell
+from grader.schema.evidence import CallFact, EvaluateFact, Evidence, FitFact, ModelFact, PredictFact
+from grader.schema.grade import Case, Diagnostic
+from grader.schema.weights import ancestor_of, frozen_but_changed, unfrozen_but_unchanged
+
+__all__ = ["frozen_changed", "shared_changed", "unfrozen_unchanged"]
+
+_SHOWN = 3
+_COPIES = frozenset({"save", "save_weights"})
+
+
+def _named(names: tuple[str, ...]) -> str:
+    shown = [f"`{name}`" for name in names[:_SHOWN]]
+    if len(names) > _SHOWN:
+        shown.append(f"{len(names) - _SHOWN} more")
+    return listed(shown)
+
+
+@diagnostic("frozen-layers-changed")
+def frozen_changed(case: Case) -> tuple[Diagnostic, ...]:
+    """Layers marked as not trainable were changed by a training all the same.
+
+    What it does:
+        Compares the weights of every frozen layer before and after each training.
+
+    Why it matters:
+        Such a layer was not frozen, whatever its `trainable` says: mostly the network was not compiled again, or a loop
+        of one's own changed all variables. Of a batch normalisation the moving mean and variance change when it is
+        called with `training=True`.
+
+    Example:
+        `base.trainable = False` after `compile` and a first `fit`, and no new `compile`.
+    """
+    notes = []
+    for fit in case.evidence.fits:
+        moved = frozen_but_changed(fit)
+        if not moved:
+            continue
+        model = case.evidence.model(fit.model)
+        statistics = model is not None and set(moved) <= _batch_norms(model)
+        what = "the moving statistics or weights of " if statistics else ""
+        notes.append(
+            Diagnostic(
+                id="frozen-layers-changed",
+                title="Frozen layers were changed",
+                cell=fit.cell,
+                message=(
+                    f"{_named(moved)} {'was' if len(moved) == 1 else 'were'} marked as not trainable, but the training "
+                    f"in {spoken_cell(fit.cell)} changed {what or 'the weights of '}"
+                    f"{plural(len(moved), 'frozen layer')}."
+                ),
+                advice=(
+                    "A frozen `BatchNormalization` keeps its moving mean and variance only if it runs in inference "
+                    "mode. Call the frozen part with `training=False`, and compile after freezing."
+                    if statistics
+                    else "Call `compile` after setting `trainable = False`. In a loop of your own, compute gradients "
+                    "for `model.trainable_variables` alone."
+                ),
+                model=fit.model,
+            )
+        )
+    return tuple(notes)
+
+
+def _batch_norms(model: ModelFact) -> set[str]:
+    return {layer.name for layer in model.flat_layers() if layer.cls == "BatchNormalization"}
+
+
+@diagnostic("unfrozen-layers-unchanged")
+def unfrozen_unchanged(case: Case) -> tuple[Diagnostic, ...]:
+    """Layers were unfrozen, and the training that followed did not change them.
+
+    What it does:
+        Looks at layers that were frozen in one training and trainable in the next one of the same network, and compares
+        their weights before and after that one.
+
+    Why it matters:
+        They were never tuned to the new task, so the unfreezing had no effect.
+
+    Example:
+        `base.trainable = True` and `fit` again without a new `compile`.
+    """
+    notes = []
+    for model in dict.fromkeys(fit.model for fit in case.evidence.fits):
+        fits = case.evidence.fits_of(model)
+        for before, fit in pairwise(fits):
+            idle = tuple(n for n in unfrozen_but_unchanged(fit) if before.trainable.get(n) is False)
+            if not idle:
+                continue
+            notes.append(
+                Diagnostic(
+                    id="unfrozen-layers-unchanged",
+                    title="Unfrozen layers were never tuned",
+                    cell=fit.cell,
+                    message=(
+                        f"{_named(idle)} {'was' if len(idle) == 1 else 'were'} made trainable after the training in "
+                        f"{spoken_cell(before.cell)}, but the one in {spoken_cell(fit.cell)} left the weights as they "
+                        "were."
+                    ),
+                    advice=(
+                        "Compile again after setting `trainable = True`. If that was done, look whether the learning "
+                        "rate is above 0 and gradients reach these layers."
+                    ),
+                    model=model,
+                )
+            )
+    return tuple(notes)
+
+
+@diagnostic("shared-layers-changed")
+def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
+    """Training one network changed layers of another trained one that holds the very same layers.
+
+    What it does:
+        Finds trainings that changed layers which an earlier trained (or reloaded) network holds too. It is no mistake
+        where that network was copied or saved before and not used any more afterwards. Where the grader could test the
+        earlier network before and after, both accuracies are said.
+
+    Why it matters:
+        `Sequential(old.layers[:-1])` copies nothing. The old network keeps its last layer, but the layers below it are
+        no longer those it was trained with.
+
+    Example:
+        `new = Sequential(old.layers[:-1] + [Dense(1)])`, `new.fit(…)`, and then `old.evaluate(…)`.
+    """
+    notes = []
+    told: set[tuple[str, str]] = set()
+    for fit in case.evidence.fits:
+        for other in _sharers(case.evidence, fit):
+            names = {layer.name for layer in other.flat_layers()}
+            moved = tuple(name for name in fit.changed_layers if name in names)
+            used = _used_after(case.evidence, other, fit)
+            if not moved or (other.id, fit.model) in told or (_was_copied(case.evidence, other, fit) and not used):
+                continue
+            told.add((other.id, fit.model))
+            notes.append(_note(case.evidence, fit, other, moved, used=used))
+    return tuple(notes)
+
+
+def _sharers(evidence: Evidence, fit: FitFact) -> Iterator[ModelFact]:
+    """Networks with the same layers that had learned something before, or were loaded from one that had."""
+    trained = evidence.model(fit.model)
+    for other in evidence.models:
+        shared = other.id != fit.model and (
+            fit.model in other.shares_layers_with or (trained is not None and other.id in trained.shares_layers_with)
+        )
+        if shared and _learned_before(evidence, other, fit):
+            yield other
+
+
+def _learned_before(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:
+    origin = ancestor_of(evidence, other.id) or other.id
+    return any(f.event < fit.event and f.epochs_done for f in evidence.fits_of(origin))
+
+
+def _was_copied(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:
+    """Whether what the network had learned was copied or saved before."""
+    kin = {other.id, ancestor_of(evidence, other.id)}
+    return any(
+        (save.action in _COPIES and save.model in kin) or (save.action == "set_weights" and save.other in kin)
+        for save in evidence.saves
+        if save.event < fit.event
+    )
+
+
+def _used_after(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:
+    """Whether the network was trained, evaluated or asked for predictions after the training that changed it."""
+    used: list[FitFact | EvaluateFact | PredictFact | CallFact] = [*evidence.fits, *evidence.evaluations]
+    used += [*evidence.predictions, *evidence.calls]
+    loads = [s.event for s in evidence.saves if s.model == other.id and s.action in {"load_weights", "set_weights"}]
+    mended = min((event for event in loads if event > fit.event), default=None)
+    return any(
+        fact.model == other.id and fact.event > fit.event and (mended is None or fact.event < mended) for fact in used
+    )
+
+
+def _note(evidence: Evidence, fit: FitFact, other: ModelFact, moved: tuple[str, ...], *, used: bool) -> Diagnostic:
+    trained = evidence.model(fit.model)
+    name = trained.name if trained is not None else fit.model
+    after = " It was used again afterwards." if used else ""
+    return Diagnostic(
+        id="shared-layers-changed",
+        title="Training one network changed another one",
+        cell=fit.cell,
+        message=(
+            f"`{name}` and `{other.name}` hold the same layers, so the training in {spoken_cell(fit.cell)} changed "
+            f"{plural(len(moved), 'layer')} of `{other.name}` ({_named(moved)}).{_accuracies(evidence, other)}{after}"
+        ),
+        advice=(
+            f"To keep `{other.name}` as it was, build the new network from a copy: `clone_model`, then "
+            "`copy.set_weights(old.get_weights())`. Cloning alone gives fresh weights."
+        ),
+        model=other.id,
+    )
+
+
+def _accuracies(evidence: Evidence, other: ModelFact) -> str:
+    """The network's accuracy before and after, where the grader could test both."""
+    origin = ancestor_of(evidence, other.id)
+    for later in evidence.accuracies:
+        if later.model != other.id or later.moment != "later":
+            continue
+        places = (later.dataset, later.split, later.task)
+        before = next(
+            (
+                fact
+                for owner in (other.id, origin)
+                if owner is not None and (fact := evidence.accuracy(owner, *places)) is not None
+            ),
+            None,
+        )
+        if before is not None:
+            on = f" on the task `{later.task}`" if later.task else ""
+            return f" Its test accuracy{on} went from {percent(before.value)} to {percent(later.value)}."
+    return ""

@@ -1,0 +1,62 @@
+"""How a layer's weights begin and what holds them small."""
+
+import re
+from collections.abc import Mapping
+
+from grader.schema.base import Json
+from grader.schema.evidence import LayerFact
+
+__all__ = ["initialiser_name", "initialiser_of", "regulariser_of"]
+
+_SCHEMES = {
+    (2.0, "fan_in"): "he",
+    (1.0, "fan_in"): "lecun",
+    (1.0, "fan_avg"): "glorot",
+}
+"""`VarianceScaling` by scale and mode: He et al. 2015, LeCun et al. 1998, Glorot and Bengio 2010."""
+
+
+def initialiser_name(name: str) -> str:
+    """Bring an initialiser's name to one form: `HeNormal`, `he_normal` and `HeNormalV2` are `he_normal`."""
+    bare = name.removesuffix("V2").removesuffix("V1")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare).lower()
+
+
+def initialiser_of(layer: LayerFact) -> str | None:
+    """The name of a layer's kernel initialiser; None where it has none or it cannot be told.
+
+    A `VarianceScaling` with the scale and mode of a named scheme is that scheme.
+    """
+    value = layer.config.get("kernel_initializer", layer.config.get("depthwise_initializer"))
+    if isinstance(value, str):
+        return initialiser_name(value)
+    if not isinstance(value, Mapping):
+        return None
+    name = value.get("class_name")
+    settings = value.get("config")
+    if not isinstance(name, str):
+        return None
+    if name == "VarianceScaling" and isinstance(settings, Mapping):
+        return _scaling(settings)
+    return initialiser_name(name)
+
+
+def _scaling(settings: Mapping[str, Json]) -> str:
+    scale, mode = settings.get("scale"), settings.get("mode")
+    scheme = _SCHEMES.get((float(scale), str(mode))) if isinstance(scale, (int, float)) else None
+    shape = "uniform" if settings.get("distribution") == "uniform" else "normal"
+    return f"{scheme}_{shape}" if scheme else "variance_scaling"
+
+
+def regulariser_of(layer: LayerFact) -> str:
+    """`l1`, `l2`, `l1_l2`, `other`, or `none`: what holds a layer's kernel small."""
+    value = layer.config.get("kernel_regularizer")
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value.lower()
+    settings = value.get("config") if isinstance(value, Mapping) else None
+    if not isinstance(settings, Mapping):
+        return "other"
+    held = [name for name in ("l1", "l2") if settings.get(name)]
+    return "_".join(held) or "other"

@@ -1,0 +1,241 @@
+"""The check `mc_dropout`."""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from grader.checks.network import DROPOUTS
+from grader.checks.params import Params, Whole
+from grader.checks.registry import check
+from grader.checks.words import plural
+from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.evidence import CellFact, Evidence, ModelFact
+from grader.schema.grade import Case, Finding
+
+__all__ = ["McDropoutParams", "Repeated", "averages", "mc_dropout", "repeated_passes"]
+
+_AVERAGING = frozenset(
+    {"mean", "average", "nanmean", "reduce_mean", "median", "sum", "reduce_sum", "mode", "bincount", "most_common"}
+)
+_MAGIC = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
+
+
+class McDropoutParams(Params):
+    """Parameters of `mc_dropout`."""
+
+    model: str | None = None
+    """A role of this rubric; left out: the network with the most such passes."""
+    passes_at_least: Annotated[Whole, Field(ge=2)] = 10
+    """Fewest passes over the same images."""
+    images_at_least: Annotated[Whole, Field(ge=1)] = 1
+    """Fewest images in a pass."""
+    averaged: bool = True
+    """Whether the passes have to be averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Passes of a network over the same images with the same weights, in one cell.
+
+    Attributes:
+        model: The network.
+        passes: How many.
+        differ: Whether their outputs differ; None where that was not seen.
+        how: In words, how they were made.
+        cell: The notebook's cell.
+        event: Of the last of them.
+        images: How many images a pass went over; None where that is not known.
+    """
+
+    model: ModelFact
+    passes: int
+    differ: bool | None
+    how: str
+    cell: int | None
+    event: int
+    images: int | None
+
+
+@check("mc_dropout")
+def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
+    """Predictions were made many times over with dropout switched on, and averaged.
+
+    What it does:
+        Counts the passes of a network with dropout over the very same images with the same weights: direct calls
+        (`model(x, training=True)`), or `predict` of a network whose dropout layers are a class of the student's own
+        that always drops. Compares what came out: where all passes gave the same numbers, dropout was off, whatever
+        the code says. Whether the passes were averaged is read from the code of the cell, of the functions it calls and
+        of later cells that use its results.
+
+    Why it matters:
+        One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells
+        how sure the network is.
+
+    Parameters:
+        model: a role of the rubric; left out: the network with the most such passes.
+        passes_at_least: 10 when left out.
+        images_at_least: fewest images in a pass; 1 when left out.
+        averaged: whether they have to be averaged; true when left out.
+
+    Example:
+        `{check: mc_dropout, with: {passes_at_least: 10}}`
+    """
+    wanted: str | None = None
+    if params.model is not None:
+        model, reason = case.model(params.model)
+        if model is None:
+            return Finding(status="failed", message=f"{reason[:1].upper()}{reason[1:]}.")
+        wanted = model.id
+    found = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
+    if not found:
+        name = f"`{found_name}`" if (found_name := _name(case, wanted)) else "any network with dropout"
+        return Finding(
+            status="failed",
+            message=f"No repeated predictions of {name} on the same images were seen.",
+            advice="Predict the same images many times with dropout on (`training=True`), and average the predictions.",
+            measured={"passes": 0},
+        )
+    best = max(found, key=lambda r: (r.differ is True, (r.images or 0) >= params.images_at_least, r.passes))
+    faults = list(_faults(case.evidence.cells, best, params))
+    unseen = best.differ is None
+    status = "failed" if faults else "pending" if unseen else "passed"
+    return Finding(
+        status=status,
+        fraction=1.0 if status == "passed" else 0.0,
+        message=_message(best, faults),
+        advice="Average the predictions of at least "
+        f"{params.passes_at_least} passes with `training=True` over the same images."
+        if faults
+        else "",
+        assurance=Assurance.RECORDED,
+        measured={"passes": best.passes, "differ": best.differ, "images": best.images, "model": best.model.name},
+        evidence=(Pointer(cell=best.cell, event=best.event),),
+    )
+
+
+def _name(case: Case, model: str | None) -> str:
+    found = case.evidence.model(model) if model else None
+    return found.name if found else ""
+
+
+def repeated_passes(evidence: Evidence) -> Iterator[Repeated]:
+    """Every two or more passes of a network with dropout over one input in one cell."""
+    for call in evidence.calls:
+        model = evidence.model(call.model)
+        passes = call.repeats or 0
+        if model is not None and _drops(model) and passes > 1:
+            yield Repeated(
+                model=model,
+                passes=passes,
+                differ=call.outputs_differ,
+                how="`training=True`" if call.training else "calls without `training=True`",
+                cell=call.cell,
+                event=call.event,
+                images=_rows(call.x.shape if call.x else ()),
+            )
+    for model in evidence.models:
+        made = [p for p in evidence.predictions if p.model == model.id and p.pass_number is not None]
+        for cell in dict.fromkeys(p.cell for p in made) if _drops(model) else ():
+            here = [p for p in made if p.cell == cell]
+            last = max(here, key=lambda p: p.pass_number or 0)
+            if (last.pass_number or 0) > 1:
+                seen = [p.outputs_differ for p in here if p.outputs_differ is not None]
+                yield Repeated(
+                    model=model,
+                    passes=last.pass_number or 0,
+                    differ=any(seen) if seen else None,
+                    how="`predict`",
+                    cell=cell,
+                    event=last.event,
+                    images=_rows(last.x.shape if last.x else ()),
+                )
+
+
+def _rows(shape: Sequence[int | None]) -> int | None:
+    return shape[0] if shape else None
+
+
+def _drops(model: ModelFact) -> bool:
+    """Whether it has dropout, or a layer of the student's own that may drop."""
+    return any(layer.cls in DROPOUTS or layer.custom for layer in model.flat_layers())
+
+
+def _faults(cells: Sequence[CellFact], best: Repeated, params: McDropoutParams) -> Iterator[str]:
+    if best.differ is False:
+        yield "all passes gave the same numbers, so dropout was off"
+    if best.passes < params.passes_at_least:
+        yield f"at least {params.passes_at_least} passes are asked for"
+    if (best.images or params.images_at_least) < params.images_at_least:
+        yield f"at least {plural(params.images_at_least, 'image')} are asked for"
+    if params.averaged and not averages(cells, best.cell):
+        yield "they were not seen to be averaged"
+
+
+def _message(best: Repeated, faults: list[str]) -> str:
+    images = "the same images" if best.images is None else f"the same {plural(best.images, 'image')}"
+    text = (
+        f"{spoken_cell(best.cell).capitalize()} made {plural(best.passes, 'pass', 'passes')} of `{best.model.name}` "
+        f"over {images} with {best.how}"
+    )
+    if faults:
+        return f"{text}; {'; '.join(faults)}."
+    if best.differ is None:
+        return f"{text}; whether the passes differ could not be seen, so a person has to judge it."
+    return f"{text}, and they differ, as dropout makes them."
+
+
+def averages(cells: Sequence[CellFact], cell: int | None) -> bool:
+    """Whether code averages what a cell makes: in it, in functions it calls, or in later cells that use its names.
+
+    Args:
+        cells: The notebook's.
+        cell: Index of the cell in question.
+    """
+    trees = {c.index: tree for c in cells if c.kind == "code" and (tree := _parsed(c.source)) is not None}
+    here = trees.get(cell) if cell is not None else None
+    if here is None:
+        return False
+    functions = {
+        node.name: node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    }
+    reached: dict[str, ast.AST] = {}
+    waiting = [here]
+    while waiting:
+        node = waiting.pop()
+        if _averaging(node):
+            return True
+        for name in _called(node) & functions.keys() - reached.keys():
+            reached[name] = functions[name]
+            waiting.append(functions[name])  # type: ignore[arg-type]  # a function is walked like a module
+    bound = {n.id for n in ast.walk(here) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    later = [tree for index, tree in trees.items() if cell is not None and index > cell]
+    return any(_averaging(tree, bound) for tree in later)
+
+
+def _parsed(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(_MAGIC.sub("pass", source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _called(tree: ast.AST) -> set[str]:
+    return {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+
+
+def _averaging(tree: ast.AST, names: set[str] | None = None) -> bool:
+    """Whether a call averages anything, or one of some names."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if called in _AVERAGING and (
+            names is None or names & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        ):
+            return True
+    return False

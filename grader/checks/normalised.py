@@ -1,0 +1,136 @@
+"""The check `normalised`."""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from grader.checks.candidates import Candidate, Which, judge
+from grader.checks.missing import missing_model
+from grader.checks.network import Network, is_transform
+from grader.checks.params import Number, Params
+from grader.checks.registry import check
+from grader.checks.words import decimal, listed
+from grader.schema.base import Pointer, spoken_cell
+from grader.schema.evidence import ArrayFact, ModelFact, NamedArrayFact
+from grader.schema.grade import Case, Finding
+from grader.schema.rubric import Slug
+
+__all__ = ["NormalisedParams", "normalised"]
+
+Kind = Literal["unit", "centred", "symmetric", "standardised"]
+
+_RANGES: dict[Kind, tuple[float, float]] = {"unit": (0.0, 1.0), "centred": (-0.5, 0.5), "symmetric": (-1.0, 1.0)}
+_SCALING = frozenset({"Rescaling", "Normalization", "BatchNormalization"})
+
+
+class NormalisedParams(Params):
+    """Parameters of `normalised`."""
+
+    model: str | None = None
+    """A role of this rubric; left out: the network trained last."""
+    to: Kind | tuple[Kind, ...] = ("unit", "centred", "symmetric", "standardised")
+    """`unit` (0 to 1), `centred` (-0.5 to 0.5), `symmetric` (-1 to 1), `standardised` (mean 0, deviation 1), a list."""
+    tolerance: Annotated[Number, Field(ge=0, le=0.5)] = 0.02
+    """How far both ends may lie from the range; for `standardised` five times that for mean and deviation."""
+    by_layer: bool = True
+    """Whether a scaling or normalising layer before the network's first weights counts as well."""
+    variables: Slug | None = None
+    """A data set: judge the notebook's variables that hold its images, instead of what a training was given."""
+    trainings: Which = "any"
+    """Which of the network's trainings (or of the variables): `any`, `all`, `first` or `last`."""
+
+
+@check("normalised")
+def normalised(case: Case, params: NormalisedParams) -> Finding:
+    """The images were brought to the range asked for before a network saw them.
+
+    What it does:
+        Looks at the smallest and the largest number, the mean and the deviation of what each training was given, or of
+        the variables that hold a data set's images. A `Rescaling` or normalising layer in front counts where
+        `by_layer` allows it.
+
+    Why it matters:
+        Initialisers and learning rates are made for inputs around 0 with a size around 1; SELU keeps its promise only
+        for standardised ones.
+
+    Parameters:
+        model: a role of the rubric; left out: the network trained last.
+        to: the range, or a list of ranges of which any will do.
+        tolerance: how far from it, 0.02 when left out.
+        by_layer: whether a layer may do it; true when left out.
+        variables: a data set whose variables are looked at instead.
+        trainings: which of the trainings or variables has to fulfil this; `any` when left out.
+
+    Example:
+        `{check: normalised, with: {model: selu, to: standardised, by_layer: false}}`
+    """
+    if params.variables is not None:
+        held = [a for a in case.evidence.arrays if (a.rows_of or "").partition("/")[0] == params.variables]
+        return judge(
+            [_variable(array, params) for array in held],
+            nothing=f"No variable of the notebook holds images of {params.variables}.",
+            which=params.trainings,
+        )
+    model, _ = case.model(params.model)
+    if model is None:
+        return missing_model(case, params.model)
+    candidates = [
+        _given(fit.x, model, spoken_cell(fit.cell), Pointer(cell=fit.cell, event=fit.event), params)
+        for fit in case.evidence.fits_of(model.id)
+    ]
+    return judge(candidates, nothing=f"`{model.name}` was never trained.", which=params.trainings)
+
+
+def _given(x: ArrayFact | None, model: ModelFact, cell: str, pointer: Pointer, params: NormalisedParams) -> Candidate:
+    layer = _scaling_layer(model) if params.by_layer else None
+    if layer is not None:
+        return Candidate(f"`{model.name}` brings its images into range with `{layer}`", (), pointer)
+    if x is None or x.low is None or x.high is None:
+        return Candidate(f"the images that {cell} trained on", (), pointer, unseen=("their range",))
+    spread = "" if x.mean is None or x.std is None else f", mean {decimal(x.mean)}, deviation {decimal(x.std)}"
+    return Candidate(
+        said=f"{cell} trained on numbers from {decimal(x.low)} to {decimal(x.high)}{spread}",
+        faults=tuple(_faults(x.low, x.high, x.mean, x.std, params)),
+        pointer=pointer,
+        measured={"low": x.low, "high": x.high, "mean": x.mean, "std": x.std},
+    )
+
+
+def _variable(array: NamedArrayFact, params: NormalisedParams) -> Candidate:
+    pointer = Pointer(cell=array.cell)
+    if array.low is None or array.high is None:
+        return Candidate(f"`{array.name}`", (), pointer, unseen=("its range",))
+    return Candidate(
+        said=f"`{array.name}` holds numbers from {decimal(array.low)} to {decimal(array.high)}",
+        faults=tuple(_faults(array.low, array.high, None, None, params)),
+        pointer=pointer,
+        measured={"low": array.low, "high": array.high},
+    )
+
+
+def _scaling_layer(model: ModelFact) -> str | None:
+    for layer in Network(model).layers:
+        if layer.cls in _SCALING:
+            return layer.name
+        if is_transform(layer):
+            return None
+    return None
+
+
+def _faults(low: float, high: float, mean: float | None, std: float | None, params: NormalisedParams) -> Iterator[str]:
+    kinds = (params.to,) if isinstance(params.to, str) else params.to
+    if any(_is(kind, low, high, mean, std, params.tolerance) for kind in kinds):
+        return
+    words = {kind: f"{a:g} to {b:g}" for kind, (a, b) in _RANGES.items()} | {"standardised": "mean 0 and deviation 1"}
+    yield f"and not {listed((words[kind] for kind in kinds), 'or')}"
+
+
+def _is(kind: Kind, low: float, high: float, mean: float | None, std: float | None, tolerance: float) -> bool:  # noqa: PLR0913, PLR0917 - four figures of one array
+    if kind == "standardised":
+        if mean is None or std is None:
+            return False
+        return abs(mean) <= 5 * tolerance and math.isclose(std, 1.0, abs_tol=5 * tolerance)
+    wanted = _RANGES[kind]
+    return abs(low - wanted[0]) <= tolerance and abs(high - wanted[1]) <= tolerance

@@ -1,0 +1,33 @@
+"""The diagnostic about a better network than the graded one."""
+
+from grader.checks.diagnostics.graded import better_before
+from grader.schema.grade import Case, RoleMatch
+from grader.schema.rubric import Role
+from tests.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
+
+
+def case_of(first: int, last: int, pick: str = "last_trained") -> Case:
+    """Two networks with so many of 10,000 right; the second one is graded."""
+    evidence = an_evidence(
+        models=(a_model(model_id="m1"), a_model(model_id="m2")),
+        fits=(a_fit(event=6, cell=4), a_fit(event=8, cell=7, model="m2")),
+        accuracies=(an_accuracy(first), an_accuracy(last, model="m2")),
+    )
+    rubric = a_rubric(roles={"network": Role.model_validate({"pick": pick})})
+    return a_case(evidence, rubric, network=RoleMatch(role="network", model="m2", candidates=("m1", "m2")))
+
+
+def test_a_better_network_before_the_graded_one_is_named() -> None:
+    (note,) = better_before(case_of(9_900, 1_500))
+    assert note.cell == 7
+    assert "in cell 8, is graded: it is right on 15 %" in note.message
+    assert "trained in cell 5 is right on 99 %" in note.message
+
+
+def test_a_difference_within_the_intervals_says_nothing() -> None:
+    assert better_before(case_of(9_905, 9_900)) == ()
+    assert better_before(case_of(9_000, 9_900)) == ()
+
+
+def test_a_rubric_that_means_another_network_has_no_such_note() -> None:
+    assert better_before(case_of(9_900, 1_500, pick="last")) == ()

@@ -1,0 +1,121 @@
+"""What the recorder leaves of transfer learning: digests, where weights came from, and what sharing did to them."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+SCRIPT = """
+import os
+from pathlib import Path
+from inside import environment, hooks
+from inside.core import Recorder, Session
+recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
+hooks.install(recorder)
+recorder.cell_started()
+import numpy as np
+import LIBRARY as keras
+from LIBRARY import layers
+
+rng = np.random.default_rng(1)
+x, y = rng.random((64, 28, 28), dtype="float32"), np.arange(64) % 10
+
+
+def net(*parts, **keys):
+    return keras.Sequential([keras.layers.InputLayer((28, 28)), layers.Flatten(), *parts], **keys)
+
+
+def train(model, labels, loss):
+    model.compile("sgd", loss)
+    model.fit(x, labels, verbose=0)
+    recorder.cell_ended(ok=True, seconds=0.0)
+    recorder.cell_started()
+
+
+old = net(layers.Dense(8, activation="relu", name="low"), layers.BatchNormalization(name="norm"),
+          layers.Dense(10, activation="softmax", name="top"))
+train(old, y, "sparse_categorical_crossentropy")
+old.save("old.h5")
+again = keras.models.load_model("old.h5", compile=False)
+new = keras.Sequential([keras.layers.InputLayer((28, 28)), *again.layers[:-1],
+                        layers.Dense(1, activation="sigmoid", name="head")])
+for value in (False, True):
+    for layer in new.layers[:-1]:
+        layer.trainable = value
+    train(new, y > 4, "binary_crossentropy")
+
+net(layers.Dense(8, name="trunk")).save_weights("course.weights.h5")
+base = net(layers.Dense(8, name="trunk"), name="base")
+base.load_weights("course.weights.h5")
+base.trainable = False
+on_top = layers.Dense(1, activation="sigmoid", name="on_top")
+nested = keras.Sequential([keras.layers.InputLayer((28, 28)), base, on_top])
+train(nested, y > 4, "binary_crossentropy")
+recorder.finish()
+"""
+
+
+@pytest.fixture(scope="module", params=["keras", pytest.param("tf_keras", marks=pytest.mark.slow)])
+def events(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    small_mnist: Path,
+    kernel_tools: SimpleNamespace,
+) -> list[dict[str, Any]]:
+    """The record of one process that goes through it all."""
+    folder = tmp_path_factory.mktemp("transfer")
+    dialect = "keras2" if request.param == "tf_keras" else "keras3"
+    session = kernel_tools.write_session(folder, small_mnist, dialect)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("LIBRARY", request.param)],
+        env=kernel_tools.environment(session),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: list[dict[str, Any]] = kernel_tools.read_events(folder / "out")
+    return found
+
+
+def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["kind"] == kind]
+
+
+def test_reused_layers_begin_with_the_very_weights_that_were_learned(events: list[dict[str, Any]]) -> None:
+    learned = of(events, "fit_end")[0]["digests"]
+    begun = of(events, "fit_start")[1]["digests"]
+    assert begun["low"] == learned["low"]
+    assert begun["norm"] == learned["norm"]
+    loaded = next(event for event in of(events, "save") if event["action"] == "load")
+    assert loaded["digests"] == learned
+
+
+def test_frozen_layers_and_frozen_batch_statistics_stay_and_unfrozen_ones_change(events: list[dict[str, Any]]) -> None:
+    starts, ends = of(events, "fit_start"), of(events, "fit_end")
+    assert starts[1]["trainable"] | {"flatten": False} == starts[1]["trainable"] | {"low": False, "norm": False}
+    for name in ("low", "norm"):
+        assert starts[1]["digests"][name] == ends[1]["digests"][name]
+        assert starts[2]["digests"][name] != ends[2]["digests"][name]
+    assert starts[1]["digests"]["head"] != ends[1]["digests"]["head"]
+
+
+def test_the_network_whose_layers_were_changed_is_kept_once_more(events: list[dict[str, Any]]) -> None:
+    later = [event for event in of(events, "kept") if event.get("moment") == "later"]
+    loaded = next(event for event in of(events, "save") if event["action"] == "load")
+    assert {event["model"] for event in later} == {loaded["model"]}
+    assert all(event["path"].endswith(".later.keras") for event in later)
+
+
+def test_weights_from_a_file_are_known_by_their_digests_in_a_nested_base(events: list[dict[str, Any]]) -> None:
+    loaded = next(event for event in of(events, "save") if event["action"] == "load_weights")
+    start, end = of(events, "fit_start")[3], of(events, "fit_end")[3]
+    assert start["digests"]["trunk"] == loaded["digests"]["trunk"] == end["digests"]["trunk"]
+    assert start["trainable"]["trunk"] is False

@@ -1,0 +1,132 @@
+"""The documentation is whole: nothing a reader can use is missing from it, and nothing in it is out of date."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grader.checks.registry import all_checks, all_diagnostics
+from grader.grading.loader import read_rubric
+from grader.pipeline import shipped_rubrics
+from grader.schema.rubric import Rubric
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def _load() -> Any:
+    """The tool is a script beside the package, so it is loaded from its file."""
+    spec = importlib.util.spec_from_file_location("make_docs", ROOT / "tools" / "make_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_docs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+make_docs = _load()
+COMMANDS = make_docs.commands()
+
+
+def _unexplained(outermost: Any) -> list[str]:
+    return [
+        f"{document.__name__}.{name}"
+        for document in make_docs.documents(outermost)
+        for name in document.model_fields
+        if not make_docs.field_notes(document).get(name)
+    ]
+
+
+def test_every_generated_page_is_what_the_code_says_now() -> None:
+    assert make_docs.stale(make_docs.pages()) == [], "run `make docs`"
+
+
+def test_the_same_code_gives_the_same_pages() -> None:
+    make_docs.field_notes.cache_clear()
+    assert make_docs.pages() == make_docs.pages()
+
+
+def test_a_page_that_was_changed_by_hand_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_docs, "DOCS", tmp_path)
+    made = make_docs.pages()
+    assert make_docs.main([]) == 0
+    assert make_docs.stale(made) == []
+    (tmp_path / "rubric.md").write_text("by hand", encoding="utf-8")
+    (tmp_path / "checks" / "gone.md").write_text("of a check that is gone", encoding="utf-8")
+    assert make_docs.stale(made) == [Path("checks/gone.md"), Path("rubric.md")]
+    assert make_docs.main(["--check"]) == 1
+    assert make_docs.main([]) == 0
+    assert make_docs.stale(made) == []
+
+
+@pytest.mark.parametrize("name", sorted(all_checks()))
+def test_every_check_says_what_it_does_why_and_how_it_is_used(name: str) -> None:
+    head, parts = make_docs.sections(all_checks()[name].doc)
+    assert head
+    assert {"What it does", "Why it matters", "Example"} <= {title for title, text in parts.items() if text}
+
+
+@pytest.mark.parametrize("name", sorted(all_checks()))
+def test_the_example_of_every_check_is_one_that_a_rubric_may_hold(name: str) -> None:
+    _, parts = make_docs.sections(all_checks()[name].doc)
+    example = yaml.safe_load(parts["Example"].strip("` \n"))
+    assert example["check"] == name
+    all_checks()[name].parameters.model_validate(example.get("with", {}))
+
+
+@pytest.mark.parametrize("name", sorted(all_checks()))
+def test_every_parameter_of_a_check_is_explained(name: str) -> None:
+    assert _unexplained(all_checks()[name].parameters) == []
+
+
+@pytest.mark.parametrize("name", sorted(all_diagnostics()))
+def test_every_diagnostic_says_what_it_looks_at_and_why(name: str) -> None:
+    head, parts = make_docs.sections(all_diagnostics()[name].doc)
+    assert head
+    assert {"What it does", "Why it matters"} <= {title for title, text in parts.items() if text}
+
+
+def test_every_key_of_a_rubric_is_explained() -> None:
+    assert _unexplained(Rubric) == []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_says_what_it_does_and_what_its_options_mean(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    options = [param for param in command.params if param.param_type_name == "option" and not param.hidden]
+    assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("path", shipped_rubrics(), ids=lambda path: path.stem)
+def test_every_shipped_assignment_has_its_section(path: Path) -> None:
+    assert f"## `{path.stem}`" in (DOCS / "assignments.md").read_text(encoding="utf-8")
+
+
+def test_the_rubric_of_the_walk_is_one() -> None:
+    text = (DOCS / "writing-an-assignment.md").read_text(encoding="utf-8")
+    rubrics = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("version:")]
+    assert rubrics
+    for block in rubrics:
+        assert read_rubric(block.encode(), all_checks()).criteria
+
+
+def test_every_command_of_the_walk_exists() -> None:
+    text = (DOCS / "writing-an-assignment.md").read_text(encoding="utf-8")
+    used = {line.strip() for line in text.splitlines() if line.startswith("    grader ")}
+    assert used
+    for line in used:
+        assert any(line == name or line.startswith(f"{name} ") for name in COMMANDS), line
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_every_link_between_the_pages_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target

@@ -1,0 +1,160 @@
+"""A class through the rooms: what one failure costs, what is executed again, what a grade holds."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader import pipeline
+from grader.datasets.store import DatasetStore
+from grader.execution.runner import execute
+from grader.intake.find import find_submissions
+from grader.report.page import render_report
+from grader.schema.errors import HarnessError, SandboxError, StorageError
+from grader.schema.grade import Grade
+from grader.store.results import ResultsFolder
+from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
+
+pytestmark = pytest.mark.bubblewrap
+
+Run = Callable[..., dict[str, Grade]]
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the first code of each notebook that is really executed."""
+    needs_bubblewrap()
+    found: list[str] = []
+    real = execute
+
+    def note(request: Any, listener: Any) -> Any:
+        found.append(next(cell.source for cell in request.notebook.cells if cell.cell_type == "code"))
+        return real(request, listener)
+
+    monkeypatch.setattr(pipeline, "execute", note)
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Grade notebooks with a small course into one results folder."""
+    store = DatasetStore(tmp_path / "data")
+    store.import_file("digits", small_digits(tmp_path / "digits.npz"))
+    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
+    loaded = pipeline.find_rubric(str(tmp_path / "tiny.yaml"))
+    course = pipeline.load_course(loaded, store)
+
+    def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
+        bench = pipeline.set_up(loaded, pipeline.Options(**options))
+        found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
+        grades = pipeline.grade_class(found, course, bench, ResultsFolder(tmp_path / "out"), lambda _: None)
+        return {grade.submission.id: grade for grade in grades}
+
+    return go
+
+
+def test_a_second_run_executes_only_what_changed(run: Run, executed: list[str], tmp_path: Path) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    first = run(notebook)
+    assert run(notebook) == first
+    assert len(executed) == 1
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace("[1, 2, 3]", "[4]"), encoding="utf-8")
+    run(notebook)
+    assert executed[1:] == ["numbers = [4]"]
+    run(notebook, resume=False)
+    assert len(executed) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (SandboxError("the kernel did not start"), "the kernel did not start"),
+        (LookupError("odd"), "a fault of the grader's own: LookupError: odd"),
+    ],
+)
+def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception, said: str
+) -> None:
+    noted: Any = vars(pipeline)["execute"]
+
+    def fail(request: Any, listener: Any) -> Any:
+        if any("a kernel" in cell.source for cell in request.notebook.cells):
+            raise fault
+        return noted(request, listener)
+
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "execute", fail)
+        grades = run(*notebooks)
+    failed = grades.pop("no-kernel-metadata")
+    assert (failed.status, failed.score) == ("not_graded", None)
+    assert said in (failed.reason or "")
+    assert {c.status for c in failed.criteria} == {"skipped"}
+    assert {name: grade.score for name, grade in grades.items()} == {"plain": 3, "not-json": 0}
+    assert ResultsFolder(tmp_path / "out").read_grade("no-kernel-metadata") == failed
+    assert "no-kernel-metadata" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    executed.clear()
+    again = run(*notebooks)
+    assert again["no-kernel-metadata"].score == 2
+    assert executed == ["print('no word about a kernel')"]
+
+
+def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = render_report
+
+    def fail(**parts: Any) -> Any:
+        if parts["grade"].submission.id == "plain":
+            raise ZeroDivisionError
+        return real(**parts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "render_report", fail)
+        grades = run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
+    assert (grades["plain"].status, grades["not-json"].status) == ("not_graded", "graded")
+    assert not (tmp_path / "out" / "plain" / "report.html").exists()
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert len(executed) == 1
+
+
+def test_results_that_cannot_be_written_end_the_run(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        msg = "cannot write: the disk is full"
+        raise StorageError(msg)
+
+    monkeypatch.setattr(ResultsFolder, "write_grade", full)
+    with pytest.raises(HarnessError, match="the disk is full"):
+        run(NOTEBOOKS / "not-json.ipynb")
+    assert executed == []
+
+
+def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    assert run(notebook)["plain"].score == 3
+    notebook.write_text("import keras\n", encoding="utf-8")
+    rejected = run(notebook)["plain"]
+    assert rejected.score == 0
+    out = ResultsFolder(tmp_path / "out")
+    course = pipeline.load_course(pipeline.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    assert list(pipeline.regrade_class(course, out)) == [(rejected, rejected)]
+    assert not out.evidence_folder("plain").exists()
+    assert len(executed) == 1
+
+
+def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "no-kernel-metadata.ipynb")
+    out = ResultsFolder(tmp_path / "out")
+    (out.evidence_folder("plain") / "evidence.json").write_text("{", encoding="utf-8")
+    course = pipeline.load_course(pipeline.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    new = {new.submission.id: new for _, new in pipeline.regrade_class(course, out)}
+    assert (new["plain"].status, new["no-kernel-metadata"].score) == ("not_graded", 2)
+    assert len(executed) == 2

@@ -1,0 +1,329 @@
+"""Write the pages of `docs/` that say what the code says: checks, diagnostics, rubric keys, commands.
+
+Docstrings and parameter documents are the source; the same code gives the same bytes. `make docs` writes the pages,
+`--check` says which of them are out of date and changes nothing.
+"""
+
+import argparse
+import ast
+import functools
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+from grader.checks.registry import all_checks, all_diagnostics
+from grader.cli import app
+from grader.schema import rubric as rubric_schema
+from grader.schema.grade import CheckSpec, DiagnosticSpec
+from grader.schema.rubric import Rubric
+
+__all__ = ["commands", "documents", "field_notes", "main", "pages", "sections", "stale"]
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+_WIDTH = 100
+_NOTE = "<!-- Written by tools/make_docs.py from the code; change it there and run `make docs`. -->"
+_HEADINGS = ("What it does", "Why it matters", "Parameters", "Example")
+
+_RUBRIC_INTRODUCTION = """\
+A rubric is a YAML file. `grader rubric validate FILE` checks it and names the file, the line and the nearest valid name
+for every mistake; `grader rubric schema` prints the JSON Schema that editors use. There is no expression language: what
+can be asked for is what the [checks](checks/README.md) can see.
+
+```yaml
+version: 1
+id: mnist-cnn
+title: A convolutional network for MNIST
+dataset: mnist
+reference: mnist-cnn.ipynb
+run: {dialect: auto, seed: 7, time: 30 min, fit_time: 10 min, memory: 6 GiB}
+roles:
+  cnn: {has_layer: Conv2D, pick: last_trained}
+criteria:
+  - id: accuracy
+    title: 99 % of the test images
+    points: 40
+    check: accuracy
+    with: {model: cnn, at_least: 0.99, partial_from: 0.97}
+    advice: Scale the pixels to 0 to 1, and train for more epochs.
+```
+
+Points may sum to any total. A criterion is judged in exactly one way: by a `check`, by the best (`any_of`) or the worst
+(`all_of`) of several, or by a person (`manual`). Points of `bonus` criteria come on top, `hidden` ones are left out of
+what students see, and one worth 0 points is advice.
+"""
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page: its path below `docs/` and its text."""
+    checks, notes = all_checks(), all_diagnostics()
+    made = {Path("checks") / f"{name}.md": _check_page(spec) for name, spec in checks.items()}
+    made[Path("checks/README.md")] = _check_index(checks)
+    made[Path("diagnostics.md")] = _diagnostics_page(notes)
+    made[Path("rubric.md")] = _rubric_page()
+    made[Path("commands.md")] = _commands_page()
+    return made
+
+
+def stale(made: Mapping[Path, str]) -> list[Path]:
+    """Pages that differ from what the code says, are missing, or belong to a check that is gone."""
+    differing = [path for path, text in made.items() if not _same(DOCS / path, text)]
+    strays = [page.relative_to(DOCS) for page in (DOCS / "checks").glob("*.md") if page.relative_to(DOCS) not in made]
+    return sorted([*differing, *strays])
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+# --- docstrings ------------------------------------------------------------------------------------------------
+
+
+def sections(doc: str) -> tuple[str, dict[str, str]]:
+    """Take a docstring apart.
+
+    Args:
+        doc: A docstring as `inspect.getdoc` gives it, with the headings that CONTRIBUTING asks for.
+
+    Returns:
+        What stands before the first heading, and each heading's text without its indentation.
+    """
+    parts = re.split(rf"^({'|'.join(_HEADINGS)}):[ ]*$", doc, flags=re.MULTILINE)
+    texts = {name: textwrap.dedent(text).strip("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return parts[0].strip(), {name: text.rstrip() for name, text in texts.items()}
+
+
+def _paragraph(text: str) -> str:
+    """Markdown of a docstring's paragraphs: line breaks inside one are the source's own and carry no meaning."""
+    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
+
+
+def _check_page(spec: CheckSpec) -> str:
+    head, parts = sections(spec.doc)
+    lines = [f"# `{spec.name}`", "", _NOTE, "", _paragraph(head), ""]
+    for name in ("What it does", "Why it matters"):
+        if name in parts:
+            lines += [f"## {name}", "", _paragraph(parts[name]), ""]
+    lines += ["## Parameters", "", *_parameters(spec.parameters)]
+    if "Example" in parts:
+        lines += ["## Example", "", "```yaml", parts["Example"].strip("`\n "), "```", ""]
+    lines.append("[All checks](README.md)")
+    return _joined(lines)
+
+
+def _parameters(document: type[BaseModel]) -> Iterator[str]:
+    if not document.model_fields:
+        yield from ("None.", "")
+        return
+    yield from _table(document)
+    for nested in documents(document)[1:]:
+        yield from (f"### {_spoken(nested)}", "", _paragraph(inspect.getdoc(nested) or ""), "", *_table(nested))
+
+
+def _check_index(checks: Mapping[str, CheckSpec]) -> str:
+    rows = [f"| [`{name}`]({name}.md) | {_cell(sections(spec.doc)[0])} |" for name, spec in checks.items()]
+    text = "What a criterion's `check` may name, and what each of them says when it is fulfilled."
+    return _joined(["# Checks", "", _NOTE, "", text, "", "| check | it is passed when |", "|---|---|", *rows, ""])
+
+
+def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
+    text = (
+        "Mistakes that the grader writes into the margin of a report, whether or not the rubric gives points for them. "
+        "They are part of every grade (`diagnostics` in `grade.json`) and never change its score."
+    )
+    lines = ["# Diagnostics", "", _NOTE, "", text, ""]
+    lines += [f"- [`{name}`](#{name}): {_cell(sections(spec.doc)[0])}" for name, spec in notes.items()]
+    for name, spec in notes.items():
+        head, parts = sections(spec.doc)
+        lines += ["", f"## `{name}`", "", _paragraph(head)]
+        lines += [f"\n**{title}.** {_paragraph(parts[title])}" for title in _HEADINGS[:2] if title in parts]
+        if "Example" in parts:
+            lines += ["", "```text", parts["Example"].replace("`", ""), "```"]
+    return _joined([*lines, ""])
+
+
+# --- documents -------------------------------------------------------------------------------------------------
+
+
+def documents(document: type[BaseModel]) -> list[type[BaseModel]]:
+    """A document and every document that stands in its fields, each once, outermost first."""
+    found: list[type[BaseModel]] = []
+
+    def visit(kind: Any) -> None:
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
+            found.append(kind)
+            for field in kind.model_fields.values():
+                visit(field.annotation)
+        for inner in getattr(kind, "__args__", ()):
+            visit(inner)
+
+    visit(document)
+    return found
+
+
+@functools.cache
+def field_notes(document: type[BaseModel]) -> Mapping[str, str]:
+    """What the source says under each field of a document, those it inherits included."""
+    notes: dict[str, str] = {}
+    for base in reversed(document.__mro__):
+        if not (isinstance(base, type) and issubclass(base, BaseModel) and base is not BaseModel):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        if isinstance(body, ast.ClassDef):
+            notes |= dict(_notes_in(body))
+    return {name: text for name, text in notes.items() if name in document.model_fields}
+
+
+def _notes_in(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        value = after.value if isinstance(after, ast.Expr) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield statement.target.id, _paragraph(value.value)
+
+
+def _table(document: type[BaseModel]) -> Iterator[str]:
+    schema = document.model_json_schema(by_alias=True, mode="validation")
+    required = set(schema.get("required", ()))
+    yield from ("| key | value | when left out | meaning |", "|---|---|---|---|")
+    notes = field_notes(document)
+    for name, field in document.model_fields.items():
+        key = field.alias or name
+        given = schema["properties"][key]
+        left_out = "required" if key in required else _default(given.get("default"))
+        yield f"| `{key}` | {_cell(_kind(given, schema))} | {left_out} | {_cell(notes.get(name, ''))} |"
+    yield ""
+
+
+def _default(value: Any) -> str:
+    if value in (None, "", [], {}) or isinstance(value, dict):
+        return "–"
+    written = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
+    return f"`{written:g}`" if isinstance(written, float) else f"`{written}`"
+
+
+def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one line a form of JSON Schema
+    """Say what a value may be, in words."""
+    if "$ref" in schema:
+        return _spoken_name(schema["$ref"].rpartition("/")[2])
+    if "enum" in schema:
+        return ", ".join(f"`{item}`" for item in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema:
+        kinds = [_kind(item, root) for item in schema["anyOf"] if item.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if schema.get("type") == "array":
+        items = schema.get("prefixItems") or [schema.get("items", {})]
+        return "list of " + ", ".join(_kind(item, root) for item in items)
+    if schema.get("type") == "object":
+        patterns = list(schema.get("patternProperties", {}).values())
+        inner = patterns[0] if patterns else schema.get("additionalProperties")
+        return f"mapping of names to {_kind(inner, root)}" if isinstance(inner, dict) and inner else "mapping"
+    plain = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    return plain.get(str(schema.get("type")), "any value") + _bounds(schema)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    signs = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below"))
+    said = [f"{word} {schema[key]:.12g}" for key, word in signs if key in schema]
+    return f" {' '.join(said)}" if said else ""
+
+
+def _spoken(document: type[BaseModel]) -> str:
+    return _spoken_name(document.__name__)
+
+
+def _spoken_name(name: str) -> str:
+    """`CurvePoint` as people write it: `curve point`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Params")).lower()
+
+
+def _rubric_page() -> str:
+    lines = ["# Rubrics", "", _NOTE, "", _RUBRIC_INTRODUCTION]
+    for document in documents(Rubric):
+        if document.__module__ != rubric_schema.__name__:
+            continue
+        title = "Keys of the file" if document is Rubric else _spoken(document).capitalize()
+        lines += [f"## {title}", "", _paragraph(inspect.getdoc(document) or ""), "", *_table(document)]
+    return _joined(lines)
+
+
+# --- commands --------------------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, Any]:
+    """Every command of the command line by its full name, such as `grader rubric list`."""
+    found: dict[str, Any] = {}
+
+    def walk(name: str, command: Any) -> None:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            found[name] = command
+            return
+        for key in sorted(inner):
+            walk(f"{name} {key}", inner[key])
+
+    walk("grader", typer.main.get_command(app))
+    return found
+
+
+def _commands_page() -> str:
+    text = (
+        "What `--help` says, for every command. Exit codes: 0 done; 1 graded but below what was asked for; 2 usage or"
+    )
+    lines = ["# Commands", "", _NOTE, "", f"{text} rubric error; 3 at least one submission could not be graded.", ""]
+    for name, command in commands().items():
+        context = command.make_context(
+            name, [], resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
+        )
+        shown = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+        lines += [f"## `{name}`", "", "```text", shown, "```", ""]
+    return _joined(lines)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------
+
+
+def _cell(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _joined(lines: list[str]) -> str:
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, or with `--check` say which are out of date.
+
+    Returns:
+        0; 1 where `--check` found a page that is out of date.
+    """
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, say what is out of date")
+    checking = parser.parse_args(arguments).check
+    made = pages()
+    old = stale(made)
+    for path in old:
+        print(f"{'out of date' if checking else 'written'}: docs/{path.as_posix()}")
+        if checking:
+            continue
+        if path in made:
+            (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
+            (DOCS / path).write_text(made[path], encoding="utf-8")
+        else:
+            (DOCS / path).unlink()
+    return 1 if checking and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
