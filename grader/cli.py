@@ -148,7 +148,7 @@ def grade_command(
     raise typer.Exit(_exit_code(grades, fail_under))
 
 
-def _options(  # noqa: PLR0913 - what the commands have in common
+def _options(
     isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool, warm: bool = False
 ) -> "Options":
     from grader.pipeline import Options

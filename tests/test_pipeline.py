@@ -67,6 +67,46 @@ def test_a_second_run_executes_only_what_changed(run: Run, executed: list[str], 
     assert len(executed) == 3
 
 
+@pytest.mark.tensorflow
+def test_a_class_gets_the_same_grades_from_warm_processes(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: Any = vars(pipeline)["execute"]
+    warm: list[bool] = []
+
+    def note(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        warm.append(outcome.warm)
+        return outcome
+
+    monkeypatch.setattr(pipeline, "execute", note)
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
+    cold = run(*notebooks, warm=False)
+    forked = run(*notebooks, warm=True, resume=False, jobs=2)
+    assert warm == [False, False, True, True]
+    assert len(executed) == 4
+    assert {name: _verdicts(grade) for name, grade in forked.items()} == {
+        name: _verdicts(grade) for name, grade in cold.items()
+    }
+
+
+def _verdicts(grade: Grade) -> list[Any]:
+    return [grade.status, grade.score, *((c.status, c.points, c.message, c.assurance) for c in grade.criteria)]
+
+
+def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path: Path) -> None:
+    store = DatasetStore(tmp_path / "data")
+    store.import_file("digits", small_digits(tmp_path / "digits.npz"))
+    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
+    loaded = pipeline.find_rubric(str(tmp_path / "tiny.yaml"))
+    bench = pipeline.set_up(loaded, pipeline.Options(isolation="none", warm=True))
+    found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
+    out = ResultsFolder(tmp_path / "out")
+    (grade,) = pipeline.grade_class(found, pipeline.load_course(loaded, store), bench, out, lambda _: None)
+    assert grade.score == 3
+    assert bench.notices == ["started cold: there is no warm start with isolation 'none'"]
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

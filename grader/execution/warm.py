@@ -131,7 +131,11 @@ class WarmPool:
         Raises:
             WarmRefusedError: There cannot be one.
         """
-        self._parent(program)
+        try:
+            self._parent(program)
+        except WarmRefusedError as error:
+            self._note(str(error))
+            raise
 
     def start(self, program: Program) -> HeldProcess:
         """Start a program as a fork. Like every sandbox it dies with the thread that calls this.
