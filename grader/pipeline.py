@@ -106,6 +106,8 @@ IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
 _RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
+_WARM_PROCESSES = 4
+"""Kernels and predictors, of notebooks for Keras 3 and for Keras 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -771,7 +773,7 @@ def _warmed(bench: Bench) -> Iterator[Bench]:
     if not bench.options.warm:
         yield bench
         return
-    with WarmPool() as warm:
+    with WarmPool(most=_WARM_PROCESSES) as warm:
         try:
             yield replace(bench, warm=warm)
         finally:

@@ -25,7 +25,7 @@ from grader.execution.predict import PredictionJob, predict
 from grader.execution.processes import end_tree
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
 from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError, _key
-from grader.schema.errors import SandboxError
+from grader.schema.errors import PredictorError, SandboxError
 from grader.schema.rubric import RunSettings
 from tests.execution.conftest import PYTHON, WARM, isolation_named
 
@@ -297,7 +297,7 @@ def _execute(tmp_path: Path, name: str, isolation: Isolation, *cells: str, **mor
 def test_when_the_warm_process_is_killed_its_kernel_ends_and_it_is_the_graders_failure(
     bubblewrap: Isolation, tmp_path: Path
 ) -> None:
-    plain = {"kernel_module": "ipykernel_launcher", "finish_code": None}
+    plain: dict[str, Any] = {"kernel_module": "ipykernel_launcher", "finish_code": None}
     with WarmPool(start_seconds=240) as own:
         (tmp_path / "files").mkdir()
 
@@ -442,10 +442,32 @@ def test_predictions_are_the_same_warm_and_cold_each_in_a_fork_of_its_own(
             failed, warm = predict([bad, job], isolation=bubblewrap, scratch=tmp_path / "p", warm=own)
             assert not failed.ok
             assert warm.ok, warm.error
+            assert warm.outputs is not None
+            assert cold.outputs is not None
             assert np.array_equal(warm.outputs, cold.outputs)
             assert warm.model == cold.model
         assert own.failures == []
         assert len(own._parents) == 1
+
+
+class _Doomed(WarmPool):
+    def start(self, program: Program) -> HeldProcess:
+        held = super().start(program)
+        assert held.warm is not None
+        held.warm.kill()
+        held.warm.wait()
+        return held
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_no_model_is_blamed_for_the_end_of_the_warm_process(bubblewrap: Isolation, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((2, 28, 28, 1), dtype="float32"))
+    (tmp_path / "m.keras").write_bytes(b"no model")
+    job = PredictionJob("m1", tmp_path / "m.keras", "keras", "keras3", tmp_path / "x.npy")
+    with _Doomed(start_seconds=240) as own, pytest.raises(PredictorError, match="the warm process ended"):
+        predict([job], isolation=bubblewrap, scratch=tmp_path / "p", warm=own)
 
 
 class TestWhatIsStartedCold:
