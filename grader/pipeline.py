@@ -387,8 +387,12 @@ def set_up(loaded: LoadedRubric, options: Options) -> Bench:
 
     Raises:
         IsolationRefusedError: No sandbox works here and none was not asked for.
+        RubricError: The rubric asks for several attempts.
         UsageError: A GPU was asked for and there is none.
     """
+    if loaded.rubric.run.attempts > 1:
+        msg = "`run.attempts` above 1 is not carried out by this version"
+        raise RubricError(msg, where=str(loaded.path), advice="leave it out: each notebook is executed once")
     cores = len(os.sched_getaffinity(0))
     return Bench(
         isolation=choose_isolation(options.isolation),

@@ -1,5 +1,6 @@
 """A class through the rooms: what one failure costs, what is executed again, what a grade holds."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
-from grader.schema.errors import HarnessError, SandboxError, StorageError
+from grader.schema.errors import HarnessError, RubricError, SandboxError, StorageError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
@@ -198,3 +199,41 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     new = {new.submission.id: new for _, new in pipeline.regrade_class(course, out)}
     assert (new["plain"].status, new["no-kernel-metadata"].score) == ("not_graded", 2)
     assert len(executed) == 2
+
+
+def test_several_attempts_are_refused_and_not_taken_for_one(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(RUBRIC.replace("run: {", "run: {attempts: 3, "), encoding="utf-8")
+    with pytest.raises(RubricError, match="attempts"):
+        pipeline.set_up(pipeline.find_rubric(str(file)), pipeline.Options(isolation="none"))
+
+
+def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) -> None:
+    needs_bubblewrap()
+    run(NOTEBOOKS / "tiny-cnn.ipynb")
+    grade = json.loads((tmp_path / "out" / "tiny-cnn" / "grade.json").read_text(encoding="utf-8"))
+    assert set(grade) == {
+        *("version", "submission", "rubric", "status", "reason", "score", "max_score", "pending"),
+        *("criteria", "models", "diagnostics", "execution", "reference"),
+    }
+    assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
+    assert {"id", "student", "files", "sha256"} <= set(grade["submission"])
+    assert {"id", "sha256"} <= set(grade["rubric"])
+    wanted = {"id", "title", "points", "max_points", "status", "message", "advice", "assurance", "measured", "evidence"}
+    assert all(wanted <= set(criterion) for criterion in grade["criteria"])
+    assert all(set(pointer) == {"cell", "event"} for c in grade["criteria"] for pointer in c["evidence"])
+    (model,) = grade["models"]
+    assert {"name", "roles", "input_shape", "output_shape", "parameters", "layers", "accuracy"} <= set(model)
+    layer = {"name", "class", "output_shape", "parameters", "trainable", "config"}
+    assert all(layer <= set(one) for one in model["layers"])
+    accuracy = model["accuracy"]["digits/test"]
+    assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
+    assert accuracy["assurance"] == "verified"
+    execution = {
+        *("status", "seconds", "cells_run", "cells_total", "errors", "peak_memory_mib"),
+        *("device", "seed", "versions"),
+    }
+    assert execution <= set(grade["execution"])
+    assert grade["execution"]["status"] == "completed"
+    assert grade["execution"]["versions"]["keras"].startswith("3.")
+    assert grade["reference"] is None

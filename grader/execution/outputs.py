@@ -1,6 +1,7 @@
 """What is kept of a notebook's outputs, decided as they arrive: nothing may grow without bound."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,11 @@ _MIME_LENGTH = 100
 _DEPTH = 16
 """Of JSON in a display or its metadata; nothing that people make is deeper."""
 _METADATA_BYTES = 10_000
+_START_UP = re.compile(
+    r"^(?:WARNING: All log messages before absl::InitializeLog\(\) [^\n]*|I\d{4} \d\d:\d\d:\d+\.\d+ [^\n]*)\n",
+    re.MULTILINE,
+)
+"""What TensorFlow's libraries say of themselves while they are loaded: nothing that the student wrote or can mend."""
 _NOTE = "[Some outputs of this cell were left out by the grader: {reasons}.]\n"
 
 
@@ -148,6 +154,9 @@ class OutputKeeper:
 
     def stream(self, name: Literal["stdout", "stderr"], text: str) -> None:
         """Text was printed."""
+        text = _START_UP.sub("", text) if name == "stderr" else text
+        if not text:
+            return
         cell = self._ready()
         place = self._stream_place(cell, name)
         if place is None:

@@ -481,7 +481,7 @@ def _grade(tmp_path: Path, code: str) -> Grade:
     images = np.random.default_rng(0).integers(0, 256, (250, 28, 28), dtype=np.uint8)
     classes = (np.arange(250) % 10).astype(np.uint8)
     parts = {"x_train": images[:200], "y_train": classes[:200], "x_test": images[200:], "y_test": classes[200:]}
-    np.savez(tmp_path / "tiny.npz", **parts)
+    np.savez(tmp_path / "tiny.npz", allow_pickle=False, **parts)
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "forger.ipynb").write_text(
         nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]))

@@ -25,6 +25,17 @@ def test_pieces_of_one_stream_become_one_output() -> None:
     assert [out["text"] for out in outs] == ["ab\nc"]
 
 
+def test_what_tensorflow_says_while_it_is_loaded_is_left_out_and_a_students_warning_is_not() -> None:
+    keeper = OutputKeeper()
+    outs: list[Any] = []
+    keeper.begin(0, outs)
+    keeper.stream("stderr", "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n")
+    keeper.stream("stderr", "I0000 00:00:1795311112.847088       2 port.cc:153] oneDNN custom operations are on.\n")
+    keeper.stream("stderr", "WARNING: my own\nE0000 00:00:1795311112.847088 2 cuda.cc:1] it failed\n")
+    keeper.finish()
+    assert [out["text"] for out in outs] == ["WARNING: my own\nE0000 00:00:1795311112.847088 2 cuda.cc:1] it failed\n"]
+
+
 def test_streams_and_displays_keep_their_order() -> None:
     keeper = OutputKeeper()
     outs: list[Any] = []
