@@ -4,7 +4,7 @@ Modules are imported directly:
 
 - `runner`: `execute(ExecutionRequest, listener) -> ExecutionOutcome`, one notebook from start to end;
 - `predict`: `predict(jobs, …) -> list[PredictionResult]`, kept models in a sandbox without student code;
-- `collect`: what the sandbox wrote, copied safely; `read_record` and `read_events`;
+- `collect`: what the sandbox wrote, copied safely; `read_record`;
 - `isolation`: `choose_isolation`, the ways a process is kept apart from this machine;
 - `device`: CPU or GPU, and the environment that goes with it;
 - `provisioner`: the Jupyter kernel provisioner that starts a kernel inside an isolation;

@@ -16,7 +16,7 @@ from typing import Any
 
 from grader.schema.errors import StorageError
 
-__all__ = ["CollectCaps", "Collected", "Record", "collect", "read_events", "read_record"]
+__all__ = ["CollectCaps", "Collected", "Record", "collect", "read_record"]
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}"
 _ALLOWED = tuple(
@@ -120,11 +120,6 @@ def read_record(path: Path, caps: CollectCaps | None = None) -> Record:
     except OSError as error:
         return Record([], [f"events.jsonl could not be read ({error.strerror})"])
     return Record(reader.events, reader.problems())
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """Read the events of a collected record; `read_record` also says what could not be read."""
-    return read_record(path).events
 
 
 class _EventReader:

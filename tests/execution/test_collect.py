@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.execution.collect import CollectCaps, collect, read_events, read_record
+from grader.execution.collect import CollectCaps, collect, read_record
 from grader.schema.errors import StorageError
 
 
@@ -139,7 +139,7 @@ def test_an_overlong_line_is_one_line_of_garbage(tmp_path: Path) -> None:
 
 
 def test_not_a_number_is_read_as_nothing(tmp_path: Path) -> None:
-    assert read_events(write(tmp_path / "e", b'{"n": 1, "kind": "epoch", "rate": NaN}\n')) == [
+    assert read_record(write(tmp_path / "e", b'{"n": 1, "kind": "epoch", "rate": NaN}\n')).events == [
         {"n": 1, "kind": "epoch", "rate": None}
     ]
 
