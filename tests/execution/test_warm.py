@@ -91,9 +91,9 @@ def _warm_process(held: HeldProcess) -> psutil.Process:
 
 SLEEPER = """
 import time
-open("secret.txt", "w").write("the answer of another")
-open("/tmp/secret.txt", "w").write("the answer of another")
-open("/dev/shm/secret.txt", "w").write("the answer of another")
+open("answer-of-another.txt", "w").write("the answer of another")
+open("/tmp/answer-of-another.txt", "w").write("the answer of another")
+open("/dev/shm/answer-of-another.txt", "w").write("the answer of another")
 print("there", flush=True)
 time.sleep(600)
 """
@@ -111,7 +111,7 @@ def attempt(action):
     try: return repr(action())
     except OSError as error: return type(error).__name__
 found = [os.path.join(folder, name) for top in ("/tmp", "/dev/shm", "/home", "/record", "/grader")
-         for folder, _, names in os.walk(top) for name in names if "secret" in name]
+         for folder, _, names in os.walk(top) for name in names if name == "answer-of-another.txt"]
 descriptors = [os.readlink(f"/proc/self/fd/{{n}}") for n in (0, 1, 2)]
 others = []
 for n in range(3, 4096):
