@@ -529,9 +529,14 @@ def _evidence_for(
     return evidence
 
 
+def _seed(course: Course, bench: Bench) -> int:
+    """The seed that a notebook is executed with, and that its kept evidence is known by."""
+    return course.loaded.rubric.run.seed if bench.options.seed is None else bench.options.seed
+
+
 def _execution_key(submission: Submission, course: Course, bench: Bench) -> ExecutionKey:
     settings = course.loaded.rubric.run
-    seed = settings.seed if bench.options.seed is None else bench.options.seed
+    seed = _seed(course, bench)
     return ExecutionKey(
         notebook=submission.sha256,
         settings=digest_of(
@@ -571,7 +576,7 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
                 settings=rubric.run,
                 device=bench.device,
                 dialect=dialect,
-                seed=rubric.run.seed if bench.options.seed is None else bench.options.seed,
+                seed=_seed(course, bench),
                 threads=bench.threads,
                 files=submission.folder,
                 data=course.data_root,
