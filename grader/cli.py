@@ -139,9 +139,9 @@ def grade_command(
     as_json: JsonOption = False,
 ) -> None:
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
-    from grader import pipeline
+    from grader import courses
 
-    loaded = pipeline.find_rubric(rubric)
+    loaded = courses.find_rubric(rubric)
     options = _options(isolation, device, jobs=jobs, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
@@ -173,7 +173,7 @@ def _grade(
     """
     import tempfile
 
-    from grader import pipeline
+    from grader import courses, pipeline
     from grader.console import progress_on, terminal
     from grader.datasets.store import DatasetStore
     from grader.intake.find import find_submissions
@@ -186,11 +186,11 @@ def _grade(
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
-        course = pipeline.load_course(loaded, DatasetStore(may_download=True), compare=not own)
+        course = courses.load_course(loaded, DatasetStore(may_download=True), compare=not own)
         bench = pipeline.set_up(loaded, options)
         results = ResultsFolder(out)
         pipeline.check_out(results)
-        pipeline.note_rubric(loaded, results)
+        courses.note_rubric(loaded, results)
         if bench.isolation.name == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
         try:
@@ -249,11 +249,11 @@ def check_command(
     """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
     import tempfile
 
-    from grader import pipeline
+    from grader import courses
     from grader.console import criteria_table, terminal
     from grader.grading.grade import visible
 
-    loaded = pipeline.find_rubric(rubric)
+    loaded = courses.find_rubric(rubric)
     with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
         options = _options(isolation, device, jobs=1, seed=None, resume=False)
         (full,) = _grade([notebook], loaded, options, Path(folder), own=True)
@@ -285,13 +285,13 @@ def regrade_command(
     as_json: JsonOption = False,
 ) -> None:
     """Grade again from kept evidence after a change of the rubric: nothing is executed."""
-    from grader import pipeline
+    from grader import publishing, regrading
     from grader.console import number, pairs_table, terminal
 
     course, out = _course_of(folder, rubric)
-    pairs = list(pipeline.regrade_class(course, out))
-    pipeline.publish_class(out, course.loaded.rubric.title, course.ranked_by)
-    changed = [(old, new) for old, new in pairs if pipeline.differs(old, new)]
+    pairs = list(regrading.regrade_class(course, out))
+    publishing.publish_class(out, course.loaded.rubric.title, course.ranked_by)
+    changed = [(old, new) for old, new in pairs if regrading.differs(old, new)]
     if as_json:
         typer.echo(
             json.dumps({"regraded": len(pairs), "changed": [_change(old, new) for old, new in changed]}, indent=1)
@@ -336,7 +336,7 @@ def _why(before: "Mapping[str, CriterionGrade]", after: "Mapping[str, CriterionG
 
 def _course_of(folder: Path, rubric: str | None) -> Any:
     """Bring the course of a results folder together; its grades say which rubric it was."""
-    from grader import pipeline
+    from grader import courses, regrading
     from grader.datasets.store import DatasetStore
     from grader.schema.errors import SubmissionPathError, UsageError
     from grader.store.results import ResultsFolder
@@ -347,12 +347,12 @@ def _course_of(folder: Path, rubric: str | None) -> Any:
         msg = "there are no results here"
         raise SubmissionPathError(msg, where=str(folder), advice="name the `--out` folder of a `grader grade`")
     if rubric is None:
-        used = pipeline.rubrics_used(out)
+        used = regrading.rubrics_used(out)
         if len(used) != 1:
             msg = f"the grades here are of {len(used)} rubrics"
             raise UsageError(msg, where=str(folder), advice="say which with `--rubric`")
-        rubric = pipeline.noted_rubric(out, used.pop())
-    return pipeline.load_course(pipeline.find_rubric(rubric), DatasetStore(may_download=True)), out
+        rubric = courses.noted_rubric(out, used.pop())
+    return courses.load_course(courses.find_rubric(rubric), DatasetStore(may_download=True)), out
 
 
 @app.command("report")
@@ -363,10 +363,10 @@ def report_command(
     ] = None,
 ) -> None:
     """Render every report and the class page again from kept grades and evidence."""
-    from grader import pipeline
+    from grader import regrading
 
     course, out = _course_of(folder, rubric)
-    count = pipeline.report_class(course, out)
+    count = regrading.report_class(course, out)
     typer.echo(f"{count} reports and {folder / 'index.html'}")
 
 
@@ -381,12 +381,12 @@ def demo_command(
     warm: WarmOption = False,
 ) -> None:
     """Grade the sample submissions that travel with the grader, and say where the class page is."""
-    from grader import pipeline
+    from grader import courses, pipeline
     from grader.console import error_text, terminal
     from grader.places import share
     from grader.schema.errors import IsolationRefusedError
 
-    loaded = pipeline.find_rubric("mnist-cnn")
+    loaded = courses.find_rubric("mnist-cnn")
     options = _options(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True, warm=warm)
     try:
         pipeline.set_up(loaded, options)
@@ -408,10 +408,10 @@ def demo_command(
 @rubric_app.command("list")
 def rubric_list(*, as_json: JsonOption = False) -> None:
     """List the rubrics that travel with the grader."""
-    from grader import pipeline
+    from grader import courses
     from grader.console import pairs_table, terminal
 
-    loaded = [pipeline.find_rubric(str(path)) for path in pipeline.shipped_rubrics()]
+    loaded = [courses.find_rubric(str(path)) for path in courses.shipped_rubrics()]
     if as_json:
         typer.echo(
             json.dumps([{"id": o.rubric.id, "title": o.rubric.title, "file": str(o.path)} for o in loaded], indent=1)
@@ -424,10 +424,10 @@ def rubric_list(*, as_json: JsonOption = False) -> None:
 @rubric_app.command("show")
 def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as_json: JsonOption = False) -> None:
     """Show a rubric's criteria."""
-    from grader import pipeline
+    from grader import courses
     from grader.console import pairs_table, terminal
 
-    loaded = pipeline.find_rubric(rubric)
+    loaded = courses.find_rubric(rubric)
     if as_json:
         typer.echo(loaded.rubric.model_dump_json(by_alias=True, indent=1))
         return
@@ -443,15 +443,15 @@ def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as
 @rubric_app.command("validate")
 def rubric_validate(rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...")]) -> None:
     """Validate rubric files; an error names the file, the line and the nearest valid name."""
-    from grader import pipeline
+    from grader import courses
     from grader.console import error_text, terminal
     from grader.schema.errors import RubricError
 
     failed = False
     for name in rubrics:
         try:
-            loaded = pipeline.find_rubric(name)
-            pipeline.reference_notebook(loaded)
+            loaded = courses.find_rubric(name)
+            courses.reference_notebook(loaded)
         except RubricError as error:
             failed = True
             terminal(stderr=True).print(error_text(error))
@@ -480,11 +480,11 @@ def rubric_test(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Send the rubric's reference solution through the grader: it must get full marks."""
-    from grader import pipeline
+    from grader import courses, pipeline
     from grader.console import criteria_table, progress_on, terminal
     from grader.datasets.store import DatasetStore
 
-    loaded = pipeline.find_rubric(rubric)
+    loaded = courses.find_rubric(rubric)
     options = _options(isolation, device, jobs=1, seed=None, resume=False)
     with progress_on(terminal(stderr=True)) as listener:
         listener.begin(1)
@@ -494,7 +494,7 @@ def rubric_test(
     counted = [c for c in grade.criteria if not c.bonus]
     full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)
     if update and full:
-        typer.echo(f"kept: {pipeline.write_reference(loaded, evidence)}")
+        typer.echo(f"kept: {courses.write_reference(loaded, evidence)}")
     elif update:
         typer.echo("not kept: the reference does not get full marks", err=True)
     raise typer.Exit(DONE if full else BELOW)

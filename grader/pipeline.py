@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import shutil
 import sys
@@ -10,7 +9,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,11 +19,10 @@ from typing import Any, Literal
 import nbformat
 import numpy as np
 from nbformat import NotebookNode
-from pydantic import ValidationError
 
 from grader import __version__
-from grader.checks.registry import all_checks, all_diagnostics
-from grader.datasets.store import DatasetStore, PreparedDataset
+from grader.courses import Course, assemble_course, reference_notebook
+from grader.datasets.store import DatasetStore
 from grader.doctor import Probes, probe_machine
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
@@ -32,78 +30,54 @@ from grader.evidence.predictions import (
     PredictionPlan,
     PredictionResult,
     apply_predictions,
-    part_of_split,
     plan_inputs,
     plan_predictions,
     recorded_results,
 )
-from grader.evidence.provenance import DatasetIndex, make_index
-from grader.evidence.roles import resolve_roles
 from grader.execution.collect import collect, read_record
 from grader.execution.device import Device, choose_device
-from grader.execution.inside.fingerprint import fingerprint
 from grader.execution.isolation import Isolation, choose_isolation
 from grader.execution.layout import scratch_folder
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.warm import WarmPool
-from grader.grading.grade import grade, rejected, ungraded
-from grader.grading.loader import LoadedRubric, load_rubric
+from grader.grading.grade import rejected, ungraded
+from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
-from grader.places import share
-from grader.report.classpage import class_row, render_class_page
-from grader.report.csvfile import grades_csv
-from grader.report.page import render_report
+from grader.publishing import judge, publish, publish_class, render
 from grader.schema.errors import (
     ArtefactError,
     GraderError,
     HarnessError,
     IsolationRefusedError,
     NotebookError,
-    ReferenceMissingError,
     RubricError,
     UsageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Case, Grade, RubricStamp
+from grader.schema.grade import Grade
 from grader.schema.progress import Step
-from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder, write_atomically
 
 __all__ = [
     "Bench",
-    "Course",
     "Listener",
     "Options",
     "check_out",
-    "differs",
-    "find_rubric",
     "grade_class",
     "grade_found",
-    "load_course",
-    "note_rubric",
-    "noted_rubric",
     "probe",
-    "publish_class",
-    "read_reference",
-    "reference_notebook",
-    "regrade_class",
-    "report_class",
-    "rubrics_used",
     "set_up",
-    "shipped_rubrics",
     "verify_reference",
-    "write_reference",
 ]
 
 Listener = Callable[[Step], None]
 IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
 
-_RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
 _WARM_PROCESSES = 4
@@ -126,49 +100,6 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What grading needs: the rubric, the reference, the data. No sandbox."""
-
-    loaded: LoadedRubric
-    reference: Evidence | None
-    prepared: Mapping[str, PreparedDataset]
-    indexes: Mapping[str, DatasetIndex]
-    data_root: Path
-
-    @property
-    def stamp(self) -> RubricStamp:
-        """The rubric's identity, as grades carry it."""
-        return RubricStamp(id=self.loaded.rubric.id, sha256=self.loaded.sha256, title=self.loaded.rubric.title)
-
-    @property
-    def ranked_by(self) -> str | None:
-        """Id of the criterion that the class page ranks submissions by, if the rubric asks for a ranking."""
-        ranking = self.loaded.rubric.ranking
-        return None if ranking is None else ranking.criterion
-
-    def labels(self) -> dict[str, np.ndarray[Any, Any]]:
-        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks."""
-        rubric = self.loaded.rubric
-        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
-        for task, settings in rubric.tasks.items():
-            whole = self.indexes[rubric.task_dataset(task)].labels[_SPLIT]
-            found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
-        return found
-
-    def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        """Test images and their classes, keyed as `labels` are."""
-        rubric = self.loaded.rubric
-        found = {
-            f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self.indexes.items()
-        }
-        for task in rubric.tasks:
-            dataset = rubric.task_dataset(task)
-            part = part_of_split(self.indexes[dataset], _SPLIT, task, rubric)
-            found[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
 class Bench:
     """What execution needs beside the course: a sandbox, devices, threads."""
 
@@ -184,104 +115,6 @@ class Bench:
 
 
 # --- rubrics and references ------------------------------------------------------------------------------------
-
-
-def shipped_rubrics() -> tuple[Path, ...]:
-    """List the rubrics that travel with the grader."""
-    return tuple(sorted(share("rubrics").glob("*.yaml")))
-
-
-def find_rubric(name: str) -> LoadedRubric:
-    """Load a rubric by the id of a shipped one, or by its file.
-
-    Args:
-        name: `mnist-cnn`, or the path of a YAML file.
-
-    Raises:
-        RubricError: There is none of that name, or it is wrong.
-    """
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"} and not path.exists():
-        known = {rubric.stem: rubric for rubric in shipped_rubrics()}
-        if name not in known:
-            msg = f"there is no rubric {name!r}"
-            raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
-        path = known[name]
-    return load_rubric(path, all_checks())
-
-
-def note_rubric(loaded: LoadedRubric, out: ResultsFolder) -> None:
-    """Note in a results folder which rubric was used, so that a regrade finds it, changed as it may be.
-
-    Raises:
-        StorageError: It cannot be written.
-    """
-    shipped = loaded.path in shipped_rubrics()
-    note = {"version": 1, "id": loaded.rubric.id, "file": None if shipped else str(loaded.path.resolve())}
-    out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
-
-
-def noted_rubric(out: ResultsFolder, rubric: str) -> str:
-    """Tell by which name `find_rubric` finds the rubric that a results folder was graded with.
-
-    Args:
-        out: The results folder.
-        rubric: The id its grades carry.
-    """
-    try:
-        note = json.loads((out.root / _RUBRIC_NOTE).read_text(encoding="utf-8"))
-        file = note["file"] if note["id"] == rubric else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return rubric
-    return file if isinstance(file, str) else rubric
-
-
-def reference_notebook(loaded: LoadedRubric) -> Path | None:
-    """Find the reference solution: beside the rubric first, then among the shipped ones.
-
-    Raises:
-        RubricError: The rubric names one that is in neither place.
-    """
-    name = loaded.rubric.reference
-    if name is None:
-        return None
-    places = (loaded.path.parent / name, share("reference") / name)
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        msg = f"the reference {name!r} is neither beside the rubric nor in {share('reference')}"
-        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or leave `reference` out")
-    return found
-
-
-def _record_path(notebook: Path) -> Path:
-    return notebook.with_suffix(".evidence.json")
-
-
-def read_reference(loaded: LoadedRubric) -> Evidence | None:
-    """Read the kept evidence of the rubric's reference solution.
-
-    Raises:
-        RubricError: The rubric names a reference that is not there.
-        ReferenceMissingError: It was never executed, or it changed since.
-    """
-    notebook = reference_notebook(loaded)
-    if notebook is None:
-        return None
-    name = loaded.rubric.id if loaded.path in shipped_rubrics() else loaded.path
-    advice = f"run `grader rubric test {name} --update`"
-    path = _record_path(notebook)
-    if not path.is_file():
-        msg = "the reference solution has no kept evidence"
-        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
-    try:
-        record = ReferenceRecord.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        msg = f"the reference's kept evidence cannot be read (version {REFERENCE_VERSION} was expected)"
-        raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
-    if record.notebook_sha256 != _sha256(notebook):
-        msg = "the reference notebook changed since its evidence was kept"
-        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
-    return record.evidence
 
 
 def verify_reference(
@@ -300,7 +133,7 @@ def verify_reference(
     if notebook is None:
         msg = "the rubric names no reference"
         raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
-    course = _course(loaded, None, store)
+    course = assemble_course(loaded, None, store)
     with tempfile.TemporaryDirectory(prefix="grader-reference-") as folder:
         out = ResultsFolder(Path(folder))
         found = find_submissions([notebook], unpack_to=Path(folder) / ".unpacked")[0]
@@ -311,60 +144,7 @@ def verify_reference(
     return graded, evidence
 
 
-def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
-    """Keep the evidence of a reference solution beside its notebook.
-
-    Raises:
-        RubricError: The rubric names no reference.
-        StorageError: It cannot be written.
-    """
-    notebook = reference_notebook(loaded)
-    if notebook is None:
-        msg = "the rubric names no reference"
-        raise RubricError(msg, where=str(loaded.path))
-    record = ReferenceRecord(
-        rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=_sha256(notebook), evidence=evidence
-    )
-    path = _record_path(notebook)
-    write_atomically(path, record.model_dump_json(by_alias=True).encode() + b"\n")
-    return path
-
-
 # --- setting up ------------------------------------------------------------------------------------------------
-
-
-def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:
-    """Bring together what grading needs.
-
-    Args:
-        loaded: The rubric.
-        store: Where the data sets are.
-        compare: Whether submissions are compared with the reference; a student's own run has none.
-
-    Raises:
-        DatasetMissingError: A data set of the rubric is not on this machine.
-        ReferenceMissingError: The reference has no fresh evidence.
-    """
-    return _course(loaded, read_reference(loaded) if compare else None, store)
-
-
-def _course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
-    prepared = {name: store.prepare(name, fingerprint) for name in loaded.rubric.all_datasets}
-    return Course(
-        loaded=loaded,
-        reference=reference,
-        prepared=prepared,
-        indexes={name: _index(data) for name, data in prepared.items()},
-        data_root=store.root,
-    )
-
-
-def _index(data: PreparedDataset) -> DatasetIndex:
-    parts = {
-        name: np.load(data.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("x_train", "y_train", "x_test", "y_test", "fingerprints")
-    }
-    return make_index(data.name, *parts.values())
 
 
 def check_out(out: ResultsFolder) -> None:
@@ -401,10 +181,6 @@ def set_up(loaded: LoadedRubric, options: Options) -> Bench:
         options=options,
         python=Path(loaded.rubric.run.kernel or sys.executable),
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def probe() -> Probes:
@@ -458,13 +234,13 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         if isinstance(found, Rejected):
             raise found.error
         evidence = _evidence_for(submission, course, bench, out, listener)
-        result = _judge(submission, evidence, course)
-        _publish(result, evidence, course, out)
+        result = judge(submission, evidence, course)
+        publish(result, evidence, course, out)
     except NotebookError as error:
         # What an earlier notebook of theirs left must not be taken for this one's.
         out.forget_evidence(submission.id)
         result = rejected(submission, course.stamp, course.loaded.rubric, error)
-        _publish(result, None, course, out)
+        publish(result, None, course, out)
     return result
 
 
@@ -474,7 +250,7 @@ def _publish_failure(submission: Submission, error: HarnessError, course: Course
     out.write_grade(result)
     Database(out.database_path).record_grading(result)
     try:
-        _render(result, None, course, out)
+        render(result, None, course, out)
     except Exception:  # noqa: BLE001 - the report may be the very thing that fails
         out.report_path(submission.id).unlink(missing_ok=True)
     return result
@@ -696,43 +472,6 @@ def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
     return PredictionJob(id=plan.id, model=model, format=kind, dialect=plan.dialect, inputs=inputs)
 
 
-def _judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
-    """Grade from evidence alone."""
-    rubric = course.loaded.rubric
-    reference = course.reference
-    return grade(
-        Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence)),
-        submission=submission,
-        stamp=course.stamp,
-        checks=all_checks(),
-        diagnostics=all_diagnostics(),
-        reference=reference,
-        reference_roles=resolve_roles(rubric, reference) if reference else None,
-        labels={key: labels.tolist() for key, labels in course.labels().items()},
-    )
-
-
-def _publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Write a grade and its report."""
-    out.write_grade(result)
-    Database(out.database_path).record_grading(result)
-    _render(result, evidence, course, out)
-
-
-def _render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    executed = out.executed_path(result.submission.id)
-    notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
-    page = render_report(
-        grade=result,
-        evidence=evidence,
-        reference=course.reference,
-        notebook=notebook,
-        images=course.images(),
-        templates=share("templates"),
-    )
-    out.write_report(result.submission.id, page)
-
-
 # --- a class ---------------------------------------------------------------------------------------------------
 
 
@@ -787,106 +526,3 @@ def _warmed(bench: Bench) -> Iterator[Bench]:
             yield replace(bench, warm=warm)
         finally:
             bench.notices.extend(f"started cold: {reason}" for reason in warm.failures)
-
-
-def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) -> None:
-    """Write `index.html` and `grades.csv` from every grade in the results folder.
-
-    Args:
-        out: The results folder.
-        title: The rubric's title.
-        ranked_by: Id of the criterion that the rubric ranks submissions by, if it does.
-    """
-    grades = [found for name in out.submissions() if (found := _grade_kept(out, name)) is not None]
-    rows = [class_row(one, f"{one.submission.id}/report.html", ranked_by) for one in grades]
-    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")))
-    out.write_page("grades.csv", grades_csv(grades))
-
-
-def regrade_class(course: Course, out: ResultsFolder) -> Iterator[tuple[Grade | None, Grade]]:
-    """Grade every submission again from its kept evidence, without execution.
-
-    A submission whose evidence is damaged or gone becomes `not_graded`; so does one that the rubric's checks fail on.
-
-    Yields:
-        The old grade (None where there was none that can be read) and the new one; files are written only where
-        something changed.
-
-    Raises:
-        StorageError: Results cannot be written.
-    """
-    failed = {row.submission for row in Database(out.database_path).executions() if row.status == "failed"}
-    for name in out.submissions():
-        old = _grade_kept(out, name)
-        evidence = None
-        try:
-            # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
-            evidence = None if name in failed else out.read_evidence(name)
-            new = _judge(_submission_of(name, old), evidence, course) if evidence else _without_evidence(old, course)
-        except HarnessError as error:
-            new = ungraded(_submission_of(name, old), course.stamp, error, course.loaded.rubric)
-        if new is None:
-            continue
-        if new != old:
-            _publish(new, evidence, course, out)
-        yield old, new
-
-
-def differs(old: Grade | None, new: Grade) -> bool:
-    """Whether a regrade changed anything that a person reads; the rubric's own digest alone is no change."""
-    return old is None or old != new.model_copy(update={"rubric": old.rubric})
-
-
-def rubrics_used(out: ResultsFolder) -> set[str]:
-    """Ids of the rubrics that a results folder was graded with."""
-    return {kept.rubric.id for name in out.submissions() if (kept := _grade_kept(out, name)) is not None}
-
-
-def _grade_kept(out: ResultsFolder, name: str) -> Grade | None:
-    """Read a grade; a damaged one is as none, since it can be made again."""
-    try:
-        return out.read_grade(name)
-    except ArtefactError:
-        return None
-
-
-def _without_evidence(old: Grade | None, course: Course) -> Grade | None:
-    """Grade again what was never executed: no notebook to begin with, or a failure of the grader's.
-
-    Raises:
-        ArtefactError: It was executed, but what was seen is no longer kept.
-    """
-    if old is None:
-        return None
-    rubric, submission, reason = course.loaded.rubric, _submission_of(old.submission.id, old), old.reason or ""
-    if old.status == "not_graded":
-        return ungraded(submission, course.stamp, HarnessError(reason), rubric)
-    if old.execution is None:
-        advice = next((c.advice for c in old.criteria), "")
-        return rejected(submission, course.stamp, rubric, NotebookError(reason, advice=advice))
-    msg = "the evidence of its execution is no longer kept"
-    raise ArtefactError(msg, where=old.submission.id)
-
-
-def _submission_of(name: str, old: Grade | None) -> Submission:
-    if old is None:
-        return Submission(id=name, student=name, notebook=Path(), sha256="")
-    stamp = old.submission
-    return Submission(id=stamp.id, student=stamp.student, notebook=Path(), files=stamp.files, sha256=stamp.sha256)
-
-
-def report_class(course: Course, out: ResultsFolder) -> int:
-    """Render every page of a results folder again from what is kept.
-
-    Returns:
-        How many reports were written.
-    """
-    count = 0
-    for name in out.submissions():
-        old = out.read_grade(name)
-        if old is None:
-            continue
-        _render(old, out.read_evidence(name) if old.status == "graded" else None, course, out)
-        count += 1
-    publish_class(out, course.loaded.rubric.title, course.ranked_by)
-    return count

@@ -493,7 +493,7 @@ def test_an_unforeseen_fault_has_its_own_exit_code_and_no_traceback(
     def fail() -> None:
         raise fault
 
-    monkeypatch.setattr("grader.pipeline.shipped_rubrics", fail)
+    monkeypatch.setattr("grader.courses.shipped_rubrics", fail)
     assert _leave("rubric", "list") == code
     said = capsys.readouterr().err
     assert "Traceback" not in said

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from grader.checks.registry import all_checks, all_diagnostics
+from grader.courses import shipped_rubrics
 from grader.grading.loader import read_rubric
-from grader.pipeline import shipped_rubrics
 from grader.schema.rubric import Rubric
 
 ROOT = Path(__file__).parent.parent

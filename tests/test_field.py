@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from grader import pipeline
+from grader import courses, pipeline
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
 from grader.places import share
@@ -57,7 +57,7 @@ EXPECTED = {
 def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     """Grade every notebook once, by the shipped rubric for a tenth of the images."""
     root = tmp_path_factory.mktemp("field")
-    loaded = pipeline.find_rubric(str(_small_rubric(root)))
+    loaded = courses.find_rubric(str(_small_rubric(root)))
     try:
         bench = pipeline.set_up(loaded, pipeline.Options(isolation="bubblewrap", jobs=2))
     except IsolationRefusedError as error:
@@ -65,7 +65,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     for name in NOTEBOOKS:
         write_notebook(name, root / "notebooks")
     found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
-    course = pipeline.load_course(loaded, DatasetStore(), compare=False)
+    course = courses.load_course(loaded, DatasetStore(), compare=False)
     graded = pipeline.grade_class(found, course, bench, ResultsFolder(root / "results"), lambda _: None)
     return {grade.submission.id: grade for grade in graded}
 

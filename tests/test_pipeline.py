@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grader import pipeline
+from grader import courses, pipeline, publishing, regrading
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
@@ -44,8 +44,8 @@ def run(tmp_path: Path) -> Run:
     store = DatasetStore(tmp_path / "data")
     store.import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
-    loaded = pipeline.find_rubric(str(tmp_path / "tiny.yaml"))
-    course = pipeline.load_course(loaded, store)
+    loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
+    course = courses.load_course(loaded, store)
 
     def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
         bench = pipeline.set_up(loaded, pipeline.Options(**options))
@@ -99,11 +99,11 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
     store = DatasetStore(tmp_path / "data")
     store.import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
-    loaded = pipeline.find_rubric(str(tmp_path / "tiny.yaml"))
+    loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
     bench = pipeline.set_up(loaded, pipeline.Options(isolation="none", warm=True))
     found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
     out = ResultsFolder(tmp_path / "out")
-    (grade,) = pipeline.grade_class(found, pipeline.load_course(loaded, store), bench, out, lambda _: None)
+    (grade,) = pipeline.grade_class(found, courses.load_course(loaded, store), bench, out, lambda _: None)
     assert grade.score == 3
     assert bench.notices == ["started cold: there is no warm start with isolation 'none'"]
 
@@ -153,7 +153,7 @@ def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
         return real(**parts)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "render_report", fail)
+        patched.setattr(publishing, "render_report", fail)
         grades = run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
     assert (grades["plain"].status, grades["not-json"].status) == ("not_graded", "graded")
     assert not (tmp_path / "out" / "plain" / "report.html").exists()
@@ -183,8 +183,8 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     rejected = run(notebook)["plain"]
     assert rejected.score == 0
     out = ResultsFolder(tmp_path / "out")
-    course = pipeline.load_course(pipeline.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    assert list(pipeline.regrade_class(course, out)) == [(rejected, rejected)]
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    assert list(regrading.regrade_class(course, out)) == [(rejected, rejected)]
     assert not out.evidence_folder("plain").exists()
     assert len(executed) == 1
 
@@ -195,8 +195,8 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "no-kernel-metadata.ipynb")
     out = ResultsFolder(tmp_path / "out")
     (out.evidence_folder("plain") / "evidence.json").write_text("{", encoding="utf-8")
-    course = pipeline.load_course(pipeline.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    new = {new.submission.id: new for _, new in pipeline.regrade_class(course, out)}
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    new = {new.submission.id: new for _, new in regrading.regrade_class(course, out)}
     assert (new["plain"].status, new["no-kernel-metadata"].score) == ("not_graded", 2)
     assert len(executed) == 2
 
@@ -205,7 +205,7 @@ def test_several_attempts_are_refused_and_not_taken_for_one(tmp_path: Path) -> N
     file = tmp_path / "tiny.yaml"
     file.write_text(RUBRIC.replace("run: {", "run: {attempts: 3, "), encoding="utf-8")
     with pytest.raises(RubricError, match="attempts"):
-        pipeline.set_up(pipeline.find_rubric(str(file)), pipeline.Options(isolation="none"))
+        pipeline.set_up(courses.find_rubric(str(file)), pipeline.Options(isolation="none"))
 
 
 def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) -> None:

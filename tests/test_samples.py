@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from grader import pipeline
+from grader import courses, pipeline
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
 from grader.places import share
@@ -85,7 +85,7 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     """Grade every sample once, two at a time, as `grader demo` does."""
-    loaded = pipeline.find_rubric("mnist-cnn")
+    loaded = courses.find_rubric("mnist-cnn")
     options = pipeline.Options(isolation="bubblewrap", jobs=2)
     try:
         bench = pipeline.set_up(loaded, options)
@@ -93,7 +93,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
         pytest.skip(str(error))
     root = tmp_path_factory.mktemp("samples")
     found = find_submissions([share("examples") / loaded.rubric.id], unpack_to=root / "unpacked")
-    course = pipeline.load_course(loaded, DatasetStore())
+    course = courses.load_course(loaded, DatasetStore())
     graded = pipeline.grade_class(found, course, bench, ResultsFolder(root / "results"), lambda _: None)
     return {grade.submission.id: grade for grade in graded}
 
@@ -105,7 +105,7 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def test_the_table_is_about_every_sample_and_every_criterion() -> None:
-    loaded = pipeline.find_rubric("mnist-cnn")
+    loaded = courses.find_rubric("mnist-cnn")
     assert {path.stem for path in (share("examples") / "mnist-cnn").glob("*.ipynb")} == set(STUDENTS) == set(EXPECTED)
     for verdicts in table().values():
         assert list(verdicts) == [criterion.id for criterion in loaded.rubric.criteria]

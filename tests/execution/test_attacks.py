@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from grader.checks.registry import all_checks
+from grader.courses import load_course
 from grader.datasets.store import DatasetStore
 from grader.execution import layout as layout_module
 from grader.execution.inside.model_files import foreign_part
@@ -26,7 +27,7 @@ from grader.execution.syscalls import DENIED, FAMILIES, filter_program
 from grader.execution.watchdog import folder_usage
 from grader.grading.loader import load_rubric
 from grader.intake.find import find_submissions
-from grader.pipeline import Options, grade_found, load_course, set_up
+from grader.pipeline import Options, grade_found, set_up
 from grader.schema.errors import IsolationRefusedError, NotebookError, SandboxError
 from grader.schema.grade import Grade
 from grader.schema.rubric import RunSettings

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from grader.checks import all_checks, all_diagnostics
+from grader.courses import find_rubric
 from grader.evidence.roles import resolve_roles
 from grader.grading import grade
-from grader.pipeline import find_rubric
 from grader.schema.evidence import CallFact, Evidence, LayerFact, OptimizerFact
 from grader.schema.grade import Case, Grade
 from tests.factories import (

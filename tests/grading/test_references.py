@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from grader.checks import all_checks, all_diagnostics
+from grader.courses import find_rubric, read_reference, reference_notebook
 from grader.evidence.roles import resolve_roles
 from grader.grading import grade
-from grader.pipeline import find_rubric, read_reference, reference_notebook
 from grader.schema.base import Assurance
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Case, Grade

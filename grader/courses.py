@@ -1,0 +1,243 @@
+"""The course: a rubric, its reference, its data sets: all that grading needs, and no sandbox."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from grader.checks.registry import all_checks
+from grader.datasets.store import DatasetStore, PreparedDataset
+from grader.evidence.predictions import (
+    part_of_split,
+)
+from grader.evidence.provenance import DatasetIndex, make_index
+from grader.execution.inside.fingerprint import fingerprint
+from grader.grading.loader import LoadedRubric, load_rubric
+from grader.places import share
+from grader.schema.errors import (
+    ReferenceMissingError,
+    RubricError,
+)
+from grader.schema.evidence import Evidence
+from grader.schema.grade import RubricStamp
+from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
+from grader.store.results import ResultsFolder, write_atomically
+
+__all__ = [
+    "Course",
+    "find_rubric",
+    "load_course",
+    "note_rubric",
+    "noted_rubric",
+    "read_reference",
+    "reference_notebook",
+    "shipped_rubrics",
+    "write_reference",
+]
+
+_RUBRIC_NOTE = "rubric.json"
+_SPLIT = "test"
+"""Split that accuracy is verified on."""
+
+
+def shipped_rubrics() -> tuple[Path, ...]:
+    """List the rubrics that travel with the grader."""
+    return tuple(sorted(share("rubrics").glob("*.yaml")))
+
+
+def find_rubric(name: str) -> LoadedRubric:
+    """Load a rubric by the id of a shipped one, or by its file.
+
+    Args:
+        name: `mnist-cnn`, or the path of a YAML file.
+
+    Raises:
+        RubricError: There is none of that name, or it is wrong.
+    """
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"} and not path.exists():
+        known = {rubric.stem: rubric for rubric in shipped_rubrics()}
+        if name not in known:
+            msg = f"there is no rubric {name!r}"
+            raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
+        path = known[name]
+    return load_rubric(path, all_checks())
+
+
+def note_rubric(loaded: LoadedRubric, out: ResultsFolder) -> None:
+    """Note in a results folder which rubric was used, so that a regrade finds it, changed as it may be.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    shipped = loaded.path in shipped_rubrics()
+    note = {"version": 1, "id": loaded.rubric.id, "file": None if shipped else str(loaded.path.resolve())}
+    out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
+
+
+def noted_rubric(out: ResultsFolder, rubric: str) -> str:
+    """Tell by which name `find_rubric` finds the rubric that a results folder was graded with.
+
+    Args:
+        out: The results folder.
+        rubric: The id its grades carry.
+    """
+    try:
+        note = json.loads((out.root / _RUBRIC_NOTE).read_text(encoding="utf-8"))
+        file = note["file"] if note["id"] == rubric else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return rubric
+    return file if isinstance(file, str) else rubric
+
+
+def reference_notebook(loaded: LoadedRubric) -> Path | None:
+    """Find the reference solution: beside the rubric first, then among the shipped ones.
+
+    Raises:
+        RubricError: The rubric names one that is in neither place.
+    """
+    name = loaded.rubric.reference
+    if name is None:
+        return None
+    places = (loaded.path.parent / name, share("reference") / name)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        msg = f"the reference {name!r} is neither beside the rubric nor in {share('reference')}"
+        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or leave `reference` out")
+    return found
+
+
+def _record_path(notebook: Path) -> Path:
+    return notebook.with_suffix(".evidence.json")
+
+
+def read_reference(loaded: LoadedRubric) -> Evidence | None:
+    """Read the kept evidence of the rubric's reference solution.
+
+    Raises:
+        RubricError: The rubric names a reference that is not there.
+        ReferenceMissingError: It was never executed, or it changed since.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        return None
+    name = loaded.rubric.id if loaded.path in shipped_rubrics() else loaded.path
+    advice = f"run `grader rubric test {name} --update`"
+    path = _record_path(notebook)
+    if not path.is_file():
+        msg = "the reference solution has no kept evidence"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    try:
+        record = ReferenceRecord.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        msg = f"the reference's kept evidence cannot be read (version {REFERENCE_VERSION} was expected)"
+        raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
+    if record.notebook_sha256 != sha256_of(notebook):
+        msg = "the reference notebook changed since its evidence was kept"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    return record.evidence
+
+
+def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
+    """Keep the evidence of a reference solution beside its notebook.
+
+    Raises:
+        RubricError: The rubric names no reference.
+        StorageError: It cannot be written.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        msg = "the rubric names no reference"
+        raise RubricError(msg, where=str(loaded.path))
+    record = ReferenceRecord(
+        rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=sha256_of(notebook), evidence=evidence
+    )
+    path = _record_path(notebook)
+    write_atomically(path, record.model_dump_json(by_alias=True).encode() + b"\n")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What grading needs: the rubric, the reference, the data. No sandbox."""
+
+    loaded: LoadedRubric
+    reference: Evidence | None
+    prepared: Mapping[str, PreparedDataset]
+    indexes: Mapping[str, DatasetIndex]
+    data_root: Path
+
+    @property
+    def stamp(self) -> RubricStamp:
+        """The rubric's identity, as grades carry it."""
+        return RubricStamp(id=self.loaded.rubric.id, sha256=self.loaded.sha256, title=self.loaded.rubric.title)
+
+    @property
+    def ranked_by(self) -> str | None:
+        """Id of the criterion that the class page ranks submissions by, if the rubric asks for a ranking."""
+        ranking = self.loaded.rubric.ranking
+        return None if ranking is None else ranking.criterion
+
+    def labels(self) -> dict[str, np.ndarray[Any, Any]]:
+        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks."""
+        rubric = self.loaded.rubric
+        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
+        for task, settings in rubric.tasks.items():
+            whole = self.indexes[rubric.task_dataset(task)].labels[_SPLIT]
+            found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
+        return found
+
+    def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Test images and their classes, keyed as `labels` are."""
+        rubric = self.loaded.rubric
+        found = {
+            f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self.indexes.items()
+        }
+        for task in rubric.tasks:
+            dataset = rubric.task_dataset(task)
+            part = part_of_split(self.indexes[dataset], _SPLIT, task, rubric)
+            found[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
+        return found
+
+
+def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:
+    """Bring together what grading needs.
+
+    Args:
+        loaded: The rubric.
+        store: Where the data sets are.
+        compare: Whether submissions are compared with the reference; a student's own run has none.
+
+    Raises:
+        DatasetMissingError: A data set of the rubric is not on this machine.
+        ReferenceMissingError: The reference has no fresh evidence.
+    """
+    return assemble_course(loaded, read_reference(loaded) if compare else None, store)
+
+
+def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
+    prepared = {name: store.prepare(name, fingerprint) for name in loaded.rubric.all_datasets}
+    return Course(
+        loaded=loaded,
+        reference=reference,
+        prepared=prepared,
+        indexes={name: _index(data) for name, data in prepared.items()},
+        data_root=store.root,
+    )
+
+
+def _index(data: PreparedDataset) -> DatasetIndex:
+    parts = {
+        name: np.load(data.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("x_train", "y_train", "x_test", "y_test", "fingerprints")
+    }
+    return make_index(data.name, *parts.values())
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
