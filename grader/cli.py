@@ -73,7 +73,11 @@ IsolationOption = Annotated[
 DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
 WarmOption = Annotated[
-    bool, typer.Option("--warm/--no-warm", help="Fork kernels from a process that has imported TensorFlow already.")
+    bool | None,
+    typer.Option(
+        "--warm/--no-warm",
+        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more submissions.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 FailUnder = Annotated[
@@ -135,7 +139,7 @@ def grade_command(
     seed: SeedOption = None,
     fail_under: FailUnder = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
-    warm: WarmOption = False,
+    warm: WarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
@@ -149,7 +153,7 @@ def grade_command(
 
 
 def _options(
-    isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool, warm: bool = False
+    isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool, warm: bool | None = None
 ) -> "Options":
     from grader.pipeline import Options
 
@@ -378,7 +382,7 @@ def demo_command(
     *,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
     isolation: IsolationOption = Isolation.AUTO,
-    warm: WarmOption = False,
+    warm: WarmOption = None,
 ) -> None:
     """Grade the sample submissions that travel with the grader, and say where the class page is."""
     from grader import courses, pipeline

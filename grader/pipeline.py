@@ -95,8 +95,9 @@ class Options:
     """Instead of the rubric's."""
     resume: bool = True
     """Whether kept evidence of the same notebook, settings, versions and data is used again."""
-    warm: bool = False
-    """Whether a class's kernels are forked from a process that has imported TensorFlow already."""
+    warm: bool | None = None
+    """Whether a class's kernels are forked from a process that has imported TensorFlow already; None: where that is
+    possible and there are several submissions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,7 +500,7 @@ def grade_class(
         listener(step)
 
     workers = max(1, bench.options.jobs)
-    with _warmed(bench) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
+    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(grade_found, one, course, warmed, out, listen) for one in found]
         try:
             grades = tuple(future.result() for future in futures)
@@ -512,13 +513,26 @@ def grade_class(
     return grades
 
 
+def _forks(bench: Bench, submissions: int) -> bool:
+    """Whether warm processes are used: where asked for, else where they are possible and their start pays."""
+    if bench.options.warm is not None:
+        return bench.options.warm
+    if submissions > 1 and bench.device.kind == "gpu":
+        bench.notices.append("each kernel starts cold: a process that uses a GPU cannot be forked safely")
+    return submissions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
+
+
 @contextmanager
-def _warmed(bench: Bench) -> Iterator[Bench]:
-    """Give a bench its warm processes for as long as a class is graded, where its options ask for them.
+def _warmed(bench: Bench, submissions: int) -> Iterator[Bench]:
+    """Give a bench its warm processes for as long as a class is graded, if they are used.
 
     They start when the first kernel is needed. Why one could not be used is added to the bench's notices.
+
+    Args:
+        bench: Where the class is graded.
+        submissions: How many there are.
     """
-    if not bench.options.warm:
+    if not _forks(bench, submissions):
         yield bench
         return
     with WarmPool(most=_WARM_PROCESSES) as warm:

@@ -10,6 +10,8 @@ import pytest
 
 from grader import courses, pipeline, publishing, regrading
 from grader.datasets.store import DatasetStore
+from grader.execution.device import Device
+from grader.execution.isolation import Bubblewrap, NoIsolation
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
@@ -237,3 +239,24 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
     assert grade["execution"]["status"] == "completed"
     assert grade["execution"]["versions"]["keras"].startswith("3.")
     assert grade["reference"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "isolation", "device", "submissions", "forks"),
+    [
+        (None, "bubblewrap", "cpu", 2, True),
+        (None, "bubblewrap", "cpu", 1, False),
+        (None, "none", "cpu", 300, False),
+        (None, "bubblewrap", "gpu", 300, False),
+        (False, "bubblewrap", "cpu", 300, False),
+        (True, "bubblewrap", "cpu", 1, True),
+    ],
+)
+def test_kernels_are_forked_where_that_is_safe_and_pays(
+    *, asked: bool | None, isolation: str, device: Any, submissions: int, forks: bool
+) -> None:
+    walls = Bubblewrap() if isolation == "bubblewrap" else NoIsolation()
+    options = pipeline.Options(warm=asked)
+    bench = pipeline.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
+    assert pipeline._forks(bench, submissions) is forks
+    assert bool(bench.notices) is (device == "gpu")
