@@ -530,7 +530,8 @@ def test_seeds_threads_and_dialects_have_warm_processes_of_their_own(tmp_path: P
 
 
 def test_the_session_the_mark_and_the_user_id_need_no_warm_process_of_their_own(tmp_path: Path) -> None:
-    program, _ = _program(Bubblewrap(user="transient"), "", tmp_path / "s")
+    made, _ = _program(Bubblewrap(), "", tmp_path / "s")
+    program = replace(made, isolation=Bubblewrap(user="transient"))
     other = replace(program, env={**program.env, "GRADER_SESSION": "/x", "GRADER_MARK": "y"})
     assert _key(program) == _key(replace(other, isolation=Bubblewrap(user="transient", user_id=61999)))
 
