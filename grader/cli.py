@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -13,6 +16,8 @@ import typer
 from grader import __version__
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from grader.grading.loader import LoadedRubric
     from grader.pipeline import Options
     from grader.schema.grade import CriterionGrade, Grade
@@ -21,7 +26,6 @@ __all__ = ["app", "main"]
 
 DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
 """Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
-INTERRUPTED = 130
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
@@ -64,6 +68,16 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def _jobs(text: str) -> int | None:
+    """Read `--jobs`."""
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    msg = f"{text!r} is neither `auto` nor a number from 1"
+    raise typer.BadParameter(msg)
+
+
 RubricOption = Annotated[
     str, typer.Option("--rubric", metavar="ID|FILE", help="A shipped rubric's id, or a YAML file.")
 ]
@@ -72,6 +86,15 @@ IsolationOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N|auto",
+        parser=_jobs,
+        help="Submissions at the same time; auto: two cores each, or a GPU each, as far as the memory goes.",
+    ),
+]
 WarmOption = Annotated[
     bool | None,
     typer.Option(
@@ -133,7 +156,7 @@ def grade_command(
     rubric: RubricOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")],
     *,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 1,
+    jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
     seed: SeedOption = None,
@@ -153,7 +176,7 @@ def grade_command(
 
 
 def _options(
-    isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool, warm: bool | None = None
+    isolation: Isolation, device: Device, *, jobs: int | None, seed: int | None, resume: bool, warm: bool | None = None
 ) -> "Options":
     from grader.pipeline import Options
 
@@ -175,38 +198,64 @@ def _grade(
     Raises:
         GraderError: Nothing was graded.
     """
-    import tempfile
-
     from grader import courses, pipeline
     from grader.console import progress_on, terminal
     from grader.datasets.store import DatasetStore
+    from grader.execution.scratch import held_folder
     from grader.intake.find import find_submissions
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
     console = terminal(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="grader-unpacked-") as unpacked:
-        found = find_submissions(paths, unpack_to=Path(unpacked))
+    results = ResultsFolder(out)
+    with ExitStack() as stack:
+        found = find_submissions(paths, unpack_to=stack.enter_context(held_folder()))
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
         course = courses.load_course(loaded, DatasetStore(may_download=True), compare=not own)
-        bench = pipeline.set_up(loaded, options)
-        results = ResultsFolder(out)
-        pipeline.check_out(results)
+        bench = pipeline.set_up(loaded, options, len(found))
+        stack.enter_context(pipeline.at_work(results))
         courses.note_rubric(loaded, results)
+        while bench.notices:
+            console.print(bench.notices.pop(0), markup=False, soft_wrap=True)
         if bench.isolation.name == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
         try:
-            with progress_on(console) as listener:
+            with _stoppable(console), progress_on(console) as listener:
                 listener.begin(len(found))
                 grades = pipeline.grade_class(found, course, bench, results, listener.step)
         except KeyboardInterrupt as stop:
-            console.print("[yellow]stopped.[/] What is done is kept: the same command goes on from here.")
-            raise typer.Exit(INTERRUPTED) from stop
+            kept = "Nothing is kept: the same command begins again." if own else "What is done is kept. This goes on:"
+            console.print(f"[yellow]stopped.[/] {kept}")
+            if not own:
+                console.print(shlex.join(["grader", *sys.argv[1:]]), markup=False, soft_wrap=True)
+            raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from stop
         for notice in bench.notices:
             console.print(notice, markup=False, soft_wrap=True)
         return grades
+
+
+@contextmanager
+def _stoppable(console: "Console") -> Iterator[None]:
+    """Stop on the first signal in good order, and on the second at once: what that leaves the next run removes."""
+    stopping: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        if stopping:
+            # Sandboxes die with this process.
+            console.show_cursor()
+            os._exit(128 + number)
+        stopping.append(number)
+        console.print("[yellow]stopping …[/] once more stops at once")
+        raise KeyboardInterrupt(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
@@ -251,16 +300,15 @@ def check_command(
     fail_under: FailUnder = None,
 ) -> None:
     """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
-    import tempfile
-
     from grader import courses
     from grader.console import criteria_table, terminal
+    from grader.execution.scratch import held_folder
     from grader.grading.grade import visible
 
     loaded = courses.find_rubric(rubric)
-    with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
+    with held_folder() as folder:
         options = _options(isolation, device, jobs=1, seed=None, resume=False)
-        (full,) = _grade([notebook], loaded, options, Path(folder), own=True)
+        (full,) = _grade([notebook], loaded, options, folder, own=True)
     grade = visible(full)
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
@@ -293,8 +341,9 @@ def regrade_command(
     from grader.console import number, pairs_table, terminal
 
     course, out = _course_of(folder, rubric)
-    pairs = list(regrading.regrade_class(course, out))
-    publishing.publish_class(out, course.loaded.rubric.title, course.ranked_by)
+    with out.at_work():
+        pairs = list(regrading.regrade_class(course, out))
+        publishing.publish_class(out, course.loaded.rubric.title, course.ranked_by)
     changed = [(old, new) for old, new in pairs if regrading.differs(old, new)]
     if as_json:
         typer.echo(
@@ -370,7 +419,8 @@ def report_command(
     from grader import regrading
 
     course, out = _course_of(folder, rubric)
-    count = regrading.report_class(course, out)
+    with out.at_work():
+        count = regrading.report_class(course, out)
     typer.echo(f"{count} reports and {folder / 'index.html'}")
 
 
@@ -380,7 +430,7 @@ def demo_command(
         "demo-results"
     ),
     *,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
+    jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     warm: WarmOption = None,
 ) -> None:

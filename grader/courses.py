@@ -1,7 +1,10 @@
 """The course: a rubric, its reference, its data sets: all that grading needs, and no sandbox."""
 
+import functools
 import hashlib
+import importlib.metadata
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +13,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from grader.checks.registry import all_checks
-from grader.datasets.store import DatasetStore, PreparedDataset
+from grader.checks.registry import all_checks, all_diagnostics
+from grader.datasets.store import DatasetStore, PreparedDataset, whereabouts
 from grader.evidence.predictions import (
     part_of_split,
 )
@@ -26,6 +29,7 @@ from grader.schema.errors import (
 from grader.schema.evidence import Evidence
 from grader.schema.grade import RubricStamp
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
+from grader.store.database import digest_of
 from grader.store.results import ResultsFolder, write_atomically
 
 __all__ = [
@@ -43,6 +47,8 @@ __all__ = [
 _RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
+_RENDERERS = ("jinja2", "markdown-it-py", "nbformat", "nh3", "pillow", "pydantic", "pygments")
+"""Packages whose versions can change a report."""
 
 
 def shipped_rubrics() -> tuple[Path, ...]:
@@ -171,6 +177,16 @@ class Course:
     prepared: Mapping[str, PreparedDataset]
     indexes: Mapping[str, DatasetIndex]
     data_root: Path
+    basis: str
+    """Digest of all that a grade and its report follow from, beside the submission's own evidence."""
+
+    def whereabouts(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
+        """Tell where the files of each data set are, to be compared later.
+
+        Raises:
+            DatasetMissingError: One is no longer there as it was prepared.
+        """
+        return {name: whereabouts(data) for name, data in self.prepared.items()}
 
     @property
     def stamp(self) -> RubricStamp:
@@ -228,7 +244,33 @@ def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: Dat
         prepared=prepared,
         indexes={name: _index(data) for name, data in prepared.items()},
         data_root=store.root,
+        basis=digest_of(
+            loaded.sha256,
+            "" if reference is None else reference.model_dump_json(),
+            {name: data.sha256 for name, data in prepared.items()},
+            code_digest(),
+        ),
     )
+
+
+@functools.cache
+def code_digest() -> str:
+    """Digest everything installed that makes a grade and a report of evidence: code, templates, checks of others."""
+    package = Path(__file__).parent
+    registered = [*all_checks().values(), *all_diagnostics().values()]
+    modules = {getattr(sys.modules.get(one.run.__module__), "__file__", None) for one in registered}
+    files = {*package.rglob("*.py"), *share("templates").rglob("*"), *(Path(name) for name in modules if name)}
+    digest = hashlib.sha256(repr([_version(name) for name in _RENDERERS]).encode())
+    for path in sorted(path for path in files if path.is_file()):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _index(data: PreparedDataset) -> DatasetIndex:

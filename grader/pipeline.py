@@ -1,15 +1,15 @@
 """Wires the rooms: one submission through all of them, a whole class, a regrade, a reference."""
 
+import errno
 import hashlib
 import importlib.metadata
-import os
 import shutil
 import sys
 import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,40 +34,43 @@ from grader.evidence.predictions import (
     plan_predictions,
     recorded_results,
 )
+from grader.execution.capacity import DeviceSlots, divide, look_at_machine
 from grader.execution.collect import collect, read_record
-from grader.execution.device import Device, choose_device
+from grader.execution.device import Device, choose_devices
 from grader.execution.isolation import Isolation, choose_isolation
-from grader.execution.layout import scratch_folder
+from grader.execution.layout import digest_files
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
+from grader.execution.scratch import held_folder, scratch_folder, sweep
 from grader.execution.warm import WarmPool
 from grader.grading.grade import rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
-from grader.publishing import judge, publish, publish_class, render
+from grader.publishing import judge, publish, publish_class, render, standing_grade
 from grader.schema.errors import (
     ArtefactError,
+    DatasetMissingError,
     GraderError,
     HarnessError,
     IsolationRefusedError,
     NotebookError,
     RubricError,
-    UsageError,
+    StorageError,
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.progress import Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
-from grader.store.results import ResultsFolder, write_atomically
+from grader.store.results import ResultsFolder
 
 __all__ = [
     "Bench",
     "Listener",
     "Options",
-    "check_out",
+    "at_work",
     "grade_class",
     "grade_found",
     "probe",
@@ -90,7 +93,8 @@ class Options:
 
     isolation: IsolationChoice = "auto"
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    jobs: int = 1
+    jobs: int | None = 1
+    """Submissions at the same time; None decides by the machine."""
     seed: int | None = None
     """Instead of the rubric's."""
     resume: bool = True
@@ -107,8 +111,11 @@ class Bench:
     isolation: Isolation
     device: Device
     threads: int
+    """For one notebook."""
     options: Options
     python: Path
+    devices: tuple[Device, ...] = (Device("cpu"),)
+    """One for each notebook that runs at the same time."""
     warm: WarmPool | None = None
     """Where kernels and predictors are forked from; without it each is started cold."""
     notices: list[str] = field(default_factory=list)
@@ -135,9 +142,9 @@ def verify_reference(
         msg = "the rubric names no reference"
         raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
     course = assemble_course(loaded, None, store)
-    with tempfile.TemporaryDirectory(prefix="grader-reference-") as folder:
-        out = ResultsFolder(Path(folder))
-        found = find_submissions([notebook], unpack_to=Path(folder) / ".unpacked")[0]
+    with held_folder() as folder:
+        out = ResultsFolder(folder)
+        found = find_submissions([notebook], unpack_to=folder / ".unpacked")[0]
         graded = grade_found(found, course, set_up(loaded, options), out, listener)
         evidence = out.read_evidence(graded.submission.id)
     if graded.status == "not_graded" or evidence is None:
@@ -148,23 +155,28 @@ def verify_reference(
 # --- setting up ------------------------------------------------------------------------------------------------
 
 
-def check_out(out: ResultsFolder) -> None:
-    """Make sure that results can be written before anything is executed.
+@contextmanager
+def at_work(out: ResultsFolder) -> Iterator[None]:
+    """Make sure, before anything is executed, that results can be written and that no other grader writes them.
+
+    What graders that were killed left behind is removed: half-written files here, and their folders and programs.
 
     Raises:
-        UsageError: There is a file of that name.
+        UsageError: There is a file of that name, or another grader is at work.
         StorageError: The folder cannot be made or written to.
     """
-    if out.root.exists() and not out.root.is_dir():
-        msg = "is no folder"
-        raise UsageError(msg, where=f"--out {out.root}", advice="name a folder for the results; it is made if needed")
-    trial = out.root / ".writable"
-    write_atomically(trial, b"x" * 4096)
-    trial.unlink(missing_ok=True)
+    with out.at_work():
+        sweep()
+        yield
 
 
-def set_up(loaded: LoadedRubric, options: Options) -> Bench:
-    """Decide how notebooks are executed on this machine.
+def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = None) -> Bench:
+    """Decide how notebooks are executed on this machine, and how many at the same time.
+
+    Args:
+        loaded: The rubric.
+        options: Of the command line.
+        submissions: How many there are to grade, where that is known.
 
     Raises:
         IsolationRefusedError: No sandbox works here and none was not asked for.
@@ -174,13 +186,22 @@ def set_up(loaded: LoadedRubric, options: Options) -> Bench:
     if loaded.rubric.run.attempts > 1:
         msg = "`run.attempts` above 1 is not carried out by this version"
         raise RubricError(msg, where=str(loaded.path), advice="leave it out: each notebook is executed once")
-    cores = len(os.sched_getaffinity(0))
+    isolation = choose_isolation(options.isolation)
+    share = divide(
+        look_at_machine(choose_devices(options.device)),
+        options.jobs,
+        memory_each=loaded.rubric.run.memory,
+        submissions=submissions,
+        warm=options.warm,
+    )
     return Bench(
-        isolation=choose_isolation(options.isolation),
-        device=choose_device(options.device),
-        threads=max(1, cores // max(1, options.jobs)),
+        isolation=isolation,
+        device=share.devices[0],
+        threads=share.threads,
         options=options,
         python=Path(loaded.rubric.run.kernel or sys.executable),
+        devices=share.devices,
+        notices=list(share.notices),
     )
 
 
@@ -234,7 +255,10 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
     try:
         if isinstance(found, Rejected):
             raise found.error
-        evidence = _evidence_for(submission, course, bench, out, listener)
+        key = _execution_key(submission, course, bench)
+        if bench.options.resume and (standing := _standing(submission, key, course, out)) is not None:
+            return standing
+        evidence = _evidence_for(submission, key, course, bench, out, listener)
         result = judge(submission, evidence, course)
         publish(result, evidence, course, out)
     except NotebookError as error:
@@ -243,6 +267,16 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         result = rejected(submission, course.stamp, course.loaded.rubric, error)
         publish(result, None, course, out)
     return result
+
+
+def _standing(submission: Submission, key: ExecutionKey, course: Course, out: ResultsFolder) -> Grade | None:
+    """Find the grade of the very same execution that nothing has changed about since."""
+    if Database(out.database_path).needs_execution(submission.id, key):
+        return None
+    try:
+        return standing_grade(submission, course, out)
+    except ArtefactError:
+        return None
 
 
 def _publish_failure(submission: Submission, error: HarnessError, course: Course, out: ResultsFolder) -> Grade:
@@ -259,6 +293,8 @@ def _publish_failure(submission: Submission, error: HarnessError, course: Course
 
 def _unexpected(error: Exception) -> HarnessError:
     """Name a fault that nobody foresaw by what was raised, and where in the grader."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageError("the disk is full", where=str(error.filename or tempfile.gettempdir()))
     home = Path(__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if home in Path(frame.filename).parents]
@@ -281,11 +317,10 @@ def _outcome(result: Grade) -> str:
     return f"{result.score:g} of {result.max_score:g}{pending}"
 
 
-def _evidence_for(
-    submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
+def _evidence_for(  # noqa: PLR0913, PLR0917 - as `grade_found`
+    submission: Submission, key: ExecutionKey, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
 ) -> Evidence:
     """Use kept evidence of the very same execution, or execute."""
-    key = _execution_key(submission, course, bench)
     database = Database(out.database_path)
     if bench.options.resume and not database.needs_execution(submission.id, key):
         try:
@@ -296,7 +331,7 @@ def _evidence_for(
             return kept
     begun = time.monotonic()
     try:
-        evidence = _execute(submission, course, bench, out, listener)
+        evidence = _execute(submission, key, course, bench, out, listener)
     except NotebookError:
         raise
     except Exception as error:
@@ -318,11 +353,14 @@ def _execution_key(submission: Submission, course: Course, bench: Bench) -> Exec
         notebook=submission.sha256,
         settings=digest_of(
             settings,
-            {"seed": seed, "device": bench.device.label, "isolation": bench.isolation.name},
+            {"seed": seed, "device": bench.devices[0].label, "isolation": bench.isolation.name},
             *({name: task.model_dump(mode="json")} for name, task in course.loaded.rubric.tasks.items()),
         ),
         runtime=digest_of(_runtime(bench.python)),
-        data=digest_of({name: data.sha256 for name, data in course.prepared.items()}),
+        data=digest_of(
+            {name: data.sha256 for name, data in course.prepared.items()},
+            "" if submission.folder is None else digest_files(submission.folder),
+        ),
     )
 
 
@@ -339,11 +377,14 @@ def _runtime(python: Path) -> dict[str, str]:
     return known
 
 
-def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Evidence:
+def _execute(  # noqa: PLR0913, PLR0917 - as `grade_found`
+    submission: Submission, key: ExecutionKey, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
+) -> Evidence:
     """Execute, collect the record, predict, and keep it all."""
     rubric = course.loaded.rubric
     notebook = read_notebook(submission.notebook)
     dialect = recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect
+    data = course.whereabouts()
     with scratch_folder() as scratch:
         outcome = execute(
             ExecutionRequest(
@@ -363,17 +404,31 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
             ),
             lambda progress: listener(_step(submission.id, progress)),
         )
+        _check_data(data, course)
         filled = out.new_evidence_folder(submission.id)
         try:
             listener(Step(submission.id, "working", "verifying"))
             evidence = _gather(outcome, notebook, filled, course, bench, scratch)
             listener(Step(submission.id, "working", "grading"))
+            out.write_evidence(submission.id, evidence, filled=filled)
+            Database(out.database_path).begin_replacing(submission.id, key)
             out.adopt_evidence(submission.id, filled)
         finally:
             shutil.rmtree(filled, ignore_errors=True)
-    out.write_evidence(submission.id, evidence)
     out.write_executed(submission.id, nbformat.writes(outcome.notebook))
     return evidence
+
+
+def _check_data(before: Mapping[str, object], course: Course) -> None:
+    """Make sure that a notebook could read the course's data all the time.
+
+    Raises:
+        DatasetMissingError: A data set vanished or was exchanged meanwhile; what the notebook made of that is not its
+            own doing.
+    """
+    if course.whereabouts() != before:
+        msg = "a data set was exchanged while the notebook was executed"
+        raise DatasetMissingError(msg, where=", ".join(course.prepared), advice="the same command tries again")
 
 
 def _step(submission: str, progress: Progress) -> Step:
@@ -499,9 +554,14 @@ def grade_class(
             raise _Stopped
         listener(step)
 
-    workers = max(1, bench.options.jobs)
-    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(grade_found, one, course, warmed, out, listen) for one in found]
+    slots = DeviceSlots(bench.devices)
+
+    def grade_one(one: Found, warmed: Bench) -> Grade:
+        with slots.lend() as device:
+            return grade_found(one, course, replace(warmed, device=device), out, listen)
+
+    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=len(bench.devices)) as pool:
+        futures = [pool.submit(grade_one, one, warmed) for one in found]
         try:
             grades = tuple(future.result() for future in futures)
         except BaseException:

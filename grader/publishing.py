@@ -16,10 +16,10 @@ from grader.schema.errors import (
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Case, Grade
 from grader.schema.submission import Submission
-from grader.store.database import Database
+from grader.store.database import Database, digest_of
 from grader.store.results import ResultsFolder
 
-__all__ = ["grade_kept", "judge", "publish", "publish_class", "render"]
+__all__ = ["grade_kept", "judge", "publish", "publish_class", "render", "standing_grade"]
 
 
 def judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
@@ -39,10 +39,37 @@ def judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
 
 
 def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Write a grade and its report."""
+    """Write a grade and its report, then note that both are there."""
     out.write_grade(result)
-    Database(out.database_path).record_grading(result)
     render(result, evidence, course, out)
+    stamp = result.submission
+    basis = _basis(stamp.id, stamp.student, stamp.files, stamp.sha256, course, out)
+    Database(out.database_path).record_grading(result, basis=basis)
+
+
+def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -> Grade | None:
+    """Read a grade that would come out the same, report and all; None where it is not certain that it would.
+
+    Args:
+        submission: Whose evidence is kept and of what is to be graded.
+        course: Rubric, reference, data.
+        out: The results folder.
+
+    Raises:
+        ArtefactError: A file of the submission's cannot be read.
+        StorageError: The database cannot be used.
+    """
+    basis = _basis(submission.id, submission.student, submission.files, submission.sha256, course, out)
+    if Database(out.database_path).needs_grading(submission.id, course.loaded.rubric.id, basis):
+        return None
+    return grade_kept(out, submission.id)
+
+
+def _basis(  # noqa: PLR0913, PLR0917 - the parts of a submission's stamp
+    name: str, student: str, files: tuple[str, ...], sha256: str, course: Course, out: ResultsFolder
+) -> str:
+    """Digest what a grade follows from, and the files it was written to."""
+    return digest_of(course.basis, [name, student, files, sha256], out.standing(name))
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:

@@ -23,7 +23,7 @@ from grader.datasets.registry import KNOWN, PARTS, SPLITS, DatasetInfo, unknown_
 from grader.datasets.sources import Source, local_sources
 from grader.schema.errors import DatasetMissingError, StorageError, UsageError
 
-__all__ = ["PREPARED_VERSION", "DatasetStatus", "DatasetStore", "Fingerprint", "PreparedDataset"]
+__all__ = ["PREPARED_VERSION", "DatasetStatus", "DatasetStore", "Fingerprint", "PreparedDataset", "whereabouts"]
 
 PREPARED_VERSION = 1
 """1: first version."""
@@ -388,6 +388,28 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def whereabouts(data: PreparedDataset) -> tuple[tuple[str, int, int, int], ...]:
+    """Tell a prepared data set's files from others of the same names: name, inode, bytes, nanoseconds of change each.
+
+    Compared before and after an execution it says whether the notebook could read the data all the time.
+
+    Raises:
+        DatasetMissingError: It is no longer there as it was prepared.
+    """
+    meta = _read_meta(data.folder)
+    if meta is None or meta["sha256"] != data.sha256:
+        what = "is no longer whole" if meta is None else "was exchanged for another"
+        msg = f"the data set `{data.name}` {what}"
+        advice = "the same command prepares it again; where its source is gone as well, `grader data import` it"
+        raise DatasetMissingError(msg, where=str(data.folder), advice=advice)
+    try:
+        facts = {name: (data.folder / name).stat() for name in ("meta.json", *sorted(meta["files"]))}
+    except OSError as error:
+        msg = f"the data set `{data.name}` vanished"
+        raise DatasetMissingError(msg, where=str(data.folder)) from error
+    return tuple((name, fact.st_ino, fact.st_size, fact.st_mtime_ns) for name, fact in facts.items())
 
 
 def _describe(

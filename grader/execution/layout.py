@@ -1,15 +1,14 @@
 """The folders of one execution: where they are on this machine, and what the sandbox calls them."""
 
 import functools
+import hashlib
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +19,16 @@ __all__ = [
     "SOCKET_PATH_BYTES",
     "Layout",
     "copy_submission",
+    "digest_files",
     "make_layout",
     "masks",
     "python_mounts",
-    "remove_tree",
-    "runtime_folder",
-    "scratch_folder",
     "secret_folders",
 ]
 
 SOCKET_PATH_BYTES = 107
 """Longest path of a Unix socket on Linux."""
 _ASK_SECONDS = 30.0
-_REMOVE_SECONDS = 300.0
 _DEEPEST = 64
 """Folders within folders of a submission."""
 _SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
@@ -190,42 +186,6 @@ def make_layout(
     return layout
 
 
-def runtime_folder() -> Path:
-    """Make the folder for a kernel's sockets: short, private, and the same path on both sides.
-
-    Raises:
-        SandboxError: It cannot be made.
-    """
-    try:
-        # Not $TMPDIR, which may be too long for a socket.
-        return Path(tempfile.mkdtemp(prefix="gr-", dir="/tmp"))
-    except OSError as error:
-        message = f"a folder for the kernel's sockets cannot be made in /tmp: {error}"
-        raise SandboxError(message) from error
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove what a sandbox wrote, also folders nested deeper than Python's own way can follow, or closed ones.
-
-    What cannot be removed stays; it is below the machine's folder for temporary files.
-    """
-    if not folder.is_symlink() and folder.is_dir():
-        for command in (["rm", "-rf", "--"], ["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
-            if folder.exists():
-                with suppress(OSError, subprocess.TimeoutExpired):
-                    subprocess.run([*command, str(folder)], capture_output=True, timeout=_REMOVE_SECONDS, check=False)
-
-
-@contextmanager
-def scratch_folder(prefix: str = "grader-") -> Iterator[Path]:
-    """Make a private folder for one submission's executions, and remove it with all that was left in it."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
-
-
 def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
     """Copy a submission's files; links and everything that is not a plain file are left out.
 
@@ -257,6 +217,44 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
     except OSError as error:
         message = f"the submission's files cannot be copied: {error}"
         raise SandboxError(message, where=str(source)) from error
+
+
+def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> str:
+    """Digest what `copy_submission` would copy: names and contents.
+
+    Args:
+        folder: The folder as it was handed in.
+        max_bytes: As for `copy_submission`; beyond it only what was found by then is told from another.
+        max_files: The same.
+
+    Raises:
+        SandboxError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    waiting, left_bytes, left_files = [Path()], max_bytes, max_files
+    try:
+        while waiting and left_bytes >= 0 and left_files >= 0:
+            inner = waiting.pop()
+            folders, files = _listed(folder / inner, left_files)
+            for name in files:
+                path = folder / inner / name
+                left_bytes -= path.lstat().st_size
+                content = _digest_plain(path) if left_bytes >= 0 else b""
+                digest.update(repr((str(inner / name), content)).encode())
+            left_files -= len(files) + len(folders)
+            waiting += [inner / name for name in reversed(folders)]
+    except OSError as error:
+        message = f"the submission's files cannot be read: {error}"
+        raise SandboxError(message, where=str(folder)) from error
+    return digest.hexdigest()
+
+
+def _digest_plain(path: Path) -> bytes:
+    """Digest one plain file; a link, a pipe or a device, which is not copied either, has none."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return b""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:

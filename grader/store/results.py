@@ -1,9 +1,12 @@
 """The results folder: `DIR/<submission>/{grade.json, report.html, executed.ipynb, evidence/}` and the class's pages.
 
-A file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed.
+A file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed. What a grader that
+was killed meanwhile left beside it is known by its name and removed by the next one (`at_work`).
 """
 
 import errno
+import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -16,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from grader.schema.base import Document
-from grader.schema.errors import ArtefactError, StorageError
+from grader.schema.errors import ArtefactError, StorageError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
 from grader.schema.grade import GRADE_VERSION, Grade
 
@@ -31,6 +34,8 @@ _REPORT = "report.html"
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
+_WRITING = ".writing-"
+_FILLING = ".evidence-"
 
 
 @contextmanager
@@ -56,7 +61,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
         staging = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -80,6 +85,33 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> bool:
+    """Lock an open folder; False where its file system has no locks.
+
+    Raises:
+        UsageError: Another process holds it.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        msg = "another grader is at work in this folder"
+        raise UsageError(msg, where=str(folder), advice="wait until it has ended, or name another folder") from error
+    except OSError:
+        return False
+    return True
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        msg = f"the file cannot be read ({error.strerror or error})"
+        raise ArtefactError(msg, where=str(path)) from error
 
 
 class ResultsFolder:
@@ -134,6 +166,60 @@ class ResultsFolder:
         folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
         return tuple(sorted(p.name for p in folders if (p / _GRADE).is_file() or (p / _EVIDENCE).is_dir()))
 
+    # --- one grader at a time
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Keep other graders away for as long as a `with` lasts, and remove what one that was killed left half-done.
+
+        The lock goes with the process, however it ends.
+
+        Raises:
+            UsageError: Another grader works here, or this is no folder.
+            StorageError: The folder cannot be made or written to.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            msg = "is no folder"
+            raise UsageError(msg, where=f"--out {self.root}", advice="name a folder for the results")
+        with _writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if _lock(handle, self.root):
+                self._sweep()
+            trial = self.root / ".writable"
+            write_atomically(trial, b"x" * 4096)
+            trial.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(handle)
+
+    def _sweep(self) -> None:
+        (self.root / ".writable").unlink(missing_ok=True)
+        for left_over in self.root.glob(f"{_WRITING}*"):
+            left_over.unlink(missing_ok=True)
+        for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
+            for left_over in (*own.glob(f"{_WRITING}*"), *own.glob(f"{_EVIDENCE}/{_WRITING}*")):
+                left_over.unlink(missing_ok=True)
+            for left_over in own.glob(f"{_FILLING}*"):
+                shutil.rmtree(left_over, ignore_errors=True)
+            if not any(own.iterdir()):
+                own.rmdir()
+
+    def standing(self, submission: str) -> dict[str, str]:
+        """Tell by their SHA-256 which files a submission's grade was made from and became; empty for what is missing.
+
+        Raises:
+            ArtefactError: One cannot be read.
+        """
+        places = {
+            _EVIDENCE_FILE: self.evidence_folder(submission) / _EVIDENCE_FILE,
+            _EXECUTED: self.executed_path(submission),
+            _GRADE: self.grade_path(submission),
+            _REPORT: self.report_path(submission),
+        }
+        return {name: _sha256(path) for name, path in places.items()}
+
     # --- pages
 
     def write_page(self, name: str, content: bytes | str) -> Path:
@@ -187,16 +273,21 @@ class ResultsFolder:
         content = _read_document(path, GRADE_VERSION)
         return None if content is None else _parse(Grade, content, path)
 
-    def write_evidence(self, submission: str, evidence: Evidence) -> Path:
+    def write_evidence(self, submission: str, evidence: Evidence, *, filled: Path | None = None) -> Path:
         """Write `evidence/evidence.json`, from which a grade can be made again without execution.
 
         A loss that became not-a-number stays one: the file has Python's `NaN`, which only this grader reads.
+
+        Args:
+            submission: Whose.
+            evidence: What was seen.
+            filled: A folder from `new_evidence_folder` that is not in its place yet.
 
         Raises:
             StorageError: It cannot be written.
         """
         text = json.dumps(_plain(evidence), ensure_ascii=False, separators=(",", ":"))
-        return self._write(self.evidence_folder(submission) / _EVIDENCE_FILE, text)
+        return self._write((filled or self.evidence_folder(submission)) / _EVIDENCE_FILE, text)
 
     def read_evidence(self, submission: str) -> Evidence | None:
         """Read evidence back; None where there is none yet.
@@ -219,9 +310,9 @@ class ResultsFolder:
         own = self.folder(submission)
         with _writing(own):
             own.mkdir(parents=True, exist_ok=True)
-            for left_over in own.glob(".evidence-*"):
+            for left_over in own.glob(f"{_FILLING}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            return Path(tempfile.mkdtemp(dir=own, prefix=".evidence-"))
+            return Path(tempfile.mkdtemp(dir=own, prefix=_FILLING))
 
     def forget_evidence(self, submission: str) -> None:
         """Remove a submission's evidence and executed notebook, where there are any.
@@ -248,7 +339,7 @@ class ResultsFolder:
         with _writing(target):
             filled.chmod(0o755)
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".evidence-old-"))
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{_FILLING}old-"))
                 target.rename(old / _EVIDENCE)
                 try:
                     filled.rename(target)
@@ -258,6 +349,7 @@ class ResultsFolder:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 filled.rename(target)
+            _sync_folder(target.parent)
         return target
 
 

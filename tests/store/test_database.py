@@ -59,7 +59,7 @@ def test_grading_is_needed_once_for_each_rubric_and_execution(tmp_path: Path) ->
     database = Database(tmp_path / "grader.sqlite", clock=lambda: 5.0)
     database.record_execution("ann", KEY, seconds=1)
     assert database.needs_grading("ann", "mnist-cnn", "1")
-    database.record_grading(grade())
+    database.record_grading(grade(), basis="1")
     assert not database.needs_grading("ann", "mnist-cnn", "1")
     assert database.needs_grading("ann", "mnist-cnn", "2")
     assert database.needs_grading("ann", "other", "1")
@@ -81,7 +81,7 @@ def test_threads_write_at_the_same_time(tmp_path: Path) -> None:
     def work(number: int) -> bool:
         database = Database(path)
         database.record_execution(f"s{number}", KEY, seconds=1)
-        database.record_grading(grade(f"s{number}"))
+        database.record_grading(grade(f"s{number}"), basis="1")
         return database.needs_grading(f"s{number}", "mnist-cnn", "1")
 
     with ThreadPoolExecutor(8) as pool:
