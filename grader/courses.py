@@ -257,8 +257,9 @@ def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: Dat
 def code_digest() -> str:
     """Digest everything installed that makes a grade and a report of evidence: code, templates, checks of others."""
     package = Path(__file__).parent
-    registered = [*all_checks().values(), *all_diagnostics().values()]
-    modules = {getattr(sys.modules.get(one.run.__module__), "__file__", None) for one in registered}
+    names = {one.run.__module__ for one in all_checks().values()}
+    names |= {one.run.__module__ for one in all_diagnostics().values()}
+    modules = {getattr(sys.modules.get(name), "__file__", None) for name in names}
     files = {*package.rglob("*.py"), *share("templates").rglob("*"), *(Path(name) for name in modules if name)}
     digest = hashlib.sha256(repr([_version(name) for name in _RENDERERS]).encode())
     for path in sorted(path for path in files if path.is_file()):

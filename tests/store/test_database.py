@@ -97,7 +97,7 @@ def test_a_file_of_an_older_version_is_brought_up_with_its_rows(tmp_path: Path) 
     upgraded = Database(path, migrations=newer)
     assert [row.submission for row in upgraded.executions()] == ["ann"]
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(newer),)
         assert connection.execute("SELECT count(*) FROM sent").fetchone() == (0,)
 
 
@@ -112,7 +112,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "grader.sqlite"
     Database(path, migrations=(*MIGRATIONS, "CREATE TABLE more (x TEXT);"))
-    with pytest.raises(ArtefactError, match="version 2"):
+    with pytest.raises(ArtefactError, match=f"version {len(MIGRATIONS) + 1}"):
         Database(path)
 
 
