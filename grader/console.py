@@ -220,6 +220,7 @@ class _Lines(AbstractContextManager["Listener"]):
         self._lock = threading.Lock()
         self._begun = time.monotonic()
         self._done = 0
+        self._failed = 0
         self._total = 0
 
     def __enter__(self) -> "Listener":
@@ -237,12 +238,22 @@ class _Lines(AbstractContextManager["Listener"]):
                 self._console.print(f"{escape(step.submission)}: begun")
             elif step.kind == "done":
                 self._done += 1
+                self._failed += step.failed
                 spent = time.monotonic() - self._begun
                 left = spent / self._done * (self._total - self._done)
-                tail = f", about {left:.0f} s left" if left else ""
+                tail = f", {self._failed} not graded" if self._failed else ""
+                tail += f", about {_duration(left)} left" if left else ""
                 self._console.print(
                     f"{escape(step.submission)}: {escape(step.text)} ({self._done} of {self._total}{tail})"
                 )
+
+
+def _duration(seconds: float) -> str:
+    """Write a length of time as precisely as a guess deserves."""
+    minutes = round(seconds / 60)
+    if minutes < 2:  # noqa: PLR2004 — "90 s" is still easily read
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 — the same with hours
 
 
 class _Bars(AbstractContextManager["Listener"]):
@@ -263,6 +274,7 @@ class _Bars(AbstractContextManager["Listener"]):
         self._lock = threading.Lock()
         self._all: TaskID | None = None
         self._running: dict[str, TaskID] = {}
+        self._failed = 0
 
     def __enter__(self) -> "Listener":
         self._progress.__enter__()
@@ -284,6 +296,7 @@ class _Bars(AbstractContextManager["Listener"]):
             if step.submission not in self._running:
                 name = escape(step.submission)
                 self._running[step.submission] = self._progress.add_task(name, total=step.total or None, text="")
+                self._sum_up()
             task = self._running[step.submission]
             self._progress.update(task, completed=step.done, total=step.total or None, text=escape(step.text))
 
@@ -291,9 +304,16 @@ class _Bars(AbstractContextManager["Listener"]):
         task = self._running.pop(step.submission, None)
         if task is not None:
             self._progress.remove_task(task)
+        self._failed += step.failed
         self._progress.console.print(f"{escape(step.submission)}: {escape(step.text)}")
         if self._all is not None:
             self._progress.advance(self._all)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        if self._all is not None:
+            failed = f", {self._failed} not graded" if self._failed else ""
+            self._progress.update(self._all, text=f"{len(self._running)} running{failed}")
 
 
 def pairs_table(

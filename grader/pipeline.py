@@ -245,7 +245,7 @@ def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, 
         raise
     except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
         result = _publish_failure(submission, _unexpected(error), course, out)
-    listener(Step(submission.id, "done", _outcome(result)))
+    listener(Step(submission.id, "done", _outcome(result), failed=result.status == "not_graded"))
     return result
 
 

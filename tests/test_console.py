@@ -103,3 +103,19 @@ def test_progress_on_a_terminal_tells_the_epoch_of_a_training() -> None:
         listener.step(Step("anna", "working", "cell 3 of 9, epoch 2 of 5", 2, 9))
         listener.step(Step("anna", "done", "3 of 5"))
     assert "anna: 3 of 5" in file.getvalue()
+
+
+def test_progress_counts_what_runs_and_what_could_not_be_graded() -> None:
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=160, force_terminal=True, color_system=None)) as listener:
+        listener.begin(3)
+        for name in ("anna", "bela"):
+            listener.step(Step(name, "begun", "reading"))
+        listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
+        vars(listener)["_progress"].refresh()
+    assert "1 running, 1 not graded" in file.getvalue()
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=160)) as listener:
+        listener.begin(2)
+        listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
+    assert "anna: not graded: no sandbox (1 of 2, 1 not graded, about 0 s left)" in file.getvalue()

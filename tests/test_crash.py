@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -212,3 +213,89 @@ def _below(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
+
+
+# --- a full disk ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.parametrize("left", [16, 60, 90])
+def test_a_full_disk_ends_with_words_and_the_same_command_goes_on(tmp_path: Path, left: int) -> None:
+    """Results on a disk of 1 MiB, of which so many KiB are left: a smaller one fails earlier."""
+    needs_bubblewrap()
+    rubric, out = a_course(tmp_path / "course"), tmp_path / "out"
+    out.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", id="c1")]), tmp_path / "anna.ipynb")
+    command = shlex.join(
+        map(str, [COMMAND, "grade", tmp_path / "anna.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none"])
+    )
+    script = f"""
+cd {out} && head -c {(1024 - left) * 1024} /dev/zero > filler
+{command}; echo "first $?"
+rm filler
+{command}; echo "then $?"
+cat anna/grade.json | tr -d ' \n'; find . -name '.writing-*' -o -name '.evidence-*'
+"""
+    done = subprocess.run(
+        [
+            "/usr/bin/env",
+            "bwrap",
+            "--dev-bind",
+            "/",
+            "/",
+            "--size",
+            str(1 << 20),
+            "--tmpfs",
+            str(out),
+            "sh",
+            "-c",
+            script,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "GRADER_DATA": str(tmp_path / "course" / "data")},
+    )
+    said = " ".join(done.stderr.split())
+    assert "first 3" in done.stdout, said
+    assert "the disk is full" in said or "disk is full" in done.stdout or "database or disk is full" in said
+    assert "then 0" in done.stdout, said
+    assert '"status":"graded"' in done.stdout
+    assert "Traceback" not in said
+    assert not done.stdout.rstrip().endswith((".writing", ".evidence"))
+
+
+# --- warm processes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.bubblewrap
+def test_warm_processes_and_their_forks_die_with_a_grader_that_was_killed(tmp_path: Path) -> None:
+    needs_bubblewrap()
+    students = Class(tmp_path, "bubblewrap")
+    for path in students.notebooks.iterdir():
+        path.unlink()
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_LONG)]), students.notebooks / "long.ipynb"
+    )
+    process = students.start(tmp_path / "out", "--warm")
+    ends = time.monotonic() + 300
+    while not (started := [one for one in psutil.process_iter(["cmdline"]) if _is_long(one, process.pid)]):
+        assert process.poll() is None, (tmp_path / "said").read_text(encoding="utf-8")
+        assert time.monotonic() < ends, "the cell did not begin"
+        time.sleep(0.2)
+    family = [*_below(process.pid), *started]
+    assert any("inside.warm" in " ".join(one.cmdline()) for one in family)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    _until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
+    _until(lambda: not any("held" not in left for left in students.leftovers()))
+
+
+def _is_long(process: psutil.Process, grader: int) -> bool:
+    """Whether it is what the notebook started, somewhere below this grader."""
+    try:
+        return "1234" in (process.info["cmdline"] or ()) and grader in [one.pid for one in process.parents()]
+    except psutil.Error:
+        return False
