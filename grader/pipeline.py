@@ -114,8 +114,8 @@ class Bench:
     """For one notebook."""
     options: Options
     python: Path
-    devices: tuple[Device, ...] = (Device("cpu"),)
-    """One for each notebook that runs at the same time."""
+    devices: tuple[Device, ...] = ()
+    """One for each notebook that runs at the same time; where there are none, one runs on `device`."""
     warm: WarmPool | None = None
     """Where kernels and predictors are forked from; without it each is started cold."""
     notices: list[str] = field(default_factory=list)
@@ -192,7 +192,7 @@ def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = Non
         options.jobs,
         memory_each=loaded.rubric.run.memory,
         submissions=submissions,
-        warm=options.warm,
+        warm=options.warm is not False and submissions != 1,
     )
     return Bench(
         isolation=isolation,
@@ -353,7 +353,8 @@ def _execution_key(submission: Submission, course: Course, bench: Bench) -> Exec
         notebook=submission.sha256,
         settings=digest_of(
             settings,
-            {"seed": seed, "device": bench.devices[0].label, "isolation": bench.isolation.name},
+            # Of several GPUs the first stands for all: which of them is free must not decide what is executed again.
+            {"seed": seed, "device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name},
             *({name: task.model_dump(mode="json")} for name, task in course.loaded.rubric.tasks.items()),
         ),
         runtime=digest_of(_runtime(bench.python)),
@@ -554,13 +555,14 @@ def grade_class(
             raise _Stopped
         listener(step)
 
-    slots = DeviceSlots(bench.devices)
+    devices = bench.devices or (bench.device,)
+    slots = DeviceSlots(devices)
 
     def grade_one(one: Found, warmed: Bench) -> Grade:
         with slots.lend() as device:
             return grade_found(one, course, replace(warmed, device=device), out, listen)
 
-    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=len(bench.devices)) as pool:
+    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=len(devices)) as pool:
         futures = [pool.submit(grade_one, one, warmed) for one in found]
         try:
             grades = tuple(future.result() for future in futures)

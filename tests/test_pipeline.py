@@ -15,8 +15,8 @@ import pytest
 from grader import courses, pipeline, publishing, regrading
 from grader.datasets.store import DatasetStore
 from grader.execution.device import Device
-from grader.execution.isolation import Bubblewrap, NoIsolation
 from grader.execution.inside.fingerprint import fingerprint
+from grader.execution.isolation import Bubblewrap, NoIsolation
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
