@@ -358,6 +358,7 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
                 files=submission.folder,
                 data=course.data_root,
                 datasets=rubric.all_datasets,
+                elsewhere=course.stand_ins,
                 graded_dataset=rubric.dataset,
                 warm=bench.warm,
             ),
@@ -411,6 +412,7 @@ def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
         indexes=course.indexes,
         problems=(*outcome.problems, *collected.problems, *record.problems),
         keep=arrays.keep,
+        stand_ins=tuple(course.stand_ins),
     )
     rubric = course.loaded.rubric
     plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)

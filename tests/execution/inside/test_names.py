@@ -30,8 +30,8 @@ def test_ipythons_own_names_are_left_out() -> None:
 def test_an_array_is_described_by_its_first_two_thousand_rows() -> None:
     x = np.zeros((2100, 64), np.float32)
     x[5, 5], x[2050, 0] = 2, 9
-    assert describe_array("x", x, None, used=True) == {
-        "name": "x", "shape": [2100, 64], "dtype": "float32", "low": 0.0, "high": 2.0, "rows_of": None, "used": True,
+    assert describe_array("x", x, None, used=True, cell=3) == {
+        "name": "x", "cell": 3, "shape": [2100, 64], "dtype": "float32", "low": 0.0, "high": 2.0, "rows_of": None, "used": True,
     }  # fmt: skip
 
 
