@@ -228,13 +228,10 @@ def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = Tr
 
 
 def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
-    may_be_made_up = set(loaded.rubric.stand_in)
-    prepared = {
-        name: store.prepare_or_stand_in(name, fingerprint)
-        if name in may_be_made_up
-        else store.prepare(name, fingerprint)
-        for name in loaded.rubric.all_datasets
-    }
+    rubric, prepared = loaded.rubric, {}
+    for name in rubric.all_datasets:
+        lay_out = store.prepare_or_stand_in if name in rubric.stand_in else store.prepare
+        prepared[name] = lay_out(name, fingerprint)
     return Course(
         loaded=loaded,
         reference=reference,

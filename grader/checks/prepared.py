@@ -99,10 +99,10 @@ class _Candidate:
     """How far the sizes are from what is asked."""
 
     def rank(self) -> tuple[int, int, int, float]:
-        """The better, the larger."""
+        """The better, the larger; what could not be seen may be right."""
+        faults = sum(c.holds is False for c in self.conditions)
         held = sum(c.holds is True for c in self.conditions)
-        unseen = sum(c.holds is None for c in self.conditions)
-        return held, unseen, len(self.arrays), -self.distance
+        return -faults, held, len(self.arrays), -self.distance
 
 
 @check("prepared")
@@ -270,7 +270,8 @@ def _size_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams, tot
     wanted = params.parts
     if len(arrays) < len(wanted):
         yield f"and not {listed(f'{percent(part)} {name}' for name, part in wanted.items())} in variables of their own"
-    elif wanted and any(
+        return
+    if wanted and any(
         abs(_size(a) / max(1, total) - part) > params.tolerance for a, part in zip(arrays, wanted.values(), strict=True)
     ):
         yield f"and not {listed(percent(part) for part in wanted.values())}"
@@ -317,10 +318,17 @@ def _scale(arrays: tuple[NamedArrayFact, ...], wanted: Scale) -> _Condition:
 def _is_scaled(array: NamedArrayFact, wanted: Scale) -> bool | None:
     fact = array.transform
     if fact is None:
-        return None if array.rows is None else False
+        return None if array.rows is None and _in_range(array, wanted) else False
     if fact.kind != "affine" or fact.scale is None or fact.shift is None:
         return False
     return abs(fact.scale * wanted.divide_by - 1) <= _SAME and abs(fact.shift - wanted.add) <= _SAME
+
+
+def _in_range(array: NamedArrayFact, wanted: Scale) -> bool:
+    """Whether the numbers that were seen could come from the formula."""
+    if array.low is None or array.high is None:
+        return False
+    return wanted.add - _SAME <= array.low and array.high <= 255 / wanted.divide_by + wanted.add + _SAME
 
 
 def _range(array: NamedArrayFact) -> str:

@@ -160,7 +160,7 @@ class Layout:
                 yield name, folder
 
 
-def make_layout(
+def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its name
     scratch: Path,
     isolation: Isolation,
     *,

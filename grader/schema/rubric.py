@@ -228,8 +228,8 @@ class Rubric(Document):
     datasets: tuple[Slug, ...] = ()
     """Further data sets the notebook may load; the first one is always there."""
     stand_in: tuple[Slug, ...] = ()
-    """Those of `datasets` that notebooks only prepare and no network is judged on: where one is not on the machine, they
-    are served made-up images of the same shapes in its place, and the grade says so."""
+    """Those of `datasets` that notebooks only prepare and no network is judged on. Where one is not on the machine,
+    notebooks are given made-up images of the same shapes in its place, and the grade says so."""
     reference: str | None = None
     """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
     run: RunSettings = RunSettings()
