@@ -55,7 +55,7 @@ class PreparedParams(Params):
     """The data set whose images are looked for among the notebook's variables."""
     of: Annotated[str, Field(min_length=1)] | None = "train"
     """Split of the data set that they have to come from; null for any."""
-    parts: Mapping[str, Annotated[Part, Field(gt=0)]] = Field(default_factory=dict, max_length=3)
+    parts: Mapping[str, Annotated[Number, Field(gt=0, le=1)]] = Field(default_factory=dict, max_length=3)
     """Names of the parts and the part of all images in each, such as `{train: 0.7, validation: 0.3}`; they add up to 1.
     Left out: one array will do."""
     tolerance: Part = 0.01
