@@ -96,7 +96,9 @@ def _places(items: list[tuple[str, Any]], depth: int = 0) -> Iterator[tuple[str,
         if type(value) in {list, tuple} and len(value) <= _MAX_ITEMS:
             yield from _places([(f"{name}[{place}]", inner) for place, inner in enumerate(value)], depth + 1)
         elif type(value) is dict and len(value) <= _MAX_ITEMS:
-            yield from _places([(f"{name}[{key!r:.40}]", inner) for key, inner in value.items()], depth + 1)
+            # Other keys may have a `__repr__` of the student's own.
+            named = [(f"{name}[{key!r:.40}]", inner) for key, inner in value.items() if type(key) in {str, int}]
+            yield from _places(named, depth + 1)
 
 
 def _numbers(value: object) -> Array | None:
