@@ -199,10 +199,15 @@ class Course:
         ranking = self.loaded.rubric.ranking
         return None if ranking is None else ranking.criterion
 
+    @property
+    def stand_ins(self) -> Mapping[str, Path]:
+        """Data sets that are made up on this machine, and where they lie."""
+        return {name: data.folder for name, data in self.prepared.items() if data.made_up}
+
     def labels(self) -> dict[str, np.ndarray[Any, Any]]:
-        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks."""
+        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks; none that are made up."""
         rubric = self.loaded.rubric
-        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
+        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self._real.items()}
         for task, settings in rubric.tasks.items():
             whole = self.indexes[rubric.task_dataset(task)].labels[_SPLIT]
             found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
@@ -211,14 +216,16 @@ class Course:
     def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         """Test images and their classes, keyed as `labels` are."""
         rubric = self.loaded.rubric
-        found = {
-            f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self.indexes.items()
-        }
+        found = {f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self._real.items()}
         for task in rubric.tasks:
             dataset = rubric.task_dataset(task)
             part = part_of_split(self.indexes[dataset], _SPLIT, task, rubric)
             found[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
         return found
+
+    @property
+    def _real(self) -> Mapping[str, DatasetIndex]:
+        return {name: index for name, index in self.indexes.items() if not self.prepared[name].made_up}
 
 
 def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:
@@ -237,7 +244,10 @@ def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = Tr
 
 
 def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
-    prepared = {name: store.prepare(name, fingerprint) for name in loaded.rubric.all_datasets}
+    rubric, prepared = loaded.rubric, {}
+    for name in rubric.all_datasets:
+        lay_out = store.prepare_or_stand_in if name in rubric.stand_in else store.prepare
+        prepared[name] = lay_out(name, fingerprint)
     return Course(
         loaded=loaded,
         reference=reference,

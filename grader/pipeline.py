@@ -400,6 +400,7 @@ def _execute(  # noqa: PLR0913, PLR0917 - as `grade_found`
                 files=submission.folder,
                 data=course.data_root,
                 datasets=rubric.all_datasets,
+                elsewhere=course.stand_ins,
                 graded_dataset=rubric.dataset,
                 warm=bench.warm,
             ),
@@ -467,6 +468,7 @@ def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
         indexes=course.indexes,
         problems=(*outcome.problems, *collected.problems, *record.problems),
         keep=arrays.keep,
+        stand_ins=tuple(course.stand_ins),
     )
     rubric = course.loaded.rubric
     plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)

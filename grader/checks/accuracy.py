@@ -7,14 +7,13 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from grader.checks.missing import missing_model
-from grader.checks.params import Number, Part, TaskName, WithModel
+from grader.checks.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
-from grader.schema.rubric import Slug
 from grader.schema.tasks import label_classes, tasks_of
 
 __all__ = ["AccuracyParams", "accuracy", "images_needed"]
@@ -27,7 +26,7 @@ class AccuracyParams(WithModel):
     """Accuracy for full marks, as a part of 1."""
     partial_from: Part | None = None
     """Accuracy from which on points grow linearly from nothing to full marks at `at_least`."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own."""
     task: TaskName | None = None
     """Task of this rubric, on whose images alone it counts; left out: the whole split."""

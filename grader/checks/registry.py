@@ -36,6 +36,7 @@ _BUILT_IN_CHECKS = (
     "output_shape",
     "parameters",
     "plots",
+    "prepared",
     "reuses",
     "rows",
     "runs",

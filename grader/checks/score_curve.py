@@ -8,14 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from grader.checks.missing import missing_model
-from grader.checks.params import Params, Part, Whole, WithModel
+from grader.checks.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, ModelFact
 from grader.schema.grade import Case, Finding
-from grader.schema.rubric import Slug
 
 __all__ = ["CurvePoint", "ScoreCurveParams", "height", "score_curve", "wanted_accuracy"]
 
@@ -45,7 +44,7 @@ class ScoreCurveParams(WithModel):
     """Points of the curve with rising parameters; more parameters never want less accuracy."""
     count: Literal["all", "trainable"] = "all"
     """Which parameters count."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own."""
     split: str = "test"
     """Which split of the data set."""

@@ -40,7 +40,8 @@ def split(case: Case, params: SplitParams) -> Finding:
 
     What it does:
         Looks at how many images each training was given for training and for validation, and by their pixels whether
-        any image is in both. Of variables that no network was given, only the sizes can be seen.
+        any image is in both. Of variables that no network was given, only the sizes are looked at; `prepared`
+        compares their images too.
 
     Why it matters:
         A validation accuracy on images that were also trained on tells nothing.

@@ -10,13 +10,12 @@ from pydantic import Field
 
 from grader.checks.histories import finite, series
 from grader.checks.missing import missing_model
-from grader.checks.params import Whole, WithModel
+from grader.checks.params import MeasuredOn, Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Case, Finding
-from grader.schema.rubric import Slug
 
 __all__ = ["TrainedParams", "trained"]
 
@@ -29,7 +28,7 @@ class TrainedParams(WithModel):
 
     epochs_at_least: Annotated[Whole, Field(ge=0)] = 1
     """Fewest epochs, over all trainings of this network."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own."""
     only_split: str | None = None
     """The one split whose rows may be trained on, such as `train`."""

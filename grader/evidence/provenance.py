@@ -107,6 +107,15 @@ class DatasetIndex:
         return same
 
     @cached_property
+    def single(self) -> NDArray[np.bool_]:
+        """For each row: whether no other row has its fingerprint."""
+        again = self.repeated.copy()
+        again[1:] |= self.repeated[:-1]
+        alone = np.empty(len(again), dtype=np.bool_)
+        alone[self.order] = ~again
+        return alone
+
+    @cached_property
     def split_statistics(self) -> Mapping[str, PixelStatistics]:
         """Each split's pixel statistics."""
         return {split: pixel_statistics(images) for split, images in self.images.items() if len(images)}

@@ -8,8 +8,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.execution.isolation import SYSTEM_FOLDERS, Binds, Isolation, Mount
@@ -56,6 +56,8 @@ class Layout:
     """The data sets, read-only."""
     datasets: tuple[str, ...] | None = None
     """Which of them are seen; None for all."""
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """Data sets that lie in another folder, each with its own."""
 
     @property
     def work(self) -> Path:
@@ -101,8 +103,8 @@ class Layout:
         """Say what the sandbox calls `work`, `out`, `code`, `given` or `data`."""
         if self.moved:
             return _INNER[name]
-        if name == "data":
-            return self.data or self.scratch / "data"
+        if name == "data" and self.data is not None and not self.elsewhere:
+            return self.data
         return self.scratch / name
 
     def environment(self, python: Path, env: dict[str, str]) -> dict[str, str]:
@@ -144,16 +146,23 @@ class Layout:
             return []
         if self.datasets is None:
             return [Mount(self.data, self.inner("data"))]
-        folders = [name for name in self.datasets if (self.data / name).is_dir()]
-        return [Mount(self.data / name, self.inner("data") / name) for name in folders]
+        return [Mount(folder, self.inner("data") / name) for name, folder in self.data_folders()]
+
+    def data_folders(self) -> Iterator[tuple[str, Path]]:
+        """The named data sets that there are, each with its folder on this machine."""
+        for name in self.datasets or ():
+            folder = self.elsewhere.get(name, self.data / name if self.data else None)
+            if folder is not None and folder.is_dir():
+                yield name, folder
 
 
-def make_layout(
+def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its name
     scratch: Path,
     isolation: Isolation,
     *,
     data: Path | None = None,
     datasets: tuple[str, ...] | None = None,
+    elsewhere: Mapping[str, Path] | None = None,
     work: bool = True,
 ) -> Layout:
     """Make the folders of one execution and copy `inside/` to where the sandbox will import it from.
@@ -165,12 +174,14 @@ def make_layout(
         isolation: Decides what the sandbox calls the folders.
         data: The data sets' folder on this machine.
         datasets: Which of them the sandbox sees; all by default.
+        elsewhere: Those of them that lie in another folder, each with its own.
         work: Whether there is a folder for a submission.
 
     Raises:
         SandboxError: The folders cannot be made, or there is something in them.
     """
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None, datasets)
+    apart = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None, datasets, apart)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
@@ -178,6 +189,11 @@ def make_layout(
             raise SandboxError(message, where=str(scratch))
         for folder in (layout.out, layout.home, layout.tmp, *([layout.work] if work else [])):
             folder.mkdir()
+        if apart and not layout.moved:
+            # Without mounts, links bring the data sets together.
+            layout.inner("data").mkdir()
+            for name, folder in layout.data_folders():
+                (layout.inner("data") / name).symlink_to(folder)
         shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns("__pycache__"))
         layout.code.chmod(0o755)
     except OSError as error:

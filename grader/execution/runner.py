@@ -102,6 +102,8 @@ class ExecutionRequest:
     data: Path | None = None
     """Folder of the data sets, read-only in the sandbox."""
     datasets: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """Those of the data sets that lie in another folder, each with its own."""
     graded_dataset: str = ""
     kernel_module: str = "inside.kernel"
     """Started as `python -m MODULE -f CONNECTION_FILE`."""
@@ -286,7 +288,13 @@ class _Execution:
     async def run(self) -> ExecutionOutcome:
         """Make the sandbox, run the cells, close the record, and end everything."""
         request = self.request
-        layout = make_layout(request.scratch, self.isolation, data=request.data, datasets=request.datasets)
+        layout = make_layout(
+            request.scratch,
+            self.isolation,
+            data=request.data,
+            datasets=request.datasets,
+            elsewhere=request.elsewhere,
+        )
         if request.files is not None:
             copy_submission(request.files, layout.work)
         runtime = runtime_folder()

@@ -1,6 +1,6 @@
 """From findings to points: a grade is a pure function of evidence, rubric and the reference's evidence."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic import ValidationError
@@ -355,8 +355,20 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         versions=evidence.versions,
         isolation=run.isolation,
         dialect=run.dialect,
-        emulations=tuple(dict.fromkeys(e.message for e in evidence.emulations)),
+        emulations=tuple(dict.fromkeys((*(e.message for e in evidence.emulations), *_stand_ins(evidence)))),
     )
+
+
+def _stand_ins(evidence: Evidence) -> Iterator[str]:
+    """Say of each data set that the notebook loaded and that was made up that it was."""
+    loaded = {d.dataset for d in evidence.datasets if d.served}
+    for name in evidence.stand_ins:
+        if name in loaded:
+            yield (
+                f"The data set `{name}` was not on the grader's machine. The notebook was given made-up images and "
+                "labels of the same shapes, types and counts: its preparation can be judged on them, an accuracy "
+                "cannot."
+            )
 
 
 def _reference(

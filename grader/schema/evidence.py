@@ -30,6 +30,7 @@ __all__ = [
     "LossFact",
     "ModelFact",
     "NamedArrayFact",
+    "NamedLabelFact",
     "OptimizerFact",
     "PredictFact",
     "RowsFact",
@@ -405,10 +406,12 @@ class FigureFact(Document):
 
 
 class NamedArrayFact(Document):
-    """An image-like array bound to a variable when a training began or the notebook ended."""
+    """An image-like array bound to a variable when the notebook ended."""
 
     name: str
+    """The variable, or a place in it such as `parts[0]`."""
     cell: int | None = None
+    """The cell that made it."""
     shape: Shape
     dtype: str
     low: float | None = None
@@ -417,6 +420,26 @@ class NamedArrayFact(Document):
     """`mnist/train` … where its first rows were recognised."""
     used: bool = False
     """Whether it was ever given to a model (or is the base of an array that was)."""
+    rows: RowsFact | None = None
+    """Which images it holds; None where not each of them was compared."""
+    transform: TransformFact | None = None
+    common: Mapping[str, int] = Field(default_factory=dict)
+    """Another variable with images of the same data set → how many images both hold. Images that the data set itself
+    holds more than once are not counted."""
+
+
+class NamedLabelFact(Document):
+    """An array bound to a variable when the notebook ended that has as many rows as an array of images."""
+
+    name: str
+    cell: int | None = None
+    shape: Shape
+    dtype: str
+    one_hot: bool
+    classes: Mapping[str, int] = Field(default_factory=dict)
+    """Rows per class, at most 1,000 classes."""
+    right: Mapping[str, float] = Field(default_factory=dict)
+    """Variable with as many images → part of its recognised images whose true class is the label in the same row."""
 
 
 class EmulationFact(Document):
@@ -484,10 +507,13 @@ class Evidence(Document):
     saves: tuple[SaveFact, ...] = ()
     figures: tuple[FigureFact, ...] = ()
     arrays: tuple[NamedArrayFact, ...] = ()
+    labels: tuple[NamedLabelFact, ...] = ()
     emulations: tuple[EmulationFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
     problems: tuple[str, ...] = ()
     """What the grader could not read of the record (damaged lines, artefacts over the size cap), in words."""
+    stand_ins: tuple[str, ...] = ()
+    """Data sets in whose place the notebook was served made-up images, since the real ones were not on the machine."""
 
     def model(self, model_id: str) -> ModelFact | None:
         """Find a model by its id."""

@@ -227,6 +227,9 @@ class Rubric(Document):
     """The data set accuracy is verified on."""
     datasets: tuple[Slug, ...] = ()
     """Further data sets the notebook may load; the first one is always there."""
+    stand_in: tuple[Slug, ...] = ()
+    """Those of `datasets` that notebooks only prepare and no network is judged on. Where one is not on the machine,
+    notebooks are given made-up images of the same shapes in its place, and the grade says so."""
     reference: str | None = None
     """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
     run: RunSettings = RunSettings()
@@ -273,6 +276,25 @@ class Rubric(Document):
         for name, task in self.tasks.items():
             if task.dataset is not None and task.dataset not in self.all_datasets:
                 msg = f"the task {name!r} is of {task.dataset!r}, which is neither `dataset` nor among `datasets`"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _stand_ins_are_only_prepared(self) -> Self:
+        for name in self.stand_in:
+            if name == self.dataset:
+                msg = f"`stand_in` names {name!r}, which is the data set that accuracy is verified on"
+                raise ValueError(msg)
+            if name not in self.datasets:
+                msg = f"`stand_in` names {name!r}, which is not among `datasets`"
+                raise ValueError(msg)
+            task = next((key for key in self.tasks if self.task_dataset(key) == name), None)
+            if task is not None:
+                msg = f"`stand_in` names {name!r}, on which networks are judged by the task {task!r}"
+                raise ValueError(msg)
+            role = next((k for k, r in self.roles.items() if (r.data or "").partition("/")[0] == name), None)
+            if role is not None:
+                msg = f"`stand_in` names {name!r}, which the network of the role {role!r} is trained on"
                 raise ValueError(msg)
         return self
 

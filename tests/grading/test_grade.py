@@ -14,7 +14,7 @@ from grader.grading import grade, rejected, ungraded
 from grader.grading.grade import grade_json
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import DatasetFact, Evidence
 from grader.schema.grade import Case, CheckSpec, Diagnostic, DiagnosticSpec, Finding, Grade, RoleMatch
 from tests.factories import (
     a_case,
@@ -274,3 +274,13 @@ def test_grading_again_gives_the_same_bytes(correct: int, tests: list[dict[str, 
     again = grading(*criteria, evidence=kept, reference=kept, **more)
     assert grade_json(first) == grade_json(again)
     assert Grade.model_validate_json(grade_json(first)).score == first.score
+
+
+def test_a_stand_in_is_told_where_the_notebook_loaded_it() -> None:
+    loaded = DatasetFact(event=2, cell=1, dataset="cifar10", via="keras.datasets.cifar10.load_data")
+    told = grading(one(check="yes"), evidence=an_evidence(datasets=(loaded,), stand_ins=("cifar10",))).execution
+    unused = grading(one(check="yes"), evidence=an_evidence(stand_ins=("cifar10",))).execution
+    assert told is not None
+    assert unused is not None
+    assert [text for text in told.emulations if "`cifar10` was not on the grader's machine" in text]
+    assert unused.emulations == ()
