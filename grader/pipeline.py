@@ -21,6 +21,7 @@ import numpy as np
 from nbformat import NotebookNode
 
 from grader import __version__
+from grader.attempts import Source, grade_attempts
 from grader.courses import Course, assemble_course, reference_notebook
 from grader.datasets.store import DatasetStore
 from grader.doctor import Probes, probe_machine
@@ -41,6 +42,7 @@ from grader.execution.layout import scratch_folder
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.warm import WarmPool
+from grader.grading.attempts import attempt_seed
 from grader.grading.grade import rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
@@ -60,6 +62,7 @@ from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.progress import Step
 from grader.schema.submission import Submission
+from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder, write_atomically
 
@@ -93,6 +96,8 @@ class Options:
     jobs: int = 1
     seed: int | None = None
     """Instead of the rubric's."""
+    attempts: int | None = None
+    """Executions of each notebook, instead of the rubric's number."""
     resume: bool = True
     """Whether kept evidence of the same notebook, settings, versions and data is used again."""
     warm: bool | None = None
@@ -138,7 +143,7 @@ def verify_reference(
     with tempfile.TemporaryDirectory(prefix="grader-reference-") as folder:
         out = ResultsFolder(Path(folder))
         found = find_submissions([notebook], unpack_to=Path(folder) / ".unpacked")[0]
-        graded = grade_found(found, course, set_up(loaded, options), out, listener)
+        graded = grade_found(found, course, set_up(loaded, replace(options, attempts=1)), out, listener)
         evidence = out.read_evidence(graded.submission.id)
     if graded.status == "not_graded" or evidence is None:
         raise HarnessError(graded.reason or "the reference could not be graded", where=str(notebook))
@@ -168,12 +173,8 @@ def set_up(loaded: LoadedRubric, options: Options) -> Bench:
 
     Raises:
         IsolationRefusedError: No sandbox works here and none was not asked for.
-        RubricError: The rubric asks for several attempts.
         UsageError: A GPU was asked for and there is none.
     """
-    if loaded.rubric.run.attempts > 1:
-        msg = "`run.attempts` above 1 is not carried out by this version"
-        raise RubricError(msg, where=str(loaded.path), advice="leave it out: each notebook is executed once")
     cores = len(os.sched_getaffinity(0))
     return Bench(
         isolation=choose_isolation(options.isolation),
@@ -234,8 +235,7 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
     try:
         if isinstance(found, Rejected):
             raise found.error
-        evidence = _evidence_for(submission, course, bench, out, listener)
-        result = judge(submission, evidence, course)
+        result, evidence = _judged(submission, course, bench, out, listener)
         publish(result, evidence, course, out)
     except NotebookError as error:
         # What an earlier notebook of theirs left must not be taken for this one's.
@@ -278,44 +278,95 @@ def _outcome(result: Grade) -> str:
     if result.status == "not_graded":
         return f"not graded: {result.reason}"
     pending = f", {result.pending:g} pending" if result.pending else ""
-    return f"{result.score:g} of {result.max_score:g}{pending}"
+    told = result.attempts
+    taken = f", attempt {told.taken} of {told.asked}" if told is not None else ""
+    return f"{result.score:g} of {result.max_score:g}{pending}{taken}"
 
 
-def _evidence_for(
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One execution of a submission, and where what it leaves is kept."""
+
+    submission: Submission
+    number: int
+    of: int
+    kept: ResultsFolder
+    name: str
+    """Its name in that folder."""
+
+
+def _judged(
     submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
-) -> Evidence:
-    """Use kept evidence of the very same execution, or execute."""
-    key = _execution_key(submission, course, bench)
+) -> tuple[Grade, Evidence | None]:
+    """Execute as often as asked for, or use what is kept, and grade."""
+    asked = bench.options.attempts or course.loaded.rubric.run.attempts
+    folder = AttemptsFolder(out, submission.id)
     database = Database(out.database_path)
-    if bench.options.resume and not database.needs_execution(submission.id, key):
+    if asked == 1 and not folder.exists():
+        only = _Attempt(submission, 1, 1, out, submission.id)
+        evidence = _kept_evidence(only, course, bench, database)
+        if evidence is None:
+            evidence = _evidence(only, course, bench, database, listener)
+        return judge(submission, evidence, course), evidence
+    folder.begin()
+    every = {n: _Attempt(submission, n, asked, folder.each, str(n)) for n in range(1, asked + 1)}
+
+    def execute(number: int) -> Evidence:
         try:
-            kept = out.read_evidence(submission.id)
-        except ArtefactError:
-            kept = None
-        if kept is not None:
-            return kept
+            return _evidence(every[number], course, bench, database, listener)
+        except GraderError:
+            raise
+        except Exception as error:
+            raise _unexpected(error) from error
+
+    source = Source(
+        kept=lambda number: _kept_evidence(every[number], course, bench, database),
+        execute=execute,
+        seed=lambda number: _seed(course, bench, number),
+    )
+    return grade_attempts(submission, course, out, asked, source)
+
+
+def _kept_evidence(attempt: _Attempt, course: Course, bench: Bench, database: Database) -> Evidence | None:
+    """Find kept evidence of the very same execution."""
+    key = _execution_key(attempt, course, bench)
+    if not bench.options.resume or database.needs_execution(attempt.submission.id, key, attempt=attempt.number):
+        return None
+    try:
+        return attempt.kept.read_evidence(attempt.name)
+    except ArtefactError:
+        return None
+
+
+def _evidence(attempt: _Attempt, course: Course, bench: Bench, database: Database, listener: Listener) -> Evidence:
+    """Execute, and note that it was done or that the grader failed."""
+    key = _execution_key(attempt, course, bench)
+    name, number = attempt.submission.id, attempt.number
     begun = time.monotonic()
     try:
-        evidence = _execute(submission, course, bench, out, listener)
+        evidence = _execute(attempt, course, bench, listener)
     except NotebookError:
         raise
     except Exception as error:
-        database.record_execution(submission.id, key, seconds=time.monotonic() - begun, failure=str(error))
+        seconds = time.monotonic() - begun
+        database.record_execution(name, key, seconds=seconds, attempt=number, failure=str(error))
         raise
-    database.record_execution(submission.id, key, seconds=time.monotonic() - begun)
+    database.record_execution(name, key, seconds=time.monotonic() - begun, attempt=number)
     return evidence
 
 
-def _seed(course: Course, bench: Bench) -> int:
-    """The seed that a notebook is executed with, and that its kept evidence is known by."""
-    return course.loaded.rubric.run.seed if bench.options.seed is None else bench.options.seed
+def _seed(course: Course, bench: Bench, number: int) -> int:
+    """The seed that an attempt is executed with, and that its kept evidence is known by."""
+    seed = course.loaded.rubric.run.seed if bench.options.seed is None else bench.options.seed
+    return attempt_seed(seed, number)
 
 
-def _execution_key(submission: Submission, course: Course, bench: Bench) -> ExecutionKey:
-    settings = course.loaded.rubric.run
-    seed = _seed(course, bench)
+def _execution_key(attempt: _Attempt, course: Course, bench: Bench) -> ExecutionKey:
+    # How many attempts there are and which one is taken changes none of them.
+    settings = course.loaded.rubric.run.model_dump(mode="json", exclude={"attempts", "take"})
+    seed = _seed(course, bench, attempt.number)
     return ExecutionKey(
-        notebook=submission.sha256,
+        notebook=attempt.submission.sha256,
         settings=digest_of(
             settings,
             {"seed": seed, "device": bench.device.label, "isolation": bench.isolation.name},
@@ -339,9 +390,9 @@ def _runtime(python: Path) -> dict[str, str]:
     return known
 
 
-def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Evidence:
+def _execute(attempt: _Attempt, course: Course, bench: Bench, listener: Listener) -> Evidence:
     """Execute, collect the record, predict, and keep it all."""
-    rubric = course.loaded.rubric
+    rubric, submission = course.loaded.rubric, attempt.submission
     notebook = read_notebook(submission.notebook)
     dialect = recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect
     with scratch_folder() as scratch:
@@ -353,7 +404,7 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
                 settings=rubric.run,
                 device=bench.device,
                 dialect=dialect,
-                seed=_seed(course, bench),
+                seed=_seed(course, bench, attempt.number),
                 threads=bench.threads,
                 files=submission.folder,
                 data=course.data_root,
@@ -361,22 +412,22 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
                 graded_dataset=rubric.dataset,
                 warm=bench.warm,
             ),
-            lambda progress: listener(_step(submission.id, progress)),
+            lambda progress: listener(_step(attempt, progress)),
         )
-        filled = out.new_evidence_folder(submission.id)
+        filled = attempt.kept.new_evidence_folder(attempt.name)
         try:
-            listener(Step(submission.id, "working", "verifying"))
+            listener(_word(attempt, "verifying"))
             evidence = _gather(outcome, notebook, filled, course, bench, scratch)
-            listener(Step(submission.id, "working", "grading"))
-            out.adopt_evidence(submission.id, filled)
+            listener(_word(attempt, "grading"))
+            attempt.kept.adopt_evidence(attempt.name, filled)
         finally:
             shutil.rmtree(filled, ignore_errors=True)
-    out.write_evidence(submission.id, evidence)
-    out.write_executed(submission.id, nbformat.writes(outcome.notebook))
+    attempt.kept.write_evidence(attempt.name, evidence)
+    attempt.kept.write_executed(attempt.name, nbformat.writes(outcome.notebook))
     return evidence
 
 
-def _step(submission: str, progress: Progress) -> Step:
+def _step(attempt: _Attempt, progress: Progress) -> Step:
     cell = f"cell {progress.done + 1} of {progress.total}"
     words = {
         "starting": "starting the kernel",
@@ -386,7 +437,12 @@ def _step(submission: str, progress: Progress) -> Step:
         "finishing": "closing the record",
         "ended": "executed",
     }
-    return Step(submission, "working", words[progress.kind], progress.done, progress.total)
+    return _word(attempt, words[progress.kind], progress.done, progress.total)
+
+
+def _word(attempt: _Attempt, text: str, done: int = 0, total: int = 0) -> Step:
+    which = f"attempt {attempt.number} of {attempt.of}: " if attempt.of > 1 else ""
+    return Step(attempt.submission.id, "working", which + text, done, total)
 
 
 def _epoch(progress: Progress) -> str:

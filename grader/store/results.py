@@ -31,6 +31,7 @@ _REPORT = "report.html"
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
+_ATTEMPTS = "attempts"
 
 
 @contextmanager
@@ -127,12 +128,16 @@ class ResultsFolder:
         """Where a submission's events, models, arrays and predictions lie."""
         return self.folder(submission) / _EVIDENCE
 
+    def attempts_folder(self, submission: str) -> Path:
+        """Where a submission's attempts lie, where there were several; see `store/attempts.py`."""
+        return self.folder(submission) / _ATTEMPTS
+
     def submissions(self) -> tuple[str, ...]:
         """Ids of the submissions that have evidence or a grade here, sorted."""
         if not self.root.is_dir():
             return ()
         folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
-        return tuple(sorted(p.name for p in folders if (p / _GRADE).is_file() or (p / _EVIDENCE).is_dir()))
+        return tuple(sorted(p.name for p in folders if _holds_results(p)))
 
     # --- pages
 
@@ -224,15 +229,16 @@ class ResultsFolder:
             return Path(tempfile.mkdtemp(dir=own, prefix=".evidence-"))
 
     def forget_evidence(self, submission: str) -> None:
-        """Remove a submission's evidence and executed notebook, where there are any.
+        """Remove a submission's evidence and executed notebook, of all attempts, where there are any.
 
         Raises:
             StorageError: They cannot be removed.
         """
         with _writing(self.folder(submission)):
             self.executed_path(submission).unlink(missing_ok=True)
-            if self.evidence_folder(submission).exists():
-                shutil.rmtree(self.evidence_folder(submission))
+            for kept in (self.evidence_folder(submission), self.attempts_folder(submission)):
+                if kept.exists():
+                    shutil.rmtree(kept)
 
     def adopt_evidence(self, submission: str, filled: Path) -> Path:
         """Put a filled folder in the place of a submission's evidence; the old evidence is gone.
@@ -259,6 +265,10 @@ class ResultsFolder:
             else:
                 filled.rename(target)
         return target
+
+
+def _holds_results(folder: Path) -> bool:
+    return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
 
 
 # --- reading -------------------------------------------------------------------------------------------------

@@ -52,4 +52,7 @@ def test_any_name_survives_the_table_and_is_no_formula(name: str) -> None:
 
 
 def test_no_grades_are_a_header_line() -> None:
-    assert grades_csv([]) == "id,student,status,score,max_score,pending,accuracy,parameters,reason\r\n"
+    assert grades_csv([]) == (
+        "id,student,status,score,max_score,pending,borderline,attempts,attempt,lowest_score,highest_score,"
+        "accuracy,parameters,reason\r\n"
+    )
