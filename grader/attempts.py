@@ -107,14 +107,10 @@ def _try(
 
 
 def _needless(course: Course, tried: _Tried, *, executes: bool) -> str:
-    """Why another execution is left out; empty where it is wanted.
-
-    Where the best attempt is taken and one has all points, no other can change them. A ranking also goes by what a
-    network reaches beyond its points, so there every attempt counts.
-    """
+    """Why another execution is left out; empty where it is wanted."""
     rubric = course.loaded.rubric
     full = [number for number, graded in sorted(tried.grades.items()) if nothing_to_gain(graded, rubric)]
-    if full and rubric.run.take == "best" and rubric.ranking is None:
+    if full:
         return f"attempt {full[0]} already has full marks, so the points could not change"
     return "" if executes else "there is no evidence of it, and only `grader grade` executes"
 
@@ -161,18 +157,23 @@ def regrade_attempts(
     """
     folder = AttemptsFolder(out, submission.id)
     known = {row.attempt: row for row in rows}
-    seeds = {one.number: one.seed for one in old.attempts.tried} if old is not None and old.attempts else {}
+    before = {one.number: one for one in old.attempts.tried} if old is not None and old.attempts else {}
+
+    def seed(number: int) -> int | None:
+        return before[number].seed if number in before else None
 
     def kept(number: int) -> Evidence | None:
         row = known.get(number)
         if row is not None and submission.sha256 not in {"", row.key.notebook}:
             return None
         if row is not None and row.status == "failed":
-            raise HarnessError(row.reason)
+            # As it was told before; the database has it in the words of what was raised.
+            told = before.get(number)
+            raise HarnessError(told.reason if told is not None and told.reason else row.reason)
         return folder.each.read_evidence(str(number))
 
     asked = _asked_before(old, folder)
-    return grade_attempts(submission, course, out, asked, Source(kept=kept, seed=seeds.get))
+    return grade_attempts(submission, course, out, asked, Source(kept=kept, seed=seed))
 
 
 def _asked_before(old: Grade | None, folder: AttemptsFolder) -> int:

@@ -26,8 +26,10 @@ def attempt_seed(seed: int, number: int) -> int:
 
 
 def nothing_to_gain(graded: Grade, rubric: Rubric) -> bool:
-    """Whether no other execution of the same notebook could score higher.
+    """Whether no other execution of the same notebook could change the points.
 
+    That is so where the best attempt is taken and this one has all points. No bias comes of it, since nothing is above
+    full marks. A ranking also goes by what a network reaches beyond its points, so there every attempt counts.
     Points that wait for a person because of the rubric (`manual`) wait in every execution; those that a check left to a
     person might be earned by another one.
 
@@ -35,6 +37,8 @@ def nothing_to_gain(graded: Grade, rubric: Rubric) -> bool:
         graded: The grade of one execution.
         rubric: What it was graded with.
     """
+    if rubric.run.take != "best" or rubric.ranking is not None:
+        return False
     manual = {criterion.id for criterion in rubric.criteria if criterion.manual is not None}
     return graded.status == "graded" and all(
         line.points >= line.max_points or line.id in manual for line in graded.criteria
@@ -150,6 +154,8 @@ def _why(taken: AttemptGrade | None, tried: Sequence[AttemptGrade], take: Take) 
     parts = ["No attempt could be graded." if taken is None else _choice(taken, tried, take)]
     for status, word in (("not_graded", "graded"), ("skipped", "executed")):
         parts += [f"{_were_not(numbers)} {word}: {reason}." for reason, numbers in _groups(tried, status).items()]
+    if any(one.status == "not_graded" for one in tried):
+        parts.append("A failure of the grader counts for nothing; the same command tries again.")
     return " ".join(parts)
 
 

@@ -20,10 +20,10 @@ def grades_csv(grades: Iterable[Grade]) -> str:
     """Write one row a submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
-    id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at), `attempts`
-    (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of them, `accuracy`
-    (a part of 1), `parameters` and `reason`. What is not known is left empty: a submission that was not graded has no
-    score, not a 0; the columns of attempts are empty where one execution was asked for.
+    id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
+    `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
+    them, `accuracy` (a part of 1), `parameters` and `reason`. What is not known is left empty: a submission that was
+    not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
 
     Args:
         grades: In the order of the rows.

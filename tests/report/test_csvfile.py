@@ -32,6 +32,13 @@ def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
     assert rows[1]["reason"] == "the sandbox did not start: no space left on device"
 
 
+def test_attempts_and_borderline_criteria_have_their_columns() -> None:
+    several, single = _rows(grades_csv([samples.several_grade(), samples.rich_grade()]))
+    assert (several["borderline"], several["attempts"], several["attempt"]) == ("criterion-3", "3", "2")
+    assert (several["lowest_score"], several["highest_score"]) == ("61.0", "70.5")
+    assert [single[name] for name in ("borderline", "attempts", "attempt", "lowest_score", "highest_score")] == [""] * 5
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1", "\uff1d1"])
 def test_a_name_that_is_a_formula_is_guarded(text: str) -> None:
     assert guarded(text) == f"'{text}"
