@@ -84,7 +84,7 @@ WarmOption = Annotated[
     bool | None,
     typer.Option(
         "--warm/--no-warm",
-        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more submissions.",
+        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more executions.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

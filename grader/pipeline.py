@@ -299,7 +299,7 @@ def _judged(
     submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
 ) -> tuple[Grade, Evidence | None]:
     """Execute as often as asked for, or use what is kept, and grade."""
-    asked = bench.options.attempts or course.loaded.rubric.run.attempts
+    asked = _asked(course, bench)
     folder = AttemptsFolder(out, submission.id)
     database = Database(out.database_path)
     if asked == 1 and not folder.exists():
@@ -325,6 +325,11 @@ def _judged(
         seed=lambda number: _seed(course, bench, number),
     )
     return grade_attempts(submission, course, out, asked, source)
+
+
+def _asked(course: Course, bench: Bench) -> int:
+    """How many executions of each notebook are asked for."""
+    return bench.options.attempts or course.loaded.rubric.run.attempts
 
 
 def _kept_evidence(attempt: _Attempt, course: Course, bench: Bench, database: Database) -> Evidence | None:
@@ -556,7 +561,7 @@ def grade_class(
         listener(step)
 
     workers = max(1, bench.options.jobs)
-    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
+    with _warmed(bench, len(found) * _asked(course, bench)) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(grade_found, one, course, warmed, out, listen) for one in found]
         try:
             grades = tuple(future.result() for future in futures)
@@ -569,26 +574,26 @@ def grade_class(
     return grades
 
 
-def _forks(bench: Bench, submissions: int) -> bool:
+def _forks(bench: Bench, executions: int) -> bool:
     """Whether warm processes are used: where asked for, else where they are possible and their start pays."""
     if bench.options.warm is not None:
         return bench.options.warm
-    if submissions > 1 and bench.device.kind == "gpu":
+    if executions > 1 and bench.device.kind == "gpu":
         bench.notices.append("each kernel starts cold: a process that uses a GPU cannot be forked safely")
-    return submissions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
+    return executions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
 
 
 @contextmanager
-def _warmed(bench: Bench, submissions: int) -> Iterator[Bench]:
+def _warmed(bench: Bench, executions: int) -> Iterator[Bench]:
     """Give a bench its warm processes for as long as a class is graded, if they are used.
 
     They start when the first kernel is needed. Why one could not be used is added to the bench's notices.
 
     Args:
         bench: Where the class is graded.
-        submissions: How many there are.
+        executions: How many there are at most.
     """
-    if not _forks(bench, submissions):
+    if not _forks(bench, executions):
         yield bench
         return
     with WarmPool(most=_WARM_PROCESSES) as warm:
