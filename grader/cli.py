@@ -27,6 +27,8 @@ __all__ = ["app", "main"]
 DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
 """Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
 
+_TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
+"""What `--json` tells of several attempts; each one is in `grade.json`."""
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="grader",
@@ -95,11 +97,17 @@ JobsOption = Annotated[
         help="Submissions at the same time; auto: two cores each, or a GPU each, as far as the memory goes.",
     ),
 ]
+AttemptsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--attempts", metavar="K", min=1, max=20, help="Executions of each notebook, instead of the rubric's number."
+    ),
+]
 WarmOption = Annotated[
     bool | None,
     typer.Option(
         "--warm/--no-warm",
-        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more submissions.",
+        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more executions.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -159,6 +167,7 @@ def grade_command(
     jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
+    attempts: AttemptsOption = None,
     seed: SeedOption = None,
     fail_under: FailUnder = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
@@ -169,18 +178,33 @@ def grade_command(
     from grader import courses
 
     loaded = courses.find_rubric(rubric)
-    options = _options(isolation, device, jobs=jobs, seed=seed, resume=not no_resume, warm=warm)
+    options = _options(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
 
 
 def _options(
-    isolation: Isolation, device: Device, *, jobs: int | None, seed: int | None, resume: bool, warm: bool | None = None
+    isolation: Isolation,
+    device: Device,
+    *,
+    jobs: int | None,
+    seed: int | None,
+    resume: bool,
+    attempts: int | None = None,
+    warm: bool | None = None,
 ) -> "Options":
     from grader.pipeline import Options
 
-    return Options(isolation=isolation.value, device=device.value, jobs=jobs, seed=seed, resume=resume, warm=warm)
+    return Options(
+        isolation=isolation.value,
+        device=device.value,
+        jobs=jobs,
+        seed=seed,
+        attempts=attempts,
+        resume=resume,
+        warm=warm,
+    )
 
 
 def _grade(
@@ -270,6 +294,8 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "score": g.score,
                 "max_score": g.max_score,
                 "pending": g.pending,
+                "borderline": g.borderline,
+                "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_TOLD_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
             }
             for g in grades
@@ -307,7 +333,8 @@ def check_command(
 
     loaded = courses.find_rubric(rubric)
     with held_folder() as folder:
-        options = _options(isolation, device, jobs=1, seed=None, resume=False)
+        # An author's own run is one execution: it says what is missing, not how lucky the seed was.
+        options = _options(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
         (full,) = _grade([notebook], loaded, options, folder, own=True)
     grade = visible(full)
     if format_ is Format.JSON:
@@ -370,8 +397,17 @@ def _change(old: "Grade | None", new: "Grade") -> dict[str, Any]:
         "old": old.score if old else None,
         "new": new.score,
         "criteria": names,
-        "why": [new.reason or ""] if new.status == "not_graded" else [_why(before, after, name) for name in names],
+        "why": [new.reason or ""]
+        if new.status == "not_graded"
+        else [*_why_other_attempt(old, new), *(_why(before, after, name) for name in names)],
     }
+
+
+def _why_other_attempt(old: "Grade | None", new: "Grade") -> "Iterator[str]":
+    """Say that the change made another attempt the one that is graded."""
+    before = old.attempts.taken if old is not None and old.attempts is not None else None
+    if new.attempts is not None and before != new.attempts.taken:
+        yield f"attempt {new.attempts.taken} is graded now{f', no longer attempt {before}' if before else ''}"
 
 
 def _why(before: "Mapping[str, CriterionGrade]", after: "Mapping[str, CriterionGrade]", name: str) -> str:

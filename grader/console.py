@@ -125,6 +125,20 @@ def _seconds(grade: Grade) -> str:
     return f"{grade.execution.seconds:.0f}" if grade.execution else "–"
 
 
+def _attempts(grade: Grade) -> str:
+    """Which attempt is graded, and between which scores all of them lie."""
+    told = grade.attempts
+    if told is None:
+        return "–"
+    lost = sum(one.status == "not_graded" for one in told.tried)
+    parts = [f"{told.taken or '–'} of {told.asked}"]
+    if told.score is not None and told.score.low < told.score.high:
+        parts.append(f"{number(told.score.low)} to {number(told.score.high)}")
+    if lost:
+        parts.append(f"[yellow]{lost} not graded[/]")
+    return ", ".join(parts)
+
+
 def _missing(grade: Grade) -> str:
     """Say in words what is missing: a colour or a sign alone does not reach everyone."""
     if grade.status == "not_graded":
@@ -133,7 +147,9 @@ def _missing(grade: Grade) -> str:
         return escape(grade.reason)
     parts = []
     for status in ("failed", "partial"):
-        names = ", ".join(c.id for c in grade.criteria if c.status == status)
+        names = ", ".join(
+            f"{c.id} (borderline)" if c.borderline else c.id for c in grade.criteria if c.status == status
+        )
         if names:
             parts.append(f"[{_COLOURS[status]}]{status}:[/] {escape(names)}")
     return "; ".join(parts) or "[green]nothing[/]"
@@ -157,6 +173,7 @@ _COLUMNS = (
     _Column("accuracy", _accuracy, right=True),
     _Column("parameters", _parameters, right=True, nice=True),
     _Column("seconds", _seconds, right=True, nice=True),
+    _Column("attempts", _attempts),
     _Column(_MISSING, _missing),
 )
 
@@ -165,7 +182,7 @@ def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
     """Whether a column says anything here, and whether there is room for it."""
     if column.nice and width < _WIDE:
         return False
-    optional = {"pending", "accuracy", "parameters", "seconds"}
+    optional = {"pending", "accuracy", "parameters", "seconds", "attempts"}
     return column.heading not in optional or any(column.cell(grade) not in {"–", "0"} for grade in grades)
 
 
@@ -187,6 +204,7 @@ def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
         if criterion.advice and criterion.status in {"failed", "partial"}:
             seen += f"\n[dim]→ {escape(criterion.advice)}[/]"
         mark = f"[{_COLOURS[criterion.status]}]{_MARKS[criterion.status]} {criterion.status}[/]"
+        mark += "\n  borderline" if criterion.borderline else ""
         table.add_row(mark, escape(criterion.title), f"{number(criterion.points)}/{number(criterion.max_points)}", seen)
     return table
 

@@ -1,8 +1,10 @@
 """Grades and pages from kept evidence, without execution."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from grader.attempts import regrade_attempts
 from grader.courses import Course
 from grader.grading.grade import rejected, ungraded
 from grader.publishing import grade_kept, judge, publish, publish_class, render
@@ -11,9 +13,11 @@ from grader.schema.errors import (
     HarnessError,
     NotebookError,
 )
+from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.submission import Submission
-from grader.store.database import Database
+from grader.store.attempts import AttemptsFolder
+from grader.store.database import Database, ExecutionRow
 from grader.store.results import ResultsFolder
 
 __all__ = [
@@ -36,14 +40,21 @@ def regrade_class(course: Course, out: ResultsFolder) -> Iterator[tuple[Grade | 
     Raises:
         StorageError: Results cannot be written.
     """
-    failed = {row.submission for row in Database(out.database_path).executions() if row.status == "failed"}
+    rows: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
+    for row in Database(out.database_path).executions():
+        rows[row.submission].append(row)
     for name in out.submissions():
         old = grade_kept(out, name)
-        evidence = None
+        evidence: Evidence | None = None
+        new: Grade | None
         try:
-            # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
-            evidence = None if name in failed else out.read_evidence(name)
-            new = judge(_submission_of(name, old), evidence, course) if evidence else _without_evidence(old, course)
+            if AttemptsFolder(out, name).exists():
+                new, evidence = regrade_attempts(_submission_of(name, old), old, course, out, tuple(rows[name]))
+            else:
+                # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
+                failed = any(row.status == "failed" for row in rows[name])
+                evidence = None if failed else out.read_evidence(name)
+                new = judge(_submission_of(name, old), evidence, course) if evidence else _without_evidence(old, course)
         except HarnessError as error:
             new = ungraded(_submission_of(name, old), course.stamp, error, course.loaded.rubric)
         if new is None:

@@ -55,7 +55,9 @@
   search.setAttribute("aria-label", "Find a student");
   const choice = document.createElement("select");
   choice.setAttribute("aria-label", "Which submissions");
-  [["", "All submissions"], ["w", "Waiting for a person"], ["u", "Not graded yet"], ["d", "Done"]].forEach(function (pair) {
+  [["", "All submissions"], ["w", "Waiting for a person"], ["u", "Not graded yet"], ["d", "Done"]].concat(
+    rows.some(function (row) { return "borderline" in row.dataset; }) ? [["b", "Borderline"]] : []
+  ).forEach(function (pair) {
     const option = document.createElement("option");
     option.value = pair[0];
     option.textContent = pair[1];
@@ -66,7 +68,7 @@
     const wanted = search.value.trim().toLowerCase();
     let left = 0;
     rows.forEach(function (row, place) {
-      const fits = names[place].includes(wanted) && (!choice.value || row.dataset.state === choice.value);
+      const fits = names[place].includes(wanted) && (!choice.value || row.dataset.state === choice.value || (choice.value === "b" && "borderline" in row.dataset));
       row.hidden = !fits;
       left += fits ? 1 : 0;
     });

@@ -53,6 +53,20 @@ def test_what_is_missing_is_said_in_whole_words_at_every_width(width: int) -> No
     assert "failed: loss-curve, accuracy-curve, architecture-text; partial: accuracy" in text
 
 
+def test_a_borderline_criterion_and_the_spread_of_attempts_are_said() -> None:
+    line = {"id": "accuracy", "title": "a", "points": 0, "max_points": 1, "status": "failed", "message": "m"}
+    tried = [
+        {"number": 1, "seed": 0, "status": "graded", "score": 60.0},
+        {"number": 2, "seed": 1, "status": "graded", "score": 70.0},
+        {"number": 3, "seed": 2, "status": "not_graded", "reason": "no kernel"},
+    ]
+    told = {"asked": 3, "take": "best", "taken": 2, "why": "", "score": {"low": 60, "high": 70}, "tried": tried}
+    grade = a_grade("anna", criteria=({**line, "borderline": True},), attempts=told)
+    text = " ".join(" ".join(shown(grade, width=120)).split())
+    assert "failed: accuracy (borderline)" in text
+    assert "2 of 3, 60 to 70, 1 not graded" in text
+
+
 def test_columns_that_say_nothing_are_left_out() -> None:
     (heading,) = [line for line in shown(a_grade("anna"), width=120) if "submission" in line]
     assert heading.split() == ["submission", "score", "what", "is", "missing"]

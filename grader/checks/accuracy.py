@@ -50,7 +50,9 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     What it does:
         Takes the accuracy that the grader computed itself, by loading the trained network in a sandbox of its own and
         comparing its predictions with labels the notebook never saw. Whole images are counted, so nothing is lost to
-        rounding; the 95 % interval and a threshold inside it are said.
+        rounding. Where `at_least` was missed but lies inside the 95 % interval, the criterion is marked *borderline*:
+        the points stay those computed, and a person should look. A pass stays a pass, however narrow; `within_noise`
+        says that it was.
 
     Why it matters:
         A number that a notebook prints is a claim; a number that someone else can compute again is a result.
@@ -81,6 +83,7 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         return _unknown(case, model, dataset, params.split)
     needed = images_needed(params.at_least, fact.total)
     status, fraction = _judge(fact, params, needed)
+    within_noise = fact.low < params.at_least < fact.high
     pointer = next((Pointer(cell=f.cell, event=f.event) for f in reversed(case.evidence.fits_of(model.id))), None)
     return Finding(
         status=status,
@@ -95,8 +98,9 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
             "total": fact.total,
             "missing": max(0, needed - fact.correct),
             "at_least": params.at_least,
-            "borderline": fact.low < params.at_least < fact.high,
+            "within_noise": within_noise,
         },
+        borderline=within_noise and status in {"failed", "partial"},
         evidence=(pointer or Pointer(cell=model.cell, event=model.event),),
     )
 
@@ -138,13 +142,19 @@ def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, neede
         text += f"; {plural(missing, 'more right answer')} would make {percent(params.at_least)}"
     text += "."
     if fact.low < params.at_least < fact.high:
-        text += " This is borderline: another random seed could fall on the other side."
+        text += _noise(fact, params, missing)
     if fact.assurance is not Assurance.VERIFIED:
         because = f": {fact.note}" if fact.note else ""
         text += f" The grader could not verify it, it was only recorded in the notebook's own process{because}."
         if params.require_verified:
             text += " This rubric counts only verified accuracy, so a person has to look at it."
     return text
+
+
+def _noise(fact: AccuracyFact, params: AccuracyParams, missing: int) -> str:
+    """Say that the threshold lies inside the interval: a question where it was missed, else only a note."""
+    told = f" {number(fact.total)} images cannot tell this accuracy from {percent(params.at_least)}"
+    return f"{told}: {'this is borderline, and a person should look at it' if missing > 0 else 'it counts as reached'}."
 
 
 def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:

@@ -148,6 +148,8 @@ def visible(graded: Grade) -> Grade:
         "score": None if graded.score is None else _total(c.points for c in shown),
         "max_score": _total(c.max_points for c in shown if not c.bonus),
         "pending": _total(c.max_points for c in shown if c.status == "pending"),
+        # The scores of all attempts count what is not shown.
+        "attempts": None,
     }
     return graded.model_copy(update={"criteria": shown, **sums})
 
@@ -167,6 +169,7 @@ def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]
         return _line(criterion, status="pending", points=0.0, message=message)
     findings = [_find(test, criterion, case, checks) for test in criterion.tests]
     finding = _worst(findings) if criterion.all_of else _best(findings)
+    finding = _with_doubt(finding, findings, every=bool(criterion.all_of))
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
     return CriterionGrade(
@@ -182,6 +185,7 @@ def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]
         evidence=finding.evidence,
         hidden=criterion.hidden,
         bonus=criterion.bonus,
+        borderline=finding.borderline,
     )
 
 
@@ -233,7 +237,7 @@ def _fraction(finding: Finding) -> float:
 
 
 def _best(findings: Sequence[Finding]) -> Finding:
-    return max(findings, key=lambda f: (_fraction(f), f.status == "passed"))
+    return max(findings, key=lambda f: (_fraction(f), f.status == "passed", f.borderline))
 
 
 def _worst(findings: Sequence[Finding]) -> Finding:
@@ -251,6 +255,28 @@ def _worst(findings: Sequence[Finding]) -> Finding:
             "evidence": _distinct(pointer for f in findings for pointer in f.evidence),
         }
     )
+
+
+def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) -> Finding:
+    """Say whether a person could find that the criterion was met: all that is missing is too little to be sure of.
+
+    Args:
+        chosen: The finding that counts.
+        findings: All of them.
+        every: Whether all must be met; else one is enough.
+    """
+    if chosen.status not in {"failed", "partial"}:
+        return chosen.model_copy(update={"borderline": False})
+    missed = [f for f in findings if f.status not in {"passed", "pending"}]
+    doubtful = [f for f in missed if f.borderline]
+    if not doubtful or (every and len(doubtful) < len(missed)):
+        return chosen.model_copy(update={"borderline": False})
+    if every or chosen.borderline:
+        return chosen.model_copy(update={"borderline": True})
+    # Another finding earned more, and yet this one decides whether a person would give full marks: its figures stay.
+    other = doubtful[0]
+    told = {"message": f"{chosen.message} {other.message}", "measured": {**chosen.measured, **other.measured}}
+    return chosen.model_copy(update={"borderline": True, **told})
 
 
 def _distinct(pointers: Iterable[Pointer]) -> tuple[Pointer, ...]:

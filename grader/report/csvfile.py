@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from grader.report.subject import main_accuracy, main_model
-from grader.schema.grade import CriterionGrade, Grade
+from grader.schema.grade import AttemptsGrade, CriterionGrade, Grade
 
 __all__ = ["grades_csv", "guarded"]
 
@@ -13,12 +13,17 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d"
 """What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
 
 
+_ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
+
+
 def grades_csv(grades: Iterable[Grade]) -> str:
     """Write one row a submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
-    id and its verdict under `<id>.status`, then `accuracy` (a part of 1), `parameters` and `reason`. What is not known
-    is left empty: a submission that was not graded has no score, not a 0.
+    id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
+    `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
+    them, `accuracy` (a part of 1), `parameters` and `reason`. What is not known is left empty: a submission that was
+    not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
 
     Args:
         grades: In the order of the rows.
@@ -31,7 +36,8 @@ def grades_csv(grades: Iterable[Grade]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     criteria = [column for name in ids for column in (name, f"{name}.status")]
-    head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "accuracy", "parameters", "reason"]
+    head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
+    head += ["accuracy", "parameters", "reason"]
     writer.writerow(map(guarded, head))
     writer.writerows(list(_row(grade, ids)) for grade in rows)
     return buffer.getvalue()
@@ -58,9 +64,18 @@ def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float | int | None]
     yield from (grade.score, grade.max_score, grade.pending)
     for name in ids:
         yield from _pair(found.get(name))
+    yield guarded(" ".join(grade.borderline))
+    yield from _attempts(grade.attempts)
     yield accuracy[1].value if accuracy else None
     yield model.parameters if model else None
     yield guarded(grade.reason or "")
+
+
+def _attempts(told: AttemptsGrade | None) -> Sequence[float | int | None]:
+    if told is None:
+        return (None,) * len(_ATTEMPTS)
+    graded = sum(one.status == "graded" for one in told.tried)
+    return graded, told.taken, told.score.low if told.score else None, told.score.high if told.score else None
 
 
 def _pair(criterion: CriterionGrade | None) -> tuple[float | None, str]:

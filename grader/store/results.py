@@ -23,7 +23,7 @@ from grader.schema.errors import ArtefactError, StorageError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
 from grader.schema.grade import GRADE_VERSION, Grade
 
-__all__ = ["ResultsFolder", "write_atomically"]
+__all__ = ["STAGING", "WRITING", "ResultsFolder", "write_atomically"]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -34,8 +34,11 @@ _REPORT = "report.html"
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
-_WRITING = ".writing-"
-_FILLING = ".evidence-"
+WRITING = ".writing-"
+FILLING = ".evidence-"
+STAGING = ".attempts-"
+"""Beginnings of the names of what is not yet in its place: files, and folders of evidence and of attempts."""
+_ATTEMPTS = "attempts"
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
         staging = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -159,12 +162,16 @@ class ResultsFolder:
         """Where a submission's events, models, arrays and predictions lie."""
         return self.folder(submission) / _EVIDENCE
 
+    def attempts_folder(self, submission: str) -> Path:
+        """Where a submission's attempts lie, where there were several; see `store/attempts.py`."""
+        return self.folder(submission) / _ATTEMPTS
+
     def submissions(self) -> tuple[str, ...]:
         """Ids of the submissions that have evidence or a grade here, sorted."""
         if not self.root.is_dir():
             return ()
         folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
-        return tuple(sorted(p.name for p in folders if (p / _GRADE).is_file() or (p / _EVIDENCE).is_dir()))
+        return tuple(sorted(p.name for p in folders if _holds_results(p)))
 
     # --- one grader at a time
 
@@ -196,13 +203,11 @@ class ResultsFolder:
 
     def _sweep(self) -> None:
         (self.root / ".writable").unlink(missing_ok=True)
-        for left_over in self.root.glob(f"{_WRITING}*"):
+        for left_over in self.root.glob(f"{WRITING}*"):
             left_over.unlink(missing_ok=True)
         for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
-            for left_over in (*own.glob(f"{_WRITING}*"), *own.glob(f"{_EVIDENCE}/{_WRITING}*")):
-                left_over.unlink(missing_ok=True)
-            for left_over in own.glob(f"{_FILLING}*"):
-                shutil.rmtree(left_over, ignore_errors=True)
+            for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+                _sweep_folder(folder)
             if not any(own.iterdir()):
                 own.rmdir()
 
@@ -310,20 +315,21 @@ class ResultsFolder:
         own = self.folder(submission)
         with _writing(own):
             own.mkdir(parents=True, exist_ok=True)
-            for left_over in own.glob(f"{_FILLING}*"):
+            for left_over in own.glob(f"{FILLING}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            return Path(tempfile.mkdtemp(dir=own, prefix=_FILLING))
+            return Path(tempfile.mkdtemp(dir=own, prefix=FILLING))
 
     def forget_evidence(self, submission: str) -> None:
-        """Remove a submission's evidence and executed notebook, where there are any.
+        """Remove a submission's evidence and executed notebook, of all attempts, where there are any.
 
         Raises:
             StorageError: They cannot be removed.
         """
         with _writing(self.folder(submission)):
             self.executed_path(submission).unlink(missing_ok=True)
-            if self.evidence_folder(submission).exists():
-                shutil.rmtree(self.evidence_folder(submission))
+            for kept in (self.evidence_folder(submission), self.attempts_folder(submission)):
+                if kept.exists():
+                    shutil.rmtree(kept)
 
     def adopt_evidence(self, submission: str, filled: Path) -> Path:
         """Put a filled folder in the place of a submission's evidence; the old evidence is gone.
@@ -339,7 +345,7 @@ class ResultsFolder:
         with _writing(target):
             filled.chmod(0o755)
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{_FILLING}old-"))
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{FILLING}old-"))
                 target.rename(old / _EVIDENCE)
                 try:
                     filled.rename(target)
@@ -351,6 +357,19 @@ class ResultsFolder:
                 filled.rename(target)
             _sync_folder(target.parent)
         return target
+
+
+def _holds_results(folder: Path) -> bool:
+    return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
+
+
+def _sweep_folder(own: Path) -> None:
+    """Remove what was being written when the grader was killed."""
+    for left_over in (*own.glob(f"{WRITING}*"), *own.glob(f"{_EVIDENCE}/{WRITING}*")):
+        left_over.unlink(missing_ok=True)
+    for pattern in (FILLING, STAGING):
+        for left_over in own.glob(f"{pattern}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
 
 
 # --- reading -------------------------------------------------------------------------------------------------

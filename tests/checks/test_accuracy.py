@@ -51,10 +51,32 @@ def test_the_message_has_the_figures_and_the_interval() -> None:
     assert "48 more right answers" in message
 
 
-def test_a_threshold_inside_the_interval_is_borderline() -> None:
-    assert "borderline" in judge(9_890).message
-    assert judge(9_890).measured["borderline"] is True
+def test_a_threshold_that_was_missed_inside_the_interval_is_borderline() -> None:
+    for finding in (judge(9_895), judge(9_895, AccuracyParams(at_least=0.99))):
+        assert finding.borderline
+        assert "10,000 images cannot tell this accuracy from 99 %: this is borderline" in finding.message
+        assert (finding.measured["missing"], finding.measured["at_least"]) == (5, 0.99)
+    assert not judge(9_500).borderline
     assert "borderline" not in judge(9_500).message
+
+
+def test_borderline_changes_no_points() -> None:
+    assert judge(9_899, AccuracyParams(at_least=0.99)).fraction == 0
+    assert judge(9_899).fraction == pytest.approx(0.995)
+
+
+def test_a_pass_by_a_hair_is_a_pass_and_says_that_it_was_one() -> None:
+    finding = judge(9_900)
+    assert (finding.status, finding.borderline) == ("passed", False)
+    assert finding.measured["within_noise"] is True
+    assert "it counts as reached" in finding.message
+    assert judge(9_990).measured["within_noise"] is False
+
+
+def test_what_waits_for_a_person_anyway_is_not_borderline_too() -> None:
+    params = AccuracyParams(at_least=0.99, partial_from=0.97, require_verified=True)
+    finding = judge(9_895, params, assurance=Assurance.RECORDED)
+    assert (finding.status, finding.borderline) == ("pending", False)
 
 
 def test_a_recorded_accuracy_counts_and_says_so() -> None:

@@ -94,6 +94,41 @@ def test_the_worst_of_all_of_counts_and_every_lack_is_said() -> None:
     assert criterion.evidence == (Pointer(cell=3),)
 
 
+DOUBT = Finding(status="failed", message="by a hair", borderline=True, measured={"missing": 1})
+DOUBTFUL: Mapping[str, CheckSpec] = {**CHECKS, "doubt": says(DOUBT)}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "borderline"),
+    [
+        ({"check": "doubt"}, True),
+        ({"all_of": [{"check": "yes"}, {"check": "doubt"}]}, True),
+        ({"all_of": [{"check": "no"}, {"check": "doubt"}]}, False),
+        ({"all_of": [{"check": "half"}, {"check": "doubt"}]}, False),
+        ({"any_of": [{"check": "no"}, {"check": "doubt"}]}, True),
+        ({"any_of": [{"check": "half"}, {"check": "doubt"}]}, True),
+        ({"any_of": [{"check": "yes"}, {"check": "doubt"}]}, False),
+    ],
+    ids=str,
+)
+def test_a_criterion_is_borderline_where_nothing_but_doubt_lies_between_it_and_full_marks(
+    criterion: Mapping[str, Any],
+    borderline: bool,  # noqa: FBT001 - the expected answer
+) -> None:
+    graded = grading(one(**criterion), checks=DOUBTFUL)
+    (line,) = graded.criteria
+    assert line.borderline is borderline
+    assert graded.borderline == ((line.id,) if borderline else ())
+    if borderline:
+        assert line.measured["missing"] == 1
+        assert "by a hair" in line.message
+
+
+def test_doubt_gives_no_points() -> None:
+    graded = grading(one(any_of=[{"check": "half"}, {"check": "doubt"}]), checks=DOUBTFUL)
+    assert (graded.score, graded.criteria[0].status) == (5, "partial")
+
+
 def test_a_bonus_comes_on_top_of_the_maximum() -> None:
     graded = grading(one(check="yes"), one(3, check="yes", bonus=True))
     assert (graded.score, graded.max_score) == (13, 10)
