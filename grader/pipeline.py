@@ -44,7 +44,7 @@ from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.scratch import held_folder, scratch_folder, sweep
 from grader.execution.warm import WarmPool
-from grader.grading.attempts import attempt_seed
+from grader.grading.attempts import attempt_seed, nothing_to_gain
 from grader.grading.grade import rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
@@ -281,6 +281,9 @@ def _standing(submission: Submission, course: Course, bench: Bench, out: Results
     told = standing.attempts
     tried = () if told is None else told.tried
     if asked != (1 if told is None else told.asked) or any(one.status == "not_graded" for one in tried):
+        return None
+    if any(one.status == "skipped" for one in tried) and not nothing_to_gain(standing, course.loaded.rubric):
+        # A regrade executes nothing: what it had to leave out is wanted now.
         return None
     database = Database(out.database_path)
     numbers = [one.number for one in tried if one.status == "graded"] or [1]

@@ -155,7 +155,7 @@ def test_a_regrade_grades_all_attempts_again_and_chooses_again_without_execution
     assert room.regrade("seed: 1, attempts: 3, take: first").score == 1
 
 
-def test_a_regrade_says_what_was_never_executed(room: Class) -> None:
+def test_a_regrade_says_what_was_never_executed_and_the_next_grading_executes_it(room: Class) -> None:
     room.grade("seed: 2, attempts: 2")
     assert room.seeds == [2]
     harder = RUBRIC.replace("min_words: 3", "min_words: 300")
@@ -163,6 +163,8 @@ def test_a_regrade_says_what_was_never_executed(room: Class) -> None:
     assert told(made) == [(1, 2, "graded", 2), (2, 3, "skipped", None)]
     assert made.attempts is not None
     assert "only `grader grade` executes" in made.attempts.why
+    executed = room.grade("seed: 2, attempts: 2", text=harder)
+    assert (room.seeds, [one[2] for one in told(executed)]) == ([3], ["graded", "graded"])
 
 
 def test_a_failure_of_the_grader_costs_its_attempt_alone_and_is_tried_again(room: Class) -> None:
