@@ -167,6 +167,16 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         reasons = "; ".join(case.evidence.problems)
         message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
         raise PredictorError(message, where=f"model {model.id}")
+    if fits and _inputs(model) > 1:
+        return Finding(
+            status="pending",
+            message=(
+                f"{what}: the network takes {_inputs(model)} inputs, and the grader tests networks that take an image "
+                "alone. A person has to look at it."
+            ),
+            measured={"accuracy": None},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
@@ -180,11 +190,15 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
     return Finding(
         status="failed",
-        message=f"{what}: {why}.",
+        message=f"{what}: {why.rstrip('.')}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
+
+
+def _inputs(model: ModelFact) -> int:
+    return sum(layer.cls == "InputLayer" for layer in model.layers)
 
 
 def _unknown_on_task(case: Case, model: ModelFact, task: str) -> Finding:

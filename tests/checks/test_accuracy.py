@@ -11,7 +11,7 @@ from grader.checks.accuracy import AccuracyParams, accuracy, images_needed
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
+from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
 
 FULL = AccuracyParams(at_least=0.99, partial_from=0.97)
 
@@ -138,3 +138,11 @@ def test_images_needed_is_the_smallest_count_that_reaches_the_part(total: int, p
 @given(st.integers(0, 10_000))
 def test_more_right_answers_never_earn_less(correct: int) -> None:
     assert judge(correct).fraction <= judge(min(correct + 1, 10_000)).fraction
+
+
+def test_a_network_with_two_inputs_is_left_to_a_person() -> None:
+    inputs = (layer("InputLayer", "image"), layer("InputLayer", "row"))
+    model = a_model(*inputs, *a_model().layers, input_shape=None, unkept_reason="it expects 2 inputs.")
+    finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
+    assert finding.status == "pending"
+    assert "takes 2 inputs" in finding.message

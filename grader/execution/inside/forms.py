@@ -25,7 +25,7 @@ class Form:
     @property
     def message(self) -> str:
         """What the `emulated` event says."""
-        return f"`{self.old}`: {self.meaning}. Today: {self.modern}."
+        return f"{self.old}: {self.meaning}. Today: {self.modern}."
 
 
 FORMS: Mapping[str, Form] = {

@@ -11,6 +11,7 @@ from grader.schema.evidence import (
     CallFact,
     CellFact,
     Evidence,
+    IgnoredFact,
     LayerFact,
     LossFact,
     ModelFact,
@@ -47,6 +48,10 @@ RAW = an_array(54_000, of=rows(train=54_000), low=0.0, high=255.0, dtype="uint8"
 STANDARDISED = an_array(of=rows(60_000), low=-2.1, high=2.4, mean=0.0, std=1.0)
 RISING = {"accuracy": (0.5, 0.6, 0.7, 0.8), "val_accuracy": (0.6, 0.7, 0.8, 0.9)}
 STOPPED = {"loss": (1.0, 0.5, 0.4, 0.3), "val_loss": (0.9, 0.4, 0.6, 0.7)}
+
+
+UNREAD = IgnoredFact(event=5, cell=4, form="optimizer.lr", optimizer="Adam", value=0.0001)
+UNHEEDED = IgnoredFact(event=3, cell=2, form="optimizer.decay", optimizer="SGD", value=1e-06)
 
 
 def net(*layers: LayerFact, compiled: object = "sparse_categorical_crossentropy", logits: bool = False) -> Evidence:
@@ -191,6 +196,11 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         built(dense(10, "softmax"), dropout(0.5)),
         built(dense(10), dropout(0.5), activation("softmax", units=10)),
     ),
+    "optimizer-lr-unread": (
+        an_evidence(ignored=(UNREAD,)),
+        an_evidence(ignored=(UNREAD.model_copy(update={"value": None}),)),
+    ),
+    "optimizer-decay-ignored": (an_evidence(ignored=(UNHEEDED,)),),
     "stopped-by-grader": (an_evidence(fits=(a_fit(status="stopped_by_budget", epochs_asked=300),)),),
     "still-rising": (an_evidence(fits=(a_fit(history=RISING),)),),
     "early-stopping-without-best-weights": (
@@ -355,6 +365,8 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         built(dropout(), dense(10)),
         built(dense(9), dropout(), activation("relu"), dense(10)),
     ),
+    "optimizer-lr-unread": (an_evidence(ignored=(UNHEEDED,)),),
+    "optimizer-decay-ignored": (an_evidence(ignored=(UNREAD,)),),
     "stopped-by-grader": (an_evidence(), an_evidence(fits=(a_fit(status="stopped_early"),))),
     "still-rising": (
         an_evidence(),
@@ -434,6 +446,10 @@ def test_messages_have_the_figures() -> None:
     assert "best in epoch 2 (0.4) and 0.7" in note.message
     (note,) = found("kernel-larger-than-map", MISTAKES["kernel-larger-than-map"][1])
     assert "36 of 225 positions (16 %)" in note.message
+    (note,) = found("optimizer-lr-unread", an_evidence(ignored=(UNREAD,)))
+    assert "In cell 5 the attribute `lr` of Adam was set to 0.0001." in note.message
+    (note,) = found("optimizer-decay-ignored", an_evidence(ignored=(UNHEEDED,)))
+    assert "In cell 3 SGD was given `decay` = 1e-06." in note.message
 
 
 def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
