@@ -112,9 +112,7 @@ def _sides(of: str) -> tuple[str, ...]:
     return (of,) if of in {"training", "validation"} else ("training", "validation")
 
 
-def _matches(
-    evidence: Evidence, model: str, metric: str, side: str, params: PlotsParams
-) -> Iterator[_Match]:
+def _matches(evidence: Evidence, model: str, metric: str, side: str, params: PlotsParams) -> Iterator[_Match]:
     key = f"val_{metric}" if side == "validation" else metric
     for fit, recorded in _recorded(evidence, model, key):
         for figure in evidence.figures:

@@ -178,9 +178,7 @@ def continued(**first: Any) -> Finding:
     later = {"conv": "2", "out": "2"}
     fits = (
         a_fit(model="m1", event=5, digests_before=before, digests_after=after, **first),
-        a_fit(
-            model="m2", event=9, digests_before=after, digests_after=later, epochs_done=1, history={"loss": (0.05,)}
-        ),
+        a_fit(model="m2", event=9, digests_before=after, digests_after=later, epochs_done=1, history={"loss": (0.05,)}),
     )
     evidence = an_evidence(models=(a_model(model_id="m1"), a_model(model_id="m2")), fits=fits)
     case = a_case(evidence, network=RoleMatch(role="network", model="m2", candidates=("m1", "m2")))

@@ -139,6 +139,9 @@ FORMS: Mapping[str, Form] = {
         "what they were",
         "`float`, `int`, `bool`, `np.float64`, `np.inf`",
     ),
+    "matplotlib.style": Form(
+        "plt.style.use('seaborn-whitegrid')", "the style of that name", "`plt.style.use('seaborn-v0_8-whitegrid')`"
+    ),
     "matplotlib.set_ticks": Form(
         "ax.set_xticks(ticks, flag)", "the second argument is `minor`", "`ax.set_xticks(ticks, minor=True)`"
     ),

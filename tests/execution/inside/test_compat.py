@@ -386,6 +386,13 @@ ROWS = (
         "assert [t.get_text() for t in ax.get_yticklabels()] == ['a', 'b']\nplt.close(fig)",
         ("matplotlib.set_ticks",),
     ),
+    Row(
+        "style",
+        "import matplotlib.pyplot as plt\nplt.style.use(['ggplot', 'seaborn-whitegrid'])\n"
+        "assert plt.rcParams['axes.grid'] and plt.rcParams['axes.facecolor'] == 'white'\nplt.style.use('default')",
+        ("matplotlib.style",),
+    ),
+    Row("no style", "plt.style.use('seaborn-nothing')", (), "is not a valid package style"),
     Row("default rate", "assert abs(float(keras.optimizers.Adadelta(learning_rate=1.0).learning_rate) - 1) < 1e-7"),
 )
 
