@@ -86,6 +86,13 @@ def tried(xb):
 
 
 _ = [tried(xb) for xb, _ in ds.take(2)]
+# %% graph passes
+@tf.function
+def dropped(xb):
+    return other(xb, training=True)
+
+
+_ = [dropped(xb) for xb, _ in ds.take(2)]
 # %% loop in a function
 
 

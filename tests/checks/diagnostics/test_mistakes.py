@@ -452,6 +452,17 @@ def test_messages_have_the_figures() -> None:
     assert "In cell 3 SGD was given `decay` = 1e-06." in note.message
 
 
+def test_several_networks_with_the_same_inputs_are_one_note() -> None:
+    one = MISTAKES["selu-inputs-not-standardised"][0]
+    models = tuple(one.models[0].model_copy(update={"id": name, "name": name}) for name in ("m1", "m2"))
+    fits = tuple(
+        one.fits[0].model_copy(update={"model": name, "event": 9 + place}) for place, name in enumerate(("m1", "m2"))
+    )
+    (note,) = found("selu-inputs-not-standardised", one.model_copy(update={"models": models, "fits": fits}))
+    assert "`m1` uses SELU" in note.message
+    assert "It is the same with `m2`" in note.message
+
+
 def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
     evidence = said("accuracy: 0.9999\naccuracy: 0.98", accuracies=(an_accuracy(),))
     (note,) = found("printed-accuracy-contradicted", evidence)

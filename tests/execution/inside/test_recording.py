@@ -198,6 +198,8 @@ def test_direct_calls_are_counted_by_training_and_compared(record: Any) -> None:
 def test_a_trial_in_a_graph_of_the_students_own_is_recorded_without_a_count(record: Any) -> None:
     trial = only(record.of("calls", "graph trial"))
     assert (trial["traced"], trial["count"], trial["model"]) == (True, 0, "m2")
+    passes = only(record.of("calls", "graph passes"))
+    assert (passes["traced"], passes["training"], trial["training"]) == (True, True, None)
     assert not record.of("calls", "graph loop")
     assert not record.of("calls", "mapped")
 
