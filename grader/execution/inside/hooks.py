@@ -128,6 +128,7 @@ class Watch:
 
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
+        around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
 
     def attach(self, module: ModuleType) -> None:
         """Hook one dialect.
@@ -334,6 +335,7 @@ class Watch:
         keys = {"digests": digests(model)} if changed else {}
         event = self.recorder.log.write("save", action=action, model=entry.id, other=other, path=where, **keys)
         if changed:
+            self.loops.hands.changed_by_keras(model)
             self.keeper.changed(model, event, None)
 
     def _set_trainable(self, original: Any, layer: Any, value: Any) -> None:

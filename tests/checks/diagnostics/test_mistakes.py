@@ -60,6 +60,13 @@ def net(*layers: LayerFact, compiled: object = "sparse_categorical_crossentropy"
     return an_evidence(models=(a_model(*layers),), compiles=compiles)
 
 
+def looped(*layers: LayerFact, logits: bool) -> Evidence:
+    """A network that two loops of the student's own trained."""
+    loss = LossFact(name="sparse_categorical_crossentropy", from_logits=logits)
+    fits = tuple(a_fit(kind="custom_loop", event=event, loss=loss, compiled=None) for event in (5, 9))
+    return an_evidence(models=(a_model(*layers),), compiles=(), fits=fits)
+
+
 def built(*layers: LayerFact, **keys: Any) -> Evidence:
     """A network that was neither compiled nor trained."""
     return an_evidence(models=(a_model(*layers, **keys),), compiles=(), fits=(), accuracies=())
@@ -141,6 +148,7 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10, "softmax"), logits=True),
         net(dense(10), activation("softmax"), logits=True),
         net(dense(1, "sigmoid"), compiled="binary_crossentropy", logits=True),
+        looped(dense(10, "softmax"), logits=True),
     ),
     "logits-with-probability-loss": (
         net(dense(10)),
@@ -266,6 +274,8 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10, "softmax")),
         net(dense(10), logits=True),
         net(dense(10, "softmax"), compiled=LossFact(name="mine", from_logits=True, custom=True)),
+        looped(dense(10, "softmax"), logits=False),
+        looped(dense(10), logits=True),
     ),
     "logits-with-probability-loss": (
         net(dense(10), logits=True),
@@ -461,6 +471,10 @@ def test_several_networks_with_the_same_inputs_are_one_note() -> None:
     (note,) = found("selu-inputs-not-standardised", one.model_copy(update={"models": models, "fits": fits}))
     assert "`m1` uses SELU" in note.message
     assert "It is the same with `m2`" in note.message
+
+
+def test_a_loss_of_several_loops_is_one_note() -> None:
+    assert len(found("softmax-with-from-logits", looped(dense(10, "softmax"), logits=True))) == 1
 
 
 def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
