@@ -68,8 +68,8 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         Counts the passes of a network with dropout over the very same images with the same weights: direct calls
         (`model(x, training=True)`), or `predict` of a network whose dropout layers are a class of the student's own
         that always drops. Compares what came out: where all passes gave the same numbers, dropout was off, whatever
-        the code says; what a `tf.function` of the student's own did is left to a person. Whether the passes were averaged is read from the code of the cell, of the functions it calls and
-        of later cells that use its results.
+        the code says; what a `tf.function` of the student's own did is left to a person. Whether the passes were
+        averaged is read from the code of the cell, of the functions it calls and of later cells that use its results.
 
     Why it matters:
         One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells

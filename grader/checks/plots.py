@@ -124,7 +124,7 @@ def _matches(evidence: Evidence, model: str, metric: str, side: str, params: Plo
 
 
 def _recorded(evidence: Evidence, model: str, key: str) -> Iterator[tuple[FitFact, tuple[float, ...]]]:
-    """The series a curve may show: each training's, all of them in one, and in one with the network's past elsewhere."""
+    """The series a curve may show: each training's, all of them in one, and that with the network's past before it."""
     fits = [fit for fit in evidence.fits_of(model) if metric_of(fit, key)]
     for fit in fits:
         yield fit, metric_of(fit, key)

@@ -268,7 +268,7 @@ _RULES = (
     _Rule(
         _ABSENT,
         r"'(kaggle|kagglehub|opendatasets|gdown|wget)'",
-        "There is no network while grading: load the data with `keras.datasets`, or hand the file in beside the notebook.",
+        "There is no network while grading: use `keras.datasets`, or hand the file in beside the notebook.",
     ),
     _Rule(
         _ABSENT,
@@ -278,7 +278,7 @@ _RULES = (
     _Rule(
         _ABSENT,
         r"plot_(confusion_matrix|roc_curve|precision_recall_curve)",
-        "Write `ConfusionMatrixDisplay.from_estimator` or `.from_predictions` of `sklearn.metrics`, and so for other curves.",
+        "Write `sklearn.metrics.ConfusionMatrixDisplay.from_predictions(…)`, and so for other curves.",
     ),
     _Rule(_ABSENT, r"fetch_mldata", "Write `fetch_openml('mnist_784')`, or load the data with `keras.datasets`."),
     _Rule(_ABSENT, r"'joblib' from 'sklearn|sklearn\.externals", "Write `import joblib`."),

@@ -11,7 +11,6 @@ from grader.schema.weights import (
     tuned_layers,
     unfrozen_but_unchanged,
 )
-
 from tests.factories import a_model, a_run
 
 

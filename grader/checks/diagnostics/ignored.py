@@ -29,8 +29,8 @@ def lr_unread(case: Case) -> tuple[Diagnostic, ...]:
             title="`optimizer.lr` is not the learning rate",
             cell=fact.cell,
             message=(
-                f"In {spoken_cell(fact.cell)} the attribute `lr` of {fact.optimizer} was set{_to(fact)}. Keras 3 does not "
-                "read it, so the learning rate stayed what it was."
+                f"In {spoken_cell(fact.cell)} the attribute `lr` of {fact.optimizer} was set{_to(fact)}. Keras 3 does "
+                "not read it, so the learning rate stayed what it was."
             ),
             advice="Write `optimizer.learning_rate = …`. The attribute was called `lr` in Keras 2.",
         )
@@ -44,8 +44,8 @@ def decay_ignored(case: Case) -> tuple[Diagnostic, ...]:
     """An optimizer was given `decay=`, which Keras 3 does not heed.
 
     What it does:
-        Looks for optimizers that were made with `decay=` and a number other than 0. In the Keras 2 dialect the rate does
-        decay.
+        Looks for optimizers that were made with `decay=` and a number other than 0. In the Keras 2 dialect the rate
+        does decay.
 
     Why it matters:
         Keras 3 only prints a warning, and trains with a rate that stays the same.
@@ -59,8 +59,8 @@ def decay_ignored(case: Case) -> tuple[Diagnostic, ...]:
             title="`decay=` has no effect",
             cell=fact.cell,
             message=(
-                f"In {spoken_cell(fact.cell)} {fact.optimizer} was given `decay`{_of(fact)}. Keras 3 leaves it out with a "
-                "warning, so this did not lower the learning rate."
+                f"In {spoken_cell(fact.cell)} {fact.optimizer} was given `decay`{_of(fact)}. Keras 3 leaves it out "
+                "with a warning, so this did not lower the learning rate."
             ),
             advice=(
                 "Give the optimizer a schedule as its rate. What `decay=` did in Keras 2 is "

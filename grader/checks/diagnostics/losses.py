@@ -54,6 +54,7 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `Dense(10, activation="softmax")` with `SparseCategoricalCrossentropy(from_logits=True)`.
     """
+    uses: list[tuple[CompileFact | FitFact, LossFact, ModelFact]] = [*_compiled(case), *_looped(case)]
     return tuple(
         Diagnostic(
             id="softmax-with-from-logits",
@@ -70,7 +71,7 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
             ),
             model=model.id,
         )
-        for use, loss, model in (*_compiled(case), *_looped(case))
+        for use, loss, model in uses
         if loss.from_logits and (activation := final_activation(model)) in _PROBABILITIES and activation
     )
 

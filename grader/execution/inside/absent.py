@@ -1,6 +1,7 @@
 """Packages that are not here: the import is passed over, and the notebook fails where it needs one, if it ever does.
 
-Students import more than they use. A cell that begins with `import cv2` would end there, and with it every import below.
+Students import more than they use. A cell that begins with `import cv2` would end there, and every import below it
+would be missing.
 """
 
 import ast

@@ -203,11 +203,11 @@ def _as_numpy(held: Any) -> Any:
 
 def _as_dataframe(data: Any, info: Any = None) -> Any:
     """A table with a column for each feature, as `tfds.as_dataframe` makes it; images stay arrays."""
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]  # it brings no types
 
     del info
-    rows = [row if isinstance(row, Mapping) else dict(zip(Info.supervised_keys, row)) for row in _Rows(data)]
-    return pd.DataFrame(rows)
+    keys = Info.supervised_keys
+    return pd.DataFrame([row if isinstance(row, Mapping) else dict(zip(keys, row, strict=True)) for row in _Rows(data)])
 
 
 def _show_examples(data: Any, info: Any = None, *_: Any, rows: int = 3, cols: int = 3, **__: Any) -> Any:
@@ -217,7 +217,7 @@ def _show_examples(data: Any, info: Any = None, *_: Any, rows: int = 3, cols: in
     if isinstance(data, Info):
         data, info = info, data
     figure = plt.figure(figsize=(3 * cols, 3 * rows))
-    for place, row in zip(range(rows * cols), _Rows(data)):
+    for place, row in zip(range(rows * cols), _Rows(data), strict=False):
         image, label = (row[key] for key in Info.supervised_keys) if isinstance(row, Mapping) else row
         axes = figure.add_subplot(rows, cols, place + 1)
         axes.imshow(image.squeeze(), cmap="binary")

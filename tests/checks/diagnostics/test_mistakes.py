@@ -17,6 +17,7 @@ from grader.schema.evidence import (
     ModelFact,
     OptimizerFact,
     PredictFact,
+    SaveFact,
 )
 from grader.schema.grade import Diagnostic
 from tests.checks import transfer_cases as transfer
@@ -351,6 +352,9 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     ),
     "kernel-larger-than-map": (
         built(conv(8, 10, over=(15, 15, 8)), dense(10)),
+        built(conv(8, 10, over=(6, 6, 8)), dense(10)).model_copy(
+            update={"saves": (SaveFact(event=4, cell=1, action="load_weights", model="m1", path="base.weights.h5"),)}
+        ),
         built(conv(8, 3, over=(4, 4, 8), padding="same"), dense(10)),
         built(conv(8, 5, over=(14, 14, 8), padding="same"), dense(10)),
         an_evidence(run=a_run(errors=(an_error(2, "ValueError", "negative learning rate"),))),
