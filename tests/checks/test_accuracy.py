@@ -146,3 +146,19 @@ def test_a_network_with_two_inputs_is_left_to_a_person() -> None:
     finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
     assert finding.status == "pending"
     assert "takes 2 inputs" in finding.message
+
+
+SHRUNK = a_fit(x=an_array(of=None, shape=(60_000, 14, 14, 1)))
+
+
+def test_a_network_for_images_of_the_student_s_own_making_is_left_to_a_person() -> None:
+    model = a_model(input_shape=(14, 14, 1), artefact="models/m1.keras")
+    finding = accuracy(a_case(an_evidence(models=(model,), fits=(SHRUNK,), accuracies=())), FULL)
+    assert finding.status == "pending"
+    assert "14 × 14 × 1 an image" in finding.message
+
+
+def test_a_network_for_another_data_set_is_not() -> None:
+    other = a_fit(x=an_array(of=rows(50_000, dataset="cifar10")))
+    model = a_model(artefact="models/m1.keras")
+    assert accuracy(a_case(an_evidence(models=(model,), fits=(other,), accuracies=())), FULL).status == "failed"
