@@ -57,6 +57,7 @@ EXPECTED = {
     "batch_by_batch": Expected(),
     # Nothing of Keras is called that changes weights.
     "without_optimizer": Expected(),
+    # Written for Keras 3, as its `ops` tell; written for Keras 2, both would have their meaning.
     "rate_set_in_vain": Expected(diagnostics=frozenset({"optimizer-lr-unread"})),
     "decay_in_vain": Expected(diagnostics=frozenset({"optimizer-decay-ignored"})),
     "keras_1": Expected(),

@@ -243,12 +243,22 @@ for name, values in {"loss": losses, "accuracy": accuracies}.items():
 """,
     },
     "rate_set_in_vain": {
+        "import": """
+import numpy as np, matplotlib.pyplot as plt
+import keras
+from keras import layers, ops
+""",
         "fit": """
 history = model.fit(x_train, y_train, epochs=2, batch_size=32, validation_split=0.1, verbose=0)
 model.optimizer.lr = 1e-4
 """,
     },
     "decay_in_vain": {
+        "import": """
+import numpy as np, matplotlib.pyplot as plt
+import keras
+from keras import layers, ops
+""",
         "compile": """
 optimizer = keras.optimizers.Adam(learning_rate=1e-3, decay=1e-4)
 model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
