@@ -285,25 +285,6 @@ def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noq
     assert executed == ["print('no word about a kernel')"]
 
 
-def test_data_that_vanish_while_a_notebook_runs_are_no_failure_of_the_student(
-    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    noted: Any = vars(pipeline)["execute"]
-
-    def lose(request: Any, listener: Any) -> Any:
-        for array in (tmp_path / "data" / "digits").glob("*.npy"):
-            array.unlink()
-        return noted(request, listener)
-
-    monkeypatch.setattr(pipeline, "execute", lose)
-    cell = nbformat.v4.new_code_cell("import numpy as np\nnp.load('digits.npz')")
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "loads.ipynb")
-    grade = run(tmp_path / "loads.ipynb")["loads"]
-    assert (grade.status, grade.score) == ("not_graded", None)
-    assert "the data set `digits` could not be read while the notebook ran" in (grade.reason or "")
-    assert len(executed) == 1
-
-
 def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
