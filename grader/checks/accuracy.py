@@ -12,11 +12,11 @@ from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
-from grader.schema.evidence import AccuracyFact, FitFact, ModelFact
+from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
 from grader.schema.tasks import label_classes, tasks_of
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed"]
+__all__ = ["AccuracyParams", "accuracy", "images_needed", "why_untestable"]
 
 
 class AccuracyParams(WithModel):
@@ -167,6 +167,14 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         reasons = "; ".join(case.evidence.problems)
         message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
         raise PredictorError(message, where=f"model {model.id}")
+    untestable = why_untestable(case.evidence, model, dataset)
+    if untestable:
+        return Finding(
+            status="pending",
+            message=f"{what}: {untestable}. A person has to look at it.",
+            measured={"accuracy": None},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
@@ -180,10 +188,35 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
     return Finding(
         status="failed",
-        message=f"{what}: {why}.",
+        message=f"{what}: {why.rstrip('.')}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
+    """Why the grader cannot try a trained network on a data set's images through no fault of its author; else empty.
+
+    Args:
+        evidence: All there is.
+        model: A network without an accuracy.
+        dataset: The data set.
+    """
+    fits = evidence.fits_of(model.id)
+    inputs = sum(layer.cls == "InputLayer" for layer in model.layers)
+    if not fits:
+        return ""
+    if inputs > 1:
+        return f"the network takes {inputs} inputs, and the grader tests networks that take an image alone"
+    given = [fit.x for fit in fits if fit.x is not None]
+    if not given or any(x.rows is not None for x in given) or model.artefact is None:
+        return ""
+    shape = spoken_shape(given[-1].shape[1:])
+    title = spoken_dataset(dataset)
+    return (
+        f"what it was trained on ({shape} an image) was not recognised as images of {title}, so the grader cannot "
+        "prepare the test images in the same way"
     )
 
 

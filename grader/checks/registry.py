@@ -55,6 +55,7 @@ _BUILT_IN_DIAGNOSTICS = (
     "figures",
     "filters",
     "graded",
+    "ignored",
     "initialisers",
     "kernels",
     "losses",

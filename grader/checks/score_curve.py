@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from grader.checks.accuracy import why_untestable
 from grader.checks.missing import missing_model
 from grader.checks.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.checks.registry import check
@@ -188,6 +189,14 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
     elif counted is None:
         reason = "it was never built, so its parameters are not known"
     where = f"{spoken_dataset(dataset)} ({spoken_split(params.split)})"
+    untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
+    if untestable:
+        return Finding(
+            status="pending",
+            message=f"`{model.name}` cannot be placed on the curve of {where}: {untestable}. A person has to look.",
+            measured={"parameters": counted, "accuracy": None},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
     return Finding(
         status="failed",
         message=f"`{model.name}` cannot be placed on the curve of {where}: "

@@ -16,6 +16,7 @@ from grader.checks.words import decimal, listed, number, percent, plural, spoken
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Case, Finding
+from grader.schema.weights import trainings_behind
 
 __all__ = ["TrainedParams", "trained"]
 
@@ -57,9 +58,11 @@ def trained(case: Case, params: TrainedParams) -> Finding:
 
     What it does:
         Goes through what was recorded of every training of the network. Rows are recognised by their pixels, so that
-        it does not matter how arrays are named or scaled. Images that cannot be recognised (augmented ones, say)
-        contradict nothing, and the finding says that they could not be confirmed; the same holds for what cannot be
-        seen of a training loop of the student's own. Epochs that the grader itself cut off count as done.
+        it does not matter how arrays are named or scaled. The past of a network that was loaded or copied and trained
+        further belongs to it: what its weights were trained on elsewhere in the notebook counts too. Images that cannot
+        be recognised (augmented ones, say) contradict nothing, and the finding says that they could not be confirmed;
+        the same holds for what cannot be seen of a generator or of a training loop of the student's own. Epochs that
+        the grader itself cut off count as done.
 
     Why it matters:
         What a network was trained on decides what its test accuracy means.
@@ -90,7 +93,8 @@ def trained(case: Case, params: TrainedParams) -> Finding:
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     dataset = params.dataset or case.rubric.dataset
-    conditions = tuple(_conditions(fits, params, dataset, looks=_looks(case.evidence, model.id)))
+    behind = trainings_behind(case.evidence, model.id)
+    conditions = tuple(_conditions(fits, behind, params, dataset, looks=_looks(case.evidence, model.id)))
     held = sum(c.holds for c in conditions)
     passed = held == len(conditions)
     fraction = held / len(conditions) if passed or params.partial else 0.0
@@ -125,19 +129,17 @@ def _looks(evidence: Evidence, model: str) -> int:
     return [*tried, *(call.model for call in evidence.calls if not call.training)].count(model)
 
 
-def _conditions(fits: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int) -> Iterator[_Condition]:
-    yield _epochs(fits, params.epochs_at_least)
+def _conditions(
+    fits: tuple[FitFact, ...], behind: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int
+) -> Iterator[_Condition]:
+    yield _epochs(behind, params.epochs_at_least)
     if params.only_split is not None:
-        yield _only_split(fits, dataset, params.only_split)
+        yield _only_split(behind, dataset, params.only_split)
     if params.rows_at_least is not None:
-        rows = max(_rows(f.x) for f in fits)
-        yield _Condition(
-            "rows",
-            rows >= params.rows_at_least,
-            f"trained on {plural(rows, 'image')} (at least {number(params.rows_at_least)} wanted)",
-        )
+        yield _enough_rows(behind, params.rows_at_least)
     if params.loss_falls:
-        yield _loss(fits)
+        # Another network's loss may be of another kind: it only helps where one epoch alone shows nothing.
+        yield _loss(behind if len(series(fits, "loss")) == 1 else fits)
     if params.validation is not None:
         yield _validation(fits, dataset, params.validation, looks=looks)
 
@@ -164,6 +166,22 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
     if granted < wanted:
         said += f" (at least {wanted} wanted)"
     return _Condition("epochs", granted >= wanted, said)
+
+
+def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
+    """The largest training's images; of those that were not seen as an array, all batches together are the bound."""
+    rows = max(_rows(f.x) for f in fits)
+    said = f"trained on {plural(rows, 'image')} (at least {number(wanted)} wanted)"
+    unseen = [f for f in fits if not _rows(f.x)]
+    if rows >= wanted or not unseen:
+        return _Condition("rows", rows >= wanted, said)
+    batches = [(f.total_steps or 0) * f.batch_size if f.batch_size else None for f in unseen]
+    most = sum(batch for batch in batches if batch is not None)
+    if None not in batches and most < wanted:
+        said = f"its batches held {plural(most, 'image')} in all (at least {number(wanted)} different ones wanted)"
+        return _Condition("rows", holds=False, said=said)
+    said = "trained on batches of which it could not be seen how many different images they hold"
+    return _Condition("rows", holds=True, said=said)
 
 
 def _rows(array: ArrayFact | None) -> int:

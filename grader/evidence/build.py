@@ -41,6 +41,7 @@ from grader.schema.evidence import (
     EvaluateFact,
     Evidence,
     FigureFact,
+    IgnoredFact,
     LineFact,
     ModelFact,
     PredictFact,
@@ -165,6 +166,7 @@ class _Builder:
             "figure": self._figure,
             "arrays": self._arrays,
             "emulated": self._emulated,
+            "ignored": self._ignored,
             "end": self._end,
         }
 
@@ -396,6 +398,18 @@ class _Builder:
             raise MalformedError(msg)
         fact = EmulationFact(event=n, cell=self._cell(event), form=form, message=as_text(event.get("message"), 1000))
         self._add("emulations", fact)
+
+    def _ignored(self, event: Event, n: int) -> None:
+        fact = IgnoredFact.model_validate(
+            {
+                "event": n,
+                "cell": self._cell(event),
+                "form": event.get("form"),
+                "optimizer": as_text(event.get("optimizer"), 64),
+                "value": as_float(event.get("value")),
+            }
+        )
+        self._add("ignored", fact)
 
 
 def _axes(given: Mapping[str, Any]) -> AxesFact:

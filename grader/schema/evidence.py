@@ -24,6 +24,7 @@ __all__ = [
     "Evidence",
     "FigureFact",
     "FitFact",
+    "IgnoredFact",
     "LabelFact",
     "LayerFact",
     "LineFact",
@@ -453,6 +454,18 @@ class EmulationFact(Document):
     """What was done instead, and the modern form where there is one."""
 
 
+class IgnoredFact(Document):
+    """A setting of Keras 2 that Keras 3 took without an error and did not heed."""
+
+    event: int
+    cell: int | None
+    form: Literal["optimizer.lr", "optimizer.decay"]
+    optimizer: str
+    """The optimizer's class."""
+    value: float | None = None
+    """None where it is no number."""
+
+
 class AccuracyFact(Document):
     """A model's accuracy on one split, computed by the grader or, as a last resort, recorded."""
 
@@ -509,6 +522,7 @@ class Evidence(Document):
     arrays: tuple[NamedArrayFact, ...] = ()
     labels: tuple[NamedLabelFact, ...] = ()
     emulations: tuple[EmulationFact, ...] = ()
+    ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
     problems: tuple[str, ...] = ()
     """What the grader could not read of the record (damaged lines, artefacts over the size cap), in words."""
