@@ -75,8 +75,9 @@ class RowsFact(Document):
     """Rows recognised in each split, such as `{"train": 48000, "test": 0}`."""
     matched: float
     """Part of the array's rows that was recognised, 0 to 1."""
-    method: Literal["fingerprint", "labels", "neighbour"]
-    """How they were recognised: by each image's pixels, by the sequence of labels, or by the nearest image."""
+    method: Literal["fingerprint", "labels", "neighbour", "landmarks"]
+    """How they were recognised: by each image's pixels, by the sequence of labels, by the images nearest to a sample's,
+    or by some pixels of each image once the sample had shown how they were scaled."""
     order: Literal["original", "shuffled"] = "original"
     start: int | None = None
     """First row within its split, when the rows are one contiguous piece of one split."""
