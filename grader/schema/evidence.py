@@ -290,6 +290,15 @@ class FitFact(Document):
     error: str | None = None
 
     @property
+    def rows_trained(self) -> int | None:
+        """Images it learned from: those it was given, without the part that `validation_split` holds back."""
+        rows = self.x.shape[0] if self.x is not None and self.x.shape else None
+        if rows is None or self.validation != "split" or not self.validation_split:
+            return rows
+        # As Keras cuts them.
+        return math.floor(rows * (1.0 - self.validation_split))
+
+    @property
     def changed_layers(self) -> tuple[str, ...]:
         """Layers with weights that this training changed."""
         return tuple(n for n, before in self.digests_before.items() if self.digests_after.get(n, before) != before)
