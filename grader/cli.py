@@ -110,6 +110,10 @@ WarmOption = Annotated[
         help="Fork kernels from a process that has imported TensorFlow already; default: for two or more executions.",
     ),
 ]
+RubricArgument = Annotated[
+    str, typer.Argument(metavar="ID|FILE", help="Id of a shipped rubric, or a YAML file.", show_default=False)
+]
+DatasetArgument = Annotated[str, typer.Argument(help="What `grader data list` calls it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 FailUnder = Annotated[
     float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 where a score is below P points.")
@@ -512,7 +516,7 @@ def rubric_list(*, as_json: JsonOption = False) -> None:
 
 
 @rubric_app.command("show")
-def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as_json: JsonOption = False) -> None:
+def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
     """Show a rubric's criteria."""
     from grader import courses
     from grader.console import pairs_table, terminal
@@ -531,7 +535,9 @@ def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as
 
 
 @rubric_app.command("validate")
-def rubric_validate(rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...")]) -> None:
+def rubric_validate(
+    rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...", help="Ids of shipped rubrics, or YAML files.")],
+) -> None:
     """Validate rubric files; an error names the file, the line and the nearest valid name."""
     from grader import courses
     from grader.console import error_text, terminal
@@ -563,7 +569,7 @@ def rubric_schema() -> None:
 
 @rubric_app.command("test")
 def rubric_test(
-    rubric: Annotated[str, typer.Argument(metavar="ID|FILE")],
+    rubric: RubricArgument,
     *,
     update: Annotated[bool, typer.Option("--update", help="Keep the evidence beside the reference notebook.")] = False,
     isolation: IsolationOption = Isolation.AUTO,
@@ -614,14 +620,14 @@ def data_list(*, as_json: JsonOption = False) -> None:
 
 
 @data_app.command("path")
-def data_path(name: str) -> None:
+def data_path(name: DatasetArgument) -> None:
     """Print where a data set lies."""
     typer.echo(_store().path(name))
 
 
 @data_app.command("fetch")
 def data_fetch(
-    name: str,
+    name: DatasetArgument,
     *,
     base_url: Annotated[str | None, typer.Option(help="Another place that has the same official files.")] = None,
 ) -> None:
@@ -630,7 +636,10 @@ def data_fetch(
 
 
 @data_app.command("import")
-def data_import(name: str, file: Annotated[Path, typer.Argument(exists=True)]) -> None:
+def data_import(
+    name: Annotated[str, typer.Argument(help="A known data set's name, or one for your course's own.")],
+    file: Annotated[Path, typer.Argument(exists=True, help="An `.npz`, a folder of IDX files, or a tar of images.")],
+) -> None:
     """Take a file of this machine as a data set."""
     typer.echo(_store().import_file(name, file))
 

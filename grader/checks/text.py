@@ -201,7 +201,8 @@ def _faults(params: TextParams, words: int, all_found: list[str], any_found: lis
         yield f"nothing is said about {listed(lacking, 'or')}"
     if params.any and len(any_found) < min(params.any_at_least, len(params.any)):
         named = f"only {listed(any_found)}" if any_found else "none"
-        yield f"of {listed(params.any)}, {named} is mentioned ({params.any_at_least} wanted)"
+        verb = "are" if len(any_found) > 1 else "is"
+        yield f"of {listed(params.any)}, {named} {verb} mentioned ({params.any_at_least} wanted)"
 
 
 def _topic_faults(params: TextParams, found: list[str]) -> Iterator[str]:

@@ -107,7 +107,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         measured={
             "epochs": sum(f.epochs_done for f in fits),
             "trainings": len(fits),
-            "rows": max((_rows(f.x) for f in fits), default=0),
+            "rows": max((f.rows_trained or 0 for f in fits), default=0),
             "held": [c.name for c in conditions if c.holds],
             "missed": [c.name for c in conditions if not c.holds],
         },
@@ -170,7 +170,7 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
 
 def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
     """The largest training's images; of those that were not seen as an array, all batches together are the bound."""
-    rows = max(_rows(f.x) for f in fits)
+    rows = max(f.rows_trained or 0 for f in fits)
     said = f"trained on {plural(rows, 'image')} (at least {number(wanted)} wanted)"
     unseen = [f for f in fits if not _rows(f.x)]
     if rows >= wanted or not unseen:
@@ -196,9 +196,17 @@ def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
     return {split: count for split, count in array.rows.counts.items() if count}
 
 
+def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:
+    """Rows of each split that a training learned from; those held back cannot be told apart where there are several."""
+    known = _known(fit.x, dataset)
+    if known is None or len(known) != 1 or fit.rows_trained is None:
+        return known
+    return {split: min(count, fit.rows_trained) for split, count in known.items()}
+
+
 def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> _Condition:
     name = f"only-{split}"
-    known = [rows for rows in (_known(f.x, dataset) for f in fits) if rows is not None]
+    known = [rows for rows in (_learned(f, dataset) for f in fits) if rows is not None]
     wrong = [rows for rows in known if set(rows) - {split}]
     strangers = [rows for rows in known if not rows]
     if wrong:

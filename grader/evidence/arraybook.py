@@ -12,6 +12,7 @@ from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
 from grader.evidence.provenance import (
     MIN_NEIGHBOURS,
     DatasetIndex,
+    Landmarks,
     Recognition,
     Rows,
     recognise_rows,
@@ -25,6 +26,7 @@ from grader.schema.evidence import ArrayFact, LabelFact, RowsFact, TransformFact
 __all__ = ["ArrayBook", "KnownArray"]
 
 _MAX_SAMPLE = 1024
+_MAX_LANDMARKS = 256
 _MAX_CLASSES = 1000
 _MAX_NEIGHBOURS = 6
 """Arrays of one notebook that are compared with every raw image; each takes a few tenths of a second."""
@@ -52,6 +54,7 @@ class _Prints:
     fingerprints: NDArray[np.uint64]
     sample: Floats | None
     sample_index: NDArray[np.int64] | None
+    landmarks: Landmarks | None = None
 
 
 @dataclass(eq=False)
@@ -191,10 +194,11 @@ class ArrayBook:
             prints.sample,
             prints.sample_index,
             self.indexes,
+            landmarks=prints.landmarks,
             neighbours=allowed,
         )
         if allowed and prints.sample is not None and len(prints.sample) >= MIN_NEIGHBOURS:
-            self._neighbours += found is None or found.fact.method == "neighbour"
+            self._neighbours += found is None or found.fact.method in {"neighbour", "landmarks"}
         if found is None:
             return _Looked()
         if not given:
@@ -271,7 +275,26 @@ def _prints(arrays: Mapping[str, NDArray[Any]], count: int | None) -> _Prints:
     if int(index.min()) < 0 or int(index.max()) >= len(prints):
         msg = "a sample of rows that the array does not have"
         raise MalformedError(msg)
-    return _Prints(prints, sample, index.astype(np.int64))
+    return _Prints(prints, sample, index.astype(np.int64), _landmarks(arrays, len(prints), sample[0].size))
+
+
+def _landmarks(arrays: Mapping[str, NDArray[Any]], rows: int, width: int) -> Landmarks | None:
+    """The pixels kept of each row, where there are any.
+
+    Raises:
+        MalformedError: They are not of these rows.
+    """
+    values, index = arrays.get("landmarks"), arrays.get("landmark_index")
+    if values is None or index is None:
+        return None
+    fits = values.ndim == 2 and index.ndim == 1 and values.dtype.kind == "f" and index.dtype.kind in "iu"  # noqa: PLR2004 - rows, pixels
+    if not fits or values.shape != (rows, len(index)) or not 0 < len(index) <= _MAX_LANDMARKS:
+        msg = "no landmarks of each row"
+        raise MalformedError(msg)
+    if int(index.min()) < 0 or int(index.max()) >= width:
+        msg = "landmarks that lie outside an image"
+        raise MalformedError(msg)
+    return Landmarks(index.astype(np.int64), values)
 
 
 def split_rows(rows: Rows, validation_split: float) -> Iterator[Rows]:

@@ -76,8 +76,9 @@ class RowsFact(Document):
     """Rows recognised in each split, such as `{"train": 48000, "test": 0}`."""
     matched: float
     """Part of the array's rows that was recognised, 0 to 1."""
-    method: Literal["fingerprint", "labels", "neighbour"]
-    """How they were recognised: by each image's pixels, by the sequence of labels, or by the nearest image."""
+    method: Literal["fingerprint", "labels", "neighbour", "landmarks"]
+    """How they were recognised: by each image's pixels, by the sequence of labels, by the images nearest to a sample's,
+    or by some pixels of each image once the sample had shown how they were scaled."""
     order: Literal["original", "shuffled"] = "original"
     start: int | None = None
     """First row within its split, when the rows are one contiguous piece of one split."""
@@ -288,6 +289,15 @@ class FitFact(Document):
     digests_after: Mapping[str, str] = Field(default_factory=dict)
     device: str = ""
     error: str | None = None
+
+    @property
+    def rows_trained(self) -> int | None:
+        """Images it learned from: those it was given, without the part that `validation_split` holds back."""
+        rows = self.x.shape[0] if self.x is not None and self.x.shape else None
+        if rows is None or self.validation != "split" or not self.validation_split:
+            return rows
+        # As Keras cuts them.
+        return math.floor(rows * (1.0 - self.validation_split))
 
     @property
     def changed_layers(self) -> tuple[str, ...]:

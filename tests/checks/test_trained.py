@@ -103,6 +103,16 @@ def test_a_part_of_the_training_data_held_back_is_validation() -> None:
     assert "10 % of the training data, held back" in judge(fit, validation="not_test").message
 
 
+def test_images_that_validation_split_holds_back_were_not_trained_on() -> None:
+    fit = a_fit(validation="split", validation_split=0.1, val_x=None)
+    assert fit.rows_trained == 48_600
+    assert "48,600 training images" in judge(fit, only_split="train").message
+    assert judge(fit, rows_at_least=48_600).status == "passed"
+    assert judge(fit, rows_at_least=48_601).status == "failed"
+    assert a_fit().rows_trained == 54_000
+    assert a_fit(x=None).rows_trained is None
+
+
 def test_partial_points_follow_the_conditions_that_hold() -> None:
     finding = judge(epochs_at_least=50, loss_falls=True, partial=True)
     assert (finding.status, finding.fraction) == ("partial", 0.5)

@@ -5,6 +5,7 @@ import itertools
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from .core import Recorder
-from .fingerprint import scan
+from .fingerprint import fingerprint, scan
 from .given import Given, given_pair
+from .landmarks import KnownImages, landmarks
 
 __all__ = ["LABEL_CLASSES", "ArrayBook", "checksum"]
 
@@ -26,6 +28,7 @@ _SAMPLE_BYTES = 8 << 20
 _FEWEST_NUMBERS = 64
 _SMALL = 16
 _MOST_SMALL_FILES = 200
+_LANDMARK_BYTES = 96 << 20
 _NOT_NAMES = frozenset({"In", "Out"})
 
 _Describe = Callable[[Given, NDArray[Any], int], dict[str, Any]]
@@ -67,6 +70,8 @@ class ArrayBook:
     _used: dict[tuple[int, int], _Used] = field(default_factory=dict)
     _used_contents: set[str] = field(default_factory=set)
     _small_files: int = 0
+    _known_images: KnownImages | None = None
+    _room_for_landmarks: int = _LANDMARK_BYTES
 
     def describe_pair(
         self, x: Any, y: Any = None, *, used: bool = True
@@ -181,14 +186,33 @@ class ArrayBook:
         width = array.size // len(array)
         if (array.ndim - 1 >= 2 or width >= _FEWEST_NUMBERS) and self._may_write(len(array)):  # noqa: PLR2004 - height and width
             described["file"] = f"arrays/{name}.npz"
-            index = _sample_index(len(array), width, sample)
-            np.savez(
-                self.recorder.session.out / described["file"],
-                fingerprints=found.fingerprints,
-                sample_index=index,
-                sample=np.asarray(array[index], np.float32),
-            )
+            self._write_images(self.recorder.session.out / described["file"], array, found.fingerprints, sample)
         return described
+
+    def _write_images(self, path: Path, array: NDArray[Any], fingerprints: NDArray[np.uint64], rows: int) -> None:
+        """Write what makes an array's rows known.
+
+        Args:
+            path: Of the new file.
+            array: The images.
+            fingerprints: Theirs.
+            rows: How many to keep as they are.
+        """
+        index = _sample_index(len(array), array.size // len(array), rows)
+        sample = np.asarray(array[index], np.float32)
+        marks: dict[str, NDArray[Any]] = {}
+        if self._known_images is None:
+            self._known_images = KnownImages(self.recorder.session.data, self.recorder.session.datasets)
+        if not self._known_images.knows(fingerprints[index]):
+            plain = self._known_images.plain(array)
+            if plain is not array:
+                fingerprints = fingerprint(plain)
+            # Which rows they are matters of images that a model was given.
+            if rows == _SAMPLE_ROWS and (plain is array or not self._known_images.knows(fingerprints[index])):
+                marks = landmarks(array, sample, self._room_for_landmarks)
+                self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
+        arrays: dict[str, Any] = {"fingerprints": fingerprints, "sample_index": index, "sample": sample, **marks}
+        np.savez(path, **arrays)
 
     def _may_write(self, rows: int) -> bool:
         """Calls on a single image in a loop must not fill the folder."""
