@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,25 @@ def test_arrays_that_are_mapped_outlive_a_new_making(tmp_path: Path, own: Path) 
     copy = np.array(mapped)
     store.prepare("own", prints)
     assert np.array_equal(mapped, copy)
+
+
+def test_two_installations_share_what_one_of_them_prepared(tmp_path: Path) -> None:
+    def store(installation: str, when: int) -> DatasetStore:
+        packaged = tmp_path / installation
+        packaged.mkdir()
+        file = Path(shutil.copy(PACKAGED / "mnist.npz", packaged))
+        os.utime(file, (when, when))
+
+        def sources(name: str, kept: Path) -> tuple[Source, ...]:
+            nowhere = kept / "nowhere"
+            return local_sources(name, kept, cache=nowhere, system=nowhere, packaged=packaged)
+
+        return DatasetStore(tmp_path / "data", sources=sources)
+
+    first = store("first", 1_000_000_000).prepare("mnist", prints)
+    made = (first.folder / "x_train.npy").stat()
+    again = store("second", 1_100_000_000).prepare("mnist", prints)
+    assert (again.folder / "x_train.npy").stat().st_ino == made.st_ino
 
 
 def test_a_damaged_folder_is_made_anew(tmp_path: Path, own: Path) -> None:
