@@ -339,7 +339,8 @@ def check_command(
     with held_folder() as folder:
         # An author's own run is one execution: it says what is missing, not how lucky the seed was.
         options = _options(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
-        (full,) = _grade([notebook], loaded, options, folder, own=True)
+        # The held folder is locked already; a results folder takes a lock of its own.
+        (full,) = _grade([notebook], loaded, options, folder / "results", own=True)
     grade = visible(full)
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
