@@ -45,9 +45,10 @@ class Source:
         files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
         stats = [(file, file.stat()) for file in files if file.is_file()]
         state: list[list[str | int]] = [[self.kind, len(stats)]]
-        if self.kind == "package":
-            return [*state, *([file.name, stat.st_size, _sha256(file)] for file, stat in stats)]
-        return [*state, *([file.name, stat.st_size, stat.st_mtime_ns] for file, stat in stats)]
+        packaged = self.kind == "package"
+        for file, stat in stats:
+            state.append([file.name, stat.st_size, _sha256(file) if packaged else stat.st_mtime_ns])
+        return state
 
 
 def _sha256(path: Path) -> str:
