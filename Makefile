@@ -12,7 +12,7 @@ help:
 	@echo 'make test     build the environment, run the tests (ARGS="-m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
-	@echo 'make lock     resolve requirements.lock again from pyproject.toml'
+	@echo 'make lock     resolve the locks again from pyproject.toml'
 	@echo 'make clean    remove the environment and all caches'
 
 environment:

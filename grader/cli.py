@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -18,9 +18,13 @@ from grader import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from grader.courses import Course
     from grader.grading.loader import LoadedRubric
+    from grader.intake.find import Found
     from grader.pipeline import Options
     from grader.schema.grade import CriterionGrade, Grade
+    from grader.schema.progress import Listener
+    from grader.store.results import ResultsFolder
 
 __all__ = ["app", "main"]
 
@@ -63,6 +67,13 @@ class Device(StrEnum):
     GPU = "gpu"
 
 
+class Engine(StrEnum):
+    """What runs a class's submissions."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class Format(StrEnum):
     """How `check` says its result."""
 
@@ -87,6 +98,13 @@ IsolationOption = Annotated[
     Isolation, typer.Option(help="Sandbox: bubblewrap, a container, or none (only for notebooks you trust).")
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
+EngineOption = Annotated[Engine, typer.Option(help="What runs the submissions: this machine, or a cluster of Ray.")]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Ray's cluster, HOST:PORT or `auto`; by default RAY_ADDRESS, else this machine alone."
+    ),
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
 JobsOption = Annotated[
     int | None,
@@ -94,7 +112,7 @@ JobsOption = Annotated[
         "--jobs",
         metavar="N|auto",
         parser=_jobs,
-        help="Submissions at the same time; auto: two cores each, or a GPU each, as far as the memory goes.",
+        help="Submissions at a time on each machine; auto: two cores each, or a GPU each, as far as the memory goes.",
     ),
 ]
 AttemptsOption = Annotated[
@@ -169,6 +187,8 @@ def grade_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")],
     *,
     jobs: JobsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    address: AddressOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
     attempts: AttemptsOption = None,
@@ -181,11 +201,26 @@ def grade_command(
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
     from grader import courses
 
+    _check_engine(engine, address)
     loaded = courses.find_rubric(rubric)
     options = _options(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
-    grades = _grade(paths, loaded, options, out)
+    grades = _grade(paths, loaded, options, out, engine=engine, address=address)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
+
+
+def _check_engine(engine: Engine, address: str | None) -> None:
+    """Refuse an engine that is not there before anything is written."""
+    from importlib.util import find_spec
+
+    from grader.schema.errors import UsageError
+
+    if engine is Engine.RAY and find_spec("ray") is None:
+        msg = "Ray is not installed in the grader's Python"
+        raise UsageError(msg, where="--engine ray", advice="run `pip install 'cnn-grader[ray]'`")
+    if engine is Engine.LOCAL and address is not None:
+        msg = "only Ray has an address"
+        raise UsageError(msg, where=f"--address {address}", advice="say `--engine ray` as well")
 
 
 def _options(
@@ -212,7 +247,14 @@ def _options(
 
 
 def _grade(
-    paths: Sequence[Path], loaded: "LoadedRubric", options: "Options", out: Path, *, own: bool = False
+    paths: Sequence[Path],
+    loaded: "LoadedRubric",
+    options: "Options",
+    out: Path,
+    *,
+    own: bool = False,
+    engine: Engine = Engine.LOCAL,
+    address: str | None = None,
 ) -> "tuple[Grade, ...]":
     """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on.
 
@@ -222,6 +264,8 @@ def _grade(
         options: Of the command line.
         out: Where results are written.
         own: Whether this is an author's own run: of one submission, without the reference.
+        engine: What runs the submissions.
+        address: Of Ray's cluster.
 
     Raises:
         GraderError: Nothing was graded.
@@ -242,26 +286,46 @@ def _grade(
             msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
         course = courses.load_course(loaded, DatasetStore(may_download=True), compare=not own)
-        bench = pipeline.set_up(loaded, options, len(found))
+        grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(pipeline.at_work(results))
         courses.note_rubric(loaded, results)
-        while bench.notices:
-            console.print(bench.notices.pop(0), markup=False, soft_wrap=True)
-        if bench.isolation.name == "none":
+        while notices:
+            console.print(notices.pop(0), markup=False, soft_wrap=True)
+        if options.isolation == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
         try:
             with _stoppable(console), progress_on(console) as listener:
                 listener.begin(len(found))
-                grades = pipeline.grade_class(found, course, bench, results, listener.step)
+                grades = grade_all(listener.step)
         except KeyboardInterrupt as stop:
             kept = "Nothing is kept: the same command begins again." if own else "What is done is kept. This goes on:"
             console.print(f"[yellow]stopped.[/] {kept}")
             if not own:
                 console.print(shlex.join(["grader", *sys.argv[1:]]), markup=False, soft_wrap=True)
             raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from stop
-        for notice in bench.notices:
+        for notice in notices:
             console.print(notice, markup=False, soft_wrap=True)
         return grades
+
+
+def _runner(  # noqa: PLR0917 - the parts of a class
+    engine: Engine,
+    found: "Sequence[Found]",
+    course: "Course",
+    options: "Options",
+    out: "ResultsFolder",
+    address: str | None,
+) -> "tuple[Callable[[Listener], tuple[Grade, ...]], list[str]]":
+    """Choose what grades a class; the list fills with notices while it does."""
+    from grader import pipeline
+
+    if engine is Engine.RAY:
+        from grader.ray_engine import RayEngine
+
+        ray = RayEngine(course, options, out, address)
+        return lambda listener: pipeline.run_class(ray, found, course, out, listener), ray.notices
+    bench = pipeline.set_up(course.loaded, options, len(found))
+    return lambda listener: pipeline.grade_class(found, course, bench, out, listener), bench.notices
 
 
 @contextmanager

@@ -6,12 +6,10 @@ import importlib.metadata
 import shutil
 import sys
 import tempfile
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +23,7 @@ from grader.attempts import Source, grade_attempts
 from grader.courses import Course, assemble_course, reference_notebook
 from grader.datasets.store import DatasetStore
 from grader.doctor import Probes, probe_machine
+from grader.engines import Engine, LocalEngine
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.predictions import (
@@ -63,7 +62,7 @@ from grader.schema.errors import (
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
-from grader.schema.progress import Step
+from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionKey, digest_of
@@ -74,14 +73,19 @@ __all__ = [
     "Listener",
     "Options",
     "at_work",
+    "executions_of",
     "grade_class",
     "grade_found",
+    "outcome_of",
     "probe",
+    "publish_failure",
+    "run_class",
     "set_up",
+    "unexpected",
     "verify_reference",
+    "warmed",
 ]
 
-Listener = Callable[[Step], None]
 IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
 
 _SPLIT = "test"
@@ -242,12 +246,12 @@ def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, 
     try:
         result = _graded(found, submission, course, bench, out, listener)
     except HarnessError as error:
-        result = _publish_failure(submission, error, course, out)
+        result = publish_failure(submission, error, course, out)
     except GraderError:
         raise
     except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
-        result = _publish_failure(submission, _unexpected(error), course, out)
-    listener(Step(submission.id, "done", _outcome(result), failed=result.status == "not_graded"))
+        result = publish_failure(submission, unexpected(error), course, out)
+    listener(outcome_of(result))
     return result
 
 
@@ -292,19 +296,23 @@ def _standing(submission: Submission, course: Course, bench: Bench, out: Results
     return None if missing else standing
 
 
-def _publish_failure(submission: Submission, error: HarnessError, course: Course, out: ResultsFolder) -> Grade:
-    """Write a `not_graded`; where even its report fails, the grade stands without one."""
-    result = ungraded(submission, course.stamp, error, course.loaded.rubric)
+def publish_failure(found: Found, error: HarnessError, course: Course, out: ResultsFolder) -> Grade:
+    """Write a `not_graded`; where even its report fails, the grade stands without one.
+
+    Raises:
+        StorageError: Not even the grade can be written.
+    """
+    result = ungraded(_as_submission(found), course.stamp, error, course.loaded.rubric)
     out.write_grade(result)
     Database(out.database_path).record_grading(result)
     try:
         render(result, None, course, out)
     except Exception:  # noqa: BLE001 - the report may be the very thing that fails
-        out.report_path(submission.id).unlink(missing_ok=True)
+        out.report_path(result.submission.id).unlink(missing_ok=True)
     return result
 
 
-def _unexpected(error: Exception) -> HarnessError:
+def unexpected(error: Exception) -> HarnessError:
     """Name a fault that nobody foresaw by what was raised, and where in the grader."""
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError("the disk is full", where=str(error.filename or tempfile.gettempdir()))
@@ -321,6 +329,11 @@ def _as_submission(found: Found) -> Submission:
     if isinstance(found, Submission):
         return found
     return Submission(id=found.id, student=found.student, notebook=Path(), files=found.files, sha256=found.sha256)
+
+
+def outcome_of(result: Grade) -> Step:
+    """Say in a few words how a submission ended."""
+    return Step(result.submission.id, "done", _outcome(result), failed=result.status == "not_graded")
 
 
 def _outcome(result: Grade) -> str:
@@ -366,7 +379,7 @@ def _judged(
         except GraderError:
             raise
         except Exception as error:
-            raise _unexpected(error) from error
+            raise unexpected(error) from error
 
     source = Source(
         kept=lambda number: _kept_evidence(every[number], course, bench, database),
@@ -609,14 +622,25 @@ def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
 # --- a class ---------------------------------------------------------------------------------------------------
 
 
-class _Stopped(BaseException):
-    """Raised in a worker's thread at its next word to the listener, as Ctrl-C is in the main one."""
-
-
 def grade_class(
     found: Sequence[Found], course: Course, bench: Bench, out: ResultsFolder, listener: Listener
 ) -> tuple[Grade, ...]:
-    """Grade many submissions, a few at a time, and write the pages of the class.
+    """Grade many submissions on this machine, a few at a time, and write the pages of the class; see `run_class`."""
+    devices = bench.devices or (bench.device,)
+    slots = DeviceSlots(devices)
+    with warmed(bench, executions_of(len(found), course, bench.options)) as ready:
+
+        def grade_one(one: Found, listen: Listener) -> Grade:
+            with slots.lend() as device:
+                return grade_found(one, course, replace(ready, device=device), out, listen)
+
+        return run_class(LocalEngine(grade_one, len(devices)), found, course, out, listener)
+
+
+def run_class(
+    engine: Engine, found: Sequence[Found], course: Course, out: ResultsFolder, listener: Listener
+) -> tuple[Grade, ...]:
+    """Let an engine grade many submissions, and write the pages of the class.
 
     Returns:
         The grades in the order of `found`.
@@ -625,32 +649,15 @@ def grade_class(
         StorageError: Results cannot be written.
         KeyboardInterrupt: The person does not want to wait; what ran was ended first, and nothing of it is kept.
     """
-    stop = threading.Event()
-
-    def listen(step: Step) -> None:
-        if stop.is_set():
-            raise _Stopped
-        listener(step)
-
-    devices = bench.devices or (bench.device,)
-    slots = DeviceSlots(devices)
-
-    def grade_one(one: Found, warmed: Bench) -> Grade:
-        with slots.lend() as device:
-            return grade_found(one, course, replace(warmed, device=device), out, listen)
-
-    executions = len(found) * _asked(course, bench)
-    with _warmed(bench, executions) as warmed, ThreadPoolExecutor(max_workers=len(devices)) as pool:
-        futures = [pool.submit(grade_one, one, warmed) for one in found]
-        try:
-            grades = tuple(future.result() for future in futures)
-        except BaseException:
-            # Leaving the pool waits for its threads, which hear of it within a second.
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with closing(engine.grades(found, listener)) as grading:
+        grades = {grade.submission.id: grade for grade in grading}
     publish_class(out, course.loaded.rubric.title, course.ranked_by)
-    return grades
+    return tuple(grades[one.id] for one in found)
+
+
+def executions_of(submissions: int, course: Course, options: Options) -> int:
+    """How many executions there are at most."""
+    return submissions * (options.attempts or course.loaded.rubric.run.attempts)
 
 
 def _forks(bench: Bench, executions: int) -> bool:
@@ -663,7 +670,7 @@ def _forks(bench: Bench, executions: int) -> bool:
 
 
 @contextmanager
-def _warmed(bench: Bench, executions: int) -> Iterator[Bench]:
+def warmed(bench: Bench, executions: int) -> Iterator[Bench]:
     """Give a bench its warm processes for as long as a class is graded, if they are used.
 
     They start when the first kernel is needed. Why one could not be used is added to the bench's notices.

@@ -46,8 +46,9 @@ def grader(*words: str | Path, **keys: Any) -> Done:
         keys: `env` adds to the environment; the rest goes to `subprocess.run`.
     """
     env = {**os.environ, "COLUMNS": "200", **keys.pop("env", {})}
+    keys.setdefault("timeout", 120)
     done = subprocess.run(
-        [str(COMMAND), *map(str, words)], capture_output=True, text=True, check=False, timeout=120, env=env, **keys
+        [str(COMMAND), *map(str, words)], capture_output=True, text=True, check=False, env=env, **keys
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return Done(done.returncode, done.stdout, done.stderr)

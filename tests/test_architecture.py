@@ -1,6 +1,7 @@
 """The rooms form a star around `schema`: the shape of the project is a test, not a wish."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_only_the_code_inside_the_sandbox_imports_tensorflow() -> None:
     # The one reader of CIFAR-10's own format uses an unpickler that knows only arrays and plain values.
     assert {name for _, name in guilty} <= {"pickle"}
     assert {path for path, _ in guilty} <= {path for path, _ in guilty if path.startswith("datasets/")}
+
+
+def test_nothing_needs_ray_but_the_engine_that_is_called_after_it() -> None:
+    importers = {path.name for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] == "ray"}
+    assert importers == {"ray_engine.py"}
+    names = [
+        ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in modules(PACKAGE)
+        if path.name not in {"ray_engine.py", "__main__.py"} and "inside" not in path.parts
+    ]
+    code = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\nassert 'ray' not in sys.modules"
+    assert "grader.pipeline" in names
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
 def test_the_code_inside_the_sandbox_needs_nothing_of_the_grader() -> None:

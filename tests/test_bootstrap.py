@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.lock", "docker/gpu-runner.lock")}
+LOCK = LOCKS["requirements.lock"]
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +25,16 @@ def bootstrap() -> ModuleType:
     return module
 
 
-def test_the_lock_names_no_host(bootstrap: ModuleType) -> None:
-    assert bootstrap.stray_hosts(LOCK) == []
+def test_no_lock_names_a_host(bootstrap: ModuleType) -> None:
+    assert set(bootstrap.LOCKS) == set(LOCKS)
+    assert [bootstrap.stray_hosts(lock) for lock in LOCKS.values()] == [[], []]
     assert bootstrap.stray_hosts("--index-url https://example.org\na==1") == ["--index-url https://example.org"]
 
 
-def test_every_package_of_the_lock_has_hashes() -> None:
-    packages = re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE)
-    entries = re.findall(r"^[\w.-]+==.*(?:\n[ \t]+--hash=sha256:[0-9a-f]{64}.*)+", LOCK, re.MULTILINE)
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
+def test_every_package_of_a_lock_has_hashes(lock: str) -> None:
+    packages = re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)
+    entries = re.findall(r"^[\w.-]+==.*(?:\n[ \t]+--hash=sha256:[0-9a-f]{64}.*)+", lock, re.MULTILINE)
     assert len(packages) > 50
     assert len(entries) == len(packages)
 
@@ -49,8 +52,9 @@ def test_a_package_that_is_not_locked_is_told(bootstrap: ModuleType) -> None:
         bootstrap.lock_entry(LOCK, "nonsense")
 
 
-def test_the_lock_was_made_by_the_command_that_makes_it_again(bootstrap: ModuleType) -> None:
-    assert f"uv {bootstrap.COMPILE}" in LOCK.splitlines()[1]
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_was_made_by_the_command_that_makes_it_again(bootstrap: ModuleType, name: str) -> None:
+    assert f"uv {bootstrap.LOCKS[name]}" in LOCKS[name].splitlines()[1]
 
 
 def test_the_environment_is_made_anew_when_the_lock_or_python_changes(bootstrap: ModuleType) -> None:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,18 @@ def test_a_missing_gpu_is_told(rubric: Path, out: Path) -> None:
     if shutil.which("nvidia-smi"):
         pytest.skip("there is a GPU")
     assert done.code == 2
+    assert not out.exists()
+
+
+def test_an_engine_that_is_not_there_is_told_with_what_installs_it(
+    rubric: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["grade", str(NOTEBOOKS / "plain.ipynb"), "--rubric", str(rubric), "--out", str(out)]
+    done = grader(*words, "--address", "auto")
+    assert (done.code, "`--engine ray`" in done.err) == (2, True)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r"pip install 'cnn-grader\[ray\]'"):
+        cli.app([*words, "--engine", "ray"], standalone_mode=False)
     assert not out.exists()
 
 

@@ -38,10 +38,14 @@ __all__ = [
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 LOWEST_PYTHON = (3, 11)
-COMPILE = (
-    "pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate "
-    "--extra cpu --group dev pyproject.toml -o requirements.lock"
-)
+_COMPILE = "pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate "
+LOCKS = {
+    "requirements.lock": _COMPILE + "--extra cpu --group dev pyproject.toml -o requirements.lock",
+    # Without the project's settings for uv, which keep the large `tensorflow` wheel out: here it is what is wanted.
+    "docker/gpu-runner.lock": _COMPILE
+    + "--no-config --extra gpu --extra ray pyproject.toml docker/gpu-runner.in -o docker/gpu-runner.lock",
+}
+"""Each lock and uv's command that makes it: of `.venv`, and of the image for machines with GPUs."""
 
 
 def say(text: str) -> None:
@@ -310,20 +314,21 @@ def build() -> None:
 
 
 def relock() -> None:
-    """Resolve the lock again and refuse one that names a host."""
+    """Resolve the locks again and refuse one that names a host."""
     venv = ROOT / ".venv"
-    say("running: uv " + COMPILE)
-    if not run([str(venv / "bin" / "uv"), *COMPILE.split()], environment_for_uv(venv)):
-        give_up("uv could not resolve the lock; its messages are above")
-    stray = stray_hosts(LOCK.read_text(encoding="utf-8"))
-    if stray:
-        give_up("the lock names a host:\n" + "\n".join(stray))
+    for name, command in LOCKS.items():
+        say("running: uv " + command)
+        if not run([str(venv / "bin" / "uv"), *command.split()], environment_for_uv(venv)):
+            give_up("uv could not resolve the lock; its messages are above")
+        stray = stray_hosts((ROOT / name).read_text(encoding="utf-8"))
+        if stray:
+            give_up(f"{name} names a host:\n" + "\n".join(stray))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build the environment, or with `--lock` make the lock anew."""
     parser = argparse.ArgumentParser(description="Build the environment in .venv from requirements.lock.")
-    parser.add_argument("--lock", action="store_true", help="resolve requirements.lock again from pyproject.toml")
+    parser.add_argument("--lock", action="store_true", help="resolve the locks again from pyproject.toml")
     wish = parser.parse_args(arguments)
     check_python()
     if wish.lock:

@@ -1,9 +1,10 @@
 """What is told while submissions are graded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Step"]
+__all__ = ["Listener", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,7 @@ class Step:
     """Code cells of the notebook; 0 while that is not known."""
     failed: bool = False
     """Whether the grader could not grade it, for `done`."""
+
+
+Listener = Callable[[Step], None]
+"""Is told how it goes."""

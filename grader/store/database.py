@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from grader.schema.errors import ArtefactError, StorageError
 from grader.schema.grade import Grade
 
-__all__ = ["MIGRATIONS", "Database", "ExecutionKey", "ExecutionRow", "GradingRow", "digest_of"]
+__all__ = ["MIGRATIONS", "Database", "ExecutionKey", "ExecutionRow", "GradingRow", "Rows", "digest_of"]
 
 _VERSION_1 = """
 CREATE TABLE execution (
@@ -52,6 +52,9 @@ _VERSION_2 = "ALTER TABLE grading ADD COLUMN basis TEXT NOT NULL DEFAULT ''"
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """Statements that lead from schema version n to n + 1; a file's `user_version` says where it is. Never changed, only
 added to."""
+
+Rows = Mapping[str, Sequence[tuple[object, ...]]]
+"""One submission's rows by table, in the columns of the present schema version."""
 
 _WAIT = 60.0
 """Seconds to wait for another process's write."""
@@ -290,3 +293,40 @@ class Database:
         with self._connection() as connection:
             rows = connection.execute(query, (submission, submission)).fetchall()
         return tuple(GradingRow(*row) for row in rows)
+
+    # --- from one database to another
+
+    def rows_of(self, submission: str) -> Rows:
+        """Give everything that is noted about a submission, for a database elsewhere to take over."""
+        with self._connection() as connection:
+            return {
+                table: connection.execute(f"SELECT * FROM {table} WHERE submission = ?", (submission,)).fetchall()  # noqa: S608 - names from the schema above
+                for table in _tables(connection)
+            }
+
+    def replace_rows(self, submission: str, rows: Rows) -> None:
+        """Take over what another database of the same version noted about a submission; its own notes are gone.
+
+        Args:
+            submission: Its id.
+            rows: From `rows_of`.
+
+        Raises:
+            StorageError: It cannot be written; everything is as it was.
+        """
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for table in _tables(connection):
+                connection.execute(f"DELETE FROM {table} WHERE submission = ?", (submission,))  # noqa: S608 - as above
+                for row in rows.get(table, ()):
+                    places = ", ".join("?" * len(row))
+                    connection.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608 - as above
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables that note something about submissions, each with a column of that name."""
+    query = (
+        "SELECT t.name FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c "
+        "WHERE t.type = 'table' AND c.name = 'submission' ORDER BY t.name"
+    )
+    return [str(row[0]) for row in connection.execute(query)]

@@ -120,20 +120,23 @@ def _sha256(path: Path) -> str:
 class ResultsFolder:
     """One `--out` folder. Methods may be called from several threads, for different submissions."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, database: Path | None = None) -> None:
         """Name the folder; it is made by the first write.
 
         Args:
             root: `DIR` of `grader grade … --out DIR`.
+            database: Another place for `grader.sqlite`: of several machines that share the folder, only one may
+                write to the file in it.
         """
         self.root = root
+        self._database = database
 
     # --- places
 
     @property
     def database_path(self) -> Path:
         """Where `grader.sqlite` lies."""
-        return self.root / "grader.sqlite"
+        return self._database or self.root / "grader.sqlite"
 
     def folder(self, submission: str) -> Path:
         """A submission's own folder (it may not exist yet).

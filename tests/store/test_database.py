@@ -90,6 +90,39 @@ def test_threads_write_at_the_same_time(tmp_path: Path) -> None:
     assert len(Database(path).gradings()) == 40
 
 
+def test_a_submission_s_rows_travel_to_another_database_and_back(tmp_path: Path) -> None:
+    home, away = Database(tmp_path / "home.sqlite"), Database(tmp_path / "away.sqlite")
+    home.record_execution("ann", KEY, seconds=1, failure="no sandbox")
+    home.record_execution("bob", KEY, seconds=1)
+    away.replace_rows("ann", home.rows_of("ann"))
+    assert away.executions() == home.executions("ann")
+    away.record_execution("ann", KEY, seconds=2)
+    away.record_execution("ann", KEY, seconds=3, attempt=2)
+    away.record_grading(grade())
+    home.replace_rows("ann", away.rows_of("ann"))
+    assert (home.executions("ann"), home.gradings()) == (away.executions(), away.gradings())
+    assert [row.submission for row in home.executions("bob")] == ["bob"]
+    home.replace_rows("ann", {})
+    assert ([row.submission for row in home.executions()], home.gradings()) == (["bob"], ())
+
+
+def test_rows_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "grader.sqlite")
+    database.record_execution("ann", KEY, seconds=1)
+    before = database.rows_of("ann")
+    with pytest.raises(StorageError):
+        database.replace_rows("ann", {"execution": [("ann", 1)]})
+    assert database.rows_of("ann") == before
+
+
+def test_a_table_that_a_newer_version_adds_travels_with_the_others(tmp_path: Path) -> None:
+    newer = (*MIGRATIONS, "CREATE TABLE sent (submission TEXT, how TEXT) STRICT; CREATE TABLE other (x TEXT) STRICT;")
+    home, away = (Database(tmp_path / name, migrations=newer) for name in ("home.sqlite", "away.sqlite"))
+    home.replace_rows("ann", {"sent": [("ann", "by mail")]})
+    away.replace_rows("ann", home.rows_of("ann"))
+    assert away.rows_of("ann") == {"execution": [], "grading": [], "sent": [("ann", "by mail")]}
+
+
 def test_a_file_of_an_older_version_is_brought_up_with_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "grader.sqlite"
     Database(path).record_execution("ann", KEY, seconds=1)
