@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -13,15 +14,20 @@ import typer
 from grader import __version__
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from grader.grading.loader import LoadedRubric
     from grader.pipeline import Options
-    from grader.schema.grade import CriterionGrade, Grade
+    from grader.schema.grade import Grade
 
 __all__ = ["app", "main"]
 
 DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
 """Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
 INTERRUPTED = 130
+
+_MOST_LISTED = 40
+"""Changed submissions that a regrade lists on the terminal; a file has them all."""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
@@ -289,53 +295,41 @@ def regrade_command(
     as_json: JsonOption = False,
 ) -> None:
     """Grade again from kept evidence after a change of the rubric: nothing is executed."""
-    from grader import publishing, regrading
-    from grader.console import number, pairs_table, terminal
+    from grader import regrading
+    from grader.console import changes_table, terminal
 
     course, out = _course_of(folder, rubric)
-    pairs = list(regrading.regrade_class(course, out))
-    publishing.publish_class(out, course.loaded.rubric.title, course.ranked_by)
-    changed = [(old, new) for old, new in pairs if regrading.differs(old, new)]
+    with _counted(terminal(stderr=True)) as listener:
+        result = regrading.regrade_class(course, out, listener=listener)
     if as_json:
-        typer.echo(
-            json.dumps({"regraded": len(pairs), "changed": [_change(old, new) for old, new in changed]}, indent=1)
-        )
+        changed = [one.as_json() for one in result.changed]
+        typer.echo(json.dumps({"regraded": result.total, "changed": changed}, indent=1))
     else:
         console = terminal()
-        if changed:
-            rows = [
-                [c["submission"], number(c["old"]), number(c["new"]), "\n".join(c["why"])]
-                for c in (_change(*p) for p in changed)
-            ]
-            console.print(pairs_table(rows, ("submission", "old", "new", "why")))
-        console.print(f"{len(pairs)} graded again, {len(changed)} changed")
-    raise typer.Exit(HARNESS if any(new.status == "not_graded" for _, new in pairs) else DONE)
+        if result.changed:
+            console.print(changes_table(result.changed[:_MOST_LISTED]))
+        if (more := len(result.changed) - _MOST_LISTED) > 0:
+            console.print(f"… and {more} more")
+        console.print(f"{result.total} graded again, {len(result.changed)} changed")
+        if result.changed:
+            console.print(f"who and why: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+    raise typer.Exit(HARNESS if result.not_graded else DONE)
 
 
-def _change(old: "Grade | None", new: "Grade") -> dict[str, Any]:
-    before = {c.id: c for c in old.criteria} if old else {}
-    after = {c.id: c for c in new.criteria}
-    names = [name for name in dict.fromkeys([*after, *before]) if before.get(name) != after.get(name)]
-    return {
-        "submission": new.submission.id,
-        "old": old.score if old else None,
-        "new": new.score,
-        "criteria": names,
-        "why": [new.reason or ""] if new.status == "not_graded" else [_why(before, after, name) for name in names],
-    }
+@contextmanager
+def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
+    """Count on a terminal what is done; nowhere else, and gone afterwards."""
 
+    def count(done: int, total: int) -> None:
+        if console.is_terminal:
+            console.file.write(f"\r{done} of {total}\x1b[K")
+            console.file.flush()
 
-def _why(before: "Mapping[str, CriterionGrade]", after: "Mapping[str, CriterionGrade]", name: str) -> str:
-    """Say how one line of a grade became another."""
-    old, new = before.get(name), after.get(name)
-    if new is None:
-        return f"{name}: no longer asked for"
-    now = f"{new.points:g} of {new.max_points:g}, {new.status}: {new.message}"
-    if old is None:
-        return f"{name}: new, {now}"
-    if (old.points, old.max_points, old.status) == (new.points, new.max_points, new.status):
-        return f"{name}: same points, other words or figures"
-    return f"{name}: {old.points:g} of {old.max_points:g} → {now}"
+    try:
+        yield count
+    finally:
+        if console.is_terminal:
+            console.file.write("\r\x1b[K")
 
 
 def _course_of(folder: Path, rubric: str | None) -> Any:

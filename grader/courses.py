@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from grader.evidence.predictions import (
     part_of_split,
 )
 from grader.evidence.provenance import DatasetIndex, make_index
+from grader.evidence.roles import resolve_roles
 from grader.execution.inside.fingerprint import fingerprint
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.places import share
@@ -24,7 +26,7 @@ from grader.schema.errors import (
     RubricError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import RubricStamp
+from grader.schema.grade import RoleMatch, RubricStamp
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.store.results import ResultsFolder, write_atomically
 
@@ -162,9 +164,12 @@ def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
     return path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Course:
-    """What grading needs: the rubric, the reference, the data. No sandbox."""
+    """What grading needs: the rubric, the reference, the data. No sandbox.
+
+    What every grade of a class needs of it is worked out once.
+    """
 
     loaded: LoadedRubric
     reference: Evidence | None
@@ -183,7 +188,13 @@ class Course:
         ranking = self.loaded.rubric.ranking
         return None if ranking is None else ranking.criterion
 
-    def labels(self) -> dict[str, np.ndarray[Any, Any]]:
+    @cached_property
+    def reference_roles(self) -> Mapping[str, RoleMatch] | None:
+        """What the rubric's roles mean in the reference; None without a reference."""
+        return None if self.reference is None else resolve_roles(self.loaded.rubric, self.reference)
+
+    @cached_property
+    def labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
         """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks."""
         rubric = self.loaded.rubric
         found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
@@ -192,7 +203,8 @@ class Course:
             found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
         return found
 
-    def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    @cached_property
+    def images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         """Test images and their classes, keyed as `labels` are."""
         rubric = self.loaded.rubric
         found = {

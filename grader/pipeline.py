@@ -8,7 +8,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,7 +45,7 @@ from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
-from grader.publishing import judge, publish, publish_class, render
+from grader.publishing import judge, publish, publish_class, render, unexpected
 from grader.schema.errors import (
     ArtefactError,
     GraderError,
@@ -223,7 +222,7 @@ def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, 
     except GraderError:
         raise
     except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
-        result = _publish_failure(submission, _unexpected(error), course, out)
+        result = _publish_failure(submission, unexpected(error), course, out)
     listener(Step(submission.id, "done", _outcome(result)))
     return result
 
@@ -255,17 +254,6 @@ def _publish_failure(submission: Submission, error: HarnessError, course: Course
     except Exception:  # noqa: BLE001 - the report may be the very thing that fails
         out.report_path(submission.id).unlink(missing_ok=True)
     return result
-
-
-def _unexpected(error: Exception) -> HarnessError:
-    """Name a fault that nobody foresaw by what was raised, and where in the grader."""
-    home = Path(__file__).parent
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if home in Path(frame.filename).parents]
-    place = f"{Path(own[-1].filename).relative_to(home.parent)}:{own[-1].lineno}" if own else ""
-    said = str(error).strip().splitlines()
-    message = f"a fault of the grader's own: {type(error).__name__}" + (f": {said[0][:300]}" if said else "")
-    return HarnessError(message, where=place, advice="report it with this line; the same command tries again")
 
 
 def _as_submission(found: Found) -> Submission:

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic import ValidationError
 
-from grader.grading.compare import compare
+from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact
@@ -48,7 +48,7 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
     diagnostics: Mapping[str, DiagnosticSpec],
     reference: Evidence | None,
     reference_roles: Mapping[str, RoleMatch] | None = None,
-    labels: Mapping[str, Sequence[int]] | None = None,
+    labels: Mapping[str, Classes] | None = None,
 ) -> Grade:
     """Grade one submission.
 
@@ -363,7 +363,7 @@ def _reference(
     case: Case,
     reference: Evidence,
     roles: Mapping[str, RoleMatch] | None,
-    labels: Mapping[str, Sequence[int]] | None,
+    labels: Mapping[str, Classes] | None,
 ) -> ReferenceGrade:
     theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
     ours, model = _graded_model(case), _graded_model(theirs)

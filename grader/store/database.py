@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from grader.schema.errors import ArtefactError, StorageError
 from grader.schema.grade import Grade
 
-__all__ = ["MIGRATIONS", "Database", "ExecutionKey", "ExecutionRow", "GradingRow", "digest_of"]
+__all__ = ["MIGRATIONS", "Database", "ExecutionKey", "ExecutionRow", "GradingRow", "digest_of", "grading_row"]
 
 _VERSION_1 = """
 CREATE TABLE execution (
@@ -101,6 +101,17 @@ class GradingRow:
     """Unix time."""
 
 
+def grading_row(grade: Grade, finished: float = 0.0) -> GradingRow:
+    """Reduce a grade to its row.
+
+    Args:
+        grade: What `grade.json` holds.
+        finished: When it was written, in Unix time.
+    """
+    stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
+    return GradingRow(*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, finished)
+
+
 def digest_of(*parts: BaseModel | Mapping[str, object] | Sequence[object] | str) -> str:
     """Digest settings, versions or hashes for an `ExecutionKey`; order of keys does not matter.
 
@@ -141,6 +152,8 @@ class Database:
     def _migrate(self, migrations: Sequence[str]) -> None:
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+            if int(connection.execute("PRAGMA user_version").fetchone()[0]) == len(migrations):
+                return  # nothing to do, and so not a byte to write
             # Taken at once: of two processes that open a new file together, one makes the tables.
             connection.execute("BEGIN IMMEDIATE")
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -244,10 +257,19 @@ class Database:
         Raises:
             StorageError: It cannot be written.
         """
-        stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
-        values = (*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, self._clock())
+        self.record_gradings([grading_row(grade, self._clock())])
+
+    def record_gradings(self, rows: Sequence[GradingRow]) -> None:
+        """Note many gradings in one transaction.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
+        if not rows:
+            return
         with self._connection() as connection:
-            connection.execute("INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
 
     def needs_grading(self, submission: str, rubric: str, sha256: str) -> bool:
         """Tell whether a submission must be graded: not since its last execution, with another rubric, or it failed.
