@@ -22,7 +22,7 @@ from grader.schema.evidence import Evidence
 from grader.schema.grade import Case, Grade
 from grader.schema.submission import Submission
 from grader.store.database import Database
-from grader.store.results import ResultsFolder
+from grader.store.results import Batch, ResultsFolder
 
 __all__ = [
     "grade_kept",
@@ -94,14 +94,20 @@ def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) 
     publish_rows([row_of(found, ranked_by) for found in kept if found is not None], out, title)
 
 
-def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str) -> None:
+def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str, batch: Batch | None = None) -> None:
     """Write `index.html` and `grades.csv` from what `row_of` left of each grade; pages that say the same stay.
+
+    Args:
+        rows: In the order to show.
+        out: The results folder.
+        title: The rubric's title.
+        batch: Writes them together with other files.
 
     Raises:
         StorageError: They cannot be written.
     """
-    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")))
-    out.write_page("grades.csv", rows_csv(rows))
+    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")), batch)
+    out.write_page("grades.csv", rows_csv(rows), batch)
 
 
 def row_of(result: Grade, ranked_by: str | None) -> ClassRow:

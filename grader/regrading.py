@@ -92,9 +92,12 @@ def regrade_class(
             changed += [change for now, before in found if (change := now or before) is not None]
             database.record_gradings(_unknown([one.grading for one in answer], known))
             listener(len(rows), len(names))
-        publish_rows(rows, out, course.loaded.rubric.title)
+        pages = Batch(out.root)
+        publish_rows(rows, out, course.loaded.rubric.title, pages)
         if changed:
-            out.write_page(_CHANGES, changes_csv(changed))
+            out.write_page(_CHANGES, changes_csv(changed), pages)
+        pages.commit()
+        if changed:
             out.sync()
         journal.end()
     return Regrade(len(rows), sum(not row.graded for row in rows), tuple(changed))
@@ -219,7 +222,9 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
         _work_out(course)
         answers = in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)
         rows = [row for answer in answers for row in answer]
-        publish_rows(rows, out, course.loaded.rubric.title)
+        pages = Batch(out.root)
+        publish_rows(rows, out, course.loaded.rubric.title, pages)
+        pages.commit()
         out.sync()
     return len(rows)
 

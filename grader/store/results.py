@@ -245,15 +245,25 @@ class ResultsFolder:
 
     # --- pages
 
-    def write_page(self, name: str, content: bytes | str) -> Path:
+    def write_page(self, name: str, content: bytes | str, batch: Batch | None = None) -> Path:
         """Write a page of the whole class, such as `index.html` or `grades.csv`; one that says the same is left alone.
+
+        Args:
+            name: The file's name.
+            content: All of it.
+            batch: Writes it together with other files; without one it is in its place at once.
 
         Raises:
             StorageError: It cannot be written.
         """
         path = self.root / name
         data = _encoded(content)
-        return path if _holds(path, data) else self._write(path, data)
+        if _holds(path, data):
+            return path
+        if batch is None:
+            return self._write(path, data)
+        batch.add(path, data)
+        return path
 
     def write_report(self, submission: str, content: bytes | str) -> Path:
         """Write a submission's report.
