@@ -262,12 +262,14 @@ def check_command(
     from grader import courses
     from grader.console import criteria_table, terminal
     from grader.grading.grade import visible
+    from grader.store.results import ResultsFolder
 
     loaded = courses.find_rubric(rubric)
     with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
         options = _options(isolation, device, jobs=1, seed=None, resume=False)
-        (full,) = _grade([notebook], loaded, options, Path(folder), own=True)
-    grade = visible(full)
+        (graded,) = _grade([notebook], loaded, options, Path(folder), own=True)
+        full = ResultsFolder(Path(folder)).read_grade(graded.submission.id)
+    grade = visible(full or graded)
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
     elif grade.status == "graded":

@@ -40,7 +40,7 @@ from grader.execution.layout import scratch_folder
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.warm import WarmPool
-from grader.grading.grade import rejected, ungraded
+from grader.grading.grade import outline, rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.intake.notebook import read_notebook
@@ -474,7 +474,7 @@ def grade_class(
     """Grade many submissions, a few at a time, and write the pages of the class.
 
     Returns:
-        The grades in the order of `found`.
+        Outlines of the grades in the order of `found`; whole they are in the results folder.
 
     Raises:
         StorageError: Results cannot be written.
@@ -489,7 +489,7 @@ def grade_class(
 
     workers = max(1, bench.options.jobs)
     with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(grade_found, one, course, warmed, out, listen) for one in found]
+        futures = [pool.submit(_outlined, one, course, warmed, out, listen) for one in found]
         try:
             grades = tuple(future.result() for future in futures)
         except BaseException:

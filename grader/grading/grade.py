@@ -30,7 +30,7 @@ from grader.schema.grade import (
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "grade_json", "rejected", "ungraded", "visible"]
+__all__ = ["grade", "grade_json", "outline", "rejected", "ungraded", "visible"]
 
 _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
@@ -150,6 +150,26 @@ def visible(graded: Grade) -> Grade:
         "pending": _total(c.max_points for c in shown if c.status == "pending"),
     }
     return graded.model_copy(update={"criteria": shown, **sums})
+
+
+def outline(graded: Grade) -> Grade:
+    """Leave out what only a submission's own files tell: figures, words, layers, margin notes, the comparison.
+
+    What is left says who reached what, and is a quarter of the size: a class of thousands fits into memory.
+
+    Args:
+        graded: A whole grade; it stands in `grade.json`.
+    """
+    bare = {"message": "", "advice": "", "measured": {}, "evidence": ()}
+    return graded.model_copy(
+        update={
+            "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
+            "models": tuple(m.model_copy(update={"layers": ()}) for m in graded.models),
+            "diagnostics": (),
+            "execution": graded.execution and graded.execution.model_copy(update={"versions": {}, "errors": ()}),
+            "reference": None,
+        }
+    )
 
 
 def grade_json(graded: Grade) -> bytes:
