@@ -501,6 +501,11 @@ def grade_class(
     return grades
 
 
+def _outlined(found: Found, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Grade:
+    """Grade one submission and keep in memory only what the whole class is told of it."""
+    return outline(grade_found(found, course, bench, out, listener))
+
+
 def _forks(bench: Bench, submissions: int) -> bool:
     """Whether warm processes are used: where asked for, else where they are possible and their start pays."""
     if bench.options.warm is not None:

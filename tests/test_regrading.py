@@ -17,7 +17,7 @@ from grader.bulk import in_chunks
 from grader.changes import Journal
 from grader.courses import Course
 from grader.datasets.store import DatasetStore
-from grader.publishing import judge, publish, publish_class
+from grader.publishing import judge, publish, publish_class, report_of
 from grader.schema.errors import HarnessError, StorageError
 from grader.schema.reference import ReferenceRecord
 from grader.schema.submission import Submission
@@ -134,7 +134,7 @@ def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
         left[0] -= 1
         return real(self, target)
 
-    Path.replace = replace  # type: ignore[assignment,method-assign] - in a process of its own
+    pytest.MonkeyPatch().setattr(Path, "replace", replace)  # in a process of its own
     regrading.regrade_class(course, out, workers=1)
 
 
@@ -168,7 +168,7 @@ def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pyte
 
 
 def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, real = ResultsFolder(folder / "out"), regrading.report_of
+    out, real = ResultsFolder(folder / "out"), report_of
 
     def fail(grade: Any, evidence: Any, *rest: Any) -> Any:
         if grade.submission.id == NAMES[3] and evidence is not None:
