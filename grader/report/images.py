@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -68,6 +69,13 @@ def png_uri(pixels: npt.NDArray[Any]) -> str:
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):  # noqa: PLR2004  grey, or red-green-blue
         msg = f"an image has the shape (height, width) or (height, width, 3), not {pixels.shape}"
         raise ValueError(msg)
+    return _uri(pixels.tobytes(), pixels.shape)
+
+
+@lru_cache(maxsize=4096)
+def _uri(data: bytes, shape: tuple[int, ...]) -> str:
+    """Encode the bytes of an image once: the same images of a test set are hard for many networks."""
+    pixels = np.frombuffer(data, dtype=np.uint8).reshape(shape)
     return f"data:image/png;base64,{base64.b64encode(_png(pixels)).decode('ascii')}"
 
 
