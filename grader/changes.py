@@ -18,6 +18,7 @@ __all__ = ["Change", "Changed", "Journal", "changes_csv", "changes_of"]
 _COLUMNS = ("id", "student", "old_score", "new_score", "criterion", "old_points", "new_points", "old_max", "new_max")
 _WORDS = ("old_status", "new_status", "why")
 _OTHER_PARTS = {
+    "attempts": "attempts",
     "diagnostics": "margin notes",
     "models": "networks",
     "execution": "execution",
@@ -88,6 +89,7 @@ def _changes(old: Grade | None, new: Grade) -> Iterator[Change]:
         yield Change("", new.reason or "graded now")
     if new.status == "not_graded":
         return
+    yield from _other_attempt(old, new)
     for name in dict.fromkeys([*after, *before]):
         if before.get(name) != after.get(name):
             yield _change(name, before.get(name), after.get(name))
@@ -95,6 +97,15 @@ def _changes(old: Grade | None, new: Grade) -> Iterator[Change]:
         parts = [words for part, words in _OTHER_PARTS.items() if getattr(old, part) != getattr(new, part)]
         if parts:
             yield Change("", f"other words or figures: {', '.join(parts)}")
+
+
+def _other_attempt(old: Grade | None, new: Grade) -> Iterator[Change]:
+    """Say that the change made another attempt the one that is graded."""
+    before = old.attempts.taken if old is not None and old.attempts is not None else None
+    if new.attempts is not None and before != new.attempts.taken:
+        yield Change(
+            "", f"attempt {new.attempts.taken} is graded now{f', no longer attempt {before}' if before else ''}"
+        )
 
 
 def _change(name: str, old: CriterionGrade | None, new: CriterionGrade | None) -> Change:

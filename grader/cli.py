@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -24,11 +26,11 @@ __all__ = ["app", "main"]
 
 DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
 """Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
-INTERRUPTED = 130
 
 _MOST_LISTED = 40
 """Changed submissions that a regrade lists on the terminal; a file has them all."""
-
+_TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
+"""What `--json` tells of several attempts; each one is in `grade.json`."""
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="grader",
@@ -70,6 +72,16 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def _jobs(text: str) -> int | None:
+    """Read `--jobs`."""
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    msg = f"{text!r} is neither `auto` nor a number from 1"
+    raise typer.BadParameter(msg)
+
+
 RubricOption = Annotated[
     str, typer.Option("--rubric", metavar="ID|FILE", help="A shipped rubric's id, or a YAML file.")
 ]
@@ -78,13 +90,32 @@ IsolationOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N|auto",
+        parser=_jobs,
+        help="Submissions at the same time; auto: two cores each, or a GPU each, as far as the memory goes.",
+    ),
+]
+AttemptsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--attempts", metavar="K", min=1, max=20, help="Executions of each notebook, instead of the rubric's number."
+    ),
+]
 WarmOption = Annotated[
     bool | None,
     typer.Option(
         "--warm/--no-warm",
-        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more submissions.",
+        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more executions.",
     ),
 ]
+RubricArgument = Annotated[
+    str, typer.Argument(metavar="ID|FILE", help="Id of a shipped rubric, or a YAML file.", show_default=False)
+]
+DatasetArgument = Annotated[str, typer.Argument(help="What `grader data list` calls it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 FailUnder = Annotated[
     float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 where a score is below P points.")
@@ -139,9 +170,10 @@ def grade_command(
     rubric: RubricOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")],
     *,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 1,
+    jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
+    attempts: AttemptsOption = None,
     seed: SeedOption = None,
     fail_under: FailUnder = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
@@ -152,18 +184,33 @@ def grade_command(
     from grader import courses
 
     loaded = courses.find_rubric(rubric)
-    options = _options(isolation, device, jobs=jobs, seed=seed, resume=not no_resume, warm=warm)
+    options = _options(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
 
 
 def _options(
-    isolation: Isolation, device: Device, *, jobs: int, seed: int | None, resume: bool, warm: bool | None = None
+    isolation: Isolation,
+    device: Device,
+    *,
+    jobs: int | None,
+    seed: int | None,
+    resume: bool,
+    attempts: int | None = None,
+    warm: bool | None = None,
 ) -> "Options":
     from grader.pipeline import Options
 
-    return Options(isolation=isolation.value, device=device.value, jobs=jobs, seed=seed, resume=resume, warm=warm)
+    return Options(
+        isolation=isolation.value,
+        device=device.value,
+        jobs=jobs,
+        seed=seed,
+        attempts=attempts,
+        resume=resume,
+        warm=warm,
+    )
 
 
 def _grade(
@@ -181,38 +228,64 @@ def _grade(
     Raises:
         GraderError: Nothing was graded.
     """
-    import tempfile
-
     from grader import courses, pipeline
     from grader.console import progress_on, terminal
     from grader.datasets.store import DatasetStore
+    from grader.execution.scratch import held_folder
     from grader.intake.find import find_submissions
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
     console = terminal(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="grader-unpacked-") as unpacked:
-        found = find_submissions(paths, unpack_to=Path(unpacked))
+    results = ResultsFolder(out)
+    with ExitStack() as stack:
+        found = find_submissions(paths, unpack_to=stack.enter_context(held_folder()))
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
         course = courses.load_course(loaded, DatasetStore(may_download=True), compare=not own)
-        bench = pipeline.set_up(loaded, options)
-        results = ResultsFolder(out)
-        pipeline.check_out(results)
+        bench = pipeline.set_up(loaded, options, len(found))
+        stack.enter_context(pipeline.at_work(results))
         courses.note_rubric(loaded, results)
+        while bench.notices:
+            console.print(bench.notices.pop(0), markup=False, soft_wrap=True)
         if bench.isolation.name == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
         try:
-            with progress_on(console) as listener:
+            with _stoppable(console), progress_on(console) as listener:
                 listener.begin(len(found))
                 grades = pipeline.grade_class(found, course, bench, results, listener.step)
         except KeyboardInterrupt as stop:
-            console.print("[yellow]stopped.[/] What is done is kept: the same command goes on from here.")
-            raise typer.Exit(INTERRUPTED) from stop
+            kept = "Nothing is kept: the same command begins again." if own else "What is done is kept. This goes on:"
+            console.print(f"[yellow]stopped.[/] {kept}")
+            if not own:
+                console.print(shlex.join(["grader", *sys.argv[1:]]), markup=False, soft_wrap=True)
+            raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from stop
         for notice in bench.notices:
             console.print(notice, markup=False, soft_wrap=True)
         return grades
+
+
+@contextmanager
+def _stoppable(console: "Console") -> Iterator[None]:
+    """Stop on the first signal in good order, and on the second at once: what that leaves the next run removes."""
+    stopping: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        if stopping:
+            # Sandboxes die with this process.
+            console.show_cursor()
+            os._exit(128 + number)
+        stopping.append(number)
+        console.print("[yellow]stopping …[/] once more stops at once")
+        raise KeyboardInterrupt(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
@@ -227,6 +300,8 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "score": g.score,
                 "max_score": g.max_score,
                 "pending": g.pending,
+                "borderline": g.borderline,
+                "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_TOLD_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
             }
             for g in grades
@@ -257,18 +332,18 @@ def check_command(
     fail_under: FailUnder = None,
 ) -> None:
     """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
-    import tempfile
-
     from grader import courses
     from grader.console import criteria_table, terminal
+    from grader.execution.scratch import held_folder
     from grader.grading.grade import visible
     from grader.store.results import ResultsFolder
 
     loaded = courses.find_rubric(rubric)
-    with tempfile.TemporaryDirectory(prefix="grader-check-") as folder:
-        options = _options(isolation, device, jobs=1, seed=None, resume=False)
-        (graded,) = _grade([notebook], loaded, options, Path(folder), own=True)
-        full = ResultsFolder(Path(folder)).read_grade(graded.submission.id)
+    with held_folder() as folder:
+        # An author's own run is one execution: it says what is missing, not how lucky the seed was.
+        options = _options(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
+        (graded,) = _grade([notebook], loaded, options, folder, own=True)
+        full = ResultsFolder(folder).read_grade(graded.submission.id)
     grade = visible(full or graded)
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
@@ -301,7 +376,7 @@ def regrade_command(
     from grader.console import changes_table, terminal
 
     course, out = _course_of(folder, rubric)
-    with _counted(terminal(stderr=True)) as listener:
+    with out.at_work(), _counted(terminal(stderr=True)) as listener:
         result = regrading.regrade_class(course, out, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.changed]
@@ -366,7 +441,8 @@ def report_command(
     from grader import regrading
 
     course, out = _course_of(folder, rubric)
-    count = regrading.report_class(course, out)
+    with out.at_work():
+        count = regrading.report_class(course, out)
     typer.echo(f"{count} reports and {folder / 'index.html'}")
 
 
@@ -376,7 +452,7 @@ def demo_command(
         "demo-results"
     ),
     *,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
+    jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     warm: WarmOption = None,
 ) -> None:
@@ -422,7 +498,7 @@ def rubric_list(*, as_json: JsonOption = False) -> None:
 
 
 @rubric_app.command("show")
-def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as_json: JsonOption = False) -> None:
+def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
     """Show a rubric's criteria."""
     from grader import courses
     from grader.console import pairs_table, terminal
@@ -441,7 +517,9 @@ def rubric_show(rubric: Annotated[str, typer.Argument(metavar="ID|FILE")], *, as
 
 
 @rubric_app.command("validate")
-def rubric_validate(rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...")]) -> None:
+def rubric_validate(
+    rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...", help="Ids of shipped rubrics, or YAML files.")],
+) -> None:
     """Validate rubric files; an error names the file, the line and the nearest valid name."""
     from grader import courses
     from grader.console import error_text, terminal
@@ -473,7 +551,7 @@ def rubric_schema() -> None:
 
 @rubric_app.command("test")
 def rubric_test(
-    rubric: Annotated[str, typer.Argument(metavar="ID|FILE")],
+    rubric: RubricArgument,
     *,
     update: Annotated[bool, typer.Option("--update", help="Keep the evidence beside the reference notebook.")] = False,
     isolation: IsolationOption = Isolation.AUTO,
@@ -524,14 +602,14 @@ def data_list(*, as_json: JsonOption = False) -> None:
 
 
 @data_app.command("path")
-def data_path(name: str) -> None:
+def data_path(name: DatasetArgument) -> None:
     """Print where a data set lies."""
     typer.echo(_store().path(name))
 
 
 @data_app.command("fetch")
 def data_fetch(
-    name: str,
+    name: DatasetArgument,
     *,
     base_url: Annotated[str | None, typer.Option(help="Another place that has the same official files.")] = None,
 ) -> None:
@@ -540,7 +618,10 @@ def data_fetch(
 
 
 @data_app.command("import")
-def data_import(name: str, file: Annotated[Path, typer.Argument(exists=True)]) -> None:
+def data_import(
+    name: Annotated[str, typer.Argument(help="A known data set's name, or one for your course's own.")],
+    file: Annotated[Path, typer.Argument(exists=True, help="An `.npz`, a folder of IDX files, or a tar of images.")],
+) -> None:
     """Take a file of this machine as a data set."""
     typer.echo(_store().import_file(name, file))
 

@@ -129,6 +129,20 @@ def _seconds(grade: Grade) -> str:
     return f"{grade.execution.seconds:.0f}" if grade.execution else "–"
 
 
+def _attempts(grade: Grade) -> str:
+    """Which attempt is graded, and between which scores all of them lie."""
+    told = grade.attempts
+    if told is None:
+        return "–"
+    lost = sum(one.status == "not_graded" for one in told.tried)
+    parts = [f"{told.taken or '–'} of {told.asked}"]
+    if told.score is not None and told.score.low < told.score.high:
+        parts.append(f"{number(told.score.low)} to {number(told.score.high)}")
+    if lost:
+        parts.append(f"[yellow]{lost} not graded[/]")
+    return ", ".join(parts)
+
+
 def _missing(grade: Grade) -> str:
     """Say in words what is missing: a colour or a sign alone does not reach everyone."""
     if grade.status == "not_graded":
@@ -137,7 +151,9 @@ def _missing(grade: Grade) -> str:
         return escape(grade.reason)
     parts = []
     for status in ("failed", "partial"):
-        names = ", ".join(c.id for c in grade.criteria if c.status == status)
+        names = ", ".join(
+            f"{c.id} (borderline)" if c.borderline else c.id for c in grade.criteria if c.status == status
+        )
         if names:
             parts.append(f"[{_COLOURS[status]}]{status}:[/] {escape(names)}")
     return "; ".join(parts) or "[green]nothing[/]"
@@ -161,6 +177,7 @@ _COLUMNS = (
     _Column("accuracy", _accuracy, right=True),
     _Column("parameters", _parameters, right=True, nice=True),
     _Column("seconds", _seconds, right=True, nice=True),
+    _Column("attempts", _attempts),
     _Column(_MISSING, _missing),
 )
 
@@ -169,7 +186,7 @@ def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
     """Whether a column says anything here, and whether there is room for it."""
     if column.nice and width < _WIDE:
         return False
-    optional = {"pending", "accuracy", "parameters", "seconds"}
+    optional = {"pending", "accuracy", "parameters", "seconds", "attempts"}
     return column.heading not in optional or any(column.cell(grade) not in {"–", "0"} for grade in grades)
 
 
@@ -191,6 +208,7 @@ def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
         if criterion.advice and criterion.status in {"failed", "partial"}:
             seen += f"\n[dim]→ {escape(criterion.advice)}[/]"
         mark = f"[{_COLOURS[criterion.status]}]{_MARKS[criterion.status]} {criterion.status}[/]"
+        mark += "\n  borderline" if criterion.borderline else ""
         table.add_row(mark, escape(criterion.title), f"{number(criterion.points)}/{number(criterion.max_points)}", seen)
     return table
 
@@ -224,6 +242,7 @@ class _Lines(AbstractContextManager["Listener"]):
         self._lock = threading.Lock()
         self._begun = time.monotonic()
         self._done = 0
+        self._failed = 0
         self._total = 0
 
     def __enter__(self) -> "Listener":
@@ -241,12 +260,22 @@ class _Lines(AbstractContextManager["Listener"]):
                 self._console.print(f"{escape(step.submission)}: begun")
             elif step.kind == "done":
                 self._done += 1
+                self._failed += step.failed
                 spent = time.monotonic() - self._begun
                 left = spent / self._done * (self._total - self._done)
-                tail = f", about {left:.0f} s left" if left else ""
+                tail = f", {self._failed} not graded" if self._failed else ""
+                tail += f", about {_duration(left)} left" if left else ""
                 self._console.print(
                     f"{escape(step.submission)}: {escape(step.text)} ({self._done} of {self._total}{tail})"
                 )
+
+
+def _duration(seconds: float) -> str:
+    """Write a length of time as precisely as a guess deserves."""
+    minutes = round(seconds / 60)
+    if minutes < 2:  # noqa: PLR2004 — "90 s" is still easily read
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 — the same with hours
 
 
 class _Bars(AbstractContextManager["Listener"]):
@@ -267,6 +296,7 @@ class _Bars(AbstractContextManager["Listener"]):
         self._lock = threading.Lock()
         self._all: TaskID | None = None
         self._running: dict[str, TaskID] = {}
+        self._failed = 0
 
     def __enter__(self) -> "Listener":
         self._progress.__enter__()
@@ -288,6 +318,7 @@ class _Bars(AbstractContextManager["Listener"]):
             if step.submission not in self._running:
                 name = escape(step.submission)
                 self._running[step.submission] = self._progress.add_task(name, total=step.total or None, text="")
+                self._sum_up()
             task = self._running[step.submission]
             self._progress.update(task, completed=step.done, total=step.total or None, text=escape(step.text))
 
@@ -295,9 +326,16 @@ class _Bars(AbstractContextManager["Listener"]):
         task = self._running.pop(step.submission, None)
         if task is not None:
             self._progress.remove_task(task)
+        self._failed += step.failed
         self._progress.console.print(f"{escape(step.submission)}: {escape(step.text)}")
         if self._all is not None:
             self._progress.advance(self._all)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        if self._all is not None:
+            failed = f", {self._failed} not graded" if self._failed else ""
+            self._progress.update(self._all, text=f"{len(self._running)} running{failed}")
 
 
 def changes_table(changed: "Iterable[Changed]") -> Table:

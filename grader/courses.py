@@ -1,7 +1,10 @@
 """The course: a rubric, its reference, its data sets: all that grading needs, and no sandbox."""
 
+import functools
 import hashlib
+import importlib.metadata
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +14,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from grader.checks.registry import all_checks
-from grader.datasets.store import DatasetStore, PreparedDataset
+from grader.checks.registry import all_checks, all_diagnostics
+from grader.datasets.store import DatasetStore, PreparedDataset, whereabouts
 from grader.evidence.predictions import (
     part_of_split,
 )
@@ -28,6 +31,7 @@ from grader.schema.errors import (
 from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch, RubricStamp
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
+from grader.store.database import digest_of
 from grader.store.results import ResultsFolder, write_atomically
 
 __all__ = [
@@ -45,6 +49,8 @@ __all__ = [
 _RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
+_RENDERERS = ("jinja2", "markdown-it-py", "nbformat", "nh3", "pillow", "pydantic", "pygments")
+"""Packages whose versions can change a report."""
 
 
 def shipped_rubrics() -> tuple[Path, ...]:
@@ -176,6 +182,16 @@ class Course:
     prepared: Mapping[str, PreparedDataset]
     indexes: Mapping[str, DatasetIndex]
     data_root: Path
+    basis: str
+    """Digest of all that a grade and its report follow from, beside the submission's own evidence."""
+
+    def whereabouts(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
+        """Tell where the files of each data set are, to be compared later.
+
+        Raises:
+            DatasetMissingError: One is no longer there as it was prepared.
+        """
+        return {name: whereabouts(data) for name, data in self.prepared.items()}
 
     @property
     def stamp(self) -> RubricStamp:
@@ -188,33 +204,46 @@ class Course:
         ranking = self.loaded.rubric.ranking
         return None if ranking is None else ranking.criterion
 
+    @property
+    def stand_ins(self) -> Mapping[str, Path]:
+        """Data sets that are made up on this machine, and where they lie."""
+        return {name: data.folder for name, data in self.prepared.items() if data.made_up}
+
     @cached_property
     def reference_roles(self) -> Mapping[str, RoleMatch] | None:
         """What the rubric's roles mean in the reference; None without a reference."""
         return None if self.reference is None else resolve_roles(self.loaded.rubric, self.reference)
 
-    @cached_property
     def labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
-        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks."""
+        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks; none that are made up."""
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
         rubric = self.loaded.rubric
-        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self.indexes.items()}
+        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self._real.items()}
         for task, settings in rubric.tasks.items():
             whole = self.indexes[rubric.task_dataset(task)].labels[_SPLIT]
             found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
         return found
 
-    @cached_property
     def images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         """Test images and their classes, keyed as `labels` are."""
+        return self._images
+
+    @cached_property
+    def _images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         rubric = self.loaded.rubric
-        found = {
-            f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self.indexes.items()
-        }
+        found = {f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self._real.items()}
         for task in rubric.tasks:
             dataset = rubric.task_dataset(task)
             part = part_of_split(self.indexes[dataset], _SPLIT, task, rubric)
             found[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
         return found
+
+    @property
+    def _real(self) -> Mapping[str, DatasetIndex]:
+        return {name: index for name, index in self.indexes.items() if not self.prepared[name].made_up}
 
 
 def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:
@@ -233,14 +262,44 @@ def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = Tr
 
 
 def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
-    prepared = {name: store.prepare(name, fingerprint) for name in loaded.rubric.all_datasets}
+    rubric, prepared = loaded.rubric, {}
+    for name in rubric.all_datasets:
+        lay_out = store.prepare_or_stand_in if name in rubric.stand_in else store.prepare
+        prepared[name] = lay_out(name, fingerprint)
     return Course(
         loaded=loaded,
         reference=reference,
         prepared=prepared,
         indexes={name: _index(data) for name, data in prepared.items()},
         data_root=store.root,
+        basis=digest_of(
+            loaded.sha256,
+            "" if reference is None else reference.model_dump_json(),
+            {name: data.sha256 for name, data in prepared.items()},
+            code_digest(),
+        ),
     )
+
+
+@functools.cache
+def code_digest() -> str:
+    """Digest everything installed that makes a grade and a report of evidence: code, templates, checks of others."""
+    package = Path(__file__).parent
+    names = {one.run.__module__ for one in all_checks().values()}
+    names |= {one.run.__module__ for one in all_diagnostics().values()}
+    modules = {getattr(sys.modules.get(name), "__file__", None) for name in names}
+    files = {*package.rglob("*.py"), *share("templates").rglob("*"), *(Path(name) for name in modules if name)}
+    digest = hashlib.sha256(repr([_version(name) for name in _RENDERERS]).encode())
+    for path in sorted(path for path in files if path.is_file()):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _index(data: PreparedDataset) -> DatasetIndex:

@@ -2,13 +2,11 @@
 
 import hashlib
 import importlib.metadata
-import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +18,7 @@ import numpy as np
 from nbformat import NotebookNode
 
 from grader import __version__
+from grader.attempts import Source, grade_attempts
 from grader.courses import Course, assemble_course, reference_notebook
 from grader.datasets.store import DatasetStore
 from grader.doctor import Probes, probe_machine
@@ -33,40 +32,44 @@ from grader.evidence.predictions import (
     plan_predictions,
     recorded_results,
 )
+from grader.execution.capacity import DeviceSlots, divide, look_at_machine
 from grader.execution.collect import collect, read_record
-from grader.execution.device import Device, choose_device
+from grader.execution.device import Device, choose_devices
 from grader.execution.isolation import Isolation, choose_isolation
-from grader.execution.layout import scratch_folder
+from grader.execution.layout import digest_files
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
+from grader.execution.scratch import held_folder, scratch_folder, sweep
 from grader.execution.warm import WarmPool
+from grader.grading.attempts import attempt_seed, nothing_to_gain
 from grader.grading.grade import outline, rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
-from grader.publishing import judge, publish, publish_class, render, unexpected
+from grader.publishing import judge, publish, publish_class, render, standing_grade, unexpected
 from grader.schema.errors import (
     ArtefactError,
+    DatasetMissingError,
     GraderError,
     HarnessError,
     IsolationRefusedError,
     NotebookError,
     RubricError,
-    UsageError,
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.progress import Step
 from grader.schema.submission import Submission
+from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionKey, digest_of
-from grader.store.results import ResultsFolder, write_atomically
+from grader.store.results import ResultsFolder
 
 __all__ = [
     "Bench",
     "Listener",
     "Options",
-    "check_out",
+    "at_work",
     "grade_class",
     "grade_found",
     "probe",
@@ -89,9 +92,12 @@ class Options:
 
     isolation: IsolationChoice = "auto"
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    jobs: int = 1
+    jobs: int | None = 1
+    """Submissions at the same time; None decides by the machine."""
     seed: int | None = None
     """Instead of the rubric's."""
+    attempts: int | None = None
+    """Executions of each notebook, instead of the rubric's number."""
     resume: bool = True
     """Whether kept evidence of the same notebook, settings, versions and data is used again."""
     warm: bool | None = None
@@ -106,8 +112,11 @@ class Bench:
     isolation: Isolation
     device: Device
     threads: int
+    """For one notebook."""
     options: Options
     python: Path
+    devices: tuple[Device, ...] = ()
+    """One for each notebook that runs at the same time; where there are none, one runs on `device`."""
     warm: WarmPool | None = None
     """Where kernels and predictors are forked from; without it each is started cold."""
     notices: list[str] = field(default_factory=list)
@@ -134,10 +143,10 @@ def verify_reference(
         msg = "the rubric names no reference"
         raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
     course = assemble_course(loaded, None, store)
-    with tempfile.TemporaryDirectory(prefix="grader-reference-") as folder:
-        out = ResultsFolder(Path(folder))
-        found = find_submissions([notebook], unpack_to=Path(folder) / ".unpacked")[0]
-        graded = grade_found(found, course, set_up(loaded, options), out, listener)
+    with held_folder() as folder:
+        out = ResultsFolder(folder)
+        found = find_submissions([notebook], unpack_to=folder / ".unpacked")[0]
+        graded = grade_found(found, course, set_up(loaded, replace(options, attempts=1)), out, listener)
         evidence = out.read_evidence(graded.submission.id)
     if graded.status == "not_graded" or evidence is None:
         raise HarnessError(graded.reason or "the reference could not be graded", where=str(notebook))
@@ -147,39 +156,50 @@ def verify_reference(
 # --- setting up ------------------------------------------------------------------------------------------------
 
 
-def check_out(out: ResultsFolder) -> None:
-    """Make sure that results can be written before anything is executed.
+@contextmanager
+def at_work(out: ResultsFolder) -> Iterator[None]:
+    """Make sure, before anything is executed, that results can be written and that no other grader writes them.
+
+    What graders that were killed left behind is removed: half-written files here, and their folders and programs.
 
     Raises:
-        UsageError: There is a file of that name.
+        UsageError: There is a file of that name, or another grader is at work.
         StorageError: The folder cannot be made or written to.
     """
-    if out.root.exists() and not out.root.is_dir():
-        msg = "is no folder"
-        raise UsageError(msg, where=f"--out {out.root}", advice="name a folder for the results; it is made if needed")
-    trial = out.root / ".writable"
-    write_atomically(trial, b"x" * 4096)
-    trial.unlink(missing_ok=True)
+    with out.at_work():
+        sweep()
+        yield
 
 
-def set_up(loaded: LoadedRubric, options: Options) -> Bench:
-    """Decide how notebooks are executed on this machine.
+def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = None) -> Bench:
+    """Decide how notebooks are executed on this machine, and how many at the same time.
+
+    Args:
+        loaded: The rubric.
+        options: Of the command line.
+        submissions: How many there are to grade, where that is known.
 
     Raises:
         IsolationRefusedError: No sandbox works here and none was not asked for.
-        RubricError: The rubric asks for several attempts.
         UsageError: A GPU was asked for and there is none.
     """
-    if loaded.rubric.run.attempts > 1:
-        msg = "`run.attempts` above 1 is not carried out by this version"
-        raise RubricError(msg, where=str(loaded.path), advice="leave it out: each notebook is executed once")
-    cores = len(os.sched_getaffinity(0))
+    isolation = choose_isolation(options.isolation)
+    asked = options.attempts or loaded.rubric.run.attempts
+    share = divide(
+        look_at_machine(choose_devices(options.device)),
+        options.jobs,
+        memory_each=loaded.rubric.run.memory,
+        submissions=submissions,
+        warm=options.warm is not False and (submissions != 1 or asked > 1),
+    )
     return Bench(
-        isolation=choose_isolation(options.isolation),
-        device=choose_device(options.device),
-        threads=max(1, cores // max(1, options.jobs)),
+        isolation=isolation,
+        device=share.devices[0],
+        threads=share.threads,
         options=options,
         python=Path(loaded.rubric.run.kernel or sys.executable),
+        devices=share.devices,
+        notices=list(share.notices),
     )
 
 
@@ -223,7 +243,7 @@ def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, 
         raise
     except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
         result = _publish_failure(submission, unexpected(error), course, out)
-    listener(Step(submission.id, "done", _outcome(result)))
+    listener(Step(submission.id, "done", _outcome(result), failed=result.status == "not_graded"))
     return result
 
 
@@ -233,8 +253,9 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
     try:
         if isinstance(found, Rejected):
             raise found.error
-        evidence = _evidence_for(submission, course, bench, out, listener)
-        result = judge(submission, evidence, course)
+        if bench.options.resume and (standing := _standing(submission, course, bench, out)) is not None:
+            return standing
+        result, evidence = _judged(submission, course, bench, out, listener)
         publish(result, evidence, course, out)
     except NotebookError as error:
         # What an earlier notebook of theirs left must not be taken for this one's.
@@ -242,6 +263,29 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         result = rejected(submission, course.stamp, course.loaded.rubric, error)
         publish(result, None, course, out)
     return result
+
+
+def _standing(submission: Submission, course: Course, bench: Bench, out: ResultsFolder) -> Grade | None:
+    """Find the grade of the very same executions that nothing has changed about since."""
+    try:
+        standing = standing_grade(submission, course, out)
+    except ArtefactError:
+        return None
+    if standing is None:
+        return None
+    asked = _asked(course, bench)
+    told = standing.attempts
+    tried = () if told is None else told.tried
+    if asked != (1 if told is None else told.asked) or any(one.status == "not_graded" for one in tried):
+        return None
+    if any(one.status == "skipped" for one in tried) and not nothing_to_gain(standing, course.loaded.rubric):
+        # A regrade executes nothing: what it had to leave out is wanted now.
+        return None
+    database = Database(out.database_path)
+    numbers = [one.number for one in tried if one.status == "graded"] or [1]
+    keys = {number: _execution_key(submission, course, bench, number) for number in numbers}
+    missing = any(database.needs_execution(submission.id, key, attempt=number) for number, key in keys.items())
+    return None if missing else standing
 
 
 def _publish_failure(submission: Submission, error: HarnessError, course: Course, out: ResultsFolder) -> Grade:
@@ -266,51 +310,111 @@ def _outcome(result: Grade) -> str:
     if result.status == "not_graded":
         return f"not graded: {result.reason}"
     pending = f", {result.pending:g} pending" if result.pending else ""
-    return f"{result.score:g} of {result.max_score:g}{pending}"
+    told = result.attempts
+    taken = f", attempt {told.taken} of {told.asked}" if told is not None else ""
+    return f"{result.score:g} of {result.max_score:g}{pending}{taken}"
 
 
-def _evidence_for(
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One execution of a submission, and where what it leaves is kept."""
+
+    submission: Submission
+    number: int
+    of: int
+    kept: ResultsFolder
+    name: str
+    """Its name in that folder."""
+
+
+def _judged(
     submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener
-) -> Evidence:
-    """Use kept evidence of the very same execution, or execute."""
-    key = _execution_key(submission, course, bench)
+) -> tuple[Grade, Evidence | None]:
+    """Execute as often as asked for, or use what is kept, and grade."""
+    asked = _asked(course, bench)
+    folder = AttemptsFolder(out, submission.id)
     database = Database(out.database_path)
-    if bench.options.resume and not database.needs_execution(submission.id, key):
+    if asked == 1 and not folder.exists():
+        only = _Attempt(submission, 1, 1, out, submission.id)
+        evidence = _kept_evidence(only, course, bench, database)
+        if evidence is None:
+            evidence = _evidence(only, course, bench, database, listener)
+        return judge(submission, evidence, course), evidence
+    folder.begin()
+    every = {n: _Attempt(submission, n, asked, folder.each, str(n)) for n in range(1, asked + 1)}
+
+    def execute(number: int) -> Evidence:
         try:
-            kept = out.read_evidence(submission.id)
-        except ArtefactError:
-            kept = None
-        if kept is not None:
-            return kept
+            return _evidence(every[number], course, bench, database, listener)
+        except GraderError:
+            raise
+        except Exception as error:
+            raise unexpected(error) from error
+
+    source = Source(
+        kept=lambda number: _kept_evidence(every[number], course, bench, database),
+        execute=execute,
+        seed=lambda number: _seed(course, bench, number),
+    )
+    return grade_attempts(submission, course, out, asked, source)
+
+
+def _asked(course: Course, bench: Bench) -> int:
+    """How many executions of each notebook are asked for."""
+    return bench.options.attempts or course.loaded.rubric.run.attempts
+
+
+def _kept_evidence(attempt: _Attempt, course: Course, bench: Bench, database: Database) -> Evidence | None:
+    """Find kept evidence of the very same execution."""
+    key = _execution_key(attempt.submission, course, bench, attempt.number)
+    if not bench.options.resume or database.needs_execution(attempt.submission.id, key, attempt=attempt.number):
+        return None
+    try:
+        return attempt.kept.read_evidence(attempt.name)
+    except ArtefactError:
+        return None
+
+
+def _evidence(attempt: _Attempt, course: Course, bench: Bench, database: Database, listener: Listener) -> Evidence:
+    """Execute, and note that it was done or that the grader failed."""
+    key = _execution_key(attempt.submission, course, bench, attempt.number)
+    name, number = attempt.submission.id, attempt.number
     begun = time.monotonic()
     try:
-        evidence = _execute(submission, course, bench, out, listener)
+        evidence = _execute(attempt, key, course, bench, database, listener)
     except NotebookError:
         raise
     except Exception as error:
-        database.record_execution(submission.id, key, seconds=time.monotonic() - begun, failure=str(error))
+        seconds = time.monotonic() - begun
+        database.record_execution(name, key, seconds=seconds, attempt=number, failure=str(error))
         raise
-    database.record_execution(submission.id, key, seconds=time.monotonic() - begun)
+    database.record_execution(name, key, seconds=time.monotonic() - begun, attempt=number)
     return evidence
 
 
-def _seed(course: Course, bench: Bench) -> int:
-    """The seed that a notebook is executed with, and that its kept evidence is known by."""
-    return course.loaded.rubric.run.seed if bench.options.seed is None else bench.options.seed
+def _seed(course: Course, bench: Bench, number: int) -> int:
+    """The seed that an attempt is executed with, and that its kept evidence is known by."""
+    seed = course.loaded.rubric.run.seed if bench.options.seed is None else bench.options.seed
+    return attempt_seed(seed, number)
 
 
-def _execution_key(submission: Submission, course: Course, bench: Bench) -> ExecutionKey:
-    settings = course.loaded.rubric.run
-    seed = _seed(course, bench)
+def _execution_key(submission: Submission, course: Course, bench: Bench, number: int = 1) -> ExecutionKey:
+    # How many attempts there are and which one is taken changes none of them.
+    settings = course.loaded.rubric.run.model_dump(mode="json", exclude={"attempts", "take"})
+    seed = _seed(course, bench, number)
     return ExecutionKey(
         notebook=submission.sha256,
         settings=digest_of(
             settings,
-            {"seed": seed, "device": bench.device.label, "isolation": bench.isolation.name},
+            # Of several GPUs the first stands for all: which of them is free must not decide what is executed again.
+            {"seed": seed, "device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name},
             *({name: task.model_dump(mode="json")} for name, task in course.loaded.rubric.tasks.items()),
         ),
         runtime=digest_of(_runtime(bench.python)),
-        data=digest_of({name: data.sha256 for name, data in course.prepared.items()}),
+        data=digest_of(
+            {name: data.sha256 for name, data in course.prepared.items()},
+            "" if submission.folder is None else digest_files(submission.folder),
+        ),
     )
 
 
@@ -327,11 +431,14 @@ def _runtime(python: Path) -> dict[str, str]:
     return known
 
 
-def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Evidence:
+def _execute(  # noqa: PLR0913, PLR0917 - as `grade_found`
+    attempt: _Attempt, key: ExecutionKey, course: Course, bench: Bench, database: Database, listener: Listener
+) -> Evidence:
     """Execute, collect the record, predict, and keep it all."""
-    rubric = course.loaded.rubric
+    rubric, submission = course.loaded.rubric, attempt.submission
     notebook = read_notebook(submission.notebook)
     dialect = recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect
+    data = course.whereabouts()
     with scratch_folder() as scratch:
         outcome = execute(
             ExecutionRequest(
@@ -341,30 +448,45 @@ def _execute(submission: Submission, course: Course, bench: Bench, out: ResultsF
                 settings=rubric.run,
                 device=bench.device,
                 dialect=dialect,
-                seed=_seed(course, bench),
+                seed=_seed(course, bench, attempt.number),
                 threads=bench.threads,
                 files=submission.folder,
                 data=course.data_root,
                 datasets=rubric.all_datasets,
+                elsewhere=course.stand_ins,
                 graded_dataset=rubric.dataset,
                 warm=bench.warm,
             ),
-            lambda progress: listener(_step(submission.id, progress)),
+            lambda progress: listener(_step(attempt, progress)),
         )
-        filled = out.new_evidence_folder(submission.id)
+        _check_data(data, course)
+        filled = attempt.kept.new_evidence_folder(attempt.name)
         try:
-            listener(Step(submission.id, "working", "verifying"))
+            listener(_word(attempt, "verifying"))
             evidence = _gather(outcome, notebook, filled, course, bench, scratch)
-            listener(Step(submission.id, "working", "grading"))
-            out.adopt_evidence(submission.id, filled)
+            listener(_word(attempt, "grading"))
+            attempt.kept.write_evidence(attempt.name, evidence, filled=filled)
+            database.begin_replacing(submission.id, key, attempt=attempt.number)
+            attempt.kept.adopt_evidence(attempt.name, filled)
         finally:
             shutil.rmtree(filled, ignore_errors=True)
-    out.write_evidence(submission.id, evidence)
-    out.write_executed(submission.id, nbformat.writes(outcome.notebook))
+    attempt.kept.write_executed(attempt.name, nbformat.writes(outcome.notebook))
     return evidence
 
 
-def _step(submission: str, progress: Progress) -> Step:
+def _check_data(before: Mapping[str, object], course: Course) -> None:
+    """Make sure that a notebook could read the course's data all the time.
+
+    Raises:
+        DatasetMissingError: A data set vanished or was exchanged meanwhile; what the notebook made of that is not its
+            own doing.
+    """
+    if course.whereabouts() != before:
+        msg = "a data set was exchanged while the notebook was executed"
+        raise DatasetMissingError(msg, where=", ".join(course.prepared), advice="the same command tries again")
+
+
+def _step(attempt: _Attempt, progress: Progress) -> Step:
     cell = f"cell {progress.done + 1} of {progress.total}"
     words = {
         "starting": "starting the kernel",
@@ -374,7 +496,12 @@ def _step(submission: str, progress: Progress) -> Step:
         "finishing": "closing the record",
         "ended": "executed",
     }
-    return Step(submission, "working", words[progress.kind], progress.done, progress.total)
+    return _word(attempt, words[progress.kind], progress.done, progress.total)
+
+
+def _word(attempt: _Attempt, text: str, done: int = 0, total: int = 0) -> Step:
+    which = f"attempt {attempt.number} of {attempt.of}: " if attempt.of > 1 else ""
+    return Step(attempt.submission.id, "working", which + text, done, total)
 
 
 def _epoch(progress: Progress) -> str:
@@ -399,6 +526,7 @@ def _gather(  # noqa: PLR0913, PLR0917 - the parts of one execution
         indexes=course.indexes,
         problems=(*outcome.problems, *collected.problems, *record.problems),
         keep=arrays.keep,
+        stand_ins=tuple(course.stand_ins),
     )
     rubric = course.loaded.rubric
     plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
@@ -487,9 +615,17 @@ def grade_class(
             raise _Stopped
         listener(step)
 
-    workers = max(1, bench.options.jobs)
-    with _warmed(bench, len(found)) as warmed, ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(_outlined, one, course, warmed, out, listen) for one in found]
+    devices = bench.devices or (bench.device,)
+    slots = DeviceSlots(devices)
+
+    def grade_one(one: Found, warmed: Bench) -> Grade:
+        with slots.lend() as device:
+            # Of a whole class only what everybody is told of each is kept in memory.
+            return outline(grade_found(one, course, replace(warmed, device=device), out, listen))
+
+    executions = len(found) * _asked(course, bench)
+    with _warmed(bench, executions) as warmed, ThreadPoolExecutor(max_workers=len(devices)) as pool:
+        futures = [pool.submit(grade_one, one, warmed) for one in found]
         try:
             grades = tuple(future.result() for future in futures)
         except BaseException:
@@ -501,31 +637,26 @@ def grade_class(
     return grades
 
 
-def _outlined(found: Found, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Grade:
-    """Grade one submission and keep in memory only what the whole class is told of it."""
-    return outline(grade_found(found, course, bench, out, listener))
-
-
-def _forks(bench: Bench, submissions: int) -> bool:
+def _forks(bench: Bench, executions: int) -> bool:
     """Whether warm processes are used: where asked for, else where they are possible and their start pays."""
     if bench.options.warm is not None:
         return bench.options.warm
-    if submissions > 1 and bench.device.kind == "gpu":
+    if executions > 1 and bench.device.kind == "gpu":
         bench.notices.append("each kernel starts cold: a process that uses a GPU cannot be forked safely")
-    return submissions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
+    return executions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
 
 
 @contextmanager
-def _warmed(bench: Bench, submissions: int) -> Iterator[Bench]:
+def _warmed(bench: Bench, executions: int) -> Iterator[Bench]:
     """Give a bench its warm processes for as long as a class is graded, if they are used.
 
     They start when the first kernel is needed. Why one could not be used is added to the bench's notices.
 
     Args:
         bench: Where the class is graded.
-        submissions: How many there are.
+        executions: How many there are at most.
     """
-    if not _forks(bench, submissions):
+    if not _forks(bench, executions):
         yield bench
         return
     with WarmPool(most=_WARM_PROCESSES) as warm:

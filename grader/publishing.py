@@ -1,5 +1,7 @@
 """From evidence to what people read: a grade, its report, and the pages of the class."""
 
+import errno
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +19,16 @@ from grader.report.page import render_report
 from grader.schema.errors import (
     ArtefactError,
     HarnessError,
+    StorageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Case, Grade
+from grader.schema.grade import Case, Grade, SubmissionStamp
 from grader.schema.submission import Submission
-from grader.store.database import Database
+from grader.store.database import Database, digest_of
 from grader.store.results import Batch, ResultsFolder
 
 __all__ = [
+    "basis_of",
     "grade_kept",
     "judge",
     "publish",
@@ -33,6 +37,7 @@ __all__ = [
     "render",
     "report_of",
     "row_of",
+    "standing_grade",
     "unexpected",
 ]
 
@@ -48,15 +53,43 @@ def judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
         diagnostics=all_diagnostics(),
         reference=course.reference,
         reference_roles=course.reference_roles,
-        labels=course.labels,
+        labels=course.labels(),
     )
 
 
 def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Write a grade and its report."""
+    """Write a grade and its report, then note that both are there."""
     out.write_grade(result)
-    Database(out.database_path).record_grading(result)
     render(result, evidence, course, out)
+    Database(out.database_path).record_grading(result, basis=basis_of(result.submission, course, out))
+
+
+def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -> Grade | None:
+    """Read a grade that would come out the same, report and all; None where it is not certain that it would.
+
+    Args:
+        submission: Whose evidence is kept and of what is to be graded.
+        course: Rubric, reference, data.
+        out: The results folder.
+
+    Raises:
+        ArtefactError: A file of the submission's cannot be read.
+        StorageError: The database cannot be used.
+    """
+    basis = basis_of(submission, course, out)
+    if Database(out.database_path).needs_grading(submission.id, course.loaded.rubric.id, basis):
+        return None
+    return grade_kept(out, submission.id)
+
+
+def basis_of(submission: Submission | SubmissionStamp, course: Course, out: ResultsFolder) -> str:
+    """Digest what a grade follows from, and the files it was written to.
+
+    Raises:
+        ArtefactError: A file of the submission's cannot be read.
+    """
+    stamp = [submission.id, submission.student, submission.files, submission.sha256]
+    return digest_of(course.basis, stamp, out.standing(submission.id))
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
@@ -77,7 +110,7 @@ def report_of(result: Grade, evidence: Evidence | None, course: Course, out: Res
         evidence=evidence,
         reference=course.reference,
         notebook=notebook,
-        images=course.images,
+        images=course.images(),
         templates=share("templates"),
     )
 
@@ -125,6 +158,8 @@ def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
 
 def unexpected(error: Exception) -> HarnessError:
     """Name a fault that nobody foresaw by what was raised, and where in the grader."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageError("the disk is full", where=str(error.filename or tempfile.gettempdir()))
     home = Path(__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if home in Path(frame.filename).parents]

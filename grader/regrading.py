@@ -1,6 +1,7 @@
 """Grades and pages from kept evidence, without execution."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,23 +10,26 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from grader.attempts import regrade_attempts
 from grader.bulk import in_chunks
 from grader.changes import Changed, Journal, changes_csv, changes_of
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.courses import Course, note_rubric
 from grader.grading.grade import rejected, ungraded
-from grader.publishing import grade_kept, judge, publish_rows, report_of, row_of, unexpected
+from grader.publishing import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
 from grader.report.classpage import ClassRow
 from grader.schema.errors import (
     ArtefactError,
     GraderError,
     HarnessError,
     NotebookError,
+    StorageError,
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade, SubmissionStamp
 from grader.schema.submission import Submission
-from grader.store.database import Database, GradingRow, grading_row
+from grader.store.attempts import AttemptsFolder
+from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
 from grader.store.results import Batch, ResultsFolder, grade_bytes, grade_data, parse_grade
 
 __all__ = ["Regrade", "regrade_class", "report_class", "rubrics_used"]
@@ -52,6 +56,18 @@ class _Regraded:
     changed: Changed | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What all submissions of a regrade share; workers inherit it."""
+
+    course: Course
+    out: ResultsFolder
+    journal: Journal
+    executions: Mapping[str, tuple[ExecutionRow, ...]]
+    known: Mapping[str, GradingRow]
+    """The last gradings with this rubric."""
+
+
 def regrade_class(
     course: Course,
     out: ResultsFolder,
@@ -63,7 +79,8 @@ def regrade_class(
 
     A submission whose evidence is damaged or gone becomes `not_graded`; so does one that the rubric's checks fail on.
     Where nothing changed no file is touched. Killed at any moment, the same call completes what is missing and leaves
-    the same files: a report is in its place before the grade that it shows, and a grade says what has been done.
+    the same files: a report is in its place before the grade that it shows, and a grade says what has been done. The
+    caller holds the folder (`ResultsFolder.at_work`).
 
     Args:
         course: Rubric, reference, data.
@@ -72,42 +89,52 @@ def regrade_class(
         listener: Told how many of how many are done.
 
     Raises:
-        StorageError: Results cannot be written, or another process is writing them.
+        StorageError: Results cannot be written.
         HarnessError: A worker was lost.
     """
-    with out.claimed():
-        note_rubric(course.loaded, out)
-        names, database = out.submissions(), Database(out.database_path)
-        journal = Journal(out.root, course.stamp.sha256)
-        earlier = journal.begin()
-        # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
-        failed = frozenset(row.submission for row in database.executions() if row.status == "failed")
-        known = {row.submission: row for row in database.gradings() if row.rubric == course.stamp.id}
-        _work_out(course)
-        rows: list[ClassRow] = []
-        changed: list[Changed] = []
-        for answer in in_chunks(partial(_regrade_some, course, out, failed, journal), names, workers=workers):
-            rows += [one.row for one in answer]
-            found = ((one.changed, earlier.get(one.row.id)) for one in answer)
-            changed += [change for now, before in found if (change := now or before) is not None]
-            database.record_gradings(_unknown([one.grading for one in answer], known))
-            listener(len(rows), len(names))
-        pages = Batch(out.root)
-        publish_rows(rows, out, course.loaded.rubric.title, pages)
-        if changed:
-            out.write_page(_CHANGES, changes_csv(changed), pages)
-        pages.commit()
-        if changed:
-            out.sync()
-        journal.end()
+    note_rubric(course.loaded, out)
+    names, database = out.submissions(), Database(out.database_path)
+    room = _Room(
+        course=course,
+        out=out,
+        journal=Journal(out.root, course.stamp.sha256),
+        executions=_by_submission(database.executions()),
+        known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
+    )
+    earlier = room.journal.begin()
+    _work_out(course)
+    rows: list[ClassRow] = []
+    changed: list[Changed] = []
+    for answer in in_chunks(partial(_regrade_some, room), names, workers=workers):
+        rows += [one.row for one in answer]
+        found = ((one.changed, earlier.get(one.row.id)) for one in answer)
+        changed += [change for now, before in found if (change := now or before) is not None]
+        database.record_gradings(_unknown([one.grading for one in answer], room.known))
+        listener(len(rows), len(names))
+    pages = Batch(out.root)
+    publish_rows(rows, out, course.loaded.rubric.title, pages)
+    if changed:
+        out.write_page(_CHANGES, changes_csv(changed), pages)
+    pages.commit()
+    if changed:
+        out.sync()
+    room.journal.end()
     return Regrade(len(rows), sum(not row.graded for row in rows), tuple(changed))
+
+
+def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:
+    """Bring each submission's executions together."""
+    found: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
+    for row in rows:
+        found[row.submission].append(row)
+    return {name: tuple(its) for name, its in found.items()}
 
 
 def _work_out(course: Course) -> None:
     """Have everything that all submissions share before workers are forked, so that none works it out again."""
     all_checks()
     all_diagnostics()
-    _ = (course.labels, course.images, course.reference_roles)
+    _ = (course.labels(), course.images(), course.reference_roles)
 
 
 def _unknown(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> list[GradingRow]:
@@ -117,27 +144,55 @@ def _unknown(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> lis
     return [replace(row, finished=now) for row in fresh]
 
 
-def _regrade_some(
-    course: Course, out: ResultsFolder, failed: frozenset[str], journal: Journal, names: Sequence[str]
-) -> list[_Regraded]:
+def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
     """Grade a few submissions again and write their files together."""
-    batch = Batch(out.root)
-    done = [one for name in names if (one := _regrade_one(course, out, name, name in failed, batch)) is not None]
-    journal.note(one.changed for one in done if one.changed is not None)
+    batch, done = Batch(room.out.root), list[_Regraded]()
+    for name in names:
+        one = _standing(room, name) or _regrade_one(room, name, batch)
+        if one is not None:
+            done.append(one)
+    room.journal.note(one.changed for one in done if one.changed is not None)
     batch.commit()
-    return done
+    return [one if one.grading.basis else replace(one, grading=_based(room, one.grading)) for one in done]
 
 
-def _regrade_one(course: Course, out: ResultsFolder, name: str, failed: bool, batch: Batch) -> _Regraded | None:  # noqa: FBT001 - bound by name in its one call
+def _standing(room: _Room, name: str) -> _Regraded | None:
+    """What stands in its place and would come out the same, report and all; None where that is not certain."""
+    known = room.known.get(name)
+    if known is None or known.status != "graded" or not known.basis or AttemptsFolder(room.out, name).exists():
+        return None
+    if _basis(room, name) != known.basis:
+        return None
+    kept = grade_kept(room.out, name)
+    if kept is None:
+        return None
+    return _Regraded(row_of(kept, room.course.ranked_by), replace(known, finished=0.0), None)
+
+
+def _basis(room: _Room, name: str) -> str:
+    """Digest what a grade follows from and its files; empty where they cannot be read."""
+    try:
+        return basis_of(_submission_of(name, room.out.grade_data(name)), room.course, room.out)
+    except ArtefactError:
+        return ""
+
+
+def _based(room: _Room, row: GradingRow) -> GradingRow:
+    """Note of a grade that is in its place now what it follows from."""
+    return replace(row, basis=_basis(room, row.submission))
+
+
+def _regrade_one(room: _Room, name: str, batch: Batch) -> _Regraded | None:
+    course, out = room.course, room.out
     old = out.grade_data(name)
     submission = _submission_of(name, old)
-    evidence = None
     try:
-        evidence = None if failed else out.read_evidence(name)
-        new = judge(submission, evidence, course) if evidence else _without_evidence(grade_kept(out, name), course)
+        new, evidence = _judged(room, submission)
         if new is None:
             return None
         changed = _written(old, new, evidence, course, out, batch)
+    except StorageError:
+        raise
     except HarnessError as error:
         new = ungraded(submission, course.stamp, error, course.loaded.rubric)
         changed = _written(old, new, None, course, out, batch)
@@ -147,6 +202,20 @@ def _regrade_one(course: Course, out: ResultsFolder, name: str, failed: bool, ba
         new = ungraded(submission, course.stamp, unexpected(error), course.loaded.rubric)
         changed = _written(old, new, None, course, out, batch)
     return _Regraded(row_of(new, course.ranked_by), grading_row(new), changed)
+
+
+def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence | None]:
+    """Grade from what is kept of one submission; None where nothing is."""
+    course, out, name = room.course, room.out, submission.id
+    rows = room.executions.get(name, ())
+    if AttemptsFolder(out, name).exists():
+        return regrade_attempts(submission, grade_kept(out, name), course, out, rows)
+    # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
+    failed = any(row.status == "failed" for row in rows)
+    evidence = None if failed else out.read_evidence(name)
+    if evidence is None:
+        return _without_evidence(grade_kept(out, name), course), None
+    return judge(submission, evidence, course), evidence
 
 
 def _written(  # noqa: PLR0913, PLR0917 - a grade, what it came from, and where it goes
@@ -216,16 +285,15 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
 
     Raises:
         ArtefactError: A grade is damaged.
-        StorageError: Results cannot be written, or another process is writing them.
+        StorageError: Results cannot be written.
     """
-    with out.claimed():
-        _work_out(course)
-        answers = in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)
-        rows = [row for answer in answers for row in answer]
-        pages = Batch(out.root)
-        publish_rows(rows, out, course.loaded.rubric.title, pages)
-        pages.commit()
-        out.sync()
+    _work_out(course)
+    answers = in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)
+    rows = [row for answer in answers for row in answer]
+    pages = Batch(out.root)
+    publish_rows(rows, out, course.loaded.rubric.title, pages)
+    pages.commit()
+    out.sync()
     return len(rows)
 
 

@@ -57,7 +57,8 @@
     const wanted = search.value.trim().toLowerCase();
     let fitting = 0;
     rows.forEach(function (row) {
-      const fits = names.get(row).includes(wanted) && (!choice.value || row.dataset.state === choice.value);
+      const fits = names.get(row).includes(wanted) && (!choice.value || row.dataset.state === choice.value ||
+        (choice.value === "b" && "borderline" in row.dataset));
       fitting += fits ? 1 : 0;
       if (row.hidden === fits) { row.hidden = !fits; }
       const later = fits && fitting > most;
@@ -115,7 +116,9 @@
   search.setAttribute("aria-label", "Find a student");
   const choice = document.createElement("select");
   choice.setAttribute("aria-label", "Which submissions");
-  [["", "All submissions"], ["w", "Waiting for a person"], ["u", "Not graded yet"], ["d", "Done"]].forEach(function (pair) {
+  [["", "All submissions"], ["w", "Waiting for a person"], ["u", "Not graded yet"], ["d", "Done"]].concat(
+    rows.some(function (row) { return "borderline" in row.dataset; }) ? [["b", "Borderline"]] : []
+  ).forEach(function (pair) {
     const option = document.createElement("option");
     option.value = pair[0];
     option.textContent = pair[1];

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -265,12 +266,96 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "stopped. What is done is kept: the same command goes on from here.\n"
+    command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out)])
+    assert said == f"stopping … once more stops at once\nstopped. What is done is kept. This goes on:\n{command}\n"
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
     assert list(temp.iterdir()) == []
     assert grade_of(out, "plain")["score"] == 3
     assert sorted(path.name for path in out.iterdir() if path.is_dir() and (path / "grade.json").exists()) == ["plain"]
     assert not (out / "raises").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_other_signals_that_ask_it_to_end_do_the_same(
+    rubric: Path, out: Path, number: signal.Signals, code: int
+) -> None:
+    process = _endless(rubric, out)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "What is done is kept" in said
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, out: Path, tmp_path: Path) -> None:
+    process = _endless(rubric, out, TMPDIR=str(tmp_path))
+    running = psutil.Process(process.pid).children(recursive=True)
+    # What holds up the first one: the grader's own wait for a kernel that does not answer.
+    assert running
+    for one in running:
+        one.suspend()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "stopping … once more stops at once\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    psutil.wait_procs(running, timeout=30)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
+    done = grader("grade", NOTEBOOKS / "not-json.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none",
+                  env={"TMPDIR": str(tmp_path)})  # fmt: skip
+    assert done.code == 0
+    assert not list(tmp_path.glob("grader-held-*"))
+
+
+def _endless(rubric: Path, out: Path, **env: str) -> "subprocess.Popen[str]":
+    """Start a grading whose notebook does not end, and wait until its kernel is there."""
+    words = ["grade", str(NOTEBOOKS / "endless.ipynb"), "--rubric", str(rubric), "--out", str(out)]
+    process = subprocess.Popen(
+        [str(COMMAND), *words, "--isolation", "none"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("endless: begun"):
+            break
+    ends = time.monotonic() + 60
+    while not psutil.Process(process.pid).children(recursive=True):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    return process
+
+
+def test_two_graders_do_not_work_in_one_folder(rubric: Path, out: Path) -> None:
+    process = _endless(rubric, out)
+    try:
+        words = ("grade", NOTEBOOKS / "plain.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none")
+        done = grader(*words)
+        assert (done.code, done.out) == (2, "")
+        assert "another grader is at work in this folder" in done.err
+    finally:
+        process.kill()
+        process.communicate()
+    assert grader(*words).code == 0
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many", "1.5"])
+def test_a_number_of_jobs_that_is_none_is_refused(rubric: Path, out: Path, jobs: str) -> None:
+    done = grader("grade", NOTEBOOKS / "plain.ipynb", "--rubric", rubric, "--out", out, "--jobs", jobs)
+    assert done.code == 2
+    assert "neither `auto` nor a number from 1" in " ".join(done.err.split())
+    assert not out.exists()
+
+
+def test_more_jobs_than_the_memory_holds_are_fewer_and_it_is_said(rubric: Path, out: Path) -> None:
+    huge = RUBRIC.replace("memory: 1 GiB", "memory: 4000 GiB")
+    rubric.write_text(huge, encoding="utf-8")
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("not-json", "empty")]
+    done = grader("grade", *notebooks, "--rubric", rubric, "--out", out, "--isolation", "none", "--jobs", "2")
+    assert done.code == 0
+    assert "1 at the same time instead of 2: each notebook may use 4000.0 GiB of memory" in done.err
 
 
 def _in_sandbox(pid: int) -> list[psutil.Process]:

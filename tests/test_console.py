@@ -53,6 +53,20 @@ def test_what_is_missing_is_said_in_whole_words_at_every_width(width: int) -> No
     assert "failed: loss-curve, accuracy-curve, architecture-text; partial: accuracy" in text
 
 
+def test_a_borderline_criterion_and_the_spread_of_attempts_are_said() -> None:
+    line = {"id": "accuracy", "title": "a", "points": 0, "max_points": 1, "status": "failed", "message": "m"}
+    tried = [
+        {"number": 1, "seed": 0, "status": "graded", "score": 60.0},
+        {"number": 2, "seed": 1, "status": "graded", "score": 70.0},
+        {"number": 3, "seed": 2, "status": "not_graded", "reason": "no kernel"},
+    ]
+    told = {"asked": 3, "take": "best", "taken": 2, "why": "", "score": {"low": 60, "high": 70}, "tried": tried}
+    grade = a_grade("anna", criteria=({**line, "borderline": True},), attempts=told)
+    text = " ".join(" ".join(shown(grade, width=120)).split())
+    assert "failed: accuracy (borderline)" in text
+    assert "2 of 3, 60 to 70, 1 not graded" in text
+
+
 def test_columns_that_say_nothing_are_left_out() -> None:
     (heading,) = [line for line in shown(a_grade("anna"), width=120) if "submission" in line]
     assert heading.split() == ["submission", "score", "what", "is", "missing"]
@@ -103,3 +117,19 @@ def test_progress_on_a_terminal_tells_the_epoch_of_a_training() -> None:
         listener.step(Step("anna", "working", "cell 3 of 9, epoch 2 of 5", 2, 9))
         listener.step(Step("anna", "done", "3 of 5"))
     assert "anna: 3 of 5" in file.getvalue()
+
+
+def test_progress_counts_what_runs_and_what_could_not_be_graded() -> None:
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=160, force_terminal=True, color_system=None)) as listener:
+        listener.begin(3)
+        for name in ("anna", "bela"):
+            listener.step(Step(name, "begun", "reading"))
+        listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
+        vars(listener)["_progress"].refresh()
+    assert "1 running, 1 not graded" in file.getvalue()
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=160)) as listener:
+        listener.begin(2)
+        listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
+    assert "anna: not graded: no sandbox (1 of 2, 1 not graded, about 0 s left)" in file.getvalue()

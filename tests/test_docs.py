@@ -4,14 +4,16 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+import typer
 import yaml
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.courses import shipped_rubrics
 from grader.grading.loader import read_rubric
+from grader.schema.base import Document
 from grader.schema.rubric import Rubric
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +42,11 @@ def _unexplained(outermost: Any) -> list[str]:
         for name in document.model_fields
         if not make_docs.field_notes(document).get(name)
     ]
+
+
+def _unhelped(command: Any) -> list[str]:
+    """Options and arguments of a command that `--help` says nothing about."""
+    return [param.name for param in command.params if not getattr(param, "hidden", False) and not param.help]
 
 
 def test_every_generated_page_is_what_the_code_says_now() -> None:
@@ -99,8 +106,57 @@ def test_every_key_of_a_rubric_is_explained() -> None:
 def test_every_command_says_what_it_does_and_what_its_options_mean(name: str) -> None:
     command = COMMANDS[name]
     assert command.help
-    options = [param for param in command.params if param.param_type_name == "option" and not param.hidden]
-    assert [option.name for option in options if not option.help] == []
+    assert _unhelped(command) == []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_option_stands_on_the_page_of_commands(name: str) -> None:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    section = text.partition(f"## `{name}`\n")[2].partition("\n## ")[0]
+    flags = [flag for param in COMMANDS[name].params if param.param_type_name == "option" for flag in param.opts]
+    assert section
+    assert [flag for flag in flags if flag not in section] == []
+
+
+@pytest.mark.parametrize("name", sorted(all_checks()))
+def test_every_check_has_a_page_with_all_its_parameters(name: str) -> None:
+    text = (DOCS / "checks" / f"{name}.md").read_text(encoding="utf-8")
+    missing = [key for key in all_checks()[name].parameters.model_fields if f"| `{key}` |" not in text]
+    assert missing == []
+    assert f"[`{name}`]({name}.md)" in (DOCS / "checks" / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_diagnostic_and_every_key_of_a_rubric_stands_on_its_page() -> None:
+    notes = (DOCS / "diagnostics.md").read_text(encoding="utf-8")
+    assert [name for name in all_diagnostics() if f"## `{name}`" not in notes] == []
+    keys = (DOCS / "rubric.md").read_text(encoding="utf-8")
+    fields = [
+        (field.alias or name)
+        for document in make_docs.documents(Rubric)
+        for name, field in document.model_fields.items()
+    ]
+    assert [key for key in fields if f"| `{key}` |" not in keys] == []
+
+
+def test_what_is_not_documented_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def bare(notebook: str, told: Annotated[str, typer.Option(help="What it is.")] = "", quiet: bool = False) -> None:  # noqa: FBT001, FBT002 - as commands have them
+        del notebook, told, quiet
+
+    assert _unhelped(typer.main.get_command(app)) == ["notebook", "quiet"]
+    assert _unexplained(_Bare) == ["_Bare.silent"]
+    made = make_docs.pages()
+    for page in (Path("commands.md"), Path("rubric.md"), Path("diagnostics.md"), Path("checks/accuracy.md")):
+        monkeypatch.setattr(make_docs, "_same", lambda path, _, page=page: path != DOCS / page)
+        assert make_docs.stale(made) == [page]
+
+
+class _Bare(Document):
+    told: int = 1
+    """What it is."""
+    silent: int = 2
 
 
 @pytest.mark.parametrize("path", shipped_rubrics(), ids=lambda path: path.stem)

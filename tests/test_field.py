@@ -50,24 +50,46 @@ EXPECTED = {
     "trained_on_test": Expected(
         failed=frozenset({"training-data"}), diagnostics=frozenset({"test-images-in-training-data"})
     ),
+    # The network that was loaded is another one than the one that was trained first, with the same past.
+    "loaded_again": Expected(),
+    # Which images it gives is not seen; what cannot be seen is no failure.
+    "from_a_generator": Expected(diagnostics=frozenset({"validation-on-test-set"})),
+    "batch_by_batch": Expected(),
+    # Nothing of Keras is called that changes weights.
+    "without_optimizer": Expected(),
+    # Written for Keras 3, as its `ops` tell; written for Keras 2, both would have their meaning.
+    "rate_set_in_vain": Expected(diagnostics=frozenset({"optimizer-lr-unread"})),
+    "decay_in_vain": Expected(diagnostics=frozenset({"optimizer-decay-ignored"})),
+    "keras_1": Expected(),
+    "from_colab": Expected(),
+    "from_tfds": Expected(diagnostics=frozenset({"validation-on-test-set"})),
+    # Whether it reaches 99 % is a person's to say.
+    "two_inputs": Expected(failed=frozenset({"input-shape"}), pending=frozenset({"accuracy"})),
 }
+NOT_TESTED = {"two_inputs"}
 
 
 @pytest.fixture(scope="module")
-def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     """Grade every notebook once, by the shipped rubric for a tenth of the images."""
     root = tmp_path_factory.mktemp("field")
     loaded = courses.find_rubric(str(_small_rubric(root)))
     try:
-        bench = pipeline.set_up(loaded, pipeline.Options(isolation="bubblewrap", jobs=2))
+        bench = pipeline.set_up(loaded, pipeline.Options(isolation="bubblewrap", jobs=2, warm=True))
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     for name in NOTEBOOKS:
         write_notebook(name, root / "notebooks")
     found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
     course = courses.load_course(loaded, DatasetStore(), compare=False)
-    graded = pipeline.grade_class(found, course, bench, ResultsFolder(root / "results"), lambda _: None)
-    return {grade.submission.id: grade for grade in graded}
+    pipeline.grade_class(found, course, bench, results := ResultsFolder(root / "results"), lambda _: None)
+    return results
+
+
+@pytest.fixture(scope="module")
+def grades(folder: ResultsFolder) -> dict[str, Grade]:
+    """The grades, by submission."""
+    return {name: grade for name in NOTEBOOKS if (grade := folder.read_grade(name)) is not None}
 
 
 def _small_rubric(folder: Path) -> Path:
@@ -92,7 +114,7 @@ def test_each_criterion_is_judged_for_what_was_done(grades: dict[str, Grade], na
     assert {c.id: c.status for c in grade.criteria if c.id in wanted} == wanted, said
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS.keys() - NOT_TESTED))
 def test_each_accuracy_is_verified(grades: dict[str, Grade], name: str) -> None:
     graded = next(model for model in grades[name].models if model.roles)
     assert graded.accuracy["mnist/test"].assurance == "verified"
@@ -102,3 +124,28 @@ def test_each_accuracy_is_verified(grades: dict[str, Grade], name: str) -> None:
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_each_mistake_is_noted_and_no_other(grades: dict[str, Grade], name: str) -> None:
     assert {note.id for note in grades[name].diagnostics} - BY_CHANCE == EXPECTED[name].diagnostics
+
+
+def test_a_grade_says_which_old_forms_were_given_their_meaning(folder: ResultsFolder, grades: dict[str, Grade]) -> None:
+    execution = grades["keras_1"].execution
+    assert execution is not None
+    said = " ".join(execution.emulations)
+    for form in (
+        "learning_rate=",
+        "InverseTimeDecay",
+        "epochs=",
+        "(n, (3, 3))",
+        "`keras.utils.np_utils`",
+        "['accuracy']",
+    ):
+        assert form in said
+    page = folder.report_path("keras_1").read_text(encoding="utf-8")
+    listed = page.partition("What the grader stood in for")[2].partition("</ul>")[0]
+    assert listed.count("<li>") == len(execution.emulations)
+    assert "Adam(learning_rate=…)" in listed
+
+
+def test_a_notebook_of_today_uses_no_old_form(grades: dict[str, Grade]) -> None:
+    execution = grades["pipeline"].execution
+    assert execution is not None
+    assert execution.emulations == ()

@@ -1,21 +1,26 @@
 """A class through the rooms: what one failure costs, what is executed again, what a grade holds."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from grader import courses, pipeline, publishing, regrading
 from grader.datasets.store import DatasetStore
 from grader.execution.device import Device
+from grader.execution.inside.fingerprint import fingerprint
 from grader.execution.isolation import Bubblewrap, NoIsolation
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
-from grader.schema.errors import HarnessError, RubricError, SandboxError, StorageError
+from grader.schema.errors import HarnessError, SandboxError, StorageError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
@@ -70,6 +75,142 @@ def test_a_second_run_executes_only_what_changed(run: Run, executed: list[str], 
     assert executed[1:] == ["numbers = [4]"]
     run(notebook, resume=False)
     assert len(executed) == 3
+
+
+def test_a_grade_that_nothing_changed_about_is_neither_judged_nor_rendered_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    out = ResultsFolder(tmp_path / "out")
+    done: list[str] = []
+
+    def note(name: str, real: Any, *parts: Any) -> Any:
+        done.append(name)
+        return real(*parts)
+
+    for name in ("judge", "render"):
+        home: Any = publishing if name == "render" else pipeline
+        real = vars(home)[name]
+        monkeypatch.setattr(home, name, partial(note, name, real))
+
+    def what_a_run_does() -> list[str]:
+        done.clear()
+        grades.append(run(notebook)["plain"])
+        return list(done)
+
+    grades: list[Grade] = []
+    assert what_a_run_does() == ["judge", "render"]
+    assert what_a_run_does() == []
+    report = out.report_path("plain").read_bytes()
+    for spoil in (
+        out.report_path("plain").unlink,
+        lambda: out.grade_path("plain").write_text(out.grade_path("plain").read_text().replace("3.0", "2.0")),
+        lambda: out.report_path("plain").write_bytes(report[:100]),
+        lambda: out.executed_path("plain").write_text(out.executed_path("plain").read_text() + "\n"),
+    ):
+        spoil()
+        assert what_a_run_does() == ["judge", "render"]
+        assert what_a_run_does() == []
+        assert out.report_path("plain").read_bytes() == report
+    assert len(set(map(repr, grades))) == 1
+    assert len(executed) == 1
+
+
+def test_what_decides_a_grade_decides_whether_it_is_made_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    store = DatasetStore(tmp_path / "data")
+    file = tmp_path / "tiny.yaml"
+    loaded = courses.find_rubric(str(file))
+    basis = courses.load_course(loaded, store).basis
+    assert courses.load_course(loaded, store).basis == basis
+    file.write_text(RUBRIC + "# a remark\n", encoding="utf-8")
+    other_rubric = courses.load_course(courses.find_rubric(str(file)), store).basis
+    reference = ResultsFolder(tmp_path / "out").read_evidence("plain")
+    other_reference = courses.assemble_course(loaded, reference, store).basis
+    monkeypatch.setattr(courses, "code_digest", lambda: "other code")
+    other_code = courses.load_course(loaded, store).basis
+    store.import_file("digits", small_digits(tmp_path / "more.npz", train=40))
+    other_data = courses.load_course(loaded, store).basis
+    assert len({basis, other_rubric, other_reference, other_code, other_data}) == 5
+    assert len(executed) == 1
+
+
+def test_a_file_beside_the_notebook_that_changed_executes_it_again(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "class" / "anna"
+    folder.mkdir(parents=True)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import helper", id="c1")])
+    nbformat.write(notebook, folder / "work.ipynb")
+    (folder / "helper.py").write_text("1 / 0", encoding="utf-8")
+    assert run(folder)["anna"].score == 0
+    run(folder)
+    assert len(executed) == 1
+    (folder / "helper.py").write_text("1 / 1", encoding="utf-8")
+    assert run(folder)["anna"].score == 2
+    assert len(executed) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
+) -> None:
+    noted: Any = vars(pipeline)["execute"]
+    store = DatasetStore(tmp_path / "data")
+
+    def lose(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        shutil.rmtree(store.root / "digits")
+        return outcome
+
+    with monkeypatch.context() as patched:
+        if when == "before":
+            shutil.rmtree(store.root / "digits")
+        else:
+            patched.setattr(pipeline, "execute", lose)
+        grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
+    assert (grade.status, grade.score) == ("not_graded", None)
+    assert "the data set `digits` is no longer whole" in (grade.reason or "")
+    assert "tmp" not in str([c.message for c in grade.criteria])
+    courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), store)
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert len(executed) == (1 if when == "before" else 2)
+
+
+def test_a_data_set_that_is_exchanged_meanwhile_is_told(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    noted: Any = vars(pipeline)["execute"]
+
+    def exchange(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        store = DatasetStore(tmp_path / "data")
+        store.import_file("digits", small_digits(tmp_path / "more.npz", train=40))
+        store.prepare("digits", fingerprint)
+        return outcome
+
+    monkeypatch.setattr(pipeline, "execute", exchange)
+    grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
+    assert grade.status == "not_graded"
+    assert "was exchanged for another" in (grade.reason or "")
+    assert len(executed) == 1
+
+
+def test_a_scratch_disk_that_is_full_is_said_in_words(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/x.npy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "build_evidence", lambda **_: full())
+        grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
+    assert grade.status == "not_graded"
+    assert (grade.reason or "").startswith("/scratch/x.npy: the disk is full")
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert len(executed) == 2
 
 
 @pytest.mark.tensorflow
@@ -212,20 +353,13 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     assert len(executed) == 2
 
 
-def test_several_attempts_are_refused_and_not_taken_for_one(tmp_path: Path) -> None:
-    file = tmp_path / "tiny.yaml"
-    file.write_text(RUBRIC.replace("run: {", "run: {attempts: 3, "), encoding="utf-8")
-    with pytest.raises(RubricError, match="attempts"):
-        pipeline.set_up(courses.find_rubric(str(file)), pipeline.Options(isolation="none"))
-
-
 def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) -> None:
     needs_bubblewrap()
     run(NOTEBOOKS / "tiny-cnn.ipynb")
     grade = json.loads((tmp_path / "out" / "tiny-cnn" / "grade.json").read_text(encoding="utf-8"))
     assert set(grade) == {
         *("version", "submission", "rubric", "status", "reason", "score", "max_score", "pending"),
-        *("criteria", "models", "diagnostics", "execution", "reference"),
+        *("criteria", "models", "diagnostics", "execution", "reference", "attempts"),
     }
     assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
     assert {"id", "student", "files", "sha256"} <= set(grade["submission"])
@@ -248,6 +382,7 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
     assert grade["execution"]["status"] == "completed"
     assert grade["execution"]["versions"]["keras"].startswith("3.")
     assert grade["reference"] is None
+    assert grade["attempts"] is None
 
 
 @pytest.mark.parametrize(

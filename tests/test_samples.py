@@ -29,6 +29,9 @@ VERDICTS = """
     accuracy-curve     + / + - - -
     architecture-text  + + + + - +
     curves-text        + + + - - +
+    critique-text      + - - + - -
+    cifar-prepared     + / - - - -
+    critique           . . . . . .
     explanation        . . . . . .
     sketch             . . . . . .
 """

@@ -7,17 +7,16 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from grader.checks.missing import missing_model
-from grader.checks.params import Number, Part, TaskName, WithModel
+from grader.checks.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
-from grader.schema.evidence import AccuracyFact, FitFact, ModelFact
+from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
-from grader.schema.rubric import Slug
 from grader.schema.tasks import label_classes, tasks_of
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed"]
+__all__ = ["AccuracyParams", "accuracy", "images_needed", "why_untestable"]
 
 
 class AccuracyParams(WithModel):
@@ -27,7 +26,7 @@ class AccuracyParams(WithModel):
     """Accuracy for full marks, as a part of 1."""
     partial_from: Part | None = None
     """Accuracy from which on points grow linearly from nothing to full marks at `at_least`."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own."""
     task: TaskName | None = None
     """Task of this rubric, on whose images alone it counts; left out: the whole split."""
@@ -51,7 +50,9 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     What it does:
         Takes the accuracy that the grader computed itself, by loading the trained network in a sandbox of its own and
         comparing its predictions with labels the notebook never saw. Whole images are counted, so nothing is lost to
-        rounding; the 95 % interval and a threshold inside it are said.
+        rounding. Where `at_least` was missed but lies inside the 95 % interval, the criterion is marked *borderline*:
+        the points stay those computed, and a person should look. A pass stays a pass, however narrow; `within_noise`
+        says that it was.
 
     Why it matters:
         A number that a notebook prints is a claim; a number that someone else can compute again is a result.
@@ -82,6 +83,7 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         return _unknown(case, model, dataset, params.split)
     needed = images_needed(params.at_least, fact.total)
     status, fraction = _judge(fact, params, needed)
+    within_noise = fact.low < params.at_least < fact.high
     pointer = next((Pointer(cell=f.cell, event=f.event) for f in reversed(case.evidence.fits_of(model.id))), None)
     return Finding(
         status=status,
@@ -96,8 +98,9 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
             "total": fact.total,
             "missing": max(0, needed - fact.correct),
             "at_least": params.at_least,
-            "borderline": fact.low < params.at_least < fact.high,
+            "within_noise": within_noise,
         },
+        borderline=within_noise and status in {"failed", "partial"},
         evidence=(pointer or Pointer(cell=model.cell, event=model.event),),
     )
 
@@ -139,13 +142,19 @@ def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, neede
         text += f"; {plural(missing, 'more right answer')} would make {percent(params.at_least)}"
     text += "."
     if fact.low < params.at_least < fact.high:
-        text += " This is borderline: another random seed could fall on the other side."
+        text += _noise(fact, params, missing)
     if fact.assurance is not Assurance.VERIFIED:
         because = f": {fact.note}" if fact.note else ""
         text += f" The grader could not verify it, it was only recorded in the notebook's own process{because}."
         if params.require_verified:
             text += " This rubric counts only verified accuracy, so a person has to look at it."
     return text
+
+
+def _noise(fact: AccuracyFact, params: AccuracyParams, missing: int) -> str:
+    """Say that the threshold lies inside the interval: a question where it was missed, else only a note."""
+    told = f" {number(fact.total)} images cannot tell this accuracy from {percent(params.at_least)}"
+    return f"{told}: {'this is borderline, and a person should look at it' if missing > 0 else 'it counts as reached'}."
 
 
 def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
@@ -158,6 +167,14 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         reasons = "; ".join(case.evidence.problems)
         message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
         raise PredictorError(message, where=f"model {model.id}")
+    untestable = why_untestable(case.evidence, model, dataset)
+    if untestable:
+        return Finding(
+            status="pending",
+            message=f"{what}: {untestable}. A person has to look at it.",
+            measured={"accuracy": None},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
@@ -171,10 +188,35 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
     return Finding(
         status="failed",
-        message=f"{what}: {why}.",
+        message=f"{what}: {why.rstrip('.')}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
+    """Why the grader cannot try a trained network on a data set's images through no fault of its author; else empty.
+
+    Args:
+        evidence: All there is.
+        model: A network without an accuracy.
+        dataset: The data set.
+    """
+    fits = evidence.fits_of(model.id)
+    inputs = sum(layer.cls == "InputLayer" for layer in model.layers)
+    if not fits:
+        return ""
+    if inputs > 1:
+        return f"the network takes {inputs} inputs, and the grader tests networks that take an image alone"
+    given = [fit.x for fit in fits if fit.x is not None]
+    if not given or any(x.rows is not None for x in given) or model.artefact is None:
+        return ""
+    shape = spoken_shape(given[-1].shape[1:])
+    title = spoken_dataset(dataset)
+    return (
+        f"what it was trained on ({shape} an image) was not recognised as images of {title}, so the grader cannot "
+        "prepare the test images in the same way"
     )
 
 

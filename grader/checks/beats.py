@@ -7,13 +7,12 @@ from pydantic import Field
 
 from grader.checks.histories import metric_of
 from grader.checks.missing import missing_model
-from grader.checks.params import Number, Params, Whole
+from grader.checks.params import MeasuredOn, Number, Params, Whole
 from grader.checks.registry import check
 from grader.checks.words import number, percent
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
 from grader.schema.grade import Case, Finding
-from grader.schema.rubric import Slug
 
 __all__ = ["BeatsParams", "Reading", "beats", "readings"]
 
@@ -40,7 +39,7 @@ class BeatsParams(Params):
     """The same in epochs."""
     by: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     """By how much, as a part of 1."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set of the verified accuracies; left out: the rubric's own."""
 
 

@@ -5,13 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from grader.checks.missing import missing_model
-from grader.checks.params import Number, RoleName, TaskName, WithModel
+from grader.checks.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.checks.registry import check
 from grader.checks.words import decimal, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
 from grader.schema.grade import Case, Finding
-from grader.schema.rubric import Slug
 from grader.schema.statistics import mcnemar_p_value
 
 __all__ = ["GainParams", "gain"]
@@ -30,7 +29,7 @@ class GainParams(WithModel):
     """Whether the difference must also be more than chance, by the exact paired test."""
     level: Annotated[Number, Field(gt=0, lt=1)] = 0.05
     """From which p-value on a difference counts as chance."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own, or the task's."""
     task: TaskName | None = None
     """Task of this rubric, on whose images the two are compared; left out: the whole split."""

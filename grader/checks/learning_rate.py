@@ -26,6 +26,8 @@ _INSIDE = 0.05
 _LOW = 0.5
 """Both ends of a cycle lie below this part of its peak."""
 _FEWEST = 2
+_FAR = 100
+"""Any training that took a step is nearer to what is asked for than one that took none."""
 _HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
 """Callbacks that never change the rate."""
 
@@ -111,6 +113,10 @@ def _steps_against(rates: Sequence[float], high: float, *, sign: int) -> int:
 
 def _candidate(fit: FitFact, params: LearningRateParams) -> Candidate:
     rates = rates_of(fit)
+    if not rates and fit.status == "error" and not fit.epochs_done and (fit.total_steps or 0) <= 1:
+        said = f"the training in {spoken_cell(fit.cell)} raised an error"
+        pointer = Pointer(cell=fit.cell, event=fit.event)
+        return Candidate(said, ("in its first step",), pointer, measured={"shape": None}, distance=_FAR)
     shape = shape_of(rates)
     if shape is None and rates and fit.kind == "fit" and all(c.cls in _HARMLESS for c in fit.callbacks):
         # Rates are read at every step wherever a schedule or a callback might change them by step.

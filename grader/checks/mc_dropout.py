@@ -13,7 +13,7 @@ from grader.checks.params import Params, Whole
 from grader.checks.registry import check
 from grader.checks.words import plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
-from grader.schema.evidence import CellFact, Evidence, ModelFact
+from grader.schema.evidence import CallFact, CellFact, Evidence, ModelFact
 from grader.schema.grade import Case, Finding
 
 __all__ = ["McDropoutParams", "Repeated", "averages", "mc_dropout", "repeated_passes"]
@@ -68,8 +68,8 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         Counts the passes of a network with dropout over the very same images with the same weights: direct calls
         (`model(x, training=True)`), or `predict` of a network whose dropout layers are a class of the student's own
         that always drops. Compares what came out: where all passes gave the same numbers, dropout was off, whatever
-        the code says. Whether the passes were averaged is read from the code of the cell, of the functions it calls and
-        of later cells that use its results.
+        the code says; what a `tf.function` of the student's own did is left to a person. Whether the passes were
+        averaged is read from the code of the cell, of the functions it calls and of later cells that use its results.
 
     Why it matters:
         One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells
@@ -91,6 +91,9 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
             return Finding(status="failed", message=f"{reason[:1].upper()}{reason[1:]}.")
         wanted = model.id
     found = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
+    traced = next((c for c in case.evidence.calls if _is_traced(case.evidence, c, wanted)), None)
+    if not found and traced is not None:
+        return _unseen(case.evidence, traced)
     if not found:
         name = f"`{found_name}`" if (found_name := _name(case, wanted)) else "any network with dropout"
         return Finding(
@@ -114,6 +117,25 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         assurance=Assurance.RECORDED,
         measured={"passes": best.passes, "differ": best.differ, "images": best.images, "model": best.model.name},
         evidence=(Pointer(cell=best.cell, event=best.event),),
+    )
+
+
+def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
+    model = evidence.model(call.model)
+    return bool(call.traced and call.training and model and wanted in {None, model.id} and _drops(model))
+
+
+def _unseen(evidence: Evidence, call: CallFact) -> Finding:
+    model = evidence.model(call.model)
+    return Finding(
+        status="pending",
+        message=(
+            f"A `tf.function` in {spoken_cell(call.cell)} calls `{model.name if model else call.model}` with "
+            "`training=True`. How often it ran, and on what, could not be seen, so a person has to judge it."
+        ),
+        assurance=Assurance.RECORDED,
+        measured={"passes": None},
+        evidence=(Pointer(cell=call.cell, event=call.event),),
     )
 
 

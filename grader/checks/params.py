@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, Strict, model_validator
 from grader.schema.base import Document
 from grader.schema.rubric import Slug
 
-__all__ = ["Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
+__all__ = ["MeasuredOn", "Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
 
 Number = Annotated[float, Strict()]
 """A number that was written as a number, not as text."""
@@ -27,6 +27,10 @@ RoleName = Annotated[Slug, Field(json_schema_extra={"names": "roles"})]
 """A role of the rubric; one that the rubric does not have is an error in the file."""
 TaskName = Annotated[Slug, Field(json_schema_extra={"names": "tasks"})]
 """A task of the rubric."""
+
+
+MeasuredOn = Annotated[Slug, Field(json_schema_extra={"names": "measured"})]
+"""A data set that networks are judged on; one that the rubric has a stand-in for is an error in the file."""
 
 
 class WithModel(Params):

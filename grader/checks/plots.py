@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.histories import canonical_metric, metric_of
+from grader.checks.histories import canonical_metric, metric_of, series
 from grader.checks.missing import missing_model
 from grader.checks.params import Number, Part, Whole, WithModel
 from grader.checks.registry import check
@@ -16,6 +16,7 @@ from grader.checks.words import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
 from grader.schema.grade import Case, Finding
+from grader.schema.weights import trainings_behind
 
 __all__ = ["PlotsParams", "plots"]
 
@@ -95,7 +96,7 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     fits = case.evidence.fits_of(model.id)
     metric = canonical_metric(params.metric)
     wanted = _sides(params.of)
-    matches = [m for side in wanted for m in _matches(case.evidence, fits, metric, side, params)]
+    matches = [m for side in wanted for m in _matches(case.evidence, model.id, metric, side, params)]
     found = {side: [m for m in matches if m.side == side] for side in wanted}
     shown = [side for side in wanted if found[side]]
     complete = len(shown) == len(wanted) if params.of == "both" else bool(shown)
@@ -111,11 +112,9 @@ def _sides(of: str) -> tuple[str, ...]:
     return (of,) if of in {"training", "validation"} else ("training", "validation")
 
 
-def _matches(
-    evidence: Evidence, fits: tuple[FitFact, ...], metric: str, side: str, params: PlotsParams
-) -> Iterator[_Match]:
+def _matches(evidence: Evidence, model: str, metric: str, side: str, params: PlotsParams) -> Iterator[_Match]:
     key = f"val_{metric}" if side == "validation" else metric
-    for fit, recorded in _recorded(fits, key):
+    for fit, recorded in _recorded(evidence, model, key):
         for figure in evidence.figures:
             for axes in figure.axes:
                 for line in axes.lines:
@@ -124,17 +123,16 @@ def _matches(
                         yield _Match(side, fit, figure, axes, form)
 
 
-def _recorded(fits: tuple[FitFact, ...], key: str) -> Iterator[tuple[FitFact, tuple[float, ...]]]:
-    whole: list[float] = []
-    trainings = 0
+def _recorded(evidence: Evidence, model: str, key: str) -> Iterator[tuple[FitFact, tuple[float, ...]]]:
+    """The series a curve may show: each training's, all of them in one, and that with the network's past before it."""
+    fits = [fit for fit in evidence.fits_of(model) if metric_of(fit, key)]
     for fit in fits:
-        values = metric_of(fit, key)
-        if values:
-            yield fit, values
-            whole += values
-            trainings += 1
-    if trainings > 1:
-        yield fits[-1], tuple(whole)
+        yield fit, metric_of(fit, key)
+    if len(fits) > 1:
+        yield fits[-1], series(fits, key)
+    behind = [fit for fit in trainings_behind(evidence, model) if metric_of(fit, key)]
+    if fits and len(behind) > len(fits):
+        yield fits[-1], series(behind, key)
 
 
 def _form(drawn: tuple[float, ...], recorded: tuple[float, ...], metric: str, params: PlotsParams) -> str | None:

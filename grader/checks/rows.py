@@ -104,7 +104,7 @@ def rows(case: Case, params: RowsParams) -> Finding:
         message=f"`{model.name}`: {'; '.join(said)}.",
         assurance=Assurance.RECORDED,
         measured={
-            "rows": [_count(fit.x) for fit in fits],
+            "rows": [fit.rows_trained for fit in fits],
             "held": [c.name for c in held],
             "missed": [c.name for c in conditions if not c.holds],
         },
@@ -181,7 +181,7 @@ def _split(split: str, fits: tuple[FitFact, ...]) -> _Condition:
 def _number(params: RowsParams, fits: tuple[FitFact, ...]) -> _Condition:
     wanted = f"exactly {number(params.exactly)}" if params.exactly is not None else _bounds(params)
     for fit in fits:
-        count = _count(fit.x)
+        count = fit.rows_trained
         if count is None:
             said = f"the number of images in {spoken_cell(fit.cell)} is not known ({wanted} wanted)"
             return _Condition("number", None, said)
@@ -189,7 +189,7 @@ def _number(params: RowsParams, fits: tuple[FitFact, ...]) -> _Condition:
         if not (fits_in and count == (params.exactly or count)):
             said = f"trained on {plural(count, 'image')} in {spoken_cell(fit.cell)} ({wanted} wanted)"
             return _Condition("number", holds=False, said=said)
-    counts = sorted({_count(fit.x) or 0 for fit in fits})
+    counts = sorted({fit.rows_trained or 0 for fit in fits})
     return _Condition("number", holds=True, said=f"{listed(number(c) for c in counts)} images in each training")
 
 

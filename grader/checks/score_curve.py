@@ -7,15 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from grader.checks.accuracy import why_untestable
 from grader.checks.missing import missing_model
-from grader.checks.params import Params, Part, Whole, WithModel
+from grader.checks.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, ModelFact
 from grader.schema.grade import Case, Finding
-from grader.schema.rubric import Slug
 
 __all__ = ["CurvePoint", "ScoreCurveParams", "height", "score_curve", "wanted_accuracy"]
 
@@ -45,7 +45,7 @@ class ScoreCurveParams(WithModel):
     """Points of the curve with rising parameters; more parameters never want less accuracy."""
     count: Literal["all", "trainable"] = "all"
     """Which parameters count."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own."""
     split: str = "test"
     """Which split of the data set."""
@@ -189,6 +189,14 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
     elif counted is None:
         reason = "it was never built, so its parameters are not known"
     where = f"{spoken_dataset(dataset)} ({spoken_split(params.split)})"
+    untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
+    if untestable:
+        return Finding(
+            status="pending",
+            message=f"`{model.name}` cannot be placed on the curve of {where}: {untestable}. A person has to look.",
+            measured={"parameters": counted, "accuracy": None},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
     return Finding(
         status="failed",
         message=f"`{model.name}` cannot be placed on the curve of {where}: "

@@ -40,7 +40,8 @@ def split(case: Case, params: SplitParams) -> Finding:
 
     What it does:
         Looks at how many images each training was given for training and for validation, and by their pixels whether
-        any image is in both. Of variables that no network was given, only the sizes can be seen.
+        any image is in both. Of variables that no network was given, only the sizes are looked at; `prepared`
+        compares their images too.
 
     Why it matters:
         A validation accuracy on images that were also trained on tells nothing.
@@ -94,7 +95,7 @@ def _candidate(fit: FitFact, params: SplitParams) -> Candidate:
 def _sizes(fit: FitFact) -> tuple[int, int] | None:
     rows = fit.x.shape[0] if fit.x is not None and fit.x.shape else None
     if fit.validation == "split" and rows and fit.validation_split:
-        train = int(rows * (1 - fit.validation_split))
+        train = fit.rows_trained or 0
         return train, rows - train
     held = fit.val_x.shape[0] if fit.val_x is not None and fit.val_x.shape else None
     return (rows, held) if rows and held else None

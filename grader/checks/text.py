@@ -1,7 +1,7 @@
 """The check `text`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -43,6 +43,11 @@ class TextParams(Params):
     """Words of which some must occur."""
     any_at_least: Annotated[Whole, Field(ge=1)] = 1
     """How many of `any`."""
+    topics: Mapping[str, Annotated[tuple[_Word, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Subjects of which some must be addressed, each by words of which one occurs. Students are told how many they have
+    addressed and which, not which are missing."""
+    topics_at_least: Annotated[Whole, Field(ge=1)] = 1
+    """How many of `topics`."""
     near: tuple[_Word, ...] = ()
     """Only passages that mention one of these count: a run of text cells with no code between them."""
     template: str | tuple[str, ...] = ()
@@ -67,6 +72,7 @@ def text(case: Case, params: TextParams) -> Finding:
         min_words: fewest words.
         all: words that must all occur.
         any, any_at_least: words of which so many must occur.
+        topics, topics_at_least: subjects of which so many must be addressed, each by words of which one occurs.
         near: count only passages that mention one of these words.
         template: text handed out with the assignment.
         language: the keywords' language, `en`; left out: missing keywords are missed in any language.
@@ -82,7 +88,8 @@ def text(case: Case, params: TextParams) -> Finding:
     prose = " ".join(word for _, found in own for word in found).lower()
     all_found = [word for word in params.all if _mentions(prose, word)]
     any_found = [word for word in params.any if _mentions(prose, word)]
-    faults = list(_faults(params, words, all_found, any_found))
+    topics = [name for name, named in params.topics.items() if any(_mentions(prose, word) for word in named)]
+    faults = [*_faults(params, words, all_found, any_found), *_topic_faults(params, topics)]
     where = tuple(cell for cell, found in own if found)
     foreign = _other_language(_own(everything, shingles), params) if faults else None
     if foreign is not None:
@@ -90,10 +97,10 @@ def text(case: Case, params: TextParams) -> Finding:
     return Finding(
         status="failed" if faults else "passed",
         fraction=0.0 if faults else 1.0,
-        message=_message(faults, words, where, (*all_found, *any_found), params),
+        message=_message(faults, words, where, (*all_found, *any_found, *topics), params),
         advice=_advice(case.evidence.cells) if faults else "",
         assurance=Assurance.STATED,
-        measured={"words": words, "found": [*all_found, *any_found], "cells": len(where)},
+        measured={"words": words, "found": [*all_found, *any_found, *topics], "cells": len(where)},
         evidence=tuple(Pointer(cell=cell.index) for cell in where),
     )
 
@@ -194,7 +201,15 @@ def _faults(params: TextParams, words: int, all_found: list[str], any_found: lis
         yield f"nothing is said about {listed(lacking, 'or')}"
     if params.any and len(any_found) < min(params.any_at_least, len(params.any)):
         named = f"only {listed(any_found)}" if any_found else "none"
-        yield f"of {listed(params.any)}, {named} is mentioned ({params.any_at_least} wanted)"
+        verb = "are" if len(any_found) > 1 else "is"
+        yield f"of {listed(params.any)}, {named} {verb} mentioned ({params.any_at_least} wanted)"
+
+
+def _topic_faults(params: TextParams, found: list[str]) -> Iterator[str]:
+    wanted = min(params.topics_at_least, len(params.topics))
+    if len(found) < wanted:
+        named = f" ({listed(found)})" if found else ""
+        yield f"{plural(len(found), 'subject')} of {len(params.topics)} addressed{named}, {wanted} wanted"
 
 
 def _message(

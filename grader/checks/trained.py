@@ -10,13 +10,13 @@ from pydantic import Field
 
 from grader.checks.histories import finite, series
 from grader.checks.missing import missing_model
-from grader.checks.params import Whole, WithModel
+from grader.checks.params import MeasuredOn, Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Case, Finding
-from grader.schema.rubric import Slug
+from grader.schema.weights import trainings_behind
 
 __all__ = ["TrainedParams", "trained"]
 
@@ -29,7 +29,7 @@ class TrainedParams(WithModel):
 
     epochs_at_least: Annotated[Whole, Field(ge=0)] = 1
     """Fewest epochs, over all trainings of this network."""
-    dataset: Slug | None = None
+    dataset: MeasuredOn | None = None
     """Data set; left out: the rubric's own."""
     only_split: str | None = None
     """The one split whose rows may be trained on, such as `train`."""
@@ -58,9 +58,11 @@ def trained(case: Case, params: TrainedParams) -> Finding:
 
     What it does:
         Goes through what was recorded of every training of the network. Rows are recognised by their pixels, so that
-        it does not matter how arrays are named or scaled. Images that cannot be recognised (augmented ones, say)
-        contradict nothing, and the finding says that they could not be confirmed; the same holds for what cannot be
-        seen of a training loop of the student's own. Epochs that the grader itself cut off count as done.
+        it does not matter how arrays are named or scaled. The past of a network that was loaded or copied and trained
+        further belongs to it: what its weights were trained on elsewhere in the notebook counts too. Images that cannot
+        be recognised (augmented ones, say) contradict nothing, and the finding says that they could not be confirmed;
+        the same holds for what cannot be seen of a generator or of a training loop of the student's own. Epochs that
+        the grader itself cut off count as done.
 
     Why it matters:
         What a network was trained on decides what its test accuracy means.
@@ -91,7 +93,8 @@ def trained(case: Case, params: TrainedParams) -> Finding:
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     dataset = params.dataset or case.rubric.dataset
-    conditions = tuple(_conditions(fits, params, dataset, looks=_looks(case.evidence, model.id)))
+    behind = trainings_behind(case.evidence, model.id)
+    conditions = tuple(_conditions(fits, behind, params, dataset, looks=_looks(case.evidence, model.id)))
     held = sum(c.holds for c in conditions)
     passed = held == len(conditions)
     fraction = held / len(conditions) if passed or params.partial else 0.0
@@ -104,7 +107,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         measured={
             "epochs": sum(f.epochs_done for f in fits),
             "trainings": len(fits),
-            "rows": max((_rows(f.x) for f in fits), default=0),
+            "rows": max((f.rows_trained or 0 for f in fits), default=0),
             "held": [c.name for c in conditions if c.holds],
             "missed": [c.name for c in conditions if not c.holds],
         },
@@ -126,19 +129,17 @@ def _looks(evidence: Evidence, model: str) -> int:
     return [*tried, *(call.model for call in evidence.calls if not call.training)].count(model)
 
 
-def _conditions(fits: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int) -> Iterator[_Condition]:
-    yield _epochs(fits, params.epochs_at_least)
+def _conditions(
+    fits: tuple[FitFact, ...], behind: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int
+) -> Iterator[_Condition]:
+    yield _epochs(behind, params.epochs_at_least)
     if params.only_split is not None:
-        yield _only_split(fits, dataset, params.only_split)
+        yield _only_split(behind, dataset, params.only_split)
     if params.rows_at_least is not None:
-        rows = max(_rows(f.x) for f in fits)
-        yield _Condition(
-            "rows",
-            rows >= params.rows_at_least,
-            f"trained on {plural(rows, 'image')} (at least {number(params.rows_at_least)} wanted)",
-        )
+        yield _enough_rows(behind, params.rows_at_least)
     if params.loss_falls:
-        yield _loss(fits)
+        # Another network's loss may be of another kind: it only helps where one epoch alone shows nothing.
+        yield _loss(behind if len(series(fits, "loss")) == 1 else fits)
     if params.validation is not None:
         yield _validation(fits, dataset, params.validation, looks=looks)
 
@@ -167,6 +168,22 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
     return _Condition("epochs", granted >= wanted, said)
 
 
+def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
+    """The largest training's images; of those that were not seen as an array, all batches together are the bound."""
+    rows = max(f.rows_trained or 0 for f in fits)
+    said = f"trained on {plural(rows, 'image')} (at least {number(wanted)} wanted)"
+    unseen = [f for f in fits if not _rows(f.x)]
+    if rows >= wanted or not unseen:
+        return _Condition("rows", rows >= wanted, said)
+    batches = [(f.total_steps or 0) * f.batch_size if f.batch_size else None for f in unseen]
+    most = sum(batch for batch in batches if batch is not None)
+    if None not in batches and most < wanted:
+        said = f"its batches held {plural(most, 'image')} in all (at least {number(wanted)} different ones wanted)"
+        return _Condition("rows", holds=False, said=said)
+    said = "trained on batches of which it could not be seen how many different images they hold"
+    return _Condition("rows", holds=True, said=said)
+
+
 def _rows(array: ArrayFact | None) -> int:
     return (array.shape[0] or 0) if array is not None and array.shape else 0
 
@@ -179,9 +196,17 @@ def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
     return {split: count for split, count in array.rows.counts.items() if count}
 
 
+def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:
+    """Rows of each split that a training learned from; those held back cannot be told apart where there are several."""
+    known = _known(fit.x, dataset)
+    if known is None or len(known) != 1 or fit.rows_trained is None:
+        return known
+    return {split: min(count, fit.rows_trained) for split, count in known.items()}
+
+
 def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> _Condition:
     name = f"only-{split}"
-    known = [rows for rows in (_known(f.x, dataset) for f in fits) if rows is not None]
+    known = [rows for rows in (_learned(f, dataset) for f in fits) if rows is not None]
     wrong = [rows for rows in known if set(rows) - {split}]
     strangers = [rows for rows in known if not rows]
     if wrong:

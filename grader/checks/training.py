@@ -64,7 +64,7 @@ def _candidate(fit: FitFact, params: TrainingParams) -> Candidate:
         "epochs": _epochs(fit),
         "batch_size": fit.batch_size,
         "steps": fit.total_steps,
-        "rows": fit.x.shape[0] if fit.x is not None and fit.x.shape else None,
+        "rows": fit.rows_trained,
     }
     said = [f"{number(value)} {name.replace('_', ' ')}" for name, value in figures.items() if value is not None]
     asked = {name: bounds for name in figures if (bounds := getattr(params, name)) is not None}

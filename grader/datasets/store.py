@@ -21,9 +21,10 @@ from grader.datasets.download import Progress, download
 from grader.datasets.formats import Arrays, check_arrays, read_any
 from grader.datasets.registry import KNOWN, PARTS, SPLITS, DatasetInfo, unknown_dataset
 from grader.datasets.sources import Source, local_sources
+from grader.datasets.stand_in import STAND_IN, stand_ins
 from grader.schema.errors import DatasetMissingError, StorageError, UsageError
 
-__all__ = ["PREPARED_VERSION", "DatasetStatus", "DatasetStore", "Fingerprint", "PreparedDataset"]
+__all__ = ["PREPARED_VERSION", "DatasetStatus", "DatasetStore", "Fingerprint", "PreparedDataset", "whereabouts"]
 
 PREPARED_VERSION = 1
 """1: first version."""
@@ -33,6 +34,8 @@ Fingerprint = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint64]]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CHUNK = 8192
+_MADE_UP = ".stand-in"
+"""Folder of made-up images; no data set can be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,16 @@ class PreparedDataset:
     labels: tuple[str, ...]
     """What each class is called."""
     source: str
-    """Kind of copy it was made from."""
+    """Kind of copy it was made from; `stand_in`: made up."""
     sha256: str
     """Of the four arrays: two machines with the same value grade with the same data."""
     fingerprint_version: str
     """Tells one way of fingerprinting from another; empty where there are no fingerprints."""
+
+    @property
+    def made_up(self) -> bool:
+        """Whether this is not the data set itself but a stand-in of the same shapes."""
+        return self.source == STAND_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,25 @@ class DatasetStore:
         with self._locked(name):
             # Another process may have been faster.
             return self._ready(name, version) or self._make(name, fingerprint, version or "")
+
+    def prepare_or_stand_in(self, name: str, fingerprint: Fingerprint | None = None) -> PreparedDataset:
+        """Lay a data set out, or made-up images in its place where it is not on this machine; nothing is downloaded.
+
+        The made-up ones lie apart: no other method finds them, and `available` says that the data set is missing.
+
+        Args:
+            name: A known data set.
+            fingerprint: As in `prepare`.
+
+        Raises:
+            DatasetMissingError: It is not known, or every copy of it is damaged.
+            StorageError: The store cannot be written.
+        """
+        self._check_name(name)
+        here = self._sources(name, self._kept) or _read_meta(self.root / name) is not None
+        if here or name not in KNOWN:
+            return self.prepare(name, fingerprint)
+        return DatasetStore(self.root / _MADE_UP, sources=stand_ins).prepare(name, fingerprint)
 
     def images(self, name: str, split: str) -> npt.NDArray[Any]:
         """Give a split's images, memory-mapped, as Keras gives them.
@@ -388,6 +415,28 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def whereabouts(data: PreparedDataset) -> tuple[tuple[str, int, int, int], ...]:
+    """Tell a prepared data set's files from others of the same names: name, inode, bytes, nanoseconds of change each.
+
+    Compared before and after an execution it says whether the notebook could read the data all the time.
+
+    Raises:
+        DatasetMissingError: It is no longer there as it was prepared.
+    """
+    meta = _read_meta(data.folder)
+    if meta is None or meta["sha256"] != data.sha256:
+        what = "is no longer whole" if meta is None else "was exchanged for another"
+        msg = f"the data set `{data.name}` {what}"
+        advice = "the same command prepares it again; where its source is gone as well, `grader data import` it"
+        raise DatasetMissingError(msg, where=str(data.folder), advice=advice)
+    try:
+        facts = {name: (data.folder / name).stat() for name in ("meta.json", *sorted(meta["files"]))}
+    except OSError as error:
+        msg = f"the data set `{data.name}` vanished"
+        raise DatasetMissingError(msg, where=str(data.folder)) from error
+    return tuple((name, fact.st_ino, fact.st_size, fact.st_mtime_ns) for name, fact in facts.items())
 
 
 def _describe(

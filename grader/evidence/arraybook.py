@@ -12,6 +12,7 @@ from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
 from grader.evidence.provenance import (
     MIN_NEIGHBOURS,
     DatasetIndex,
+    Landmarks,
     Recognition,
     Rows,
     recognise_rows,
@@ -25,6 +26,7 @@ from grader.schema.evidence import ArrayFact, LabelFact, RowsFact, TransformFact
 __all__ = ["ArrayBook", "KnownArray"]
 
 _MAX_SAMPLE = 1024
+_MAX_LANDMARKS = 256
 _MAX_CLASSES = 1000
 _MAX_NEIGHBOURS = 6
 """Arrays of one notebook that are compared with every raw image; each takes a few tenths of a second."""
@@ -52,6 +54,7 @@ class _Prints:
     fingerprints: NDArray[np.uint64]
     sample: Floats | None
     sample_index: NDArray[np.int64] | None
+    landmarks: Landmarks | None = None
 
 
 @dataclass(eq=False)
@@ -74,33 +77,35 @@ class ArrayBook:
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
     _neighbours: int = 0
 
-    def array(self, claim: object, labels: object = None) -> KnownArray | None:
+    def array(self, claim: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
         """Type an array description.
 
         Args:
             claim: As `docs/events.md` gives it.
             labels: The description of the labels that went with it, where there is one.
+            given: Whether a model was given it. Of other arrays only fingerprints are looked up, and nothing derived
+                from them is kept.
 
         Returns:
             None where the claim describes no array.
         """
-        given = as_map(claim)
-        shape = as_shape(given.get("shape"))
+        said = as_map(claim)
+        shape = as_shape(said.get("shape"))
         if shape is None:
             return None
-        looked = self._look(given.get("file"), shape[0] if shape else None, labels)
+        looked = self._look(said.get("file"), shape[0] if shape else None, labels, given=given)
         fact = ArrayFact(
             shape=shape,
-            dtype=as_text(given.get("dtype"), 40),
-            low=as_float(given.get("low")),
-            high=as_float(given.get("high")),
-            mean=as_float(given.get("mean")),
-            std=as_float(given.get("std")),
+            dtype=as_text(said.get("dtype"), 40),
+            low=as_float(said.get("low")),
+            high=as_float(said.get("high")),
+            mean=as_float(said.get("mean")),
+            std=as_float(said.get("std")),
             rows=looked.rows_fact,
             transform=looked.transform,
-            source=as_text(given.get("source"), 40) or "array",
-            names=as_texts(given.get("names"), 20),
-            mapped=as_bool(given.get("mapped")) is True,
+            source=as_text(said.get("source"), 40) or "array",
+            names=as_texts(said.get("names"), 20),
+            mapped=as_bool(said.get("mapped")) is True,
         )
         return KnownArray(fact, looked.rows)
 
@@ -127,6 +132,25 @@ class ArrayBook:
             meaning=self._meaning(claim, images),
         )
 
+    def right_part(self, claim: object, images: KnownArray) -> float | None:
+        """The part of the recognised images whose true class is the label in the same row.
+
+        Args:
+            claim: The description of the labels, as `docs/events.md` gives it.
+            images: The images that may belong to them.
+
+        Returns:
+            0 to 1; None where there are not as many labels as images, or none is recognised.
+        """
+        labels = self._label_rows(claim)
+        if labels is None or images.rows is None or images.fact.rows is None or len(labels) != len(images.rows):
+            return None
+        known = images.rows >= 0
+        if not known.any():
+            return None
+        true = self.indexes[images.fact.rows.dataset].all_labels[images.rows[known]]
+        return float((labels[known] == true).mean())
+
     def _meaning(self, claim: object, images: KnownArray | None) -> dict[str, dict[str, int]]:
         """Given label → true class → rows."""
         given = self._label_rows(claim)
@@ -146,7 +170,7 @@ class ArrayBook:
             meaning.setdefault(str(label + low), {})[str(true)] = int(counts[label, true])
         return meaning
 
-    def _look(self, file: object, count: int | None, labels: object) -> _Looked:
+    def _look(self, file: object, count: int | None, labels: object, *, given: bool) -> _Looked:
         if not isinstance(file, str):
             return _Looked()
         known = self._looked.get((file, count), _Looked())
@@ -154,30 +178,34 @@ class ArrayBook:
         attempt = (file, count, as_text(as_map(labels).get("file")))
         if known.rows_fact is None and attempt not in self._tried:
             self._tried.add(attempt)
-            known = self._looked[file, count] = self._examine(file, count, labels)
+            known = self._looked[file, count] = self._examine(file, count, labels, given=given)
         return known
 
-    def _examine(self, file: str, count: int | None, labels: object) -> _Looked:
+    def _examine(self, file: str, count: int | None, labels: object, *, given: bool) -> _Looked:
         try:
             prints = _prints(self._read(file), count)
         except (ArtefactError, MalformedError) as error:
             self.problems.append(f"the array {as_text(file, 80)!r} could not be read: {as_text(str(error), 200)}")
             return _Looked()
-        allowed = self._neighbours < _MAX_NEIGHBOURS
+        allowed = given and self._neighbours < _MAX_NEIGHBOURS
         found = recognise_rows(
             prints.fingerprints,
             self._label_rows(labels),
             prints.sample,
             prints.sample_index,
             self.indexes,
+            landmarks=prints.landmarks,
             neighbours=allowed,
         )
-        if prints.sample is not None and len(prints.sample) >= MIN_NEIGHBOURS:
-            self._neighbours += found is None or found.fact.method == "neighbour"
+        if allowed and prints.sample is not None and len(prints.sample) >= MIN_NEIGHBOURS:
+            self._neighbours += found is None or found.fact.method in {"neighbour", "landmarks"}
         if found is None:
             return _Looked()
+        if not given:
+            preparation = self._preparation(found, prints)
+            return _Looked(found.fact, found.rows, preparation.fact if preparation else None)
         stem = PurePosixPath(file).stem
-        transform = self._transform(found, prints, stem)
+        transform = self._kept_transform(self._preparation(found, prints), stem)
         return _Looked(self._kept_rows(found, stem), found.rows, transform)
 
     def _read(self, file: str) -> Mapping[str, NDArray[Any]]:
@@ -193,17 +221,17 @@ class ArrayBook:
         self.keep(path, {"array": found.rows})
         return found.fact.model_copy(update={"file": path})
 
-    def _transform(self, found: Recognition, prints: _Prints, stem: str) -> TransformFact | None:
+    def _preparation(self, found: Recognition, prints: _Prints) -> Preparation | None:
         known = found.sample_rows >= 0
         if prints.sample is None or not known.any():
             return None
         index = self.indexes[found.fact.dataset]
         raw = index.raw(found.sample_rows[known])
-        return self._kept_transform(find_transform(prints.sample[known], raw, statistics_of(index, found.rows)), stem)
+        return find_transform(prints.sample[known], raw, statistics_of(index, found.rows))
 
-    def _kept_transform(self, preparation: Preparation, stem: str) -> TransformFact:
-        if self.keep is None or preparation.pixels is None:
-            return preparation.fact
+    def _kept_transform(self, preparation: Preparation | None, stem: str) -> TransformFact | None:
+        if preparation is None or self.keep is None or preparation.pixels is None:
+            return preparation.fact if preparation else None
         path = f"derived/transform-{stem}.npz"
         self.keep(path, {"scale": preparation.pixels.scale, "shift": preparation.pixels.shift})
         return preparation.fact.model_copy(update={"file": path})
@@ -247,7 +275,26 @@ def _prints(arrays: Mapping[str, NDArray[Any]], count: int | None) -> _Prints:
     if int(index.min()) < 0 or int(index.max()) >= len(prints):
         msg = "a sample of rows that the array does not have"
         raise MalformedError(msg)
-    return _Prints(prints, sample, index.astype(np.int64))
+    return _Prints(prints, sample, index.astype(np.int64), _landmarks(arrays, len(prints), sample[0].size))
+
+
+def _landmarks(arrays: Mapping[str, NDArray[Any]], rows: int, width: int) -> Landmarks | None:
+    """The pixels kept of each row, where there are any.
+
+    Raises:
+        MalformedError: They are not of these rows.
+    """
+    values, index = arrays.get("landmarks"), arrays.get("landmark_index")
+    if values is None or index is None:
+        return None
+    fits = values.ndim == 2 and index.ndim == 1 and values.dtype.kind == "f" and index.dtype.kind in "iu"  # noqa: PLR2004 - rows, pixels
+    if not fits or values.shape != (rows, len(index)) or not 0 < len(index) <= _MAX_LANDMARKS:
+        msg = "no landmarks of each row"
+        raise MalformedError(msg)
+    if int(index.min()) < 0 or int(index.max()) >= width:
+        msg = "landmarks that lie outside an image"
+        raise MalformedError(msg)
+    return Landmarks(index.astype(np.int64), values)
 
 
 def split_rows(rows: Rows, validation_split: float) -> Iterator[Rows]:

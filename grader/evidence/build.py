@@ -31,6 +31,7 @@ from grader.evidence.reading import (
 from grader.evidence.settings import read_loss, read_optimizer
 from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
+from grader.evidence.variables import read_variables
 from grader.schema.evidence import (
     AxesFact,
     CallFact,
@@ -40,9 +41,9 @@ from grader.schema.evidence import (
     EvaluateFact,
     Evidence,
     FigureFact,
+    IgnoredFact,
     LineFact,
     ModelFact,
-    NamedArrayFact,
     PredictFact,
     SaveFact,
     TrainableFact,
@@ -73,6 +74,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
     indexes: Mapping[str, DatasetIndex],
     problems: Sequence[str] = (),
     keep: ArrayKeeper | None = None,
+    stand_ins: Sequence[str] = (),
 ) -> Evidence:
     """Type everything one execution left.
 
@@ -86,6 +88,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
         problems: What could not be read before.
         keep: Stores derived arrays (rows, transforms of single pixels) under `derived/` beside the evidence; without it
             they are left out, and a standardisation of single pixels cannot be repeated for the predictions.
+        stand_ins: Those of the data sets that are made up, the real ones not being on the machine.
 
     Returns:
         The evidence, without accuracies: these come from `grader.evidence.predictions`.
@@ -98,7 +101,8 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
         builder.take(event)
     if len(events) > _MAX_EVENTS:
         problems = (*problems, f"the record has more than {_MAX_EVENTS:,} events; the rest was not read")
-    return builder.evidence(cell_facts(notebook, submitted, run), tuple(problems))
+    evidence = builder.evidence(cell_facts(notebook, submitted, run), tuple(problems))
+    return evidence.model_copy(update={"stand_ins": tuple(stand_ins)})
 
 
 def _spoken_count(count: int, what: str) -> str:
@@ -162,6 +166,7 @@ class _Builder:
             "figure": self._figure,
             "arrays": self._arrays,
             "emulated": self._emulated,
+            "ignored": self._ignored,
             "end": self._end,
         }
 
@@ -378,23 +383,13 @@ class _Builder:
         self._add("figures", FigureFact(event=n, cell=self._cell(event), title=as_text(given.get("title")), axes=axes))
 
     def _arrays(self, event: Event, _: int) -> None:
-        for item in as_list(event.get("arrays"), 500):
-            given = as_map(item)
-            name, shape = as_text(given.get("name")), as_shape(given.get("shape"))
-            if not name or shape is None:
-                self._bad["arrays"] += 1
-                continue
-            fact = NamedArrayFact(
-                name=name,
-                cell=self._cell(event),
-                shape=shape,
-                dtype=as_text(given.get("dtype"), 40),
-                low=as_float(given.get("low")),
-                high=as_float(given.get("high")),
-                rows_of=as_text(given.get("rows_of"), 64) or None,
-                used=as_bool(given.get("used")) is True,
-            )
-            self._add("arrays", fact)
+        found = read_variables(event, self._book, self._cell)
+        if found.malformed:
+            self._bad["arrays"] += found.malformed
+        for array in found.arrays:
+            self._add("arrays", array)
+        for label in found.labels:
+            self._add("labels", label)
 
     def _emulated(self, event: Event, n: int) -> None:
         form = as_text(event.get("form"), 100)
@@ -403,6 +398,18 @@ class _Builder:
             raise MalformedError(msg)
         fact = EmulationFact(event=n, cell=self._cell(event), form=form, message=as_text(event.get("message"), 1000))
         self._add("emulations", fact)
+
+    def _ignored(self, event: Event, n: int) -> None:
+        fact = IgnoredFact.model_validate(
+            {
+                "event": n,
+                "cell": self._cell(event),
+                "form": event.get("form"),
+                "optimizer": as_text(event.get("optimizer"), 64),
+                "value": as_float(event.get("value")),
+            }
+        )
+        self._add("ignored", fact)
 
 
 def _axes(given: Mapping[str, Any]) -> AxesFact:

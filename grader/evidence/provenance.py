@@ -1,5 +1,6 @@
 """Which rows of which known data set an array holds."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from grader.schema.evidence import RowsFact
 __all__ = [
     "MIN_NEIGHBOURS",
     "DatasetIndex",
+    "Landmarks",
     "Recognition",
     "Rows",
     "make_index",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 Rows = NDArray[np.int32]
-Method = Literal["fingerprint", "labels", "neighbour"]
+Method = Literal["fingerprint", "labels", "neighbour", "landmarks"]
 
 _MOST = 0.5
 """Part of an array that fingerprints must recognise before the other ways are not even tried."""
@@ -46,6 +48,11 @@ _CHUNK = 4096
 MIN_NEIGHBOURS = 16
 """Smallest sample that is compared with every raw image."""
 _MAX_REPEATED = 100_000
+_NEAR_WHOLE = 0.2
+"""How far a landmark, scaled back, may lie from a whole number: single precision leaves far less."""
+_FEWEST_LANDMARKS = 16
+_FEWEST_INKED = 8
+"""Landmarks of a row that must not be the darkest their pixel has, or nearly empty images would be taken for others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +114,15 @@ class DatasetIndex:
         return same
 
     @cached_property
+    def single(self) -> NDArray[np.bool_]:
+        """For each row: whether no other row has its fingerprint."""
+        again = self.repeated.copy()
+        again[1:] |= self.repeated[:-1]
+        alone = np.empty(len(again), dtype=np.bool_)
+        alone[self.order] = ~again
+        return alone
+
+    @cached_property
     def split_statistics(self) -> Mapping[str, PixelStatistics]:
         """Each split's pixel statistics."""
         return {split: pixel_statistics(images) for split, images in self.images.items() if len(images)}
@@ -144,6 +160,19 @@ class Recognition:
     """Row number of each image, -1 unknown; None where only a sample was recognised."""
     sample_rows: Rows
     """Row number of each row of the sample, -1 unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Landmarks:
+    """Some pixels of every row of an array, as the model was given them.
+
+    Attributes:
+        index: (k,) where each stands in a flattened row.
+        values: (n, k).
+    """
+
+    index: NDArray[np.int64]
+    values: Floats
 
 
 def make_index(  # noqa: PLR0913, PLR0917 - a data set has these parts
@@ -188,6 +217,7 @@ def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its
     sample_index: NDArray[np.int64] | None,
     indexes: Mapping[str, DatasetIndex],
     *,
+    landmarks: Landmarks | None = None,
     neighbours: bool = True,
 ) -> Recognition | None:
     """Say which rows of a known data set an array holds, and how that is known.
@@ -195,6 +225,7 @@ def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its
     By each image's fingerprint first. Where fewer than half of the rows have a known one (pixels standardised column by
     column, an inverted image), by the sequence of labels, which must stand in exactly one place and fit the pixels of
     the sample; then by the nearest raw image of each row of the sample, which must lead to one formula for all of them.
+    Where landmarks were kept of every row, that formula then names the other rows too.
 
     Args:
         fingerprints: One a row.
@@ -202,6 +233,7 @@ def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its
         sample: Some of the rows as the model was given them.
         sample_index: Which rows these are.
         indexes: Known data sets by name.
+        landmarks: Some pixels of every row.
         neighbours: Whether to look for nearest images, which takes a few tenths of a second.
 
     Returns:
@@ -217,7 +249,7 @@ def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its
         if labels is not None and len(labels) == len(fingerprints):
             ways.append(lambda index: _by_labels(labels, sample, sample_index, index))
         if neighbours:
-            ways.append(lambda index: _by_neighbour(len(fingerprints), sample, index))
+            ways.append(lambda index: _by_neighbour(len(fingerprints), sample, sample_index, index, landmarks))
         for way in ways:
             found = next((r for r in map(way, indexes.values()) if r is not None), None)
             if found is not None and _matched(found) > _matched(best):
@@ -368,22 +400,108 @@ def _unit(rows: NDArray[Any]) -> NDArray[Any]:
     return directed
 
 
-def _by_neighbour(count: int, sample: Floats, index: DatasetIndex) -> Recognition | None:
-    """Recognise the sample's rows by the nearest raw images and scale the counts up to the array."""
+def _by_neighbour(
+    count: int,
+    sample: Floats,
+    sample_index: NDArray[np.int64],
+    index: DatasetIndex,
+    landmarks: Landmarks | None,
+) -> Recognition | None:
+    """Recognise the sample's rows by the nearest raw images, then all rows by landmarks, or scale the counts up."""
     aligned = align(np.asarray(sample, dtype=np.float32), index.image_shape)
     if aligned is None or len(aligned) < MIN_NEIGHBOURS or not np.isfinite(aligned).all():
         return None
-    rows = _nearest(aligned.reshape(len(aligned), -1), index)
-    known = rows >= 0
-    if int(known.sum()) < MIN_NEIGHBOURS or known.mean() < _MOST:
+    flat = aligned.reshape(len(aligned), -1)
+    rows = next((found for probe in (flat, _standardised(flat)) if _enough(found := _nearest(probe, index))), None)
+    if rows is None:
         return None
+    known = rows >= 0
     if find_transform(aligned[known], index.raw(rows[known]), ()).fact.kind == "unknown":
         return None
+    named = _by_landmarks(landmarks, sample, rows, index) if landmarks is not None else None
+    if named is not None and float((named >= 0).mean()) >= _MOST:
+        return Recognition(_rows_fact(named, index, "landmarks"), named, named[sample_index])
     seen = _rows_fact(rows, index, "neighbour")
     scaled = {split: round(part * count / len(rows)) for split, part in seen.counts.items()}
     # A sample cannot show where a piece begins or ends, nor which rows stand twice.
     fact = seen.model_copy(update={"counts": scaled, "start": None, "stop": None, "duplicates": 0})
     return Recognition(fact, None, rows)
+
+
+def _enough(rows: Rows) -> bool:
+    known = rows >= 0
+    return int(known.sum()) >= MIN_NEIGHBOURS and float(known.mean()) >= _MOST
+
+
+def _standardised(sample: Floats) -> Floats:
+    """A sample whose pixels were shifted but not scaled, such as by a mean image, brought to deviation 1."""
+    std = sample.std(axis=0)
+    whole: Floats = ((sample - sample.mean(axis=0)) / np.where(std > 0, std, 1)).astype(np.float32)
+    return whole
+
+
+def _by_landmarks(landmarks: Landmarks, sample: Floats, sample_rows: Rows, index: DatasetIndex) -> Rows | None:
+    """Name each row by its landmarks, scaled back to raw pixels as the sample's known rows show.
+
+    Args:
+        landmarks: Some pixels of every row.
+        sample: (s, …) some rows as they were given.
+        sample_rows: Which raw rows these are, -1 unknown.
+        index: The data set.
+
+    Returns:
+        One row number an image, -1 where its landmarks are no raw image's, or several different images'; None where the
+        landmarks cannot be scaled back.
+    """
+    width = math.prod(index.image_shape)
+    if sample[0].size != width:
+        return None
+    places = align(np.arange(width, dtype=np.float64).reshape(1, *sample.shape[1:]), index.image_shape)
+    if places is None:
+        return None
+    # Where in a flattened raw image each number of a flattened given one stands.
+    raw_place = np.argsort(places.reshape(-1))[landmarks.index]
+    known = sample_rows >= 0
+    raw = index.raw(sample_rows[known]).reshape(int(known.sum()), -1)[:, raw_place].astype(np.float64)
+    given = sample[known].reshape(len(raw), -1)[:, landmarks.index].astype(np.float64)
+    scale, shift = _lines(raw, given)
+    usable = scale != 0
+    if int(usable.sum()) < _FEWEST_LANDMARKS:
+        return None
+    exact = (landmarks.values[:, usable].astype(np.float64) - shift[usable]) / scale[usable]
+    whole = np.rint(exact)
+    fits = (np.abs(exact - whole) <= _NEAR_WHOLE) & (whole >= 0) & (whole <= 255)  # noqa: PLR2004 - a raw pixel
+    pixels = np.where(fits, whole, 0).astype(np.uint8)
+    rows = _rows_with(pixels, raw_place[usable], index)
+    # Images that are dark nearly everywhere else differ in pixels that are not looked at.
+    rows[~fits.all(axis=1) | ((pixels != 0).sum(axis=1) < _FEWEST_INKED)] = -1
+    return rows
+
+
+def _lines(raw: Floats, given: Floats) -> tuple[Floats, Floats]:
+    """Scale and shift of each column, (k,); scale 0 where the rows do not show it."""
+    mean_raw, mean_given = raw.mean(axis=0), given.mean(axis=0)
+    spread = ((raw - mean_raw) ** 2).sum(axis=0)
+    scale = ((raw - mean_raw) * (given - mean_given)).sum(axis=0) / np.where(spread == 0, 1, spread)
+    return scale, mean_given - scale * mean_raw
+
+
+def _rows_with(pixels: NDArray[np.uint8], places: NDArray[np.int64], index: DatasetIndex) -> Rows:
+    """The one row of a data set that has given pixels at given places, -1 where none or several have."""
+    held = np.concatenate(
+        [np.asarray(images).reshape(len(images), -1)[:, places] for images in index.images.values() if len(images)]
+    )
+    names, first, times = np.unique(_whole_rows(held), return_index=True, return_counts=True)
+    wanted = _whole_rows(pixels)
+    place = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
+    return np.where((names[place] == wanted) & (times[place] == 1), first[place], -1).astype(np.int32)
+
+
+def _whole_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """A number for each row: equal rows have equal ones, and others do not but for a chance of one in 2**64."""
+    weights = np.random.default_rng(pixels.shape[1]).integers(1, 2**63, pixels.shape[1], dtype=np.uint64)
+    numbers: NDArray[np.uint64] = pixels.astype(np.uint64) @ (weights * np.uint64(2) + np.uint64(1))
+    return numbers
 
 
 def _nearest(sample: NDArray[np.float32], index: DatasetIndex) -> Rows:

@@ -127,8 +127,10 @@ def _lacks_origin(
         yield "began with fresh weights alone"
     if role.reuses is not None:
         source = known[role.reuses].model
-        sources = {source, ancestor_of(evidence, source)} - {None} if source is not None else set()
-        if not any(reuse.source in sources for reuse in reused):
+        sources = {source, ancestor_of(evidence, source)} if source is not None else None
+        # Where no network is the source that is meant, which is a mistake of its own, any other network's weights do:
+        # one mistake does not hide all that was done with this network.
+        if not any(reuse.source is not None and (sources is None or reuse.source in sources) for reuse in reused):
             yield f"has no weights that the `{role.reuses}` had learned"
 
 

@@ -10,6 +10,7 @@ Modules are imported directly:
 - `provisioner`: the Jupyter kernel provisioner that starts a kernel inside an isolation;
 - `warm`: processes that have imported TensorFlow, from which kernels and the predictor are forked;
 - `layout`: the folders of one execution, on this machine and as the sandbox sees them;
+- `scratch`: folders for what is thrown away, and what a grader that was killed left of them;
 - `watchdog`, `processes`: budgets of a process tree, and its end;
 - `outputs`, `terminal`: what is kept of a cell's output while it runs;
 - `advice`: the modern form of an old API, by the error it raises.

@@ -54,6 +54,12 @@ _RULES = (
     ),
     _Rule(
         "TypeError",
+        r"\b(fit|predict|evaluate)\(\).*'(workers|use_multiprocessing|max_queue_size)'",
+        "Keras 3 takes `workers=` and `use_multiprocessing=` from the data set's own class (`keras.utils.PyDataset`): "
+        "leave them out of `fit`.",
+    ),
+    _Rule(
+        "TypeError",
         r"ModelCheckpoint.*'period'",
         "Write `save_freq='epoch'`: `period=` is gone from `ModelCheckpoint`.",
     ),
@@ -69,7 +75,7 @@ _RULES = (
     ),
     _Rule(
         "ValueError",
-        r"Invalid filepath extension for saving|File format not supported",
+        r"Invalid filepath extension for saving|File format not supported|must end in `\.keras`",
         "Save a model to a file that ends in `.keras`; `model.export(folder)` writes a SavedModel.",
     ),
     _Rule(
@@ -87,6 +93,7 @@ _RULES = (
         r"(fit|predict|evaluate)_generator",
         "`fit`, `predict` and `evaluate` take generators themselves: leave out `_generator`.",
     ),
+    _Rule("AttributeError", r"'(Sequential|Functional|Model)'.*reset_states", "Networks have no `reset_states` now."),
     _Rule("AttributeError", r"reset_states", "Write `metric.reset_state()`."),
     _Rule("AttributeError", r"has no attribute 'updates'", "Layers have no `updates` any more: leave it out."),
     _Rule(
@@ -119,6 +126,12 @@ _RULES = (
         "AttributeError",
         r"module 'numpy' has no attribute '(float|int|bool|object|str|complex)'",
         "NumPy dropped these names: use Python's own `float`, `int`, `bool`, or `np.float64`.",
+    ),
+    _Rule("AttributeError", r"module 'numpy' has no attribute 'asscalar'", "Write `array.item()`."),
+    _Rule(
+        "ValueError",
+        r"inhomogeneous shape",
+        "The rows have different lengths: NumPy makes such an array only with `dtype=object`.",
     ),
     _Rule(
         "AttributeError",
@@ -157,6 +170,11 @@ _RULES = (
         "Optimizer classes are capitalised: `Adam`, `Adamax`, `RMSprop`, `SGD`.",
     ),
     _Rule(
+        f"{_ABSENT}|AttributeError",
+        r"(adam|sgd|rmsprop|gradient_descent|adagrad|adadelta|adamax|nadam)_v2|optimizer_v[12]",
+        "This is an inner module of an old Keras: write `from keras.optimizers import Adam` and the like.",
+    ),
+    _Rule(
         "ImportError|AttributeError",
         r"optimizers\.legacy",
         "Keras 3 has no `optimizers.legacy`: take the optimizer from `keras.optimizers`.",
@@ -167,7 +185,12 @@ _RULES = (
         r"^'?(val_)?accuracy'?$",
         "The history's key is the name that `compile` was given: with `metrics=['acc']` it is `acc` and `val_acc`.",
     ),
-    _Rule("KeyError", r"^'?lr'?$", "Keras 3 logs the rate as `learning_rate`."),
+    _Rule(
+        "KeyError", r"^'?lr'?$", "The rate is called `learning_rate`, in the history of Keras 3 and in `get_config`."
+    ),
+    _Rule(
+        "KeyError", r"^'?learning_rate'?$", "A history has the rate where a callback changes it; Keras 2 calls it `lr`."
+    ),
     _Rule(f"{_ABSENT}|AttributeError", r"np_utils", "Write `keras.utils.to_categorical`; `np_utils` is gone."),
     _Rule(
         _ABSENT,
@@ -176,7 +199,7 @@ _RULES = (
     ),
     _Rule(
         _ABSENT,
-        r"name 'merge'|keras\.legacy",
+        r"name '[mM]erge'|keras\.legacy",
         "Merge with the functions `concatenate`, `add`, `multiply`, `average` of `keras.layers`.",
     ),
     _Rule(
@@ -196,6 +219,26 @@ _RULES = (
         "Keras no longer wraps scikit-learn in this place: use the package `scikeras`, or call `fit` yourself.",
     ),
     _Rule(
+        f"{_ABSENT}|AttributeError",
+        r"layers\.experimental|layers' has no attribute 'experimental'",
+        "Preprocessing layers have left `experimental`: `keras.layers.Rescaling`, `keras.layers.RandomFlip`.",
+    ),
+    _Rule(
+        f"{_ABSENT}|AttributeError",
+        r"mixed_precision.*experimental|'experimental' from '[\w.]*mixed_precision'",
+        "Write `keras.mixed_precision.set_global_policy('mixed_float16')`.",
+    ),
+    _Rule(
+        "AttributeError",
+        r"has no attribute 'validation_data'",
+        "Callbacks no longer hold the validation data: give it to your callback when you make it.",
+    ),
+    _Rule(
+        "AttributeError",
+        r"(losses|metrics)' has no attribute '(mse|mae|mape|msle|kld|MSE|MAE)'",
+        "Write the whole name, such as `keras.losses.mean_squared_error`, or the text `'mse'`.",
+    ),
+    _Rule(
         _ABSENT,
         r"keras\.preprocessing\.image|ImageDataGenerator",
         "Import `ImageDataGenerator` from `tensorflow.keras.preprocessing.image`, or use augmentation layers.",
@@ -210,6 +253,49 @@ _RULES = (
         _ABSENT,
         r"'tensorflow_datasets'",
         "There is no network while grading: load the data with `keras.datasets`.",
+    ),
+    _Rule(
+        "AttributeError",
+        r"module 'tensorflow_datasets' has no attribute",
+        "While grading, `tensorflow_datasets` has `load`, `builder`, `as_numpy`, `as_dataframe` and `show_examples`.",
+    ),
+    _Rule(_ABSENT, r"'cv2'", "OpenCV is not here: `tf.image` resizes images, and `PIL.Image` reads and writes them."),
+    _Rule(
+        _ABSENT,
+        r"'(pydot|pydotplus|graphviz|visualkeras)'",
+        "Graphviz is not installed where notebooks are graded: `model.summary()` shows the layers.",
+    ),
+    _Rule(
+        _ABSENT,
+        r"'(kaggle|kagglehub|opendatasets|gdown|wget)'",
+        "There is no network while grading: use `keras.datasets`, or hand the file in beside the notebook.",
+    ),
+    _Rule(
+        _ABSENT,
+        r"sklearn\.(cross_validation|grid_search|learning_curve)",
+        "Import it from `sklearn.model_selection`.",
+    ),
+    _Rule(
+        _ABSENT,
+        r"plot_(confusion_matrix|roc_curve|precision_recall_curve)",
+        "Write `sklearn.metrics.ConfusionMatrixDisplay.from_predictions(…)`, and so for other curves.",
+    ),
+    _Rule(_ABSENT, r"fetch_mldata", "Write `fetch_openml('mnist_784')`, or load the data with `keras.datasets`."),
+    _Rule(_ABSENT, r"'joblib' from 'sklearn|sklearn\.externals", "Write `import joblib`."),
+    _Rule(
+        _ABSENT, r"scipy\.misc|scipy\.ndimage\.interpolation", "Read images with `matplotlib.pyplot.imread` or Pillow."
+    ),
+    _Rule("TypeError", r"OneHotEncoder.*'sparse'", "The setting is called `sparse_output=` now."),
+    _Rule("AttributeError", r"'(DataFrame|Series)' object has no attribute 'append'", "Write `pandas.concat([a, b])`."),
+    _Rule(
+        "ImportError",
+        r"IProgress not found",
+        "Progress bars of `ipywidgets` cannot be shown while grading: write `from tqdm import tqdm`.",
+    ),
+    _Rule(
+        "OSError",
+        r"is not a valid package style",
+        "Matplotlib has no such style here: `plt.style.available` lists those it has.",
     ),
     _Rule(
         _ABSENT,
@@ -248,8 +334,10 @@ _RULES = (
         "Nobody can answer `input()` while grading: put the value into a variable.",
     ),
     _Rule(
-        "URLError|HTTPError|ConnectionError|gaierror|NewConnectionError|MaxRetryError|Exception",
-        r"URL fetch failure|urlopen|Name or service not known|name resolution|Network is unreachable|Max retries",
+        "URLError|HTTPError|ConnectionError|gaierror|NewConnectionError|MaxRetryError|Exception|"
+        "FailedPreconditionError|UnavailableError|AbortedError",
+        r"URL fetch failure|urlopen|Name or service not known|name resolution|Network is unreachable|Max retries|"
+        r"[Cc]ould not resolve host|HTTP request",
         "There is no network while grading: use the data sets that the assignment names, loaded through Keras.",
     ),
     _Rule(
@@ -258,6 +346,11 @@ _RULES = (
         "The grader runs every cell once, from top to bottom: restart your kernel and run all cells before handing in.",
     ),
     _Rule("UsageError", r"[Mm]agic", "This notebook command is unknown here: leave the line out."),
+    _Rule(
+        "SystemError|RuntimeError|ValueError",
+        r"GPU device not found|provide a TPU Name|TPU.*not found",
+        "The grader may have no GPU or TPU: let the notebook go on with what there is instead of raising an error.",
+    ),
     _Rule(
         "ValueError",
         r"Negative dimension size|output size would be (zero or )?negative|negative dimension",

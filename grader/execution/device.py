@@ -11,7 +11,7 @@ from typing import Literal
 
 from grader.schema.errors import UsageError
 
-__all__ = ["Device", "choose_device", "visible_gpus"]
+__all__ = ["Device", "choose_devices", "visible_gpus"]
 
 _ASK_SECONDS = 10.0
 _CUDA_VARIABLES = ("CUDA_HOME", "LD_LIBRARY_PATH", "XLA_FLAGS")
@@ -72,32 +72,26 @@ def visible_gpus(
     return [f"GPU {number}" for number in range(sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in found))]
 
 
-def choose_device(
-    wanted: Literal["auto", "cpu", "gpu"],
-    *,
-    slot: int = 0,
-    gpus: Callable[[], list[str]] = visible_gpus,
-) -> Device:
+def choose_devices(
+    wanted: Literal["auto", "cpu", "gpu"], *, gpus: Callable[[], list[str]] = visible_gpus
+) -> tuple[Device, ...]:
     """Decide where notebooks run.
 
     Args:
-        wanted: What the user asked for; `auto` takes a GPU where there is one.
-        slot: Which worker this is; workers take the GPUs in turn.
+        wanted: What the user asked for; `auto` takes the GPUs where there are any.
         gpus: Lists the machine's GPUs.
+
+    Returns:
+        Every GPU, or the CPU.
 
     Raises:
         UsageError: A GPU was asked for and there is none.
     """
-    if wanted == "cpu":
-        return Device("cpu")
-    names = gpus()
-    if names:
-        number = slot % len(names)
-        return Device("gpu", slot=number, label=names[number])
-    if wanted == "gpu":
+    names = [] if wanted == "cpu" else gpus()
+    if not names and wanted == "gpu":
         message = "there is no NVIDIA GPU on this machine"
         raise UsageError(message, where="--device gpu", advice="leave `--device` out, or say `--device cpu`")
-    return Device("cpu")
+    return tuple(Device("gpu", slot=slot, label=name) for slot, name in enumerate(names)) or (Device("cpu"),)
 
 
 def _printed(command: list[str]) -> str:

@@ -13,13 +13,13 @@ import os
 import random
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+from grader.execution.scratch import held_folder
 from grader.execution.syscalls import filter_path, filter_program
 from grader.schema.errors import IsolationRefusedError
 
@@ -558,7 +558,7 @@ def _working_bubblewrap(program: str) -> tuple[Bubblewrap | None, str]:
 
 
 def _probe_bubblewrap(candidate: Bubblewrap) -> str:
-    with tempfile.TemporaryDirectory(prefix="gr-probe-") as folder:
+    with held_folder() as folder:
         home = Mount(Path(folder) / "home", Path("/home/student"))
         binds = Binds(mounts=(), home=home, tmp=Mount(Path(folder) / "tmp", Path("/tmp")), tmp_bytes=1 << 20)  # noqa: S108 — a mount point
         env = {"PATH": "/usr/bin:/bin"}

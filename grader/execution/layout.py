@@ -1,16 +1,15 @@
 """The folders of one execution: where they are on this machine, and what the sandbox calls them."""
 
 import functools
+import hashlib
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.execution.isolation import SYSTEM_FOLDERS, Binds, Isolation, Mount
@@ -20,19 +19,16 @@ __all__ = [
     "SOCKET_PATH_BYTES",
     "Layout",
     "copy_submission",
+    "digest_files",
     "make_layout",
     "masks",
     "python_mounts",
-    "remove_tree",
-    "runtime_folder",
-    "scratch_folder",
     "secret_folders",
 ]
 
 SOCKET_PATH_BYTES = 107
 """Longest path of a Unix socket on Linux."""
 _ASK_SECONDS = 30.0
-_REMOVE_SECONDS = 300.0
 _DEEPEST = 64
 """Folders within folders of a submission."""
 _SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
@@ -60,6 +56,8 @@ class Layout:
     """The data sets, read-only."""
     datasets: tuple[str, ...] | None = None
     """Which of them are seen; None for all."""
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """Data sets that lie in another folder, each with its own."""
 
     @property
     def work(self) -> Path:
@@ -105,8 +103,8 @@ class Layout:
         """Say what the sandbox calls `work`, `out`, `code`, `given` or `data`."""
         if self.moved:
             return _INNER[name]
-        if name == "data":
-            return self.data or self.scratch / "data"
+        if name == "data" and self.data is not None and not self.elsewhere:
+            return self.data
         return self.scratch / name
 
     def environment(self, python: Path, env: dict[str, str]) -> dict[str, str]:
@@ -148,16 +146,23 @@ class Layout:
             return []
         if self.datasets is None:
             return [Mount(self.data, self.inner("data"))]
-        folders = [name for name in self.datasets if (self.data / name).is_dir()]
-        return [Mount(self.data / name, self.inner("data") / name) for name in folders]
+        return [Mount(folder, self.inner("data") / name) for name, folder in self.data_folders()]
+
+    def data_folders(self) -> Iterator[tuple[str, Path]]:
+        """The named data sets that there are, each with its folder on this machine."""
+        for name in self.datasets or ():
+            folder = self.elsewhere.get(name, self.data / name if self.data else None)
+            if folder is not None and folder.is_dir():
+                yield name, folder
 
 
-def make_layout(
+def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its name
     scratch: Path,
     isolation: Isolation,
     *,
     data: Path | None = None,
     datasets: tuple[str, ...] | None = None,
+    elsewhere: Mapping[str, Path] | None = None,
     work: bool = True,
 ) -> Layout:
     """Make the folders of one execution and copy `inside/` to where the sandbox will import it from.
@@ -169,12 +174,14 @@ def make_layout(
         isolation: Decides what the sandbox calls the folders.
         data: The data sets' folder on this machine.
         datasets: Which of them the sandbox sees; all by default.
+        elsewhere: Those of them that lie in another folder, each with its own.
         work: Whether there is a folder for a submission.
 
     Raises:
         SandboxError: The folders cannot be made, or there is something in them.
     """
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None, datasets)
+    apart = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None, datasets, apart)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
@@ -182,48 +189,17 @@ def make_layout(
             raise SandboxError(message, where=str(scratch))
         for folder in (layout.out, layout.home, layout.tmp, *([layout.work] if work else [])):
             folder.mkdir()
+        if apart and not layout.moved:
+            # Without mounts, links bring the data sets together.
+            layout.inner("data").mkdir()
+            for name, folder in layout.data_folders():
+                (layout.inner("data") / name).symlink_to(folder)
         shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns("__pycache__"))
         layout.code.chmod(0o755)
     except OSError as error:
         message = f"the folders of an execution cannot be made: {error}"
         raise SandboxError(message, where=str(scratch)) from error
     return layout
-
-
-def runtime_folder() -> Path:
-    """Make the folder for a kernel's sockets: short, private, and the same path on both sides.
-
-    Raises:
-        SandboxError: It cannot be made.
-    """
-    try:
-        # Not $TMPDIR, which may be too long for a socket.
-        return Path(tempfile.mkdtemp(prefix="gr-", dir="/tmp"))
-    except OSError as error:
-        message = f"a folder for the kernel's sockets cannot be made in /tmp: {error}"
-        raise SandboxError(message) from error
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove what a sandbox wrote, also folders nested deeper than Python's own way can follow, or closed ones.
-
-    What cannot be removed stays; it is below the machine's folder for temporary files.
-    """
-    if not folder.is_symlink() and folder.is_dir():
-        for command in (["rm", "-rf", "--"], ["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
-            if folder.exists():
-                with suppress(OSError, subprocess.TimeoutExpired):
-                    subprocess.run([*command, str(folder)], capture_output=True, timeout=_REMOVE_SECONDS, check=False)
-
-
-@contextmanager
-def scratch_folder(prefix: str = "grader-") -> Iterator[Path]:
-    """Make a private folder for one submission's executions, and remove it with all that was left in it."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
 
 
 def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
@@ -257,6 +233,44 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
     except OSError as error:
         message = f"the submission's files cannot be copied: {error}"
         raise SandboxError(message, where=str(source)) from error
+
+
+def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> str:
+    """Digest what `copy_submission` would copy: names and contents.
+
+    Args:
+        folder: The folder as it was handed in.
+        max_bytes: As for `copy_submission`; beyond it only what was found by then is told from another.
+        max_files: The same.
+
+    Raises:
+        SandboxError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    waiting, left_bytes, left_files = [Path()], max_bytes, max_files
+    try:
+        while waiting and left_bytes >= 0 and left_files >= 0:
+            inner = waiting.pop()
+            folders, files = _listed(folder / inner, left_files)
+            for name in files:
+                path = folder / inner / name
+                left_bytes -= path.lstat().st_size
+                content = _digest_plain(path) if left_bytes >= 0 else b""
+                digest.update(repr((str(inner / name), content)).encode())
+            left_files -= len(files) + len(folders)
+            waiting += [inner / name for name in reversed(folders)]
+    except OSError as error:
+        message = f"the submission's files cannot be read: {error}"
+        raise SandboxError(message, where=str(folder)) from error
+    return digest.hexdigest()
+
+
+def _digest_plain(path: Path) -> bytes:
+    """Digest one plain file; a link, a pipe or a device, which is not copied either, has none."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return b""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:

@@ -24,7 +24,7 @@ import numpy as np
 from grader.execution.device import Device
 from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.layout import Layout, make_layout
-from grader.execution.processes import Finished, log_tail, run_to_end
+from grader.execution.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
 from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.watchdog import Budget
 from grader.schema.errors import HarnessError, PredictorError
@@ -175,7 +175,6 @@ class _Call:
             binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
             bounds = ProcessLimits(memory_bytes=limits.memory_bytes)
             asked = str(layout.inner("code") / "request.json")
-            forked: list[HeldProcess] = []
 
             def starter(env: Mapping[str, str]) -> HeldProcess | None:
                 if self.warm is None:
@@ -194,8 +193,7 @@ class _Call:
                     log=layout.log,
                 )
                 with suppress(WarmRefusedError):  # the pool keeps the reason
-                    forked.append(self.warm.start(program))
-                    return forked[0]
+                    return self.warm.start(program)
                 return None
 
             finished = run_to_end(
@@ -217,9 +215,9 @@ class _Call:
         except OSError as error:
             message = f"the predictor's folders cannot be made: {error}"
             raise PredictorError(message, where=str(folder)) from error
-        if any(held.lost for held in forked) and not finished.timed_out and not finished.over_budget:
-            message = "the warm process ended, and the predictor with it"
-            raise PredictorError(message, where=isolation.name)
+        if finished.outsider:
+            message = f"the predictor was ended: {finished.outsider}"
+            raise PredictorError(message, where=isolation.name, advice=MACHINE_ADVICE)
         return layout, finished
 
 

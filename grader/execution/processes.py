@@ -15,7 +15,16 @@ from grader.execution.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.watchdog import Budget, Watchdog, tree
 from grader.schema.errors import SandboxError
 
-__all__ = ["Finished", "end_tree", "log_tail", "marked_processes", "run_to_end", "start"]
+__all__ = [
+    "MACHINE_ADVICE",
+    "Finished",
+    "end_tree",
+    "ended_from_outside",
+    "log_tail",
+    "marked_processes",
+    "run_to_end",
+    "start",
+]
 
 _END_SECONDS = 5.0
 _LOG_BYTES = 4000
@@ -35,6 +44,8 @@ class Finished:
     """Why the watchdog ended it; empty when it did not."""
     seconds: float
     peak_mib: float
+    outsider: str = ""
+    """Why it was not its own program that ended it, nor the grader; empty where that is not known."""
 
 
 def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -107,10 +118,11 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         process = start(isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits), log)
     watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark))
     watchdog.start()
-    timed_out = False
+    timed_out, outsider = False, ""
     try:
         try:
             code = process.wait(timeout)
+            outsider = ended_from_outside(process, isolation)
         except subprocess.TimeoutExpired:
             timed_out = True
             end_tree(process, isolation, mark)
@@ -122,7 +134,9 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     if watchdog.fault:
         raise SandboxError(watchdog.fault, where=isolation.name, advice=MACHINE_ADVICE)
     seconds = time.monotonic() - begun
-    return Finished(code if code >= 0 else 128 - code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib)
+    exit_code = code if code >= 0 else 128 - code
+    outsider = "" if watchdog.verdict else outsider
+    return Finished(exit_code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib, outsider)
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
@@ -165,6 +179,33 @@ def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) 
             _signal_all(living, signal.SIGSTOP)
         _signal_all(living, signal.SIGKILL)
         psutil.wait_procs(living, timeout=0.05)
+
+
+def ended_from_outside(process: subprocess.Popen[bytes], isolation: Isolation) -> str:
+    """Say why a sandbox that the grader did not end was not ended by its own program; empty where it may have been.
+
+    - What it was forked from has ended.
+    - Bubblewrap itself got a signal: it stands outside its own walls, where nothing inside reaches it.
+    - The program got SIGKILL. That is how a machine out of memory ends one (the kernel of the operating system,
+      `systemd-oomd`, `earlyoom`), and how a person does. A program can do it to itself as well, but an innocent one
+      never does, and a guilty one gains nothing but being looked at.
+
+    In a container SIGKILL is how the engine enforces the program's own limit of memory.
+
+    Args:
+        process: The process that was started, ended.
+        isolation: What it was started with.
+    """
+    code = process.poll()
+    if getattr(process, "lost", False):
+        return "the warm process ended"
+    if code is None or isolation.name == "container":
+        return ""
+    if code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
+        return "it was killed (SIGKILL), and not by the grader: most likely this machine ran out of memory"
+    if code < 0 and isolation.name == "bubblewrap":
+        return f"its sandbox got signal {-code} from outside"
+    return ""
 
 
 def log_tail(log: Path) -> str:

@@ -25,10 +25,11 @@ from nbformat import NotebookNode
 from grader.execution.advice import advice_for
 from grader.execution.device import Device
 from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
-from grader.execution.layout import Layout, copy_submission, make_layout, remove_tree, runtime_folder
+from grader.execution.layout import Layout, copy_submission, make_layout
 from grader.execution.outputs import OutputCaps, OutputKeeper, clean_text, displayed
-from grader.execution.processes import MACHINE_ADVICE, end_tree, log_tail
+from grader.execution.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
 from grader.execution.provisioner import SandboxPlan, Starter
+from grader.execution.scratch import runtime_folder
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
 from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
@@ -101,6 +102,8 @@ class ExecutionRequest:
     data: Path | None = None
     """Folder of the data sets, read-only in the sandbox."""
     datasets: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """Those of the data sets that lie in another folder, each with its own."""
     graded_dataset: str = ""
     kernel_module: str = "inside.kernel"
     """Started as `python -m MODULE -f CONNECTION_FILE`."""
@@ -285,14 +288,20 @@ class _Execution:
     async def run(self) -> ExecutionOutcome:
         """Make the sandbox, run the cells, close the record, and end everything."""
         request = self.request
-        layout = make_layout(request.scratch, self.isolation, data=request.data, datasets=request.datasets)
+        layout = make_layout(
+            request.scratch,
+            self.isolation,
+            data=request.data,
+            datasets=request.datasets,
+            elsewhere=request.elsewhere,
+        )
         if request.files is not None:
             copy_submission(request.files, layout.work)
         runtime = runtime_folder()
         try:
-            await self._in_sandbox(layout, runtime)
+            await self._in_sandbox(layout, runtime.path)
         finally:
-            remove_tree(runtime)
+            runtime.let_go()
         if self.watchdog is not None and self.watchdog.fault:
             raise SandboxError(self.watchdog.fault, where=self.isolation.name, advice=MACHINE_ADVICE)
         return ExecutionOutcome(
@@ -482,12 +491,12 @@ class _Execution:
         """Say why there is no kernel any more.
 
         Raises:
-            SandboxError: It went with the warm process it was forked from.
+            SandboxError: It was ended from outside.
         """
         over = self.watchdog.verdict if self.watchdog else ""
-        if not over and getattr(client.km.provisioner.process, "lost", False):
-            message = "the warm process ended, and the kernel with it"
-            raise SandboxError(message, where=spoken_cell(index))
+        fault = self.watchdog.fault if self.watchdog else ""
+        if not (over or fault or self.unread or self.status == "timeout"):
+            _refuse_outsiders(client, self.isolation, spoken_cell(index))
         if over:
             self.status, self.reason = "memory", f"{spoken_cell(index)} was ended: {over}"
         elif self.unread:
@@ -521,7 +530,7 @@ class _Execution:
                 reply = await client.kc.get_shell_msg(timeout=0.5)
             except Empty:
                 if not await client.km.is_alive():
-                    self._ended_while_closing()
+                    self._ended_while_closing(client)
                     return
                 continue
             except Exception:  # noqa: BLE001, S112 — a stranger's message can be wrong in any way
@@ -534,8 +543,10 @@ class _Execution:
                 return
         self.problems.append(f"the recorder did not close the record within {self.request.finish_seconds:.0f} seconds")
 
-    def _ended_while_closing(self) -> None:
+    def _ended_while_closing(self, client: _Client) -> None:
         over = self.watchdog.verdict if self.watchdog else ""
+        if not (over or (self.watchdog and self.watchdog.fault)):
+            _refuse_outsiders(client, self.isolation, "after the last cell")
         self.problems.append("the kernel ended while the record was closed")
         if over:
             self.status, self.reason = "memory", f"the notebook was ended after its last cell: {over}"
@@ -615,6 +626,21 @@ def _without_file(message: str) -> str:
     return _CELL_FILE.sub(r" (line \1)", message)
 
 
+def _refuse_outsiders(client: _Client, isolation: Isolation, where: str) -> None:
+    """Make sure that a kernel was not ended from outside: that is nothing its notebook can answer for.
+
+    Raises:
+        SandboxError: It was, or nobody can tell.
+    """
+    process = getattr(client.km.provisioner, "process", None)
+    # The grader's own watchdog fails an execution by itself, with a better reason.
+    if process is not None and (why := ended_from_outside(process, isolation)):
+        message = (
+            f"{why}, and the kernel with it" if getattr(process, "lost", False) else f"the kernel was ended: {why}"
+        )
+        raise SandboxError(message, where=where, advice=MACHINE_ADVICE)
+
+
 def _cause(client: _Client) -> str:
     """Read a cause from the exit code of the kernel's process, as a shell counts signals."""
     process = getattr(client.km.provisioner, "process", None)
@@ -623,7 +649,7 @@ def _cause(client: _Client) -> str:
         return ""
     code = 128 - code if code < 0 else code
     if code == 128 + signal.SIGKILL:
-        return " (it was killed, most likely because the machine ran out of memory)"
+        return " (it was killed, most likely because its container ran out of memory)"
     if code == 128 + signal.SIGSEGV:
         return " (it crashed: segmentation fault)"
     if code == 128 + signal.SIGABRT:

@@ -14,15 +14,13 @@ import base64
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +31,7 @@ import psutil
 from grader.execution.isolation import Binds, Bubblewrap, Isolation, ProcessLimits
 from grader.execution.layout import make_layout
 from grader.execution.processes import MARKER, log_tail, prefer_as_victim
+from grader.execution.scratch import hold_folder
 from grader.schema.errors import HarnessError
 
 __all__ = ["HeldProcess", "Program", "WarmPool", "WarmRefusedError"]
@@ -50,6 +49,9 @@ _NAMESPACES = ("user", "ipc", "uts", "net", "cgroup", "pid", "mnt")
 _OWN_VARIABLES = frozenset({MARKER, "GRADER_SESSION"})
 """Variables that differ from program to program, which the warm process itself does without."""
 _MOST_FAILURES = 3
+_LOST = 70
+"""Exit code of a sandbox whose attendant is gone; `LOST` of `inside/warm.py`."""
+_LOST_SECONDS = 2.0
 
 
 class WarmRefusedError(Exception):
@@ -88,7 +90,13 @@ class HeldProcess(subprocess.Popen[bytes]):
     @property
     def lost(self) -> bool:
         """Whether the warm process has ended, which ends the program as well and is not the program's doing."""
-        return self.warm is not None and self.warm.poll() is not None
+        if self.warm is None:
+            return False
+        if self.returncode == _LOST:
+            # What was forked may end a moment before what it was forked from.
+            with suppress(subprocess.TimeoutExpired):
+                self.warm.wait(_LOST_SECONDS)
+        return self.warm.poll() is not None
 
 
 class WarmPool:
@@ -213,11 +221,11 @@ class _Parent:
         self._isolation = program.isolation.for_warm()
         self._send_lock = threading.Lock()
         self._held: list[HeldProcess] = []
-        self._scratch = Path(tempfile.mkdtemp(prefix="gr-warm-"))
+        self._scratch = hold_folder()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._log = self._scratch / "warm.log"
+        self._log = self._scratch.path / "warm.log"
         try:
-            layout = make_layout(self._scratch / "layout", self._isolation, work=False)
+            layout = make_layout(self._scratch.path / "layout", self._isolation, work=False)
             command = self._isolation.wrap(
                 [str(program.python), "-c", _BOOTSTRAP, str(theirs.fileno()), program.dialect],
                 binds=layout.binds(program.python),
@@ -238,7 +246,7 @@ class _Parent:
         except BaseException:
             theirs.close()
             self._socket.close()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.let_go()
             raise
         prefer_as_victim(self.process.pid)
         try:
@@ -279,7 +287,7 @@ class _Parent:
         self._socket.close()
         self.process.kill()
         self.process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.let_go()
 
     def _hello(self, seconds: float) -> int:
         self._socket.settimeout(seconds)

@@ -1,6 +1,6 @@
 """From findings to points: a grade is a pure function of evidence, rubric and the reference's evidence."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic import ValidationError
@@ -148,6 +148,8 @@ def visible(graded: Grade) -> Grade:
         "score": None if graded.score is None else _total(c.points for c in shown),
         "max_score": _total(c.max_points for c in shown if not c.bonus),
         "pending": _total(c.max_points for c in shown if c.status == "pending"),
+        # The scores of all attempts count what is not shown.
+        "attempts": None,
     }
     return graded.model_copy(update={"criteria": shown, **sums})
 
@@ -187,6 +189,7 @@ def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]
         return _line(criterion, status="pending", points=0.0, message=message)
     findings = [_find(test, criterion, case, checks) for test in criterion.tests]
     finding = _worst(findings) if criterion.all_of else _best(findings)
+    finding = _with_doubt(finding, findings, every=bool(criterion.all_of))
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
     return CriterionGrade(
@@ -202,6 +205,7 @@ def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]
         evidence=finding.evidence,
         hidden=criterion.hidden,
         bonus=criterion.bonus,
+        borderline=finding.borderline,
     )
 
 
@@ -253,7 +257,7 @@ def _fraction(finding: Finding) -> float:
 
 
 def _best(findings: Sequence[Finding]) -> Finding:
-    return max(findings, key=lambda f: (_fraction(f), f.status == "passed"))
+    return max(findings, key=lambda f: (_fraction(f), f.status == "passed", f.borderline))
 
 
 def _worst(findings: Sequence[Finding]) -> Finding:
@@ -271,6 +275,28 @@ def _worst(findings: Sequence[Finding]) -> Finding:
             "evidence": _distinct(pointer for f in findings for pointer in f.evidence),
         }
     )
+
+
+def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) -> Finding:
+    """Say whether a person could find that the criterion was met: all that is missing is too little to be sure of.
+
+    Args:
+        chosen: The finding that counts.
+        findings: All of them.
+        every: Whether all must be met; else one is enough.
+    """
+    if chosen.status not in {"failed", "partial"}:
+        return chosen.model_copy(update={"borderline": False})
+    missed = [f for f in findings if f.status not in {"passed", "pending"}]
+    doubtful = [f for f in missed if f.borderline]
+    if not doubtful or (every and len(doubtful) < len(missed)):
+        return chosen.model_copy(update={"borderline": False})
+    if every or chosen.borderline:
+        return chosen.model_copy(update={"borderline": True})
+    # Another finding earned more, and yet this one decides whether a person would give full marks: its figures stay.
+    other = doubtful[0]
+    told = {"message": f"{chosen.message} {other.message}", "measured": {**chosen.measured, **other.measured}}
+    return chosen.model_copy(update={"borderline": True, **told})
 
 
 def _distinct(pointers: Iterable[Pointer]) -> tuple[Pointer, ...]:
@@ -375,8 +401,20 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         versions=evidence.versions,
         isolation=run.isolation,
         dialect=run.dialect,
-        emulations=tuple(dict.fromkeys(e.message for e in evidence.emulations)),
+        emulations=tuple(dict.fromkeys((*(e.message for e in evidence.emulations), *_stand_ins(evidence)))),
     )
+
+
+def _stand_ins(evidence: Evidence) -> Iterator[str]:
+    """Say of each data set that the notebook loaded and that was made up that it was."""
+    loaded = {d.dataset for d in evidence.datasets if d.served}
+    for name in evidence.stand_ins:
+        if name in loaded:
+            yield (
+                f"The data set `{name}` was not on the grader's machine. The notebook was given made-up images and "
+                "labels of the same shapes, types and counts: its preparation can be judged on them, an accuracy "
+                "cannot."
+            )
 
 
 def _reference(

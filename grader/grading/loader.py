@@ -309,11 +309,17 @@ def _role_problems(read: LocatedYaml, place: Place, given: Mapping[str, Any], ro
 def _name_problems(
     read: LocatedYaml, place: Place, given: Mapping[str, Any], spec: CheckSpec | None
 ) -> Iterator[Problem]:
-    """Further parameters that name a role or a task of the rubric, as their annotation says."""
+    """Further parameters that name a role, a task or a data set of the rubric, as their annotation says."""
     for key, info in (spec.parameters.model_fields if spec is not None else {}).items():
         extra = _extra(info)
         kind = extra.get("names")
         value = given.get(key)
+        if kind == "measured":
+            made_up = read.data.get("stand_in")
+            if isinstance(made_up, list) and value in made_up:
+                said = f"{value!r} may be stood in for by made-up images (`stand_in`): no network can be judged on it"
+                yield Problem(read.value((*place, key)), said)
+            continue
         if key == "model" or kind not in {"roles", "tasks"} or not isinstance(value, str):
             continue
         named = read.data.get(kind)

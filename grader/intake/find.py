@@ -4,8 +4,8 @@ What a path is taken for, in this order:
 
 1. a notebook: one submission; a zip: unpacked, then taken as a folder;
 2. an nbgrader tree (`submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself);
-3. a folder with exactly one notebook and at most one subfolder with notebooks of its own: one submission, with the
-   files beside it (the subfolder is taken for a backup);
+3. a folder with exactly one notebook, and no subfolder with notebooks but perhaps one that holds copies, by its name or
+   by theirs: one submission, with the files beside it;
 4. a folder whose only content is one subfolder: that subfolder, unless its name is one student's in a download;
 5. any other folder holds a class: each notebook in it is a submission (files of one student in a flat Canvas or
    Moodle download are one), each subfolder is one student's, each zip is one student's.
@@ -236,7 +236,8 @@ def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator
         yield from _in_nbgrader(tree)
         return
     with_notebooks = [sub for sub in subfolders if _has_notebook(sub)]
-    if len(notebooks) == 1 and len(with_notebooks) <= 1 and not zips and not person_of(notebooks[0].name):
+    alone = len(notebooks) == 1 and not zips and not person_of(notebooks[0].name)
+    if alone and (not with_notebooks or (len(with_notebooks) == 1 and _is_backup(with_notebooks[0], notebooks[0]))):
         yield _student(folder, person or _person(folder), unpack_to)
         return
     lone = len(subfolders) == 1 and not notebooks and not zips
@@ -253,6 +254,14 @@ def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator
         yield _student_zip(path, unpack_to)
     if not (notebooks or zips or subfolders):
         yield from _without_notebook(folder, person)
+
+
+def _is_backup(folder: Path, notebook: Path) -> bool:
+    """Tell whether a subfolder holds copies of the notebook beside it rather than another student's work."""
+    if _COPY.search(folder.name):
+        return True
+    inside = [path for path in _walk(folder) if _is_notebook_name(path.name)]
+    return all(path.name == notebook.name or _COPY.search(path.stem) for path in inside)
 
 
 def _is_wrapper(folder: Path) -> bool:

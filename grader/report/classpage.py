@@ -15,7 +15,7 @@ from grader.report.ranking import Place, front_plot, places, standing
 from grader.report.subject import main_accuracy, main_model
 from grader.report.templating import asset, environment, policy
 from grader.report.text import DASH, count, percent, points
-from grader.schema.grade import CriterionStatus, Grade
+from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, Grade
 
 __all__ = ["ClassRow", "CriterionCell", "class_row", "render_class_page"]
 
@@ -43,6 +43,7 @@ class CriterionCell:
     status: CriterionStatus
     points: float
     max_points: float
+    borderline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ class ClassRow:
     """Relative address of the report; None when there is none."""
     standing: Place | None = None
     """What it brings to the rubric's competition; None where there is none, or it has no part in it."""
+    attempts: str = ""
+    """Which attempt was taken and between which scores all of them lie; empty where there was one execution."""
+    spread: tuple[int, int | None, float | None, float | None] | None = None
+    """How many attempts were graded, which was taken, lowest and highest score; None where there was one execution."""
+
+    @property
+    def borderline(self) -> bool:
+        """Whether a person should look at a criterion that was missed by too little."""
+        return any(cell.borderline for cell in self.criteria)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class _Cell:
 
     letter: str
     text: str
+    borderline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +124,34 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         score=grade.score,
         max_score=grade.max_score,
         pending=grade.pending,
-        criteria=tuple(CriterionCell(c.id, c.title, c.status, c.points, c.max_points) for c in grade.criteria),
+        criteria=tuple(_criterion_cell(c) for c in grade.criteria),
         accuracy=accuracy[1].value if accuracy else None,
         parameters=model.parameters if model else None,
         execution=grade.execution.status if grade.execution else "",
         report=report,
         standing=standing(grade, ranked_by, _relative(report)) if ranked_by else None,
+        attempts=_attempts(grade.attempts),
+        spread=_spread(grade.attempts),
     )
+
+
+def _criterion_cell(line: CriterionGrade) -> CriterionCell:
+    return CriterionCell(line.id, line.title, line.status, line.points, line.max_points, line.borderline)
+
+
+def _spread(told: AttemptsGrade | None) -> tuple[int, int | None, float | None, float | None] | None:
+    if told is None:
+        return None
+    graded = sum(one.status == "graded" for one in told.tried)
+    return graded, told.taken, told.score.low if told.score else None, told.score.high if told.score else None
+
+
+def _attempts(told: AttemptsGrade | None) -> str:
+    if told is None or told.score is None:
+        return ""
+    taken = f"{told.taken} of {told.asked}"
+    low, high = points(told.score.low), points(told.score.high)
+    return f"{taken}: {low}" if low == high else f"{taken}: {low} to {high}"
 
 
 def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) -> str:
@@ -154,6 +186,8 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
         "histogram": histogram(shares),
         "items": _items(rows, titles),
         "full": rows[0].max_score if rows else 0,
+        "with_attempts": any(row.attempts for row in rows),
+        "with_borderline": any(row.borderline for row in rows),
         "style": style.body,
         "script": script.body,
         "policy": policy(style, script),
@@ -194,7 +228,7 @@ def _cell(cell: CriterionCell | None) -> _Cell:
         return _Cell(_LETTERS[cell.status], "")
     if not cell.max_points:
         return _Cell(_LETTERS[cell.status], DASH if cell.status == "skipped" else "")
-    return _Cell(_LETTERS[cell.status], points(cell.points))
+    return _Cell(_LETTERS[cell.status], points(cell.points), cell.borderline)
 
 
 def _tiles(rows: Sequence[ClassRow], scores: Sequence[float]) -> list[tuple[str, str]]:
@@ -209,6 +243,9 @@ def _tiles(rows: Sequence[ClassRow], scores: Sequence[float]) -> list[tuple[str,
         tiles.append(("Best accuracy", percent(max(accuracies))))
     if waiting:
         tiles.append(("Wait for a person", count(waiting)))
+    borderline = sum(row.borderline for row in rows)
+    if borderline:
+        tiles.append(("Borderline", count(borderline)))
     if ungraded:
         tiles.append(("Not graded yet", count(ungraded)))
     return tiles

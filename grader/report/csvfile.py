@@ -13,12 +13,17 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d"
 """What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
 
 
+_ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
+
+
 def grades_csv(grades: Iterable[Grade]) -> str:
     """Write one row a submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
-    id and its verdict under `<id>.status`, then `accuracy` (a part of 1), `parameters` and `reason`. What is not known
-    is left empty: a submission that was not graded has no score, not a 0.
+    id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
+    `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
+    them, `accuracy` (a part of 1), `parameters` and `reason`. What is not known is left empty: a submission that was
+    not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
 
     Args:
         grades: In the order of the rows.
@@ -42,7 +47,8 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     criteria = [column for name in ids for column in (name, f"{name}.status")]
-    head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "accuracy", "parameters", "reason"]
+    head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
+    head += ["accuracy", "parameters", "reason"]
     writer.writerow(map(guarded, head))
     writer.writerows(list(_fields(row, ids)) for row in rows)
     return buffer.getvalue()
@@ -67,6 +73,8 @@ def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | N
     yield from (row.score, row.max_score, row.pending)
     for name in ids:
         yield from _pair(found.get(name))
+    yield guarded(" ".join(cell.id for cell in row.criteria if cell.borderline))
+    yield from row.spread or (None,) * len(_ATTEMPTS)
     yield row.accuracy
     yield row.parameters
     yield guarded(row.reason)

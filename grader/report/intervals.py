@@ -22,17 +22,18 @@ class Interval:
 
     label: str
     who: str
-    """`student` or `reference`: picks colour and mark."""
+    """`student`, `reference`, or `other` for a further attempt of the student's: picks colour and mark."""
     value: float
     low: float
     high: float
 
 
-def interval_plot(rows: Sequence[Interval]) -> Markup:
+def interval_plot(rows: Sequence[Interval], key: str = "intervals") -> Markup:
     """Draw each accuracy as a mark on its interval.
 
     Args:
         rows: Figures between 0 and 1, `low <= value <= high`.
+        key: Makes the plot's ids unique on the page.
 
     Returns:
         An `svg`; an empty string without rows.
@@ -54,7 +55,7 @@ def interval_plot(rows: Sequence[Interval]) -> Markup:
         parts.extend(_row(row, across, _TOP + _ROW * (index + 0.5)))
     said = "; ".join(f"{row.label}: {percent(row.value)} ({percent(row.low)} to {percent(row.high)})" for row in rows)
     title = "Accuracy with 95 % intervals"
-    return picture("intervals", title, f"{said}.", (_WIDTH, base + 22), *parts, class_="plot")
+    return picture(key, title, f"{said}.", (_WIDTH, base + 22), *parts, class_="plot")
 
 
 def _row(row: Interval, across: Scale, y: float) -> Sequence[Markup]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from grader.report.attempts import attempts_view
 from grader.report.bars import points_bar
 from grader.report.comparison import comparison_view
 from grader.report.confusion import Confusion, Mistake, confusion, mistakes
@@ -173,6 +174,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a document of its o
         "network": _network(model, theirs),
         "comparison": comparison_view(grade, evidence, reference, theirs),
         "predictions": _predictions(evidence, model, images),
+        "attempts": attempts_view(grade.attempts),
         "facts": _facts(grade.execution),
         "errors": _errors(grade.execution, places),
         "problems": evidence.problems if evidence else (),

@@ -24,12 +24,14 @@ __all__ = [
     "Evidence",
     "FigureFact",
     "FitFact",
+    "IgnoredFact",
     "LabelFact",
     "LayerFact",
     "LineFact",
     "LossFact",
     "ModelFact",
     "NamedArrayFact",
+    "NamedLabelFact",
     "OptimizerFact",
     "PredictFact",
     "RowsFact",
@@ -74,8 +76,9 @@ class RowsFact(Document):
     """Rows recognised in each split, such as `{"train": 48000, "test": 0}`."""
     matched: float
     """Part of the array's rows that was recognised, 0 to 1."""
-    method: Literal["fingerprint", "labels", "neighbour"]
-    """How they were recognised: by each image's pixels, by the sequence of labels, or by the nearest image."""
+    method: Literal["fingerprint", "labels", "neighbour", "landmarks"]
+    """How they were recognised: by each image's pixels, by the sequence of labels, by the images nearest to a sample's,
+    or by some pixels of each image once the sample had shown how they were scaled."""
     order: Literal["original", "shuffled"] = "original"
     start: int | None = None
     """First row within its split, when the rows are one contiguous piece of one split."""
@@ -288,6 +291,15 @@ class FitFact(Document):
     error: str | None = None
 
     @property
+    def rows_trained(self) -> int | None:
+        """Images it learned from: those it was given, without the part that `validation_split` holds back."""
+        rows = self.x.shape[0] if self.x is not None and self.x.shape else None
+        if rows is None or self.validation != "split" or not self.validation_split:
+            return rows
+        # As Keras cuts them.
+        return math.floor(rows * (1.0 - self.validation_split))
+
+    @property
     def changed_layers(self) -> tuple[str, ...]:
         """Layers with weights that this training changed."""
         return tuple(n for n, before in self.digests_before.items() if self.digests_after.get(n, before) != before)
@@ -405,10 +417,12 @@ class FigureFact(Document):
 
 
 class NamedArrayFact(Document):
-    """An image-like array bound to a variable when a training began or the notebook ended."""
+    """An image-like array bound to a variable when the notebook ended."""
 
     name: str
+    """The variable, or a place in it such as `parts[0]`."""
     cell: int | None = None
+    """The cell that made it."""
     shape: Shape
     dtype: str
     low: float | None = None
@@ -417,6 +431,26 @@ class NamedArrayFact(Document):
     """`mnist/train` … where its first rows were recognised."""
     used: bool = False
     """Whether it was ever given to a model (or is the base of an array that was)."""
+    rows: RowsFact | None = None
+    """Which images it holds; None where not each of them was compared."""
+    transform: TransformFact | None = None
+    common: Mapping[str, int] = Field(default_factory=dict)
+    """Another variable with images of the same data set → how many images both hold. Images that the data set itself
+    holds more than once are not counted."""
+
+
+class NamedLabelFact(Document):
+    """An array bound to a variable when the notebook ended that has as many rows as an array of images."""
+
+    name: str
+    cell: int | None = None
+    shape: Shape
+    dtype: str
+    one_hot: bool
+    classes: Mapping[str, int] = Field(default_factory=dict)
+    """Rows per class, at most 1,000 classes."""
+    right: Mapping[str, float] = Field(default_factory=dict)
+    """Variable with as many images → part of its recognised images whose true class is the label in the same row."""
 
 
 class EmulationFact(Document):
@@ -428,6 +462,18 @@ class EmulationFact(Document):
     """Stable id, such as `colab.drive.mount`."""
     message: str
     """What was done instead, and the modern form where there is one."""
+
+
+class IgnoredFact(Document):
+    """A setting of Keras 2 that Keras 3 took without an error and did not heed."""
+
+    event: int
+    cell: int | None
+    form: Literal["optimizer.lr", "optimizer.decay"]
+    optimizer: str
+    """The optimizer's class."""
+    value: float | None = None
+    """None where it is no number."""
 
 
 class AccuracyFact(Document):
@@ -484,10 +530,14 @@ class Evidence(Document):
     saves: tuple[SaveFact, ...] = ()
     figures: tuple[FigureFact, ...] = ()
     arrays: tuple[NamedArrayFact, ...] = ()
+    labels: tuple[NamedLabelFact, ...] = ()
     emulations: tuple[EmulationFact, ...] = ()
+    ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
     problems: tuple[str, ...] = ()
     """What the grader could not read of the record (damaged lines, artefacts over the size cap), in words."""
+    stand_ins: tuple[str, ...] = ()
+    """Data sets in whose place the notebook was served made-up images, since the real ones were not on the machine."""
 
     def model(self, model_id: str) -> ModelFact | None:
         """Find a model by its id."""

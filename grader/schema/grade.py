@@ -8,11 +8,13 @@ from pydantic import BaseModel, Field
 
 from grader.schema.base import Assurance, Document, Json, Pointer
 from grader.schema.evidence import Evidence, ModelFact
-from grader.schema.rubric import Rubric
+from grader.schema.rubric import Rubric, Take
 
 __all__ = [
     "GRADE_VERSION",
     "AccuracyGrade",
+    "AttemptGrade",
+    "AttemptsGrade",
     "Case",
     "CheckSpec",
     "CriterionGrade",
@@ -27,6 +29,7 @@ __all__ = [
     "ReferenceGrade",
     "RoleMatch",
     "RubricStamp",
+    "Spread",
     "SubmissionStamp",
 ]
 
@@ -89,6 +92,8 @@ class Finding(Document):
     assurance: Assurance | None = None
     measured: Mapping[str, Json] = Field(default_factory=dict)
     evidence: tuple[Pointer, ...] = ()
+    borderline: bool = False
+    """Whether full marks were missed by less than the measurement can tell, so that a person should look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,8 @@ class CriterionGrade(Document):
     evidence: tuple[Pointer, ...] = ()
     hidden: bool = False
     bonus: bool = False
+    borderline: bool = False
+    """Full marks were missed by less than the measurement can tell; the points are those computed."""
 
 
 class LayerGrade(Document):
@@ -232,6 +239,50 @@ class ReferenceGrade(Document):
     comparison: Mapping[str, Json]
 
 
+class Spread(Document):
+    """The lowest and the highest of some figures."""
+
+    low: float
+    high: float
+
+
+class AttemptGrade(Document):
+    """One of several executions of a notebook."""
+
+    number: int = Field(ge=1)
+    seed: int | None
+    """None where it was not executed and nobody knows any more what with."""
+    status: Literal["graded", "not_graded", "skipped"]
+    """`not_graded`: the grader itself failed. `skipped`: not executed, since it could not change the points."""
+    reason: str = ""
+    """Why it was not graded, or not executed."""
+    execution: Literal["completed", "cell_error", "timeout", "memory", "died"] | None = None
+    """How it ended."""
+    score: float | None = None
+    """None where it was not graded: a failure of the grader is never a score."""
+    pending: float = 0.0
+    accuracy: Mapping[str, Mapping[str, AccuracyGrade]] = Field(default_factory=dict)
+    """By role (without one, by the network's name), then by data set and split."""
+    seconds: float | None = None
+
+
+class AttemptsGrade(Document):
+    """Several executions of one notebook, how far they lie apart, and which one the rest of the grade is about."""
+
+    asked: int = Field(ge=1)
+    """How many executions the rubric or the command line asked for."""
+    take: Take
+    taken: int | None
+    """Number of the attempt that was taken; None where none could be graded."""
+    why: str
+    """In words: why this one, and what became of the others."""
+    score: Spread | None = None
+    """Of the attempts that were graded."""
+    accuracy: Mapping[str, Mapping[str, Spread]] = Field(default_factory=dict)
+    """Keyed as in `AttemptGrade`."""
+    tried: tuple[AttemptGrade, ...]
+
+
 class Grade(Document):
     """`grade.json`, version 1."""
 
@@ -250,3 +301,10 @@ class Grade(Document):
     diagnostics: tuple[Diagnostic, ...] = ()
     execution: ExecutionGrade | None = None
     reference: ReferenceGrade | None = None
+    attempts: AttemptsGrade | None = None
+    """None where one execution was asked for."""
+
+    @property
+    def borderline(self) -> tuple[str, ...]:
+        """Ids of the criteria that a person should look at, since too little was missing to be sure."""
+        return tuple(criterion.id for criterion in self.criteria if criterion.borderline)

@@ -18,3 +18,5 @@ class Step:
     """Cells executed by now."""
     total: int = 0
     """Code cells of the notebook; 0 while that is not known."""
+    failed: bool = False
+    """Whether the grader could not grade it, for `done`."""

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from grader.schema.base import Document, Json
 
 __all__ = [
+    "MOST_ATTEMPTS",
     "Criterion",
     "Dialect",
     "ManualTask",
@@ -19,10 +20,13 @@ __all__ = [
     "RunSettings",
     "Seconds",
     "Slug",
+    "Take",
     "TaskSettings",
     "Test",
 ]
 
+MOST_ATTEMPTS = 20
+"""Executions of one notebook that can be asked for."""
 _DURATION_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 _MEMORY_UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -61,6 +65,7 @@ Seconds = Annotated[float, BeforeValidator(parse_duration, json_schema_input_typ
 MemorySize = Annotated[int, BeforeValidator(parse_memory, json_schema_input_type=int | str), Field(gt=0)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Dialect = Literal["keras3", "keras2", "auto"]
+Take = Literal["best", "median", "first"]
 
 
 class RunSettings(Document):
@@ -76,8 +81,11 @@ class RunSettings(Document):
     """Budget for one training; it stops gracefully at an epoch's end."""
     memory: MemorySize = 6 << 30
     """Budget for the whole process tree, in bytes."""
-    attempts: int = Field(default=1, ge=1, le=20)
-    """How many times the notebook is executed, each with its own seed."""
+    attempts: int = Field(default=1, ge=1, le=MOST_ATTEMPTS)
+    """How many times the notebook is executed: the first with `seed`, the second with `seed` + 1, and so on."""
+    take: Take = "best"
+    """Which attempt is graded: the `best`, the `median` (of an even number the lower one of the middle), or the `first`
+    (the others only show the spread). By score, then by accuracy."""
     kernel: str | None = None
     """Path of another Python to run the notebook with; the grader need not be installed there."""
 
@@ -227,6 +235,9 @@ class Rubric(Document):
     """The data set accuracy is verified on."""
     datasets: tuple[Slug, ...] = ()
     """Further data sets the notebook may load; the first one is always there."""
+    stand_in: tuple[Slug, ...] = ()
+    """Those of `datasets` that notebooks only prepare and no network is judged on. Where one is not on the machine,
+    notebooks are given made-up images of the same shapes in its place, and the grade says so."""
     reference: str | None = None
     """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
     run: RunSettings = RunSettings()
@@ -273,6 +284,25 @@ class Rubric(Document):
         for name, task in self.tasks.items():
             if task.dataset is not None and task.dataset not in self.all_datasets:
                 msg = f"the task {name!r} is of {task.dataset!r}, which is neither `dataset` nor among `datasets`"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _stand_ins_are_only_prepared(self) -> Self:
+        for name in self.stand_in:
+            if name == self.dataset:
+                msg = f"`stand_in` names {name!r}, which is the data set that accuracy is verified on"
+                raise ValueError(msg)
+            if name not in self.datasets:
+                msg = f"`stand_in` names {name!r}, which is not among `datasets`"
+                raise ValueError(msg)
+            task = next((key for key in self.tasks if self.task_dataset(key) == name), None)
+            if task is not None:
+                msg = f"`stand_in` names {name!r}, on which networks are judged by the task {task!r}"
+                raise ValueError(msg)
+            role = next((k for k, r in self.roles.items() if (r.data or "").partition("/")[0] == name), None)
+            if role is not None:
+                msg = f"`stand_in` names {name!r}, which the network of the role {role!r} is trained on"
                 raise ValueError(msg)
         return self
 

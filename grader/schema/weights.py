@@ -1,6 +1,6 @@
 """What trainings did to weights, and whose weights they began with, by the digests that were recorded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ __all__ = [
     "frozen_but_changed",
     "frozen_layers",
     "reused_layers",
+    "trainings_behind",
     "tuned_layers",
     "unfrozen_but_unchanged",
 ]
@@ -157,6 +158,52 @@ def ancestor_of(evidence: Evidence, model_id: str) -> str | None:
         seen.add(current)
         current = _copied_from(evidence, current)
     return current if current != model_id else None
+
+
+def trainings_behind(evidence: Evidence, model_id: str) -> tuple[FitFact, ...]:
+    """All trainings that made a network's weights: its own, and before them those of the networks it took weights from.
+
+    A network that is saved, loaded again and trained further is a new network with an old past.
+
+    Args:
+        evidence: What one execution showed.
+        model_id: The network.
+
+    Returns:
+        In the order in which they began.
+    """
+    found: dict[int, FitFact] = {}
+    _gather_trainings(evidence, model_id, None, found, set())
+    return tuple(found[event] for event in sorted(found))
+
+
+def _gather_trainings(
+    evidence: Evidence, model_id: str, before: int | None, found: dict[int, FitFact], seen: set[str]
+) -> None:
+    seen.add(model_id)
+    own = [fit for fit in evidence.fits_of(model_id) if before is None or fit.event < before]
+    found |= {fit.event: fit for fit in own}
+    if not own:
+        return
+    sources = dict(_sources(evidence, model_id, own))
+    copied = _copied_from(evidence, model_id)
+    if copied is not None:
+        sources.setdefault(copied, own[0].event)
+    for source, event in sources.items():
+        if source not in seen:
+            _gather_trainings(evidence, source, event, found, seen)
+
+
+def _sources(evidence: Evidence, model_id: str, fits: Sequence[FitFact]) -> Iterator[tuple[str, int]]:
+    """Other networks whose learned weights a training began with, and that training's event; the last one last."""
+    own: set[str] = set()
+    for fit in fits:
+        learned = _learned(evidence, model_id, fit.event)
+        for digest in fit.digests_before.values():
+            source = learned[digest][0] if digest in learned and digest not in own else None
+            if source is not None:
+                yield source, fit.event
+        own |= {*fit.digests_before.values(), *fit.digests_after.values()}
 
 
 def _copied_from(evidence: Evidence, model_id: str) -> str | None:

@@ -1,6 +1,6 @@
 """`grader.sqlite`: what was executed with what, and graded with which rubric. This is what resuming goes by.
 
-Schema versions: 1, first version.
+Schema versions: 1, first version; 2, what a grade and its report were made from (`grading.basis`).
 """
 
 import hashlib
@@ -47,7 +47,9 @@ CREATE TABLE grading (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = "ALTER TABLE grading ADD COLUMN basis TEXT NOT NULL DEFAULT ''"
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """Statements that lead from schema version n to n + 1; a file's `user_version` says where it is. Never changed, only
 added to."""
 
@@ -77,7 +79,7 @@ class ExecutionRow:
     attempt: int
     key: ExecutionKey
     status: Literal["executed", "failed"]
-    """`failed` is the grader's own failure: it is tried again."""
+    """`executed`: what it left is whole in its place; `failed` is the grader's own failure: it is tried again."""
     reason: str
     seconds: float
     finished: float
@@ -99,17 +101,20 @@ class GradingRow:
     max_score: float
     finished: float
     """Unix time."""
+    basis: str
+    """Digest of all that the grade follows from and of the files it was written to; empty where that is not known."""
 
 
-def grading_row(grade: Grade, finished: float = 0.0) -> GradingRow:
+def grading_row(grade: Grade, basis: str = "", finished: float = 0.0) -> GradingRow:
     """Reduce a grade to its row.
 
     Args:
         grade: What `grade.json` holds.
+        basis: Digest of all that it follows from and of the files it was written to.
         finished: When it was written, in Unix time.
     """
     stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
-    return GradingRow(*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, finished)
+    return GradingRow(*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, finished, basis)
 
 
 def digest_of(*parts: BaseModel | Mapping[str, object] | Sequence[object] | str) -> str:
@@ -170,7 +175,8 @@ class Database:
         """A connection whose changes are all kept at the end, or none."""
         try:
             with closing(sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous = NORMAL")
+                # What is noted before files are exchanged must be on the disk before they are.
+                connection.execute("PRAGMA synchronous = FULL")
                 try:
                     yield connection
                 except BaseException:
@@ -246,18 +252,36 @@ class Database:
             rows = connection.execute(query, (submission, submission)).fetchall()
         return tuple(ExecutionRow(row[0], row[1], ExecutionKey(*row[2:6]), *row[6:]) for row in rows)
 
-    # --- gradings
+    def begin_replacing(self, submission: str, key: ExecutionKey, *, attempt: int = 1) -> None:
+        """Note that an execution's files are about to take the place of older ones.
 
-    def record_grading(self, grade: Grade) -> None:
-        """Note that a submission was graded, or that the grader failed to.
+        Until `record_execution` says that they have, none of them counts: a grader that is killed between them leaves a
+        submission that is executed again, never one execution's evidence under another's name.
 
         Args:
-            grade: What was written to `grade.json`.
+            submission: Its id.
+            key: What it was executed with.
+            attempt: Which of several executions, from 1.
 
         Raises:
             StorageError: It cannot be written.
         """
-        self.record_gradings([grading_row(grade, self._clock())])
+        interrupted = "the grader was stopped while the evidence was put in place"
+        self.record_execution(submission, key, seconds=0.0, attempt=attempt, failure=interrupted)
+
+    # --- gradings
+
+    def record_grading(self, grade: Grade, *, basis: str = "") -> None:
+        """Note that a submission was graded, or that the grader failed to.
+
+        Args:
+            grade: What was written to `grade.json`.
+            basis: Digest of all that it follows from and of the files it was written to; see `needs_grading`.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        self.record_gradings([grading_row(grade, basis, self._clock())])
 
     def record_gradings(self, rows: Sequence[GradingRow]) -> None:
         """Note many gradings in one transaction.
@@ -269,19 +293,20 @@ class Database:
             return
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
+            connection.executemany(
+                "INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows)
+            )
 
-    def needs_grading(self, submission: str, rubric: str, sha256: str) -> bool:
-        """Tell whether a submission must be graded: not since its last execution, with another rubric, or it failed.
+    def needs_grading(self, submission: str, rubric: str, basis: str) -> bool:
+        """Tell whether a submission must be graded: not since its last execution, on another basis, or it failed.
 
         Args:
             submission: Its id.
             rubric: The rubric's id.
-            sha256: Of the rubric's bytes.
+            basis: Of now, as it was given to `record_grading`.
         """
         return not any(
-            row.rubric == rubric and row.sha256 == sha256 and row.status == "graded"
-            for row in self.gradings(submission)
+            row.rubric == rubric and row.basis == basis and row.status == "graded" for row in self.gradings(submission)
         )
 
     def gradings(self, submission: str | None = None) -> tuple[GradingRow, ...]:

@@ -1,11 +1,13 @@
 """The results folder: `DIR/<submission>/{grade.json, report.html, executed.ipynb, evidence/}` and the class's pages.
 
-A file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed.
+A file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed. What a grader that
+was killed meanwhile left beside it is known by its name and removed by the next one (`at_work`).
 """
 
 import ctypes
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -20,11 +22,20 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from grader.schema.base import Document
-from grader.schema.errors import ArtefactError, StorageError
+from grader.schema.errors import ArtefactError, StorageError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
 from grader.schema.grade import GRADE_VERSION, Grade
 
-__all__ = ["Batch", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade", "write_atomically"]
+__all__ = [
+    "STAGING",
+    "WRITING",
+    "Batch",
+    "ResultsFolder",
+    "grade_bytes",
+    "grade_data",
+    "parse_grade",
+    "write_atomically",
+]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -39,6 +50,11 @@ _HEAD = 8192
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
 """Where `grade.json` names its rubric. What a student chose stands before it in strings, where a line break is
 escaped."""
+WRITING = ".writing-"
+FILLING = ".evidence-"
+STAGING = ".attempts-"
+"""Beginnings of the names of what is not yet in its place: files, and folders of evidence and of attempts."""
+_ATTEMPTS = "attempts"
 
 
 @contextmanager
@@ -64,7 +80,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
         staging = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -93,7 +109,7 @@ class Batch:
             root: Any folder of the file system that the files are on.
         """
         self._root = root
-        self._files: list[tuple[Path, Path]] = []
+        self._files: dict[Path, Path] = {}
 
     def add(self, path: Path, content: bytes | str) -> None:
         """Write a file beside its place.
@@ -101,10 +117,10 @@ class Batch:
         Raises:
             StorageError: The disk is full or may not be written.
         """
-        staging = path.with_name(f".{path.name}.new")
+        staging = path.with_name(f"{WRITING}{path.name}")
         with _writing(path):
             staging.write_bytes(_encoded(content))
-        self._files.append((staging, path))
+        self._files[path] = staging
 
     def commit(self) -> None:
         """Put every file in its place.
@@ -116,7 +132,7 @@ class Batch:
             return
         with _writing(self._root):
             _sync_all(self._root)
-            for staging, path in self._files:
+            for path, staging in self._files.items():
                 staging.replace(path)
         self._files.clear()
 
@@ -150,6 +166,33 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> bool:
+    """Lock an open folder; False where its file system has no locks.
+
+    Raises:
+        UsageError: Another process holds it.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        msg = "another grader is at work in this folder"
+        raise UsageError(msg, where=str(folder), advice="wait until it has ended, or name another folder") from error
+    except OSError:
+        return False
+    return True
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        msg = f"the file cannot be read ({error.strerror or error})"
+        raise ArtefactError(msg, where=str(path)) from error
 
 
 class ResultsFolder:
@@ -197,12 +240,68 @@ class ResultsFolder:
         """Where a submission's events, models, arrays and predictions lie."""
         return self.folder(submission) / _EVIDENCE
 
+    def attempts_folder(self, submission: str) -> Path:
+        """Where a submission's attempts lie, where there were several; see `store/attempts.py`."""
+        return self.folder(submission) / _ATTEMPTS
+
     def submissions(self) -> tuple[str, ...]:
         """Ids of the submissions that have evidence or a grade here, sorted."""
         if not self.root.is_dir():
             return ()
         folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
-        return tuple(sorted(p.name for p in folders if (p / _GRADE).is_file() or (p / _EVIDENCE).is_dir()))
+        return tuple(sorted(p.name for p in folders if _holds_results(p)))
+
+    # --- one grader at a time
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Keep other graders away for as long as a `with` lasts, and remove what one that was killed left half-done.
+
+        The lock goes with the process, however it ends.
+
+        Raises:
+            UsageError: Another grader works here, or this is no folder.
+            StorageError: The folder cannot be made or written to.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            msg = "is no folder"
+            raise UsageError(msg, where=f"--out {self.root}", advice="name a folder for the results")
+        with _writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if _lock(handle, self.root):
+                self._sweep()
+            trial = self.root / ".writable"
+            write_atomically(trial, b"x" * 4096)
+            trial.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(handle)
+
+    def _sweep(self) -> None:
+        (self.root / ".writable").unlink(missing_ok=True)
+        for left_over in self.root.glob(f"{WRITING}*"):
+            left_over.unlink(missing_ok=True)
+        for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
+            for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+                _sweep_folder(folder)
+            if not any(own.iterdir()):
+                own.rmdir()
+
+    def standing(self, submission: str) -> dict[str, str]:
+        """Tell by their SHA-256 which files a submission's grade was made from and became; empty for what is missing.
+
+        Raises:
+            ArtefactError: One cannot be read.
+        """
+        places = {
+            _EVIDENCE_FILE: self.evidence_folder(submission) / _EVIDENCE_FILE,
+            _EXECUTED: self.executed_path(submission),
+            _GRADE: self.grade_path(submission),
+            _REPORT: self.report_path(submission),
+        }
+        return {name: _sha256(path) for name, path in places.items()}
 
     def rubric_id(self, submission: str) -> str | None:
         """Id of the rubric a submission's grade is of, from the head of its file; None where there is no grade."""
@@ -221,27 +320,6 @@ class ResultsFolder:
         """
         with _writing(self.root):
             _sync_all(self.root)
-
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Keep other processes from writing the whole class again meanwhile.
-
-        Raises:
-            StorageError: One is doing so.
-        """
-        handle = os.open(self.root, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            msg = "another process is writing these results again"
-            raise StorageError(msg, where=str(self.root), advice="wait until it is done") from error
-        except OSError:  # a file system that has no locks
-            pass
-        try:
-            yield
-        finally:
-            os.close(handle)
 
     # --- pages
 
@@ -305,16 +383,21 @@ class ResultsFolder:
         content = _read_document(path, GRADE_VERSION)
         return None if content is None else _parse(Grade, content, path)
 
-    def write_evidence(self, submission: str, evidence: Evidence) -> Path:
+    def write_evidence(self, submission: str, evidence: Evidence, *, filled: Path | None = None) -> Path:
         """Write `evidence/evidence.json`, from which a grade can be made again without execution.
 
         A loss that became not-a-number stays one: the file has Python's `NaN`, which only this grader reads.
+
+        Args:
+            submission: Whose.
+            evidence: What was seen.
+            filled: A folder from `new_evidence_folder` that is not in its place yet.
 
         Raises:
             StorageError: It cannot be written.
         """
         text = json.dumps(_plain(evidence), ensure_ascii=False, separators=(",", ":"))
-        return self._write(self.evidence_folder(submission) / _EVIDENCE_FILE, text)
+        return self._write((filled or self.evidence_folder(submission)) / _EVIDENCE_FILE, text)
 
     def read_evidence(self, submission: str) -> Evidence | None:
         """Read evidence back; None where there is none yet.
@@ -355,20 +438,21 @@ class ResultsFolder:
         own = self.folder(submission)
         with _writing(own):
             own.mkdir(parents=True, exist_ok=True)
-            for left_over in own.glob(".evidence-*"):
+            for left_over in own.glob(f"{FILLING}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            return Path(tempfile.mkdtemp(dir=own, prefix=".evidence-"))
+            return Path(tempfile.mkdtemp(dir=own, prefix=FILLING))
 
     def forget_evidence(self, submission: str) -> None:
-        """Remove a submission's evidence and executed notebook, where there are any.
+        """Remove a submission's evidence and executed notebook, of all attempts, where there are any.
 
         Raises:
             StorageError: They cannot be removed.
         """
         with _writing(self.folder(submission)):
             self.executed_path(submission).unlink(missing_ok=True)
-            if self.evidence_folder(submission).exists():
-                shutil.rmtree(self.evidence_folder(submission))
+            for kept in (self.evidence_folder(submission), self.attempts_folder(submission)):
+                if kept.exists():
+                    shutil.rmtree(kept)
 
     def adopt_evidence(self, submission: str, filled: Path) -> Path:
         """Put a filled folder in the place of a submission's evidence; the old evidence is gone.
@@ -384,7 +468,7 @@ class ResultsFolder:
         with _writing(target):
             filled.chmod(0o755)
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".evidence-old-"))
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{FILLING}old-"))
                 target.rename(old / _EVIDENCE)
                 try:
                     filled.rename(target)
@@ -394,7 +478,21 @@ class ResultsFolder:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 filled.rename(target)
+            _sync_folder(target.parent)
         return target
+
+
+def _holds_results(folder: Path) -> bool:
+    return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
+
+
+def _sweep_folder(own: Path) -> None:
+    """Remove what was being written when the grader was killed."""
+    for left_over in (*own.glob(f"{WRITING}*"), *own.glob(f"{_EVIDENCE}/{WRITING}*")):
+        left_over.unlink(missing_ok=True)
+    for pattern in (FILLING, STAGING):
+        for left_over in own.glob(f"{pattern}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
 
 
 # --- documents as text ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from grader.checks.accuracy import AccuracyParams, accuracy, images_needed
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
+from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
 
 FULL = AccuracyParams(at_least=0.99, partial_from=0.97)
 
@@ -51,10 +51,32 @@ def test_the_message_has_the_figures_and_the_interval() -> None:
     assert "48 more right answers" in message
 
 
-def test_a_threshold_inside_the_interval_is_borderline() -> None:
-    assert "borderline" in judge(9_890).message
-    assert judge(9_890).measured["borderline"] is True
+def test_a_threshold_that_was_missed_inside_the_interval_is_borderline() -> None:
+    for finding in (judge(9_895), judge(9_895, AccuracyParams(at_least=0.99))):
+        assert finding.borderline
+        assert "10,000 images cannot tell this accuracy from 99 %: this is borderline" in finding.message
+        assert (finding.measured["missing"], finding.measured["at_least"]) == (5, 0.99)
+    assert not judge(9_500).borderline
     assert "borderline" not in judge(9_500).message
+
+
+def test_borderline_changes_no_points() -> None:
+    assert judge(9_899, AccuracyParams(at_least=0.99)).fraction == 0
+    assert judge(9_899).fraction == pytest.approx(0.995)
+
+
+def test_a_pass_by_a_hair_is_a_pass_and_says_that_it_was_one() -> None:
+    finding = judge(9_900)
+    assert (finding.status, finding.borderline) == ("passed", False)
+    assert finding.measured["within_noise"] is True
+    assert "it counts as reached" in finding.message
+    assert judge(9_990).measured["within_noise"] is False
+
+
+def test_what_waits_for_a_person_anyway_is_not_borderline_too() -> None:
+    params = AccuracyParams(at_least=0.99, partial_from=0.97, require_verified=True)
+    finding = judge(9_895, params, assurance=Assurance.RECORDED)
+    assert (finding.status, finding.borderline) == ("pending", False)
 
 
 def test_a_recorded_accuracy_counts_and_says_so() -> None:
@@ -116,3 +138,27 @@ def test_images_needed_is_the_smallest_count_that_reaches_the_part(total: int, p
 @given(st.integers(0, 10_000))
 def test_more_right_answers_never_earn_less(correct: int) -> None:
     assert judge(correct).fraction <= judge(min(correct + 1, 10_000)).fraction
+
+
+def test_a_network_with_two_inputs_is_left_to_a_person() -> None:
+    inputs = (layer("InputLayer", "image"), layer("InputLayer", "row"))
+    model = a_model(*inputs, *a_model().layers, input_shape=None, unkept_reason="it expects 2 inputs.")
+    finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
+    assert finding.status == "pending"
+    assert "takes 2 inputs" in finding.message
+
+
+SHRUNK = a_fit(x=an_array(of=None, shape=(60_000, 14, 14, 1)))
+
+
+def test_a_network_for_images_of_the_student_s_own_making_is_left_to_a_person() -> None:
+    model = a_model(input_shape=(14, 14, 1), artefact="models/m1.keras")
+    finding = accuracy(a_case(an_evidence(models=(model,), fits=(SHRUNK,), accuracies=())), FULL)
+    assert finding.status == "pending"
+    assert "14 × 14 × 1 an image" in finding.message
+
+
+def test_a_network_for_another_data_set_is_not() -> None:
+    other = a_fit(x=an_array(of=rows(50_000, dataset="cifar10")))
+    model = a_model(artefact="models/m1.keras")
+    assert accuracy(a_case(an_evidence(models=(model,), fits=(other,), accuracies=())), FULL).status == "failed"

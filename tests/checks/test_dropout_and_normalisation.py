@@ -82,6 +82,13 @@ def test_passes_that_could_not_be_compared_wait_for_a_person() -> None:
     assert judge("mc_dropout", called(outputs_differ=None)).status == "pending"
 
 
+def test_passes_in_a_function_that_became_a_graph_wait_for_a_person() -> None:
+    finding = judge("mc_dropout", called(count=0, repeats=None, outputs_differ=None, traced=True, x=None))
+    assert finding.status == "pending"
+    assert "A `tf.function` in cell 1 calls `model` with `training=True`" in finding.message
+    assert judge("mc_dropout", called(count=0, repeats=None, traced=True, training=None)).status == "failed"
+
+
 def test_alpha_dropout_behind_selu_passes() -> None:
     assert judge("dropout", net(SELU, ALPHA, OUT), kind="alpha", rate={"at_most": 0.5}).status == "passed"
 

@@ -61,6 +61,13 @@ def test_two_trainings_in_one_line_count() -> None:
     assert judge(a_figure(ACCURACY * 2), fits=(a_fit(), a_fit(event=9))).status == "passed"
 
 
+def test_the_curve_of_a_network_that_was_loaded_and_trained_further_may_begin_before_it() -> None:
+    past = a_fit(model="m2", event=4, digests_before={"out": "0"}, digests_after={"out": "1"})
+    present = a_fit(event=9, digests_before={"out": "1"}, digests_after={"out": "2"})
+    assert judge(a_figure(ACCURACY * 2), fits=(past, present)).status == "passed"
+    assert judge(a_figure(ACCURACY * 2), fits=(past, a_fit(event=9))).status == "failed"
+
+
 def test_the_side_asked_for_is_the_side_that_counts() -> None:
     assert judge(a_figure(ACCURACY), of="validation").status == "failed"
     assert judge(a_figure(ACCURACY), of="both").status == "failed"

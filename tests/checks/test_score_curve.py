@@ -146,3 +146,12 @@ def test_more_parameters_never_earn_more(curve: tuple[CurvePoint, ...], one: int
 def test_every_point_lies_on_the_curve(curve: tuple[CurvePoint, ...]) -> None:
     for point in curve:
         assert wanted_accuracy(curve, point.parameters) == pytest.approx((point.none, point.full))
+
+
+def test_a_network_for_images_that_were_shrunk_outside_of_it_is_left_to_a_person() -> None:
+    model = a_model(input_shape=(14, 14, 1), artefact="models/m1.keras")
+    fit = a_fit(x=an_array(of=None, shape=(60_000, 14, 14, 1)))
+    evidence = an_evidence(models=(model,), fits=(fit,), accuracies=())
+    finding = score_curve(a_case(evidence), ScoreCurveParams(curve=CURVE))
+    assert finding.status == "pending"
+    assert "cannot prepare the test images" in finding.message

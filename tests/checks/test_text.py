@@ -119,3 +119,24 @@ def test_whoever_explains_in_comments_is_told_where_it_belongs() -> None:
     finding = judge(a_cell(0, f"# {EXPLANATION}\nx = 1\n# {EXPLANATION}"), min_words=10)
     assert finding.status == "failed"
     assert "Comments in code do not count" in finding.advice
+
+
+TOPICS = {
+    "the size of kernels": ["large kernel", "huge"],
+    "activations": ["softmax", "sigmoid"],
+    "dropout": ["dropout"],
+}
+
+
+def test_subjects_are_addressed_by_any_of_their_words_and_counted_once() -> None:
+    said = "Softmax and sigmoid stand in the wrong places, and the kernels are huge."
+    assert judge(prose(said), topics=TOPICS, topics_at_least=2).status == "passed"
+    finding = judge(prose(said), topics=TOPICS, topics_at_least=3)
+    assert finding.status == "failed"
+    assert "2 subjects of 3 addressed (the size of kernels and activations), 3 wanted" in finding.message
+    assert "dropout" not in finding.message
+
+
+def test_no_subject_at_all_is_said_without_naming_any() -> None:
+    finding = judge(prose("Everything is fine."), topics=TOPICS)
+    assert "0 subjects of 3 addressed, 1 wanted" in finding.message

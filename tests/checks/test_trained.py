@@ -103,6 +103,16 @@ def test_a_part_of_the_training_data_held_back_is_validation() -> None:
     assert "10 % of the training data, held back" in judge(fit, validation="not_test").message
 
 
+def test_images_that_validation_split_holds_back_were_not_trained_on() -> None:
+    fit = a_fit(validation="split", validation_split=0.1, val_x=None)
+    assert fit.rows_trained == 48_600
+    assert "48,600 training images" in judge(fit, only_split="train").message
+    assert judge(fit, rows_at_least=48_600).status == "passed"
+    assert judge(fit, rows_at_least=48_601).status == "failed"
+    assert a_fit().rows_trained == 54_000
+    assert a_fit(x=None).rows_trained is None
+
+
 def test_partial_points_follow_the_conditions_that_hold() -> None:
     finding = judge(epochs_at_least=50, loss_falls=True, partial=True)
     assert (finding.status, finding.fraction) == ("partial", 0.5)
@@ -154,3 +164,45 @@ def test_a_trial_in_a_graph_is_a_look_at_other_data() -> None:
     finding = trained(a_case(an_evidence(fits=(loop,), calls=(traced,))), params)
     assert finding.status == "passed"
     assert "tried outside its steps" in finding.message
+
+
+def test_images_of_a_generator_are_not_counted_as_none() -> None:
+    unseen = a_fit(x=None, y=None, batch_size=None, total_steps=240)
+    finding = judge(unseen, rows_at_least=10_000)
+    assert finding.status == "passed"
+    assert "could not be seen" in finding.message
+
+
+def test_batches_that_cannot_hold_enough_images_are_too_few() -> None:
+    few = a_fit(kind="custom_loop", x=None, y=None, batch_size=32, total_steps=100)
+    finding = judge(few, rows_at_least=10_000)
+    assert finding.status == "failed"
+    assert "its batches held 3,200 images in all" in finding.message
+    assert judge(a_fit(x=None, batch_size=32, total_steps=400), rows_at_least=10_000).status == "passed"
+
+
+def continued(**first: Any) -> Finding:
+    """A network that was saved after one training, loaded as another one, and trained for an epoch more."""
+    before = {"conv": "0", "out": "0"}
+    after = {"conv": "1", "out": "1"}
+    later = {"conv": "2", "out": "2"}
+    fits = (
+        a_fit(model="m1", event=5, digests_before=before, digests_after=after, **first),
+        a_fit(model="m2", event=9, digests_before=after, digests_after=later, epochs_done=1, history={"loss": (0.05,)}),
+    )
+    evidence = an_evidence(models=(a_model(model_id="m1"), a_model(model_id="m2")), fits=fits)
+    case = a_case(evidence, network=RoleMatch(role="network", model="m2", candidates=("m1", "m2")))
+    params = {"model": "network", "epochs_at_least": 5, "only_split": "train", "loss_falls": True}
+    return trained(case, TrainedParams.model_validate(params))
+
+
+def test_the_past_of_a_network_that_was_loaded_again_belongs_to_it() -> None:
+    finding = continued()
+    assert finding.status == "passed"
+    assert "5 epochs in 2 trainings" in finding.message
+
+
+def test_test_images_in_the_past_of_a_network_are_found() -> None:
+    finding = continued(x=an_array(70_000, of=rows(train=60_000, test=10_000)))
+    assert finding.status == "failed"
+    assert "10,000 test images" in finding.message

@@ -32,6 +32,8 @@ ONE_HOT = LabelFact(shape=(54_000, 10), dtype="float32", one_hot=True, classes={
 COLUMN = LabelFact(shape=(50_000, 1), dtype="uint8", one_hot=False, classes={str(k): 5_000 for k in range(10)})
 LOOP = a_fit(kind="custom_loop", epochs_done=0, batch_size=None, total_steps=400, compiled=None, x=None)
 
+RAISED = a_fit(event=9, status="error", epochs_done=0, history={}, learning_rates=(), total_steps=1)
+
 
 def judge(check: str, evidence: Evidence | None = None, roles: dict[str, RoleMatch] | None = None, **w: Any) -> Finding:
     spec = all_checks()[check]
@@ -143,6 +145,8 @@ BAD: dict[str, tuple[tuple[Evidence, dict[str, Any], str], ...]] = {
         (fitted(step_rates=(0.1, 0.1, 0.1)), {"shape": "one_cycle"}, "did not rise and then fall"),
         (fitted(learning_rates=(0.1,)), {"shape": "one_cycle"}, "stayed at 0.1 and did not rise"),
         (fitted(step_rates=(0.1, 0.5, 1.0, 0.4, 0.1)), {"highest": {"at_most": 0.5}}, "highest rate is 1"),
+        (fitted(RAISED), {"shape": "one_cycle"}, "raised an error in its first step"),
+        (fitted(a_fit(learning_rates=(0.1, 0.1)), RAISED), {"shape": "one_cycle"}, "stayed at 0.1 (of 2, the nearest)"),
         (
             fitted(step_rates=(0.1, 0.5, 1.0), status="completed"),
             {"shape": "one_cycle"},

@@ -15,12 +15,14 @@ from grader.execution.inside.fingerprint import fingerprint
 Index = dict[str, DatasetIndex]
 
 
-def recognise(images: NDArray[Any], labels: NDArray[Any] | None, indexes: Index, **more: bool) -> Recognition | None:
+def recognise(
+    images: NDArray[Any], labels: NDArray[Any] | None, indexes: Index, *, neighbours: bool = True
+) -> Recognition | None:
     """Recognise an array as it would come out of the record."""
     index = np.unique(np.linspace(0, len(images) - 1, min(128, len(images))).round().astype(np.int64))
     sample = images[index].astype(np.float32)
     classes = None if labels is None else labels.astype(np.int32)
-    return recognise_rows(fingerprint(images), classes, sample, index, indexes, **more)
+    return recognise_rows(fingerprint(images), classes, sample, index, indexes, neighbours=neighbours)
 
 
 def known(found: Recognition | None) -> Recognition:

@@ -183,6 +183,18 @@ def test_roles_are_told_apart_by_task_and_by_where_the_weights_came_from() -> No
     }
 
 
+def test_a_source_that_was_taught_something_else_does_not_hide_what_reuses_it() -> None:
+    whole = transfer.evidence()
+    ten = {str(c): 500 for c in range(10)}
+    other = whole.fits[0].model_copy(
+        update={"x": an_array(50_000, of=rows(50_000, dataset="fashion_mnist", classes=ten))}
+    )
+    found = resolve_roles(transfer.rubric(), whole.model_copy(update={"fits": (other, *whole.fits[1:])}))
+    assert found["first"].model is None
+    assert found["transferred"].model == transfer.TRANSFERRED
+    assert found["scratch"].model == transfer.SCRATCH
+
+
 def test_two_networks_that_could_be_meant_are_an_ambiguity_that_is_said() -> None:
     found = resolve_roles(transfer.rubric(roles={"any": {"task": "b"}}), transfer.evidence())["any"]
     assert found.model is None

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from grader.schema.evidence import CompileFact, FitFact
+from grader.schema.evidence import CompileFact, Evidence, FitFact, SaveFact
 from grader.schema.weights import (
     changed_since_compile,
     frozen_but_changed,
     frozen_layers,
+    trainings_behind,
     tuned_layers,
     unfrozen_but_unchanged,
 )
+from tests.factories import a_model, a_run
 
 
 def training(**more: Any) -> FitFact:
@@ -52,3 +54,39 @@ def test_trainable_set_after_the_compile_is_seen() -> None:
         event=1, cell=1, model="m1", optimizer=None, loss=None, trainable={"a": True, "b": False, "gone": True}
     )
     assert changed_since_compile(training(), compiled) == ("a",)
+
+
+def chain(*fits: FitFact, saves: tuple[SaveFact, ...] = ()) -> list[tuple[str, int]]:
+    evidence = Evidence(run=a_run(), models=(a_model(model_id="m1"), a_model(model_id="m2")), fits=fits, saves=saves)
+    return [(fit.model, fit.event) for fit in trainings_behind(evidence, "m2")]
+
+
+FIRST = training(digests_before={"a": "0"}, digests_after={"a": "1"})
+
+
+def test_the_trainings_behind_a_network_are_those_whose_weights_it_began_with() -> None:
+    second = training(event=8, model="m2", digests_before={"a": "1"}, digests_after={"a": "2"})
+    later = training(event=9, digests_before={"a": "1"}, digests_after={"a": "3"})
+    assert chain(FIRST, second, later) == [("m1", 2), ("m2", 8)]
+
+
+def test_a_network_that_began_afresh_has_only_its_own_trainings() -> None:
+    assert chain(FIRST, training(event=8, model="m2", digests_before={"a": "7"}, digests_after={"a": "8"})) == [
+        ("m2", 8)
+    ]
+
+
+def test_a_checkpoint_from_the_middle_of_a_training_is_its_network_s() -> None:
+    saves = (
+        SaveFact(event=3, cell=1, action="save", model="m1", path="best.keras"),
+        SaveFact(event=6, cell=2, action="load", model="m2", path="best.keras", digests={"a": "0.5"}),
+    )
+    second = training(event=8, model="m2", digests_before={"a": "0.5"}, digests_after={"a": "2"})
+    assert chain(FIRST, second, saves=saves) == [("m1", 2), ("m2", 8)]
+
+
+def test_two_networks_that_were_copied_to_and_fro_are_no_endless_chain() -> None:
+    second = training(event=8, model="m2", digests_before={"a": "1"}, digests_after={"a": "2"})
+    back = training(event=9, digests_before={"a": "2"}, digests_after={"a": "3"})
+    again = training(event=12, model="m2", digests_before={"a": "3"}, digests_after={"a": "4"})
+    assert chain(FIRST, second, back, again) == [("m1", 2), ("m2", 8), ("m1", 9), ("m2", 12)]

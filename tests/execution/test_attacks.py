@@ -20,9 +20,10 @@ from grader.datasets.store import DatasetStore
 from grader.execution import layout as layout_module
 from grader.execution.inside.model_files import foreign_part
 from grader.execution.isolation import Isolation, choose_isolation
-from grader.execution.layout import copy_submission, make_layout, remove_tree
+from grader.execution.layout import copy_submission, make_layout
 from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
+from grader.execution.scratch import remove_tree
 from grader.execution.syscalls import DENIED, FAMILIES, filter_program
 from grader.execution.watchdog import folder_usage
 from grader.grading.loader import load_rubric

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grader.execution.device import Device, choose_device, visible_gpus
+from grader.execution.device import Device, choose_devices, visible_gpus
 from grader.schema.errors import UsageError
 
 LISTING = "GPU 0: NVIDIA A100 (UUID: GPU-1)\nGPU 1: NVIDIA A100 (UUID: GPU-2)\n"
@@ -20,21 +20,20 @@ def test_without_the_drivers_tool_device_nodes_are_counted() -> None:
 
 
 def test_auto_takes_the_cpu_where_there_is_no_gpu() -> None:
-    assert choose_device("auto", gpus=list) == Device("cpu")
+    assert choose_devices("auto", gpus=list) == (Device("cpu"),)
 
 
-def test_auto_takes_a_gpu_where_there_is_one_and_workers_take_turns() -> None:
-    slots = [choose_device("auto", slot=slot, gpus=lambda: ["a", "b"]).slot for slot in range(3)]
-    assert slots == [0, 1, 0]
+def test_auto_takes_every_gpu_where_there_are_some() -> None:
+    assert choose_devices("auto", gpus=lambda: ["a", "b"]) == (Device("gpu", 0, "a"), Device("gpu", 1, "b"))
 
 
 def test_the_cpu_is_taken_when_asked_for_even_beside_a_gpu() -> None:
-    assert choose_device("cpu", gpus=lambda: ["a"]).kind == "cpu"
+    assert choose_devices("cpu", gpus=lambda: ["a"]) == (Device("cpu"),)
 
 
 def test_asking_for_a_missing_gpu_is_an_error() -> None:
     with pytest.raises(UsageError, match="no NVIDIA GPU"):
-        choose_device("gpu", gpus=list)
+        choose_devices("gpu", gpus=list)
 
 
 def test_on_the_cpu_tensorflow_sees_no_gpu_and_its_threads_are_set() -> None:

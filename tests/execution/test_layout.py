@@ -83,3 +83,33 @@ def test_links_pipes_and_caches_are_not_copied(tmp_path: Path) -> None:
     target.mkdir()
     copy_submission(source, target)
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["sub", "sub/kept.txt"]
+
+
+@pytest.fixture
+def two_places(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder of data sets, and one that lies elsewhere."""
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+    (tmp_path / "apart" / "cifar10").mkdir(parents=True)
+    (tmp_path / "apart" / "cifar10" / "x_train.npy").write_text("x")
+    return tmp_path / "data", tmp_path / "apart" / "cifar10"
+
+
+def test_a_data_set_that_lies_elsewhere_is_mounted_beside_the_others(
+    tmp_path: Path, two_places: tuple[Path, Path]
+) -> None:
+    data, apart = two_places
+    layout = make_layout(
+        tmp_path / "s", Bubblewrap(), data=data, datasets=("mnist", "cifar10"), elsewhere={"cifar10": apart}
+    )
+    shown = {str(mount.target): mount.source for mount in layout.binds(Path(sys.executable)).mounts}
+    assert (shown["/data/mnist"], shown["/data/cifar10"]) == (data / "mnist", apart)
+
+
+def test_without_mounts_links_bring_the_data_sets_together(tmp_path: Path, two_places: tuple[Path, Path]) -> None:
+    data, apart = two_places
+    layout = make_layout(
+        tmp_path / "s", NoIsolation(), data=data, datasets=("mnist", "cifar10"), elsewhere={"cifar10": apart}
+    )
+    assert sorted(path.name for path in layout.inner("data").iterdir()) == ["cifar10", "mnist"]
+    assert (layout.inner("data") / "cifar10" / "x_train.npy").read_text() == "x"
+    assert make_layout(tmp_path / "t", NoIsolation(), data=data, datasets=("mnist",)).inner("data") == data

@@ -184,6 +184,169 @@ order = np.random.permutation(len(x))
 x_train, y_train = x[order], y[order]
 """,
     },
+    "loaded_again": {
+        "fit": """
+first = model.fit(x_train, y_train, epochs=2, batch_size=32, validation_split=0.1, verbose=0)
+model.save("digits.keras")
+del model
+model = keras.models.load_model("digits.keras")
+second = model.fit(x_train, y_train, epochs=1, batch_size=32, validation_split=0.1, verbose=0)
+""",
+        "plot": """
+for metric in ("loss", "accuracy"):
+    plt.plot(first.history[metric] + second.history[metric]); plt.xlabel("epoch"); plt.ylabel(metric); plt.show()
+""",
+    },
+    "from_a_generator": {
+        "fit": """
+def endless(x, y, size=32):
+    while True:
+        chosen = np.random.randint(0, len(x), size)
+        yield x[chosen], y[chosen]
+
+history = model.fit(endless(x_train, y_train), steps_per_epoch=80, epochs=2, verbose=0,
+                    validation_data=(x_test[:500], y_test[:500]))
+""",
+    },
+    "batch_by_batch": {
+        "fit": """
+losses, accuracies = [], []
+for epoch in range(2):
+    order = np.random.permutation(2400)
+    for start in range(0, 2400, 40):
+        batch = order[start : start + 40]
+        loss, _ = model.train_on_batch(x_train[batch], y_train[batch])
+    losses.append(loss)
+    accuracies.append(model.evaluate(x_train[2400:], y_train[2400:], verbose=0)[1])
+""",
+        "plot": """
+for name, values in {"loss": losses, "accuracy": accuracies}.items():
+    plt.plot(values); plt.xlabel("epoch"); plt.ylabel(name); plt.show()
+""",
+    },
+    "without_optimizer": {
+        "compile": "",
+        "fit": """
+loss_of, losses, accuracies = keras.losses.SparseCategoricalCrossentropy(), [], []
+for epoch in range(2):
+    for start in range(0, 2400, 20):
+        with tf.GradientTape() as tape:
+            loss = loss_of(y_train[start : start + 20], model(x_train[start : start + 20], training=True))
+        for weight, slope in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
+            weight.assign_sub(0.1 * slope)
+    losses.append(float(loss))
+    accuracies.append(np.mean(np.argmax(model(x_train[2400:], training=False), axis=1) == y_train[2400:]))
+""",
+        "plot": """
+for name, values in {"loss": losses, "accuracy": accuracies}.items():
+    plt.plot(values); plt.xlabel("epoch"); plt.ylabel(name); plt.show()
+""",
+    },
+    "rate_set_in_vain": {
+        "import": """
+import numpy as np, matplotlib.pyplot as plt
+import keras
+from keras import layers, ops
+""",
+        "fit": """
+history = model.fit(x_train, y_train, epochs=2, batch_size=32, validation_split=0.1, verbose=0)
+model.optimizer.lr = 1e-4
+""",
+    },
+    "decay_in_vain": {
+        "import": """
+import numpy as np, matplotlib.pyplot as plt
+import keras
+from keras import layers, ops
+""",
+        "compile": """
+optimizer = keras.optimizers.Adam(learning_rate=1e-3, decay=1e-4)
+model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+""",
+    },
+    "keras_1": {
+        "import": """
+import numpy as np
+import matplotlib.pyplot as plt
+from keras.datasets import mnist
+from keras.models import Sequential
+from keras.layers.core import Dense, Dropout, Activation, Flatten
+from keras.layers.convolutional import Convolution2D, MaxPooling2D
+from keras.utils import np_utils
+from keras.optimizers import SGD
+""",
+        "data": """
+(x_train, y_train), (x_test, y_test) = mnist.load_data()
+x_train = x_train[:2600].reshape(-1, 28, 28, 1).astype("float32") / 255
+y_train = np_utils.to_categorical(y_train[:2600], 10)
+""",
+        "model": """
+model = Sequential()
+model.add(Convolution2D(8, 3, 3, border_mode="valid", input_shape=(28, 28, 1)))
+model.add(Activation("relu"))
+model.add(MaxPooling2D(pool_size=(2, 2)))
+model.add(Dropout(0.25))
+model.add(Flatten())
+model.add(Dense(10))
+model.add(Activation("softmax"))
+""",
+        "compile": """
+sgd = SGD(lr=0.05, decay=1e-6, momentum=0.9, nesterov=True)
+model.compile(loss="categorical_crossentropy", optimizer=sgd, metrics=["accuracy"])
+""",
+        "fit": "history = model.fit(x_train, y_train, batch_size=32, nb_epoch=2, verbose=0, validation_split=0.1)",
+        "plot": """
+plt.plot(history.history["acc"]); plt.plot(history.history["val_acc"])
+plt.ylabel("accuracy"); plt.xlabel("epoch"); plt.show()
+plt.plot(history.history["loss"]); plt.plot(history.history["val_loss"])
+plt.ylabel("loss"); plt.xlabel("epoch"); plt.show()
+""",
+    },
+    "from_colab": {
+        "import": """
+%tensorflow_version 2.x
+from google.colab import drive
+drive.mount("/content/drive")
+!pip install -q tensorflow==2.4 tqdm
+% matplotlib inline
+import cv2
+from tqdm.notebook import tqdm
+import numpy as np, matplotlib.pyplot as plt, tensorflow as tf
+from tensorflow import keras
+from tensorflow.keras import layers
+plt.style.use("seaborn-whitegrid")
+""",
+        "more": """
+model.save("/content/drive/MyDrive/digits.keras")
+for _ in tqdm(range(2)):
+    pass
+""",
+    },
+    "from_tfds": {
+        "data": """
+import tensorflow_datasets as tfds
+(train, test), info = tfds.load("mnist", split=["train", "test"], as_supervised=True, with_info=True)
+
+def prepare(image, label):
+    return tf.cast(image, tf.float32) / 255.0, label
+
+train = train.map(prepare).take(2600).cache().shuffle(2600).batch(32).prefetch(2)
+test = test.map(prepare).batch(128)
+""",
+        "fit": "history = model.fit(train, epochs=2, validation_data=test, verbose=0)",
+    },
+    "two_inputs": {
+        "model": """
+image, row = keras.Input((28, 28, 1)), keras.Input((784,))
+maps = layers.Conv2D(16, 3, strides=2, activation="relu")(layers.Conv2D(8, 3, strides=2, activation="relu")(image))
+both = layers.concatenate([layers.Flatten()(maps), layers.Dense(16, activation="relu")(row)])
+model = keras.Model([image, row], layers.Dense(10, activation="softmax")(layers.Dropout(0.2)(both)))
+""",
+        "fit": """
+history = model.fit([x_train, x_train.reshape(-1, 784)], y_train, epochs=2, batch_size=32, validation_split=0.1,
+                    verbose=0)
+""",
+    },
 }
 """Name of a submission → the parts in which it differs from the ordinary notebook; an empty part is left out."""
 

@@ -14,7 +14,7 @@ from grader.grading import grade, rejected, ungraded
 from grader.grading.grade import grade_json
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import DatasetFact, Evidence
 from grader.schema.grade import Case, CheckSpec, Diagnostic, DiagnosticSpec, Finding, Grade, RoleMatch
 from tests.factories import (
     a_case,
@@ -92,6 +92,41 @@ def test_the_worst_of_all_of_counts_and_every_lack_is_said() -> None:
     assert criterion.message == "half there nothing there"
     assert criterion.assurance is Assurance.RECORDED
     assert criterion.evidence == (Pointer(cell=3),)
+
+
+DOUBT = Finding(status="failed", message="by a hair", borderline=True, measured={"missing": 1})
+DOUBTFUL: Mapping[str, CheckSpec] = {**CHECKS, "doubt": says(DOUBT)}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "borderline"),
+    [
+        ({"check": "doubt"}, True),
+        ({"all_of": [{"check": "yes"}, {"check": "doubt"}]}, True),
+        ({"all_of": [{"check": "no"}, {"check": "doubt"}]}, False),
+        ({"all_of": [{"check": "half"}, {"check": "doubt"}]}, False),
+        ({"any_of": [{"check": "no"}, {"check": "doubt"}]}, True),
+        ({"any_of": [{"check": "half"}, {"check": "doubt"}]}, True),
+        ({"any_of": [{"check": "yes"}, {"check": "doubt"}]}, False),
+    ],
+    ids=str,
+)
+def test_a_criterion_is_borderline_where_nothing_but_doubt_lies_between_it_and_full_marks(
+    criterion: Mapping[str, Any],
+    borderline: bool,  # noqa: FBT001 - the expected answer
+) -> None:
+    graded = grading(one(**criterion), checks=DOUBTFUL)
+    (line,) = graded.criteria
+    assert line.borderline is borderline
+    assert graded.borderline == ((line.id,) if borderline else ())
+    if borderline:
+        assert line.measured["missing"] == 1
+        assert "by a hair" in line.message
+
+
+def test_doubt_gives_no_points() -> None:
+    graded = grading(one(any_of=[{"check": "half"}, {"check": "doubt"}]), checks=DOUBTFUL)
+    assert (graded.score, graded.criteria[0].status) == (5, "partial")
 
 
 def test_a_bonus_comes_on_top_of_the_maximum() -> None:
@@ -274,3 +309,13 @@ def test_grading_again_gives_the_same_bytes(correct: int, tests: list[dict[str, 
     again = grading(*criteria, evidence=kept, reference=kept, **more)
     assert grade_json(first) == grade_json(again)
     assert Grade.model_validate_json(grade_json(first)).score == first.score
+
+
+def test_a_stand_in_is_told_where_the_notebook_loaded_it() -> None:
+    loaded = DatasetFact(event=2, cell=1, dataset="cifar10", via="keras.datasets.cifar10.load_data")
+    told = grading(one(check="yes"), evidence=an_evidence(datasets=(loaded,), stand_ins=("cifar10",))).execution
+    unused = grading(one(check="yes"), evidence=an_evidence(stand_ins=("cifar10",))).execution
+    assert told is not None
+    assert unused is not None
+    assert [text for text in told.emulations if "`cifar10` was not on the grader's machine" in text]
+    assert unused.emulations == ()

@@ -210,3 +210,41 @@ def test_a_ranking_by_a_criterion_that_is_none_is_refused() -> None:
     )
     with pytest.raises(RubricError, match="names the criterion 'golv', and there is none"):
         read_rubric(text.encode(), all_checks())
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("stand_in: [mnist]", "`stand_in` names 'mnist', which is the data set that accuracy is verified on"),
+        ("stand_in: [cifar10]", "`stand_in` names 'cifar10', which is not among `datasets`"),
+        (
+            "datasets: [cifar10]\nstand_in: [cifar10]\ntasks: {pets: {dataset: cifar10, classes: [3, 5]}}",
+            "`stand_in` names 'cifar10', on which networks are judged by the task 'pets'",
+        ),
+        ("stand_in: cifar10", "`stand_in`: should be a valid"),
+    ],
+)
+def test_a_stand_in_is_refused_where_networks_are_judged(new: str, said: str) -> None:
+    found = errors(changed("dataset: mnist", f"dataset: mnist\n{new}"))
+    assert [error for error in found if said in error], found
+
+
+def test_a_role_is_not_trained_on_a_stand_in() -> None:
+    text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10]\nstand_in: [cifar10]")
+    (found,) = errors(text.replace("has_layer: Conv2D", "data: cifar10/train"))
+    assert "which the network of the role 'cnn' is trained on" in found
+
+
+@pytest.mark.parametrize("check", ["accuracy", "trained"])
+def test_a_criterion_cannot_judge_a_network_on_a_stand_in(check: str) -> None:
+    text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10]\nstand_in: [cifar10]")
+    level = ", at_least: 0.5" if check == "accuracy" else ""
+    old = "check: accuracy\n    with: {model: cnn, at_least: 0.99, partial_from: 0.97}"
+    assert old in text
+    (found,) = errors(text.replace(old, f"check: {check}\n    with: {{model: cnn, dataset: cifar10{level}}}"))
+    assert found.startswith("13:33: 'cifar10' may be stood in for by made-up images"), found
+
+
+def test_a_data_set_that_is_only_prepared_may_have_a_stand_in() -> None:
+    text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10]\nstand_in: [cifar10]")
+    assert read_rubric(text.encode(), all_checks()).stand_in == ("cifar10",)

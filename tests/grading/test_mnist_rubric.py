@@ -8,7 +8,7 @@ import pytest
 from grader.checks import all_checks, all_diagnostics
 from grader.grading import grade, load_rubric
 from grader.schema.base import Assurance
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import Evidence, NamedArrayFact, NamedLabelFact, TransformFact
 from grader.schema.grade import Case, Grade, RoleMatch
 from tests.factories import (
     HISTORY,
@@ -17,6 +17,7 @@ from tests.factories import (
     a_figure,
     a_fit,
     a_model,
+    a_named_array,
     a_run,
     a_stamp,
     a_submission,
@@ -38,7 +39,41 @@ REPORT = (
     "numbers into probabilities. The learning curve of the loss falls quickly in the first epoch and then slowly; the "
     "validation accuracy stays close to the training accuracy, so nothing is overfitted yet."
 )
-TEXT = a_cell(7, REPORT, "markdown")
+CRITIQUE = (
+    "What is wrong with the warm-up network: zero initialisers make all filters copies of each other, there are far "
+    "too many filters in the first layer and fewer with depth, the kernels are too large, softmax in a hidden layer "
+    "switches units off, sigmoid on the output lets several classes win, and dropout comes after the output."
+)
+HALF = (
+    "Wrong are the zero initialisers, far too many filters in the first layer, fewer with depth, and kernels that are "
+    "too large. Everything else in it is fine and I would leave it as it is."
+)
+TEXT = (a_cell(0, CRITIQUE, "markdown"), a_cell(7, REPORT, "markdown"))
+
+
+def photos(name: str, count: int, shift: float = -0.5) -> NamedArrayFact:
+    """A part of CIFAR-10's training images, divided by 255 and shifted."""
+    return a_named_array(
+        name,
+        "cifar10/train",
+        shape=(count, 32, 32, 3),
+        low=shift,
+        high=1 + shift,
+        rows=rows(train=count, dataset="cifar10"),
+        transform=TransformFact(kind="affine", scale=1 / 255, shift=shift),
+    )
+
+
+def answers(name: str, count: int, of: str) -> NamedLabelFact:
+    """Their labels, one-hot."""
+    classes = {str(digit): count // 10 for digit in range(10)}
+    return NamedLabelFact(name=name, shape=(count, 10), dtype="float64", one_hot=True, classes=classes, right={of: 1.0})
+
+
+PREPARED: dict[str, Any] = {
+    "arrays": (photos("x", 35_000), photos("v", 15_000)),
+    "labels": (answers("y", 35_000, "x"), answers("w", 15_000, "v")),
+}
 
 
 def judged(evidence: Evidence) -> Grade:
@@ -73,7 +108,7 @@ def test_every_criterion_a_check_judges_has_advice() -> None:
 
 
 def test_a_good_notebook_gets_everything_but_what_a_person_judges() -> None:
-    graded = judged(an_evidence(cells=(TEXT,)))
+    graded = judged(an_evidence(cells=TEXT, **PREPARED))
     assert missed(graded) == set()
     assert notes(graded) == set()
     assert (graded.score, graded.pending) == (85, 15)
@@ -82,7 +117,8 @@ def test_a_good_notebook_gets_everything_but_what_a_person_judges() -> None:
 def test_one_convolution_gets_most_of_the_accuracy() -> None:
     model = a_model(conv(16), layer("MaxPooling2D"), layer("Flatten"), dense(48, "relu"), dropout(0.3), dense(10))
     evidence = an_evidence(
-        cells=(TEXT,),
+        cells=TEXT,
+        **PREPARED,
         models=(model,),
         compiles=(a_compile(from_logits=True),),
         accuracies=(an_accuracy(9_850),),
@@ -90,8 +126,8 @@ def test_one_convolution_gets_most_of_the_accuracy() -> None:
     )
     graded = judged(evidence)
     assert missed(graded) == {"accuracy", "loss-curve", "accuracy-curve"}
-    assert next(c.points for c in graded.criteria if c.id == "accuracy") == 26.25
-    assert next(c.points for c in graded.criteria if c.id == "accuracy-curve") == 2.5
+    assert next(c.points for c in graded.criteria if c.id == "accuracy") == 24.75
+    assert next(c.points for c in graded.criteria if c.id == "accuracy-curve") == 2
     assert notes(graded) == {"figure-without-labels"}
 
 
@@ -100,7 +136,9 @@ def test_a_flattened_network_misses_the_shape_and_the_convolution() -> None:
         dense(256, "relu", inputs=784, name="a"), dropout(0.2), dense(10, "softmax", inputs=256), input_shape=(784,)
     )
     test_images = a_fit(val_x=an_array(10_000, of=rows(test=10_000)))
-    graded = judged(an_evidence(cells=(TEXT,), models=(model,), fits=(test_images,), accuracies=(an_accuracy(9_800),)))
+    graded = judged(
+        an_evidence(cells=TEXT, **PREPARED, models=(model,), fits=(test_images,), accuracies=(an_accuracy(9_800),))
+    )
     assert missed(graded) == {"input-shape", "convolution", "accuracy"}
     assert notes(graded) == {"validation-on-test-set"}
 
@@ -122,13 +160,13 @@ def test_an_unfinished_notebook_keeps_what_it_has() -> None:
 def test_a_printed_accuracy_without_training_earns_nothing_for_it() -> None:
     invented = (0.95, 0.975, 0.984, 0.995)
     evidence = an_evidence(
-        cells=(a_cell(3, "print('accuracy: 0.995')", output="accuracy: 0.995\n"), TEXT),
+        cells=(a_cell(3, "print('accuracy: 0.995')", output="accuracy: 0.995\n"), TEXT[1]),
         fits=(),
         accuracies=(),
         figures=(a_figure(invented),),
     )
     graded = judged(evidence)
-    assert graded.score == 10
+    assert graded.score == 9
     assert missed(graded) >= {"accuracy", "accuracy-curve", "training-data"}
     assert notes(graded) == {"printed-accuracy-contradicted"}
 
@@ -143,7 +181,7 @@ def test_a_printed_accuracy_without_training_earns_nothing_for_it() -> None:
     ],
 )
 def test_each_flaw_of_a_training_is_missed_by_its_criterion(change: dict[str, Any], criterion: str) -> None:
-    assert criterion in missed(judged(an_evidence(cells=(TEXT,), fits=(a_fit(**change),))))
+    assert criterion in missed(judged(an_evidence(cells=TEXT, **PREPARED, fits=(a_fit(**change),))))
 
 
 @pytest.mark.parametrize(
@@ -156,12 +194,53 @@ def test_each_flaw_of_a_training_is_missed_by_its_criterion(change: dict[str, An
     ],
 )
 def test_dropout_in_the_wrong_place_or_dose_is_missed(layers: tuple[Any, ...]) -> None:
-    graded = judged(an_evidence(cells=(TEXT,), models=(a_model(*layers, input_shape=(28, 28, 1)),)))
+    graded = judged(an_evidence(cells=TEXT, **PREPARED, models=(a_model(*layers, input_shape=(28, 28, 1)),)))
     assert missed(graded) == {"dropout"}
 
 
 def test_an_accuracy_that_was_only_recorded_waits_for_a_person_and_says_why() -> None:
-    graded = judged(an_evidence(cells=(TEXT,), accuracies=(an_accuracy(assurance=Assurance.RECORDED, note="custom"),)))
+    graded = judged(
+        an_evidence(cells=TEXT, **PREPARED, accuracies=(an_accuracy(assurance=Assurance.RECORDED, note="custom"),))
+    )
     line = next(c for c in graded.criteria if c.id == "accuracy")
     assert (line.status, line.points, line.assurance) == ("pending", 0, Assurance.RECORDED)
     assert "could not verify" in line.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "points", "said"),
+    [
+        ({"arrays": (), "labels": ()}, 0, "CIFAR-10 was never loaded"),
+        ({"arrays": (photos("x", 35_000, 0.0), photos("v", 15_000, 0.0))}, 6, "which is not x / 255 - 0.5"),
+        ({"arrays": (photos("x", 40_000), photos("v", 10_000))}, 6, "and not 70 % and 30 %"),
+        ({"labels": (answers("y", 35_000, "x"),)}, 6, "No variable holds labels for the images in `v`"),
+    ],
+)
+def test_split_scale_and_labels_of_the_preparation_count_three_points_each(
+    changes: dict[str, Any], points: float, said: str
+) -> None:
+    graded = judged(an_evidence(cells=TEXT, **(PREPARED | changes)))
+    line = next(c for c in graded.criteria if c.id == "cifar-prepared")
+    assert line.points == points
+    assert said in line.message
+    assert missed(graded) == {"cifar-prepared"}
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        (CRITIQUE, True),
+        (HALF, True),
+        ("It is bad because of softmax and sigmoid. " + 30 * "The rest is as one would expect it to be. ", False),
+        (REPORT, False),
+        ("It is wrong.", False),
+    ],
+)
+def test_a_critique_names_at_least_half_of_the_flaws(text: str, *, passes: bool) -> None:
+    graded = judged(an_evidence(cells=(a_cell(0, text, "markdown"),), **PREPARED))
+    assert ("critique-text" not in missed(graded)) is passes
+
+
+def test_accuracy_is_worth_more_than_anything_else() -> None:
+    points = {c.id: c.points for c in RUBRIC.criteria}
+    assert points.pop("accuracy") > 3 * max(points.values())

@@ -64,6 +64,20 @@ def test_a_folder_with_one_notebook_is_one_submission_with_its_files(tmp_path: P
     assert (found.id, found.folder, found.files) == ("ann", folder, ("data/x.csv", "work.ipynb"))
 
 
+@pytest.mark.parametrize("copy", ["backup/work.ipynb", "old/try.ipynb", "more/work.ipynb", "more/work copy.ipynb"])
+def test_a_subfolder_with_copies_belongs_to_the_notebook_beside_it(tmp_path: Path, copy: str) -> None:
+    notebook(tmp_path / "ann" / "work.ipynb", code="x = 1\nmodel = x")
+    notebook(tmp_path / "ann" / copy)
+    (found,) = find(tmp_path, tmp_path / "ann")
+    assert found.id == "ann"
+
+
+def test_a_loose_notebook_beside_one_students_folder_is_another_students(tmp_path: Path) -> None:
+    notebook(tmp_path / "class" / "ann" / "homework.ipynb")
+    notebook(tmp_path / "class" / "bob.ipynb")
+    assert sorted(submitted(find(tmp_path, tmp_path / "class"))) == ["ann", "bob"]
+
+
 def test_a_folder_of_notebooks_is_a_class(tmp_path: Path) -> None:
     for name in ("bob", "ann", "cem"):
         notebook(tmp_path / "class" / f"{name}.ipynb")

@@ -64,6 +64,31 @@ for i, (xb, yb) in enumerate(ds):
     opt.apply_gradients(zip(grads, other.trainable_variables))
 
 
+# %% loop by hand
+by_hand = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+for start in range(0, 60, 20):
+    with tf.GradientTape() as tape:
+        loss = loss_fn(y_train[start : start + 20], by_hand(x_train[start : start + 20], training=True))
+    for weight, gradient in zip(by_hand.trainable_variables, tape.gradient(loss, by_hand.trainable_variables)):
+        weight.assign_sub(0.1 * gradient)
+# %% gradient looked at
+with tf.GradientTape() as tape:
+    loss = loss_fn(y_train[:20], by_hand(x_train[:20]))
+steep = tape.gradient(loss, by_hand.trainable_variables)
+# %% graph by hand
+@tf.function
+def hand_step(xb, yb):
+    with tf.GradientTape() as tape:
+        loss = loss_fn(yb, by_hand(xb, training=True))
+    for weight, gradient in zip(by_hand.trainable_variables, tape.gradient(loss, by_hand.trainable_variables)):
+        weight.assign_sub(0.1 * gradient)
+
+
+for xb, yb in ds.take(3):
+    hand_step(xb, yb)
+# %% graph by hand again
+for xb, yb in ds.take(2):
+    hand_step(xb, yb)
 # %% graph loop
 @tf.function
 def step(xb, yb):
@@ -86,6 +111,13 @@ def tried(xb):
 
 
 _ = [tried(xb) for xb, _ in ds.take(2)]
+# %% graph passes
+@tf.function
+def dropped(xb):
+    return other(xb, training=True)
+
+
+_ = [dropped(xb) for xb, _ in ds.take(2)]
 # %% loop in a function
 
 

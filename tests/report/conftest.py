@@ -43,6 +43,12 @@ def rich_page(rich: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="session")
+def several_page(rich: dict[str, Any]) -> str:
+    """The report of the same submission, executed four times, and borderline."""
+    return render_report(**(rich | {"grade": samples.several_grade(COMPARISON)}))
+
+
+@pytest.fixture(scope="session")
 def attack_page(rich: dict[str, Any]) -> str:
     """The report of an attacker, whose every text is hostile."""
     return render_report(**(rich | {"grade": samples.attack_grade(), "notebook": samples.attack_notebook()}))

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from grader.grading.attempts import summary
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
+    AttemptGrade,
     CriterionGrade,
     Diagnostic,
     ErrorGrade,
@@ -334,6 +336,22 @@ def rich_grade(comparison: Mapping[str, Any] | None = None) -> Grade:
         execution=execution(),
         reference=REFERENCE.model_copy(update={"comparison": dict(comparison or {})}),
     )
+
+
+def several_grade(comparison: Mapping[str, Any] | None = None) -> Grade:
+    """The good submission as the best of four attempts, one lost to the grader; its accuracy misses 99 % by a hair."""
+
+    def attempt(number: int, score: float, correct: int) -> AttemptGrade:
+        return AttemptGrade(
+            number=number, seed=6 + number, status="graded", execution="completed", score=score, pending=20,
+            accuracy={"cnn": {"mnist/test": accuracy(correct, 2_000)}}, seconds=80.0 + number,
+        )  # fmt: skip
+
+    lost = AttemptGrade(number=3, seed=9, status="not_graded", reason="the kernel did not start")
+    tried = (attempt(1, 69.75, 1_975), attempt(2, 70.5, 1_977), lost, attempt(4, 61, 1_956))
+    base = rich_grade(comparison)
+    criteria = tuple(c.model_copy(update={"borderline": c.id == "criterion-3"}) for c in base.criteria)
+    return base.model_copy(update={"criteria": criteria, "attempts": summary(tried, asked=4, take="best")})
 
 
 def failing_grade() -> Grade:

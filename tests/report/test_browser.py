@@ -97,7 +97,7 @@ def test_nothing_of_the_notebook_covers_the_grade(browser: Any, attack_page: str
         assert leaving == 0
 
 
-@pytest.mark.parametrize("name", ["rich_page", "attack_page", "ungraded_page"])
+@pytest.mark.parametrize("name", ["rich_page", "several_page", "attack_page", "ungraded_page"])
 @pytest.mark.parametrize("width", [360, 390, 820, 1280])
 def test_no_page_scrolls_sideways(
     request: pytest.FixtureRequest, browser: Any, name: str, width: int, tmp_path: Path
@@ -144,7 +144,7 @@ def test_the_dark_theme_is_dark_and_print_is_light(browser: Any, rich_page: str,
 @pytest.fixture(scope="module")
 def class_page(templates: Path) -> str:
     """The page of three submissions."""
-    grades = (samples.rich_grade(), samples.failing_grade(), samples.ungraded())
+    grades = (samples.several_grade(), samples.failing_grade(), samples.ungraded())
     return render_class_page(
         [class_row(g, f"{g.submission.id}/report.html") for g in grades], title="MNIST", templates=templates
     )
@@ -173,6 +173,8 @@ def test_the_class_table_filters_by_name_and_by_state(browser: Any, class_page: 
         seen.page.fill("#tools input", "")
         seen.page.select_option("#tools select", "u")
         assert seen.page.evaluate(_NAMES) == ["Cleo Late"]
+        seen.page.select_option("#tools select", "b")
+        assert seen.page.evaluate(_NAMES) == ["Ada Lovelace"]
 
 
 def test_the_class_page_reads_the_same_without_its_script(browser: Any, class_page: str, tmp_path: Path) -> None:

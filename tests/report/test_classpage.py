@@ -49,6 +49,18 @@ def test_the_head_gives_the_figures_of_the_class_without_what_was_not_graded(pag
     assert "Not graded yet 1" in head
 
 
+def test_attempts_and_borderline_criteria_are_told_modestly(templates: Path, page: str) -> None:
+    grades = (samples.several_grade(), samples.ungraded())
+    told = render_class_page([class_row(grade, None) for grade in grades], title="MNIST", templates=templates)
+    line = told[told.index("Ada Lovelace") :].partition("</tr>")[0]
+    assert '<td class="l">2 of 4: 61 to 70.5</td>' in line
+    assert "borderline ≈ 34.5" in _plain(line)
+    assert "data-borderline" in told[: told.index("Ada Lovelace")]
+    assert "Borderline 1" in _plain(told[told.index("<header") : told.index("</header>")])
+    for absent in ("data-borderline", ">Attempt<", "borderline: a person should look"):
+        assert absent not in page
+
+
 def test_each_criterion_says_how_many_missed_it(page: str) -> None:
     items = _plain(page[page.index('<table class="items">') :])
     assert "The notebook runs from top to bottom" in items

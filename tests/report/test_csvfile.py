@@ -32,6 +32,13 @@ def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
     assert rows[1]["reason"] == "the sandbox did not start: no space left on device"
 
 
+def test_attempts_and_borderline_criteria_have_their_columns() -> None:
+    several, single = _rows(grades_csv([samples.several_grade(), samples.rich_grade()]))
+    assert (several["borderline"], several["attempts"], several["attempt"]) == ("criterion-3", "3", "2")
+    assert (several["lowest_score"], several["highest_score"]) == ("61.0", "70.5")
+    assert [single[name] for name in ("borderline", "attempts", "attempt", "lowest_score", "highest_score")] == [""] * 5
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1", "\uff1d1"])
 def test_a_name_that_is_a_formula_is_guarded(text: str) -> None:
     assert guarded(text) == f"'{text}"
@@ -52,4 +59,7 @@ def test_any_name_survives_the_table_and_is_no_formula(name: str) -> None:
 
 
 def test_no_grades_are_a_header_line() -> None:
-    assert grades_csv([]) == "id,student,status,score,max_score,pending,accuracy,parameters,reason\r\n"
+    assert grades_csv([]) == (
+        "id,student,status,score,max_score,pending,borderline,attempts,attempt,lowest_score,highest_score,"
+        "accuracy,parameters,reason\r\n"
+    )

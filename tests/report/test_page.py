@@ -59,7 +59,7 @@ class Outline(HTMLParser):
             assert self.open.pop() == tag
 
 
-PAGES: Sequence[str] = ("rich_page", "attack_page", "ungraded_page")
+PAGES: Sequence[str] = ("rich_page", "several_page", "attack_page", "ungraded_page")
 
 
 @pytest.fixture(params=PAGES)
@@ -203,6 +203,30 @@ def test_a_report_without_evidence_notebook_or_images_still_shows_the_grade(rich
 def test_predictions_that_do_not_fit_the_images_are_not_shown(rich: dict[str, Any]) -> None:
     images, labels = samples.digits(100)
     assert 'id="mistakes"' not in render_report(**(rich | {"images": {"mnist/test": (images, labels)}}))
+
+
+def test_attempts_are_shown_with_their_spread_and_the_one_that_was_taken(several_page: str) -> None:
+    part = several_page[several_page.index('<section id="attempts"') : several_page.index('<section id="execution"')]
+    said = _text(part)
+    assert "Attempt 2 is taken, the best of 3." in said
+    assert "Attempt 3 was not graded: the kernel did not start." in said
+    assert "2 taken 70.5 98.85 %" in said
+    assert "3 \u2013 \u2013 9 \u2013 not graded" in said
+    assert "Spread 61 to 70.5 97.80 % to 98.85 %" in said
+    assert 'id="attempts-plot-title"' in part
+    head = _text(several_page[several_page.index("<header") : several_page.index("</header>")])
+    assert "Attempt 2 of 4 is graded here; the 3 that were graded score from 61 to 70.5." in head
+
+
+def test_one_execution_has_no_section_on_attempts(rich_page: str) -> None:
+    assert "attempts" not in rich_page[rich_page.index("<body") :].lower()
+
+
+def test_a_borderline_criterion_says_that_a_person_should_look(several_page: str, rich_page: str) -> None:
+    start = several_page.index('<li id="criterion-3"')
+    item = _text(several_page[start : several_page.index("</li>", start)])
+    assert "99 % on the MNIST test set borderline: a person should look Part of the points 34.5 of 40" in item
+    assert "borderline" not in rich_page[rich_page.index("<body") :]
 
 
 def test_a_student_s_text_cannot_close_the_frame_it_stands_in(attack_page: str) -> None:

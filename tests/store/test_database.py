@@ -59,7 +59,7 @@ def test_grading_is_needed_once_for_each_rubric_and_execution(tmp_path: Path) ->
     database = Database(tmp_path / "grader.sqlite", clock=lambda: 5.0)
     database.record_execution("ann", KEY, seconds=1)
     assert database.needs_grading("ann", "mnist-cnn", "1")
-    database.record_grading(grade())
+    database.record_grading(grade(), basis="1")
     assert not database.needs_grading("ann", "mnist-cnn", "1")
     assert database.needs_grading("ann", "mnist-cnn", "2")
     assert database.needs_grading("ann", "other", "1")
@@ -81,7 +81,7 @@ def test_threads_write_at_the_same_time(tmp_path: Path) -> None:
     def work(number: int) -> bool:
         database = Database(path)
         database.record_execution(f"s{number}", KEY, seconds=1)
-        database.record_grading(grade(f"s{number}"))
+        database.record_grading(grade(f"s{number}"), basis="1")
         return database.needs_grading(f"s{number}", "mnist-cnn", "1")
 
     with ThreadPoolExecutor(8) as pool:
@@ -97,7 +97,7 @@ def test_a_file_of_an_older_version_is_brought_up_with_its_rows(tmp_path: Path) 
     upgraded = Database(path, migrations=newer)
     assert [row.submission for row in upgraded.executions()] == ["ann"]
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(newer),)
         assert connection.execute("SELECT count(*) FROM sent").fetchone() == (0,)
 
 
@@ -112,7 +112,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "grader.sqlite"
     Database(path, migrations=(*MIGRATIONS, "CREATE TABLE more (x TEXT);"))
-    with pytest.raises(ArtefactError, match="version 2"):
+    with pytest.raises(ArtefactError, match=f"version {len(MIGRATIONS) + 1}"):
         Database(path)
 
 

@@ -7,7 +7,7 @@ from grader.checks.network import CONVOLUTIONS, Network, kernel_size
 from grader.checks.registry import diagnostic
 from grader.checks.words import listed, number, percent, spoken_shape
 from grader.schema.base import spoken_cell
-from grader.schema.evidence import LayerFact
+from grader.schema.evidence import Evidence, LayerFact
 from grader.schema.grade import Case, Diagnostic
 
 __all__ = ["kernel_exceeds_map", "large_kernels"]
@@ -82,7 +82,8 @@ def kernel_exceeds_map(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Compares each kernel with the map before it. With `same` padding it also reports large kernels that reach over
-        the edge at three positions out of four. A cell in which Keras refused such a layer counts too.
+        the edge at three positions out of four. A cell in which Keras refused such a layer counts too. Layers of a
+        network that came with its weights from a file were chosen by somebody else, and are left alone.
 
     Why it matters:
         Without padding such a layer cannot be computed, and with it most of what the kernel sees is zeros.
@@ -101,10 +102,11 @@ def kernel_exceeds_map(case: Case) -> tuple[Diagnostic, ...]:
         for error in case.evidence.run.errors
         if _IMPOSSIBLE.search(error.message)
     ]
+    given = _from_files(case.evidence)
     for model in case.evidence.models:
         for layer in Network(model).layers:
             said = _misfit(layer)
-            if said:
+            if said and layer.name not in given:
                 notes.append(
                     Diagnostic(
                         id="kernel-larger-than-map",
@@ -116,6 +118,14 @@ def kernel_exceeds_map(case: Case) -> tuple[Diagnostic, ...]:
                     )
                 )
     return tuple(notes)
+
+
+def _from_files(evidence: Evidence) -> frozenset[str]:
+    """Names of the layers whose weights were loaded from files that this notebook did not write."""
+    written = {save.path for save in evidence.saves if save.action in {"save", "save_weights"}}
+    loads = [s for s in evidence.saves if s.action in {"load", "load_weights"} and s.path not in written]
+    models = [model for save in loads if (model := evidence.model(save.model or "")) is not None]
+    return frozenset(layer.name for model in models for layer in model.flat_layers())
 
 
 _ADVICE = (

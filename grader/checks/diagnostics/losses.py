@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from grader.checks.network import final_activation
 from grader.checks.registry import diagnostic
 from grader.schema.base import spoken_cell
-from grader.schema.evidence import CompileFact, LossFact, ModelFact
+from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
 from grader.schema.grade import Case, Diagnostic
 
 __all__ = ["logits_with_probability_loss", "one_unit_softmax", "softmax_with_from_logits"]
@@ -29,12 +29,23 @@ def _compiled(case: Case) -> Iterator[tuple[CompileFact, LossFact, ModelFact]]:
             yield compiled, compiled.loss, model
 
 
+def _looped(case: Case) -> Iterator[tuple[FitFact, LossFact, ModelFact]]:
+    """The first loop of the student's own of each network that called one of Keras's losses."""
+    told: set[str] = set()
+    for fit in case.evidence.fits:
+        model = case.evidence.model(fit.model)
+        if model is not None and fit.loss is not None and not fit.loss.custom and fit.model not in told:
+            told.add(fit.model)
+            yield fit, fit.loss, model
+
+
 @diagnostic("softmax-with-from-logits")
 def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
     """The network ends in softmax or sigmoid, and the loss is told to apply it again.
 
     What it does:
-        Looks for a cross-entropy with `from_logits=True` on a network whose last activation gives probabilities.
+        Looks for a cross-entropy with `from_logits=True` on a network whose last activation gives probabilities, in
+        `compile` and in training loops of the student's own.
 
     Why it matters:
         Applied twice, the function flattens the outputs and the gradients with them. Keras recognises the pair when
@@ -43,14 +54,15 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `Dense(10, activation="softmax")` with `SparseCategoricalCrossentropy(from_logits=True)`.
     """
+    uses: list[tuple[CompileFact | FitFact, LossFact, ModelFact]] = [*_compiled(case), *_looped(case)]
     return tuple(
         Diagnostic(
             id="softmax-with-from-logits",
             title=f"{activation.capitalize()} output with `from_logits=True`",
-            cell=compiled.cell,
+            cell=use.cell,
             message=(
                 f"`{model.name}` ends in {activation}, so it gives probabilities, but the loss in "
-                f"{spoken_cell(compiled.cell)} ({loss.name}) says `from_logits=True`."
+                f"{spoken_cell(use.cell)} ({loss.name}) says `from_logits=True`."
             ),
             advice=(
                 f"Logits are the numbers before {activation}: either drop the activation of the last layer, or drop "
@@ -59,7 +71,7 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
             ),
             model=model.id,
         )
-        for compiled, loss, model in _compiled(case)
+        for use, loss, model in uses
         if loss.from_logits and (activation := final_activation(model)) in _PROBABILITIES and activation
     )
 

@@ -6,7 +6,7 @@ from grader.checks.network import DROPOUTS, Network, is_transform
 from grader.checks.registry import diagnostic
 from grader.checks.words import decimal, listed, plural
 from grader.schema.base import spoken_cell
-from grader.schema.evidence import ArrayFact, LayerFact, ModelFact
+from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact
 from grader.schema.grade import Case, Diagnostic
 
 __all__ = ["selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
@@ -71,7 +71,8 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks at mean and deviation of what each training of a network with SELU was given, unless the network
-        normalises in a layer before its first weights. Only the first such training of a network is named.
+        normalises in a layer before its first weights. Only the first such training of a network is named, and all
+        networks in one note.
 
     Why it matters:
         The mean and deviation that SELU keeps are those of its inputs: 0 and 1.
@@ -79,30 +80,33 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `model.fit(x_train / 255, …)` of a network with `activation="selu"`.
     """
-    notes = []
+    found: list[tuple[ModelFact, FitFact, str]] = []
     for model in case.evidence.models:
         if not _selu_layers(Network(model)) or _normalises(model):
             continue
         fit = next((f for f in case.evidence.fits_of(model.id) if _not_standardised(f.x)), None)
-        if fit is None or fit.x is None or fit.x.mean is None or fit.x.std is None:
-            continue
-        notes.append(
-            Diagnostic(
-                id="selu-inputs-not-standardised",
-                title="SELU with inputs that are not standardised",
-                cell=fit.cell,
-                message=(
-                    f"`{model.name}` uses SELU, and the images that {spoken_cell(fit.cell)} trained it on have mean "
-                    f"{decimal(fit.x.mean)} and deviation {decimal(fit.x.std)}."
-                ),
-                advice=(
-                    "Subtract the training images' mean and divide by their standard deviation, with the same figures "
-                    "for validation and test images. SELU keeps mean 0 and deviation 1 only where it gets them."
-                ),
-                model=model.id,
-            )
-        )
-    return tuple(notes)
+        if fit is not None and fit.x is not None and fit.x.mean is not None and fit.x.std is not None:
+            found.append((model, fit, f"mean {decimal(fit.x.mean)} and deviation {decimal(fit.x.std)}"))
+    if not found:
+        return ()
+    model, fit, figures = found[0]
+    others = listed(f"`{other.name}` ({spoken_cell(later.cell)})" for other, later, _ in found[1:])
+    return (
+        Diagnostic(
+            id="selu-inputs-not-standardised",
+            title="SELU with inputs that are not standardised",
+            cell=fit.cell,
+            message=(
+                f"`{model.name}` uses SELU, and the images that {spoken_cell(fit.cell)} trained it on have {figures}."
+                + (f" It is the same with {others}." if others else "")
+            ),
+            advice=(
+                "Subtract the training images' mean and divide by their standard deviation, with the same figures for "
+                "validation and test images. SELU keeps mean 0 and deviation 1 only where it gets them."
+            ),
+            model=model.id,
+        ),
+    )
 
 
 def _not_standardised(x: ArrayFact | None) -> bool:

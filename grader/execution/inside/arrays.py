@@ -5,6 +5,7 @@ import itertools
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,26 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from .core import Recorder
-from .fingerprint import scan
+from .fingerprint import fingerprint, scan
 from .given import Given, given_pair
+from .landmarks import KnownImages, landmarks
 
 __all__ = ["LABEL_CLASSES", "ArrayBook", "checksum"]
 
 LABEL_CLASSES = 1000
 """More different labels than this are not classes."""
 _SAMPLE_ROWS = 128
+_HELD_ROWS = 32
+"""Rows kept of images that no model was given: enough to find the formula that made them."""
 _SAMPLE_BYTES = 8 << 20
 _FEWEST_NUMBERS = 64
 _SMALL = 16
 _MOST_SMALL_FILES = 200
+_LANDMARK_BYTES = 96 << 20
 _NOT_NAMES = frozenset({"In", "Out"})
+
+_Describe = Callable[[Given, NDArray[Any], int], dict[str, Any]]
+"""(what was given, its numbers, rows to keep as they are) → description."""
 
 
 @dataclass(slots=True)
@@ -62,6 +70,8 @@ class ArrayBook:
     _used: dict[tuple[int, int], _Used] = field(default_factory=dict)
     _used_contents: set[str] = field(default_factory=set)
     _small_files: int = 0
+    _known_images: KnownImages | None = None
+    _room_for_landmarks: int = _LANDMARK_BYTES
 
     def describe_pair(
         self, x: Any, y: Any = None, *, used: bool = True
@@ -99,6 +109,34 @@ class ArrayBook:
         overlap = any(use.low < high and low < use.high and use.alive() is not None for use in self._used.values())
         return overlap or _content(given.array) in self._used_contents
 
+    def is_known(self, array: NDArray[Any]) -> bool:
+        """Whether an array of images was described before, so that describing it again costs nothing."""
+        known = self._known.get(_key(self._describe_images, Given(array, array)))
+        return known is not None and known.alive() is not None
+
+    def describe_held(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Describe images that a variable holds, whether or not a model was ever given them.
+
+        Args:
+            array: One image a row.
+
+        Returns:
+            An array description as in `docs/events.md`; of rows that were not described before, few are kept as they
+            are.
+        """
+        return self._describe(Given(array, array), self._describe_images, sample=_HELD_ROWS)
+
+    def describe_labels(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Describe labels that a variable holds.
+
+        Args:
+            array: One label a row.
+
+        Returns:
+            A label description as in `docs/events.md`.
+        """
+        return self._describe(Given(array, array), self._describe_labels)
+
     def _remember_use(self, given: Given | None) -> None:
         if given is None or given.array is None or given.array.dtype.hasobject or not given.array.size:
             return
@@ -109,24 +147,14 @@ class ArrayBook:
             self._used = {key: use for key, use in self._used.items() if use.alive() is not None}
             self._used[low, high] = _Used(low, high, _watch(_owner(given)))
 
-    def _describe(self, given: Given, describe: Callable[[Given, NDArray[Any]], dict[str, Any]]) -> dict[str, Any]:
+    def _describe(self, given: Given, describe: _Describe, sample: int = _SAMPLE_ROWS) -> dict[str, Any]:
         array = given.array
         if array is None or array.dtype.hasobject or array.ndim == 0:
             return {"shape": None, "dtype": None, "source": given.source, "mapped": given.mapped}
-        place = array.__array_interface__["data"][0]
-        key = (
-            describe.__name__,
-            place,
-            array.shape,
-            array.strides,
-            str(array.dtype),
-            given.source,
-            given.mapped,
-            checksum(array),
-        )
+        key = _key(describe, given)
         known = self._known.get(key)
         if known is None or known.alive() is None:
-            known = _Known(_watch(_owner(given)), describe(given, array))
+            known = _Known(_watch(_owner(given)), describe(given, array, sample))
             self._known[key] = known
         return dict(known.description)
 
@@ -140,7 +168,7 @@ class ArrayBook:
             and (value is given.anchor or _same_memory(value, given.array))
         ]
 
-    def _describe_images(self, given: Given, array: NDArray[Any]) -> dict[str, Any]:
+    def _describe_images(self, given: Given, array: NDArray[Any], sample: int) -> dict[str, Any]:
         name = f"a{next(self._numbers)}"
         described: dict[str, Any] = {
             "array": name,
@@ -158,14 +186,33 @@ class ArrayBook:
         width = array.size // len(array)
         if (array.ndim - 1 >= 2 or width >= _FEWEST_NUMBERS) and self._may_write(len(array)):  # noqa: PLR2004 - height and width
             described["file"] = f"arrays/{name}.npz"
-            index = _sample_index(len(array), width)
-            np.savez(
-                self.recorder.session.out / described["file"],
-                fingerprints=found.fingerprints,
-                sample_index=index,
-                sample=np.asarray(array[index], np.float32),
-            )
+            self._write_images(self.recorder.session.out / described["file"], array, found.fingerprints, sample)
         return described
+
+    def _write_images(self, path: Path, array: NDArray[Any], fingerprints: NDArray[np.uint64], rows: int) -> None:
+        """Write what makes an array's rows known.
+
+        Args:
+            path: Of the new file.
+            array: The images.
+            fingerprints: Theirs.
+            rows: How many to keep as they are.
+        """
+        index = _sample_index(len(array), array.size // len(array), rows)
+        sample = np.asarray(array[index], np.float32)
+        marks: dict[str, NDArray[Any]] = {}
+        if self._known_images is None:
+            self._known_images = KnownImages(self.recorder.session.data, self.recorder.session.datasets)
+        if not self._known_images.knows(fingerprints[index]):
+            plain = self._known_images.plain(array)
+            if plain is not array:
+                fingerprints = fingerprint(plain)
+            # Which rows they are matters of images that a model was given.
+            if rows == _SAMPLE_ROWS and (plain is array or not self._known_images.knows(fingerprints[index])):
+                marks = landmarks(array, sample, self._room_for_landmarks)
+                self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
+        arrays: dict[str, Any] = {"fingerprints": fingerprints, "sample_index": index, "sample": sample, **marks}
+        np.savez(path, **arrays)
 
     def _may_write(self, rows: int) -> bool:
         """Calls on a single image in a loop must not fill the folder."""
@@ -174,8 +221,8 @@ class ArrayBook:
         self._small_files += 1
         return self._small_files <= _MOST_SMALL_FILES
 
-    def _describe_labels(self, given: Given, array: NDArray[Any]) -> dict[str, Any]:
-        del given
+    def _describe_labels(self, given: Given, array: NDArray[Any], sample: int) -> dict[str, Any]:
+        del given, sample
         described: dict[str, Any] = {
             "shape": list(array.shape),
             "dtype": str(array.dtype),
@@ -229,8 +276,18 @@ def _classes(array: NDArray[Any]) -> tuple[NDArray[np.int32] | None, bool]:
     return None, False
 
 
-def _sample_index(rows: int, width: int) -> NDArray[np.int64]:
-    most = max(2, min(_SAMPLE_ROWS, _SAMPLE_BYTES // (4 * max(1, width))))
+def _key(describe: _Describe, given: Given) -> tuple[Any, ...] | None:
+    """What the same numbers in the same place have in common; None for what has no numbers."""
+    array = given.array
+    if array is None:
+        return None
+    place = array.__array_interface__["data"][0]
+    form = (array.shape, array.strides, str(array.dtype))
+    return (describe.__name__, place, *form, given.source, given.mapped, checksum(array))
+
+
+def _sample_index(rows: int, width: int, sample: int) -> NDArray[np.int64]:
+    most = max(2, min(sample, _SAMPLE_BYTES // (4 * max(1, width))))
     return np.unique(np.linspace(0, rows - 1, min(most, rows)).round().astype(np.int64))
 
 

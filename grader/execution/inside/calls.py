@@ -42,7 +42,7 @@ class CallWatch:
         self._arrays = arrays
         self._guard = guard
         self._calls: dict[tuple[int, bool | None], _Calls] = {}
-        self._traced: dict[int, Any] = {}
+        self._traced: dict[tuple[int, bool], Any] = {}
         self.trained_on: dict[int, Any] = {}
         """id of a model → its last input of this cell that was not for evaluation: what a loop's next step uses."""
         self._awaited: Any = None
@@ -62,8 +62,8 @@ class CallWatch:
         __tracebackhide__ = True
         guard = self._guard
         if guard.busy or guard.keras or not args or not _eager(args[0]):
-            if args and guard.student and kwargs.get("training") is not True:
-                guard.quietly(self._trace, model, args[0])
+            if args and guard.student:
+                guard.quietly(self._trace, model, args[0], kwargs.get("training") is True)
             output = original(model, *args, **kwargs)
             if self._awaited is model:
                 self._awaited = None
@@ -78,10 +78,10 @@ class CallWatch:
         guard.quietly(self._count, model, args[0], kwargs.get("training"), output)
         return output
 
-    def _trace(self, model: Any, x: Any) -> None:
+    def _trace(self, model: Any, x: Any, training: bool) -> None:  # noqa: FBT001 - private
         """Remember a call that a graph of the student's own (`tf.function`) holds and that no gradient is taken of."""
         if _in_graph(x) and not _is_taped():
-            self._traced[id(model)] = model
+            self._traced[id(model), training] = model
 
     def _count(self, model: Any, x: Any, training: Any, output: Any) -> None:
         flag = training if isinstance(training, bool) else None
@@ -98,10 +98,11 @@ class CallWatch:
         counted, self._calls = self._calls, {}
         traced, self._traced = self._traced, {}
         self.trained_on.clear()
-        for model in traced.values():
+        for (_, training), model in traced.items():
             # How often the graph ran, and on what, is not seen.
+            entry = self._book.announce(model)
             self._recorder.log.write(
-                "calls", model=self._book.announce(model).id, training=None, count=0, x=None, traced=True
+                "calls", model=entry.id, training=True if training else None, count=0, x=None, traced=True
             )
         for calls in counted.values():
             x, _ = self._arrays.describe_pair(calls.x)

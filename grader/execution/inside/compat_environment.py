@@ -42,6 +42,7 @@ def install(notes: Notes) -> None:
         notes: Told of each form.
     """
     after_import("numpy", lambda module: fallback_names(module, _numpy_name(module, notes)))
+    after_import("matplotlib.style", lambda module: _rename_styles(module, notes))
     after_import("matplotlib.axis", lambda module: around(module.Axis, "set_ticks", _set_ticks(notes)))
 
 
@@ -53,6 +54,27 @@ def _numpy_name(module: ModuleType, notes: Notes) -> Callable[[str], Any]:
         return found
 
     return give
+
+
+def _rename_styles(module: ModuleType, notes: Notes) -> None:
+    """Seaborn's styles have had a version in their names since matplotlib 3.6."""
+    original = module.use
+
+    def today(style: Any) -> Any:
+        if not isinstance(style, str) or style in module.library or not style.startswith("seaborn"):
+            return style
+        found = style.replace("seaborn", "seaborn-v0_8", 1)
+        if found in module.library:
+            tell(notes, "matplotlib.style")
+            return found
+        return style
+
+    def use(style: Any) -> None:
+        __tracebackhide__ = True
+        original([today(one) for one in style] if isinstance(style, (list, tuple)) else today(style))
+
+    use.__doc__ = original.__doc__
+    vars(module)["use"] = use
 
 
 def _set_ticks(notes: Notes) -> Callable[..., Any]:

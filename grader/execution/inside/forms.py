@@ -25,7 +25,7 @@ class Form:
     @property
     def message(self) -> str:
         """What the `emulated` event says."""
-        return f"`{self.old}`: {self.meaning}. Today: {self.modern}."
+        return f"{self.old}: {self.meaning}. Today: {self.modern}."
 
 
 FORMS: Mapping[str, Form] = {
@@ -138,6 +138,9 @@ FORMS: Mapping[str, Form] = {
         "np.float, np.int, np.Inf and other names that NumPy dropped",
         "what they were",
         "`float`, `int`, `bool`, `np.float64`, `np.inf`",
+    ),
+    "matplotlib.style": Form(
+        "plt.style.use('seaborn-whitegrid')", "the style of that name", "`plt.style.use('seaborn-v0_8-whitegrid')`"
     ),
     "matplotlib.set_ticks": Form(
         "ax.set_xticks(ticks, flag)", "the second argument is `minor`", "`ax.set_xticks(ticks, minor=True)`"

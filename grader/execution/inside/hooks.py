@@ -19,6 +19,7 @@ from .calls import CallWatch
 from .core import Recorder
 from .describe import digests, is_model, trainable_mask
 from .guard import Guard
+from .ignored import watch_ignored
 from .keep import Keeper
 from .loops import LoopWatch
 from .models import ModelBook
@@ -72,6 +73,9 @@ class _Family:
     layer: type
     callback: type
     optimizers: tuple[type, ...]
+    """Where an optimizer's step is defined."""
+    optimizer: type
+    """What a student's optimizer class comes from."""
     loss: type
     saving: ModuleType
     cloning: ModuleType
@@ -124,6 +128,7 @@ class Watch:
 
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
+        around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
 
     def attach(self, module: ModuleType) -> None:
         """Hook one dialect.
@@ -163,6 +168,8 @@ class Watch:
                 around(optimizer, "apply", self.loops.apply)
             else:
                 around(optimizer, "apply_gradients", self.loops.apply_gradients)
+        if family.root == "keras":
+            watch_ignored(self.recorder, self.guard, family.optimizers[0], family.optimizer)
         around_everywhere(family.root, family.saving, "save_model", self._save_model)
         around_everywhere(family.root, family.saving, "load_model", self._load_model)
         around_everywhere(family.root, family.cloning, "clone_model", self._clone_model)
@@ -328,6 +335,7 @@ class Watch:
         keys = {"digests": digests(model)} if changed else {}
         event = self.recorder.log.write("save", action=action, model=entry.id, other=other, path=where, **keys)
         if changed:
+            self.loops.hands.changed_by_keras(model)
             self.keeper.changed(model, event, None)
 
     def _set_trainable(self, original: Any, layer: Any, value: Any) -> None:
@@ -373,6 +381,7 @@ def _keras_3(root: str) -> _Family:
         layer=load(f"{root}.src.layers.layer").Layer,
         callback=load(f"{root}.src.callbacks.callback").Callback,
         optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
+        optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
         loss=load(f"{root}.src.losses.loss").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
@@ -386,6 +395,7 @@ def _keras_2(root: str) -> _Family:
         model=load(f"{root}.src.engine.training").Model,
         layer=load(f"{root}.src.engine.base_layer").Layer,
         callback=load(f"{root}.src.callbacks").Callback,
+        optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
         optimizers=(
             load(f"{root}.src.optimizers.optimizer").Optimizer,
             load(f"{root}.src.optimizers.legacy.optimizer_v2").OptimizerV2,

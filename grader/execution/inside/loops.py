@@ -14,6 +14,7 @@ import numpy as np
 
 from .arrays import ArrayBook
 from .batches import BatchSource, DataWatch, batch_size_of
+from .byhand import HandWatch
 from .core import Recorder
 from .describe import digests, trainable_mask
 from .guard import Guard, outside_graphs
@@ -68,6 +69,7 @@ class LoopWatch:
         """Start with none seen."""
         self._arrays = arrays
         self.data = DataWatch()
+        self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs)
         self.inputs: dict[int, Any] = {}
         """id of a model → what the student's code last called it on."""
         self._loss: Any = None
@@ -135,6 +137,7 @@ class LoopWatch:
         """A step is about to be done: begin a training where none is running."""
         if optimizer is None:
             return None
+        self.hands.changed_by_keras(model)
         key = (id(optimizer), variable if variable is not None else id(model))
         loop = self._loops.get(key)
         if loop is None or loop.optimizer() is not optimizer or loop.model() is not model:
@@ -194,6 +197,7 @@ class LoopWatch:
         """End the trainings of this cell, and find those that went on inside a graph unseen."""
         for loop in list(self._loops.values()):
             self._settle(loop)
+        self.hands.cell_ended()
         self._loops = {
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
         }
@@ -208,6 +212,7 @@ class LoopWatch:
 
     def rebase(self, model: Any) -> None:
         """`fit` has used a model's optimizer: its steps are not a loop's."""
+        self.hands.changed_by_keras(model)
         for loop in self._loops.values():
             optimizer, held = loop.optimizer(), loop.model()
             if held is model or optimizer is getattr(model, "optimizer", None):
@@ -221,6 +226,7 @@ class LoopWatch:
         done = _iterations(optimizer)
         steps = max(done - loop.done, 0) if loop.traced else loop.calls
         if loop.fit is None and steps:
+            self.hands.changed_by_keras(model)
             self._begin(loop, model, optimizer)
             loop.began = self._recorder.cell_began
         if loop.fit is not None:

@@ -16,6 +16,7 @@ __all__ = [
     "describe_loss",
     "describe_metrics",
     "describe_optimizer",
+    "is_of_keras",
     "is_schedule",
     "rate_of",
 ]
@@ -24,7 +25,8 @@ _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_tr
 _HIDDEN = frozenset({"model", "_model", "params", "validation_data"})
 
 
-def _of_keras(value: Any) -> bool:
+def is_of_keras(value: Any) -> bool:
+    """Whether a class or a function is Keras's own, by its module."""
     return (getattr(value, "__module__", "") or "").partition(".")[0] in KERAS_PACKAGES
 
 
@@ -149,7 +151,7 @@ def _loss_function(function: Any) -> dict[str, Any]:
     return {
         "name": str(getattr(function, "__name__", type(function).__name__)),
         "from_logits": bool(keywords.get("from_logits", False)) if takes_logits else None,
-        "custom": not _of_keras(function),
+        "custom": not is_of_keras(function),
         "config": plain(keywords),
     }
 
@@ -215,7 +217,7 @@ def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:
 def _hooks_batches(callback: Any) -> bool:
     """Keras's own callbacks change the rate by epoch only; a `LambdaCallback` holds its hooks as attributes."""
     if any(name in vars(callback) for name in _BATCH_HOOKS):
-        return type(callback).__name__ == "LambdaCallback" or not _of_keras(type(callback))
-    if _of_keras(type(callback)):
+        return type(callback).__name__ == "LambdaCallback" or not is_of_keras(type(callback))
+    if is_of_keras(type(callback)):
         return False
-    return any(not _of_keras(getattr(type(callback), name, None)) for name in _BATCH_HOOKS)
+    return any(not is_of_keras(getattr(type(callback), name, None)) for name in _BATCH_HOOKS)

@@ -2,6 +2,7 @@
 
 import builtins
 import getpass
+import importlib
 import os
 from collections.abc import Callable
 from types import ModuleType
@@ -9,7 +10,7 @@ from typing import Any
 
 import wrapt
 
-from . import colab, commands, magics, paths, tracebacks
+from . import absent, colab, commands, magics, paths, tracebacks
 from .colab import NobodyThereError
 from .core import Recorder
 from .modules import Factory, StandInFinder, after_import, fallback_package, prefer
@@ -39,6 +40,7 @@ def install(recorder: Recorder) -> None:
     paths.install(recorder)
     after_import("matplotlib", lambda module: _wrap_backend(module, "use", notes))
     after_import("matplotlib.pyplot", lambda module: _wrap_backend(module, "switch_backend", notes))
+    after_import("tqdm.notebook", lambda module: _plain_bars(module, notes))
 
 
 def install_shell(recorder: Recorder, shell: Any) -> None:
@@ -50,6 +52,7 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
     """
     notes = notes_of(recorder)
     magics.install_shell(notes, shell)
+    absent.install_shell(notes, shell)
     commands.install_shell(notes, shell)
     paths.install_shell(shell)
     tracebacks.install_shell(notes, shell)
@@ -87,6 +90,25 @@ def _winsound(notes: Notes) -> Factory:
         return module
 
     return make
+
+
+def _plain_bars(module: ModuleType, notes: Notes) -> None:
+    """Where `ipywidgets` is not installed, a bar of `tqdm.notebook` raises an error: it becomes one of text."""
+    if module.IProgress is not None:
+        return
+    plain = importlib.import_module("tqdm.std")
+
+    def bar(*args: Any, **kwargs: Any) -> Any:
+        notes.tell(
+            "tqdm.notebook", "a progress bar of `ipywidgets` cannot be shown here; `tqdm`'s own is shown instead."
+        )
+        kwargs.pop("display", None)
+        return plain.tqdm(*args, **kwargs)
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        return bar(range(*args), **kwargs)
+
+    vars(module).update({"tqdm": bar, "tqdm_notebook": bar, "trange": count, "tnrange": count})
 
 
 def _wrap_backend(module: ModuleType, function: str, notes: Notes) -> None:

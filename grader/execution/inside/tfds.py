@@ -201,6 +201,32 @@ def _as_numpy(held: Any) -> Any:
     return held.numpy() if hasattr(held, "numpy") else held
 
 
+def _as_dataframe(data: Any, info: Any = None) -> Any:
+    """A table with a column for each feature, as `tfds.as_dataframe` makes it; images stay arrays."""
+    import pandas as pd  # type: ignore[import-untyped]  # it brings no types
+
+    del info
+    keys = Info.supervised_keys
+    return pd.DataFrame([row if isinstance(row, Mapping) else dict(zip(keys, row, strict=True)) for row in _Rows(data)])
+
+
+def _show_examples(data: Any, info: Any = None, *_: Any, rows: int = 3, cols: int = 3, **__: Any) -> Any:
+    """Draw the first images with their classes, as `tfds.show_examples` does; a data set may come first or second."""
+    import matplotlib.pyplot as plt
+
+    if isinstance(data, Info):
+        data, info = info, data
+    figure = plt.figure(figsize=(3 * cols, 3 * rows))
+    for place, row in zip(range(rows * cols), _Rows(data), strict=False):
+        image, label = (row[key] for key in Info.supervised_keys) if isinstance(row, Mapping) else row
+        axes = figure.add_subplot(rows, cols, place + 1)
+        axes.imshow(image.squeeze(), cmap="binary")
+        axes.set_axis_off()
+        name = info.features["label"].int2str(label) if info is not None else label
+        axes.set_title(f"{name} ({label})")
+    return figure
+
+
 class _Rows:
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -233,12 +259,16 @@ def modules(load: Load, datasets: Sequence[str], notes: Notes) -> dict[str, Fact
             "`tensorflow_datasets` is stood in for: `load` and `builder` give the course's own copy of "
             f"{', '.join(datasets) or 'no data set'}, in the data set's original order.",
         )
-        module = ModuleType(fullname, "A stand-in with `load`, `builder` and `as_numpy`.")
+        module = ModuleType(
+            fullname, "A stand-in with `load`, `builder`, `as_numpy`, `as_dataframe` and `show_examples`."
+        )
         held = {
             "__version__": "4.9.0",
             "load": load_dataset,
             "builder": lambda name, **_: Builder(name, load),
             "as_numpy": _as_numpy,
+            "as_dataframe": _as_dataframe,
+            "show_examples": _show_examples,
             "list_builders": lambda **_: list(datasets),
             "disable_progress_bar": lambda: None,
             "enable_progress_bar": lambda: None,

@@ -11,11 +11,13 @@ from grader.schema.evidence import (
     CallFact,
     CellFact,
     Evidence,
+    IgnoredFact,
     LayerFact,
     LossFact,
     ModelFact,
     OptimizerFact,
     PredictFact,
+    SaveFact,
 )
 from grader.schema.grade import Diagnostic
 from tests.checks import transfer_cases as transfer
@@ -49,10 +51,21 @@ RISING = {"accuracy": (0.5, 0.6, 0.7, 0.8), "val_accuracy": (0.6, 0.7, 0.8, 0.9)
 STOPPED = {"loss": (1.0, 0.5, 0.4, 0.3), "val_loss": (0.9, 0.4, 0.6, 0.7)}
 
 
+UNREAD = IgnoredFact(event=5, cell=4, form="optimizer.lr", optimizer="Adam", value=0.0001)
+UNHEEDED = IgnoredFact(event=3, cell=2, form="optimizer.decay", optimizer="SGD", value=1e-06)
+
+
 def net(*layers: LayerFact, compiled: object = "sparse_categorical_crossentropy", logits: bool = False) -> Evidence:
     loss = compiled if isinstance(compiled, (str, LossFact)) else None
     compiles = (a_compile(loss, from_logits=logits),) if compiled is not None else ()
     return an_evidence(models=(a_model(*layers),), compiles=compiles)
+
+
+def looped(*layers: LayerFact, logits: bool) -> Evidence:
+    """A network that two loops of the student's own trained."""
+    loss = LossFact(name="sparse_categorical_crossentropy", from_logits=logits)
+    fits = tuple(a_fit(kind="custom_loop", event=event, loss=loss, compiled=None) for event in (5, 9))
+    return an_evidence(models=(a_model(*layers),), compiles=(), fits=fits)
 
 
 def built(*layers: LayerFact, **keys: Any) -> Evidence:
@@ -136,6 +149,7 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10, "softmax"), logits=True),
         net(dense(10), activation("softmax"), logits=True),
         net(dense(1, "sigmoid"), compiled="binary_crossentropy", logits=True),
+        looped(dense(10, "softmax"), logits=True),
     ),
     "logits-with-probability-loss": (
         net(dense(10)),
@@ -191,6 +205,11 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         built(dense(10, "softmax"), dropout(0.5)),
         built(dense(10), dropout(0.5), activation("softmax", units=10)),
     ),
+    "optimizer-lr-unread": (
+        an_evidence(ignored=(UNREAD,)),
+        an_evidence(ignored=(UNREAD.model_copy(update={"value": None}),)),
+    ),
+    "optimizer-decay-ignored": (an_evidence(ignored=(UNHEEDED,)),),
     "stopped-by-grader": (an_evidence(fits=(a_fit(status="stopped_by_budget", epochs_asked=300),)),),
     "still-rising": (an_evidence(fits=(a_fit(history=RISING),)),),
     "early-stopping-without-best-weights": (
@@ -256,6 +275,8 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10, "softmax")),
         net(dense(10), logits=True),
         net(dense(10, "softmax"), compiled=LossFact(name="mine", from_logits=True, custom=True)),
+        looped(dense(10, "softmax"), logits=False),
+        looped(dense(10), logits=True),
     ),
     "logits-with-probability-loss": (
         net(dense(10), logits=True),
@@ -331,6 +352,9 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     ),
     "kernel-larger-than-map": (
         built(conv(8, 10, over=(15, 15, 8)), dense(10)),
+        built(conv(8, 10, over=(6, 6, 8)), dense(10)).model_copy(
+            update={"saves": (SaveFact(event=4, cell=1, action="load_weights", model="m1", path="base.weights.h5"),)}
+        ),
         built(conv(8, 3, over=(4, 4, 8), padding="same"), dense(10)),
         built(conv(8, 5, over=(14, 14, 8), padding="same"), dense(10)),
         an_evidence(run=a_run(errors=(an_error(2, "ValueError", "negative learning rate"),))),
@@ -355,6 +379,8 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         built(dropout(), dense(10)),
         built(dense(9), dropout(), activation("relu"), dense(10)),
     ),
+    "optimizer-lr-unread": (an_evidence(ignored=(UNHEEDED,)),),
+    "optimizer-decay-ignored": (an_evidence(ignored=(UNREAD,)),),
     "stopped-by-grader": (an_evidence(), an_evidence(fits=(a_fit(status="stopped_early"),))),
     "still-rising": (
         an_evidence(),
@@ -434,6 +460,25 @@ def test_messages_have_the_figures() -> None:
     assert "best in epoch 2 (0.4) and 0.7" in note.message
     (note,) = found("kernel-larger-than-map", MISTAKES["kernel-larger-than-map"][1])
     assert "36 of 225 positions (16 %)" in note.message
+    (note,) = found("optimizer-lr-unread", an_evidence(ignored=(UNREAD,)))
+    assert "In cell 5 the attribute `lr` of Adam was set to 0.0001." in note.message
+    (note,) = found("optimizer-decay-ignored", an_evidence(ignored=(UNHEEDED,)))
+    assert "In cell 3 SGD was given `decay` = 1e-06." in note.message
+
+
+def test_several_networks_with_the_same_inputs_are_one_note() -> None:
+    one = MISTAKES["selu-inputs-not-standardised"][0]
+    models = tuple(one.models[0].model_copy(update={"id": name, "name": name}) for name in ("m1", "m2"))
+    fits = tuple(
+        one.fits[0].model_copy(update={"model": name, "event": 9 + place}) for place, name in enumerate(("m1", "m2"))
+    )
+    (note,) = found("selu-inputs-not-standardised", one.model_copy(update={"models": models, "fits": fits}))
+    assert "`m1` uses SELU" in note.message
+    assert "It is the same with `m2`" in note.message
+
+
+def test_a_loss_of_several_loops_is_one_note() -> None:
+    assert len(found("softmax-with-from-logits", looped(dense(10, "softmax"), logits=True))) == 1
 
 
 def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:

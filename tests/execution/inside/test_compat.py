@@ -386,6 +386,13 @@ ROWS = (
         "assert [t.get_text() for t in ax.get_yticklabels()] == ['a', 'b']\nplt.close(fig)",
         ("matplotlib.set_ticks",),
     ),
+    Row(
+        "style",
+        "import matplotlib.pyplot as plt\nplt.style.use(['ggplot', 'seaborn-whitegrid'])\n"
+        "assert plt.rcParams['axes.grid'] and plt.rcParams['axes.facecolor'] == 'white'\nplt.style.use('default')",
+        ("matplotlib.style",),
+    ),
+    Row("no style", "plt.style.use('seaborn-nothing')", (), "is not a valid package style"),
     Row("default rate", "assert abs(float(keras.optimizers.Adadelta(learning_rate=1.0).learning_rate) - 1) < 1e-7"),
 )
 
@@ -404,6 +411,27 @@ KERAS_3 = (
         "plot_model in Keras 3", "keras.utils.plot_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))"
     ),
     Row("no layers' keywords", "keras.layers.Dense(3, init='uniform')", (), "Unrecognized"),
+    Row(
+        "lr set",
+        "o = keras.optimizers.Adam(0.25)\nfor _ in range(3):\n    o.lr = 0.5\n"
+        "assert float(o.learning_rate) == 0.25 and o.lr == 0.5",
+    ),
+    Row(
+        "lr set in a callback",
+        "class Fall(keras.callbacks.Callback):\n    def on_epoch_begin(self, epoch, logs=None):\n"
+        "        self.model.optimizer.lr = 0.125\n"
+        "m = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])\nm.compile('sgd', 'mse')\n"
+        "m.fit(np.ones((4, 3)), np.ones(4), verbose=0, callbacks=[Fall()])",
+    ),
+    Row("decay given", "keras.optimizers.SGD(0.01, decay=1e-4)"),
+    Row("learning_rate set", "o.learning_rate = 0.5\nassert float(o.learning_rate) == 0.5"),
+    Row(
+        "lr of a class of their own",
+        "class Mine(keras.optimizers.SGD):\n    def __init__(self, lr):\n        super().__init__(lr)\n"
+        "        self.lr = lr\nMine(0.5).lr = 0.25",
+    ),
+    Row("no decay", "keras.optimizers.SGD(0.01, decay=0.0)"),
+    Row("lr read", "keras.optimizers.SGD(0.01).lr", (), "no attribute 'lr'"),
 )
 
 RUNS = {"keras2": ROWS, "keras2-alone": STANDALONE, "keras3": KERAS_3}
@@ -504,6 +532,33 @@ def test_a_training_in_an_old_form_is_recorded_as_any_other(runs: Mapping[str, R
     assert fit["status"] in {"completed", "stopped_early"}
     assert fit["epochs"] == len(fit["history"]["loss"])
     assert not {"acc", "val_acc"} & set(fit["history"])
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("name", "form", "value"),
+    [
+        ("lr set", "optimizer.lr", 0.5),
+        ("lr set in a callback", "optimizer.lr", 0.125),
+        ("decay given", "optimizer.decay", 0.0001),
+    ],
+)
+def test_what_keras_3_takes_and_does_not_heed_is_recorded_once_a_cell(
+    runs: Mapping[str, Ran], name: str, form: str, value: float
+) -> None:
+    (event,) = runs["keras3"].of("ignored", name)
+    assert (event["form"], event["value"]) == (form, value)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["learning_rate set", "lr of a class of their own", "no decay", "lr read"])
+def test_what_only_looks_like_it_is_not(runs: Mapping[str, Ran], name: str) -> None:
+    assert runs["keras3"].of("ignored", name) == []
+
+
+@pytest.mark.tensorflow
+def test_what_has_its_old_meaning_is_not_ignored(runs: Mapping[str, Ran]) -> None:
+    assert [event for event in runs["keras2"].events if event["kind"] == "ignored"] == []
 
 
 def test_every_form_has_a_row_that_uses_it() -> None:

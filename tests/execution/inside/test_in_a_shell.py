@@ -60,6 +60,48 @@ PLAIN = (
     Form("input", "n = int(input('How many? '))", "input", error="NobodyThereError", says="How many?"),
     Form("getpass", "import getpass\ngetpass.getpass()", "getpass.getpass", error="NobodyThereError", says="Assign"),
     Form("winsound", "import winsound\nwinsound.Beep(440, 9)\nwinsound.PlaySound('x', winsound.SND_ASYNC)", "winsound"),
+    Form(
+        "absent package",
+        "import numpy as np, cv2\nfrom torch import nn\nimport torch.utils.data as tud\nimport json\n"
+        "print(json.dumps(1), np.ones(2).sum())",
+        "import.cv2",
+        "1 2.0",
+    ),
+    Form(
+        "absent looked at",
+        "print(repr(cv2), callable(hasattr), hasattr(cv2, '_repr_html_'))",
+        None,
+        "cv2: not installed",
+    ),
+    Form("absent used", "cv2.resize(np.ones((2, 2)), (4, 4))", None, error="ModuleNotFoundError", says="'cv2'"),
+    Form("absent ancestor", "class Net(nn.Module):\n    pass", None, error="ModuleNotFoundError", says="'torch'"),
+    Form(
+        "absent called", "from mixins import mix\nmix(3)", "import.mixins", error="ModuleNotFoundError", says="mixins"
+    ),
+    Form("absent star", "from grading import *", None, error="ModuleNotFoundError", says="'grading'"),
+    Form("absent part", "from sklearn.grid_search import GridSearchCV", None, error="ModuleNotFoundError", says="grid"),
+    Form("tried import", "try:\n    import torch\nexcept ImportError:\n    print('without')", None, "without"),
+    Form(
+        "late path",
+        "import os, sys\nos.makedirs('lib', exist_ok=True)\nopen('lib/late.py', 'w').write('x = 7')\n"
+        "sys.path.append('lib')\nimport late\nprint(late.x)",
+        None,
+        "7",
+    ),
+    Form(
+        "own file that needs more",
+        "open('lib/needs.py', 'w').write('import torch')\nimport needs",
+        None,
+        error="ModuleNotFoundError",
+        says="'torch'",
+    ),
+    Form(
+        "tqdm.notebook",
+        "from tqdm.notebook import tqdm, trange\nprint(sum(tqdm(range(4))), list(trange(2)))",
+        "tqdm.notebook",
+        "6 [0, 1]",
+    ),
+    Form("tqdm.auto", "from tqdm.auto import tqdm\nprint(sum(tqdm([1, 2])))", None, "3"),
     Form("tensorflow_version", "%tensorflow_version 2.x\nprint('on')", "magic.tensorflow_version", "on"),
     Form("load_ext tensorboard", "%load_ext tensorboard\nprint('on')", "magic.tensorboard", "on"),
     Form("tensorboard", "%tensorboard --logdir logs\nprint('on')", "magic.tensorboard", "Plot `history.history`"),
@@ -167,6 +209,12 @@ rows = list(tfds.as_numpy(tfds.load("mnist", split="train+test")))
 assert len(rows) == 600 and rows[0]["label"] == 5
 images, labels = tfds.load("mnist", split="test", batch_size=-1, as_supervised=True)
 assert images.shape == (100, 28, 28, 1) and sorted(tfds.load("mnist")) == ["test", "train"]
+frame = tfds.as_dataframe(tfds.load("mnist", split="train[:3]"), info)
+assert list(frame["label"]) == [5, 0, 4] and frame["image"][0].shape == (28, 28, 1)
+tfds.show_examples(train.take(2), info, rows=1, cols=2)
+import matplotlib.pyplot as plt
+assert [axes.get_title() for axes in plt.gcf().axes][0] == "5 (5)"
+plt.close()
 print("tfds works")
 """
 

@@ -198,8 +198,24 @@ def test_direct_calls_are_counted_by_training_and_compared(record: Any) -> None:
 def test_a_trial_in_a_graph_of_the_students_own_is_recorded_without_a_count(record: Any) -> None:
     trial = only(record.of("calls", "graph trial"))
     assert (trial["traced"], trial["count"], trial["model"]) == (True, 0, "m2")
+    passes = only(record.of("calls", "graph passes"))
+    assert (passes["traced"], passes["training"], trial["training"]) == (True, True, None)
     assert not record.of("calls", "graph loop")
     assert not record.of("calls", "mapped")
+
+
+def test_a_training_without_an_optimizer_is_told_by_its_gradients_and_its_weights(record: Any) -> None:
+    start, end = only(record.fits("loop by hand"))
+    assert (start["type"], start["optimizer"], end["steps"]) == ("custom_loop", None, 3)
+    assert start["digests"] != end["digests"]
+    assert end["batch_size"] == 20
+    assert record.fits("gradient looked at") == []
+
+
+@pytest.mark.parametrize("cell", ["graph by hand", "graph by hand again"])
+def test_its_steps_in_a_graph_are_not_counted(record: Any, cell: str) -> None:
+    start, end = only(record.fits(cell))
+    assert (start["model"], end["steps"]) == (named(record, "by_hand")["id"], None)
 
 
 @pytest.mark.parametrize(("cell", "steps"), [("eager loop", 7), ("graph loop", 5), ("graph loop again", 6)])
@@ -268,7 +284,7 @@ def test_every_trained_model_is_kept_also_without_a_variable_or_under_a_used_nam
     assert len({event["model"] for event in record.of("fit_start", "functions")}) == 2
     assert len({event["model"] for event in record.of("fit_start", "reused name")}) == 2
     assert all((record.out / event["path"]).exists() for event in last.values())
-    ends = {event["fit"]: event["n"] for event in record.of("fit_end") if event["steps"]}
+    ends = {event["fit"]: event["n"] for event in record.of("fit_end") if event["steps"] != 0}
     for model in trained:
         fits = [e["fit"] for e in record.of("fit_start") if e["model"] == model and e["fit"] in ends]
         assert last[model]["after"] == ends[fits[-1]], model

@@ -1,0 +1,123 @@
+"""What the notebook's variables held at its end: images of known data sets, and the labels that go with them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.evidence.arraybook import ArrayBook, KnownArray
+from grader.evidence.reading import as_bool, as_float, as_list, as_map, as_shape, as_text
+from grader.schema.evidence import NamedArrayFact, NamedLabelFact
+
+__all__ = ["Variables", "read_variables"]
+
+_MAX_ARRAYS = 500
+_MAX_COMPARED = 60
+"""Arrays whose rows are looked up; a recorder describes fewer."""
+_MAX_LABELS = 100
+
+CellOf = Callable[[Mapping[str, Any]], int | None]
+"""An object with the recorder's number of a cell as `cell` → the notebook's index of that cell."""
+
+
+@dataclass(slots=True)
+class Variables:
+    """The arrays and labels of one `arrays` event."""
+
+    arrays: list[NamedArrayFact] = field(default_factory=list)
+    labels: list[NamedLabelFact] = field(default_factory=list)
+    malformed: int = 0
+    """Items that could not be read."""
+
+
+def read_variables(event: Mapping[str, Any], book: ArrayBook, cell_of: CellOf) -> Variables:
+    """Type an `arrays` event.
+
+    Args:
+        event: As `docs/events.md` gives it; untrusted.
+        book: Recognises rows.
+        cell_of: Finds the cell that an item names, or the event itself where an item names none.
+    """
+    read = Variables()
+    known: dict[str, KnownArray] = {}
+    for item in as_list(event.get("arrays"), _MAX_ARRAYS):
+        given = as_map(item)
+        name, shape = as_text(given.get("name")), as_shape(given.get("shape"))
+        if not name or shape is None:
+            read.malformed += 1
+            continue
+        array = book.array(given, given=False) if len(known) < _MAX_COMPARED and "file" in given else None
+        if array is not None and array.rows is not None:
+            known[name] = array
+        read.arrays.append(_array(given, name, array, cell_of(given if "cell" in given else event)))
+    read.arrays = _with_common(read.arrays, _common(known, book))
+    for item in as_list(event.get("labels"), _MAX_LABELS):
+        label = _label(as_map(item), known, book, cell_of)
+        if label is None:
+            read.malformed += 1
+        else:
+            read.labels.append(label)
+    return read
+
+
+def _array(given: Mapping[str, Any], name: str, array: KnownArray | None, cell: int | None) -> NamedArrayFact:
+    shape = as_shape(given.get("shape"))
+    return NamedArrayFact(
+        name=name,
+        cell=cell,
+        shape=shape if shape is not None else (),
+        dtype=as_text(given.get("dtype"), 40),
+        low=as_float(given.get("low")),
+        high=as_float(given.get("high")),
+        rows_of=as_text(given.get("rows_of"), 64) or None,
+        used=as_bool(given.get("used")) is True,
+        rows=array.fact.rows if array else None,
+        transform=array.fact.transform if array else None,
+    )
+
+
+def _common(known: Mapping[str, KnownArray], book: ArrayBook) -> dict[str, dict[str, int]]:
+    """Variable → other variable of the same data set → images that both hold."""
+    masks = {name: _mask(array, book) for name, array in known.items()}
+    common: dict[str, dict[str, int]] = {name: {} for name in known}
+    for name, (dataset, mask) in masks.items():
+        for other, (same, rows) in masks.items():
+            if other != name and same == dataset:
+                common[name][other] = int(np.count_nonzero(mask & rows))
+    return common
+
+
+def _mask(array: KnownArray, book: ArrayBook) -> tuple[str, NDArray[np.bool_]]:
+    """The data set, and for each of its rows whether the array holds it for certain."""
+    if array.rows is None or array.fact.rows is None:
+        return "", np.zeros(0, dtype=np.bool_)
+    index = book.indexes[array.fact.rows.dataset]
+    mask = np.zeros(len(index.fingerprints), dtype=np.bool_)
+    mask[array.rows[array.rows >= 0]] = True
+    return index.name, mask & index.single
+
+
+def _with_common(arrays: list[NamedArrayFact], common: Mapping[str, Mapping[str, int]]) -> list[NamedArrayFact]:
+    return [
+        array.model_copy(update={"common": common[array.name]}) if common.get(array.name) else array for array in arrays
+    ]
+
+
+def _label(
+    given: Mapping[str, Any], known: Mapping[str, KnownArray], book: ArrayBook, cell_of: CellOf
+) -> NamedLabelFact | None:
+    name, fact = as_text(given.get("name")), book.label(given)
+    if not name or fact is None:
+        return None
+    parts = {images: book.right_part(given, array) for images, array in known.items()}
+    return NamedLabelFact(
+        name=name,
+        cell=cell_of(given),
+        shape=fact.shape,
+        dtype=fact.dtype,
+        one_hot=fact.one_hot,
+        classes=fact.classes,
+        right={images: part for images, part in parts.items() if part is not None},
+    )

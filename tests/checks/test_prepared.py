@@ -1,0 +1,256 @@
+"""The check `prepared`."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from grader.checks.prepared import PreparedParams, prepared
+from grader.schema.evidence import DatasetFact, NamedArrayFact, NamedLabelFact, RowsFact, TransformFact
+from grader.schema.grade import Finding
+from tests.factories import a_case, a_named_array, a_run, an_evidence, rows
+
+ASKED: dict[str, Any] = {
+    "dataset": "cifar10",
+    "parts": {"train": 0.7, "validation": 0.3},
+    "images": 50_000,
+    "scale": {"divide_by": 255, "add": -0.5},
+    "labels": {"one_hot": True, "classes": 10},
+}
+LOADED = DatasetFact(event=4, cell=6, dataset="cifar10", via="keras.datasets.cifar10.load_data")
+
+
+def images(name: str, count: int, **keys: Any) -> NamedArrayFact:
+    """A part of CIFAR-10's training images, scaled as asked."""
+    of: RowsFact | None = rows(train=count, dataset="cifar10")
+    values: dict[str, Any] = {
+        "of": "cifar10/train",
+        "shape": (count, 32, 32, 3),
+        "low": -0.5,
+        "high": 0.5,
+        "cell": 7,
+        "rows": of,
+        "transform": TransformFact(kind="affine", scale=1 / 255, shift=-0.5),
+    }
+    return a_named_array(name, **(values | keys))
+
+
+def labels(name: str, count: int, **right: float) -> NamedLabelFact:
+    """One-hot labels, with the part that is right of each array of as many images."""
+    classes = {str(digit): count // 10 for digit in range(10)}
+    return NamedLabelFact(
+        name=name, cell=8, shape=(count, 10), dtype="float64", one_hot=True, classes=classes, right=right
+    )
+
+
+def numbers(name: str, count: int, **right: float) -> NamedLabelFact:
+    """The same as a column of numbers."""
+    return labels(name, count, **right).model_copy(update={"one_hot": False, "shape": (count, 1)})
+
+
+TRAIN, VALIDATION = images("x_train", 35_000), images("x_val", 15_000)
+Y_TRAIN, Y_VAL = labels("y_train", 35_000, x_train=1.0), labels("y_val", 15_000, x_val=1.0)
+
+
+def judge(*facts: NamedArrayFact | NamedLabelFact, evidence: dict[str, Any] | None = None, **params: Any) -> Finding:
+    held = {
+        "arrays": tuple(f for f in facts if isinstance(f, NamedArrayFact)),
+        "labels": tuple(f for f in facts if isinstance(f, NamedLabelFact)),
+        "datasets": (LOADED,),
+    }
+    return prepared(
+        a_case(an_evidence(**(held | (evidence or {})))), PreparedParams.model_validate({**ASKED, **params})
+    )
+
+
+def test_a_right_preparation_passes_and_says_what_was_seen_and_where() -> None:
+    found = judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL)
+    assert (found.status, found.fraction, found.assurance) == ("passed", 1.0, "recorded")
+    assert found.message.startswith(
+        "`x_train` (cell 8) and `x_val` (cell 8) hold 35,000 and 15,000 images (70 % and 30 %) of CIFAR-10's training "
+        "set, none in common; the pixels are x / 255 - 0.5; `y_train` (cell 9) of shape 35000"
+    )
+    assert [pointer.cell for pointer in found.evidence] == [7, 8]
+
+
+def test_names_and_order_play_no_part() -> None:
+    raw = TransformFact(kind="affine", scale=1.0, shift=0.0)
+    others = (
+        images("a", 50_000, transform=raw, rows=rows(train=50_000, dataset="cifar10")),
+        images("b", 15_000),
+        images("c", 10_000, of="cifar10/test", rows=rows(test=10_000, dataset="cifar10")),
+        images("d", 35_000, transform=raw),
+        images("e", 35_000),
+    )
+    found = judge(*others, numbers("p", 15_000, b=1.0), labels("q", 15_000, b=1.0), labels("r", 35_000, d=1.0, e=1.0))
+    assert found.status == "passed"
+    assert found.measured["arrays"] == ["e", "b"]
+    assert found.measured["labels"] == ["r", "q"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "missed", "said"),
+    [
+        pytest.param(
+            (images("x_train", 40_000), images("x_val", 10_000), *(Y_TRAIN, Y_VAL)),
+            "split",
+            "hold 40,000 and 10,000 images (80 % and 20 %), and not 70 % and 30 %",
+            id="80/20",
+        ),
+        pytest.param(
+            (TRAIN.model_copy(update={"common": {"x_val": 14_000}}), VALIDATION, Y_TRAIN, Y_VAL),
+            "split",
+            "with 14,000 of them both in `x_train` and in `x_val`",
+            id="overlapping",
+        ),
+        pytest.param(
+            (
+                TRAIN,
+                images("x_val", 15_000, rows=rows(train=5_000, test=10_000, dataset="cifar10")),
+                Y_TRAIN,
+                Y_VAL,
+            ),
+            "split",
+            "of which `x_val` has 10,000 of the test set",
+            id="test images",
+        ),
+        pytest.param(
+            (images("x_train", 3_500), images("x_val", 1_500), Y_TRAIN, Y_VAL),
+            "split",
+            "5,000 together instead of 50,000",
+            id="a part of the images",
+        ),
+        pytest.param(
+            (TRAIN, images("x_val", 15_000, rows=rows(train=7_500, dataset="cifar10", matched=0.5)), Y_TRAIN, Y_VAL),
+            "split",
+            "of which in `x_val` only 50 % are recognised",
+            id="half unknown",
+        ),
+        pytest.param(
+            (images("x_train", 35_000, rows=rows(train=35_000, dataset="cifar10", duplicates=9_000)), VALIDATION,
+             Y_TRAIN, Y_VAL),
+            "split",
+            "holds 9,000 more than once",
+            id="drawn with replacement",
+        ),
+        pytest.param(
+            (TRAIN, images("x_val", 15_000, low=0.0, high=1.0,
+                           transform=TransformFact(kind="affine", scale=1 / 255, shift=0.0)), Y_TRAIN, Y_VAL),
+            "scale",
+            "`x_val` (cell 8) holds numbers from 0 to 1, which is not x / 255 - 0.5",
+            id="0 to 1",
+        ),
+        pytest.param(
+            (TRAIN, images("x_val", 15_000, transform=TransformFact(kind="unknown")), Y_TRAIN, Y_VAL),
+            "scale",
+            "which is not x / 255 - 0.5",
+            id="no formula",
+        ),
+        pytest.param(
+            (TRAIN, VALIDATION, Y_TRAIN),
+            "labels",
+            "No variable holds labels for the images in `x_val`",
+            id="no labels",
+        ),
+        pytest.param(
+            (TRAIN, VALIDATION, Y_TRAIN, numbers("y_val", 15_000, x_val=1.0)),
+            "labels",
+            "`y_val` (cell 9) holds numbers, not one-hot rows (shape 15000 × 1)",
+            id="not one-hot",
+        ),
+        pytest.param(
+            (TRAIN, VALIDATION, Y_TRAIN, labels("y_val", 15_000, x_val=0.101)),
+            "labels",
+            "`y_val` (cell 9) names the true class of only 10.1 % of the images in `x_val`",
+            id="shuffled apart",
+        ),
+        pytest.param(
+            (TRAIN, VALIDATION, Y_TRAIN, labels("y_val", 15_000, x_val=1.0).model_copy(update={"shape": (15_000, 11)})),
+            "labels",
+            "`y_val` (cell 9) tells 11 classes apart, not 10",
+            id="too many columns",
+        ),
+    ],
+)  # fmt: skip
+def test_each_flaw_is_said_and_costs_its_own_part(
+    facts: tuple[NamedArrayFact | NamedLabelFact, ...], missed: str, said: str
+) -> None:
+    relabelled = [
+        fact.model_copy(update={"right": {"x_train": 1.0}})
+        if isinstance(fact, NamedLabelFact) and fact.name == "y_train"
+        else fact
+        for fact in facts
+    ]
+    strict, lenient = judge(*relabelled), judge(*relabelled, partial=True)
+    assert (strict.status, strict.fraction) == ("failed", 0.0)
+    assert strict.measured["missed"] == [missed]
+    assert said in strict.message
+    assert (lenient.status, round(lenient.fraction, 3)) == ("partial", 0.667)
+
+
+def test_an_array_that_was_never_divided_keeps_what_is_right_of_it() -> None:
+    whole = images("x", 50_000, rows=rows(train=50_000, dataset="cifar10"))
+    found = judge(whole, labels("y", 50_000, x=1.0), partial=True)
+    assert found.measured["missed"] == ["split"]
+    assert "and not 70 % train and 30 % validation in variables of their own" in found.message
+
+
+def test_identical_images_of_a_data_set_do_not_make_labels_wrong() -> None:
+    assert judge(TRAIN, VALIDATION, labels("y", 35_000, x_train=0.9998), Y_VAL).status == "passed"
+
+
+def test_labels_as_numbers_can_be_asked_for() -> None:
+    facts = (TRAIN, VALIDATION, numbers("y_train", 35_000, x_train=1.0), numbers("y_val", 15_000, x_val=1.0))
+    assert judge(*facts, labels={"one_hot": False, "classes": 10}).status == "passed"
+    found = judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, labels={"one_hot": False})
+    assert "one-hot rows, not numbers" in found.message
+
+
+def test_without_parts_one_array_will_do() -> None:
+    found = judge(VALIDATION, Y_VAL, parts={}, images=None)
+    assert found.status == "passed"
+
+
+def test_what_was_not_compared_waits_for_a_person() -> None:
+    unseen = images("x_val", 15_000, rows=None, transform=None)
+    found = judge(TRAIN, unseen, Y_TRAIN, partial=True)
+    assert (found.status, found.fraction) == ("pending", 0.0)
+    assert "A person has to judge what could not be seen." in found.message
+
+
+def test_the_range_of_what_was_not_compared_can_still_refute_it() -> None:
+    raw = images("x_val", 15_000, rows=None, transform=None, low=0.0, high=255.0)
+    found = judge(TRAIN, raw, Y_TRAIN)
+    assert found.status == "failed"
+    assert found.measured["missed"] == ["split"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        ({"datasets": ()}, "CIFAR-10 was never loaded"),
+        ({"datasets": (LOADED.model_copy(update={"served": False}),)}, "CIFAR-10 was asked for and not served"),
+        ({}, "although it was loaded in cell 7"),
+        ({"run": a_run(status="timeout", reason="x")}, "did not reach its end"),
+    ],
+)
+def test_where_no_variable_holds_the_images_it_is_said_what_happened_to_them(
+    evidence: dict[str, Any], said: str
+) -> None:
+    found = judge(a_named_array("x"), evidence=evidence)
+    assert found.status == "failed"
+    assert said in found.message
+
+
+def test_a_stand_in_is_said_whatever_the_verdict() -> None:
+    made_up = {"stand_ins": ("cifar10",)}
+    said = "Judged on a stand-in of the same shape: CIFAR-10 itself was not on the grader's machine."
+    assert judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, evidence=made_up).message.endswith(said)
+    assert judge(TRAIN, evidence=made_up).message.endswith(said)
+    assert judge(evidence=made_up).message.endswith(said)
+    assert "stand-in" not in judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL).message
+
+
+def test_parts_are_a_whole() -> None:
+    with pytest.raises(ValidationError, match=r"the parts add up to 1\.1, not 1"):
+        PreparedParams.model_validate(ASKED | {"parts": {"train": 0.8, "validation": 0.3}})
