@@ -5,13 +5,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 ARGS ?=
 
-.PHONY: help environment demo test check docs lock clean
+.PHONY: help environment demo test check docs bench lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
 	@echo 'make test     build the environment, run the tests (ARGS="-m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
+	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
 	@echo 'make lock     resolve the locks again from pyproject.toml'
 	@echo 'make clean    remove the environment and all caches'
 
@@ -31,6 +32,9 @@ check: environment
 
 docs: environment
 	$(VENV)/bin/python tools/make_docs.py
+
+bench: environment
+	$(VENV)/bin/python bench/run.py $(ARGS)
 
 lock: environment
 	@$(PYTHON) tools/bootstrap.py --lock

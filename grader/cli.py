@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.intake.find import Found
     from grader.pipeline import Options
-    from grader.schema.grade import CriterionGrade, Grade
+    from grader.schema.grade import Grade
     from grader.schema.progress import Listener
     from grader.store.results import ResultsFolder
 
@@ -31,6 +31,8 @@ __all__ = ["app", "main"]
 DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
 """Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
 
+_MOST_LISTED = 40
+"""Changed submissions that a regrade lists on the terminal; a file has them all."""
 _TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
 """What `--json` tells of several attempts; each one is in `grade.json`."""
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -398,14 +400,17 @@ def check_command(
     from grader.console import criteria_table, terminal
     from grader.execution.scratch import held_folder
     from grader.grading.grade import visible
+    from grader.store.results import ResultsFolder
 
     loaded = courses.find_rubric(rubric)
     with held_folder() as folder:
         # An author's own run is one execution: it says what is missing, not how lucky the seed was.
         options = _options(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
         # The held folder is locked already; a results folder takes a lock of its own.
-        (full,) = _grade([notebook], loaded, options, folder / "results", own=True)
-    grade = visible(full)
+        results = folder / "results"
+        (graded,) = _grade([notebook], loaded, options, results, own=True)
+        full = ResultsFolder(results).read_grade(graded.submission.id)
+    grade = visible(full or graded)
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
     elif grade.status == "graded":
@@ -433,63 +438,41 @@ def regrade_command(
     as_json: JsonOption = False,
 ) -> None:
     """Grade again from kept evidence after a change of the rubric: nothing is executed."""
-    from grader import publishing, regrading
-    from grader.console import number, pairs_table, terminal
+    from grader import regrading
+    from grader.console import changes_table, terminal
 
     course, out = _course_of(folder, rubric)
-    with out.at_work():
-        pairs = list(regrading.regrade_class(course, out))
-        publishing.publish_class(out, course.loaded.rubric.title, course.ranked_by)
-    changed = [(old, new) for old, new in pairs if regrading.differs(old, new)]
+    with out.at_work(), _counted(terminal(stderr=True)) as listener:
+        result = regrading.regrade_class(course, out, listener=listener)
     if as_json:
-        typer.echo(
-            json.dumps({"regraded": len(pairs), "changed": [_change(old, new) for old, new in changed]}, indent=1)
-        )
+        changed = [one.as_json() for one in result.changed]
+        typer.echo(json.dumps({"regraded": result.total, "changed": changed}, indent=1))
     else:
         console = terminal()
-        if changed:
-            rows = [
-                [c["submission"], number(c["old"]), number(c["new"]), "\n".join(c["why"])]
-                for c in (_change(*p) for p in changed)
-            ]
-            console.print(pairs_table(rows, ("submission", "old", "new", "why")))
-        console.print(f"{len(pairs)} graded again, {len(changed)} changed")
-    raise typer.Exit(HARNESS if any(new.status == "not_graded" for _, new in pairs) else DONE)
+        if result.changed:
+            console.print(changes_table(result.changed[:_MOST_LISTED]))
+        if (more := len(result.changed) - _MOST_LISTED) > 0:
+            console.print(f"… and {more} more")
+        console.print(f"{result.total} graded again, {len(result.changed)} changed")
+        if result.changed:
+            console.print(f"who and why: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+    raise typer.Exit(HARNESS if result.not_graded else DONE)
 
 
-def _change(old: "Grade | None", new: "Grade") -> dict[str, Any]:
-    before = {c.id: c for c in old.criteria} if old else {}
-    after = {c.id: c for c in new.criteria}
-    names = [name for name in dict.fromkeys([*after, *before]) if before.get(name) != after.get(name)]
-    return {
-        "submission": new.submission.id,
-        "old": old.score if old else None,
-        "new": new.score,
-        "criteria": names,
-        "why": [new.reason or ""]
-        if new.status == "not_graded"
-        else [*_why_other_attempt(old, new), *(_why(before, after, name) for name in names)],
-    }
+@contextmanager
+def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
+    """Count on a terminal what is done; nowhere else, and gone afterwards."""
 
+    def count(done: int, total: int) -> None:
+        if console.is_terminal:
+            console.file.write(f"\r{done} of {total}\x1b[K")
+            console.file.flush()
 
-def _why_other_attempt(old: "Grade | None", new: "Grade") -> "Iterator[str]":
-    """Say that the change made another attempt the one that is graded."""
-    before = old.attempts.taken if old is not None and old.attempts is not None else None
-    if new.attempts is not None and before != new.attempts.taken:
-        yield f"attempt {new.attempts.taken} is graded now{f', no longer attempt {before}' if before else ''}"
-
-
-def _why(before: "Mapping[str, CriterionGrade]", after: "Mapping[str, CriterionGrade]", name: str) -> str:
-    """Say how one line of a grade became another."""
-    old, new = before.get(name), after.get(name)
-    if new is None:
-        return f"{name}: no longer asked for"
-    now = f"{new.points:g} of {new.max_points:g}, {new.status}: {new.message}"
-    if old is None:
-        return f"{name}: new, {now}"
-    if (old.points, old.max_points, old.status) == (new.points, new.max_points, new.status):
-        return f"{name}: same points, other words or figures"
-    return f"{name}: {old.points:g} of {old.max_points:g} → {now}"
+    try:
+        yield count
+    finally:
+        if console.is_terminal:
+            console.file.write("\r\x1b[K")
 
 
 def _course_of(folder: Path, rubric: str | None) -> Any:

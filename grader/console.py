@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -28,8 +28,12 @@ from grader.schema.errors import GraderError
 from grader.schema.grade import Grade, ModelGrade
 from grader.schema.progress import Step
 
+if TYPE_CHECKING:
+    from grader.changes import Changed
+
 __all__ = [
     "Listener",
+    "changes_table",
     "criteria_table",
     "error_text",
     "fault_text",
@@ -332,6 +336,15 @@ class _Bars(AbstractContextManager["Listener"]):
         if self._all is not None:
             failed = f", {self._failed} not graded" if self._failed else ""
             self._progress.update(self._all, text=f"{len(self._running)} running{failed}")
+
+
+def changes_table(changed: "Iterable[Changed]") -> Table:
+    """Lay out what a regrade changed: one row a submission."""
+    rows = [
+        [one.submission, number(one.old), number(one.new), "\n".join(change.why for change in one.changes)]
+        for one in changed
+    ]
+    return pairs_table(rows, ("submission", "old", "new", "why"))
 
 
 def pairs_table(

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from grader.evidence.predictions import (
     part_of_split,
 )
 from grader.evidence.provenance import DatasetIndex, make_index
+from grader.evidence.roles import resolve_roles
 from grader.execution.inside.fingerprint import fingerprint
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.places import share
@@ -27,7 +29,7 @@ from grader.schema.errors import (
     RubricError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import RubricStamp
+from grader.schema.grade import RoleMatch, RubricStamp
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.store.database import digest_of
 from grader.store.results import ResultsFolder, write_atomically
@@ -168,9 +170,12 @@ def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
     return path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Course:
-    """What grading needs: the rubric, the reference, the data. No sandbox."""
+    """What grading needs: the rubric, the reference, the data. No sandbox.
+
+    What every grade of a class needs of it is worked out once.
+    """
 
     loaded: LoadedRubric
     reference: Evidence | None
@@ -204,8 +209,17 @@ class Course:
         """Data sets that are made up on this machine, and where they lie."""
         return {name: data.folder for name, data in self.prepared.items() if data.made_up}
 
-    def labels(self) -> dict[str, np.ndarray[Any, Any]]:
+    @cached_property
+    def reference_roles(self) -> Mapping[str, RoleMatch] | None:
+        """What the rubric's roles mean in the reference; None without a reference."""
+        return None if self.reference is None else resolve_roles(self.loaded.rubric, self.reference)
+
+    def labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
         """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks; none that are made up."""
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
         rubric = self.loaded.rubric
         found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self._real.items()}
         for task, settings in rubric.tasks.items():
@@ -213,8 +227,12 @@ class Course:
             found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
         return found
 
-    def images(self) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    def images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         """Test images and their classes, keyed as `labels` are."""
+        return self._images
+
+    @cached_property
+    def _images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         rubric = self.loaded.rubric
         found = {f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self._real.items()}
         for task in rubric.tasks:

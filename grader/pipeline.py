@@ -1,13 +1,10 @@
 """Wires the rooms: one submission through all of them, a whole class, a regrade, a reference."""
 
-import errno
 import hashlib
 import importlib.metadata
 import shutil
 import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,12 +41,12 @@ from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress
 from grader.execution.scratch import held_folder, scratch_folder, sweep
 from grader.execution.warm import WarmPool
 from grader.grading.attempts import attempt_seed, nothing_to_gain
-from grader.grading.grade import rejected, ungraded
+from grader.grading.grade import outline, rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
-from grader.publishing import judge, publish, publish_class, render, standing_grade
+from grader.publishing import judge, publish, publish_class, render, standing_grade, unexpected
 from grader.schema.errors import (
     ArtefactError,
     DatasetMissingError,
@@ -58,7 +55,6 @@ from grader.schema.errors import (
     IsolationRefusedError,
     NotebookError,
     RubricError,
-    StorageError,
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
@@ -81,7 +77,6 @@ __all__ = [
     "publish_failure",
     "run_class",
     "set_up",
-    "unexpected",
     "verify_reference",
     "warmed",
 ]
@@ -310,19 +305,6 @@ def publish_failure(found: Found, error: HarnessError, course: Course, out: Resu
     except Exception:  # noqa: BLE001 - the report may be the very thing that fails
         out.report_path(result.submission.id).unlink(missing_ok=True)
     return result
-
-
-def unexpected(error: Exception) -> HarnessError:
-    """Name a fault that nobody foresaw by what was raised, and where in the grader."""
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StorageError("the disk is full", where=str(error.filename or tempfile.gettempdir()))
-    home = Path(__file__).parent
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if home in Path(frame.filename).parents]
-    place = f"{Path(own[-1].filename).relative_to(home.parent)}:{own[-1].lineno}" if own else ""
-    said = str(error).strip().splitlines()
-    message = f"a fault of the grader's own: {type(error).__name__}" + (f": {said[0][:300]}" if said else "")
-    return HarnessError(message, where=place, advice="report it with this line; the same command tries again")
 
 
 def _as_submission(found: Found) -> Submission:
@@ -632,7 +614,7 @@ def grade_class(
 
         def grade_one(one: Found, listen: Listener) -> Grade:
             with slots.lend() as device:
-                return grade_found(one, course, replace(ready, device=device), out, listen)
+                return outline(grade_found(one, course, replace(ready, device=device), out, listen))
 
         return run_class(LocalEngine(grade_one, len(devices)), found, course, out, listener)
 
@@ -643,14 +625,15 @@ def run_class(
     """Let an engine grade many submissions, and write the pages of the class.
 
     Returns:
-        The grades in the order of `found`.
+        Outlines of the grades in the order of `found`; whole they are in the results folder.
 
     Raises:
         StorageError: Results cannot be written.
         KeyboardInterrupt: The person does not want to wait; what ran was ended first, and nothing of it is kept.
     """
     with closing(engine.grades(found, listener)) as grading:
-        grades = {grade.submission.id: grade for grade in grading}
+        # Of a whole class only what everybody is told of each is kept in memory.
+        grades = {grade.submission.id: outline(grade) for grade in grading}
     publish_class(out, course.loaded.rubric.title, course.ranked_by)
     return tuple(grades[one.id] for one in found)
 

@@ -1,5 +1,11 @@
 """From evidence to what people read: a grade, its report, and the pages of the class."""
 
+import errno
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
 import nbformat
 
 from grader.checks.registry import all_checks, all_diagnostics
@@ -7,34 +13,47 @@ from grader.courses import Course
 from grader.evidence.roles import resolve_roles
 from grader.grading.grade import grade
 from grader.places import share
-from grader.report.classpage import class_row, render_class_page
-from grader.report.csvfile import grades_csv
+from grader.report.classpage import ClassRow, class_row, render_class_page
+from grader.report.csvfile import rows_csv
 from grader.report.page import render_report
 from grader.schema.errors import (
     ArtefactError,
+    HarnessError,
+    StorageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Case, Grade
+from grader.schema.grade import Case, Grade, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.database import Database, digest_of
-from grader.store.results import ResultsFolder
+from grader.store.results import Batch, ResultsFolder
 
-__all__ = ["grade_kept", "judge", "publish", "publish_class", "render", "standing_grade"]
+__all__ = [
+    "basis_of",
+    "grade_kept",
+    "judge",
+    "publish",
+    "publish_class",
+    "publish_rows",
+    "render",
+    "report_of",
+    "row_of",
+    "standing_grade",
+    "unexpected",
+]
 
 
 def judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
     """Grade from evidence alone."""
     rubric = course.loaded.rubric
-    reference = course.reference
     return grade(
         Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence)),
         submission=submission,
         stamp=course.stamp,
         checks=all_checks(),
         diagnostics=all_diagnostics(),
-        reference=reference,
-        reference_roles=resolve_roles(rubric, reference) if reference else None,
-        labels={key: labels.tolist() for key, labels in course.labels().items()},
+        reference=course.reference,
+        reference_roles=course.reference_roles,
+        labels=course.labels(),
     )
 
 
@@ -42,9 +61,7 @@ def publish(result: Grade, evidence: Evidence | None, course: Course, out: Resul
     """Write a grade and its report, then note that both are there."""
     out.write_grade(result)
     render(result, evidence, course, out)
-    stamp = result.submission
-    basis = _basis(stamp.id, stamp.student, stamp.files, stamp.sha256, course, out)
-    Database(out.database_path).record_grading(result, basis=basis)
+    Database(out.database_path).record_grading(result, basis=basis_of(result.submission, course, out))
 
 
 def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -> Grade | None:
@@ -59,28 +76,36 @@ def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -
         ArtefactError: A file of the submission's cannot be read.
         StorageError: The database cannot be used.
     """
-    basis = _basis(submission.id, submission.student, submission.files, submission.sha256, course, out)
+    basis = basis_of(submission, course, out)
     if Database(out.database_path).needs_grading(submission.id, course.loaded.rubric.id, basis):
         return None
     return grade_kept(out, submission.id)
 
 
-def _basis(  # noqa: PLR0913, PLR0917 - the parts of a submission's stamp
-    name: str, student: str, files: tuple[str, ...], sha256: str, course: Course, out: ResultsFolder
-) -> str:
-    """Digest what a grade follows from, and the files it was written to."""
-    return digest_of(course.basis, [name, student, files, sha256], out.standing(name))
+def basis_of(submission: Submission | SubmissionStamp, course: Course, out: ResultsFolder) -> str:
+    """Digest what a grade follows from, and the files it was written to.
+
+    Raises:
+        ArtefactError: A file of the submission's cannot be read.
+    """
+    stamp = [submission.id, submission.student, submission.files, submission.sha256]
+    return digest_of(course.basis, stamp, out.standing(submission.id))
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Render a report from a grade and what is kept beside it.
+    """Render a report from a grade and what is kept beside it, and write it.
 
     Raises:
         StorageError: It cannot be written.
     """
+    out.write_report(result.submission.id, report_of(result, evidence, course, out))
+
+
+def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
+    """Render a report from a grade and what is kept beside it."""
     executed = out.executed_path(result.submission.id)
     notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
-    page = render_report(
+    return render_report(
         grade=result,
         evidence=evidence,
         reference=course.reference,
@@ -88,7 +113,6 @@ def render(result: Grade, evidence: Evidence | None, course: Course, out: Result
         images=course.images(),
         templates=share("templates"),
     )
-    out.write_report(result.submission.id, page)
 
 
 def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) -> None:
@@ -99,10 +123,29 @@ def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) 
         title: The rubric's title.
         ranked_by: Id of the criterion that the rubric ranks submissions by, if it does.
     """
-    grades = [found for name in out.submissions() if (found := grade_kept(out, name)) is not None]
-    rows = [class_row(one, f"{one.submission.id}/report.html", ranked_by) for one in grades]
-    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")))
-    out.write_page("grades.csv", grades_csv(grades))
+    kept = (grade_kept(out, name) for name in out.submissions())
+    publish_rows([row_of(found, ranked_by) for found in kept if found is not None], out, title)
+
+
+def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str, batch: Batch | None = None) -> None:
+    """Write `index.html` and `grades.csv` from what `row_of` left of each grade; pages that say the same stay.
+
+    Args:
+        rows: In the order to show.
+        out: The results folder.
+        title: The rubric's title.
+        batch: Writes them together with other files.
+
+    Raises:
+        StorageError: They cannot be written.
+    """
+    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")), batch)
+    out.write_page("grades.csv", rows_csv(rows), batch)
+
+
+def row_of(result: Grade, ranked_by: str | None) -> ClassRow:
+    """Reduce a grade to its line on the class page: thousands of lines fit into memory, thousands of grades do not."""
+    return class_row(result, f"{result.submission.id}/report.html", ranked_by)
 
 
 def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
@@ -111,3 +154,16 @@ def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
         return out.read_grade(name)
     except ArtefactError:
         return None
+
+
+def unexpected(error: Exception) -> HarnessError:
+    """Name a fault that nobody foresaw by what was raised, and where in the grader."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageError("the disk is full", where=str(error.filename or tempfile.gettempdir()))
+    home = Path(__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if home in Path(frame.filename).parents]
+    place = f"{Path(own[-1].filename).relative_to(home.parent)}:{own[-1].lineno}" if own else ""
+    said = str(error).strip().splitlines()
+    message = f"a fault of the grader's own: {type(error).__name__}" + (f": {said[0][:300]}" if said else "")
+    return HarnessError(message, where=place, advice="report it with this line; the same command tries again")

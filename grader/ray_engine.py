@@ -49,10 +49,9 @@ from grader.pipeline import (
     outcome_of,
     publish_failure,
     set_up,
-    unexpected,
     warmed,
 )
-from grader.publishing import grade_kept
+from grader.publishing import grade_kept, unexpected
 from grader.schema.errors import (
     GraderError,
     HarnessError,

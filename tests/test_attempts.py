@@ -53,13 +53,19 @@ class Class:
         bench = pipeline.set_up(course.loaded, pipeline.Options(**options))
         found = find_submissions([notebook or self.folder / "luck.ipynb"], unpack_to=self.folder / "unpacked")
         (made,) = pipeline.grade_class(found, course, bench, self.out, lambda _: None)
-        return made
+        return self.kept(made.submission.id)
 
     def regrade(self, run: str, text: str = RUBRIC) -> Grade:
         self.seeds.clear()
-        ((_, new),) = regrading.regrade_class(self.course(run, text), self.out)
+        assert regrading.regrade_class(self.course(run, text), self.out).total == 1
         assert self.seeds == []
-        return new
+        (name,) = self.out.submissions()
+        return self.kept(name)
+
+    def kept(self, name: str) -> Grade:
+        found = self.out.read_grade(name)
+        assert found is not None
+        return found
 
     @property
     def placed(self) -> int:

@@ -57,8 +57,10 @@ def run(tmp_path: Path) -> Run:
     def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
         bench = pipeline.set_up(loaded, pipeline.Options(**options))
         found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
-        grades = pipeline.grade_class(found, course, bench, ResultsFolder(tmp_path / "out"), lambda _: None)
-        return {grade.submission.id: grade for grade in grades}
+        out = ResultsFolder(tmp_path / "out")
+        outlines = pipeline.grade_class(found, course, bench, out, lambda _: None)
+        whole = {one.submission.id: out.read_grade(one.submission.id) for one in outlines}
+        return {name: grade for name, grade in whole.items() if grade is not None}
 
     return go
 
@@ -327,7 +329,8 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     assert rejected.score == 0
     out = ResultsFolder(tmp_path / "out")
     course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    assert list(regrading.regrade_class(course, out)) == [(rejected, rejected)]
+    assert regrading.regrade_class(course, out) == regrading.Regrade(total=1, not_graded=0, changed=())
+    assert out.read_grade("plain") == rejected
     assert not out.evidence_folder("plain").exists()
     assert len(executed) == 1
 
@@ -339,8 +342,14 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     out = ResultsFolder(tmp_path / "out")
     (out.evidence_folder("plain") / "evidence.json").write_text("{", encoding="utf-8")
     course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    new = {new.submission.id: new for _, new in regrading.regrade_class(course, out)}
-    assert (new["plain"].status, new["no-kernel-metadata"].score) == ("not_graded", 2)
+    result = regrading.regrade_class(course, out)
+    assert (result.not_graded, [one.submission for one in result.changed]) == (1, ["plain"])
+    assert "damaged" in result.changed[0].changes[0].why
+    new = {name: out.read_grade(name) for name in out.submissions()}
+    assert {name: (grade.status, grade.score) for name, grade in new.items() if grade} == {
+        "plain": ("not_graded", None),
+        "no-kernel-metadata": ("graded", 2),
+    }
     assert len(executed) == 2
 
 

@@ -3,12 +3,19 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from grader.schema.base import Json
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, LayerFact, ModelFact
 from grader.schema.statistics import mcnemar_p_value
 
-__all__ = ["McNemar", "aligned_layers", "compare", "learning_curves", "mcnemar", "mcnemar_p_value"]
+__all__ = ["Classes", "McNemar", "aligned_layers", "compare", "learning_curves", "mcnemar", "mcnemar_p_value"]
+
+Classes = Sequence[int] | npt.NDArray[Any]
+"""Classes of images, one whole number each."""
 
 _ACCURACIES = frozenset({"acc", "accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "binary_accuracy"})
 _CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
@@ -35,7 +42,7 @@ class McNemar:
     p_value: float
 
 
-def mcnemar(student: Sequence[int], reference: Sequence[int], labels: Sequence[int]) -> McNemar:
+def mcnemar(student: Classes, reference: Classes, labels: Classes) -> McNemar:
     """Compare two classifiers' predictions of the same images.
 
     Args:
@@ -46,17 +53,20 @@ def mcnemar(student: Sequence[int], reference: Sequence[int], labels: Sequence[i
     Raises:
         ValueError: They are not equally many.
     """
-    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for ours, theirs, label in zip(student, reference, labels, strict=True):
-        counts[int(ours) == int(label), int(theirs) == int(label)] += 1
-    b, c = counts[True, False], counts[False, True]
-    return McNemar(b, c, counts[True, True], counts[False, False], mcnemar_p_value(b, c))
+    if not len(student) == len(reference) == len(labels):
+        msg = f"{len(student)}, {len(reference)} and {len(labels)} images cannot be compared one by one"
+        raise ValueError(msg)
+    true = np.asarray(labels, dtype=np.int64)
+    ours, theirs = (np.asarray(given, dtype=np.int64) == true for given in (student, reference))
+    b, c = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(theirs & ~ours))
+    both = int(np.count_nonzero(ours & theirs))
+    return McNemar(b, c, both, len(labels) - b - c - both, mcnemar_p_value(b, c))
 
 
 def compare(
     student: tuple[Evidence, ModelFact | None],
     reference: tuple[Evidence, ModelFact | None],
-    labels: Mapping[str, Sequence[int]] | None = None,
+    labels: Mapping[str, Classes] | None = None,
 ) -> dict[str, Json]:
     """Put a submission's network beside the reference's.
 
@@ -97,7 +107,7 @@ def _seconds(fits: Iterable[FitFact]) -> float | None:
 def _accuracies(
     student: tuple[Evidence, ModelFact | None],
     reference: tuple[Evidence, ModelFact | None],
-    labels: Mapping[str, Sequence[int]],
+    labels: Mapping[str, Classes],
 ) -> dict[str, Json]:
     ours, theirs = _facts(*student), _facts(*reference)
     return {
@@ -117,7 +127,7 @@ def _facts(evidence: Evidence, model: ModelFact | None) -> dict[str, AccuracyFac
     return {a.key: a for a in evidence.accuracies if a.model == model.id}
 
 
-def _paired(ours: AccuracyFact, theirs: AccuracyFact, labels: Sequence[int] | None) -> dict[str, Json] | None:
+def _paired(ours: AccuracyFact, theirs: AccuracyFact, labels: Classes | None) -> dict[str, Json] | None:
     if labels is None or not len(ours.predicted) == len(theirs.predicted) == len(labels) > 0:
         return None
     return asdict(mcnemar(ours.predicted, theirs.predicted, labels))

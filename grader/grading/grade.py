@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic import ValidationError
 
-from grader.grading.compare import compare
+from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact
@@ -30,7 +30,7 @@ from grader.schema.grade import (
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "grade_json", "rejected", "ungraded", "visible"]
+__all__ = ["grade", "grade_json", "outline", "rejected", "ungraded", "visible"]
 
 _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
@@ -48,7 +48,7 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
     diagnostics: Mapping[str, DiagnosticSpec],
     reference: Evidence | None,
     reference_roles: Mapping[str, RoleMatch] | None = None,
-    labels: Mapping[str, Sequence[int]] | None = None,
+    labels: Mapping[str, Classes] | None = None,
 ) -> Grade:
     """Grade one submission.
 
@@ -152,6 +152,26 @@ def visible(graded: Grade) -> Grade:
         "attempts": None,
     }
     return graded.model_copy(update={"criteria": shown, **sums})
+
+
+def outline(graded: Grade) -> Grade:
+    """Leave out what only a submission's own files tell: figures, words, layers, margin notes, the comparison.
+
+    What is left says who reached what, and is a quarter of the size: a class of thousands fits into memory.
+
+    Args:
+        graded: A whole grade; it stands in `grade.json`.
+    """
+    bare = {"message": "", "advice": "", "measured": {}, "evidence": ()}
+    return graded.model_copy(
+        update={
+            "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
+            "models": tuple(m.model_copy(update={"layers": ()}) for m in graded.models),
+            "diagnostics": (),
+            "execution": graded.execution and graded.execution.model_copy(update={"versions": {}, "errors": ()}),
+            "reference": None,
+        }
+    )
 
 
 def grade_json(graded: Grade) -> bytes:
@@ -401,7 +421,7 @@ def _reference(
     case: Case,
     reference: Evidence,
     roles: Mapping[str, RoleMatch] | None,
-    labels: Mapping[str, Sequence[int]] | None,
+    labels: Mapping[str, Classes] | None,
 ) -> ReferenceGrade:
     theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
     ours, model = _graded_model(case), _graded_model(theirs)

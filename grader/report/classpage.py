@@ -68,6 +68,8 @@ class ClassRow:
     """What it brings to the rubric's competition; None where there is none, or it has no part in it."""
     attempts: str = ""
     """Which attempt was taken and between which scores all of them lie; empty where there was one execution."""
+    spread: tuple[int, int | None, float | None, float | None] | None = None
+    """How many attempts were graded, which was taken, lowest and highest score; None where there was one execution."""
 
     @property
     def borderline(self) -> bool:
@@ -129,11 +131,19 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         report=report,
         standing=standing(grade, ranked_by, _relative(report)) if ranked_by else None,
         attempts=_attempts(grade.attempts),
+        spread=_spread(grade.attempts),
     )
 
 
 def _criterion_cell(line: CriterionGrade) -> CriterionCell:
     return CriterionCell(line.id, line.title, line.status, line.points, line.max_points, line.borderline)
+
+
+def _spread(told: AttemptsGrade | None) -> tuple[int, int | None, float | None, float | None] | None:
+    if told is None:
+        return None
+    graded = sum(one.status == "graded" for one in told.tried)
+    return graded, told.taken, told.score.low if told.score else None, told.score.high if told.score else None
 
 
 def _attempts(told: AttemptsGrade | None) -> str:

@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from grader.report.subject import main_accuracy, main_model
-from grader.schema.grade import AttemptsGrade, CriterionGrade, Grade
+from grader.report.classpage import ClassRow, CriterionCell, class_row
+from grader.schema.grade import Grade
 
-__all__ = ["grades_csv", "guarded"]
+__all__ = ["grades_csv", "guarded", "rows_csv"]
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
@@ -31,15 +31,26 @@ def grades_csv(grades: Iterable[Grade]) -> str:
     Returns:
         RFC 4180 text with a header line, CRLF at line ends.
     """
-    rows = list(grades)
-    ids = list(dict.fromkeys(criterion.id for grade in rows for criterion in grade.criteria))
+    return rows_csv([class_row(grade, None) for grade in grades])
+
+
+def rows_csv(rows: Sequence[ClassRow]) -> str:
+    """Write the same from the lines of the class page, of which thousands fit into memory.
+
+    Args:
+        rows: In the order of the rows.
+
+    Returns:
+        As `grades_csv`.
+    """
+    ids = list(dict.fromkeys(criterion.id for row in rows for criterion in row.criteria))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     criteria = [column for name in ids for column in (name, f"{name}.status")]
     head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
     head += ["accuracy", "parameters", "reason"]
     writer.writerow(map(guarded, head))
-    writer.writerows(list(_row(grade, ids)) for grade in rows)
+    writer.writerows(list(_fields(row, ids)) for row in rows)
     return buffer.getvalue()
 
 
@@ -56,27 +67,18 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.startswith(_DANGEROUS) or text.lstrip().startswith(_DANGEROUS) else text
 
 
-def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float | int | None]:
-    found = {criterion.id: criterion for criterion in grade.criteria}
-    model = main_model(grade)
-    accuracy = main_accuracy(model)
-    yield from (guarded(grade.submission.id), guarded(grade.submission.student), grade.status)
-    yield from (grade.score, grade.max_score, grade.pending)
+def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | None]:
+    found = {criterion.id: criterion for criterion in row.criteria}
+    yield from (guarded(row.id), guarded(row.student), "graded" if row.graded else "not_graded")
+    yield from (row.score, row.max_score, row.pending)
     for name in ids:
         yield from _pair(found.get(name))
-    yield guarded(" ".join(grade.borderline))
-    yield from _attempts(grade.attempts)
-    yield accuracy[1].value if accuracy else None
-    yield model.parameters if model else None
-    yield guarded(grade.reason or "")
+    yield guarded(" ".join(cell.id for cell in row.criteria if cell.borderline))
+    yield from row.spread or (None,) * len(_ATTEMPTS)
+    yield row.accuracy
+    yield row.parameters
+    yield guarded(row.reason)
 
 
-def _attempts(told: AttemptsGrade | None) -> Sequence[float | int | None]:
-    if told is None:
-        return (None,) * len(_ATTEMPTS)
-    graded = sum(one.status == "graded" for one in told.tried)
-    return graded, told.taken, told.score.low if told.score else None, told.score.high if told.score else None
-
-
-def _pair(criterion: CriterionGrade | None) -> tuple[float | None, str]:
+def _pair(criterion: CriterionCell | None) -> tuple[float | None, str]:
     return (None, "") if criterion is None else (criterion.points, criterion.status)

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from markupsafe import Markup, escape
-from pygments.lexer import Lexer
-from pygments.lexers.python import PythonLexer
-from pygments.token import Token, _TokenType
 
+from grader.report.highlight import highlighted
 from grader.report.images import ImageBudget, verified_picture
 from grader.report.sanitise import Pictures, safe_html, safe_markdown
 from grader.report.text import clean, cut, settled, terminal
 from grader.schema.base import spoken_cell
 
-__all__ = ["MAX_CELLS", "CellView", "OutputView", "cell_anchor", "highlighted", "notebook_cells"]
+__all__ = ["MAX_CELLS", "CellView", "OutputView", "cell_anchor", "notebook_cells"]
 
 MAX_CELLS: Final = 600
 """Further cells are left out of the report; they stay in `executed.ipynb`."""
@@ -27,18 +24,6 @@ _MOST_SOURCE: Final = 40_000
 _LINES_AT_ONCE: Final = 24
 """Longer printed text shows its first lines; the rest opens on demand."""
 _LINES_FIRST: Final = 12
-
-_TOKEN_CLASSES: Final[tuple[tuple[_TokenType, str], ...]] = (
-    (Token.Comment, "c"),
-    (Token.Literal.String, "s"),
-    (Token.Literal.Number, "m"),
-    (Token.Keyword, "k"),
-    (Token.Operator.Word, "k"),
-    (Token.Name.Function, "f"),
-    (Token.Name.Class, "f"),
-    (Token.Name.Decorator, "f"),
-    (Token.Name.Builtin, "b"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +96,6 @@ def _cell(index: int, cell: Mapping[str, Any], budget: ImageBudget) -> CellView:
         count if isinstance(count, int) else None,
         failed=any(output.get("output_type") == "error" for output in outputs),
     )
-
-
-def highlighted(source: str) -> Markup:
-    """Colour Python source by classes `k`, `s`, `c`, `m`, `f`, `b`.
-
-    Args:
-        source: Code of one cell; only its first 40,000 characters are shown.
-
-    Returns:
-        Escaped markup whose only tag is `span`.
-    """
-    shown = clean(cut(source, _MOST_SOURCE))
-    out: list[str] = []
-    for kind, piece in _lexer().get_tokens(shown):
-        name = next((name for token, name in _TOKEN_CLASSES if kind[: len(token)] == token), None)
-        out.append(f'<span class="{name}">{escape(piece)}</span>' if name else escape(piece))
-    return Markup("".join(out))  # noqa: S704  every piece was escaped above
-
-
-@lru_cache(maxsize=1)
-def _lexer() -> Lexer:
-    return PythonLexer(stripnl=False, ensurenl=False)
 
 
 def _text(given: object) -> str:

@@ -91,11 +91,12 @@ def places(entries: Sequence[Place]) -> tuple[Place, ...]:
         Places in the order of their ranks, equals by name.
     """
     ordered = sorted(entries, key=lambda entry: (*_merit(entry), entry.student))
+    front = _undominated(entries)
     ranked: list[Place] = []
     for position, entry in enumerate(ordered, start=1):
         tied = bool(ranked) and _merit(ranked[-1]) == _merit(entry)
         rank = ranked[-1].rank if tied else position
-        ranked.append(replace(entry, rank=rank, front=not any(_dominates(other, entry) for other in ordered)))
+        ranked.append(replace(entry, rank=rank, front=(entry.parameters, entry.accuracy) in front))
     return tuple(ranked)
 
 
@@ -103,10 +104,15 @@ def _merit(entry: Place) -> tuple[float, float, int]:
     return (-entry.points, -entry.height, entry.parameters)
 
 
-def _dominates(one: Place, other: Place) -> bool:
-    """Whether one is at least as good in both, and better in one."""
-    as_good = one.parameters <= other.parameters and one.accuracy >= other.accuracy
-    return as_good and (one.parameters, one.accuracy) != (other.parameters, other.accuracy)
+def _undominated(entries: Sequence[Place]) -> set[tuple[int, float]]:
+    """Pairs of parameters and accuracy that no other is at least as good as in both, and better than in one."""
+    front: set[tuple[int, float]] = set()
+    best = -math.inf
+    for parameters, accuracy in sorted({(e.parameters, e.accuracy) for e in entries}, key=lambda p: (p[0], -p[1])):
+        if accuracy > best:
+            front.add((parameters, accuracy))
+            best = accuracy
+    return front
 
 
 def front_plot(ranked: Sequence[Place]) -> Markup:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -21,13 +22,17 @@ def element(name: str, /, *children: object, **attributes: object) -> Markup:
     Returns:
         The element as markup.
     """
-    given = Markup().join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _written(item))
-        for key, item in attributes.items()
-        if item is not None
+    given = "".join(
+        f' {_attribute(key)}="{escape(_written(item))}"' for key, item in attributes.items() if item is not None
     )
-    inner = Markup().join(escape(child) for child in children)
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), given, inner)  # noqa: S704  the name is one of ours
+    inner = "".join(map(escape, children))
+    return Markup(f"<{name}{given}>{inner}</{name}>")  # noqa: S704  names are ours, all else was escaped
+
+
+@lru_cache(maxsize=256)
+def _attribute(key: str) -> str:
+    """A parameter's name as SVG writes it; they are all words of this package."""
+    return key.rstrip("_").replace("_", "-")
 
 
 def picture(

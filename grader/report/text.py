@@ -59,8 +59,10 @@ def clean(text: str) -> str:
     Returns:
         Text that can be encoded as UTF-8 and neither reorders nor overlaps its neighbours.
     """
-    text = _SURROGATE.sub("\ufffd", text)
-    text = _STACKED.sub(r"\1", text)
+    if not text.isascii():
+        text = _STACKED.sub(r"\1", _SURROGATE.sub("\ufffd", text))
+    elif text.isprintable():
+        return text
     return _STEERING.sub(lambda match: f"⟦U+{ord(match[0]):04X}⟧", text)
 
 
@@ -71,7 +73,7 @@ def cut(text: str, limit: int) -> str:
 
 def bdi(text: object, limit: int = 200) -> Markup:
     """Escape a name and isolate its writing direction from what stands around it; cut it to `limit` characters."""
-    return Markup("<bdi>{}</bdi>").format(clean(cut(str(text), limit)))
+    return Markup(f"<bdi>{escape(clean(cut(str(text), limit)))}</bdi>")  # noqa: S704  it was escaped
 
 
 def prose(text: str) -> Markup:
@@ -86,8 +88,8 @@ def prose(text: str) -> Markup:
     pieces = clean(cut(text, _MOST_PROSE)).split("`")
     if len(pieces) % 2 == 0:
         return bdi(text, _MOST_PROSE)
-    inner = Markup().join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(pieces))
-    return Markup("<bdi>{}</bdi>").format(inner)
+    inner = "".join(f"<code>{escape(piece)}</code>" if i % 2 else escape(piece) for i, piece in enumerate(pieces))
+    return Markup(f"<bdi>{inner}</bdi>")  # noqa: S704  every piece was escaped
 
 
 def points(number: float) -> str:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,16 @@ from pydantic import BaseModel
 from grader.schema.errors import ArtefactError, StorageError
 from grader.schema.grade import Grade
 
-__all__ = ["MIGRATIONS", "Database", "ExecutionKey", "ExecutionRow", "GradingRow", "Rows", "digest_of"]
+__all__ = [
+    "MIGRATIONS",
+    "Database",
+    "ExecutionKey",
+    "ExecutionRow",
+    "GradingRow",
+    "Rows",
+    "digest_of",
+    "grading_row",
+]
 
 _VERSION_1 = """
 CREATE TABLE execution (
@@ -108,6 +117,18 @@ class GradingRow:
     """Digest of all that the grade follows from and of the files it was written to; empty where that is not known."""
 
 
+def grading_row(grade: Grade, basis: str = "", finished: float = 0.0) -> GradingRow:
+    """Reduce a grade to its row.
+
+    Args:
+        grade: What `grade.json` holds.
+        basis: Digest of all that it follows from and of the files it was written to.
+        finished: When it was written, in Unix time.
+    """
+    stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
+    return GradingRow(*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, finished, basis)
+
+
 def digest_of(*parts: BaseModel | Mapping[str, object] | Sequence[object] | str) -> str:
     """Digest settings, versions or hashes for an `ExecutionKey`; order of keys does not matter.
 
@@ -148,6 +169,8 @@ class Database:
     def _migrate(self, migrations: Sequence[str]) -> None:
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+            if int(connection.execute("PRAGMA user_version").fetchone()[0]) == len(migrations):
+                return  # nothing to do, and so not a byte to write
             # Taken at once: of two processes that open a new file together, one makes the tables.
             connection.execute("BEGIN IMMEDIATE")
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -270,10 +293,21 @@ class Database:
         Raises:
             StorageError: It cannot be written.
         """
-        stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
-        values = (*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, self._clock(), basis)
+        self.record_gradings([grading_row(grade, basis, self._clock())])
+
+    def record_gradings(self, rows: Sequence[GradingRow]) -> None:
+        """Note many gradings in one transaction.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
+        if not rows:
+            return
         with self._connection() as connection:
-            connection.execute("INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows)
+            )
 
     def needs_grading(self, submission: str, rubric: str, basis: str) -> bool:
         """Tell whether a submission must be graded: not since its last execution, on another basis, or it failed.

@@ -4,11 +4,13 @@ A file appears whole or not at all: it is written beside its place, flushed to t
 was killed meanwhile left beside it is known by its name and removed by the next one (`at_work`).
 """
 
+import ctypes
 import errno
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,13 +19,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError, StorageError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
 from grader.schema.grade import GRADE_VERSION, Grade
 
-__all__ = ["STAGING", "WRITING", "ResultsFolder", "write_atomically"]
+__all__ = [
+    "STAGING",
+    "WRITING",
+    "Batch",
+    "ResultsFolder",
+    "grade_bytes",
+    "grade_data",
+    "parse_grade",
+    "write_atomically",
+]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -34,6 +46,10 @@ _REPORT = "report.html"
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
+_HEAD = 8192
+_RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
+"""Where `grade.json` names its rubric. What a student chose stands before it in strings, where a line break is
+escaped."""
 WRITING = ".writing-"
 FILLING = ".evidence-"
 STAGING = ".attempts-"
@@ -76,6 +92,68 @@ def write_atomically(path: Path, content: bytes) -> None:
         finally:
             staging.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+class Batch:
+    """Many files written at once: each appears whole or not at all, and the disk is waited for once, not for each.
+
+    A file is written beside its place under one name for all attempts, so that a killed batch leaves nothing that the
+    next one does not write over. `commit` flushes them all together and then renames them in the order they were
+    added: of two files of which the second tells that the first is done, the first is there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Begin one.
+
+        Args:
+            root: Any folder of the file system that the files are on.
+        """
+        self._root = root
+        self._files: dict[Path, Path] = {}
+
+    def add(self, path: Path, content: bytes | str) -> None:
+        """Write a file beside its place.
+
+        Raises:
+            StorageError: The disk is full or may not be written.
+        """
+        staging = path.with_name(f"{WRITING}{path.name}")
+        with _writing(path):
+            staging.write_bytes(_encoded(content))
+        self._files[path] = staging
+
+    def commit(self) -> None:
+        """Put every file in its place.
+
+        Raises:
+            StorageError: A file cannot be put there; those before it are.
+        """
+        if not self._files:
+            return
+        with _writing(self._root):
+            _sync_all(self._root)
+            for path, staging in self._files.items():
+                staging.replace(path)
+        self._files.clear()
+
+
+def _encoded(content: bytes | str) -> bytes:
+    # A student's text may hold half characters; a report with a replacement sign is better than none.
+    return content.encode("utf-8", "replace") if isinstance(content, str) else content
+
+
+def _sync_all(folder: Path) -> None:
+    """Flush the file system that a folder is on; where the C library has no word for one, all of them."""
+    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(handle):
+            os.sync()
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -228,15 +306,45 @@ class ResultsFolder:
         }
         return {name: _sha256(path) for name, path in places.items()}
 
+    def rubric_id(self, submission: str) -> str | None:
+        """Id of the rubric a submission's grade is of, from the head of its file; None where there is no grade."""
+        try:
+            with self.grade_path(submission).open("rb") as file:
+                found = _RUBRIC_ID.search(file.read(_HEAD))
+            return json.loads(found[1]) if found else _rubric_of(self.read_grade(submission))
+        except (OSError, ValueError, ArtefactError):
+            return None
+
+    def sync(self) -> None:
+        """Wait until everything that was written here is on the disk.
+
+        Raises:
+            StorageError: It cannot be flushed.
+        """
+        with _writing(self.root):
+            _sync_all(self.root)
+
     # --- pages
 
-    def write_page(self, name: str, content: bytes | str) -> Path:
-        """Write a page of the whole class, such as `index.html` or `grades.csv`.
+    def write_page(self, name: str, content: bytes | str, batch: Batch | None = None) -> Path:
+        """Write a page of the whole class, such as `index.html` or `grades.csv`; one that says the same is left alone.
+
+        Args:
+            name: The file's name.
+            content: All of it.
+            batch: Writes it together with other files; without one it is in its place at once.
 
         Raises:
             StorageError: It cannot be written.
         """
-        return self._write(self.root / name, content)
+        path = self.root / name
+        data = _encoded(content)
+        if _holds(path, data):
+            return path
+        if batch is None:
+            return self._write(path, data)
+        batch.add(path, data)
+        return path
 
     def write_report(self, submission: str, content: bytes | str) -> Path:
         """Write a submission's report.
@@ -255,9 +363,7 @@ class ResultsFolder:
         return self._write(self.executed_path(submission), content)
 
     def _write(self, path: Path, content: bytes | str) -> Path:
-        # A student's text may hold half characters; a report with a replacement sign is better than none.
-        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-        write_atomically(path, data)
+        write_atomically(path, _encoded(content))
         return path
 
     # --- documents
@@ -268,8 +374,7 @@ class ResultsFolder:
         Raises:
             StorageError: It cannot be written.
         """
-        text = json.dumps(_finite(_plain(grade)), ensure_ascii=False, indent=1, allow_nan=False)
-        return self._write(self.grade_path(grade.submission.id), text + "\n")
+        return self._write(self.grade_path(grade.submission.id), grade_bytes(grade_data(grade)))
 
     def read_grade(self, submission: str) -> Grade | None:
         """Read a grade back; None where there is none yet.
@@ -306,6 +411,24 @@ class ResultsFolder:
         path = self.evidence_folder(submission) / _EVIDENCE_FILE
         content = _read_document(path, EVIDENCE_VERSION)
         return None if content is None else _parse(Evidence, content, path)
+
+    def grade_data(self, submission: str) -> Any:
+        """A submission's `grade.json` as JSON values, not looked at further; None where there is none or no JSON."""
+        try:
+            return _read_document(self.grade_path(submission), GRADE_VERSION)
+        except ArtefactError:
+            return None
+
+    def says(self, submission: str, content: bytes) -> bool:
+        """Whether a submission's `grade.json` holds these very bytes."""
+        return _holds(self.grade_path(submission), content)
+
+    def has_report(self, submission: str) -> bool:
+        """Whether a submission has a report with anything in it."""
+        try:
+            return self.report_path(submission).stat().st_size > 0
+        except OSError:
+            return False
 
     # --- folders
 
@@ -375,6 +498,43 @@ def _sweep_folder(own: Path) -> None:
             shutil.rmtree(left_over, ignore_errors=True)
 
 
+# --- documents as text ---------------------------------------------------------------------------------------
+
+
+def grade_data(grade: Grade) -> dict[str, Any]:
+    """A grade as JSON values, as `grade.json` reads back: numbers that are none are None, tuples are lists."""
+    data: dict[str, Any] = _finite(_plain(grade))
+    return data
+
+
+def grade_bytes(data: Mapping[str, Any]) -> bytes:
+    """Write a grade as `grade.json` holds it: strict JSON in UTF-8.
+
+    Args:
+        data: What `grade_data` gave.
+    """
+    try:
+        return to_json(data, indent=1) + b"\n"
+    except PydanticSerializationError:  # half characters
+        return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def parse_grade(content: bytes) -> Grade:
+    """Read a grade back from what `grade_bytes` wrote."""
+    return Grade.model_validate(json.loads(content))
+
+
+def _rubric_of(grade: Grade | None) -> str | None:
+    return grade.rubric.id if grade else None
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
 # --- reading -------------------------------------------------------------------------------------------------
 
 
@@ -384,10 +544,13 @@ def _plain(document: Document) -> Mapping[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Replace numbers that JSON does not have by None."""
+    """Replace numbers that JSON does not have by None, and tuples by lists."""
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,84 @@ def test_the_class_page_reads_the_same_without_its_script(browser: Any, class_pa
     assert page.locator("#class-table tbody tr").count() == 3
     assert not page.locator("#tools").is_visible()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def large_page(templates: Path) -> str:
+    """The page of 2,000 submissions; every tenth is not graded, and scores repeat."""
+    real = [class_row(g, "x/report.html") for g in (samples.rich_grade(), samples.failing_grade(), samples.ungraded())]
+    rows = []
+    for number in range(2000):
+        kind = real[2] if number % 10 == 9 else real[number % 2]
+        score = None if kind.score is None else number % 700 / 7
+        rows.append(replace(kind, id=f"s{number}", student=f"Student {number}", score=score))
+    return render_class_page(rows, title="MNIST", templates=templates)
+
+
+_LAID_OUT = """[...document.querySelectorAll('#class-table tbody tr')].filter(r => r.getClientRects().length)
+    .map(r => r.cells[0].textContent.trim())"""
+
+
+def test_a_page_of_thousands_lays_out_its_first_lines_and_the_rest_when_asked(
+    browser: Any, large_page: str, tmp_path: Path
+) -> None:
+    with opened(browser, large_page, tmp_path) as seen:
+        assert seen.page.evaluate(_LAID_OUT) == [f"Student {number}" for number in range(200)]
+        assert seen.page.inner_text("#shown") == "200 of 2000 submissions shown"
+        seen.page.focus("text=Show 200 more")
+        seen.page.keyboard.press("Enter")
+        assert seen.page.evaluate(_LAID_OUT)[-1] == "Student 399"
+        assert seen.page.evaluate("document.activeElement.textContent") == "Student 200"
+        seen.page.click("text=Show all 2000")
+        assert len(seen.page.evaluate(_LAID_OUT)) == 2000
+        assert seen.page.inner_text("#shown") == ""
+        assert not seen.page.locator("button.more >> visible=true").count()
+        assert (seen.console, seen.errors) == ([], [])
+
+
+def test_thousands_are_sorted_and_filtered_as_a_whole_and_not_by_what_is_laid_out(
+    browser: Any, large_page: str, tmp_path: Path
+) -> None:
+    with opened(browser, large_page, tmp_path) as seen:
+        score = seen.page.locator("#class-table thead th:nth-child(3) button")
+        score.click()
+        # The 699th and the 1399th would be first, but they were not graded; equals stay in their order.
+        assert seen.page.evaluate(_LAID_OUT)[:4] == ["Student 698", "Student 1398", "Student 697", "Student 1397"]
+        score.click()
+        assert seen.page.evaluate(_LAID_OUT)[:3] == ["Student 0", "Student 700", "Student 1400"]
+        seen.page.locator("#class-table thead th:nth-child(1) button").click()
+        assert seen.page.evaluate(_LAID_OUT)[9:12] == ["Student 9", "Student 10", "Student 11"]
+        seen.page.fill("#tools input", "student 1999")
+        assert seen.page.evaluate(_LAID_OUT) == ["Student 1999"]
+        seen.page.fill("#tools input", "STUDENT 1")
+        assert seen.page.inner_text("#shown") == "200 of 1111 found submissions shown"
+        seen.page.fill("#tools input", "")
+        seen.page.select_option("#tools select", "u")
+        assert seen.page.inner_text("#shown") == "200 of 2000 submissions shown"
+        assert seen.page.evaluate(_LAID_OUT)[:2] == ["Student 9", "Student 19"]
+        assert (seen.console, seen.errors) == ([], [])
+
+
+def test_thousands_are_all_on_paper_and_all_there_without_the_script(
+    browser: Any, large_page: str, tmp_path: Path
+) -> None:
+    with opened(browser, large_page, tmp_path) as seen:
+        seen.page.emulate_media(media="print")
+        assert len(seen.page.evaluate(_LAID_OUT)) == 2000
+        assert not seen.page.locator("button.more >> visible=true").count()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.locator("#class-table tbody tr >> visible=true").count() == 2000
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_page_of_thousands_does_not_scroll_sideways(
+    browser: Any, large_page: str, width: int, tmp_path: Path
+) -> None:
+    with opened(browser, large_page, tmp_path, width) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from grader.report.notebook import MAX_CELLS, cell_anchor, highlighted, notebook_cells
+from grader.report.notebook import MAX_CELLS, cell_anchor, notebook_cells
 from tests.report import samples
 
 
@@ -11,17 +11,6 @@ def test_cells_are_counted_as_people_count() -> None:
     (first, second) = notebook_cells(samples.notebook(samples.code("1"), nbformat.v4.new_markdown_cell("*x*")))
     assert (first.name, first.anchor, cell_anchor(11)) == ("cell 1", "cell-1", "cell-12")
     assert second.source == "<p><em>x</em></p>\n"
-
-
-def test_code_is_coloured_and_escaped() -> None:
-    assert highlighted("def f(): return '<b>'") == (
-        '<span class="k">def</span> <span class="f">f</span>(): <span class="k">return</span> '
-        '<span class="s">&#39;</span><span class="s">&lt;b&gt;</span><span class="s">&#39;</span>'
-    )
-
-
-def test_code_that_reads_otherwise_than_it_runs_is_shown_as_it_runs() -> None:
-    assert "⟦U+202E⟧" in highlighted("x = 1 # \u202e 0 = x")
 
 
 def test_the_picture_wins_over_the_text_of_the_same_output() -> None:

@@ -1,0 +1,103 @@
+"""Make a large class out of a few submissions that were really executed and graded.
+
+    python bench/make_class.py demo-results class-of-1000 --size 1000
+
+Each submission is a copy of one of the given: its evidence, executed notebook and grade, under a name of its own, with
+that name as a comment in every code cell, so that nothing that is kept by content can serve two of them. Large
+artefacts (models, arrays) are linked; grading does not read them. Nothing is executed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+_FIRST = ("Ada", "Bruno", "Chidi", "Dana", "Emre", "Farah", "Goro", "Hana", "Ivo", "Jun", "Kofi", "Lena", "Mei", "Nils")
+_LAST = ("Abara", "Berg", "Costa", "Diaz", "Eze", "Fink", "Garcia", "Haas", "Ito", "Joshi", "Kaya", "Lopez", "Mori")
+
+
+def names(size: int) -> Iterator[str]:
+    """Names of so many people, none twice."""
+    for number in range(size):
+        first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) % len(_LAST)]
+        yield f"{first} {last} {number:05d}"
+
+
+def make_class(source: Path, target: Path, size: int) -> int:
+    """Make the class.
+
+    Args:
+        source: A results folder of `grader grade` or `grader demo`.
+        target: A folder that does not exist yet.
+        size: How many submissions.
+
+    Returns:
+        How many different submissions they were made from.
+
+    Raises:
+        SystemExit: There is nothing to copy, or the target exists.
+    """
+    kinds = sorted(p.parent.parent for p in source.glob("*/evidence/evidence.json"))
+    if not kinds:
+        sys.exit(f"{source} holds no kept evidence")
+    if target.exists():
+        sys.exit(f"{target} exists already")
+    target.mkdir(parents=True)
+    shutil.copy(source / "grader.sqlite", target / "grader.sqlite")
+    shutil.copy(source / "rubric.json", target / "rubric.json")
+    made = [(name.lower().replace(" ", "-"), name, kinds[at % len(kinds)]) for at, name in enumerate(names(size))]
+    for ident, student, kind in made:
+        _copy(kind, target / ident, student)
+    with closing(sqlite3.connect(target / "grader.sqlite")) as database, database:
+        known = {row[0]: row[1:] for row in database.execute("SELECT * FROM execution")}
+        database.execute("DELETE FROM execution")
+        database.execute("DELETE FROM grading")
+        rows = [(ident, *known[kind.name]) for ident, _, kind in made if kind.name in known]
+        database.executemany("INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    return len(kinds)
+
+
+def _copy(kind: Path, target: Path, student: str) -> None:
+    """Copy one submission under another name."""
+    (target / "evidence").mkdir(parents=True)
+    for path in sorted((kind / "evidence").rglob("*")):
+        place = target / path.relative_to(kind)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        elif path.name != "evidence.json":
+            os.link(path, place)
+    evidence = json.loads((kind / "evidence" / "evidence.json").read_bytes())
+    for cell in evidence["cells"]:
+        if cell["kind"] == "code":
+            cell["source"] += f"\n# {student}"
+    text = json.dumps(evidence, ensure_ascii=False, separators=(",", ":"))
+    (target / "evidence" / "evidence.json").write_text(text, encoding="utf-8")
+    notebook = json.loads((kind / "executed.ipynb").read_bytes())
+    for one in notebook["cells"]:
+        if one["cell_type"] == "code":
+            one["source"] = "".join(one["source"]) + f"\n# {student}"
+    (target / "executed.ipynb").write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+    grade = json.loads((kind / "grade.json").read_bytes())
+    grade["submission"] |= {"id": target.name, "student": student}
+    (target / "grade.json").write_text(json.dumps(grade, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    shutil.copy(kind / "report.html", target / "report.html")
+
+
+def main() -> None:
+    """Make the class that the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--size", type=int, default=1000)
+    chosen = parser.parse_args()
+    kinds = make_class(chosen.source, chosen.target, chosen.size)
+    print(f"{chosen.target}: {chosen.size} submissions, made from {kinds}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Run a command and tell what it cost: wall seconds, processor seconds with all its children, and its peak memory."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Cost", "run"]
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command cost."""
+
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Processor seconds of it and of every child it waited for; drifts less than wall time on a shared machine."""
+    peak_mib: float
+    """Most resident memory of the command's own process, without its children."""
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    accept: Sequence[int] = (0,),
+) -> Cost:
+    """Run a command to its end.
+
+    Args:
+        command: Words.
+        log: Where its output goes.
+        cwd: Its working folder.
+        env: Added to the environment.
+        accept: Exit codes that are fine.
+
+    Raises:
+        SystemExit: It ended in another way.
+    """
+    with log.open("wb") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        peak = 0.0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, _peak_mib(process.pid))
+            time.sleep(_POLL_SECONDS)
+        wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in accept:
+        tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        sys.exit(f"not measured: {command[0]} ended with {process.returncode}\n{tail}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak)
+
+
+def _peak_mib(pid: int) -> float:
+    """The high-water mark that Linux keeps for a process; 0 where it has just ended."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0

@@ -1,0 +1,248 @@
+"""A class graded again from kept evidence: who changed and why, nothing touched in vain, whole after any kill."""
+
+import csv
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader import courses, regrading
+from grader.bulk import in_chunks
+from grader.changes import Journal
+from grader.courses import Course
+from grader.datasets.store import DatasetStore
+from grader.publishing import judge, publish, publish_class, report_of
+from grader.schema.errors import HarnessError
+from grader.schema.reference import ReferenceRecord
+from grader.schema.submission import Submission
+from grader.store.database import Database
+from grader.store.results import Batch, ResultsFolder
+
+ROOT = Path(__file__).parents[1]
+_FORK = multiprocessing.get_context("fork")
+NAMES = tuple(f"student-{number:02d}" for number in range(26))
+
+
+def _course(folder: Path, old: str = "", new: str = "") -> Course:
+    """The shipped rubric, with one piece of its text replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (ROOT / "rubrics" / "keras-mnist-cnn.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (folder / "keras-mnist-cnn.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    return courses.load_course(courses.find_rubric(str(folder / "keras-mnist-cnn.yaml")), DatasetStore())
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class with the really recorded evidence of two shipped solutions, graded."""
+    root = tmp_path_factory.mktemp("class")
+    out, course = ResultsFolder(root / "out"), _course(root)
+    evidences = [
+        ReferenceRecord.model_validate_json((ROOT / "reference" / f"{name}.evidence.json").read_bytes()).evidence
+        for name in ("mnist-cnn", "keras-mnist-cnn")
+    ]
+    for number, name in enumerate(NAMES):
+        evidence = evidences[number % 2]
+        out.write_evidence(name, evidence)
+        out.write_executed(name, (ROOT / "reference" / "mnist-cnn.ipynb").read_bytes())
+        submission = Submission(id=name, student=name.title(), notebook=Path(), sha256=f"{number:064d}")
+        publish(judge(submission, evidence, course), evidence, course, out)
+    courses.note_rubric(course.loaded, out)
+    publish_class(out, course.loaded.rubric.title)
+    return root
+
+
+@pytest.fixture
+def folder(kept: Path, tmp_path: Path) -> Path:
+    copy = Path(shutil.copytree(kept, tmp_path / "copy"))
+    courses.note_rubric(courses.find_rubric(str(copy / "keras-mnist-cnn.yaml")), ResultsFolder(copy / "out"))
+    return copy
+
+
+def _files(out: Path) -> dict[str, bytes]:
+    """Everything but the database, whose bytes hold times, and the note of where the rubric lies."""
+    skipped = {"grader.sqlite", "rubric.json"}
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name not in skipped}
+
+
+def _traces(out: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(p.relative_to(out)): (p.stat().st_mtime_ns, p.read_bytes()) for p in out.rglob("*") if p.is_file()}
+
+
+def _dearer(folder: Path) -> Course:
+    return _course(folder, "points: 5\n", "points: 8\n")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_nothing_changed_no_file_is_touched(folder: Path, workers: int) -> None:
+    before = _traces(folder / "out")
+    result = regrading.regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers)
+    assert result == regrading.Regrade(total=len(NAMES), not_graded=0, changed=())
+    assert _traces(folder / "out") == before
+
+
+def test_who_changed_and_why_is_told_for_each_criterion(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    old = out.read_grade(NAMES[0])
+    result = regrading.regrade_class(_dearer(folder), out)
+    assert [one.submission for one in result.changed] == list(NAMES)
+    (change,) = result.changed[0].changes
+    assert (change.criterion, change.old_points, change.new_points, change.new_max) == ("runs", 5, 8, 8)
+    assert change.why.startswith("runs: 5 of 5 → 8 of 8, passed: ")
+    new = out.read_grade(NAMES[0])
+    assert old
+    assert new
+    assert (old.score, new.score) == (result.changed[0].old, result.changed[0].new)
+    with (folder / "out" / "changes.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["id"], r["student"], r["criterion"]) for r in rows[:1]] == [(NAMES[0], NAMES[0].title(), "runs")]
+    assert [(r["old_points"], r["new_points"], r["why"]) for r in rows[:1]] == [("5.0", "8.0", change.why)]
+    gradings = Database(out.database_path).gradings()
+    assert {row.score for row in gradings} == {one.new for one in result.changed}
+
+
+def test_a_new_comment_in_the_rubric_is_stamped_and_changes_nobody(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    result = regrading.regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
+    assert result.changed == ()
+    assert len({row.sha256 for row in Database(out.database_path).gradings()}) == 1
+    assert result == regrading.regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
+
+
+def test_workers_leave_the_same_bytes_as_one_process(folder: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    one = regrading.regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1)
+    two = regrading.regrade_class(_dearer(folder), ResultsFolder(other / "out"), workers=2)
+    assert one == two
+    assert _files(folder / "out") == _files(other / "out")
+
+
+def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
+    """Put so many files in their places, then die as by a power cut."""
+    left = [files]
+    real = Path.replace
+
+    def replace(self: Path, target: Any) -> Any:
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        return real(self, target)
+
+    pytest.MonkeyPatch().setattr(Path, "replace", replace)  # in a process of its own
+    regrading.regrade_class(course, out, workers=1)
+
+
+# A report and its grade for each of 26 submissions come first, then the three pages of the class.
+@pytest.mark.parametrize("files", [0, 1, 2, 3, 25, 52, 53, 54])
+def test_killed_at_any_moment_the_next_regrade_leaves_the_same_files(folder: Path, tmp_path: Path, files: int) -> None:
+    whole = Path(shutil.copytree(folder, tmp_path / "whole"))
+    expected = regrading.regrade_class(_dearer(whole), ResultsFolder(whole / "out"))
+    course, out = _dearer(folder), ResultsFolder(folder / "out")
+    process = _FORK.Process(target=_killed_after, args=(files, course, out))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert regrading.regrade_class(course, out) == expected
+    assert _files(out.root) == _files(whole / "out")
+
+
+def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    course, out = _dearer(folder), ResultsFolder(folder / "out")
+    parent = os.getpid()
+
+    def lost(*_: object) -> Any:
+        assert os.getpid() != parent
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(regrading, "judge", lost)
+        with pytest.raises(HarnessError, match="worker process was lost"):
+            regrading.regrade_class(course, out, workers=2)
+    assert len(regrading.regrade_class(course, out, workers=2).changed) == len(NAMES)
+
+
+def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, real = ResultsFolder(folder / "out"), report_of
+
+    def fail(grade: Any, evidence: Any, *rest: Any) -> Any:
+        if grade.submission.id == NAMES[3] and evidence is not None:
+            msg = "odd"
+            raise LookupError(msg)
+        return real(grade, evidence, *rest)
+
+    monkeypatch.setattr(regrading, "report_of", fail)
+    result = regrading.regrade_class(_dearer(folder), out, workers=1)
+    assert (result.total, result.not_graded) == (len(NAMES), 1)
+    failed = out.read_grade(NAMES[3])
+    assert failed
+    assert (failed.status, failed.score) == ("not_graded", None)
+    assert "LookupError: odd" in (failed.reason or "")
+
+
+def test_a_report_that_is_gone_or_empty_is_made_again(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    before = _files(out.root)
+    out.report_path(NAMES[0]).unlink()
+    out.report_path(NAMES[1]).write_bytes(b"")
+    assert regrading.regrade_class(_course(folder), out).changed == ()
+    assert _files(out.root) == before
+
+
+def test_reports_are_rendered_again_to_the_same_bytes(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    before = _files(out.root)
+    for name in NAMES:
+        out.report_path(name).unlink()
+    assert regrading.report_class(_course(folder), out, workers=2) == len(NAMES)
+    assert _files(out.root) == before
+
+
+def test_the_rubric_of_a_grade_is_read_from_its_head_whatever_a_student_is_called(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    grade = out.read_grade(NAMES[0])
+    assert grade
+    stamp = grade.submission.model_copy(update={"student": '\n "rubric": {\n  "id": "mine",'})
+    out.write_grade(grade.model_copy(update={"submission": stamp}))
+    assert out.rubric_id(NAMES[0]) == "keras-mnist-cnn"
+    data = json.loads(out.grade_path(NAMES[0]).read_bytes())
+    out.grade_path(NAMES[0]).write_text(json.dumps(data), encoding="utf-8")
+    assert out.rubric_id(NAMES[0]) == "keras-mnist-cnn"
+    assert out.rubric_id("nobody") is None
+
+
+def test_a_journal_s_half_written_line_is_not_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "a" * 64)
+    (tmp_path / f".regrade-{'a' * 16}.jsonl").write_text('\n{"submission": "x", "stu\n[1]\n3', encoding="utf-8")
+    (tmp_path / f".regrade-{'b' * 16}.jsonl").write_text("{}", encoding="utf-8")
+    assert journal.begin() == {}
+    assert [p.name for p in tmp_path.iterdir()] == [f".regrade-{'a' * 16}.jsonl"]
+    journal.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+def _lengths(names: Sequence[str]) -> tuple[int, list[str]]:
+    return os.getpid(), list(names)
+
+
+def test_chunks_come_back_in_order_and_from_other_processes() -> None:
+    names = [str(number) for number in range(500)]
+    answers = list(in_chunks(_lengths, names, workers=3))
+    assert [name for _, chunk in answers for name in chunk] == names
+    assert os.getpid() not in {pid for pid, _ in answers}
+    assert [pid for pid, _ in in_chunks(_lengths, names[:5], workers=3)] == [os.getpid()]
+
+
+def test_a_batch_puts_its_files_in_their_places_together(tmp_path: Path) -> None:
+    batch = Batch(tmp_path)
+    batch.add(tmp_path / "a", "one")
+    batch.add(tmp_path / "b", b"two")
+    assert not (tmp_path / "a").exists()
+    batch.commit()
+    batch.commit()
+    assert {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()} == {"a": "one", "b": "two"}
