@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from grader.intake.find import Found
     from grader.pipeline import Options
     from grader.schema.grade import Grade
-    from grader.schema.progress import Listener
+    from grader.schema.progress import Listener, Step
     from grader.store.results import ResultsFolder
 
 __all__ = ["app", "main"]
@@ -296,9 +296,9 @@ def _grade(
         if options.isolation == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
         try:
-            with _stoppable(console), progress_on(console) as listener:
+            with _stoppable(console) as stopping, progress_on(console) as listener:
                 listener.begin(len(found))
-                grades = grade_all(listener.step)
+                grades = grade_all(_until_stopped(listener.step, stopping))
         except KeyboardInterrupt as stop:
             kept = "Nothing is kept: the same command begins again." if own else "What is done is kept. This goes on:"
             console.print(f"[yellow]stopped.[/] {kept}")
@@ -331,8 +331,12 @@ def _runner(  # noqa: PLR0917 - the parts of a class
 
 
 @contextmanager
-def _stoppable(console: "Console") -> Iterator[None]:
-    """Stop on the first signal in good order, and on the second at once: what that leaves the next run removes."""
+def _stoppable(console: "Console") -> Iterator[list[int]]:
+    """Stop on the first signal in good order, and on the second at once: what that leaves the next run removes.
+
+    Yields:
+        A list that is empty until there was a signal, and then holds its number.
+    """
     stopping: list[int] = []
 
     def stop(number: int, _: object) -> None:
@@ -346,10 +350,21 @@ def _stoppable(console: "Console") -> Iterator[None]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _until_stopped(listener: "Listener", stopping: "Sequence[int]") -> "Listener":
+    """Have whoever says how it goes hear of a signal too: what interrupts the main thread is lost in rare places."""
+
+    def step(one: "Step") -> None:
+        if stopping:
+            raise KeyboardInterrupt(stopping[0])
+        listener(one)
+
+    return step
 
 
 def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:

@@ -61,8 +61,8 @@ class LocalEngine:
             listener(step)
 
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
-            futures = [pool.submit(self._grade_one, one, listen) for one in found]
             try:
+                futures = [pool.submit(self._grade_one, one, listen) for one in found]
                 for future in as_completed(futures):
                     yield future.result()
             except BaseException:

@@ -201,7 +201,7 @@ def test_a_closed_folder_is_called_one_that_cannot_be_measured(tmp_path: Path) -
 def test_the_sockets_folder_counts_as_disk(bubblewrap: Isolation, run_cells: Run, marks: list[str]) -> None:
     code = """
 import glob, os, time
-folder, = glob.glob("/tmp/gr-*")
+folder, = glob.glob("/tmp/grader-held-*")
 with open(folder + "/big", "wb") as file:
     for _ in range(80): file.write(os.urandom(1 << 20))
 time.sleep(60)

@@ -61,7 +61,7 @@ def ungraded_page(templates: Path) -> str:
     return render_report(grade=grade, evidence=None, reference=None, notebook=None, images={}, templates=templates)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A real Chromium."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
