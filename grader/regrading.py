@@ -17,7 +17,7 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.courses import Course, note_rubric
 from grader.grading.grade import rejected, ungraded
 from grader.publishing import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
-from grader.report.classpage import ClassRow
+from grader.report.classpage import ClassRow, CriterionCell
 from grader.schema.errors import (
     ArtefactError,
     GraderError,
@@ -104,9 +104,10 @@ def regrade_class(
     earlier = room.journal.begin()
     _work_out(course)
     rows: list[ClassRow] = []
+    cells: dict[CriterionCell, CriterionCell] = {}
     changed: list[Changed] = []
     for answer in in_chunks(partial(_regrade_some, room), names, workers=workers):
-        rows += [one.row for one in answer]
+        rows += [_shared(one.row, cells) for one in answer]
         found = ((one.changed, earlier.get(one.row.id)) for one in answer)
         changed += [change for now, before in found if (change := now or before) is not None]
         database.record_gradings(_unknown([one.grading for one in answer], room.known))
@@ -120,6 +121,11 @@ def regrade_class(
         out.sync()
     room.journal.end()
     return Regrade(len(rows), sum(not row.graded for row in rows), tuple(changed))
+
+
+def _shared(row: ClassRow, cells: dict[CriterionCell, CriterionCell]) -> ClassRow:
+    """Let lines share their equal cells: a class of thousands has hundreds of thousands, and few that differ."""
+    return replace(row, criteria=tuple(cells.setdefault(cell, cell) for cell in row.criteria))
 
 
 def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:

@@ -1,8 +1,9 @@
 """The page of a whole class: who reached what, how the scores are spread, and which criteria were missed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import mean, median
 from typing import Final
@@ -24,6 +25,7 @@ _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "
 """Class names of one letter: a page of 2,000 rows has tens of thousands of cells."""
 
 
+_PIECES: Final = 4096
 _STATUS_WORDS: Final[Mapping[str, str]] = {
     "": "not executed",
     "completed": "ran",
@@ -181,7 +183,8 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
         "ranked": ranked,
         "front": front_plot(ranked),
         "titles": titles,
-        "lines": [_line(row, list(titles)) for row in rows],
+        # One at a time, and yet nothing where there is nothing.
+        "lines": (_line(row, list(titles)) for row in rows) if rows else (),
         "tiles": _tiles(rows, scores),
         "histogram": histogram(shares),
         "items": _items(rows, titles),
@@ -192,7 +195,15 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
         "script": script.body,
         "policy": policy(style, script),
     }
-    return environment(templates).get_template("class.html.j2").render(view)
+    return _joined(environment(templates).get_template("class.html.j2").generate(view))
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Join a page's pieces a few thousand at a time: a large class has a million, each heavier than its text."""
+    several, joined = iter(pieces), list[str]()
+    while some := list(islice(several, _PIECES)):
+        joined.append("".join(some))
+    return "".join(joined)
 
 
 def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
