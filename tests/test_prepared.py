@@ -105,9 +105,9 @@ def graded(tmp_path_factory: pytest.TempPathFactory, course: courses.Course) -> 
     bench = pipeline.set_up(course.loaded, pipeline.Options(isolation="bubblewrap"))
     found = find_submissions(sorted(folder.glob("*.ipynb")), unpack_to=folder / "unpacked")
     out = ResultsFolder(folder / "out")
-    grades = pipeline.grade_class(found, course, bench, out, lambda _: None)
-    kept = {grade.submission.id: (grade, out.read_evidence(grade.submission.id)) for grade in grades}
-    return {name: (grade, evidence) for name, (grade, evidence) in kept.items() if evidence is not None}
+    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    kept = {name: (out.read_grade(name), out.read_evidence(name)) for name in out.submissions()}
+    return {name: (grade, evidence) for name, (grade, evidence) in kept.items() if grade and evidence}
 
 
 @pytest.mark.parametrize("name", RIGHT)
