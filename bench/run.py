@@ -48,6 +48,7 @@ from grader import courses
 from grader.datasets.store import DatasetStore
 from grader.execution.isolation import choose_isolation
 from grader.execution.runner import ExecutionRequest, execute
+from grader.execution.scratch import scratch_folder
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
@@ -241,12 +242,12 @@ def _executed(notebook: Path, rubric: Path) -> Cost:
     """Execute in the sandbox with the recorder: no verification, no grading."""
     course = courses.load_course(courses.find_rubric(str(rubric)), DatasetStore())
     settings = course.loaded.rubric
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         before, began = time.process_time(), time.perf_counter()
         outcome = execute(
             ExecutionRequest(
                 notebook=nbformat.read(notebook, as_version=4),
-                scratch=Path(folder) / "s",
+                scratch=folder / "run",
                 isolation=choose_isolation("bubblewrap"),
                 settings=settings.run,
                 dialect="keras3",
