@@ -1,19 +1,18 @@
 """What a regrade changed: who, and for each criterion what it was before and is now."""
 
 import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from grader.report.csvfile import guarded
 from grader.schema.errors import StorageError
 from grader.schema.grade import CriterionGrade, Grade
 
-__all__ = ["Change", "Changed", "Journal", "changes_csv", "changes_of"]
+__all__ = ["Change", "Changed", "Journal", "changes_of", "write_changes"]
 
 _COLUMNS = ("id", "student", "old_score", "new_score", "criterion", "old_points", "new_points", "old_max", "new_max")
 _WORDS = ("old_status", "new_status", "why")
@@ -133,17 +132,14 @@ def _why(name: str, old: CriterionGrade | None, new: CriterionGrade | None) -> s
     return f"{name}: {old.points:g} of {old.max_points:g} → {now}"
 
 
-def changes_csv(changed: Iterable[Changed]) -> str:
-    """Write one row for each change of each submission, for a spreadsheet.
+def write_changes(file: TextIO, changed: Iterable[Changed]) -> None:
+    """Write one row for each change of each submission, for a spreadsheet: RFC 4180, texts guarded as in `grades.csv`.
 
     Args:
-        changed: In the order of the rows.
-
-    Returns:
-        RFC 4180 text with a header line, CRLF at line ends; texts guarded as in `grades.csv`.
+        file: Opened with `newline=""`.
+        changed: In the order of the rows; one at a time is in memory.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow((*_COLUMNS, *_WORDS))
     for one in changed:
         head = (guarded(one.submission), guarded(one.student), one.old, one.new)
@@ -151,14 +147,14 @@ def changes_csv(changed: Iterable[Changed]) -> str:
             numbers = (change.old_points, change.new_points, change.old_max, change.new_max)
             words = (change.old_status, change.new_status, guarded(change.why))
             writer.writerow((*head, guarded(change.criterion), *numbers, *words))
-    return buffer.getvalue()
 
 
 class Journal:
-    """What an unfinished regrade has changed so far, so that the list is whole although it was killed in between.
+    """What a regrade has changed so far: on the disk, so that the list is whole although it was killed in between.
 
     A worker writes its changes down before it puts the new grades into their places. When the same regrade is started
-    again, grades that are in their places already look unchanged; the journal knows what they were before.
+    again, grades that are in their places already look unchanged; the journal knows what they were before. And what is
+    on the disk is not in memory, however large a class is.
     """
 
     def __init__(self, root: Path, rubric_sha256: str) -> None:
@@ -166,20 +162,56 @@ class Journal:
         self._root = root
         self._path = root / f".regrade-{rubric_sha256[:16]}.jsonl"
 
-    def begin(self) -> dict[str, Changed]:
-        """Read what an interrupted regrade with this rubric changed; what one with another rubric left is removed.
+    def begin(self) -> None:
+        """Go on with what an interrupted regrade with this rubric changed; what another rubric's left is removed.
 
         Raises:
-            StorageError: It cannot be read or removed.
+            StorageError: It cannot be removed.
         """
         try:
             for other in self._root.glob(".regrade-*.jsonl"):
                 if other != self._path:
                     other.unlink(missing_ok=True)
-            text = self._path.read_text(encoding="utf-8", errors="replace") if self._path.exists() else ""
         except OSError as error:
             raise _failed(self._path, error) from error
-        return {one.submission: one for line in text.split("\n") if (one := _read(line)) is not None}
+
+    def places(self) -> dict[str, int]:
+        """Find where each submission's changes stand, by its id; where it is noted twice, both are the same.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        found: dict[str, int] = {}
+        try:
+            if not self._path.exists():
+                return found
+            with self._path.open("rb") as file:
+                at = 0
+                for line in file:
+                    if (one := _read(line)) is not None:
+                        found[one.submission] = at
+                    at += len(line)
+        except OSError as error:
+            raise _failed(self._path, error) from error
+        return found
+
+    def read(self, places: Iterable[int]) -> Iterator[Changed]:
+        """Read changes one after the other.
+
+        Args:
+            places: Of `places`, in the order that is wanted.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                for place in places:
+                    file.seek(place)
+                    if (one := _read(file.readline())) is not None:
+                        yield one
+        except OSError as error:
+            raise _failed(self._path, error) from error
 
     def note(self, changed: Iterable[Changed]) -> None:
         """Add changes, in one write; a line that is cut short by a kill is not read.
@@ -214,7 +246,7 @@ def _failed(path: Path, error: OSError) -> StorageError:
     return StorageError(msg, where=str(path))
 
 
-def _read(line: str) -> Changed | None:
+def _read(line: bytes) -> Changed | None:
     try:
         given: Mapping[str, Any] = json.loads(line)
         changes = tuple(Change(**change) for change in given["changes"])

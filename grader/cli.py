@@ -458,17 +458,17 @@ def regrade_command(
 
     course, out = _course_of(folder, rubric)
     with out.at_work(), _counted(terminal(stderr=True)) as listener:
-        result = regrading.regrade_class(course, out, listener=listener)
+        result = regrading.regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
-        changed = [one.as_json() for one in result.changed]
+        changed = [one.as_json() for one in result.first]
         typer.echo(json.dumps({"regraded": result.total, "changed": changed}, indent=1))
     else:
         console = terminal()
         if result.changed:
-            console.print(changes_table(result.changed[:_MOST_LISTED]))
-        if (more := len(result.changed) - _MOST_LISTED) > 0:
+            console.print(changes_table(result.first))
+        if (more := result.changed - len(result.first)) > 0:
             console.print(f"… and {more} more")
-        console.print(f"{result.total} graded again, {len(result.changed)} changed")
+        console.print(f"{result.total} graded again, {result.changed} changed")
         if result.changed:
             console.print(f"who and why: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
     raise typer.Exit(HARNESS if result.not_graded else DONE)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from grader.attempts import regrade_attempts
 from grader.bulk import in_chunks
-from grader.changes import Changed, Journal, changes_csv, changes_of
+from grader.changes import Changed, Journal, changes_of, write_changes
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.courses import Course, note_rubric
 from grader.grading.grade import rejected, ungraded
@@ -43,8 +43,10 @@ class Regrade:
 
     total: int
     not_graded: int
-    changed: tuple[Changed, ...]
-    """In the order of the submissions."""
+    changed: int
+    """How many submissions changed."""
+    first: tuple[Changed, ...]
+    """The first of them, in the order of the submissions; `changes.csv` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,6 @@ class _Regraded:
 
     row: ClassRow
     grading: GradingRow
-    changed: Changed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def regrade_class(
     out: ResultsFolder,
     *,
     workers: int | None = None,
+    most: int | None = None,
     listener: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Regrade:
     """Grade every submission again from its kept evidence, without execution, and write what changed.
@@ -86,6 +88,7 @@ def regrade_class(
         course: Rubric, reference, data.
         out: The results folder.
         workers: Processes; by default as many as there are cores.
+        most: How many changed submissions are told in full; by default all of them.
         listener: Told how many of how many are done.
 
     Raises:
@@ -101,26 +104,28 @@ def regrade_class(
         executions=_by_submission(database.executions()),
         known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
     )
-    earlier = room.journal.begin()
+    room.journal.begin()
     _work_out(course)
     rows: list[ClassRow] = []
     cells: dict[CriterionCell, CriterionCell] = {}
-    changed: list[Changed] = []
     for answer in in_chunks(partial(_regrade_some, room), names, workers=workers):
         rows += [_shared(one.row, cells) for one in answer]
-        found = ((one.changed, earlier.get(one.row.id)) for one in answer)
-        changed += [change for now, before in found if (change := now or before) is not None]
         database.record_gradings(_unknown([one.grading for one in answer], room.known))
         listener(len(rows), len(names))
     pages = Batch(out.root)
     publish_rows(rows, out, course.loaded.rubric.title, pages)
-    if changed:
-        out.write_page(_CHANGES, changes_csv(changed), pages)
+    found = room.journal.places()
+    # Also what an interrupted regrade changed before this one; what is no longer here is told of no more.
+    places = [found[name] for name in names if name in found]
+    if places:
+        with pages.opened(out.root / _CHANGES) as file:
+            write_changes(file, room.journal.read(places))
     pages.commit()
-    if changed:
+    first = tuple(room.journal.read(places[:most])) if places else ()
+    if places:
         out.sync()
     room.journal.end()
-    return Regrade(len(rows), sum(not row.graded for row in rows), tuple(changed))
+    return Regrade(len(rows), sum(not row.graded for row in rows), len(places), first)
 
 
 def _shared(row: ClassRow, cells: dict[CriterionCell, CriterionCell]) -> ClassRow:
@@ -152,12 +157,12 @@ def _unknown(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> lis
 
 def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
     """Grade a few submissions again and write their files together."""
-    batch, done = Batch(room.out.root), list[_Regraded]()
+    batch, done, changed = Batch(room.out.root), list[_Regraded](), list[Changed]()
     for name in names:
-        one = _standing(room, name) or _regrade_one(room, name, batch)
+        one = _standing(room, name) or _regrade_one(room, name, batch, changed)
         if one is not None:
             done.append(one)
-    room.journal.note(one.changed for one in done if one.changed is not None)
+    room.journal.note(changed)
     batch.commit()
     return [one if one.grading.basis else replace(one, grading=_based(room, one.grading)) for one in done]
 
@@ -172,7 +177,7 @@ def _standing(room: _Room, name: str) -> _Regraded | None:
     kept = grade_kept(room.out, name)
     if kept is None:
         return None
-    return _Regraded(row_of(kept, room.course.ranked_by), replace(known, finished=0.0), None)
+    return _Regraded(row_of(kept, room.course.ranked_by), replace(known, finished=0.0))
 
 
 def _basis(room: _Room, name: str) -> str:
@@ -188,7 +193,7 @@ def _based(room: _Room, row: GradingRow) -> GradingRow:
     return replace(row, basis=_basis(room, row.submission))
 
 
-def _regrade_one(room: _Room, name: str, batch: Batch) -> _Regraded | None:
+def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
     course, out = room.course, room.out
     old = out.grade_data(name)
     submission = _submission_of(name, old)
@@ -196,18 +201,20 @@ def _regrade_one(room: _Room, name: str, batch: Batch) -> _Regraded | None:
         new, evidence = _judged(room, submission)
         if new is None:
             return None
-        changed = _written(old, new, evidence, course, out, batch)
+        difference = _written(old, new, evidence, course, out, batch)
     except StorageError:
         raise
     except HarnessError as error:
         new = ungraded(submission, course.stamp, error, course.loaded.rubric)
-        changed = _written(old, new, None, course, out, batch)
+        difference = _written(old, new, None, course, out, batch)
     except GraderError:
         raise
     except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
         new = ungraded(submission, course.stamp, unexpected(error), course.loaded.rubric)
-        changed = _written(old, new, None, course, out, batch)
-    return _Regraded(row_of(new, course.ranked_by), grading_row(new), changed)
+        difference = _written(old, new, None, course, out, batch)
+    if difference is not None:
+        changed.append(difference)
+    return _Regraded(row_of(new, course.ranked_by), grading_row(new))
 
 
 def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence | None]:

@@ -329,7 +329,7 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     assert rejected.score == 0
     out = ResultsFolder(tmp_path / "out")
     course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    assert regrading.regrade_class(course, out) == regrading.Regrade(total=1, not_graded=0, changed=())
+    assert regrading.regrade_class(course, out) == regrading.Regrade(total=1, not_graded=0, changed=0, first=())
     assert out.read_grade("plain") == rejected
     assert not out.evidence_folder("plain").exists()
     assert len(executed) == 1
@@ -343,8 +343,8 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     (out.evidence_folder("plain") / "evidence.json").write_text("{", encoding="utf-8")
     course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
     result = regrading.regrade_class(course, out)
-    assert (result.not_graded, [one.submission for one in result.changed]) == (1, ["plain"])
-    assert "damaged" in result.changed[0].changes[0].why
+    assert (result.not_graded, [one.submission for one in result.first]) == (1, ["plain"])
+    assert "damaged" in result.first[0].changes[0].why
     new = {name: out.read_grade(name) for name in out.submissions()}
     assert {name: (grade.status, grade.score) for name, grade in new.items() if grade} == {
         "plain": ("not_graded", None),

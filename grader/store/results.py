@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
@@ -120,6 +120,18 @@ class Batch:
         staging = path.with_name(f"{WRITING}{path.name}")
         with _writing(path):
             staging.write_bytes(_encoded(content))
+        self._files[path] = staging
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[TextIO]:
+        """Open a text file beside its place, for what is too long to be in memory; line ends stay as they are.
+
+        Raises:
+            StorageError: The disk is full or may not be written.
+        """
+        staging = path.with_name(f"{WRITING}{path.name}")
+        with _writing(path), staging.open("w", encoding="utf-8", errors="replace", newline="") as file:
+            yield file
         self._files[path] = staging
 
     def commit(self) -> None:
