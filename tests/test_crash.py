@@ -191,7 +191,7 @@ def test_a_grader_killed_while_a_cell_runs_leaves_nothing_that_runs_and_the_next
     nbformat.write(long, students.notebooks / "long.ipynb")
     out = students.folder / "out"
     process = students.start(out)
-    _until(lambda: any("1234" in " ".join(one.cmdline()) for one in _below(process.pid)))
+    _until(lambda: any("1234" in _command_of(one) for one in _below(process.pid)))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     if students.isolation == "bubblewrap":
@@ -206,6 +206,14 @@ import subprocess, time
 subprocess.Popen(["sleep", "1234"], start_new_session=True)
 time.sleep(600)
 """
+
+
+def _command_of(process: psutil.Process) -> str:
+    """Its command line; empty when it has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def _below(pid: int) -> list[psutil.Process]:

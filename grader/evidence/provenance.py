@@ -299,6 +299,7 @@ def _settle_repeated(rows: Rows, several: NDArray[np.intp], place: NDArray[np.in
     counts = index.counts(sure)
     likely = max(counts, key=lambda split: counts[split])
     first, last = index.starts[likely], index.starts[likely] + index.sizes[likely]
+    borders = frozenset(index.starts.values())
     used: dict[int, int] = {}
     for at in several[:_MAX_REPEATED].tolist():
         begin = int(place[at])
@@ -308,8 +309,12 @@ def _settle_repeated(rows: Rows, several: NDArray[np.intp], place: NDArray[np.in
         after = int(sure[at + 1]) if at + 1 < len(rows) else -1
         inside = [row for row in options if first <= row < last] or options
         turn = used[begin] = used.get(begin, -1) + 1
+        # The first image of a split continues nothing: it only stands behind the last one of another.
         continuing = [
-            row for row in options if (before >= 0 and row == before + 1) or (after >= 0 and row == after - 1)
+            row
+            for row in options
+            if (before >= 0 and row == before + 1 and row not in borders)
+            or (after >= 0 and row == after - 1 and after not in borders)
         ]
         rows[at] = continuing[0] if continuing else inside[turn % len(inside)]
 

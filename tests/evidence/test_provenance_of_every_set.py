@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -125,7 +125,6 @@ def padded(x: Array, _: DatasetIndex) -> Array:
 BY_PIXELS: Mapping[str, Prepare] = {
     "raw": lambda x, _: x,
     "divided": lambda x, _: x / np.float32(255),
-    "half precision": lambda x, _: (x / 255).astype(np.float16),
     "halved": lambda x, _: x / 255 - 0.5,
     "both signs": lambda x, _: x / 127.5 - 1,
     "one mean": lambda x, i: (x - i.images["train"].mean()) / i.images["train"].std(),
@@ -158,6 +157,19 @@ def test_rows_keep_their_numbers_however_they_were_scaled_and_shaped(
     assert fact.counts == known.index.counts(chosen.rows.astype(np.int32))
     assert fact.duplicates == sum(np.unique(chosen.rows, return_counts=True)[1] > 1)
     assert sum(fact.classes.values()) == len(chosen.rows)
+
+
+@EVERY_SET
+@REPEATED
+@given(data=st.data())
+def test_half_precision_may_lose_a_row_and_never_names_another(bench: Bench, name: str, data: st.DataObject) -> None:
+    known = bench.sets[name]
+    chosen = data.draw(selections(known, least=40))
+    found = bench.seen((chosen.raw / 255).astype(np.float16))
+    assert found.rows is not None
+    named = found.rows >= 0
+    np.testing.assert_array_equal(found.rows[named], chosen.rows[named])
+    assert named.mean() >= 0.8
 
 
 PIXEL_BY_PIXEL: Mapping[str, Prepare] = {
@@ -343,6 +355,9 @@ def test_labels_say_what_they_stand_for_in_any_form(bench: Bench, name: str, dat
 
 
 @settings(deadline=None, max_examples=25)
+@example(
+    seed=58138, colour=False, twins=1, near=1
+)  # the last training image stands before one that the test set begins with
 @given(seed=st.integers(0, 2**31), colour=st.booleans(), twins=st.integers(1, 8), near=st.integers(1, 8))
 def test_of_equal_pictures_either_copy_is_named_and_a_near_copy_is_a_row_of_its_own(
     seed: int, twins: int, near: int, *, colour: bool
