@@ -1,5 +1,6 @@
 """Wires the rooms: one submission through all of them, a whole class, a regrade, a reference."""
 
+import functools
 import hashlib
 import importlib.metadata
 import shutil
@@ -430,6 +431,7 @@ def _execution_key(submission: Submission, course: Course, bench: Bench, number:
     )
 
 
+@functools.cache
 def _runtime(python: Path) -> dict[str, str]:
     """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
     inside = Path(__file__).parent / "execution" / "inside"
