@@ -68,6 +68,9 @@ Rows = Mapping[str, Sequence[tuple[object, ...]]]
 _WAIT = 60.0
 """Seconds to wait for another process's write."""
 
+_PAUSE = 0.01
+"""Seconds between two tries of what SQLite does not wait for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionKey:
@@ -168,7 +171,7 @@ class Database:
 
     def _migrate(self, migrations: Sequence[str]) -> None:
         with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _log_ahead(connection, until=time.monotonic() + _WAIT)
             if int(connection.execute("PRAGMA user_version").fetchone()[0]) == len(migrations):
                 return  # nothing to do, and so not a byte to write
             # Taken at once: of two processes that open a new file together, one makes the tables.
@@ -355,6 +358,23 @@ class Database:
                 for row in rows.get(table, ()):
                     places = ", ".join("?" * len(row))
                     connection.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608 - as above
+
+
+def _log_ahead(connection: sqlite3.Connection, *, until: float) -> None:
+    """Have changes written ahead to a log, as it is kept in the file.
+
+    SQLite answers this one change with "busy" at once, whatever the connection's timeout, where another process is
+    making the same change to a new file.
+    """
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _tables(connection: sqlite3.Connection) -> list[str]:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -88,6 +89,19 @@ def test_threads_write_at_the_same_time(tmp_path: Path) -> None:
         assert not any(pool.map(work, range(40)))
     assert len(Database(path).executions()) == 40
     assert len(Database(path).gradings()) == 40
+
+
+def _opened(path: Path, together: Barrier) -> int:
+    together.wait()
+    return len(Database(path).executions())
+
+
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    together = Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(100):
+            opened = [pool.submit(_opened, tmp_path / f"{number}.sqlite", together) for _ in range(8)]
+            assert [one.result() for one in opened] == [0] * 8
 
 
 def test_a_submission_s_rows_travel_to_another_database_and_back(tmp_path: Path) -> None:
