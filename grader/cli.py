@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from grader.courses import Course
     from grader.grading.loader import LoadedRubric
     from grader.intake.find import Found
-    from grader.pipeline import Options
     from grader.schema.grade import Grade
     from grader.schema.progress import Listener, Step
     from grader.store.results import ResultsFolder
+    from grader.workbench import Options
 
 __all__ = ["app", "main"]
 
@@ -235,7 +235,7 @@ def _options(
     attempts: int | None = None,
     warm: bool | None = None,
 ) -> "Options":
-    from grader.pipeline import Options
+    from grader.workbench import Options
 
     return Options(
         isolation=isolation.value,
@@ -319,14 +319,14 @@ def _runner(  # noqa: PLR0917 - the parts of a class
     address: str | None,
 ) -> "tuple[Callable[[Listener], tuple[Grade, ...]], list[str]]":
     """Choose what grades a class; the list fills with notices while it does."""
-    from grader import pipeline
+    from grader import pipeline, workbench
 
     if engine is Engine.RAY:
         from grader.ray_engine import RayEngine
 
         ray = RayEngine(course, options, out, address)
         return lambda listener: pipeline.run_class(ray, found, course, out, listener), ray.notices
-    bench = pipeline.set_up(course.loaded, options, len(found))
+    bench = workbench.set_up(course.loaded, options, len(found))
     return lambda listener: pipeline.grade_class(found, course, bench, out, listener), bench.notices
 
 
@@ -538,7 +538,7 @@ def demo_command(
     warm: WarmOption = None,
 ) -> None:
     """Grade the sample submissions that travel with the grader, and say where the class page is."""
-    from grader import courses, pipeline
+    from grader import courses, workbench
     from grader.console import error_text, terminal
     from grader.places import share
     from grader.schema.errors import IsolationRefusedError
@@ -546,7 +546,7 @@ def demo_command(
     loaded = courses.find_rubric("mnist-cnn")
     options = _options(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True, warm=warm)
     try:
-        pipeline.set_up(loaded, options)
+        workbench.set_up(loaded, options)
     except IsolationRefusedError as error:
         if isolation is not Isolation.AUTO:
             raise
@@ -717,7 +717,7 @@ def doctor_command(*, as_json: JsonOption = False) -> None:
 
     from grader.console import pairs_table, terminal
     from grader.doctor import diagnose
-    from grader.pipeline import probe
+    from grader.workbench import probe
 
     lines = diagnose(probe())
     if as_json:

@@ -41,16 +41,7 @@ from grader.execution.scratch import held_folder, sweep
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_notebook
-from grader.pipeline import (
-    Bench,
-    Options,
-    executions_of,
-    grade_found,
-    outcome_of,
-    publish_failure,
-    set_up,
-    warmed,
-)
+from grader.pipeline import executions_of, grade_found, outcome_of, publish_failure
 from grader.publishing import grade_kept, unexpected
 from grader.schema.errors import (
     GraderError,
@@ -65,6 +56,7 @@ from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, Rows
 from grader.store.results import ResultsFolder, write_atomically
+from grader.workbench import Bench, Options, set_up, warmed
 
 __all__ = ["Machine", "Order", "RayEngine", "Share", "grade_there", "ready", "share_of", "shared"]
 

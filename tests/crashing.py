@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from grader import courses, pipeline
+from grader import courses, executing, pipeline, workbench
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import ExecutionOutcome
 from grader.intake.find import find_submissions
@@ -79,7 +79,7 @@ class _Scene:
 
     def grade(self, out: Path, changed: Callable[[], None] | None = None) -> None:
         """Do what `grader grade` does, and call a function before each change of the results."""
-        bench = pipeline.set_up(self.loaded, pipeline.Options(isolation="none"))
+        bench = workbench.set_up(self.loaded, workbench.Options(isolation="none"))
         found = find_submissions([self.notebooks], unpack_to=self.folder / "unpacked")
         results = ResultsFolder(out)
         if changed is not None:
@@ -198,7 +198,7 @@ def _try_all(  # noqa: PLR0913, PLR0917 — one scenario
 
 def main(folder: Path, step: int) -> None:
     """Try a fresh run, one after a notebook was changed, and one whose change is taken back after the kill."""
-    vars(pipeline)["execute"] = _execute
+    vars(executing)["execute"] = _execute
     # What a killed process has written is there for the next one; only a machine without power forgets it.
     vars(os)["fsync"] = lambda _: None
     scene = _Scene(folder)

@@ -7,7 +7,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader import courses, pipeline, regrading
+from grader import courses, executing, pipeline, regrading, workbench
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
@@ -34,7 +34,7 @@ class Class:
         self.seeds: list[int] = []
         self.failing: dict[int, Exception] = {}
         """Seeds that the grader fails with."""
-        monkeypatch.setattr(pipeline, "execute", self._execute)
+        monkeypatch.setattr(executing, "execute", self._execute)
 
     def _execute(self, request: Any, listener: Any) -> Any:
         self.seeds.append(request.seed)
@@ -50,7 +50,7 @@ class Class:
     def grade(self, run: str, *, notebook: Path | None = None, text: str = RUBRIC, **options: Any) -> Grade:
         self.seeds.clear()
         course = self.course(run, text)
-        bench = pipeline.set_up(course.loaded, pipeline.Options(**options))
+        bench = workbench.set_up(course.loaded, workbench.Options(**options))
         found = find_submissions([notebook or self.folder / "luck.ipynb"], unpack_to=self.folder / "unpacked")
         (made,) = pipeline.grade_class(found, course, bench, self.out, lambda _: None)
         return self.kept(made.submission.id)
@@ -229,7 +229,7 @@ def test_the_reference_is_executed_once(room: Class) -> None:
     text = RUBRIC.replace("dataset: digits", "dataset: digits\nreference: solution.ipynb")
     (room.folder / "tiny.yaml").write_text(text.replace("run: {", "run: {attempts: 3, take: first, "), encoding="utf-8")
     loaded = courses.find_rubric(str(room.folder / "tiny.yaml"))
-    made, _ = pipeline.verify_reference(loaded, room.store, pipeline.Options(), lambda _: None)
+    made, _ = pipeline.verify_reference(loaded, room.store, workbench.Options(), lambda _: None)
     assert (made.attempts, room.seeds) == (None, [0])
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from grader import courses, pipeline
+from grader import courses, pipeline, workbench
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
 from grader.places import share
@@ -77,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     root = tmp_path_factory.mktemp("field")
     loaded = courses.find_rubric(str(_small_rubric(root)))
     try:
-        bench = pipeline.set_up(loaded, pipeline.Options(isolation="bubblewrap", jobs=2, warm=True))
+        bench = workbench.set_up(loaded, workbench.Options(isolation="bubblewrap", jobs=2, warm=True))
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     for name in NOTEBOOKS:

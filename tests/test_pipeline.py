@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader import courses, pipeline, publishing, regrading
+from grader import courses, executing, pipeline, publishing, regrading, workbench
 from grader.datasets.store import DatasetStore
 from grader.execution.device import Device
 from grader.execution.inside.fingerprint import fingerprint
@@ -41,7 +41,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(next(cell.source for cell in request.notebook.cells if cell.cell_type == "code"))
         return real(request, listener)
 
-    monkeypatch.setattr(pipeline, "execute", note)
+    monkeypatch.setattr(executing, "execute", note)
     return found
 
 
@@ -55,7 +55,7 @@ def run(tmp_path: Path) -> Run:
     course = courses.load_course(loaded, store)
 
     def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
-        bench = pipeline.set_up(loaded, pipeline.Options(**options))
+        bench = workbench.set_up(loaded, workbench.Options(**options))
         found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
         out = ResultsFolder(tmp_path / "out")
         outlines = pipeline.grade_class(found, course, bench, out, lambda _: None)
@@ -157,7 +157,7 @@ def test_a_file_beside_the_notebook_that_changed_executes_it_again(
 def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
 ) -> None:
-    noted: Any = vars(pipeline)["execute"]
+    noted: Any = vars(executing)["execute"]
     store = DatasetStore(tmp_path / "data")
 
     def lose(request: Any, listener: Any) -> Any:
@@ -169,7 +169,7 @@ def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
         if when == "before":
             shutil.rmtree(store.root / "digits")
         else:
-            patched.setattr(pipeline, "execute", lose)
+            patched.setattr(executing, "execute", lose)
         grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert (grade.status, grade.score) == ("not_graded", None)
     assert "the data set `digits` is no longer whole" in (grade.reason or "")
@@ -182,7 +182,7 @@ def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
 def test_a_data_set_that_is_exchanged_meanwhile_is_told(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    noted: Any = vars(pipeline)["execute"]
+    noted: Any = vars(executing)["execute"]
 
     def exchange(request: Any, listener: Any) -> Any:
         outcome = noted(request, listener)
@@ -191,7 +191,7 @@ def test_a_data_set_that_is_exchanged_meanwhile_is_told(
         store.prepare("digits", fingerprint)
         return outcome
 
-    monkeypatch.setattr(pipeline, "execute", exchange)
+    monkeypatch.setattr(executing, "execute", exchange)
     grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert grade.status == "not_graded"
     assert "was exchanged for another" in (grade.reason or "")
@@ -205,7 +205,7 @@ def test_a_scratch_disk_that_is_full_is_said_in_words(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/x.npy")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "build_evidence", lambda **_: full())
+        patched.setattr(executing, "build_evidence", lambda **_: full())
         grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert grade.status == "not_graded"
     assert (grade.reason or "").startswith("/scratch/x.npy: the disk is full")
@@ -217,7 +217,7 @@ def test_a_scratch_disk_that_is_full_is_said_in_words(
 def test_a_class_gets_the_same_grades_from_warm_processes(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noted: Any = vars(pipeline)["execute"]
+    noted: Any = vars(executing)["execute"]
     warm: list[bool] = []
 
     def note(request: Any, listener: Any) -> Any:
@@ -225,7 +225,7 @@ def test_a_class_gets_the_same_grades_from_warm_processes(
         warm.append(outcome.warm)
         return outcome
 
-    monkeypatch.setattr(pipeline, "execute", note)
+    monkeypatch.setattr(executing, "execute", note)
     notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
     cold = run(*notebooks, warm=False)
     forked = run(*notebooks, warm=True, resume=False, jobs=2)
@@ -245,7 +245,7 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
     store.import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
     loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
-    bench = pipeline.set_up(loaded, pipeline.Options(isolation="none", warm=True))
+    bench = workbench.set_up(loaded, workbench.Options(isolation="none", warm=True))
     found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
     out = ResultsFolder(tmp_path / "out")
     (grade,) = pipeline.grade_class(found, courses.load_course(loaded, store), bench, out, lambda _: None)
@@ -263,7 +263,7 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
 def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noqa: PLR0913, PLR0917 - fixtures
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception, said: str
 ) -> None:
-    noted: Any = vars(pipeline)["execute"]
+    noted: Any = vars(executing)["execute"]
 
     def fail(request: Any, listener: Any) -> Any:
         if any("a kernel" in cell.source for cell in request.notebook.cells):
@@ -272,7 +272,7 @@ def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noq
 
     notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "execute", fail)
+        patched.setattr(executing, "execute", fail)
         grades = run(*notebooks)
     failed = grades.pop("no-kernel-metadata")
     assert (failed.status, failed.score) == ("not_graded", None)
@@ -400,7 +400,7 @@ def test_kernels_are_forked_where_that_is_safe_and_pays(
     *, asked: bool | None, isolation: str, device: Any, submissions: int, forks: bool
 ) -> None:
     walls = Bubblewrap() if isolation == "bubblewrap" else NoIsolation()
-    options = pipeline.Options(warm=asked)
-    bench = pipeline.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
-    assert pipeline._forks(bench, submissions) is forks
+    options = workbench.Options(warm=asked)
+    bench = workbench.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
+    assert workbench._forks(bench, submissions) is forks
     assert bool(bench.notices) is (device == "gpu")

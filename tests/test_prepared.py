@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grader import courses, pipeline
+from grader import courses, executing, pipeline, workbench
 from grader.datasets.sources import Source, local_sources
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
@@ -102,7 +102,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory, course: courses.Course) -> 
     for name, code in (RIGHT | WRONG).items():
         cells = [nbformat.v4.new_code_cell(source) for source in (LOAD, code)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
-    bench = pipeline.set_up(course.loaded, pipeline.Options(isolation="bubblewrap"))
+    bench = workbench.set_up(course.loaded, workbench.Options(isolation="bubblewrap"))
     found = find_submissions(sorted(folder.glob("*.ipynb")), unpack_to=folder / "unpacked")
     out = ResultsFolder(folder / "out")
     pipeline.grade_class(found, course, bench, out, lambda _: None)
@@ -149,10 +149,10 @@ def test_a_stand_in_is_no_source_of_true_labels(course: courses.Course) -> None:
 
 
 def test_the_real_data_set_has_everything_executed_again(course: courses.Course, tmp_path: Path) -> None:
-    bench = pipeline.set_up(course.loaded, pipeline.Options(isolation="none"))
+    bench = workbench.set_up(course.loaded, workbench.Options(isolation="none"))
     submission = Submission(id="a", student="a", notebook=tmp_path / "a.ipynb", sha256="0" * 64)
     real = dataclasses.replace(course.prepared["cifar10"], source="downloaded", sha256="1" * 64)
     arrived = dataclasses.replace(course, prepared={**course.prepared, "cifar10": real})
-    made_up = pipeline._execution_key(submission, course, bench)
-    assert pipeline._execution_key(submission, course, bench) == made_up
-    assert pipeline._execution_key(submission, arrived, bench) != made_up
+    made_up = executing.keys_of(submission, course, bench)
+    assert executing.keys_of(submission, course, bench) == made_up
+    assert executing.keys_of(submission, arrived, bench) != made_up

@@ -24,7 +24,7 @@ import nbformat
 import psutil
 import pytest
 
-from grader import courses, pipeline, ray_engine
+from grader import courses, ray_engine, workbench
 from grader.datasets.store import DatasetStore
 from grader.intake.find import Rejected, find_submissions
 from grader.ray_engine import Machine, Order, Share, share_of
@@ -116,7 +116,7 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
     DatasetStore().import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
     course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore())
-    options = pipeline.Options(isolation="none", device="cpu")
+    options = workbench.Options(isolation="none", device="cpu")
     engine = ray_engine.RayEngine(course, options, ResultsFolder(tmp_path / "out"))
     made = engine.order([SMALL], name="t", submissions=2)
     made.out.mkdir()
@@ -166,7 +166,7 @@ def test_what_is_handed_out_to_be_executed_again_does_not_count_until_it_is_back
     key = ExecutionKey(notebook="n", settings="s", runtime="r", data="d")
     database = Database(out.database_path)
     database.record_execution("ann", key, seconds=1)
-    engine = ray_engine.RayEngine(course, pipeline.Options(resume=resume), out)
+    engine = ray_engine.RayEngine(course, workbench.Options(resume=resume), out)
     rows = engine._handed_out(Submission(id="ann", student="Ann", notebook=Path("a.ipynb"), sha256=sha256))
     assert database.needs_execution("ann", key) is not counts
     database.replace_rows("ann", rows)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from grader import courses, pipeline
+from grader import courses, pipeline, workbench
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
 from grader.places import share
@@ -89,9 +89,9 @@ EXPECTED = {
 def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     """Grade every sample once, two at a time, as `grader demo` does."""
     loaded = courses.find_rubric("mnist-cnn")
-    options = pipeline.Options(isolation="bubblewrap", jobs=2)
+    options = workbench.Options(isolation="bubblewrap", jobs=2)
     try:
-        bench = pipeline.set_up(loaded, options)
+        bench = workbench.set_up(loaded, options)
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     root = tmp_path_factory.mktemp("samples")

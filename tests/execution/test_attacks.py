@@ -28,11 +28,12 @@ from grader.execution.syscalls import DENIED, FAMILIES, filter_program
 from grader.execution.watchdog import folder_usage
 from grader.grading.loader import load_rubric
 from grader.intake.find import find_submissions
-from grader.pipeline import Options, grade_found, set_up
+from grader.pipeline import grade_found
 from grader.schema.errors import IsolationRefusedError, NotebookError, SandboxError
 from grader.schema.grade import Grade
 from grader.schema.rubric import RunSettings
 from grader.store.results import ResultsFolder
+from grader.workbench import Options, set_up
 
 Run = Callable[..., Any]
 

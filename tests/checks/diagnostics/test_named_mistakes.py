@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from grader import courses, pipeline
+from grader import courses, pipeline, workbench
 from grader.checks import all_diagnostics
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
@@ -110,7 +110,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     (root / "mistakes.yaml").write_text(RUBRIC, encoding="utf-8")
     loaded = courses.find_rubric(str(root / "mistakes.yaml"))
     try:
-        bench = pipeline.set_up(loaded, pipeline.Options(isolation="bubblewrap", jobs=1))
+        bench = workbench.set_up(loaded, workbench.Options(isolation="bubblewrap", jobs=1))
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     for name in ("mistaken_cells", "lookalike_cells"):
