@@ -205,10 +205,12 @@ class Executor:
             stand_ins=tuple(course.stand_ins),
         )
         plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
-        results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
+        results = (*self._predicted(plans, folder, scratch, outcome.run.seed), *recorded_results(plans, arrays))
         return apply_predictions(evidence, results, course.indexes)
 
-    def _predicted(self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path) -> Iterator[PredictionResult]:
+    def _predicted(
+        self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path, seed: int
+    ) -> Iterator[PredictionResult]:
         """Let the predictor's sandbox answer; models lie in the evidence folder, inputs are made for each plan."""
         by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
         if not by_id:
@@ -228,6 +230,7 @@ class Executor:
             python=self.bench.python,
             device=self.bench.device,
             threads=self.bench.threads,
+            seed=seed,
             warm=self.bench.warm,
         )
         for answer in answers:
@@ -281,14 +284,16 @@ class _InputFiles:
 
     def add(self, images: np.ndarray[Any, Any]) -> Path | None:
         """Write images where they are not there yet; None where there is no room left."""
-        digest = hashlib.sha256(repr(images.shape).encode() + np.ascontiguousarray(images).tobytes()).digest()
-        if digest not in self._known:
+        digest = hashlib.sha256(repr(images.shape).encode())
+        digest.update(np.ascontiguousarray(images).data)
+        key = digest.digest()
+        if key not in self._known:
             if images.nbytes > self._left:
                 return None
             self._left -= images.nbytes
-            self._known[digest] = self._folder / f"{len(self._known)}.npy"
-            np.save(self._known[digest], images, allow_pickle=False)
-        return self._known[digest]
+            self._known[key] = self._folder / f"{len(self._known)}.npy"
+            np.save(self._known[key], images, allow_pickle=False)
+        return self._known[key]
 
 
 def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:

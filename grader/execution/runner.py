@@ -16,6 +16,7 @@ from queue import Empty
 from typing import Any, Literal, TypeVar
 
 import zmq
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -48,6 +49,12 @@ _MESSAGE_LENGTH = 1_000
 _POLL_SECONDS = 0.1
 _TELL_SECONDS = 1.0
 """How often the listener is told that the execution goes on."""
+_ANSWER_SECONDS = 1.0
+"""How long a new kernel's answer is waited for before it is asked again."""
+_ECHO_SECONDS = 0.05
+"""How long the other channel may be silent after an answer before it is taken as not yet connected."""
+_RECONNECT_MILLISECONDS = 10
+"""How often a channel looks whether the kernel has come to its end of it."""
 _DRAIN_SECONDS = 0.3
 """How long outputs may still arrive from a kernel that has ended."""
 _MESSAGE_BYTES = 16 << 20
@@ -246,6 +253,41 @@ class _Client(NotebookClient):  # type: ignore[misc] # nbclient is not typed for
                 await asyncio.sleep(_DRAIN_SECONDS)
                 self.task_poll_for_reply.cancel()
                 return
+
+
+class _KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is not typed for us
+    """A client that takes a kernel for ready as soon as it is.
+
+    jupyter_client's own listens until nothing has been said for 0.2 seconds, which is a tenth of a light notebook's
+    time; a kernel says itself when it has answered: by being idle again.
+    """
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is its own
+        """Ask until the kernel's answer and the end of its work on it have been heard, each on its own channel.
+
+        Raises:
+            RuntimeError: It has ended, or did not answer in time.
+        """
+        ends = None if timeout is None else time.monotonic() + timeout
+        while not await self._answered(self.kernel_info()):
+            if not await self._async_is_alive():
+                message = "it ended before it answered"
+                raise RuntimeError(message)
+            if ends is not None and time.monotonic() > ends:
+                message = f"it did not answer within {timeout:.0f} seconds"
+                raise RuntimeError(message)
+
+    async def _answered(self, sent: str) -> bool:
+        # What is said before that other channel is connected is lost, so it is asked again.
+        try:
+            while not _answers(reply := await self.get_shell_msg(timeout=_ANSWER_SECONDS), sent):
+                pass
+            while not _idle_after(await self.get_iopub_msg(timeout=_ECHO_SECONDS), sent):
+                pass
+        except Empty:
+            return False
+        self._handle_kernel_info_reply(reply)
+        return True
 
 
 class _OneKernel(KernelSpecManager):  # type: ignore[misc] # jupyter_client is not typed for us
@@ -657,6 +699,16 @@ def _cause(client: _Client) -> str:
     return f" (exit code {code})"
 
 
+def _answers(message: dict[str, Any], sent: str) -> bool:
+    """Whether a message answers a request of ours."""
+    return bool(message["parent_header"].get("msg_id") == sent)
+
+
+def _idle_after(message: dict[str, Any], sent: str) -> bool:
+    """Whether a message says that the kernel has done what we asked for."""
+    return _answers(message, sent) and message["content"].get("execution_state") == "idle"
+
+
 def _answer(reply: Any, sent: str) -> dict[str, Any] | None:
     """Return what a reply says where it is one to our request; None for whatever else a kernel sends."""
     with suppress(AttributeError, KeyError, TypeError):
@@ -714,8 +766,10 @@ def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
         ip=str(runtime / "k"),
         connection_file=str(runtime / _CONNECTION),
         autorestart=False,
+        client_factory=_KernelClient,
     )
     # A message that is too large closes the connection instead of filling the grader's memory.
     manager.context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
     manager.context.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
+    manager.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MILLISECONDS)
     return manager
