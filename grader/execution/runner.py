@@ -16,18 +16,17 @@ from queue import Empty
 from typing import Any, Literal, TypeVar
 
 import zmq
-from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from grader.execution.advice import advice_for
+from grader.execution.client import CellClient, KernelClient
 from grader.execution.device import Device
 from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.layout import Layout, copy_submission, make_layout
-from grader.execution.outputs import OutputCaps, OutputKeeper, clean_text, displayed
+from grader.execution.outputs import OutputCaps, OutputKeeper, clean_text
 from grader.execution.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
 from grader.execution.provisioner import SandboxPlan, Starter
 from grader.execution.scratch import runtime_folder
@@ -46,17 +45,10 @@ FINISH = 'get_ipython().run_line_magic("grader_finish", "")'
 SKIPPING_TAGS = frozenset({"skip-execution", "otter_ignore"})
 RAISING_TAG = "raises-exception"
 _MESSAGE_LENGTH = 1_000
-_POLL_SECONDS = 0.1
 _TELL_SECONDS = 1.0
 """How often the listener is told that the execution goes on."""
-_ANSWER_SECONDS = 1.0
-"""How long a new kernel's answer is waited for before it is asked again."""
-_ECHO_SECONDS = 0.05
-"""How long the other channel may be silent after an answer before it is taken as not yet connected."""
 _RECONNECT_MILLISECONDS = 10
 """How often a channel looks whether the kernel has come to its end of it."""
-_DRAIN_SECONDS = 0.3
-"""How long outputs may still arrive from a kernel that has ended."""
 _MESSAGE_BYTES = 16 << 20
 _QUEUED_MESSAGES = 100
 _CONNECTION = "connection.json"
@@ -187,109 +179,6 @@ def execute(request: ExecutionRequest, listener: Callable[[Progress], None] = la
     return asyncio.run(_Execution(request, listener).run())
 
 
-class _Client(NotebookClient):  # type: ignore[misc] # nbclient is not typed for us
-    """nbclient with bounded outputs and a quick eye for a dead kernel."""
-
-    def __init__(
-        self, notebook: NotebookNode, manager: AsyncKernelManager, keeper: OutputKeeper, seconds: float
-    ) -> None:
-        super().__init__(
-            notebook,
-            km=manager,
-            allow_errors=True,
-            startup_timeout=seconds,
-            store_widget_state=False,
-            on_cell_executed=self._keep_reply,
-        )
-        self.reply: dict[str, Any] = {}
-        self.unreadable = 0
-        self._keeper = keeper
-        self._cell_running: int | None = None
-
-    def begin(self) -> None:
-        self.reply = {}
-        self._cell_running = None
-
-    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> None:
-        """Take one message of the running cell; one that makes no sense is counted and dropped."""
-        if self._cell_running != cell_index:
-            self._cell_running = cell_index
-            self._keeper.begin(cell_index, cell.outputs)
-        try:
-            self._take(msg["msg_type"], msg["content"])
-        except CellExecutionComplete:
-            raise
-        except Exception:  # noqa: BLE001 — a stranger's message can be wrong in any way
-            self.unreadable += 1
-
-    def _take(self, kind: str, content: dict[str, Any]) -> None:
-        keeper = self._keeper
-        if kind == "status":
-            if content["execution_state"] == "idle":
-                raise CellExecutionComplete
-        elif kind == "stream":
-            keeper.stream("stderr" if content["name"] == "stderr" else "stdout", clean_text(str(content["text"])))
-        elif kind in ("display_data", "execute_result", "update_display_data"):
-            shown = str((content.get("transient") or {}).get("display_id") or "")[:200]
-            if shown:
-                keeper.update(shown, content["data"], content.get("metadata", {}))
-            if kind != "update_display_data":
-                keeper.rich(displayed(kind, content), shown)
-        elif kind == "error":
-            keeper.error(str(content["ename"]), str(content["evalue"]), [str(line) for line in content["traceback"]])
-        elif kind == "clear_output":
-            keeper.clear(wait=bool(content.get("wait")))
-
-    def _keep_reply(self, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:  # noqa: ARG002
-        content = execute_reply["content"]
-        self.reply = content if isinstance(content, dict) else {}
-
-    async def _async_poll_kernel_alive(self) -> None:
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            try:
-                await self._async_check_alive()
-            except DeadKernelError:
-                await asyncio.sleep(_DRAIN_SECONDS)
-                self.task_poll_for_reply.cancel()
-                return
-
-
-class _KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is not typed for us
-    """A client that takes a kernel for ready as soon as it is.
-
-    jupyter_client's own listens until nothing has been said for 0.2 seconds, which is a tenth of a light notebook's
-    time; a kernel says itself when it has answered: by being idle again.
-    """
-
-    async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is its own
-        """Ask until the kernel's answer and the end of its work on it have been heard, each on its own channel.
-
-        Raises:
-            RuntimeError: It has ended, or did not answer in time.
-        """
-        ends = None if timeout is None else time.monotonic() + timeout
-        while not await self._answered(self.kernel_info()):
-            if not await self._async_is_alive():
-                message = "it ended before it answered"
-                raise RuntimeError(message)
-            if ends is not None and time.monotonic() > ends:
-                message = f"it did not answer within {timeout:.0f} seconds"
-                raise RuntimeError(message)
-
-    async def _answered(self, sent: str) -> bool:
-        # What is said before that other channel is connected is lost, so it is asked again.
-        try:
-            while not _answers(reply := await self.get_shell_msg(timeout=_ANSWER_SECONDS), sent):
-                pass
-            while not _idle_after(await self.get_iopub_msg(timeout=_ECHO_SECONDS), sent):
-                pass
-        except Empty:
-            return False
-        self._handle_kernel_info_reply(reply)
-        return True
-
-
 class _OneKernel(KernelSpecManager):  # type: ignore[misc] # jupyter_client is not typed for us
     """Knows one kernel specification, made for one execution."""
 
@@ -370,7 +259,7 @@ class _Execution:
         for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
             self.isolation.own(folder)
         manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
-        client = _Client(self.notebook, manager, self.keeper, request.start_seconds)
+        client = CellClient(self.notebook, manager, self.keeper, request.start_seconds)
         try:
             await self._telling(self._from_start_to_end(client, layout, runtime), watch)
         finally:
@@ -411,10 +300,12 @@ class _Execution:
             return plan.starter
         return starter
 
-    async def _from_start_to_end(self, client: _Client, layout: Layout, runtime: Path) -> None:
+    async def _from_start_to_end(self, client: CellClient, layout: Layout, runtime: Path) -> None:
         await self._start(client, layout, runtime)
         await self._cells(client)
         self.seconds = time.monotonic() - self.begun
+        if client.unreadable:
+            self.problems.append(f"{client.unreadable:,} of the kernel's messages made no sense and were left out")
         await self._finish(client)
         self._tell("ended")
 
@@ -436,7 +327,7 @@ class _Execution:
                 task.cancel()
                 await asyncio.wait({task}, timeout=self.request.grace_seconds)
 
-    async def _start(self, client: _Client, layout: Layout, runtime: Path) -> None:
+    async def _start(self, client: CellClient, layout: Layout, runtime: Path) -> None:
         """Start the kernel, then wait until it answers."""
         request = self.request
         try:
@@ -458,7 +349,7 @@ class _Execution:
         self.begun = time.monotonic()
         self._tell("started")
 
-    async def _cells(self, client: _Client) -> None:
+    async def _cells(self, client: CellClient) -> None:
         """Run the cells in order; an exception ends its cell, and only the budget or a dead kernel ends the rest."""
         for index, cell in enumerate(self.notebook.cells):
             if not is_executed(cell):
@@ -478,7 +369,7 @@ class _Execution:
             if self.status == "timeout":
                 return
 
-    async def _cell(self, client: _Client, cell: NotebookNode, index: int) -> bool:
+    async def _cell(self, client: CellClient, cell: NotebookNode, index: int) -> bool:
         """Run one cell, interrupt it at the deadline, and kill the kernel where that does not help.
 
         Returns:
@@ -513,7 +404,7 @@ class _Execution:
             return False
         return True
 
-    async def _interrupt(self, client: _Client, task: "asyncio.Future[Any]") -> set["asyncio.Future[Any]"]:
+    async def _interrupt(self, client: CellClient, task: "asyncio.Future[Any]") -> set["asyncio.Future[Any]"]:
         """Interrupt twice: a bare `except:` in a loop swallows the first one."""
         done: set[asyncio.Future[Any]] = set()
         for _ in range(2):
@@ -529,7 +420,7 @@ class _Execution:
         budget = self.request.settings.time
         self.reason = f"the notebook's {budget:,.0f} seconds were over in {spoken_cell(index)}"
 
-    def _kernel_ended(self, client: _Client, index: int) -> None:
+    def _kernel_ended(self, client: CellClient, index: int) -> None:
         """Say why there is no kernel any more.
 
         Raises:
@@ -560,7 +451,7 @@ class _Execution:
         self.status = "cell_error"
         self.reason = self.reason or f"{spoken_cell(index)} raised {name}"
 
-    async def _finish(self, client: _Client) -> None:
+    async def _finish(self, client: CellClient) -> None:
         """Let the recorder keep what is to be kept; a kernel that is gone has kept what it could."""
         if self.request.finish_code is None or not await client.km.is_alive():
             return
@@ -585,7 +476,7 @@ class _Execution:
                 return
         self.problems.append(f"the recorder did not close the record within {self.request.finish_seconds:.0f} seconds")
 
-    def _ended_while_closing(self, client: _Client) -> None:
+    def _ended_while_closing(self, client: CellClient) -> None:
         over = self.watchdog.verdict if self.watchdog else ""
         if not (over or (self.watchdog and self.watchdog.fault)):
             _refuse_outsiders(client, self.isolation, "after the last cell")
@@ -593,7 +484,7 @@ class _Execution:
         if over:
             self.status, self.reason = "memory", f"the notebook was ended after its last cell: {over}"
 
-    async def _end(self, client: _Client, manager: AsyncKernelManager) -> None:
+    async def _end(self, client: CellClient, manager: AsyncKernelManager) -> None:
         """End the sandbox for good; the notebook is over, so nothing needs a polite farewell."""
         process = getattr(manager.provisioner, "process", None)
         if client.kc is not None:
@@ -668,7 +559,7 @@ def _without_file(message: str) -> str:
     return _CELL_FILE.sub(r" (line \1)", message)
 
 
-def _refuse_outsiders(client: _Client, isolation: Isolation, where: str) -> None:
+def _refuse_outsiders(client: CellClient, isolation: Isolation, where: str) -> None:
     """Make sure that a kernel was not ended from outside: that is nothing its notebook can answer for.
 
     Raises:
@@ -683,7 +574,7 @@ def _refuse_outsiders(client: _Client, isolation: Isolation, where: str) -> None
         raise SandboxError(message, where=where, advice=MACHINE_ADVICE)
 
 
-def _cause(client: _Client) -> str:
+def _cause(client: CellClient) -> str:
     """Read a cause from the exit code of the kernel's process, as a shell counts signals."""
     process = getattr(client.km.provisioner, "process", None)
     code = process.poll() if process is not None else None
@@ -697,16 +588,6 @@ def _cause(client: _Client) -> str:
     if code == 128 + signal.SIGABRT:
         return " (it aborted in native code)"
     return f" (exit code {code})"
-
-
-def _answers(message: dict[str, Any], sent: str) -> bool:
-    """Whether a message answers a request of ours."""
-    return bool(message["parent_header"].get("msg_id") == sent)
-
-
-def _idle_after(message: dict[str, Any], sent: str) -> bool:
-    """Whether a message says that the kernel has done what we asked for."""
-    return _answers(message, sent) and message["content"].get("execution_state") == "idle"
 
 
 def _answer(reply: Any, sent: str) -> dict[str, Any] | None:
@@ -766,7 +647,7 @@ def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
         ip=str(runtime / "k"),
         connection_file=str(runtime / _CONNECTION),
         autorestart=False,
-        client_factory=_KernelClient,
+        client_factory=KernelClient,
     )
     # A message that is too large closes the connection instead of filling the grader's memory.
     manager.context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)

@@ -318,3 +318,4 @@ print("still here")
     outcome = run_cells(bubblewrap, nonsense, "print('after')")
     assert text_of(outcome.notebook.cells[0]).endswith("still here\n")
     assert text_of(outcome.notebook.cells[1]) == "after\n"
+    assert [problem for problem in outcome.problems if "made no sense" in problem]

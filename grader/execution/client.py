@@ -1,0 +1,151 @@
+"""Talks to one kernel: nbclient and jupyter_client, careful and quick where a stranger's kernel needs it."""
+
+import asyncio
+import time
+from queue import Empty
+from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+from nbformat import NotebookNode
+
+from grader.execution.outputs import OutputKeeper, clean_text, displayed
+
+__all__ = ["CellClient", "KernelClient"]
+
+_POLL_SECONDS = 0.1
+_DRAIN_SECONDS = 0.3
+"""How long outputs may still arrive from a kernel that has ended."""
+_ANSWER_SECONDS = 1.0
+"""How long a new kernel's answer is waited for before it is asked again."""
+_ECHO_SECONDS = 0.05
+"""How long the other channel may be silent after an answer before it is taken as not yet connected."""
+
+
+class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed for us
+    """nbclient with bounded outputs and a quick eye for a dead kernel.
+
+    Attributes:
+        reply: The kernel's answer to the last cell, as it sent it; empty until there is one.
+        unreadable: How many messages made no sense.
+    """
+
+    def __init__(
+        self, notebook: NotebookNode, manager: AsyncKernelManager, keeper: OutputKeeper, seconds: float
+    ) -> None:
+        """Prepare to execute cells of a notebook.
+
+        Args:
+            notebook: Its cells get the outputs.
+            manager: Of the kernel.
+            keeper: Bounds the outputs.
+            seconds: How long the kernel may take to answer at first.
+        """
+        super().__init__(
+            notebook,
+            km=manager,
+            allow_errors=True,
+            startup_timeout=seconds,
+            store_widget_state=False,
+            on_cell_executed=self._keep_reply,
+        )
+        self.reply: dict[str, Any] = {}
+        self.unreadable = 0
+        self._keeper = keeper
+        self._cell_running: int | None = None
+
+    def begin(self) -> None:
+        """Forget the cell before."""
+        self.reply = {}
+        self._cell_running = None
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> None:
+        """Take one message of the running cell; one that makes no sense is counted and dropped."""
+        if self._cell_running != cell_index:
+            self._cell_running = cell_index
+            self._keeper.begin(cell_index, cell.outputs)
+        try:
+            self._take(msg["msg_type"], msg["content"])
+        except CellExecutionComplete:
+            raise
+        except Exception:  # noqa: BLE001 — a stranger's message can be wrong in any way
+            self.unreadable += 1
+
+    def _take(self, kind: str, content: dict[str, Any]) -> None:
+        keeper = self._keeper
+        if kind == "status":
+            if content["execution_state"] == "idle":
+                raise CellExecutionComplete
+        elif kind == "stream":
+            keeper.stream("stderr" if content["name"] == "stderr" else "stdout", clean_text(str(content["text"])))
+        elif kind in ("display_data", "execute_result", "update_display_data"):
+            shown = str((content.get("transient") or {}).get("display_id") or "")[:200]
+            if shown:
+                keeper.update(shown, content["data"], content.get("metadata", {}))
+            if kind != "update_display_data":
+                keeper.rich(displayed(kind, content), shown)
+        elif kind == "error":
+            keeper.error(str(content["ename"]), str(content["evalue"]), [str(line) for line in content["traceback"]])
+        elif kind == "clear_output":
+            keeper.clear(wait=bool(content.get("wait")))
+
+    def _keep_reply(self, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:  # noqa: ARG002
+        content = execute_reply["content"]
+        self.reply = content if isinstance(content, dict) else {}
+
+    async def _async_poll_kernel_alive(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            try:
+                await self._async_check_alive()
+            except DeadKernelError:
+                await asyncio.sleep(_DRAIN_SECONDS)
+                self.task_poll_for_reply.cancel()
+                return
+
+
+class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is not typed for us
+    """A client that takes a kernel for ready as soon as it is.
+
+    jupyter_client's own listens until nothing has been said for 0.2 seconds, which is a tenth of a light notebook's
+    time; a kernel says itself when it has answered: by being idle again.
+    """
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is its own
+        """Ask until the kernel's answer and the end of its work on it have been heard, each on its own channel.
+
+        Raises:
+            RuntimeError: It has ended, or did not answer in time.
+        """
+        ends = None if timeout is None else time.monotonic() + timeout
+        while not await self._answered(self.kernel_info()):
+            if not await self._async_is_alive():
+                message = "it ended before it answered"
+                raise RuntimeError(message)
+            if ends is not None and time.monotonic() > ends:
+                message = f"it did not answer within {timeout:.0f} seconds"
+                raise RuntimeError(message)
+
+    async def _answered(self, sent: str) -> bool:
+        # What is said before that other channel is connected is lost, so it is asked again.
+        try:
+            while not _answers(reply := await self.get_shell_msg(timeout=_ANSWER_SECONDS), sent):
+                pass
+            while not _idle_after(await self.get_iopub_msg(timeout=_ECHO_SECONDS), sent):
+                pass
+        except Empty:
+            return False
+        self._handle_kernel_info_reply(reply)
+        return True
+
+
+def _answers(message: dict[str, Any], sent: str) -> bool:
+    """Whether a message answers a request of ours."""
+    return bool(message["parent_header"].get("msg_id") == sent)
+
+
+def _idle_after(message: dict[str, Any], sent: str) -> bool:
+    """Whether a message says that the kernel has done what we asked for."""
+    return _answers(message, sent) and message["content"].get("execution_state") == "idle"
