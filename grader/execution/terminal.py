@@ -28,8 +28,8 @@ class Screen:
         """Begin with an empty screen.
 
         Args:
-            limit: Characters to keep, at least 0; a single line is cut at the same length, and the line being
-                written comes on top.
+            limit: Characters to keep, at least 0; a single line is cut at the same length. The last whole line is
+                kept even where the first half leaves no room for it, and the line being written comes on top.
         """
         self.limit = max(0, limit)
         self.cut = 0

@@ -1,6 +1,6 @@
 """Printed text as a person would have seen it."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grader.execution.terminal import Screen, collapse
@@ -88,11 +88,13 @@ def test_it_does_not_matter_where_the_text_is_split(text: str, data: st.DataObje
 
 
 @given(st.lists(st.text("ab\n", max_size=30), max_size=30), st.integers(0, 50))
+@example(["\naa\naa"], 2)
 def test_what_is_kept_stays_near_the_limit(pieces: list[str], limit: int) -> None:
     screen = Screen(limit)
     for piece in pieces:
         screen.feed(piece)
-    assert screen.size() <= 2 * limit + 1
+    first_half, last_line, written = limit // 2, limit + 1, limit
+    assert screen.size() <= first_half + last_line + written
     assert (screen.cut > 0) == ("were cut here" in screen.render())
 
 
