@@ -131,8 +131,8 @@ def _cpu(usage: resource.struct_rusage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-_OURS = (["--no-warm"], ["--jobs", "1"], ["--jobs", "2"])
-"""Ways to grade a class: each kernel started by itself, and forked as the grader does by itself, alone and in pairs."""
+_OURS = (["--no-warm", "--jobs", "1"], ["--warm", "--jobs", "1"], ["--warm", "--jobs", "2"])
+"""Ways to grade a class: each kernel started by itself, and forked, one at a time and in pairs."""
 
 
 def light(bench: Bench) -> list[Figure]:

@@ -34,7 +34,7 @@ from grader.execution.scratch import scratch_folder
 from grader.grading.attempts import attempt_seed
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
-from grader.schema.errors import ArtefactError, DatasetMissingError, NotebookError
+from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError
 from grader.schema.evidence import Evidence
 from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
@@ -154,7 +154,7 @@ class Executor:
                 self._request(attempt, notebook, scratch / "run"),
                 lambda progress: self.listener(_step(attempt, progress)),
             )
-            _check_data(data, self.course)
+            self._check_unchanged(attempt, data)
             filled = attempt.kept.new_evidence_folder(attempt.name)
             try:
                 self.listener(_word(attempt, "verifying"))
@@ -167,6 +167,22 @@ class Executor:
                 shutil.rmtree(filled, ignore_errors=True)
         attempt.kept.write_executed(attempt.name, nbformat.writes(outcome.notebook))
         return evidence
+
+    def _check_unchanged(self, attempt: Attempt, data: Mapping[str, object]) -> None:
+        """Make sure that a notebook had the files and the data all the time that its evidence will be known by.
+
+        Raises:
+            DatasetMissingError: A data set vanished or was exchanged meanwhile; what the notebook made of that is not
+                its own doing.
+            HarnessError: Files that were handed in with it were exchanged meanwhile.
+        """
+        advice = "the same command tries again"
+        if self.course.whereabouts() != data:
+            msg = "a data set was exchanged while the notebook was executed"
+            raise DatasetMissingError(msg, where=", ".join(self.course.prepared), advice=advice)
+        if keys_of(attempt.submission, self.course, self.bench)[attempt.number] != attempt.key:
+            msg = "files of the submission were exchanged while it was graded"
+            raise HarnessError(msg, where=str(attempt.submission.folder), advice=advice)
 
     def _request(self, attempt: Attempt, notebook: NotebookNode, scratch: Path) -> ExecutionRequest:
         rubric, bench = self.course.loaded.rubric, self.bench
@@ -205,12 +221,10 @@ class Executor:
             stand_ins=tuple(course.stand_ins),
         )
         plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
-        results = (*self._predicted(plans, folder, scratch, outcome.run.seed), *recorded_results(plans, arrays))
+        results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
         return apply_predictions(evidence, results, course.indexes)
 
-    def _predicted(
-        self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path, seed: int
-    ) -> Iterator[PredictionResult]:
+    def _predicted(self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path) -> Iterator[PredictionResult]:
         """Let the predictor's sandbox answer; models lie in the evidence folder, inputs are made for each plan."""
         by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
         if not by_id:
@@ -230,23 +244,10 @@ class Executor:
             python=self.bench.python,
             device=self.bench.device,
             threads=self.bench.threads,
-            seed=seed,
             warm=self.bench.warm,
         )
         for answer in answers:
             yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model)
-
-
-def _check_data(before: Mapping[str, object], course: Course) -> None:
-    """Make sure that a notebook could read the course's data all the time.
-
-    Raises:
-        DatasetMissingError: A data set vanished or was exchanged meanwhile; what the notebook made of that is not its
-            own doing.
-    """
-    if course.whereabouts() != before:
-        msg = "a data set was exchanged while the notebook was executed"
-        raise DatasetMissingError(msg, where=", ".join(course.prepared), advice="the same command tries again")
 
 
 def _step(attempt: Attempt, progress: Progress) -> Step:

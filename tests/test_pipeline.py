@@ -198,6 +198,31 @@ def test_a_data_set_that_is_exchanged_meanwhile_is_told(
     assert len(executed) == 1
 
 
+def test_files_that_are_exchanged_meanwhile_are_told_and_executed_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "class" / "anna"
+    folder.mkdir(parents=True)
+    cell = nbformat.v4.new_code_cell("import helper", id="c0")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "work.ipynb")
+    helper = folder / "helper.py"
+    helper.write_text("1 / 0", encoding="utf-8")
+    noted: Any = vars(executing)["execute"]
+
+    def exchange(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        helper.write_text("1 / 1", encoding="utf-8")
+        return outcome
+
+    with monkeypatch.context() as patched:
+        patched.setattr(executing, "execute", exchange)
+        grade = run(folder)["anna"]
+    assert grade.status == "not_graded"
+    assert "were exchanged while it was graded" in (grade.reason or "")
+    assert run(folder)["anna"].score == 2
+    assert len(executed) == 2
+
+
 def test_a_scratch_disk_that_is_full_is_said_in_words(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 Modules are imported directly:
 
 - `runner`: `execute(ExecutionRequest, listener) -> ExecutionOutcome`, one notebook from start to end;
+- `client`: what talks to its kernel;
 - `predict`: `predict(jobs, …) -> list[PredictionResult]`, kept models in a sandbox without student code;
 - `collect`: what the sandbox wrote, copied safely; `read_record`;
 - `isolation`: `choose_isolation`, the ways a process is kept apart from this machine;

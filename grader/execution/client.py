@@ -1,7 +1,6 @@
 """Talks to one kernel: nbclient and jupyter_client, careful and quick where a stranger's kernel needs it."""
 
 import asyncio
-import time
 from queue import Empty
 from typing import Any
 
@@ -119,22 +118,24 @@ class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is
         Raises:
             RuntimeError: It has ended, or did not answer in time.
         """
-        ends = None if timeout is None else time.monotonic() + timeout
-        while not await self._answered(self.kernel_info()):
-            if not await self._async_is_alive():
-                message = "it ended before it answered"
-                raise RuntimeError(message)
-            if ends is not None and time.monotonic() > ends:
-                message = f"it did not answer within {timeout:.0f} seconds"
-                raise RuntimeError(message)
+        try:
+            async with asyncio.timeout(timeout):
+                while not await self._answered(self.kernel_info()):
+                    if not await self._async_is_alive():
+                        message = "it ended before it answered"
+                        raise RuntimeError(message)
+        except TimeoutError as error:
+            message = f"it did not answer within {timeout:.0f} seconds"
+            raise RuntimeError(message) from error
 
     async def _answered(self, sent: str) -> bool:
         # What is said before that other channel is connected is lost, so it is asked again.
         try:
-            while not _answers(reply := await self.get_shell_msg(timeout=_ANSWER_SECONDS), sent):
-                pass
-            while not _idle_after(await self.get_iopub_msg(timeout=_ECHO_SECONDS), sent):
-                pass
+            # Between two messages others get their turn: a flood must not keep the time from running out.
+            while not _answers(reply := await self.get_shell_msg(timeout=_ANSWER_SECONDS), sent):  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+            while not _idle_after(await self.get_iopub_msg(timeout=_ECHO_SECONDS), sent):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
         except Empty:
             return False
         self._handle_kernel_info_reply(reply)

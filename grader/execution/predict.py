@@ -89,7 +89,6 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     python: Path | None = None,
     device: Device | None = None,
     threads: int = 1,
-    seed: int = 0,
     limits: PredictionLimits | None = None,
     timeout: float = 300.0,
     module: str = _MODULE,
@@ -106,7 +105,6 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         python: The Python with TensorFlow; by default the grader's own.
         device: By default the CPU.
         threads: Threads for one operation.
-        seed: Of Python's hashes. With the notebook's own, one warm process serves both.
         limits: Memory and disk.
         timeout: Seconds for one process, loading TensorFlow included.
         module: What is started as `python -m MODULE REQUEST.json`.
@@ -119,7 +117,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         PredictorError: The sandbox could not be started, or an input file cannot be read: the grader's failure.
     """
     python, device = python or Path(sys.executable), device or Device("cpu")
-    call = _Call(isolation, python, device, threads, seed, limits, timeout, module, warm)
+    call = _Call(isolation, python, device, threads, limits, timeout, module, warm)
     results: dict[str, PredictionResult] = {}
     rows = {job.id: _rows(job.inputs) for job in jobs}
     if len(rows) != len(jobs) or not all(name.replace("-", "").replace("_", "").isalnum() for name in rows):
@@ -156,7 +154,6 @@ class _Call:
     python: Path
     device: Device
     threads: int
-    seed: int
     limits: PredictionLimits | None
     timeout: float
     module: str
@@ -178,7 +175,6 @@ class _Call:
             binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
             bounds = ProcessLimits(memory_bytes=limits.memory_bytes)
             asked = str(layout.inner("code") / "request.json")
-            own = {"PYTHONHASHSEED": str(self.seed), **self.device.environment(self.threads)}
 
             def starter(env: Mapping[str, str]) -> HeldProcess | None:
                 if self.warm is None:
@@ -204,7 +200,7 @@ class _Call:
                 [str(self.python), "-m", self.module, asked],
                 isolation=isolation,
                 binds=binds,
-                env=layout.environment(self.python, own),
+                env=layout.environment(self.python, self.device.environment(self.threads)),
                 cwd=layout.inner("code"),
                 limits=bounds,
                 budget=Budget(

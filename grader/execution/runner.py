@@ -15,7 +15,6 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal, TypeVar
 
-import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
@@ -47,10 +46,6 @@ RAISING_TAG = "raises-exception"
 _MESSAGE_LENGTH = 1_000
 _TELL_SECONDS = 1.0
 """How often the listener is told that the execution goes on."""
-_RECONNECT_MILLISECONDS = 10
-"""How often a channel looks whether the kernel has come to its end of it."""
-_MESSAGE_BYTES = 16 << 20
-_QUEUED_MESSAGES = 100
 _CONNECTION = "connection.json"
 # The kernel's own imports must not be shadowed by a student's files, which may still be imported: they come last.
 _BOOTSTRAP = (
@@ -639,8 +634,13 @@ def _spec(request: ExecutionRequest, plan: SandboxPlan) -> KernelSpec:
 
 
 def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
-    """Make a kernel manager whose sockets lie in the runtime folder and take no message of any size."""
-    manager = AsyncKernelManager(
+    """Make a kernel manager whose sockets lie in the runtime folder.
+
+    Messages have no limit of their own: ZeroMQ's closes the connection for good, and an honest notebook would lose its
+    outputs by one large animation. What is kept of them has limits, and the watchdog ends a sandbox that makes the
+    grader's own memory grow.
+    """
+    return AsyncKernelManager(
         kernel_name="grader",
         kernel_spec_manager=_OneKernel(spec),
         transport="ipc",
@@ -649,8 +649,3 @@ def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
         autorestart=False,
         client_factory=KernelClient,
     )
-    # A message that is too large closes the connection instead of filling the grader's memory.
-    manager.context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
-    manager.context.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
-    manager.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MILLISECONDS)
-    return manager

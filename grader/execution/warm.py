@@ -363,6 +363,9 @@ def _key(program: Program) -> tuple[Any, ...]:
         message = "a process that uses a GPU cannot be forked safely"
         raise WarmRefusedError(message)
     return (
+        # Kernels and predictors have memory of their own: what a notebook can learn about the addresses in its kernel
+        # must not help the network that it leaves to take over the predictor.
+        program.module,
         program.python,
         program.dialect,
         (isolation.program, isolation.user, isolation.features),

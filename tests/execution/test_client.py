@@ -88,3 +88,9 @@ def test_a_kernel_that_says_nothing_is_given_up_after_its_time() -> None:
     with pytest.raises(RuntimeError, match="it did not answer within 0 seconds"):
         _ready(kernel, 0.01)
     assert len(kernel.asked) > 1
+
+
+def test_a_kernel_that_says_nothing_but_what_nobody_asked_for_is_given_up_as_well() -> None:
+    kernel = _Kernel([_message("other")] * 10_000_000, [])
+    with pytest.raises(RuntimeError, match="it did not answer within 0 seconds"):
+        _ready(kernel, 0.05)

@@ -425,34 +425,29 @@ def _lasting(value: Any) -> Any:
 @pytest.mark.bubblewrap
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_predictions_are_the_same_warm_and_cold_each_in_a_fork_of_the_kernel_s_own_warm_process(
+def test_predictions_are_the_same_warm_and_cold_each_in_a_fork_of_its_own(
     bubblewrap: Isolation, tmp_path: Path
 ) -> None:
     save = f"{TRAINING.format(keras='keras')}\nmodel.save('m.keras')"
-    with WarmPool(start_seconds=240) as own:
-        made = _execute(tmp_path, "made", bubblewrap, save, warm=own)
-        assert made.run.status == "completed", made.run
-        assert made.warm
-        _check_predictions(made, own, bubblewrap, tmp_path)
-        assert own.failures == []
-        assert len(own._parents) == 1
-
-
-def _check_predictions(made: ExecutionOutcome, own: WarmPool, bubblewrap: Isolation, tmp_path: Path) -> None:
+    made = _execute(tmp_path, "made", bubblewrap, save)
+    assert made.run.status == "completed", made.run
     np.save(tmp_path / "x.npy", np.random.default_rng(1).random((50, 28, 28, 1), dtype="float32"))
     job = PredictionJob("m1", made.work / "m.keras", "keras", "keras3", tmp_path / "x.npy")
     broken = tmp_path / "broken.keras"
     broken.write_bytes(b"no model")
     bad = PredictionJob("m0", broken, "keras", "keras3", tmp_path / "x.npy")
     (cold,) = predict([job], isolation=bubblewrap, scratch=tmp_path / "p")
-    for _ in range(2):
-        failed, warm = predict([bad, job], isolation=bubblewrap, scratch=tmp_path / "p", seed=7, warm=own)
-        assert not failed.ok
-        assert warm.ok, warm.error
-        assert warm.outputs is not None
-        assert cold.outputs is not None
-        assert np.array_equal(warm.outputs, cold.outputs)
-        assert warm.model == cold.model
+    with WarmPool(start_seconds=240) as own:
+        for _ in range(2):
+            failed, warm = predict([bad, job], isolation=bubblewrap, scratch=tmp_path / "p", warm=own)
+            assert not failed.ok
+            assert warm.ok, warm.error
+            assert warm.outputs is not None
+            assert cold.outputs is not None
+            assert np.array_equal(warm.outputs, cold.outputs)
+            assert warm.model == cold.model
+        assert own.failures == []
+        assert len(own._parents) == 1
 
 
 class _Doomed(WarmPool):
@@ -522,11 +517,12 @@ class TestWhatIsStartedCold:
         assert len(own.failures) == 1
 
 
-def test_seeds_threads_and_dialects_have_warm_processes_of_their_own(tmp_path: Path) -> None:
+def test_seeds_threads_dialects_and_the_predictor_have_warm_processes_of_their_own(tmp_path: Path) -> None:
     program, _ = _program(Bubblewrap(), "", tmp_path / "s")
     variants = [
         program,
         replace(program, dialect="keras2"),
+        replace(program, module="inside.predictor"),
         replace(program, env={**program.env, "PYTHONHASHSEED": "8"}),
         replace(program, env={**program.env, "OMP_NUM_THREADS": "2"}),
         replace(program, isolation=Bubblewrap(user="transient")),
