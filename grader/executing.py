@@ -40,9 +40,9 @@ from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder
-from grader.workbench import Bench, Options
+from grader.workbench import Bench, Options, attempts_of
 
-__all__ = ["Attempt", "Executor", "Keys", "attempts_of", "keys_of", "seed_of"]
+__all__ = ["Attempt", "Executor", "Keys", "keys_of", "seed_of"]
 
 Keys = Mapping[int, ExecutionKey]
 """What each attempt of one submission is known by, from 1."""
@@ -65,11 +65,6 @@ class Attempt:
     """Its name in that folder."""
 
 
-def attempts_of(course: Course, options: Options) -> int:
-    """How many executions of each notebook are asked for."""
-    return options.attempts or course.loaded.rubric.run.attempts
-
-
 def seed_of(course: Course, options: Options, number: int) -> int:
     """The seed that an attempt is executed with, and that its kept evidence is known by.
 
@@ -90,10 +85,7 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
     place = {"device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name}
     tasks = [{name: task.model_dump(mode="json")} for name, task in rubric.tasks.items()]
     runtime = digest_of(_runtime(bench.python))
-    data = digest_of(
-        {name: data.sha256 for name, data in course.prepared.items()},
-        "" if submission.folder is None else digest_files(submission.folder),
-    )
+    data = _data_of(submission, course)
     return {
         number: ExecutionKey(
             notebook=submission.sha256,
@@ -101,8 +93,16 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
             runtime=runtime,
             data=data,
         )
-        for number in range(1, attempts_of(course, bench.options) + 1)
+        for number in range(1, attempts_of(course.loaded, bench.options) + 1)
     }
+
+
+def _data_of(submission: Submission, course: Course) -> str:
+    """Digest what a notebook can read: the data sets, and the files handed in with it."""
+    return digest_of(
+        {name: data.sha256 for name, data in course.prepared.items()},
+        "" if submission.folder is None else digest_files(submission.folder),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Executor:
         if self.course.whereabouts() != data:
             msg = "a data set was exchanged while the notebook was executed"
             raise DatasetMissingError(msg, where=", ".join(self.course.prepared), advice=advice)
-        if keys_of(attempt.submission, self.course, self.bench)[attempt.number] != attempt.key:
+        if _data_of(attempt.submission, self.course) != attempt.key.data:
             msg = "files of the submission were exchanged while it was graded"
             raise HarnessError(msg, where=str(attempt.submission.folder), advice=advice)
 

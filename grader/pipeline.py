@@ -9,7 +9,7 @@ from grader.attempts import Source, grade_attempts
 from grader.courses import Course, assemble_course, reference_notebook
 from grader.datasets.store import DatasetStore
 from grader.engines import Engine, LocalEngine
-from grader.executing import Attempt, Executor, Keys, attempts_of, keys_of, seed_of
+from grader.executing import Attempt, Executor, Keys, keys_of, seed_of
 from grader.execution.capacity import DeviceSlots
 from grader.execution.scratch import held_folder, sweep
 from grader.grading.attempts import nothing_to_gain
@@ -25,7 +25,7 @@ from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database
 from grader.store.results import ResultsFolder
-from grader.workbench import Bench, Options, set_up, warmed
+from grader.workbench import Bench, Options, attempts_of, set_up, warmed
 
 __all__ = [
     "at_work",
@@ -68,7 +68,7 @@ def verify_reference(
     return graded, evidence
 
 
-# --- setting up ------------------------------------------------------------------------------------------------
+# --- the results folder ----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -266,4 +266,4 @@ def run_class(
 
 def executions_of(submissions: int, course: Course, options: Options) -> int:
     """How many executions there are at most."""
-    return submissions * attempts_of(course, options)
+    return submissions * attempts_of(course.loaded, options)

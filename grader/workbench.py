@@ -16,7 +16,7 @@ from grader.execution.warm import WarmPool
 from grader.grading.loader import LoadedRubric
 from grader.schema.errors import IsolationRefusedError
 
-__all__ = ["Bench", "IsolationChoice", "Options", "probe", "set_up", "warmed"]
+__all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "probe", "set_up", "warmed"]
 
 IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
 
@@ -61,6 +61,11 @@ class Bench:
     """What went otherwise than asked for without harm to a grade, in words; added to while a class is graded."""
 
 
+def attempts_of(loaded: LoadedRubric, options: Options) -> int:
+    """How many executions of each notebook are asked for: by the command line, else by the rubric."""
+    return options.attempts or loaded.rubric.run.attempts
+
+
 def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = None) -> Bench:
     """Decide how notebooks are executed on this machine, and how many at the same time.
 
@@ -74,13 +79,12 @@ def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = Non
         UsageError: A GPU was asked for and there is none.
     """
     isolation = choose_isolation(options.isolation)
-    asked = options.attempts or loaded.rubric.run.attempts
     share = divide(
         look_at_machine(choose_devices(options.device)),
         options.jobs,
         memory_each=loaded.rubric.run.memory,
         submissions=submissions,
-        warm=options.warm is not False and (submissions != 1 or asked > 1),
+        warm=options.warm is not False and (submissions != 1 or attempts_of(loaded, options) > 1),
     )
     return Bench(
         isolation=isolation,
