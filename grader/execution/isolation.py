@@ -13,15 +13,20 @@ import os
 import random
 import shutil
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+import psutil
+
 from grader.execution.scratch import held_folder
 from grader.execution.syscalls import filter_path, filter_program
-from grader.schema.errors import IsolationRefusedError
+from grader.schema.errors import IsolationRefusedError, SandboxError
 
 __all__ = [
     "Binds",
@@ -44,6 +49,8 @@ INNER_ID = 1000
 """User and group inside a user namespace."""
 TRANSIENT_IDS = range(61184, 65520)
 """Ids that belong to nobody for long (systemd's range for transient users): root steps down to one of them."""
+_given: deque[int] = deque(maxlen=len(TRANSIENT_IDS) // 2)
+_giving = threading.Lock()
 PROBE_SECONDS = 20.0
 _FILTER_DESCRIPTOR = "9"
 _WITH_FILTER = f'exec {_FILTER_DESCRIPTOR}<"$0" && exec "$@"'
@@ -205,9 +212,7 @@ class Bubblewrap:
 
     def for_run(self) -> "Bubblewrap":
         """Take a user id of its own, so that two sandboxes cannot touch each other's files or process counts."""
-        if self.user == "namespace":
-            return self
-        return replace(self, user_id=random.SystemRandom().choice(TRANSIENT_IDS))
+        return self if self.user == "namespace" else replace(self, user_id=_free_user_id())
 
     def for_warm(self) -> "Bubblewrap":
         """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
@@ -525,6 +530,27 @@ def _mount_args(binds: Binds) -> list[str]:
 def _kernel_version() -> tuple[int, int]:
     major, minor, *_ = os.uname().release.split(".")
     return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
+
+
+def _free_user_id() -> int:
+    """Pick an id that was not picked here lately, and that no process of this machine runs under.
+
+    The operating system counts processes by user: two sandboxes with one id would use up each other's.
+
+    Raises:
+        SandboxError: There is none.
+    """
+    taken: set[int] = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            taken.update(process.uids())
+    with _giving:
+        free = sorted({*TRANSIENT_IDS} - taken - {*_given})
+        if not free:
+            message = "every user id that root can step down to has processes already"
+            raise SandboxError(message, advice="end what an earlier run left behind, or restart this machine")
+        _given.append(random.SystemRandom().choice(free))
+        return _given[-1]
 
 
 def _chown_tree(path: Path, owner: int) -> None:

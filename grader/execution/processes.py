@@ -48,11 +48,17 @@ class Finished:
     """Why it was not its own program that ended it, nor the grader; empty where that is not known."""
 
 
-def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[bytes]:
     """Start a command with its output in a log file, in a session of its own.
 
     The process is marked as the first to go when the machine runs out of memory. It dies with the *thread* that
     started it (`--die-with-parent`), so call this from a thread that outlives it.
+
+    Args:
+        command: Made by an isolation.
+        log: File that what it prints is added to.
+        mark: For `end_tree`. The isolation's own processes bear it as well: bubblewrap's child is tied to bubblewrap
+            only some milliseconds after it was made, and would else outlive one that is ended before.
 
     Raises:
         SandboxError: The program cannot be started.
@@ -65,7 +71,7 @@ def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={"PATH": os.environ.get("PATH", os.defpath)},
+                env={"PATH": os.environ.get("PATH", os.defpath), MARKER: mark},
             )
     except OSError as error:
         message = f"the sandbox could not be started: {error}"
@@ -115,7 +121,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     begun = time.monotonic()
     process = starter(marked)
     if process is None:
-        process = start(isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits), log)
+        process = start(isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits), log, mark)
     watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark))
     watchdog.start()
     timed_out, outsider = False, ""
@@ -171,14 +177,19 @@ def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) 
         process.kill()
     ends = time.monotonic() + _END_SECONDS
     while time.monotonic() < ends:
+        # Asked before looking: until it is gone, it may make one more that a look would miss.
+        gone = process.poll() is not None
         found = {member.pid: member for member in (*tree(process), *marked_processes(mark))}
         living = [member for member in found.values() if _alive(member)]
-        if not living:
+        if gone and not living:
             return
         if isolation.name == "none":
             _signal_all(living, signal.SIGSTOP)
         _signal_all(living, signal.SIGKILL)
-        psutil.wait_procs(living, timeout=0.05)
+        if living:
+            psutil.wait_procs(living, timeout=0.05)
+        else:
+            time.sleep(0.005)
 
 
 def ended_from_outside(process: subprocess.Popen[bytes], isolation: Isolation) -> str:

@@ -91,7 +91,7 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message)
-        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log)
+        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log, self.plan.mark)
         self.pid = self.process.pid
         self.pgid = None
         self.cwd = self.plan.cwd

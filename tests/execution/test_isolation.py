@@ -1,9 +1,13 @@
 """Command lines of the isolations, and the choice among them."""
 
 import os
+import subprocess
+import time
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from grader.execution import isolation
@@ -19,7 +23,7 @@ from grader.execution.isolation import (
     explain_failure,
     gpu_binds,
 )
-from grader.schema.errors import IsolationRefusedError
+from grader.schema.errors import IsolationRefusedError, SandboxError
 
 TMP = Path("/tmp")  # noqa: S108 — the name inside a sandbox
 BINDS = Binds(
@@ -75,7 +79,23 @@ def test_root_steps_down_to_a_user_of_its_own_for_each_run() -> None:
     args = wrapped(how)
     assert "--unshare-user" not in args
     assert follows(args, "setpriv", "--reuid", str(how.user_id), "--regid", str(how.user_id), "--clear-groups")
-    assert len({how.for_run().user_id for _ in range(50)}) > 10
+    assert len({how.for_run().user_id for _ in range(50)}) == 50
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_no_run_gets_a_user_id_that_has_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "TRANSIENT_IDS", range(61184, 61186))
+    step_down = ["setpriv", "--reuid", "61184", "--regid", "61184", "--clear-groups", "--", "sleep", "60"]
+    with subprocess.Popen(step_down) as running:
+        try:
+            while psutil.Process(running.pid).name() != "sleep":
+                time.sleep(0.01)
+            monkeypatch.setattr(isolation, "_given", deque())
+            assert Bubblewrap(user="transient").for_run().user_id == 61185
+            with pytest.raises(SandboxError, match="every user id"):
+                Bubblewrap(user="transient").for_run()
+        finally:
+            running.kill()
 
 
 def test_an_old_bubblewrap_keeps_home_and_tmp_on_disk(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from grader.execution.isolation import Isolation, NoIsolation
+from grader.execution.isolation import Isolation, NoIsolation, ProcessLimits
+from grader.execution.layout import make_layout
+from grader.execution.processes import MARKER, end_tree, marked_processes, start
 from grader.execution.warm import WarmPool
+from tests.execution.conftest import PYTHON
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -297,6 +300,26 @@ print(json.dumps([fill(folder) for folder in ("/tmp", "/dev/shm", "/home/student
         assert len(told["pids"]) > 3
 
 
+def test_nothing_outlives_a_sandbox_that_is_ended_while_it_is_made(bubblewrap: Isolation, tmp_path: Path) -> None:
+    for number in range(12):
+        own, mark = bubblewrap.for_run(), f"test-{os.getpid()}-{number}"
+        layout = make_layout(tmp_path / f"s{number}", own)
+        command = own.wrap(
+            ["sleep", "60"],
+            binds=layout.binds(PYTHON),
+            env=layout.environment(PYTHON, {MARKER: mark}),
+            cwd=layout.inner("work"),
+            limits=ProcessLimits(),
+        )
+        process = start(command, layout.log, mark)
+        # Bubblewrap's child is not tied to it yet, and the program is not there yet.
+        _until(psutil.Process(process.pid).children, every=0.0)
+        end_tree(process, own, mark)
+        process.wait()
+        time.sleep(0.05)
+        assert marked_processes(mark) == []
+
+
 @pytest.mark.parametrize("how", ["bubblewrap", "none"])
 def test_nothing_outlives_a_grader_that_was_killed(how: str, tmp_path: Path, bubblewrap: Isolation) -> None:  # noqa: ARG001 — skips
     script = textwrap.dedent(f"""
@@ -336,8 +359,8 @@ def _with_environment(entry: str) -> list[int]:
     return found
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def _until(condition: Callable[[], object], every: float = 0.05) -> None:
     ends = time.monotonic() + 15
     while not condition():
         assert time.monotonic() < ends, "it did not happen within 15 seconds"
-        time.sleep(0.05)
+        time.sleep(every)
