@@ -49,7 +49,7 @@ class HasLayerParams(WithModel):
     initialiser: str | tuple[str, ...] | None = None
     """The kernel's initialiser by Keras's name in either form (`he_normal`, `HeNormal`), or a list."""
     regulariser: Literal["any", "none", "l1", "l2", "l1_l2"] | None = None
-    """The kernel's regulariser; `any` for one of whatever kind."""
+    """The kernel's regulariser; `any` for one of whatever kind. One whose factor is 0 is `none`."""
     config: Mapping[str, Json] = Field(default_factory=dict)
     """Any other settings of the layer, compared for equality."""
 
@@ -89,7 +89,7 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
         kernel_size: its sides, or bounds.
         activation: name or list of names.
         initialiser: the kernel's initialiser, a name or a list.
-        regulariser: the kernel's: `any`, `none`, `l1`, `l2` or `l1_l2`.
+        regulariser: the kernel's: `any`, `none`, `l1`, `l2` or `l1_l2`; a penalty whose factor is 0 counts as `none`.
         config: any other setting and its value.
 
     Example:
@@ -181,8 +181,10 @@ def _weight_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[str]:
             yield f"has initialiser {found or 'unknown'}, not {listed(names, 'or')}"
     if params.regulariser is not None:
         kind = regulariser_of(layer)
-        if kind != params.regulariser and not (params.regulariser == "any" and kind != "none"):
-            yield f"has regulariser {kind}, not {params.regulariser}"
+        effect = "none" if kind == "zero" else kind
+        if effect != params.regulariser and not (params.regulariser == "any" and effect != "none"):
+            named = "a regulariser whose factor is 0" if kind == "zero" else f"regulariser {kind}"
+            yield f"has {named}, not {params.regulariser}"
 
 
 def _place_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[str]:

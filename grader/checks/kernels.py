@@ -49,7 +49,10 @@ def _scaling(settings: Mapping[str, Json]) -> str:
 
 
 def regulariser_of(layer: LayerFact) -> str:
-    """`l1`, `l2`, `l1_l2`, `other`, or `none`: what holds a layer's kernel small."""
+    """`l1`, `l2`, `l1_l2`, `other`, `zero` or `none`: what holds a layer's kernel small.
+
+    `zero` is a penalty whose factors are all 0: it is written down and does nothing.
+    """
     value = layer.config.get("kernel_regularizer")
     if value is None:
         return "none"
@@ -58,5 +61,6 @@ def regulariser_of(layer: LayerFact) -> str:
     settings = value.get("config") if isinstance(value, Mapping) else None
     if not isinstance(settings, Mapping):
         return "other"
-    held = [name for name in ("l1", "l2") if settings.get(name)]
-    return "_".join(held) or "other"
+    factors = {name: settings[name] for name in ("l1", "l2") if name in settings}
+    held = [name for name, factor in factors.items() if factor]
+    return "_".join(held) or ("zero" if factors else "other")

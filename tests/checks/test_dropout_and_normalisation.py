@@ -162,6 +162,7 @@ def test_an_initialiser_has_one_name(config: dict[str, Any], name: str) -> None:
     [
         (None, "none"),
         ({"class_name": "L2", "config": {"l2": 0.01}}, "l2"),
+        ({"class_name": "L2", "config": {"l2": 0.0}}, "none"),
         ({"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.01}}, "l1_l2"),
         ("l1", "l1"),
     ],
@@ -171,3 +172,9 @@ def test_a_regulariser_is_recognised(value: Any, kind: str) -> None:
     assert judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, regulariser=kind).status == "passed"
     found = judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, regulariser="any").status
     assert found == ("failed" if kind == "none" else "passed")
+
+
+def test_a_penalty_whose_factor_is_zero_is_said_to_do_nothing() -> None:
+    evidence = net(dense(9, kernel_regularizer={"class_name": "L2", "config": {"l2": 0}}), OUT)
+    finding = judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, regulariser="any")
+    assert "a regulariser whose factor is 0, not any" in finding.message
