@@ -1,5 +1,8 @@
 """SELU without what it needs to normalise itself."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from grader.checks.dropout import activation_before
 from grader.checks.kernels import initialiser_of
 from grader.checks.network import DROPOUTS, Network, is_transform
@@ -34,7 +37,8 @@ def selu_without_lecun(case: Case) -> tuple[Diagnostic, ...]:
     """SELU layers do not begin with LeCun's initialisation.
 
     What it does:
-        Looks for trained layers with SELU whose kernel initialiser is known and is not LeCun's.
+        Looks for trained layers with SELU whose kernel initialiser is known and is not LeCun's. Networks in which it
+        is the same are named in one note.
 
     Why it matters:
         SELU keeps mean 0 and deviation 1 only when each unit's weights begin with a variance of 1 over its inputs.
@@ -42,27 +46,33 @@ def selu_without_lecun(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `Dense(100, activation="selu")`, which begins with Glorot's initialisation.
     """
-    notes = []
+    groups: defaultdict[tuple[int, str], list[ModelFact]] = defaultdict(list)
     for model in case.evidence.models:
-        found = [(x, initialiser_of(x)) for x in _selu_layers(Network(model))]
-        wrong = [(layer, name) for layer, name in found if name is not None and name not in _LECUN]
-        if not wrong:
-            continue
-        names = listed(sorted({name for _, name in wrong if name}))
-        notes.append(
-            Diagnostic(
-                id="selu-without-lecun",
-                title="SELU without LeCun initialisation",
-                cell=model.cell,
-                message=f"In `{model.name}`, {plural(len(wrong), 'layer')} with SELU begin with {names}.",
-                advice=(
-                    'Give these layers `kernel_initializer="lecun_normal"`. SELU normalises itself only from there; '
-                    "with another initialiser the signal grows or shrinks from layer to layer."
-                ),
-                model=model.id,
-            )
-        )
-    return tuple(notes)
+        found = [initialiser_of(layer) for layer in _selu_layers(Network(model))]
+        wrong = [name for name in found if name is not None and name not in _LECUN]
+        if wrong:
+            groups[len(wrong), listed(sorted(set(wrong)))].append(model)
+    return tuple(_without_lecun(number, names, models) for (number, names), models in groups.items())
+
+
+def _without_lecun(number: int, names: str, models: Sequence[ModelFact]) -> Diagnostic:
+    first, *others = models
+    begin = "begins" if number == 1 else "begin"
+    same = listed(f"`{other.name}` ({spoken_cell(other.cell)})" for other in others)
+    return Diagnostic(
+        id="selu-without-lecun",
+        title="SELU without LeCun initialisation",
+        cell=first.cell,
+        message=(
+            f"In `{first.name}`, {plural(number, 'layer')} with SELU {begin} with {names}."
+            + (f" It is the same with {same}." if same else "")
+        ),
+        advice=(
+            'Give these layers `kernel_initializer="lecun_normal"`. SELU normalises itself only from there; '
+            "with another initialiser the signal grows or shrinks from layer to layer."
+        ),
+        model=first.id,
+    )
 
 
 @diagnostic("selu-inputs-not-standardised")

@@ -92,7 +92,8 @@ def still_rising(case: Case) -> tuple[Diagnostic, ...]:
                 cell=fit.cell,
                 message=(
                     f"In {spoken_cell(fit.cell)} the {side} accuracy was at its highest ({percent(values[-1])}) in the "
-                    f"last of {plural(len(values), 'epoch')}, {percent(last - before)} more than shortly before."
+                    f"last of {plural(len(values), 'epoch')}, {decimal(100 * (last - before))} "
+                    "percentage points more than shortly before."
                 ),
                 advice=(
                     "Train for more epochs until the validation accuracy no longer rises. `EarlyStopping` with "

@@ -477,6 +477,25 @@ def test_several_networks_with_the_same_inputs_are_one_note() -> None:
     assert "It is the same with `m2`" in note.message
 
 
+def test_several_networks_that_begin_alike_are_one_note_and_another_has_its_own() -> None:
+    ones, other = (selu(initialiser=name).models[0] for name in ("GlorotUniform", "HeNormal"))
+    models = (
+        ones.model_copy(update={"id": "m1", "name": "first"}),
+        other.model_copy(update={"id": "m2", "name": "he"}),
+        ones.model_copy(update={"id": "m3", "name": "copy", "cell": 4}),
+    )
+    glorot, he = found("selu-without-lecun", an_evidence(models=models, fits=()))
+    assert glorot.message == (
+        "In `first`, 1 layer with SELU begins with glorot_uniform. It is the same with `copy` (cell 5)."
+    )
+    assert he.model == "m2"
+
+
+def test_a_rise_is_told_in_percentage_points() -> None:
+    (note,) = found("still-rising", MISTAKES["still-rising"][0])
+    assert "percentage points more than shortly before." in note.message
+
+
 def test_a_loss_of_several_loops_is_one_note() -> None:
     assert len(found("softmax-with-from-logits", looped(dense(10, "softmax"), logits=True))) == 1
 
