@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import Field
 
 from grader.checks.candidates import Candidate, Which, chosen_fits, judge, never_trained
+from grader.checks.histories import canonical_metric
 from grader.checks.params import Range, WithModel
 from grader.checks.registry import check
 from grader.checks.words import listed
@@ -98,7 +99,8 @@ def _described(given: CallbackFact) -> str:
 
 def _faults(given: CallbackFact, params: CallbackParams) -> Iterator[str]:
     monitors = (params.monitor,) if isinstance(params.monitor, str) else params.monitor
-    if monitors is not None and given.config.get("monitor") not in monitors:
+    watched = canonical_metric(str(given.config.get("monitor")))
+    if monitors is not None and watched not in map(canonical_metric, monitors):
         yield f"which does not watch {listed(monitors, 'or')}"
     for name, bounds in (("patience", params.patience), ("factor", params.factor)):
         value = given.config.get(name)

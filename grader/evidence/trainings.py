@@ -107,7 +107,7 @@ class TrainingLog:
         size = as_int(event.get("batch_size"), 1)
         return {
             "x": x.fact if x else begun["x"],
-            "y": self._book.label(event.get("y")) or begun["y"],
+            "y": self._book.label(event.get("y"), x) or begun["y"],
             "batch_size": begun["batch_size"] if size is None else size,
         }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grader.schema.evidence import CompileFact, Evidence, FitFact
+from grader.schema.evidence import CompileFact, Evidence, FitFact, SaveFact
 
 __all__ = [
     "Reuse",
@@ -116,13 +116,33 @@ def _learned(evidence: Evidence, model_id: str, before: int) -> Mapping[str, tup
     """Digest → (network, layer, file) of all weights that were learned before an event, elsewhere."""
     learned: dict[str, tuple[str | None, str, str | None]] = {}
     written = {save.path for save in evidence.saves if save.action in {"save", "save_weights"}}
-    for save in evidence.saves:
-        if save.event < before and save.action in {"load", "load_weights"} and save.path not in written:
-            learned |= {digest: (None, layer, save.path) for layer, digest in save.digests.items()}
+    loads = (s for s in evidence.saves if s.event < before and s.action in {"load", "load_weights"})
+    for load in loads:
+        if load.path not in written:
+            learned |= {digest: (None, layer, load.path) for layer, digest in load.digests.items()}
+        elif (source := _writer(evidence, load)) not in {None, model_id}:
+            learned |= {digest: (source, layer, None) for layer, digest in _trained_by(evidence, source, load)}
     for fit in evidence.fits:
         if fit.event < before and fit.model != model_id:
             learned |= {fit.digests_after[layer]: (fit.model, layer, None) for layer in _changed(fit)}
     return learned
+
+
+def _writer(evidence: Evidence, load: SaveFact) -> str | None:
+    """The network whose weights a file that this notebook wrote held when it was loaded."""
+    earlier = (s for s in reversed(evidence.saves) if s.event < load.event and s.path == load.path)
+    return next((s.model for s in earlier if s.action in {"save", "save_weights"}), None)
+
+
+def _trained_by(evidence: Evidence, source: str | None, load: SaveFact) -> Iterator[tuple[str, str]]:
+    """Layers and digests of a loaded file that a training of its writer had made, at its end or on the way.
+
+    The best epoch's weights, which a checkpoint keeps, are in no training's first or last digests.
+    """
+    fits = [fit for fit in evidence.fits if fit.model == source and fit.event < load.event]
+    if fits:
+        fresh = set(fits[0].digests_before.values())
+        yield from ((layer, digest) for layer, digest in load.digests.items() if digest not in fresh)
 
 
 def _changed(fit: FitFact) -> Iterator[str]:
@@ -213,6 +233,5 @@ def _copied_from(evidence: Evidence, model_id: str) -> str | None:
             continue
         if save.action == "set_weights":
             return save.other
-        earlier = (s for s in reversed(evidence.saves) if s.event < save.event and s.path == save.path)
-        return next((s.model for s in earlier if s.action in {"save", "save_weights"}), None)
+        return _writer(evidence, save)
     return None

@@ -72,6 +72,10 @@ GOOD: dict[str, tuple[tuple[Evidence, dict[str, Any]], ...]] = {
             fitted(callbacks=(callback("EarlyStopping", monitor="val_loss", patience=5, restore_best_weights=True),)),
             {"cls": "EarlyStopping", "patience": {"at_least": 3}, "restore_best_weights": True, "monitor": "val_loss"},
         ),
+        (
+            fitted(callbacks=(callback("EarlyStopping", monitor="val_acc"),)),
+            {"cls": "EarlyStopping", "monitor": ["val_accuracy", "val_loss"]},
+        ),
         (fitted(callbacks=(callback("ModelCheckpoint", save_best_only=True),)), {"cls": ["ModelCheckpoint", "X"]}),
     ),
     "learning_rate": (

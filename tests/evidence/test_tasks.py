@@ -66,17 +66,24 @@ def judged(evidence: Evidence, plan: PredictionPlan, outputs: NDArray[Any], inde
 BINARY = {"0": {"5": 98}, "1": {"6": 102}}
 
 
-def test_what_labels_stand_for_is_read_from_the_rows(
-    run: Run, events: Events, record: Any, indexes: Mapping[str, DatasetIndex], mnist: SimpleNamespace
+@pytest.mark.parametrize("how", ["fit", "custom_loop"])
+def test_what_labels_stand_for_is_read_from_the_rows(  # noqa: PLR0913, PLR0917 - fixtures
+    how: str, run: Run, events: Events, record: Any, indexes: Mapping[str, DatasetIndex], mnist: SimpleNamespace
 ) -> None:
     chosen = np.flatnonzero(np.isin(mnist.y_train, (5, 6)))[:200]
     x, y = mnist.x_train[chosen] / 255, (mnist.y_train[chosen] == 6).astype(np.float32)
-    begun = {"kind": "fit_start", "fit": 1, "model": "m1", "epochs": 1, "x": record.array(x), "y": record.labels(y)}
+    given = {"x": record.array(x), "y": record.labels(y)}
+    begun = {"kind": "fit_start", "fit": 1, "model": "m1", "epochs": 1}
+    if how == "fit":
+        told = events(begun | given)
+    else:
+        # What a loop's batches were taken from is known only at its end.
+        told = events(begun | {"type": how}, {"kind": "fit_end", "fit": 1, "status": "completed"} | given)
     evidence = build_evidence(
         run=run,
         notebook={"cells": []},
         submitted=None,
-        events=events(begun),
+        events=told,
         arrays=ArtefactFolder(record.root),
         indexes=indexes,
     )

@@ -4,9 +4,11 @@ from typing import Any
 
 from grader.schema.evidence import CompileFact, Evidence, FitFact, SaveFact
 from grader.schema.weights import (
+    Reuse,
     changed_since_compile,
     frozen_but_changed,
     frozen_layers,
+    reused_layers,
     trainings_behind,
     tuned_layers,
     unfrozen_but_unchanged,
@@ -83,6 +85,28 @@ def test_a_checkpoint_from_the_middle_of_a_training_is_its_network_s() -> None:
     )
     second = training(event=8, model="m2", digests_before={"a": "0.5"}, digests_after={"a": "2"})
     assert chain(FIRST, second, saves=saves) == [("m1", 2), ("m2", 8)]
+
+
+def reused(saves: tuple[SaveFact, ...]) -> tuple[Reuse, ...]:
+    third = training(event=9, model="m3", digests_before={"a": "0.5", "b": "7"}, digests_after={"a": "0.5", "b": "8"})
+    models = tuple(a_model(model_id=name) for name in ("m1", "m2", "m3"))
+    return reused_layers(Evidence(run=a_run(), models=models, fits=(FIRST, third), saves=saves), "m3")
+
+
+def test_layers_of_a_reloaded_checkpoint_are_a_copy_of_the_trained_network() -> None:
+    written = SaveFact(event=1, cell=1, action="save", model="m1", path="best.keras")
+    loaded = SaveFact(event=6, cell=2, action="load", model="m2", path="best.keras", digests={"low": "0.5", "b": "7"})
+    again = loaded.model_copy(update={"action": "load_weights", "model": "m1"})
+    for load in (loaded, again):
+        assert reused((written, load))[0] == Reuse("a", 9, "m1", "low", "copied")
+
+
+def test_layers_that_were_saved_before_they_learned_anything_are_nobody_s() -> None:
+    written = SaveFact(event=1, cell=1, action="save", model="m1", path="new.keras")
+    loaded = SaveFact(event=6, cell=2, action="load", model="m2", path="new.keras", digests={"low": "0"})
+    assert reused((written, loaded)) == ()
+    untrained = loaded.model_copy(update={"digests": {"low": "0.5"}})
+    assert reused((written.model_copy(update={"model": "m2"}), untrained)) == ()
 
 
 def test_two_networks_that_were_copied_to_and_fro_are_no_endless_chain() -> None:

@@ -122,7 +122,8 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
     """Dropout comes behind the output.
 
     What it does:
-        Looks for a dropout layer with no trained layer behind it.
+        Looks for a dropout layer with no trained layer behind it. A network that was neither compiled nor trained and
+        whose layers are another's as well is a part of that one, and its end is not an output.
 
     Why it matters:
         During training it sets the right class's probability to 0 now and then, and the loss of that is unbounded.
@@ -132,6 +133,8 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     for model in case.evidence.models:
+        if _is_part(case, model):
+            continue
         network = Network(model)
         for position, layer in enumerate(network.layers):
             if layer.cls not in DROPOUTS or any(is_transform(other) for other in network.behind(position)):
@@ -140,6 +143,13 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
                 continue
             notes.append(_dropped_output(model, layer, followed=bool(network.behind(position))))
     return tuple(notes)
+
+
+def _is_part(case: Case, model: ModelFact) -> bool:
+    evidence = case.evidence
+    if evidence.fits_of(model.id) or evidence.last_compile(model.id) is not None:
+        return False
+    return bool(model.shares_layers_with) or any(model.id in other.shares_layers_with for other in evidence.models)
 
 
 def _dropped_output(model: ModelFact, layer: LayerFact, *, followed: bool) -> Diagnostic:

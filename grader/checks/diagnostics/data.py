@@ -1,5 +1,7 @@
 """Pixels that were left as they were."""
 
+from collections.abc import Set as AbstractSet
+
 from grader.checks.network import Network, is_transform
 from grader.checks.registry import diagnostic
 from grader.checks.words import decimal, listed, number
@@ -87,6 +89,7 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks for variables with a scaled copy of the same rows that a training was given raw, which no model was given.
+        Nothing is said where another training was given scaled pixels of these rows: a part of the copy, most likely.
 
     Why it matters:
         The scaling that the notebook describes never reached the network.
@@ -98,6 +101,8 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
     if not raw:
         return ()
     splits = {f"{f.x.rows.dataset}/{s}" for f in raw if f.x and f.x.rows for s, n in f.x.rows.counts.items() if n}
+    if any(_scaled(fit, splits) for fit in case.evidence.fits):
+        return ()
     datasets = {split.partition("/")[0] for split in splits}
     unused = [a for a in case.evidence.arrays if _scaled_copy(a) and not a.used]
     beside = [a for a in unused if a.rows_of is not None and a.rows_of.partition("/")[0] in datasets]
@@ -124,7 +129,16 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-def _scaled_copy(array: NamedArrayFact) -> bool:
-    if array.low is None or array.high is None or "int" in array.dtype:
+def _scaled(fit: FitFact, splits: AbstractSet[str]) -> bool:
+    """Whether a training was given scaled pixels of one of these parts of the data sets."""
+    if fit.x is None or fit.x.rows is None or not _small_span(fit.x.low, fit.x.high):
         return False
-    return 0 < array.high - array.low <= _SMALL_SPAN
+    return any(f"{fit.x.rows.dataset}/{split}" in splits for split, number in fit.x.rows.counts.items() if number)
+
+
+def _scaled_copy(array: NamedArrayFact) -> bool:
+    return "int" not in array.dtype and _small_span(array.low, array.high)
+
+
+def _small_span(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and 0 < high - low <= _SMALL_SPAN

@@ -39,6 +39,10 @@ def _looped(case: Case) -> Iterator[tuple[FitFact, LossFact, ModelFact]]:
             yield fit, fit.loss, model
 
 
+def _used(case: Case) -> tuple[tuple[CompileFact | FitFact, LossFact, ModelFact], ...]:
+    return *_compiled(case), *_looped(case)
+
+
 @diagnostic("softmax-with-from-logits")
 def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
     """The network ends in softmax or sigmoid, and the loss is told to apply it again.
@@ -54,7 +58,6 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `Dense(10, activation="softmax")` with `SparseCategoricalCrossentropy(from_logits=True)`.
     """
-    uses: list[tuple[CompileFact | FitFact, LossFact, ModelFact]] = [*_compiled(case), *_looped(case)]
     return tuple(
         Diagnostic(
             id="softmax-with-from-logits",
@@ -71,7 +74,7 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
             ),
             model=model.id,
         )
-        for use, loss, model in uses
+        for use, loss, model in _used(case)
         if loss.from_logits and (activation := final_activation(model)) in _PROBABILITIES and activation
     )
 
@@ -82,7 +85,7 @@ def logits_with_probability_loss(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks for a cross-entropy without `from_logits=True`, also one given by name, on a network whose last layer has
-        no activation; one output unit included.
+        no activation; one output unit included. In `compile` and in training loops of the student's own.
 
     Why it matters:
         The loss clips what it takes for probabilities to between 0 and 1; most gradients vanish.
@@ -91,7 +94,7 @@ def logits_with_probability_loss(case: Case) -> tuple[Diagnostic, ...]:
         `Dense(10)` with `loss="sparse_categorical_crossentropy"`.
     """
     notes = []
-    for compiled, loss, model in _compiled(case):
+    for use, loss, model in _used(case):
         if loss.name not in _CROSS_ENTROPIES or loss.from_logits or final_activation(model) != "linear":
             continue
         function = "sigmoid" if loss.name.startswith("binary") else "softmax"
@@ -99,10 +102,10 @@ def logits_with_probability_loss(case: Case) -> tuple[Diagnostic, ...]:
             Diagnostic(
                 id="logits-with-probability-loss",
                 title="Logits with a loss that expects probabilities",
-                cell=compiled.cell,
+                cell=use.cell,
                 message=(
                     f"The last layer of `{model.name}` has no activation, so it gives logits, but {loss.name} in "
-                    f"{spoken_cell(compiled.cell)} expects probabilities."
+                    f"{spoken_cell(use.cell)} expects probabilities."
                 ),
                 advice=(
                     f"Give the last layer `activation='{function}'`, or give the loss `from_logits=True`. Without "

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 
 from grader.checks.registry import diagnostic
 from grader.schema.base import spoken_cell
@@ -22,7 +23,8 @@ def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
     What it does:
         Looks at each `NameError` for where the name is made: in a cell further down, or in none at all although the
         file says that the cell ran where it was written. A name that a failed cell above would have made is passed
-        over: that cell's own error is the one to mend.
+        over: that cell's own error is the one to mend. So is any name where a cell above imports `*`, since nobody can
+        tell what that would have brought.
 
     Why it matters:
         The notebook worked only in its author's kernel, which remembered a cell that was run earlier or deleted since.
@@ -57,7 +59,7 @@ def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
             f"{spoken_cell(cell).capitalize()} uses `{name}`, which is first made in {spoken_cell(later[0])}, further "
             "down: it exists there only when the cells are run in another order."
         )
-    elif here is not None and here.submitted_count is not None and not makers:
+    elif here is not None and here.submitted_count is not None and not makers and not _stars(code, cell):
         message = (
             f"{spoken_cell(cell).capitalize()} uses `{name}`, which no cell of this notebook makes. The file says that "
             f"the cell was run ([{here.submitted_count}]), so the name came from a cell that is gone."
@@ -74,6 +76,10 @@ def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
             "all cells before handing in, so that nothing of an earlier order is left."
         ),
     )
+
+
+def _stars(code: Sequence[CellFact], cell: int) -> bool:
+    return any("*" in _bound(above) for above in code if above.index <= cell)
 
 
 def _bound(cell: CellFact) -> set[str]:

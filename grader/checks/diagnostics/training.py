@@ -181,7 +181,8 @@ def trainable_without_compile(case: Case) -> tuple[Diagnostic, ...]:
     """Layers were frozen or unfrozen, and the network was not compiled again.
 
     What it does:
-        Compares which layers were trainable when the network was compiled and when its training began.
+        Compares which layers were trainable when the network was compiled and when its training began. A loop of the
+        student's own does not go by `compile` and is passed over.
 
     Why it matters:
         Keras promises to heed `trainable` only at `compile`; what such a training changes depends on its version.
@@ -192,7 +193,7 @@ def trainable_without_compile(case: Case) -> tuple[Diagnostic, ...]:
     notes = []
     for fit in case.evidence.fits:
         compiled = case.evidence.compile_of(fit)
-        if compiled is None:
+        if compiled is None or fit.kind == "custom_loop":
             continue
         changed = [n for n, now in fit.trainable.items() if compiled.trainable.get(n, now) != now]
         if not changed:

@@ -72,8 +72,8 @@ def _rewritten(statement: ast.stmt) -> Iterator[ast.stmt]:
     elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
         package = statement.module.partition(".")[0]
         names = [(alias.asname or alias.name, f"{statement.module}.{alias.name}") for alias in statement.names]
-        whole = any(alias.name == "*" for alias in statement.names)
-        yield statement if whole or _is_here(package) else _handed_over(statement, package, names)
+        bound = [(name, path) for name, path in names if name != "*"]  # which names `*` would bring nobody knows
+        yield statement if _is_here(package) else _handed_over(statement, package, bound)
     else:
         yield statement
 

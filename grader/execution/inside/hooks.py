@@ -344,6 +344,7 @@ class Watch:
             original(layer, value)
             return
         before = self.guard.quietly(_flags, layer)
+        self.guard.quietly(self.loops.before_trainable, layer, value)
         with self.guard.inside_keras():  # a model hands the value on to its layers
             original(layer, value)
         if before is not None and before != self.guard.quietly(_flags, layer):

@@ -24,6 +24,9 @@ from .settings import describe_loss, describe_optimizer, rate_of
 
 __all__ = ["LoopWatch"]
 
+_MOST_PARTS = 4
+"""Trainings of one loop in one cell that changes of `trainable` divide it into."""
+
 
 @dataclass(slots=True)
 class _Loop:
@@ -43,6 +46,7 @@ class _Loop:
         pipeline: The `tf.data` pipeline of the training before.
         loss: The loss object the student's code called before its first step.
         held: The optimizer while a training runs: one that was made for a function's call dies before the cell ends.
+        parts: Trainings that changes of `trainable` have divided this cell's steps into.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -58,6 +62,7 @@ class _Loop:
     pipeline: Any = None
     loss: Any = None
     held: Any = None
+    parts: int = 0
 
 
 class LoopWatch:
@@ -197,6 +202,7 @@ class LoopWatch:
         """End the trainings of this cell, and find those that went on inside a graph unseen."""
         for loop in list(self._loops.values()):
             self._settle(loop)
+            loop.parts = 0
         self.hands.cell_ended()
         self._loops = {
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
@@ -208,6 +214,21 @@ class LoopWatch:
         """End a model's running training before `fit` begins another."""
         for loop in self._loops.values():
             if loop.model() is model:
+                self._settle(loop)
+
+    def before_trainable(self, layer: Any, value: Any) -> None:
+        """A layer is about to be frozen or unfrozen: the steps before it are one training, those after it another.
+
+        Two networks that are trained against each other are frozen in turn at every step; that stays one training.
+        """
+        if all(bool(part.trainable) is bool(value) for part in _with_parts(layer)):
+            return
+        for loop in self._loops.values():
+            model = loop.model()
+            if loop.fit is None or model is None or loop.parts >= _MOST_PARTS:
+                continue
+            if any(part is layer for part in _with_parts(model)):
+                loop.parts += 1
                 self._settle(loop)
 
     def rebase(self, model: Any) -> None:
@@ -279,6 +300,10 @@ class LoopWatch:
         if self._guard.student:
             self.data.begun(dataset)
         return original(dataset, *args, **kwargs)
+
+
+def _with_parts(layer: Any) -> list[Any]:
+    return list(layer._flatten_layers(recursive=True, include_self=True))
 
 
 def _iterations(optimizer: Any) -> int:

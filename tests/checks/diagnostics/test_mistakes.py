@@ -155,6 +155,7 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10)),
         net(dense(10, None), compiled="categorical_crossentropy"),
         net(dense(1), compiled="binary_crossentropy"),
+        looped(dense(10), logits=False),
     ),
     "softmax-on-one-unit": (net(dense(1, "softmax"), compiled="binary_crossentropy"),),
     "raw-pixels": (an_evidence(fits=(a_fit(x=RAW),), models=(a_model(conv(), dense(10)),)),),
@@ -269,6 +270,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     "name-from-elsewhere": (
         lacking("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
         lacking("kreas", a_cell(0, "kreas.Sequential()")),
+        lacking("load", a_cell(0, "from course import *"), a_cell(1, "load()", submitted_count=2), at=1),
         an_evidence(run=a_run(errors=(an_error(0, "TypeError", "name 'x' is not defined"),))),
     ),
     "softmax-with-from-logits": (
@@ -283,6 +285,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10, "softmax")),
         net(dense(10), compiled="mean_squared_error"),
         net(dense(10), layer("Lambda")),
+        looped(dense(10), logits=True),
     ),
     "softmax-on-one-unit": (net(dense(1, "sigmoid")), net(dense(2, "softmax"))),
     "raw-pixels": (
@@ -295,6 +298,8 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     "normalised-array-unused": (
         an_evidence(arrays=(a_named_array("copy"),)),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", used=True),)),
+        # Another network was trained on a part of the copy.
+        an_evidence(fits=(a_fit(x=RAW), a_fit(event=9)), arrays=(a_named_array("x_scaled"),)),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", low=0, high=255, dtype="uint8"),)),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", "cifar10/train"),)),
     ),
@@ -378,6 +383,12 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         an_evidence(),
         built(dropout(), dense(10)),
         built(dense(9), dropout(), activation("relu"), dense(10)),
+        an_evidence(
+            models=(
+                a_model(dense(9), dropout(), model_id="m0", name="features", shares_layers_with=("m1",)),
+                a_model(dense(9), dropout(), dense(10)),
+            )
+        ),
     ),
     "optimizer-lr-unread": (an_evidence(ignored=(UNHEEDED,)),),
     "optimizer-decay-ignored": (an_evidence(ignored=(UNREAD,)),),
@@ -401,6 +412,10 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     "trainable-without-compile": (
         an_evidence(compiles=(a_compile(trainable={"base": True}),), fits=(a_fit(trainable={"base": True}),)),
         an_evidence(compiles=(), fits=(a_fit(trainable={"base": True}),)),
+        an_evidence(
+            compiles=(a_compile(trainable={"base": False}),),
+            fits=(a_fit(trainable={"base": True}, kind="custom_loop"),),
+        ),
     ),
     "printed-accuracy-contradicted": (
         said("Test accuracy: 0.9912"),

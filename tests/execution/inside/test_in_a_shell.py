@@ -78,7 +78,7 @@ PLAIN = (
     Form(
         "absent called", "from mixins import mix\nmix(3)", "import.mixins", error="ModuleNotFoundError", says="mixins"
     ),
-    Form("absent star", "from grading import *", None, error="ModuleNotFoundError", says="'grading'"),
+    Form("absent star", "from grading import *\nimport json\nprint(json.dumps(2))", "import.grading", "2"),
     Form("absent part", "from sklearn.grid_search import GridSearchCV", None, error="ModuleNotFoundError", says="grid"),
     Form("tried import", "try:\n    import torch\nexcept ImportError:\n    print('without')", None, "without"),
     Form(

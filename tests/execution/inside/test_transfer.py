@@ -19,6 +19,7 @@ recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
 hooks.install(recorder)
 recorder.cell_started()
 import numpy as np
+import tensorflow as tf
 import LIBRARY as keras
 from LIBRARY import layers
 
@@ -56,6 +57,35 @@ base.trainable = False
 on_top = layers.Dense(1, activation="sigmoid", name="on_top")
 nested = keras.Sequential([keras.layers.InputLayer((28, 28)), base, on_top])
 train(nested, y > 4, "binary_crossentropy")
+
+
+def step(model, optimizer):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(model(x[:8], training=True) - 1.0))
+    weights = model.trainable_variables
+    optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+
+
+def looped():
+    return net(layers.Dense(8, name="low"), layers.Dense(1, name="top"))
+
+
+phased = looped()
+for value in (False, True):
+    phased.get_layer("low").trainable = value
+    optimizer = keras.optimizers.SGD(0.1)
+    for _ in range(3):
+        step(phased, optimizer)
+        phased.get_layer("low").trainable = value
+recorder.cell_ended(ok=True, seconds=0.0)
+recorder.cell_started()
+rival, optimizer = looped(), keras.optimizers.SGD(0.1)
+for _ in range(20):
+    rival.trainable = True
+    step(rival, optimizer)
+    rival.trainable = False
+recorder.cell_ended(ok=True, seconds=0.0)
+recorder.cell_started()
 recorder.finish()
 """
 
@@ -119,3 +149,24 @@ def test_weights_from_a_file_are_known_by_their_digests_in_a_nested_base(events:
     start, end = of(events, "fit_start")[3], of(events, "fit_end")[3]
     assert start["digests"]["trunk"] == loaded["digests"]["trunk"] == end["digests"]["trunk"]
     assert start["trainable"]["trunk"] is False
+
+
+def loops(events: list[dict[str, Any]], place: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Beginnings and ends of the trainings of the first or second network that was trained in a loop."""
+    starts = [event for event in of(events, "fit_start") if event["type"] == "custom_loop"]
+    ends = {event["fit"]: event for event in of(events, "fit_end")}
+    model = list(dict.fromkeys(start["model"] for start in starts))[place]
+    return [(start, ends[start["fit"]]) for start in starts if start["model"] == model]
+
+
+def test_a_loop_before_and_after_a_change_of_trainable_is_two_trainings(events: list[dict[str, Any]]) -> None:
+    (first, halfway), (second, end) = loops(events, 0)
+    assert (halfway["steps"], end["steps"]) == (3, 3)
+    assert (first["trainable"]["low"], second["trainable"]["low"]) == (False, True)
+    assert first["digests"]["low"] == halfway["digests"]["low"] == second["digests"]["low"] != end["digests"]["low"]
+
+
+def test_a_network_that_is_frozen_at_every_step_is_not_one_training_a_step(events: list[dict[str, Any]]) -> None:
+    trainings = loops(events, 1)
+    assert len(trainings) <= 5
+    assert sum(end["steps"] for _, end in trainings) == 20
