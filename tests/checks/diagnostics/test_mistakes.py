@@ -135,6 +135,14 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
     "optimizer-reused": (optimised(("m1", "o1"), ("m2", "o1")), optimised(("m1", "o1"), ("m1", "o1"), ("m2", "o1"))),
     "mc-dropout-off": (
         repeated("np.mean([model.predict(x) for _ in range(10)], axis=0)"),
+        repeated("ps = []\nfor _ in range(10):\n    ps.append(model.predict(x))\np = np.stack(ps).mean(axis=0)"),
+        repeated("ps = []\nfor _ in range(10):\n    p = model.predict(x)\n    ps += [p]\nmean = sum(ps) / 10"),
+        repeated("ps = np.zeros((10, 9, 10))\nfor i in range(10):\n    ps[i] = model.predict(x)\nps.mean(0).argmax(1)"),
+        repeated("y = 0\nfor _ in range(10):\n    y += model.predict(x)\ny_mc = y / 10"),
+        repeated(
+            "def passes(net, n):\n    return np.stack([net.predict(x) for _ in range(n)])\n"
+            "ps = passes(model, 10)\nprint(ps.std(axis=0), ps.mean(axis=0))"
+        ),
         an_evidence(
             cells=(a_cell(0, "ps = [model(x) for _ in range(50)]"), a_cell(1, "p = tf.reduce_mean(ps, axis=0)")),
             calls=(CallFact(event=9, cell=0, model="m1", training=None, count=50, repeats=50, outputs_differ=False),),
@@ -265,6 +273,24 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         repeated("np.mean([model.predict(x) for _ in range(2)])", passes=2),
         repeated("np.mean([model.predict(x) for _ in range(10)])", models=(a_model(conv(), dense(10)),)),
         repeated("np.mean([model.predict(x) for _ in range(10)])", differ=None),
+        repeated(
+            "times = []\nfor _ in range(10):\n    t = time.time(); model.predict(x); times.append(time.time() - t)\n"
+            "print(np.mean(times))"
+        ),
+        repeated(
+            "for i in range(6):\n    p = model.predict(x)[i]\n    print(p.argmax(), y[i])\n"
+            "pred = model.predict(x).argmax(1)\nprint(np.mean(pred == y), np.mean(pred[:12] == y[:12]))"
+        ),
+        repeated("sure = []\nfor i in range(6):\n    sure.append(model.predict(x)[i].max())\nprint(np.mean(sure))"),
+        repeated("for _ in range(10):\n    p = model.predict(x)\nprint(p.max(axis=1).mean())"),
+        repeated(
+            "def timed():\n    s = time.time(); model.predict(x)\n    return time.time() - s\n"
+            "np.mean([timed() for _ in range(9)])"
+        ),
+        repeated(
+            "class MC:\n    def predict(self, x):\n        return np.mean([self.net(x, training=True)] * 9, axis=0)\n"
+            "for _ in range(10): model.predict(x)"
+        ),
     ),
     "name-from-elsewhere": (
         lacking("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
