@@ -14,7 +14,8 @@ _AVERAGING = frozenset(
 )
 _DIVIDING = frozenset({"divide", "true_divide", "div"})
 _PREDICTING = frozenset({"predict", "predict_on_batch", "predict_proba"})
-_COLLECTING = frozenset({"append", "extend", "add", "insert", "write"})
+_COLLECTING = frozenset({"append", "extend", "add", "insert", "write", "assign_add"})
+_SCORING = ("score", "accuracy", "equal")
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
 _LOOPS = (ast.For, ast.While)
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -212,7 +213,7 @@ class _Flow:
         waiting = [tree]
         while waiting:
             node = waiting.pop()
-            if not isinstance(node, ast.Compare) and not self._is_step(node):
+            if not _compares(node) and not self._is_step(node):
                 yield node
                 waiting.extend(ast.iter_child_nodes(node))
 
@@ -221,6 +222,13 @@ class _Flow:
         if not isinstance(node, ast.Subscript):
             return False
         return _key(node.slice) in self.steps and _key(node.value) not in self.many
+
+
+def _compares(node: ast.AST) -> bool:
+    """Whether it says which predictions, or how many of them, were right."""
+    if isinstance(node, ast.Call):
+        return any(part in called_name(node).lower() for part in _SCORING)
+    return isinstance(node, ast.Compare)
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
@@ -260,7 +268,7 @@ def _gathered(node: ast.AST) -> Iterator[tuple[str, ast.AST, bool]]:
         yield _base(node.targets[0]), node.value, False
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _COLLECTING:
         for value in node.args:
-            yield _base(node.func.value), value, False
+            yield _base(node.func.value), value, node.func.attr == "assign_add"
     for name, value in _assigned(node):
         if any(_key(inner) == name for inner in ast.walk(value)):
             yield name, _without(value, name), isinstance(value, ast.BinOp) and not isinstance(value.right, ast.List)

@@ -70,6 +70,7 @@ LOOP = "for i in range(20):\n    "
         f"y = 0\n{LOOP}y += model(x, training=True).numpy()\ny_mc = y / 20",
         f"y = 0\n{LOOP}y = y + model(x, training=True)\ny /= 20",
         f"y = 0\n{LOOP}y = model(x, training=True) + y\ny_mc = np.divide(y, 20)",
+        f"y = tf.Variable(zeros)\n{LOOP}y.assign_add(model(x, training=True))\ny_mc = y / 20",
         f"y = 0\n{LOOP}p = model(x, training=True)\n    y += p\ny_mc = y * (1 / 20)",
         f"ps = np.zeros((20, 9, 10))\n{LOOP}ps[i] = model(x, True)\ny = 0\nfor p in ps:\n    y += p\ny = y * 0.05",
         f"def one(net):\n    return net(x, training=True)\ny = 0\n{LOOP}y += one(model)\nprint(y / 20)",

@@ -302,6 +302,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         ),
         repeated("sure = []\nfor i in range(6):\n    sure.append(model.predict(x)[i].max())\nprint(np.mean(sure))"),
         repeated("for _ in range(10):\n    p = model.predict(x)\nprint(p.max(axis=1).mean())"),
+        repeated("np.mean([accuracy_score(y, model.predict(x).argmax(1)) for _ in range(10)])"),
         repeated(
             "def timed():\n    s = time.time(); model.predict(x)\n    return time.time() - s\n"
             "np.mean([timed() for _ in range(9)])"
