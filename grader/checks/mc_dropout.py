@@ -1,27 +1,21 @@
 """The check `mc_dropout`."""
 
-import ast
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from grader.checks.averaging import averages
 from grader.checks.network import DROPOUTS
 from grader.checks.params import Params, Whole
 from grader.checks.registry import check
 from grader.checks.words import plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
-from grader.schema.evidence import CallFact, CellFact, Evidence, ModelFact
+from grader.schema.evidence import CallFact, Evidence, ModelFact
 from grader.schema.grade import Case, Finding
 
-__all__ = ["McDropoutParams", "Repeated", "averages", "mc_dropout", "repeated_passes"]
-
-_AVERAGING = frozenset(
-    {"mean", "average", "nanmean", "reduce_mean", "median", "sum", "reduce_sum", "mode", "bincount", "most_common"}
-)
-_MAGIC = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
+__all__ = ["McDropoutParams", "Repeated", "mc_dropout", "repeated_passes"]
 
 
 class McDropoutParams(Params):
@@ -69,7 +63,8 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         (`model(x, training=True)`), or `predict` of a network whose dropout layers are a class of the student's own
         that always drops. Compares what came out: where all passes gave the same numbers, dropout was off, whatever
         the code says; what a `tf.function` of the student's own did is left to a person. Whether the passes were
-        averaged is read from the code of the cell, of the functions it calls and of later cells that use its results.
+        averaged is read from the code of the cell, of the functions and methods it calls and of later cells that use
+        its results; where an average is not found there, a person judges.
 
     Why it matters:
         One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells
@@ -102,14 +97,14 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
             advice="Predict the same images many times with dropout on (`training=True`), and average the predictions.",
             measured={"passes": 0},
         )
-    best = max(found, key=lambda r: (r.differ is True, (r.images or 0) >= params.images_at_least, r.passes))
-    faults = list(_faults(case.evidence.cells, best, params))
-    unseen = best.differ is None
+    best = max(found, key=lambda r: _rank(case.evidence, r, params))
+    faults = list(_faults(best, params))
+    unseen = list(_unseen_parts(case.evidence, best, params))
     status = "failed" if faults else "pending" if unseen else "passed"
     return Finding(
         status=status,
         fraction=1.0 if status == "passed" else 0.0,
-        message=_message(best, faults),
+        message=_message(best, faults, unseen),
         advice="Average the predictions of at least "
         f"{params.passes_at_least} passes with `training=True` over the same images."
         if faults
@@ -118,6 +113,13 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         measured={"passes": best.passes, "differ": best.differ, "images": best.images, "model": best.model.name},
         evidence=(Pointer(cell=best.cell, event=best.event),),
     )
+
+
+def _rank(evidence: Evidence, found: Repeated, params: McDropoutParams) -> tuple[bool, bool, bool, bool, int]:
+    """Passes that lack nothing come first; a trial of them beside the real ones may be longer."""
+    lacks = any(_faults(found, params))
+    waits = lacks or any(_unseen_parts(evidence, found, params))
+    return (not lacks, not waits, found.differ is True, (found.images or 0) >= params.images_at_least, found.passes)
 
 
 def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
@@ -186,78 +188,32 @@ def _drops(model: ModelFact) -> bool:
     return any(layer.cls in DROPOUTS or layer.custom for layer in model.flat_layers())
 
 
-def _faults(cells: Sequence[CellFact], best: Repeated, params: McDropoutParams) -> Iterator[str]:
+def _faults(best: Repeated, params: McDropoutParams) -> Iterator[str]:
     if best.differ is False:
         yield "all passes gave the same numbers, so dropout was off"
     if best.passes < params.passes_at_least:
         yield f"at least {params.passes_at_least} passes are asked for"
     if (best.images or params.images_at_least) < params.images_at_least:
         yield f"at least {plural(params.images_at_least, 'image')} are asked for"
-    if params.averaged and not averages(cells, best.cell):
+
+
+def _unseen_parts(evidence: Evidence, best: Repeated, params: McDropoutParams) -> Iterator[str]:
+    """What the record and the code leave open: code averages in more ways than can be read from it."""
+    if best.differ is None:
+        yield "whether the passes differ could not be seen"
+    if params.averaged and not averages(evidence.cells, best.cell, best.model.name):
         yield "they were not seen to be averaged"
 
 
-def _message(best: Repeated, faults: list[str]) -> str:
+def _message(best: Repeated, faults: list[str], unseen: list[str]) -> str:
     images = "the same images" if best.images is None else f"the same {plural(best.images, 'image')}"
     text = (
         f"{spoken_cell(best.cell).capitalize()} made {plural(best.passes, 'pass', 'passes')} of `{best.model.name}` "
         f"over {images} with {best.how}"
     )
     if faults:
-        return f"{text}; {'; '.join(faults)}."
-    if best.differ is None:
-        return f"{text}; whether the passes differ could not be seen, so a person has to judge it."
-    return f"{text}, and they differ, as dropout makes them."
-
-
-def averages(cells: Sequence[CellFact], cell: int | None) -> bool:
-    """Whether code averages what a cell makes: in it, in functions it calls, or in later cells that use its names.
-
-    Args:
-        cells: The notebook's.
-        cell: Index of the cell in question.
-    """
-    trees = {c.index: tree for c in cells if c.kind == "code" and (tree := _parsed(c.source)) is not None}
-    here = trees.get(cell) if cell is not None else None
-    if here is None:
-        return False
-    functions = {
-        node.name: node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
-    }
-    reached: dict[str, ast.AST] = {}
-    waiting = [here]
-    while waiting:
-        node = waiting.pop()
-        if _averaging(node):
-            return True
-        for name in _called(node) & functions.keys() - reached.keys():
-            reached[name] = functions[name]
-            waiting.append(functions[name])  # type: ignore[arg-type]  # a function is walked like a module
-    bound = {n.id for n in ast.walk(here) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    later = [tree for index, tree in trees.items() if cell is not None and index > cell]
-    return any(_averaging(tree, bound) for tree in later)
-
-
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        return ast.parse(_MAGIC.sub("pass", source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _called(tree: ast.AST) -> set[str]:
-    return {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-
-
-def _averaging(tree: ast.AST, names: set[str] | None = None) -> bool:
-    """Whether a call averages anything, or one of some names."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        function = node.func
-        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if called in _AVERAGING and (
-            names is None or names & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        ):
-            return True
-    return False
+        return f"{text}; {'; '.join((*faults, *unseen))}."
+    differ = ", and they differ, as dropout makes them" if best.differ else ""
+    if unseen:
+        return f"{text}{differ}; {' and '.join(unseen)}, so a person has to judge it."
+    return f"{text}{differ}."

@@ -55,10 +55,83 @@ def test_predictions_of_a_dropout_class_of_ones_own_pass_also_when_a_function_av
 
 def test_an_average_in_a_later_cell_counts_only_for_the_same_names() -> None:
     source = "ps = np.stack([m(x, training=True) for _ in range(20)])"
-    for later, status in (("p = ps.mean(axis=0)", "passed"), ("q = other.mean()", "failed")):
+    for later, status in (("p = ps.mean(axis=0)", "passed"), ("q = other.mean()", "pending")):
         evidence = called(source)
         evidence = evidence.model_copy(update={"cells": (*evidence.cells, a_cell(1, later))})
         assert judge("mc_dropout", evidence).status == status
+
+
+LOOP = "for i in range(20):\n    "
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"y = 0\n{LOOP}y += model(x, training=True).numpy()\ny_mc = y / 20",
+        f"y = 0\n{LOOP}y = y + model(x, training=True)\ny /= 20",
+        f"y = 0\n{LOOP}y = model(x, training=True) + y\ny_mc = np.divide(y, 20)",
+        f"y = tf.Variable(zeros)\n{LOOP}y.assign_add(model(x, training=True))\ny_mc = y / 20",
+        f"y = 0\n{LOOP}p = model(x, training=True)\n    y += p\ny_mc = y * (1 / 20)",
+        f"ps = np.zeros((20, 9, 10))\n{LOOP}ps[i] = model(x, True)\ny = 0\nfor p in ps:\n    y += p\ny = y * 0.05",
+        f"def one(net):\n    return net(x, training=True)\ny = 0\n{LOOP}y += one(model)\nprint(y / 20)",
+    ],
+)
+def test_passes_that_are_added_up_and_divided_are_averaged(source: str) -> None:
+    assert judge("mc_dropout", called(source)).status == "passed"
+    *lines, last = source.split("\n")
+    evidence = called("\n".join(lines))
+    evidence = evidence.model_copy(update={"cells": (*evidence.cells, a_cell(1, last))})
+    assert judge("mc_dropout", evidence).status == "passed"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"y = 0\n{LOOP}y += model(x, training=True)\nprint(y)",
+        f"n = 0\n{LOOP}p = model(x, training=True)\n    n += 1\nprint(n / 20)",
+        f"right = 0\n{LOOP}right += model(x, training=True).numpy().argmax() == y[0]\nprint(right / 20)",
+        f"start = time.time()\n{LOOP}model(x, training=True)\nprint((time.time() - start) / 20)",
+    ],
+)
+def test_what_else_is_added_up_or_divided_is_no_average_and_waits_for_a_person(source: str) -> None:
+    finding = judge("mc_dropout", called(source))
+    assert finding.status == "pending"
+    assert finding.message.endswith(
+        "and they differ, as dropout makes them; they were not seen to be averaged, so a person has to judge it."
+    )
+
+
+def test_a_method_that_averages_counts_where_it_is_called() -> None:
+    method = (
+        "class MC:\n    def predict(self, x, n=20):\n"
+        "        return np.stack([self.model(x, training=True) for _ in range(n)]).mean(axis=0)"
+    )
+    sources = {"mc = MC(model)\np = mc.predict(x)": "passed", "ps = [model.predict(x) for _ in range(20)]": "pending"}
+    for source, status in sources.items():
+        evidence = called(source)
+        cells = (evidence.cells[0], a_cell(1, method))
+        assert judge("mc_dropout", evidence.model_copy(update={"cells": cells})).status == status
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "p = " + "[" * 90 + "m(x, training=True)" + "]" * 90,
+        "p = " + " + ".join(["m(x, training=True)"] * 900),
+        "p = m(x, training=True)" + ".T" * 5_000,
+        "p = m(x, training=True)" + ".max()" * 2_000,
+    ],
+)
+def test_code_of_any_depth_is_read(source: str) -> None:
+    assert judge("mc_dropout", called(source)).status == "pending"
+
+
+def test_averaged_passes_are_judged_and_not_longer_ones_that_nobody_averaged() -> None:
+    tried, averaged = called("ps = [m(x, training=True) for _ in range(50)]", repeats=50), called(cell=1)
+    both = an_evidence(cells=(*tried.cells, a_cell(1, called().cells[0].source)), calls=(*tried.calls, *averaged.calls))
+    finding = judge("mc_dropout", both)
+    assert finding.status == "passed"
+    assert "Cell 2 made 20 passes" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -66,7 +139,7 @@ def test_an_average_in_a_later_cell_counts_only_for_the_same_names() -> None:
     [
         (called(outputs_differ=False), "dropout was off"),
         (called(repeats=5), "at least 10 passes"),
-        (called("p = [m(x, training=True) for _ in range(20)]"), "not seen to be averaged"),
+        (called("p = [m(x, training=True) for _ in range(5)]", repeats=5), "not seen to be averaged"),
         (called(repeats=1), "No repeated predictions"),
         (predicted("np.mean(mc.predict(x))", differ=False), "dropout was off"),
         (an_evidence(), "No repeated predictions"),
@@ -79,7 +152,9 @@ def test_anything_less_is_no_monte_carlo_dropout(evidence: Evidence, said: str) 
 
 
 def test_passes_that_could_not_be_compared_wait_for_a_person() -> None:
-    assert judge("mc_dropout", called(outputs_differ=None)).status == "pending"
+    finding = judge("mc_dropout", called(outputs_differ=None))
+    assert finding.status == "pending"
+    assert finding.message.endswith("; whether the passes differ could not be seen, so a person has to judge it.")
 
 
 def test_passes_in_a_function_that_became_a_graph_wait_for_a_person() -> None:

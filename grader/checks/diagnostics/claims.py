@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from grader.checks.histories import canonical_metric
+from grader.checks.literals import printed_literals, typed_texts
 from grader.checks.missing import uses_torch
 from grader.checks.registry import diagnostic
 from grader.checks.words import percent
@@ -24,6 +25,9 @@ _LIMITED = re.compile(
 _MARGIN = 0.005
 """Rounding and another run of the same code explain less than half a percentage point."""
 
+_ROUNDED = 0.0005
+"""A typed number may be rounded when it is printed."""
+
 
 @diagnostic("printed-accuracy-contradicted")
 def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
@@ -32,7 +36,9 @@ def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
     What it does:
         Reads numbers that are printed as an accuracy. Where nothing was trained and nothing evaluated, every such
         number is without ground; otherwise one that lies above everything the trainings, evaluations and the grader's
-        own test came to. Progress bars are left out, and so are notebooks whose trainings could not be recorded.
+        own test came to. Once a network was asked for predictions, code may have computed any accuracy from them (on a
+        few images, of one class, of an average): then a number only counts if it was typed into the code that prints
+        it. Progress bars are left out, and so are notebooks whose trainings could not be recorded.
 
     Why it matters:
         A printed number is a claim. Readers rely on it being what the code beside it computed.
@@ -49,9 +55,12 @@ def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
     ceiling = max(known, default=None)
     notes = []
     for cell in evidence.cells:
-        value = max(printed_accuracies(cell), default=None)
-        if value is None or (ceiling is not None and value <= ceiling + _MARGIN):
+        above = [v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + _MARGIN]
+        if above and _may_be_computed(evidence, cell):
+            above = [v for v in above if _is_typed(evidence, cell, v)]
+        if not above:
             continue
+        value = max(above)
         if ceiling is None:
             against = "but no network was trained or evaluated in this notebook"
         else:
@@ -77,8 +86,12 @@ def printed_accuracies(cell: CellFact) -> tuple[float, ...]:
     Args:
         cell: A cell; only the output of code counts.
     """
+    return _accuracies(cell.output) if cell.kind == "code" else ()
+
+
+def _accuracies(text: str) -> tuple[float, ...]:
     found = []
-    for line in cell.output.splitlines() if cell.kind == "code" else ():
+    for line in text.splitlines():
         if _PROGRESS.search(line) or _LIMITED.search(line):
             continue
         for match in _PRINTED.finditer(line):
@@ -86,6 +99,22 @@ def printed_accuracies(cell: CellFact) -> tuple[float, ...]:
             if 0 < value <= 1:
                 found.append(value)
     return tuple(found)
+
+
+def _may_be_computed(evidence: Evidence, cell: CellFact) -> bool:
+    """Whether the code could have computed an accuracy that the record does not hold: from a network's outputs."""
+    # What a callback of the student's own does while Keras trains is not recorded.
+    watched = [fit.cell for fit in evidence.fits if any(callback.custom for callback in fit.callbacks)]
+    asked = [*(p.cell for p in evidence.predictions), *(c.cell for c in evidence.calls), *watched]
+    return any(place is None or place <= cell.index for place in asked)
+
+
+def _is_typed(evidence: Evidence, cell: CellFact, value: float) -> bool:
+    """Whether a printed accuracy stands in the code as a number or within a text."""
+    if any(value in _accuracies(text) for text in typed_texts(cell)):
+        return True
+    typed = printed_literals(evidence.cells, cell)
+    return any(abs(number - value) <= _ROUNDED for literal in typed for number in (literal, literal / 100))
 
 
 def _known(evidence: Evidence) -> Iterator[float]:

@@ -1,6 +1,7 @@
 """Monte-Carlo predictions without dropout."""
 
-from grader.checks.mc_dropout import averages, repeated_passes
+from grader.checks.averaging import averages_passes
+from grader.checks.mc_dropout import repeated_passes
 from grader.checks.registry import diagnostic
 from grader.checks.words import plural
 from grader.schema.base import spoken_cell
@@ -17,8 +18,8 @@ def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
     """Predictions of a network with dropout were repeated and averaged, and all of them were the same.
 
     What it does:
-        Looks for five or more passes of a network with dropout over the same images, averaged, whose outputs are
-        equal to the last bit.
+        Looks for five or more passes of a network with dropout over the same images, whose outputs are equal to the
+        last bit and are averaged: the mean of times, or of which predictions were right, is none of them.
 
     Why it matters:
         Dropout was off, so the mean is one ordinary prediction, many times as expensive.
@@ -42,5 +43,7 @@ def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
             model=found.model.id,
         )
         for found in repeated_passes(case.evidence)
-        if found.differ is False and found.passes >= _FEWEST and averages(case.evidence.cells, found.cell)
+        if found.differ is False
+        and found.passes >= _FEWEST
+        and averages_passes(case.evidence.cells, found.cell, found.model.name)
     )

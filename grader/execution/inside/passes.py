@@ -113,8 +113,12 @@ def signature(x: Any) -> Any:
     """A value that is the same for the same numbers, also in another copy; None where it cannot be told.
 
     Args:
-        x: An array, tensor, or anything else; a data set is only ever the same as itself.
+        x: An array, tensor, one of them alone in a list or tuple, or anything else; a data set is only ever the same
+            as itself.
     """
+    # A network with one input takes it in a list as well; a longer list may hold inputs of any kind.
+    while isinstance(x, (list, tuple)) and len(x) == 1:
+        x = x[0]
     if isinstance(x, np.ndarray) or hasattr(x, "_numpy"):
         array = numbers(x)
         return None if array.dtype.hasobject else (array.shape, str(array.dtype), _sampled(array))

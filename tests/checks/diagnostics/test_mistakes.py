@@ -8,6 +8,7 @@ import pytest
 from grader.checks import all_diagnostics
 from grader.schema.evidence import (
     ArrayFact,
+    CallbackFact,
     CallFact,
     CellFact,
     Evidence,
@@ -77,6 +78,13 @@ def said(printed: str, **keys: object) -> Evidence:
     return an_evidence(cells=(a_cell(0, "print(…)", output=printed),), **keys)
 
 
+def predicting(source: str, printed: str, *before: str, **keys: object) -> Evidence:
+    """A notebook that asks its network for predictions, and whose last cell prints something."""
+    cells = (*(a_cell(place, text) for place, text in enumerate(before)), a_cell(len(before), source, output=printed))
+    facts: dict[str, object] = {"predictions": (PredictFact(event=9, cell=0, model="m1"),), **keys}
+    return an_evidence(cells=cells, **facts)
+
+
 def gated() -> ModelFact:
     """Attention: softmax whose output multiplies something."""
     layers = (
@@ -135,6 +143,14 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
     "optimizer-reused": (optimised(("m1", "o1"), ("m2", "o1")), optimised(("m1", "o1"), ("m1", "o1"), ("m2", "o1"))),
     "mc-dropout-off": (
         repeated("np.mean([model.predict(x) for _ in range(10)], axis=0)"),
+        repeated("ps = []\nfor _ in range(10):\n    ps.append(model.predict(x))\np = np.stack(ps).mean(axis=0)"),
+        repeated("ps = []\nfor _ in range(10):\n    p = model.predict(x)\n    ps += [p]\nmean = sum(ps) / 10"),
+        repeated("ps = np.zeros((10, 9, 10))\nfor i in range(10):\n    ps[i] = model.predict(x)\nps.mean(0).argmax(1)"),
+        repeated("y = 0\nfor _ in range(10):\n    y += model.predict(x)\ny_mc = y / 10"),
+        repeated(
+            "def passes(net, n):\n    return np.stack([net.predict(x) for _ in range(n)])\n"
+            "ps = passes(model, 10)\nprint(ps.std(axis=0), ps.mean(axis=0))"
+        ),
         an_evidence(
             cells=(a_cell(0, "ps = [model(x) for _ in range(50)]"), a_cell(1, "p = tf.reduce_mean(ps, axis=0)")),
             calls=(CallFact(event=9, cell=0, model="m1", training=None, count=50, repeats=50, outputs_differ=False),),
@@ -223,6 +239,17 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         said("accuracy: 0.995", fits=(), accuracies=()),
         said("Test accuracy: 99.90 %"),
         said("test acc = 0.9999"),
+        predicting('print("accuracy: 0.9999")', "accuracy: 0.9999"),
+        predicting('print("accuracy:", 0.9999)', "accuracy: 0.9999"),
+        predicting('print(f"accuracy: {99.99} %")', "accuracy: 99.99 %"),
+        predicting('print("accuracy: %.4f" % 0.99991)', "accuracy: 0.9999"),
+        predicting('"accuracy: {:.2%}".format(0.9999)', "'accuracy: 99.99%'", models=(), predictions=()),
+        predicting('print("accuracy: " + str(acc))', "accuracy: 0.9999", "p = model.predict(x)", "acc = 0.9999"),
+        predicting(
+            "print(f'accuracy: {accs[-1]:.2%}')", "accuracy: 99.99%", "accs = [0.9, 0.99]\naccs = [0.98, 0.9999]"
+        ),
+        # Predicted only afterwards.
+        predicting("print(…)", "accuracy: 0.9999", predictions=(PredictFact(event=9, cell=1, model="m1"),)),
     ),
 }
 
@@ -266,6 +293,25 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         repeated("np.mean([model.predict(x) for _ in range(2)])", passes=2),
         repeated("np.mean([model.predict(x) for _ in range(10)])", models=(a_model(conv(), dense(10)),)),
         repeated("np.mean([model.predict(x) for _ in range(10)])", differ=None),
+        repeated(
+            "times = []\nfor _ in range(10):\n    t = time.time(); model.predict(x); times.append(time.time() - t)\n"
+            "print(np.mean(times))"
+        ),
+        repeated(
+            "for i in range(6):\n    p = model.predict(x)[i]\n    print(p.argmax(), y[i])\n"
+            "pred = model.predict(x).argmax(1)\nprint(np.mean(pred == y), np.mean(pred[:12] == y[:12]))"
+        ),
+        repeated("sure = []\nfor i in range(6):\n    sure.append(model.predict(x)[i].max())\nprint(np.mean(sure))"),
+        repeated("for _ in range(10):\n    p = model.predict(x)\nprint(p.max(axis=1).mean())"),
+        repeated("np.mean([accuracy_score(y, model.predict(x).argmax(1)) for _ in range(10)])"),
+        repeated(
+            "def timed():\n    s = time.time(); model.predict(x)\n    return time.time() - s\n"
+            "np.mean([timed() for _ in range(9)])"
+        ),
+        repeated(
+            "class MC:\n    def predict(self, x):\n        return np.mean([self.net(x, training=True)] * 9, axis=0)\n"
+            "for _ in range(10): model.predict(x)"
+        ),
     ),
     "name-from-elsewhere": (
         lacking("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
@@ -425,6 +471,26 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         an_evidence(cells=(a_cell(0, "import torch\n", output="accuracy: 0.995"),), fits=(), accuracies=()),
         said("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
         said("Accuracy of one image: 1"),
+        predicting("acc = np.mean(model.predict(x).argmax(1) == y)\nprint('Accuracy: %.4f' % acc)", "Accuracy: 0.9999"),
+        predicting("print(f'accuracy on 100 images: {100.0 * right / 100:.1f} %')", "accuracy on 100 images: 100.0 %"),
+        predicting("print('accuracy', np.mean(p[p > 0.9999] == 1.0))", "accuracy 1.0"),
+        predicting("print('accuracy', acc)", "accuracy 0.9999", "acc = 0.9999", "acc = np.mean(pred == y)"),
+        predicting(
+            "print('accuracy', best)", "accuracy 1.0", "best = 0.0\nfor p in ps:\n    best = max(best, hits(p))"
+        ),
+        predicting("opt = Adam(beta_2=0.999)\nprint('accuracy', acc)", "accuracy 0.999"),
+        predicting(
+            "print('accuracy of the mean:', np.mean(mean.argmax(1) == y))",
+            "accuracy of the mean: 0.9999",
+            predictions=(),
+            calls=(CallFact(event=9, cell=0, model="m1", training=True, count=50),),
+        ),
+        predicting(
+            "print('accuracy on all images:', watch.best)",
+            "accuracy on all images: 0.9999",
+            predictions=(),
+            fits=(a_fit(cell=0, callbacks=(CallbackFact(cls="Callback", custom="Watch"),)),),
+        ),
     ),
 }
 
@@ -520,3 +586,9 @@ def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
     (note,) = found("printed-accuracy-contradicted", evidence)
     assert "99.99 %" in note.message
     assert "99.1 %" in note.message
+
+
+def test_of_a_typed_accuracy_and_a_higher_one_that_was_computed_the_typed_one_is_told() -> None:
+    evidence = predicting("print('accuracy: 0.9980')\nprint('accuracy', hits)", "accuracy: 0.9980\naccuracy 0.9999")
+    (note,) = found("printed-accuracy-contradicted", evidence)
+    assert "99.8 %" in note.message

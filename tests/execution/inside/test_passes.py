@@ -1,5 +1,6 @@
 """Passes over one input, and what a loop's batches were taken from."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,7 +60,18 @@ def test_chunks_are_inputs_of_their_own() -> None:
     assert passes.repeats == 3
 
 
-@pytest.mark.parametrize("x", [[1, 2], None, "text", np.array([object()])])
+@pytest.mark.parametrize("wrapped", [lambda x: [x], lambda x: (x,), lambda x: [[x]]])
+def test_an_input_alone_in_a_list_is_the_same_input(wrapped: Callable[[Any], Any]) -> None:
+    passes, x = Passes(a_net()), np.ones((5, 4))
+    assert passes.add(wrapped(x), np.ones((5, 2))) == Pass(1)
+    assert passes.add(wrapped(x.copy()), np.zeros((5, 2))) == Pass(2, differs=True)
+    assert passes.add(x, np.ones((5, 2))) == Pass(3, differs=False)
+    assert passes.add(wrapped(x + 1), np.ones((5, 2))) == Pass(1)
+
+
+@pytest.mark.parametrize(
+    "x", [[1, 2], [1], [], [np.ones(3), np.ones(3)], [object()], None, "text", np.array([object()])]
+)
 def test_inputs_that_cannot_be_told_apart_are_not_counted(x: Any) -> None:
     assert Passes(a_net()).add(x, np.ones(2)) == Pass()
 
