@@ -6,7 +6,7 @@ every engine, `grader.pipeline.grade_found`; where and how many at a time is the
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from grader.intake.find import Found
@@ -14,6 +14,9 @@ from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
 
 __all__ = ["Engine", "LocalEngine"]
+
+_AWAKE_SECONDS = 0.5
+"""How long a signal may wait for its answer."""
 
 
 class Engine(Protocol):
@@ -62,9 +65,12 @@ class LocalEngine:
 
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             try:
-                futures = [pool.submit(self._grade_one, one, listen) for one in found]
-                for future in as_completed(futures):
-                    yield future.result()
+                running = {pool.submit(self._grade_one, one, listen) for one in found}
+                while running:
+                    # The operating system may hand a signal to any thread, and then nothing wakes a wait without end.
+                    done, running = wait(running, _AWAKE_SECONDS, FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
             except BaseException:
                 # Leaving the pool waits for its threads, which hear of it within a second.
                 stop.set()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +264,7 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     temp.mkdir()
     notebooks = [str(NOTEBOOKS / f"{name}.ipynb") for name in ("plain", "endless", "raises")]
     process = subprocess.Popen(
-        [str(COMMAND), "grade", *notebooks, "--rubric", str(rubric), "--out", str(out)],
+        [str(COMMAND), "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -280,7 +281,7 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out)])
+    command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"])
     assert said == f"stopping … once more stops at once\nstopped. What is done is kept. This goes on:\n{command}\n"
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
     assert list(temp.iterdir()) == []
@@ -295,7 +296,10 @@ def test_other_signals_that_ask_it_to_end_do_the_same(
 ) -> None:
     process = _endless(rubric, out)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code
     assert "What is done is kept" in said
 
@@ -336,7 +340,8 @@ def _endless(rubric: Path, out: Path, **env: str) -> "subprocess.Popen[str]":
         if line.startswith("endless: begun"):
             break
     ends = time.monotonic() + 60
-    while not psutil.Process(process.pid).children(recursive=True):
+    # Until the program itself is there, its sandbox is not tied to the grader yet.
+    while not _in_sandbox(process.pid):
         assert time.monotonic() < ends
         time.sleep(0.05)
     return process
@@ -375,7 +380,13 @@ def test_more_jobs_than_the_memory_holds_are_fewer_and_it_is_said(rubric: Path, 
 def _in_sandbox(pid: int) -> list[psutil.Process]:
     """The processes of a sandbox whose kernel was started."""
     found = psutil.Process(pid).children(recursive=True)
-    return found if any("python" in one.name() for one in found) else []
+    return found if any("python" in _name(one) for one in found) else []
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""
 
 
 # --- regrade, report, check ----------------------------------------------------------------------------------

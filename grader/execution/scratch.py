@@ -25,6 +25,7 @@ _PREFIX = "grader-held-"
 """Nobody else's folders are called so."""
 _OURS = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
 _SOCKETS = "/tmp"  # noqa: S108 — not $TMPDIR, which may be too long for a socket
+_BUBBLEWRAP = "bwrap"
 _TRIES = 100
 _REMOVE_SECONDS = 300.0
 
@@ -176,9 +177,14 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _end_users_of(folder: Path) -> None:
-    """Kill what was started for a folder, known by its environment; inside a sandbox's own walls all is gone by now."""
+    """Kill what was started for a folder, known by its environment.
+
+    Inside a sandbox's own walls all is gone by now, unless the grader was killed in the milliseconds in which
+    bubblewrap is not tied to it yet: that is known by its command line, which names the folders of the sandbox.
+    """
     needle = os.fsencode(folder) + b"/"
     for process in psutil.process_iter():
         with suppress(OSError, psutil.Error):
-            if process.pid != os.getpid() and needle in Path(f"/proc/{process.pid}/environ").read_bytes():
+            told = "cmdline" if process.name() == _BUBBLEWRAP else "environ"
+            if process.pid != os.getpid() and needle in Path(f"/proc/{process.pid}/{told}").read_bytes():
                 process.kill()

@@ -345,7 +345,8 @@ class _Parent:
                 self._socket.settimeout(_FORK_SECONDS)
                 self._socket.sendmsg([_request(program)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed.tobytes())])
             telling.close()
-            held.guest = psutil.Process(_guest(status))
+            with suppress(psutil.NoSuchProcess):  # it may have ended already; its exit code comes all the same
+                held.guest = psutil.Process(_guest(status))
         held.warm = self.process
 
 

@@ -118,12 +118,15 @@ def run_script(tmp_path: Path, warm: WarmPool | None) -> Callable[..., Ran]:
         limits = {"memory_bytes": 1 << 30, "folders": layout.written, **budget}
         binds, cwd = layout.binds(PYTHON), layout.inner("work")
 
+        def program(env: Mapping[str, str]) -> Program:
+            return Program("script", (), PYTHON, "keras3", own, binds, env, cwd, ProcessLimits(), layout.log)
+
         def starter(env: Mapping[str, str]) -> HeldProcess | None:
-            if warm is None:
-                return None
-            return warm.start(
-                Program("script", (), PYTHON, "keras3", own, binds, env, cwd, ProcessLimits(), layout.log)
-            )
+            return None if warm is None else warm.start(program(env))
+
+        if warm is not None:
+            # The first test that needs the warm process would else count its start.
+            warm.ready(program(layout.environment(PYTHON, {})))
 
         finished = run_to_end(
             [str(PYTHON), "-c", code],

@@ -7,11 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from grader.execution import scratch
+from grader.execution.isolation import Isolation, ProcessLimits
+from grader.execution.layout import make_layout
 from grader.execution.scratch import held_folder, hold_folder, runtime_folder, sweep
 from grader.schema.errors import SandboxError
+from tests.execution.conftest import PYTHON
 
 
 @pytest.fixture
@@ -55,6 +59,31 @@ def test_what_is_held_stays_and_what_a_killed_process_held_goes(temp: Path) -> N
     assert list(temp.iterdir()) == []
 
 
+def test_a_sandbox_that_was_not_tied_to_its_grader_yet_is_ended_with_its_folder(
+    temp: Path, bubblewrap: Isolation
+) -> None:
+    left = hold_folder()
+    own = bubblewrap.for_run()
+    layout = make_layout(left.path / "s", own)
+    binds, cwd = layout.binds(PYTHON), layout.inner("work")
+    command = own.wrap(["sleep", "60"], binds=binds, env={"MINE": "1"}, cwd=cwd, limits=ProcessLimits())
+    process = subprocess.Popen([word for word in command if word != "--die-with-parent"])
+    try:
+        while "sleep" not in [one.name() for one in psutil.Process(process.pid).children(recursive=True)]:
+            time.sleep(0.01)
+        (inner,) = psutil.Process(process.pid).children()
+        process.kill()
+        process.wait()
+        assert inner.is_running()
+        os.close(left.descriptor)
+        assert sweep() == 1
+        inner.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    assert list(temp.iterdir()) == []
+
+
 def test_a_program_that_outlived_its_sandbox_is_ended_with_its_folder(temp: Path) -> None:
     left = hold_folder()
     inner = left.path / "work"
@@ -62,7 +91,9 @@ def test_a_program_that_outlived_its_sandbox_is_ended_with_its_folder(temp: Path
     stray = subprocess.Popen(["/bin/sleep", "600"], env={"HOME": str(inner)})
     other = subprocess.Popen(["/bin/sleep", "600"], env={"HOME": f"{left.path}-other"})
     try:
-        assert stray.poll() is None
+        for process in (stray, other):
+            while not Path(f"/proc/{process.pid}/environ").read_bytes():
+                time.sleep(0.01)  # it is not the program yet
         os.close(left.descriptor)
         assert sweep() == 1
         assert stray.wait(30) == -signal.SIGKILL

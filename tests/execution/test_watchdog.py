@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,10 +81,13 @@ def test_a_process_that_ended_has_no_tree() -> None:
 
 def test_a_watchdog_without_cause_ends_nothing() -> None:
     ended = []
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         watchdog = Watchdog(process, Budget(memory_bytes=1 << 30), lambda: ended.append(1))
         watchdog.start()
-        process.wait()
+        ends = time.monotonic() + 30
+        while not watchdog.peak_mib and time.monotonic() < ends:
+            time.sleep(0.05)
+        process.communicate(b"\n")
         watchdog.stop()
     assert ended == []
     assert watchdog.verdict == ""
