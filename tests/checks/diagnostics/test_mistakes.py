@@ -234,6 +234,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     "frozen-layers-changed": (transfer.evidence(), transfer.changed(tail={"trainable": {}})),
     "unfrozen-layers-unchanged": (
         transfer.evidence(),
+        transfer.adapted(),
         transfer.changed(tail={"epochs_done": 0, "digests_after": transfer.HEAD_ONLY}),
         transfer.changed(head={"trainable": {}}, tail={"digests_after": transfer.HEAD_ONLY}),
     ),
