@@ -72,8 +72,7 @@ def steps(case: Case, params: StepsParams) -> Finding:
         ones were frozen before, are trainable now, and have other weights after it. `compile` came after the training
         before and after the last change of `trainable`. It makes no difference whether layers are frozen one by one,
         through a nested network, or when they are made; layers that no training changes (`Normalization`) are left
-        out. A `compile` and a `fit` count together with the freezing or
-        unfreezing that they belong to.
+        out. A `compile` and a `fit` count together with the freezing or unfreezing that they belong to.
 
     Why it matters:
         A fresh last layer sends large gradients through the reused ones and spoils what they have learned, unless they
