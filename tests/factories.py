@@ -51,6 +51,7 @@ __all__ = [
     "dropout",
     "good_cnn",
     "layer",
+    "operation",
     "rows",
 ]
 
@@ -126,6 +127,12 @@ def dropout(rate: float = 0.25, name: str = "dropout") -> LayerFact:
 def activation(function: str, name: str = "activation", units: int = 64) -> LayerFact:
     """An `Activation` layer."""
     return layer("Activation", name, output_shape=(units,), config={"activation": function})
+
+
+def operation(function: str, *operands: float | None, name: str = "", cls: str = "Operation") -> LayerFact:
+    """An operation on tensors; with two operands where one is a number."""
+    config: dict[str, Any] = {"function": function} | ({"operands": list(operands)} if operands else {})
+    return layer(cls, name or function.lower(), config=config)
 
 
 def good_cnn() -> tuple[LayerFact, ...]:

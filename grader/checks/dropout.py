@@ -7,6 +7,7 @@ from pydantic import Field
 
 from grader.checks.missing import missing_model
 from grader.checks.network import DROPOUTS, Network, is_transform, own_activation
+from grader.checks.operations import is_opaque
 from grader.checks.params import Range, Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import listed, plural
@@ -106,6 +107,8 @@ def activation_before(network: Network, position: int) -> str | None:
         activation = own_activation(layer)
         if activation not in {None, "linear"}:
             return activation
+        if layer.operation is not None and is_opaque(layer):
+            return None
         if is_transform(layer):
             return activation
     return None

@@ -36,8 +36,8 @@ def loss(case: Case, params: LossParams) -> Finding:
     What it does:
         Looks at each compile of the network, and at the Keras loss object that a loop of the student's own calls: the
         loss by its one name, whatever way it was written, whether it expects logits, and what the network's last
-        activation gives. Where the last activation cannot be told (a subclassed network), or the loss is the student's
-        own, a person has to judge it.
+        activation gives. Where the last activation cannot be told (a subclassed network, an operation behind the last
+        layer that is no activation), or the loss is the student's own, a person has to judge it.
 
     Why it matters:
         A loss that takes logits for probabilities clips most of them away, and learning with them.

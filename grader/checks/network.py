@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from grader.checks.operations import keeps_range, operation_activation, scaling_of
 from grader.schema.base import Json
 from grader.schema.evidence import LayerFact, ModelFact
 
@@ -161,6 +162,8 @@ def layer_matches(layer: LayerFact, wanted: str | tuple[str, ...]) -> bool:
 
 
 def _is_a(layer: LayerFact, name: str) -> bool:
+    if layer.operation is not None:
+        return False
     if name.startswith(_CUSTOM_PREFIX):
         return name.removeprefix(_CUSTOM_PREFIX) in {layer.custom, layer.cls}
     return canonical_layer(layer.cls) in GROUPS.get(name, frozenset({canonical_layer(name)}))
@@ -183,6 +186,8 @@ def activation_name(value: Json) -> str | None:
 
 def own_activation(layer: LayerFact) -> str | None:
     """The activation a layer applies itself; None where it has no such setting or it cannot be told."""
+    if layer.operation is not None:
+        return operation_activation(layer)
     if layer.cls in _ACTIVATION_LAYERS:
         return _ACTIVATION_LAYERS[layer.cls]
     return activation_name(layer.config["activation"]) if "activation" in layer.config else None
@@ -201,8 +206,10 @@ def kernel_size(layer: LayerFact) -> tuple[int, ...] | None:
 def final_activation(model: ModelFact) -> str | None:
     """The activation behind a network's output, such as `softmax`, `sigmoid` or `linear`.
 
-    Layers that only drop, average or reshape are looked through. Where the order of layers does not show what is
-    computed (a subclassed model), "linear" cannot be told from an activation applied in `call`, and the answer is None.
+    Layers and operations that only drop, average or reshape are looked through. Where the order of layers does not show
+    what is computed (a subclassed model), "linear" cannot be told from an activation applied in `call`, and the answer
+    is None; so it is where another operation than an activation comes last. Logits that are multiplied by a number or
+    moved by one remain logits.
 
     Args:
         model: The network.
@@ -210,18 +217,22 @@ def final_activation(model: ModelFact) -> str | None:
     Returns:
         The activation's name, or None where it cannot be told.
     """
-    last = next((layer for layer in reversed(model.flat_layers()) if layer.cls not in _PASS_THROUGH), None)
+    layers = [layer for layer in reversed(model.flat_layers()) if layer.cls not in _PASS_THROUGH]
+    last = next((layer for layer in layers if scaling_of(layer) is None), None)
     if last is None or model.output_shape is None or last.cls == "Lambda":
         return None
     found = "linear" if last.cls in _NORMALISATIONS else own_activation(last)
-    return None if found == "linear" and model.cls not in _LAYERED_CLASSES else found
+    if found == "linear":
+        return found if model.cls in _LAYERED_CLASSES else None
+    scaled = any(not keeps_range(layer) for layer in layers[: layers.index(last)])
+    return None if scaled else found
 
 
 class Network:
     """A network's layers in order, and what comes behind each.
 
     Attributes:
-        layers: Every layer, nested models opened, input layers left out.
+        layers: Every layer and operation, nested models opened, input layers left out.
     """
 
     def __init__(self, model: ModelFact) -> None:

@@ -1,7 +1,9 @@
 """The check `normalised`."""
 
+import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,11 +11,12 @@ from pydantic import Field
 from grader.checks.candidates import Candidate, Which, judge
 from grader.checks.missing import missing_model
 from grader.checks.network import Network, is_transform
+from grader.checks.operations import is_opaque, scaling_of
 from grader.checks.params import Number, Params
 from grader.checks.registry import check
 from grader.checks.words import decimal, listed
 from grader.schema.base import Pointer, spoken_cell
-from grader.schema.evidence import ArrayFact, ModelFact, NamedArrayFact
+from grader.schema.evidence import ArrayFact, LayerFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Case, Finding
 from grader.schema.rubric import Slug
 
@@ -35,7 +38,7 @@ class NormalisedParams(Params):
     tolerance: Annotated[Number, Field(ge=0, le=0.5)] = 0.02
     """How far both ends may lie from the range; for `standardised` five times that for mean and deviation."""
     by_layer: bool = True
-    """Whether a scaling or normalising layer before the network's first weights counts as well."""
+    """Whether a scaling or normalising layer or operation before the network's first weights counts as well."""
     variables: Slug | None = None
     """A data set: judge the notebook's variables that hold its images, instead of what a training was given."""
     trainings: Which = "any"
@@ -49,7 +52,9 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
     What it does:
         Looks at the smallest and the largest number, the mean and the deviation of what each training was given, or of
         the variables that hold a data set's images. A `Rescaling` or normalising layer in front counts where
-        `by_layer` allows it.
+        `by_layer` allows it, and so do operations with a number, such as `inputs / 255`: what comes out of them is
+        judged. Where another operation, a `Lambda` or a layer of the student's own stands in front of images that are
+        not in range, a person has to judge it.
 
     Why it matters:
         Initialisers and learning rates are made for inputs around 0 with a size around 1; SELU keeps its promise only
@@ -84,18 +89,25 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
 
 
 def _given(x: ArrayFact | None, model: ModelFact, cell: str, pointer: Pointer, params: NormalisedParams) -> Candidate:
-    layer = _scaling_layer(model) if params.by_layer else None
-    if layer is not None:
-        return Candidate(f"`{model.name}` brings its images into range with `{layer}`", (), pointer)
+    front = _front(model) if params.by_layer else _Front()
+    if front.layer is not None:
+        return Candidate(f"`{model.name}` brings its images into range with `{front.layer}`", (), pointer)
     if x is None or x.low is None or x.high is None:
         return Candidate(f"the images that {cell} trained on", (), pointer, unseen=("their range",))
     spread = "" if x.mean is None or x.std is None else f", mean {decimal(x.mean)}, deviation {decimal(x.std)}"
-    return Candidate(
-        said=f"{cell} trained on numbers from {decimal(x.low)} to {decimal(x.high)}{spread}",
-        faults=tuple(_faults(x.low, x.high, x.mean, x.std, params)),
-        pointer=pointer,
-        measured={"low": x.low, "high": x.high, "mean": x.mean, "std": x.std},
-    )
+    said = f"{cell} trained on numbers from {decimal(x.low)} to {decimal(x.high)}{spread}"
+    faults = tuple(_faults(x.low, x.high, x.mean, x.std, params))
+    unseen: tuple[str, ...] = ()
+    if faults and front.opaque is not None:
+        faults, unseen = (), (f"what `{front.opaque}` of `{model.name}` makes of them",)
+    elif faults and front.operations:
+        low, high = sorted((front.applied(x.low), front.applied(x.high)))
+        said += f", which {listed(f'`{name}`' for name in front.operations)} of `{model.name}` "
+        said += f"{'brings' if len(front.operations) == 1 else 'bring'} to {decimal(low)} to {decimal(high)}"
+        mean = None if x.mean is None else front.applied(x.mean)
+        faults = tuple(_faults(low, high, mean, None if x.std is None else abs(front.factor) * x.std, params))
+    measured = {"low": x.low, "high": x.high, "mean": x.mean, "std": x.std}
+    return Candidate(said, faults, pointer, unseen=unseen, measured=measured)
 
 
 def _variable(array: NamedArrayFact, params: NormalisedParams) -> Candidate:
@@ -110,13 +122,48 @@ def _variable(array: NamedArrayFact, params: NormalisedParams) -> Candidate:
     )
 
 
-def _scaling_layer(model: ModelFact) -> str | None:
-    for layer in Network(model).layers:
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """What stands before a network's first weights.
+
+    Attributes:
+        layer: A scaling or normalising layer.
+        opaque: What may bring the images into range and cannot be seen to.
+        operations: Operations that multiply by `factor` and then add `offset`, all together.
+    """
+
+    layer: str | None = None
+    opaque: str | None = None
+    operations: tuple[str, ...] = ()
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def applied(self, value: float) -> float:
+        return self.factor * value + self.offset
+
+    def then(self, layer: LayerFact) -> "_Front":
+        """What it is with one more layer or operation."""
         if layer.cls in _SCALING:
-            return layer.name
-        if is_transform(layer):
-            return None
-    return None
+            return replace(self, layer=self.layer or layer.name)
+        step = scaling_of(layer)
+        if step is None:
+            return replace(self, opaque=self.opaque or layer.name) if is_opaque(layer) else self
+        if step == (1.0, 0.0):
+            return self
+        factor, offset = step
+        return replace(
+            self,
+            operations=(*self.operations, layer.name),
+            factor=factor * self.factor,
+            offset=factor * self.offset + offset,
+        )
+
+
+def _front(model: ModelFact) -> _Front:
+    front = _Front()
+    for layer in itertools.takewhile(lambda layer: not is_transform(layer), Network(model).layers):
+        front = front.then(layer)
+    return front
 
 
 def _faults(low: float, high: float, mean: float | None, std: float | None, params: NormalisedParams) -> Iterator[str]:

@@ -12,7 +12,7 @@ from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import FitFact, ModelFact
 from grader.schema.grade import Case, Finding
 from grader.schema.tasks import tasks_of
-from grader.schema.weights import Reuse, ancestor_of, reused_layers
+from grader.schema.weights import Reuse, ancestor_of, learning_layers, reused_layers
 
 __all__ = ["ReusesParams", "reuses"]
 
@@ -43,7 +43,9 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
         Compares a digest of each layer's weights when the network's training began with those that other networks'
         trainings had left, and with weights that were loaded from files. So it does not matter how the weights got
         there: the same layer objects in a new model, `clone_model` and `set_weights`, a saved file, layer by layer. A
-        layer that no training had changed is not reused, however alike it is.
+        layer that no training had changed is not reused, however alike it is; where every layer is asked for, one that
+        the other network's trainings had left alone may have come along. Layers that no training changes
+        (`Normalization`) are left out.
 
     Why it matters:
         Transfer learning is the reuse of what was learned on much data for a task with little; a network that is only
@@ -94,8 +96,9 @@ def _judge(case: Case, params: ReusesParams, model: ModelFact, found: list[Reuse
         wanted = f"the `{params.source}`" if params.source else "another network"
         return _failed(model, f"none of its layers began a training with weights that {wanted} had learned")
     fit = next(f for f in case.evidence.fits if f.event == found[0].fit)
-    weighted = tuple(fit.digests_before)
-    fresh = [name for name in weighted[:-1] if name not in {reuse.layer for reuse in found}]
+    weighted = learning_layers(model, fit.digests_before)
+    carried = {reuse.layer for reuse in found} | _unchanged(case, found, fit)
+    fresh = [name for name in weighted[:-1] if name not in carried]
     missed = _missed(case, params, found, fresh)
     said = _said(case, found, weighted)
     return Finding(
@@ -105,12 +108,23 @@ def _judge(case: Case, params: ReusesParams, model: ModelFact, found: list[Reuse
         assurance=Assurance.RECORDED,
         measured={
             "reused": [reuse.layer for reuse in found],
-            "fresh": [name for name in weighted if name not in {reuse.layer for reuse in found}],
+            "fresh": [name for name in weighted if name not in carried],
             "sources": sorted({reuse.source for reuse in found if reuse.source}),
             "how": sorted({reuse.how for reuse in found}),
         },
         evidence=(Pointer(cell=fit.cell, event=fit.event),),
     )
+
+
+def _unchanged(case: Case, found: list[Reuse], fit: FitFact) -> set[str]:
+    """Layers that began as the source's trainings had left them, though those had changed nothing of them.
+
+    Such a layer alone is no reuse, but beside reused ones it is no fresh layer either: the source had it frozen.
+    """
+    sources = {reuse.source for reuse in found}
+    trained = [f for f in case.evidence.fits if f.model in sources and f.event < fit.event]
+    left = {digest for f in trained for digest in f.digests_after.values()}
+    return {name for name, digest in fit.digests_before.items() if digest in left}
 
 
 def _missed(case: Case, params: ReusesParams, found: list[Reuse], fresh: list[str]) -> str:

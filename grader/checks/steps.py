@@ -14,7 +14,7 @@ from grader.checks.words import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import Evidence, FitFact, ModelFact
 from grader.schema.grade import Case, Finding
-from grader.schema.weights import changed_since_compile, reused_layers
+from grader.schema.weights import changed_since_compile, learning_layers, reused_layers
 
 __all__ = ["Change", "StepsParams", "steps"]
 
@@ -71,8 +71,8 @@ def steps(case: Case, params: StepsParams) -> Finding:
         layers are marked as not trainable when the training begins and have the very same weights after it. Unfrozen
         ones were frozen before, are trainable now, and have other weights after it. `compile` came after the training
         before and after the last change of `trainable`. It makes no difference whether layers are frozen one by one,
-        through a nested network, or when they are made. A `compile` and a `fit` count together with the freezing or
-        unfreezing that they belong to.
+        through a nested network, or when they are made; layers that no training changes (`Normalization`) are left
+        out. A `compile` and a `fit` count together with the freezing or unfreezing that they belong to.
 
     Why it matters:
         A fresh last layer sends large gradients through the reused ones and spoils what they have learned, unless they
@@ -205,8 +205,8 @@ def _judge(
 
 
 def _chosen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) -> tuple[str, ...]:
-    """Names of the layers with weights that are meant."""
-    weighted = tuple(fit.digests_before)
+    """Names of the layers with weights that are meant, those that no training changes left out."""
+    weighted = learning_layers(model, fit.digests_before)
     if layers in {"any", "all"}:
         return weighted
     if layers == "all_but_last":
@@ -233,7 +233,8 @@ def _frozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) 
     marked = [name for name in meant if fit.trainable.get(name) is False]
     kept = [name for name in marked if name not in fit.changed_layers]
     if (layers == "any" and kept) or len(kept) == len(meant):
-        said = f"{len(kept)} of {plural(len(fit.digests_before), 'layer')} with weights frozen in {where}"
+        weighted = learning_layers(model, fit.digests_before)
+        said = f"{len(kept)} of {plural(len(weighted), 'layer')} with weights frozen in {where}"
         return verdict(holds=True, said=f"{said}, their weights the same after it")
     if not marked:
         return verdict(holds=False, said=f"no layer was frozen in {where}")
@@ -294,7 +295,8 @@ def _compiled(evidence: Evidence, fit: FitFact, before: FitFact | None) -> _Verd
         return verdict(holds=False, said=f"no compile was seen before {where}")
     if before is not None and compiled.event < before.event:
         return verdict(holds=False, said=f"not compiled again between {spoken_cell(before.cell)} and {where}")
-    late = [name for name in changed_since_compile(fit, compiled) if name in fit.digests_before]
+    weighted = set(learning_layers(evidence.model(fit.model), fit.digests_before))
+    late = [name for name in changed_since_compile(fit, compiled) if name in weighted]
     if late:
         said = f"`trainable` of {_plain(late)} changed after the compile in {spoken_cell(compiled.cell)}"
         return verdict(holds=False, said=f"{said} and before {where}")

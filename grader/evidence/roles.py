@@ -59,7 +59,7 @@ def _resolve(name: str, role: Role, rubric: Rubric, evidence: Evidence, known: M
 
 def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[str]:
     """What a model lacks to fill a role, in words that follow its name; nothing when it matches."""
-    classes = {layer.cls for layer in model.flat_layers()}
+    classes = {layer.cls for layer in model.counted_layers()}
     for cls in _each(role.has_layer):
         if cls not in classes:
             yield f"has no {cls} layer"
@@ -80,10 +80,13 @@ def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[str]:
 
 
 def _hidden_activations(model: ModelFact) -> set[str]:
-    """Names of the activations that layers before the last one apply, by setting or as a layer of their own."""
+    """Names of the activations that layers before the last one apply, by setting or on their own."""
+    layers = list(model.flat_layers())
+    while layers and layers[-1].operation is not None:
+        layers.pop()
     found = set()
-    for layer in model.flat_layers()[:-1]:
-        value = layer.config.get("activation", layer.cls)
+    for layer in layers[:-1]:
+        value = layer.config.get("activation", layer.operation or layer.cls)
         if isinstance(value, Mapping):
             value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
         if isinstance(value, str):

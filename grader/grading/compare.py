@@ -208,7 +208,7 @@ def _common(student: Sequence[LayerFact], reference: Sequence[LayerFact]) -> lis
 
 
 def _outer_layers(model: ModelFact | None) -> tuple[LayerFact, ...]:
-    return tuple(layer for layer in model.flat_layers() if layer.cls != "InputLayer") if model else ()
+    return tuple(layer for layer in model.counted_layers() if layer.cls != "InputLayer") if model else ()
 
 
 def _row(student: LayerFact | None, reference: LayerFact | None) -> dict[str, Json]:

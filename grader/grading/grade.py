@@ -355,7 +355,7 @@ def _model(model: ModelFact, case: Case) -> ModelGrade:
         input_shape=model.input_shape,
         output_shape=model.output_shape,
         parameters=model.parameters,
-        layers=tuple(_layer(layer) for layer in model.flat_layers()),
+        layers=tuple(_layer(layer) for layer in model.counted_layers()),
         accuracy=facts,
         assurance=model.assurance,
     )

@@ -246,7 +246,7 @@ def _curves(
 def _network(model: ModelGrade | None, theirs: ModelFact | None) -> NetworkView | None:
     if model is None:
         return None
-    other = theirs.flat_layers() if theirs else ()
+    other = theirs.counted_layers() if theirs else ()
     return NetworkView(
         name=model.name,
         parameters=count(model.parameters),

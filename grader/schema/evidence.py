@@ -11,6 +11,7 @@ from grader.schema.submission import Run
 
 __all__ = [
     "EVIDENCE_VERSION",
+    "OPERATIONS",
     "AccuracyFact",
     "ArrayFact",
     "AxesFact",
@@ -42,6 +43,19 @@ __all__ = [
 
 EVIDENCE_VERSION = 1
 """1: first version."""
+
+OPERATIONS = frozenset(
+    {
+        "ClassMethod",
+        "InstanceMethod",
+        "InstanceProperty",
+        "Operation",
+        "SlicingOpLambda",
+        "TFOpLambda",
+        "TensorFlowOpLayer",
+    }
+)
+"""Entries among a model's layers that are operations on tensors: `Operation` of Keras 3, the others of Keras 2."""
 
 Shape = tuple[int | None, ...]
 
@@ -140,11 +154,12 @@ class LabelFact(Document):
 
 
 class LayerFact(Document):
-    """One layer of a model."""
+    """One layer of a model, or an operation on tensors between its layers, such as `inputs / 255`."""
 
     name: str
     cls: str
-    """Class name, such as `Conv2D`; the most specific Keras ancestor for a student's own class."""
+    """Class name, such as `Conv2D`; the most specific Keras ancestor for a student's own class; `Operation` for an
+    operation that is no layer."""
     custom: str | None = None
     """The student's own class name, for a subclass."""
     output_shape: Shape | None = None
@@ -157,6 +172,18 @@ class LayerFact(Document):
     """Layers of a nested model."""
     inbound: tuple[str, ...] = ()
     """Names of the layers it takes its input from."""
+
+    @property
+    def operation(self) -> str | None:
+        """What an operation does, in small letters alone (`truedivide`, `softmax`); empty where it cannot be told.
+
+        None for a layer.
+        """
+        if self.cls not in OPERATIONS:
+            return None
+        function = self.config.get("function")
+        known = isinstance(function, str) and self.custom is None
+        return function.rpartition(".")[2].replace("_", "").lower() if known and isinstance(function, str) else ""
 
 
 class ModelFact(Document):
@@ -198,6 +225,10 @@ class ModelFact(Document):
             return tuple(inner for layer in layers for inner in (walk(layer.layers) if layer.layers else (layer,)))
 
         return walk(self.layers)
+
+    def counted_layers(self) -> tuple[LayerFact, ...]:
+        """Every layer in order, without the operations between them: what is counted, listed and compared."""
+        return tuple(layer for layer in self.flat_layers() if layer.operation is None)
 
 
 class OptimizerFact(Document):

@@ -1,10 +1,10 @@
 """What trainings did to weights, and whose weights they began with, by the digests that were recorded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grader.schema.evidence import CompileFact, Evidence, FitFact, SaveFact
+from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
 
 __all__ = [
     "Reuse",
@@ -12,6 +12,7 @@ __all__ = [
     "changed_since_compile",
     "frozen_but_changed",
     "frozen_layers",
+    "learning_layers",
     "reused_layers",
     "trainings_behind",
     "tuned_layers",
@@ -19,6 +20,24 @@ __all__ = [
 ]
 
 How = Literal["shared", "copied", "file"]
+
+
+_LEARNING_NOTHING = frozenset({"Discretization", "IntegerLookup", "Normalization", "StringLookup", "TextVectorization"})
+"""Layers whose weights are set by `adapt` and by no training, whatever their `trainable` says."""
+
+
+def learning_layers(model: ModelFact | None, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of a network's layers with weights that a training can change at all.
+
+    Args:
+        model: The network; None where it is not known, and then every layer counts.
+        names: Names of layers with weights, as a training recorded them.
+    """
+    classes: dict[str, set[str]] = {}
+    for layer in model.flat_layers() if model is not None else ():
+        classes.setdefault(layer.name, set()).add(layer.cls)
+    idle = {name for name, found in classes.items() if found <= _LEARNING_NOTHING}
+    return tuple(name for name in names if name not in idle)
 
 
 def frozen_layers(fit: FitFact) -> tuple[str, ...]:
@@ -32,9 +51,10 @@ def frozen_but_changed(fit: FitFact) -> tuple[str, ...]:
     return tuple(name for name in frozen_layers(fit) if name in changed)
 
 
-def unfrozen_but_unchanged(fit: FitFact) -> tuple[str, ...]:
+def unfrozen_but_unchanged(fit: FitFact, model: ModelFact | None = None) -> tuple[str, ...]:
     """Trainable layers whose weights came out as they went in: they were never tuned.
 
+    Layers of the network that no training changes, such as `Normalization`, are left out.
     A training that did no step, or whose weights were not looked at afterwards, says nothing and gives none.
     """
     if not fit.digests_after or (fit.epochs_done == 0 and not fit.total_steps):
@@ -42,7 +62,7 @@ def unfrozen_but_unchanged(fit: FitFact) -> tuple[str, ...]:
     changed = set(fit.changed_layers)
     return tuple(
         name
-        for name in fit.digests_before
+        for name in learning_layers(model, fit.digests_before)
         if fit.trainable.get(name) is True and name in fit.digests_after and name not in changed
     )
 

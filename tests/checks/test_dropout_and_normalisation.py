@@ -7,7 +7,7 @@ import pytest
 from grader.checks import all_checks
 from grader.schema.evidence import CallFact, Evidence, LayerFact, PredictFact
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_cell, a_model, activation, an_array, an_evidence, dense, dropout, layer
+from tests.factories import a_case, a_cell, a_model, activation, an_array, an_evidence, dense, dropout, layer, operation
 
 NORM = layer("BatchNormalization", parameters=400)
 ALPHA = layer("AlphaDropout", config={"rate": 0.1})
@@ -168,6 +168,11 @@ def test_alpha_dropout_behind_selu_passes() -> None:
     assert judge("dropout", net(SELU, ALPHA, OUT), kind="alpha", rate={"at_most": 0.5}).status == "passed"
 
 
+def test_dropout_behind_an_unknown_operation_follows_no_known_activation() -> None:
+    assert judge("dropout", net(dense(9), operation("Exp"), ALPHA, OUT), kind="alpha").status == "passed"
+    assert judge("dropout", net(dense(9), operation("Selu"), dropout(), OUT)).status == "failed"
+
+
 @pytest.mark.parametrize(
     ("layers", "params", "said"),
     [
@@ -193,6 +198,7 @@ def test_dropout_of_the_wrong_kind_or_place_fails(
         ((dense(9), NORM, activation("elu"), OUT), "before_activation"),
         ((dense(9, "elu"), NORM, OUT), "after_activation"),
         ((dense(9), activation("elu"), NORM, OUT), "after_activation"),
+        ((dense(9), NORM, operation("Elu"), OUT), "before_activation"),
         ((NORM, dense(9, "elu"), OUT), "input"),
         ((dense(9), NORM, OUT), "linear"),
     ],

@@ -9,7 +9,7 @@ from grader.checks.has_layer import HasLayerParams, has_layer
 from grader.checks.network import Network, final_activation
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer
+from tests.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer, operation
 
 
 def judge(*layers: LayerFact, **params: Any) -> Finding:
@@ -132,10 +132,30 @@ def test_branches_are_not_behind_each_other() -> None:
         ((dense(10, {"class_name": "function", "config": "softmax_v2"}),), "softmax"),
         ((conv(10, activation="softmax"), layer("GlobalAveragePooling2D")), "softmax"),
         ((dense(10), layer("Lambda")), None),
+        ((dense(10), operation("Softmax")), "softmax"),
+        ((dense(10), operation("nn.softmax", cls="TFOpLambda")), "softmax"),
+        ((dense(10, "softmax"), operation("Squeeze")), "softmax"),
+        ((dense(10, "softmax"), operation("Multiply", None, 2.0)), None),
+        ((dense(10), operation("TrueDivide", None, 2.0), operation("compat.v1.squeeze", cls="TFOpLambda")), "linear"),
+        ((dense(10), operation("Exp"), operation("TrueDivide")), None),
+        ((dense(10, "softmax"), operation("math.multiply", cls="TFOpLambda")), None),
+        ((dense(10), operation("Softmax").model_copy(update={"custom": "Softmax"})), None),
     ],
 )
 def test_the_activation_behind_the_output_is_found(layers: tuple[LayerFact, ...], expected: str | None) -> None:
     assert final_activation(a_model(*layers)) == expected
+
+
+def test_an_operation_is_no_layer_whatever_is_asked_for() -> None:
+    layers = (operation("ReLU"), operation("nn.relu", cls="TFOpLambda"), dense(10))
+    for kind in ("ReLU", "custom:Operation", "custom:TFOpLambda"):
+        assert judge(*layers, layer=kind).status == "failed"
+        assert judge(*layers, layer=kind, at_least=0, at_most=0).status == "passed"
+
+
+def test_an_operation_behind_a_layer_is_its_activation() -> None:
+    assert judge(conv(activation="linear"), operation("Relu"), layer="Conv2D", activation="relu").status == "passed"
+    assert judge(conv(activation="linear"), operation("Exp"), layer="Conv2D", activation="relu").status == "failed"
 
 
 def test_a_subclassed_network_may_apply_its_activation_in_call() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grader.checks import all_checks
 from grader.checks.learning_rate import shape_of
-from grader.schema.evidence import Evidence, FitFact, LabelFact, LossFact, OptimizerFact
+from grader.schema.evidence import Evidence, FitFact, LabelFact, LayerFact, LossFact, OptimizerFact
 from grader.schema.grade import Finding, RoleMatch
 from tests.factories import (
     HISTORY,
@@ -25,6 +25,7 @@ from tests.factories import (
     callback,
     dense,
     layer,
+    operation,
     rows,
 )
 
@@ -46,6 +47,14 @@ def compiled(cls: str = "Nadam", rate: float | None = 1e-4, **config: Any) -> Ev
 
 def fitted(*fits: FitFact, **keys: Any) -> Evidence:
     return an_evidence(fits=fits or (a_fit(**keys),))
+
+
+def raw(*first: LayerFact) -> Evidence:
+    """A network that was given raw pixels, with these layers before its first weights."""
+    return an_evidence(
+        models=(a_model(*first, dense(10), cls="Functional"),),
+        fits=(a_fit(x=an_array(high=255.0, mean=33.3, std=78.6)),),
+    )
 
 
 GOOD: dict[str, tuple[tuple[Evidence, dict[str, Any]], ...]] = {
@@ -100,6 +109,12 @@ GOOD: dict[str, tuple[tuple[Evidence, dict[str, Any]], ...]] = {
             an_evidence(models=(a_model(layer("Rescaling"), dense(10)),), fits=(a_fit(x=an_array(high=255.0)),)),
             {"to": "unit"},
         ),
+        (raw(operation("TrueDivide", None, 255.0)), {"to": "unit"}),
+        (raw(operation("math.truediv", None, 255.0, cls="TFOpLambda")), {"to": "unit"}),
+        (raw(operation("Multiply", 1 / 255, None), operation("Subtract", 1.0, None)), {"to": "unit"}),
+        (raw(operation("Subtract", None, 127.5), operation("Divide", None, 127.5)), {"to": "symmetric"}),
+        (raw(operation("Subtract", None, 33.3), operation("TrueDivide", None, 78.6)), {"to": "standardised"}),
+        (an_evidence(models=(a_model(operation("Exp"), dense(10)),)), {"to": "unit"}),
         (an_evidence(arrays=(a_named_array("x", "cifar10/train", low=-0.5, high=0.5),)), {"variables": "cifar10"}),
     ),
     "split": (
@@ -171,6 +186,9 @@ BAD: dict[str, tuple[tuple[Evidence, dict[str, Any], str], ...]] = {
         (fitted(x=an_array(low=0.0, high=255.0)), {"to": "unit"}, "and not 0 to 1"),
         (an_evidence(), {"to": "standardised"}, "and not mean 0 and deviation 1"),
         (an_evidence(), {"variables": "cifar10"}, "No variable"),
+        (raw(operation("TrueDivide", None, 2.0)), {"to": "unit"}, "brings to 0 to 127.5 and not 0 to 1"),
+        (raw(operation("TrueDivide", None, 255.0)), {"by_layer": False}, "from 0 to 255, mean 33.3"),
+        (raw(operation("Reshape")), {}, "from 0 to 255, mean 33.3"),
     ),
     "split": (
         (an_evidence(), {"train": 0.7}, "and not 70 %"),
@@ -220,6 +238,32 @@ def test_what_cannot_be_seen_waits_for_a_person(check: str, evidence: Evidence, 
     finding = judge(check, evidence, **params)
     assert finding.status == "pending"
     assert "could not be seen" in finding.message
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        operation("TrueDivide"),
+        operation("TrueDivide", None, 0.0),
+        operation("Add", cls="TFOpLambda"),
+        operation("Relu"),
+        layer("Lambda"),
+        layer("Layer", custom="Scaled"),
+    ],
+)
+def test_images_that_something_unknown_may_bring_into_range_wait_for_a_person(first: LayerFact) -> None:
+    finding = judge("normalised", raw(first, operation("Subtract", None, 1.0)))
+    assert finding.status == "pending"
+    assert f"what `{first.name}` of `model` makes of them could not be seen" in finding.message
+    assert judge("normalised", raw(first), by_layer=False).status == "failed"
+
+
+def test_a_loss_behind_an_unknown_operation_waits_for_a_person() -> None:
+    compiles = (a_compile(),)
+    unknown = an_evidence(models=(a_model(dense(10), operation("Add"), cls="Functional"),), compiles=compiles)
+    assert judge("loss", unknown).status == "pending"
+    known = an_evidence(models=(a_model(dense(10), operation("Softmax"), cls="Functional"),), compiles=compiles)
+    assert judge("loss", known).status == "passed"
 
 
 @pytest.mark.parametrize("check", sorted(GOOD))

@@ -11,7 +11,7 @@ from grader.checks.rows import RowsParams, rows
 from grader.checks.steps import StepsParams, steps
 from grader.schema.evidence import Evidence, FitFact, SaveFact
 from grader.schema.grade import Finding
-from tests.checks.transfer_cases import FIRST, SCRATCH, TRANSFERRED, accuracies, case, changed, evidence
+from tests.checks.transfer_cases import FIRST, SCRATCH, TRANSFERRED, accuracies, adapted, case, changed, evidence
 from tests.factories import a_fit, an_array
 from tests.factories import rows as rows_fact
 
@@ -77,6 +77,24 @@ def test_a_network_that_stays_frozen_has_half_of_the_steps() -> None:
     assert "no further training was left" in finding.message
 
 
+@pytest.mark.parametrize("layers", ["all_but_last", "reused", ["low", "middle"]])
+def test_a_layer_that_no_training_changes_need_not_be_tuned(layers: Any) -> None:
+    finding = walk(adapted(), order=[{"freeze": layers}, "compile", "fit", {"unfreeze": layers}, "compile", "fit"])
+    assert finding.status == "passed"
+    assert "2 of 3 layers with weights frozen" in finding.message
+
+
+def test_a_layer_that_no_training_changes_need_not_be_frozen_and_alone_is_no_freezing() -> None:
+    whole = adapted()
+    loose = tuple(f.model_copy(update={"trainable": {**f.trainable, "adapted": True}}) for f in whole.fits)
+    assert walk(whole.model_copy(update={"fits": loose})).status == "passed"
+    alone = tuple(
+        f.model_copy(update={"trainable": dict.fromkeys(f.trainable, True) | {"adapted": False}}) for f in whole.fits
+    )
+    finding = walk(whole.model_copy(update={"fits": alone}), order=[{"freeze": "any"}, "compile", "fit"])
+    assert held(finding)[0] is False
+
+
 def test_a_third_training_afterwards_changes_nothing() -> None:
     fits = evidence().fits
     assert walk(evidence(fits=(*fits, fits[3].model_copy(update={"event": 60, "cell": 6})))).status == "passed"
@@ -133,6 +151,22 @@ def test_a_layer_with_fresh_weights_between_is_named() -> None:
     finding = reuse(changed(head={"digests_before": {"low": "a-low", "middle": "fresh", "high": "new"}}))
     assert (finding.status, finding.measured["reused"]) == ("failed", ["low"])
     assert "`middle` began with weights of their own" in finding.message
+
+
+def test_a_layer_that_no_training_changes_is_not_expected_to_be_reused() -> None:
+    finding = reuse(adapted())
+    assert finding.status == "passed"
+    assert finding.measured["fresh"] == ["high"]
+    assert "2 of its 3 layers with weights" in finding.message
+
+
+def test_a_layer_that_the_source_had_frozen_comes_along() -> None:
+    whole = evidence()
+    frozen = whole.fits[0].model_copy(update={"digests_before": {"low": "a-low", "middle": "r2", "old": "r3"}})
+    finding = reuse(evidence(fits=(frozen, *whole.fits[1:])))
+    assert (finding.status, finding.measured["reused"]) == ("passed", ["middle"])
+    assert finding.measured["fresh"] == ["high"]
+    assert reuse(evidence(fits=(frozen, *whole.fits[1:])), at_least=2).status == "failed"
 
 
 def test_weights_that_no_training_had_changed_are_not_learned() -> None:

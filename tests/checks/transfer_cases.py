@@ -6,7 +6,7 @@ from typing import Any
 from grader.schema.evidence import AccuracyFact, EvaluateFact, Evidence, FitFact, LabelFact, ModelFact, SaveFact
 from grader.schema.grade import Case, RoleMatch
 from grader.schema.rubric import Rubric
-from tests.factories import a_compile, a_fit, a_model, a_rubric, an_accuracy, an_array, an_evidence, dense, rows
+from tests.factories import a_compile, a_fit, a_model, a_rubric, an_accuracy, an_array, an_evidence, dense, layer, rows
 
 __all__ = [
     "ALL_MOVED",
@@ -16,6 +16,7 @@ __all__ = [
     "SCRATCH",
     "TRANSFERRED",
     "accuracies",
+    "adapted",
     "case",
     "changed",
     "evaluated",
@@ -94,6 +95,28 @@ def tuning(**keys: Any) -> tuple[FitFact, FitFact]:
         "digests_after": _digests("b-low", "b-middle", "b-head"),
     }
     return _b_fit(40, **(head | keys.get("head", {}))), _b_fit(50, **(tail | keys.get("tail", {})))
+
+
+def adapted() -> Evidence:
+    """The notebook where the networks on A and on top of A begin with a `Normalization` that was adapted before."""
+    whole = evidence()
+    first = layer("Normalization", "adapted", parameters=3)
+    models = tuple(
+        model.model_copy(update={"layers": (first, *model.layers)} if model.id != SCRATCH else {})
+        for model in whole.models
+    )
+    fits = tuple(_with_first(fit) if fit.model != SCRATCH else fit for fit in whole.fits)
+    compiles = tuple(
+        c.model_copy(update={"trainable": {"adapted": c.trainable.get("low", True), **c.trainable}})
+        for c in whole.compiles
+    )
+    return evidence(models=models, fits=fits, compiles=compiles)
+
+
+def _with_first(fit: FitFact) -> FitFact:
+    trainable = {"adapted": fit.trainable["low"], **fit.trainable}
+    before, after = ({"adapted": "n", **digests} for digests in (fit.digests_before, fit.digests_after))
+    return fit.model_copy(update={"trainable": trainable, "digests_before": before, "digests_after": after})
 
 
 def accuracies(*wrong: tuple[str, range]) -> tuple[AccuracyFact, ...]:

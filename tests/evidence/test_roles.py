@@ -10,6 +10,7 @@ from grader.schema.evidence import AccuracyFact, ArrayFact, CallFact, Evidence, 
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
+from tests.factories import dense, operation
 
 
 def model(number: int, *classes: str, **more: Any) -> ModelFact:
@@ -94,6 +95,15 @@ def test_a_layer_in_a_nested_model_counts(run: Run) -> None:
     inner = LayerFact(name="c", cls="Conv2D", parameters=1, trainable=True)
     outer = LayerFact(name="base", cls="Sequential", parameters=1, trainable=True, layers=(inner,))
     assert resolve(run, {"has_layer": "Conv2D"}, model(1, layers=(outer,))).model == "m1"
+
+
+def test_an_operation_is_no_layer_of_a_role_and_its_activation_counts(run: Run) -> None:
+    parts = (dense(9), operation("Selu"), operation("ReLU", name="more"), dense(10), operation("Softmax"))
+    assert resolve(run, {"activation": "selu"}, model(1, layers=parts)).model == "m1"
+    assert resolve(run, {"activation": "softmax"}, model(1, layers=parts)).model is None
+    for cls in ("Operation", "ReLU"):
+        assert resolve(run, {"lacks_layer": cls}, model(1, layers=parts)).model == "m1"
+        assert resolve(run, {"has_layer": cls}, model(1, layers=parts)).model is None
 
 
 MNIST_TRAIN = RowsFact(dataset="mnist", counts={"train": 10, "test": 0}, matched=1.0, method="fingerprint")

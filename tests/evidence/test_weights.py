@@ -8,12 +8,13 @@ from grader.schema.weights import (
     changed_since_compile,
     frozen_but_changed,
     frozen_layers,
+    learning_layers,
     reused_layers,
     trainings_behind,
     tuned_layers,
     unfrozen_but_unchanged,
 )
-from tests.factories import a_model, a_run
+from tests.factories import a_model, a_run, layer
 
 
 def training(**more: Any) -> FitFact:
@@ -33,6 +34,18 @@ def training(**more: Any) -> FitFact:
 def test_a_frozen_layer_that_changed_is_not_frozen() -> None:
     assert frozen_layers(training()) == ("a", "b")
     assert frozen_but_changed(training()) == ("b",)
+
+
+def test_a_layer_that_no_training_changes_is_not_expected_to_learn() -> None:
+    model = a_model(layer("Normalization", "d", parameters=3), layer("Dense", "a", parameters=9))
+    assert learning_layers(model, ("a", "d", "elsewhere")) == ("a", "elsewhere")
+    assert learning_layers(None, ("a", "d")) == ("a", "d")
+    assert unfrozen_but_unchanged(training(), model) == ()
+
+
+def test_a_name_that_another_kind_of_layer_has_too_is_expected_to_learn() -> None:
+    inner = layer("Sequential", "base", layers=(layer("Dense", "d", parameters=9),))
+    assert learning_layers(a_model(layer("Normalization", "d", parameters=3), inner), ("d",)) == ("d",)
 
 
 def test_an_unfrozen_layer_that_never_changed_was_not_tuned() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.grading.compare import aligned_layers, compare, learning_curves, mcnemar, mcnemar_p_value
 from grader.schema.evidence import LayerFact
-from tests.factories import HISTORY, a_fit, a_model, an_accuracy, an_evidence, conv, dense, dropout, good_cnn
+from tests.factories import HISTORY, a_fit, a_model, an_accuracy, an_evidence, conv, dense, dropout, good_cnn, operation
 
 COUNTS = st.integers(0, 400)
 
@@ -117,6 +117,13 @@ def test_the_comparison_is_plain_json_with_the_figures_of_both() -> None:
     assert result["seconds"] == {"student": 12.5, "reference": 12.5}
     assert result["layers"][-1]["student"] is None
     assert result["curves"]["student"]["accuracy"] == list(HISTORY["accuracy"])
+
+
+def test_operations_between_the_layers_are_not_compared() -> None:
+    worked = an_evidence(models=(a_model(operation("TrueDivide"), dense(10), operation("Softmax")),))
+    usual = an_evidence(models=(a_model(dense(10)),))
+    found = compare((worked, worked.models[0]), (usual, usual.models[0]))
+    assert [row["same"] for row in found["layers"]] == [True]
 
 
 def test_without_labels_there_is_no_paired_test() -> None:

@@ -27,6 +27,8 @@ from tests.factories import (
     an_accuracy,
     an_error,
     an_evidence,
+    dense,
+    operation,
 )
 
 
@@ -64,6 +66,12 @@ def grading(
 
 def one(points: float = 10, **keys: Any) -> dict[str, Any]:
     return {"id": f"c{abs(hash(str(keys))) % 999_999}", "points": points, **keys}
+
+
+def test_operations_between_a_networks_layers_are_not_listed_as_layers() -> None:
+    worked = a_model(operation("TrueDivide"), dense(10), operation("nn.softmax", cls="TFOpLambda"))
+    (listed,) = grading(one(check="yes"), evidence=an_evidence(models=(worked,))).models
+    assert [layer.name for layer in listed.layers] == ["dense"]
 
 
 def test_points_follow_the_finding() -> None:

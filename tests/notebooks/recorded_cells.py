@@ -177,6 +177,14 @@ out = layers.Dense(10, name="logits")(layers.Flatten(name="flat")(layers.Concate
 branched = keras.Model(inp, out)
 
 
+# %% operations
+pixels = keras.Input((28, 28, 1))
+plain = layers.Dense(10, name="plain")(layers.Flatten(name="flattened")(1.0 - pixels / 255.0))
+worked = keras.Model(pixels, keras.activations.softmax(plain))
+worked.compile("sgd", "sparse_categorical_crossentropy")
+_ = worked.fit(x_train[:320], y_train[:320], verbose=0)
+
+
 # %% own classes
 class MCDropout(layers.Dropout):
     def call(self, inputs, training=None):

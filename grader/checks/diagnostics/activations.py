@@ -55,9 +55,14 @@ def hidden_softmax(case: Case) -> tuple[Diagnostic, ...]:
 
 
 def _hidden_softmax(network: Network, position: int, layer: LayerFact) -> bool:
-    if own_activation(layer) != "softmax" or any(other.cls in _GATES for other in network.next(position)):
+    if own_activation(layer) != "softmax" or any(map(_is_gate, network.next(position))):
         return False
     return any(is_transform(other) for other in network.behind(position))
+
+
+def _is_gate(layer: LayerFact) -> bool:
+    """Whether a layer may multiply its input with something; of an operation nearly all may be part of that."""
+    return layer.cls in _GATES or layer.operation is not None
 
 
 def _widths(layers: list[LayerFact]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from grader.checks.network import Network, is_transform
+from grader.checks.operations import is_opaque
 from grader.checks.registry import diagnostic
 from grader.checks.words import decimal, listed, number
 from grader.schema.base import spoken_cell
@@ -16,7 +17,6 @@ _RAW_HIGH = 100.0
 _SMALL_SPAN = 20.0
 """Standardised MNIST pixels span about 3.3 and standardised columns rarely more than this."""
 _SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization"})
-_UNKNOWN_LAYERS = frozenset({"Lambda", "Layer"})
 
 
 @diagnostic("raw-pixels")
@@ -24,8 +24,8 @@ def raw_pixels(case: Case) -> tuple[Diagnostic, ...]:
     """The network was trained on pixels from 0 to 255.
 
     What it does:
-        Looks at the range of what each training was given, and whether the network scales it in a layer before its
-        first weights.
+        Looks at the range of what each training was given, and whether the network scales it, in a layer or an
+        operation such as `inputs / 255`, before its first weights.
 
     Why it matters:
         Initialisers and learning rates are made for inputs around 1; at 255 times that the first steps are far too
@@ -76,7 +76,7 @@ def _raw(fit: FitFact) -> bool:
 
 def _scales_itself(model: ModelFact) -> bool:
     for layer in Network(model).layers:
-        if layer.cls in _SCALING_LAYERS or layer.cls in _UNKNOWN_LAYERS or layer.custom is not None:
+        if layer.cls in _SCALING_LAYERS or is_opaque(layer) or layer.custom is not None or layer.cls == "Layer":
             return True
         if is_transform(layer):
             return False

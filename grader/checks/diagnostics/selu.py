@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from grader.checks.dropout import activation_before
 from grader.checks.kernels import initialiser_of
 from grader.checks.network import DROPOUTS, Network, is_transform
+from grader.checks.operations import is_opaque
 from grader.checks.registry import diagnostic
 from grader.checks.words import decimal, listed, plural
 from grader.schema.base import spoken_cell
@@ -81,8 +82,8 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks at mean and deviation of what each training of a network with SELU was given, unless the network
-        normalises in a layer before its first weights. Only the first such training of a network is named, and all
-        networks in one note.
+        normalises in a layer or an operation before its first weights. Only the first such training of a network is
+        named, and all networks in one note.
 
     Why it matters:
         The mean and deviation that SELU keeps are those of its inputs: 0 and 1.
@@ -127,7 +128,7 @@ def _not_standardised(x: ArrayFact | None) -> bool:
 
 def _normalises(model: ModelFact) -> bool:
     for layer in Network(model).layers:
-        if layer.cls in _SCALING or layer.cls == "Lambda" or (layer.custom is not None and layer.cls == "Layer"):
+        if layer.cls in _SCALING or is_opaque(layer):
             return True
         if is_transform(layer):
             return False

@@ -79,7 +79,7 @@ def unfrozen_unchanged(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks at layers that were frozen in one training and trainable in the next one of the same network, and compares
-        their weights before and after that one.
+        their weights before and after that one. Layers that no training changes (`Normalization`) are left out.
 
     Why it matters:
         They were never tuned to the new task, so the unfreezing had no effect.
@@ -91,7 +91,8 @@ def unfrozen_unchanged(case: Case) -> tuple[Diagnostic, ...]:
     for model in dict.fromkeys(fit.model for fit in case.evidence.fits):
         fits = case.evidence.fits_of(model)
         for before, fit in pairwise(fits):
-            idle = tuple(n for n in unfrozen_but_unchanged(fit) if before.trainable.get(n) is False)
+            idle = unfrozen_but_unchanged(fit, case.evidence.model(model))
+            idle = tuple(n for n in idle if before.trainable.get(n) is False)
             if not idle:
                 continue
             notes.append(

@@ -24,6 +24,8 @@ __all__ = [
 
 KERAS_PACKAGES = frozenset({"keras", "tf_keras"})
 _LONGEST = 256
+_OPERANDS = ("x1", "x2", "x", "y")
+"""What the functions of both dialects call their operands; a loaded Keras 2 model gives the second one by name."""
 _SKIPPED = frozenset(
     {"layers", "input_layers", "output_layers", "build_config", "compile_config", "module", "registered_name"}
 )
@@ -175,11 +177,70 @@ def _has_lazy_layers(model: Any) -> bool:
 
 def _describe_layers(model: Any) -> list[dict[str, Any]]:
     inbound = _inbound(model)
-    return [_describe_layer(layer, inbound.get(id(layer), [])) for layer in _inner_layers(model)]
+    layers = _inner_layers(model)
+    known = {id(layer) for layer in layers}
+    return [
+        (_describe_layer if id(part) in known else _describe_operation)(part, inbound.get(id(part), []))
+        for part in _with_operations(model, layers)
+    ]
+
+
+def _with_operations(model: Any, layers: list[Any]) -> list[Any]:
+    """A model's layers and, where Keras 3 keeps them beside these, its operations on tensors, in the graph's order.
+
+    `inputs / 255` is an operation and no layer; without it the network seems to begin and to end elsewhere. Where the
+    graph does not hold the very same layers, they stand alone: what is counted are layers.
+    """
+    found = getattr(model, "operations", None) if is_model(model) else None
+    parts = found if isinstance(found, list) else []
+    known = {id(layer) for layer in layers}
+    return parts if [id(part) for part in parts if id(part) in known] == [id(layer) for layer in layers] else layers
+
+
+def _describe_operation(operation: Any, inbound: list[str]) -> dict[str, Any]:
+    custom = _custom_name(operation)
+    config = {**configuration(operation), "function": custom or type(operation).__name__}
+    operands = _operands(operation)
+    return {
+        "name": str(operation.name),
+        "cls": "Operation",
+        "custom": custom,
+        "output_shape": _shape(operation, "output"),
+        "input_shape": _shape(operation, "input"),
+        "parameters": 0,
+        "trainable": True,
+        "config": config if operands is None else {**config, "operands": operands},
+        "layers": [],
+        "inbound": inbound,
+    }
+
+
+def _operands(operation: Any) -> list[float | None] | None:
+    """What a tensor is combined with, in order, None for a tensor; None where there is no number among two operands.
+
+    Both dialects keep an operation's arguments at its first node.
+    """
+    try:
+        node = operation._inbound_nodes[0]
+        old = hasattr(node, "call_args")
+        args, named = (node.call_args, node.call_kwargs) if old else (node.arguments.args, node.arguments.kwargs)
+        found = [_scalar(value) for value in (*args, *(named[key] for key in _OPERANDS if key in named))]
+    except Exception:
+        return None
+    return found if len(found) == 2 and any(value is not None for value in found) else None  # noqa: PLR2004 - a pair
+
+
+def _scalar(value: Any) -> float | None:
+    if isinstance(value, (int, float, np.number)):
+        return float(value)
+    return float(value.numpy()) if hasattr(value, "numpy") and tuple(value.shape) == () else None
 
 
 def _describe_layer(layer: Any, inbound: list[str]) -> dict[str, Any]:
     found = ancestor(layer)
+    config = configuration(layer)
+    if type(layer).__name__ == "TFOpLambda" and (operands := _operands(layer)) is not None:
+        config = {**config, "operands": operands}
     return {
         "name": str(layer.name),
         "cls": found.__name__ if found else type(layer).__name__,
@@ -188,7 +249,7 @@ def _describe_layer(layer: Any, inbound: list[str]) -> dict[str, Any]:
         "input_shape": _shape(layer, "input"),
         "parameters": _count(weights_of(layer)),
         "trainable": bool(layer.trainable),
-        "config": configuration(layer),
+        "config": config,
         "layers": _describe_layers(layer),
         "inbound": inbound,
     }

@@ -42,6 +42,7 @@ from tests.factories import (
     dense,
     dropout,
     layer,
+    operation,
     rows,
 )
 
@@ -174,7 +175,10 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         looped(dense(10), logits=False),
     ),
     "softmax-on-one-unit": (net(dense(1, "softmax"), compiled="binary_crossentropy"),),
-    "raw-pixels": (an_evidence(fits=(a_fit(x=RAW),), models=(a_model(conv(), dense(10)),)),),
+    "raw-pixels": (
+        an_evidence(fits=(a_fit(x=RAW),), models=(a_model(conv(), dense(10)),)),
+        an_evidence(fits=(a_fit(x=RAW),), models=(a_model(operation("Reshape"), conv(), operation("Exp"), dense(10)),)),
+    ),
     "normalised-array-unused": (
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("X_trainX"), a_named_array("X_testX", "mnist/test"))),
     ),
@@ -212,6 +216,7 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
         built(dense(512, "softmax"), dense(10, "softmax")),
         built(dense(512), activation("softmax"), dropout(), dense(10)),
         built(dense(512), layer("Softmax"), dense(10)),
+        built(dense(512), operation("Softmax"), dense(10)),
     ),
     "sigmoid-on-one-of-many": (
         built(dense(10, "sigmoid")),
@@ -257,6 +262,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
     "frozen-layers-changed": (transfer.evidence(), transfer.changed(tail={"trainable": {}})),
     "unfrozen-layers-unchanged": (
         transfer.evidence(),
+        transfer.adapted(),
         transfer.changed(tail={"epochs_done": 0, "digests_after": transfer.HEAD_ONLY}),
         transfer.changed(head={"trainable": {}}, tail={"digests_after": transfer.HEAD_ONLY}),
     ),
@@ -276,6 +282,10 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         selu(),
         selu(x=None),
         selu(x=an_array(of=rows(60_000), mean=0.02, std=0.9)),
+        an_evidence(
+            models=(a_model(operation("Subtract"), dense(100, "selu"), dense(10)),),
+            fits=(a_fit(x=an_array(of=rows(60_000), mean=0.13, std=0.31)),),
+        ),
         an_evidence(),
     ),
     "selu-with-plain-dropout": (
@@ -332,12 +342,16 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         net(dense(10), compiled="mean_squared_error"),
         net(dense(10), layer("Lambda")),
         looped(dense(10), logits=True),
+        net(dense(10), operation("Softmax")),
+        net(dense(10), operation("Add")),
     ),
     "softmax-on-one-unit": (net(dense(1, "sigmoid")), net(dense(2, "softmax"))),
     "raw-pixels": (
         an_evidence(),
         an_evidence(fits=(a_fit(x=RAW),), models=(a_model(layer("Rescaling"), conv(), dense(10)),)),
         an_evidence(fits=(a_fit(x=RAW),), models=(a_model(layer("BatchNormalization", parameters=4), conv()),)),
+        an_evidence(fits=(a_fit(x=RAW),), models=(a_model(operation("TrueDivide", None, 255.0), conv(), dense(10)),)),
+        an_evidence(fits=(a_fit(x=RAW),), models=(a_model(operation("math.add", cls="TFOpLambda"), dense(10)),)),
         an_evidence(fits=(a_fit(x=RAW.model_copy(update={"mapped": True})),)),
         an_evidence(fits=(a_fit(x=an_array(of=rows(train=60_000), low=-128.0, high=127.0)),)),
     ),
@@ -414,6 +428,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         an_evidence(),
         built(dense(10), activation("softmax"), dropout()),
         an_evidence(models=(gated(),)),
+        built(dense(8, "softmax"), operation("Matmul"), dense(10)),
     ),
     "sigmoid-on-one-of-many": (
         an_evidence(),

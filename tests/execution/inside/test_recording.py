@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grader.evidence.structure import read_layers
+
 pytestmark = pytest.mark.tensorflow
 
 
@@ -89,6 +91,25 @@ def test_branches_are_described_with_what_they_take_in(record: Any) -> None:
         "flat": ["both"],
         "logits": ["flat"],
     }
+
+
+def test_operations_of_a_functional_model_stand_between_its_layers(record: Any) -> None:
+    model = named(record, "worked")
+    parts = [
+        (layer.operation, layer.config.get("operands"), layer.parameters) for layer in read_layers(model["layers"])[1:]
+    ]
+    divided = "truedivide" if model["dialect"] == "keras3" else "truediv"
+    assert parts == [
+        (divided, [None, 255.0], 0),
+        ("subtract", [1.0, None], 0),
+        (None, None, 0),
+        (None, None, 7850),
+        ("softmax", None, 0),
+    ]
+    names = [layer["name"] for layer in model["layers"]]
+    assert [layer["inbound"] for layer in model["layers"][1:]] == [[name] for name in names[:-1]]
+    start, _ = only(record.fits("operations"))
+    assert set(start["digests"]) == {"plain"}
 
 
 def test_a_nested_model_keeps_its_layers_and_both_say_what_they_share(record: Any) -> None:
