@@ -18,6 +18,7 @@ from .arrays import ArrayBook
 from .calls import CallWatch
 from .core import Recorder
 from .describe import digests, is_model, trainable_mask
+from .functions import FunctionWatch
 from .guard import Guard
 from .ignored import watch_ignored
 from .keep import Keeper
@@ -79,6 +80,8 @@ class _Family:
     loss: type
     saving: ModuleType
     cloning: ModuleType
+    backend: ModuleType | None = None
+    """Where `backend.function` is defined; Keras 3 has none."""
 
 
 class Watch:
@@ -170,6 +173,9 @@ class Watch:
                 around(optimizer, "apply_gradients", self.loops.apply_gradients)
         if family.root == "keras":
             watch_ignored(self.recorder, self.guard, family.optimizers[0], family.optimizer)
+        if family.backend is not None:
+            functions = FunctionWatch(self.book, self.guard, self.calls, family.backend)
+            around_everywhere(family.root, family.backend, "function", functions.function)
         around_everywhere(family.root, family.saving, "save_model", self._save_model)
         around_everywhere(family.root, family.saving, "load_model", self._load_model)
         around_everywhere(family.root, family.cloning, "clone_model", self._clone_model)
@@ -403,4 +409,5 @@ def _keras_2(root: str) -> _Family:
         loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
+        backend=load(f"{root}.src.backend"),
     )
