@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from grader.schema.evidence import CompileFact, Evidence, FitFact
+from grader.schema.lineage import writer_of
 
 __all__ = [
     "Reuse",
@@ -213,6 +214,6 @@ def _copied_from(evidence: Evidence, model_id: str) -> str | None:
             continue
         if save.action == "set_weights":
             return save.other
-        earlier = (s for s in reversed(evidence.saves) if s.event < save.event and s.path == save.path)
-        return next((s.model for s in earlier if s.action in {"save", "save_weights"}), None)
+        writer = writer_of(evidence, save)
+        return None if writer is None else writer.model
     return None
