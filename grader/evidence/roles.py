@@ -173,6 +173,7 @@ def _works(matching: Sequence[ModelFact], evidence: Evidence) -> Sequence[ModelF
     ids = {model.id for model in matching}
     earlier = {stage for model in matching for stage in predecessors(evidence, model.id, ids)}
     trained = {fit.model for fit in evidence.fits} & ids
+    earlier |= {model.formerly for model in matching if model.id in trained and model.formerly is not None}
     copies = _copies(matching, trained, evidence) - trained
     return [model for model in matching if model.id not in earlier | copies]
 

@@ -21,6 +21,7 @@ __all__ = [
     "changed",
     "evaluated",
     "evidence",
+    "popped",
     "reloaded",
     "rubric",
     "tuning",
@@ -175,6 +176,12 @@ def unshared() -> tuple[ModelFact, ...]:
     """The networks where the one on top of A holds copies of A's layers."""
     models = evidence().models
     return (*models[:2], models[2].model_copy(update={"shares_layers_with": ()}))
+
+
+def popped() -> tuple[ModelFact, ...]:
+    """The networks where the one on top of A is the very object that A was, its last layer taken off."""
+    models = evidence().models
+    return (*models[:2], models[2].model_copy(update={"formerly": FIRST}))
 
 
 def evaluated(model: str, event: int, cell: int) -> EvaluateFact:

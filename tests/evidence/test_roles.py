@@ -221,3 +221,10 @@ def test_two_models_that_are_no_copy_of_each_other_stay_an_ambiguity(
     run: Run, other: ModelFact, fits: tuple[FitFact, ...]
 ) -> None:
     assert resolve(run, {"has_layer": "Conv2D"}, CNN, other, fits=fits).model is None
+
+
+def test_an_object_that_lost_layers_and_was_trained_again_is_what_it_became(run: Run) -> None:
+    became = CNN.model_copy(update={"id": "m4", "formerly": "m2", "shares_layers_with": ("m2",)})
+    role = {"has_layer": "Conv2D"}
+    assert resolve(run, role, CNN, became, fits=(fit(2, 5), fit(4, 6))).model == "m4"
+    assert resolve(run, role, CNN, became, fits=(fit(2, 5),)).model == "m2"

@@ -167,6 +167,8 @@ class Keeper:
         if model is None:
             return
         entry = self._book.entry(model)
+        if self._kept.get(entry.id) is not known:
+            return
         target = self._recorder.session.out / "models" / f"{entry.id}.later.keras"
         with self._guard.recording(), untouched_randomness(), _silence():
             self._write(entry.id, known, target, lambda path: save(model, path))
@@ -179,6 +181,10 @@ class Keeper:
             known.dirty = False
             return
         entry = self._book.entry(model)
+        if self._kept.get(entry.id) is not known:
+            # The object lost layers and is another network by now: what this one was is kept as it last was, or gone.
+            known.dirty = False
+            return
         began = time.monotonic()
         with self._guard.recording(), untouched_randomness(), _silence():
             try:
