@@ -71,6 +71,7 @@ class _Family:
 
     root: str
     model: type
+    sequential: type
     layer: type
     callback: type
     optimizers: tuple[type, ...]
@@ -164,6 +165,7 @@ class Watch:
         around(model, "save_weights", self._save_weights)
         around(model, "load_weights", self._load_weights)
         around(model, "export", self._inside)
+        around(family.sequential, "pop", self._pop)
         around_property(family.layer, "trainable", self._set_trainable)
         around(family.loss, "__call__", self.loops.loss)
         for optimizer in family.optimizers:
@@ -191,6 +193,12 @@ class Watch:
         __tracebackhide__ = True
         with self.guard.inside_keras():
             return original(*args, **kwargs)
+
+    def _pop(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if self.guard.student:
+            self.guard.quietly(self.keeper.keep_now, model)
+        return original(model, *args, **kwargs)
 
     def _compile(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -384,6 +392,7 @@ def _keras_3(root: str) -> _Family:
     return _Family(
         root=root,
         model=model,
+        sequential=load(f"{root}.src.models.sequential").Sequential,
         layer=load(f"{root}.src.layers.layer").Layer,
         callback=load(f"{root}.src.callbacks.callback").Callback,
         optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
@@ -399,6 +408,7 @@ def _keras_2(root: str) -> _Family:
     return _Family(
         root=root,
         model=load(f"{root}.src.engine.training").Model,
+        sequential=load(f"{root}.src.engine.sequential").Sequential,
         layer=load(f"{root}.src.engine.base_layer").Layer,
         callback=load(f"{root}.src.callbacks").Callback,
         optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,

@@ -99,6 +99,16 @@ class Keeper:
         if known.cost is None or known.cost <= CHEAP_PART * (time.monotonic() - known.at):
             self._keep(known)
 
+    def keep_now(self, model: Any) -> None:
+        """A model is about to lose a layer: keep it as it is, unless it is kept so already.
+
+        Args:
+            model: Trained or not.
+        """
+        known = self._kept.get(self._book.entry(model).id)
+        if known is not None and known.dirty:
+            self._keep(known)
+
     def keep_sharers(self, model: Any) -> None:
         """A training begins: what other models that hold some of its layers are now has to be kept before.
 
