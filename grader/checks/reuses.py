@@ -11,6 +11,7 @@ from grader.checks.words import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import FitFact, ModelFact
 from grader.schema.grade import Case, Finding
+from grader.schema.lineage import predecessors
 from grader.schema.tasks import tasks_of
 from grader.schema.weights import Reuse, ancestor_of, learning_layers, reused_layers
 
@@ -68,10 +69,10 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
     source, fault = _source(case, params)
     if fault:
         return _failed(model, f"the network it should reuse is not clear: {fault}")
-    fits = case.evidence.fits_of(model.id)
-    if not fits:
+    past = case.past(params.model)
+    if not past.fits_of(model.id):
         return _failed(model, "it was never trained, so it reuses nothing")
-    found = [reuse for reuse in reused_layers(case.evidence, model.id) if _counts(reuse, params, source)]
+    found = [reuse for reuse in reused_layers(past, model.id) if _counts(reuse, params, source)]
     return _judge(case, params, model, found)
 
 
@@ -83,7 +84,8 @@ def _source(case: Case, params: ReusesParams) -> tuple[frozenset[str] | None, st
     if model is None:
         return None, reason or "it was not found"
     ancestor = ancestor_of(case.evidence, model.id)
-    return frozenset({model.id} | ({ancestor} if ancestor else set())), ""
+    stages = predecessors(case.evidence, model.id, case.resolve(params.source).candidates)
+    return frozenset({model.id, *stages} | ({ancestor} if ancestor else set())), ""
 
 
 def _counts(reuse: Reuse, params: ReusesParams, source: frozenset[str] | None) -> bool:

@@ -84,7 +84,7 @@ def rows(case: Case, params: RowsParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    fits = _chosen(case.evidence.fits_of(model.id), params.trainings)
+    fits = _chosen(case.past(params.model).fits_of(model.id), params.trainings)
     if not fits:
         return Finding(
             status="failed",
@@ -229,7 +229,7 @@ def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> _Condition:
     other, reason = case.model(role)
     if other is None:
         return _Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({reason})")
-    theirs = [_known(fit.x) for fit in case.evidence.fits_of(other.id)]
+    theirs = [_known(fit.x) for fit in case.past(role).fits_of(other.id)]
     ours = [_known(fit.x) for fit in fits]
     common = [_common(one, two) for one in ours for two in theirs if one is not None and two is not None]
     if not theirs or None in theirs or None in ours or None in common:

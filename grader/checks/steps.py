@@ -72,7 +72,8 @@ def steps(case: Case, params: StepsParams) -> Finding:
         ones were frozen before, are trainable now, and have other weights after it. `compile` came after the training
         before and after the last change of `trainable`. It makes no difference whether layers are frozen one by one,
         through a nested network, or when they are made; layers that no training changes (`Normalization`) are left
-        out. A `compile` and a `fit` count together with the freezing or unfreezing that they belong to.
+        out. A `compile` and a `fit` count together with the freezing or unfreezing that they belong to. The trainings
+        of a network that was saved and loaded in between are those of the one that was loaded.
 
     Why it matters:
         A fresh last layer sends large gradients through the reused ones and spoils what they have learned, unless they
@@ -90,9 +91,9 @@ def steps(case: Case, params: StepsParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    fits = case.evidence.fits_of(model.id)[-_MOST_FITS:]
+    past = case.past(params.model)
     phases = tuple(_phases(params.steps))
-    verdicts = _best(case.evidence, model, phases, fits)
+    verdicts = _best(past, model, phases, past.fits_of(model.id)[-_MOST_FITS:])
     held = sum(verdict.holds for verdict in verdicts)
     passed = held == len(verdicts)
     fraction = held / len(verdicts) if passed or params.partial else 0.0

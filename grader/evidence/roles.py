@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
+from grader.schema.lineage import descendants, predecessors, with_past
 from grader.schema.rubric import Role, Rubric
 from grader.schema.tasks import tasks_of
 from grader.schema.weights import ancestor_of, reused_layers
@@ -43,11 +44,14 @@ def _resolve(name: str, role: Role, rubric: Rubric, evidence: Evidence, known: M
     if not evidence.models:
         return RoleMatch(role=name, message="no Keras network was made in this notebook")
     dataset = rubric.dataset
-    missing = {
-        model.id: (*lacks(role, model, evidence), *_lacks_origin(role, model, rubric, evidence, known))
-        for model in evidence.models
-    }
-    matching = [model for model in evidence.models if not missing[model.id]]
+    missing: dict[str, tuple[str, ...]] = {}
+    matching: list[ModelFact] = []
+    for model in evidence.models:
+        # What one that matches was taught belongs to the one that was loaded from it and trained further.
+        past = with_past(evidence, model.id, {other.id for other in matching})
+        missing[model.id] = (*lacks(role, model, evidence), *_lacks_origin(role, model, rubric, past, known))
+        if not missing[model.id]:
+            matching.append(model)
     candidates = tuple(model.id for model in matching)
     if not matching:
         wanted = describe_role(role)
@@ -130,7 +134,10 @@ def _lacks_origin(
         yield "began with fresh weights alone"
     if role.reuses is not None:
         source = known[role.reuses].model
-        sources = {source, ancestor_of(evidence, source)} if source is not None else None
+        sources = None
+        if source is not None:
+            stages = predecessors(evidence, source, known[role.reuses].candidates)
+            sources = {source, ancestor_of(evidence, source), *stages}
         # Where no network is the source that is meant, which is a mistake of its own, any other network's weights do:
         # one mistake does not hide all that was done with this network.
         if not any(reuse.source is not None and (sources is None or reuse.source in sources) for reuse in reused):
@@ -151,6 +158,7 @@ def _pick(
     name: str, role: Role, matching: Sequence[ModelFact], dataset: str, evidence: Evidence
 ) -> tuple[ModelFact | None, str]:
     if role.pick == "only":
+        matching = _works(matching, evidence)
         if len(matching) == 1:
             return matching[0], ""
         return None, f"{len(matching)} networks could be the `{name}` that is meant: {_named(matching)}"
@@ -161,6 +169,23 @@ def _pick(
     if role.pick == "best":
         return _pick_best(name, matching, dataset, evidence)
     return _pick_sized(name, matching, smallest=role.pick == "smallest")
+
+
+def _works(matching: Sequence[ModelFact], evidence: Evidence) -> Sequence[ModelFact]:
+    """Those that are works of their own: no earlier stage of another, and no untrained copy of a trained one."""
+    ids = {model.id for model in matching}
+    earlier = {stage for model in matching for stage in predecessors(evidence, model.id, ids)}
+    trained = {fit.model for fit in evidence.fits} & ids
+    earlier |= {model.formerly for model in matching if model.id in trained and model.formerly is not None}
+    copies = _copies(matching, trained, evidence) - trained
+    return [model for model in matching if model.id not in earlier | copies]
+
+
+def _copies(matching: Sequence[ModelFact], trained: set[str], evidence: Evidence) -> set[str]:
+    """Networks that hold layers of a trained one, as one with dropout left on does, or descend from it."""
+    holding = {model.id for model in matching if not trained.isdisjoint(model.shares_layers_with)}
+    held = {other for model in matching if model.id in trained for other in model.shares_layers_with}
+    return holding | held | descendants(evidence, trained)
 
 
 def _pick_trained(matching: Sequence[ModelFact], evidence: Evidence, *, last: bool) -> ModelFact:

@@ -51,6 +51,7 @@ def read_model(claim: object, *, cell: int | None = None, event: int | None = No
         trainable_parameters=as_int(given.get("trainable_parameters")),
         layers=read_layers(given.get("layers")),
         shares_layers_with=as_texts(given.get("shares_layers_with"), 100, 64),
+        formerly=as_text(given.get("formerly"), 64) or None,
     )
 
 

@@ -215,6 +215,8 @@ class ModelFact(Document):
     """Why no artefact was kept of a trained model, or why the kept one did not load."""
     shares_layers_with: tuple[str, ...] = ()
     """Ids of models that hold some of the very same layer objects."""
+    formerly: str | None = None
+    """Id of the network that the same object was before it lost layers (`pop`) with learned weights."""
     later_artefact: str | None = None
     """The model as it was after the training of another one had changed layers that both hold; `.keras`."""
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from grader.schema.base import Assurance, Document, Json, Pointer
 from grader.schema.evidence import Evidence, ModelFact
+from grader.schema.lineage import with_past
 from grader.schema.rubric import Rubric, Take
 
 __all__ = [
@@ -77,6 +78,16 @@ class Case:
         match = self.resolve(role)
         found = self.evidence.model(match.model) if match.model else None
         return found, match.message or ("" if found else "the model was not recorded")
+
+    def past(self, role: str | None) -> Evidence:
+        """The evidence in which the network of a role did itself what it was loaded from did before.
+
+        Only what could have the role too counts as an earlier stage of it.
+        """
+        match = self.resolve(role)
+        if role is None or match.model is None:
+            return self.evidence
+        return with_past(self.evidence, match.model, match.candidates)
 
 
 class Finding(Document):

@@ -140,8 +140,9 @@ class Role(Document):
     trained: bool | None = None
     """Whether it was trained at all."""
     pick: Literal["only", "first", "last", "last_trained", "first_trained", "best", "smallest", "largest"] = "only"
-    """Which one is meant where several match; `only` calls several an ambiguity. `last_trained` and `first_trained` go
-    by trainings, and by the order of making where none of them was trained."""
+    """Which one is meant where several match; `only` calls several an ambiguity, but for untrained copies of a trained
+    one and for what was saved, loaded and trained further. `last_trained` and `first_trained` go by trainings, and by
+    the order of making where none of them was trained."""
 
 
 class Test(Document):

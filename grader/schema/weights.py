@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
+from grader.schema.lineage import writer_of
 
 __all__ = [
     "Reuse",
@@ -140,18 +141,13 @@ def _learned(evidence: Evidence, model_id: str, before: int) -> Mapping[str, tup
     for load in loads:
         if load.path not in written:
             learned |= {digest: (None, layer, load.path) for layer, digest in load.digests.items()}
-        elif (source := _writer(evidence, load)) not in {None, model_id}:
-            learned |= {digest: (source, layer, None) for layer, digest in _trained_by(evidence, source, load)}
+        elif (writer := writer_of(evidence, load)) is not None and writer.model != model_id:
+            made = _trained_by(evidence, writer.model, load)
+            learned |= {digest: (writer.model, layer, None) for layer, digest in made}
     for fit in evidence.fits:
         if fit.event < before and fit.model != model_id:
             learned |= {fit.digests_after[layer]: (fit.model, layer, None) for layer in _changed(fit)}
     return learned
-
-
-def _writer(evidence: Evidence, load: SaveFact) -> str | None:
-    """The network whose weights a file that this notebook wrote held when it was loaded."""
-    earlier = (s for s in reversed(evidence.saves) if s.event < load.event and s.path == load.path)
-    return next((s.model for s in earlier if s.action in {"save", "save_weights"}), None)
 
 
 def _trained_by(evidence: Evidence, source: str | None, load: SaveFact) -> Iterator[tuple[str, str]]:
@@ -253,5 +249,6 @@ def _copied_from(evidence: Evidence, model_id: str) -> str | None:
             continue
         if save.action == "set_weights":
             return save.other
-        return _writer(evidence, save)
+        writer = writer_of(evidence, save)
+        return None if writer is None else writer.model
     return None

@@ -13,6 +13,7 @@ __all__ = [
     "FIRST",
     "HEAD_ONLY",
     "LAYERS",
+    "RELOADED",
     "SCRATCH",
     "TRANSFERRED",
     "accuracies",
@@ -21,12 +22,14 @@ __all__ = [
     "changed",
     "evaluated",
     "evidence",
+    "popped",
+    "reloaded",
     "rubric",
     "tuning",
     "unshared",
 ]
 
-FIRST, SCRATCH, TRANSFERRED = "m1", "m2", "m3"
+FIRST, SCRATCH, TRANSFERRED, RELOADED = "m1", "m2", "m3", "m4"
 LAYERS = ("low", "middle", "high")
 TASK_A = {str(c): 500 for c in (0, 1, 2, 3, 4, 7, 8, 9)}
 TASK_B = {"5": 98, "6": 102}
@@ -171,10 +174,37 @@ def changed(**keys: Any) -> Evidence:
     return evidence(fits=(*whole.fits[:2], *tuning(**keys)))
 
 
+def reloaded(**keys: Any) -> Evidence:
+    """The notebook in which the network on top of A was saved and loaded between its two trainings."""
+    whole = changed(**keys)
+    tail = whole.fits[3].model_copy(update={"model": RELOADED})
+    warm = whole.compiles[3].model_copy(update={"model": RELOADED})
+    again = whole.models[2].model_copy(update={"id": RELOADED, "cell": 4, "shares_layers_with": ()})
+    loaded = SaveFact(
+        event=44, cell=4, action="load", model=RELOADED, path="b.keras", digests=dict(tail.digests_before)
+    )
+    saved = SaveFact(event=42, cell=4, action="save", model=TRANSFERRED, path="b.keras")
+    return whole.model_copy(
+        update={
+            "models": (*whole.models, again),
+            "compiles": (*whole.compiles[:3], warm),
+            "fits": (*whole.fits[:3], tail),
+            "saves": (*whole.saves, saved, loaded),
+            "accuracies": accuracies((SCRATCH, range(60)), (TRANSFERRED, range(70)), (RELOADED, range(50, 65))),
+        }
+    )
+
+
 def unshared() -> tuple[ModelFact, ...]:
     """The networks where the one on top of A holds copies of A's layers."""
     models = evidence().models
     return (*models[:2], models[2].model_copy(update={"shares_layers_with": ()}))
+
+
+def popped() -> tuple[ModelFact, ...]:
+    """The networks where the one on top of A is the very object that A was, its last layer taken off."""
+    models = evidence().models
+    return (*models[:2], models[2].model_copy(update={"formerly": FIRST}))
 
 
 def evaluated(model: str, event: int, cell: int) -> EvaluateFact:

@@ -6,7 +6,17 @@ import pytest
 
 from grader.evidence.roles import resolve_roles
 from grader.schema.base import Assurance
-from grader.schema.evidence import AccuracyFact, ArrayFact, CallFact, Evidence, FitFact, LayerFact, ModelFact, RowsFact
+from grader.schema.evidence import (
+    AccuracyFact,
+    ArrayFact,
+    CallFact,
+    Evidence,
+    FitFact,
+    LayerFact,
+    ModelFact,
+    RowsFact,
+    SaveFact,
+)
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
@@ -192,3 +202,39 @@ def test_where_nothing_was_trained_a_pick_by_training_goes_by_the_order_of_makin
 ) -> None:
     match = resolve(run, {"pick": pick}, DENSE, CNN)
     assert (match.model, match.message) == (meant, "")
+
+
+SHARING = CNN.model_copy(update={"id": "m4", "name": "mc", "shares_layers_with": ("m2",)})
+CLONE = CNN.model_copy(update={"id": "m4", "name": "clone"})
+CLONING = SaveFact(event=7, cell=3, action="clone", model="m4", other="m2")
+
+
+@pytest.mark.parametrize(("other", "saves"), [(SHARING, ()), (CLONE, (CLONING,))])
+def test_an_untrained_copy_of_the_trained_model_is_no_ambiguity(
+    run: Run, other: ModelFact, saves: tuple[SaveFact, ...]
+) -> None:
+    role = {"has_layer": "Conv2D", "outputs": 10}
+    match = resolve(run, role, CNN, other, fits=(fit(2, 5),), saves=saves)
+    assert (match.model, match.candidates) == ("m2", ("m2", "m4"))
+    assert resolve(run, role | {"pick": "last_trained"}, CNN, other, fits=(fit(2, 5),), saves=saves).model == "m2"
+
+
+@pytest.mark.parametrize(
+    ("other", "fits"),
+    [
+        pytest.param(CLONE, (fit(2, 5),), id="made alike"),
+        pytest.param(SHARING, (), id="neither trained"),
+        pytest.param(SHARING, (fit(2, 5), fit(4, 6)), id="both trained"),
+    ],
+)
+def test_two_models_that_are_no_copy_of_each_other_stay_an_ambiguity(
+    run: Run, other: ModelFact, fits: tuple[FitFact, ...]
+) -> None:
+    assert resolve(run, {"has_layer": "Conv2D"}, CNN, other, fits=fits).model is None
+
+
+def test_an_object_that_lost_layers_and_was_trained_again_is_what_it_became(run: Run) -> None:
+    became = CNN.model_copy(update={"id": "m4", "formerly": "m2", "shares_layers_with": ("m2",)})
+    role = {"has_layer": "Conv2D"}
+    assert resolve(run, role, CNN, became, fits=(fit(2, 5), fit(4, 6))).model == "m4"
+    assert resolve(run, role, CNN, became, fits=(fit(2, 5),)).model == "m2"

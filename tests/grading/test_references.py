@@ -69,3 +69,13 @@ def test_the_loops_of_the_keras_reference_were_seen_with_their_optimizers_and_da
     assert [fit.optimizer.cls for fit in fits if fit.optimizer] == ["SGD", "Adam"]
     assert all(fit.loss is not None and fit.loss.from_logits for fit in fits)
     assert all(fit.x is not None and fit.x.rows is not None and not fit.x.rows.counts.get("test") for fit in fits)
+
+
+def test_the_copy_with_dropout_left_on_does_not_take_the_place_of_the_network_that_was_trained() -> None:
+    loaded = find_rubric("fashion-transfer")
+    evidence = read_reference(loaded)
+    assert evidence is not None
+    trained = next(model for model in evidence.models if model.id == "m1")
+    copy = trained.model_copy(update={"id": "m99", "name": "mc_model", "shares_layers_with": ("m1",)})
+    roles = resolve_roles(loaded.rubric, evidence.model_copy(update={"models": (*evidence.models, copy)}))
+    assert roles["normalised"].model == "m1"

@@ -148,12 +148,22 @@ def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
 def _sharers(evidence: Evidence, fit: FitFact) -> Iterator[ModelFact]:
     """Networks with the same layers that had learned something before, or were loaded from one that had."""
     trained = evidence.model(fit.model)
+    same = set(_same_object(evidence, trained))
     for other in evidence.models:
-        shared = other.id != fit.model and (
+        shared = other.id not in same and (
             fit.model in other.shares_layers_with or (trained is not None and other.id in trained.shares_layers_with)
         )
         if shared and _learned_before(evidence, other, fit):
             yield other
+
+
+def _same_object(evidence: Evidence, model: ModelFact | None) -> Iterator[str]:
+    """A network, and what the very object was before it lost layers: nobody is surprised by what became of that."""
+    for _ in evidence.models:
+        if model is None:
+            return
+        yield model.id
+        model = evidence.model(model.formerly) if model.formerly is not None else None
 
 
 def _learned_before(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:

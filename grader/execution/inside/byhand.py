@@ -155,6 +155,7 @@ class HandWatch:
             steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
             error=None,
         )  # fmt: skip
+        self._book.trained(model)
         self._keeper.changed(model, end or start, x)
 
     def _given(self, hand: _Hand) -> tuple[Any, Any, int | None]:

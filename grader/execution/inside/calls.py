@@ -75,7 +75,7 @@ class CallWatch:
             output = original(model, *args, **kwargs)
         finally:
             guard.keras -= 1
-        guard.quietly(self._count, model, args[0], kwargs.get("training"), output)
+        guard.quietly(self.count, model, args[0], kwargs.get("training"), output)
         return output
 
     def _trace(self, model: Any, x: Any, training: bool) -> None:  # noqa: FBT001 - private
@@ -83,7 +83,15 @@ class CallWatch:
         if _in_graph(x) and not _is_taped():
             self._traced[id(model), training] = model
 
-    def _count(self, model: Any, x: Any, training: Any, output: Any) -> None:
+    def count(self, model: Any, x: Any, training: Any, output: Any) -> None:
+        """Count one call.
+
+        Args:
+            model: What was called.
+            x: What it was given.
+            training: As it was given; None where it was not.
+            output: What came out.
+        """
         flag = training if isinstance(training, bool) else None
         calls = self._calls.setdefault((id(model), flag), _Calls(model, flag, Passes(model)))
         calls.count += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -62,6 +63,8 @@ def _told(original: Callable[..., Any], form: str, notes: Notes) -> Callable[...
 
 
 def _function(original: Callable[..., Any], root: ModuleType, notes: Notes) -> Callable[..., Any]:
+    scope = import_module(f"{root.__name__}.src.backend").deprecated_internal_learning_phase_scope
+
     def function(inputs: Any, outputs: Any, updates: Any = None, name: Any = None, **kwargs: Any) -> Any:
         """Make a function of a model's tensors; a learning phase among the inputs chooses training or inference."""
         __tracebackhide__ = True
@@ -69,15 +72,14 @@ def _function(original: Callable[..., Any], root: ModuleType, notes: Notes) -> C
         places = phases(inputs, _layers_tensor(root)) if isinstance(inputs, (list, tuple)) else []
         if not places:
             return original(inputs, outputs, updates, name, **kwargs)
-        model = root.Model([given for place, given in enumerate(inputs) if place not in places], outputs)
+        kept = [given for place, given in enumerate(inputs) if place not in places]
+        made = original(kept, list(outputs) if isinstance(outputs, tuple) else outputs, updates, name, **kwargs)
 
         def run(values: Sequence[Any]) -> Any:
-            phase = bool(values[places[0]])
-            found = model([value for place, value in enumerate(values) if place not in places], training=phase)
-            if not isinstance(outputs, (list, tuple)):
-                return found.numpy()
-            # A model gives its only output without a list.
-            return [item.numpy() for item in (found if isinstance(found, (list, tuple)) else [found])]
+            __tracebackhide__ = True
+            # The phase is said for all of Keras as long as the call takes, since a function takes none.
+            with scope(int(values[places[0]])):
+                return made([value for place, value in enumerate(values) if place not in places])
 
         return run
 

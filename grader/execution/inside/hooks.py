@@ -18,6 +18,7 @@ from .arrays import ArrayBook
 from .calls import CallWatch
 from .core import Recorder
 from .describe import digests, is_model, trainable_mask
+from .functions import FunctionWatch
 from .guard import Guard
 from .ignored import watch_ignored
 from .keep import Keeper
@@ -70,6 +71,7 @@ class _Family:
 
     root: str
     model: type
+    sequential: type
     layer: type
     callback: type
     optimizers: tuple[type, ...]
@@ -79,6 +81,8 @@ class _Family:
     loss: type
     saving: ModuleType
     cloning: ModuleType
+    backend: ModuleType | None = None
+    """Where `backend.function` is defined; Keras 3 has none."""
 
 
 class Watch:
@@ -161,6 +165,7 @@ class Watch:
         around(model, "save_weights", self._save_weights)
         around(model, "load_weights", self._load_weights)
         around(model, "export", self._inside)
+        around(family.sequential, "pop", self._pop)
         around_property(family.layer, "trainable", self._set_trainable)
         around(family.loss, "__call__", self.loops.loss)
         for optimizer in family.optimizers:
@@ -170,6 +175,9 @@ class Watch:
                 around(optimizer, "apply_gradients", self.loops.apply_gradients)
         if family.root == "keras":
             watch_ignored(self.recorder, self.guard, family.optimizers[0], family.optimizer)
+        if family.backend is not None:
+            functions = FunctionWatch(self.book, self.guard, self.calls, family.backend)
+            around_everywhere(family.root, family.backend, "function", functions.function)
         around_everywhere(family.root, family.saving, "save_model", self._save_model)
         around_everywhere(family.root, family.saving, "load_model", self._load_model)
         around_everywhere(family.root, family.cloning, "clone_model", self._clone_model)
@@ -185,6 +193,12 @@ class Watch:
         __tracebackhide__ = True
         with self.guard.inside_keras():
             return original(*args, **kwargs)
+
+    def _pop(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if self.guard.student:
+            self.guard.quietly(self.keeper.keep_now, model)
+        return original(model, *args, **kwargs)
 
     def _compile(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -379,6 +393,7 @@ def _keras_3(root: str) -> _Family:
     return _Family(
         root=root,
         model=model,
+        sequential=load(f"{root}.src.models.sequential").Sequential,
         layer=load(f"{root}.src.layers.layer").Layer,
         callback=load(f"{root}.src.callbacks.callback").Callback,
         optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
@@ -394,6 +409,7 @@ def _keras_2(root: str) -> _Family:
     return _Family(
         root=root,
         model=load(f"{root}.src.engine.training").Model,
+        sequential=load(f"{root}.src.engine.sequential").Sequential,
         layer=load(f"{root}.src.engine.base_layer").Layer,
         callback=load(f"{root}.src.callbacks").Callback,
         optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
@@ -404,4 +420,5 @@ def _keras_2(root: str) -> _Family:
         loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
+        backend=load(f"{root}.src.backend"),
     )

@@ -99,6 +99,16 @@ class Keeper:
         if known.cost is None or known.cost <= CHEAP_PART * (time.monotonic() - known.at):
             self._keep(known)
 
+    def keep_now(self, model: Any) -> None:
+        """A model is about to lose a layer: keep it as it is, unless it is kept so already.
+
+        Args:
+            model: Trained or not.
+        """
+        known = self._kept.get(self._book.entry(model).id)
+        if known is not None and known.dirty:
+            self._keep(known)
+
     def keep_sharers(self, model: Any) -> None:
         """A training begins: what other models that hold some of its layers are now has to be kept before.
 
@@ -167,6 +177,8 @@ class Keeper:
         if model is None:
             return
         entry = self._book.entry(model)
+        if self._kept.get(entry.id) is not known:
+            return
         target = self._recorder.session.out / "models" / f"{entry.id}.later.keras"
         with self._guard.recording(), untouched_randomness(), _silence():
             self._write(entry.id, known, target, lambda path: save(model, path))
@@ -179,6 +191,10 @@ class Keeper:
             known.dirty = False
             return
         entry = self._book.entry(model)
+        if self._kept.get(entry.id) is not known:
+            # The object lost layers and is another network by now: what this one was is kept as it last was, or gone.
+            known.dirty = False
+            return
         began = time.monotonic()
         with self._guard.recording(), untouched_randomness(), _silence():
             try:

@@ -276,6 +276,7 @@ class LoopWatch:
         )
         loop.digests = after
         if steps:
+            self._book.trained(model)
             self._keeper.changed(model, event, x)
 
     def _given(self, loop: _Loop) -> tuple[Any, Any, int | None]:

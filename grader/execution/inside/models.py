@@ -27,6 +27,9 @@ class Entry:
         name: The first variable that held it; empty until one did.
         compiled: Event number of the `compile` in force.
         layers: Identities of its layers with weights, while it lives.
+        parts: These layers themselves, as they were when it was last described.
+        trained: Whether a training changed its weights.
+        formerly: Id of the network that the same object was before it lost layers.
     """
 
     id: str
@@ -35,6 +38,9 @@ class Entry:
     name: str = ""
     compiled: int | None = None
     layers: frozenset[int] = frozenset()
+    parts: tuple["weakref.ref[Any]", ...] = ()
+    trained: bool = False
+    formerly: str | None = None
     glimpse: Any = None
     description: dict[str, Any] | None = None
 
@@ -46,6 +52,7 @@ class ModelBook:
     recorder: Recorder
     _pending: list["weakref.ref[Any]"] = field(default_factory=list)
     _entries: dict[int, Entry] = field(default_factory=dict)
+    _former: list[Entry] = field(default_factory=list)
     _count: int = 0
     _held: list[Any] = field(default_factory=list)
 
@@ -95,6 +102,8 @@ class ModelBook:
         entry = self.entry(model)
         entry.name = entry.name or self._variable(model)
         glimpse = _glimpse(model)
+        if entry.trained and _lost(entry, model):
+            entry = self._renew(entry, model)
         if (
             entry.description is not None
             and glimpse == entry.glimpse
@@ -102,16 +111,36 @@ class ModelBook:
         ):
             return entry
         entry.layers = shares(model)
+        entry.parts = tuple(weakref.ref(layer) for _, layer in leaves(model) if id(layer) in entry.layers)
         described = {"id": entry.id, **plain(describe_model(model), 40)}
         described["name"] = entry.name or described["name"]
         described["shares_layers_with"] = [
-            other.id for other, _ in self.alive() if other is not entry and other.layers & entry.layers
+            *(former.id for former in self._former if _living(former) & entry.layers),
+            *(other.id for other, _ in self.alive() if other is not entry and other.layers & entry.layers),
         ]
+        described["formerly"] = entry.formerly
         entry.glimpse = glimpse
         if described != entry.description:
             entry.description = described
             self.recorder.log.write("model", model=described)
         return entry
+
+    def _renew(self, entry: Entry, model: Any) -> Entry:
+        """A trained network that lost layers (`pop`) is another one from here on; what it was stays known."""
+        self._former.append(entry)
+        self._count += 1
+        name = self._variable(model) or entry.name
+        renewed = Entry(f"m{self._count}", entry.model, entry.dialect, name, entry.compiled, formerly=entry.id)
+        self._entries[id(model)] = renewed
+        return renewed
+
+    def trained(self, model: Any) -> None:
+        """A training changed a model's weights.
+
+        Args:
+            model: As that training left it.
+        """
+        self.announce(model).trained = True
 
     def announce_all(self) -> None:
         """Describe every living model that is new or changed; an object that never became a model is passed over."""
@@ -163,6 +192,17 @@ def _made_by_sequential() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _living(entry: Entry) -> frozenset[int]:
+    """Identities of those of its layers that still exist; of a layer that is gone, another may have it."""
+    return frozenset(id(layer) for part in entry.parts if (layer := part()) is not None)
+
+
+def _lost(entry: Entry, model: Any) -> bool:
+    """Whether a layer that the model had weights in is no longer a part of it."""
+    held = {id(layer) for _, layer in leaves(model)}
+    return len(_living(entry) & held) < len(entry.parts)
 
 
 def _glimpse(model: Any) -> tuple[Any, ...]:

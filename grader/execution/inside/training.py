@@ -305,6 +305,7 @@ class FitWatch:
         )
         self._loops.rebase(run.model)
         if run.steps:
+            self._book.trained(run.model)
             self._keeper.changed(run.model, event, run.keys["x"])
             self._keeper.fit_ended(run.model)
             self._keeper.shared_layers_changed(run.model, _changed_layers(run.model, run.digests, after))

@@ -271,6 +271,7 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         transfer.evidence(models=transfer.unshared(), saves=()),
         transfer.evidence(fits=transfer.evidence().fits[1:], saves=()),
         transfer.evidence(evaluations=(transfer.evaluated(transfer.FIRST, 45, 0),)),
+        transfer.evidence(models=transfer.popped(), saves=()),
     ),
     "selu-without-lecun": (
         selu(),

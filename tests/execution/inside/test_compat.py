@@ -114,6 +114,21 @@ assert np.array_equal(run([x, 0])[0], x.reshape(64, 64))
 assert (run([x, 1])[0] == 0).mean() > 0.3
 plain = K.function([drop.input], [drop.output])
 assert np.array_equal(plain([x])[0], x.reshape(64, 64))
+assert np.array_equal(K.function([drop.input], drop.output)([x]), x.reshape(64, 64))
+"""
+
+PASSES = """
+first = keras.models.Sequential([keras.layers.Flatten(input_shape=(8, 8, 1)), keras.layers.Dropout(0.5, name='last'),
+                                 keras.layers.Dense(3)])
+run = K.function([first.layers[0].input, K.learning_phase()], [first.layers[-2].output, first.layers[-1].output])
+for _ in range(5):
+    run([x, 1])
+run([x, 0])
+halfway = K.function([first.input, K.learning_phase()], (first.get_layer('last').output,))
+assert len(halfway([x, 1])) == 1
+K.set_learning_phase(1)
+assert (K.function(first.input, first.get_layer('last').output)(x) == 0).mean() > 0.3
+K.clear_session()
 """
 
 KERAS_1 = """
@@ -283,6 +298,7 @@ ROWS = (
         ("metrics.reset_states",),
     ),
     Row("K.function", PHASE, ("backend.function",)),
+    Row("K.function passes", PASSES, ("backend.function", "backend.old_name")),
     Row(
         "K.mean",
         "def loss(t, p):\n    return K.sqrt(K.mean(K.square(t - p), axis=-1))\n"
@@ -511,6 +527,23 @@ def test_a_form_has_its_old_meaning_and_says_so(runs: Mapping[str, Ran], run: st
 @pytest.mark.parametrize("run", RUNS)
 def test_every_part_of_the_layer_fits_the_installed_keras(runs: Mapping[str, Ran], run: str) -> None:
     assert [event for event in runs[run].events if event["kind"] in {"gap", "unhooked"}] == []
+
+
+@pytest.mark.tensorflow
+def test_a_backend_function_is_no_network_and_its_passes_are_those_of_the_network_it_ends_with(
+    runs: Mapping[str, Ran],
+) -> None:
+    described = {
+        event["model"]["id"]: event["model"]["name"] for event in runs["keras2"].of("model", "K.function passes")
+    }
+    assert list(described.values()) == ["first"]
+    calls = {event["training"]: event for event in runs["keras2"].of("calls", "K.function passes")}
+    assert {event["model"] for event in calls.values()} == set(described)
+    assert {phase: (event["repeats"], event["outputs_differ"]) for phase, event in calls.items()} == {
+        True: (5, True),
+        False: (1, None),
+    }
+    assert calls[True]["x"]["shape"] == [64, 8, 8, 1]
 
 
 @pytest.mark.tensorflow

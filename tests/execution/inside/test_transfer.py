@@ -86,6 +86,21 @@ for _ in range(20):
     rival.trainable = False
 recorder.cell_ended(ok=True, seconds=0.0)
 recorder.cell_started()
+popped = net(layers.Dense(6, name="kept"), layers.Dense(10, activation="softmax", name="taken_off"), name="popped")
+popped.compile("sgd", "sparse_categorical_crossentropy")
+for _ in range(3):
+    popped.fit(x, y, verbose=0)
+popped.pop()
+popped.add(layers.Dense(1, activation="sigmoid", name="put_on"))
+train(popped, y > 4, "binary_crossentropy")
+grown = net(layers.Dense(1, activation="sigmoid", name="grown_from"), name="grown")
+train(grown, y > 4, "binary_crossentropy")
+grown.add(layers.Dense(1, activation="sigmoid", name="grown_to"))
+train(grown, y > 4, "binary_crossentropy")
+untrained = net(layers.Dense(1, activation="sigmoid"), layers.Dense(10), name="untrained")
+untrained.compile("sgd", "mse")
+untrained.pop()
+train(untrained, y > 4, "binary_crossentropy")
 recorder.finish()
 """
 
@@ -170,3 +185,31 @@ def test_a_network_that_is_frozen_at_every_step_is_not_one_training_a_step(event
     trainings = loops(events, 1)
     assert len(trainings) <= 5
     assert sum(end["steps"] for _, end in trainings) == 20
+
+
+def test_a_trained_network_that_lost_its_last_layer_is_another_one_and_what_it_was_is_kept(
+    events: list[dict[str, Any]],
+) -> None:
+    described = {e["model"]["id"]: e["model"] for e in of(events, "model") if e["model"]["name"] == "popped"}
+    before, after = described.values()
+    assert [layer["name"] for layer in before["layers"] if layer["parameters"]] == ["kept", "taken_off"]
+    assert [layer["name"] for layer in after["layers"] if layer["parameters"]] == ["kept", "put_on"]
+    assert (before["formerly"], after["formerly"]) == (None, before["id"])
+    assert before["id"] in after["shares_layers_with"]
+    fits = {e["model"]: e for e in of(events, "fit_start") if e["model"] in described}
+    assert [set(fits[model]["digests"]) for model in described] == [{"kept", "taken_off"}, {"kept", "put_on"}]
+    kept = {e["model"]: (e["path"], e["after"]) for e in of(events, "kept") if e["model"] in described}
+    models = {start["fit"]: start["model"] for start in of(events, "fit_start")}
+    last = {models[end["fit"]]: end["n"] for end in of(events, "fit_end")}
+    assert kept == {model: (f"models/{model}.keras", last[model]) for model in described}
+
+
+@pytest.mark.parametrize("name", ["grown", "untrained"])
+def test_a_network_that_only_gained_layers_or_had_learned_nothing_stays_the_same(
+    events: list[dict[str, Any]], name: str
+) -> None:
+    assert len({e["model"]["id"] for e in of(events, "model") if e["model"]["name"] == name}) == 1
+
+
+def test_nothing_of_the_recorders_own_work_failed(events: list[dict[str, Any]]) -> None:
+    assert of(events, "gap") == of(events, "unkept") == []
