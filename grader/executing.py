@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import importlib.metadata
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from grader.evidence.predictions import (
     recorded_results,
 )
 from grader.execution.collect import collect, read_record
-from grader.execution.layout import digest_files
+from grader.execution.layout import digest_files, python_versions
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.scratch import scratch_folder
@@ -308,10 +307,6 @@ def _runtime(python: Path) -> dict[str, str]:
     """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
     inside = Path(__file__).parent / "execution" / "inside"
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(inside.rglob("*.py")))).hexdigest()
-    known: dict[str, str] = {"grader": __version__, "inside": code, "python": str(python.resolve())}
-    for name in ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"):
-        try:
-            known[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return known
+    # Of the environment that notebooks run in: the course's own, or the grader's.
+    packages = python_versions(python, ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"))
+    return {"grader": __version__, "inside": code, "path": str(python.resolve()), **packages}

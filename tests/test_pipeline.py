@@ -22,6 +22,7 @@ from grader.intake.find import find_submissions
 from grader.report.page import render_report
 from grader.schema.errors import HarnessError, SandboxError, StorageError
 from grader.schema.grade import Grade
+from grader.schema.submission import Submission
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
 
@@ -429,3 +430,38 @@ def test_kernels_are_forked_where_that_is_safe_and_pays(
     bench = workbench.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
     assert workbench._forks(bench, submissions) is forks
     assert bool(bench.notices) is (device == "gpu")
+
+
+def _keys(folder: Path, text: str) -> Any:
+    """What an execution with a rubric is known by."""
+    store = DatasetStore(folder / "data")
+    for name in ("digits", "others"):
+        if not (store.root / name).exists():
+            store.import_file(name, small_digits(folder / f"{name}.npz"))
+    (folder / "tiny.yaml").write_text(text, encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(folder / "tiny.yaml")), store)
+    bench = workbench.set_up(course.loaded, workbench.Options(isolation="none"))
+    submission = Submission(id="a", student="a", notebook=folder / "a.ipynb", sha256="0" * 64)
+    return executing.keys_of(submission, course, bench)[1]
+
+
+def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def asked(python: Path, names: Any) -> dict[str, str]:
+        assert "keras" in names
+        found.append(str(python))
+        return {"keras": f"3.{len(found)}"}
+
+    monkeypatch.setattr(executing, "python_versions", asked)
+    text = RUBRIC.replace("run: {", "run: {kernel: /usr/bin/python3, ")
+    keys = []
+    for _ in range(2):
+        executing._runtime.cache_clear()
+        keys.append(_keys(tmp_path, text))
+    executing._runtime.cache_clear()
+    assert found == ["/usr/bin/python3"] * 2
+    assert keys[0].settings == keys[1].settings
+    assert keys[0].runtime != keys[1].runtime
