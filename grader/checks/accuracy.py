@@ -17,7 +17,7 @@ from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
 from grader.schema.tasks import label_classes, names_classes, tasks_of
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed", "why_untestable"]
+__all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
 
 
 _RECOGNISED = 0.5
@@ -171,13 +171,11 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     fits = case.evidence.fits_of(model.id)
     own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
     later = _elsewhere(fits, dataset)
-    judged = any((fact.model, fact.dataset) == (model.id, dataset) for fact in case.evidence.accuracies)
-    unrecorded = dataset != case.rubric.dataset and _only_recorded(model)
-    if _kept(model) and not judged and not later and any(_testable(model, fit) for fit in own):
-        if unrecorded:
-            return _for_a_person(model, what, _ONLY_RECORDED)
-        raise _untried(case, model, what)
+    if untried(case, model, dataset):
+        raise not_tried(case, model, what)
     untestable = why_untestable(case.evidence, model, dataset)
+    if own and not later and _unrecorded(case, model, dataset):
+        untestable = _ONLY_RECORDED
     if untestable:
         return _for_a_person(model, what, untestable)
     if model.unkept_reason:
@@ -211,21 +209,52 @@ def _for_a_person(model: ModelFact, what: str, why: str) -> Finding:
     )
 
 
-def _only_recorded(model: ModelFact) -> bool:
-    """Whether the network itself was not kept, but only what it answered to the graded test images."""
-    return {model.artefact_format, *model.fallbacks} == {"predictions"}
+def untried(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
+    """Whether the grader could have tried a network on test images and did not, through no fault of its author.
+
+    Nobody asked for predictions that a rubric came to need after the execution; others were lost.
+
+    Args:
+        case: What is judged.
+        model: A network without an accuracy there.
+        dataset: The data set.
+        task: A task of the rubric, whose images alone count; left out: the whole split.
+    """
+    fits = case.evidence.fits_of(model.id)
+    if not fits or not _kept(model) or _unrecorded(case, model, dataset, task):
+        return False
+    if task is not None:
+        settings, last = case.rubric.tasks[task], fits[-1]
+        labels = label_classes(case.evidence, model.id, settings.classes)
+        learned = labels is not None and _names(model, labels, binary=settings.binary)
+        return learned and task in tasks_of(last, case.rubric) and _takes_its_images(model, last)
+    judged = any((fact.model, fact.dataset) == (model.id, dataset) for fact in case.evidence.accuracies)
+    own = (fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset)
+    return not judged and not _elsewhere(fits, dataset) and any(_testable(model, fit) for fit in own)
 
 
-def _kept(model: ModelFact) -> bool:
-    return model.artefact is not None and not model.unkept_reason
+def not_tried(case: Case, model: ModelFact, what: str) -> PredictorError:
+    """Name the grader's own failure with a network that is `untried`.
 
-
-def _untried(case: Case, model: ModelFact, what: str) -> PredictorError:
-    """The grader's own failure: a kept network that could have been tried, and was not."""
+    Args:
+        case: What is judged.
+        model: The network.
+        what: What is not known.
+    """
     reasons = "; ".join(case.evidence.problems)
     message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
     advice = "`grader grade` with this rubric executes the notebook again and tries it"
     return PredictorError(message, where=f"model {model.id}", advice=advice)
+
+
+def _unrecorded(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
+    """Whether not the network was kept but only its answers, and those to other images: the graded test images."""
+    forms = {model.artefact_format, *model.fallbacks}
+    return forms == {"predictions"} and (task is not None or dataset != case.rubric.dataset)
+
+
+def _kept(model: ModelFact) -> bool:
+    return model.artefact is not None and not model.unkept_reason
 
 
 def _elsewhere(fits: Sequence[FitFact], dataset: str) -> str:
@@ -267,6 +296,8 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     fits = case.evidence.fits_of(model.id)
     settings = case.rubric.tasks[task]
     labels = label_classes(case.evidence, model.id, settings.classes)
+    if untried(case, model, dataset, task):
+        raise not_tried(case, model, what)
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
@@ -279,11 +310,8 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
         why = "no trained network was kept"
     elif not _names(model, labels, binary=settings.binary):
         why = f"with outputs of {spoken_shape(model.output_shape)} it cannot name the classes it was taught"
-    elif _only_recorded(model):
+    elif _unrecorded(case, model, dataset, task):
         return _for_a_person(model, what, _ONLY_RECORDED)
-    elif _takes_its_images(model, fits[-1]):
-        # Nobody asked for these predictions: the task was written after the execution, or they were lost.
-        raise _untried(case, model, what)
     else:
         taken = f"with inputs of {spoken_shape(model.input_shape)} the grader could not try it on that task's images"
         return _for_a_person(model, what, why_untestable(case.evidence, model, dataset) or taken)
