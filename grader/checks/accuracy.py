@@ -339,8 +339,10 @@ def _testable(model: ModelFact, fit: FitFact) -> bool:
 
 
 def _takes_its_images(model: ModelFact, fit: FitFact) -> bool:
-    """Whether a network takes as many numbers as an image that it was trained on has."""
+    """Whether a network takes images of the shape it was trained on, or as many numbers as one of them has."""
     if fit.x is None or not model.input_shape:
         return False
+    if len(model.input_shape) == len(fit.x.shape) - 1 and None in model.input_shape:
+        return all(axis in {None, length} for axis, length in zip(model.input_shape, fit.x.shape[1:], strict=True))
     one, given = [axis for axis in model.input_shape if axis], [axis for axis in fit.x.shape[1:] if axis]
     return math.prod(one) == math.prod(given)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grader.checks.accuracy import AccuracyParams, accuracy, images_needed
+from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untried
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
@@ -117,6 +117,12 @@ def test_a_network_with_too_many_outputs_fails_with_the_reason() -> None:
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
     with pytest.raises(PredictorError, match="not known although a trained network was kept"):
         accuracy(a_case(an_evidence(accuracies=())), FULL)
+
+
+def test_a_network_that_takes_images_of_any_size_takes_those_it_was_trained_on() -> None:
+    for shape, raised in (((None, None, 1), True), ((None, None, 3), False)):
+        found = a_case(an_evidence(models=(a_model(input_shape=shape),), accuracies=()))
+        assert untried(found, found.evidence.models[0], "mnist") is raised
 
 
 def test_a_percentage_is_refused_as_a_part() -> None:
