@@ -11,7 +11,7 @@ from grader.courses import Course
 from grader.grading.attempts import graded_attempt, nothing_to_gain, summary
 from grader.grading.grade import ungraded
 from grader.publishing import judge
-from grader.schema.errors import ArtefactError, HarnessError, StorageError
+from grader.schema.errors import ArtefactError, HarnessError, PredictorError, StorageError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import AttemptGrade, AttemptsGrade, Grade
 from grader.schema.submission import Submission
@@ -72,6 +72,9 @@ def grade_attempts(
     numbers = range(1, asked + 1)
     for number in numbers:
         _try(number, source.kept, submission, course, tried)
+        if source.execute is not None and isinstance(tried.failures.get(number), PredictorError):
+            # Evidence without a prediction that the rubric needs stays without it, however often it is judged.
+            del tried.failures[number]
     for number in numbers:
         if number not in tried.grades and number not in tried.failures:
             needless = _needless(course, tried, executes=source.execute is not None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grader.courses import Course
     from grader.grading.loader import LoadedRubric
     from grader.intake.find import Found
+    from grader.regrading import Regrade
     from grader.schema.grade import Grade
     from grader.schema.progress import Listener, Step
     from grader.store.results import ResultsFolder
@@ -461,7 +462,8 @@ def regrade_command(
         result = regrading.regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.first]
-        typer.echo(json.dumps({"regraded": result.total, "changed": changed}, indent=1))
+        told = {"regraded": result.total, "changed": changed, "not_in_effect": result.ineffective}
+        typer.echo(json.dumps(told, indent=1))
     else:
         console = terminal()
         if result.changed:
@@ -471,7 +473,22 @@ def regrade_command(
         console.print(f"{result.total} graded again, {result.changed} changed")
         if result.changed:
             console.print(f"who and why: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+    if result.ineffective:
+        _say_ineffective(result, out, course.loaded.rubric.id)
     raise typer.Exit(HARNESS if result.not_graded else DONE)
+
+
+def _say_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> None:
+    """Say what of the rubric a regrade cannot bring into effect, and what does."""
+    from grader import courses
+    from grader.console import terminal
+
+    where = shlex.join(["--rubric", courses.noted_rubric(out, rubric), "--out", str(out.root)])
+    told = (
+        f"not in effect: {', '.join(result.ineffective)} changed after {result.outdated} of {result.total} were "
+        f"executed, and a regrade executes nothing. This does:\ngrader grade PATH... {where}"
+    )
+    terminal(stderr=True).print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

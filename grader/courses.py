@@ -22,7 +22,7 @@ from grader.evidence.predictions import (
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.evidence.roles import resolve_roles
 from grader.execution.inside.fingerprint import fingerprint
-from grader.grading.loader import LoadedRubric, load_rubric
+from grader.grading.loader import LoadedRubric, load_rubric, measured_datasets
 from grader.places import share
 from grader.schema.errors import (
     ReferenceMissingError,
@@ -39,6 +39,7 @@ __all__ = [
     "find_rubric",
     "load_course",
     "note_rubric",
+    "noted_attempts",
     "noted_rubric",
     "read_reference",
     "reference_notebook",
@@ -77,15 +78,41 @@ def find_rubric(name: str) -> LoadedRubric:
     return load_rubric(path, all_checks())
 
 
-def note_rubric(loaded: LoadedRubric, out: ResultsFolder) -> None:
+def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:
     """Note in a results folder which rubric was used, so that a regrade finds it, changed as it may be.
+
+    Args:
+        loaded: The rubric.
+        out: The results folder.
+        executes: Whether notebooks are executed as it says; else what was noted of that stays.
 
     Raises:
         StorageError: It cannot be written.
     """
     shipped = loaded.path in shipped_rubrics()
-    note = {"version": 1, "id": loaded.rubric.id, "file": None if shipped else str(loaded.path.resolve())}
+    note: dict[str, object] = {
+        "version": 1,
+        "id": loaded.rubric.id,
+        "file": None if shipped else str(loaded.path.resolve()),
+    }
+    attempts = loaded.rubric.run.attempts if executes else noted_attempts(out)
+    if attempts is not None:
+        note["attempts"] = attempts
     out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
+
+
+def noted_attempts(out: ResultsFolder) -> int | None:
+    """Tell how many attempts the rubric asked for when notebooks were last executed; None where that is not known."""
+    attempts = _note(out).get("attempts")
+    return attempts if isinstance(attempts, int) else None
+
+
+def _note(out: ResultsFolder) -> Mapping[str, Any]:
+    try:
+        note = json.loads((out.root / _RUBRIC_NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def noted_rubric(out: ResultsFolder, rubric: str) -> str:
@@ -95,11 +122,8 @@ def noted_rubric(out: ResultsFolder, rubric: str) -> str:
         out: The results folder.
         rubric: The id its grades carry.
     """
-    try:
-        note = json.loads((out.root / _RUBRIC_NOTE).read_text(encoding="utf-8"))
-        file = note["file"] if note["id"] == rubric else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return rubric
+    note = _note(out)
+    file = note.get("file") if note.get("id") == rubric else None
     return file if isinstance(file, str) else rubric
 
 
@@ -204,6 +228,39 @@ class Course:
         ranking = self.loaded.rubric.ranking
         return None if ranking is None else ranking.criterion
 
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """The data sets that accuracy is verified on: the rubric's own, then those that its criteria name."""
+        return measured_datasets(self.loaded.rubric, all_checks())
+
+    @cached_property
+    def parts(self) -> Mapping[str, Any]:
+        """What of the rubric decides how an execution comes out, as JSON values; see `differing_parts`."""
+        rubric = self.loaded.rubric
+        return {
+            # How many attempts there are and which one is taken changes none of them.
+            "run": rubric.run.model_dump(mode="json", exclude={"attempts", "take"}),
+            "tasks": {name: task.model_dump(mode="json") for name, task in rubric.tasks.items()},
+            "dataset": rubric.dataset,
+            "datasets": sorted(rubric.all_datasets),
+            "criteria": {"dataset": sorted(self.measured[1:])},
+        }
+
+    def differing_parts(self, noted: str) -> tuple[str, ...]:
+        """Name what of the rubric is other than it was at an execution, such as `run.time`.
+
+        Args:
+            noted: What the database has of that execution; where it has nothing, nothing differs.
+        """
+        try:
+            then = json.loads(noted) if noted else None
+        except ValueError:
+            then = None
+        if not isinstance(then, dict):
+            return ()
+        old, new = _leaves(then), _leaves(self.parts)
+        return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
+
     @property
     def stand_ins(self) -> Mapping[str, Path]:
         """Data sets that are made up on this machine, and where they lie."""
@@ -244,6 +301,14 @@ class Course:
     @property
     def _real(self) -> Mapping[str, DatasetIndex]:
         return {name: index for name, index in self.indexes.items() if not self.prepared[name].made_up}
+
+
+def _leaves(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings below each part a name of their own."""
+    found: dict[str, Any] = {}
+    for name, part in parts.items():
+        found |= {f"{name}.{key}": value for key, value in part.items()} if isinstance(part, dict) else {name: part}
+    return found
 
 
 def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:

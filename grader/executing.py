@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-import importlib.metadata
+import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ from grader.evidence.predictions import (
     recorded_results,
 )
 from grader.execution.collect import collect, read_record
-from grader.execution.layout import digest_files
+from grader.execution.layout import digest_files, python_versions
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.scratch import scratch_folder
@@ -78,18 +78,14 @@ def seed_of(course: Course, options: Options, number: int) -> int:
 
 def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
     """Digest all that decides how each attempt of a submission comes out, the files handed in with it among it."""
-    rubric = course.loaded.rubric
-    # How many attempts there are and which one is taken changes none of them.
-    settings = rubric.run.model_dump(mode="json", exclude={"attempts", "take"})
     # Of several GPUs the first stands for all: which of them is free must not decide what is executed again.
     place = {"device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name}
-    tasks = [{name: task.model_dump(mode="json")} for name, task in rubric.tasks.items()]
     runtime = digest_of(_runtime(bench.python))
     data = _data_of(submission, course)
     return {
         number: ExecutionKey(
             notebook=submission.sha256,
-            settings=digest_of(settings, {"seed": seed_of(course, bench.options, number), **place}, *tasks),
+            settings=digest_of(course.parts, {"seed": seed_of(course, bench.options, number), **place}),
             runtime=runtime,
             data=data,
         )
@@ -142,7 +138,8 @@ class Executor:
             seconds = time.monotonic() - begun
             self.database.record_execution(name, key, seconds=seconds, attempt=number, failure=str(error))
             raise
-        self.database.record_execution(name, key, seconds=time.monotonic() - begun, attempt=number)
+        seconds, parts = time.monotonic() - begun, json.dumps(self.course.parts)
+        self.database.record_execution(name, key, seconds=seconds, attempt=number, parts=parts)
         return evidence
 
     def _executed(self, attempt: Attempt) -> Evidence:
@@ -221,6 +218,10 @@ class Executor:
             stand_ins=tuple(course.stand_ins),
         )
         plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
+        for other in course.measured[1:]:
+            # Without the rubric, whose tasks are planned already; what the kernel predicted is of the graded images.
+            planned = plan_predictions(evidence, other, (_SPLIT,), course.indexes, arrays)
+            plans += tuple(plan for plan in planned if plan.format != "predictions")
         results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
         return apply_predictions(evidence, results, course.indexes)
 
@@ -308,10 +309,6 @@ def _runtime(python: Path) -> dict[str, str]:
     """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
     inside = Path(__file__).parent / "execution" / "inside"
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(inside.rglob("*.py")))).hexdigest()
-    known: dict[str, str] = {"grader": __version__, "inside": code, "python": str(python.resolve())}
-    for name in ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"):
-        try:
-            known[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return known
+    # Of the environment that notebooks run in: the course's own, or the grader's.
+    packages = python_versions(python, ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"))
+    return {"grader": __version__, "inside": code, "path": str(python.resolve()), **packages}

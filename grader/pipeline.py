@@ -1,7 +1,7 @@
 """Wires the rooms: one submission through all of them, a whole class, a regrade, a reference."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from grader.grading.grade import outline, rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected, find_submissions
 from grader.publishing import judge, publish, publish_class, render, standing_grade, unexpected
-from grader.schema.errors import ArtefactError, GraderError, HarnessError, NotebookError, RubricError
+from grader.schema.errors import ArtefactError, GraderError, HarnessError, NotebookError, PredictorError, RubricError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
@@ -206,7 +206,12 @@ def _judged(
 
     if len(keys) == 1 and not folder.exists():
         only = attempt(1, out, submission.id)
-        evidence = executor.kept(only) or executor.execute(only)
+        kept = executor.kept(only)
+        if kept is not None:
+            # Evidence without a prediction that the rubric needs stays without it, however often it is judged.
+            with suppress(PredictorError):
+                return judge(submission, kept, course), kept
+        evidence = executor.execute(only)
         return judge(submission, evidence, course), evidence
     folder.begin()
     every = {number: attempt(number, folder.each, str(number)) for number in keys}

@@ -1,5 +1,6 @@
 """Grades and pages from kept evidence, without execution."""
 
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from grader.attempts import regrade_attempts
 from grader.bulk import in_chunks
 from grader.changes import Changed, Journal, changes_of, write_changes
 from grader.checks.registry import all_checks, all_diagnostics
-from grader.courses import Course, note_rubric
+from grader.courses import Course, note_rubric, noted_attempts
 from grader.grading.grade import rejected, ungraded
 from grader.publishing import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
 from grader.report.classpage import ClassRow, CriterionCell
@@ -47,6 +48,10 @@ class Regrade:
     """How many submissions changed."""
     first: tuple[Changed, ...]
     """The first of them, in the order of the submissions; `changes.csv` has them all."""
+    ineffective: tuple[str, ...] = ()
+    """What of the rubric is other than it was when notebooks were executed, such as `run.time`."""
+    outdated: int = 0
+    """How many submissions were executed with something else there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def regrade_class(
         StorageError: Results cannot be written.
         HarnessError: A worker was lost.
     """
-    note_rubric(course.loaded, out)
+    note_rubric(course.loaded, out, executes=False)
     names, database = out.submissions(), Database(out.database_path)
     room = _Room(
         course=course,
@@ -125,7 +130,22 @@ def regrade_class(
     if places:
         out.sync()
     room.journal.end()
-    return Regrade(len(rows), sum(not row.graded for row in rows), len(places), first)
+    not_graded = sum(not row.graded for row in rows)
+    return Regrade(len(rows), not_graded, len(places), first, *_ineffective(room, names))
+
+
+def _ineffective(room: _Room, names: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """What of the rubric only another execution brings into effect, and how many submissions it concerns."""
+    course, asked = room.course, noted_attempts(room.out)
+    differing = functools.cache(course.differing_parts)
+    fewer = ("run.attempts",) if asked not in {None, course.loaded.rubric.run.attempts} else ()
+    found, outdated = dict.fromkeys(fewer), 0
+    for name in names:
+        rows = [row for row in room.executions.get(name, ()) if row.status == "executed"]
+        parts = [part for row in rows for part in differing(row.parts)]
+        found |= dict.fromkeys(parts)
+        outdated += bool(rows and (parts or fewer))
+    return tuple(sorted(found)), outdated
 
 
 def _shared(row: ClassRow, cells: dict[CriterionCell, CriterionCell]) -> ClassRow:

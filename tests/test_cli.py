@@ -434,6 +434,24 @@ def test_a_regrade_changes_nothing_or_says_who_changed_and_why(rubric: Path, out
     assert (out / "index.html").is_file()
 
 
+@sandboxed
+def test_a_regrade_says_what_it_cannot_bring_into_effect_and_what_does(rubric: Path, out: Path) -> None:
+    needs_bubblewrap()
+    command = ("--rubric", rubric, "--out", out)
+    assert grader("grade", NOTEBOOKS / "plain.ipynb", *command).code == 0
+    rubric.write_text(RUBRIC.replace("time: 60 s", "time: 50 s, seed: 4, attempts: 2"), encoding="utf-8")
+    done = grader("regrade", out)
+    assert (done.code, done.out) == (0, "1 graded again, 0 changed\n")
+    said, advice = done.err.splitlines()
+    assert said.startswith("not in effect: run.attempts, run.seed, run.time changed after 1 of 1 were executed")
+    assert advice == f"grader grade PATH... --rubric {rubric} --out {out}"
+    told = json.loads(grader("regrade", out, "--json").out)
+    assert told["not_in_effect"] == ["run.attempts", "run.seed", "run.time"]
+    assert grader("grade", NOTEBOOKS / "plain.ipynb", *command).code == 0
+    done = grader("regrade", out)
+    assert (done.out, done.err) == ("1 graded again, 0 changed\n", "")
+
+
 def test_a_folder_without_results_cannot_be_regraded(tmp_path: Path) -> None:
     done = grader("regrade", tmp_path)
     assert done.code == 2

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 
-from grader import courses, executing, pipeline, publishing, regrading, workbench
+from grader import attempts, courses, executing, pipeline, publishing, regrading, workbench
 from grader.datasets.store import DatasetStore
 from grader.execution.device import Device
 from grader.execution.inside.fingerprint import fingerprint
@@ -20,8 +21,9 @@ from grader.execution.isolation import Bubblewrap, NoIsolation
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
-from grader.schema.errors import HarnessError, SandboxError, StorageError
+from grader.schema.errors import HarnessError, PredictorError, SandboxError, StorageError
 from grader.schema.grade import Grade
+from grader.schema.submission import Submission
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
 
@@ -429,3 +431,101 @@ def test_kernels_are_forked_where_that_is_safe_and_pays(
     bench = workbench.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
     assert workbench._forks(bench, submissions) is forks
     assert bool(bench.notices) is (device == "gpu")
+
+
+def _keys(folder: Path, text: str) -> Any:
+    """What an execution with a rubric is known by."""
+    store = DatasetStore(folder / "data")
+    for name in ("digits", "others"):
+        if not (store.root / name).exists():
+            store.import_file(name, small_digits(folder / f"{name}.npz"))
+    (folder / "tiny.yaml").write_text(text, encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(folder / "tiny.yaml")), store)
+    bench = workbench.set_up(course.loaded, workbench.Options(isolation="none"))
+    submission = Submission(id="a", student="a", notebook=folder / "a.ipynb", sha256="0" * 64)
+    return executing.keys_of(submission, course, bench)[1]
+
+
+def test_which_data_set_is_graded_decides_what_is_executed_again(tmp_path: Path) -> None:
+    both = RUBRIC.replace("dataset: digits", "dataset: digits\ndatasets: [others]")
+    judged = "  - {id: acc, points: 1, check: accuracy, with: {at_least: 0.5, dataset: others}}\n"
+    first = _keys(tmp_path, both)
+    assert _keys(tmp_path, both.replace("points: 2", "points: 4")) == first
+    swapped = _keys(tmp_path, both.replace("digits", "x").replace("others", "digits").replace("x", "others", 1))
+    named = _keys(tmp_path, both + judged)
+    assert len({first.settings, swapped.settings, named.settings}) == 3
+    assert first.data == swapped.data == named.data
+
+
+def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def asked(python: Path, names: Any) -> dict[str, str]:
+        assert "keras" in names
+        found.append(str(python))
+        return {"keras": f"3.{len(found)}"}
+
+    monkeypatch.setattr(executing, "python_versions", asked)
+    text = RUBRIC.replace("run: {", "run: {kernel: /usr/bin/python3, ")
+    keys = []
+    for _ in range(2):
+        executing._runtime.cache_clear()
+        keys.append(_keys(tmp_path, text))
+    executing._runtime.cache_clear()
+    assert found == ["/usr/bin/python3"] * 2
+    assert keys[0].settings == keys[1].settings
+    assert keys[0].runtime != keys[1].runtime
+
+
+def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Any = vars(pipeline)["judge"]
+    lacking: list[int] = []
+
+    def judge(*parts: Any) -> Any:
+        if len(executed) < 3:
+            lacking.append(len(executed))
+            msg = "the accuracy is not known although a trained network was kept"
+            raise PredictorError(msg)
+        return real(*parts)
+
+    monkeypatch.setattr(pipeline, "judge", judge)
+    monkeypatch.setattr(attempts, "judge", judge)
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].status == "not_graded"
+    assert run(NOTEBOOKS / "plain.ipynb", attempts=1)["plain"].status == "not_graded"
+    assert lacking == [1, 1, 2]
+    assert run(NOTEBOOKS / "plain.ipynb", attempts=2)["plain"].score == 3
+    assert len(executed) == 3
+    assert run(NOTEBOOKS / "plain.ipynb", attempts=2)["plain"].score == 3
+    assert len(executed) == 3
+
+
+@pytest.mark.tensorflow
+def test_a_network_is_judged_on_the_other_data_set_that_a_criterion_names(tmp_path: Path) -> None:
+    needs_bubblewrap()
+    store = DatasetStore(tmp_path / "data")
+    store.import_file("digits", small_digits(tmp_path / "digits.npz"))
+    small_digits(tmp_path / "others.npz", train=40, test=20)
+    with np.load(tmp_path / "others.npz") as parts:
+        turned = {name: part[:, ::-1] if name.startswith("x") else part for name, part in parts.items()}
+    np.savez(tmp_path / "others.npz", **turned)
+    store.import_file("others", tmp_path / "others.npz")
+    judged = "  - {id: acc, points: 5, check: accuracy, with: {at_least: 0.5, partial_from: 0, dataset: others}}\n"
+    text = RUBRIC.replace("dataset: digits", "dataset: digits\ndatasets: [others]").replace("1 GiB", "3 GiB") + judged
+    (tmp_path / "tiny.yaml").write_text(text, encoding="utf-8")
+    notebook = json.loads((NOTEBOOKS / "tiny-cnn.ipynb").read_text(encoding="utf-8"))
+    other = json.dumps(notebook).replace("digits", "others")
+    (tmp_path / "net.ipynb").write_text(other, encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), store)
+    bench = workbench.set_up(course.loaded, workbench.Options())
+    found = find_submissions([tmp_path / "net.ipynb"], unpack_to=tmp_path / "unpacked")
+    out = ResultsFolder(tmp_path / "out")
+    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade = out.read_grade("net")
+    assert grade
+    line = grade.criteria[-1]
+    assert (line.measured["total"], line.assurance) == (20, "verified"), line.message
+    assert [key for model in grade.models for key in model.accuracy] == ["others/test"]

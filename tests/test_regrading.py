@@ -21,7 +21,7 @@ from grader.publishing import judge, publish, publish_class, report_of
 from grader.schema.errors import HarnessError
 from grader.schema.reference import ReferenceRecord
 from grader.schema.submission import Submission
-from grader.store.database import Database
+from grader.store.database import Database, ExecutionKey
 from grader.store.results import Batch, ResultsFolder
 
 ROOT = Path(__file__).parents[1]
@@ -247,3 +247,48 @@ def test_a_batch_puts_its_files_in_their_places_together(tmp_path: Path) -> None
     batch.commit()
     batch.commit()
     assert {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()} == {"a": "one", "b": "two"}
+
+
+def _executed_with(course: Course, out: ResultsFolder, names: Sequence[str]) -> None:
+    """Note that submissions were executed as a rubric says, and that their grades stand."""
+    database = Database(out.database_path)
+    gradings = database.gradings()
+    for name in names:
+        key = ExecutionKey(notebook=f"{NAMES.index(name):064d}", settings="s", runtime="r", data="d")
+        database.record_execution(name, key, seconds=1, parts=json.dumps(course.parts))
+    database.record_gradings([row for row in gradings if row.submission in names])
+
+
+def test_what_only_an_execution_brings_into_effect_is_told(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    _executed_with(_course(folder), out, NAMES[:3])
+    assert regrading.regrade_class(_course(folder), out).ineffective == ()
+    slower = _course(
+        folder, "run: {dialect: auto, seed: 7", "tasks: {few: {classes: [0, 1]}}\nrun: {dialect: auto, seed: 9"
+    )
+    _executed_with(slower, out, NAMES[:1])
+    told = regrading.regrade_class(slower, out)
+    assert (told.ineffective, told.outdated) == (("run.seed", "tasks.few"), 2)
+    assert regrading.regrade_class(_dearer(folder), out).ineffective == ("run.seed", "tasks.few")
+
+
+def test_another_number_of_attempts_is_told_until_notebooks_are_executed_so_often(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    _executed_with(_course(folder), out, NAMES)
+    more = _course(folder, "run: {", "run: {attempts: 3, ")
+    for _ in range(2):
+        told = regrading.regrade_class(more, out)
+        assert (told.ineffective, told.outdated) == (("run.attempts",), len(NAMES))
+    courses.note_rubric(more.loaded, out)
+    assert regrading.regrade_class(more, out).ineffective == ()
+
+
+def test_which_attempt_is_taken_takes_effect_at_once(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    _executed_with(_course(folder), out, NAMES)
+    assert regrading.regrade_class(_course(folder, "run: {", "run: {take: median, "), out).ineffective == ()
+
+
+@pytest.mark.parametrize("noted", ["", "no JSON", "[1]"])
+def test_of_an_execution_that_nothing_is_known_of_nothing_differs(folder: Path, noted: str) -> None:
+    assert _course(folder).differing_parts(noted) == ()

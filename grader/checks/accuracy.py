@@ -1,6 +1,7 @@
 """The check `accuracy`."""
 
 import math
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Self
 
@@ -14,9 +15,17 @@ from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Case, CriterionStatus, Finding
-from grader.schema.tasks import label_classes, tasks_of
+from grader.schema.tasks import label_classes, names_classes, tasks_of
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed", "why_untestable"]
+__all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
+
+
+_RECOGNISED = 0.5
+"""Part of the training images that must be recognised as a data set's before a network counts as that one's."""
+
+_ONLY_RECORDED = (
+    "the network could be used in the notebook's own process alone, and was not tried on these images there"
+)
 
 
 class AccuracyParams(WithModel):
@@ -78,7 +87,7 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         dataset = case.rubric.task_dataset(params.task)
     fact = case.evidence.accuracy(model.id, dataset, params.split, params.task)
     if fact is None and params.task is not None:
-        return _unknown_on_task(case, model, params.task)
+        return _unknown_on_task(case, model, params.task, dataset)
     if fact is None:
         return _unknown(case, model, dataset, params.split)
     needed = images_needed(params.at_least, fact.total)
@@ -161,26 +170,22 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     what = f"The accuracy of `{model.name}` on {spoken_dataset(dataset)} ({spoken_split(split)}) is not known"
     fits = case.evidence.fits_of(model.id)
     own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
-    judged = any(fact.model == model.id for fact in case.evidence.accuracies)
-    kept = model.artefact is not None and not model.unkept_reason
-    if kept and not judged and any(_testable(model, fit) for fit in own):
-        reasons = "; ".join(case.evidence.problems)
-        message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
-        raise PredictorError(message, where=f"model {model.id}")
+    later = _elsewhere(fits, dataset)
+    if untried(case, model, dataset):
+        raise not_tried(case, model, what)
     untestable = why_untestable(case.evidence, model, dataset)
+    if own and not later and _unrecorded(case, model, dataset):
+        untestable = _ONLY_RECORDED
     if untestable:
-        return Finding(
-            status="pending",
-            message=f"{what}: {untestable}. A person has to look at it.",
-            measured={"accuracy": None},
-            evidence=(Pointer(cell=model.cell, event=model.event),),
-        )
+        return _for_a_person(model, what, untestable)
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
         why = "it was never trained"
     elif not own:
         why = f"it was not seen to be trained on {spoken_dataset(dataset)}"
+    elif later:
+        why = f"its last training was on {spoken_dataset(later)}"
     elif model.artefact is None:
         why = "no trained network was kept"
     else:
@@ -193,6 +198,71 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
+
+
+def _for_a_person(model: ModelFact, what: str, why: str) -> Finding:
+    return Finding(
+        status="pending",
+        message=f"{what}: {why}. A person has to look at it.",
+        measured={"accuracy": None},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def untried(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
+    """Whether the grader could have tried a network on test images and did not, through no fault of its author.
+
+    Nobody asked for predictions that a rubric came to need after the execution; others were lost.
+
+    Args:
+        case: What is judged.
+        model: A network without an accuracy there.
+        dataset: The data set.
+        task: A task of the rubric, whose images alone count; left out: the whole split.
+    """
+    fits = case.evidence.fits_of(model.id)
+    if not fits or not _kept(model) or _unrecorded(case, model, dataset, task):
+        return False
+    if task is not None:
+        settings, last = case.rubric.tasks[task], fits[-1]
+        labels = label_classes(case.evidence, model.id, settings.classes)
+        learned = labels is not None and _names(model, labels, binary=settings.binary)
+        return learned and task in tasks_of(last, case.rubric) and _takes_its_images(model, last)
+    judged = any((fact.model, fact.dataset) == (model.id, dataset) for fact in case.evidence.accuracies)
+    own = (fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset)
+    return not judged and not _elsewhere(fits, dataset) and any(_testable(model, fit) for fit in own)
+
+
+def not_tried(case: Case, model: ModelFact, what: str) -> PredictorError:
+    """Name the grader's own failure with a network that is `untried`.
+
+    Args:
+        case: What is judged.
+        model: The network.
+        what: What is not known.
+    """
+    reasons = "; ".join(case.evidence.problems)
+    message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
+    advice = "`grader grade` with this rubric executes the notebook again and tries it"
+    return PredictorError(message, where=f"model {model.id}", advice=advice)
+
+
+def _unrecorded(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
+    """Whether not the network was kept but only its answers, and those to other images: the graded test images."""
+    forms = {model.artefact_format, *model.fallbacks}
+    return forms == {"predictions"} and (task is not None or dataset != case.rubric.dataset)
+
+
+def _kept(model: ModelFact) -> bool:
+    return model.artefact is not None and not model.unkept_reason
+
+
+def _elsewhere(fits: Sequence[FitFact], dataset: str) -> str:
+    """The other data set that a network's last training was on; empty where it was not on another."""
+    last = next((fit.x for fit in reversed(fits) if fit.x is not None), None)
+    if last is None or last.rows is None or last.rows.matched < _RECOGNISED:
+        return ""
+    return "" if last.rows.dataset == dataset else last.rows.dataset
 
 
 def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
@@ -220,10 +290,14 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
     )
 
 
-def _unknown_on_task(case: Case, model: ModelFact, task: str) -> Finding:
+def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> Finding:
     """Why a network has no accuracy on a task's images."""
+    what = f"The accuracy of `{model.name}` on the task `{task}` is not known"
     fits = case.evidence.fits_of(model.id)
-    labels = label_classes(case.evidence, model.id, case.rubric.tasks[task].classes)
+    settings = case.rubric.tasks[task]
+    labels = label_classes(case.evidence, model.id, settings.classes)
+    if untried(case, model, dataset, task):
+        raise not_tried(case, model, what)
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:
@@ -234,20 +308,41 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str) -> Finding:
         why = "what its outputs stand for could not be told from the labels of its last training"
     elif model.artefact is None:
         why = "no trained network was kept"
-    else:
+    elif not _names(model, labels, binary=settings.binary):
         why = f"with outputs of {spoken_shape(model.output_shape)} it cannot name the classes it was taught"
+    elif _unrecorded(case, model, dataset, task):
+        return _for_a_person(model, what, _ONLY_RECORDED)
+    else:
+        taken = f"with inputs of {spoken_shape(model.input_shape)} the grader could not try it on that task's images"
+        return _for_a_person(model, what, why_untestable(case.evidence, model, dataset) or taken)
     return Finding(
         status="failed",
-        message=f"The accuracy of `{model.name}` on the task `{task}` is not known: {why}.",
+        message=f"{what}: {why.rstrip('.')}.",
         advice="Train the network on that task's images in this notebook and leave it in a variable.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
+def _names(model: ModelFact, labels: Mapping[int, int], *, binary: bool) -> bool:
+    """Whether a network's outputs can name the classes it was taught; where they are not recorded, they may."""
+    if model.output_shape is None:
+        return True
+    return len(model.output_shape) == 1 and names_classes(model.output_shape[0] or 0, labels, binary=binary)
+
+
 def _testable(model: ModelFact, fit: FitFact) -> bool:
     """Whether a network takes the images it was trained on and names one of the classes it was taught."""
-    if fit.x is None or fit.y is None or not model.input_shape or not model.output_shape:
+    if fit.y is None or not model.output_shape:
         return False
+    return _takes_its_images(model, fit) and model.output_shape == (len(fit.y.classes),)
+
+
+def _takes_its_images(model: ModelFact, fit: FitFact) -> bool:
+    """Whether a network takes images of the shape it was trained on, or as many numbers as one of them has."""
+    if fit.x is None or not model.input_shape:
+        return False
+    if len(model.input_shape) == len(fit.x.shape) - 1 and None in model.input_shape:
+        return all(axis in {None, length} for axis, length in zip(model.input_shape, fit.x.shape[1:], strict=True))
     one, given = [axis for axis in model.input_shape if axis], [axis for axis in fit.x.shape[1:] if axis]
-    return math.prod(one) == math.prod(given) and model.output_shape == (len(fit.y.classes),)
+    return math.prod(one) == math.prod(given)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from grader.checks.accuracy import not_tried, untried
 from grader.checks.missing import missing_model
 from grader.checks.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.checks.registry import check
@@ -77,6 +78,10 @@ def gain(case: Case, params: GainParams) -> Finding:
     ours, theirs = facts
     if ours is None or theirs is None or ours.total != theirs.total:
         lacking = model if ours is None else other
+        if None in facts and untried(case, lacking, dataset, params.task):
+            raise not_tried(
+                case, lacking, f"The accuracy of `{lacking.name}` on the images of the comparison is not known"
+            )
         return _unknown(model, f"the accuracy of `{lacking.name}` on the images of the comparison is not known")
     return _compared(params, (model, ours), (other, theirs))
 

@@ -17,7 +17,7 @@ from grader.schema.base import Assurance
 from grader.schema.errors import ArtefactError, DatasetMissingError
 from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence, ModelFact, Shape, TransformFact
 from grader.schema.rubric import Rubric
-from grader.schema.tasks import label_classes, tasks_of
+from grader.schema.tasks import label_classes, names_classes, tasks_of
 from grader.schema.weights import ancestor_of
 
 __all__ = [
@@ -386,9 +386,7 @@ def _classifies(evidence: Evidence, model: ModelFact, teacher: ModelFact, task: 
 
 def _can_read(outputs: int, task: Task, reading: Reading) -> bool:
     """Whether so many outputs name the classes of a part."""
-    if outputs == 1:
-        return task.binary and set(reading.labels) == {0, 1}
-    return outputs > max(reading.labels)
+    return names_classes(outputs, reading.labels, binary=task.binary)
 
 
 def _last_x(evidence: Evidence, model: ModelFact) -> ArrayFact | None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from grader.execution.isolation import SYSTEM_FOLDERS, Binds, Isolation, Mount
 from grader.schema.errors import NotebookError, SandboxError
@@ -23,6 +24,7 @@ __all__ = [
     "make_layout",
     "masks",
     "python_mounts",
+    "python_versions",
     "secret_folders",
 ]
 
@@ -42,6 +44,17 @@ _INNER = {
 }
 _INSIDE = Path(__file__).resolve().parent / "inside"
 _PREFIXES = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable]))"
+
+_VERSIONS = """\
+import importlib.metadata, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        continue
+print(json.dumps(found))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,19 +370,46 @@ def _prefixes(python: str) -> tuple[Path, ...]:
     if python == sys.executable:
         found = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable]
     else:
-        # A course's own Python, named by the instructor: it is asked outside the sandbox, in isolated mode.
-        try:
-            asked = subprocess.run(
-                [python, "-I", "-c", _PREFIXES], capture_output=True, text=True, timeout=_ASK_SECONDS, check=True
-            )
-            found = json.loads(asked.stdout)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            message = f"{python} is not a Python that runs: {error}"
-            raise SandboxError(message, where="run.kernel", advice="name a Python that has ipykernel") from error
+        found = _ask(python, _PREFIXES)
     *prefixes, executable = (Path(path) for path in found)
     # A chain of links to the executable may leave the prefix.
     real = executable.resolve().parent.parent
     return tuple(dict.fromkeys((*prefixes, real)))
+
+
+def python_versions(python: Path, names: Iterable[str]) -> dict[str, str]:
+    """Tell the version of a Python itself, as `python`, and of those of some packages that are installed for it.
+
+    Args:
+        python: The Python that runs notebooks.
+        names: Of packages.
+
+    Raises:
+        SandboxError: It is not a Python that runs.
+    """
+    return dict(_versions(str(python), tuple(names)))
+
+
+@functools.lru_cache(maxsize=16)
+def _versions(python: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    found = _ask(python, _VERSIONS, *names)
+    return tuple((str(name), str(version)) for name, version in found.items())
+
+
+def _ask(python: str, code: str, *words: str) -> Any:
+    """Ask a Python, outside the sandbox and in isolated mode, for JSON: the instructor named it for the course.
+
+    Raises:
+        SandboxError: It is not a Python that runs.
+    """
+    try:
+        asked = subprocess.run(
+            [python, "-I", "-c", code, *words], capture_output=True, text=True, timeout=_ASK_SECONDS, check=True
+        )
+        return json.loads(asked.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        message = f"{python} is not a Python that runs: {error}"
+        raise SandboxError(message, where="run.kernel", advice="name a Python that has ipykernel") from error
 
 
 def _copy_plain(source: Path, target: Path, room: int) -> int:

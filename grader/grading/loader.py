@@ -18,7 +18,7 @@ from grader.schema.errors import RubricError
 from grader.schema.grade import CheckSpec
 from grader.schema.rubric import Rubric
 
-__all__ = ["LoadedRubric", "load_rubric", "read_rubric"]
+__all__ = ["LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
 
 _LARGEST = 1 << 20
 """A rubric file has at most 1 MiB."""
@@ -94,6 +94,23 @@ def read_rubric(content: bytes, checks: Mapping[str, CheckSpec], *, name: str = 
     if problems:
         raise _error(sorted(set(problems)), name)
     return Rubric.model_validate(read.data)
+
+
+def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[str, ...]:
+    """List the data sets that networks are judged on: the rubric's own first, then those that its criteria name.
+
+    Args:
+        rubric: A rubric that was read.
+        checks: Every check there is, by name.
+    """
+    tests = (test for criterion in rubric.criteria for test in criterion.tests if test.check in checks)
+    named = (
+        test.with_.get(key)
+        for test in tests
+        for key, info in checks[test.check].parameters.model_fields.items()
+        if _extra(info).get("names") == "measured"
+    )
+    return tuple(dict.fromkeys((rubric.dataset, *(name for name in named if isinstance(name, str)))))
 
 
 def _error(problems: list[Problem], name: str) -> RubricError:
@@ -319,6 +336,9 @@ def _name_problems(
             if isinstance(made_up, list) and value in made_up:
                 said = f"{value!r} may be stood in for by made-up images (`stand_in`): no network can be judged on it"
                 yield Problem(read.value((*place, key)), said)
+            elif isinstance(value, str) and value not in _dataset_names(read.data):
+                said = f"{value!r} is neither `dataset` nor among `datasets`: no network can be judged on it"
+                yield Problem(read.value((*place, key)), said)
             continue
         if key == "model" or kind not in {"roles", "tasks"} or not isinstance(value, str):
             continue
@@ -328,6 +348,11 @@ def _name_problems(
             word = str(kind).removesuffix("s")
             hint = _nearest(value, known) if known else f"; this rubric has no `{kind}`"
             yield Problem(read.value((*place, key)), f"unknown {word} {value!r}{hint}")
+
+
+def _dataset_names(data: Mapping[str, Any]) -> list[Any]:
+    further = data.get("datasets")
+    return [data.get("dataset"), *(further if isinstance(further, list) else [])]
 
 
 def _extra(info: FieldInfo) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from grader.schema.evidence import Evidence, FitFact, RowsFact
 from grader.schema.rubric import Rubric
 
-__all__ = ["label_classes", "of_task", "task_part", "tasks_of"]
+__all__ = ["label_classes", "names_classes", "of_task", "task_part", "tasks_of"]
 
 _NEARLY_ALL = 0.99
 """Part of the recognised rows that must be a task's: identical images of two classes can be taken for each other."""
@@ -69,3 +69,16 @@ def label_classes(evidence: Evidence, model_id: str, classes: tuple[int, ...]) -
             return None
         found[int(label)] = wanted
     return found
+
+
+def names_classes(outputs: int, labels: Mapping[int, int], *, binary: bool) -> bool:
+    """Whether so many outputs can name the classes of a task.
+
+    Args:
+        outputs: Numbers that a network gives for an image.
+        labels: From `label_classes`.
+        binary: Whether one output may tell the task's classes apart.
+    """
+    if outputs == 1:
+        return binary and set(labels) == {0, 1}
+    return outputs > max(labels)

@@ -58,7 +58,9 @@ CREATE TABLE grading (
 
 _VERSION_2 = "ALTER TABLE grading ADD COLUMN basis TEXT NOT NULL DEFAULT ''"
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = "ALTER TABLE execution ADD COLUMN parts TEXT NOT NULL DEFAULT ''"
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Statements that lead from schema version n to n + 1; a file's `user_version` says where it is. Never changed, only
 added to."""
 
@@ -99,6 +101,8 @@ class ExecutionRow:
     seconds: float
     finished: float
     """Unix time."""
+    parts: str = ""
+    """What of the rubric decided how it came out, as JSON; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +214,7 @@ class Database:
 
     # --- executions
 
-    def record_execution(
+    def record_execution(  # noqa: PLR0913 - the columns of a row, each by its name
         self,
         submission: str,
         key: ExecutionKey,
@@ -218,6 +222,7 @@ class Database:
         seconds: float,
         attempt: int = 1,
         failure: str | None = None,
+        parts: str = "",
     ) -> None:
         """Note that a submission was executed and its evidence kept, or that the grader failed to.
 
@@ -227,6 +232,7 @@ class Database:
             seconds: How long it took.
             attempt: Which of several executions, from 1.
             failure: The grader's own failure in words; None where the execution came to an end of its own, however.
+            parts: What of the rubric decided how it came out, as JSON.
 
         Raises:
             StorageError: It cannot be written.
@@ -242,10 +248,11 @@ class Database:
             failure or "",
             seconds,
             self._clock(),
+            parts,
         )
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute("INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             # A grade of older evidence is none of this one.
             connection.execute("DELETE FROM grading WHERE submission = ?", (submission,))
 

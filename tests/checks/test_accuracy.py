@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grader.checks.accuracy import AccuracyParams, accuracy, images_needed
+from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untried
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
+from tests.checks import transfer_cases as transfer
 from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
 
 FULL = AccuracyParams(at_least=0.99, partial_from=0.97)
@@ -118,6 +119,12 @@ def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
         accuracy(a_case(an_evidence(accuracies=())), FULL)
 
 
+def test_a_network_that_takes_images_of_any_size_takes_those_it_was_trained_on() -> None:
+    for shape, raised in (((None, None, 1), True), ((None, None, 3), False)):
+        found = a_case(an_evidence(models=(a_model(input_shape=shape),), accuracies=()))
+        assert untried(found, found.evidence.models[0], "mnist") is raised
+
+
 def test_a_percentage_is_refused_as_a_part() -> None:
     with pytest.raises(ValidationError, match="less than or equal to 1"):
         AccuracyParams(at_least=99)
@@ -162,3 +169,62 @@ def test_a_network_for_another_data_set_is_not() -> None:
     other = a_fit(x=an_array(of=rows(50_000, dataset="cifar10")))
     model = a_model(artefact="models/m1.keras")
     assert accuracy(a_case(an_evidence(models=(model,), fits=(other,), accuracies=())), FULL).status == "failed"
+
+
+def test_an_accuracy_on_one_data_set_does_not_hide_that_of_another_is_lacking() -> None:
+    params = AccuracyParams(at_least=0.9, dataset="digits")
+    fit = a_fit(x=an_array(of=rows(50_000, dataset="digits")))
+    found = an_evidence(fits=(fit,), accuracies=(an_accuracy(),))
+    with pytest.raises(PredictorError, match="`grader grade` with this rubric executes the notebook again"):
+        accuracy(a_case(found), params)
+    assert accuracy(a_case(found), AccuracyParams(at_least=0.9)).status == "passed"
+
+
+def test_a_network_that_went_on_to_another_data_set_fails_with_the_reason() -> None:
+    fits = (a_fit(event=6), a_fit(event=9, x=an_array(of=rows(50_000, dataset="digits"))))
+    finding = accuracy(a_case(an_evidence(fits=fits, accuracies=())), FULL)
+    assert finding.status == "failed"
+    assert "its last training was on digits" in finding.message
+
+
+ON_B = AccuracyParams(at_least=0.9, task="b")
+
+
+def on_task_b(**keys: Any) -> Finding:
+    """Judge a network that was trained on task B, and that nobody tried on it."""
+    found = transfer.evidence(accuracies=())
+    model = next(model for model in found.models if model.id == transfer.SCRATCH)
+    changed = found.model_copy(update={"models": (model.model_copy(update=keys),)})
+    return accuracy(transfer.case(changed), ON_B.model_copy(update={"model": "scratch"}))
+
+
+def test_a_task_that_was_written_after_the_execution_is_no_students_zero() -> None:
+    for known in ({}, {"output_shape": (2,)}, {"output_shape": None}):
+        with pytest.raises(PredictorError, match="on the task `b` is not known although a trained network was kept"):
+            on_task_b(**known)
+
+
+def test_a_network_that_cannot_name_the_classes_of_a_task_fails_with_the_reason() -> None:
+    finding = on_task_b(output_shape=(4, 2))
+    assert finding.status == "failed"
+    assert "with outputs of 4 × 2 it cannot name the classes it was taught" in finding.message
+    assert on_task_b(artefact=None).message.endswith("no trained network was kept.")
+    assert on_task_b(unkept_reason="it was too large").message.endswith("it was too large.")
+
+
+def test_what_the_grader_cannot_try_on_a_task_is_left_to_a_person() -> None:
+    recorded = on_task_b(artefact="predictions/m2.npy", artefact_format="predictions")
+    assert recorded.status == "pending"
+    assert "could be used in the notebook's own process alone" in recorded.message
+    cut = on_task_b(input_shape=(14, 14))
+    assert cut.status == "pending"
+    assert "with inputs of 14 × 14 the grader could not try it" in cut.message
+
+
+def test_what_was_only_recorded_of_the_graded_images_is_left_to_a_person_on_others() -> None:
+    model = a_model(artefact="predictions/m1.npy", artefact_format="predictions")
+    fit = a_fit(x=an_array(of=rows(50_000, dataset="digits")))
+    found = a_case(an_evidence(models=(model,), fits=(fit,), accuracies=()))
+    finding = accuracy(found, AccuracyParams(at_least=0.9, dataset="digits"))
+    assert finding.status == "pending"
+    assert "was not tried on these images there. A person has to look at it." in finding.message

@@ -10,6 +10,7 @@ from grader.checks.reuses import ReusesParams, reuses
 from grader.checks.rows import RowsParams, rows
 from grader.checks.steps import StepsParams, steps
 from grader.evidence.roles import resolve_roles
+from grader.schema.errors import PredictorError
 from grader.schema.evidence import Evidence, FitFact, SaveFact
 from grader.schema.grade import Case, Finding
 from tests.checks.transfer_cases import (
@@ -281,7 +282,17 @@ def test_without_single_answers_chance_cannot_be_told() -> None:
 
 
 def test_an_accuracy_that_is_not_known_is_said() -> None:
-    assert "the accuracy of `model_b` on the images" in compare(evidence(accuracies=evidence().accuracies[1:])).message
+    found = evidence(accuracies=evidence().accuracies[1:])
+    lost = tuple(model.model_copy(update={"unkept_reason": "it was too large"}) for model in found.models)
+    finding = compare(found.model_copy(update={"models": lost}))
+    assert finding.status == "failed"
+    assert "the accuracy of `model_b` on the images" in finding.message
+
+
+@pytest.mark.parametrize("known", [slice(1, None), slice(0, 1), slice(0, 0)])
+def test_a_comparison_that_was_written_after_the_execution_is_no_students_zero(known: slice) -> None:
+    with pytest.raises(PredictorError, match="on the images of the comparison is not known although"):
+        compare(evidence(accuracies=evidence().accuracies[known]))
 
 
 def test_the_source_can_be_a_network_that_was_never_trained_on_its_task() -> None:

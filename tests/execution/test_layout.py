@@ -1,13 +1,15 @@
 """Folders of an execution: what a sandbox is shown and what it is not."""
 
+import importlib.metadata
 import os
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 
 from grader.execution.isolation import Bubblewrap, Mount, NoIsolation
-from grader.execution.layout import copy_submission, make_layout, masks, python_mounts, secret_folders
+from grader.execution.layout import copy_submission, make_layout, masks, python_mounts, python_versions, secret_folders
 from grader.schema.errors import SandboxError
 
 
@@ -113,3 +115,26 @@ def test_without_mounts_links_bring_the_data_sets_together(tmp_path: Path, two_p
     assert sorted(path.name for path in layout.inner("data").iterdir()) == ["cifar10", "mnist"]
     assert (layout.inner("data") / "cifar10" / "x_train.npy").read_text() == "x"
     assert make_layout(tmp_path / "t", NoIsolation(), data=data, datasets=("mnist",)).inner("data") == data
+
+
+def _a_python(path: Path, numpy: str) -> Path:
+    """A Python whose environment holds a NumPy of that version, and no Keras."""
+    site = path / "site" / f"numpy-{numpy}.dist-info"
+    site.mkdir(parents=True)
+    (site / "METADATA").write_text(f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n")
+    python = path / "python"
+    code = f'import sys; sys.path.append("{site.parent}"); exec(sys.argv.pop(1))'
+    python.write_text(f"#!/bin/sh\nshift 2\nexec {sys.executable} -S -c '{code}' \"$@\"\n")
+    python.chmod(0o755)
+    return python
+
+
+def test_the_versions_are_those_of_the_python_that_is_asked(tmp_path: Path) -> None:
+    versions = python_versions(_a_python(tmp_path, "0.1.2"), ("numpy", "keras"))
+    assert versions == {"python": platform.python_version(), "numpy": "0.1.2"}
+    assert python_versions(Path(sys.executable), ("numpy",))["numpy"] == importlib.metadata.version("numpy")
+
+
+def test_what_is_no_python_has_no_versions(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match=r"run\.kernel: .* is not a Python that runs"):
+        python_versions(tmp_path / "none", ("numpy",))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from grader.checks import all_checks
 from grader.grading import load_rubric, read_rubric
+from grader.grading.loader import measured_datasets
 from grader.schema.errors import RubricError
 
 GOOD = """\
@@ -248,3 +249,27 @@ def test_a_criterion_cannot_judge_a_network_on_a_stand_in(check: str) -> None:
 def test_a_data_set_that_is_only_prepared_may_have_a_stand_in() -> None:
     text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10]\nstand_in: [cifar10]")
     assert read_rubric(text.encode(), all_checks()).stand_in == ("cifar10",)
+
+
+def _judged_on(name: str) -> str:
+    text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10, digits]")
+    return text.replace("{model: cnn, at_least", f"{{model: cnn, dataset: {name}, at_least")
+
+
+def test_a_criterion_cannot_judge_a_network_on_a_data_set_that_the_rubric_does_not_name() -> None:
+    (found,) = errors(_judged_on("fashion_mnist"))
+    assert found.startswith("12:33: 'fashion_mnist' is neither `dataset` nor among `datasets`"), found
+
+
+def test_networks_are_judged_on_the_rubrics_data_set_and_on_those_that_criteria_name() -> None:
+    checks = all_checks()
+    assert measured_datasets(read_rubric(GOOD.encode(), checks), checks) == ("mnist",)
+    assert measured_datasets(read_rubric(_judged_on("mnist").encode(), checks), checks) == ("mnist",)
+    assert measured_datasets(read_rubric(_judged_on("digits").encode(), checks), checks) == ("mnist", "digits")
+
+
+def test_a_data_set_that_is_only_prepared_is_none_to_judge_on() -> None:
+    text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10]")
+    old = "check: accuracy\n    with: {model: cnn, at_least: 0.99, partial_from: 0.97}"
+    rubric = read_rubric(text.replace(old, "check: prepared\n    with: {dataset: cifar10}").encode(), all_checks())
+    assert measured_datasets(rubric, all_checks()) == ("mnist",)

@@ -46,6 +46,14 @@ def test_any_other_part_of_the_key_needs_a_new_execution(tmp_path: Path, part: s
     assert database.needs_execution("ann", replace(KEY, **{part: "other"}))
 
 
+def test_what_of_the_rubric_an_execution_was_made_with_is_noted(tmp_path: Path) -> None:
+    database = Database(tmp_path / "grader.sqlite")
+    database.record_execution("ann", KEY, seconds=1, parts='{"dataset": "mnist"}')
+    database.record_execution("bob", KEY, seconds=1)
+    assert [row.parts for row in database.executions()] == ['{"dataset": "mnist"}', ""]
+    assert not database.needs_execution("ann", KEY)
+
+
 def test_a_failure_of_the_grader_is_tried_again(tmp_path: Path) -> None:
     database = Database(tmp_path / "grader.sqlite")
     database.record_execution("ann", KEY, seconds=1, failure="no sandbox")
@@ -183,3 +191,13 @@ def test_digests_do_not_depend_on_the_order_of_keys() -> None:
     assert digest_of({"a": 1, "b": 2}, "x") == digest_of({"b": 2, "a": 1}, "x")
     assert digest_of(RunSettings()) != digest_of(RunSettings(seed=1))
     assert digest_of(RunSettings()) == digest_of(RunSettings())
+
+
+def test_executions_of_a_file_of_version_2_are_kept_and_nothing_more_is_known_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+    Database(path, migrations=MIGRATIONS[:2])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO execution VALUES ('ann', 1, 'n', 's', 'r', 'd', 'executed', '', 1, 2)")
+        connection.commit()
+    (row,) = Database(path).executions()
+    assert (row.submission, row.key, row.finished, row.parts) == ("ann", KEY, 2, "")
