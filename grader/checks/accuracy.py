@@ -20,6 +20,8 @@ from grader.schema.tasks import label_classes, names_classes, tasks_of
 __all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
 
 
+_CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
+"""A network that was taught two of the digits has learned no other, and is not tried on all of them."""
 _RECOGNISED = 0.5
 """Part of the training images that must be recognised as a data set's before a network counts as that one's."""
 
@@ -230,7 +232,7 @@ def untried(case: Case, model: ModelFact, dataset: str, task: str | None = None)
         return learned and task in tasks_of(last, case.rubric) and _takes_its_images(model, last)
     judged = any((fact.model, fact.dataset) == (model.id, dataset) for fact in case.evidence.accuracies)
     own = (fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset)
-    return not judged and not _elsewhere(fits, dataset) and any(_testable(model, fit) for fit in own)
+    return not judged and not _elsewhere(fits, dataset) and any(_testable(model, fit, dataset) for fit in own)
 
 
 def not_tried(case: Case, model: ModelFact, what: str) -> PredictorError:
@@ -331,11 +333,12 @@ def _names(model: ModelFact, labels: Mapping[int, int], *, binary: bool) -> bool
     return len(model.output_shape) == 1 and names_classes(model.output_shape[0] or 0, labels, binary=binary)
 
 
-def _testable(model: ModelFact, fit: FitFact) -> bool:
-    """Whether a network takes the images it was trained on and names one of the classes it was taught."""
+def _testable(model: ModelFact, fit: FitFact, dataset: str) -> bool:
+    """Whether a network takes the images it was trained on and names one of the data set's classes."""
     if fit.y is None or not model.output_shape:
         return False
-    return _takes_its_images(model, fit) and model.output_shape == (len(fit.y.classes),)
+    classes = _CLASSES.get(dataset, len(fit.y.classes))
+    return _takes_its_images(model, fit) and model.output_shape == (classes,)
 
 
 def _takes_its_images(model: ModelFact, fit: FitFact) -> bool:

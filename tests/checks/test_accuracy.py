@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untried
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
+from grader.schema.evidence import LabelFact
 from grader.schema.grade import Finding
 from tests.checks import transfer_cases as transfer
 from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
@@ -112,6 +113,13 @@ def test_a_network_with_too_many_outputs_fails_with_the_reason() -> None:
     finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
     assert finding.status == "failed"
     assert "outputs of 12 it does not fit" in finding.message
+
+
+def test_a_network_for_two_of_the_digits_fails_with_the_reason_and_is_not_tried_for_ever() -> None:
+    labels = LabelFact(shape=(100,), dtype="uint8", one_hot=False, classes={"0": 50, "1": 50})
+    found = an_evidence(models=(a_model(output_shape=(2,)),), fits=(a_fit(y=labels),), accuracies=())
+    assert not untried(a_case(found), found.models[0], "mnist")
+    assert "outputs of 2 it does not fit" in accuracy(a_case(found), FULL).message
 
 
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
