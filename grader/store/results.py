@@ -196,6 +196,19 @@ def _lock(handle: int, folder: Path) -> bool:
     return True
 
 
+_held: set[int] = set()
+"""Open folders that this process has locked."""
+
+
+def _let_go() -> None:
+    """Close what was locked before a fork: a child that outlived its parent would keep everybody out."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -284,6 +297,7 @@ class ResultsFolder:
         with _writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        _held.add(handle)
         try:
             if _lock(handle, self.root):
                 self._sweep()
@@ -292,7 +306,9 @@ class ResultsFolder:
             trial.unlink(missing_ok=True)
             yield
         finally:
-            os.close(handle)
+            if handle in _held:  # or this is a child, and it was closed
+                _held.remove(handle)
+                os.close(handle)
 
     def _sweep(self) -> None:
         (self.root / ".writable").unlink(missing_ok=True)
