@@ -248,11 +248,12 @@ def test_a_notebook_of_100_megabytes_is_graded(rubric: Path, out: Path, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_cannot_be_read_is_a_clear_grade(rubric: Path, out: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_not_graded(rubric: Path, out: Path, tmp_path: Path) -> None:
     locked = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path / "locked.ipynb"))
     locked.chmod(0)
     done = grader("grade", locked, "--rubric", rubric, "--out", out, "--isolation", "none")
-    assert done.code == 0
+    assert done.code == 3
+    assert grade_of(out, "locked")["status"] == "not_graded"
     assert "cannot be read" in grade_of(out, "locked")["reason"]
 
 

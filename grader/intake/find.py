@@ -26,7 +26,7 @@ import yaml
 
 from grader.intake.notebook import code_size
 from grader.intake.unpack import is_ignored, unpack_zip
-from grader.schema.errors import NotebookError, SubmissionPathError
+from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.submission import Submission
 
 __all__ = ["Found", "Person", "Rejected", "find_submissions", "person_of", "pick_notebook", "safe_id"]
@@ -39,14 +39,14 @@ _DEEPEST = 12
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something handed in that cannot be executed; it gets a clear grade."""
+    """Something handed in that cannot be executed: a clear grade, or `not_graded` where it could not be read."""
 
     id: str
     student: str
     files: tuple[str, ...]
     sha256: str
-    """Of the file, or of the names and sizes in the folder."""
-    error: NotebookError
+    """Of the file, or of the names and sizes in the folder; empty where they cannot be read."""
+    error: NotebookError | HarnessError
 
 
 Found = Submission | Rejected
@@ -73,7 +73,7 @@ class _Candidate:
     folder: Path | None = None
     notebook: Path | None = None
     files: tuple[str, ...] = ()
-    error: NotebookError | None = field(default=None, compare=False)
+    error: NotebookError | UnreadableError | None = field(default=None, compare=False)
 
 
 def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, ...]:
@@ -192,7 +192,7 @@ def _in_zip(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
     """Candidates in a zip that was named: a class, or one student's work."""
     try:
         folder = unpack_zip(path, unpack_to)
-    except NotebookError as error:
+    except (NotebookError, UnreadableError) as error:
         yield _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
         return
     yield from _in_folder(folder.resolve(), unpack_to, person=_person(path))
@@ -336,9 +336,11 @@ def _flat(notebooks: Sequence[Path]) -> Iterator[_Candidate]:
         person = person_of(path.name)
         groups.setdefault(f"person {person.id}" if person else f"file {path.name}", []).append(path)
     for paths in groups.values():
-        chosen = pick_notebook(paths)
-        candidate = _single(chosen)
-        yield replace(candidate, files=tuple(sorted(path.name for path in paths)))
+        files = tuple(sorted(path.name for path in paths))
+        try:
+            yield replace(_single(pick_notebook(paths)), files=files)
+        except UnreadableError as error:
+            yield replace(_single(paths[0]), files=files, error=error)
 
 
 def _single(path: Path) -> _Candidate:
@@ -353,7 +355,7 @@ def _student_zip(path: Path, unpack_to: Path) -> _Candidate:
     """One student's zip in a class."""
     try:
         folder = unpack_zip(path, unpack_to)
-    except NotebookError as error:
+    except (NotebookError, UnreadableError) as error:
         return _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
     return _student(folder, _person(path), None)
 
@@ -366,7 +368,7 @@ def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate
         zips = [path for path in _walk(folder) if path.suffix.lower() == ".zip"]
         for path in zips:
             inner = _student_zip(path, unpack_to)
-            if inner.notebook or len(zips) == 1:
+            if inner.notebook or isinstance(inner.error, UnreadableError) or len(zips) == 1:
                 return replace(inner, person=person)
     if not notebooks:
         return _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
@@ -382,6 +384,9 @@ def pick_notebook(notebooks: Sequence[Path]) -> Path:
 
     Returns:
         `submission.ipynb`; else the only one that is no copy by its name; else the one with the most code.
+
+    Raises:
+        UnreadableError: It depends on one that cannot be read now.
     """
     named = [path for path in notebooks if path.name.lower() == "submission.ipynb"]
     own = named or [path for path in notebooks if not _COPY.search(path.stem)] or list(notebooks)
@@ -407,7 +412,7 @@ def _finish(candidate: _Candidate, name: str) -> Found:
     try:
         sha256 = _file_digest(candidate.notebook)
     except OSError as error:
-        problem = NotebookError(f"the file cannot be read ({error.strerror})", where=candidate.notebook.name)
+        problem = _unreadable(error, candidate.notebook)
         return Rejected(id=name, student=student, files=files, sha256="", error=problem)
     return Submission(
         id=name,
@@ -417,6 +422,10 @@ def _finish(candidate: _Candidate, name: str) -> Found:
         files=files,
         sha256=sha256,
     )
+
+
+def _unreadable(error: OSError, place: Path, what: str = "file") -> UnreadableError:
+    return UnreadableError(f"the {what} cannot be read ({error.strerror or error})", where=place.name)
 
 
 def _printable(text: str) -> str:
