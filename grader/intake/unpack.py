@@ -79,9 +79,9 @@ def is_ignored(name: str) -> bool:
     """Tell whether one part of a path is a system's litter and nobody's work.
 
     Args:
-        name: One part of a path: `.ipynb_checkpoints`, `__MACOSX`, any hidden name, `~$x`, `x~`.
+        name: One part of a path: `.ipynb_checkpoints`, `__MACOSX`, `lost+found`, any hidden name, `~$x`, `x~`.
     """
-    return name.startswith((".", "~")) or name.endswith("~") or name in {"__MACOSX", "__pycache__"}
+    return name.startswith((".", "~")) or name.endswith("~") or name in {"__MACOSX", "__pycache__", "lost+found"}
 
 
 def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:

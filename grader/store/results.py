@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -315,10 +315,8 @@ class ResultsFolder:
         for left_over in self.root.glob(f"{WRITING}*"):
             left_over.unlink(missing_ok=True)
         for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
-            for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
-                _sweep_folder(folder)
-            if not any(own.iterdir()):
-                own.rmdir()
+            with suppress(PermissionError):  # not the grader's
+                _sweep_submission(own)
 
     def standing(self, submission: str) -> dict[str, str]:
         """Tell by their SHA-256 which files a submission's grade was made from and became; empty for what is missing.
@@ -514,7 +512,19 @@ class ResultsFolder:
 
 
 def _holds_results(folder: Path) -> bool:
-    return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
+    try:
+        return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
+    except PermissionError:
+        return False  # not the grader's, such as `lost+found` on a disk of its own
+
+
+def _sweep_submission(own: Path) -> None:
+    """Remove what was left half-done, and the folder where there was nothing else; an empty one is somebody else's."""
+    before = any(own.iterdir())
+    for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+        _sweep_folder(folder)
+    if before and not any(own.iterdir()):
+        own.rmdir()
 
 
 def _sweep_folder(own: Path) -> None:
