@@ -5,8 +5,8 @@ every engine, `grader.pipeline.grade_found`; where and how many at a time is the
 """
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from grader.intake.find import Found
@@ -14,6 +14,8 @@ from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
 
 __all__ = ["Engine", "LocalEngine"]
+
+_LOOK_SECONDS = 0.5
 
 
 class Engine(Protocol):
@@ -63,10 +65,22 @@ class LocalEngine:
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             try:
                 futures = [pool.submit(self._grade_one, one, listen) for one in found]
-                for future in as_completed(futures):
+                for future in _as_done(futures):
                     yield future.result()
             except BaseException:
                 # Leaving the pool waits for its threads, which hear of it within a second.
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _as_done(futures: Sequence[Future[Grade]]) -> Iterator[Future[Grade]]:
+    """Give futures as they are done, and look up now and then.
+
+    A signal that reaches the main thread just before it waits does not wake it, and Ctrl-C would not be heard until the
+    next submission is done.
+    """
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        yield from done
