@@ -35,6 +35,7 @@ _MOST_LISTED = 40
 """Changed submissions that a regrade lists on the terminal; a file has them all."""
 _TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
 """What `--json` tells of several attempts; each one is in `grade.json`."""
+_NO_RESUME = "--no-resume"
 _GOES_ON = "What is done is kept. This goes on:"
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
@@ -197,7 +198,7 @@ def grade_command(
     attempts: AttemptsOption = None,
     seed: SeedOption = None,
     fail_under: FailUnder = None,
-    no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
+    no_resume: Annotated[bool, typer.Option(_NO_RESUME, help="Execute again what was executed before.")] = False,
     warm: WarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -356,11 +357,18 @@ def _stoppable(console: "Console", words: str = _GOES_ON) -> Iterator[list[int]]
     except KeyboardInterrupt as stopped:
         console.print(f"[yellow]stopped.[/] {words}")
         if words.endswith(":"):
-            console.print(shlex.join(["grader", *sys.argv[1:]]), markup=False, soft_wrap=True)
+            _print_going_on(console, sys.argv[1:])
         raise typer.Exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT)) from stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _print_going_on(console: "Console", words: "Sequence[str]") -> None:
+    """Print the command that goes on from what is done, which `--no-resume` would do again."""
+    console.print(shlex.join(["grader", *(word for word in words if word != _NO_RESUME)]), markup=False, soft_wrap=True)
+    if _NO_RESUME in words:
+        console.print(f"Without {_NO_RESUME}: what was executed before and not yet again stands as it was.")
 
 
 def _until_stopped(listener: "Listener", stopping: "Sequence[int]") -> "Listener":

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,14 @@ def test_other_signals_that_ask_it_to_end_do_the_same(
     assert "What is done is kept" in said
 
 
+def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) -> None:
+    process = _endless(rubric, out, more=("--no-resume",))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert f"--out {out} --isolation none\n" in said
+    assert said.endswith("Without --no-resume: what was executed before and not yet again stands as it was.\n")
+
+
 def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, out: Path, tmp_path: Path) -> None:
     process = _endless(rubric, out, TMPDIR=str(tmp_path))
     running = psutil.Process(process.pid).children(recursive=True)
@@ -322,11 +331,11 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, 
     assert not list(tmp_path.glob("grader-held-*"))
 
 
-def _endless(rubric: Path, out: Path, **env: str) -> "subprocess.Popen[str]":
+def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
     """Start a grading whose notebook does not end, and wait until its kernel is there."""
     words = ["grade", str(NOTEBOOKS / "endless.ipynb"), "--rubric", str(rubric), "--out", str(out)]
     process = subprocess.Popen(
-        [str(COMMAND), *words, "--isolation", "none"],
+        [str(COMMAND), *words, *more, "--isolation", "none"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
