@@ -293,6 +293,8 @@ def _grade(
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(pipeline.at_work(results))
         courses.note_rubric(loaded, results)
+        for warning in pipeline.kept_of_others(found, results):
+            console.print(warning, style="yellow", markup=False, soft_wrap=True)
         while notices:
             console.print(notices.pop(0), markup=False, soft_wrap=True)
         if options.isolation == "none":

@@ -23,7 +23,7 @@ from grader.intake import notebook as notebook_of
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
 from grader.schema.errors import HarnessError, SandboxError, StorageError
-from grader.schema.grade import Grade
+from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
 
@@ -402,6 +402,37 @@ def test_a_notebook_that_is_exchanged_meanwhile_is_told_and_executed_again(
     assert executed == []
     assert run(notebook)["plain"].score == 3
     assert executed == ["numbers = [4]"]
+
+
+def _kept(out: ResultsFolder, folder: Path, *files: str) -> tuple[str, ...]:
+    """Warnings for notebooks of a folder, whose grades are then kept."""
+    folder.mkdir(exist_ok=True)
+    for name in files:
+        (folder / name).write_text(f"{folder.name} {name}", encoding="utf-8")
+    found = find_submissions([folder / name for name in files], unpack_to=folder / "unpacked")
+    warnings = pipeline.kept_of_others(found, out)
+    for one in found:
+        stamp = SubmissionStamp(id=one.id, student=one.student, files=one.files, sha256=one.sha256)
+        rubric = RubricStamp(id="tiny", sha256="", title="")
+        out.write_grade(Grade(submission=stamp, rubric=rubric, status="not_graded", score=None, max_score=3, pending=0))
+    return warnings
+
+
+def test_results_of_others_and_names_that_two_sections_share_are_told(tmp_path: Path) -> None:
+    out = ResultsFolder(tmp_path / "out")
+    assert _kept(out, tmp_path / "a", "lee.ipynb", "ann.ipynb") == ()
+    others, replaced = _kept(out, tmp_path / "b", "lee.ipynb", "bob.ipynb")
+    assert f"{out.root} also holds results of 1 that are not among these submissions: ann; they stay" in others
+    assert "1 of these have the name of another notebook that was graded here before" in replaced
+    assert "whose results are replaced: lee;" in replaced
+
+
+def test_a_notebook_handed_in_again_is_no_other_one_s_and_one_of_a_like_name_is(tmp_path: Path) -> None:
+    out = ResultsFolder(tmp_path / "out")
+    assert _kept(out, tmp_path / "a", "Ann Lee.ipynb") == ()
+    assert _kept(out, tmp_path / "b", "Ann Lee.ipynb") == ()
+    (replaced,) = _kept(out, tmp_path / "b", "Ann-Lee.ipynb")
+    assert "Ann-Lee" in replaced
 
 
 def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
