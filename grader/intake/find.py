@@ -404,7 +404,7 @@ def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate
     try:
         return _readable_student(folder, person, unpack_to)
     except OSError as error:
-        problem = _unreadable(error, Path(error.filename or folder), "folder")
+        problem = _unreadable(error, Path(error.filename or folder), "file or folder")
     except UnreadableError as error:
         problem = error
     return _Candidate(person=person, place=folder, folder=folder, error=problem)

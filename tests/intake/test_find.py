@@ -271,7 +271,7 @@ def test_a_folder_that_cannot_be_read_costs_one_student(tmp_path: Path, locked: 
     assert list(submitted(found)) == ["ann", "cem"]
     (bob,) = (item for item in found if isinstance(item, Rejected))
     assert isinstance(bob.error, UnreadableError)
-    assert str(bob.error).startswith(f"{Path(place).name}: the folder cannot be read (Permission denied)")
+    assert str(bob.error).startswith(f"{Path(place).name}: the file or folder cannot be read (Permission denied)")
 
 
 @pytest.mark.parametrize("place", ["submitted/bob", "submitted/bob/hw1"])
