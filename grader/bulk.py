@@ -4,13 +4,14 @@ Workers are forked, so that they have the course, its labels and every registere
 they answer is sent back and must be small. They are forked from a process that has no threads of its own yet.
 """
 
+import ctypes
 import gc
 import multiprocessing
 import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ _WORTH_A_PROCESS = 24
 """Fewer names than this are done before workers have begun."""
 _AHEAD = 3
 """Chunks a worker that wait or are done and not yet asked for."""
+_PR_SET_PDEATHSIG = 1
 
 _work: Callable[[Sequence[str]], Any] | None = None
 """What a worker does; set in the worker alone."""
@@ -33,8 +35,10 @@ _work: Callable[[Sequence[str]], Any] | None = None
 
 def in_chunks(
     work: Callable[[Sequence[str]], _Answer], names: Sequence[str], *, workers: int | None = None
-) -> Iterator[_Answer]:
+) -> Generator[_Answer, None, None]:
     """Do work on all names, a chunk at a time.
+
+    When this ends, or is closed, no worker is left; workers also end with this process, however it ends.
 
     Args:
         work: Pure, or writing only what belongs to its names.
@@ -53,7 +57,7 @@ def in_chunks(
         return
     size = max(1, min(_LARGEST_CHUNK, len(names) // (count * 4)))
     pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("fork"), initializer=_begin, initargs=(work,)
+        count, mp_context=multiprocessing.get_context("fork"), initializer=_begin, initargs=(work, os.getpid())
     )
     try:
         yield from _in_order(pool, list(_chunks(names, size)), count * _AHEAD)
@@ -80,14 +84,24 @@ def _in_order(pool: ProcessPoolExecutor, chunks: Sequence[Sequence[str]], most: 
         yield waiting.popleft().result()
 
 
-def _begin(work: Callable[[Sequence[str]], Any]) -> None:
+def _begin(work: Callable[[Sequence[str]], Any], parent: int) -> None:
     global _work  # noqa: PLW0603 - a worker has one work for its whole life
+    _end_with(parent)
     _work = work
-    # Ctrl-C is the parent's to answer; a worker ends its chunk.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a terminal that was closed are the parent's to answer; a worker ends its chunk.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # With this one the pool ends its workers; the parent's own answer to it was inherited.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # What was inherited is never garbage, and looking at it would copy its pages.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the parent ends, or at once when it has: nobody else would tell a worker that it was."""
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
+        os._exit(1)
 
 
 def _do(chunk: Sequence[str]) -> Any:

@@ -36,6 +36,8 @@ _MOST_LISTED = 40
 """Changed submissions that a regrade lists on the terminal; a file has them all."""
 _TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
 """What `--json` tells of several attempts; each one is in `grade.json`."""
+_NO_RESUME = "--no-resume"
+_GOES_ON = "What is done is kept. This goes on:"
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="grader",
@@ -197,7 +199,7 @@ def grade_command(
     attempts: AttemptsOption = None,
     seed: SeedOption = None,
     fail_under: FailUnder = None,
-    no_resume: Annotated[bool, typer.Option("--no-resume", help="Execute again what was executed before.")] = False,
+    no_resume: Annotated[bool, typer.Option(_NO_RESUME, help="Execute again what was executed before.")] = False,
     warm: WarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -292,20 +294,16 @@ def _grade(
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(pipeline.at_work(results))
         courses.note_rubric(loaded, results)
+        for warning in pipeline.kept_of_others(found, results):
+            console.print(warning, style="yellow", markup=False, soft_wrap=True)
         while notices:
             console.print(notices.pop(0), markup=False, soft_wrap=True)
         if options.isolation == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
-        try:
-            with _stoppable(console) as stopping, progress_on(console) as listener:
-                listener.begin(len(found))
-                grades = grade_all(_until_stopped(listener.step, stopping))
-        except KeyboardInterrupt as stop:
-            kept = "Nothing is kept: the same command begins again." if own else "What is done is kept. This goes on:"
-            console.print(f"[yellow]stopped.[/] {kept}")
-            if not own:
-                console.print(shlex.join(["grader", *sys.argv[1:]]), markup=False, soft_wrap=True)
-            raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from stop
+        words = "Nothing is kept: the same command begins again." if own else _GOES_ON
+        with _stoppable(console, words) as stopping, progress_on(console) as listener:
+            listener.begin(len(found))
+            grades = grade_all(_until_stopped(listener.step, stopping))
         for notice in notices:
             console.print(notice, markup=False, soft_wrap=True)
         return grades
@@ -332,17 +330,24 @@ def _runner(  # noqa: PLR0917 - the parts of a class
 
 
 @contextmanager
-def _stoppable(console: "Console") -> Iterator[list[int]]:
+def _stoppable(console: "Console", words: str = _GOES_ON) -> Iterator[list[int]]:
     """Stop on the first signal in good order, and on the second at once: what that leaves the next run removes.
+
+    Args:
+        console: Where it is told.
+        words: What becomes of what is done; after a colon comes the command that goes on.
 
     Yields:
         A list that is empty until there was a signal, and then holds its number.
+
+    Raises:
+        Exit: There was a signal.
     """
     stopping: list[int] = []
 
     def stop(number: int, _: object) -> None:
         if stopping:
-            # Sandboxes die with this process.
+            # Sandboxes and workers die with this process.
             console.show_cursor()
             os._exit(128 + number)
         stopping.append(number)
@@ -352,9 +357,21 @@ def _stoppable(console: "Console") -> Iterator[list[int]]:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield stopping
+    except KeyboardInterrupt as stopped:
+        console.print(f"[yellow]stopped.[/] {words}")
+        if words.endswith(":"):
+            _print_going_on(console, sys.argv[1:])
+        raise typer.Exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT)) from stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _print_going_on(console: "Console", words: "Sequence[str]") -> None:
+    """Print the command that goes on from what is done, which `--no-resume` would do again."""
+    console.print(shlex.join(["grader", *(word for word in words if word != _NO_RESUME)]), markup=False, soft_wrap=True)
+    if _NO_RESUME in words:
+        console.print(f"Without {_NO_RESUME}: what was executed before and not yet again stands as it was.")
 
 
 def _until_stopped(listener: "Listener", stopping: "Sequence[int]") -> "Listener":
@@ -458,7 +475,8 @@ def regrade_command(
     from grader.console import changes_table, terminal
 
     course, out = _course_of(folder, rubric)
-    with out.at_work(), _counted(terminal(stderr=True)) as listener:
+    console = terminal(stderr=True)
+    with _stoppable(console), out.at_work(), _counted(console) as listener:
         result = regrading.regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.first]
@@ -537,9 +555,11 @@ def report_command(
 ) -> None:
     """Render every report and the class page again from kept grades and evidence."""
     from grader import regrading
+    from grader.console import terminal
 
     course, out = _course_of(folder, rubric)
-    with out.at_work():
+    words = "Every page is an old or a new one. This makes them all again:"
+    with _stoppable(terminal(stderr=True), words), out.at_work():
         count = regrading.report_class(course, out)
     typer.echo(f"{count} reports and {folder / 'index.html'}")
 

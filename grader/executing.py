@@ -126,7 +126,7 @@ class Executor:
 
         Raises:
             NotebookError: It is no notebook.
-            HarnessError: The grader failed, and no execution came to an end.
+            HarnessError: The grader failed, or could not read what was found, and no execution came to an end.
         """
         name, key, number = attempt.submission.id, attempt.key, attempt.number
         begun = time.monotonic()
@@ -144,7 +144,7 @@ class Executor:
 
     def _executed(self, attempt: Attempt) -> Evidence:
         """Execute, collect the record, predict, and keep it all."""
-        notebook = read_notebook(attempt.submission.notebook)
+        notebook = read_notebook(attempt.submission.notebook, sha256=attempt.submission.sha256)
         data = self.course.whereabouts()
         with scratch_folder() as scratch:
             outcome = execute(

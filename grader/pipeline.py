@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from grader.attempts import Source, grade_attempts
 from grader.courses import Course, assemble_course, reference_notebook
@@ -32,6 +33,7 @@ __all__ = [
     "executions_of",
     "grade_class",
     "grade_found",
+    "kept_of_others",
     "outcome_of",
     "publish_failure",
     "run_class",
@@ -84,6 +86,49 @@ def at_work(out: ResultsFolder) -> Iterator[None]:
     with out.at_work():
         sweep()
         yield
+
+
+def kept_of_others(found: Sequence[Found], out: ResultsFolder) -> tuple[str, ...]:
+    """Say what a results folder holds of others than these: they stay, but for those whose name one of these has.
+
+    Returns:
+        A warning each, in words.
+    """
+    names = {one.id for one in found}
+    others = [name for name in out.submissions() if name not in names]
+    replaced = [one.id for one in found if _replaces(one, out.grade_data(one.id), among_others=bool(others))]
+    warnings = []
+    if others:
+        warnings.append(
+            f"warning: {out.root} also holds results of {len(others)} that are not among these submissions: "
+            f"{_some(others)}; they stay on the class page"
+        )
+    if replaced:
+        warnings.append(
+            f"warning: {len(replaced)} of these have the name of another notebook that was graded here before, "
+            f"whose results are replaced: {_some(replaced)}; give each section an `--out` of its own"
+        )
+    return tuple(warnings)
+
+
+def _replaces(found: Found, kept: Any, *, among_others: bool) -> bool:
+    """Tell another student's kept grade from an earlier one of the same student's.
+
+    Of two notebooks with one file name nobody can tell; where results of others lie beside them, they may be of another
+    section.
+    """
+    try:
+        student, sha256 = kept["submission"]["student"], kept["submission"]["sha256"]
+    except (TypeError, KeyError):
+        return False
+    if not sha256 or not found.sha256 or sha256 == found.sha256:
+        return False
+    return among_others or student != found.student
+
+
+def _some(names: Sequence[str]) -> str:
+    most = 5
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 # --- one submission --------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from grader.execution.layout import copy_submission
 from grader.execution.scratch import held_folder, sweep
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected
-from grader.intake.notebook import read_notebook
+from grader.intake.notebook import read_notebook, refuse_another
 from grader.pipeline import executions_of, grade_found, outcome_of, publish_failure
 from grader.publishing import grade_kept, unexpected
 from grader.schema.errors import (
@@ -614,7 +614,7 @@ def _first_line(error: BaseException) -> str:
 def shared(found: Found, place: Path) -> Found:
     """Copy what was handed in to where every machine sees it; a path of this machine's own means nothing to others.
 
-    What cannot be read or is too much is rejected here, in the words in which a worker would.
+    What cannot be read, was exchanged or is too much is told here, in the words in which a worker would.
 
     Raises:
         StorageError: There is no room.
@@ -623,7 +623,9 @@ def shared(found: Found, place: Path) -> Found:
         return found
     try:
         return _copied(found, place / found.id)
-    except NotebookError as error:
+    except StorageError:
+        raise
+    except (NotebookError, HarnessError) as error:
         return Rejected(found.id, found.student, found.files, found.sha256, error)
 
 
@@ -633,8 +635,10 @@ def _copied(found: Submission, place: Path) -> Submission:
     try:
         notebook.parent.mkdir(parents=True)
         shutil.copyfile(found.notebook, notebook)
+        with notebook.open("rb") as copy:
+            refuse_another(copy, found.sha256, found.notebook)
     except OSError as error:
-        read_notebook(found.notebook)
+        read_notebook(found.notebook, sha256=found.sha256)
         msg = f"what was handed in cannot be copied to the results folder ({error.strerror or error})"
         raise StorageError(msg, where=str(place)) from error
     if found.folder is not None and folder is not None:

@@ -4,6 +4,7 @@ import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -113,10 +114,12 @@ def regrade_class(
     _work_out(course)
     rows: list[ClassRow] = []
     cells: dict[CriterionCell, CriterionCell] = {}
-    for answer in in_chunks(partial(_regrade_some, room), names, workers=workers):
-        rows += [_shared(one.row, cells) for one in answer]
-        database.record_gradings(_unknown([one.grading for one in answer], room.known))
-        listener(len(rows), len(names))
+    # Closed here, so that the caller does not let go of the folder while workers still write there.
+    with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
+        for answer in answers:
+            rows += [_shared(one.row, cells) for one in answer]
+            database.record_gradings(_unknown([one.grading for one in answer], room.known))
+            listener(len(rows), len(names))
     pages = Batch(out.root)
     publish_rows(rows, out, course.loaded.rubric.title, pages)
     found = room.journal.places()
@@ -321,8 +324,8 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
         StorageError: Results cannot be written.
     """
     _work_out(course)
-    answers = in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)
-    rows = [row for answer in answers for row in answer]
+    with closing(in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)) as answers:
+        rows = [row for answer in answers for row in answer]
     pages = Batch(out.root)
     publish_rows(rows, out, course.loaded.rubric.title, pages)
     pages.commit()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -249,11 +250,12 @@ def test_a_notebook_of_100_megabytes_is_graded(rubric: Path, out: Path, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_cannot_be_read_is_a_clear_grade(rubric: Path, out: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_not_graded(rubric: Path, out: Path, tmp_path: Path) -> None:
     locked = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path / "locked.ipynb"))
     locked.chmod(0)
     done = grader("grade", locked, "--rubric", rubric, "--out", out, "--isolation", "none")
-    assert done.code == 0
+    assert done.code == 3
+    assert grade_of(out, "locked")["status"] == "not_graded"
     assert "cannot be read" in grade_of(out, "locked")["reason"]
 
 
@@ -304,6 +306,14 @@ def test_other_signals_that_ask_it_to_end_do_the_same(
     assert "What is done is kept" in said
 
 
+def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) -> None:
+    process = _endless(rubric, out, more=("--no-resume",))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert f"--out {out} --isolation none\n" in said
+    assert said.endswith("Without --no-resume: what was executed before and not yet again stands as it was.\n")
+
+
 def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, out: Path, tmp_path: Path) -> None:
     process = _endless(rubric, out, TMPDIR=str(tmp_path))
     running = psutil.Process(process.pid).children(recursive=True)
@@ -325,11 +335,11 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, 
     assert not list(tmp_path.glob("grader-held-*"))
 
 
-def _endless(rubric: Path, out: Path, **env: str) -> "subprocess.Popen[str]":
+def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
     """Start a grading whose notebook does not end, and wait until its kernel is there."""
     words = ["grade", str(NOTEBOOKS / "endless.ipynb"), "--rubric", str(rubric), "--out", str(out)]
     process = subprocess.Popen(
-        [str(COMMAND), *words, "--isolation", "none"],
+        [str(COMMAND), *words, *more, "--isolation", "none"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

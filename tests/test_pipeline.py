@@ -19,10 +19,12 @@ from grader.execution.device import Device
 from grader.execution.inside.fingerprint import fingerprint
 from grader.execution.isolation import Bubblewrap, NoIsolation
 from grader.execution.runner import execute
+from grader.intake import find
+from grader.intake import notebook as notebook_of
 from grader.intake.find import find_submissions
 from grader.report.page import render_report
 from grader.schema.errors import HarnessError, PredictorError, SandboxError, StorageError
-from grader.schema.grade import Grade
+from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
@@ -360,6 +362,79 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     assert out.read_grade("plain") == rejected
     assert not out.evidence_folder("plain").exists()
     assert len(executed) == 1
+
+
+@pytest.mark.parametrize("when", ["before it is found", "when its turn comes"])
+def test_a_notebook_that_cannot_be_read_is_not_graded_and_costs_no_evidence(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    graded, out = run(notebook)["plain"], ResultsFolder(tmp_path / "out")
+    module, name = (find, "_file_digest") if when == "before it is found" else (notebook_of, "_read")
+
+    def drop(*_: object) -> Any:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, drop)
+        grade = run(notebook, resume=False)["plain"]
+    assert (grade.status, grade.score) == ("not_graded", None)
+    assert "cannot be read (Stale file handle)" in (grade.reason or "")
+    assert out.read_evidence("plain") is not None
+    assert run(notebook)["plain"].score == graded.score == 3
+    assert len(executed) == (1 if when == "before it is found" else 2)
+
+
+def test_a_notebook_that_is_exchanged_meanwhile_is_told_and_executed_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    real = find_submissions
+
+    def exchange(*paths: Any, **options: Any) -> Any:
+        found = real(*paths, **options)
+        notebook.write_text(notebook.read_text(encoding="utf-8").replace("[1, 2, 3]", "[4]"), encoding="utf-8")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setitem(globals(), "find_submissions", exchange)
+        grade = run(notebook)["plain"]
+    assert grade.status == "not_graded"
+    assert "was exchanged while the class was graded" in (grade.reason or "")
+    assert executed == []
+    assert run(notebook)["plain"].score == 3
+    assert executed == ["numbers = [4]"]
+
+
+def _kept(out: ResultsFolder, folder: Path, *files: str) -> tuple[str, ...]:
+    """Warnings for notebooks of a folder, whose grades are then kept."""
+    folder.mkdir(exist_ok=True)
+    for name in files:
+        (folder / name).write_text(f"{folder.name} {name}", encoding="utf-8")
+    found = find_submissions([folder / name for name in files], unpack_to=folder / "unpacked")
+    warnings = pipeline.kept_of_others(found, out)
+    for one in found:
+        stamp = SubmissionStamp(id=one.id, student=one.student, files=one.files, sha256=one.sha256)
+        rubric = RubricStamp(id="tiny", sha256="", title="")
+        out.write_grade(Grade(submission=stamp, rubric=rubric, status="not_graded", score=None, max_score=3, pending=0))
+    return warnings
+
+
+def test_results_of_others_and_names_that_two_sections_share_are_told(tmp_path: Path) -> None:
+    out = ResultsFolder(tmp_path / "out")
+    assert _kept(out, tmp_path / "a", "lee.ipynb", "ann.ipynb") == ()
+    others, replaced = _kept(out, tmp_path / "b", "lee.ipynb", "bob.ipynb")
+    assert f"{out.root} also holds results of 1 that are not among these submissions: ann; they stay" in others
+    assert "1 of these have the name of another notebook that was graded here before" in replaced
+    assert "whose results are replaced: lee;" in replaced
+
+
+def test_a_notebook_handed_in_again_is_no_other_one_s_and_one_of_a_like_name_is(tmp_path: Path) -> None:
+    out = ResultsFolder(tmp_path / "out")
+    assert _kept(out, tmp_path / "a", "Ann Lee.ipynb") == ()
+    assert _kept(out, tmp_path / "b", "Ann Lee.ipynb") == ()
+    (replaced,) = _kept(out, tmp_path / "b", "Ann-Lee.ipynb")
+    assert "Ann-Lee" in replaced
 
 
 def test_evidence_that_is_damaged_is_told_and_costs_one_submission(

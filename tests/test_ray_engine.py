@@ -28,7 +28,7 @@ from grader import courses, ray_engine, workbench
 from grader.datasets.store import DatasetStore
 from grader.intake.find import Rejected, find_submissions
 from grader.ray_engine import Machine, Order, Share, share_of
-from grader.schema.errors import DatasetMissingError, UsageError
+from grader.schema.errors import DatasetMissingError, HarnessError, UsageError
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
 from grader.store.results import ResultsFolder
@@ -192,12 +192,16 @@ def test_what_was_handed_in_is_copied_to_where_every_machine_sees_it(tmp_path: P
     assert copied.model_copy(update={"notebook": found.notebook, "folder": found.folder}) == found
 
 
-def test_what_vanished_since_it_was_found_is_a_clear_grade(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"{}")], ids=["gone", "another"])
+def test_what_vanished_or_was_exchanged_since_it_was_found_is_not_graded(
+    tmp_path: Path, change: Callable[[Path], Any]
+) -> None:
     notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
     (found,) = find_submissions([notebook], unpack_to=tmp_path / "unpacked")
-    notebook.unlink()
+    change(notebook)
     copied = ray_engine.shared(found, tmp_path / "out")
     assert isinstance(copied, Rejected)
+    assert isinstance(copied.error, HarnessError)
     assert (copied.id, copied.sha256) == (found.id, found.sha256)
 
 

@@ -6,13 +6,17 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from grader import courses, regrading
+from grader import cli, courses, regrading
 from grader.bulk import in_chunks
 from grader.changes import Journal
 from grader.courses import Course
@@ -165,6 +169,103 @@ def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pyte
         with pytest.raises(HarnessError, match="worker process was lost"):
             regrading.regrade_class(course, out, workers=2)
     assert regrading.regrade_class(course, out, workers=2).changed == len(NAMES)
+
+
+def _until(condition: Callable[[], Any]) -> None:
+    ends = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def _slow(marks: Path, names: Sequence[str]) -> int:
+    (marks / str(os.getpid())).touch()
+    time.sleep(120)
+    return len(names)
+
+
+def _slow_work(out: Path, marks: Path) -> None:
+    with ResultsFolder(out).at_work():
+        list(in_chunks(partial(_slow, marks), [str(number) for number in range(100)], workers=2))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_a_parent_that_was_killed_and_nobody_is_kept_out(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    marks, out = tmp_path / "marks", tmp_path / "out"
+    marks.mkdir()
+    process = _FORK.Process(target=_slow_work, args=(out, marks))
+    process.start()
+    _until(lambda: len(list(marks.iterdir())) == 2)
+    assert process.pid
+    workers = [psutil.Process(int(mark.name)) for mark in marks.iterdir()]
+    assert {worker.ppid() for worker in workers} == {process.pid}
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == -number
+    psutil.wait_procs(workers, timeout=10)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers)
+    with ResultsFolder(out).at_work():
+        pass
+
+
+def test_a_worker_does_not_hold_the_folder(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    with ResultsFolder(tmp_path / "out").at_work():
+        orphan = _FORK.Process(target=_slow, args=(marks, ()))
+        orphan.start()
+        _until(lambda: list(marks.iterdir()))
+    with ResultsFolder(tmp_path / "out").at_work():
+        assert orphan.is_alive()
+    orphan.kill()
+    orphan.join()
+
+
+def _commanded(words: Sequence[str], slow: str, marks: Path) -> None:
+    """Be the command, with one piece of work that takes a while."""
+    real = vars(regrading)[slow]
+
+    def slowly(*parts: Any) -> Any:
+        (marks / str(os.getpid())).touch()
+        time.sleep(0.3)
+        return real(*parts)
+
+    pytest.MonkeyPatch().setattr(regrading, slow, slowly)  # in a process of its own
+    sys.argv[:] = ["grader", *words]
+    with (marks.parent / "said").open("w", encoding="utf-8") as sys.stderr:
+        cli.main(words)
+
+
+@pytest.mark.parametrize(
+    ("command", "slow", "number"),
+    [
+        ("regrade", "judge", signal.SIGINT),
+        ("regrade", "judge", signal.SIGTERM),
+        ("regrade", "judge", signal.SIGHUP),
+        ("report", "report_of", signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
+    folder: Path, tmp_path: Path, command: str, slow: str, number: signal.Signals
+) -> None:
+    course, out, marks = _dearer(folder), folder / "out", tmp_path / "marks"
+    marks.mkdir()
+    process = _FORK.Process(target=_commanded, args=([command, str(out)], slow, marks))
+    process.start()
+    _until(lambda: list(marks.iterdir()))
+    assert process.pid
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == 128 + number
+    said = (tmp_path / "said").read_text(encoding="utf-8")
+    assert said.startswith("stopping … once more stops at once\nstopped. ")
+    assert said.endswith(f":\ngrader {command} {out}\n")
+    workers = [int(mark.name) for mark in marks.iterdir() if int(mark.name) != process.pid]
+    assert not any(psutil.pid_exists(worker) for worker in workers)
+    with ResultsFolder(out).at_work():
+        assert regrading.regrade_class(course, ResultsFolder(out)).total == len(NAMES)
 
 
 def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

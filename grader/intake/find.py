@@ -13,6 +13,9 @@ What a path is taken for, in this order:
 In a student's folder with several notebooks the one is executed that is called `submission.ipynb`; else the only one
 that is no copy by its name; else, among those that are no copies, the one with the most code, the least deep, the first
 by name. The others stay listed in `files`.
+
+A student's folder that cannot be read, or holds one that cannot, is that student's alone: it is listed with the reason.
+Results of a grading that lie among the submissions are passed over.
 """
 
 import hashlib
@@ -26,7 +29,7 @@ import yaml
 
 from grader.intake.notebook import code_size
 from grader.intake.unpack import is_ignored, unpack_zip
-from grader.schema.errors import NotebookError, SubmissionPathError
+from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.submission import Submission
 
 __all__ = ["Found", "Person", "Rejected", "find_submissions", "person_of", "pick_notebook", "safe_id"]
@@ -35,18 +38,20 @@ _LISTED_FILES = 1000
 _CHUNK = 1 << 20
 _ID_BYTES = 96
 _DEEPEST = 12
+_DATABASE = "grader.sqlite"
+"""What a results folder is known by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something handed in that cannot be executed; it gets a clear grade."""
+    """Something handed in that cannot be executed: a clear grade, or `not_graded` where it could not be read."""
 
     id: str
     student: str
     files: tuple[str, ...]
     sha256: str
-    """Of the file, or of the names and sizes in the folder."""
-    error: NotebookError
+    """Of the file, or of the names and sizes in the folder; empty where they cannot be read."""
+    error: NotebookError | HarnessError
 
 
 Found = Submission | Rejected
@@ -73,7 +78,7 @@ class _Candidate:
     folder: Path | None = None
     notebook: Path | None = None
     files: tuple[str, ...] = ()
-    error: NotebookError | None = field(default=None, compare=False)
+    error: NotebookError | UnreadableError | None = field(default=None, compare=False)
 
 
 def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, ...]:
@@ -88,11 +93,15 @@ def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, 
 
     Raises:
         SubmissionPathError: A path does not exist, or nothing was handed in there.
+        UnreadableError: A path that was named cannot be read at all.
         StorageError: A zip cannot be unpacked for want of space.
     """
     candidates: list[_Candidate] = []
     for path in paths:
-        found = list(_at(path, unpack_to))
+        try:
+            found = list(_at(path, unpack_to))
+        except OSError as error:
+            raise _unreadable(error, path, "folder") from error
         if not found:
             msg = "there is no notebook here"
             raise SubmissionPathError(msg, where=str(path))
@@ -192,7 +201,7 @@ def _in_zip(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
     """Candidates in a zip that was named: a class, or one student's work."""
     try:
         folder = unpack_zip(path, unpack_to)
-    except NotebookError as error:
+    except (NotebookError, UnreadableError) as error:
         yield _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
         return
     yield from _in_folder(folder.resolve(), unpack_to, person=_person(path))
@@ -203,29 +212,44 @@ def _is_notebook_name(name: str) -> bool:
 
 
 def _children(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Notebooks, zips and subfolders directly in a folder, sorted, without litter and links."""
+    """Notebooks, zips and subfolders directly in a folder, sorted, without litter, links and results of a grading."""
     visible = sorted(p for p in folder.iterdir() if not is_ignored(p.name) and not p.is_symlink())
     files = [p for p in visible if p.is_file()]
     notebooks = [p for p in files if _is_notebook_name(p.name)]
     zips = [p for p in files if p.suffix.lower() == ".zip"]
-    return notebooks, zips, [p for p in visible if p.is_dir()]
+    return notebooks, zips, [p for p in visible if p.is_dir() and not _is_results(p)]
+
+
+def _is_results(folder: Path) -> bool:
+    """Tell a results folder from a student's who graded own work in place: that one has a notebook beside it."""
+    try:
+        if not (folder / _DATABASE).is_file():
+            return False
+        return not any(_is_notebook_name(path.name) or path.suffix.lower() == ".zip" for path in folder.iterdir())
+    except OSError:
+        return False  # somebody's, until it can be read
 
 
 def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Every file below a folder, sorted, without litter and links."""
+    """Every file below a folder, sorted, without litter, links and results of a grading."""
     if depth > _DEEPEST:
         return
     for path in sorted(folder.iterdir()):
         if is_ignored(path.name) or path.is_symlink():
             continue
         if path.is_dir():
-            yield from _walk(path, depth + 1)
+            if not _is_results(path):
+                yield from _walk(path, depth + 1)
         elif path.is_file():
             yield path
 
 
 def _has_notebook(folder: Path) -> bool:
-    return any(_is_notebook_name(path.name) for path in _walk(folder))
+    """Tell whether there is a notebook in a folder; one that cannot be read is taken to hold one."""
+    try:
+        return any(_is_notebook_name(path.name) for path in _walk(folder))
+    except OSError:
+        return True
 
 
 def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator[_Candidate]:
@@ -257,17 +281,25 @@ def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator
 
 
 def _is_backup(folder: Path, notebook: Path) -> bool:
-    """Tell whether a subfolder holds copies of the notebook beside it rather than another student's work."""
+    """Tell whether a subfolder holds copies of the notebook beside it rather than another student's work.
+
+    One that cannot be read may hold files that the notebook needs: without them it would be graded wrongly.
+    """
     if _COPY.search(folder.name):
         return True
-    inside = [path for path in _walk(folder) if _is_notebook_name(path.name)]
+    try:
+        inside = [path for path in _walk(folder) if _is_notebook_name(path.name)]
+    except OSError:
+        return True
     return all(path.name == notebook.name or _COPY.search(path.stem) for path in inside)
 
 
 def _is_wrapper(folder: Path) -> bool:
     """Tell whether a folder is looked into as if it had been named, and is no student's without a notebook."""
-    notebooks, zips, subfolders = _children(folder)
-    return bool(notebooks or zips or subfolders)
+    try:
+        return any(_children(folder))
+    except OSError:
+        return False
 
 
 def _without_notebook(folder: Path, person: Person | None) -> Iterator[_Candidate]:
@@ -287,26 +319,33 @@ def _no_notebook(files: Sequence[str]) -> NotebookError:
 def _nbgrader_tree(folder: Path) -> Path | None:
     """Find the `submitted` folder of an nbgrader course."""
     for tree in (folder, folder / "submitted"):
-        if tree.name == "submitted" and tree.is_dir() and any(_assignments(tree)):
+        if tree.name == "submitted" and tree.is_dir() and _assignments(tree)[0]:
             return tree
     return None
 
 
-def _assignments(tree: Path) -> Iterator[Path]:
-    """Folders `<student>/<assignment>` of an nbgrader tree."""
+def _assignments(tree: Path) -> tuple[list[Path], list[Path]]:
+    """Folders `<student>/<assignment>` of an nbgrader tree, and those of students that cannot be read."""
+    readable, locked = list[Path](), list[Path]()
     for student in _children(tree)[2]:
-        notebooks, _, assignments = _children(student)
-        if not notebooks:
-            yield from assignments
+        try:
+            notebooks, _, assignments = _children(student)
+        except OSError:
+            locked.append(student)
+        else:
+            readable += [] if notebooks else assignments
+    return readable, locked
 
 
 def _in_nbgrader(tree: Path) -> Iterator[_Candidate]:
-    folders = list(_assignments(tree))
+    folders, locked = _assignments(tree)
     several = len({folder.name for folder in folders}) > 1
     for folder in folders:
         student = folder.parent.name
         name = f"{student}-{folder.name}" if several else student
         yield _student(folder, Person(student=student, id=name), None)
+    for folder in locked:
+        yield _student(folder, _person(folder), None)
 
 
 def _gradescope_names(folder: Path) -> dict[str, Person]:
@@ -336,9 +375,11 @@ def _flat(notebooks: Sequence[Path]) -> Iterator[_Candidate]:
         person = person_of(path.name)
         groups.setdefault(f"person {person.id}" if person else f"file {path.name}", []).append(path)
     for paths in groups.values():
-        chosen = pick_notebook(paths)
-        candidate = _single(chosen)
-        yield replace(candidate, files=tuple(sorted(path.name for path in paths)))
+        files = tuple(sorted(path.name for path in paths))
+        try:
+            yield replace(_single(pick_notebook(paths)), files=files)
+        except UnreadableError as error:
+            yield replace(_single(paths[0]), files=files, error=error)
 
 
 def _single(path: Path) -> _Candidate:
@@ -353,12 +394,23 @@ def _student_zip(path: Path, unpack_to: Path) -> _Candidate:
     """One student's zip in a class."""
     try:
         folder = unpack_zip(path, unpack_to)
-    except NotebookError as error:
+    except (NotebookError, UnreadableError) as error:
         return _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
     return _student(folder, _person(path), None)
 
 
 def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
+    """One student's folder; one that cannot be read as a whole is told, since what cannot be seen may be needed."""
+    try:
+        return _readable_student(folder, person, unpack_to)
+    except OSError as error:
+        problem = _unreadable(error, Path(error.filename or folder), "file or folder")
+    except UnreadableError as error:
+        problem = error
+    return _Candidate(person=person, place=folder, folder=folder, error=problem)
+
+
+def _readable_student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
     """One student's folder; a zip in it is unpacked when there is no notebook beside it."""
     notebooks = [path for path in _walk(folder) if _is_notebook_name(path.name)]
     files = _listing(folder)
@@ -366,7 +418,7 @@ def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate
         zips = [path for path in _walk(folder) if path.suffix.lower() == ".zip"]
         for path in zips:
             inner = _student_zip(path, unpack_to)
-            if inner.notebook or len(zips) == 1:
+            if inner.notebook or isinstance(inner.error, UnreadableError) or len(zips) == 1:
                 return replace(inner, person=person)
     if not notebooks:
         return _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
@@ -382,6 +434,9 @@ def pick_notebook(notebooks: Sequence[Path]) -> Path:
 
     Returns:
         `submission.ipynb`; else the only one that is no copy by its name; else the one with the most code.
+
+    Raises:
+        UnreadableError: It depends on one that cannot be read now.
     """
     named = [path for path in notebooks if path.name.lower() == "submission.ipynb"]
     own = named or [path for path in notebooks if not _COPY.search(path.stem)] or list(notebooks)
@@ -407,7 +462,7 @@ def _finish(candidate: _Candidate, name: str) -> Found:
     try:
         sha256 = _file_digest(candidate.notebook)
     except OSError as error:
-        problem = NotebookError(f"the file cannot be read ({error.strerror})", where=candidate.notebook.name)
+        problem = _unreadable(error, candidate.notebook)
         return Rejected(id=name, student=student, files=files, sha256="", error=problem)
     return Submission(
         id=name,
@@ -417,6 +472,10 @@ def _finish(candidate: _Candidate, name: str) -> Found:
         files=files,
         sha256=sha256,
     )
+
+
+def _unreadable(error: OSError, place: Path, what: str = "file") -> UnreadableError:
+    return UnreadableError(f"the {what} cannot be read ({error.strerror or error})", where=place.name)
 
 
 def _printable(text: str) -> str:

@@ -10,11 +10,13 @@ import hashlib
 import json
 import logging
 import mmap
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from nbformat import NotebookNode
 from nbformat.validator import NotebookValidationError
 
 from grader.schema.base import Json, spoken_cell
-from grader.schema.errors import NotebookError
+from grader.schema.errors import HarnessError, NotebookError, UnreadableError
 
 __all__ = [
     "LARGEST_FILE",
@@ -36,6 +38,7 @@ __all__ = [
     "parse_notebook",
     "read_notebook",
     "read_skeleton",
+    "refuse_another",
 ]
 
 LARGEST_FILE = 200 << 20
@@ -106,11 +109,12 @@ class Skeleton:
     """Keys of `OUTPUT_SIGNS`, sorted."""
 
 
-def read_notebook(path: Path) -> NotebookNode:
+def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
     """Read a notebook for execution.
 
     Args:
         path: The submitted file.
+        sha256: Of the bytes it had when it was found; empty takes whatever is there.
 
     Returns:
         Format 4.5, valid, every cell with a unique id and its source as one text; outputs are empty, execution counts
@@ -119,9 +123,10 @@ def read_notebook(path: Path) -> NotebookNode:
 
     Raises:
         NotebookError: It cannot be executed; says why, where, and what the student can do.
+        HarnessError: It cannot be read now, or is another one than was found.
     """
     try:
-        skeleton = read_skeleton(path)
+        skeleton = read_skeleton(path, sha256=sha256)
         return normalise(parse_notebook(skeleton.content, path.name), signs=skeleton.signs, name=path.name)
     except RecursionError:
         # Without its cause: a traceback of a thousand frames tells nobody anything.
@@ -132,29 +137,57 @@ def read_notebook(path: Path) -> NotebookNode:
 # --- bytes ---------------------------------------------------------------------------------------------------
 
 
-def read_skeleton(path: Path) -> Skeleton:
+def read_skeleton(path: Path, *, sha256: str = "") -> Skeleton:
     """Read a notebook's bytes with its outputs left out.
 
     Args:
         path: The file.
+        sha256: As for `read_notebook`.
 
     Raises:
-        NotebookError: It is missing, empty, too large, or holds a merge conflict.
+        NotebookError: It is empty, too large, or holds a merge conflict.
+        UnreadableError: It is missing or cannot be read.
+        HarnessError: It is another one than was found.
     """
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            if size > LARGEST_FILE:
-                msg = f"the notebook has {size / 2**20:,.0f} MiB, more than the {LARGEST_FILE >> 20} MiB that are read"
-                raise NotebookError(msg, where=path.name, advice="clear its outputs, save it and submit it again")
-            if size == 0:
-                msg = "the file is empty (0 bytes)"
-                raise NotebookError(msg, where=path.name, advice="the upload may have failed; submit the file again")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return _strip(content, path.name)
+            try:
+                return _read(file, path.name)
+            finally:
+                # Afterwards, and also where it is refused: half of another file is no mistake of this student's.
+                refuse_another(file, sha256, path)
     except OSError as error:
-        msg = f"the file cannot be read ({error.strerror})"
-        raise NotebookError(msg, where=path.name) from error
+        msg = f"the file cannot be read ({error.strerror or error})"
+        raise UnreadableError(msg, where=path.name) from error
+
+
+def _read(file: BufferedReader, name: str) -> Skeleton:
+    size = os.fstat(file.fileno()).st_size
+    if size > LARGEST_FILE:
+        msg = f"the notebook has {size / 2**20:,.0f} MiB, more than the {LARGEST_FILE >> 20} MiB that are read"
+        raise NotebookError(msg, where=name, advice="clear its outputs, save it and submit it again")
+    if size == 0:
+        msg = "the file is empty (0 bytes)"
+        raise NotebookError(msg, where=name, advice="the upload may have failed; submit the file again")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return _strip(content, name)
+
+
+def refuse_another(file: BufferedReader, sha256: str, path: Path) -> None:
+    """Make sure that a notebook is still the one that was found.
+
+    Args:
+        file: It, opened.
+        sha256: As for `read_notebook`.
+        path: Its path, for messages.
+
+    Raises:
+        HarnessError: It is another one.
+    """
+    file.seek(0)
+    if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        msg = "the notebook was exchanged while the class was graded"
+        raise HarnessError(msg, where=path.name, advice="the same command grades the one that is there now")
 
 
 def _strip(content: mmap.mmap, name: str) -> Skeleton:
@@ -529,7 +562,11 @@ def _cell_id(cell: Mapping[str, Json], index: int, taken: set[str]) -> str:
 
 
 def code_size(path: Path) -> int:
-    """Measure how much code a notebook holds, in characters; 0 for one that cannot be read."""
+    """Measure how much code a notebook holds, in characters; 0 for one that is none.
+
+    Raises:
+        UnreadableError: It cannot be read now: nobody knows what it holds.
+    """
     try:
         notebook: Any = parse_notebook(read_skeleton(path).content, path.name)
         cells = notebook.get("cells") or ()

@@ -2,10 +2,12 @@
 
 import errno
 import hashlib
+import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -13,13 +15,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.schema.errors import NotebookError, StorageError
+from grader.schema.errors import NotebookError, StorageError, UnreadableError
 
 __all__ = ["Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "unpack_zip"]
 
 _ADVICE = "pack the notebook into a plain zip again, without encryption and with relative names, and submit that"
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+    MemoryError,  # a damaged head asks for any amount
+)
+"""What Python's readers of zips raise for bytes that make no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +79,9 @@ def is_ignored(name: str) -> bool:
     """Tell whether one part of a path is a system's litter and nobody's work.
 
     Args:
-        name: One part of a path: `.ipynb_checkpoints`, `__MACOSX`, any hidden name, `~$x`, `x~`.
+        name: One part of a path: `.ipynb_checkpoints`, `__MACOSX`, `lost+found`, any hidden name, `~$x`, `x~`.
     """
-    return name.startswith((".", "~")) or name.endswith("~") or name in {"__MACOSX", "__pycache__"}
+    return name.startswith((".", "~")) or name.endswith("~") or name in {"__MACOSX", "__pycache__", "lost+found"}
 
 
 def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
@@ -135,7 +150,8 @@ def unpack_zip(path: Path, unpack_to: Path, *, limits: Limits = Limits()) -> Pat
         The folder, without symbolic links.
 
     Raises:
-        NotebookError: It is no zip that can be read, or not one to unpack.
+        NotebookError: It is no zip, or not one to unpack.
+        UnreadableError: Its bytes cannot be read now.
         StorageError: The disk is full or may not be written.
     """
     target = unpack_to / _digest(path)
@@ -171,12 +187,18 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             plan = plan_unpack([_entry(member) for member in members], limits)
             for position, relative in plan.files:
                 _write_member(archive, members[position], into / relative)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError, RuntimeError) as error:
+    except _DAMAGED as error:
         msg = f"the zip is damaged or of a kind that cannot be read ({error})"
         raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO}:
             raise _storage(error, into) from error
+        if error.errno in {errno.ENOENT, errno.ESTALE, errno.ETIMEDOUT}:
+            raise _unreadable(error, path) from error
+        if error.errno is None:
+            # As bzip2 says that its data is damaged.
+            msg = f"the zip is damaged ({error})"
+            raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
         msg = f"a name in the zip cannot be made into a file ({error.strerror})"
         raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
 
@@ -212,10 +234,13 @@ def _digest(path: Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        msg = f"the file cannot be read ({error.strerror})"
-        raise NotebookError(msg, where=path.name) from error
+        raise _unreadable(error, path) from error
     stem = re.sub(r"[^\w-]+", "-", path.stem).strip("-")[:40] or "zip"
     return f"{stem}-{digest.hexdigest()[:12]}"
+
+
+def _unreadable(error: OSError, path: Path) -> UnreadableError:
+    return UnreadableError(f"the file cannot be read ({error.strerror or error})", where=path.name)
 
 
 def _storage(error: OSError, place: Path) -> StorageError:

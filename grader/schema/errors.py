@@ -6,6 +6,7 @@ GraderError                      (an exit code and a piece of advice each)
 │   ├── SubmissionPathError      exit 2   nothing to grade at the given path
 │   └── IsolationRefusedError    exit 2   strangers' notebooks without a sandbox
 ├── HarnessError                 exit 3   the grader's own failure: `not_graded`, retried, never a zero
+│   ├── UnreadableError          what was handed in is there, and cannot be read now
 │   ├── SandboxError             the sandbox or the kernel did not start
 │   ├── DatasetMissingError      a data set the rubric needs is not on this machine
 │   ├── ReferenceMissingError    the rubric names a reference that is missing or stale
@@ -33,6 +34,7 @@ __all__ = [
     "StorageError",
     "StudentError",
     "SubmissionPathError",
+    "UnreadableError",
     "UsageError",
 ]
 
@@ -101,6 +103,12 @@ class HarnessError(GraderError):
     """The grader failed, not the student: the submission is `not_graded` and is tried again."""
 
     exit_code = 3
+
+
+class UnreadableError(HarnessError):
+    """What was handed in cannot be read at the moment, whatever is in it."""
+
+    default_advice = "look at its permissions and at the disk it lies on; the same command tries again"
 
 
 class SandboxError(HarnessError):

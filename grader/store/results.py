@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -196,6 +196,19 @@ def _lock(handle: int, folder: Path) -> bool:
     return True
 
 
+_held: set[int] = set()
+"""Open folders that this process has locked."""
+
+
+def _let_go() -> None:
+    """Close what was locked before a fork: a child that outlived its parent would keep everybody out."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -284,6 +297,7 @@ class ResultsFolder:
         with _writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        _held.add(handle)
         try:
             if _lock(handle, self.root):
                 self._sweep()
@@ -292,17 +306,17 @@ class ResultsFolder:
             trial.unlink(missing_ok=True)
             yield
         finally:
-            os.close(handle)
+            if handle in _held:  # or this is a child, and it was closed
+                _held.remove(handle)
+                os.close(handle)
 
     def _sweep(self) -> None:
         (self.root / ".writable").unlink(missing_ok=True)
         for left_over in self.root.glob(f"{WRITING}*"):
             left_over.unlink(missing_ok=True)
         for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
-            for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
-                _sweep_folder(folder)
-            if not any(own.iterdir()):
-                own.rmdir()
+            with suppress(PermissionError):  # not the grader's
+                _sweep_submission(own)
 
     def standing(self, submission: str) -> dict[str, str]:
         """Tell by their SHA-256 which files a submission's grade was made from and became; empty for what is missing.
@@ -498,7 +512,19 @@ class ResultsFolder:
 
 
 def _holds_results(folder: Path) -> bool:
-    return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
+    try:
+        return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
+    except PermissionError:
+        return False  # not the grader's, such as `lost+found` on a disk of its own
+
+
+def _sweep_submission(own: Path) -> None:
+    """Remove what was left half-done, and the folder where there was nothing else; an empty one is somebody else's."""
+    before = any(own.iterdir())
+    for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+        _sweep_folder(folder)
+    if before and not any(own.iterdir()):
+        own.rmdir()
 
 
 def _sweep_folder(own: Path) -> None:

@@ -1,7 +1,10 @@
 """Finding submissions in what instructors name."""
 
+import errno
 import json
+import os
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.find import Found, Rejected, find_submissions, person_of, safe_id
-from grader.schema.errors import SubmissionPathError
+from grader.schema.errors import SubmissionPathError, UnreadableError
 from grader.schema.submission import Submission
 
 
@@ -234,6 +237,93 @@ def test_a_bad_zip_named_directly_is_rejected_and_one_without_a_notebook_too(tmp
         assert isinstance(found, Rejected)
         assert found.id == path.stem
         assert found.sha256
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
+    """Make a folder that not even root may list."""
+    real, closed = Path.iterdir, set[Path]()
+
+    def iterdir(self: Path) -> Iterator[Path]:
+        if self.resolve() in closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return real(self)
+
+    def lock(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        closed.add(folder.resolve())
+        return folder
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    return lock
+
+
+Lock = Callable[[Path], Path]
+
+
+@pytest.mark.parametrize("place", ["bob", "bob/data", "bob/data/deep"])
+def test_a_folder_that_cannot_be_read_costs_one_student(tmp_path: Path, locked: Lock, place: str) -> None:
+    for name in ("ann/work.ipynb", "bob/work.ipynb", "cem/work.ipynb"):
+        notebook(tmp_path / "class" / name)
+    locked(tmp_path / "class" / place)
+    found = find(tmp_path, tmp_path / "class")
+    assert [item.id for item in found] == ["ann", "bob", "cem"]
+    assert list(submitted(found)) == ["ann", "cem"]
+    (bob,) = (item for item in found if isinstance(item, Rejected))
+    assert isinstance(bob.error, UnreadableError)
+    assert str(bob.error).startswith(f"{Path(place).name}: the file or folder cannot be read (Permission denied)")
+
+
+@pytest.mark.parametrize("place", ["submitted/bob", "submitted/bob/hw1"])
+def test_a_folder_of_an_nbgrader_tree_that_cannot_be_read_costs_one_student(
+    tmp_path: Path, locked: Lock, place: str
+) -> None:
+    notebook(tmp_path / "course" / "submitted" / "ann" / "hw1" / "work.ipynb")
+    locked(tmp_path / "course" / place)
+    found = find(tmp_path, tmp_path / "course")
+    assert [(item.id, isinstance(item, Submission)) for item in found] == [("ann", True), ("bob", False)]
+
+
+def test_a_notebook_is_not_graded_without_files_that_cannot_be_read(tmp_path: Path, locked: Lock) -> None:
+    notebook(tmp_path / "ann" / "work.ipynb")
+    locked(tmp_path / "ann" / "data")
+    (found,) = find(tmp_path, tmp_path / "ann")
+    assert isinstance(found, Rejected)
+    assert (found.id, type(found.error)) == ("ann", UnreadableError)
+
+
+def test_a_class_of_one_that_cannot_be_read_and_a_path_that_cannot_be_are_told(tmp_path: Path, locked: Lock) -> None:
+    bob = locked(tmp_path / "class" / "bob")
+    (found,) = find(tmp_path, tmp_path / "class")
+    assert isinstance(found, Rejected)
+    assert (found.id, type(found.error)) == ("bob", UnreadableError)
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        find(tmp_path, bob)
+
+
+def test_results_among_the_submissions_are_no_student_s(tmp_path: Path) -> None:
+    notebook(tmp_path / "class" / "ann.ipynb")
+    notebook(tmp_path / "class" / "bob.ipynb")
+    before = find(tmp_path, tmp_path / "class")
+    results = tmp_path / "class" / "results"
+    notebook(results / "ann" / "executed.ipynb")
+    text(results / "grader.sqlite")
+    assert find(tmp_path, tmp_path / "class") == before
+
+
+def test_results_in_a_student_s_folder_are_not_handed_in(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann" / "work.ipynb")
+    before = find(tmp_path, tmp_path / "ann")
+    notebook(tmp_path / "ann" / "results" / "ann" / "executed.ipynb")
+    text(tmp_path / "ann" / "results" / "grader.sqlite")
+    assert find(tmp_path, tmp_path / "ann") == before
+
+
+def test_a_student_who_graded_own_work_in_place_is_found(tmp_path: Path) -> None:
+    notebook(tmp_path / "class" / "ann" / "work.ipynb")
+    text(tmp_path / "class" / "ann" / "grader.sqlite")
+    notebook(tmp_path / "class" / "bob" / "work.ipynb")
+    assert sorted(submitted(find(tmp_path, tmp_path / "class"))) == ["ann", "bob"]
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Notebooks as students really hand them in."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from grader.intake import notebook as module
 from grader.intake.notebook import foreign_language, normalise, read_notebook
-from grader.schema.errors import NotebookError
+from grader.schema.errors import HarnessError, NotebookError, UnreadableError
 
 
 def code(source: Any = "1 + 1", **more: Any) -> dict[str, Any]:
@@ -262,8 +263,18 @@ def test_signs_in_outputs_are_noted_before_they_are_cut(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
     for path in (tmp_path / "none.ipynb", tmp_path):
-        with pytest.raises(NotebookError, match="cannot be read"):
+        with pytest.raises(UnreadableError, match="cannot be read"):
             read_notebook(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"half of anoth", json.dumps(book(code("2"))).encode()])
+def test_another_notebook_than_was_found_is_told_whatever_is_in_it(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path, book(code("1")))
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert read_notebook(path, sha256=found).cells[0].source == "1"
+    path.write_bytes(content)
+    with pytest.raises(HarnessError, match="exchanged while the class was graded"):
+        read_notebook(path, sha256=found)
 
 
 JSON = st.recursive(

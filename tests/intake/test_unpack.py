@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.unpack import Entry, Limits, plan_unpack, unpack_zip
-from grader.schema.errors import NotebookError
+from grader.schema.errors import NotebookError, UnreadableError
 
 
 def entry(name: str, size: int = 10, mode: int = 0) -> Entry:
@@ -94,6 +94,27 @@ def test_a_damaged_zip_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="damaged"):
         unpack_zip(archive, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_wherever_a_zip_is_damaged_it_is_told_or_unpacked(tmp_path: Path, kind: int) -> None:
+    archive = tmp_path / "work.zip"
+    with zipfile.ZipFile(archive, "w", kind) as file:
+        file.writestr("a.ipynb", "x" * 500)
+    content = archive.read_bytes()
+    told = 0
+    for place in range(0, len(content), 2):
+        archive.write_bytes(content[:place] + b"\xff\xfe" + content[place + 2 :])
+        try:
+            unpack_zip(archive, tmp_path / "out")
+        except NotebookError:
+            told += 1
+    assert told > 20
+
+
+def test_a_zip_that_cannot_be_read_is_not_its_author_s_fault(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        unpack_zip(tmp_path / "vanished.zip", tmp_path / "out")
 
 
 def test_a_file_that_is_no_zip_is_told(tmp_path: Path) -> None:

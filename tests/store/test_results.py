@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,41 @@ def test_a_folder_left_over_by_a_run_that_was_killed_goes_away(tmp_path: Path) -
     abandoned = results.new_evidence_folder("ann")
     assert results.new_evidence_folder("ann") != abandoned
     assert not abandoned.exists()
+
+
+def test_what_a_killed_run_left_goes_away_and_folders_of_others_stay(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.new_evidence_folder("ann")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "note.txt").write_text("x")
+    with results.at_work():
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "own"]
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A folder with another one in it that may not be looked into, also where tests run as root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, user = Path(name), os.geteuid()
+        folder.chmod(0o777)
+        (folder / "lost+found").mkdir(mode=0)
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            (folder / "lost+found").chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_passed_over(disk: Path) -> None:
+    results = ResultsFolder(disk)
+    results.write_grade(grade("bob"))
+    with results.at_work():
+        assert results.submissions() == ("bob",)
+    assert sorted(path.name for path in disk.iterdir()) == ["bob", "lost+found"]
 
 
 def test_submissions_with_evidence_or_a_grade_are_listed(tmp_path: Path) -> None:
