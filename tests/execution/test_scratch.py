@@ -59,6 +59,23 @@ def test_what_is_held_stays_and_what_a_killed_process_held_goes(temp: Path) -> N
     assert list(temp.iterdir()) == []
 
 
+def test_a_folder_that_may_not_be_opened_is_left_alone(temp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = hold_folder()
+    os.close(left.descriptor)
+    real = os.open
+
+    def opened(path: Path, *more: int) -> int:
+        if path == left.path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", opened)
+        assert sweep() == 0
+    assert list(temp.iterdir()) == [left.path]
+    assert sweep() == 1
+
+
 def test_a_sandbox_that_was_not_tied_to_its_grader_yet_is_ended_with_its_folder(
     temp: Path, bubblewrap: Isolation
 ) -> None:
