@@ -1,7 +1,9 @@
 """Sees `K.function` of Keras 2: a model of Keras's own in disguise, whose passes are those of a student's network."""
 
+import functools
+import inspect
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -39,20 +41,24 @@ class FunctionWatch:
         self._calls = calls
         self._backend = backend
 
-    def function(self, original: Any, inputs: Any, outputs: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    def function(self, original: Any, inputs: Any, outputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Stand around `backend.function`."""
         __tracebackhide__ = True
         guard = self._guard
         with guard.recording():
             run = original(inputs, outputs, *args, **kwargs)
-        meant = guard.quietly(self._meant, outputs) if guard.student else None
+        if not guard.student or not inspect.isfunction(run):
+            # Keras's own use; or, in graph mode, an object that others look into, and no model at all.
+            return run
+        meant = guard.quietly(self._meant, outputs)
 
-        def call(values: Any) -> Any:
+        @functools.wraps(run)
+        def call(*given: Any, **named: Any) -> Any:
             __tracebackhide__ = True
             with guard.recording():
-                found = run(values)
+                found = run(*given, **named)
             if meant is not None and guard.student:
-                guard.quietly(self._count, meant, values, found)
+                guard.quietly(self._count, meant, given[0] if given else next(iter(named.values()), None), found)
             return found
 
         return call

@@ -219,8 +219,11 @@ class LoopWatch:
     def before_trainable(self, layer: Any, value: Any) -> None:
         """A layer is about to be frozen or unfrozen: the steps before it are one training, those after it another.
 
-        Two networks that are trained against each other are frozen in turn at every step; that stays one training.
+        Networks that are trained against each other are frozen in turn at every step: after a few such parts the rest
+        of the cell's steps stays one training.
         """
+        if _in_graph():
+            return  # a graph that is traced takes no step
         if all(bool(part.trainable) is bool(value) for part in _with_parts(layer)):
             return
         for loop in self._loops.values():

@@ -114,6 +114,7 @@ assert np.array_equal(run([x, 0])[0], x.reshape(64, 64))
 assert (run([x, 1])[0] == 0).mean() > 0.3
 plain = K.function([drop.input], [drop.output])
 assert np.array_equal(plain([x])[0], x.reshape(64, 64))
+assert np.array_equal(plain(model_inputs=[x])[0], x.reshape(64, 64))
 assert np.array_equal(K.function([drop.input], drop.output)([x]), x.reshape(64, 64))
 """
 

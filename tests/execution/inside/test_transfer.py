@@ -86,6 +86,21 @@ for _ in range(20):
     rival.trainable = False
 recorder.cell_ended(ok=True, seconds=0.0)
 recorder.cell_started()
+traced, optimizer = looped(), keras.optimizers.SGD(0.1)
+optimizer.build(traced.trainable_variables)
+
+
+@tf.function
+def in_turn():
+    traced.get_layer("low").trainable = False
+    step(traced, optimizer)
+    traced.get_layer("low").trainable = True
+
+
+for _ in range(5):
+    in_turn()
+recorder.cell_ended(ok=True, seconds=0.0)
+recorder.cell_started()
 popped = net(layers.Dense(6, name="kept"), layers.Dense(10, activation="softmax", name="taken_off"), name="popped")
 popped.compile("sgd", "sparse_categorical_crossentropy")
 for _ in range(3):
@@ -185,6 +200,11 @@ def test_a_network_that_is_frozen_at_every_step_is_not_one_training_a_step(event
     trainings = loops(events, 1)
     assert len(trainings) <= 5
     assert sum(end["steps"] for _, end in trainings) == 20
+
+
+def test_a_change_of_trainable_inside_a_graph_divides_nothing(events: list[dict[str, Any]]) -> None:
+    ((_, end),) = loops(events, 2)
+    assert end["steps"] == 5
 
 
 def test_a_trained_network_that_lost_its_last_layer_is_another_one_and_what_it_was_is_kept(
