@@ -277,12 +277,20 @@ def course_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rubric.parent
 
 
+def _free_port() -> int:
+    """Choose a port below those that connections and Ray's own parts are given."""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture(scope="module")
 def cluster(course_folder: Path) -> Iterator[Cluster]:
     """A cluster on the loopback, ended with all its machines."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     # Below the machine's own folder for temporary files: a socket's path must be short.
     temp = Path(tempfile.mkdtemp(prefix="gr-ray-", dir="/tmp"))
     (temp / "token").write_text(secrets.token_hex(32), encoding="ascii")

@@ -1,13 +1,11 @@
 """Pixels that were left as they were."""
 
-from collections.abc import Set as AbstractSet
-
 from grader.checks.network import Network, is_transform
 from grader.checks.operations import is_opaque
 from grader.checks.registry import diagnostic
 from grader.checks.words import decimal, listed, number
 from grader.schema.base import spoken_cell
-from grader.schema.evidence import FitFact, ModelFact, NamedArrayFact
+from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Case, Diagnostic
 
 __all__ = ["normalised_array_unused", "raw_pixels"]
@@ -89,7 +87,8 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks for variables with a scaled copy of the same rows that a training was given raw, which no model was given.
-        Nothing is said where another training was given scaled pixels of these rows: a part of the copy, most likely.
+        A copy is passed over where another training was given scaled pixels of its rows by a variable that was made no
+        earlier: a part of the copy, most likely.
 
     Why it matters:
         The scaling that the notebook describes never reached the network.
@@ -101,10 +100,8 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
     if not raw:
         return ()
     splits = {f"{f.x.rows.dataset}/{s}" for f in raw if f.x and f.x.rows for s, n in f.x.rows.counts.items() if n}
-    if any(_scaled(fit, splits) for fit in case.evidence.fits):
-        return ()
     datasets = {split.partition("/")[0] for split in splits}
-    unused = [a for a in case.evidence.arrays if _scaled_copy(a) and not a.used]
+    unused = [a for a in case.evidence.arrays if _scaled_copy(a) and not a.used and not _in_part(case.evidence, a)]
     beside = [a for a in unused if a.rows_of is not None and a.rows_of.partition("/")[0] in datasets]
     if not any(a.rows_of in splits for a in beside):
         return ()
@@ -129,11 +126,19 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-def _scaled(fit: FitFact, splits: AbstractSet[str]) -> bool:
-    """Whether a training was given scaled pixels of one of these parts of the data sets."""
-    if fit.x is None or fit.x.rows is None or not _small_span(fit.x.low, fit.x.high):
+def _in_part(evidence: Evidence, copy: NamedArrayFact) -> bool:
+    """Whether a training may have been given a part of a copy, which is then an array of its own."""
+    made = {array.name: array.cell or 0 for array in evidence.arrays}
+    given = (fit.x for fit in evidence.fits if fit.x is not None)
+    return any(_within(x, copy) and any(made.get(name, -1) >= (copy.cell or 0) for name in x.names) for x in given)
+
+
+def _within(x: ArrayFact, copy: NamedArrayFact) -> bool:
+    """Whether an array holds no other images and no other values than a scaled copy does."""
+    if x.rows is None or None in {x.low, x.high, copy.low, copy.high}:
         return False
-    return any(f"{fit.x.rows.dataset}/{split}" in splits for split, number in fit.x.rows.counts.items() if number)
+    splits = {f"{x.rows.dataset}/{split}" for split, number in x.rows.counts.items() if number}
+    return splits == {copy.rows_of} and (copy.low or 0) <= (x.low or 0) and (x.high or 0) <= (copy.high or 0)
 
 
 def _scaled_copy(array: NamedArrayFact) -> bool:

@@ -181,6 +181,11 @@ MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
     ),
     "normalised-array-unused": (
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("X_trainX"), a_named_array("X_testX", "mnist/test"))),
+        # The other network was trained on scaled pixels that were there before.
+        an_evidence(
+            fits=(a_fit(x=RAW), a_fit(event=9, x=an_array(of=rows(60_000), names=("x",)))),
+            arrays=(a_named_array("x", cell=1, used=True), a_named_array("x_scaled", cell=3)),
+        ),
     ),
     "validation-on-test-set": (an_evidence(fits=(a_fit(val_x=an_array(10_000, of=rows(test=10_000))),)),),
     "test-images-in-training-data": (an_evidence(fits=(a_fit(x=an_array(of=rows(train=60_000, test=10_000))),)),),
@@ -360,7 +365,10 @@ LOOKALIKES: Mapping[str, tuple[Evidence, ...]] = {
         an_evidence(arrays=(a_named_array("copy"),)),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", used=True),)),
         # Another network was trained on a part of the copy.
-        an_evidence(fits=(a_fit(x=RAW), a_fit(event=9)), arrays=(a_named_array("x_scaled"),)),
+        an_evidence(
+            fits=(a_fit(x=RAW), a_fit(event=9, x=an_array(48_000, of=rows(48_000), names=("x_part",)))),
+            arrays=(a_named_array("x_scaled", cell=3), a_named_array("x_part", cell=3, used=True)),
+        ),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", low=0, high=255, dtype="uint8"),)),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", "cifar10/train"),)),
     ),
