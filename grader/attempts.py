@@ -13,7 +13,7 @@ from grader.grading.grade import ungraded
 from grader.publishing import judge
 from grader.schema.errors import ArtefactError, HarnessError, PredictorError, StorageError
 from grader.schema.evidence import Evidence
-from grader.schema.grade import AttemptGrade, AttemptsGrade, Grade
+from grader.schema.grade import AttemptGrade, AttemptsGrade, Grade, Lacking
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import ExecutionRow
@@ -33,6 +33,8 @@ class Source:
     """Makes evidence and keeps it; None where nothing is executed."""
     seed: Callable[[int], int | None] = lambda _: None
     """The seed that an attempt without evidence has or would have, where that is known."""
+    lacking: Callable[[int, Evidence], Lacking] = lambda _number, _evidence: "lost"
+    """What it means where the evidence of an attempt lacks a prediction."""
 
 
 @dataclass(slots=True)
@@ -71,9 +73,9 @@ def grade_attempts(
     tried = _Tried()
     numbers = range(1, asked + 1)
     for number in numbers:
-        _try(number, source.kept, submission, course, tried)
+        _try(number, source.kept, source, submission, course, tried)
         if source.execute is not None and isinstance(tried.failures.get(number), PredictorError):
-            # Evidence without a prediction that the rubric needs stays without it, however often it is judged.
+            # Evidence whose predictions were lost stays without them, however often it is judged.
             del tried.failures[number]
     for number in numbers:
         if number not in tried.grades and number not in tried.failures:
@@ -85,7 +87,7 @@ def grade_attempts(
                 # What lies there is of other settings, or it would have been graded; a regrade must not meet it.
                 folder.each.forget_evidence(str(number))
             else:
-                _try(number, source.execute, submission, course, tried)
+                _try(number, source.execute, source, submission, course, tried)
     told = summary([_line(n, course, tried, source) for n in numbers], asked=asked, take=rubric.run.take)
     shown = told if asked > 1 else None
     if told.taken is None:
@@ -95,14 +97,19 @@ def grade_attempts(
     return tried.grades[told.taken].model_copy(update={"attempts": shown}), evidence
 
 
-def _try(
-    number: int, origin: Callable[[int], Evidence | None], submission: Submission, course: Course, tried: _Tried
+def _try(  # noqa: PLR0913, PLR0917 - which attempt, of what, and where it is noted
+    number: int,
+    origin: Callable[[int], Evidence | None],
+    source: Source,
+    submission: Submission,
+    course: Course,
+    tried: _Tried,
 ) -> None:
     """Grade one attempt; a failure of the grader's costs this attempt alone, unless nothing can be written at all."""
     try:
         evidence = origin(number)
         if evidence is not None:
-            tried.grades[number] = judge(submission, evidence, course)
+            tried.grades[number] = judge(submission, evidence, course, source.lacking(number, evidence))
     except StorageError:
         raise
     except HarnessError as error:
@@ -175,8 +182,11 @@ def regrade_attempts(
             raise HarnessError(told.reason if told is not None and told.reason else row.reason)
         return folder.each.read_evidence(str(number))
 
+    def lacking(number: int, evidence: Evidence) -> Lacking:
+        return course.lacking(evidence, known[number].parts if number in known else "", executes=False)
+
     asked = _asked_before(old, folder)
-    return grade_attempts(submission, course, out, asked, Source(kept=kept, seed=seed))
+    return grade_attempts(submission, course, out, asked, Source(kept=kept, seed=seed, lacking=lacking))
 
 
 def _asked_before(old: Grade | None, folder: AttemptsFolder) -> int:

@@ -29,7 +29,7 @@ from grader.schema.errors import (
     RubricError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import RoleMatch, RubricStamp
+from grader.schema.grade import Lacking, RoleMatch, RubricStamp
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.store.database import digest_of
 from grader.store.results import ResultsFolder, write_atomically
@@ -260,6 +260,18 @@ class Course:
             return ()
         old, new = _leaves(then), _leaves(self.parts)
         return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
+
+    def lacking(self, evidence: Evidence, noted: str, *, executes: bool) -> Lacking:
+        """Tell what it means where evidence lacks a prediction that this rubric needs.
+
+        Args:
+            evidence: What an execution left.
+            noted: What the database has of the rubric at that execution; empty where that is not known.
+            executes: Whether another execution can follow.
+        """
+        if noted and not self.differing_parts(noted):
+            return "lost" if evidence.problems else "unable"
+        return "lost" if executes else "unasked"
 
     @property
     def stand_ins(self) -> Mapping[str, Path]:

@@ -36,6 +36,7 @@ from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
 from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError
 from grader.schema.evidence import Evidence
+from grader.schema.grade import Lacking
 from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
@@ -120,6 +121,12 @@ class Executor:
             return attempt.kept.read_evidence(attempt.name)
         except ArtefactError:
             return None
+
+    def lacking(self, attempt: Attempt, evidence: Evidence) -> Lacking:
+        """Tell what it means where the evidence of an attempt lacks a prediction."""
+        rows = self.database.executions(attempt.submission.id)
+        noted = next((row.parts for row in rows if row.attempt == attempt.number), "")
+        return self.course.lacking(evidence, noted, executes=True)
 
     def execute(self, attempt: Attempt) -> Evidence:
         """Execute an attempt, and note that it was done or that the grader failed.

@@ -253,11 +253,11 @@ def _judged(
         only = attempt(1, out, submission.id)
         kept = executor.kept(only)
         if kept is not None:
-            # Evidence without a prediction that the rubric needs stays without it, however often it is judged.
+            # Evidence whose predictions were lost stays without them, however often it is judged.
             with suppress(PredictorError):
-                return judge(submission, kept, course), kept
+                return judge(submission, kept, course, executor.lacking(only, kept)), kept
         evidence = executor.execute(only)
-        return judge(submission, evidence, course), evidence
+        return judge(submission, evidence, course, executor.lacking(only, evidence)), evidence
     folder.begin()
     every = {number: attempt(number, folder.each, str(number)) for number in keys}
 
@@ -273,6 +273,7 @@ def _judged(
         kept=lambda number: executor.kept(every[number]),
         execute=execute,
         seed=lambda number: seed_of(course, options, number),
+        lacking=lambda number, evidence: executor.lacking(every[number], evidence),
     )
     return grade_attempts(submission, course, out, len(keys), source)
 

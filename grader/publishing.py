@@ -22,7 +22,7 @@ from grader.schema.errors import (
     StorageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Case, Grade, SubmissionStamp
+from grader.schema.grade import Case, Grade, Lacking, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.database import Database, digest_of
 from grader.store.results import Batch, ResultsFolder
@@ -42,11 +42,18 @@ __all__ = [
 ]
 
 
-def judge(submission: Submission, evidence: Evidence, course: Course) -> Grade:
-    """Grade from evidence alone."""
+def judge(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking = "lost") -> Grade:
+    """Grade from evidence alone.
+
+    Args:
+        submission: Whose work it is.
+        evidence: What was seen of it.
+        course: Rubric, reference, data.
+        lacking: What it means where a prediction is lacking; see `Course.lacking`.
+    """
     rubric = course.loaded.rubric
     return grade(
-        Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence)),
+        Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence), lacking=lacking),
         submission=submission,
         stamp=course.stamp,
         checks=all_checks(),

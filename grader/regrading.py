@@ -61,6 +61,8 @@ class _Regraded:
 
     row: ClassRow
     grading: GradingRow
+    counted: frozenset[int]
+    """Which attempts are in its grade; of others stale executions may be noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,12 @@ def regrade_class(
     _work_out(course)
     rows: list[ClassRow] = []
     cells: dict[CriterionCell, CriterionCell] = {}
+    counted: dict[str, frozenset[int]] = {}
     # Closed here, so that the caller does not let go of the folder while workers still write there.
     with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
         for answer in answers:
             rows += [_shared(one.row, cells) for one in answer]
+            counted |= {one.grading.submission: one.counted for one in answer}
             database.record_gradings(_unknown([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
     pages = Batch(out.root)
@@ -134,21 +138,34 @@ def regrade_class(
         out.sync()
     room.journal.end()
     not_graded = sum(not row.graded for row in rows)
-    return Regrade(len(rows), not_graded, len(places), first, *_ineffective(room, names))
+    return Regrade(len(rows), not_graded, len(places), first, *_ineffective(room, counted))
 
 
-def _ineffective(room: _Room, names: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """What of the rubric only another execution brings into effect, and how many submissions it concerns."""
+def _ineffective(room: _Room, counted: Mapping[str, frozenset[int]]) -> tuple[tuple[str, ...], int]:
+    """What of the rubric only another execution brings into effect, and how many submissions it concerns.
+
+    Args:
+        room: What is noted of executions.
+        counted: Of each submission, which attempts are in its grade.
+    """
     course, asked = room.course, noted_attempts(room.out)
     differing = functools.cache(course.differing_parts)
     fewer = ("run.attempts",) if asked not in {None, course.loaded.rubric.run.attempts} else ()
     found, outdated = dict.fromkeys(fewer), 0
-    for name in names:
-        rows = [row for row in room.executions.get(name, ()) if row.status == "executed"]
+    for name, numbers in counted.items():
+        noted = room.executions.get(name, ())
+        rows = [row for row in noted if row.status == "executed" and row.attempt in numbers]
         parts = [part for row in rows for part in differing(row.parts)]
         found |= dict.fromkeys(parts)
         outdated += bool(rows and (parts or fewer))
     return tuple(sorted(found)), outdated
+
+
+def _counted(grade: Grade) -> frozenset[int]:
+    """Which attempts are in a grade; without several attempts it is of the first."""
+    if grade.attempts is None:
+        return frozenset({1})
+    return frozenset(one.number for one in grade.attempts.tried if one.status == "graded")
 
 
 def _shared(row: ClassRow, cells: dict[CriterionCell, CriterionCell]) -> ClassRow:
@@ -200,7 +217,7 @@ def _standing(room: _Room, name: str) -> _Regraded | None:
     kept = grade_kept(room.out, name)
     if kept is None:
         return None
-    return _Regraded(row_of(kept, room.course.ranked_by), replace(known, finished=0.0))
+    return _Regraded(row_of(kept, room.course.ranked_by), replace(known, finished=0.0), _counted(kept))
 
 
 def _basis(room: _Room, name: str) -> str:
@@ -237,7 +254,7 @@ def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -
         difference = _written(old, new, None, course, out, batch)
     if difference is not None:
         changed.append(difference)
-    return _Regraded(row_of(new, course.ranked_by), grading_row(new))
+    return _Regraded(row_of(new, course.ranked_by), grading_row(new), _counted(new))
 
 
 def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence | None]:
@@ -251,7 +268,8 @@ def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence
     evidence = None if failed else out.read_evidence(name)
     if evidence is None:
         return _without_evidence(grade_kept(out, name), course), None
-    return judge(submission, evidence, course), evidence
+    noted = next((row.parts for row in rows if row.attempt == 1), "")
+    return judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
 def _written(  # noqa: PLR0913, PLR0917 - a grade, what it came from, and where it goes

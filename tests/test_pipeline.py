@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from grader.report.page import render_report
 from grader.schema.errors import HarnessError, PredictorError, SandboxError, StorageError
 from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
 from grader.schema.submission import Submission
+from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
 
@@ -575,6 +578,47 @@ def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
     assert run(NOTEBOOKS / "plain.ipynb", attempts=2)["plain"].score == 3
     assert len(executed) == 3
     assert run(NOTEBOOKS / "plain.ipynb", attempts=2)["plain"].score == 3
+    assert len(executed) == 3
+
+
+def test_what_the_very_same_rubric_could_not_predict_is_not_executed_for_ever(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real: Any = vars(pipeline)["judge"]
+    lacking: list[str] = []
+
+    def judge(*parts: Any) -> Any:
+        lacking.append(parts[3])
+        if parts[3] == "lost":
+            msg = "the accuracy is not known although a trained network was kept"
+            raise PredictorError(msg)
+        return real(*parts)
+
+    monkeypatch.setattr(pipeline, "judge", judge)
+    monkeypatch.setattr(attempts, "judge", judge)
+    out = ResultsFolder(tmp_path / "out")
+
+    def anew(**options: Any) -> list[str]:
+        """What was lacking, where a grade is not there any more."""
+        out.grade_path("plain").unlink(missing_ok=True)
+        lacking.clear()
+        assert run(NOTEBOOKS / "plain.ipynb", **options)["plain"].score == 3
+        return list(lacking)
+
+    assert anew() == ["unable"]
+    assert anew() == ["unable"]
+    assert len(executed) == 1
+    with closing(sqlite3.connect(out.database_path)) as database, database:
+        database.execute("UPDATE execution SET parts = ''")
+    assert anew() == ["lost", "unable"]
+    assert anew() == ["unable"]
+    assert len(executed) == 2
+    assert anew(attempts=2) == ["unable"]
+    assert len(executed) == 2
+    evidence = out.read_evidence("plain")
+    assert evidence
+    AttemptsFolder(out, "plain").each.write_evidence("1", evidence.model_copy(update={"problems": ("lost",)}))
+    assert anew(attempts=2) == ["lost", "unable"]
     assert len(executed) == 3
 
 

@@ -373,6 +373,39 @@ def test_what_only_an_execution_brings_into_effect_is_told(folder: Path) -> None
     assert regrading.regrade_class(_dearer(folder), out).ineffective == ("run.seed", "tasks.few")
 
 
+def test_stale_executions_of_attempts_that_are_not_in_the_grade_are_not_told_of(folder: Path) -> None:
+    out, old = ResultsFolder(folder / "out"), json.dumps(_course(folder).parts)
+    slower = _course(folder, "run: {dialect: auto, seed: 7", "run: {dialect: auto, seed: 9")
+    _executed_with(slower, out, NAMES)
+    key = ExecutionKey(notebook=f"{0:064d}", settings="old", runtime="r", data="d")
+    Database(out.database_path).record_execution(NAMES[0], key, seconds=1, attempt=2, parts=old)
+    told = regrading.regrade_class(slower, out)
+    assert (told.ineffective, told.outdated) == ((), 0)
+    assert regrading.regrade_class(_course(folder), out).outdated == len(NAMES)
+
+
+def test_one_lacking_prediction_takes_no_grade_away(folder: Path) -> None:
+    out, course = ResultsFolder(folder / "out"), _course(folder)
+    _executed_with(course, out, NAMES)
+    lost = ["the record ends early"]
+    for name, problems in zip(NAMES[:3], ([], [], lost), strict=True):
+        evidence = out.read_evidence(name)
+        assert evidence
+        out.write_evidence(name, evidence.model_copy(update={"accuracies": (), "problems": tuple(problems)}))
+    now = _course(folder, "run: {dialect: auto, seed: 7", "run: {dialect: auto, seed: 9")
+    _executed_with(now, out, NAMES[1:])
+    assert regrading.regrade_class(now, out).not_graded == 1
+    unasked, unable, failed = (out.read_grade(name) for name in NAMES[:3])
+    for grade, said in ((unasked, "`grader grade` with this rubric"), (unable, "cannot prepare the test images")):
+        assert grade
+        assert grade.score
+        assert grade.pending
+        assert any(said in line.message for line in grade.criteria if line.status == "pending")
+    assert failed
+    assert failed.status == "not_graded"
+    assert "the record ends early" in (failed.reason or "")
+
+
 def test_another_number_of_attempts_is_told_until_notebooks_are_executed_so_often(folder: Path) -> None:
     out = ResultsFolder(folder / "out")
     _executed_with(_course(folder), out, NAMES)

@@ -28,6 +28,8 @@ _RECOGNISED = 0.5
 _ONLY_RECORDED = (
     "the network could be used in the notebook's own process alone, and was not tried on these images there"
 )
+_UNABLE = "a trained network was kept, but the grader cannot prepare the test images as it takes them"
+_UNASKED = "a trained network was kept, but it was not tried on these images when the notebook was executed"
 
 
 class AccuracyParams(WithModel):
@@ -174,7 +176,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
     later = _elsewhere(fits, dataset)
     if untried(case, model, dataset):
-        raise not_tried(case, model, what)
+        return not_tried(case, model, what)
     untestable = why_untestable(case.evidence, model, dataset)
     if own and not later and _unrecorded(case, model, dataset):
         untestable = _ONLY_RECORDED
@@ -202,11 +204,11 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     )
 
 
-def _for_a_person(model: ModelFact, what: str, why: str) -> Finding:
+def _for_a_person(model: ModelFact, what: str, why: str, measures: str = "accuracy") -> Finding:
     return Finding(
         status="pending",
         message=f"{what}: {why}. A person has to look at it.",
-        measured={"accuracy": None},
+        measured={measures: None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
@@ -235,18 +237,28 @@ def untried(case: Case, model: ModelFact, dataset: str, task: str | None = None)
     return not judged and not _elsewhere(fits, dataset) and any(_testable(model, fit, dataset) for fit in own)
 
 
-def not_tried(case: Case, model: ModelFact, what: str) -> PredictorError:
-    """Name the grader's own failure with a network that is `untried`.
+def not_tried(case: Case, model: ModelFact, what: str, measures: str = "accuracy") -> Finding:
+    """Leave a network that is `untried` to a person, unless its prediction was lost.
 
     Args:
-        case: What is judged.
+        case: What is judged, and why a prediction is lacking there.
         model: The network.
         what: What is not known.
+        measures: What the check would have measured.
+
+    Raises:
+        PredictorError: It was lost, and the next grading executes again.
     """
-    reasons = "; ".join(case.evidence.problems)
-    message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
-    advice = "`grader grade` with this rubric executes the notebook again and tries it"
-    return PredictorError(message, where=f"model {model.id}", advice=advice)
+    again = "`grader grade` with this rubric executes the notebook again and tries it"
+    if case.lacking == "lost":
+        reasons = "; ".join(case.evidence.problems)
+        message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
+        raise PredictorError(message, where=f"model {model.id}", advice=again)
+    if case.lacking == "unable":
+        return _for_a_person(model, what, _UNABLE, measures)
+    finding = _for_a_person(model, what, _UNASKED, measures)
+    # Of what is pending no advice is shown.
+    return finding.model_copy(update={"message": f"{finding.message.removesuffix('.')}, or {again}."})
 
 
 def _unrecorded(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
@@ -299,7 +311,7 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     settings = case.rubric.tasks[task]
     labels = label_classes(case.evidence, model.id, settings.classes)
     if untried(case, model, dataset, task):
-        raise not_tried(case, model, what)
+        return not_tried(case, model, what)
     if model.unkept_reason:
         why = model.unkept_reason
     elif not fits:

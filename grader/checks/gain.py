@@ -79,9 +79,8 @@ def gain(case: Case, params: GainParams) -> Finding:
     if ours is None or theirs is None or ours.total != theirs.total:
         lacking = model if ours is None else other
         if None in facts and untried(case, lacking, dataset, params.task):
-            raise not_tried(
-                case, lacking, f"The accuracy of `{lacking.name}` on the images of the comparison is not known"
-            )
+            what = f"The accuracy of `{lacking.name}` on the images of the comparison is not known"
+            return not_tried(case, lacking, what, "gain")
         return _unknown(model, f"the accuracy of `{lacking.name}` on the images of the comparison is not known")
     return _compared(params, (model, ours), (other, theirs))
 

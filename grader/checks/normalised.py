@@ -98,9 +98,10 @@ def _given(x: ArrayFact | None, model: ModelFact, cell: str, pointer: Pointer, p
     said = f"{cell} trained on numbers from {decimal(x.low)} to {decimal(x.high)}{spread}"
     faults = tuple(_faults(x.low, x.high, x.mean, x.std, params))
     unseen: tuple[str, ...] = ()
-    if faults and front.opaque is not None:
-        faults, unseen = (), (f"what `{front.opaque}` of `{model.name}` makes of them",)
-    elif faults and front.operations:
+    if front.opaque is not None:
+        if faults:
+            faults, unseen = (), (f"what `{front.opaque}` of `{model.name}` makes of them",)
+    elif front.operations:
         low, high = sorted((front.applied(x.low), front.applied(x.high)))
         said += f", which {listed(f'`{name}`' for name in front.operations)} of `{model.name}` "
         said += f"{'brings' if len(front.operations) == 1 else 'bring'} to {decimal(low)} to {decimal(high)}"

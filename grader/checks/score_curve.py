@@ -7,13 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.accuracy import why_untestable
+from grader.checks.accuracy import not_tried, why_untestable
 from grader.checks.missing import missing_model
 from grader.checks.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.checks.registry import check
 from grader.checks.words import number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
-from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, ModelFact
 from grader.schema.grade import Case, Finding
 
@@ -180,15 +179,15 @@ def _message(model: ModelFact, fact: AccuracyFact, counted: int, params: ScoreCu
 
 def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, params: ScoreCurveParams) -> Finding:
     reason = model.unkept_reason
+    where = f"{spoken_dataset(dataset)} ({spoken_split(params.split)})"
     trained = bool(case.evidence.fits_of(model.id))
     if counted is not None and trained and not reason and model.artefact is not None and _fits(case, model, dataset):
-        message = f"the accuracy of `{model.name}` is not known although a trained network was kept"
-        raise PredictorError(message, where=f"model {model.id}")
+        finding = not_tried(case, model, f"The accuracy of `{model.name}` on {where} is not known")
+        return finding.model_copy(update={"measured": {"parameters": counted, "accuracy": None}})
     if not trained:
         reason = "it was never trained"
     elif counted is None:
         reason = "it was never built, so its parameters are not known"
-    where = f"{spoken_dataset(dataset)} ({spoken_split(params.split)})"
     untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
     if untestable:
         return Finding(

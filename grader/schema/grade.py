@@ -25,6 +25,7 @@ __all__ = [
     "ExecutionGrade",
     "Finding",
     "Grade",
+    "Lacking",
     "LayerGrade",
     "ModelGrade",
     "ReferenceGrade",
@@ -38,6 +39,11 @@ GRADE_VERSION = 1
 """1: first version."""
 
 CriterionStatus = Literal["passed", "partial", "failed", "pending", "skipped"]
+
+Lacking = Literal["lost", "unasked", "unable"]
+"""Why evidence lacks a prediction that could have been made: `lost` by a failure of the grader's, and the next grading
+executes again; `unasked` where the execution was before the rubric came to need it, and none follows now; `unable`
+where the very same rubric was executed and nothing failed, so that another execution would leave the same."""
 
 
 class RoleMatch(Document):
@@ -59,6 +65,8 @@ class Case:
     evidence: Evidence
     rubric: Rubric
     roles: Mapping[str, RoleMatch]
+    lacking: Lacking = "lost"
+    """What it means where a prediction is lacking."""
 
     def resolve(self, role: str | None) -> RoleMatch:
         """Find the model for a role; without a role, the only or last trained model.

@@ -1,5 +1,6 @@
 """The check `accuracy`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untr
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import LabelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, Lacking
 from tests.checks import transfer_cases as transfer
 from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
 
@@ -125,6 +126,33 @@ def test_a_network_for_two_of_the_digits_fails_with_the_reason_and_is_not_tried_
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
     with pytest.raises(PredictorError, match="not known although a trained network was kept"):
         accuracy(a_case(an_evidence(accuracies=())), FULL)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "why"),
+    [
+        ("unable", "the grader cannot prepare the test images as it takes them. A person has to look at it."),
+        ("unasked", "A person has to look at it, or `grader grade` with this rubric executes the notebook again and"),
+    ],
+)
+def test_an_accuracy_that_no_execution_can_follow_for_waits_for_a_person(lacking: Lacking, why: str) -> None:
+    case = replace(a_case(an_evidence(accuracies=())), lacking=lacking)
+    finding = accuracy(case, FULL)
+    assert (finding.status, finding.measured) == ("pending", {"accuracy": None})
+    assert "is not known: a trained network was kept, but" in finding.message
+    assert why in finding.message
+
+
+def test_a_padded_network_for_a_task_that_no_plan_can_be_made_for_waits_for_a_person() -> None:
+    found, shape = transfer.evidence(accuracies=()), (48, 48)
+    model = next(model for model in found.models if model.id == transfer.SCRATCH)
+    fits = tuple(
+        fit.model_copy(update={"x": fit.x.model_copy(update={"shape": (fit.x.shape[0], *shape)})}) if fit.x else fit
+        for fit in found.fits
+    )
+    padded = found.model_copy(update={"models": (model.model_copy(update={"input_shape": shape}),), "fits": fits})
+    case = replace(transfer.case(padded), lacking="unable")
+    assert accuracy(case, ON_B.model_copy(update={"model": "scratch"})).status == "pending"
 
 
 def test_a_network_that_takes_images_of_any_size_takes_those_it_was_trained_on() -> None:

@@ -1,5 +1,6 @@
 """The check `score_curve`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,9 @@ def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
     fit = a_fit(x=an_array(of=rows(train=54_000)))
     with pytest.raises(PredictorError, match="not known although a trained network was kept"):
         score_curve(a_case(an_evidence(fits=(fit,), accuracies=())), PARAMS)
+    finding = score_curve(replace(a_case(an_evidence(fits=(fit,), accuracies=())), lacking="unable"), PARAMS)
+    assert (finding.status, finding.measured["accuracy"]) == ("pending", None)
+    assert "A person has to look at it" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,11 @@ BAD: dict[str, tuple[tuple[Evidence, dict[str, Any], str], ...]] = {
         (an_evidence(), {"to": "standardised"}, "and not mean 0 and deviation 1"),
         (an_evidence(), {"variables": "cifar10"}, "No variable"),
         (raw(operation("TrueDivide", None, 2.0)), {"to": "unit"}, "brings to 0 to 127.5 and not 0 to 1"),
+        (
+            an_evidence(models=(a_model(operation("TrueDivide", None, 255.0), dense(10)),)),
+            {},
+            "brings to 0 to 0.003922",
+        ),
         (raw(operation("TrueDivide", None, 255.0)), {"by_layer": False}, "from 0 to 255, mean 33.3"),
         (raw(operation("Reshape")), {}, "from 0 to 255, mean 33.3"),
     ),

@@ -1,5 +1,6 @@
 """Transfer learning is judged by weights, rows and verified answers, not by code."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from grader.checks.steps import StepsParams, steps
 from grader.evidence.roles import resolve_roles
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import Evidence, FitFact, SaveFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Case, Finding, Lacking
 from tests.checks.transfer_cases import (
     FIRST,
     RELOADED,
@@ -293,6 +294,14 @@ def test_an_accuracy_that_is_not_known_is_said() -> None:
 def test_a_comparison_that_was_written_after_the_execution_is_no_students_zero(known: slice) -> None:
     with pytest.raises(PredictorError, match="on the images of the comparison is not known although"):
         compare(evidence(accuracies=evidence().accuracies[known]))
+
+
+@pytest.mark.parametrize("lacking", ["unable", "unasked"])
+def test_a_comparison_that_no_execution_can_follow_for_waits_for_a_person(lacking: Lacking) -> None:
+    found = evidence(accuracies=evidence().accuracies[1:])
+    params = GainParams(model="transferred", over="scratch", task="b")
+    finding = gain(replace(case(found), lacking=lacking), params)
+    assert (finding.status, finding.measured) == ("pending", {"gain": None})
 
 
 def test_the_source_can_be_a_network_that_was_never_trained_on_its_task() -> None:
