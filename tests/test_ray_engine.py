@@ -284,7 +284,7 @@ def _free_port() -> int:
         with socket.socket() as free, suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port
-    raise AssertionError("no port is free")
+    pytest.fail("no port is free")
 
 
 @pytest.fixture(scope="module")
