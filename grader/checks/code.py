@@ -38,13 +38,15 @@ def _read(sources: tuple[tuple[int, str], ...]) -> Mapping[int, ast.Module] | No
         if tree is None:
             # To find out that it is no Python takes time too.
             left -= len(source) // _LETTERS_PER_NODE
-            continue
-        # Whether a name is read or written is no node of its own.
-        size = sum(not isinstance(node, ast.expr_context) for node in ast.walk(tree))
-        left -= size
-        if size > _MOST_NODES_IN_CELL or left < 0:
+        else:
+            # Whether a name is read or written is no node of its own.
+            size = sum(not isinstance(node, ast.expr_context) for node in ast.walk(tree))
+            left -= size
+            if size > _MOST_NODES_IN_CELL:
+                return None
+            trees[index] = tree
+        if left < 0:
             return None
-        trees[index] = tree
     return MappingProxyType(trees)
 
 
