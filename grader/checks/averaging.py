@@ -1,13 +1,13 @@
 """Reads from code whether repeated passes of a network are averaged."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from grader.checks.code import called_name, parsed
+from grader.checks.code import called_name, read_code
 from grader.schema.evidence import CellFact
 
-__all__ = ["averages", "averages_passes"]
+__all__ = ["Averages"]
 
 _AVERAGING = frozenset(
     {"mean", "average", "nanmean", "reduce_mean", "median", "sum", "reduce_sum", "mode", "bincount", "most_common"}
@@ -19,99 +19,184 @@ _SCORING = ("score", "accuracy", "equal")
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
 _LOOPS = (ast.For, ast.While)
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FOLLOWED = (
+    *(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For, ast.While),
+    *(ast.comprehension, ast.Call, ast.BinOp, ast.Return),
+)
 _LONGEST = 3
 """So many attributes a name may have behind it."""
 _ROUNDS = 4
 """So many names may stand between a pass and its average."""
+_MOST_LOOKS = 300_000
+"""Parts of the code that are looked at for all groups of passes of a notebook together, over and over ones included."""
 
 
-def averages(cells: Sequence[CellFact], cell: int | None, model: str) -> bool:
-    """Whether code averages anything where a cell's passes are made, or what it makes in later cells.
+class Averages:
+    """What the code of one notebook averages.
 
-    Args:
-        cells: The notebook's.
-        cell: Index of the cell in question.
-        model: The network's name.
+    Attributes:
+        work: What may still be looked at: hostile code is not read to its end, and nothing is seen in it.
     """
-    trees = _trees(cells)
-    here = trees.get(cell) if cell is not None else None
-    if here is None:
+
+    def __init__(self, cells: Sequence[CellFact]) -> None:
+        """Read the code.
+
+        Args:
+            cells: The notebook's.
+        """
+        self.work = _Work()
+        self._trees = read_code(cells) or {}
+        self._functions = {
+            node.name: node
+            for tree in self._trees.values()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef)
+        }
+        self._kinds: dict[str, dict[str, str]] = {}
+        self._anything: dict[tuple[int | None, str], bool] = {}
+        self._passes: dict[tuple[int | None, str], bool] = {}
+
+    def anything(self, cell: int | None, model: str) -> bool:
+        """Whether code averages anything where a cell's passes are made, or what it makes in later cells.
+
+        Args:
+            cell: Index of the cell in question.
+            model: The network's name.
+        """
+        return self._known(self._anything, self._averages_anything, cell, model)
+
+    def passes(self, cell: int | None, model: str) -> bool:
+        """Whether what is averaged holds the passes themselves, and not times, or which predictions were right.
+
+        Args:
+            cell: Index of the cell that makes the passes.
+            model: The network's name.
+        """
+        return self._known(self._passes, self._averages_passes, cell, model)
+
+    def _known(
+        self,
+        known: dict[tuple[int | None, str], bool],
+        find: Callable[[ast.AST, int, str], bool],
+        cell: int | None,
+        model: str,
+    ) -> bool:
+        here = self._trees.get(cell) if cell is not None else None
+        if here is None or cell is None:
+            return False
+        if (cell, model) not in known:
+            try:
+                known[cell, model] = find(here, cell, model)
+            except _TooMuchError:
+                known[cell, model] = False
+        return known[cell, model]
+
+    def _averages_anything(self, here: ast.AST, cell: int, model: str) -> bool:
+        if any(self._averaging(scope) for scope in self._reached(here, model)):
+            return True
+        # `_` is what nobody means to use.
+        bound = self.work.names(here, stored=True) - {"_"}
+        return any(self._averaging(tree, bound) for tree in self._later(cell)) or self.passes(cell, model)
+
+    def _averages_passes(self, here: ast.AST, cell: int, model: str) -> bool:
+        kinds = self._kinds_of(model)
+        if any(_Flow(model, kinds, self.work).read(scope).averaged(scope) for scope in self._reached(here, model)):
+            return True
+        flow = _Flow(model, kinds, self.work).read(here)
+        flow.kinds, flow.makes = {}, False
+        return any(flow.read(tree).averaged(tree) for tree in self._later(cell))
+
+    def _kinds_of(self, model: str) -> dict[str, str]:
+        """What each of the notebook's functions gives back, where a network of that name makes the passes."""
+        if model not in self._kinds:
+            kinds: dict[str, str] = {}
+            for _ in range(_ROUNDS):
+                before = dict(kinds)
+                for name, function in self._functions.items():
+                    kinds[name] = _Flow(model, kinds, self.work).read(function).returned(function)
+                if kinds == before:
+                    break
+            self._kinds[model] = kinds
+        return self._kinds[model]
+
+    def _later(self, cell: int) -> list[ast.Module]:
+        return [tree for index, tree in self._trees.items() if index > cell]
+
+    def _reached(self, here: ast.AST, model: str) -> Iterator[ast.AST]:
+        """A cell's code, and the functions and methods it calls."""
+        seen: set[str] = set()
+        waiting = [here]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            for name in (self._called(node, model) & self._functions.keys()) - seen:
+                seen.add(name)
+                waiting.append(self._functions[name])
+
+    def _called(self, tree: ast.AST, model: str) -> set[str]:
+        """Names of what is called; the network's own `predict` is Keras's, whatever methods the notebook defines."""
+        return {
+            called_name(n)
+            for n in self.work.walk(tree)
+            if isinstance(n, ast.Call) and not (isinstance(n.func, ast.Attribute) and _key(n.func.value) == model)
+        }
+
+    def _averaging(self, tree: ast.AST, names: set[str] | None = None) -> bool:
+        """Whether a call averages anything, or one of some names."""
+        seen: set[int] = set()
+        for node in self.work.walk(tree):
+            if isinstance(node, ast.Call) and called_name(node) in _AVERAGING:
+                if names is None:
+                    return True
+                if any(isinstance(n, ast.Name) and n.id in names for n in self.work.walk(node, seen)):
+                    return True
         return False
-    if any(_averaging(scope) for scope in _reached(here, _functions(trees), model)):
-        return True
-    # `_` is what nobody means to use.
-    bound = _names(here, stored=True) - {"_"}
-    return any(_averaging(tree, bound) for tree in _later(trees, cell)) or averages_passes(cells, cell, model)
 
 
-def averages_passes(cells: Sequence[CellFact], cell: int | None, model: str) -> bool:
-    """Whether what is averaged holds the passes themselves, and not times, or which predictions were right.
-
-    Args:
-        cells: The notebook's.
-        cell: Index of the cell that makes the passes.
-        model: The network's name.
-    """
-    trees = _trees(cells)
-    here = trees.get(cell) if cell is not None else None
-    if here is None:
-        return False
-    functions = _functions(trees)
-    kinds: dict[str, str] = {}
-    for _ in range(_ROUNDS):
-        for name, function in functions.items():
-            kinds[name] = _Flow(model, kinds).read(function).returned(function)
-    if any(_Flow(model, kinds).read(scope).averaged(scope) for scope in _reached(here, functions, model)):
-        return True
-    flow = _Flow(model, kinds).read(here)
-    flow.kinds, flow.makes = {}, False
-    return any(flow.read(tree).averaged(tree) for tree in _later(trees, cell))
+class _TooMuchError(Exception):
+    """More would have to be looked at than is worth it."""
 
 
-def _trees(cells: Sequence[CellFact]) -> dict[int, ast.Module]:
-    return {c.index: tree for c in cells if c.kind == "code" and (tree := parsed(c.source)) is not None}
+class _Work:
+    """Goes through trees, and stops for good when it has gone through enough of them."""
 
+    def __init__(self) -> None:
+        self.left = _MOST_LOOKS
+        self._scopes: dict[int, list[ast.AST]] = {}
 
-def _later(trees: Mapping[int, ast.Module], cell: int | None) -> list[ast.Module]:
-    return [tree for index, tree in trees.items() if cell is not None and index > cell]
+    def look(self) -> None:
+        """Account for one part of the code that is looked at."""
+        if self.left <= 0:
+            raise _TooMuchError
+        self.left -= 1
 
+    def walk(self, tree: ast.AST, seen: set[int] | None = None) -> Iterator[ast.AST]:
+        """Go through everything in a tree, but for the parts that were seen before."""
+        waiting = [tree]
+        while waiting:
+            node = waiting.pop()
+            self.look()
+            if seen is not None:
+                if id(node) in seen:
+                    continue
+                seen.add(id(node))
+            yield node
+            waiting.extend(ast.iter_child_nodes(node))
 
-def _functions(trees: Mapping[int, ast.Module]) -> dict[str, ast.FunctionDef]:
-    """The notebook's functions and methods by name."""
-    return {node.name: node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    def names(self, tree: ast.AST, *, stored: bool = False) -> set[str]:
+        """Names in a tree."""
+        return {
+            n.id for n in self.walk(tree) if isinstance(n, ast.Name) and (not stored or isinstance(n.ctx, ast.Store))
+        }
 
-
-def _reached(here: ast.AST, functions: Mapping[str, ast.FunctionDef], model: str) -> Iterator[ast.AST]:
-    """A cell's code, and the functions and methods it calls."""
-    seen: set[str] = set()
-    waiting = [here]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for name in (_called(node, model) & functions.keys()) - seen:
-            seen.add(name)
-            waiting.append(functions[name])
-
-
-def _called(tree: ast.AST, model: str) -> set[str]:
-    """Names of what is called; the network's own `predict` is Keras's, whatever methods the notebook defines."""
-    return {
-        called_name(n)
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call) and not (isinstance(n.func, ast.Attribute) and _key(n.func.value) == model)
-    }
-
-
-def _averaging(tree: ast.AST, names: set[str] | None = None) -> bool:
-    """Whether a call averages anything, or one of some names."""
-    return any(
-        isinstance(node, ast.Call) and called_name(node) in _AVERAGING and (names is None or bool(names & _names(node)))
-        for node in ast.walk(tree)
-    )
-
-
-def _names(tree: ast.AST, *, stored: bool = False) -> set[str]:
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and (not stored or isinstance(n.ctx, ast.Store))}
+    def own(self, scope: ast.AST) -> Iterator[ast.AST]:
+        """What can matter in a scope, without the functions and classes in it, in the order of the text."""
+        # The trees outlive this object, so an id is that of one node.
+        if id(scope) not in self._scopes:
+            self._scopes[id(scope)] = [node for node in _own(scope, self) if isinstance(node, _FOLLOWED)]
+        for node in self._scopes[id(scope)]:
+            self.look()
+            yield node
 
 
 @dataclass(slots=True)
@@ -121,6 +206,7 @@ class _Flow:
     Attributes:
         model: The network's name.
         kinds: Function → `one` where it returns a pass, `many` where it returns several, else empty.
+        work: Goes through the trees.
         makes: Whether the scope's own passes count; those of later cells are others.
         one: Names that hold the output of a pass.
         many: Names that hold the outputs of several.
@@ -130,6 +216,7 @@ class _Flow:
 
     model: str
     kinds: Mapping[str, str]
+    work: _Work
     makes: bool = True
     one: set[str] = field(default_factory=set)
     many: set[str] = field(default_factory=set)
@@ -139,31 +226,41 @@ class _Flow:
     def read(self, scope: ast.AST) -> "_Flow":
         """Follow the outputs through a scope; what is known of another one before it stays known."""
         for _ in range(_ROUNDS):
-            for node in _own(scope):
+            before = self._size()
+            for node in self.work.own(scope):
                 self._bind(node)
                 if isinstance(node, _LOOPS):
                     self._gather(node)
+            if self._size() == before:
+                break
         return self
+
+    def _size(self) -> int:
+        """How much is known; names are never forgotten."""
+        return len(self.one) + len(self.many) + len(self.sums) + len(self.steps)
 
     def returned(self, function: ast.AST) -> str:
         """What a function gives back."""
-        values = [n.value for n in _own(function) if isinstance(n, ast.Return) and n.value is not None]
+        values = [n.value for n in self.work.own(function) if isinstance(n, ast.Return) and n.value is not None]
         if any(self._collected(value) for value in values):
             return "many"
         return "one" if any(self._holds(value, self.one) for value in values) else ""
 
     def averaged(self, scope: ast.AST) -> bool:
         """Whether a scope averages several passes."""
+        # What was gone through without a find, as the rest of a chain was with its last link, is left out.
+        outputs: set[int] = set()
+        parts: set[int] = set()
         return any(
-            (isinstance(node, ast.Call) and called_name(node) in _AVERAGING and self._collected(node))
-            or any(_key(inner) in self.sums for part in _divided(node) for inner in ast.walk(part))
-            for node in _own(scope)
+            (isinstance(node, ast.Call) and called_name(node) in _AVERAGING and self._collected(node, outputs))
+            or any(_key(inner) in self.sums for part in _divided(node) for inner in self.work.walk(part, parts))
+            for node in self.work.own(scope)
         )
 
     def _bind(self, node: ast.AST) -> None:
         if isinstance(node, (ast.For, ast.comprehension)):
             # One after the other of several outputs, or a number.
-            (self.one if self._collected(node.iter) else self.steps).update(_names(node.target))
+            (self.one if self._collected(node.iter) else self.steps).update(self.work.names(node.target))
         for target, value in _assigned(node):
             if self._collected(value):
                 self.many.add(target)
@@ -172,17 +269,17 @@ class _Flow:
 
     def _gather(self, loop: ast.AST) -> None:
         """Find what a loop collects of the passes that it makes itself, or goes through."""
-        made = {t for n in _own(loop) for t, value in _assigned(n) if self._holds(value, set())}
+        made = {t for n in self.work.own(loop) for t, value in _assigned(n) if self._holds(value, set())}
         if isinstance(loop, ast.For):
-            made |= _names(loop.target) & self.one
-        for node in _own(loop):
-            for target, value, added in _gathered(node):
+            made |= self.work.names(loop.target) & self.one
+        for node in self.work.own(loop):
+            for target, value, added in _gathered(node, self.work):
                 if self._holds(value, made):
                     (self.sums if added else self.many).add(target)
 
-    def _collected(self, tree: ast.AST) -> bool:
-        """Whether an expression holds several outputs."""
-        return any(self._is_several(node) for node in self._seen(tree))
+    def _collected(self, tree: ast.AST, seen: set[int] | None = None) -> bool:
+        """Whether an expression holds several outputs, in a part that was not seen before."""
+        return any(self._is_several(node) for node in self._seen(tree, seen))
 
     def _is_several(self, node: ast.AST) -> bool:
         if isinstance(node, _COMPREHENSIONS):
@@ -208,11 +305,16 @@ class _Flow:
             or any(keyword.arg == "training" for keyword in node.keywords)
         )
 
-    def _seen(self, tree: ast.AST) -> Iterator[ast.AST]:
+    def _seen(self, tree: ast.AST, seen: set[int] | None = None) -> Iterator[ast.AST]:
         """The parts of an expression that are outputs; a comparison says what was right, and is none."""
         waiting = [tree]
         while waiting:
             node = waiting.pop()
+            self.work.look()
+            if seen is not None:
+                if id(node) in seen:
+                    continue
+                seen.add(id(node))
             if not _compares(node) and not self._is_step(node):
                 yield node
                 waiting.extend(ast.iter_child_nodes(node))
@@ -231,11 +333,12 @@ def _compares(node: ast.AST) -> bool:
     return isinstance(node, ast.Compare)
 
 
-def _own(scope: ast.AST) -> Iterator[ast.AST]:
+def _own(scope: ast.AST, work: _Work) -> Iterator[ast.AST]:
     """Everything in a scope but the functions and classes in it, in the order of the text."""
     waiting = list(ast.iter_child_nodes(scope))[::-1]
     while waiting:
         node = waiting.pop()
+        work.look()
         if not isinstance(node, _OWN_SCOPE):
             yield node
             waiting.extend(list(ast.iter_child_nodes(node))[::-1])
@@ -260,7 +363,7 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             yield name, node.value
 
 
-def _gathered(node: ast.AST) -> Iterator[tuple[str, ast.AST, bool]]:
+def _gathered(node: ast.AST, work: _Work) -> Iterator[tuple[str, ast.AST, bool]]:
     """A name that grows, by what, and whether that is added to it as a number."""
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
         yield _base(node.target), node.value, not isinstance(node.value, (ast.List, ast.Tuple, ast.ListComp))
@@ -270,7 +373,7 @@ def _gathered(node: ast.AST) -> Iterator[tuple[str, ast.AST, bool]]:
         for value in node.args:
             yield _base(node.func.value), value, node.func.attr == "assign_add"
     for name, value in _assigned(node):
-        if any(_key(inner) == name for inner in ast.walk(value)):
+        if any(_key(inner) == name for inner in work.walk(value)):
             yield name, _without(value, name), isinstance(value, ast.BinOp) and not isinstance(value.right, ast.List)
 
 

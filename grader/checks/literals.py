@@ -1,12 +1,13 @@
 """Numbers that a cell prints because they were typed into it."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from grader.checks.code import called_name, parsed
+from grader.checks.code import called_name, parsed, read_code
 from grader.schema.evidence import CellFact
 
-__all__ = ["printed_literals", "typed_texts"]
+__all__ = ["TypedNumbers", "typed_texts"]
 
 _PRINTING = frozenset({"print", "display"})
 _WHOLE = (1.0, 100.0)
@@ -27,22 +28,44 @@ def typed_texts(cell: CellFact) -> tuple[str, ...]:
     )
 
 
-def printed_literals(cells: Sequence[CellFact], cell: CellFact) -> tuple[float, ...]:
-    """Numbers that a cell prints and that were typed there, or given to a printed name as they are.
+class TypedNumbers:
+    """Numbers that cells print and that were typed there, or given to a printed name as they are.
 
     Numbers that something is computed with (`100.0 * right / n`) are left out, and so are counts and 1.0 and 100.0,
-    which stand in code for many reasons.
-
-    Args:
-        cells: The notebook's.
-        cell: The one that prints.
+    which stand in code for many reasons. Of a notebook with too much code nothing is known.
     """
-    tree = parsed(cell.source)
-    shown = [node for root in _printing(tree) for node in _uncomputed(root)] if tree is not None else []
-    names = {node.id for node in shown if isinstance(node, ast.Name)}
-    before = [c for c in cells if c.kind == "code" and c.index <= cell.index]
-    typed = _typed(before, names) if names else []
-    return tuple(number for node in (*shown, *typed) for number in _number(node))
+
+    def __init__(self, cells: Sequence[CellFact]) -> None:
+        """Read the code once.
+
+        Args:
+            cells: The notebook's, in order.
+        """
+        self._trees = read_code(cells) or {}
+        self._bound: dict[str, tuple[list[int], list[tuple[float, ...]]]] | None = None
+
+    def printed(self, cell: CellFact) -> tuple[tuple[float, ...], ...]:
+        """The numbers of one cell, as groups in ascending order: its own, and those of each name that it prints.
+
+        Args:
+            cell: The one that prints.
+        """
+        tree = self._trees.get(cell.index)
+        if tree is None:
+            return ()
+        seen: set[int] = set()
+        shown = [node for root in _printing(tree) for node in _uncomputed(root, seen)]
+        names = {node.id for node in shown if isinstance(node, ast.Name)}
+        groups = (_numbers(shown), *(self._last(name, cell.index) for name in sorted(names)))
+        return tuple(group for group in groups if group)
+
+    def _last(self, name: str, cell: int) -> tuple[float, ...]:
+        """The numbers in what a name was last bound to in a cell or before it, where nothing of it is computed."""
+        if self._bound is None:
+            self._bound = _bindings(self._trees)
+        indices, values = self._bound.get(name, ([], []))
+        place = bisect_right(indices, cell)
+        return values[place - 1] if place else ()
 
 
 def _printing(tree: ast.AST) -> Iterator[ast.AST]:
@@ -54,15 +77,25 @@ def _printing(tree: ast.AST) -> Iterator[ast.AST]:
             yield node.value
 
 
-def _uncomputed(root: ast.AST) -> Iterator[ast.AST]:
-    """The parts of an expression that are shown as they are."""
-    waiting = [root]
+def _uncomputed(root: ast.AST, seen: set[int]) -> Iterator[ast.AST]:
+    """The parts of an expression that are shown as they are, without those that were gone through before."""
+    # With each part, whether it is known that nothing in it is computed. No chain is looked through at every link.
+    waiting = [(root, False)]
+    texts: set[int] = set()
     while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Compare) or (isinstance(node, ast.BinOp) and not _is_text(node) and _computes(node)):
+        node, plain = waiting.pop()
+        if id(node) in seen or isinstance(node, ast.Compare):
             continue
+        seen.add(id(node))
+        if isinstance(node, ast.BinOp) and not plain:
+            if id(node) in texts or _is_text(node):
+                texts.add(id(node.left))
+            elif _computes(node):
+                continue
+            else:
+                plain = True
         yield node
-        waiting.extend(ast.iter_child_nodes(node))
+        waiting.extend((child, plain) for child in ast.iter_child_nodes(node))
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -76,19 +109,22 @@ def _computes(tree: ast.AST) -> bool:
     return any(isinstance(node, _COMPUTED) for node in ast.walk(tree))
 
 
-def _typed(cells: Sequence[CellFact], names: set[str]) -> list[ast.AST]:
-    """The parts of what names were last bound to, where nothing of it is computed."""
-    last: dict[str, ast.AST] = {}
-    for tree in (parsed(cell.source) for cell in cells):
-        nodes = list(ast.walk(tree)) if tree is not None else []
+def _bindings(trees: Mapping[int, ast.Module]) -> dict[str, tuple[list[int], list[tuple[float, ...]]]]:
+    """Of each name the cells that bind it, and the numbers in what each of them bound it to last."""
+    found: dict[str, tuple[list[int], list[tuple[float, ...]]]] = {}
+    for index, tree in trees.items():
+        nodes = list(ast.walk(tree))
         values = {id(n.targets[0]): n.value for n in nodes if isinstance(n, ast.Assign)}
-        bound = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Store)]
+        bound = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
         # Any other way to bind a name than a plain assignment leads to the name itself, and that is no number.
-        for node in sorted(bound, key=lambda n: (n.lineno, n.col_offset)):
-            last[node.id] = values.get(id(node), node)
-    return [part for value in last.values() if not _computes(value) for part in ast.walk(value)]
+        last = {node.id: values.get(id(node), node) for node in sorted(bound, key=lambda n: (n.lineno, n.col_offset))}
+        for name, value in last.items():
+            indices, numbers = found.setdefault(name, ([], []))
+            indices.append(index)
+            numbers.append(() if _computes(value) else _numbers(ast.walk(value)))
+    return found
 
 
-def _number(node: ast.AST) -> Iterator[float]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value not in _WHOLE:
-        yield node.value
+def _numbers(nodes: Iterable[ast.AST]) -> tuple[float, ...]:
+    values = (n.value for n in nodes if isinstance(n, ast.Constant))
+    return tuple(sorted(v for v in values if isinstance(v, float) and v not in _WHOLE))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from grader.checks.averaging import averages
+from grader.checks.averaging import Averages
 from grader.checks.network import DROPOUTS
 from grader.checks.params import Params, Whole
 from grader.checks.registry import check
@@ -97,9 +97,10 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
             advice="Predict the same images many times with dropout on (`training=True`), and average the predictions.",
             measured={"passes": 0},
         )
-    best = max(found, key=lambda r: _rank(case.evidence, r, params))
+    averages = Averages(case.evidence.cells)
+    best = _best(found, params, averages)
     faults = list(_faults(best, params))
-    unseen = list(_unseen_parts(case.evidence, best, params))
+    unseen = list(_unseen_parts(best, params, averages))
     status = "failed" if faults else "pending" if unseen else "passed"
     return Finding(
         status=status,
@@ -115,11 +116,17 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     )
 
 
-def _rank(evidence: Evidence, found: Repeated, params: McDropoutParams) -> tuple[bool, bool, bool, bool, int]:
+def _best(found: Sequence[Repeated], params: McDropoutParams, averages: Averages) -> Repeated:
     """Passes that lack nothing come first; a trial of them beside the real ones may be longer."""
-    lacks = any(_faults(found, params))
-    waits = lacks or any(_unseen_parts(evidence, found, params))
-    return (not lacks, not waits, found.differ is True, (found.images or 0) >= params.images_at_least, found.passes)
+
+    def rank(group: Repeated) -> tuple[bool, bool, bool, int]:
+        many = (group.images or 0) >= params.images_at_least
+        return not any(_faults(group, params)), group.differ is True, many, group.passes
+
+    # Code is read for one group after the other, and only until one is found.
+    ranked = sorted(found, key=rank, reverse=True)
+    lacking = (any(_faults(group, params)) or any(_unseen_parts(group, params, averages)) for group in ranked)
+    return next((group for group, lacks in zip(ranked, lacking, strict=True) if not lacks), ranked[0])
 
 
 def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
@@ -197,11 +204,11 @@ def _faults(best: Repeated, params: McDropoutParams) -> Iterator[str]:
         yield f"at least {plural(params.images_at_least, 'image')} are asked for"
 
 
-def _unseen_parts(evidence: Evidence, best: Repeated, params: McDropoutParams) -> Iterator[str]:
+def _unseen_parts(best: Repeated, params: McDropoutParams, averages: Averages) -> Iterator[str]:
     """What the record and the code leave open: code averages in more ways than can be read from it."""
     if best.differ is None:
         yield "whether the passes differ could not be seen"
-    if params.averaged and not averages(evidence.cells, best.cell, best.model.name):
+    if params.averaged and not averages.anything(best.cell, best.model.name):
         yield "they were not seen to be averaged"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
-from grader.schema.lineage import descendants, predecessors, with_past
+from grader.schema.lineage import Lineage, descendants, predecessors
 from grader.schema.rubric import Role, Rubric
 from grader.schema.tasks import tasks_of
 from grader.schema.weights import ancestor_of, reused_layers
@@ -27,6 +27,7 @@ def resolve_roles(rubric: Rubric, evidence: Evidence) -> dict[str, RoleMatch]:
         Role → match; where no model or several are possible, `model` is None and `message` tells the student why.
     """
     found: dict[str, RoleMatch] = {}
+    lineage = Lineage(evidence)
     waiting = dict(rubric.roles)
     while waiting:
         # A role that reuses another one's network is found after that one; a circle of them never is.
@@ -36,28 +37,32 @@ def resolve_roles(rubric: Rubric, evidence: Evidence) -> dict[str, RoleMatch]:
             found |= {name: RoleMatch(role=name, message=f"{circle} reuse each other in a circle") for name in waiting}
             break
         for name in ready:
-            found[name] = _resolve(name, waiting.pop(name), rubric, evidence, found)
+            found[name] = _resolve(name, waiting.pop(name), rubric, lineage, found)
     return {name: found[name] for name in rubric.roles}
 
 
-def _resolve(name: str, role: Role, rubric: Rubric, evidence: Evidence, known: Mapping[str, RoleMatch]) -> RoleMatch:
+def _resolve(name: str, role: Role, rubric: Rubric, lineage: Lineage, known: Mapping[str, RoleMatch]) -> RoleMatch:
+    evidence = lineage.evidence
     if not evidence.models:
         return RoleMatch(role=name, message="no Keras network was made in this notebook")
     dataset = rubric.dataset
     missing: dict[str, tuple[str, ...]] = {}
     matching: list[ModelFact] = []
+    matched: set[str] = set()
+    has_origin = role.task is not None or role.reuses is not None or role.from_scratch is not None
     for model in evidence.models:
         # What one that matches was taught belongs to the one that was loaded from it and trained further.
-        past = with_past(evidence, model.id, {other.id for other in matching})
+        past = lineage.with_past(model.id, matched) if has_origin else evidence
         missing[model.id] = (*lacks(role, model, evidence), *_lacks_origin(role, model, rubric, past, known))
         if not missing[model.id]:
             matching.append(model)
+            matched.add(model.id)
     candidates = tuple(model.id for model in matching)
     if not matching:
         wanted = describe_role(role)
         seen = _named(evidence.models, lambda model: " and ".join(missing[model.id]))
         return RoleMatch(role=name, message=f"no network is the `{name}` that is meant ({wanted}): {seen}")
-    picked, message = _pick(name, role, matching, dataset, evidence)
+    picked, message = _pick(name, role, matching, dataset, lineage)
     return RoleMatch(role=name, model=picked.id if picked else None, candidates=candidates, message=message)
 
 
@@ -155,10 +160,11 @@ def _each(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _pick(
-    name: str, role: Role, matching: Sequence[ModelFact], dataset: str, evidence: Evidence
+    name: str, role: Role, matching: Sequence[ModelFact], dataset: str, lineage: Lineage
 ) -> tuple[ModelFact | None, str]:
+    evidence = lineage.evidence
     if role.pick == "only":
-        matching = _works(matching, evidence)
+        matching = _works(matching, lineage)
         if len(matching) == 1:
             return matching[0], ""
         return None, f"{len(matching)} networks could be the `{name}` that is meant: {_named(matching)}"
@@ -171,14 +177,16 @@ def _pick(
     return _pick_sized(name, matching, smallest=role.pick == "smallest")
 
 
-def _works(matching: Sequence[ModelFact], evidence: Evidence) -> Sequence[ModelFact]:
+def _works(matching: Sequence[ModelFact], lineage: Lineage) -> Sequence[ModelFact]:
     """Those that are works of their own: no earlier stage of another, and no untrained copy of a trained one."""
+    evidence = lineage.evidence
     ids = {model.id for model in matching}
-    earlier = {stage for model in matching for stage in predecessors(evidence, model.id, ids)}
+    earlier = {stage for model in matching for stage in lineage.predecessors(model.id, ids)}
     trained = {fit.model for fit in evidence.fits} & ids
     earlier |= {model.formerly for model in matching if model.id in trained and model.formerly is not None}
     copies = _copies(matching, trained, evidence) - trained
-    return [model for model in matching if model.id not in earlier | copies]
+    others = earlier | copies
+    return [model for model in matching if model.id not in others]
 
 
 def _copies(matching: Sequence[ModelFact], trained: set[str], evidence: Evidence) -> set[str]:

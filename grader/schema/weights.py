@@ -1,11 +1,12 @@
 """What trainings did to weights, and whose weights they began with, by the digests that were recorded."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
-from grader.schema.lineage import writer_of
+from grader.schema.lineage import Writers
 
 __all__ = [
     "Reuse",
@@ -123,42 +124,59 @@ def reused_layers(evidence: Evidence, model_id: str) -> tuple[Reuse, ...]:
     """
     found: dict[str, Reuse] = {}
     own: set[str] = set()
+    learned = _Learned(evidence, model_id)
     for fit in evidence.fits_of(model_id):
-        learned = _learned(evidence, model_id, fit.event)
+        learned.go_to(fit.event)
         for layer, digest in fit.digests_before.items():
-            if layer not in found and digest not in own and digest in learned:
-                source, origin, path = learned[digest]
+            known = learned.of(digest) if layer not in found and digest not in own else None
+            if known is not None:
+                source, origin, path = known
                 found[layer] = Reuse(layer, fit.event, source, origin, _how(evidence, model_id, source), path)
         own |= {*fit.digests_before.values(), *fit.digests_after.values()}
     return tuple(found.values())
 
 
-def _learned(evidence: Evidence, model_id: str, before: int) -> Mapping[str, tuple[str | None, str, str | None]]:
-    """Digest → (network, layer, file) of all weights that were learned before an event, elsewhere."""
-    learned: dict[str, tuple[str | None, str, str | None]] = {}
-    written = {save.path for save in evidence.saves if save.action in {"save", "save_weights"}}
-    loads = (s for s in evidence.saves if s.event < before and s.action in {"load", "load_weights"})
-    for load in loads:
-        if load.path not in written:
-            learned |= {digest: (None, layer, load.path) for layer, digest in load.digests.items()}
-        elif (writer := writer_of(evidence, load)) is not None and writer.model != model_id:
-            made = _trained_by(evidence, writer.model, load)
-            learned |= {digest: (writer.model, layer, None) for layer, digest in made}
-    for fit in evidence.fits:
-        if fit.event < before and fit.model != model_id:
-            learned |= {fit.digests_after[layer]: (fit.model, layer, None) for layer in _changed(fit)}
-    return learned
+class _Learned:
+    """The weights that were learned before an event, elsewhere, as digest → (network, layer, file)."""
 
+    def __init__(self, evidence: Evidence, model_id: str) -> None:
+        self._model = model_id
+        self._writers = Writers(evidence)
+        self._written = {save.path for save in evidence.saves if save.action in {"save", "save_weights"}}
+        loads = (save for save in evidence.saves if save.action in {"load", "load_weights"})
+        self._loads = deque(sorted(loads, key=lambda load: load.event))
+        self._fits = deque(sorted(evidence.fits, key=lambda fit: fit.event))
+        self._first = {fit.model: fit for fit in reversed(self._fits)}
+        self._from_files: dict[str, tuple[str | None, str, str | None]] = {}
+        self._from_fits: dict[str, tuple[str | None, str, str | None]] = {}
 
-def _trained_by(evidence: Evidence, source: str | None, load: SaveFact) -> Iterator[tuple[str, str]]:
-    """Layers and digests of a loaded file that a training of its writer had made, at its end or on the way.
+    def go_to(self, event: int) -> None:
+        """Take in what was learned before an event; one call after the other goes on in time."""
+        while self._loads and self._loads[0].event < event:
+            load = self._loads.popleft()
+            if load.path not in self._written:
+                self._from_files |= {digest: (None, layer, load.path) for layer, digest in load.digests.items()}
+            elif (writer := self._writers.of(load)) is not None and writer.model != self._model:
+                made = self._trained_by(writer.model, load)
+                self._from_files |= {digest: (writer.model, layer, None) for layer, digest in made}
+        while self._fits and self._fits[0].event < event:
+            fit = self._fits.popleft()
+            if fit.model != self._model:
+                self._from_fits |= {fit.digests_after[layer]: (fit.model, layer, None) for layer in _changed(fit)}
 
-    The best epoch's weights, which a checkpoint keeps, are in no training's first or last digests.
-    """
-    fits = [fit for fit in evidence.fits if fit.model == source and fit.event < load.event]
-    if fits:
-        fresh = set(fits[0].digests_before.values())
-        yield from ((layer, digest) for layer, digest in load.digests.items() if digest not in fresh)
+    def of(self, digest: str) -> tuple[str | None, str, str | None] | None:
+        """Where weights were learned; None where nowhere else."""
+        return self._from_fits.get(digest) or self._from_files.get(digest)
+
+    def _trained_by(self, source: str | None, load: SaveFact) -> Iterator[tuple[str, str]]:
+        """Layers and digests of a loaded file that a training of its writer had made, at its end or on the way.
+
+        The best epoch's weights, which a checkpoint keeps, are in no training's first or last digests.
+        """
+        first = self._first.get(source) if source is not None else None
+        if first is not None and first.event < load.event:
+            fresh = set(first.digests_before.values())
+            yield from ((layer, digest) for layer, digest in load.digests.items() if digest not in fresh)
 
 
 def _changed(fit: FitFact) -> Iterator[str]:
@@ -186,13 +204,15 @@ def ancestor_of(evidence: Evidence, model_id: str) -> str | None:
         The id of the trained network; None where the network was itself trained or no such origin was seen.
     """
     trained = {fit.model for fit in evidence.fits}
+    taken = _taken_last(evidence)
+    writers = Writers(evidence)
     seen: set[str] = set()
     current: str | None = model_id
     while current is not None and current not in trained:
         if current in seen:
             return None
         seen.add(current)
-        current = _copied_from(evidence, current)
+        current = _copied_from(taken.get(current), writers)
     return current if current != model_id else None
 
 
@@ -222,7 +242,7 @@ def _gather_trainings(
     if not own:
         return
     sources = dict(_sources(evidence, model_id, own))
-    copied = _copied_from(evidence, model_id)
+    copied = _copied_from(_taken_last(evidence).get(model_id), Writers(evidence))
     if copied is not None:
         sources.setdefault(copied, own[0].event)
     for source, event in sources.items():
@@ -233,22 +253,25 @@ def _gather_trainings(
 def _sources(evidence: Evidence, model_id: str, fits: Sequence[FitFact]) -> Iterator[tuple[str, int]]:
     """Other networks whose learned weights a training began with, and that training's event; the last one last."""
     own: set[str] = set()
+    learned = _Learned(evidence, model_id)
     for fit in fits:
-        learned = _learned(evidence, model_id, fit.event)
+        learned.go_to(fit.event)
         for digest in fit.digests_before.values():
-            source = learned[digest][0] if digest in learned and digest not in own else None
+            known = learned.of(digest) if digest not in own else None
+            source = known[0] if known is not None else None
             if source is not None:
                 yield source, fit.event
         own |= {*fit.digests_before.values(), *fit.digests_after.values()}
 
 
-def _copied_from(evidence: Evidence, model_id: str) -> str | None:
+def _taken_last(evidence: Evidence) -> dict[str | None, SaveFact]:
+    """Of each network what it last took whole weights by."""
+    return {save.model: save for save in evidence.saves if save.action in {"load", "load_weights", "set_weights"}}
+
+
+def _copied_from(taken: SaveFact | None, writers: Writers) -> str | None:
     """The network whose weights another one last took whole."""
-    for save in reversed(evidence.saves):
-        if save.model != model_id or save.action not in {"load", "load_weights", "set_weights"}:
-            continue
-        if save.action == "set_weights":
-            return save.other
-        writer = writer_of(evidence, save)
-        return None if writer is None else writer.model
-    return None
+    if taken is None or taken.action == "set_weights":
+        return None if taken is None else taken.other
+    writer = writers.of(taken)
+    return None if writer is None else writer.model

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.schema.evidence import Evidence, SaveFact
-from grader.schema.lineage import descendants, predecessors, with_past
+from grader.schema.lineage import Lineage, descendants, predecessors, with_past
 from tests.factories import a_compile, a_fit, a_model, a_run
 
 ALL = {"m1", "m2", "m3"}
@@ -85,3 +85,29 @@ def test_clones_copies_and_what_was_loaded_descend_from_a_network_and_so_do_thei
         save(12, "load", "m6", path="of the course.keras"),
     )
     assert descendants(made(saves=saves), {"m1"}) == {"m2", "m3", "m4"}
+
+
+def test_each_network_of_a_long_chain_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = tuple(stage(10 * i, f"m{i}", str(i), str(i + 1)) for i in range(1, 101))
+    saves = tuple(
+        fact
+        for i in range(1, 101)
+        for fact in (
+            save(10 * i - 1, "load", f"m{i}", path="a.keras", digests={"a": str(i)}),
+            save(10 * i + 1, "save", f"m{i}", path="a.keras"),
+        )
+    )
+    looked: list[str] = []
+    real = Lineage._find_continued
+
+    def find(self: Lineage, model_id: str) -> str | None:
+        looked.append(model_id)
+        return real(self, model_id)
+
+    monkeypatch.setattr(Lineage, "_find_continued", find)
+    lineage = Lineage(made(*fits, saves=saves))
+    ids = {fit.model for fit in fits}
+    stages = [lineage.predecessors(fit.model, ids) for fit in fits]
+    assert stages[1] == ("m1",)
+    assert len(stages[-1]) == 40
+    assert sorted(looked) == sorted(ids)

@@ -1,10 +1,11 @@
 """What a notebook prints, beside what it did."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 from grader.checks.histories import canonical_metric
-from grader.checks.literals import printed_literals, typed_texts
+from grader.checks.literals import TypedNumbers, typed_texts
 from grader.checks.missing import uses_torch
 from grader.checks.registry import diagnostic
 from grader.checks.words import percent
@@ -54,10 +55,13 @@ def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
         return ()
     ceiling = max(known, default=None)
     notes = []
+    typed: TypedNumbers | None = None
+    asked = _first_asked(evidence)
     for cell in evidence.cells:
-        above = [v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + _MARGIN]
-        if above and _may_be_computed(evidence, cell):
-            above = [v for v in above if _is_typed(evidence, cell, v)]
+        above = {v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + _MARGIN}
+        if above and asked is not None and asked <= cell.index:
+            typed = typed or TypedNumbers(evidence.cells)
+            above = _typed(typed, cell, above)
         if not above:
             continue
         value = max(above)
@@ -101,20 +105,30 @@ def _accuracies(text: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _may_be_computed(evidence: Evidence, cell: CellFact) -> bool:
-    """Whether the code could have computed an accuracy that the record does not hold: from a network's outputs."""
+def _first_asked(evidence: Evidence) -> int | None:
+    """From which cell on code could have computed an accuracy that the record does not hold, from a network's outputs.
+
+    Returns:
+        The cell; -1 where it is not known, and None where there is none.
+    """
     # What a callback of the student's own does while Keras trains is not recorded.
     watched = [fit.cell for fit in evidence.fits if any(callback.custom for callback in fit.callbacks)]
     asked = [*(p.cell for p in evidence.predictions), *(c.cell for c in evidence.calls), *watched]
-    return any(place is None or place <= cell.index for place in asked)
+    return min((-1 if place is None else place for place in asked), default=None)
 
 
-def _is_typed(evidence: Evidence, cell: CellFact, value: float) -> bool:
-    """Whether a printed accuracy stands in the code as a number or within a text."""
-    if any(value in _accuracies(text) for text in typed_texts(cell)):
-        return True
-    typed = printed_literals(evidence.cells, cell)
-    return any(abs(number - value) <= _ROUNDED for literal in typed for number in (literal, literal / 100))
+def _typed(typed: TypedNumbers, cell: CellFact, values: set[float]) -> set[float]:
+    """Those of some printed accuracies that stand in the code as a number or within a text."""
+    found = values & {value for text in typed_texts(cell) for value in _accuracies(text)}
+    groups = typed.printed(cell) if found != values else ()
+    return found | {v for v in values - found if any(_stands(group, v) or _stands(group, v, 100) for group in groups)}
+
+
+def _stands(numbers: Sequence[float], value: float, scale: int = 1) -> bool:
+    """Whether a value, or a multiple of it, is among numbers in ascending order."""
+    # Of numbers on both sides the nearest ones say it for all.
+    place = bisect_left(numbers, value * scale)
+    return any(abs(number / scale - value) <= _ROUNDED for number in numbers[max(place - 1, 0) : place + 1])
 
 
 def _known(evidence: Evidence) -> Iterator[float]:

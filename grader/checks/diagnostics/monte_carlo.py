@@ -1,6 +1,6 @@
 """Monte-Carlo predictions without dropout."""
 
-from grader.checks.averaging import averages_passes
+from grader.checks.averaging import Averages
 from grader.checks.mc_dropout import repeated_passes
 from grader.checks.registry import diagnostic
 from grader.checks.words import plural
@@ -27,6 +27,8 @@ def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `np.mean([model.predict(x) for _ in range(100)], axis=0)`
     """
+    same = [found for found in repeated_passes(case.evidence) if found.differ is False and found.passes >= _FEWEST]
+    averages = Averages(case.evidence.cells if same else ())
     return tuple(
         Diagnostic(
             id="mc-dropout-off",
@@ -42,8 +44,6 @@ def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
             ),
             model=found.model.id,
         )
-        for found in repeated_passes(case.evidence)
-        if found.differ is False
-        and found.passes >= _FEWEST
-        and averages_passes(case.evidence.cells, found.cell, found.model.name)
+        for found in same
+        if averages.passes(found.cell, found.model.name)
     )

@@ -1,6 +1,7 @@
 """What trainings did to layers that were frozen, unfrozen or shared."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from grader.checks.registry import diagnostic
@@ -133,63 +134,96 @@ def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     told: set[tuple[str, str]] = set()
+    past = _Past(case.evidence)
+    names = {model.id: {layer.name for layer in model.flat_layers()} for model in past.models.values()}
     for fit in case.evidence.fits:
-        for other in _sharers(case.evidence, fit):
-            names = {layer.name for layer in other.flat_layers()}
-            moved = tuple(name for name in fit.changed_layers if name in names)
-            used = _used_after(case.evidence, other, fit)
-            if not moved or (other.id, fit.model) in told or (_was_copied(case.evidence, other, fit) and not used):
+        changed = fit.changed_layers
+        for other in _sharers(past, fit):
+            if (other.id, fit.model) in told:
+                continue
+            moved = tuple(name for name in changed if name in names[other.id])
+            used = past.used_after(other.id, fit.event)
+            if not moved or (past.was_copied(other.id, fit.event) and not used):
                 continue
             told.add((other.id, fit.model))
             notes.append(_note(case.evidence, fit, other, moved, used=used))
     return tuple(notes)
 
 
-def _sharers(evidence: Evidence, fit: FitFact) -> Iterator[ModelFact]:
+class _Past:
+    """What became of each network by when, found out once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.models: dict[str, ModelFact] = {}
+        for model in evidence.models:
+            self.models.setdefault(model.id, model)
+        self.sharing = {model.id: frozenset(model.shares_layers_with) for model in self.models.values()}
+        self._evidence = evidence
+        self._origins: dict[str, str | None] = {}
+        self._learned: dict[str, int] = {}
+        for fit in evidence.fits:
+            if fit.epochs_done:
+                self._learned[fit.model] = min(fit.event, self._learned.get(fit.model, fit.event))
+        self._copied: dict[str | None, int] = {}
+        self._mended: dict[str, list[int]] = {}
+        for save in evidence.saves:
+            if save.action in _COPIES or save.action == "set_weights":
+                source = save.other if save.action == "set_weights" else save.model
+                self._copied[source] = min(save.event, self._copied.get(source, save.event))
+            if save.action in {"load_weights", "set_weights"} and save.model is not None:
+                self._mended.setdefault(save.model, []).append(save.event)
+        self._used: dict[str, list[int]] = {}
+        used: list[FitFact | EvaluateFact | PredictFact | CallFact] = [*evidence.fits, *evidence.evaluations]
+        for fact in (*used, *evidence.predictions, *evidence.calls):
+            self._used.setdefault(fact.model, []).append(fact.event)
+        for events in (*self._mended.values(), *self._used.values()):
+            events.sort()
+
+    def _origin(self, model_id: str) -> str | None:
+        if model_id not in self._origins:
+            self._origins[model_id] = ancestor_of(self._evidence, model_id)
+        return self._origins[model_id]
+
+    def learned_before(self, model_id: str, event: int) -> bool:
+        """Whether a network, or what it was loaded from, had learned something before an event."""
+        learned = self._learned.get(self._origin(model_id) or model_id)
+        return learned is not None and learned < event
+
+    def was_copied(self, model_id: str, event: int) -> bool:
+        """Whether what the network had learned was copied or saved before an event."""
+        # What is not known to be another network's may be this one's.
+        kin = (model_id, self._origin(model_id))
+        return any(one in self._copied and self._copied[one] < event for one in kin)
+
+    def used_after(self, model_id: str, event: int) -> bool:
+        """Whether it was trained, evaluated or asked for predictions after an event that changed it, not mended."""
+        used, mended = (_next(events.get(model_id, ()), event) for events in (self._used, self._mended))
+        return used is not None and (mended is None or used < mended)
+
+
+def _next(events: Sequence[int], event: int) -> int | None:
+    place = bisect_right(events, event)
+    return events[place] if place < len(events) else None
+
+
+def _sharers(past: _Past, fit: FitFact) -> Iterator[ModelFact]:
     """Networks with the same layers that had learned something before, or were loaded from one that had."""
-    trained = evidence.model(fit.model)
-    same = set(_same_object(evidence, trained))
-    for other in evidence.models:
-        shared = other.id not in same and (
-            fit.model in other.shares_layers_with or (trained is not None and other.id in trained.shares_layers_with)
-        )
-        if shared and _learned_before(evidence, other, fit):
+    same = set(_same_object(past.models, fit.model))
+    held = past.sharing.get(fit.model, frozenset())
+    for other in past.models.values():
+        shared = other.id not in same and (fit.model in past.sharing[other.id] or other.id in held)
+        if shared and past.learned_before(other.id, fit.event):
             yield other
 
 
-def _same_object(evidence: Evidence, model: ModelFact | None) -> Iterator[str]:
+def _same_object(models: Mapping[str, ModelFact], model_id: str) -> Iterator[str]:
     """A network, and what the very object was before it lost layers: nobody is surprised by what became of that."""
-    for _ in evidence.models:
-        if model is None:
-            return
-        yield model.id
-        model = evidence.model(model.formerly) if model.formerly is not None else None
-
-
-def _learned_before(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:
-    origin = ancestor_of(evidence, other.id) or other.id
-    return any(f.event < fit.event and f.epochs_done for f in evidence.fits_of(origin))
-
-
-def _was_copied(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:
-    """Whether what the network had learned was copied or saved before."""
-    kin = {other.id, ancestor_of(evidence, other.id)}
-    return any(
-        (save.action in _COPIES and save.model in kin) or (save.action == "set_weights" and save.other in kin)
-        for save in evidence.saves
-        if save.event < fit.event
-    )
-
-
-def _used_after(evidence: Evidence, other: ModelFact, fit: FitFact) -> bool:
-    """Whether the network was trained, evaluated or asked for predictions after the training that changed it."""
-    used: list[FitFact | EvaluateFact | PredictFact | CallFact] = [*evidence.fits, *evidence.evaluations]
-    used += [*evidence.predictions, *evidence.calls]
-    loads = [s.event for s in evidence.saves if s.model == other.id and s.action in {"load_weights", "set_weights"}]
-    mended = min((event for event in loads if event > fit.event), default=None)
-    return any(
-        fact.model == other.id and fact.event > fit.event and (mended is None or fact.event < mended) for fact in used
-    )
+    seen: set[str] = set()
+    current: str | None = model_id
+    while current is not None and current in models and current not in seen:
+        seen.add(current)
+        yield current
+        current = models[current].formerly
 
 
 def _note(evidence: Evidence, fit: FitFact, other: ModelFact, moved: tuple[str, ...], *, used: bool) -> Diagnostic:
