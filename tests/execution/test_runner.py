@@ -78,9 +78,9 @@ BUSY = {
 
 @pytest.mark.parametrize("busy", BUSY)
 def test_a_busy_cell_is_interrupted_and_the_kernel_lives_on(busy: str, bubblewrap: Isolation, run_cells: Cells) -> None:
-    outcome = run_cells(bubblewrap, BUSY[busy], "print('never')", time=6, finish_code="open('finished', 'w').close()")
+    outcome = run_cells(bubblewrap, BUSY[busy], "print('never')", time=4, finish_code="open('finished', 'w').close()")
     assert outcome.run.status == "timeout"
-    assert outcome.run.reason == "the notebook's 6 seconds were over in cell 1"
+    assert outcome.run.reason == "the notebook's 4 seconds were over in cell 1"
     assert [(error.cell, error.name) for error in outcome.run.errors] in ([(0, "KeyboardInterrupt")], [])
     assert (outcome.work / "finished").exists()
     assert outcome.notebook.cells[1].outputs == []
@@ -88,7 +88,7 @@ def test_a_busy_cell_is_interrupted_and_the_kernel_lives_on(busy: str, bubblewra
 
 
 def test_an_interrupt_reaches_a_kernel_without_isolation(run_cells: Cells, marks: list[str]) -> None:
-    outcome = run_cells(NoIsolation(), "import time\nprint('here')\ntime.sleep(1000)", time=6)
+    outcome = run_cells(NoIsolation(), "import time\nprint('here')\ntime.sleep(1000)", time=4)
     assert outcome.run.errors[0].name == "KeyboardInterrupt"
     assert "here" in text_of(outcome.notebook.cells[0])
     assert marks
@@ -104,7 +104,7 @@ print("before", flush=True)
 while True: pass
 """
     begun = time.monotonic()
-    outcome = run_cells(isolation, stubborn, "print('never')", time=6, grace_seconds=1.0)
+    outcome = run_cells(isolation, stubborn, "print('never')", time=4, grace_seconds=1.0)
     assert outcome.run.status == "timeout"
     assert "before" in text_of(outcome.notebook.cells[0])
     assert outcome.run.errors[0].name == "KernelEnded"
@@ -140,7 +140,7 @@ def test_a_memory_bomb_ends_with_the_status_memory(bubblewrap: Isolation, run_ce
 
 def test_an_endless_printer_is_cut_while_it_prints(bubblewrap: Isolation, run_cells: Cells) -> None:
     endless = "n = 0\nwhile True:\n    n += 1\n    print('line', n)"
-    outcome = run_cells(bubblewrap, endless, time=6, caps=OutputCaps(cell_text=10_000))
+    outcome = run_cells(bubblewrap, endless, time=4, caps=OutputCaps(cell_text=10_000))
     text = text_of(outcome.notebook.cells[0])
     assert outcome.run.status == "timeout"
     assert len(text) < 11_000
