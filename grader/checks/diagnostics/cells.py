@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 
+from grader.checks.code import parsed
 from grader.checks.registry import diagnostic
 from grader.checks.words import plural
 from grader.schema.base import spoken_cell
@@ -19,7 +20,6 @@ _IN_CODE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _MARKED = re.compile(rf"#[^\n]*{_MARK}", re.IGNORECASE)
-_MAGIC = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
 _UNFINISHED_ERRORS = frozenset(
     {"SyntaxError", "IndentationError", "NameError", "NotImplementedError", "TypeError", "AttributeError"}
 )
@@ -80,9 +80,8 @@ def _empty_statement(source: str) -> str:
     """Find a statement that does nothing but stand in for one: `...`, `x = ...`, `raise NotImplementedError`."""
     if "..." not in source and "NotImplementedError" not in source:
         return ""  # nearly every cell: it need not be parsed
-    try:
-        tree = ast.parse(_MAGIC.sub("pass", source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(source)
+    if tree is None:
         return ""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Expr, ast.Assign)) and _is_ellipsis(node.value):

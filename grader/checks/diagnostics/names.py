@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Sequence
 
+from grader.checks.code import parsed
 from grader.checks.registry import diagnostic
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact
@@ -13,7 +14,6 @@ from grader.schema.submission import CellError
 __all__ = ["name_from_elsewhere"]
 
 _NAME_ERROR = re.compile(r"name '([^']+)' is not defined")
-_MAGIC = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
 
 
 @diagnostic("name-from-elsewhere")
@@ -84,9 +84,8 @@ def _stars(code: Sequence[CellFact], cell: int) -> bool:
 
 def _bound(cell: CellFact) -> set[str]:
     """Names that a cell makes at its top level: assigned, imported, defined."""
-    try:
-        tree = ast.parse(_MAGIC.sub("pass", cell.source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(cell.source)
+    if tree is None:
         return set()
     names: set[str] = set()
     waiting: list[ast.AST] = list(tree.body)

@@ -1,7 +1,7 @@
 """SELU without what it needs to normalise itself."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from grader.checks.dropout import activation_before
 from grader.checks.kernels import initialiser_of
@@ -59,14 +59,13 @@ def selu_without_lecun(case: Case) -> tuple[Diagnostic, ...]:
 def _without_lecun(number: int, names: str, models: Sequence[ModelFact]) -> Diagnostic:
     first, *others = models
     begin = "begins" if number == 1 else "begin"
-    same = listed(f"`{other.name}` ({spoken_cell(other.cell)})" for other in others)
     return Diagnostic(
         id="selu-without-lecun",
         title="SELU without LeCun initialisation",
         cell=first.cell,
         message=(
             f"In `{first.name}`, {plural(number, 'layer')} with SELU {begin} with {names}."
-            + (f" It is the same with {same}." if same else "")
+            + _same_with((other, other.cell) for other in others)
         ),
         advice=(
             'Give these layers `kernel_initializer="lecun_normal"`. SELU normalises itself only from there; '
@@ -74,6 +73,12 @@ def _without_lecun(number: int, names: str, models: Sequence[ModelFact]) -> Diag
         ),
         model=first.id,
     )
+
+
+def _same_with(others: Iterable[tuple[ModelFact, int | None]]) -> str:
+    """A sentence that names other networks and their cells; empty where there are none."""
+    named = listed(f"`{model.name}` ({spoken_cell(cell)})" for model, cell in others)
+    return f" It is the same with {named}." if named else ""
 
 
 @diagnostic("selu-inputs-not-standardised")
@@ -101,7 +106,6 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
     if not found:
         return ()
     model, fit, figures = found[0]
-    others = listed(f"`{other.name}` ({spoken_cell(later.cell)})" for other, later, _ in found[1:])
     return (
         Diagnostic(
             id="selu-inputs-not-standardised",
@@ -109,7 +113,7 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
             cell=fit.cell,
             message=(
                 f"`{model.name}` uses SELU, and the images that {spoken_cell(fit.cell)} trained it on have {figures}."
-                + (f" It is the same with {others}." if others else "")
+                + _same_with((other, later.cell) for other, later, _ in found[1:])
             ),
             advice=(
                 "Subtract the training images' mean and divide by their standard deviation, with the same figures for "

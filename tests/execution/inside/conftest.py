@@ -112,6 +112,21 @@ def read_events(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "events.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+def run_script(script: str, session: Path) -> list[dict[str, Any]]:
+    """Run Python code as the process of a session, in the session's folder, and return its record."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(session),
+        cwd=session.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return read_events(session.parent / "out")
+
+
 def run_notebook(folder: Path, data: Path, dialect: str) -> Record:
     """Drive a real kernel through `recorded_cells.py`, whose cells begin with `# %% title`."""
     session = write_session(folder, data, dialect)
@@ -161,4 +176,6 @@ def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def kernel_tools() -> SimpleNamespace:
     """The functions above, for tests that start processes of their own."""
-    return SimpleNamespace(write_session=write_session, environment=environment, read_events=read_events)
+    return SimpleNamespace(
+        write_session=write_session, environment=environment, read_events=read_events, run_script=run_script
+    )

@@ -1,7 +1,5 @@
 """Keras 2 without eager execution: what its functions and callbacks need of each other stays as it is."""
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,16 +38,6 @@ def test_a_function_and_a_callback_that_looks_into_one_work(
     tmp_path: Path, small_mnist: Path, kernel_tools: SimpleNamespace
 ) -> None:
     session = kernel_tools.write_session(tmp_path, small_mnist, "keras2")
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env=kernel_tools.environment(session),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    events = kernel_tools.read_events(tmp_path / "out")
+    events = kernel_tools.run_script(SCRIPT, session)
     # Weights have no values there that Python could read, so steps are a gap; functions are none.
     assert not [event for event in events if event["kind"] == "gap" and "FunctionWatch" in str(event)]

@@ -1,7 +1,5 @@
 """What the recorder leaves of transfer learning: digests, where weights came from, and what sharing did to them."""
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -131,17 +129,7 @@ def events(
     folder = tmp_path_factory.mktemp("transfer")
     dialect = "keras2" if request.param == "tf_keras" else "keras3"
     session = kernel_tools.write_session(folder, small_mnist, dialect)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("LIBRARY", request.param)],
-        env=kernel_tools.environment(session),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: list[dict[str, Any]] = kernel_tools.read_events(folder / "out")
+    found: list[dict[str, Any]] = kernel_tools.run_script(SCRIPT.replace("LIBRARY", request.param), session)
     return found
 
 
