@@ -1,10 +1,7 @@
 """The course: a rubric, its reference, its data sets: all that grading needs, and no sandbox."""
 
-import functools
 import hashlib
-import importlib.metadata
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from grader.checks.registry import all_checks, all_diagnostics
+from grader.checks.registry import all_checks
+from grader.code_digest import grading_code
 from grader.datasets.store import DatasetStore, PreparedDataset, whereabouts
 from grader.evidence.predictions import (
     part_of_split,
@@ -50,8 +48,6 @@ __all__ = [
 _RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
-_RENDERERS = ("jinja2", "markdown-it-py", "nbformat", "nh3", "pillow", "pydantic", "pygments")
-"""Packages whose versions can change a report."""
 
 
 def shipped_rubrics() -> tuple[Path, ...]:
@@ -353,30 +349,9 @@ def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: Dat
             loaded.sha256,
             "" if reference is None else reference.model_dump_json(),
             {name: data.sha256 for name, data in prepared.items()},
-            code_digest(),
+            grading_code(),
         ),
     )
-
-
-@functools.cache
-def code_digest() -> str:
-    """Digest everything installed that makes a grade and a report of evidence: code, templates, checks of others."""
-    package = Path(__file__).parent
-    names = {one.run.__module__ for one in all_checks().values()}
-    names |= {one.run.__module__ for one in all_diagnostics().values()}
-    modules = {getattr(sys.modules.get(name), "__file__", None) for name in names}
-    files = {*package.rglob("*.py"), *share("templates").rglob("*"), *(Path(name) for name in modules if name)}
-    digest = hashlib.sha256(repr([_version(name) for name in _RENDERERS]).encode())
-    for path in sorted(path for path in files if path.is_file()):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _index(data: PreparedDataset) -> DatasetIndex:

@@ -15,6 +15,7 @@ import numpy as np
 from nbformat import NotebookNode
 
 from grader import __version__
+from grader.code_digest import inside_code
 from grader.courses import Course
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
@@ -314,8 +315,6 @@ def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
 @functools.cache
 def _runtime(python: Path) -> dict[str, str]:
     """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
-    inside = Path(__file__).parent / "execution" / "inside"
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(inside.rglob("*.py")))).hexdigest()
     # Of the environment that notebooks run in: the course's own, or the grader's.
     packages = python_versions(python, ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"))
-    return {"grader": __version__, "inside": code, "path": str(python.resolve()), **packages}
+    return {"grader": __version__, "inside": inside_code(), "path": str(python.resolve()), **packages}

@@ -33,7 +33,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from grader.courses import Course, assemble_course, code_digest
+from grader.code_digest import source_digest
+from grader.courses import Course, assemble_course
 from grader.datasets.store import DatasetStore
 from grader.execution.device import choose_devices
 from grader.execution.layout import copy_submission
@@ -223,7 +224,7 @@ def ready(order: Order) -> _Place:
 
 
 def _check_machine(order: Order) -> None:
-    if code_digest() != order.code:
+    if source_digest() != order.code:
         msg = "another version of the grader is installed here than where the class was started"
         raise UsageError(msg, where="cnn-grader", advice="install the same version on every machine")
     try:
@@ -376,7 +377,7 @@ class RayEngine:
             options=replace(self._options, device="gpu" if share.gpus else "cpu"),
             share=share,
             executions=executions_of(submissions, self._course, self._options),
-            code=code_digest(),
+            code=source_digest(),
         )
 
     @contextmanager

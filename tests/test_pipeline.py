@@ -136,7 +136,7 @@ def test_what_decides_a_grade_decides_whether_it_is_made_again(
     other_rubric = courses.load_course(courses.find_rubric(str(file)), store).basis
     reference = ResultsFolder(tmp_path / "out").read_evidence("plain")
     other_reference = courses.assemble_course(loaded, reference, store).basis
-    monkeypatch.setattr(courses, "code_digest", lambda: "other code")
+    monkeypatch.setattr(courses, "grading_code", lambda: "other code")
     other_code = courses.load_course(loaded, store).basis
     store.import_file("digits", small_digits(tmp_path / "more.npz", train=40))
     other_data = courses.load_course(loaded, store).basis
