@@ -11,9 +11,9 @@ from typing import Any
 from make_class import names
 from playwright.sync_api import sync_playwright
 
-from grader.places import share
-from grader.publishing import row_of
+from grader.pipeline.publish import row_of
 from grader.report.classpage import ClassRow, CriterionCell, render_class_page
+from grader.resources import share
 from grader.store.results import ResultsFolder
 
 __all__ = ["measure_page", "varied_rows"]

@@ -44,11 +44,11 @@ from notebooks import (
 from peers import make_environment, nbgrader, otter
 from recorder_cost import measure_recorder
 
-from grader import courses
 from grader.datasets.store import DatasetStore
-from grader.execution.isolation import choose_isolation
 from grader.execution.runner import ExecutionRequest, execute
-from grader.execution.scratch import scratch_folder
+from grader.execution.sandbox.isolation import choose_isolation
+from grader.execution.sandbox.scratch import scratch_folder
+from grader.pipeline import course as courses
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ import typer
 import yaml
 
 from grader.checks.registry import all_checks, all_diagnostics
-from grader.courses import shipped_rubrics
 from grader.grading.loader import read_rubric
+from grader.pipeline.course import shipped_rubrics
 from grader.schema.base import Document
 from grader.schema.rubric import Rubric
 

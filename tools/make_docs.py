@@ -19,9 +19,9 @@ import typer
 from pydantic import BaseModel
 
 from grader.checks.registry import all_checks, all_diagnostics
-from grader.cli import app
+from grader.cli.app import app
+from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.schema import rubric as rubric_schema
-from grader.schema.grade import CheckSpec, DiagnosticSpec
 from grader.schema.rubric import Rubric
 
 __all__ = ["commands", "documents", "field_notes", "main", "pages", "sections", "stale"]

@@ -7,15 +7,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.missing import missing_model
-from grader.checks.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.checks.registry import check
-from grader.checks.words import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
+from grader.facts.case import Case
+from grader.facts.tasks import label_classes, names_classes, tasks_of
+from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
-from grader.schema.grade import Case, CriterionStatus, Finding
-from grader.schema.tasks import label_classes, names_classes, tasks_of
+from grader.schema.grade import CriterionStatus, Finding
 
 __all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
 

@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.missing import missing_model
-from grader.checks.network import Network, is_transform, own_activation
-from grader.checks.params import Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed, plural
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.layers import Network, is_transform, own_activation
+from grader.facts.wording import listed, plural
 from grader.schema.base import Pointer
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["BatchNormParams", "Place", "batch_norm", "places_of"]
 

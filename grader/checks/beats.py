@@ -5,14 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.histories import metric_of
-from grader.checks.missing import missing_model
-from grader.checks.params import MeasuredOn, Number, Params, Whole
 from grader.checks.registry import check
-from grader.checks.words import number, percent
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import MeasuredOn, Number, Params, Whole
+from grader.facts.case import Case
+from grader.facts.metrics import metric_of
+from grader.facts.wording import number, percent
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["BeatsParams", "Reading", "beats", "readings"]
 

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
-from grader.checks.candidates import Candidate, Which, chosen_fits, judge, never_trained
-from grader.checks.histories import canonical_metric
-from grader.checks.params import Range, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed
+from grader.checks.support.params import Range, WithModel
+from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
+from grader.facts.case import Case
+from grader.facts.metrics import canonical_metric
+from grader.facts.wording import listed
 from grader.schema.base import Json, Pointer, spoken_cell
 from grader.schema.evidence import CallbackFact, FitFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["CallbackParams", "callback"]
 

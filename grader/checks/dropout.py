@@ -5,15 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.missing import missing_model
-from grader.checks.network import DROPOUTS, Network, is_transform, own_activation
-from grader.checks.operations import is_opaque
-from grader.checks.params import Range, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed, plural
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Range, Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.layers import DROPOUTS, Network, is_transform, own_activation
+from grader.facts.operations import is_opaque
+from grader.facts.wording import listed, plural
 from grader.schema.base import Pointer
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["DropoutParams", "activation_before", "dropout"]
 

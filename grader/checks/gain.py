@@ -5,14 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from grader.checks.accuracy import not_tried, untried
-from grader.checks.missing import missing_model
-from grader.checks.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.checks.registry import check
-from grader.checks.words import decimal, number, percent, plural, spoken_dataset, spoken_split
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import MeasuredOn, Number, RoleName, TaskName, WithModel
+from grader.facts.case import Case
+from grader.facts.statistics import mcnemar_p_value
+from grader.facts.wording import decimal, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
-from grader.schema.grade import Case, Finding
-from grader.schema.statistics import mcnemar_p_value
+from grader.schema.grade import Finding
 
 __all__ = ["GainParams", "gain"]
 

@@ -6,15 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.kernels import initialiser_name, initialiser_of, regulariser_of
-from grader.checks.missing import missing_model
-from grader.checks.network import LayerName, Network, activation_name, kernel_size, layer_matches
-from grader.checks.params import Range, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed, plural, spoken_shape
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Range, Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.initializers import initialiser_name, initialiser_of, regulariser_of
+from grader.facts.layers import LayerName, Network, activation_name, kernel_size, layer_matches
+from grader.facts.wording import listed, plural, spoken_shape
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["HasLayerParams", "has_layer"]
 

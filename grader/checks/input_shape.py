@@ -4,14 +4,15 @@ import math
 
 from pydantic import Field
 
-from grader.checks.missing import missing_model
-from grader.checks.network import Network, is_transform
-from grader.checks.params import Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import spoken_shape
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.layers import Network, is_transform
+from grader.facts.wording import spoken_shape
 from grader.schema.base import Pointer
 from grader.schema.evidence import ModelFact, Shape
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["InputShapeParams", "input_shape", "shape_fits"]
 

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from grader.checks.candidates import Candidate, Which, chosen_fits, judge, never_trained
-from grader.checks.histories import finite
-from grader.checks.params import Params, Range
 from grader.checks.registry import check
-from grader.checks.words import decimal, plural
+from grader.checks.support.params import Params, Range
+from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
+from grader.facts.case import Case
+from grader.facts.metrics import finite
+from grader.facts.wording import decimal, plural
 from grader.schema.base import Pointer, spoken_cell
 from grader.schema.evidence import FitFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["LearningRateParams", "Shape", "learning_rate", "rates_of", "shape_of"]
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from grader.checks.candidates import Candidate, Which, chosen_fits, judge
-from grader.checks.network import final_activation
-from grader.checks.params import WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed
+from grader.checks.support.params import WithModel
+from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge
+from grader.facts.case import Case
+from grader.facts.layers import final_activation
+from grader.facts.wording import listed
 from grader.schema.base import Pointer, spoken_cell
 from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["LossParams", "loss"]
 

@@ -6,14 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from grader.checks.averaging import Averages
-from grader.checks.network import DROPOUTS
-from grader.checks.params import Params, Whole
 from grader.checks.registry import check
-from grader.checks.words import plural
+from grader.checks.support.averaging import Averages
+from grader.checks.support.params import Params, Whole
+from grader.facts.case import Case
+from grader.facts.layers import DROPOUTS
+from grader.facts.wording import plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import CallFact, Evidence, ModelFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["McDropoutParams", "Repeated", "mc_dropout", "repeated_passes"]
 

@@ -8,16 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.candidates import Candidate, Which, judge
-from grader.checks.missing import missing_model
-from grader.checks.network import Network, is_transform
-from grader.checks.operations import is_opaque, scaling_of
-from grader.checks.params import Number, Params
 from grader.checks.registry import check
-from grader.checks.words import decimal, listed
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Number, Params
+from grader.checks.support.verdicts import Candidate, Which, judge
+from grader.facts.case import Case
+from grader.facts.layers import Network, is_transform
+from grader.facts.operations import is_opaque, scaling_of
+from grader.facts.wording import decimal, listed
 from grader.schema.base import Pointer, spoken_cell
 from grader.schema.evidence import ArrayFact, LayerFact, ModelFact, NamedArrayFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 from grader.schema.rubric import Slug
 
 __all__ = ["NormalisedParams", "normalised"]

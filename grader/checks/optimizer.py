@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
-from grader.checks.candidates import Candidate, Which, chosen_fits, judge, never_trained
-from grader.checks.params import Range, WithModel
 from grader.checks.registry import check
-from grader.checks.words import decimal, listed
+from grader.checks.support.params import Range, WithModel
+from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
+from grader.facts.case import Case
+from grader.facts.wording import decimal, listed
 from grader.schema.base import Json, Pointer, spoken_cell
 from grader.schema.evidence import FitFact, OptimizerFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["ADAPTIVE", "OptimizerParams", "initial_rate", "optimizer"]
 

@@ -3,12 +3,13 @@
 from pydantic import Field
 
 from grader.checks.input_shape import shape_fits
-from grader.checks.missing import missing_model
-from grader.checks.params import Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import spoken_shape
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.wording import spoken_shape
 from grader.schema.base import Pointer
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["OutputShapeParams", "output_shape"]
 

@@ -4,12 +4,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.missing import missing_model
-from grader.checks.params import Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import number, plural
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.wording import number, plural
 from grader.schema.base import Pointer
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["ParametersParams", "parameters"]
 

@@ -7,16 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.histories import canonical_metric, metric_of, series
-from grader.checks.missing import missing_model
-from grader.checks.params import Number, Part, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.smoothing import smoothed
-from grader.checks.words import listed, plural
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Number, Part, Whole, WithModel
+from grader.checks.support.smoothing import smoothed
+from grader.facts.case import Case
+from grader.facts.metrics import canonical_metric, metric_of, series
+from grader.facts.weights import trainings_behind
+from grader.facts.wording import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
-from grader.schema.grade import Case, Finding
-from grader.schema.weights import trainings_behind
+from grader.schema.grade import Finding
 
 __all__ = ["PlotsParams", "plots"]
 

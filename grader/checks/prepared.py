@@ -8,12 +8,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.params import Number, Params, Part, Whole
 from grader.checks.registry import check
-from grader.checks.words import decimal, listed, number, percent, spoken_dataset, spoken_shape, spoken_split
+from grader.checks.support.params import Number, Params, Part, Whole
+from grader.facts.case import Case
+from grader.facts.wording import decimal, listed, number, percent, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import NamedArrayFact, NamedLabelFact
-from grader.schema.grade import Case, CriterionStatus, Finding
+from grader.schema.grade import CriterionStatus, Finding
 from grader.schema.rubric import Slug
 
 __all__ = ["LabelForm", "PreparedParams", "Scale", "prepared"]

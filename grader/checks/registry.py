@@ -10,8 +10,9 @@ from typing import TypeVar, get_type_hints
 
 from pydantic import BaseModel
 
+from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.schema.errors import HarnessError
-from grader.schema.grade import Case, CheckSpec, Diagnostic, DiagnosticSpec, Finding
+from grader.schema.grade import Diagnostic, Finding
 
 __all__ = ["ENTRY_POINT_GROUP", "all_checks", "all_diagnostics", "check", "diagnostic"]
 

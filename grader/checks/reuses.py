@@ -4,16 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.missing import missing_model
-from grader.checks.params import RoleName, TaskName, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed, plural
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.lineage import predecessors
+from grader.facts.tasks import tasks_of
+from grader.facts.weights import Reuse, ancestor_of, learning_layers, reused_layers
+from grader.facts.wording import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import FitFact, ModelFact
-from grader.schema.grade import Case, Finding
-from grader.schema.lineage import predecessors
-from grader.schema.tasks import tasks_of
-from grader.schema.weights import Reuse, ancestor_of, learning_layers, reused_layers
+from grader.schema.grade import Finding
 
 __all__ = ["ReusesParams", "reuses"]
 

@@ -6,14 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.missing import missing_model
-from grader.checks.params import RoleName, TaskName, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed, number, percent, plural, spoken_dataset, spoken_split
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.tasks import of_task, task_part
+from grader.facts.wording import listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import ArrayFact, FitFact, RowsFact
-from grader.schema.grade import Case, Finding
-from grader.schema.tasks import of_task, task_part
+from grader.schema.grade import Finding
 
 __all__ = ["RowsParams", "rows"]
 

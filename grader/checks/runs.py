@@ -1,10 +1,11 @@
 """The check `runs`."""
 
-from grader.checks.params import Params
 from grader.checks.registry import check
-from grader.checks.words import plural
+from grader.checks.support.params import Params
+from grader.facts.case import Case
+from grader.facts.wording import plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 from grader.schema.submission import Run
 
 __all__ = ["RunsParams", "runs"]

@@ -8,13 +8,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from grader.checks.accuracy import not_tried, why_untestable
-from grader.checks.missing import missing_model
-from grader.checks.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import number, percent, plural, spoken_dataset, spoken_split
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import MeasuredOn, Params, Part, Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["CurvePoint", "ScoreCurveParams", "height", "score_curve", "wanted_accuracy"]
 

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from grader.checks.candidates import Candidate, Which, chosen_fits, judge, never_trained
-from grader.checks.params import Part, WithModel
 from grader.checks.registry import check
-from grader.checks.words import number, percent, plural
+from grader.checks.support.params import Part, WithModel
+from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
+from grader.facts.case import Case
+from grader.facts.wording import number, percent, plural
 from grader.schema.base import Pointer, spoken_cell
 from grader.schema.evidence import Evidence, FitFact, NamedArrayFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 from grader.schema.rubric import Slug
 
 __all__ = ["SplitParams", "split"]

@@ -7,14 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.missing import missing_model
-from grader.checks.params import Params, WithModel
 from grader.checks.registry import check
-from grader.checks.words import listed, plural
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import Params, WithModel
+from grader.facts.case import Case
+from grader.facts.weights import changed_since_compile, learning_layers, reused_layers
+from grader.facts.wording import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import Evidence, FitFact, ModelFact
-from grader.schema.grade import Case, Finding
-from grader.schema.weights import changed_since_compile, learning_layers, reused_layers
+from grader.schema.grade import Finding
 
 __all__ = ["Change", "StepsParams", "steps"]
 

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.params import Params, Whole
 from grader.checks.registry import check
-from grader.checks.words import listed, plural
+from grader.checks.support.params import Params, Whole
+from grader.facts.case import Case
+from grader.facts.wording import listed, plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import CellFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["TextParams", "count_own_words", "text"]
 

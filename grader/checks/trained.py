@@ -8,15 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from grader.checks.histories import finite, series
-from grader.checks.missing import missing_model
-from grader.checks.params import MeasuredOn, Whole, WithModel
 from grader.checks.registry import check
-from grader.checks.words import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
+from grader.checks.support.no_model import missing_model
+from grader.checks.support.params import MeasuredOn, Whole, WithModel
+from grader.facts.case import Case
+from grader.facts.metrics import finite, series
+from grader.facts.weights import trainings_behind
+from grader.facts.wording import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact
-from grader.schema.grade import Case, Finding
-from grader.schema.weights import trainings_behind
+from grader.schema.grade import Finding
 
 __all__ = ["TrainedParams", "trained"]
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from grader.checks.candidates import Candidate, Which, chosen_fits, judge, never_trained
-from grader.checks.params import Range, WithModel
 from grader.checks.registry import check
-from grader.checks.words import number, plural
+from grader.checks.support.params import Range, WithModel
+from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
+from grader.facts.case import Case
+from grader.facts.wording import number, plural
 from grader.schema.base import Pointer, spoken_cell
 from grader.schema.evidence import FitFact
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 __all__ = ["TrainingParams", "training"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
+from grader.evidence.claims import MalformedError, as_bool, as_float, as_int, as_map, as_shape, as_text, as_texts
 from grader.evidence.provenance import (
     MIN_NEIGHBOURS,
     DatasetIndex,
@@ -18,7 +19,6 @@ from grader.evidence.provenance import (
     recognise_rows,
     statistics_of,
 )
-from grader.evidence.reading import MalformedError, as_bool, as_float, as_int, as_map, as_shape, as_text, as_texts
 from grader.evidence.transform import Floats, Preparation, find_transform
 from grader.schema.errors import ArtefactError
 from grader.schema.evidence import ArrayFact, LabelFact, RowsFact, TransformFact

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from grader.evidence.arraybook import ArrayBook
 from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
 from grader.evidence.cells import cell_facts
-from grader.evidence.provenance import DatasetIndex
-from grader.evidence.reading import (
+from grader.evidence.claims import (
     MalformedError,
     as_bool,
     as_float,
@@ -28,6 +27,7 @@ from grader.evidence.reading import (
     need_id,
     need_int,
 )
+from grader.evidence.provenance import DatasetIndex
 from grader.evidence.settings import read_loss, read_optimizer
 from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
@@ -91,7 +91,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
         stand_ins: Those of the data sets that are made up, the real ones not being on the machine.
 
     Returns:
-        The evidence, without accuracies: these come from `grader.evidence.predictions`.
+        The evidence, without accuracies: these come from `grader.evidence.prediction_plans`.
 
     Raises:
         StorageError: `keep` could not store an array.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from grader.evidence.reading import as_int, as_list, as_map, as_text
+from grader.evidence.claims import as_int, as_list, as_map, as_text
 from grader.schema.evidence import CellFact
 from grader.schema.submission import Run
 

@@ -1,6 +1,6 @@
 """What a training was set up with becomes typed: optimizers and losses."""
 
-from grader.evidence.reading import as_bool, as_float, as_json, as_map, as_text
+from grader.evidence.claims import as_bool, as_float, as_json, as_map, as_text
 from grader.schema.evidence import LossFact, OptimizerFact
 
 __all__ = ["read_loss", "read_optimizer"]

@@ -1,5 +1,5 @@
-"""How sure a measured share is; the formula itself is `grader.schema.statistics`, which every room may use."""
+"""How sure a measured share is; the formula itself is `grader.facts.statistics`, which every room may use."""
 
-from grader.schema.statistics import Z_95, wilson
+from grader.facts.statistics import Z_95, wilson
 
 __all__ = ["Z_95", "wilson"]

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from grader.evidence.reading import (
+from grader.evidence.claims import (
     MalformedError,
     as_bool,
     as_int,

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.evidence.arraybook import ArrayBook, KnownArray, split_rows
-from grader.evidence.provenance import overlap
-from grader.evidence.reading import (
+from grader.evidence.claims import (
     MalformedError,
     as_bool,
     as_float,
@@ -20,6 +19,7 @@ from grader.evidence.reading import (
     need_id,
     need_int,
 )
+from grader.evidence.provenance import overlap
 from grader.evidence.settings import read_loss, read_optimizer
 from grader.schema.evidence import CallbackFact, FitFact
 

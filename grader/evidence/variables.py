@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.evidence.arraybook import ArrayBook, KnownArray
-from grader.evidence.reading import as_bool, as_float, as_list, as_map, as_shape, as_text
+from grader.evidence.claims import as_bool, as_float, as_list, as_map, as_shape, as_text
 from grader.schema.evidence import NamedArrayFact, NamedLabelFact
 
 __all__ = ["Variables", "read_variables"]

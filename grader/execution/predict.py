@@ -21,12 +21,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from grader.execution.device import Device
-from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
-from grader.execution.layout import Layout, make_layout
-from grader.execution.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
-from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
-from grader.execution.watchdog import Budget
+from grader.execution.sandbox.device import Device
+from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
+from grader.execution.sandbox.layout import Layout, make_layout
+from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
+from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
+from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import HarnessError, PredictorError
 
 __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]

@@ -22,17 +22,17 @@ from nbformat import NotebookNode
 
 from grader.execution.advice import advice_for
 from grader.execution.client import CellClient, KernelClient
-from grader.execution.device import Device
-from grader.execution.isolation import Isolation, Mount, ProcessLimits, gpu_binds
-from grader.execution.layout import Layout, copy_submission, make_layout
 from grader.execution.outputs import OutputCaps, OutputKeeper, clean_text
-from grader.execution.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
-from grader.execution.provisioner import SandboxPlan, Starter
-from grader.execution.scratch import runtime_folder
+from grader.execution.sandbox.device import Device
+from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
+from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
+from grader.execution.sandbox.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
+from grader.execution.sandbox.provisioner import SandboxPlan, Starter
+from grader.execution.sandbox.scratch import runtime_folder
+from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
+from grader.execution.sandbox.watchdog import Budget, Watchdog
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
-from grader.execution.warm import HeldProcess, Program, WarmPool, WarmRefusedError
-from grader.execution.watchdog import Budget, Watchdog
 from grader.schema.base import spoken_cell
 from grader.schema.errors import SandboxError
 from grader.schema.rubric import RunSettings

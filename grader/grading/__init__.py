@@ -2,8 +2,8 @@
 
 from grader.grading.compare import compare, mcnemar
 from grader.grading.grade import grade, rejected, ungraded
+from grader.grading.json_schema import rubric_schema
 from grader.grading.loader import LoadedRubric, load_rubric, read_rubric
-from grader.grading.schema import rubric_schema
 
 __all__ = [
     "LoadedRubric",

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from grader.facts.statistics import mcnemar_p_value
 from grader.schema.base import Json
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, LayerFact, ModelFact
-from grader.schema.statistics import mcnemar_p_value
 
 __all__ = ["Classes", "McNemar", "aligned_layers", "compare", "learning_curves", "mcnemar", "mcnemar_p_value"]
 

@@ -5,17 +5,15 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic import ValidationError
 
+from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
-    Case,
-    CheckSpec,
     CriterionGrade,
     Diagnostic,
-    DiagnosticSpec,
     ErrorGrade,
     ExecutionGrade,
     Finding,

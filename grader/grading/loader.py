@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from grader.facts.case import CheckSpec
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem, read_yaml
 from grader.schema.errors import RubricError
-from grader.schema.grade import CheckSpec
 from grader.schema.rubric import Rubric
 
 __all__ = ["LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]

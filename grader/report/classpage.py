@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from grader.facts.graded_model import main_accuracy, main_model
 from grader.report.bars import histogram, verdict_bar
 from grader.report.ranking import Place, front_plot, places, standing
-from grader.report.subject import main_accuracy, main_model
 from grader.report.templating import asset, environment, policy
 from grader.report.text import DASH, count, percent, points
 from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, Grade

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from grader.facts.graded_model import main_accuracy, main_model
 from grader.report.intervals import Interval, interval_plot
-from grader.report.subject import main_accuracy, main_model
 from grader.report.text import count, duration, percent
 from grader.schema.evidence import Evidence, ModelFact
 from grader.schema.grade import Grade

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from grader.facts.graded_model import accuracy_fact, main_accuracy, main_model, reference_model
 from grader.report.attempts import attempts_view
 from grader.report.bars import points_bar
 from grader.report.comparison import comparison_view
@@ -16,7 +17,6 @@ from grader.report.confusion import Confusion, Mistake, confusion, mistakes
 from grader.report.curves import CurveRow, Curves, curve_panel, curve_rows, learning_curves
 from grader.report.layers import LayerPair, aligned
 from grader.report.notebook import CellView, cell_anchor, notebook_cells
-from grader.report.subject import accuracy_fact, main_accuracy, main_model, reference_model
 from grader.report.templating import asset, environment, policy
 from grader.report.text import DASH, count, duration, value
 from grader.schema.base import Assurance, Pointer, spoken_cell

@@ -1,27 +1,21 @@
 """Findings of checks, and the grade they add up to (`grade.json`, version 1)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from grader.schema.base import Assurance, Document, Json, Pointer
-from grader.schema.evidence import Evidence, ModelFact
-from grader.schema.lineage import with_past
-from grader.schema.rubric import Rubric, Take
+from grader.schema.rubric import Take
 
 __all__ = [
     "GRADE_VERSION",
     "AccuracyGrade",
     "AttemptGrade",
     "AttemptsGrade",
-    "Case",
-    "CheckSpec",
     "CriterionGrade",
     "CriterionStatus",
     "Diagnostic",
-    "DiagnosticSpec",
     "ExecutionGrade",
     "Finding",
     "Grade",
@@ -58,46 +52,6 @@ class RoleMatch(Document):
     """Why there is none, or which ones are possible; empty when it is clear."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All a check may look at: what one execution showed, and what the rubric means by its roles."""
-
-    evidence: Evidence
-    rubric: Rubric
-    roles: Mapping[str, RoleMatch]
-    lacking: Lacking = "lost"
-    """What it means where a prediction is lacking."""
-
-    def resolve(self, role: str | None) -> RoleMatch:
-        """Find the model for a role; without a role, the only or last trained model.
-
-        Args:
-            role: A key of the rubric's `roles`, or None.
-        """
-        if role is not None:
-            return self.roles.get(role, RoleMatch(role=role, message=f"the rubric has no role {role!r}"))
-        trained = list(dict.fromkeys(f.model for f in self.evidence.fits))
-        if not trained:
-            return RoleMatch(role="", message="no network was trained in this notebook")
-        return RoleMatch(role="", model=trained[-1], candidates=tuple(trained))
-
-    def model(self, role: str | None) -> tuple[ModelFact | None, str]:
-        """The model for a role, or None and the reason in words."""
-        match = self.resolve(role)
-        found = self.evidence.model(match.model) if match.model else None
-        return found, match.message or ("" if found else "the model was not recorded")
-
-    def past(self, role: str | None) -> Evidence:
-        """The evidence in which the network of a role did itself what it was loaded from did before.
-
-        Only what could have the role too counts as an earlier stage of it.
-        """
-        match = self.resolve(role)
-        if role is None or match.model is None:
-            return self.evidence
-        return with_past(self.evidence, match.model, match.candidates)
-
-
 class Finding(Document):
     """What a check found out."""
 
@@ -115,19 +69,6 @@ class Finding(Document):
     """Whether full marks were missed by less than the measurement can tell, so that a person should look."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckSpec:
-    """A registered check."""
-
-    name: str
-    parameters: type[BaseModel]
-    """What may stand under `with`."""
-    run: Callable[[Case, Any], Finding]
-    """Pure: (case, parameters) → finding."""
-    doc: str
-    """Its docstring: what it does, why it matters, parameters, example."""
-
-
 class Diagnostic(Document):
     """A mistake the grader recognises whether or not the rubric gives points for it."""
 
@@ -137,15 +78,6 @@ class Diagnostic(Document):
     message: str
     advice: str
     model: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DiagnosticSpec:
-    """A registered diagnostic."""
-
-    id: str
-    run: Callable[[Case], tuple[Diagnostic, ...]]
-    doc: str
 
 
 class SubmissionStamp(Document):

@@ -13,8 +13,8 @@ from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import LabelFact
 from grader.schema.grade import Finding, Lacking
-from tests.checks import transfer_cases as transfer
-from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
+from tests.support import transfer_cases as transfer
+from tests.support.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
 
 FULL = AccuracyParams(at_least=0.99, partial_from=0.97)
 

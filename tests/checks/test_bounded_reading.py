@@ -5,14 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from grader.checks import all_checks, averaging, code, literals
-from grader.checks.averaging import Averages
+from grader.checks import all_checks
 from grader.checks.diagnostics.claims import contradicted_accuracy
 from grader.checks.diagnostics.monte_carlo import mc_dropout_off
 from grader.checks.diagnostics.transfer import _same_object
-from grader.checks.literals import TypedNumbers
+from grader.checks.support import averaging
+from grader.checks.support import source_code as code
+from grader.checks.support import typed_numbers as literals
+from grader.checks.support.averaging import Averages
+from grader.checks.support.typed_numbers import TypedNumbers
 from grader.schema.evidence import CallFact, Evidence
-from tests.factories import a_case, a_cell, a_model, an_array, an_evidence, dense, dropout
+from tests.support.factories import a_case, a_cell, a_model, an_array, an_evidence, dense, dropout
 
 AVERAGED = "ps = np.stack([model(x, training=True) for _ in range(20)]).mean(axis=0)"
 UNSEEN = "for k in range(20):\n    p = model(x, training=True)\n    seen.append((k, p.shape))"

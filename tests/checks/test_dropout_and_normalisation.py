@@ -7,7 +7,18 @@ import pytest
 from grader.checks import all_checks
 from grader.schema.evidence import CallFact, Evidence, LayerFact, PredictFact
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_cell, a_model, activation, an_array, an_evidence, dense, dropout, layer, operation
+from tests.support.factories import (
+    a_case,
+    a_cell,
+    a_model,
+    activation,
+    an_array,
+    an_evidence,
+    dense,
+    dropout,
+    layer,
+    operation,
+)
 
 NORM = layer("BatchNormalization", parameters=400)
 ALPHA = layer("AlphaDropout", config={"rate": 0.1})

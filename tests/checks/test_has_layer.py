@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.has_layer import HasLayerParams, has_layer
-from grader.checks.network import Network, final_activation
+from grader.facts.layers import Network, final_activation
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer, operation
+from tests.support.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer, operation
 
 
 def judge(*layers: LayerFact, **params: Any) -> Finding:

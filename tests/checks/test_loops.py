@@ -4,9 +4,9 @@ from typing import Any
 
 from grader.checks.loss import LossParams, loss
 from grader.checks.optimizer import OptimizerParams, optimizer
+from grader.facts.case import Case
 from grader.schema.evidence import LossFact, OptimizerFact
-from grader.schema.grade import Case
-from tests.factories import a_case, a_fit, a_model, an_evidence, conv, dense, layer
+from tests.support.factories import a_case, a_fit, a_model, an_evidence, conv, dense, layer
 
 LOGITS = (conv(16), layer("Flatten", output_shape=(100,)), dense(10, "linear", inputs=100))
 SOFTMAX = (*LOGITS[:2], dense(10, "softmax", inputs=100))

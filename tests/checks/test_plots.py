@@ -7,7 +7,7 @@ import pytest
 from grader.checks.plots import PlotsParams, plots
 from grader.schema.evidence import FigureFact
 from grader.schema.grade import Finding
-from tests.factories import HISTORY, a_case, a_figure, a_fit, an_evidence
+from tests.support.factories import HISTORY, a_case, a_figure, a_fit, an_evidence
 
 ACCURACY, VALIDATION = HISTORY["accuracy"], HISTORY["val_accuracy"]
 

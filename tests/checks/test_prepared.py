@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from grader.checks.prepared import PreparedParams, prepared
 from grader.schema.evidence import DatasetFact, NamedArrayFact, NamedLabelFact, RowsFact, TransformFact
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_named_array, a_run, an_evidence, rows
+from tests.support.factories import a_case, a_named_array, a_run, an_evidence, rows
 
 ASKED: dict[str, Any] = {
     "dataset": "cifar10",

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from grader.checks import all_checks, all_diagnostics, check, registry
-from grader.checks.params import Params
+from grader.checks.support.params import Params
+from grader.facts.case import Case
 from grader.schema.errors import HarnessError
-from grader.schema.grade import Case, Finding
+from grader.schema.grade import Finding
 
 HEADINGS = ("What it does:", "Why it matters:", "Parameters:", "Example:")
 
@@ -36,8 +37,9 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
 
 THEIRS = '''
 from grader.checks import check
-from grader.checks.params import Params
-from grader.schema.grade import Case, Finding
+from grader.checks.support.params import Params
+from grader.facts.case import Case
+from grader.schema.grade import Finding
 
 @check("{name}")
 def theirs(case: Case, params: Params) -> Finding:

@@ -6,7 +6,7 @@ import pytest
 
 from grader.checks.runs import RunsParams, runs
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_fit, a_run, an_error, an_evidence
+from tests.support.factories import a_case, a_fit, a_run, an_error, an_evidence
 
 
 def judge(*, partial: bool = False, **run: Any) -> Finding:

@@ -12,7 +12,7 @@ from grader.checks.score_curve import CurvePoint, ScoreCurveParams, height, scor
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
+from tests.support.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
 
 CURVE = (
     CurvePoint(parameters=100, none=0.7, full=0.9),

@@ -8,7 +8,7 @@ from grader.checks.output_shape import OutputShapeParams, output_shape
 from grader.checks.parameters import ParametersParams, parameters
 from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
-from tests.factories import (
+from tests.support.factories import (
     a_case,
     a_cell,
     a_fit,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from grader.checks.smoothing import smoothed
+from grader.checks.support.smoothing import smoothed
 
 LOSS = (0.92, 0.41, 0.33, 0.36, 0.22, 0.19, 0.21)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from grader.checks.text import TextParams, count_own_words, text
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
-from tests.factories import a_case, a_cell, an_evidence
+from tests.support.factories import a_case, a_cell, an_evidence
 
 EXPLANATION = "The network has two convolutional layers, then max pooling, and dropout against overfitting."
 

@@ -7,7 +7,7 @@ import pytest
 from grader.checks.trained import TrainedParams, trained
 from grader.schema.evidence import CallFact, EvaluateFact, FitFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
-from tests.factories import a_case, a_fit, a_model, an_array, an_evidence, rows
+from tests.support.factories import a_case, a_fit, a_model, an_array, an_evidence, rows
 
 
 def judge(*fits: FitFact, **params: Any) -> Finding:

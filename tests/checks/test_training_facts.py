@@ -12,7 +12,7 @@ from grader.checks import all_checks
 from grader.checks.learning_rate import shape_of
 from grader.schema.evidence import Evidence, FitFact, LabelFact, LayerFact, LossFact, OptimizerFact
 from grader.schema.grade import Finding, RoleMatch
-from tests.factories import (
+from tests.support.factories import (
     HISTORY,
     a_case,
     a_compile,

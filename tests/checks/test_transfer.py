@@ -10,11 +10,14 @@ from grader.checks.gain import GainParams, gain
 from grader.checks.reuses import ReusesParams, reuses
 from grader.checks.rows import RowsParams, rows
 from grader.checks.steps import StepsParams, steps
-from grader.evidence.roles import resolve_roles
+from grader.facts.case import Case
+from grader.facts.roles import resolve_roles
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import Evidence, FitFact, SaveFact
-from grader.schema.grade import Case, Finding, Lacking
-from tests.checks.transfer_cases import (
+from grader.schema.grade import Finding, Lacking
+from tests.support.factories import a_fit, an_array
+from tests.support.factories import rows as rows_fact
+from tests.support.transfer_cases import (
     FIRST,
     RELOADED,
     SCRATCH,
@@ -27,8 +30,6 @@ from tests.checks.transfer_cases import (
     reloaded,
     rubric,
 )
-from tests.factories import a_fit, an_array
-from tests.factories import rows as rows_fact
 
 ORDER = [{"freeze": "all_but_last"}, "compile", "fit", {"unfreeze": "any"}, "compile", "fit"]
 FROZEN = {"low": False, "middle": False, "high": True}

@@ -12,7 +12,7 @@ from grader.datasets.registry import KNOWN, PARTS
 from grader.datasets.sources import Source, local_sources
 from grader.datasets.stand_in import stand_ins
 from grader.datasets.store import DatasetStore
-from grader.execution.inside.fingerprint import fingerprint
+from grader.inside.describe.fingerprint import fingerprint
 from grader.schema.errors import DatasetMissingError
 
 

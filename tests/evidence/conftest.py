@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import grader
 from grader.evidence.provenance import DatasetIndex, make_index
-from grader.execution.inside.fingerprint import fingerprint
+from grader.inside.describe.fingerprint import fingerprint
 from grader.schema.submission import Run
 
 MNIST = Path(grader.__file__).parent / "datasets" / "files" / "mnist.npz"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from grader.evidence.provenance import DatasetIndex, Recognition, make_index, overlap, recognise_rows
-from grader.execution.inside.fingerprint import fingerprint
+from grader.inside.describe.fingerprint import fingerprint
 
 Index = dict[str, DatasetIndex]
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from grader.evidence.arraybook import ArrayBook, KnownArray
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.provenance import DatasetIndex, make_index, recognise_rows
-from grader.execution.inside.arrays import ArrayBook as RecorderBook
-from grader.execution.inside.core import Recorder, Session
-from grader.execution.inside.fingerprint import fingerprint
-from tests.evidence.known_sets import SETS, KnownSet, known_set, natural_images
+from grader.inside.describe.arrays import ArrayBook as RecorderBook
+from grader.inside.describe.fingerprint import fingerprint
+from grader.inside.record.recorder import Recorder, Session
+from tests.support.known_sets import SETS, KnownSet, known_set, natural_images
 
 Array = NDArray[Any]
 Prepare = Callable[[Array, DatasetIndex], Array]

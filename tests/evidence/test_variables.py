@@ -12,7 +12,7 @@ from grader.evidence.arraybook import ArrayBook
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.evidence.variables import Variables, read_variables
-from grader.execution.inside.fingerprint import fingerprint
+from grader.inside.describe.fingerprint import fingerprint
 from tests.evidence.conftest import Record
 
 

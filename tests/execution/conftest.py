@@ -10,7 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader.execution.isolation import (
+from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
+from grader.execution.sandbox.isolation import (
     Bubblewrap,
     Isolation,
     NoIsolation,
@@ -18,11 +19,10 @@ from grader.execution.isolation import (
     _probe_bubblewrap,
     choose_isolation,
 )
-from grader.execution.layout import Layout, make_layout
-from grader.execution.processes import Finished, marked_processes, run_to_end
-from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
-from grader.execution.warm import HeldProcess, Program, WarmPool
-from grader.execution.watchdog import Budget
+from grader.execution.sandbox.layout import Layout, make_layout
+from grader.execution.sandbox.processes import Finished, marked_processes, run_to_end
+from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool
+from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.rubric import RunSettings
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.execution import layout
-from grader.execution.isolation import Isolation
 from grader.execution.predict import PredictionJob, PredictionLimits, PredictionResult, predict
+from grader.execution.sandbox import layout
+from grader.execution.sandbox.isolation import Isolation
 from grader.schema.errors import PredictorError
 
 pytestmark = pytest.mark.bubblewrap

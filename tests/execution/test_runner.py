@@ -9,10 +9,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader.execution.isolation import Isolation, NoIsolation
-from grader.execution.layout import copy_submission
 from grader.execution.outputs import OutputCaps
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute, is_executed, reserve_of
+from grader.execution.sandbox.isolation import Isolation, NoIsolation
+from grader.execution.sandbox.layout import copy_submission
 from grader.schema.errors import NotebookError, SandboxError
 from grader.schema.rubric import RunSettings
 

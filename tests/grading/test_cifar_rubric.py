@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from grader.checks import all_checks, all_diagnostics
-from grader.courses import find_rubric
-from grader.evidence.roles import resolve_roles
+from grader.facts.case import Case
+from grader.facts.roles import resolve_roles
 from grader.grading import grade
+from grader.pipeline.course import find_rubric
 from grader.schema.evidence import CallFact, Evidence, LayerFact, OptimizerFact
-from grader.schema.grade import Case, Grade
-from tests.factories import (
+from grader.schema.grade import Grade
+from tests.support.factories import (
     a_case,
     a_cell,
     a_compile,

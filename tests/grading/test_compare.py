@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from grader.grading.compare import aligned_layers, compare, learning_curves, mcnemar, mcnemar_p_value
 from grader.schema.evidence import LayerFact
-from tests.factories import HISTORY, a_fit, a_model, an_accuracy, an_evidence, conv, dense, dropout, good_cnn, operation
+from tests.support.factories import (
+    HISTORY,
+    a_fit,
+    a_model,
+    an_accuracy,
+    an_evidence,
+    conv,
+    dense,
+    dropout,
+    good_cnn,
+    operation,
+)
 
 COUNTS = st.integers(0, 400)
 

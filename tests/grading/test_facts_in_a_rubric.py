@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from grader.checks import all_checks, all_diagnostics
-from grader.evidence.roles import resolve_roles
+from grader.facts.case import Case
+from grader.facts.roles import resolve_roles
 from grader.grading import grade
 from grader.grading.loader import read_rubric
 from grader.schema.evidence import CallFact, Evidence, LabelFact, LayerFact, OptimizerFact, PredictFact
-from grader.schema.grade import Case, CriterionGrade
-from tests.checks import transfer_cases as transfer
-from tests.factories import (
+from grader.schema.grade import CriterionGrade
+from tests.support import transfer_cases as transfer
+from tests.support.factories import (
     a_cell,
     a_compile,
     a_fit,

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.checks import all_checks, all_diagnostics
-from grader.checks.params import Params
+from grader.checks.support.params import Params
+from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.grading import grade, rejected, ungraded
 from grader.grading.grade import grade_json
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
 from grader.schema.evidence import DatasetFact, Evidence
-from grader.schema.grade import Case, CheckSpec, Diagnostic, DiagnosticSpec, Finding, Grade, RoleMatch
-from tests.factories import (
+from grader.schema.grade import Diagnostic, Finding, Grade, RoleMatch
+from tests.support.factories import (
     a_case,
     a_fit,
     a_model,

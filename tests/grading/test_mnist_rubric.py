@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from grader.checks import all_checks, all_diagnostics
+from grader.facts.case import Case
 from grader.grading import grade, load_rubric
 from grader.schema.base import Assurance
 from grader.schema.evidence import Evidence, NamedArrayFact, NamedLabelFact, TransformFact
-from grader.schema.grade import Case, Grade, RoleMatch
-from tests.factories import (
+from grader.schema.grade import Grade, RoleMatch
+from tests.support.factories import (
     HISTORY,
     a_cell,
     a_compile,

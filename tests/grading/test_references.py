@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from grader.checks import all_checks, all_diagnostics
-from grader.courses import find_rubric, read_reference, reference_notebook
-from grader.evidence.roles import resolve_roles
+from grader.facts.case import Case
+from grader.facts.roles import resolve_roles
 from grader.grading import grade
+from grader.pipeline.course import find_rubric, read_reference, reference_notebook
 from grader.schema.base import Assurance
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Case, Grade
+from grader.schema.grade import Grade
 from grader.schema.rubric import Rubric
-from tests.factories import a_stamp, a_submission
+from tests.support.factories import a_stamp, a_submission
 
 NAMES = ("parameter-golf", "keras-mnist-cnn", "cifar-deep")
 ON_PURPOSE = {"parameter-golf": ["filters-shrink-with-depth"]}

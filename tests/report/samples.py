@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from grader.grading.attempts import summary
+from grader.grading.best_attempt import summary
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, LayerFact, ModelFact
 from grader.schema.grade import (

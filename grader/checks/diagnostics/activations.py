@@ -1,10 +1,11 @@
 """Activations and dropout in the wrong place."""
 
-from grader.checks.network import DROPOUTS, Network, final_activation, is_transform, own_activation
 from grader.checks.registry import diagnostic
-from grader.checks.words import listed, number
+from grader.facts.case import Case
+from grader.facts.layers import DROPOUTS, Network, final_activation, is_transform, own_activation
+from grader.facts.wording import listed, number
 from grader.schema.evidence import LayerFact, ModelFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["dropout_after_output", "hidden_softmax", "sigmoid_on_one_of_many"]
 

@@ -4,12 +4,13 @@ import ast
 import itertools
 import re
 
-from grader.checks.code import parsed
 from grader.checks.registry import diagnostic
-from grader.checks.words import plural
+from grader.checks.support.source_code import parsed
+from grader.facts.case import Case
+from grader.facts.wording import plural
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["out_of_order", "unfinished_cells"]
 

@@ -4,14 +4,15 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from grader.checks.histories import canonical_metric
-from grader.checks.literals import TypedNumbers, typed_texts
-from grader.checks.missing import uses_torch
 from grader.checks.registry import diagnostic
-from grader.checks.words import percent
+from grader.checks.support.no_model import uses_torch
+from grader.checks.support.typed_numbers import TypedNumbers, typed_texts
+from grader.facts.case import Case
+from grader.facts.metrics import canonical_metric
+from grader.facts.wording import percent
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact, Evidence
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["contradicted_accuracy", "printed_accuracies"]
 

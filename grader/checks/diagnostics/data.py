@@ -1,12 +1,13 @@
 """Pixels that were left as they were."""
 
-from grader.checks.network import Network, is_transform
-from grader.checks.operations import is_opaque
 from grader.checks.registry import diagnostic
-from grader.checks.words import decimal, listed, number
+from grader.facts.case import Case
+from grader.facts.layers import Network, is_transform
+from grader.facts.operations import is_opaque
+from grader.facts.wording import decimal, listed, number
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact, NamedArrayFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["normalised_array_unused", "raw_pixels"]
 

@@ -1,10 +1,11 @@
 """Figures that do not say what they show."""
 
 from grader.checks.registry import diagnostic
-from grader.checks.words import listed, plural
+from grader.facts.case import Case
+from grader.facts.wording import listed, plural
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import AxesFact, FigureFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["unlabelled_axes"]
 

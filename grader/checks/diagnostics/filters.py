@@ -3,11 +3,12 @@
 import itertools
 import math
 
-from grader.checks.network import CONVOLUTIONS, Network, kernel_size
 from grader.checks.registry import diagnostic
-from grader.checks.words import number
+from grader.facts.case import Case
+from grader.facts.layers import CONVOLUTIONS, Network, kernel_size
+from grader.facts.wording import number
 from grader.schema.evidence import LayerFact, ModelFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["FIRST_FILTERS_FACTOR", "shrinking_filters", "too_many_first_filters"]
 

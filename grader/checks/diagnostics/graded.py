@@ -1,10 +1,11 @@
 """Networks that are not the graded one although they are better."""
 
 from grader.checks.registry import diagnostic
-from grader.checks.words import percent, spoken_dataset, spoken_split
+from grader.facts.case import Case
+from grader.facts.wording import percent, spoken_dataset, spoken_split
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import AccuracyFact, Evidence
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["better_before"]
 

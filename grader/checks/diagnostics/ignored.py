@@ -1,10 +1,11 @@
 """Settings of Keras 2 that Keras 3 takes without an error and does not heed."""
 
 from grader.checks.registry import diagnostic
-from grader.checks.words import decimal
+from grader.facts.case import Case
+from grader.facts.wording import decimal
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import IgnoredFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["decay_ignored", "lr_unread"]
 

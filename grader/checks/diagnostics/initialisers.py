@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from grader.checks.network import Network, is_transform
 from grader.checks.registry import diagnostic
-from grader.checks.words import listed, plural
+from grader.facts.case import Case
+from grader.facts.layers import Network, is_transform
+from grader.facts.wording import listed, plural
 from grader.schema.base import Json
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["equal_kernels"]
 

@@ -3,12 +3,13 @@
 import math
 import re
 
-from grader.checks.network import CONVOLUTIONS, Network, kernel_size
 from grader.checks.registry import diagnostic
-from grader.checks.words import listed, number, percent, spoken_shape
+from grader.facts.case import Case
+from grader.facts.layers import CONVOLUTIONS, Network, kernel_size
+from grader.facts.wording import listed, number, percent, spoken_shape
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, LayerFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["kernel_exceeds_map", "large_kernels"]
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from grader.checks.network import final_activation
 from grader.checks.registry import diagnostic
+from grader.facts.case import Case
+from grader.facts.layers import final_activation
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["logits_with_probability_loss", "one_unit_softmax", "softmax_with_from_logits"]
 

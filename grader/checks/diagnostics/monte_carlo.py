@@ -1,11 +1,12 @@
 """Monte-Carlo predictions without dropout."""
 
-from grader.checks.averaging import Averages
 from grader.checks.mc_dropout import repeated_passes
 from grader.checks.registry import diagnostic
-from grader.checks.words import plural
+from grader.checks.support.averaging import Averages
+from grader.facts.case import Case
+from grader.facts.wording import plural
 from grader.schema.base import spoken_cell
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["mc_dropout_off"]
 

@@ -4,11 +4,12 @@ import ast
 import re
 from collections.abc import Sequence
 
-from grader.checks.code import parsed
 from grader.checks.registry import diagnostic
+from grader.checks.support.source_code import parsed
+from grader.facts.case import Case
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 from grader.schema.submission import CellError
 
 __all__ = ["name_from_elsewhere"]

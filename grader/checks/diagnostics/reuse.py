@@ -1,9 +1,10 @@
 """Optimizers that serve several networks."""
 
 from grader.checks.registry import diagnostic
-from grader.checks.words import listed
+from grader.facts.case import Case
+from grader.facts.wording import listed
 from grader.schema.base import spoken_cell
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["optimizer_reused"]
 

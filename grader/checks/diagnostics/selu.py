@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from grader.checks.dropout import activation_before
-from grader.checks.kernels import initialiser_of
-from grader.checks.network import DROPOUTS, Network, is_transform
-from grader.checks.operations import is_opaque
 from grader.checks.registry import diagnostic
-from grader.checks.words import decimal, listed, plural
+from grader.facts.case import Case
+from grader.facts.initializers import initialiser_of
+from grader.facts.layers import DROPOUTS, Network, is_transform
+from grader.facts.operations import is_opaque
+from grader.facts.wording import decimal, listed, plural
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
 

@@ -1,10 +1,11 @@
 """Test images where they do not belong."""
 
 from grader.checks.registry import diagnostic
-from grader.checks.words import number, plural, spoken_dataset
+from grader.facts.case import Case
+from grader.facts.wording import number, plural, spoken_dataset
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["tested_while_training", "trained_on_test"]
 

@@ -2,13 +2,14 @@
 
 import math
 
-from grader.checks.histories import canonical_metric, finite, metric_of
 from grader.checks.learning_rate import rates_of
 from grader.checks.registry import diagnostic
-from grader.checks.words import decimal, listed, percent, plural
+from grader.facts.case import Case
+from grader.facts.metrics import canonical_metric, finite, metric_of
+from grader.facts.wording import decimal, listed, percent, plural
 from grader.schema.base import Json, spoken_cell
 from grader.schema.evidence import CallbackFact, FitFact
-from grader.schema.grade import Case, Diagnostic
+from grader.schema.grade import Diagnostic
 
 __all__ = ["early_stopping_without_best", "still_rising", "stopped_by_grader", "trainable_without_compile"]
 

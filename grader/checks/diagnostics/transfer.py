@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from grader.checks.registry import diagnostic
-from grader.checks.words import listed, percent, plural
+from grader.facts.case import Case
+from grader.facts.weights import ancestor_of, frozen_but_changed, unfrozen_but_unchanged
+from grader.facts.wording import listed, percent, plural
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CallFact, EvaluateFact, Evidence, FitFact, ModelFact, PredictFact
-from grader.schema.grade import Case, Diagnostic
-from grader.schema.weights import ancestor_of, frozen_but_changed, unfrozen_but_unchanged
+from grader.schema.grade import Diagnostic
 
 __all__ = ["frozen_changed", "shared_changed", "unfrozen_unchanged"]
 

@@ -2,7 +2,7 @@
 
 from grader.checks import all_diagnostics
 from grader.schema.evidence import LayerFact
-from tests.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer
+from tests.support.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer
 
 ZEROS = {"class_name": "Zeros", "config": {}}
 NORMAL = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.05, "seed": None}}

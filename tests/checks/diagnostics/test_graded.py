@@ -1,9 +1,10 @@
 """The diagnostic about a better network than the graded one."""
 
 from grader.checks.diagnostics.graded import better_before
-from grader.schema.grade import Case, RoleMatch
+from grader.facts.case import Case
+from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Role
-from tests.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
+from tests.support.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
 
 
 def case_of(first: int, last: int, pick: str = "last_trained") -> Case:

@@ -21,8 +21,8 @@ from grader.schema.evidence import (
     SaveFact,
 )
 from grader.schema.grade import Diagnostic
-from tests.checks import transfer_cases as transfer
-from tests.factories import (
+from tests.support import transfer_cases as transfer
+from tests.support.factories import (
     HISTORY,
     a_case,
     a_cell,

@@ -12,16 +12,18 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from grader import courses, pipeline, workbench
 from grader.checks import all_diagnostics
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
+from grader.pipeline import course as courses
+from grader.pipeline import setup as workbench
+from grader.pipeline import submission as pipeline
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.checks.diagnostics.test_mistakes import LOOKALIKES, MISTAKES
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "cells"
 
 NAMED: Mapping[str, str] = {
     # The flaws of the first assignment's bad network.
@@ -81,7 +83,7 @@ def write_notebook(name: str, folder: Path) -> None:
     cells = []
     for number, (title, source) in enumerate(cells_of(name), start=1):
         cell = new_code_cell(source)
-        out_of_order = title == "cells-out-of-order" and name == "mistaken_cells"
+        out_of_order = title == "cells-out-of-order" and name == "mistaken"
         cell["execution_count"] = 2 if out_of_order else 3 * number
         cells.append(cell)
     path = folder / name / f"{name}.ipynb"
@@ -96,7 +98,7 @@ def test_each_named_mistake_has_a_diagnostic_and_cases_of_both_kinds(mistake: st
     assert name in all_diagnostics()
     assert MISTAKES[name]
     assert LOOKALIKES[name]
-    for notebook in ("mistaken_cells", "lookalike_cells"):
+    for notebook in ("mistaken", "lookalike"):
         assert name in [title for title, _ in cells_of(notebook)], notebook
 
 
@@ -113,7 +115,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
         bench = workbench.set_up(loaded, workbench.Options(isolation="bubblewrap", jobs=1))
     except IsolationRefusedError as error:
         pytest.skip(str(error))
-    for name in ("mistaken_cells", "lookalike_cells"):
+    for name in ("mistaken", "lookalike"):
         write_notebook(name, root / "notebooks")
     found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
     course = courses.load_course(loaded, DatasetStore())
@@ -137,15 +139,15 @@ def noted(grade: Grade, name: str) -> set[tuple[str, str]]:
 
 @really
 def test_a_notebook_with_every_mistake_is_told_each_of_them_at_its_cell(grades: dict[str, Grade]) -> None:
-    grade = grades["mistaken_cells"]
+    grade = grades["mistaken"]
     assert grade.status == "graded", grade.reason
-    assert noted(grade, "mistaken_cells") == {(name, name) for name in NAMED.values()} | ALSO
+    assert noted(grade, "mistaken") == {(name, name) for name in NAMED.values()} | ALSO
 
 
 @really
 def test_a_notebook_that_only_looks_like_it_is_told_nothing(grades: dict[str, Grade]) -> None:
-    grade = grades["lookalike_cells"]
+    grade = grades["lookalike"]
     assert grade.status == "graded", grade.reason
     assert grade.execution is not None
     assert grade.execution.errors == ()
-    assert noted(grade, "lookalike_cells") == set()
+    assert noted(grade, "lookalike") == set()

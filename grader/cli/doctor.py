@@ -1,0 +1,332 @@
+"""What this machine can do, and the exact command that mends what it cannot.
+
+`probe_machine` looks (it starts `nvidia-smi` and reads files), `diagnose` judges. TensorFlow is never imported.
+"""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from grader.datasets.store import DatasetStore
+from grader.execution.sandbox.isolation import choose_isolation
+from grader.schema.errors import IsolationRefusedError
+
+__all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "probe", "probe_machine"]
+
+Verdict = Literal["ok", "warn", "fail"]
+
+_KERNEL_PACKAGES = ("ipykernel", "matplotlib", "pandas", "scikit-learn")
+_TESTED = {"tensorflow": "2.21", "keras": "3.15", "tf_keras": "2.21"}
+_LOWEST_PYTHON = (3, 11)
+_GIB = 1 << 30
+_SOCKET_LIMIT = 107
+"""Longest path of a Unix socket: 108 bytes with the zero at the end."""
+_SOCKET_TAIL = 48
+"""What is put after the temporary folder: the run's own folder and the kernel's channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorLine:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    """`ok`; `warn`: works, with a limit that is told; `fail`: grading does not work."""
+    found: str
+    """What there is, in words."""
+    mend: str = ""
+    """The command that mends it; empty where nothing needs mending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What was found on a machine."""
+
+    python: tuple[int, int, int]
+    packages: Mapping[str, str | None]
+    """Distribution → version, None where it is not installed."""
+    bubblewrap: str | None
+    """Path of `bwrap`."""
+    sandbox_problem: str | None
+    """Why a sandbox did not start in a trial; None where it did, or where there is no bubblewrap to try."""
+    user_namespaces: int | None
+    """How many the kernel allows; None where it does not say."""
+    gpus: tuple[str, ...]
+    datasets: Mapping[str, str | None]
+    """Data set → where it would come from, None where it is missing."""
+    memory: int
+    """Bytes that processes may use here, a container's limit counted."""
+    disk_free: int
+    """Bytes free where temporary files go."""
+    cores: int
+    """Cores that this process may use."""
+    temp_folder: str
+    administrator: bool
+    installer: str | None
+    """`apt-get`, `dnf`, `pacman`, `zypper` or `apk`; None where none of them is here."""
+
+
+def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
+    """Judge what was found on a machine.
+
+    Args:
+        probes: What was found.
+
+    Returns:
+        One line for each thing that matters, in the order a person would mend them.
+    """
+    return (
+        _python(probes),
+        *_tensorflow(probes),
+        _kernel_packages(probes),
+        _bubblewrap(probes),
+        _namespaces(probes),
+        _gpu(probes),
+        *_datasets(probes),
+        _memory(probes),
+        _disk(probes),
+        _cores(probes),
+        _sockets(probes),
+    )
+
+
+# --- judging -------------------------------------------------------------------------------------------------
+
+
+def _python(probes: Probes) -> DoctorLine:
+    version = ".".join(map(str, probes.python))
+    if probes.python[:2] < _LOWEST_PYTHON:
+        return DoctorLine("Python", "fail", f"{version}, needed is 3.11 or newer", "make clean demo PYTHON=python3.11")
+    if probes.python[:2] > _LOWEST_PYTHON:
+        return DoctorLine("Python", "ok", f"{version} (tested with 3.11)")
+    return DoctorLine("Python", "ok", version)
+
+
+def _tensorflow(probes: Probes) -> tuple[DoctorLine, ...]:
+    """TensorFlow comes as one of two distributions; each Keras serves one dialect."""
+    name = "tensorflow" if probes.packages.get("tensorflow") else "tensorflow-cpu"
+    return (
+        _version(probes, "TensorFlow", name, _TESTED["tensorflow"]),
+        _version(probes, "Keras 3", "keras", _TESTED["keras"]),
+        _version(probes, "Keras 2", "tf_keras", _TESTED["tf_keras"]),
+    )
+
+
+def _version(probes: Probes, title: str, package: str, tested: str) -> DoctorLine:
+    version = probes.packages.get(package)
+    if version is None and title == "Keras 2":
+        return DoctorLine(title, "warn", "not installed; Keras 2 notebooks cannot run", _pip(f"{package}=={tested}.*"))
+    if version is None:
+        return DoctorLine(title, "fail", "not installed; no notebook can run", _pip(f"{package}=={tested}.*"))
+    if version.split(".")[:2] != tested.split("."):
+        found = f"{package} {version}; the recorder is tested with {tested}"
+        return DoctorLine(title, "warn", found, _pip(f"{package}=={tested}.*"))
+    return DoctorLine(title, "ok", f"{package} {version}")
+
+
+def _pip(*packages: str) -> str:
+    return "python -m pip install " + " ".join(f"'{package}'" for package in packages)
+
+
+def _kernel_packages(probes: Probes) -> DoctorLine:
+    missing = [package for package in _KERNEL_PACKAGES if not probes.packages.get(package)]
+    if not missing:
+        return DoctorLine("kernel packages", "ok", ", ".join(f"{p} {probes.packages[p]}" for p in _KERNEL_PACKAGES))
+    verdict: Verdict = "fail" if "ipykernel" in missing else "warn"
+    return DoctorLine("kernel packages", verdict, f"missing: {', '.join(missing)}", _pip(*missing))
+
+
+_INSTALL = {
+    "apt-get": "apt-get install -y",
+    "dnf": "dnf install -y",
+    "pacman": "pacman -S --noconfirm",
+    "zypper": "zypper install -y",
+    "apk": "apk add",
+}
+
+
+def _bubblewrap(probes: Probes) -> DoctorLine:
+    sudo = "" if probes.administrator else "sudo "
+    if probes.bubblewrap is None:
+        command = sudo + _INSTALL.get(probes.installer or "apt-get", _INSTALL["apt-get"]) + " bubblewrap"
+        return DoctorLine("sandbox", "fail", "bubblewrap is not installed; strangers' notebooks are refused", command)
+    if probes.sandbox_problem is not None:
+        found = f"{probes.bubblewrap} is here, but no sandbox starts: {probes.sandbox_problem}"
+        return DoctorLine("sandbox", "fail", found, _namespace_command(probes, sudo))
+    return DoctorLine("sandbox", "ok", f"{probes.bubblewrap}, and a trial sandbox started")
+
+
+def _namespace_command(probes: Probes, sudo: str) -> str:
+    """What usually keeps bubblewrap from working: namespaces switched off, AppArmor, or a container's own rules."""
+    if probes.user_namespaces == 0:
+        return f"{sudo}sysctl -w user.max_user_namespaces=15000"
+    if "apparmor" in (probes.sandbox_problem or "").lower() or "uid map" in (probes.sandbox_problem or "").lower():
+        return f"{sudo}sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    return "in a container: start it with `--security-opt seccomp=unconfined --cap-add SYS_ADMIN`"
+
+
+def _namespaces(probes: Probes) -> DoctorLine:
+    title = "user namespaces"
+    if probes.user_namespaces is None:
+        return DoctorLine(title, "warn", "the kernel does not say; the trial sandbox above decides")
+    if probes.user_namespaces == 0:
+        # As root bubblewrap needs none.
+        verdict: Verdict = "warn" if probes.administrator else "fail"
+        sudo = "" if probes.administrator else "sudo "
+        return DoctorLine(title, verdict, "switched off", f"{sudo}sysctl -w user.max_user_namespaces=15000")
+    return DoctorLine(title, "ok", f"up to {probes.user_namespaces:,}")
+
+
+def _gpu(probes: Probes) -> DoctorLine:
+    if not probes.gpus:
+        return DoctorLine("GPU", "ok", "none; notebooks run on the CPU")
+    if probes.packages.get("tensorflow-cpu"):
+        found = f"{', '.join(probes.gpus)}, but this TensorFlow is for the CPU only"
+        return DoctorLine("GPU", "warn", found, _pip("cnn-grader[gpu]"))
+    return DoctorLine("GPU", "ok", ", ".join(probes.gpus))
+
+
+def _datasets(probes: Probes) -> tuple[DoctorLine, ...]:
+    """A missing data set hinders only those rubrics that use it; MNIST travels with the grader."""
+    lines = []
+    for name, source in probes.datasets.items():
+        if source is not None:
+            lines.append(DoctorLine(f"data: {name}", "ok", f"from {source}"))
+        else:
+            verdict: Verdict = "fail" if name == "mnist" else "warn"
+            found = "not on this machine; rubrics that use it cannot be graded, unless they allow a stand-in"
+            lines.append(DoctorLine(f"data: {name}", verdict, found, f"grader data fetch {name}"))
+    return tuple(lines)
+
+
+def _memory(probes: Probes) -> DoctorLine:
+    found = f"{probes.memory / _GIB:.1f} GiB"
+    if probes.memory < 2 * _GIB:
+        return DoctorLine("memory", "fail", f"{found}; one training needs about 2 GiB")
+    if probes.memory < 6 * _GIB:
+        hint = "set `run: {memory: 3 GiB}` in the rubric"
+        return DoctorLine("memory", "warn", f"{found}; a notebook may by default use 6 GiB", hint)
+    return DoctorLine("memory", "ok", found)
+
+
+def _disk(probes: Probes) -> DoctorLine:
+    found = f"{probes.disk_free / _GIB:.1f} GiB free in {probes.temp_folder}"
+    if probes.disk_free < _GIB:
+        return DoctorLine("disk", "fail", found, "export TMPDIR=/a/folder/with/space")
+    if probes.disk_free < 5 * _GIB:
+        return DoctorLine("disk", "warn", found, "export TMPDIR=/a/folder/with/space")
+    return DoctorLine("disk", "ok", found)
+
+
+def _cores(probes: Probes) -> DoctorLine:
+    if probes.cores < 2:  # noqa: PLR2004 -- one for the notebook, one for the grader
+        return DoctorLine("cores", "warn", f"{probes.cores}; trainings will be slow")
+    return DoctorLine("cores", "ok", str(probes.cores))
+
+
+def _sockets(probes: Probes) -> DoctorLine:
+    """Kernels are spoken to over Unix sockets in the temporary folder; the system cuts their paths."""
+    length = len(os.fsencode(probes.temp_folder))
+    found = f"{probes.temp_folder} ({length} bytes)"
+    if length + _SOCKET_TAIL > _SOCKET_LIMIT:
+        return DoctorLine("socket path", "fail", f"{found} is too long for a socket's path", "export TMPDIR=/tmp")
+    return DoctorLine("socket path", "ok", found)
+
+
+# --- looking -------------------------------------------------------------------------------------------------
+
+
+def probe_machine(
+    *, datasets: Mapping[str, str | None], sandbox: Callable[[], str | None], temp_folder: Path | None = None
+) -> Probes:
+    """Look at this machine.
+
+    Args:
+        datasets: Data set → where it would come from, None where it is missing.
+        sandbox: Starts a sandbox for a moment; returns None when that worked, else why it did not.
+        temp_folder: Where temporary files go; by default the system's folder.
+    """
+    temp = temp_folder or Path(tempfile.gettempdir())
+    bubblewrap = shutil.which("bwrap")
+    return Probes(
+        python=(sys.version_info.major, sys.version_info.minor, sys.version_info.micro),
+        packages={name: _installed(name) for name in ("tensorflow-cpu", "tensorflow", *_TESTED, *_KERNEL_PACKAGES)},
+        bubblewrap=bubblewrap,
+        sandbox_problem=sandbox() if bubblewrap else None,
+        user_namespaces=_user_namespaces(),
+        gpus=_gpus(),
+        datasets=datasets,
+        memory=_memory_limit(),
+        disk_free=shutil.disk_usage(temp).free,
+        cores=len(os.sched_getaffinity(0)) if platform.system() == "Linux" else (os.cpu_count() or 1),
+        temp_folder=str(temp),
+        administrator=os.geteuid() == 0,
+        installer=next((name for name in _INSTALL if shutil.which(name)), None),
+    )
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _read_number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _user_namespaces() -> int | None:
+    """The kernel's limit; Debian's own switch counts as none when it is off."""
+    if _read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0:
+        return 0
+    return _read_number("/proc/sys/user/max_user_namespaces")
+
+
+def _memory_limit() -> int:
+    """The machine's memory, or the limit of the container this runs in (control groups, version 2 then 1)."""
+    limits = [psutil.virtual_memory().total]
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        limit = _read_number(path)
+        if limit:
+            limits.append(limit)
+    return min(limits)
+
+
+def _gpus() -> tuple[str, ...]:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+
+
+def probe() -> Probes:
+    """Look at this machine, starting a sandbox for a moment."""
+    found = {status.name: status.source for status in DatasetStore().available()}
+    return probe_machine(datasets=found, sandbox=_sandbox_problem)
+
+
+def _sandbox_problem() -> str | None:
+    try:
+        choose_isolation("bubblewrap")
+    except IsolationRefusedError as error:
+        return error.message
+    return None

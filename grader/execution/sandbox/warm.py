@@ -1,0 +1,452 @@
+"""Warm processes: TensorFlow is imported once, and each sandboxed program starts as a fork.
+
+A sandbox is made as for a cold start, by the same command line, but what is started in it is only a shell that waits.
+A fork of the warm process (`inside/warm.py`) then enters its namespaces and gives up every right before it starts the
+program. So whatever a cold sandbox keeps apart, this one does, and ending it is the same as well.
+
+One warm process serves one Python, dialect, isolation and environment: the hash seed and the number of threads are
+fixed when a process starts, and a fork must compute what a cold kernel would have. A fork of a process that has
+initialised a GPU is not safe, so a program for the GPU is refused here, and the caller starts it cold.
+"""
+
+import array
+import base64
+import json
+import os
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Self
+
+import psutil
+
+from grader.execution.sandbox.isolation import Binds, Bubblewrap, Isolation, ProcessLimits
+from grader.execution.sandbox.layout import make_layout
+from grader.execution.sandbox.processes import MARKER, log_tail, prefer_as_victim
+from grader.execution.sandbox.scratch import hold_folder
+from grader.schema.errors import HarnessError
+
+__all__ = ["HeldProcess", "Program", "WarmPool", "WarmRefusedError"]
+
+_BOOTSTRAP = (
+    "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; "
+    "from inside.warm import main; main(int(sys.argv[1]), sys.argv[2])"
+)
+_HOLD = 'echo; read -r code || code=70; exit "$code"'
+"""What waits in a sandbox: it says that the sandbox is made, and ends with the exit code that it is told."""
+_HOLDER_SECONDS = 20.0
+_FORK_SECONDS = 20.0
+_NAMESPACES = ("user", "ipc", "uts", "net", "cgroup", "pid", "mnt")
+"""In the order of the descriptors of a request, after its three pipes; see `inside/warm.py`."""
+_OWN_VARIABLES = frozenset({MARKER, "GRADER_SESSION"})
+"""Variables that differ from program to program, which the warm process itself does without."""
+_MOST_FAILURES = 3
+_LOST = 70
+"""Exit code of a sandbox whose attendant is gone; `LOST` of `inside/warm.py`."""
+_LOST_SECONDS = 2.0
+
+
+class WarmRefusedError(Exception):
+    """A program cannot be started warm; the message says why, and a cold start may still do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A Python module to be run in a sandbox."""
+
+    module: str
+    """As `python -m` takes it."""
+    arguments: tuple[str, ...]
+    python: Path
+    dialect: Literal["keras3", "keras2"]
+    isolation: Isolation
+    """Made by `for_run`."""
+    binds: Binds
+    env: Mapping[str, str]
+    """The whole environment, the mark included."""
+    cwd: Path
+    """As the sandbox names it."""
+    limits: ProcessLimits
+    log: Path
+    """File on this machine that the program's standard streams are added to."""
+
+
+class HeldProcess(subprocess.Popen[bytes]):
+    """The outermost process of a sandbox whose program was forked; it ends with the program, by its exit code."""
+
+    guest: psutil.Process | None = None
+    """The program's own process."""
+    warm: subprocess.Popen[bytes] | None = None
+    """The warm process it was forked from."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the warm process has ended, which ends the program as well and is not the program's doing."""
+        if self.warm is None:
+            return False
+        if self.returncode == _LOST:
+            # What was forked may end a moment before what it was forked from.
+            with suppress(subprocess.TimeoutExpired):
+                self.warm.wait(_LOST_SECONDS)
+        return self.warm.poll() is not None
+
+
+class WarmPool:
+    """The warm processes of one grader; used by any number of threads.
+
+    Attributes:
+        failures: Why warm processes could not be started or forked, in words, each reason once.
+    """
+
+    def __init__(self, *, most: int = 3, start_seconds: float = 90.0) -> None:
+        """Start nothing yet.
+
+        Args:
+            most: Warm processes at a time; beyond it the one that was idle for longest is ended.
+            start_seconds: How long the imports may take.
+        """
+        self.failures: list[str] = []
+        self._most = most
+        self._start_seconds = start_seconds
+        self._parents: dict[tuple[Any, ...], _Parent] = {}
+        self._failed: dict[tuple[Any, ...], int] = {}
+        self._lock = threading.Lock()
+        # A sandbox dies with the thread that started it: this one lives as long as the pool.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="warm")
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        """Return the pool itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the warm processes."""
+        self.close()
+
+    def ready(self, program: Program) -> None:
+        """Wait until there is a warm process for a program; may take seconds, and may be called from any thread.
+
+        Raises:
+            WarmRefusedError: There cannot be one.
+        """
+        try:
+            self._parent(program)
+        except WarmRefusedError as error:
+            self._note(str(error))
+            raise
+
+    def start(self, program: Program) -> HeldProcess:
+        """Start a program as a fork. Like every sandbox it dies with the thread that calls this.
+
+        Raises:
+            WarmRefusedError: It cannot be started warm; nothing of it is left running.
+        """
+        try:
+            return self._parent(program).start(program)
+        except (OSError, ValueError, psutil.Error, HarnessError) as error:
+            refused = WarmRefusedError(f"the fork failed: {error}")
+            self._note(str(refused))
+            raise refused from error
+        except WarmRefusedError as error:
+            self._note(str(error))
+            raise
+
+    def close(self) -> None:
+        """End the warm processes, and with them what was forked from them."""
+        with self._lock:
+            self._closed = True
+            parents, self._parents = list(self._parents.values()), {}
+        for parent in parents:
+            parent.close()
+        self._thread.shutdown()
+
+    def _parent(self, program: Program) -> "_Parent":
+        key = _key(program)
+        with self._lock:
+            if self._closed:
+                message = "the warm processes were ended"
+                raise WarmRefusedError(message)
+            parent = self._parents.get(key)
+            if parent is not None and parent.alive:
+                self._parents[key] = self._parents.pop(key)
+                return parent
+            if parent is not None:
+                self._parents.pop(key).close()
+                self._failed[key] = self._failed.get(key, 0) + 1
+            if self._failed.get(key, 0) >= _MOST_FAILURES:
+                message = f"the warm process failed {_MOST_FAILURES} times"
+                raise WarmRefusedError(message)
+            self._make_room()
+            try:
+                parent = self._thread.submit(_Parent, program, self._start_seconds).result()
+            except (OSError, ValueError, HarnessError, WarmRefusedError) as error:
+                self._failed[key] = self._failed.get(key, 0) + 1
+                message = f"the warm process did not start: {error}"
+                self._note(message)
+                raise WarmRefusedError(message) from error
+            self._parents[key] = parent
+            return parent
+
+    def _make_room(self) -> None:
+        if len(self._parents) < self._most:
+            return
+        idle = next((key for key, parent in self._parents.items() if not parent.busy), None)
+        if idle is None:
+            message = f"all {self._most} warm processes are in use by other settings"
+            raise WarmRefusedError(message)
+        self._parents.pop(idle).close()
+
+    def _note(self, message: str) -> None:
+        if message not in self.failures:
+            self.failures.append(message)
+
+
+class _Parent:
+    """One warm process."""
+
+    def __init__(self, program: Program, seconds: float) -> None:
+        if not isinstance(program.isolation, Bubblewrap):
+            message = f"isolation {program.isolation.name!r} has no warm start"
+            raise WarmRefusedError(message)
+        self._isolation = program.isolation.for_warm()
+        self._send_lock = threading.Lock()
+        self._held: list[HeldProcess] = []
+        self._scratch = hold_folder()
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._log = self._scratch.path / "warm.log"
+        try:
+            layout = make_layout(self._scratch.path / "layout", self._isolation, work=False)
+            command = self._isolation.wrap(
+                [str(program.python), "-c", _BOOTSTRAP, str(theirs.fileno()), program.dialect],
+                binds=layout.binds(program.python),
+                env=_own_environment(program),
+                cwd=layout.inner("code"),
+                limits=ProcessLimits(),
+            )
+            with theirs, self._log.open("ab") as sink:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                    env={"PATH": os.environ.get("PATH", os.defpath)},
+                )
+        except BaseException:
+            theirs.close()
+            self._socket.close()
+            self._scratch.let_go()
+            raise
+        prefer_as_victim(self.process.pid)
+        try:
+            self.pid = self._hello(seconds)
+            self._user = os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY)
+        except BaseException:
+            self._end()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something forked from it still runs."""
+        with self._send_lock:
+            self._held = [held for held in self._held if held.poll() is None]
+            return bool(self._held)
+
+    def start(self, program: Program) -> HeldProcess:
+        end, told = _pipe()
+        with end, told, program.log.open("ab") as log:
+            held = self._hold(program, end, log)
+            try:
+                self._fork(program, held, log, told)
+            except BaseException:
+                held.kill()
+                held.wait()
+                raise
+        return held
+
+    def close(self) -> None:
+        os.close(self._user)
+        self._end()
+
+    def _end(self) -> None:
+        self._socket.close()
+        self.process.kill()
+        self.process.wait()
+        self._scratch.let_go()
+
+    def _hello(self, seconds: float) -> int:
+        self._socket.settimeout(seconds)
+        try:
+            told = json.loads(self._socket.recv(1 << 16) or b"null")
+        except TimeoutError:
+            told = None
+        if not isinstance(told, dict):
+            message = f"no answer within {seconds:.0f} seconds. {log_tail(self._log)[-500:]}"
+            raise WarmRefusedError(message)
+        if told["failed"]:
+            message = "; ".join(f"{name}: {why}" for name, why in told["failed"].items())
+            raise WarmRefusedError(message)
+        return int(told["pid"])
+
+    def _hold(self, program: Program, end: BinaryIO, log: BinaryIO) -> HeldProcess:
+        """Make a sandbox in which nothing runs but what waits for the program's exit code."""
+        nested = self._isolation.user == "namespace"
+        isolation = program.isolation
+        if nested and isinstance(isolation, Bubblewrap):
+            isolation = replace(isolation, started_by=_entering(self._user))
+        command = isolation.wrap(
+            ["/bin/sh", "-c", _HOLD], binds=program.binds, env=program.env, cwd=program.cwd, limits=program.limits
+        )
+        made, making = _pipe()
+        with made:
+            with making:
+                held = HeldProcess(
+                    command,
+                    stdin=end,
+                    stdout=making,
+                    stderr=log,
+                    pass_fds=(self._user,) if nested else (),
+                    start_new_session=True,
+                    env={"PATH": os.environ.get("PATH", os.defpath)},
+                )
+            prefer_as_victim(held.pid)
+            ready, _, _ = select.select([made], [], [], _HOLDER_SECONDS)
+            if ready and made.read(1) == b"\n":
+                return held
+        held.kill()
+        held.wait()
+        message = f"the sandbox was not made: {log_tail(program.log)[-500:]}"
+        raise WarmRefusedError(message)
+
+    def _fork(self, program: Program, held: HeldProcess, log: BinaryIO, told: BinaryIO) -> None:
+        """Have a process forked that enters the sandbox; `told` is where its exit code will be written."""
+        holder = _innermost(held.pid, program.isolation.kernel_depth)
+        status, telling = _pipe()
+        with status, telling, ExitStack() as stack:
+            places = [stack.enter_context(_opened(f"/proc/{holder}/ns/{name}")) for name in _NAMESPACES]
+            handed = array.array("i", [log.fileno(), telling.fileno(), told.fileno(), *places])
+            with self._send_lock:
+                self._held.append(held)
+                self._socket.settimeout(_FORK_SECONDS)
+                self._socket.sendmsg([_request(program)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed.tobytes())])
+            telling.close()
+            with suppress(psutil.NoSuchProcess):  # it may have ended already; its exit code comes all the same
+                held.guest = psutil.Process(_guest(status))
+        held.warm = self.process
+
+
+def _key(program: Program) -> tuple[Any, ...]:
+    """Say which programs can be forked from the same process.
+
+    Raises:
+        WarmRefusedError: None can be.
+    """
+    isolation = program.isolation
+    if not isinstance(isolation, Bubblewrap):
+        message = f"there is no warm start with isolation {isolation.name!r}"
+        raise WarmRefusedError(message)
+    if program.binds.devices or program.env.get("CUDA_VISIBLE_DEVICES", "-1") != "-1":
+        message = "a process that uses a GPU cannot be forked safely"
+        raise WarmRefusedError(message)
+    return (
+        # Kernels and predictors have memory of their own: what a notebook can learn about the addresses in its kernel
+        # must not help the network that it leaves to take over the predictor.
+        program.module,
+        program.python,
+        program.dialect,
+        (isolation.program, isolation.user, isolation.features),
+        tuple(sorted(_own_environment(program).items())),
+    )
+
+
+def _own_environment(program: Program) -> dict[str, str]:
+    return {name: value for name, value in program.env.items() if name not in _OWN_VARIABLES}
+
+
+def _request(program: Program) -> bytes:
+    isolation, limits = program.isolation, program.limits
+    walls = isolation if isinstance(isolation, Bubblewrap) else None
+    syscall_filter = walls.syscall_filter if walls else None
+    bounds = {"core": 0, "fsize": limits.file_bytes, "nofile": limits.open_files}
+    if walls and walls.counts_alone:
+        bounds["nproc"] = limits.processes
+    request = {
+        "module": program.module,
+        "arguments": program.arguments,
+        "env": dict(program.env),
+        "cwd": str(program.cwd),
+        "limits": bounds,
+        "user": walls.fork_user if walls else None,
+        "filter": base64.b64encode(syscall_filter).decode() if syscall_filter else None,
+    }
+    return json.dumps(request).encode()
+
+
+def _entering(user: int) -> tuple[str, ...]:
+    """Make the sandbox below the warm process's user namespace, whose owner may then enter it."""
+    return ("nsenter", f"--user=/proc/self/fd/{user}", "--preserve-credentials", "--")
+
+
+def _innermost(pid: int, depth: int) -> int:
+    """Find what waits in the sandbox, below the sandbox's own processes."""
+    process = psutil.Process(pid)
+    try:
+        for _ in range(depth):
+            process = min(process.children(), key=lambda child: child.pid)
+    except (psutil.Error, ValueError) as error:
+        message = f"the sandbox ended at once ({type(error).__name__})"
+        raise WarmRefusedError(message) from error
+    return process.pid
+
+
+def _guest(status: BinaryIO) -> int:
+    """Wait until the fork is shut in, and return its number.
+
+    Raises:
+        WarmRefusedError: It was given up, or did not answer.
+    """
+    pid, ready, text = 0, False, b""
+    ends = time.monotonic() + _FORK_SECONDS
+    while not (pid and ready):
+        answered, _, _ = select.select([status], [], [], max(0.0, ends - time.monotonic()))
+        piece = status.read(1 << 12) if answered else b""
+        if not piece:
+            message = "the fork ended before it was shut in" if answered else "the fork did not answer"
+            raise WarmRefusedError(message)
+        *lines, text = (text + piece).split(b"\n")
+        for line in lines:
+            told = json.loads(line)
+            if "error" in told:
+                message = f"the fork was given up: {told['error']}"
+                raise WarmRefusedError(message)
+            pid, ready = told.get("pid", pid), ready or "ready" in told
+    return int(pid)
+
+
+def _pipe() -> tuple[BinaryIO, BinaryIO]:
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    return os.fdopen(reading, "rb", buffering=0), os.fdopen(writing, "wb", buffering=0)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Pure functions of evidence: each question is answered in one place."""

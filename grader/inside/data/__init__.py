@@ -1,0 +1,1 @@
+"""Data sets, served to a notebook by whatever name it loads them."""

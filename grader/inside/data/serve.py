@@ -1,0 +1,221 @@
+"""Serves the course's data sets from a read-only folder, whichever way a notebook asks for them."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import wrapt
+
+from ..hooking.imports import StandInFinder, after_import, prefer, replace_everywhere
+from ..record.notes import notes_of
+from ..record.recorder import Recorder
+from . import openml, tfds
+
+__all__ = ["DatasetNotProvidedError", "DownloadRefusedError", "Server", "Split", "install", "known_name"]
+
+Split = tuple[np.ndarray, np.ndarray]
+"""Images and labels."""
+
+KERAS_DATASETS = (
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "cifar100",
+    "boston_housing",
+    "california_housing",
+    "imdb",
+    "reuters",
+)
+COLUMN_LABELS = frozenset({"cifar10", "cifar100"})
+"""Data sets whose labels Keras gives as a column, (n, 1)."""
+
+
+class DatasetNotProvidedError(RuntimeError):
+    """The course did not provide this data set."""
+
+
+class DownloadRefusedError(OSError):
+    """A file was to be downloaded, and there is no network here."""
+
+
+def known_name(name: str) -> str:
+    """Reduce the ways of writing a data set's name to Keras's, such as `Fashion-MNIST` to `fashion_mnist`."""
+    plain = name.lower().replace("-", "_").replace(" ", "_")
+    return {"cifar_10": "cifar10", "cifar_100": "cifar100", "fashionmnist": "fashion_mnist"}.get(plain, plain)
+
+
+class Server:
+    """Hands out data sets and writes down that it did."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        """Serve what the session names.
+
+        Args:
+            recorder: Holds the session's `data` folder and its `datasets`; `dataset` events go to its log.
+        """
+        self._recorder = recorder
+        self._session = recorder.session
+
+    def load(self, name: str, via: str) -> tuple[Split, Split]:
+        """Load a data set as Keras's `load_data` does.
+
+        Args:
+            name: The data set, in any spelling that `known_name` understands.
+            via: The call that asked, for the record.
+
+        Returns:
+            `(x_train, y_train), (x_test, y_test)`: plain arrays over copy-on-write pages, so that they may be changed
+            in place and cost no memory until then.
+
+        Raises:
+            DatasetNotProvidedError: The course did not provide it.
+        """
+        __tracebackhide__ = True
+        dataset = known_name(name)
+        if dataset not in self._session.datasets:
+            raise self._refused(dataset, via, f"this course provides {self._provided()}")
+        folder = self._session.data / dataset
+        try:
+            splits = self._split(folder, dataset, "train"), self._split(folder, dataset, "test")
+        except (OSError, ValueError) as error:
+            raise self._refused(dataset, via, f"the grader could not read its copy ({type(error).__name__})") from error
+        self._record(dataset, via, served=True)
+        return splits
+
+    def _split(self, folder: Path, dataset: str, split: str) -> Split:
+        x, y = (
+            np.asarray(np.load(folder / f"{part}_{split}.npy", mmap_mode="c", allow_pickle=False))
+            for part in ("x", "y")
+        )
+        return x, y.reshape(-1, 1) if dataset in COLUMN_LABELS else y
+
+    def archive(self, name: str, via: str) -> str:
+        """Write a data set as the `.npz` that Keras would have downloaded.
+
+        Args:
+            name: The data set.
+            via: The call that asked.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            DatasetNotProvidedError: The course did not provide it.
+        """
+        (x_train, y_train), (x_test, y_test) = self.load(name, via)
+        path = Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True)
+            np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+        return str(path)
+
+    def archived(self, file: object) -> str | None:
+        """The data set whose archive a path or address names, where the course provides it.
+
+        Args:
+            file: A path, an address, or anything else, which names none.
+        """
+        if not isinstance(file, (str, os.PathLike)):
+            return None
+        base = os.fspath(file)
+        if not isinstance(base, str) or not base.endswith(".npz"):
+            return None
+        name = known_name(base.replace("\\", "/").rpartition("/")[2].removesuffix(".npz"))
+        return name if name in self._session.datasets else None
+
+    def _provided(self) -> str:
+        calls = [f"`keras.datasets.{name}.load_data()`" for name in self._session.datasets]
+        return " and ".join(filter(None, (", ".join(calls[:-1]), *calls[-1:]))) or "none"
+
+    def _refused(self, dataset: str, via: str, why: str) -> DatasetNotProvidedError:
+        self._record(dataset, via, served=False, detail=why)
+        return DatasetNotProvidedError(f"the data set {dataset!r} cannot be loaded here: {why}")
+
+    def _record(self, dataset: str, via: str, *, served: bool, detail: str = "") -> None:
+        # The record must not stand between the student and the data.
+        with suppress(OSError, ValueError):
+            self._recorder.log.write("dataset", dataset=dataset, via=via, served=served, detail=detail)
+
+
+def install(recorder: Recorder) -> None:
+    """Serve every usual way to a data set, from its module's import on.
+
+    Args:
+        recorder: Holds the session; gets the `dataset` events.
+    """
+    server = Server(recorder)
+    for name in KERAS_DATASETS:
+        for package in ("keras", "tf_keras"):
+            _serve_keras(server, package, name)
+    for module in ("keras.src.utils.file_utils", "tf_keras.src.utils.data_utils"):
+        _serve_get_file(server, recorder, module)
+    _serve_numpy(server)
+    prefer(StandInFinder(tfds.modules(server.load, recorder.session.datasets, notes_of(recorder))))
+    openml.install(server.load)
+
+
+def _serve_keras(server: Server, package: str, name: str) -> None:
+    via = f"keras.datasets.{name}.load_data"
+
+    def load_data(*args: Any, **kwargs: Any) -> tuple[Split, Split]:
+        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        # `path`, `cache_dir` and `label_mode` say where and how to download; there is one copy here.
+        del args, kwargs
+        return server.load(name, via)
+
+    def hook(module: ModuleType) -> None:
+        original = module.load_data
+        load_data.__doc__ = original.__doc__
+        module.load_data = load_data  # type: ignore[attr-defined]
+        replace_everywhere(original, load_data, "load_data", ("keras", "tf_keras", "tensorflow"))
+
+    # Every public path re-exports the function of this one module.
+    wrapt.register_post_import_hook(hook, f"{package}.src.datasets.{name}")
+
+
+def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> None:
+    def get_file(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        del instance
+        given = dict(zip(("fname", "origin"), args, strict=False)) | kwargs
+        fname, origin = given.get("fname"), given.get("origin")
+        name = server.archived(fname) or server.archived(origin)
+        if name:
+            return server.archive(name, "keras.utils.get_file")
+        try:
+            return wrapped(*args, **kwargs)
+        except Exception as error:
+            if not str(origin).startswith(("http://", "https://", "ftp://")):
+                raise
+            message = (
+                f"{origin} cannot be downloaded: there is no network while a notebook is graded. "
+                "Hand the file in beside the notebook and read it from there."
+            )
+            notes_of(recorder).tell("download", message)
+            raise DownloadRefusedError(message) from error
+
+    def hook(module: ModuleType) -> None:
+        original = module.get_file
+        wrapt.wrap_function_wrapper(module, "get_file", get_file)
+        replace_everywhere(original, module.get_file, "get_file", ("keras", "tf_keras", "tensorflow"))
+
+    after_import(module_name, hook)
+
+
+def _serve_numpy(server: Server) -> None:
+    def load(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        del instance
+        try:
+            return wrapped(*args, **kwargs)
+        except FileNotFoundError:
+            name = server.archived(args[0] if args else kwargs.get("file"))
+            if name is None:
+                raise
+            path = server.archive(name, "numpy.load")
+        return wrapped(path, *args[1:], **{key: value for key, value in kwargs.items() if key != "file"})
+
+    wrapt.wrap_function_wrapper(np, "load", load)

@@ -1,0 +1,1 @@
+"""Descriptions of models, settings and arrays, as the record holds them."""

@@ -1,0 +1,319 @@
+"""Describes the arrays and labels models are given, each once, and remembers which were used."""
+
+import hashlib
+import itertools
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.typing import NDArray
+
+from ..record.recorder import Recorder
+from .fingerprint import fingerprint, scan
+from .given import Given, given_pair
+from .landmarks import KnownImages, landmarks
+
+__all__ = ["LABEL_CLASSES", "ArrayBook", "checksum"]
+
+LABEL_CLASSES = 1000
+"""More different labels than this are not classes."""
+_SAMPLE_ROWS = 128
+_HELD_ROWS = 32
+"""Rows kept of images that no model was given: enough to find the formula that made them."""
+_SAMPLE_BYTES = 8 << 20
+_FEWEST_NUMBERS = 64
+_SMALL = 16
+_MOST_SMALL_FILES = 200
+_LANDMARK_BYTES = 96 << 20
+_NOT_NAMES = frozenset({"In", "Out"})
+
+_Describe = Callable[[Given, NDArray[Any], int], dict[str, Any]]
+"""(what was given, its numbers, rows to keep as they are) → description."""
+
+
+@dataclass(slots=True)
+class _Known:
+    alive: Callable[[], Any]
+    description: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Used:
+    """Memory that was given to a model.
+
+    Attributes:
+        low: First byte's address.
+        high: Address behind the last byte.
+        alive: Returns None once the memory's owner is gone.
+    """
+
+    low: int
+    high: int
+    alive: Callable[[], Any]
+
+
+@dataclass(slots=True)
+class ArrayBook:
+    """The arrays of one notebook.
+
+    Attributes:
+        recorder: Says where files go and what the notebook's variables are.
+    """
+
+    recorder: Recorder
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _known: dict[Any, _Known] = field(default_factory=dict)
+    _used: dict[tuple[int, int], _Used] = field(default_factory=dict)
+    _used_contents: set[str] = field(default_factory=set)
+    _small_files: int = 0
+    _known_images: KnownImages | None = None
+    _room_for_landmarks: int = _LANDMARK_BYTES
+
+    def describe_pair(
+        self, x: Any, y: Any = None, *, used: bool = True
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Describe what `fit`, `evaluate` or `predict` was given.
+
+        Args:
+            x: Images, or a data set or generator that brings its labels.
+            y: Labels, if `x` does not bring its own.
+            used: Whether a model computes with it now.
+
+        Returns:
+            An array description and a label description as in `docs/events.md`; None for what was not given.
+        """
+        images, labels = given_pair(x, y)
+        if used:
+            for given in (images, labels):
+                self._remember_use(given)
+        described = None if images is None else self._describe(images, self._describe_images)
+        if described is not None and images is not None:
+            described["names"] = self._names(images)
+        counted = None if labels is None else self._describe(labels, self._describe_labels)
+        return described, None if counted is None or counted["shape"] is None else counted
+
+    def was_used(self, array: Any) -> bool:
+        """Whether an array, or a part of its memory, or the same numbers, were given to a model.
+
+        Args:
+            array: A value bound to a variable of the notebook: an array, tensor, list or data frame.
+        """
+        given, _ = given_pair(array)
+        if given is None or given.array is None or given.array.dtype.hasobject:
+            return False
+        low, high = byte_bounds(given.array)
+        overlap = any(use.low < high and low < use.high and use.alive() is not None for use in self._used.values())
+        return overlap or _content(given.array) in self._used_contents
+
+    def is_known(self, array: NDArray[Any]) -> bool:
+        """Whether an array of images was described before, so that describing it again costs nothing."""
+        known = self._known.get(_key(self._describe_images, Given(array, array)))
+        return known is not None and known.alive() is not None
+
+    def describe_held(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Describe images that a variable holds, whether or not a model was ever given them.
+
+        Args:
+            array: One image a row.
+
+        Returns:
+            An array description as in `docs/events.md`; of rows that were not described before, few are kept as they
+            are.
+        """
+        return self._describe(Given(array, array), self._describe_images, sample=_HELD_ROWS)
+
+    def describe_labels(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Describe labels that a variable holds.
+
+        Args:
+            array: One label a row.
+
+        Returns:
+            A label description as in `docs/events.md`.
+        """
+        return self._describe(Given(array, array), self._describe_labels)
+
+    def _remember_use(self, given: Given | None) -> None:
+        if given is None or given.array is None or given.array.dtype.hasobject or not given.array.size:
+            return
+        self._used_contents.add(_content(given.array))
+        if isinstance(given.anchor, np.ndarray) or hasattr(given.anchor, "_numpy"):
+            # Of a list or a data frame the numbers are a copy, whose memory is somebody else's a moment later.
+            low, high = byte_bounds(given.array)
+            self._used = {key: use for key, use in self._used.items() if use.alive() is not None}
+            self._used[low, high] = _Used(low, high, _watch(_owner(given)))
+
+    def _describe(self, given: Given, describe: _Describe, sample: int = _SAMPLE_ROWS) -> dict[str, Any]:
+        array = given.array
+        if array is None or array.dtype.hasobject or array.ndim == 0:
+            return {"shape": None, "dtype": None, "source": given.source, "mapped": given.mapped}
+        key = _key(describe, given)
+        known = self._known.get(key)
+        if known is None or known.alive() is None:
+            known = _Known(_watch(_owner(given)), describe(given, array, sample))
+            self._known[key] = known
+        return dict(known.description)
+
+    def _names(self, given: Given) -> list[str]:
+        """Variables that hold this very array, or a view of exactly its memory."""
+        return [
+            name
+            for name, value in list(self.recorder.namespace.items())
+            if not name.startswith("_")
+            and name not in _NOT_NAMES
+            and (value is given.anchor or _same_memory(value, given.array))
+        ]
+
+    def _describe_images(self, given: Given, array: NDArray[Any], sample: int) -> dict[str, Any]:
+        name = f"a{next(self._numbers)}"
+        described: dict[str, Any] = {
+            "array": name,
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "source": given.source,
+        }
+        if array.dtype.kind not in "biufV" or not array.size:
+            return described
+        found = scan(array)
+        described |= {"low": found.low, "high": found.high, "mean": found.mean, "std": found.std}
+        if given.mapped:
+            # What the model sees is made later, from these rows, by code that is not run here.
+            described |= {"mapped": True, "low": None, "high": None, "mean": None, "std": None}
+        width = array.size // len(array)
+        if (array.ndim - 1 >= 2 or width >= _FEWEST_NUMBERS) and self._may_write(len(array)):  # noqa: PLR2004 - height and width
+            described["file"] = f"arrays/{name}.npz"
+            self._write_images(self.recorder.session.out / described["file"], array, found.fingerprints, sample)
+        return described
+
+    def _write_images(self, path: Path, array: NDArray[Any], fingerprints: NDArray[np.uint64], rows: int) -> None:
+        """Write what makes an array's rows known.
+
+        Args:
+            path: Of the new file.
+            array: The images.
+            fingerprints: Theirs.
+            rows: How many to keep as they are.
+        """
+        index = _sample_index(len(array), array.size // len(array), rows)
+        sample = np.asarray(array[index], np.float32)
+        marks: dict[str, NDArray[Any]] = {}
+        if self._known_images is None:
+            self._known_images = KnownImages(self.recorder.session.data, self.recorder.session.datasets)
+        if not self._known_images.knows(fingerprints[index]):
+            plain = self._known_images.plain(array)
+            if plain is not array:
+                fingerprints = fingerprint(plain)
+            # Which rows they are matters of images that a model was given.
+            if rows == _SAMPLE_ROWS and (plain is array or not self._known_images.knows(fingerprints[index])):
+                marks = landmarks(array, sample, self._room_for_landmarks)
+                self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
+        arrays: dict[str, Any] = {"fingerprints": fingerprints, "sample_index": index, "sample": sample, **marks}
+        np.savez(path, **arrays)
+
+    def _may_write(self, rows: int) -> bool:
+        """Calls on a single image in a loop must not fill the folder."""
+        if rows > _SMALL:
+            return True
+        self._small_files += 1
+        return self._small_files <= _MOST_SMALL_FILES
+
+    def _describe_labels(self, given: Given, array: NDArray[Any], sample: int) -> dict[str, Any]:
+        del given, sample
+        described: dict[str, Any] = {
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "one_hot": False,
+            "classes": {},
+        }
+        classes, described["one_hot"] = _classes(array)
+        if classes is None:
+            return described
+        values, counts = np.unique(classes, return_counts=True)
+        if len(values) <= LABEL_CLASSES:
+            described["classes"] = {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
+        described["file"] = f"arrays/y{next(self._numbers)}.npy"
+        np.save(self.recorder.session.out / described["file"], classes)
+        return described
+
+
+def checksum(array: NDArray[Any]) -> str:
+    """Hash some evenly spaced rows: a cheap way to notice that an array was changed in place.
+
+    Args:
+        array: At least one axis, no Python objects.
+    """
+    digest = hashlib.blake2b(digest_size=12)
+    if array.size:
+        index = np.unique(np.linspace(0, len(array) - 1, 48).astype(np.int64))
+        digest.update(np.ascontiguousarray(array[index]).tobytes())
+    return digest.hexdigest()
+
+
+def _content(array: NDArray[Any]) -> str:
+    """The same for a copy, and for one with another number of axes of length 1."""
+    if array.ndim == 0:
+        return ""
+    lengths = [size for size in array.shape if size != 1]
+    return f"{lengths} {array.dtype} {checksum(array)}"
+
+
+def _classes(array: NDArray[Any]) -> tuple[NDArray[np.int32] | None, bool]:
+    """Each row's class and whether the rows are one-hot; None where labels are not classes."""
+    if array.dtype.kind not in "biuf" or not array.size:
+        return None, False
+    flat = array.reshape(len(array), -1)
+    if flat.shape[1] == 1:
+        numbers = flat[:, 0]
+        bounded = bool(np.all(np.abs(numbers.astype(np.float64)) < 2**31 - 1))
+        whole = bounded and bool(np.all(numbers == np.floor(numbers))) if numbers.dtype.kind == "f" else bounded
+        return (numbers.astype(np.int32), False) if whole else (None, False)
+    if array.ndim == 2 and bool(np.all((flat == 0) | (flat == 1))) and bool(np.all(flat.sum(axis=1) == 1)):  # noqa: PLR2004 - rows, classes
+        return flat.argmax(axis=1).astype(np.int32), True
+    return None, False
+
+
+def _key(describe: _Describe, given: Given) -> tuple[Any, ...] | None:
+    """What the same numbers in the same place have in common; None for what has no numbers."""
+    array = given.array
+    if array is None:
+        return None
+    place = array.__array_interface__["data"][0]
+    form = (array.shape, array.strides, str(array.dtype))
+    return (describe.__name__, place, *form, given.source, given.mapped, checksum(array))
+
+
+def _sample_index(rows: int, width: int, sample: int) -> NDArray[np.int64]:
+    most = max(2, min(sample, _SAMPLE_BYTES // (4 * max(1, width))))
+    return np.unique(np.linspace(0, rows - 1, min(most, rows)).round().astype(np.int64))
+
+
+def _owner(given: Given) -> Any:
+    """The object whose life is the memory's life, as far as it can be watched."""
+    owner: Any = given.anchor
+    while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return owner
+
+
+def _watch(owner: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(owner)
+    except TypeError:
+        # A list, say: its address and its contents are all there is to go by.
+        return lambda: True
+
+
+def _same_memory(one: Any, other: NDArray[Any] | None) -> bool:
+    if (
+        not isinstance(one, np.ndarray)
+        or other is None
+        or one.size != other.size
+        or one.dtype != other.dtype
+        or not one.size
+    ):
+        return False
+    return bool(one.__array_interface__["data"][0] == other.__array_interface__["data"][0])

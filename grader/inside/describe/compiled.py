@@ -1,0 +1,223 @@
+"""Describes how a model was compiled and trained: optimizer, loss, metrics, callbacks, learning rate."""
+
+import functools
+import re
+import sys
+from typing import Any
+
+import numpy as np
+
+from ..record.recorder import plain
+from .models import KERAS_PACKAGES, ancestor, configuration
+
+__all__ = [
+    "changes_rate_by_step",
+    "describe_callback",
+    "describe_loss",
+    "describe_metrics",
+    "describe_optimizer",
+    "is_of_keras",
+    "is_schedule",
+    "rate_of",
+]
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+_HIDDEN = frozenset({"model", "_model", "params", "validation_data"})
+
+
+def is_of_keras(value: Any) -> bool:
+    """Whether a class or a function is Keras's own, by its module."""
+    return (getattr(value, "__module__", "") or "").partition(".")[0] in KERAS_PACKAGES
+
+
+def is_schedule(rate: Any) -> bool:
+    """Whether a learning rate is a schedule."""
+    return any(cls.__name__ == "LearningRateSchedule" for cls in type(rate).__mro__)
+
+
+def _raw_rate(optimizer: Any) -> Any:
+    inner = getattr(optimizer, "inner_optimizer", None) or optimizer
+    for name in ("_learning_rate", "learning_rate"):
+        rate = inner.__dict__.get(name) if name.startswith("_") else getattr(inner, name, None)
+        if rate is not None:
+            return rate
+    return None
+
+
+def _decays(optimizer: Any) -> bool:
+    """Whether an optimizer's `decay` lowers its rate; that of `Nadam` belongs to its momentum."""
+    return hasattr(optimizer, "_decayed_lr") and not any(cls.__name__ == "Nadam" for cls in type(optimizer).__mro__)
+
+
+def rate_of(optimizer: Any) -> float | None:
+    """The learning rate the next step will use.
+
+    Args:
+        optimizer: Of either dialect; a schedule is evaluated at the steps done so far.
+
+    Returns:
+        None where it cannot be read.
+    """
+    try:
+        if _decays(optimizer):  # the Keras 2 optimizers before 2.11, with their `decay`
+            return _readable(optimizer._decayed_lr("float32"))
+        rate = _raw_rate(optimizer)
+        if is_schedule(rate):
+            rate = rate(optimizer.iterations)
+        return _readable(rate)
+    except Exception:
+        return None
+
+
+def _readable(number: Any) -> float:
+    """0.001 and not 0.0010000000474974513: the shortest number that is the same float32."""
+    return float(str(np.asarray(number).astype(np.float32)))
+
+
+def describe_optimizer(optimizer: Any) -> dict[str, Any] | None:
+    """Describe an optimizer; None where there is none."""
+    if optimizer is None:
+        return None
+    found = ancestor(optimizer)
+    rate = None if is_schedule(_raw_rate(optimizer)) else rate_of(optimizer)
+    config = configuration(optimizer)
+    if isinstance(config.get("learning_rate"), float):
+        config["learning_rate"] = _readable(config["learning_rate"])
+    if isinstance(config.get("decay"), (int, float)) and config["decay"] and rate is not None:
+        rate = config.get("learning_rate", rate)
+    return {"cls": found.__name__ if found else type(optimizer).__name__, "learning_rate": rate, "config": config}
+
+
+def describe_loss(loss: Any, dialect: str) -> dict[str, Any] | None:
+    """Describe a loss by its canonical name, whatever way it was written.
+
+    Args:
+        loss: A name, a function, a loss object, or a list or dict of them (one an output).
+        dialect: Whose names count.
+
+    Returns:
+        None where there is no loss; for several different ones the name is theirs joined by ` + `.
+    """
+    if loss is None:
+        return None
+    if isinstance(loss, (list, tuple, dict)):
+        parts = [describe_loss(item, dialect) for item in (loss.values() if isinstance(loss, dict) else loss)]
+        known = [part for part in parts if part is not None]
+        if not known:
+            return None
+        names = list(dict.fromkeys(part["name"] for part in known))
+        return known[0] if len(names) == 1 else {**known[0], "name": " + ".join(names)}
+    if isinstance(loss, str):
+        return _named_loss(loss, dialect)
+    if callable(getattr(loss, "get_config", None)):
+        return _loss_object(loss)
+    return _loss_function(loss)
+
+
+def _named_loss(name: str, dialect: str) -> dict[str, Any]:
+    module = sys.modules.get("tf_keras.losses" if dialect == "keras2" else "keras.losses")
+    try:
+        found = module.get(name) if module else None
+    except Exception:
+        found = None
+    if found is None:
+        return {"name": name, "from_logits": None, "custom": False, "config": {}}
+    return _loss_object(found) if callable(getattr(found, "get_config", None)) else _loss_function(found)
+
+
+def _loss_object(loss: Any) -> dict[str, Any]:
+    found = ancestor(loss)
+    config = configuration(loss)
+    wrapped = getattr(loss, "fn", None)
+    if found is not None and found.__name__ == "LossFunctionWrapper" and wrapped is not None:
+        return {**_loss_function(wrapped), "config": config}
+    custom = found is not type(loss)
+    logits = config.get("from_logits")
+    return {
+        "name": type(loss).__name__ if custom else _snake(type(loss).__name__),
+        "from_logits": bool(logits) if logits is not None else None,
+        "custom": custom,
+        "config": config,
+    }
+
+
+def _loss_function(function: Any) -> dict[str, Any]:
+    keywords: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        keywords = {**function.keywords, **keywords}
+        function = function.func
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    takes_logits = code is not None and "from_logits" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return {
+        "name": str(getattr(function, "__name__", type(function).__name__)),
+        "from_logits": bool(keywords.get("from_logits", False)) if takes_logits else None,
+        "custom": not is_of_keras(function),
+        "config": plain(keywords),
+    }
+
+
+def _snake(name: str) -> str:
+    if name == "KLDivergence":
+        return "kl_divergence"
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def describe_metrics(metrics: Any) -> list[str]:
+    """Names of metrics as they were given to `compile`.
+
+    Args:
+        metrics: A name, function or metric object, or lists and dicts of them.
+    """
+    if metrics is None:
+        return []
+    if isinstance(metrics, dict):
+        metrics = list(metrics.values())
+    if isinstance(metrics, (list, tuple)):
+        return [name for item in metrics for name in describe_metrics(item)]
+    return [
+        metrics
+        if isinstance(metrics, str)
+        else str(getattr(metrics, "name", None) or getattr(metrics, "__name__", type(metrics).__name__))
+    ]
+
+
+def describe_callback(callback: Any) -> dict[str, Any]:
+    """Describe a callback by its class and its plain attributes.
+
+    Args:
+        callback: Of either dialect.
+    """
+    found = ancestor(callback)
+    config = {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in _HIDDEN and not name.startswith("_") and isinstance(value, (bool, int, float, str, type(None)))
+    }
+    return {
+        "cls": found.__name__ if found else type(callback).__name__,
+        "custom": None if found is type(callback) else type(callback).__name__,
+        "config": plain(config),
+    }
+
+
+def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:
+    """Whether the learning rate may differ from one step to the next.
+
+    Args:
+        optimizer: What the model was compiled with.
+        callbacks: The student's.
+    """
+    if optimizer is not None and is_schedule(_raw_rate(optimizer)):
+        return True
+    if getattr(optimizer, "_initial_decay", 0) and _decays(optimizer):
+        return True
+    return any(_hooks_batches(callback) for callback in callbacks)
+
+
+def _hooks_batches(callback: Any) -> bool:
+    """Keras's own callbacks change the rate by epoch only; a `LambdaCallback` holds its hooks as attributes."""
+    if any(name in vars(callback) for name in _BATCH_HOOKS):
+        return type(callback).__name__ == "LambdaCallback" or not is_of_keras(type(callback))
+    if is_of_keras(type(callback)):
+        return False
+    return any(not is_of_keras(getattr(type(callback), name, None)) for name in _BATCH_HOOKS)

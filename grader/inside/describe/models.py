@@ -1,0 +1,355 @@
+"""Describes models and layers of both dialects as `docs/events.md` lays down, for the recorder and the predictor."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from ..record.recorder import plain
+
+__all__ = [
+    "ancestor",
+    "configuration",
+    "describe_model",
+    "dialect_of",
+    "digests",
+    "is_model",
+    "leaves",
+    "numbers",
+    "shares",
+    "trainable_mask",
+    "weights_of",
+]
+
+KERAS_PACKAGES = frozenset({"keras", "tf_keras"})
+_LONGEST = 256
+_OPERANDS = ("x1", "x2", "x", "y")
+"""What the functions of both dialects call their operands; a loaded Keras 2 model gives the second one by name."""
+_SKIPPED = frozenset(
+    {"layers", "input_layers", "output_layers", "build_config", "compile_config", "module", "registered_name"}
+)
+
+
+def ancestor(value: Any) -> type | None:
+    """The most specific class of Keras's own that an object is of; None for what is not Keras's at all.
+
+    Args:
+        value: A layer, model, callback, optimizer, loss …
+    """
+    for cls in type(value).__mro__:
+        if cls.__module__.partition(".")[0] in KERAS_PACKAGES:
+            return cls
+    return None
+
+
+def dialect_of(value: Any) -> Literal["keras3", "keras2"]:
+    """Which Keras an object belongs to."""
+    found = ancestor(value)
+    return "keras2" if found is not None and found.__module__.partition(".")[0] == "tf_keras" else "keras3"
+
+
+def is_model(value: Any) -> bool:
+    """Whether an object is a Keras model, of either dialect."""
+    return any(
+        cls.__name__ == "Model" and cls.__module__.partition(".")[0] in KERAS_PACKAGES for cls in type(value).__mro__
+    )
+
+
+def _custom_name(value: Any) -> str | None:
+    found = ancestor(value)
+    return None if found is type(value) else type(value).__name__
+
+
+def _inner_layers(layer: Any) -> list[Any]:
+    """The layers of a nested model, or of a student's own composite layer."""
+    if is_model(layer):
+        return list(layer.layers)
+    if _custom_name(layer) is None:
+        return []
+    try:
+        return list(layer._flatten_layers(recursive=False, include_self=False))
+    except Exception:
+        return []
+
+
+def leaves(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every layer of a model, those of nested models in their place, each once, each with its own name.
+
+    A student's composite layer is given itself and then its parts. A second layer of a name is called `outer/inner`.
+
+    Yields:
+        (name, layer).
+    """
+    seen: set[int] = set()
+    names: set[str] = set()
+
+    def walk(layer: Any, outer: str) -> Iterator[tuple[str, Any]]:
+        for inner in _inner_layers(layer):
+            if id(inner) in seen:
+                continue
+            seen.add(id(inner))
+            name = inner.name if inner.name not in names else f"{outer}/{inner.name}"
+            if not is_model(inner):
+                names.add(name)
+                yield name, inner
+            yield from walk(inner, name)
+
+    yield from walk(model, str(model.name))
+
+
+def weights_of(layer: Any, *, trainable: bool = False) -> list[Any]:
+    """A layer's or model's variables; none for a Keras 2 model that has none yet and raises when it is asked.
+
+    Args:
+        layer: A layer or model of either dialect.
+        trainable: Only those that training may change.
+    """
+    try:
+        return list(layer.trainable_weights if trainable else layer.weights)
+    except ValueError:
+        return []
+
+
+def digests(model: Any) -> dict[str, str]:
+    """Hash each layer's weights.
+
+    Returns:
+        Layer name → hex of 128 bits (blake2b); layers without weights are left out.
+    """
+    found = {}
+    for name, layer in leaves(model):
+        weights = weights_of(layer)
+        if weights:
+            digest = hashlib.blake2b(digest_size=16)
+            for weight in weights:
+                digest.update(np.ascontiguousarray(numbers(weight)).data)
+            found[name] = digest.hexdigest()
+    return found
+
+
+def numbers(tensor: Any) -> np.ndarray[Any, Any]:
+    """A variable's or tensor's numbers, without a copy where TensorFlow allows it.
+
+    Args:
+        tensor: A Keras variable, a TensorFlow variable or eager tensor, or anything NumPy can read.
+    """
+    inner = getattr(tensor, "value", tensor)
+    inner = inner() if callable(inner) else inner
+    if hasattr(inner, "read_value"):
+        inner = inner.read_value()
+    read = getattr(inner, "_numpy", None)
+    return np.asarray(read() if callable(read) else tensor)
+
+
+def trainable_mask(model: Any) -> dict[str, bool]:
+    """Layer name → whether it is trainable now."""
+    return {name: bool(layer.trainable) for name, layer in leaves(model)}
+
+
+def shares(model: Any) -> frozenset[int]:
+    """Identities of the layers with weights a model holds, for finding models that share some."""
+    return frozenset(id(layer) for _, layer in leaves(model) if weights_of(layer))
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """Describe a model without its `id`, `name` of a variable, and `shares_layers_with`.
+
+    Args:
+        model: Built or not; an unbuilt one has no parameter counts and its layers are still listed.
+    """
+    built = bool(getattr(model, "built", False)) and bool(weights_of(model) or not _has_lazy_layers(model))
+    return {
+        "name": str(model.name),
+        "cls": type(model).__name__,
+        "dialect": dialect_of(model),
+        "input_shape": _shape(model, "input"),
+        "output_shape": _shape(model, "output"),
+        "parameters": _count(weights_of(model)) if built else None,
+        "trainable_parameters": _count(weights_of(model, trainable=True)) if built else None,
+        "layers": _describe_layers(model),
+    }
+
+
+def _has_lazy_layers(model: Any) -> bool:
+    return any(not layer.built for layer in model.layers)
+
+
+def _describe_layers(model: Any) -> list[dict[str, Any]]:
+    inbound = _inbound(model)
+    layers = _inner_layers(model)
+    known = {id(layer) for layer in layers}
+    return [
+        (_describe_layer if id(part) in known else _describe_operation)(part, inbound.get(id(part), []))
+        for part in _with_operations(model, layers)
+    ]
+
+
+def _with_operations(model: Any, layers: list[Any]) -> list[Any]:
+    """A model's layers and, where Keras 3 keeps them beside these, its operations on tensors, in the graph's order.
+
+    `inputs / 255` is an operation and no layer; without it the network seems to begin and to end elsewhere. Where the
+    graph does not hold the very same layers, they stand alone: what is counted are layers.
+    """
+    found = getattr(model, "operations", None) if is_model(model) else None
+    parts = found if isinstance(found, list) else []
+    known = {id(layer) for layer in layers}
+    return parts if [id(part) for part in parts if id(part) in known] == [id(layer) for layer in layers] else layers
+
+
+def _describe_operation(operation: Any, inbound: list[str]) -> dict[str, Any]:
+    custom = _custom_name(operation)
+    config = {**configuration(operation), "function": custom or type(operation).__name__}
+    operands = _operands(operation)
+    return {
+        "name": str(operation.name),
+        "cls": "Operation",
+        "custom": custom,
+        "output_shape": _shape(operation, "output"),
+        "input_shape": _shape(operation, "input"),
+        "parameters": 0,
+        "trainable": True,
+        "config": config if operands is None else {**config, "operands": operands},
+        "layers": [],
+        "inbound": inbound,
+    }
+
+
+def _operands(operation: Any) -> list[float | None] | None:
+    """What a tensor is combined with, in order, None for a tensor; None where there is no number among two operands.
+
+    Both dialects keep an operation's arguments at its first node.
+    """
+    try:
+        node = operation._inbound_nodes[0]
+        old = hasattr(node, "call_args")
+        args, named = (node.call_args, node.call_kwargs) if old else (node.arguments.args, node.arguments.kwargs)
+        found = [_scalar(value) for value in (*args, *(named[key] for key in _OPERANDS if key in named))]
+    except Exception:
+        return None
+    return found if len(found) == 2 and any(value is not None for value in found) else None  # noqa: PLR2004 - a pair
+
+
+def _scalar(value: Any) -> float | None:
+    if isinstance(value, (int, float, np.number)):
+        return float(value)
+    return float(value.numpy()) if hasattr(value, "numpy") and tuple(value.shape) == () else None
+
+
+def _describe_layer(layer: Any, inbound: list[str]) -> dict[str, Any]:
+    found = ancestor(layer)
+    config = configuration(layer)
+    if type(layer).__name__ == "TFOpLambda" and (operands := _operands(layer)) is not None:
+        config = {**config, "operands": operands}
+    return {
+        "name": str(layer.name),
+        "cls": found.__name__ if found else type(layer).__name__,
+        "custom": _custom_name(layer),
+        "output_shape": _shape(layer, "output"),
+        "input_shape": _shape(layer, "input"),
+        "parameters": _count(weights_of(layer)),
+        "trainable": bool(layer.trainable),
+        "config": config,
+        "layers": _describe_layers(layer),
+        "inbound": inbound,
+    }
+
+
+def _count(weights: Any) -> int:
+    return int(sum(np.prod(tuple(weight.shape), dtype=np.int64) for weight in weights))
+
+
+def configuration(value: Any) -> dict[str, Any]:
+    """Reduce an object's `get_config()` to what JSON holds.
+
+    Args:
+        value: A layer, optimizer, loss, schedule …; one without a usable `get_config` has an empty configuration.
+    """
+    try:
+        config = value.get_config()
+    except Exception:
+        return {}
+    reduced = _reduce({key: item for key, item in config.items() if key not in _SKIPPED})
+    return reduced if isinstance(reduced, dict) else {}
+
+
+def _reduce(value: Any, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a kind of value
+    """Serialised Keras objects become `{class_name, config}`, long lists are cut, the unknown is a class name."""
+    if depth <= 0:
+        return type(value).__name__
+    if isinstance(value, dict):
+        if "class_name" in value and "config" in value:
+            return {"class_name": value["class_name"], "config": _reduce(value["config"], depth - 1)}
+        return {str(key): _reduce(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_reduce(item, depth - 1) for item in value[:_LONGEST]]
+    if isinstance(value, np.ndarray):
+        return plain(value.ravel()[:_LONGEST])
+    if hasattr(value, "get_config"):
+        return {"class_name": type(value).__name__, "config": configuration(value)}
+    return plain(value)
+
+
+def _shape(layer: Any, side: Literal["input", "output"]) -> list[int | None] | None:
+    """A layer's or model's shape without the batch axis; None where it is not known or there are several."""
+    for read in (_symbolic_shape, _stated_shape, _built_shape):
+        try:
+            found = read(layer, side)
+        except Exception:
+            found = None
+        shape = _single(found)
+        if shape is not None:
+            return shape[1:]
+    return None
+
+
+def _stated_shape(layer: Any, side: str) -> Any:
+    return getattr(layer, f"{side}_shape")
+
+
+def _symbolic_shape(layer: Any, side: str) -> Any:
+    tensor = getattr(layer, side)
+    return [tuple(item.shape) for item in tensor] if isinstance(tensor, (list, tuple)) else tuple(tensor.shape)
+
+
+def _built_shape(layer: Any, side: str) -> Any:
+    """Of a layer inside a subclassed model: what it was built with, and what it says it makes of it."""
+    shapes = getattr(layer, "_build_shapes_dict", None)
+    given = next(iter(shapes.values())) if shapes and len(shapes) == 1 else getattr(layer, "_build_input_shape", None)
+    return given if side == "input" or given is None else layer.compute_output_shape(given)
+
+
+def _single(shape: Any) -> list[int | None] | None:
+    if hasattr(shape, "as_list"):
+        shape = shape.as_list()
+    if not isinstance(shape, (list, tuple)):
+        return None
+    if shape and isinstance(shape[0], (list, tuple)):
+        return _single(shape[0]) if len(shape) == 1 else None
+    if not all(size is None or isinstance(size, int) for size in shape):
+        return None
+    return list(shape) or None
+
+
+def _inbound(model: Any) -> dict[int, list[str]]:
+    """id(layer) → names of the layers it takes its input from, in this model."""
+    if not is_model(model):
+        return {}
+    graph = getattr(model, "_functional", None) or model
+    found: dict[int, list[str]] = {}
+    try:
+        for nodes in (graph._nodes_by_depth or {}).values():
+            for node in nodes:
+                if hasattr(node, "operation"):
+                    child, parents = node.operation, [parent.operation for parent in node.parent_nodes]
+                else:
+                    child, parents = node.layer, _as_list(node.inbound_layers)
+                names = found.setdefault(id(child), [])
+                names.extend(str(parent.name) for parent in parents if str(parent.name) not in names)
+    except Exception:
+        return {}
+    return found
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]

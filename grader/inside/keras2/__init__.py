@@ -1,0 +1,1 @@
+"""Keras 2 and older forms, with the meaning they had."""

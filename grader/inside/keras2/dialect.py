@@ -1,0 +1,219 @@
+"""The Keras 2 dialect: `keras` means `tf_keras`, moved modules are found, old keywords keep their meaning.
+
+What was renamed stands in the tables; a new row is all that another form needs.
+"""
+
+import ast
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from ..hooking.imports import AliasFinder, Factory, StandInFinder, after_import, prefer
+from ..record.notes import Notes, notes_of
+from ..record.recorder import Recorder
+from .forms import FORMS
+from .sklearn import module as scikit_learn
+from .tools import fallback_names, public
+
+__all__ = ["KEYWORDS", "MOVED", "Keyword", "PrivateImports", "install", "install_shell"]
+
+ALIASES = {"keras": "tf_keras"}
+"""Name in the notebook → package it gets."""
+
+PRIVATE = ("tensorflow.python.keras", "tensorflow._api.v1.keras")
+"""Private names by which some notebooks reach Keras. TensorFlow itself needs its own modules of the first name, so only
+what a cell imports is changed."""
+
+MOVED: Mapping[str, tuple[str, ...]] = {
+    "layers.core": ("layers",),
+    "layers.convolutional": ("layers",),
+    "layers.convolutional_recurrent": ("layers",),
+    "layers.pooling": ("layers",),
+    "layers.normalization": ("layers",),
+    "layers.advanced_activations": ("layers",),
+    "layers.embeddings": ("layers",),
+    "layers.local": ("layers",),
+    "layers.merge": ("layers",),
+    "layers.noise": ("layers",),
+    "layers.recurrent": ("layers",),
+    "layers.wrappers": ("layers",),
+    "utils.np_utils": ("utils",),
+    "utils.vis_utils": ("utils",),
+    "utils.data_utils": ("utils",),
+    "utils.generic_utils": ("utils",),
+    "utils.layer_utils": ("utils",),
+    "backend.tensorflow_backend": ("backend",),
+    "initializations": ("initializers",),
+    "objectives": ("losses",),
+    "engine": ("layers", "models"),
+    "engine.topology": ("layers", "models"),
+    "engine.training": ("models",),
+    "engine.sequential": ("models",),
+    "engine.base_layer": ("layers",),
+    "engine.input_layer": ("layers",),
+}
+"""Module of an earlier Keras, below `keras` → modules of `tf_keras` that have its names now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A renamed keyword argument of some classes' constructors."""
+
+    form: str
+    """Id of its `emulated` event."""
+    old: str
+    new: str
+    targets: tuple[tuple[str, str], ...]
+    """(module, class) of each constructor that takes it."""
+    message: str
+
+    def translate(self, kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Give the arguments in the new form, or None where the old form is not used.
+
+        Args:
+            kwargs: The keyword arguments as the student wrote them.
+        """
+        if self.old not in kwargs:
+            return None
+        kept = {name: value for name, value in kwargs.items() if name != self.old}
+        return {self.new: kwargs[self.old], **kept}
+
+
+_OPTIMIZERS = ("Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lion", "Nadam", "RMSprop", "SGD")
+
+KEYWORDS = (
+    Keyword(
+        form="optimizer.lr",
+        old="lr",
+        new="learning_rate",
+        targets=tuple((f"tf_keras.src.optimizers.{name.lower()}", name) for name in _OPTIMIZERS),
+        message=FORMS["optimizer.lr"].message,
+    ),
+)
+
+
+def install(recorder: Recorder) -> None:
+    """Prepare the session's dialect before TensorFlow is imported.
+
+    Args:
+        recorder: Holds the session; gets the `emulated` events. Nothing is done for `keras3`.
+    """
+    if recorder.session.dialect != "keras2":
+        os.environ.pop("TF_USE_LEGACY_KERAS", None)
+        return
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    notes = notes_of(recorder)
+    for prefix, target in ALIASES.items():
+        prefer(AliasFinder(prefix, target))
+    prefer(StandInFinder(_moved_modules(notes)))
+    after_import("tf_keras", _moved_attributes)
+    for keyword in KEYWORDS:
+        for module, cls in keyword.targets:
+            _translate(keyword, module, cls, notes)
+
+
+def install_shell(recorder: Recorder, shell: Any) -> None:
+    """Lead the private names of Keras in a cell's imports to `tf_keras`.
+
+    Args:
+        recorder: Holds the session; nothing is done for `keras3`.
+        shell: The IPython shell.
+    """
+    if recorder.session.dialect == "keras2":
+        shell.ast_transformers.append(PrivateImports(notes_of(recorder)))
+
+
+class PrivateImports(ast.NodeTransformer):
+    """Rewrites imports from the private names; its nodes keep their place, so that tracebacks do too."""
+
+    def __init__(self, notes: Notes) -> None:
+        """Keep where to say it.
+
+        Args:
+            notes: Where.
+        """
+        self._notes = notes
+
+    def visit_Import(self, node: ast.Import) -> ast.Import:
+        """Rewrite `import tensorflow.python.keras as k`; without `as` the name would be another's."""
+        for alias in node.names:
+            if alias.asname:
+                alias.name = self._public(alias.name)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        """Rewrite `from tensorflow.python.keras.layers import Dense` and `from tensorflow.python import keras`."""
+        module = node.module or ""
+        parents = {name.rpartition(".")[0] for name in PRIVATE}
+        if module in parents and [alias.name for alias in node.names] == ["keras"]:
+            name = ast.alias(self._public(f"{module}.keras"), node.names[0].asname or "keras")
+            return ast.copy_location(ast.Import([ast.copy_location(name, node.names[0])]), node)
+        node.module = self._public(module) or None
+        return node
+
+    def _public(self, module: str) -> str:
+        for private in PRIVATE:
+            if module == private or module.startswith(f"{private}."):
+                self._notes.tell(
+                    "moved.private", f"`{private}` is TensorFlow's own; notebooks import `tensorflow.keras`."
+                )
+                return "tf_keras" + module[len(private) :]
+        return module
+
+
+def _moved_modules(notes: Notes) -> dict[str, Factory]:
+    table: dict[str, Factory] = {}
+    for prefix in (*ALIASES, "tensorflow.keras", "tf_keras"):
+        table[f"{prefix}.wrappers"] = ModuleType
+        table[f"{prefix}.wrappers.scikit_learn"] = scikit_learn(notes)
+        for old, new in MOVED.items():
+            table[f"{prefix}.{old}"] = _moved_module(old, new, notes)
+    return table
+
+
+def _moved_attributes(root: ModuleType) -> None:
+    """`keras.utils.np_utils` was there without an import of its own."""
+    for parent in ("layers", "utils"):
+        moved = {name.rpartition(".")[2]: name for name in MOVED if name.startswith(f"{parent}.")}
+
+        def give(name: str, moved: Mapping[str, str] = moved) -> ModuleType:
+            return import_module(f"tf_keras.{moved[name]}")
+
+        for module in public(root, parent):
+            fallback_names(module, give)
+
+
+def _moved_module(old: str, new: tuple[str, ...], notes: Notes) -> Factory:
+    def make(fullname: str) -> ModuleType:
+        sources = [import_module(f"tf_keras.{name}") for name in new]
+        where = " and ".join(f"`keras.{name}`" for name in new)
+        notes.tell(f"moved.{old}", f"`keras.{old}` no longer exists; its names are in {where}.")
+        module = ModuleType(fullname, f"What `{fullname}` held, from {where}.")
+        for source in reversed(sources):
+            vars(module).update({name: value for name, value in vars(source).items() if not name.startswith("_")})
+            if "__getattr__" in vars(source):
+                vars(module)["__getattr__"] = vars(source)["__getattr__"]
+        return module
+
+    return make
+
+
+def _translate(keyword: Keyword, module_name: str, cls: str, notes: Notes) -> None:
+    def construct(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        del instance
+        translated = keyword.translate(kwargs)
+        # With the first argument given by position too, Keras itself has to say what is wrong.
+        if translated is None or args or keyword.new in kwargs:
+            return wrapped(*args, **kwargs)
+        notes.tell(keyword.form, keyword.message)
+        return wrapped(**translated)
+
+    def hook(module: ModuleType) -> None:
+        wrapt.wrap_function_wrapper(module, f"{cls}.__init__", construct)
+
+    after_import(module_name, hook)

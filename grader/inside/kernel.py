@@ -1,0 +1,132 @@
+"""`python -m inside.kernel -f CONNECTION_FILE`: an IPython kernel with the recorder beside it.
+
+The recorder and its hooks are in place before the student's first cell. TensorFlow is not imported here.
+"""
+
+import atexit
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ipykernel.kernelapp import IPKernelApp
+from traitlets.config import Config
+
+from . import install as environment
+from .keras2 import layer as compat
+from .notebook import seeds
+from .record.recorder import Recorder, Session
+from .watch import keras_hooks as hooks
+
+__all__ = ["CellClock", "KernelApp", "install_hooks", "main", "start_recorder"]
+
+
+class KernelApp(IPKernelApp):  # type: ignore[misc]  # untyped where it is not installed
+    """An IPython kernel that reads no configuration and runs no start-up file of the machine's."""
+
+    def load_config_file(self, suppress_errors: bool | None = None) -> None:  # noqa: FBT001 - the signature is IPython's
+        """Read none."""
+
+    def _run_startup_files(self) -> None:
+        """Run none."""
+
+
+class CellClock:
+    """Tells the recorder when a code cell begins and ends."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        """Start between two cells."""
+        self._recorder = recorder
+        self._began: float | None = None
+
+    def pre_run_cell(self, info: Any) -> None:
+        """IPython is about to run something; only what enters the history is a cell of the notebook."""
+        if info.store_history:
+            if not self._recorder.log.cell:
+                seeds.start_cells(self._recorder)
+            self._began = time.monotonic()
+            self._recorder.cell_started()
+
+    def post_run_cell(self, result: Any) -> None:
+        """IPython has run something: `%%time` and `%%capture` run the inner cell without history."""
+        if self._began is None or result.info is None or not result.info.store_history:
+            return
+        seconds, self._began = time.monotonic() - self._began, None
+        self._recorder.cell_ended(ok=bool(result.success), seconds=seconds)
+
+
+def start_recorder() -> Recorder:
+    """Read the session, open the log and write `start`.
+
+    Raises:
+        KeyError: `GRADER_SESSION` is not set.
+        ValueError: The session is of another version or incomplete.
+    """
+    recorder = Recorder(Session.load(Path(os.environ.pop("GRADER_SESSION"))))
+    session = recorder.session
+    recorder.log.write(
+        "start", versions=hooks.versions(), dialect=session.dialect, seed=session.seed, device="cpu", pid=os.getpid()
+    )
+    return recorder
+
+
+def install_hooks(recorder: Recorder) -> None:
+    """Put in place what has to be there before Keras: the environment first, which decides what an import finds.
+
+    The compatibility layer comes last, so that the hooks see each call in its modern form.
+
+    Args:
+        recorder: What they share.
+    """
+    for module in (environment, hooks, compat):
+        module.install(recorder)
+
+
+def attach(shell: Any, recorder: Recorder) -> None:
+    """Connect the recorder with the shell: cells, variables, and the magic that ends the record.
+
+    Args:
+        shell: The kernel's `InteractiveShell`.
+        recorder: Already has its hooks.
+    """
+    clock = CellClock(recorder)
+    shell.events.register("pre_run_cell", clock.pre_run_cell)
+    shell.events.register("post_run_cell", clock.post_run_cell)
+    recorder.namespace = shell.user_ns
+    environment.install_shell(recorder, shell)
+    compat.install_shell(recorder, shell)
+
+    def grader_finish(line: str) -> None:
+        del line
+        recorder.finish()
+
+    shell.register_magic_function(grader_finish, magic_kind="line", magic_name="grader_finish")
+    pid = os.getpid()
+
+    def at_exit() -> None:
+        if os.getpid() == pid:
+            recorder.finish()
+
+    atexit.register(at_exit)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Start the recorder, then the kernel; returns when the kernel is shut down.
+
+    Args:
+        arguments: As for `ipykernel`; the process's own by default.
+    """
+    recorder = start_recorder()
+    install_hooks(recorder)
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.IPKernelApp.log_level = "ERROR"
+    app = KernelApp.instance(config=config)
+    app.initialize(sys.argv[1:] if arguments is None else arguments)
+    attach(app.shell, recorder)
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

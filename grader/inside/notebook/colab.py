@@ -1,0 +1,118 @@
+"""`google.colab`, for notebooks written there: what only helps there does nothing, what needs a person says so."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from types import ModuleType
+from typing import Any
+
+from ..hooking.imports import Factory
+from ..record.notes import Notes
+
+__all__ = ["NobodyThereError", "SecretNotFoundError", "modules"]
+
+
+class NobodyThereError(RuntimeError):
+    """The cell waits for a person, and nobody sits before the notebook while it is graded."""
+
+
+class SecretNotFoundError(KeyError):
+    """A Colab secret was asked for."""
+
+
+def modules(notes: Notes) -> dict[str, Factory]:
+    """Make the table of stand-in modules.
+
+    Args:
+        notes: Where they say that they stood in.
+    """
+    held: dict[str, Mapping[str, Any]] = {
+        "google.colab.drive": _drive(notes),
+        "google.colab.files": _files(notes),
+        "google.colab.output": _output(),
+        "google.colab.userdata": _userdata(),
+        "google.colab.auth": {"authenticate_user": _nothing},
+        "google.colab.runtime": {"unassign": _nothing},
+        "google.colab.patches": {"cv2_imshow": _cv2_imshow},
+        "google.colab.data_table": {"enable_dataframe_formatter": _nothing, "disable_dataframe_formatter": _nothing},
+    }
+
+    def package(fullname: str) -> ModuleType:
+        notes.tell("colab", "`google.colab` exists only in Colab; the notebook was given a stand-in for it.")
+        return ModuleType(fullname, "A stand-in for Colab's own package.")
+
+    table: dict[str, Factory] = {"google.colab": package}
+    for name, attributes in held.items():
+        table[name] = _factory(attributes)
+    return table
+
+
+def _factory(attributes: Mapping[str, Any]) -> Factory:
+    def make(fullname: str) -> ModuleType:
+        module = ModuleType(fullname, "A stand-in for Colab's own module.")
+        vars(module).update(attributes)
+        return module
+
+    return make
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Take anything and do nothing."""
+
+
+def _drive(notes: Notes) -> Mapping[str, Any]:
+    def mount(mountpoint: str = "/content/drive", *_: Any, **__: Any) -> None:
+        notes.tell(
+            "colab.drive.mount",
+            f"there is no Google Drive here, so nothing was mounted at {mountpoint}. "
+            "Read files from beside the notebook, with a relative path, and hand them in with it.",
+            show=True,
+        )
+
+    return {"mount": mount, "flush_and_unmount": _nothing}
+
+
+def _files(notes: Notes) -> Mapping[str, Any]:
+    def upload(*_: Any, **__: Any) -> None:
+        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        message = (
+            "files.upload() waits for a person to choose a file, and nobody is there while a notebook is graded. "
+            "Hand the file in beside the notebook and open it by its name."
+        )
+        notes.tell("colab.files.upload", message)
+        raise NobodyThereError(message)
+
+    def download(filename: str = "", *_: Any, **__: Any) -> None:
+        notes.tell("colab.files.download", f"files.download({filename!r}) did nothing: the file stays where it is.")
+
+    return {"upload": upload, "upload_file": upload, "download": download, "view": _nothing}
+
+
+def _output() -> Mapping[str, Any]:
+    def clear(*, wait: bool = False, **_: Any) -> None:
+        from IPython.display import clear_output
+
+        clear_output(wait=wait)
+
+    names = ("eval_js", "register_callback", "enable_custom_widget_manager", "disable_custom_widget_manager")
+    return {"clear": clear, "use_tags": nullcontext, **dict.fromkeys((*names, "no_vertical_scroll"), _nothing)}
+
+
+def _userdata() -> Mapping[str, Any]:
+    def get(key: str) -> str:
+        msg = f"there is no secret {key!r} while a notebook is graded"
+        raise SecretNotFoundError(msg)
+
+    return {"get": get, "SecretNotFoundError": SecretNotFoundError, "NotebookAccessError": SecretNotFoundError}
+
+
+def _cv2_imshow(image: Any) -> None:
+    """Show an image whose channels are in OpenCV's order: blue, green, red, and perhaps alpha."""
+    import numpy as np
+    from IPython.display import display
+    from PIL import Image
+
+    pixels = np.clip(np.asarray(image), 0, 255).astype(np.uint8).squeeze()
+    grey = 2
+    if pixels.ndim > grey:
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
+    display(Image.fromarray(pixels))

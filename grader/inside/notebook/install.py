@@ -1,0 +1,127 @@
+"""What notebooks carry along from other places: Colab, Windows, a person at the keyboard, a window for figures."""
+
+import builtins
+import getpass
+import importlib
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from ..hooking.imports import Factory, StandInFinder, after_import, fallback_package, prefer
+from ..record.notes import Notes, notes_of
+from ..record.recorder import Recorder
+from . import colab, commands, magics, paths, tracebacks
+from . import missing_packages as absent
+from .colab import NobodyThereError
+
+__all__ = ["install", "install_shell"]
+
+WINDOW_BACKENDS = ("gtk", "macosx", "nbagg", "notebook", "qt", "tk", "webagg", "widget", "wx", "ipympl")
+"""Beginnings of the names of matplotlib backends that need a window or a browser."""
+
+
+def install(recorder: Recorder) -> None:
+    """Put the stand-ins in place.
+
+    Args:
+        recorder: Gets an `emulated` event for each form and cell.
+    """
+    notes = notes_of(recorder)
+    prefer(StandInFinder({**colab.modules(notes), "winsound": _winsound(notes)}))
+    # Colab's package lies in the namespace `google`, which protobuf makes where it is installed.
+    fallback_package("google")
+    builtins.input = _asking(notes, "input")
+    getpass.getpass = _asking(notes, "getpass.getpass")
+    # A `pip` started by Python code shall fail at once instead of trying again for a minute.
+    os.environ.setdefault("PIP_RETRIES", "0")
+    os.environ.setdefault("PIP_NO_INPUT", "1")
+    paths.install(recorder)
+    after_import("matplotlib", lambda module: _wrap_backend(module, "use", notes))
+    after_import("matplotlib.pyplot", lambda module: _wrap_backend(module, "switch_backend", notes))
+    after_import("tqdm.notebook", lambda module: _plain_bars(module, notes))
+
+
+def install_shell(recorder: Recorder, shell: Any) -> None:
+    """Put in place what needs the IPython shell.
+
+    Args:
+        recorder: Gets the `emulated` events.
+        shell: The shell; in a kernel, its `kernel` is taught too.
+    """
+    notes = notes_of(recorder)
+    magics.install_shell(notes, shell)
+    absent.install_shell(notes, shell)
+    commands.install_shell(notes, shell)
+    paths.install_shell(shell)
+    tracebacks.install_shell(notes, shell)
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        # ipykernel puts these two in the place of `input` and `getpass` anew for every cell.
+        kernel.raw_input = _asking(notes, "input")
+        kernel.getpass = _asking(notes, "getpass.getpass")
+
+
+def _asking(notes: Notes, name: str) -> Callable[..., str]:
+    def ask(prompt: object = "", *_: Any, **__: Any) -> str:
+        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        message = (
+            f"{name}({str(prompt)!r}) waits for a person to type, and nobody is there while a notebook is graded. "
+            "Assign the value in the code instead."
+        )
+        notes.tell(name, message)
+        raise NobodyThereError(message)
+
+    ask.__name__ = name.rpartition(".")[2]
+    return ask
+
+
+def _winsound(notes: Notes) -> Factory:
+    def silent(*_: Any, **__: Any) -> None:
+        notes.tell("winsound", "`winsound` exists only on Windows; no sound was made.")
+
+    def make(fullname: str) -> ModuleType:
+        module = ModuleType(fullname, "A silent stand-in for Windows' own module.")
+        flags = ("ALIAS", "ASYNC", "FILENAME", "LOOP", "MEMORY", "NODEFAULT", "NOSTOP", "NOWAIT", "PURGE")
+        vars(module).update({f"SND_{flag}": 1 << bit for bit, flag in enumerate(flags)})
+        vars(module).update(dict.fromkeys(("MB_OK", "MB_ICONASTERISK", "MB_ICONEXCLAMATION", "MB_ICONHAND"), 0))
+        vars(module).update({"Beep": silent, "PlaySound": silent, "MessageBeep": silent})
+        return module
+
+    return make
+
+
+def _plain_bars(module: ModuleType, notes: Notes) -> None:
+    """Where `ipywidgets` is not installed, a bar of `tqdm.notebook` raises an error: it becomes one of text."""
+    if module.IProgress is not None:
+        return
+    plain = importlib.import_module("tqdm.std")
+
+    def bar(*args: Any, **kwargs: Any) -> Any:
+        notes.tell(
+            "tqdm.notebook", "a progress bar of `ipywidgets` cannot be shown here; `tqdm`'s own is shown instead."
+        )
+        kwargs.pop("display", None)
+        return plain.tqdm(*args, **kwargs)
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        return bar(range(*args), **kwargs)
+
+    vars(module).update({"tqdm": bar, "tqdm_notebook": bar, "trange": count, "tnrange": count})
+
+
+def _wrap_backend(module: ModuleType, function: str, notes: Notes) -> None:
+    def choose(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        del instance
+        given = {**dict(zip(("backend",), args, strict=False)), **kwargs}
+        backend = str(given.get("backend", "")).lower()
+        if not backend.startswith(WINDOW_BACKENDS):
+            return wrapped(*args, **kwargs)
+        notes.tell(
+            "matplotlib.use", f"the backend {backend!r} needs a window; figures are shown under their cell instead."
+        )
+        return None
+
+    wrapt.wrap_function_wrapper(module, function, choose)

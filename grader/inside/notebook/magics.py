@@ -1,0 +1,154 @@
+"""Line magics of other places and times: what is unknown here is passed over, and the rest of the cell runs."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..record.notes import Notes
+from .commands import NetworkCommand, find_network_command, tell_command, without_network_lines
+
+__all__ = ["install_shell"]
+
+INLINE_BACKENDS = {"inline", "agg", "module://matplotlib_inline.backend_inline"}
+INSTALLERS = ("pip", "conda", "mamba", "uv")
+SHELL_CELLS = {"bash": "bash", "sh": "sh", "shell": "bash"}
+"""Cell magic → the one that runs it here."""
+
+
+def install_shell(notes: Notes, shell: Any) -> None:
+    """Teach a shell the magics that notebooks carry along.
+
+    Args:
+        notes: Where it is said what was passed over.
+        shell: The IPython shell.
+    """
+    _pass_over_unknown(notes, shell)
+    _filter_shell_cells(notes, shell)
+    replaced: dict[str, Callable[[str], Any]] = {
+        "matplotlib": _matplotlib(notes, shell.find_line_magic("matplotlib")),
+        "pylab": _matplotlib(notes, shell.find_line_magic("pylab")),
+        "load_ext": _extension(notes, shell.find_line_magic("load_ext")),
+        "reload_ext": _extension(notes, shell.find_line_magic("reload_ext")),
+        "cd": _cd(notes, shell.find_line_magic("cd")),
+        "tensorboard": partial(_tensorboard, notes),
+        "tensorflow_version": partial(_tensorflow_version, notes),
+    }
+    for tool in INSTALLERS:
+        replaced[tool] = _installer(notes, tool, shell.find_line_magic(tool))
+    for name, action in replaced.items():
+        shell.register_magic_function(_named(action, name), magic_kind="line", magic_name=name)
+
+
+def _named(action: Callable[[str], Any], name: str) -> Callable[[str], Any]:
+    def magic(line: str) -> Any:
+        return action(line)
+
+    magic.__name__ = name
+    magic.__doc__ = f"What `%{name}` does while a notebook is graded."
+    return magic
+
+
+def _pass_over_unknown(notes: Notes, shell: Any) -> None:
+    run = shell.run_line_magic
+
+    def run_line_magic(magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        name, rest = magic_name, line
+        if not name:
+            # `% matplotlib inline`: IPython 9 takes what stands before the first blank, nothing, for the name.
+            name, _, rest = line.strip().partition(" ")
+        if shell.find_line_magic(name) or name in shell.magics_manager.lazy_magics:
+            return run(name, rest, _stack_depth=_stack_depth + 1)
+        hint = " A line that begins with %% must be the first of its cell." if name.startswith("%") else ""
+        said = f"%{name} {rest}".strip()
+        notes.tell("magic.unknown", f"`{said}` is not known here and was passed over.{hint}", show=True)
+        return None
+
+    shell.run_line_magic = run_line_magic
+
+
+def _filter_shell_cells(notes: Notes, shell: Any) -> None:
+    run = shell.run_cell_magic
+
+    def run_cell_magic(magic_name: str, line: str, cell: str) -> Any:
+        if magic_name not in SHELL_CELLS:
+            return run(magic_name, line, cell)
+        script = without_network_lines(cell, partial(tell_command, notes))
+        return run(SHELL_CELLS[magic_name], line, script) if script.strip() else None
+
+    shell.run_cell_magic = run_cell_magic
+
+
+def _matplotlib(notes: Notes, original: Callable[[str], Any]) -> Callable[[str], Any]:
+    def choose(line: str) -> Any:
+        words = line.partition("#")[0].split()
+        flags = [word for word in words if word.startswith("-")]
+        backend = next((word for word in words if not word.startswith("-")), "")
+        if backend.strip("\"'").lower() in INLINE_BACKENDS or "-l" in flags or "--list" in flags:
+            return original(" ".join(words))
+        said = f"%matplotlib {backend}".strip()
+        notes.tell("magic.matplotlib", f"`{said}` needs a window or a browser; figures are shown inline instead.")
+        return original(" ".join([*flags, "inline"]))
+
+    return choose
+
+
+def _extension(notes: Notes, original: Callable[[str], Any]) -> Callable[[str], Any]:
+    def load(line: str) -> Any:
+        name = line.strip()
+        if name.startswith("tensorboard"):
+            notes.tell(
+                "magic.tensorboard",
+                "the TensorBoard page is not shown while a notebook is graded; its logs are written.",
+            )
+            return None
+        try:
+            return original(line)
+        except (ImportError, AttributeError) as error:
+            notes.tell("magic.load_ext", f"the extension {name!r} cannot be loaded here ({error}).", show=True)
+            return None
+
+    return load
+
+
+def _cd(notes: Notes, original: Callable[[str], Any]) -> Callable[[str], Any]:
+    def change(line: str) -> Any:
+        target = line.strip().strip("\"'")
+        if target.startswith(("-", "~")) or not target or Path(target).is_dir():
+            return original(line)
+        notes.tell(
+            "magic.cd",
+            f"there is no folder {target} here; the notebook stays in its own folder. Use relative paths.",
+            show=True,
+        )
+        return None
+
+    return change
+
+
+def _tensorboard(notes: Notes, line: str) -> None:
+    del line
+    notes.tell(
+        "magic.tensorboard",
+        "the TensorBoard page is not shown while a notebook is graded. Plot `history.history` in the notebook.",
+        show=True,
+    )
+
+
+def _tensorflow_version(notes: Notes, line: str) -> None:
+    asked = line.strip()
+    old = " TensorFlow 1 is not available." if asked.startswith("1") else ""
+    notes.tell(
+        "magic.tensorflow_version", f"`%tensorflow_version {asked}` exists only in Colab and was passed over.{old}"
+    )
+
+
+def _installer(notes: Notes, tool: str, original: Callable[[str], Any] | None) -> Callable[[str], Any]:
+    def run(line: str) -> Any:
+        command = find_network_command(f"{tool} {line}")
+        if command is None and original is not None:
+            return original(line)
+        tell_command(notes, command or NetworkCommand(tool, ()))
+        return None
+
+    return run

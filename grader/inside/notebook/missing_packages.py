@@ -1,0 +1,119 @@
+"""Packages that are not here: the import is passed over, and the notebook fails where it needs one, if it ever does.
+
+Students import more than they use. A cell that begins with `import cv2` would end there, and every import below it
+would be missing.
+"""
+
+import ast
+import builtins
+import importlib.util
+import sys
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from ..record.notes import Notes
+
+__all__ = ["AbsentImports", "install_shell"]
+
+_HELPER = "_grader_import_or_stand_in"
+
+
+def install_shell(notes: Notes, shell: Any) -> None:
+    """Let cells import what is not here.
+
+    Args:
+        notes: Where it is said.
+        shell: The IPython shell.
+    """
+
+    def run_import(statement: str, package: str, names: tuple[tuple[str, str], ...]) -> None:
+        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        try:
+            # It may well be there by now: a line above may have added a folder to `sys.path`.
+            exec(compile(statement, "<import>", "exec"), shell.user_ns)  # noqa: S102 - the student's own line
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                raise
+            notes.tell(
+                f"import.{package}",
+                f"`{package}` is not installed here: its import was passed over. What uses it will fail.",
+                show=True,
+            )
+            shell.user_ns.update({bound: _Absent(package, path) for bound, path in names})
+
+    setattr(builtins, _HELPER, run_import)
+    shell.ast_transformers.append(AbsentImports())
+
+
+class AbsentImports(ast.NodeTransformer):
+    """Hands a cell's imports of packages that are nowhere to be found to a helper.
+
+    Only those at the top of a cell: whoever imports within `try` has a plan of their own.
+    """
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Rewrite a cell.
+
+        Args:
+            node: The cell's module.
+        """
+        if isinstance(node, ast.Module):
+            node.body = [new for statement in node.body for new in _rewritten(statement)]
+        return node
+
+
+def _rewritten(statement: ast.stmt) -> Iterator[ast.stmt]:
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            single = ast.copy_location(ast.Import([alias]), statement)
+            package = alias.name.partition(".")[0]
+            path = alias.name if alias.asname else package
+            yield single if _is_here(package) else _handed_over(single, package, [(alias.asname or package, path)])
+    elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+        package = statement.module.partition(".")[0]
+        names = [(alias.asname or alias.name, f"{statement.module}.{alias.name}") for alias in statement.names]
+        bound = [(name, path) for name, path in names if name != "*"]  # which names `*` would bring nobody knows
+        yield statement if _is_here(package) else _handed_over(statement, package, bound)
+    else:
+        yield statement
+
+
+def _is_here(package: str) -> bool:
+    if package in sys.modules:
+        return True
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError, AttributeError):
+        return True
+
+
+def _handed_over(statement: ast.stmt, package: str, names: list[tuple[str, str]]) -> ast.stmt:
+    arguments = [ast.Constant(value) for value in (ast.unparse(statement), package)]
+    pairs: list[ast.expr] = [ast.Tuple([ast.Constant(part) for part in pair], ast.Load()) for pair in names]
+    call = ast.Call(ast.Name(_HELPER, ast.Load()), [*arguments, ast.Tuple(pairs, ast.Load())], [])
+    return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), statement))
+
+
+class _Absent:
+    """Stands for a module or a name of a package that is not here; every use of it is the error of the import."""
+
+    def __init__(self, package: str, path: str) -> None:
+        self.__dict__.update({"_package": package, "_path": path})
+
+    def __repr__(self) -> str:
+        return f"<{self.__dict__['_path']}: not installed here>"
+
+    def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
+        if name.startswith("_"):
+            # So ask IPython and others who only look what a variable holds.
+            raise AttributeError(name)
+        self._fail()
+
+    def _fail(self, *_: Any, **__: Any) -> NoReturn:
+        __tracebackhide__ = True
+        package = self.__dict__["_package"]
+        msg = f"No module named {package!r}"
+        raise ModuleNotFoundError(msg, name=package)
+
+    __call__ = __getitem__ = __iter__ = __len__ = __enter__ = __mro_entries__ = _fail

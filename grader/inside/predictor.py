@@ -1,0 +1,169 @@
+"""`python -m inside.predictor REQUEST.json`: predicts with kept models, in a sandbox with no student code or labels.
+
+The request and the results are described in `docs/events.md`. Each job's line is written before the next job begins, so
+that a model that takes the process down with it costs only its own result.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .describe.models import describe_model, numbers
+from .model_files import foreign_part
+from .record.recorder import plain
+
+__all__ = ["MOST_OUTPUTS", "REQUEST_VERSION", "main", "run_job"]
+
+REQUEST_VERSION = 1
+MOST_OUTPUTS = 1000
+"""Columns of predictions, at most."""
+MOST_DESCRIPTION = 4 << 20
+"""Bytes a described model may take in the results; a larger one is left out."""
+_LONGEST_ERROR = 1000
+
+Predict = Callable[[NDArray[Any]], Any]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run every job of a request.
+
+    Args:
+        arguments: The request's path; the process's own arguments by default.
+
+    Returns:
+        0; a job that failed says so in its own line.
+
+    Raises:
+        ValueError: The request is of another version.
+    """
+    path = Path((sys.argv[1:] if arguments is None else arguments)[0])
+    request = json.loads(path.read_text(encoding="utf-8"))
+    if request.get("version") != REQUEST_VERSION:
+        msg = f"request version {request.get('version')!r}, expected {REQUEST_VERSION}"
+        raise ValueError(msg)
+    out = Path(request["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "results.jsonl").open("a", encoding="utf-8") as results:
+        for job in request["jobs"]:
+            results.write(json.dumps(run_job(job, out), allow_nan=False) + "\n")
+            results.flush()
+            os.fsync(results.fileno())
+    return 0
+
+
+def run_job(job: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Load one model, predict, write `<id>.npy`.
+
+    Args:
+        job: `id`, `model`, `format`, `dialect`, `inputs`, `batch_size`.
+        out: Folder for the predictions.
+
+    Returns:
+        The result line: `id`, `ok`, `error`, `model`, `seconds`.
+    """
+    began = time.monotonic()
+    result: dict[str, Any] = {"id": job["id"], "ok": False, "error": None, "model": None}
+    try:
+        predict, result["model"] = _load(job)
+        if job.get("inputs") is not None:
+            rows = _predict(predict, Path(job["inputs"]), int(job.get("batch_size", 256)))
+            np.save(out / f"{job['id']}.npy", rows, allow_pickle=False)
+        result["ok"] = True
+    except Exception as problem:
+        result["error"] = f"{type(problem).__name__}: {problem}"[:_LONGEST_ERROR]
+    result["seconds"] = round(time.monotonic() - began, 4)
+    return result
+
+
+def _load(job: dict[str, Any]) -> tuple[Predict, dict[str, Any] | None]:
+    if job["format"] == "saved_model":
+        return _load_saved_model(Path(job["model"])), None
+    model = _load_keras(Path(job["model"]), job["dialect"])
+    described = plain(describe_model(model), 40)
+    small = len(json.dumps(described, allow_nan=False)) <= MOST_DESCRIPTION
+    return lambda batch: model(batch, training=False), described if small else None
+
+
+def _load_keras(path: Path, dialect: str) -> Any:
+    """Load with Keras's own safe mode, and without what the model was compiled with.
+
+    Raises:
+        ValueError: There is something in the file that a plain network does not have.
+    """
+    foreign = foreign_part(path)
+    if foreign is not None:
+        raise ValueError(foreign)
+    if dialect == "keras2":
+        import tf_keras as keras
+    else:
+        import keras
+    return keras.models.load_model(str(path), compile=False)
+
+
+def _load_saved_model(path: Path) -> Predict:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    signature = loaded.signatures.get("serving_default") if hasattr(loaded, "signatures") else None
+    if hasattr(loaded, "serve"):
+        return lambda batch: _only(loaded.serve(_cast(batch, signature, tf)))
+    if signature is None:
+        msg = "the SavedModel has neither `serve` nor a default signature"
+        raise ValueError(msg)
+    name = next(iter(signature.structured_input_signature[1]))
+    # The signature belongs to the loaded object and stops working when that is gone.
+    return lambda batch: _only(signature(**{name: _cast(batch, signature, tf)}), loaded)
+
+
+def _cast(batch: NDArray[Any], signature: Any, tf: Any) -> Any:
+    """A graph takes its own type and no other."""
+    specs = list(signature.structured_input_signature[1].values()) if signature is not None else []
+    return tf.constant(batch, dtype=specs[0].dtype if specs else tf.float32)
+
+
+def _only(outputs: Any, *_kept: Any) -> Any:
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, (list, tuple)):
+        if len(outputs) != 1:
+            msg = f"the model has {len(outputs)} outputs"
+            raise ValueError(msg)
+        return outputs[0]
+    return outputs
+
+
+def _predict(predict: Predict, inputs: Path, batch_size: int) -> NDArray[np.float32]:
+    """One row of outputs an image, in the order of the images.
+
+    Raises:
+        ValueError: The model's outputs are not one row of at most 1,000 numbers an image.
+    """
+    images = np.load(inputs, mmap_mode="r", allow_pickle=False)
+    rows = []
+    for start in range(0, len(images), batch_size):
+        batch = np.ascontiguousarray(images[start : start + batch_size])
+        output = np.asarray(numbers(_only(predict(batch))), np.float32)
+        if output.ndim == 0 or len(output) != len(batch):
+            msg = f"{len(batch)} images went in, outputs of shape {output.shape} came out"
+            raise ValueError(msg)
+        output = output.reshape(len(batch), -1)
+        if output.shape[1] > MOST_OUTPUTS:
+            msg = f"{output.shape[1]} outputs an image, at most {MOST_OUTPUTS} are read"
+            raise ValueError(msg)
+        rows.append(output)
+    return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+
+
+if __name__ == "__main__":
+    ended = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The answers are on the disk; taking TensorFlow down takes longer than predicting.
+    os._exit(ended)

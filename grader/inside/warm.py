@@ -1,0 +1,396 @@
+"""`main(SOCKET, DIALECT)`: imports TensorFlow and its company once, then forks a process for each request.
+
+It runs no student code. A fork enters the namespaces of a sandbox that was made for it alone, exactly as a cold
+kernel's is made, gives up every right, checks that it did, and only then starts the module it was asked for:
+
+- the *attendant*, the first fork, enters the sandbox's namespaces, forks once more (a pid namespace is entered by
+  children only), gives up its capabilities, waits, and passes the exit code on;
+- the *guest*, the second fork, is what runs in the sandbox. When the warm process dies, the attendant is killed; the
+  end of its pipe ends the sandbox, and with it the guest.
+
+A request is one packet of JSON on the socket, with descriptors beside it; the socket is a pair made by the host, so
+there is no path by which anything else could reach it, and a fork closes it before anything of a student's is near.
+"""
+
+import array
+import base64
+import ctypes
+import fcntl
+import gc
+import importlib
+import json
+import os
+import random
+import resource
+import runpy
+import signal
+import socket
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["DESCRIPTORS", "LOST", "Job", "main", "preload"]
+
+NAMESPACES = {
+    "ipc": 0x08000000,
+    "uts": 0x04000000,
+    "net": 0x40000000,
+    "cgroup": 0x02000000,
+    "pid": 0x20000000,
+    "mnt": 0x00020000,
+}
+"""File in `/proc/PID/ns` → the flag of `setns` (linux/sched.h), in the order in which they are entered."""
+_NEWUSER = 0x10000000
+_GET_OWNER = 0xB701
+"""`NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns another namespace."""
+DESCRIPTORS = ("log", "status", "end", "user", *NAMESPACES)
+"""The descriptors of a request, in their order."""
+LOST = 70
+"""Exit code of a sandbox whose attendant is gone."""
+
+_PACKET = 1 << 17
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_FILTER_STEP_BYTES = 8
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 38, 47, 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_MOST_CAPABILITIES = 64
+_PACKAGES = ("numpy", "tensorflow", "matplotlib", "matplotlib.pyplot", "ipykernel.kernelapp", "ipykernel.ipkernel")
+_OWN = ("inside.watch.keras_hooks", "inside.install", "inside.predictor", "inside.kernel")
+_BACKEND = "module://matplotlib_inline.backend_inline"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# Looked up now: nothing may have to be found once the sandbox's files are all there is.
+_setns, _prctl, _capset = _libc.setns, _libc.prctl, _libc.capset
+
+
+class NotSafeError(Exception):
+    """A fork is not as shut in as it must be; it ends before it starts anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one fork is to run, and how."""
+
+    module: str
+    """Run as `python -m` does."""
+    arguments: tuple[str, ...]
+    env: Mapping[str, str]
+    """The whole environment."""
+    cwd: str
+    limits: Mapping[str, int]
+    """`core`, `fsize`, `nofile`, `nproc` (`setrlimit`); what is missing stays as it is."""
+    user: int | None
+    """Step down from root to this user and group id; None in a user namespace."""
+    filter: bytes | None
+    """The filter of system calls (classic BPF) that the sandbox's own processes run under; None where there is none."""
+
+    @classmethod
+    def parse(cls, packet: bytes) -> "Job":
+        """Read a request.
+
+        Raises:
+            ValueError: It is not JSON.
+            KeyError: Something is missing.
+        """
+        raw = json.loads(packet)
+        steps = None if raw["filter"] is None else base64.b64decode(raw["filter"], validate=True)
+        arguments = tuple(raw["arguments"])
+        return cls(raw["module"], arguments, raw["env"], raw["cwd"], raw["limits"], raw["user"], steps)
+
+
+def preload(dialect: str) -> dict[str, str]:
+    """Import what most notebooks import, and run nothing of it; what is missing is left out.
+
+    Args:
+        dialect: `keras3` or `keras2`: which Keras there is, as only one can be.
+
+    Returns:
+        Name of a module that could not be imported → why.
+    """
+    failed: dict[str, str] = {}
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    if dialect == "keras2":
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    # matplotlib reads it once, when it is imported; ipykernel would set it before.
+    os.environ["MPLBACKEND"] = _BACKEND
+    for name in (*_PACKAGES, "tf_keras" if dialect == "keras2" else "keras", *_OWN):
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            failed[name] = f"{type(error).__name__}: {error}"[:300]
+    with suppress(Exception):
+        # TensorFlow loads its `keras` when it is first touched.
+        _ = sys.modules["tensorflow"].keras.layers
+    del os.environ["MPLBACKEND"]
+    tempfile.tempdir = None
+    return failed
+
+
+def main(descriptor: int, dialect: str) -> None:
+    """Serve until the host closes the socket; in a fork, run its job and return.
+
+    Args:
+        descriptor: The socket (`SOCK_SEQPACKET`).
+        dialect: As for `preload`.
+    """
+    channel = socket.socket(fileno=descriptor)
+    given = frozenset(os.environ)
+    failed = preload(dialect)
+    gc.collect()
+    gc.freeze()
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    channel.send(json.dumps({"pid": os.getpid(), "threads": threads, "failed": failed}).encode())
+    # Ended children leave no zombies.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job = _serve(channel, given)
+    if job is not None:
+        _run(job)
+
+
+def _serve(channel: socket.socket, given: frozenset[str]) -> Job | None:
+    """Fork for each request.
+
+    Args:
+        channel: The socket.
+        given: Names of the variables that the warm process was started with.
+
+    Returns:
+        In the guest, its job; in the warm process None, when the host has closed the socket.
+    """
+    size = array.array("i").itemsize * len(DESCRIPTORS)
+    buffer = bytearray(_PACKET)
+    while True:
+        length, ancillary, _, _ = channel.recvmsg_into([buffer], socket.CMSG_SPACE(size), socket.MSG_CMSG_CLOEXEC)
+        if not length:
+            return None
+        numbers = array.array("i")
+        for _level, kind, data in ancillary:
+            if kind == socket.SCM_RIGHTS:
+                numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+        handed = dict(zip(DESCRIPTORS, numbers, strict=False))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        warm = os.getpid()
+        if _fork() == 0:
+            # The number is closed with all others; the object must not close whatever gets it next.
+            channel.detach()
+            return _attend(bytes(buffer[:length]), handed, warm, given)
+        # The next fork must not find the request of this one in its memory.
+        buffer[:length] = bytes(length)
+        for number in numbers:
+            os.close(number)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Newer Pythons warn of forks beside threads: TensorFlow's idle ones are meant, and none holds a lock.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _attend(packet: bytes, handed: Mapping[str, int], warm: int, given: frozenset[str]) -> Job:
+    """Be the attendant; returns only in the guest, shut in for good."""
+    try:
+        job = Job.parse(packet)
+        _die_with(warm)
+        _close_all_but(handed.values())
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        places = {name: os.fstat(handed[name]).st_ino for name in ("user", *NAMESPACES)}
+        _enter(handed)
+        guest = _fork()
+    except BaseException as error:
+        _give_up(handed["status"], error)
+    if guest != 0:
+        _wait(guest, job, handed, warm)
+    try:
+        _shut_in(job, handed, places, given)
+    except BaseException as error:
+        _give_up(handed["status"], error)
+    return job
+
+
+def _die_with(warm: int) -> None:
+    """Be killed when the warm process ends, or at once when it has."""
+    _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != warm:
+        os._exit(LOST)
+
+
+def _wait(guest: int, job: Job, handed: Mapping[str, int], warm: int) -> NoReturn:
+    """Tell the host the guest's number, then wait for its end and tell the sandbox its exit code."""
+    code = LOST
+    try:
+        _drop_rights(None)
+        _die_with(warm)  # a change of rights may have cleared it
+        _filter_calls(job.filter)
+        _tell(handed["status"], pid=guest)
+        _close_all_but([handed["end"]])
+        _, status = os.waitpid(guest, 0)
+        code = os.waitstatus_to_exitcode(status)
+        with suppress(OSError):
+            os.write(handed["end"], b"%d\n" % (code if code >= 0 else 128 - code))
+    finally:
+        os._exit(0)
+
+
+def _enter(handed: Mapping[str, int]) -> None:
+    """Enter the sandbox's namespaces: first the user namespace that owns them, last the user namespace inside it."""
+    own = Path("/proc/self/ns/user").stat().st_ino
+    inner = os.fstat(handed["user"]).st_ino
+    if inner != own:
+        owner = fcntl.ioctl(handed["mnt"], _GET_OWNER)
+        place = os.fstat(owner).st_ino
+        if place == own:
+            msg = "the sandbox has no user namespace of its own"
+            raise NotSafeError(msg)
+        _checked(_setns(owner, _NEWUSER))
+        os.close(owner)
+    else:
+        place = own
+    for name, flag in NAMESPACES.items():
+        shared = os.fstat(handed[name]).st_ino == Path(f"/proc/self/ns/{name}").stat().st_ino
+        if not shared:
+            _checked(_setns(handed[name], flag))
+        elif name != "cgroup":
+            msg = f"the sandbox has no {name} namespace of its own"
+            raise NotSafeError(msg)
+    if inner != place:
+        _checked(_setns(handed["user"], _NEWUSER))
+
+
+def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], given: frozenset[str]) -> None:
+    """Become a process like any that was started in the sandbox, with nothing of the warm process's but its memory."""
+    os.setsid()
+    for number in range(1, signal.NSIG):
+        with suppress(OSError, ValueError):
+            if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    null = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((null, 0), (handed["log"], 1), (handed["log"], 2)):
+        os.dup2(source, target)
+    _close_all_but([handed["status"]])
+    for name, value in job.limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
+    _drop_rights(job.user)
+    # A change of user clears it; the sandbox's own end would be enough, this is quicker.
+    _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    # As after `exec`: else the process could not read its own /proc/self.
+    _checked(_prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
+    _filter_calls(job.filter)
+    _verify(job, places)
+    # What the imports have set stays, as it would after an import of the notebook's own.
+    set_by_imports = {name: value for name, value in os.environ.items() if name not in given}
+    os.environ.clear()
+    os.environ.update({**set_by_imports, "PWD": job.cwd, **job.env})
+    os.chdir(job.cwd)
+    _tell(handed["status"], ready=True)
+    os.close(handed["status"])
+
+
+def _drop_rights(user: int | None) -> None:
+    """Drop every capability, for good, and step down to a user."""
+    _checked(_prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, 0, 0, 0))
+    for capability in range(_MOST_CAPABILITIES):
+        if _prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            break  # beyond the last one that this kernel knows; `_verify` looks at the whole
+    if user is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    _checked(_capset(header, (ctypes.c_uint32 * 6)()))
+    _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+class _FilterProgram(ctypes.Structure):
+    """`struct sock_fprog` of linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+def _filter_calls(steps: bytes | None) -> None:
+    """Have every system call looked at from now on, for good; children inherit it. No new rights must be possible."""
+    if steps is not None:
+        program = _FilterProgram(len(steps) // _FILTER_STEP_BYTES, steps)
+        _checked(_prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0))
+
+
+def _verify(job: Job, places: Mapping[str, int]) -> None:
+    """Look whether this process is as shut in as it was meant to be.
+
+    Raises:
+        NotSafeError: It is not.
+    """
+    lines = Path("/proc/self/status").read_bytes().decode("latin-1").splitlines()
+    facts = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    kept = [name for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb") if int(facts[name], 16)]
+    if kept or facts["NoNewPrivs"] != "1":
+        msg = f"rights are left: {', '.join(kept) or 'new ones'}"
+        raise NotSafeError(msg)
+    if job.filter is not None and facts.get("Seccomp") != str(_SECCOMP_MODE_FILTER):
+        msg = "system calls are not filtered"
+        raise NotSafeError(msg)
+    user = job.user
+    ids = {*facts["Uid"].split(), *facts["Gid"].split()}
+    if "0" in ids or (user is not None and (ids != {str(user)} or facts.get("Groups", "").strip())):
+        msg = f"the user is {facts['Uid']}"
+        raise NotSafeError(msg)
+    strays = [name for name, place in places.items() if Path(f"/proc/self/ns/{name}").stat().st_ino != place]
+    if strays:
+        msg = f"these namespaces are not the sandbox's: {', '.join(strays)}"
+        raise NotSafeError(msg)
+    left = set(os.listdir("/proc/self/fd")) - {"0", "1", "2"}  # noqa: PTH208 — names, nothing more to import
+    if len(left) > 2:  # noqa: PLR2004 — the status pipe, and the folder that is being read
+        msg = f"{len(left)} descriptors are still open"
+        raise NotSafeError(msg)
+
+
+def _run(job: Job) -> None:
+    """Run the job's module as a fresh interpreter would."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+    tempfile.tempdir = None
+    sys.argv[:] = ["-c", *job.arguments]
+    # Loaded with the rest to save time, but it is to run under another name.
+    sys.modules.pop(job.module, None)
+    runpy.run_module(job.module, run_name="__main__", alter_sys=True)
+
+
+def _close_all_but(kept: Iterable[int]) -> None:
+    before = 3
+    for number in sorted({*kept, 1 << 16}):
+        os.closerange(before, number)
+        before = max(before, number + 1)
+
+
+def _tell(descriptor: int, **facts: Any) -> None:
+    os.write(descriptor, json.dumps(facts).encode() + b"\n")
+
+
+def _give_up(status: int, error: BaseException) -> NoReturn:
+    try:
+        _tell(status, error=f"{type(error).__name__}: {error}"[:500])
+    finally:
+        os._exit(LOST)
+
+
+def _checked(result: int) -> None:
+    """Raise what the C library says.
+
+    Raises:
+        OSError: It returned an error.
+    """
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

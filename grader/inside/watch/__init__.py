@@ -1,0 +1,1 @@
+"""What the recorder watches: trainings, loops, calls, models, figures, variables."""

@@ -1,0 +1,338 @@
+"""Keeps every trained model in the record, within a size and without being noticed.
+
+`.keras` first; an exported SavedModel beside it where the model holds code of the student's own, which the predictor
+does not have; predictions made here as the last resort.
+"""
+
+import contextlib
+import io
+import logging
+import shutil
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..describe.models import dialect_of, numbers, weights_of
+from ..hooking.guard import Guard
+from ..hooking.randomness import untouched_randomness
+from ..record.recorder import Recorder
+from .keras_archive import save
+from .model_book import ModelBook
+from .preparation import affine_from_sample, prepared_test_images
+
+__all__ = ["Keeper", "Unkept"]
+
+CHEAP_PART = 0.015
+"""A save at a training's end may cost this part of the time since the last one."""
+LEAST_GAP = 20.0
+"""Seconds between two saves during a training, at least."""
+GAP_FACTOR = 60.0
+"""… and at least this many times what the last save cost."""
+_BATCH = 500
+_MOST_OUTPUTS = 1000
+
+
+class Unkept(Exception):  # noqa: N818 - says what the model is, and is never shown as an error
+    """A model could not be kept; the message says why."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of one model's keeping.
+
+    Attributes:
+        model: Held weakly.
+        after: Number of the last event that changed its weights.
+        x: Description of the images it was last trained on.
+        dirty: Whether its weights changed since they were kept.
+        shaken: Whether another model's training changed layers of it since they were kept.
+        cost: Seconds the last save took; None before the first.
+        at: Monotonic time at which it ended, or the model was first trained.
+        size: Bytes it takes in the record.
+    """
+
+    model: "weakref.ref[Any]"
+    after: int
+    x: dict[str, Any] | None
+    dirty: bool = True
+    shaken: bool = False
+    cost: float | None = None
+    at: float = 0.0
+    size: int = 0
+
+
+class Keeper:
+    """Decides when to save which model, and does it."""
+
+    def __init__(self, recorder: Recorder, book: ModelBook, guard: Guard) -> None:
+        """Start with nothing kept."""
+        self._recorder = recorder
+        self._book = book
+        self._guard = guard
+        self._kept: dict[str, _Kept] = {}
+
+    def changed(self, model: Any, event: int, x: dict[str, Any] | None) -> None:
+        """A model's weights changed; it lives at least until the cell's end.
+
+        Args:
+            model: The model.
+            event: Number of the event that changed them.
+            x: Description of the images it was trained on; None keeps the last one.
+        """
+        entry = self._book.entry(model)
+        self._book.hold(model)
+        known = self._kept.get(entry.id)
+        if known is None:
+            known = self._kept[entry.id] = _Kept(weakref.ref(model), event, x, at=time.monotonic())
+        known.after, known.dirty, known.x = event, True, x or known.x
+
+    def fit_ended(self, model: Any) -> None:
+        """A training ended: keep the model now if that is cheap, else at the cell's end."""
+        known = self._kept[self._book.entry(model).id]
+        if known.cost is None or known.cost <= CHEAP_PART * (time.monotonic() - known.at):
+            self._keep(known)
+
+    def keep_now(self, model: Any) -> None:
+        """A model is about to lose a layer: keep it as it is, unless it is kept so already.
+
+        Args:
+            model: Trained or not.
+        """
+        known = self._kept.get(self._book.entry(model).id)
+        if known is not None and known.dirty:
+            self._keep(known)
+
+    def keep_sharers(self, model: Any) -> None:
+        """A training begins: what other models that hold some of its layers are now has to be kept before.
+
+        Args:
+            model: The model that will be trained.
+        """
+        layers = self._book.entry(model).layers
+        for entry, other in self._book.alive():
+            known = self._kept.get(entry.id)
+            if other is not model and known is not None and known.dirty and entry.layers & layers:
+                self._keep(known)
+
+    def shared_layers_changed(self, model: Any, layers: frozenset[int]) -> None:
+        """A training changed layers: models kept before that hold one of them are no longer what was kept of them.
+
+        They are kept once more at the cell's end, beside what they were, so that both can be judged.
+
+        Args:
+            model: The model that was trained.
+            layers: Identities of the layers whose weights it changed.
+        """
+        for entry, other in self._book.alive():
+            known = self._kept.get(entry.id)
+            if other is not model and known is not None and not known.dirty and entry.layers & layers:
+                known.shaken = True
+                self._book.hold(other)
+
+    def is_due(self, model: Any) -> bool:
+        """Whether a model that is being trained was last kept long enough ago."""
+        known = self._kept.get(self._book.entry(model).id)
+        if known is None:
+            return True
+        return time.monotonic() - known.at > max(LEAST_GAP, GAP_FACTOR * (known.cost or 0.0))
+
+    def epoch_ended(self, model: Any, event: int) -> None:
+        """An epoch ended and more will follow: keep the model if the last time is long ago.
+
+        Args:
+            model: The model.
+            event: The `fit_start` that its weights follow so far.
+        """
+        known = self._kept.get(self._book.entry(model).id)
+        if known is None:
+            # Begins the clock: a training that is over soon is kept at its end and not before.
+            self._kept[self._book.entry(model).id] = _Kept(
+                weakref.ref(model), event, None, dirty=False, at=time.monotonic()
+            )
+            return
+        if self.is_due(model):
+            known.after, known.dirty = event, True
+            self._keep(known)
+
+    def cell_ended(self) -> None:
+        """Keep what is not kept yet, and let go of models that nothing else holds."""
+        for known in self._kept.values():
+            if known.dirty:
+                self._keep(known)
+            if known.shaken:
+                self._guard.quietly(self._keep_later, known)
+        self._book.release()
+
+    def _keep_later(self, known: _Kept) -> None:
+        """Keep a model as another one's training left it."""
+        known.shaken = False
+        model = known.model()
+        if model is None:
+            return
+        entry = self._book.entry(model)
+        if self._kept.get(entry.id) is not known:
+            return
+        target = self._recorder.session.out / "models" / f"{entry.id}.later.keras"
+        with self._guard.recording(), untouched_randomness(), _silence():
+            self._write(entry.id, known, target, lambda path: save(model, path))
+        path = f"models/{target.name}"
+        self._recorder.log.write("kept", model=entry.id, format="keras", path=path, after=known.after, moment="later")
+
+    def _keep(self, known: _Kept) -> None:
+        model = known.model()
+        if model is None:
+            known.dirty = False
+            return
+        entry = self._book.entry(model)
+        if self._kept.get(entry.id) is not known:
+            # The object lost layers and is another network by now: what this one was is kept as it last was, or gone.
+            known.dirty = False
+            return
+        began = time.monotonic()
+        with self._guard.recording(), untouched_randomness(), _silence():
+            try:
+                self._save(entry.id, model, known)
+            except Exception as problem:
+                reason = str(problem) if isinstance(problem, Unkept) else f"{type(problem).__name__}: {problem}"
+                self._recorder.log.write("unkept", model=entry.id, reason=reason[:500])
+        known.at = time.monotonic()
+        known.cost, known.dirty = known.at - began, False
+
+    def _save(self, model_id: str, model: Any, known: _Kept) -> None:
+        if not getattr(model, "built", True):
+            msg = "the model was never built"
+            raise Unkept(msg)
+        weights = sum(int(np.prod(tuple(weight.shape), dtype=np.int64)) * 4 for weight in weights_of(model))
+        self._check_room(model_id, weights)
+        folder = self._recorder.session.out / "models"
+        target = folder / f"{model_id}.keras"
+        custom, problem = True, ""
+        try:
+            custom = self._write(model_id, known, target, lambda path: save(model, path))
+        except Unkept:
+            raise
+        except Exception as failure:
+            problem = f"{type(failure).__name__}: {failure}"
+        else:
+            self._tell(model_id, "keras", f"models/{target.name}", known, custom=custom)
+        if not custom:
+            return
+        try:
+            target = folder / f"{model_id}.saved_model"
+            self._write(model_id, known, target, lambda path: _export(model, path))
+            self._tell(model_id, "saved_model", f"models/{target.name}", known, custom=True)
+        except Unkept:
+            raise
+        except Exception as failure:
+            problem = f"{problem}; export: {type(failure).__name__}: {failure}".lstrip("; ")
+            self._predict(model_id, model, known, problem)
+
+    def _predict(self, model_id: str, model: Any, known: _Kept, problem: str) -> None:
+        """The last resort: predictions for the graded data set's test images, prepared as the training images were."""
+        session = self._recorder.session
+        if known.x is None or "file" not in known.x:
+            msg = f"{problem}; no training images to learn the preparation from"
+            raise Unkept(msg)
+        folder = session.data / session.graded_dataset
+        found = affine_from_sample(session.out / known.x["file"], folder)
+        if found is None:
+            msg = f"{problem}; its training images are not a plain scaling of {session.graded_dataset}"
+            raise Unkept(msg)
+        images = prepared_test_images(folder, found, tuple(known.x["shape"][1:]), np.dtype(known.x["dtype"]))
+        rows = _outputs(model, images)
+        path = session.out / "predictions" / f"{model_id}.npy"
+        with path.with_suffix(".part").open("wb") as file:
+            np.save(file, rows, allow_pickle=False)
+        path.with_suffix(".part").replace(path)
+        self._tell(model_id, "predictions", f"predictions/{path.name}", known, custom=True)
+
+    def _tell(self, model_id: str, kind: str, path: str, known: _Kept, *, custom: bool) -> None:
+        self._recorder.log.write("kept", model=model_id, format=kind, path=path, after=known.after, custom=custom)
+
+    def _write(self, model_id: str, known: _Kept, target: Path, write: Callable[[Path], Any]) -> Any:
+        """Write beside the target and rename, so that a killed kernel leaves the old state or the new one."""
+        part = target.with_name(f"part-{target.name}")
+        _remove(part)
+        try:
+            result = write(part)
+            self._check_room(model_id, _size(part) + (known.size if target.suffix == ".saved_model" else 0))
+            old = target.with_name(f"old-{target.name}")
+            if target.is_dir():
+                target.replace(old)
+            part.replace(target)
+            _remove(old)
+        finally:
+            _remove(part)
+        known.size = sum(_size(path) for path in target.parent.glob(f"{model_id}.*"))
+        return result
+
+    def _check_room(self, model_id: str, size: int) -> None:
+        cap = self._recorder.session.max_models_mib * (1 << 20)
+        others = sum(kept.size for other, kept in self._kept.items() if other != model_id)
+        if others + size > cap:
+            msg = f"the kept models would take more than {self._recorder.session.max_models_mib:g} MiB"
+            raise Unkept(msg)
+
+
+def _export(model: Any, path: Path) -> None:
+    """Export for inference: loads without the student's classes."""
+    if dialect_of(model) == "keras3":
+        model.export(str(path), format="tf_saved_model", verbose=False)
+    else:
+        model.export(str(path))
+
+
+def _outputs(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Call the model on images in batches, and put back any variable that a call changed (seeds of random layers)."""
+    before = [(variable, numbers(variable).copy()) for variable in getattr(model, "variables", weights_of(model))]
+    try:
+        rows = [numbers(model(images[at : at + _BATCH], training=False)) for at in range(0, len(images), _BATCH)]
+    finally:
+        for variable, value in before:
+            if not np.array_equal(numbers(variable), value):
+                variable.assign(value)
+    found = np.concatenate(rows).reshape(len(images), -1)
+    if found.shape[1] > _MOST_OUTPUTS:
+        msg = f"it has {found.shape[1]} outputs"
+        raise Unkept(msg)
+    return np.asarray(found, np.float32)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing that saving prints or warns about is the student's business."""
+    loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(inner.stat().st_size for inner in path.rglob("*") if inner.is_file())
+    return path.stat().st_size if path.exists() else 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

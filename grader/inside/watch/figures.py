@@ -1,0 +1,132 @@
+"""Records every matplotlib figure as it is drawn: what its axes are called and which numbers its lines show."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import wrapt
+
+from ..hooking.imports import after_import
+from ..record.recorder import Recorder, plain
+
+__all__ = ["MAX_POINTS", "describe_figure", "install"]
+
+MAX_POINTS = 2000
+"""Values kept of one line; a longer one is thinned evenly, its first and last value kept."""
+COLOUR_BAR = "<colorbar>"
+"""The label by which matplotlib marks the axes of a colour bar, which nobody is asked to label."""
+MAX_LINES = 100
+MAX_TEXT = 500
+INLINE = "module://matplotlib_inline.backend_inline"
+
+
+def describe_figure(figure: Any) -> dict[str, Any]:
+    """Reduce a figure to the `figure` key of its event.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+    """
+    shared = [_text(text) for legend in figure.legends for text in legend.get_texts()]
+    return {
+        "title": _clip(figure.get_suptitle()),
+        "axes": [_describe_axes(axes, figure, shared) for axes in figure.axes if axes.get_label() != COLOUR_BAR],
+    }
+
+
+def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> dict[str, Any]:
+    titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
+    legend = axes.get_legend()
+    return {
+        "title": _clip(" ".join(filter(None, titles))),
+        "xlabel": _clip(_shared_label(axes, "x") or figure.get_supxlabel()),
+        "ylabel": _clip(_shared_label(axes, "y") or figure.get_supylabel()),
+        "legend": [_text(text) for text in legend.get_texts()] if legend else shared,
+        "lines": [_describe_line(line) for line in list(axes.get_lines())[:MAX_LINES]],
+        "images": len(axes.images) + _count(axes.collections, "QuadMesh", lambda _: 1),
+        "bars": sum(len(held) for held in axes.containers if type(held).__name__ == "BarContainer"),
+        "points": _count(axes.collections, "PathCollection", lambda held: len(held.get_offsets())),
+    }
+
+
+def _shared_label(axes: Any, side: str) -> str:
+    """Give an axis its label, or that of another one it is tied to (`twinx`, `sharex`), since the two are one axis."""
+    tied = axes.get_shared_x_axes() if side == "x" else axes.get_shared_y_axes()
+    labels = (getattr(each, f"get_{side}label")() for each in (axes, *tied.get_siblings(axes)))
+    return next((label for label in labels if label), "")
+
+
+def _describe_line(line: Any) -> dict[str, Any]:
+    label = str(line.get_label())
+    return {"label": "" if label.startswith("_") else _clip(label), "y": _numbers(line.get_ydata(orig=False))}
+
+
+def _numbers(values: Any) -> list[float | None]:
+    try:
+        numbers: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
+    except (TypeError, ValueError):
+        return []
+    if len(numbers) > MAX_POINTS:
+        numbers = numbers[np.linspace(0, len(numbers) - 1, MAX_POINTS).round().astype(int)]
+    return [float(number) if np.isfinite(number) else None for number in numbers]
+
+
+def _count(held: Iterable[Any], cls: str, weigh: Callable[[Any], int]) -> int:
+    return sum(weigh(item) for item in held if any(base.__name__ == cls for base in type(item).__mro__))
+
+
+def _text(item: Any) -> str:
+    return _clip(item.get_text())
+
+
+def _clip(text: Any) -> str:
+    return str(text or "")[:MAX_TEXT]
+
+
+class _Drawn:
+    """Writes one event for each figure drawn in a cell, however often it is drawn again unchanged."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._cell = -1
+        self._seen: set[str] = set()
+
+    def see(self, figure: Any) -> None:
+        described = plain(describe_figure(figure))
+        if not described["axes"]:
+            # `savefig` after `show` writes an empty page: that is no figure.
+            return
+        digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()
+        if self._cell != self._recorder.log.cell:
+            self._cell = self._recorder.log.cell
+            self._seen.clear()
+        if digest not in self._seen:
+            self._seen.add(digest)
+            self._recorder.log.write("figure", figure=described)
+
+
+def install(recorder: Recorder) -> None:
+    """Watch figures once matplotlib is imported, and make them appear under their cell by default.
+
+    Both the display under a cell and `savefig` end in `FigureCanvasBase.print_figure`, and so do pandas and seaborn.
+
+    Args:
+        recorder: Where `figure` events go.
+    """
+    os.environ.setdefault("MPLBACKEND", INLINE)
+    drawn = _Drawn(recorder)
+
+    def print_figure(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        # The student's figure is drawn whether or not it can be described.
+        with suppress(Exception):
+            drawn.see(instance.figure)
+        return wrapped(*args, **kwargs)
+
+    def hook(module: ModuleType) -> None:
+        wrapt.wrap_function_wrapper(module, "FigureCanvasBase.print_figure", print_figure)
+
+    after_import("matplotlib.backend_bases", hook)

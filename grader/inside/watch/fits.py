@@ -1,0 +1,413 @@
+"""Watches `fit`: what went in, each epoch, what came out, and the budget that ends it gracefully."""
+
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..describe.arrays import ArrayBook
+from ..describe.compiled import changes_rate_by_step, describe_callback, rate_of
+from ..describe.models import digests, leaves, trainable_mask
+from ..hooking.guard import Guard
+from ..record.recorder import Recorder
+from .artefacts import Keeper
+from .budget import FitBudget, fit_status, thin
+from .calls import CallWatch
+from .loops import LoopWatch
+from .model_book import Entry, ModelBook
+
+__all__ = ["FitRun", "FitWatch", "device", "observer_class"]
+
+STEP_RATES = 500
+"""At most this many rates of single steps are written for one training."""
+_DEFAULT_BATCH = 32
+
+
+def device() -> str:
+    """The first GPU's name, or `cpu`; asks only a TensorFlow that is already at work."""
+    tensorflow = sys.modules.get("tensorflow")
+    try:
+        gpus = tensorflow.config.list_logical_devices("GPU") if tensorflow else []
+    except Exception:
+        return "cpu"
+    return str(gpus[0].name) if gpus else "cpu"
+
+
+@dataclass(slots=True)
+class FitRun:
+    """One training while it runs.
+
+    Attributes:
+        number: Its id in the record.
+        model: The model.
+        budget: How long it may go on.
+        start: Monotonic time at which it began.
+        arguments: What `fit` was given, by name.
+        keys: Of the `fit_start` event, without what is only known once training begins.
+        steps: Batches begun.
+        epochs: Epochs done.
+        history: Numbers by name, one an epoch.
+        rates: Learning rate in each epoch's last step.
+        step_rates: Learning rate of each step that was read.
+        by_step: Whether the rate is read step by step.
+        stride: Every which step its rate is read.
+        by_budget: Whether the grader stopped it.
+        digests: Of the layers' weights when it began.
+        waits: Whether `fit_start` waits for the model's weights, or waits no longer.
+    """
+
+    number: int
+    model: Any
+    entry: Entry
+    budget: FitBudget
+    start: float
+    arguments: dict[str, Any]
+    keys: dict[str, Any]
+    by_step: bool
+    event: int = 0
+    waits: bool = False
+    steps: int = 0
+    epochs: int = 0
+    epoch_start: float = 0.0
+    rate: float | None = None
+    stride: int = 1
+    batches: int | None = None
+    in_epoch: int = 0
+    by_budget: bool = False
+    history: dict[str, list[Any]] = field(default_factory=dict)
+    rates: list[float | None] = field(default_factory=list)
+    step_rates: list[float] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.start
+
+    @property
+    def asked(self) -> int | None:
+        """Epochs asked for."""
+        try:
+            return int(self.arguments.get("epochs", 1)) - int(self.arguments.get("initial_epoch", 0) or 0)
+        except (TypeError, ValueError):
+            return None
+
+
+class FitWatch:
+    """Stands around `Model.fit` of both dialects."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - it joins the watches that a training concerns
+        self,
+        recorder: Recorder,
+        book: ModelBook,
+        arrays: ArrayBook,
+        guard: Guard,
+        keeper: Keeper,
+        loops: LoopWatch,
+        calls: CallWatch,
+    ) -> None:
+        """Take the parts that a training concerns."""
+        self._recorder = recorder
+        self._book = book
+        self._arrays = arrays
+        self._guard = guard
+        self._keeper = keeper
+        self._loops = loops
+        self._calls = calls
+        self._stopped = False
+
+    def wrapper(self, base: type) -> Callable[..., Any]:
+        """What goes around `fit`.
+
+        Args:
+            base: The dialect's `Callback`.
+        """
+        observer = observer_class(base)
+        signature: list[inspect.Signature] = []
+
+        def fit(original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            if self._guard.busy:
+                return original(model, *args, **kwargs)
+            if not signature:
+                signature.append(inspect.signature(original))
+            try:
+                bound = signature[0].bind(model, *args, **kwargs)
+            except TypeError:
+                # Keras itself has to say what is wrong with the call.
+                return original(model, *args, **kwargs)
+            run = self._guard.quietly(self._begin, model, dict(bound.arguments))
+            if run is None:
+                with self._guard.inside_keras():
+                    return original(model, *args, **kwargs)
+            watcher = observer(self, run)
+            with _watched(bound.arguments.get("callbacks"), watcher, model) as callbacks:
+                bound.arguments["callbacks"] = callbacks
+                return self._run(run, original, bound)
+
+        return fit
+
+    def _run(self, run: FitRun, original: Any, bound: inspect.BoundArguments) -> Any:
+        __tracebackhide__ = True
+        status, error = "", None
+        try:
+            with self._guard.inside_keras():
+                history = original(*bound.args, **bound.kwargs)
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        except BaseException as problem:
+            status, error = "error", f"{type(problem).__name__}: {problem}"[:500]
+            raise
+        else:
+            return history
+        finally:
+            self._guard.quietly(self._end, run, status, error)
+
+    def _begin(self, model: Any, arguments: dict[str, Any]) -> FitRun:
+        """Describe what is known before training begins."""
+        session = self._recorder.session
+        budget = FitBudget.at(
+            time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
+        )
+        start = time.monotonic()
+        entry = self._book.announce(model)
+        self._book.hold(model)
+        self._loops.settle(model)
+        self._keeper.keep_sharers(model)
+        callbacks = _flat(arguments.get("callbacks"))
+        x, y = self._arrays.describe_pair(arguments.get("x"), arguments.get("y"))
+        kind, val_x, val_y = self._validation(arguments)
+        keys = {
+            "model": entry.id,
+            "type": "fit",
+            "batch_size": _batch_size(arguments, x),
+            "x": x,
+            "y": y,
+            "validation": kind,
+            "validation_split": arguments.get("validation_split") if kind == "split" else None,
+            "val_x": val_x,
+            "val_y": val_y,
+            "callbacks": [describe_callback(callback) for callback in callbacks],
+            "compiled": entry.compiled,
+            "trainable": trainable_mask(model),
+        }
+        by_step = changes_rate_by_step(getattr(model, "optimizer", None), callbacks)
+        return FitRun(self._recorder.next_fit(), model, entry, budget, start, arguments, keys, by_step)
+
+    def _validation(self, arguments: dict[str, Any]) -> tuple[str, Any, Any]:
+        data = arguments.get("validation_data")
+        if data is None:
+            return ("split" if arguments.get("validation_split") else "none"), None, None
+        pair = data if isinstance(data, (tuple, list)) and 0 < len(data) <= 3 else (data,)  # noqa: PLR2004 - x, y, weights
+        return ("data", *self._arrays.describe_pair(pair[0], pair[1] if len(pair) > 1 else None))
+
+    def started(self, run: FitRun) -> None:
+        """Training begins. Writes `fit_start` once, as soon as the model has its weights."""
+        if not run.event and not run.waits and any(not layer.built for _, layer in leaves(run.model)):
+            # Keras 2 gives a model without an input shape its weights within the first step.
+            run.waits = True
+            self._calls.await_first(run.model, lambda: self.started(run))
+        elif not run.event:
+            run.keys["trainable"] = run.keys["trainable"] or trainable_mask(run.model)
+            run.digests = digests(run.model)
+            run.event = self._recorder.log.write(
+                "fit_start",
+                fit=run.number,
+                epochs=run.asked,
+                steps=run.batches,
+                digests=run.digests,
+                device=device(),
+                **run.keys,
+            )
+
+    def epoch_begun(self, run: FitRun) -> None:
+        """An epoch begins; a rate that changes by epoch is set by now."""
+        run.epoch_start = run.elapsed
+        run.in_epoch = 0
+        if not run.by_step:
+            run.rate = rate_of(run.model.optimizer)
+
+    def step_begun(self, run: FitRun) -> bool:
+        """A batch begins; the rate it will use is set by now.
+
+        Returns:
+            Whether it has to be the last one.
+        """
+        if run.by_step and (run.steps % run.stride == 0 or run.in_epoch + 1 == run.batches):
+            run.rate = rate_of(run.model.optimizer)
+            if run.rate is not None and run.steps % run.stride == 0:
+                run.step_rates.append(run.rate)
+            if len(run.step_rates) >= 2 * STEP_RATES:
+                run.step_rates, run.stride = run.step_rates[::2], run.stride * 2
+        run.steps += 1
+        run.in_epoch += 1
+        return run.budget.ends_now(run.elapsed)
+
+    def epoch_ended(self, run: FitRun, epoch: int, logs: dict[str, Any]) -> bool:
+        """An epoch ended, its validation too.
+
+        Args:
+            run: The training.
+            epoch: Counted from 0.
+            logs: What Keras reports.
+
+        Returns:
+            Whether the training has to end now for its budget.
+        """
+        run.epochs += 1
+        seconds = run.elapsed - run.epoch_start
+        numbers = {name: _number(value) for name, value in (logs or {}).items()}
+        for name, value in numbers.items():
+            run.history.setdefault(name, []).append(value)
+        run.rates.append(run.rate)
+        self._recorder.log.write(
+            "epoch", fit=run.number, epoch=epoch + 1, logs=numbers, rate=run.rate, seconds=round(seconds, 4)
+        )
+        last = run.asked is not None and run.epochs >= run.asked
+        if last or run.model.stop_training:
+            return False
+        self._keeper.epoch_ended(run.model, run.event)
+        return run.budget.ends_after_epoch(run.elapsed, run.elapsed - run.epoch_start)
+
+    def stop(self, run: FitRun) -> None:
+        """End a training as early stopping would."""
+        if run.model.stop_training:
+            return
+        run.by_budget = True
+        run.model.stop_training = True
+        if run.budget.by_deadline and not self._stopped:
+            self._stopped = True
+            self._recorder.log.write("stopped", why="deadline")
+
+    def _end(self, run: FitRun, status: str, error: str | None) -> None:
+        seconds = run.elapsed
+        run.waits = True
+        self.started(run)
+        # The model may have been built, and so given its layers' shapes, only by training.
+        self._book.announce(run.model)
+        stopping = bool(getattr(run.model, "stop_training", False))
+        after = digests(run.model)
+        event = self._recorder.log.write(
+            "fit_end",
+            fit=run.number,
+            status=status or fit_status(asked=run.asked, done=run.epochs, by_budget=run.by_budget, stopping=stopping),
+            epochs=run.epochs,
+            steps=run.steps,
+            seconds=round(seconds, 4),
+            history=run.history,
+            rates=run.rates,
+            step_rates=thin(run.step_rates, STEP_RATES),
+            digests=after,
+            error=error,
+        )
+        self._loops.rebase(run.model)
+        if run.steps:
+            self._book.trained(run.model)
+            self._keeper.changed(run.model, event, run.keys["x"])
+            self._keeper.fit_ended(run.model)
+            self._keeper.shared_layers_changed(run.model, _changed_layers(run.model, run.digests, after))
+
+
+def observer_class(base: type) -> type:
+    """Make the recorder's own callback for a dialect.
+
+    It comes behind the student's callbacks and before Keras's `History`, changes no logs, and hooks no batch's end, so
+    that Keras 3 goes on dispatching those in the background.
+
+    Args:
+        base: The dialect's `Callback`.
+    """
+
+    class Observer(base):  # type: ignore[misc]  # the dialect is known only now
+        async_safe = True
+
+        def __init__(self, watch: FitWatch, run: FitRun) -> None:
+            super().__init__()
+            self._supports_tf_logs = True
+            self._watch = watch
+            self._run = run
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            del logs
+            batches = (self.params or {}).get("steps")
+            self._run.batches = int(batches) if batches else None
+            self._watch._guard.quietly(self._watch.started, self._run)
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            del epoch, logs
+            self._watch._guard.quietly(self._watch.epoch_begun, self._run)
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            del batch, logs
+            try:  # without the guard's bookkeeping: this runs at every step
+                last = self._watch.step_begun(self._run)
+            except Exception:
+                return
+            if last:
+                self._watch._guard.quietly(self._watch.stop, self._run)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if self._watch._guard.quietly(self._watch.epoch_ended, self._run, epoch, logs):
+                self._watch._guard.quietly(self._watch.stop, self._run)
+
+    return Observer
+
+
+class _watched:  # noqa: N801 - reads as a statement's word
+    """The student's callbacks with the recorder's behind them; the student's own list is never changed for good."""
+
+    def __init__(self, callbacks: Any, watcher: Any, model: Any) -> None:
+        self._callbacks = callbacks
+        self._watcher = watcher
+        self._is_list = any(cls.__name__ == "CallbackList" for cls in type(callbacks).__mro__)
+        if self._is_list:
+            watcher.set_model(model)
+            watcher.set_params(getattr(callbacks, "params", None) or {})
+
+    def __enter__(self) -> Any:
+        if self._is_list:
+            self._callbacks.callbacks.append(self._watcher)
+            return self._callbacks
+        if self._callbacks is None:
+            return [self._watcher]
+        given = self._callbacks if isinstance(self._callbacks, (list, tuple)) else [self._callbacks]
+        return [*given, self._watcher]
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_list and self._watcher in self._callbacks.callbacks:
+            self._callbacks.callbacks.remove(self._watcher)
+
+
+def _changed_layers(model: Any, before: dict[str, str], after: dict[str, str]) -> frozenset[int]:
+    """Identities of the layers whose weights changed."""
+    changed = {name for name, digest in before.items() if after.get(name, digest) != digest}
+    return frozenset(id(layer) for name, layer in leaves(model) if name in changed)
+
+
+def _flat(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    if hasattr(callbacks, "callbacks"):
+        return _flat(callbacks.callbacks)
+    if isinstance(callbacks, (list, tuple)):
+        return [inner for callback in callbacks for inner in _flat(callback)]
+    return [callbacks]
+
+
+def _batch_size(arguments: dict[str, Any], x: dict[str, Any] | None) -> int | None:
+    size = arguments.get("batch_size")
+    if size is not None:
+        return int(size)
+    if x is not None and x["source"] == "array" and arguments.get("steps_per_epoch") is None:
+        return _DEFAULT_BATCH
+    return None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,424 @@
+"""Hooks what Keras does, in both dialects, as soon as the student's code imports it."""
+
+import importlib
+import importlib.metadata
+import inspect
+import itertools
+import os
+import platform
+import weakref
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import wrapt
+
+from ..describe.arrays import ArrayBook
+from ..describe.compiled import describe_loss, describe_metrics, describe_optimizer
+from ..describe.models import digests, is_model, trainable_mask
+from ..hooking.guard import Guard
+from ..hooking.patching import around, around_everywhere, around_property
+from ..record.recorder import Recorder
+from .artefacts import Keeper
+from .backend_functions import FunctionWatch
+from .calls import CallWatch
+from .fits import FitWatch
+from .ignored import watch_ignored
+from .loops import LoopWatch
+from .model_book import ModelBook
+from .passes import Passes
+
+__all__ = ["Watch", "install", "versions"]
+
+_PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas", "scikit-learn", "ipykernel")
+_MOST_A_CELL = 200
+"""At most this many predictions and evaluations are written for one model in one cell."""
+
+_MOST_GAPS = 100
+
+
+def install(recorder: Recorder) -> "Watch":
+    """Begin to watch: at once where Keras is imported already, else when it is.
+
+    Args:
+        recorder: Gets the events; its `arrays` is set.
+    """
+    watch = Watch(recorder)
+    for name in ("keras", "tf_keras"):
+        wrapt.register_post_import_hook(watch.attach, name)
+    wrapt.register_post_import_hook(watch.tensorflow_imported, "tensorflow")
+    return watch
+
+
+def versions() -> dict[str, str]:
+    """Name → version of Python and of the packages a training depends on; imports none of them."""
+    found = {"python": platform.python_version()}
+    names = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "scikit-learn": ("scikit-learn",)}
+    for package in _PACKAGES:
+        for distribution in names.get(package, (package,)):
+            try:
+                found[package] = importlib.metadata.version(distribution)
+                break
+            except importlib.metadata.PackageNotFoundError:
+                continue
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The classes of one dialect that are hooked."""
+
+    root: str
+    model: type
+    sequential: type
+    layer: type
+    callback: type
+    optimizers: tuple[type, ...]
+    """Where an optimizer's step is defined."""
+    optimizer: type
+    """What a student's optimizer class comes from."""
+    loss: type
+    saving: ModuleType
+    cloning: ModuleType
+    backend: ModuleType | None = None
+    """Where `backend.function` is defined; Keras 3 has none."""
+
+
+class Watch:
+    """Joins the parts of the recorder that look at Keras."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        """Make the parts and have them called at each cell's end."""
+        self.recorder = recorder
+        self.guard = Guard(self._gap)
+        self.book = ModelBook(recorder)
+        self.arrays = recorder.arrays = ArrayBook(recorder)
+        self.keeper = Keeper(recorder, self.book, self.guard)
+        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
+        self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
+        self.loops.inputs = self.calls.trained_on
+        self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
+        self._gaps = 0
+        self._attached: set[str] = set()
+        self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}
+        self._written: dict[tuple[int, str, str], int] = {}
+        self._passes: dict[str, Passes] = {}
+        self._optimizers: list[weakref.ref[Any]] = []
+        os.register_at_fork(after_in_child=self._forked)
+        recorder.at_cell_end(self.cell_ended)
+        recorder.at_end(self.cell_ended)
+
+    def _forked(self) -> None:
+        """A process that the notebook forks is not the notebook: it must neither write nor keep anything."""
+        self.guard.busy += 1
+
+    def _gap(self, what: str) -> None:
+        """Write that something could not be recorded, a few times and not thousands of times."""
+        self._gaps += 1
+        if self._gaps <= _MOST_GAPS:
+            self.recorder.log.write("gap", what=what)
+
+    def cell_ended(self) -> None:
+        """Settle what a cell did: its calls, its loops, its models, what is to be kept."""
+        for settle in (self.calls.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
+            self.guard.quietly(settle)
+        self._passes.clear()
+
+    def tensorflow_imported(self, module: ModuleType) -> None:
+        """TensorFlow was imported: its versions and its device are known now."""
+        self.guard.quietly(self.recorder.log.write, "versions", versions=versions())
+        self.guard.quietly(self._hook_data, module)
+
+    def _hook_data(self, tensorflow: ModuleType) -> None:
+        around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
+        around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
+
+    def attach(self, module: ModuleType) -> None:
+        """Hook one dialect.
+
+        Args:
+            module: `keras` or `tf_keras`, whatever name it was imported by.
+        """
+        root = module.__name__
+        if root in self._attached or root not in {"keras", "tf_keras"}:
+            return
+        self._attached.add(root)
+        try:
+            family = _keras_2(root) if root == "tf_keras" else _keras_3(root)
+        except Exception as problem:
+            self.recorder.log.write("unhooked", package=root, reason=f"{type(problem).__name__}: {problem}")
+            return
+        self._hook(family)
+
+    def _hook(self, family: _Family) -> None:
+        model = family.model
+        around(model, "__new__", self._new, on=model)
+        around(model, "__call__", self.calls.call, on=model)
+        around(model, "compile", self._compile)
+        around(model, "fit", self.fits.wrapper(family.callback))
+        around(model, "evaluate", self._evaluate)
+        around(model, "predict", self._predict)
+        around(model, "train_on_batch", self.loops.train_on_batch)
+        around(model, "get_weights", self._get_weights)
+        around(model, "set_weights", self._set_weights)
+        around(model, "save_weights", self._save_weights)
+        around(model, "load_weights", self._load_weights)
+        around(model, "export", self._inside)
+        around(family.sequential, "pop", self._pop)
+        around_property(family.layer, "trainable", self._set_trainable)
+        around(family.loss, "__call__", self.loops.loss)
+        for optimizer in family.optimizers:
+            if "apply" in optimizer.__dict__:
+                around(optimizer, "apply", self.loops.apply)
+            else:
+                around(optimizer, "apply_gradients", self.loops.apply_gradients)
+        if family.root == "keras":
+            watch_ignored(self.recorder, self.guard, family.optimizers[0], family.optimizer)
+        if family.backend is not None:
+            functions = FunctionWatch(self.book, self.guard, self.calls, family.backend)
+            around_everywhere(family.root, family.backend, "function", functions.function)
+        around_everywhere(family.root, family.saving, "save_model", self._save_model)
+        around_everywhere(family.root, family.saving, "load_model", self._load_model)
+        around_everywhere(family.root, family.cloning, "clone_model", self._clone_model)
+
+    def _new(self, original: Any, cls: type, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        made = original(cls, *args, **kwargs)
+        if not self.guard.busy:
+            self.guard.quietly(self.book.created, made)
+        return made
+
+    def _inside(self, original: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            return original(*args, **kwargs)
+
+    def _pop(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if self.guard.student:
+            self.guard.quietly(self.keeper.keep_now, model)
+        return original(model, *args, **kwargs)
+
+    def _compile(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            result = original(model, *args, **kwargs)
+        if not self.guard.busy:
+            self.guard.quietly(self._compiled, original, model, args, kwargs)
+        return result
+
+    def _compiled(self, original: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = inspect.signature(original).bind(model, *args, **kwargs).arguments
+        entry = self.book.announce(model)
+        metrics = [*describe_metrics(given.get("metrics")), *describe_metrics(given.get("weighted_metrics"))]
+        entry.compiled = self.recorder.log.write(
+            "compile",
+            model=entry.id,
+            optimizer=self._optimizer(model, given.get("optimizer")),
+            loss=describe_loss(given.get("loss"), entry.dialect),
+            metrics=metrics,
+            trainable=trainable_mask(model),
+        )
+
+    def _optimizer(self, model: Any, given: Any) -> dict[str, Any] | None:
+        """An optimizer's description with an id that stays with the object, whatever model it is given to."""
+        described = describe_optimizer(getattr(model, "optimizer", None))
+        if described is None:
+            return None
+        held = getattr(model, "optimizer", None) if given is None or isinstance(given, (str, dict)) else given
+        known = next((place for place, other in enumerate(self._optimizers) if other() is held), None)
+        if known is None:
+            known = len(self._optimizers)
+            self._optimizers.append(weakref.ref(held))
+        return {**described, "id": f"o{known + 1}"}
+
+    def _evaluate(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            result = original(model, *args, **kwargs)
+        # Keras validates inside `fit` by the same method and says so.
+        if not self.guard.busy and not kwargs.get("_use_cached_eval_dataset"):
+            self.guard.quietly(self._evaluated, original, model, args, kwargs, result)
+        return result
+
+    def _evaluated(self, original: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        entry = self.book.announce(model)
+        if self._too_many(entry.id, "evaluate"):
+            return
+        given = inspect.signature(original).bind(model, *args, **kwargs).arguments
+        x, _ = self.arrays.describe_pair(given.get("x"), given.get("y"))
+        self.recorder.log.write("evaluate", model=entry.id, x=x, results=_results(model, result))
+
+    def _predict(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            result = original(model, *args, **kwargs)
+        if not self.guard.busy:
+            self.guard.quietly(self._predicted, original, model, args, kwargs, result)
+        return result
+
+    def _predicted(self, original: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        entry = self.book.announce(model)
+        if self._too_many(entry.id, "predict"):
+            return
+        given = inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x")
+        x, _ = self.arrays.describe_pair(given)
+        shape = list(result.shape) if isinstance(result, np.ndarray) else None
+        seen = self._passes.setdefault(entry.id, Passes(model)).add(given, result)
+        self.recorder.log.write(
+            "predict", model=entry.id, x=x, output_shape=shape, pass_number=seen.number, outputs_differ=seen.differs
+        )
+
+    def _too_many(self, model: str, kind: str) -> bool:
+        key = (self.recorder.log.cell, model, kind)
+        self._written[key] = self._written.get(key, 0) + 1
+        return self._written[key] > _MOST_A_CELL
+
+    def _get_weights(self, original: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        result = original(layer, *args, **kwargs)
+        if self.guard.student and is_model(layer):
+            self.guard.quietly(self._remember_origin, layer, result)
+        return result
+
+    def _remember_origin(self, model: Any, weights: Any) -> None:
+        """The arrays a student got from one model may be given to another."""
+        self._origins = {key: known for key, known in self._origins.items() if known[0]() is not None}
+        for weight in itertools.islice(weights, 1):
+            self._origins[id(weight)] = (weakref.ref(weight), self.book.entry(model).id)
+
+    def _set_weights(self, original: Any, layer: Any, weights: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        result = original(layer, weights, *args, **kwargs)
+        if self.guard.student and is_model(layer):
+            self.guard.quietly(self._weights_set, layer, weights)
+        return result
+
+    def _weights_set(self, model: Any, weights: Any) -> None:
+        first = weights[0] if isinstance(weights, (list, tuple)) and weights else None
+        reference, origin = self._origins.get(id(first), (None, None))
+        known = reference is not None and reference() is first
+        self._saved("set_weights", model, other=origin if known else None, changed=True)
+
+    def _save_weights(self, original: Any, model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            result = original(model, filepath, *args, **kwargs)
+        if not self.guard.busy:
+            self.guard.quietly(self._saved, "save_weights", model, path=filepath)
+        return result
+
+    def _load_weights(self, original: Any, model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            result = original(model, filepath, *args, **kwargs)
+        if self.guard.student:
+            self.guard.quietly(self._saved, "load_weights", model, path=filepath, changed=True)
+        return result
+
+    def _save_model(self, original: Any, model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            result = original(model, filepath, *args, **kwargs)
+        if not self.guard.busy:
+            self.guard.quietly(self._saved, "save", model, path=filepath)
+        return result
+
+    def _load_model(self, original: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            model = original(filepath, *args, **kwargs)
+        if self.guard.student and is_model(model):
+            self.guard.quietly(self._saved, "load", model, path=filepath, changed=True)
+        return model
+
+    def _clone_model(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with self.guard.inside_keras():
+            clone = original(model, *args, **kwargs)
+        if self.guard.student:
+            self.guard.quietly(self._saved, "clone", clone, other=self.book.announce(model).id)
+        return clone
+
+    def _saved(self, action: str, model: Any, *, other: Any = None, path: Any = None, changed: bool = False) -> None:
+        entry = self.book.announce(model)
+        if self._too_many(entry.id, action):
+            return
+        where = None if path is None else str(path)
+        keys = {"digests": digests(model)} if changed else {}
+        event = self.recorder.log.write("save", action=action, model=entry.id, other=other, path=where, **keys)
+        if changed:
+            self.loops.hands.changed_by_keras(model)
+            self.keeper.changed(model, event, None)
+
+    def _set_trainable(self, original: Any, layer: Any, value: Any) -> None:
+        __tracebackhide__ = True
+        if not self.guard.student:
+            original(layer, value)
+            return
+        before = self.guard.quietly(_flags, layer)
+        self.guard.quietly(self.loops.before_trainable, layer, value)
+        with self.guard.inside_keras():  # a model hands the value on to its layers
+            original(layer, value)
+        if before is not None and before != self.guard.quietly(_flags, layer):
+            self.guard.quietly(self._trainable_set, layer, before[0])
+
+    def _trainable_set(self, layer: Any, before: bool) -> None:  # noqa: FBT001 - the event's own word
+        self.recorder.log.write(
+            "trainable", layer=layer.name, model=self.book.owner_of(layer), before=before, after=bool(layer.trainable)
+        )
+
+
+def _flags(layer: Any) -> tuple[bool, ...]:
+    """A layer's own `trainable` and those of all layers in it."""
+    inner = layer._flatten_layers(recursive=True, include_self=False)
+    return (bool(layer.trainable), *(bool(part.trainable) for part in inner))
+
+
+def _results(model: Any, result: Any) -> dict[str, float]:
+    if isinstance(result, dict):
+        return {str(name): float(value) for name, value in result.items()}
+    values = result if isinstance(result, (list, tuple)) else [result]
+    names = list(getattr(model, "metrics_names", []))
+    if names == ["loss", "compile_metrics"] and len(values) > 1:
+        names = ["loss", *(metric.name for metric in model._compile_metrics.metrics)]
+    names += [f"metric_{place}" for place in range(len(names), len(values))]
+    return {name: float(value) for name, value in zip(names, values, strict=False)}
+
+
+def _keras_3(root: str) -> _Family:
+    load = importlib.import_module
+    model = load(f"{root}.src.models.model").Model
+    return _Family(
+        root=root,
+        model=model,
+        sequential=load(f"{root}.src.models.sequential").Sequential,
+        layer=load(f"{root}.src.layers.layer").Layer,
+        callback=load(f"{root}.src.callbacks.callback").Callback,
+        optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
+        optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
+        loss=load(f"{root}.src.losses.loss").Loss,
+        saving=load(f"{root}.src.saving.saving_api"),
+        cloning=load(f"{root}.src.models.cloning"),
+    )
+
+
+def _keras_2(root: str) -> _Family:
+    load = importlib.import_module
+    return _Family(
+        root=root,
+        model=load(f"{root}.src.engine.training").Model,
+        sequential=load(f"{root}.src.engine.sequential").Sequential,
+        layer=load(f"{root}.src.engine.base_layer").Layer,
+        callback=load(f"{root}.src.callbacks").Callback,
+        optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
+        optimizers=(
+            load(f"{root}.src.optimizers.optimizer").Optimizer,
+            load(f"{root}.src.optimizers.legacy.optimizer_v2").OptimizerV2,
+        ),
+        loss=load(f"{root}.src.losses").Loss,
+        saving=load(f"{root}.src.saving.saving_api"),
+        cloning=load(f"{root}.src.models.cloning"),
+        backend=load(f"{root}.src.backend"),
+    )

@@ -1,0 +1,323 @@
+"""Watches training loops of the student's own: `apply_gradients`, `optimizer.minimize`, `train_on_batch`.
+
+A loop is seen as one training per cell and model. Steps inside a `tf.function`, which Python sees only while it is
+traced, are counted by the optimizer's own counter.
+"""
+
+import sys
+import time
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..describe.arrays import ArrayBook
+from ..describe.compiled import describe_loss, describe_optimizer, rate_of
+from ..describe.models import digests, trainable_mask
+from ..hooking.guard import Guard, outside_graphs
+from ..record.recorder import Recorder
+from .artefacts import Keeper
+from .batches import BatchSource, DataWatch, batch_size_of
+from .manual_updates import HandWatch
+from .model_book import ModelBook
+
+__all__ = ["LoopWatch"]
+
+_MOST_PARTS = 4
+"""Trainings of one loop in one cell that changes of `trainable` divide it into."""
+
+
+@dataclass(slots=True)
+class _Loop:
+    """One optimizer working on one model.
+
+    Attributes:
+        optimizer: Held weakly.
+        model: Held weakly.
+        done: The optimizer's counter at the last settlement.
+        digests: Of the model's layers at the last settlement.
+        calls: Steps that Python saw since then, outside of any graph.
+        traced: Whether it ever worked inside a graph.
+        fit: The running training's id; None between two.
+        event: Number of its `fit_start`.
+        began: Monotonic time of its first step.
+        source: Where this training's batches come from.
+        pipeline: The `tf.data` pipeline of the training before.
+        loss: The loss object the student's code called before its first step.
+        held: The optimizer while a training runs: one that was made for a function's call dies before the cell ends.
+        parts: Trainings that changes of `trainable` have divided this cell's steps into.
+    """
+
+    optimizer: "weakref.ref[Any]"
+    model: "weakref.ref[Any]"
+    done: int
+    digests: dict[str, str] = field(default_factory=dict)
+    calls: int = 0
+    traced: bool = False
+    fit: int | None = None
+    event: int = 0
+    began: float = 0.0
+    source: BatchSource = field(default_factory=BatchSource)
+    pipeline: Any = None
+    loss: Any = None
+    held: Any = None
+    parts: int = 0
+
+
+class LoopWatch:
+    """Every optimizer that the student's own code used."""
+
+    def __init__(
+        self, recorder: Recorder, book: ModelBook, guard: Guard, keeper: Keeper, arrays: ArrayBook | None = None
+    ) -> None:
+        """Start with none seen."""
+        self._arrays = arrays
+        self.data = DataWatch()
+        self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs)
+        self.inputs: dict[int, Any] = {}
+        """id of a model → what the student's code last called it on."""
+        self._loss: Any = None
+        self._recorder = recorder
+        self._book = book
+        self._guard = guard
+        self._keeper = keeper
+        self._loops: dict[tuple[int, int], _Loop] = {}
+
+    def apply(self, original: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
+        """Stand around Keras 3's `Optimizer.apply`."""
+        __tracebackhide__ = True
+        if not self._guard.student:
+            return original(optimizer, grads, trainable_variables, **kwargs)
+        variables = (
+            trainable_variables if trainable_variables is not None else getattr(optimizer, "_trainable_variables", [])
+        )
+        loop = self._guard.quietly(self._before, optimizer, list(variables))
+        with self._guard.inside_keras():
+            result = original(optimizer, grads, trainable_variables, **kwargs)
+        self._after(loop)
+        return result
+
+    def apply_gradients(self, original: Any, optimizer: Any, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around Keras 2's `Optimizer.apply_gradients`."""
+        __tracebackhide__ = True
+        if not self._guard.student:
+            return original(optimizer, grads_and_vars, *args, **kwargs)
+        pairs = list(grads_and_vars)
+        loop = self._guard.quietly(self._before, optimizer, [variable for _, variable in pairs])
+        with self._guard.inside_keras():
+            result = original(optimizer, pairs, *args, **kwargs)
+        self._after(loop)
+        return result
+
+    def train_on_batch(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `Model.train_on_batch`."""
+        __tracebackhide__ = True
+        if not self._guard.student:
+            return original(model, *args, **kwargs)
+        self.inputs[id(model)] = args[0] if args else kwargs.get("x")
+        loop = self._guard.quietly(self._step, getattr(model, "optimizer", None), model)
+        with self._guard.inside_keras():
+            result = original(model, *args, **kwargs)
+        self._after(loop)
+        return result
+
+    def loss(self, original: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `Loss.__call__`: the loss called last before a step is the one that step goes down."""
+        __tracebackhide__ = True
+        if self._guard.student:
+            self._loss = loss
+        return original(loss, *args, **kwargs)
+
+    def _before(self, optimizer: Any, variables: list[Any]) -> _Loop | None:
+        if not variables:
+            return None
+        known = self._loops.get((id(optimizer), id(variables[0])))
+        model = known.model() if known is not None and known.optimizer() is optimizer else None
+        if known is None or model is None:
+            model = self._book.with_variables(variables)
+        return None if model is None else self._step(optimizer, model, id(variables[0]))
+
+    def _step(self, optimizer: Any, model: Any, variable: int | None = None) -> _Loop | None:
+        """A step is about to be done: begin a training where none is running."""
+        if optimizer is None:
+            return None
+        self.hands.changed_by_keras(model)
+        key = (id(optimizer), variable if variable is not None else id(model))
+        loop = self._loops.get(key)
+        if loop is None or loop.optimizer() is not optimizer or loop.model() is not model:
+            loop = _Loop(weakref.ref(optimizer), weakref.ref(model), _iterations(optimizer))
+            self._loops[key] = loop
+        if self._loss is not None:
+            loop.loss, self._loss = self._loss, None
+        if _in_graph():
+            loop.traced = True
+            loop.source.add(None, self.data)
+        else:
+            loop.calls += 1
+            loop.source.add(self.inputs.get(id(model)), self.data)
+        if loop.fit is None:
+            with outside_graphs():
+                loop.digests = digests(model)
+                self._begin(loop, model, optimizer)
+        return loop
+
+    def _begin(self, loop: _Loop, model: Any, optimizer: Any) -> None:
+        entry = self._book.announce(model)
+        self._book.hold(model)
+        loop.held = optimizer
+        loop.fit = self._recorder.next_fit()
+        loop.began = time.monotonic()
+        loop.event = self._recorder.log.write(
+            "fit_start",
+            fit=loop.fit,
+            model=entry.id,
+            type="custom_loop",
+            epochs=None,
+            batch_size=None,
+            steps=None,
+            x=None,
+            y=None,
+            validation="none",
+            validation_split=None,
+            val_x=None,
+            val_y=None,
+            callbacks=[],
+            optimizer=describe_optimizer(optimizer),
+            loss=self._guard.quietly(describe_loss, loop.loss, entry.dialect),
+            compiled=entry.compiled,
+            trainable=trainable_mask(model),
+            digests=loop.digests,
+            device="",
+        )
+
+    def _after(self, loop: _Loop | None) -> None:
+        """Now and then keep the model of a loop that runs long, so that a killed kernel leaves it."""
+        if loop is not None and not loop.traced:
+            model = loop.model()
+            if model is not None and loop.calls > 1 and self._keeper.is_due(model):
+                self._guard.quietly(self._keeper.epoch_ended, model, loop.event)
+
+    def cell_ended(self) -> None:
+        """End the trainings of this cell, and find those that went on inside a graph unseen."""
+        for loop in list(self._loops.values()):
+            self._settle(loop)
+            loop.parts = 0
+        self.hands.cell_ended()
+        self._loops = {
+            key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
+        }
+        self.data.cell_ended()
+        self._loss = None
+
+    def settle(self, model: Any) -> None:
+        """End a model's running training before `fit` begins another."""
+        for loop in self._loops.values():
+            if loop.model() is model:
+                self._settle(loop)
+
+    def before_trainable(self, layer: Any, value: Any) -> None:
+        """A layer is about to be frozen or unfrozen: the steps before it are one training, those after it another.
+
+        Networks that are trained against each other are frozen in turn at every step: after a few such parts the rest
+        of the cell's steps stays one training.
+        """
+        if _in_graph():
+            return  # a graph that is traced takes no step
+        if all(bool(part.trainable) is bool(value) for part in _with_parts(layer)):
+            return
+        for loop in self._loops.values():
+            model = loop.model()
+            if loop.fit is None or model is None or loop.parts >= _MOST_PARTS:
+                continue
+            if any(part is layer for part in _with_parts(model)):
+                loop.parts += 1
+                self._settle(loop)
+
+    def rebase(self, model: Any) -> None:
+        """`fit` has used a model's optimizer: its steps are not a loop's."""
+        self.hands.changed_by_keras(model)
+        for loop in self._loops.values():
+            optimizer, held = loop.optimizer(), loop.model()
+            if held is model or optimizer is getattr(model, "optimizer", None):
+                loop.done = _iterations(optimizer)
+                loop.digests = digests(held) if held is not None else {}
+
+    def _settle(self, loop: _Loop) -> None:
+        optimizer, model = loop.optimizer(), loop.model()
+        if optimizer is None or model is None:
+            return
+        done = _iterations(optimizer)
+        steps = max(done - loop.done, 0) if loop.traced else loop.calls
+        if loop.fit is None and steps:
+            self.hands.changed_by_keras(model)
+            self._begin(loop, model, optimizer)
+            loop.began = self._recorder.cell_began
+        if loop.fit is not None:
+            self._end(loop, model, optimizer, steps)
+        loop.done, loop.calls, loop.fit = done, 0, None
+        loop.source, loop.held = BatchSource(), None
+
+    def _end(self, loop: _Loop, model: Any, optimizer: Any, steps: int) -> None:
+        after = digests(model)
+        x, y, batch_size = self._guard.quietly(self._given, loop) or (None, None, None)
+        event = self._recorder.log.write(
+            "fit_end",
+            fit=loop.fit,
+            x=x,
+            y=y,
+            batch_size=batch_size,
+            status="error" if self._recorder.cell_ok is False else "completed",
+            epochs=0,
+            steps=steps,
+            seconds=round(time.monotonic() - loop.began, 4),
+            history={},
+            rates=[rate_of(optimizer)],
+            step_rates=[],
+            digests=after,
+            error=None,
+        )
+        loop.digests = after
+        if steps:
+            self._book.trained(model)
+            self._keeper.changed(model, event, x)
+
+    def _given(self, loop: _Loop) -> tuple[Any, Any, int | None]:
+        """What the batches were taken from, its labels where it brings them, and a batch's rows."""
+        found = loop.source.find(self._recorder.namespace)
+        if found is None and loop.traced and loop.source.rows is None:
+            # The graph was traced in an earlier cell; its pipeline is known if it is iterated again, or the only one.
+            iterated = self.data.datasets
+            again = [each for each in iterated if each is loop.pipeline]
+            found = (again or (iterated if len(iterated) == 1 else [None]))[0]
+        if not isinstance(found, np.ndarray):
+            loop.pipeline = found if found is not None else loop.pipeline
+        rows = loop.source.rows
+        if found is None or self._arrays is None:
+            return None, None, rows
+        size = rows if isinstance(found, np.ndarray) else batch_size_of(found)
+        return *self._arrays.describe_pair(found), size or rows
+
+    def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `tf.data.Dataset.__iter__`."""
+        __tracebackhide__ = True
+        if self._guard.student:
+            self.data.begun(dataset)
+        return original(dataset, *args, **kwargs)
+
+
+def _with_parts(layer: Any) -> list[Any]:
+    return list(layer._flatten_layers(recursive=True, include_self=True))
+
+
+def _iterations(optimizer: Any) -> int:
+    try:
+        with outside_graphs():
+            return int(np.asarray(optimizer.iterations))
+    except Exception:
+        return 0
+
+
+def _in_graph() -> bool:
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and not tensorflow.executing_eagerly()

@@ -1,0 +1,183 @@
+"""Watches trainings without an optimizer: gradients of a model's weights are taken, and the weights change by hand.
+
+`weight.assign_sub(rate * gradient)` is how a training loop is first taught. Nothing of Keras is called in it that could
+be hooked, so it is told by two facts of one cell: a tape gave the gradients of a model's weights, and the weights are
+others at the cell's end although no optimizer and nothing else of Keras changed them.
+"""
+
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..describe.arrays import ArrayBook
+from ..describe.models import digests, trainable_mask
+from ..hooking.guard import Guard, outside_graphs
+from ..record.recorder import Recorder
+from .artefacts import Keeper
+from .batches import BatchSource, DataWatch, batch_size_of
+from .model_book import ModelBook
+
+__all__ = ["HandWatch"]
+
+
+@dataclass(slots=True)
+class _Hand:
+    """The gradients that were taken of one model's weights.
+
+    Attributes:
+        model: Held weakly.
+        variable: id of the first weight: once for each step, also where gradients are taken weight by weight.
+        digests: Of the model's layers before the cell's first gradient.
+        began: Monotonic time of that.
+        calls: Gradients that Python saw in this cell, outside of any graph.
+        traced: Whether they are taken inside a graph, where Python sees them once for any number of steps.
+        theirs: Whether an optimizer, or anything else of Keras, changed the weights in this cell.
+        source: Where this cell's batches come from.
+    """
+
+    model: "weakref.ref[Any]"
+    variable: int
+    digests: dict[str, str]
+    began: float
+    calls: int = 0
+    traced: bool = False
+    theirs: bool = False
+    source: BatchSource = field(default_factory=BatchSource)
+
+
+class HandWatch:
+    """Every model whose gradients the student's own code took."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a recorder
+        self,
+        recorder: Recorder,
+        book: ModelBook,
+        guard: Guard,
+        keeper: Keeper,
+        arrays: ArrayBook | None,
+        data: DataWatch,
+        inputs: Callable[[], Mapping[int, Any]],
+    ) -> None:
+        """Start with none seen.
+
+        Args:
+            recorder: Gets the events.
+            book: Knows the models.
+            guard: Knows whose call it is.
+            keeper: Keeps what was trained.
+            arrays: Describes what was trained on.
+            data: What is being iterated.
+            inputs: Gives, by a model's id, what it was last called on.
+        """
+        self._inputs = inputs
+        self._recorder = recorder
+        self._book = book
+        self._guard = guard
+        self._keeper = keeper
+        self._arrays = arrays
+        self._data = data
+        self._hands: dict[int, _Hand] = {}
+        self._models: dict[int, weakref.ref[Any]] = {}
+
+    def gradient(self, original: Any, tape: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand around `GradientTape.gradient`."""
+        __tracebackhide__ = True
+        result = original(tape, target, sources, *args, **kwargs)
+        if self._guard.student:
+            self._guard.quietly(self._taken, sources)
+        return result
+
+    def changed_by_keras(self, model: Any) -> None:
+        """An optimizer, `fit` or a loaded file changes a model's weights in this cell."""
+        hand = self._hands.get(id(model))
+        if hand is not None:
+            hand.theirs = True
+
+    def _taken(self, sources: Any) -> None:
+        variables = [each for each in _flat(sources) if hasattr(each, "assign")]
+        model = self._model_of(variables) if variables else None
+        if model is None:
+            return
+        hand = self._hands.get(id(model))
+        if hand is None or hand.model() is not model:
+            with outside_graphs():
+                hand = _Hand(weakref.ref(model), id(variables[0]), digests(model), time.monotonic())
+            self._hands[id(model)] = hand
+            self._book.hold(model)
+        hand.traced = hand.traced or not _eagerly()
+        if id(variables[0]) == hand.variable:
+            hand.calls += 1
+            hand.source.add(None if hand.traced else self._inputs().get(id(model)), self._data)
+
+    def _model_of(self, variables: list[Any]) -> Any:
+        known = self._models.get(id(variables[0]))
+        model = known() if known is not None else None
+        if model is None:
+            model = self._book.with_variables(variables)
+            if model is not None:
+                self._models[id(variables[0])] = weakref.ref(model)
+        return model
+
+    def cell_ended(self) -> None:
+        """Write the trainings of this cell."""
+        kept: dict[int, _Hand] = {}
+        for key, hand in self._hands.items():
+            model = hand.model()
+            if model is None:
+                continue
+            after = digests(model)
+            if not hand.theirs and after != hand.digests:
+                if hand.traced:
+                    hand.source.add(None, self._data)
+                self._write(hand, model, after)
+            if hand.traced:
+                # A later cell may run the same graph again, of which Python sees nothing.
+                kept[key] = _Hand(hand.model, hand.variable, after, time.monotonic(), traced=True)
+        self._hands = kept
+        self._models = {key: known for key, known in self._models.items() if known() is not None}
+
+    def _write(self, hand: _Hand, model: Any, after: dict[str, str]) -> None:
+        entry = self._book.announce(model)
+        fit = self._recorder.next_fit()
+        start = self._recorder.log.write(
+            "fit_start", fit=fit, model=entry.id, type="custom_loop", epochs=None, batch_size=None, steps=None, x=None,
+            y=None, validation="none", validation_split=None, val_x=None, val_y=None, callbacks=[], optimizer=None,
+            loss=None, compiled=entry.compiled, trainable=trainable_mask(model), digests=hand.digests, device="",
+        )  # fmt: skip
+        x, y, batch_size = self._guard.quietly(self._given, hand) or (None, None, None)
+        end = self._recorder.log.write(
+            "fit_end", fit=fit, x=x, y=y, batch_size=batch_size, epochs=0, history={}, rates=[], step_rates=[],
+            status="error" if self._recorder.cell_ok is False else "completed",
+            steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
+            error=None,
+        )  # fmt: skip
+        self._book.trained(model)
+        self._keeper.changed(model, end or start, x)
+
+    def _given(self, hand: _Hand) -> tuple[Any, Any, int | None]:
+        found = hand.source.find(self._recorder.namespace)
+        rows = hand.source.rows
+        if found is None or self._arrays is None:
+            return None, None, rows
+        size = rows if isinstance(found, np.ndarray) else batch_size_of(found)
+        return *self._arrays.describe_pair(found), size or rows
+
+
+def _flat(sources: Any) -> Iterator[Any]:
+    if isinstance(sources, Mapping):
+        sources = sources.values()
+    if isinstance(sources, Iterable) and not hasattr(sources, "assign") and not hasattr(sources, "shape"):
+        for each in sources:
+            yield from _flat(each)
+    else:
+        yield sources
+
+
+def _eagerly() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.executing_eagerly())

@@ -1,0 +1,214 @@
+"""The notebook's models: their ids, names and descriptions, each written again when it changed."""
+
+import sys
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from ..describe.models import describe_model, dialect_of, is_model, leaves, shares, weights_of
+from ..record.recorder import Recorder, plain
+
+__all__ = ["Entry", "ModelBook"]
+
+_NOT_NAMES = frozenset({"In", "Out"})
+_FRAMES = 8
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one model.
+
+    Attributes:
+        id: `m1`, `m2` … in the order of their making.
+        model: Returns the model, or None once it is gone.
+        dialect: `keras3` or `keras2`.
+        name: The first variable that held it; empty until one did.
+        compiled: Event number of the `compile` in force.
+        layers: Identities of its layers with weights, while it lives.
+        parts: These layers themselves, as they were when it was last described.
+        trained: Whether a training changed its weights.
+        formerly: Id of the network that the same object was before it lost layers.
+    """
+
+    id: str
+    model: "weakref.ref[Any]"
+    dialect: str
+    name: str = ""
+    compiled: int | None = None
+    layers: frozenset[int] = frozenset()
+    parts: tuple["weakref.ref[Any]", ...] = ()
+    trained: bool = False
+    formerly: str | None = None
+    glimpse: Any = None
+    description: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class ModelBook:
+    """Every model that is alive, and what was written about it."""
+
+    recorder: Recorder
+    _pending: list["weakref.ref[Any]"] = field(default_factory=list)
+    _entries: dict[int, Entry] = field(default_factory=dict)
+    _former: list[Entry] = field(default_factory=list)
+    _count: int = 0
+    _held: list[Any] = field(default_factory=list)
+
+    def created(self, model: Any) -> None:
+        """A model object was made; it may not be initialised yet. Inner graphs of a `Sequential` do not count."""
+        if not _made_by_sequential():
+            self._pending.append(weakref.ref(model))
+
+    def entry(self, model: Any) -> Entry:
+        """The entry of a model, with ids given in the order of making.
+
+        Args:
+            model: A Keras model of either dialect.
+        """
+        pending, self._pending = self._pending, []
+        for reference in pending:
+            earlier = reference()
+            if earlier is not None:
+                self._enter(earlier)
+        return self._enter(model)
+
+    def _enter(self, model: Any) -> Entry:
+        known = self._entries.get(id(model))
+        if known is not None and known.model() is model:
+            return known
+        self._count += 1
+        known = Entry(f"m{self._count}", weakref.ref(model), dialect_of(model))
+        self._entries[id(model)] = known
+        return known
+
+    def alive(self) -> list[tuple[Entry, Any]]:
+        """Every model that is alive with its entry, in the order of making."""
+        for reference in list(self._pending):
+            model = reference()
+            if model is not None:
+                self.entry(model)
+        found = [(entry, entry.model()) for entry in self._entries.values()]
+        self._entries = {id(model): entry for entry, model in found if model is not None}
+        return sorted(((e, m) for e, m in found if m is not None), key=lambda pair: int(pair[0].id[1:]))
+
+    def announce(self, model: Any) -> Entry:
+        """Write a `model` event if this model was not described yet, or has another structure or name since.
+
+        Args:
+            model: A Keras model of either dialect.
+        """
+        entry = self.entry(model)
+        entry.name = entry.name or self._variable(model)
+        glimpse = _glimpse(model)
+        if entry.trained and _lost(entry, model):
+            entry = self._renew(entry, model)
+        if (
+            entry.description is not None
+            and glimpse == entry.glimpse
+            and entry.description["name"] == (entry.name or model.name)
+        ):
+            return entry
+        entry.layers = shares(model)
+        entry.parts = tuple(weakref.ref(layer) for _, layer in leaves(model) if id(layer) in entry.layers)
+        described = {"id": entry.id, **plain(describe_model(model), 40)}
+        described["name"] = entry.name or described["name"]
+        described["shares_layers_with"] = [
+            *(former.id for former in self._former if _living(former) & entry.layers),
+            *(other.id for other, _ in self.alive() if other is not entry and other.layers & entry.layers),
+        ]
+        described["formerly"] = entry.formerly
+        entry.glimpse = glimpse
+        if described != entry.description:
+            entry.description = described
+            self.recorder.log.write("model", model=described)
+        return entry
+
+    def _renew(self, entry: Entry, model: Any) -> Entry:
+        """A trained network that lost layers (`pop`) is another one from here on; what it was stays known."""
+        self._former.append(entry)
+        self._count += 1
+        name = self._variable(model) or entry.name
+        renewed = Entry(f"m{self._count}", entry.model, entry.dialect, name, entry.compiled, formerly=entry.id)
+        self._entries[id(model)] = renewed
+        return renewed
+
+    def trained(self, model: Any) -> None:
+        """A training changed a model's weights.
+
+        Args:
+            model: As that training left it.
+        """
+        self.announce(model).trained = True
+
+    def announce_all(self) -> None:
+        """Describe every living model that is new or changed; an object that never became a model is passed over."""
+        for _, model in self.alive():
+            with suppress(Exception):
+                self.announce(model)
+
+    def owner_of(self, layer: Any) -> str | None:
+        """Id of the newest model that holds a layer, or is it."""
+        holders = (
+            entry for entry, model in self.alive() if model is layer or any(part is layer for _, part in leaves(model))
+        )
+        newest = max(holders, key=lambda entry: int(entry.id[1:]), default=None)
+        return None if newest is None else newest.id
+
+    def with_variables(self, variables: list[Any]) -> Any:
+        """The smallest model whose weights include all the given variables; None where none does."""
+        wanted = {id(variable) for variable in variables}
+        best, size = None, 0
+        for _, model in self.alive():
+            held = {id(weight) for weight in weights_of(model, trainable=True)}
+            if wanted and wanted <= held and (best is None or len(held) < size):
+                best, size = model, len(held)
+        return best
+
+    def hold(self, model: Any) -> None:
+        """Keep a model alive until the cell's end."""
+        if not any(model is held for held in self._held):
+            self._held.append(model)
+
+    def release(self) -> None:
+        """The cell ended: let go of models that nothing else holds."""
+        self._held.clear()
+
+    def _variable(self, model: Any) -> str:
+        for name, value in list(self.recorder.namespace.items()):
+            if value is model and not name.startswith("_") and name not in _NOT_NAMES:
+                return name
+        return ""
+
+
+def _made_by_sequential() -> bool:
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(_FRAMES):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name in {"build", "_maybe_rebuild"} and code.co_filename.endswith("models/sequential.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _living(entry: Entry) -> frozenset[int]:
+    """Identities of those of its layers that still exist; of a layer that is gone, another may have it."""
+    return frozenset(id(layer) for part in entry.parts if (layer := part()) is not None)
+
+
+def _lost(entry: Entry, model: Any) -> bool:
+    """Whether a layer that the model had weights in is no longer a part of it."""
+    held = {id(layer) for _, layer in leaves(model)}
+    return len(_living(entry) & held) < len(entry.parts)
+
+
+def _glimpse(model: Any) -> tuple[Any, ...]:
+    """A cheap value that changes with the structure: layers, their building, their freezing."""
+    return (
+        bool(getattr(model, "built", False)),
+        len(weights_of(model)),
+        tuple((id(layer), bool(layer.trainable), is_model(layer)) for _, layer in leaves(model)),
+    )

@@ -1,0 +1,283 @@
+"""Which arrays of images and of labels the notebook's variables hold at its end, and in which cell they were made.
+
+A preparation that nobody trains on is seen here and nowhere else. Images whose first rows belong to a known data set
+are fingerprinted row by row, like those that a model is given, within a budget of numbers; labels are kept where there
+are as many of them as images in one of these arrays.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..record.recorder import Recorder
+
+__all__ = ["MAX_NUMBERS", "Bindings", "describe_array", "image_like", "install", "label_like", "recognise", "scan"]
+
+MIN_ROWS = 100
+MIN_NUMBERS = 64
+"""Numbers in one row: an 8 by 8 image."""
+MAX_CLASSES = 1000
+"""Columns of a one-hot array."""
+SEEN_ROWS = 2000
+"""Rows from which the lowest and highest number are taken where an array is not looked at as a whole."""
+COMPARED_ROWS = 16
+MIN_RECOGNISED = 12
+"""Of the compared rows, so many must be of one data set."""
+MAX_NAMES = 200
+MAX_LABELS = 60
+MAX_NUMBERS = 768 << 20
+"""Numbers that are fingerprinted at the notebook's end, of arrays no model was given: about 3 seconds of one core."""
+MAX_FILES = 40
+_DEEPEST = 2
+_MAX_ITEMS = 16
+_RAW_HIGH = 100.0
+"""Raw pixels reach beyond this, scaled ones do not."""
+_NOT_NAMES = frozenset({"In", "Out"})
+_PROBED = 8
+
+Prints = Mapping[str, NDArray[np.uint64]]
+"""`mnist/train` … → its images' fingerprints."""
+Array = NDArray[Any]
+
+
+def image_like(value: object) -> bool:
+    """Whether a value is an array of enough rows with enough numbers each to be a set of images."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or value.ndim <= 1:
+        return False
+    return len(value) >= MIN_ROWS and value.size // len(value) >= MIN_NUMBERS
+
+
+def label_like(value: object) -> bool:
+    """Whether a value is an array that could be one label, or one row of a one-hot table, for each of enough images."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or value.ndim not in {1, 2}:
+        return False
+    return len(value) >= MIN_ROWS and 0 < value.size // len(value) <= MAX_CLASSES
+
+
+def scan(namespace: Mapping[str, Any], wanted: Callable[[object], bool] = image_like) -> dict[str, Array]:
+    """Find arrays among a notebook's variables, and in the tuples, lists and dictionaries that these hold.
+
+    Args:
+        namespace: IPython's `user_ns`; names with a leading underscore are IPython's own.
+        wanted: Which arrays; those that are image-like when left out.
+
+    Returns:
+        Arrays by variable, or by a place such as `parts[0]`; the same object is given once, by its plainest name.
+    """
+    found: dict[str, Array] = {}
+    plain = [(name, value) for name, value in list(namespace.items()) if _is_name(name)]
+    ids: set[int] = set()
+    for name, value in sorted(_places(plain), key=lambda place: _depth(place[0])):
+        array = _numbers(value)
+        inner = _depth(name) > 0
+        if array is not None and wanted(array) and not (inner and id(value) in ids) and len(found) < MAX_NAMES:
+            found[name] = array
+            ids.add(id(value))
+    return found
+
+
+def _is_name(name: str) -> bool:
+    return not name.startswith("_") and name not in _NOT_NAMES
+
+
+def _depth(place: str) -> int:
+    return place.count("[")
+
+
+def _places(items: list[tuple[str, Any]], depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for name, value in items:
+        yield name, value
+        if depth >= _DEEPEST:
+            continue
+        if type(value) in {list, tuple} and len(value) <= _MAX_ITEMS:
+            yield from _places([(f"{name}[{place}]", inner) for place, inner in enumerate(value)], depth + 1)
+        elif type(value) is dict and len(value) <= _MAX_ITEMS:
+            # Other keys may have a `__repr__` of the student's own.
+            named = [(f"{name}[{key!r:.40}]", inner) for key, inner in value.items() if type(key) in {str, int}]
+            yield from _places(named, depth + 1)
+
+
+def _numbers(value: object) -> Array | None:
+    """An array's or an eager tensor's numbers, without a copy."""
+    if isinstance(value, np.ndarray):
+        return value
+    # Symbolic tensors and variables lack this method of eager ones.
+    get = getattr(type(value), "_numpy", None)
+    if get is None:
+        return None
+    try:
+        return np.asarray(get(value))
+    except Exception:
+        return None
+
+
+def describe_array(name: str, array: Array, rows_of: str | None, *, used: bool, cell: int | None) -> dict[str, Any]:
+    """Make one item of the `arrays` event.
+
+    Args:
+        name: The variable.
+        array: What it holds.
+        rows_of: The split its first rows were recognised as, or None.
+        used: Whether a model was ever given it.
+        cell: Number of the cell that made it, where that was seen.
+    """
+    seen = array[:SEEN_ROWS]
+    return {
+        "name": name,
+        "cell": cell,
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "low": float(seen.min()),
+        "high": float(seen.max()),
+        "rows_of": rows_of,
+        "used": used,
+    }
+
+
+def recognise(prints: NDArray[np.uint64], known: Prints) -> str | None:
+    """Tell which split some images are of, by the data set that most of them belong to.
+
+    Args:
+        prints: Their fingerprints; 0 is a constant image, which tells nothing.
+        known: Each split's fingerprints.
+    """
+    telling = prints[prints != 0]
+    found = {split: int(np.isin(telling, held).sum()) for split, held in known.items()}
+    best = max(found, key=lambda split: found[split], default=None)
+    if best is None:
+        return None
+    # Splits that were joined and shuffled are still of one data set.
+    whole = sum(count for split, count in found.items() if split.partition("/")[0] == best.partition("/")[0])
+    return best if found[best] > 0 and whole >= min(MIN_RECOGNISED, len(prints)) else None
+
+
+@dataclass(slots=True)
+class Bindings:
+    """In which cell each variable got what it holds.
+
+    Attributes:
+        cells: Variable → number of the cell after which its array was first seen as it is now.
+    """
+
+    cells: dict[str, int] = field(default_factory=dict)
+    _tokens: dict[str, Any] = field(default_factory=dict)
+
+    def look(self, namespace: Mapping[str, Any], cell: int) -> None:
+        """Notice which arrays are new or changed.
+
+        Args:
+            namespace: IPython's `user_ns`.
+            cell: Number of the cell that has just ended.
+        """
+        for name, value in list(namespace.items()):
+            if not _is_name(name):
+                continue
+            token = _token(value)
+            if token != self._tokens.get(name):
+                self._tokens[name], self.cells[name] = token, cell
+
+    def cell_of(self, place: str) -> int | None:
+        """The cell that made what stands at a place such as `x_train` or `parts[0]`."""
+        return self.cells.get(place.partition("[")[0])
+
+
+def _token(value: Any) -> Any:
+    """What tells one array from another at little cost: object, form, and a few numbers, which `x /= 255` changes."""
+    if type(value) in {list, tuple, dict}:
+        return id(value), len(value)
+    if not isinstance(value, np.ndarray) or value.dtype.hasobject or value.ndim == 0 or not len(value):
+        return id(value)
+    rows = (np.asarray(value[place]).flat for place in (0, len(value) // 2, -1))
+    probe = b"".join(row[len(row) // 2 : len(row) // 2 + _PROBED].tobytes() for row in rows)
+    return id(value), value.shape, str(value.dtype), probe
+
+
+def _load_prints(data: Path, datasets: tuple[str, ...]) -> dict[str, NDArray[np.uint64]]:
+    known: dict[str, NDArray[np.uint64]] = {}
+    for name in datasets:
+        try:
+            prints = np.load(data / name / "fingerprints.npy", allow_pickle=False)
+            rows = len(np.load(data / name / "y_train.npy", mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError):
+            continue
+        known |= {f"{name}/train": prints[:rows], f"{name}/test": prints[rows:]}
+    return known
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Describes what the variables hold at the end.
+
+    Attributes:
+        recorder: With the namespace and, as `arrays`, the book of arrays, once Keras is watched.
+        bindings: In which cell each was made.
+    """
+
+    recorder: Recorder
+    bindings: Bindings
+
+    def write(self) -> None:
+        """Write the `arrays` event, where there is an array to tell of."""
+        found = scan(self.recorder.namespace)
+        if not found:
+            return
+        known = _load_prints(self.recorder.session.data, self.recorder.session.datasets)
+        facts = {name: self._first_look(name, array, known) for name, array in found.items()}
+        self._compare(facts, found)
+        sizes = {len(found[name]) for name, fact in facts.items() if fact["rows_of"] is not None}
+        self.recorder.log.write("arrays", arrays=list(facts.values()), labels=self._labels(sizes))
+
+    def _first_look(self, name: str, array: Array, known: Prints) -> dict[str, Any]:
+        from ..describe.fingerprint import fingerprint
+
+        try:
+            rows_of = recognise(fingerprint(array[:COMPARED_ROWS]), known)
+        except (TypeError, ValueError):
+            rows_of = None
+        book = self.recorder.arrays
+        used = book is not None and bool(book.was_used(array))
+        return describe_array(name, array, rows_of, used=used, cell=self.bindings.cell_of(name))
+
+    def _compare(self, facts: dict[str, dict[str, Any]], found: Mapping[str, Array]) -> None:
+        """Have every row of the recognised arrays fingerprinted, the scaled and the latest first, within the budget."""
+        book = self.recorder.arrays
+        if book is None:
+            return
+        latest = [name for name, fact in facts.items() if fact["rows_of"] is not None][::-1]
+        room, files = MAX_NUMBERS, MAX_FILES
+        for name in sorted(latest, key=lambda name: bool(facts[name]["high"] > _RAW_HIGH)):
+            fresh = not book.is_known(found[name])
+            if fresh and (found[name].size > room or files == 0):
+                continue
+            described = book.describe_held(found[name])
+            facts[name] |= {key: described[key] for key in ("array", "low", "high", "file") if key in described}
+            if fresh:
+                room, files = room - found[name].size, files - 1
+
+    def _labels(self, sizes: set[int]) -> list[dict[str, Any]]:
+        """Describe the arrays that could be labels of a recognised array of images, by their number."""
+        book = self.recorder.arrays
+        if book is None or not sizes:
+            return []
+        found = scan(self.recorder.namespace, lambda value: label_like(value) and len(value) in sizes)  # type: ignore[arg-type]
+        labels = []
+        for name, array in list(found.items())[-MAX_LABELS:]:
+            described = book.describe_labels(array)
+            if described["shape"] is not None and "file" in described:
+                labels.append({"name": name, "cell": self.bindings.cell_of(name), **described})
+        return labels
+
+
+def install(recorder: Recorder) -> None:
+    """Write the `arrays` event when the last cell was run.
+
+    Args:
+        recorder: Holds the namespace and, as `arrays`, the book of arrays that models were given.
+    """
+    bindings = Bindings()
+    recorder.at_cell_end(lambda: bindings.look(recorder.namespace, recorder.log.cell))
+    recorder.at_end(_Writer(recorder, bindings).write)

@@ -1,0 +1,1 @@
+"""Connects the packages: one submission, a class, a regrade, a reference."""

@@ -1,0 +1,320 @@
+"""One execution of a submission: what it is known by, the sandbox, and the evidence that it leaves."""
+
+import functools
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+
+from grader import __version__
+from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.build import build_evidence
+from grader.evidence.prediction_plans import (
+    PredictionPlan,
+    PredictionResult,
+    apply_predictions,
+    plan_inputs,
+    plan_predictions,
+    recorded_results,
+)
+from grader.execution.collect import collect, read_record
+from grader.execution.predict import PredictionJob, predict
+from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
+from grader.execution.sandbox.layout import digest_files, python_versions
+from grader.execution.sandbox.scratch import scratch_folder
+from grader.grading.best_attempt import attempt_seed
+from grader.intake.notebook import read_notebook
+from grader.intake.recognise import recognise_dialect
+from grader.pipeline.code_digest import inside_code
+from grader.pipeline.course import Course
+from grader.pipeline.setup import Bench, Options, attempts_of
+from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError
+from grader.schema.evidence import Evidence
+from grader.schema.grade import Lacking
+from grader.schema.progress import Listener, Step
+from grader.schema.submission import Submission
+from grader.store.database import Database, ExecutionKey, digest_of
+from grader.store.results import ResultsFolder
+
+__all__ = ["Attempt", "Executor", "Keys", "keys_of", "seed_of"]
+
+Keys = Mapping[int, ExecutionKey]
+"""What each attempt of one submission is known by, from 1."""
+
+_SPLIT = "test"
+"""Split that accuracy is verified on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a submission, and where what it leaves is kept."""
+
+    submission: Submission
+    number: int
+    of: int
+    key: ExecutionKey
+    seed: int
+    kept: ResultsFolder
+    name: str
+    """Its name in that folder."""
+
+
+def seed_of(course: Course, options: Options, number: int) -> int:
+    """The seed that an attempt is executed with, and that its kept evidence is known by.
+
+    Args:
+        course: Its rubric has a seed.
+        options: May have another.
+        number: Of the attempt, from 1.
+    """
+    return attempt_seed(course.loaded.rubric.run.seed if options.seed is None else options.seed, number)
+
+
+def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
+    """Digest all that decides how each attempt of a submission comes out, the files handed in with it among it."""
+    # Of several GPUs the first stands for all: which of them is free must not decide what is executed again.
+    place = {"device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name}
+    runtime = digest_of(_runtime(bench.python))
+    data = _data_of(submission, course)
+    return {
+        number: ExecutionKey(
+            notebook=submission.sha256,
+            settings=digest_of(course.parts, {"seed": seed_of(course, bench.options, number), **place}),
+            runtime=runtime,
+            data=data,
+        )
+        for number in range(1, attempts_of(course.loaded, bench.options) + 1)
+    }
+
+
+def _data_of(submission: Submission, course: Course) -> str:
+    """Digest what a notebook can read: the data sets, and the files handed in with it."""
+    return digest_of(
+        {name: data.sha256 for name, data in course.prepared.items()},
+        "" if submission.folder is None else digest_files(submission.folder),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Executes attempts on a bench, and keeps what they leave."""
+
+    course: Course
+    bench: Bench
+    database: Database
+    listener: Listener
+
+    def kept(self, attempt: Attempt) -> Evidence | None:
+        """Find kept evidence of the very same execution; None where it must be executed."""
+        if not self.bench.options.resume:
+            return None
+        if self.database.needs_execution(attempt.submission.id, attempt.key, attempt=attempt.number):
+            return None
+        try:
+            return attempt.kept.read_evidence(attempt.name)
+        except ArtefactError:
+            return None
+
+    def lacking(self, attempt: Attempt, evidence: Evidence) -> Lacking:
+        """Tell what it means where the evidence of an attempt lacks a prediction."""
+        rows = self.database.executions(attempt.submission.id)
+        noted = next((row.parts for row in rows if row.attempt == attempt.number), "")
+        return self.course.lacking(evidence, noted, executes=True)
+
+    def execute(self, attempt: Attempt) -> Evidence:
+        """Execute an attempt, and note that it was done or that the grader failed.
+
+        Raises:
+            NotebookError: It is no notebook.
+            HarnessError: The grader failed, or could not read what was found, and no execution came to an end.
+        """
+        name, key, number = attempt.submission.id, attempt.key, attempt.number
+        begun = time.monotonic()
+        try:
+            evidence = self._executed(attempt)
+        except NotebookError:
+            raise
+        except Exception as error:
+            seconds = time.monotonic() - begun
+            self.database.record_execution(name, key, seconds=seconds, attempt=number, failure=str(error))
+            raise
+        seconds, parts = time.monotonic() - begun, json.dumps(self.course.parts)
+        self.database.record_execution(name, key, seconds=seconds, attempt=number, parts=parts)
+        return evidence
+
+    def _executed(self, attempt: Attempt) -> Evidence:
+        """Execute, collect the record, predict, and keep it all."""
+        notebook = read_notebook(attempt.submission.notebook, sha256=attempt.submission.sha256)
+        data = self.course.whereabouts()
+        with scratch_folder() as scratch:
+            outcome = execute(
+                self._request(attempt, notebook, scratch / "run"),
+                lambda progress: self.listener(_step(attempt, progress)),
+            )
+            self._check_unchanged(attempt, data)
+            filled = attempt.kept.new_evidence_folder(attempt.name)
+            try:
+                self.listener(_word(attempt, "verifying"))
+                evidence = self._gather(outcome, notebook, filled, scratch)
+                self.listener(_word(attempt, "grading"))
+                attempt.kept.write_evidence(attempt.name, evidence, filled=filled)
+                self.database.begin_replacing(attempt.submission.id, attempt.key, attempt=attempt.number)
+                attempt.kept.adopt_evidence(attempt.name, filled)
+            finally:
+                shutil.rmtree(filled, ignore_errors=True)
+        attempt.kept.write_executed(attempt.name, nbformat.writes(outcome.notebook))
+        return evidence
+
+    def _check_unchanged(self, attempt: Attempt, data: Mapping[str, object]) -> None:
+        """Make sure that a notebook had the files and the data all the time that its evidence will be known by.
+
+        Raises:
+            DatasetMissingError: A data set vanished or was exchanged meanwhile; what the notebook made of that is not
+                its own doing.
+            HarnessError: Files that were handed in with it were exchanged meanwhile.
+        """
+        advice = "the same command tries again"
+        if self.course.whereabouts() != data:
+            msg = "a data set was exchanged while the notebook was executed"
+            raise DatasetMissingError(msg, where=", ".join(self.course.prepared), advice=advice)
+        if _data_of(attempt.submission, self.course) != attempt.key.data:
+            msg = "files of the submission were exchanged while it was graded"
+            raise HarnessError(msg, where=str(attempt.submission.folder), advice=advice)
+
+    def _request(self, attempt: Attempt, notebook: NotebookNode, scratch: Path) -> ExecutionRequest:
+        rubric, bench = self.course.loaded.rubric, self.bench
+        return ExecutionRequest(
+            notebook=notebook,
+            scratch=scratch,
+            isolation=bench.isolation,
+            settings=rubric.run,
+            device=bench.device,
+            dialect=recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect,
+            seed=attempt.seed,
+            threads=bench.threads,
+            files=attempt.submission.folder,
+            data=self.course.data_root,
+            datasets=rubric.all_datasets,
+            elsewhere=self.course.stand_ins,
+            graded_dataset=rubric.dataset,
+            warm=bench.warm,
+        )
+
+    def _gather(self, outcome: ExecutionOutcome, submitted: NotebookNode, folder: Path, scratch: Path) -> Evidence:
+        """Turn what a sandbox left into evidence in `folder`."""
+        course, rubric = self.course, self.course.loaded.rubric
+        collected = collect(outcome.out, folder)
+        record = read_record(folder / "events.jsonl")
+        arrays = ArtefactFolder(folder)
+        evidence = build_evidence(
+            run=outcome.run,
+            notebook=outcome.notebook,
+            submitted=submitted,
+            events=record.events,
+            arrays=arrays,
+            indexes=course.indexes,
+            problems=(*outcome.problems, *collected.problems, *record.problems),
+            keep=arrays.keep,
+            stand_ins=tuple(course.stand_ins),
+        )
+        plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
+        for other in course.measured[1:]:
+            # Without the rubric, whose tasks are planned already; what the kernel predicted is of the graded images.
+            planned = plan_predictions(evidence, other, (_SPLIT,), course.indexes, arrays)
+            plans += tuple(plan for plan in planned if plan.format != "predictions")
+        results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
+        return apply_predictions(evidence, results, course.indexes)
+
+    def _predicted(self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path) -> Iterator[PredictionResult]:
+        """Let the predictor's sandbox answer; models lie in the evidence folder, inputs are made for each plan."""
+        by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
+        if not by_id:
+            return
+        inputs = _InputFiles(scratch / "inputs")
+        jobs = []
+        for plan in by_id.values():
+            path = inputs.add(plan_inputs(plan, self.course.indexes))
+            if path is None:
+                yield PredictionResult(plan, None, "it was not tried: the notebook's other networks took all the room")
+            else:
+                jobs.append(_job(plan, folder, path))
+        answers = predict(
+            jobs,
+            isolation=self.bench.isolation,
+            scratch=scratch / "predict",
+            python=self.bench.python,
+            device=self.bench.device,
+            threads=self.bench.threads,
+            warm=self.bench.warm,
+        )
+        for answer in answers:
+            yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model)
+
+
+def _step(attempt: Attempt, progress: Progress) -> Step:
+    cell = f"cell {progress.done + 1} of {progress.total}"
+    words = {
+        "starting": "starting the kernel",
+        "started": "kernel started",
+        "cell": cell,
+        "running": cell + _epoch(progress),
+        "finishing": "closing the record",
+        "ended": "executed",
+    }
+    return _word(attempt, words[progress.kind], progress.done, progress.total)
+
+
+def _word(attempt: Attempt, text: str, done: int = 0, total: int = 0) -> Step:
+    which = f"attempt {attempt.number} of {attempt.of}: " if attempt.of > 1 else ""
+    return Step(attempt.submission.id, "working", which + text, done, total)
+
+
+def _epoch(progress: Progress) -> str:
+    if progress.epoch is None:
+        return ""
+    return f", epoch {progress.epoch}" + ("" if progress.epochs is None else f" of {progress.epochs}")
+
+
+class _InputFiles:
+    """Prepared images on disk, each content once; a record can name any number of networks and preparations."""
+
+    def __init__(self, folder: Path, most_bytes: int = 4 << 30) -> None:
+        self._folder = folder
+        self._left = most_bytes
+        self._known: dict[bytes, Path] = {}
+        folder.mkdir()
+
+    def add(self, images: np.ndarray[Any, Any]) -> Path | None:
+        """Write images where they are not there yet; None where there is no room left."""
+        digest = hashlib.sha256(repr(images.shape).encode())
+        digest.update(np.ascontiguousarray(images).data)
+        key = digest.digest()
+        if key not in self._known:
+            if images.nbytes > self._left:
+                return None
+            self._left -= images.nbytes
+            self._known[key] = self._folder / f"{len(self._known)}.npy"
+            np.save(self._known[key], images, allow_pickle=False)
+        return self._known[key]
+
+
+def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
+    kind: Literal["keras", "saved_model"] = "saved_model" if plan.format == "saved_model" else "keras"
+    model = ArtefactFolder(folder).path(plan.artefact)
+    return PredictionJob(id=plan.id, model=model, format=kind, dialect=plan.dialect, inputs=inputs)
+
+
+@functools.cache
+def _runtime(python: Path) -> dict[str, str]:
+    """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
+    # Of the environment that notebooks run in: the course's own, or the grader's.
+    packages = python_versions(python, ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"))
+    return {"grader": __version__, "inside": inside_code(), "path": str(python.resolve()), **packages}

@@ -1,0 +1,1 @@
+"""Grades a class on many machines with Ray."""

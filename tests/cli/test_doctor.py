@@ -1,0 +1,123 @@
+"""What the doctor makes of a machine."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from grader.cli.doctor import DoctorLine, Probes, diagnose, probe_machine
+
+PACKAGES = {
+    "tensorflow-cpu": "2.21.0",
+    "tensorflow": None,
+    "keras": "3.15.1",
+    "tf_keras": "2.21.0",
+    "ipykernel": "7.4.0",
+    "matplotlib": "3.11.2",
+    "pandas": "3.1.1",
+    "scikit-learn": "1.9.1",
+}
+GOOD = Probes(
+    python=(3, 11, 2),
+    packages=PACKAGES,
+    bubblewrap="/usr/bin/bwrap",
+    sandbox_problem=None,
+    user_namespaces=60_000,
+    gpus=(),
+    datasets={"mnist": "package"},
+    memory=16 << 30,
+    disk_free=50 << 30,
+    cores=2,
+    temp_folder="/tmp",  # noqa: S108 -- a name, nothing is written
+    administrator=False,
+    installer="apt-get",
+)
+
+
+def line(probes: Probes, name: str) -> DoctorLine:
+    return next(found for found in diagnose(probes) if found.name == name)
+
+
+def test_a_good_machine_has_nothing_to_mend() -> None:
+    lines = diagnose(GOOD)
+    assert {found.verdict for found in lines} == {"ok"}
+    assert all(not found.mend for found in lines)
+    assert len({found.name for found in lines}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "verdict", "mend"),
+    [
+        ({"python": (3, 10, 1)}, "Python", "fail", "PYTHON="),
+        ({"python": (3, 12, 1)}, "Python", "ok", ""),
+        ({"packages": PACKAGES | {"tensorflow-cpu": None}}, "TensorFlow", "fail", "'tensorflow-cpu==2.21.*'"),
+        ({"packages": PACKAGES | {"tensorflow-cpu": "2.19.0"}}, "TensorFlow", "warn", "'tensorflow-cpu==2.21.*'"),
+        ({"packages": PACKAGES | {"keras": None}}, "Keras 3", "fail", "'keras==3.15.*'"),
+        ({"packages": PACKAGES | {"tf_keras": None}}, "Keras 2", "warn", "'tf_keras==2.21.*'"),
+        ({"packages": PACKAGES | {"pandas": None}}, "kernel packages", "warn", "install 'pandas'"),
+        ({"packages": PACKAGES | {"ipykernel": None}}, "kernel packages", "fail", "install 'ipykernel'"),
+        ({"bubblewrap": None}, "sandbox", "fail", "sudo apt-get install -y bubblewrap"),
+        ({"bubblewrap": None, "administrator": True}, "sandbox", "fail", "apt-get install -y bubblewrap"),
+        ({"bubblewrap": None, "installer": "dnf"}, "sandbox", "fail", "sudo dnf install -y bubblewrap"),
+        ({"sandbox_problem": "setting up uid map: Permission denied"}, "sandbox", "fail", "apparmor"),
+        ({"sandbox_problem": "No permissions", "user_namespaces": 0}, "sandbox", "fail", "max_user_namespaces"),
+        ({"sandbox_problem": "Operation not permitted"}, "sandbox", "fail", "--security-opt"),
+        ({"user_namespaces": 0}, "user namespaces", "fail", "sudo sysctl"),
+        ({"user_namespaces": 0, "administrator": True}, "user namespaces", "warn", "sysctl"),
+        ({"user_namespaces": None}, "user namespaces", "warn", ""),
+        ({"gpus": ("NVIDIA T4, 15360 MiB",)}, "GPU", "warn", "cnn-grader[gpu]"),
+        ({"datasets": {"mnist": None}}, "data: mnist", "fail", "grader data fetch mnist"),
+        ({"datasets": {"cifar10": None}}, "data: cifar10", "warn", "grader data fetch cifar10"),
+        ({"memory": 1 << 30}, "memory", "fail", ""),
+        ({"memory": 4 << 30}, "memory", "warn", "memory: 3 GiB"),
+        ({"disk_free": 1 << 20}, "disk", "fail", "TMPDIR"),
+        ({"disk_free": 2 << 30}, "disk", "warn", "TMPDIR"),
+        ({"cores": 1}, "cores", "warn", ""),
+        ({"temp_folder": "/var/" + "x" * 60}, "socket path", "fail", "export TMPDIR=/tmp"),
+    ],
+)
+def test_each_want_has_its_verdict_and_the_command_that_mends_it(
+    change: dict[str, object], name: str, verdict: str, mend: str
+) -> None:
+    found = line(replace(GOOD, **change), name)  # type: ignore[arg-type]  # the names are Probes' own
+    assert found.verdict == verdict
+    assert mend in found.mend
+    assert bool(mend) == bool(found.mend)
+    assert found.found
+
+
+def test_a_gpu_with_its_own_tensorflow_is_good() -> None:
+    packages = PACKAGES | {"tensorflow-cpu": None, "tensorflow": "2.21.0"}
+    probes = replace(GOOD, packages=packages, gpus=("NVIDIA T4, 15360 MiB",))
+    assert line(probes, "GPU").verdict == "ok"
+    assert line(probes, "TensorFlow").verdict == "ok"
+
+
+def test_this_machine_can_be_looked_at_and_the_lines_are_json(tmp_path: Path) -> None:
+    asked = []
+
+    def sandbox() -> str | None:
+        asked.append(True)
+        return "a trial that failed"
+
+    probes = probe_machine(datasets={"mnist": "package"}, sandbox=sandbox, temp_folder=tmp_path)
+    assert probes.python == sys.version_info[:3]
+    assert probes.memory > 0
+    assert probes.cores >= 1
+    assert probes.packages["ipykernel"]
+    assert bool(asked) == (probes.bubblewrap is not None)
+    lines = json.loads(json.dumps([asdict(found) for found in diagnose(probes)]))
+    assert {"name", "verdict", "found", "mend"} == set(lines[0])
+
+
+def test_the_doctor_does_not_import_tensorflow() -> None:
+    program = (
+        "import sys; from grader.cli.doctor import probe_machine, diagnose\n"
+        "diagnose(probe_machine(datasets={}, sandbox=lambda: None))\n"
+        "print(any(name.split('.')[0] in {'tensorflow', 'keras', 'tf_keras'} for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

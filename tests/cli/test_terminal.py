@@ -1,0 +1,135 @@
+"""What a person sees in a terminal: readable at 80 and 120 columns, and in a pipe."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from grader.cli.terminal import error_text, grades_table, progress_on, terminal
+from grader.schema.errors import UsageError
+from grader.schema.grade import CriterionGrade, Grade, RubricStamp, SubmissionStamp
+from grader.schema.progress import Step
+
+STATUSES = {
+    "runs": "passed",
+    "loss-curve": "failed",
+    "accuracy-curve": "failed",
+    "architecture-text": "failed",
+    "accuracy": "partial",
+}
+
+
+def a_grade(name: str, **keys: object) -> Grade:
+    criteria = tuple(
+        CriterionGrade.model_validate(
+            {"id": one, "title": one, "points": 0, "max_points": 1, "status": status, "message": ""}
+        )
+        for one, status in STATUSES.items()
+    )
+    values: dict[str, object] = {
+        "submission": SubmissionStamp(id=name, student=name, files=(), sha256=""),
+        "rubric": RubricStamp(id="r", sha256=""),
+        "status": "graded",
+        "score": 1.0,
+        "max_score": 5.0,
+        "pending": 0.0,
+        "criteria": criteria,
+        **keys,
+    }
+    return Grade.model_validate(values)
+
+
+def shown(*grades: Grade, width: int) -> list[str]:
+    file = io.StringIO()
+    Console(file=file, width=width).print(grades_table(grades, "A class", width=width))
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_what_is_missing_is_said_in_whole_words_at_every_width(width: int) -> None:
+    lines = shown(a_grade("anna"), width=width)
+    assert all(len(line) <= width for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert "failed: loss-curve, accuracy-curve, architecture-text; partial: accuracy" in text
+
+
+def test_a_borderline_criterion_and_the_spread_of_attempts_are_said() -> None:
+    line = {"id": "accuracy", "title": "a", "points": 0, "max_points": 1, "status": "failed", "message": "m"}
+    tried = [
+        {"number": 1, "seed": 0, "status": "graded", "score": 60.0},
+        {"number": 2, "seed": 1, "status": "graded", "score": 70.0},
+        {"number": 3, "seed": 2, "status": "not_graded", "reason": "no kernel"},
+    ]
+    told = {"asked": 3, "take": "best", "taken": 2, "why": "", "score": {"low": 60, "high": 70}, "tried": tried}
+    grade = a_grade("anna", criteria=({**line, "borderline": True},), attempts=told)
+    text = " ".join(" ".join(shown(grade, width=120)).split())
+    assert "failed: accuracy (borderline)" in text
+    assert "2 of 3, 60 to 70, 1 not graded" in text
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    (heading,) = [line for line in shown(a_grade("anna"), width=120) if "submission" in line]
+    assert heading.split() == ["submission", "score", "what", "is", "missing"]
+    (heading,) = [line for line in shown(a_grade("anna", pending=2.0), width=80) if "submission" in line]
+    assert "pending" in heading
+
+
+def test_a_submission_that_was_not_graded_says_why_and_has_no_score() -> None:
+    failed = a_grade("bob", status="not_graded", score=None, reason="no [sandbox] started")
+    (line,) = [line for line in shown(a_grade("anna"), failed, width=120) if "bob" in line]
+    assert "– / 5" in line
+    assert "not graded: no [sandbox] started" in line
+
+
+def test_a_pipe_gets_no_colour_and_room(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console = terminal()
+    assert console.width == 160
+    console.print(grades_table([a_grade("anna")], "A class", width=console.width))
+    written = capsys.readouterr().out
+    assert "\x1b" not in written
+    (line,) = [line for line in written.splitlines() if "anna" in line]
+    assert line.rstrip().endswith("partial: accuracy")
+
+
+def test_an_error_says_what_where_and_what_to_do() -> None:
+    file = io.StringIO()
+    Console(file=file, width=200).print(error_text(UsageError("odd [key]", where="a[b].yaml", advice="mend it")))
+    assert file.getvalue() == "error: a[b].yaml: odd [key]\n  → mend it\n"
+
+
+def test_progress_without_a_terminal_is_a_line_at_the_beginning_and_at_the_end() -> None:
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=200)) as listener:
+        listener.begin(1)
+        listener.step(Step("anna", "begun", "reading"))
+        listener.step(Step("anna", "working", "cell 1 of 2"))
+        listener.step(Step("anna", "done", "3 of 5"))
+    assert file.getvalue() == "anna: begun\nanna: 3 of 5 (1 of 1)\n"
+
+
+def test_progress_on_a_terminal_tells_the_epoch_of_a_training() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=160, force_terminal=True, color_system=None)
+    with progress_on(console) as listener:
+        listener.begin(2)
+        listener.step(Step("anna", "begun", "reading"))
+        listener.step(Step("anna", "working", "cell 3 of 9, epoch 2 of 5", 2, 9))
+        listener.step(Step("anna", "done", "3 of 5"))
+    assert "anna: 3 of 5" in file.getvalue()
+
+
+def test_progress_counts_what_runs_and_what_could_not_be_graded() -> None:
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=160, force_terminal=True, color_system=None)) as listener:
+        listener.begin(3)
+        for name in ("anna", "bela"):
+            listener.step(Step(name, "begun", "reading"))
+        listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
+        vars(listener)["_progress"].refresh()
+    assert "1 running, 1 not graded" in file.getvalue()
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=160)) as listener:
+        listener.begin(2)
+        listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
+    assert "anna: not graded: no sandbox (1 of 2, 1 not graded, about 0 s left)" in file.getvalue()

@@ -1,0 +1,147 @@
+"""Folders of an execution: what a sandbox is shown and what it is not."""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.execution.sandbox.isolation import Bubblewrap, Mount, NoIsolation
+from grader.execution.sandbox.layout import (
+    copy_submission,
+    make_layout,
+    masks,
+    python_mounts,
+    python_versions,
+    secret_folders,
+)
+from grader.schema.errors import SandboxError
+
+
+def test_the_sandbox_has_names_of_its_own_for_the_folders(tmp_path: Path) -> None:
+    layout = make_layout(tmp_path / "s", Bubblewrap())
+    assert [str(layout.inner(name)) for name in ("work", "out", "code")] == [
+        "/home/student/submission",
+        "/record",
+        "/grader",
+    ]
+
+
+def test_without_isolation_the_folders_have_the_names_they_have(tmp_path: Path) -> None:
+    layout = make_layout(tmp_path / "s", NoIsolation())
+    assert layout.inner("out") == layout.out
+    assert layout.environment(Path("/usr/bin/python"), {})["HOME"] == str(layout.home)
+
+
+def test_only_the_inside_package_is_within_reach_of_an_import(tmp_path: Path) -> None:
+    layout = make_layout(tmp_path / "s", Bubblewrap())
+    assert [path.name for path in layout.code.iterdir()] == ["inside"]
+    assert (layout.code / "inside" / "kernel.py").is_file()
+
+
+def test_a_folder_with_something_in_it_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("x")
+    with pytest.raises(SandboxError, match="not empty"):
+        make_layout(tmp_path, Bubblewrap())
+
+
+def test_a_wheel_below_a_mounted_prefix_is_masked() -> None:
+    mounts = [Mount(Path("/opt/conda"), Path("/opt/conda")), Mount(Path("/opt/conda"), Path("/conda"))]
+    secret = Path("/opt/conda/lib/python3.11/site-packages/grader")
+    shown = masks(mounts, [secret, Path("/srv/rubrics")])
+    assert shown == (secret, Path("/conda/lib/python3.11/site-packages/grader"))
+
+
+def test_what_no_mount_shows_needs_no_mask() -> None:
+    assert masks([Mount(Path("/opt/py"), Path("/opt/py"))], [Path("/opt/python-grader")]) == ()
+
+
+def test_rubrics_in_a_mounted_site_packages_are_secret(tmp_path: Path) -> None:
+    ours = tmp_path / "lib" / "python3.11" / "site-packages" / "grader"
+    (ours / "_share" / "rubrics").mkdir(parents=True)
+    other = tmp_path / "lib" / "python3.12" / "site-packages" / "grader"
+    other.mkdir(parents=True)
+    found = secret_folders([Mount(tmp_path, tmp_path)])
+    assert ours in found
+    assert other not in found
+
+
+def test_the_graders_own_code_is_secret() -> None:
+    assert Path(sys.modules["grader.schema"].__path__[0]).parent in secret_folders()
+
+
+def test_a_python_is_mounted_with_the_prefix_its_executable_really_has() -> None:
+    python = Path(sys.executable)
+    targets = [mount.target for mount in python_mounts(python)]
+    for needed in (python, python.resolve()):
+        assert needed.is_relative_to("/usr") or any(needed.is_relative_to(target) for target in targets)
+    assert not any(mount.writable for mount in python_mounts(python))
+
+
+def test_links_pipes_and_caches_are_not_copied(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    (source / "sub").mkdir(parents=True)
+    (source / ".git").mkdir()
+    (source / ".git" / "config").write_text("x")
+    (source / "sub" / "kept.txt").write_text("kept")
+    (source / "link.txt").symlink_to("/etc/passwd")
+    (source / "linked").symlink_to("/etc")
+    os.mkfifo(source / "pipe")
+    target.mkdir()
+    copy_submission(source, target)
+    assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["sub", "sub/kept.txt"]
+
+
+@pytest.fixture
+def two_places(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder of data sets, and one that lies elsewhere."""
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+    (tmp_path / "apart" / "cifar10").mkdir(parents=True)
+    (tmp_path / "apart" / "cifar10" / "x_train.npy").write_text("x")
+    return tmp_path / "data", tmp_path / "apart" / "cifar10"
+
+
+def test_a_data_set_that_lies_elsewhere_is_mounted_beside_the_others(
+    tmp_path: Path, two_places: tuple[Path, Path]
+) -> None:
+    data, apart = two_places
+    layout = make_layout(
+        tmp_path / "s", Bubblewrap(), data=data, datasets=("mnist", "cifar10"), elsewhere={"cifar10": apart}
+    )
+    shown = {str(mount.target): mount.source for mount in layout.binds(Path(sys.executable)).mounts}
+    assert (shown["/data/mnist"], shown["/data/cifar10"]) == (data / "mnist", apart)
+
+
+def test_without_mounts_links_bring_the_data_sets_together(tmp_path: Path, two_places: tuple[Path, Path]) -> None:
+    data, apart = two_places
+    layout = make_layout(
+        tmp_path / "s", NoIsolation(), data=data, datasets=("mnist", "cifar10"), elsewhere={"cifar10": apart}
+    )
+    assert sorted(path.name for path in layout.inner("data").iterdir()) == ["cifar10", "mnist"]
+    assert (layout.inner("data") / "cifar10" / "x_train.npy").read_text() == "x"
+    assert make_layout(tmp_path / "t", NoIsolation(), data=data, datasets=("mnist",)).inner("data") == data
+
+
+def _a_python(path: Path, numpy: str) -> Path:
+    """A Python whose environment holds a NumPy of that version, and no Keras."""
+    site = path / "site" / f"numpy-{numpy}.dist-info"
+    site.mkdir(parents=True)
+    (site / "METADATA").write_text(f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n")
+    python = path / "python"
+    code = f'import sys; sys.path.append("{site.parent}"); exec(sys.argv.pop(1))'
+    python.write_text(f"#!/bin/sh\nshift 2\nexec {sys.executable} -S -c '{code}' \"$@\"\n")
+    python.chmod(0o755)
+    return python
+
+
+def test_the_versions_are_those_of_the_python_that_is_asked(tmp_path: Path) -> None:
+    versions = python_versions(_a_python(tmp_path, "0.1.2"), ("numpy", "keras"))
+    assert versions == {"python": platform.python_version(), "numpy": "0.1.2"}
+    assert python_versions(Path(sys.executable), ("numpy",))["numpy"] == importlib.metadata.version("numpy")
+
+
+def test_what_is_no_python_has_no_versions(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match=r"run\.kernel: .* is not a Python that runs"):
+        python_versions(tmp_path / "none", ("numpy",))

@@ -1,0 +1,236 @@
+"""Networks for a part of the classes are judged on that part, whatever labels they were taught."""
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.build import build_evidence
+from grader.evidence.prediction_plans import (
+    PredictionPlan,
+    PredictionResult,
+    apply_predictions,
+    plan_inputs,
+    plan_predictions,
+)
+from grader.evidence.provenance import DatasetIndex
+from grader.facts.roles import resolve_roles
+from grader.facts.tasks import label_classes, of_task
+from grader.schema.base import Assurance
+from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence, FitFact, LabelFact, SaveFact, TransformFact
+from grader.schema.rubric import Rubric
+from grader.schema.submission import Run
+from tests.support import transfer_cases as transfer
+from tests.support.factories import a_model, a_rubric, an_array, rows
+
+Events = Callable[..., list[dict[str, Any]]]
+TASKS = {"a": {"classes": [0, 1, 2, 3, 4, 7, 8, 9]}, "b": {"classes": [5, 6], "binary": True}}
+DIVIDED = TransformFact(kind="affine", scale=1 / 255, shift=0.0)
+
+
+def rubric(**keys: Any) -> Rubric:
+    return a_rubric(**({"dataset": "mnist", "tasks": TASKS} | keys))
+
+
+def taught(run: Run, meaning: Mapping[str, Mapping[str, int]], outputs: int, **more: Any) -> Evidence:
+    """One network whose labels stood for classes."""
+    classes: dict[str, int] = {}
+    for truth in meaning.values():
+        for name, count in truth.items():
+            classes[name] = classes.get(name, 0) + count
+    count = sum(classes.values())
+    x: ArrayFact = an_array(count, of=rows(count, classes=classes), transform=DIVIDED, shape=(count, 28, 28))
+    y = LabelFact(shape=(count,), dtype="int32", one_hot=False, meaning=meaning)
+    fit = FitFact(event=6, cell=1, model="m1", status="completed", x=x, y=y)
+    model = a_model(output_shape=(outputs,), input_shape=(28, 28), **more)
+    return Evidence(run=run, models=(model,), fits=(fit,))
+
+
+def task_plans(evidence: Evidence, indexes: Mapping[str, DatasetIndex]) -> dict[str, PredictionPlan]:
+    plans = plan_predictions(evidence, "mnist", ("test",), indexes, rubric=rubric())
+    return {f"{plan.part.name if plan.part else 'whole'}{plan.moment}": plan for plan in plans}
+
+
+def judged(evidence: Evidence, plan: PredictionPlan, outputs: NDArray[Any], indexes: Any) -> AccuracyFact:
+    done = apply_predictions(evidence, [PredictionResult(plan, outputs)], indexes)
+    (fact,) = done.accuracies
+    return fact
+
+
+BINARY = {"0": {"5": 98}, "1": {"6": 102}}
+
+
+@pytest.mark.parametrize("how", ["fit", "custom_loop"])
+def test_what_labels_stand_for_is_read_from_the_rows(  # noqa: PLR0913, PLR0917 - fixtures
+    how: str, run: Run, events: Events, record: Any, indexes: Mapping[str, DatasetIndex], mnist: SimpleNamespace
+) -> None:
+    chosen = np.flatnonzero(np.isin(mnist.y_train, (5, 6)))[:200]
+    x, y = mnist.x_train[chosen] / 255, (mnist.y_train[chosen] == 6).astype(np.float32)
+    given = {"x": record.array(x), "y": record.labels(y)}
+    begun = {"kind": "fit_start", "fit": 1, "model": "m1", "epochs": 1}
+    if how == "fit":
+        told = events(begun | given)
+    else:
+        # What a loop's batches were taken from is known only at its end.
+        told = events(begun | {"type": how}, {"kind": "fit_end", "fit": 1, "status": "completed"} | given)
+    evidence = build_evidence(
+        run=run,
+        notebook={"cells": []},
+        submitted=None,
+        events=told,
+        arrays=ArtefactFolder(record.root),
+        indexes=indexes,
+    )
+    (fit,) = evidence.fits
+    fives, sixes = int((mnist.y_train[chosen] == 5).sum()), int((mnist.y_train[chosen] == 6).sum())
+    assert fit.y is not None
+    assert fit.x is not None
+    assert fit.x.rows is not None
+    assert fit.y.meaning == {"0": {"5": fives}, "1": {"6": sixes}}
+    assert fit.x.rows.classes == {"5": fives, "6": sixes}
+    assert of_task(fit.x.rows, rubric(), "b") is True
+    assert of_task(fit.x.rows, rubric(), "a") is False
+
+
+@pytest.mark.parametrize("probability", [0.51, 1.0])
+def test_one_output_is_judged_on_the_two_classes(
+    run: Run, indexes: Mapping[str, DatasetIndex], mnist: SimpleNamespace, probability: float
+) -> None:
+    evidence = taught(run, BINARY, 1)
+    plans = task_plans(evidence, indexes)
+    assert set(plans) == {"btrained"}
+    truth = mnist.y_test[np.isin(mnist.y_test, (5, 6))]
+    assert plan_inputs(plans["btrained"], indexes).shape == (len(truth), 28, 28)
+    outputs = np.where(truth == 6, probability, 0.2)[:, None].astype(np.float32)
+    outputs[:7] = 1 - outputs[:7]
+    fact = judged(evidence, plans["btrained"], outputs, indexes)
+    assert (fact.total - fact.correct, fact.wrong) == (7, tuple(range(7)))
+    assert (fact.key, fact.assurance) == ("mnist/test/b", Assurance.VERIFIED)
+    assert set(fact.predicted) == {5, 6}
+
+
+def test_labels_the_other_way_round_are_read_the_other_way_round(
+    run: Run, indexes: Mapping[str, DatasetIndex], mnist: SimpleNamespace
+) -> None:
+    evidence = taught(run, {"1": {"5": 98}, "0": {"6": 102}}, 2)
+    truth = mnist.y_test[np.isin(mnist.y_test, (5, 6))]
+    outputs = np.stack([truth == 6, truth == 5], axis=1).astype(np.float32)
+    assert judged(evidence, task_plans(evidence, indexes)["btrained"], outputs, indexes).value == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations([0, 1, 2, 3, 4, 7, 8, 9]), spare=st.integers(0, 2))
+def test_any_relabelling_is_followed(
+    indexes: Mapping[str, DatasetIndex], mnist: SimpleNamespace, order: list[int], spare: int
+) -> None:
+    run = Run(status="completed", seconds=1, cells_run=1, cells_total=1, isolation="none", seed=0, dialect="keras3")
+    evidence = taught(run, {str(label): {str(c): 500} for label, c in enumerate(order)}, 8 + spare)
+    truth = mnist.y_test[np.isin(mnist.y_test, order)]
+    place = {c: label for label, c in enumerate(order)}
+    outputs = np.eye(8 + spare, dtype=np.float32)[[place[int(c)] for c in truth]]
+    fact = judged(evidence, task_plans(evidence, indexes)["atrained"], outputs, indexes)
+    assert fact.correct == fact.total == len(truth)
+
+
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        pytest.param({"0": {"5": 98, "6": 102}}, id="one label for both"),
+        pytest.param({"0": {"5": 50, "6": 50}, "1": {"5": 50, "6": 50}}, id="labels at random"),
+        pytest.param({"0": {"5": 98}}, id="a class that was never shown"),
+        pytest.param({}, id="labels not known"),
+    ],
+)
+def test_labels_that_name_no_class_give_no_accuracy(
+    run: Run, indexes: Mapping[str, DatasetIndex], meaning: dict[str, dict[str, int]]
+) -> None:
+    evidence = taught(run, meaning, 1)
+    assert label_classes(evidence, "m1", (5, 6)) is None
+    assert task_plans(evidence, indexes) == {}
+
+
+def test_a_network_is_not_judged_on_a_task_it_was_not_trained_on(run: Run, indexes: Mapping[str, DatasetIndex]) -> None:
+    everything = {str(c): {str(c): 100} for c in range(10)}
+    assert set(task_plans(taught(run, everything, 10), indexes)) == {"wholetrained"}
+
+
+def test_a_reloaded_network_is_judged_like_the_one_that_was_saved_and_once_more_when_it_was_changed(
+    run: Run, indexes: Mapping[str, DatasetIndex]
+) -> None:
+    evidence = taught(run, BINARY, 1)
+    again = a_model(model_id="m2", output_shape=(1,), input_shape=(28, 28), later_artefact="models/m2.later.keras")
+    saves = (
+        SaveFact(event=7, cell=1, action="save", model="m1", path="a.h5"),
+        SaveFact(event=8, cell=1, action="load", model="m2", path="a.h5"),
+    )
+    evidence = evidence.model_copy(update={"models": (*evidence.models, again), "saves": saves})
+    plans = plan_predictions(evidence, "mnist", ("test",), indexes, rubric=rubric())
+    assert [(p.model, p.moment, p.artefact) for p in plans] == [
+        ("m1", "trained", "models/m1.keras"),
+        ("m2", "trained", "models/m2.keras"),
+        ("m2", "later", "models/m2.later.keras"),
+    ]
+    outputs = np.zeros((len(plan_inputs(plans[2], indexes)), 1), dtype=np.float32)
+    done = apply_predictions(evidence, [PredictionResult(plan, outputs) for plan in plans], indexes)
+    assert [fact.key for fact in done.accuracies] == ["mnist/test/b", "mnist/test/b", "mnist/test/b@later"]
+
+
+def test_roles_are_told_apart_by_task_and_by_where_the_weights_came_from() -> None:
+    found = resolve_roles(transfer.rubric(), transfer.evidence())
+    assert {name: match.model for name, match in found.items()} == {
+        "transferred": transfer.TRANSFERRED,
+        "first": transfer.FIRST,
+        "scratch": transfer.SCRATCH,
+    }
+
+
+def test_a_source_that_was_taught_something_else_does_not_hide_what_reuses_it() -> None:
+    whole = transfer.evidence()
+    ten = {str(c): 500 for c in range(10)}
+    other = whole.fits[0].model_copy(
+        update={"x": an_array(50_000, of=rows(50_000, dataset="fashion_mnist", classes=ten))}
+    )
+    found = resolve_roles(transfer.rubric(), whole.model_copy(update={"fits": (other, *whole.fits[1:])}))
+    assert found["first"].model is None
+    assert found["transferred"].model == transfer.TRANSFERRED
+    assert found["scratch"].model == transfer.SCRATCH
+
+
+def test_two_networks_that_could_be_meant_are_an_ambiguity_that_is_said() -> None:
+    found = resolve_roles(transfer.rubric(roles={"any": {"task": "b"}}), transfer.evidence())["any"]
+    assert found.model is None
+    assert "`model_b` (cell 2), `model_b_on_a` (cell 2)" in found.message
+
+
+def test_a_role_says_what_each_network_lacks() -> None:
+    roles = {"first": {"task": "a"}, "second": {"task": "a", "reuses": "first"}}
+    message = resolve_roles(transfer.rubric(roles=roles), transfer.evidence())["second"].message
+    assert "`model_a` (cell 2) has no weights that the `first` had learned" in message
+    assert "`model_b` (cell 2) was last trained on the task `b`, not on `a`" in message
+
+
+def test_roles_that_reuse_each_other_in_a_circle_mean_nothing() -> None:
+    roles = {"one": {"reuses": "two"}, "two": {"reuses": "one"}}
+    found = resolve_roles(transfer.rubric(roles=roles), transfer.evidence())
+    assert all(match.model is None and "circle" in match.message for match in found.values())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tasks": {"b": {"classes": [5, 5]}}},
+        {"tasks": {"b": {"classes": [1, 2, 3], "binary": True}}},
+        {"tasks": {"b": {"classes": [1, 2], "dataset": "cifar10"}}},
+        {"roles": {"x": {"task": "missing"}}},
+        {"roles": {"x": {"reuses": "missing"}}},
+    ],
+)
+def test_tasks_and_roles_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"task|class|role"):
+        rubric(**wrong)

@@ -1,0 +1,138 @@
+"""Kept models, loaded and asked for predictions in a process without the student's code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.inside.predictor import main
+
+pytestmark = pytest.mark.tensorflow
+
+
+def predict(record: Any, environment: dict[str, str], folder: Path) -> tuple[dict[str, Any], Path]:
+    """Ask the predictor for everything a notebook left, with some broken jobs between."""
+    inputs = folder / "inputs.npy"
+    np.save(inputs, (np.load(record.data / "mnist" / "x_test.npy") / 255.0).astype(np.float32)[..., None])
+    narrow = folder / "narrow.npy"
+    np.save(narrow, np.zeros((3, 5), np.float32))
+    broken = folder / "broken.keras"
+    broken.write_bytes(b"not a zip")
+    dialect = record.of("start")[0]["dialect"]
+    base = {"dialect": dialect, "inputs": str(inputs), "batch_size": 150}
+    jobs = [
+        {
+            "id": f"{event['model']}-{event['format']}",
+            "model": str(record.out / event["path"]),
+            "format": event["format"],
+            **base,
+        }
+        for event in {(e["model"], e["format"]): e for e in record.of("kept")}.values()
+        if event["format"] != "predictions"
+    ]
+    jobs[1:1] = [
+        {"id": "broken", "model": str(broken), "format": "keras", **base},
+        {**jobs[0], "id": "narrow", "inputs": str(narrow)},
+    ]
+    request = folder / "request.json"
+    request.write_text(json.dumps({"version": 1, "out": str(folder / "out"), "jobs": jobs}), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "inside.predictor", str(request)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    lines = (folder / "out" / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [job["id"] for job in jobs]
+    return {line["id"]: line for line in map(json.loads, lines)}, folder / "out"
+
+
+@pytest.fixture(scope="module")
+def predicted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Any, dict[str, Any], Path]]:
+    """For each dialect: its record, the results, the folder of predictions."""
+    found = {}
+    for dialect in ("keras3", "keras2"):
+        record = request.getfixturevalue(dialect)
+        folder = tmp_path_factory.mktemp(f"predict-{dialect}")
+        results, out = predict(record, request.getfixturevalue("sandboxed"), folder)
+        found[dialect] = (record, results, out)
+    return found
+
+
+@pytest.fixture(params=["keras3", "keras2"])
+def case(request: pytest.FixtureRequest, predicted: dict[str, Any]) -> tuple[Any, dict[str, Any], Path]:
+    found: tuple[Any, dict[str, Any], Path] = predicted[request.param]
+    return found
+
+
+def named(record: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = [event["model"] for event in record.of("model") if event["model"]["name"] == name][-1]
+    return found
+
+
+def test_a_kept_model_predicts_what_the_notebook_saw(case: tuple[Any, dict[str, Any], Path]) -> None:
+    record, results, out = case
+    # The last evaluation of a model that was not trained again afterwards.
+    model = named(record, "loaded")
+    assert results[f"{model['id']}-keras"]["ok"]
+    rows = np.load(out / f"{model['id']}-keras.npy", allow_pickle=False)
+    assert (rows.shape, rows.dtype) == ((400, 10), np.float32)
+    assert rows.sum(axis=1) == pytest.approx(np.ones(400), abs=1e-5)
+    labels = np.load(record.data / "mnist" / "y_test.npy")
+    epoch = record.of("epoch", "freeze")[-1]
+    assert (rows.argmax(axis=1) == labels).mean() == pytest.approx(epoch["logs"]["val_accuracy"], abs=1e-6)
+
+
+def test_a_loaded_model_is_described_as_it_was_recorded(case: tuple[Any, dict[str, Any], Path]) -> None:
+    record, results, _ = case
+    for name in ("model", "top", "worked"):
+        recorded = named(record, name)
+        loaded = results[f"{recorded['id']}-keras"]["model"]
+        for key in ("cls", "input_shape", "output_shape", "parameters"):
+            assert loaded[key] == recorded[key], (name, key)
+        for of in (lambda layer: layer["cls"], lambda layer: layer["config"].get("operands")):
+            assert list(map(of, loaded["layers"])) == list(map(of, recorded["layers"]))
+
+
+@pytest.mark.parametrize("name", ["special", "sub", "lam"])
+def test_a_model_with_the_students_code_fails_as_keras_and_works_as_saved_model(
+    case: tuple[Any, dict[str, Any], Path], name: str
+) -> None:
+    record, results, out = case
+    model = named(record, name)["id"]
+    assert results[f"{model}-keras"]["ok"] is False
+    assert results[f"{model}-keras"]["error"]
+    assert results[f"{model}-saved_model"]["ok"] is True, results[f"{model}-saved_model"]
+    assert np.load(out / f"{model}-saved_model.npy").shape == (400, 10)
+
+
+def test_one_failed_job_does_not_stop_the_next(case: tuple[Any, dict[str, Any], Path]) -> None:
+    _, results, _ = case
+    assert results["broken"]["ok"] is False
+    assert results["narrow"]["ok"] is False
+    assert results["narrow"]["error"]
+    assert sum(line["ok"] for line in results.values()) > 5
+
+
+def test_predictions_made_in_the_kernel_used_the_training_preparation(case: tuple[Any, dict[str, Any], Path]) -> None:
+    record, _, _ = case
+    model = named(record, "stubborn")["id"]
+    kept = next(e for e in record.of("kept") if e["model"] == model and e["format"] == "predictions")
+    rows = np.load(record.out / kept["path"], allow_pickle=False)
+    assert rows == pytest.approx(np.array(record.noted["stubborn"]), abs=1e-4)
+
+
+def test_a_request_of_another_version_is_refused(tmp_path: Path) -> None:
+    request = tmp_path / "request.json"
+    request.write_text('{"version": 2, "out": "x", "jobs": []}', encoding="utf-8")
+    with pytest.raises(ValueError, match="request version 2"):
+        main([str(request)])

@@ -1,0 +1,555 @@
+"""Ray tasks on one machine and on several: what a worker refuses, what a lost machine costs, who writes what.
+
+The clusters are real: Ray's own processes on the loopback, started as a person starts them. A machine is lost by
+killing every process of it at once.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import nbformat
+import psutil
+import pytest
+
+from grader.datasets.store import DatasetStore
+from grader.intake.find import Rejected, find_submissions
+from grader.pipeline import course as courses
+from grader.pipeline import setup as workbench
+from grader.pipeline.ray import engine as ray_engine
+from grader.pipeline.ray.engine import Machine, Order, Share, share_of
+from grader.schema.errors import DatasetMissingError, HarnessError, UsageError
+from grader.schema.submission import Submission
+from grader.store.database import Database, ExecutionKey
+from grader.store.results import ResultsFolder
+from tests.support.command import COMMAND, NOTEBOOKS, RUBRIC, Done, a_course, grader, small_digits
+
+_T = TypeVar("_T")
+
+SECONDS = 240
+"""How long anything may take on a machine that does much else."""
+TRIES = 3
+"""Ray gives up starting a machine where its helpers take longer than 15 seconds, as they may on a busy one."""
+RAY = Path(sys.executable).parent / "ray"
+SCRIPT = Path(__file__).parents[3] / "cluster" / "slurm.sbatch"
+HEAD_WORDS = ("--num-cpus=0", "--include-dashboard=false")
+
+
+# --- what is decided -------------------------------------------------------------------------------------------
+
+
+def machine(cpus: float = 0, gpus: float = 0) -> Machine:
+    return Machine(id="0", name="m", cpus=cpus, gpus=gpus)
+
+
+HEAD, SMALL, LARGE, ONE_GPU, FOUR_GPUS = machine(), machine(4), machine(64), machine(8, 1), machine(32, 4)
+
+
+@pytest.mark.parametrize(
+    ("machines", "jobs", "device", "wanted"),
+    [
+        ([HEAD, SMALL, LARGE], 1, "cpu", Share(cpus=4, gpus=0)),
+        ([HEAD, SMALL, LARGE], 4, "auto", Share(cpus=1, gpus=0)),
+        ([LARGE], 16, "auto", Share(cpus=4, gpus=0)),
+        ([SMALL], 9, "auto", Share(cpus=1, gpus=0)),
+        ([machine(2.5)], 1, "auto", Share(cpus=2, gpus=0)),
+        ([SMALL, ONE_GPU], 1, "auto", Share(cpus=8, gpus=1)),
+        ([SMALL, ONE_GPU], 2, "cpu", Share(cpus=2, gpus=0)),
+        ([ONE_GPU], 4, "gpu", Share(cpus=2, gpus=0.25)),
+        ([ONE_GPU], 3, "gpu", Share(cpus=2, gpus=0.3333)),
+        ([FOUR_GPUS], 4, "gpu", Share(cpus=8, gpus=1)),
+        ([FOUR_GPUS], 6, "gpu", Share(cpus=5, gpus=0.5)),
+        ([SMALL, LARGE], None, "auto", Share(cpus=2, gpus=0)),
+        ([machine(1)], None, "cpu", Share(cpus=1, gpus=0)),
+        ([FOUR_GPUS], None, "auto", Share(cpus=8, gpus=1)),
+        ([FOUR_GPUS, ONE_GPU], 2, "gpu", Share(cpus=4, gpus=0.5)),
+    ],
+)
+def test_a_submission_gets_its_part_of_the_smallest_machine_that_can_be_used(
+    machines: Sequence[Machine], jobs: int | None, device: Literal["auto", "cpu", "gpu"], wanted: Share
+) -> None:
+    assert share_of(machines, jobs, device) == wanted
+
+
+@pytest.mark.parametrize("jobs", range(1, 40))
+@pytest.mark.parametrize("gpus", [1, 2, 3, 8])
+def test_as_many_as_asked_for_fit_onto_the_gpus_and_no_part_spans_two(jobs: int, gpus: int) -> None:
+    part = share_of([machine(64, gpus)], jobs, "gpu").gpus
+    assert int(1 / part) * gpus >= jobs
+
+
+def test_no_more_memory_is_asked_for_than_the_smallest_machine_has() -> None:
+    machines = [replace(SMALL, memory=16e9), replace(LARGE, memory=8e9), replace(HEAD, memory=1e9)]
+    assert share_of(machines, 1, "cpu", int(6e9)).memory == int(6e9)
+    assert share_of(machines, 1, "cpu", int(9e9)).memory == int(8e9)
+
+
+@pytest.mark.parametrize(
+    ("machines", "device", "said"),
+    [([HEAD], "auto", "ray start"), ([], "cpu", "ray start"), ([HEAD, SMALL], "gpu", "--num-gpus")],
+)
+def test_a_cluster_that_has_not_what_is_needed_is_told(
+    machines: Sequence[Machine], device: Literal["auto", "cpu", "gpu"], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        share_of(machines, 1, device)
+
+
+# --- on a worker -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
+    """An order of a small course that this process can carry out as a worker would."""
+    monkeypatch.setenv("GRADER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(ray_engine, "_places", {})
+    DatasetStore().import_file("digits", small_digits(tmp_path / "digits.npz"))
+    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore())
+    options = workbench.Options(isolation="none", device="cpu")
+    engine = ray_engine.RayEngine(course, options, ResultsFolder(tmp_path / "out"))
+    made = engine.order([SMALL], name="t", submissions=2)
+    made.out.mkdir()
+    made.sign.write_text("t", encoding="ascii")
+    return made
+
+
+def test_a_worker_that_can_grade_is_made_ready_once(order: Order) -> None:
+    place = ray_engine.ready(order)
+    assert place.bench.threads == 4
+    assert list(order.out.iterdir()) == [order.sign]
+    order.sign.unlink()
+    assert ray_engine.ready(order) is place
+
+
+def test_a_worker_does_not_write_into_a_folder_that_only_looks_like_the_results(order: Order) -> None:
+    order.sign.unlink()
+    with pytest.raises(UsageError, match=r"cannot be seen from here.*NFS"):
+        ray_engine.ready(order)
+    order.sign.write_text("another run's", encoding="ascii")
+    with pytest.raises(UsageError, match="cannot be seen from here"):
+        ray_engine.ready(order)
+    shutil.rmtree(order.out)
+    with pytest.raises(UsageError, match="cannot be seen from here"):
+        ray_engine.ready(order)
+    assert not order.out.exists()
+
+
+def test_a_worker_with_other_code_or_other_data_does_not_grade(order: Order, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="another version of the grader"):
+        ray_engine.ready(replace(order, code="0"))
+    with pytest.raises(UsageError, match="the data set `digits` here is another one"):
+        ray_engine.ready(replace(order, data={"digits": "0"}))
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(DatasetMissingError):
+        ray_engine.ready(order)
+
+
+@pytest.mark.parametrize(
+    ("sha256", "resume", "counts"), [("n", True, True), ("other", True, False), ("n", False, False)]
+)
+def test_what_is_handed_out_to_be_executed_again_does_not_count_until_it_is_back(
+    order: Order, sha256: str, *, resume: bool, counts: bool
+) -> None:
+    course = courses.assemble_course(order.loaded, None, DatasetStore())
+    out = ResultsFolder(order.out)
+    key = ExecutionKey(notebook="n", settings="s", runtime="r", data="d")
+    database = Database(out.database_path)
+    database.record_execution("ann", key, seconds=1)
+    engine = ray_engine.RayEngine(course, workbench.Options(resume=resume), out)
+    rows = engine._handed_out(Submission(id="ann", student="Ann", notebook=Path("a.ipynb"), sha256=sha256))
+    assert database.needs_execution("ann", key) is not counts
+    database.replace_rows("ann", rows)
+    assert not database.needs_execution("ann", key)
+
+
+@pytest.mark.parametrize("name", ["plain", "not-json", "r"])
+def test_what_was_handed_in_is_copied_to_where_every_machine_sees_it(tmp_path: Path, name: str) -> None:
+    handed_in = tmp_path / "class" / "ann"
+    handed_in.mkdir(parents=True)
+    shutil.copy(NOTEBOOKS / f"{name}.ipynb", handed_in / "homework.ipynb")
+    (handed_in / "helpers.py").write_text("x = 1\n")
+    (handed_in / "leads-out").symlink_to("/etc/passwd")
+    (found,) = find_submissions([handed_in], unpack_to=tmp_path / "unpacked")
+    copied = ray_engine.shared(found, tmp_path / "out")
+    if isinstance(found, Rejected):
+        assert copied is found
+        return
+    assert not isinstance(copied, Rejected)
+    assert copied.folder == tmp_path / "out" / "ann" / "files"
+    assert sorted(path.name for path in copied.folder.iterdir()) == ["helpers.py", "homework.ipynb"]
+    assert copied.notebook.read_bytes() == found.notebook.read_bytes()
+    assert copied.model_copy(update={"notebook": found.notebook, "folder": found.folder}) == found
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"{}")], ids=["gone", "another"])
+def test_what_vanished_or_was_exchanged_since_it_was_found_is_not_graded(
+    tmp_path: Path, change: Callable[[Path], Any]
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    (found,) = find_submissions([notebook], unpack_to=tmp_path / "unpacked")
+    change(notebook)
+    copied = ray_engine.shared(found, tmp_path / "out")
+    assert isinstance(copied, Rejected)
+    assert isinstance(copied.error, HarnessError)
+    assert (copied.id, copied.sha256) == (found.id, found.sha256)
+
+
+# --- real clusters ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A head without CPUs, and machines that are added to it."""
+
+    address: str
+    start: Callable[..., subprocess.Popen[bytes]]
+    env: Mapping[str, str]
+    """What a process needs in its environment to take part."""
+
+    def machine(self, *before: str, cpus: int = 1) -> subprocess.Popen[bytes]:
+        """Start a machine; its processes are children of the returned one.
+
+        Args:
+            before: A command that starts another one.
+            cpus: How many it gives.
+        """
+        return self.start(*before, str(RAY), "start", f"--address={self.address}", f"--num-cpus={cpus}")
+
+
+def tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """A process with all that came from it."""
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        return [root, *root.children(recursive=True)]
+    return []
+
+
+def lose(process: subprocess.Popen[bytes]) -> None:
+    """Take a machine away: everything on it ends at once."""
+    for one in tree(process):
+        with suppress(psutil.NoSuchProcess):
+            one.suspend()
+    found = tree(process)
+    for one in found:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.wait(SECONDS)
+    ends = time.monotonic() + SECONDS
+    while any(alive(one.pid) for one in found):
+        assert time.monotonic() < ends, "a process cannot be ended"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(look: Callable[[], _T], process: subprocess.Popen[Any]) -> _T:
+    """Wait until something is there; at once an error where the process it depends on has ended."""
+    ends = time.monotonic() + SECONDS
+    while not (found := look()):
+        assert time.monotonic() < ends, "it did not happen"
+        assert process.poll() is None, "the process ended"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def course_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course with its data; the rubric's budget is that of a machine that does much else."""
+    rubric = a_course(tmp_path_factory.mktemp("course"))
+    rubric.write_text(RUBRIC.replace("60 s", "20 min"), encoding="utf-8")
+    return rubric.parent
+
+
+def _free_port() -> int:
+    """Choose a port below those that connections and Ray's own parts are given."""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    pytest.fail("no port is free")
+
+
+@pytest.fixture(scope="module")
+def cluster(course_folder: Path) -> Iterator[Cluster]:
+    """A cluster on the loopback, ended with all its machines."""
+    port = _free_port()
+    # Below the machine's own folder for temporary files: a socket's path must be short.
+    temp = Path(tempfile.mkdtemp(prefix="gr-ray-", dir="/tmp"))
+    (temp / "token").write_text(secrets.token_hex(32), encoding="ascii")
+    own = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(temp / "token"),
+        "GRADER_DATA": str(course_folder / "data"),
+    }
+    env = {**os.environ, **own}
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        common = ["--node-ip-address=127.0.0.1", f"--object-store-memory={80 << 20}", "--block"]
+        said = ""
+        for _ in range(TRIES):
+            path = temp / f"{len(started)}.log"
+            with path.open("wb") as log:
+                started.append(subprocess.Popen([*words, *common], stdout=log, stderr=log, env=env))
+            while started[-1].poll() is None and "Ray runtime started" not in path.read_text():
+                time.sleep(0.1)
+            if started[-1].poll() is None:
+                return started[-1]
+            lose(started[-1])
+            said = path.read_text()
+        raise AssertionError(said[-3000:])
+
+    try:
+        start(str(RAY), "start", "--head", f"--port={port}", f"--temp-dir={temp}", *HEAD_WORDS)
+        yield Cluster(f"127.0.0.1:{port}", start, own)
+    finally:
+        for process in reversed(started):
+            lose(process)
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+@pytest.fixture
+def words(cluster: Cluster, course_folder: Path, tmp_path: Path) -> list[str]:
+    """The command for a class on the cluster, without the submissions."""
+    rubric = shutil.copy(course_folder / "tiny.yaml", tmp_path / "tiny.yaml")
+    return ["grade", "--rubric", str(rubric), "--isolation", "none", "--engine", "ray", "--address", cluster.address]
+
+
+@pytest.fixture
+def env(cluster: Cluster) -> Mapping[str, str]:
+    """What the driver's environment has beside the usual."""
+    return {**cluster.env, "COLUMNS": "200"}
+
+
+def command(*words: str | Path, env: Mapping[str, str]) -> Done:
+    """The real command, with time."""
+    return grader(*words, env=env, timeout=SECONDS * 3)
+
+
+def waiting_notebook(path: Path, marks: Path) -> Path:
+    """Write a notebook that leaves a mark named by its process, and then waits until it may go on."""
+    marks.mkdir()
+    code = f"""\
+import os, pathlib, time
+marks = pathlib.Path({str(marks)!r})
+(marks / str(os.getpid())).touch()
+while not (marks / "go").exists():
+    time.sleep(0.1)"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code, id="waits")])
+    path.write_text(nbformat.writes(notebook), encoding="utf-8")
+    return path
+
+
+def executions(marks: Path) -> list[int]:
+    """Processes that executed the waiting notebook."""
+    return [int(mark.name) for mark in marks.iterdir() if mark.name.isdecimal()]
+
+
+def without_timings(value: Any) -> Any:
+    """A grade without what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: without_timings(v) for key, v in value.items() if key not in {"seconds", "peak_memory_mib"}}
+    return [without_timings(item) for item in value] if isinstance(value, list) else value
+
+
+def grades_in(out: Path) -> dict[str, Any]:
+    return {
+        path.parent.name: without_timings(json.loads(path.read_text(encoding="utf-8")))
+        for path in out.glob("*/grade.json")
+    }
+
+
+def left_over(out: Path) -> list[str]:
+    """What only the run itself needs."""
+    return [path.name for path in out.iterdir() if path.name.startswith((".ray-", ".handed-in-", ".writable"))]
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.timeout(1200)
+def test_a_class_that_loses_a_machine_gets_the_grades_that_one_machine_gives(
+    cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
+) -> None:
+    marks, out, local = tmp_path / "marks", tmp_path / "out", tmp_path / "local"
+    notebooks = [waiting_notebook(tmp_path / "waits.ipynb", marks)]
+    notebooks += [NOTEBOOKS / f"{name}.ipynb" for name in ("tiny-cnn", "plain", "raises", "not-json", "empty")]
+    machines = [cluster.machine(), cluster.machine()]
+    line = [str(COMMAND), *words, *map(str, notebooks), "--out", str(out), "--json"]
+    with subprocess.Popen(
+        line, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as driver:
+        (first,) = wait_for(lambda: executions(marks), driver)
+        ancestors = {one.pid for one in psutil.Process(first).parents()}
+        (lost,) = (one for one in machines if one.pid in ancestors)
+        lose(lost)
+        assert not alive(first)
+        (marks / "go").touch()
+        printed, said = driver.communicate(timeout=SECONDS * 3)
+    assert driver.returncode == 0, said
+    assert [row["submission"] for row in json.loads(printed)["grades"]] == [path.stem for path in notebooks]
+    for path in notebooks:
+        assert f"{path.stem}: begun" in said
+    assert "(6 of 6)" in said
+    assert len(executions(marks)) == 2
+    # Threads change how a training rounds: one each, as on the cluster's machines.
+    jobs = str(len(os.sched_getaffinity(0)))
+    alone = [word for word in words if word not in {"--engine", "ray", "--address", cluster.address}]
+    assert command(*alone, *notebooks, "--out", local, "--jobs", jobs, env=env).code == 0
+    assert len(grades_in(local)) == 6
+    assert grades_in(out) == grades_in(local)
+    for name in ("index.html", "grades.csv", "waits/evidence/evidence.json", "tiny-cnn/report.html"):
+        assert (out / name).is_file()
+    assert left_over(out) == []
+    database = Database(out / "grader.sqlite")
+    assert {row.submission: row.status for row in database.executions()} == dict.fromkeys(
+        ("waits", "tiny-cnn", "plain", "raises"), "executed"
+    )
+    assert {row.status for row in database.gradings()} == {"graded"}
+    # What is kept is used by any engine.
+    assert command(*alone, notebooks[0], "--out", out, "--jobs", jobs, env=env).code == 0
+    assert command(*words, notebooks[0], "--out", out, env=env).code == 0
+    assert len(executions(marks)) == 3
+    for one in machines:
+        lose(one)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_ctrl_c_ends_what_runs_elsewhere_and_the_same_command_goes_on(
+    cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
+) -> None:
+    marks, out = tmp_path / "marks", tmp_path / "out"
+    waits = waiting_notebook(tmp_path / "waits.ipynb", marks)
+    machine = cluster.machine(cpus=2)
+    line = [str(COMMAND), *words, str(NOTEBOOKS / "plain.ipynb"), str(waits), "--out", str(out), "--jobs", "2"]
+    with subprocess.Popen(
+        line, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as driver:
+        (running,) = wait_for(lambda: executions(marks), driver)
+        assert driver.stderr is not None
+        assert any(line.startswith("plain: 3 of 3") for line in iter(driver.stderr.readline, ""))
+        driver.send_signal(signal.SIGINT)
+        _, said = driver.communicate(timeout=SECONDS)
+    assert driver.returncode == 130, said
+    assert "stopped. What is done is kept" in said
+    assert not alive(running)
+    assert set(grades_in(out)) == {"plain"}
+    assert left_over(out) == []
+    # What a run that was killed, not interrupted, would have left.
+    (out / ".ray-0").touch()
+    (out / ".handed-in-0" / "waits").mkdir(parents=True)
+    (marks / "go").touch()
+    done = command(*words, NOTEBOOKS / "plain.ipynb", waits, "--out", out, env=env)
+    assert done.code == 0, done.err
+    assert set(grades_in(out)) == {"plain", "waits"}
+    assert left_over(out) == []
+    lose(machine)
+
+
+def test_an_address_where_nobody_is_is_told_at_once(course_folder: Path, tmp_path: Path) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        words = ("grade", NOTEBOOKS / "plain.ipynb", "--rubric", course_folder / "tiny.yaml", "--out", tmp_path / "out")
+        env = {"GRADER_DATA": str(course_folder / "data")}
+        done = command(*words, "--engine", "ray", "--address", address, env=env)
+    assert done.code == 2
+    assert f"--address {address}: Ray cannot be reached: ConnectionRefusedError" in done.err
+    assert "begun" not in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_machine_that_does_not_see_the_results_is_named_before_anything_is_executed(
+    cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    apart = ("unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {out} && exec "$@"', "sh")
+    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no mount namespace can be made here")
+    machine = cluster.machine(*apart)
+    done = command(*words, NOTEBOOKS / "plain.ipynb", "--out", out, env=env)
+    assert done.code == 2
+    assert f"the results folder {out} cannot be seen from here" in done.err
+    assert "--out" in done.err
+    assert "begun" not in done.err
+    assert left_over(out) == []
+    lose(machine)
+
+
+STAND_INS = {
+    # What Slurm's own commands would do, on one computer that is two machines.
+    "srun": 'while [[ "$1" == --* ]]; do shift; done; exec "$@"',
+    "scontrol": "echo localhost; echo localhost",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_script_for_slurm_grades_a_class_and_leaves_no_token(course_folder: Path, tmp_path: Path) -> None:
+    commands, home, handed_in, out = (tmp_path / name for name in ("bin", "home", "class", "out"))
+    for folder in (commands, home, handed_in):
+        folder.mkdir()
+    for name, code in STAND_INS.items():
+        (commands / name).write_text(f"#!/usr/bin/env bash\n{code}\n")
+        (commands / name).chmod(0o755)
+    for name in ("plain", "not-json"):
+        shutil.copy(NOTEBOOKS / f"{name}.ipynb", handed_in)
+    env = {
+        **os.environ,
+        "PATH": f"{commands}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "GRADER_DATA": str(course_folder / "data"),
+        "GRADER_VENV": sys.prefix,
+        "JOBS_PER_MACHINE": "1",
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_JOB_NODELIST": "two",
+        "SLURM_CPUS_PER_TASK": "1",
+    }
+    words = ["bash", str(SCRIPT), str(handed_in), str(course_folder / "tiny.yaml"), str(out)]
+    log = tmp_path / "job.log"
+    assert 0 in (slurm_job(words, env, log) for _ in range(TRIES)), log.read_text()
+    assert {path.parent.name for path in out.glob("*/report.html")} == {"plain", "not-json"}
+    assert {grade["submission"]["id"]: grade["score"] for grade in grades_in(out).values()} == {
+        "plain": 3,
+        "not-json": 0,
+    }
+    assert list(home.iterdir()) == []
+
+
+def slurm_job(words: Sequence[str], env: Mapping[str, str], log: Path) -> int | None:
+    """Run a script as Slurm would, which ends what a job leaves running; None where it takes too long."""
+    with log.open("wb") as sink:
+        job = subprocess.Popen(words, stdout=sink, stderr=sink, env=env, start_new_session=True)
+    try:
+        return job.wait(SECONDS * 2)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        for one in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError):
+                if os.getsid(one.pid) == job.pid or one.environ().get("SLURM_JOB_ID") == env["SLURM_JOB_ID"]:
+                    one.kill()
+        job.wait(SECONDS)

@@ -1,0 +1,670 @@
+"""A class through the rooms: what one failure costs, what is executed again, what a grade holds."""
+
+import errno
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+
+from grader.datasets.store import DatasetStore
+from grader.execution.runner import execute
+from grader.execution.sandbox.device import Device
+from grader.execution.sandbox.isolation import Bubblewrap, NoIsolation
+from grader.inside.describe.fingerprint import fingerprint
+from grader.intake import find
+from grader.intake import notebook as notebook_of
+from grader.intake.find import find_submissions
+from grader.pipeline import (
+    attempts,
+)
+from grader.pipeline import (
+    course as courses,
+)
+from grader.pipeline import (
+    execution as executing,
+)
+from grader.pipeline import (
+    publish as publishing,
+)
+from grader.pipeline import (
+    regrade as regrading,
+)
+from grader.pipeline import (
+    setup as workbench,
+)
+from grader.pipeline import (
+    submission as pipeline,
+)
+from grader.report.page import render_report
+from grader.schema.errors import HarnessError, PredictorError, SandboxError, StorageError
+from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
+from grader.schema.submission import Submission
+from grader.store.attempts import AttemptsFolder
+from grader.store.results import ResultsFolder
+from tests.support.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
+
+pytestmark = pytest.mark.bubblewrap
+
+Run = Callable[..., dict[str, Grade]]
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the first code of each notebook that is really executed."""
+    needs_bubblewrap()
+    found: list[str] = []
+    real = execute
+
+    def note(request: Any, listener: Any) -> Any:
+        found.append(next(cell.source for cell in request.notebook.cells if cell.cell_type == "code"))
+        return real(request, listener)
+
+    monkeypatch.setattr(executing, "execute", note)
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Grade notebooks with a small course into one results folder."""
+    store = DatasetStore(tmp_path / "data")
+    store.import_file("digits", small_digits(tmp_path / "digits.npz"))
+    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
+    loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
+    course = courses.load_course(loaded, store)
+
+    def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
+        bench = workbench.set_up(loaded, workbench.Options(**options))
+        found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
+        out = ResultsFolder(tmp_path / "out")
+        outlines = pipeline.grade_class(found, course, bench, out, lambda _: None)
+        whole = {one.submission.id: out.read_grade(one.submission.id) for one in outlines}
+        return {name: grade for name, grade in whole.items() if grade is not None}
+
+    return go
+
+
+def test_a_second_run_executes_only_what_changed(run: Run, executed: list[str], tmp_path: Path) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    first = run(notebook)
+    assert run(notebook) == first
+    assert len(executed) == 1
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace("[1, 2, 3]", "[4]"), encoding="utf-8")
+    run(notebook)
+    assert executed[1:] == ["numbers = [4]"]
+    run(notebook, resume=False)
+    assert len(executed) == 3
+
+
+def test_a_grade_that_nothing_changed_about_is_neither_judged_nor_rendered_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    out = ResultsFolder(tmp_path / "out")
+    done: list[str] = []
+
+    def note(name: str, real: Any, *parts: Any) -> Any:
+        done.append(name)
+        return real(*parts)
+
+    for name in ("judge", "render"):
+        home: Any = publishing if name == "render" else pipeline
+        real = vars(home)[name]
+        monkeypatch.setattr(home, name, partial(note, name, real))
+
+    def what_a_run_does() -> list[str]:
+        done.clear()
+        grades.append(run(notebook)["plain"])
+        return list(done)
+
+    grades: list[Grade] = []
+    assert what_a_run_does() == ["judge", "render"]
+    assert what_a_run_does() == []
+    report = out.report_path("plain").read_bytes()
+    for spoil in (
+        out.report_path("plain").unlink,
+        lambda: out.grade_path("plain").write_text(out.grade_path("plain").read_text().replace("3.0", "2.0")),
+        lambda: out.report_path("plain").write_bytes(report[:100]),
+        lambda: out.executed_path("plain").write_text(out.executed_path("plain").read_text() + "\n"),
+    ):
+        spoil()
+        assert what_a_run_does() == ["judge", "render"]
+        assert what_a_run_does() == []
+        assert out.report_path("plain").read_bytes() == report
+    assert len(set(map(repr, grades))) == 1
+    assert len(executed) == 1
+
+
+def test_what_decides_a_grade_decides_whether_it_is_made_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    store = DatasetStore(tmp_path / "data")
+    file = tmp_path / "tiny.yaml"
+    loaded = courses.find_rubric(str(file))
+    basis = courses.load_course(loaded, store).basis
+    assert courses.load_course(loaded, store).basis == basis
+    file.write_text(RUBRIC + "# a remark\n", encoding="utf-8")
+    other_rubric = courses.load_course(courses.find_rubric(str(file)), store).basis
+    reference = ResultsFolder(tmp_path / "out").read_evidence("plain")
+    other_reference = courses.assemble_course(loaded, reference, store).basis
+    monkeypatch.setattr(courses, "grading_code", lambda: "other code")
+    other_code = courses.load_course(loaded, store).basis
+    store.import_file("digits", small_digits(tmp_path / "more.npz", train=40))
+    other_data = courses.load_course(loaded, store).basis
+    assert len({basis, other_rubric, other_reference, other_code, other_data}) == 5
+    assert len(executed) == 1
+
+
+def test_a_file_beside_the_notebook_that_changed_executes_it_again(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "class" / "anna"
+    folder.mkdir(parents=True)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import helper", id="c1")])
+    nbformat.write(notebook, folder / "work.ipynb")
+    (folder / "helper.py").write_text("1 / 0", encoding="utf-8")
+    assert run(folder)["anna"].score == 0
+    run(folder)
+    assert len(executed) == 1
+    (folder / "helper.py").write_text("1 / 1", encoding="utf-8")
+    assert run(folder)["anna"].score == 2
+    assert len(executed) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
+) -> None:
+    noted: Any = vars(executing)["execute"]
+    store = DatasetStore(tmp_path / "data")
+
+    def lose(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        shutil.rmtree(store.root / "digits")
+        return outcome
+
+    with monkeypatch.context() as patched:
+        if when == "before":
+            shutil.rmtree(store.root / "digits")
+        else:
+            patched.setattr(executing, "execute", lose)
+        grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
+    assert (grade.status, grade.score) == ("not_graded", None)
+    assert "the data set `digits` is no longer whole" in (grade.reason or "")
+    assert "tmp" not in str([c.message for c in grade.criteria])
+    courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), store)
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert len(executed) == (1 if when == "before" else 2)
+
+
+def test_a_data_set_that_is_exchanged_meanwhile_is_told(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    noted: Any = vars(executing)["execute"]
+
+    def exchange(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        store = DatasetStore(tmp_path / "data")
+        store.import_file("digits", small_digits(tmp_path / "more.npz", train=40))
+        store.prepare("digits", fingerprint)
+        return outcome
+
+    monkeypatch.setattr(executing, "execute", exchange)
+    grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
+    assert grade.status == "not_graded"
+    assert "was exchanged for another" in (grade.reason or "")
+    assert len(executed) == 1
+
+
+def test_files_that_are_exchanged_meanwhile_are_told_and_executed_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "class" / "anna"
+    folder.mkdir(parents=True)
+    cell = nbformat.v4.new_code_cell("import helper", id="c0")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "work.ipynb")
+    helper = folder / "helper.py"
+    helper.write_text("1 / 0", encoding="utf-8")
+    noted: Any = vars(executing)["execute"]
+
+    def exchange(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        helper.write_text("1 / 1", encoding="utf-8")
+        return outcome
+
+    with monkeypatch.context() as patched:
+        patched.setattr(executing, "execute", exchange)
+        grade = run(folder)["anna"]
+    assert grade.status == "not_graded"
+    assert "were exchanged while it was graded" in (grade.reason or "")
+    assert run(folder)["anna"].score == 2
+    assert len(executed) == 2
+
+
+def test_a_scratch_disk_that_is_full_is_said_in_words(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/x.npy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(executing, "build_evidence", lambda **_: full())
+        grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
+    assert grade.status == "not_graded"
+    assert (grade.reason or "").startswith("/scratch/x.npy: the disk is full")
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert len(executed) == 2
+
+
+@pytest.mark.tensorflow
+def test_a_class_gets_the_same_grades_from_warm_processes(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: Any = vars(executing)["execute"]
+    warm: list[bool] = []
+
+    def note(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        warm.append(outcome.warm)
+        return outcome
+
+    monkeypatch.setattr(executing, "execute", note)
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
+    cold = run(*notebooks, warm=False)
+    forked = run(*notebooks, warm=True, resume=False, jobs=2)
+    assert warm == [False, False, True, True]
+    assert len(executed) == 4
+    assert {name: _verdicts(grade) for name, grade in forked.items()} == {
+        name: _verdicts(grade) for name, grade in cold.items()
+    }
+
+
+def _verdicts(grade: Grade) -> list[Any]:
+    return [grade.status, grade.score, *((c.status, c.points, c.message, c.assurance) for c in grade.criteria)]
+
+
+def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path: Path) -> None:
+    store = DatasetStore(tmp_path / "data")
+    store.import_file("digits", small_digits(tmp_path / "digits.npz"))
+    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
+    loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
+    bench = workbench.set_up(loaded, workbench.Options(isolation="none", warm=True))
+    found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
+    out = ResultsFolder(tmp_path / "out")
+    (grade,) = pipeline.grade_class(found, courses.load_course(loaded, store), bench, out, lambda _: None)
+    assert grade.score == 3
+    assert bench.notices == ["started cold: there is no warm start with isolation 'none'"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (SandboxError("the kernel did not start"), "the kernel did not start"),
+        (LookupError("odd"), "a fault of the grader's own: LookupError: odd"),
+    ],
+)
+def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception, said: str
+) -> None:
+    noted: Any = vars(executing)["execute"]
+
+    def fail(request: Any, listener: Any) -> Any:
+        if any("a kernel" in cell.source for cell in request.notebook.cells):
+            raise fault
+        return noted(request, listener)
+
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
+    with monkeypatch.context() as patched:
+        patched.setattr(executing, "execute", fail)
+        grades = run(*notebooks)
+    failed = grades.pop("no-kernel-metadata")
+    assert (failed.status, failed.score) == ("not_graded", None)
+    assert said in (failed.reason or "")
+    assert {c.status for c in failed.criteria} == {"skipped"}
+    assert {name: grade.score for name, grade in grades.items()} == {"plain": 3, "not-json": 0}
+    assert ResultsFolder(tmp_path / "out").read_grade("no-kernel-metadata") == failed
+    assert "no-kernel-metadata" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    executed.clear()
+    again = run(*notebooks)
+    assert again["no-kernel-metadata"].score == 2
+    assert executed == ["print('no word about a kernel')"]
+
+
+def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = render_report
+
+    def fail(**parts: Any) -> Any:
+        if parts["grade"].submission.id == "plain":
+            raise ZeroDivisionError
+        return real(**parts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "render_report", fail)
+        grades = run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
+    assert (grades["plain"].status, grades["not-json"].status) == ("not_graded", "graded")
+    assert not (tmp_path / "out" / "plain" / "report.html").exists()
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert len(executed) == 1
+
+
+def test_results_that_cannot_be_written_end_the_run(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        msg = "cannot write: the disk is full"
+        raise StorageError(msg)
+
+    monkeypatch.setattr(ResultsFolder, "write_grade", full)
+    with pytest.raises(HarnessError, match="the disk is full"):
+        run(NOTEBOOKS / "not-json.ipynb")
+    assert executed == []
+
+
+def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    assert run(notebook)["plain"].score == 3
+    notebook.write_text("import keras\n", encoding="utf-8")
+    rejected = run(notebook)["plain"]
+    assert rejected.score == 0
+    out = ResultsFolder(tmp_path / "out")
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    assert regrading.regrade_class(course, out) == regrading.Regrade(total=1, not_graded=0, changed=0, first=())
+    assert out.read_grade("plain") == rejected
+    assert not out.evidence_folder("plain").exists()
+    assert len(executed) == 1
+
+
+@pytest.mark.parametrize("when", ["before it is found", "when its turn comes"])
+def test_a_notebook_that_cannot_be_read_is_not_graded_and_costs_no_evidence(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    graded, out = run(notebook)["plain"], ResultsFolder(tmp_path / "out")
+    module, name = (find, "_file_digest") if when == "before it is found" else (notebook_of, "_read")
+
+    def drop(*_: object) -> Any:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, drop)
+        grade = run(notebook, resume=False)["plain"]
+    assert (grade.status, grade.score) == ("not_graded", None)
+    assert "cannot be read (Stale file handle)" in (grade.reason or "")
+    assert out.read_evidence("plain") is not None
+    assert run(notebook)["plain"].score == graded.score == 3
+    assert len(executed) == (1 if when == "before it is found" else 2)
+
+
+def test_a_notebook_that_is_exchanged_meanwhile_is_told_and_executed_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
+    real = find_submissions
+
+    def exchange(*paths: Any, **options: Any) -> Any:
+        found = real(*paths, **options)
+        notebook.write_text(notebook.read_text(encoding="utf-8").replace("[1, 2, 3]", "[4]"), encoding="utf-8")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setitem(globals(), "find_submissions", exchange)
+        grade = run(notebook)["plain"]
+    assert grade.status == "not_graded"
+    assert "was exchanged while the class was graded" in (grade.reason or "")
+    assert executed == []
+    assert run(notebook)["plain"].score == 3
+    assert executed == ["numbers = [4]"]
+
+
+def _kept(out: ResultsFolder, folder: Path, *files: str) -> tuple[str, ...]:
+    """Warnings for notebooks of a folder, whose grades are then kept."""
+    folder.mkdir(exist_ok=True)
+    for name in files:
+        (folder / name).write_text(f"{folder.name} {name}", encoding="utf-8")
+    found = find_submissions([folder / name for name in files], unpack_to=folder / "unpacked")
+    warnings = pipeline.kept_of_others(found, out)
+    for one in found:
+        stamp = SubmissionStamp(id=one.id, student=one.student, files=one.files, sha256=one.sha256)
+        rubric = RubricStamp(id="tiny", sha256="", title="")
+        out.write_grade(Grade(submission=stamp, rubric=rubric, status="not_graded", score=None, max_score=3, pending=0))
+    return warnings
+
+
+def test_results_of_others_and_names_that_two_sections_share_are_told(tmp_path: Path) -> None:
+    out = ResultsFolder(tmp_path / "out")
+    assert _kept(out, tmp_path / "a", "lee.ipynb", "ann.ipynb") == ()
+    others, replaced = _kept(out, tmp_path / "b", "lee.ipynb", "bob.ipynb")
+    assert f"{out.root} also holds results of 1 that are not among these submissions: ann; they stay" in others
+    assert "1 of these have the name of another notebook that was graded here before" in replaced
+    assert "whose results are replaced: lee;" in replaced
+
+
+def test_a_notebook_handed_in_again_is_no_other_one_s_and_one_of_a_like_name_is(tmp_path: Path) -> None:
+    out = ResultsFolder(tmp_path / "out")
+    assert _kept(out, tmp_path / "a", "Ann Lee.ipynb") == ()
+    assert _kept(out, tmp_path / "b", "Ann Lee.ipynb") == ()
+    (replaced,) = _kept(out, tmp_path / "b", "Ann-Lee.ipynb")
+    assert "Ann-Lee" in replaced
+
+
+def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "no-kernel-metadata.ipynb")
+    out = ResultsFolder(tmp_path / "out")
+    (out.evidence_folder("plain") / "evidence.json").write_text("{", encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    result = regrading.regrade_class(course, out)
+    assert (result.not_graded, [one.submission for one in result.first]) == (1, ["plain"])
+    assert "damaged" in result.first[0].changes[0].why
+    new = {name: out.read_grade(name) for name in out.submissions()}
+    assert {name: (grade.status, grade.score) for name, grade in new.items() if grade} == {
+        "plain": ("not_graded", None),
+        "no-kernel-metadata": ("graded", 2),
+    }
+    assert len(executed) == 2
+
+
+def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) -> None:
+    needs_bubblewrap()
+    run(NOTEBOOKS / "tiny-cnn.ipynb")
+    grade = json.loads((tmp_path / "out" / "tiny-cnn" / "grade.json").read_text(encoding="utf-8"))
+    assert set(grade) == {
+        *("version", "submission", "rubric", "status", "reason", "score", "max_score", "pending"),
+        *("criteria", "models", "diagnostics", "execution", "reference", "attempts"),
+    }
+    assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
+    assert {"id", "student", "files", "sha256"} <= set(grade["submission"])
+    assert {"id", "sha256"} <= set(grade["rubric"])
+    wanted = {"id", "title", "points", "max_points", "status", "message", "advice", "assurance", "measured", "evidence"}
+    assert all(wanted <= set(criterion) for criterion in grade["criteria"])
+    assert all(set(pointer) == {"cell", "event"} for c in grade["criteria"] for pointer in c["evidence"])
+    (model,) = grade["models"]
+    assert {"name", "roles", "input_shape", "output_shape", "parameters", "layers", "accuracy"} <= set(model)
+    layer = {"name", "class", "output_shape", "parameters", "trainable", "config"}
+    assert all(layer <= set(one) for one in model["layers"])
+    accuracy = model["accuracy"]["digits/test"]
+    assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
+    assert accuracy["assurance"] == "verified"
+    execution = {
+        *("status", "seconds", "cells_run", "cells_total", "errors", "peak_memory_mib"),
+        *("device", "seed", "versions"),
+    }
+    assert execution <= set(grade["execution"])
+    assert grade["execution"]["status"] == "completed"
+    assert grade["execution"]["versions"]["keras"].startswith("3.")
+    assert grade["reference"] is None
+    assert grade["attempts"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "isolation", "device", "submissions", "forks"),
+    [
+        (None, "bubblewrap", "cpu", 2, True),
+        (None, "bubblewrap", "cpu", 1, False),
+        (None, "none", "cpu", 300, False),
+        (None, "bubblewrap", "gpu", 300, False),
+        (False, "bubblewrap", "cpu", 300, False),
+        (True, "bubblewrap", "cpu", 1, True),
+    ],
+)
+def test_kernels_are_forked_where_that_is_safe_and_pays(
+    *, asked: bool | None, isolation: str, device: Any, submissions: int, forks: bool
+) -> None:
+    walls = Bubblewrap() if isolation == "bubblewrap" else NoIsolation()
+    options = workbench.Options(warm=asked)
+    bench = workbench.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
+    assert workbench._forks(bench, submissions) is forks
+    assert bool(bench.notices) is (device == "gpu")
+
+
+def _keys(folder: Path, text: str) -> Any:
+    """What an execution with a rubric is known by."""
+    store = DatasetStore(folder / "data")
+    for name in ("digits", "others"):
+        if not (store.root / name).exists():
+            store.import_file(name, small_digits(folder / f"{name}.npz"))
+    (folder / "tiny.yaml").write_text(text, encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(folder / "tiny.yaml")), store)
+    bench = workbench.set_up(course.loaded, workbench.Options(isolation="none"))
+    submission = Submission(id="a", student="a", notebook=folder / "a.ipynb", sha256="0" * 64)
+    return executing.keys_of(submission, course, bench)[1]
+
+
+def test_which_data_set_is_graded_decides_what_is_executed_again(tmp_path: Path) -> None:
+    both = RUBRIC.replace("dataset: digits", "dataset: digits\ndatasets: [others]")
+    judged = "  - {id: acc, points: 1, check: accuracy, with: {at_least: 0.5, dataset: others}}\n"
+    first = _keys(tmp_path, both)
+    assert _keys(tmp_path, both.replace("points: 2", "points: 4")) == first
+    swapped = _keys(tmp_path, both.replace("digits", "x").replace("others", "digits").replace("x", "others", 1))
+    named = _keys(tmp_path, both + judged)
+    assert len({first.settings, swapped.settings, named.settings}) == 3
+    assert first.data == swapped.data == named.data
+
+
+def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def asked(python: Path, names: Any) -> dict[str, str]:
+        assert "keras" in names
+        found.append(str(python))
+        return {"keras": f"3.{len(found)}"}
+
+    monkeypatch.setattr(executing, "python_versions", asked)
+    text = RUBRIC.replace("run: {", "run: {kernel: /usr/bin/python3, ")
+    keys = []
+    for _ in range(2):
+        executing._runtime.cache_clear()
+        keys.append(_keys(tmp_path, text))
+    executing._runtime.cache_clear()
+    assert found == ["/usr/bin/python3"] * 2
+    assert keys[0].settings == keys[1].settings
+    assert keys[0].runtime != keys[1].runtime
+
+
+def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Any = vars(pipeline)["judge"]
+    lacking: list[int] = []
+
+    def judge(*parts: Any) -> Any:
+        if len(executed) < 3:
+            lacking.append(len(executed))
+            msg = "the accuracy is not known although a trained network was kept"
+            raise PredictorError(msg)
+        return real(*parts)
+
+    monkeypatch.setattr(pipeline, "judge", judge)
+    monkeypatch.setattr(attempts, "judge", judge)
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].status == "not_graded"
+    assert run(NOTEBOOKS / "plain.ipynb", attempts=1)["plain"].status == "not_graded"
+    assert lacking == [1, 1, 2]
+    assert run(NOTEBOOKS / "plain.ipynb", attempts=2)["plain"].score == 3
+    assert len(executed) == 3
+    assert run(NOTEBOOKS / "plain.ipynb", attempts=2)["plain"].score == 3
+    assert len(executed) == 3
+
+
+def test_what_the_very_same_rubric_could_not_predict_is_not_executed_for_ever(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real: Any = vars(pipeline)["judge"]
+    lacking: list[str] = []
+
+    def judge(*parts: Any) -> Any:
+        lacking.append(parts[3])
+        if parts[3] == "lost":
+            msg = "the accuracy is not known although a trained network was kept"
+            raise PredictorError(msg)
+        return real(*parts)
+
+    monkeypatch.setattr(pipeline, "judge", judge)
+    monkeypatch.setattr(attempts, "judge", judge)
+    out = ResultsFolder(tmp_path / "out")
+
+    def anew(**options: Any) -> list[str]:
+        """What was lacking, where a grade is not there any more."""
+        out.grade_path("plain").unlink(missing_ok=True)
+        lacking.clear()
+        assert run(NOTEBOOKS / "plain.ipynb", **options)["plain"].score == 3
+        return list(lacking)
+
+    assert anew() == ["unable"]
+    assert anew() == ["unable"]
+    assert len(executed) == 1
+    with closing(sqlite3.connect(out.database_path)) as database, database:
+        database.execute("UPDATE execution SET parts = ''")
+    assert anew() == ["lost", "unable"]
+    assert anew() == ["unable"]
+    assert len(executed) == 2
+    assert anew(attempts=2) == ["unable"]
+    assert len(executed) == 2
+    evidence = out.read_evidence("plain")
+    assert evidence
+    AttemptsFolder(out, "plain").each.write_evidence("1", evidence.model_copy(update={"problems": ("lost",)}))
+    assert anew(attempts=2) == ["lost", "unable"]
+    assert len(executed) == 3
+
+
+@pytest.mark.tensorflow
+def test_a_network_is_judged_on_the_other_data_set_that_a_criterion_names(tmp_path: Path) -> None:
+    needs_bubblewrap()
+    store = DatasetStore(tmp_path / "data")
+    store.import_file("digits", small_digits(tmp_path / "digits.npz"))
+    small_digits(tmp_path / "others.npz", train=40, test=20)
+    with np.load(tmp_path / "others.npz") as parts:
+        turned = {name: part[:, ::-1] if name.startswith("x") else part for name, part in parts.items()}
+    np.savez(tmp_path / "others.npz", **turned)
+    store.import_file("others", tmp_path / "others.npz")
+    judged = "  - {id: acc, points: 5, check: accuracy, with: {at_least: 0.5, partial_from: 0, dataset: others}}\n"
+    text = RUBRIC.replace("dataset: digits", "dataset: digits\ndatasets: [others]").replace("1 GiB", "3 GiB") + judged
+    (tmp_path / "tiny.yaml").write_text(text, encoding="utf-8")
+    notebook = json.loads((NOTEBOOKS / "tiny-cnn.ipynb").read_text(encoding="utf-8"))
+    other = json.dumps(notebook).replace("digits", "others")
+    (tmp_path / "net.ipynb").write_text(other, encoding="utf-8")
+    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), store)
+    bench = workbench.set_up(course.loaded, workbench.Options())
+    found = find_submissions([tmp_path / "net.ipynb"], unpack_to=tmp_path / "unpacked")
+    out = ResultsFolder(tmp_path / "out")
+    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade = out.read_grade("net")
+    assert grade
+    line = grade.criteria[-1]
+    assert (line.measured["total"], line.assurance) == (20, "verified"), line.message
+    assert [key for model in grade.models for key in model.accuracy] == ["others/test"]

@@ -1,0 +1,89 @@
+"""The real `grader` command in a process of its own, and a small course for it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.execution.sandbox.isolation import choose_isolation
+from grader.schema.errors import IsolationRefusedError
+
+__all__ = ["COMMAND", "NOTEBOOKS", "RUBRIC", "Done", "a_course", "grader", "needs_bubblewrap", "small_digits"]
+
+COMMAND = Path(sys.executable).parent / "grader"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+RUBRIC = """\
+version: 1
+id: tiny
+title: A tiny course
+dataset: digits
+run: {time: 60 s, memory: 1 GiB}
+criteria:
+  - {id: runs, title: It runs, points: 2, check: runs}
+  - {id: explained, points: 1, check: text, with: {min_words: 3}}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def grader(*words: str | Path, **keys: Any) -> Done:
+    """Run the command; a traceback is never an answer.
+
+    Args:
+        words: What stands after `grader`.
+        keys: `env` adds to the environment; the rest goes to `subprocess.run`.
+    """
+    env = {**os.environ, "COLUMNS": "200", **keys.pop("env", {})}
+    keys.setdefault("timeout", 120)
+    done = subprocess.run(
+        [str(COMMAND), *map(str, words)], capture_output=True, text=True, check=False, env=env, **keys
+    )
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def small_digits(path: Path, *, train: int = 30, test: int = 10) -> Path:
+    """Write noisy images as an `.npz` that `grader data import` takes."""
+    rng = np.random.default_rng(0)
+    parts: dict[str, Any] = {}
+    for split, rows in (("train", train), ("test", test)):
+        parts[f"x_{split}"] = rng.integers(0, 256, (rows, 28, 28), dtype=np.uint8)
+        parts[f"y_{split}"] = (np.arange(rows) % 10).astype(np.uint8)
+    np.savez(path, **parts)
+    return path
+
+
+def a_course(folder: Path) -> Path:
+    """Make a rubric about a data set of its own, both in a folder.
+
+    Returns:
+        The rubric; the folder that `GRADER_DATA` must name is `data` beside it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    imported = grader(
+        "data", "import", "digits", small_digits(folder / "digits.npz"), env={"GRADER_DATA": str(folder / "data")}
+    )
+    assert imported.code == 0, imported.err
+    rubric = folder / "tiny.yaml"
+    rubric.write_text(RUBRIC, encoding="utf-8")
+    return rubric
+
+
+def needs_bubblewrap() -> None:
+    """Skip a test where no sandbox starts."""
+    try:
+        choose_isolation("bubblewrap")
+    except IsolationRefusedError as error:
+        pytest.skip(str(error))
