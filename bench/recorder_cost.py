@@ -29,7 +29,8 @@ from pathlib import Path
 recorder = None
 if os.environ.get("GRADER_SESSION"):
     from inside import hooks
-    from inside.record.recorder import Recorder, Session
+    from inside.record.recorder import Recorder
+    from inside.record.session import Session
     recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
     hooks.install(recorder)
 

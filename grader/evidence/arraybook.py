@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
-from grader.evidence.claims import MalformedError, as_bool, as_float, as_int, as_map, as_shape, as_text, as_texts
+from grader.evidence.claims import MalformedError, as_bool, as_float, as_int, as_map, as_shape, as_text, as_texts, claim
 from grader.evidence.provenance import (
     MIN_NEIGHBOURS,
     DatasetIndex,
@@ -20,6 +20,7 @@ from grader.evidence.provenance import (
     statistics_of,
 )
 from grader.evidence.transform import Floats, Preparation, find_transform
+from grader.inside.record.events import MAX_CLASSES, ArrayDescription, LabelDescription
 from grader.schema.errors import ArtefactError
 from grader.schema.evidence import ArrayFact, LabelFact, RowsFact, TransformFact
 
@@ -27,7 +28,6 @@ __all__ = ["ArrayBook", "KnownArray"]
 
 _MAX_SAMPLE = 1024
 _MAX_LANDMARKS = 256
-_MAX_CLASSES = 1000
 _MAX_NEIGHBOURS = 6
 """Arrays of one notebook that are compared with every raw image; each takes a few tenths of a second."""
 
@@ -77,11 +77,11 @@ class ArrayBook:
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
     _neighbours: int = 0
 
-    def array(self, claim: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
+    def array(self, value: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
         """Type an array description.
 
         Args:
-            claim: As `docs/events.md` gives it.
+            value: As `docs/events.md` gives it.
             labels: The description of the labels that went with it, where there is one.
             given: Whether a model was given it. Of other arrays only fingerprints are looked up, and nothing derived
                 from them is kept.
@@ -89,60 +89,60 @@ class ArrayBook:
         Returns:
             None where the claim describes no array.
         """
-        said = as_map(claim)
-        shape = as_shape(said.get("shape"))
+        said = claim(ArrayDescription, value)
+        shape = as_shape(said["shape"])
         if shape is None:
             return None
-        looked = self._look(said.get("file"), shape[0] if shape else None, labels, given=given)
+        looked = self._look(said["file"], shape[0] if shape else None, labels, given=given)
         fact = ArrayFact(
             shape=shape,
-            dtype=as_text(said.get("dtype"), 40),
-            low=as_float(said.get("low")),
-            high=as_float(said.get("high")),
-            mean=as_float(said.get("mean")),
-            std=as_float(said.get("std")),
+            dtype=as_text(said["dtype"], 40),
+            low=as_float(said["low"]),
+            high=as_float(said["high"]),
+            mean=as_float(said["mean"]),
+            std=as_float(said["std"]),
             rows=looked.rows_fact,
             transform=looked.transform,
-            source=as_text(said.get("source"), 40) or "array",
-            names=as_texts(said.get("names"), 20),
-            mapped=as_bool(said.get("mapped")) is True,
+            source=as_text(said["source"], 40) or "array",
+            names=as_texts(said["names"], 20),
+            mapped=as_bool(said["mapped"]) is True,
         )
         return KnownArray(fact, looked.rows)
 
-    def label(self, claim: object, images: KnownArray | None = None) -> LabelFact | None:
+    def label(self, value: object, images: KnownArray | None = None) -> LabelFact | None:
         """Type a label description.
 
         Args:
-            claim: As `docs/events.md` gives it.
+            value: As `docs/events.md` gives it.
             images: The images they went with; where their rows are known, so is what each label stands for.
 
         Returns:
             None where the claim is none.
         """
-        given = as_map(claim)
-        shape = as_shape(given.get("shape"))
+        given = claim(LabelDescription, value)
+        shape = as_shape(given["shape"])
         if shape is None:
             return None
-        classes = {name: as_int(count) for name, count in as_map(given.get("classes"), _MAX_CLASSES).items()}
+        classes = {name: as_int(count) for name, count in as_map(given["classes"], MAX_CLASSES).items()}
         return LabelFact(
             shape=shape,
-            dtype=as_text(given.get("dtype"), 40),
-            one_hot=as_bool(given.get("one_hot")) is True,
+            dtype=as_text(given["dtype"], 40),
+            one_hot=as_bool(given["one_hot"]) is True,
             classes={name: count for name, count in classes.items() if count is not None},
-            meaning=self._meaning(claim, images),
+            meaning=self._meaning(value, images),
         )
 
-    def right_part(self, claim: object, images: KnownArray) -> float | None:
+    def right_part(self, value: object, images: KnownArray) -> float | None:
         """The part of the recognised images whose true class is the label in the same row.
 
         Args:
-            claim: The description of the labels, as `docs/events.md` gives it.
+            value: The description of the labels, as `docs/events.md` gives it.
             images: The images that may belong to them.
 
         Returns:
             0 to 1; None where there are not as many labels as images, or none is recognised.
         """
-        labels = self._label_rows(claim)
+        labels = self._label_rows(value)
         if labels is None or images.rows is None or images.fact.rows is None or len(labels) != len(images.rows):
             return None
         known = images.rows >= 0
@@ -151,9 +151,9 @@ class ArrayBook:
         true = self.indexes[images.fact.rows.dataset].all_labels[images.rows[known]]
         return float((labels[known] == true).mean())
 
-    def _meaning(self, claim: object, images: KnownArray | None) -> dict[str, dict[str, int]]:
+    def _meaning(self, value: object, images: KnownArray | None) -> dict[str, dict[str, int]]:
         """Given label → true class → rows."""
-        given = self._label_rows(claim)
+        given = self._label_rows(value)
         if given is None or images is None or images.rows is None or images.fact.rows is None:
             return {}
         known = images.rows >= 0
@@ -161,7 +161,7 @@ class ArrayBook:
             return {}
         index = self.indexes[images.fact.rows.dataset]
         low, span = int(given.min()), int(np.ptp(given)) + 1
-        if span > _MAX_CLASSES or index.classes > _MAX_CLASSES:
+        if span > MAX_CLASSES or index.classes > MAX_CLASSES:
             return {}
         pairs = (given[known] - low) * index.classes + index.all_labels[images.rows[known]]
         counts = np.bincount(pairs, minlength=span * index.classes).reshape(span, index.classes)
@@ -175,7 +175,7 @@ class ArrayBook:
             return _Looked()
         known = self._looked.get((file, count), _Looked())
         # Labels can make known what pixels alone did not, so an array seen with other labels is looked at again.
-        attempt = (file, count, as_text(as_map(labels).get("file")))
+        attempt = (file, count, as_text(claim(LabelDescription, labels)["file"]))
         if known.rows_fact is None and attempt not in self._tried:
             self._tried.add(attempt)
             known = self._looked[file, count] = self._examine(file, count, labels, given=given)
@@ -236,8 +236,8 @@ class ArrayBook:
         self.keep(path, {"scale": preparation.pixels.scale, "shift": preparation.pixels.shift})
         return preparation.fact.model_copy(update={"file": path})
 
-    def _label_rows(self, claim: object) -> NDArray[np.int32] | None:
-        file = as_map(claim).get("file")
+    def _label_rows(self, value: object) -> NDArray[np.int32] | None:
+        file: object = claim(LabelDescription, value)["file"]
         if not isinstance(file, str):
             return None
         if file not in self._labels:

@@ -6,7 +6,7 @@ Every event is a claim from the student's process. What cannot be read is counte
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -15,15 +15,18 @@ from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
 from grader.evidence.cells import cell_facts
 from grader.evidence.claims import (
     MalformedError,
+    Moment,
     as_bool,
     as_float,
     as_floats,
     as_int,
-    as_list,
     as_map,
     as_shape,
     as_text,
     as_texts,
+    claim,
+    claims,
+    need_choice,
     need_id,
     need_int,
 )
@@ -32,6 +35,40 @@ from grader.evidence.settings import read_loss, read_optimizer
 from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
 from grader.evidence.variables import read_variables
+from grader.inside.record.events import (
+    MAX_LINES,
+    MAX_POINTS,
+    RECORD_VERSION,
+    Arrays,
+    AxesDescription,
+    Calls,
+    Compile,
+    Dataset,
+    Emulated,
+    End,
+    Epoch,
+    Evaluate,
+    Figure,
+    FigureDescription,
+    FitEnd,
+    FitStart,
+    Header,
+    Ignored,
+    IgnoredForm,
+    Kept,
+    KeptFormat,
+    LineDescription,
+    Model,
+    Predict,
+    Save,
+    SaveAction,
+    Start,
+    Trainable,
+    Unhooked,
+    Unkept,
+    Versions,
+    kind_of,
+)
 from grader.schema.evidence import (
     AxesFact,
     CallFact,
@@ -52,16 +89,19 @@ from grader.schema.submission import Run
 
 __all__ = ["build_evidence"]
 
-Event = Mapping[str, Any]
+_Event = TypeVar("_Event", bound=Mapping[str, object])
 
 _MAX_EVENTS = 300_000
 _MAX_FACTS = 5_000
 """Most facts of one kind; a notebook with more of them is written to wear the grader out."""
 _MAX_MODELS = 500
-_MAX_LINES = 64
-_MAX_POINTS = 2_000
-_ACTIONS = ("save", "load", "clone", "set_weights", "save_weights", "load_weights")
-_FORMATS = ("keras", "saved_model", "predictions")
+_MAX_AXES = 64
+_MAX_ENTRIES = 64
+"""Most entries of a legend."""
+_ACTIONS: tuple[SaveAction, ...] = get_args(SaveAction)
+_FORMATS: tuple[KeptFormat, ...] = get_args(KeptFormat)
+"""The most trustworthy first."""
+_IGNORED: tuple[IgnoredForm, ...] = get_args(IgnoredForm)
 
 
 def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
@@ -69,7 +109,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
     run: Run,
     notebook: Mapping[str, Any],
     submitted: Mapping[str, Any] | None,
-    events: Sequence[Event],
+    events: Sequence[Mapping[str, Any]],
     arrays: ArrayReader,
     indexes: Mapping[str, DatasetIndex],
     problems: Sequence[str] = (),
@@ -113,7 +153,7 @@ def _spoken_count(count: int, what: str) -> str:
 class _Kept:
     """One kept form of a model."""
 
-    form: str
+    form: KeptFormat
     path: str
     after: int
     """The last event that changed its weights."""
@@ -145,48 +185,52 @@ class _Builder:
         self._unhooked: list[str] = []
         self._unkept: dict[str, str] = {}
         self._facts: dict[str, list[Any]] = {}
-        self._trainings = TrainingLog(book, self._cell)
-        self._readers: Mapping[str, Callable[[Event, int], None]] = {
-            "start": self._start,
-            "versions": self._start,
-            "dataset": self._dataset,
-            "model": self._model,
-            "compile": self._compile,
-            "fit_start": self._trainings.start,
-            "epoch": self._trainings.epoch,
-            "fit_end": self._trainings.end,
-            "evaluate": self._evaluate,
-            "predict": self._predict,
-            "calls": self._calls,
-            "trainable": self._trainable,
-            "save": self._save,
-            "kept": self._keep,
-            "unkept": self._unkeep,
-            "unhooked": self._unhook,
-            "figure": self._figure,
-            "arrays": self._arrays,
-            "emulated": self._emulated,
-            "ignored": self._ignored,
-            "end": self._end,
-        }
+        self._newer: int | None = None
+        self._trainings = TrainingLog(book)
+        self._readers = dict(
+            (
+                _reads(Start, self._start),
+                _reads(Versions, self._version),
+                _reads(Dataset, self._dataset),
+                _reads(Model, self._model),
+                _reads(Compile, self._compile),
+                _reads(FitStart, self._trainings.start),
+                _reads(Epoch, self._trainings.epoch),
+                _reads(FitEnd, self._trainings.end),
+                _reads(Evaluate, self._evaluate),
+                _reads(Predict, self._predict),
+                _reads(Calls, self._call),
+                _reads(Trainable, self._trainable),
+                _reads(Save, self._save),
+                _reads(Kept, self._keep),
+                _reads(Unkept, self._unkeep),
+                _reads(Unhooked, self._unhook),
+                _reads(Figure, self._figure),
+                _reads(Arrays, self._arrays),
+                _reads(Emulated, self._emulated),
+                _reads(Ignored, self._ignore),
+                _reads(End, self._end),
+            )
+        )
 
     def take(self, event: object) -> None:
         """Read one event, or count it as unreadable."""
-        given = as_map(event)
-        kind = given.get("kind")
-        reader = self._readers.get(kind) if isinstance(kind, str) else None
+        header = claim(Header, event)
+        kind: object = header["kind"]
+        if not isinstance(kind, str):
+            self._bad["events without a kind"] += 1
+            return
+        reader = self._readers.get(kind)
         if reader is None:
-            if not isinstance(kind, str):
-                self._bad["events without a kind"] += 1
             return
         self._some = True
         try:
-            reader(given, self._new_number(given))
+            reader(header, Moment(self._new_number(header["n"]), self._cell(header["cell"])))
         except (MalformedError, ValidationError):
-            self._bad[str(kind)] += 1
+            self._bad[kind] += 1
 
-    def _new_number(self, event: Event) -> int:
-        number = need_int(event.get("n"), 1)
+    def _new_number(self, value: object) -> int:
+        number = need_int(value, 1)
         if number in self._seen:
             msg = "an event's number stands twice"
             raise MalformedError(msg)
@@ -213,6 +257,11 @@ class _Builder:
             yield "the recorder left no events"
         elif not self._ended and self._run.status in {"completed", "cell_error"}:
             yield "the record ends before the notebook did"
+        if self._newer is not None:
+            yield (
+                f"the record is of version {self._newer}, and this grader reads version {RECORD_VERSION}: "
+                "facts that only the newer version has are missing"
+            )
         yield from self._unhooked[:20]
         yield from dict.fromkeys(self._book.problems[:20])
 
@@ -233,9 +282,9 @@ class _Builder:
                 }
             yield model.model_copy(update=update)
 
-    def _cell(self, event: Event) -> int | None:
-        """The notebook's index of the cell that an event happened in."""
-        number = as_int(event.get("cell"), 1, len(self._run.cell_map))
+    def _cell(self, value: object) -> int | None:
+        """The notebook's index of a cell that the recorder counted."""
+        number = as_int(value, 1, len(self._run.cell_map))
         return None if number is None else self._run.cell_map[number - 1]
 
     def _add(self, name: str, fact: Any) -> None:
@@ -245,26 +294,35 @@ class _Builder:
             raise MalformedError(msg)
         facts.append(fact)
 
-    def _start(self, event: Event, _: int) -> None:
-        versions = as_map(event.get("versions"), 100)
+    def _start(self, event: Start, _: Moment) -> None:
+        version = as_int(event["version"])
+        if version is not None and version > RECORD_VERSION:
+            self._newer = version
+        self._add_versions(event["versions"])
+
+    def _version(self, event: Versions, _: Moment) -> None:
+        self._add_versions(event["versions"])
+
+    def _add_versions(self, value: object) -> None:
+        versions = as_map(value, 100)
         self._versions |= {name: as_text(text, 100) for name, text in versions.items() if isinstance(text, str)}
 
-    def _end(self, _: Event, __: int) -> None:
+    def _end(self, _: End, __: Moment) -> None:
         self._ended = True
 
-    def _dataset(self, event: Event, n: int) -> None:
+    def _dataset(self, event: Dataset, at: Moment) -> None:
         fact = DatasetFact(
-            event=n,
-            cell=self._cell(event),
-            dataset=need_id(event.get("dataset")),
-            via=as_text(event.get("via")),
-            served=as_bool(event.get("served")) is not False,
-            detail=as_text(event.get("detail"), 500),
+            event=at.n,
+            cell=at.cell,
+            dataset=need_id(event["dataset"]),
+            via=as_text(event["via"]),
+            served=as_bool(event["served"]) is not False,
+            detail=as_text(event["detail"], 500),
         )
         self._add("datasets", fact)
 
-    def _model(self, event: Event, n: int) -> None:
-        model = read_model(event.get("model"), cell=self._cell(event), event=n)
+    def _model(self, event: Model, at: Moment) -> None:
+        model = read_model(event["model"], cell=at.cell, event=at.n)
         before = self._models.get(model.id)
         if before is None and len(self._models) >= _MAX_MODELS:
             msg = "too many models"
@@ -273,117 +331,108 @@ class _Builder:
             model = model.model_copy(update={"cell": before.cell, "event": before.event})
         self._models[model.id] = model
 
-    def _compile(self, event: Event, n: int) -> None:
+    def _compile(self, event: Compile, at: Moment) -> None:
         fact = CompileFact(
-            event=n,
-            cell=self._cell(event),
-            model=need_id(event.get("model")),
-            optimizer=read_optimizer(event.get("optimizer")),
-            loss=read_loss(event.get("loss")),
-            metrics=as_texts(event.get("metrics"), 50),
-            trainable={k: v for k, v in as_map(event.get("trainable")).items() if isinstance(v, bool)},
+            event=at.n,
+            cell=at.cell,
+            model=need_id(event["model"]),
+            optimizer=read_optimizer(event["optimizer"]),
+            loss=read_loss(event["loss"]),
+            metrics=as_texts(event["metrics"], 50),
+            trainable={k: v for k, v in as_map(event["trainable"]).items() if isinstance(v, bool)},
         )
         self._add("compiles", fact)
 
-    def _evaluate(self, event: Event, n: int) -> None:
-        known = self._book.array(event.get("x"))
-        results = {name: as_float(value) for name, value in as_map(event.get("results"), 100).items()}
+    def _evaluate(self, event: Evaluate, at: Moment) -> None:
+        known = self._book.array(event["x"])
+        results = {name: as_float(value) for name, value in as_map(event["results"], 100).items()}
         fact = EvaluateFact(
-            event=n,
-            cell=self._cell(event),
-            model=need_id(event.get("model")),
+            event=at.n,
+            cell=at.cell,
+            model=need_id(event["model"]),
             x=known.fact if known else None,
             results={name: float("nan") if value is None else value for name, value in results.items()},
         )
         self._add("evaluations", fact)
 
-    def _predict(self, event: Event, n: int) -> None:
-        known = self._book.array(event.get("x"))
+    def _predict(self, event: Predict, at: Moment) -> None:
+        known = self._book.array(event["x"])
         fact = PredictFact(
-            event=n,
-            cell=self._cell(event),
-            model=need_id(event.get("model")),
+            event=at.n,
+            cell=at.cell,
+            model=need_id(event["model"]),
             x=known.fact if known else None,
-            output_shape=as_shape(event.get("output_shape")),
-            pass_number=as_int(event.get("pass_number"), 1),
-            outputs_differ=as_bool(event.get("outputs_differ")),
+            output_shape=as_shape(event["output_shape"]),
+            pass_number=as_int(event["pass_number"], 1),
+            outputs_differ=as_bool(event["outputs_differ"]),
         )
         self._add("predictions", fact)
 
-    def _calls(self, event: Event, n: int) -> None:
-        known = self._book.array(event.get("x"))
+    def _call(self, event: Calls, at: Moment) -> None:
+        known = self._book.array(event["x"])
         fact = CallFact(
-            event=n,
-            cell=self._cell(event),
-            model=need_id(event.get("model")),
-            training=as_bool(event.get("training")),
-            count=need_int(event.get("count")),
+            event=at.n,
+            cell=at.cell,
+            model=need_id(event["model"]),
+            training=as_bool(event["training"]),
+            count=need_int(event["count"]),
             x=known.fact if known else None,
-            outputs_differ=as_bool(event.get("outputs_differ")),
-            repeats=as_int(event.get("repeats")),
-            traced=as_bool(event.get("traced")) is True,
+            outputs_differ=as_bool(event["outputs_differ"]),
+            repeats=as_int(event["repeats"]),
+            traced=as_bool(event["traced"]) is True,
         )
         self._add("calls", fact)
 
-    def _trainable(self, event: Event, n: int) -> None:
-        before, after = as_bool(event.get("before")), as_bool(event.get("after"))
-        layer = as_text(event.get("layer"))
+    def _trainable(self, event: Trainable, at: Moment) -> None:
+        before, after = as_bool(event["before"]), as_bool(event["after"])
+        layer = as_text(event["layer"])
         if before is None or after is None or not layer:
             msg = "a change without its two sides"
             raise MalformedError(msg)
-        model = need_id(event.get("model")) if event.get("model") is not None else None
-        fact = TrainableFact(event=n, cell=self._cell(event), layer=layer, model=model, before=before, after=after)
+        model = need_id(event["model"]) if event["model"] is not None else None
+        fact = TrainableFact(event=at.n, cell=at.cell, layer=layer, model=model, before=before, after=after)
         self._add("trainable_changes", fact)
 
-    def _save(self, event: Event, n: int) -> None:
-        action = event.get("action")
-        if not isinstance(action, str) or action not in _ACTIONS:
-            msg = "an unknown action"
-            raise MalformedError(msg)
-        fact = SaveFact.model_validate(
-            {
-                "event": n,
-                "cell": self._cell(event),
-                "action": action,
-                "model": as_text(event.get("model"), 64) or None,
-                "other": as_text(event.get("other"), 64) or None,
-                "path": as_text(event.get("path"), 500) or None,
-                "digests": digests_of(event.get("digests")),
-            }
+    def _save(self, event: Save, at: Moment) -> None:
+        fact = SaveFact(
+            event=at.n,
+            cell=at.cell,
+            action=need_choice(event["action"], _ACTIONS),
+            model=as_text(event["model"], 64) or None,
+            other=as_text(event["other"], 64) or None,
+            path=as_text(event["path"], 500) or None,
+            digests=digests_of(event["digests"]),
         )
         self._add("saves", fact)
 
-    def _keep(self, event: Event, n: int) -> None:
-        form, path = event.get("format"), event.get("path")
-        if not isinstance(form, str) or form not in _FORMATS or not isinstance(path, str) or not is_inside(path):
-            msg = "no artefact inside the record"
-            raise MalformedError(msg)
-        model = need_id(event.get("model"))
+    def _keep(self, event: Kept, at: Moment) -> None:
+        form, path = need_choice(event["format"], _FORMATS), _need_path(event["path"])
+        model = need_id(event["model"])
         if len(self._kept) >= _MAX_MODELS and model not in self._kept:
             msg = "too many models"
             raise MalformedError(msg)
-        if event.get("moment") == "later":
+        if event["moment"] == "later":
             if len(self._later) < _MAX_MODELS:
                 self._later[model] = path
             return
-        after = as_int(event.get("after"), 0, n) or 0
-        self._kept.setdefault(model, {})[form] = _Kept(form, path, after, as_bool(event.get("custom")) is True)
+        after = as_int(event["after"], 0, at.n) or 0
+        self._kept.setdefault(model, {})[form] = _Kept(form, path, after, as_bool(event["custom"]) is True)
 
-    def _unkeep(self, event: Event, _: int) -> None:
+    def _unkeep(self, event: Unkept, _: Moment) -> None:
         if len(self._unkept) < _MAX_MODELS:
-            self._unkept[need_id(event.get("model"))] = as_text(event.get("reason"), 1000) or "no reason was recorded"
+            self._unkept[need_id(event["model"])] = as_text(event["reason"], 1000) or "no reason was recorded"
 
-    def _unhook(self, event: Event, _: int) -> None:
-        package, reason = as_text(event.get("package"), 50), as_text(event.get("reason"), 300)
+    def _unhook(self, event: Unhooked, _: Moment) -> None:
+        package, reason = as_text(event["package"], 50), as_text(event["reason"], 300)
         self._unhooked.append(f"the recorder could not watch {package or 'a package'}: {reason or 'no reason given'}")
 
-    def _figure(self, event: Event, n: int) -> None:
-        given = as_map(event.get("figure"))
-        axes = tuple(_axes(as_map(item)) for item in as_list(given.get("axes"), _MAX_LINES))
-        self._add("figures", FigureFact(event=n, cell=self._cell(event), title=as_text(given.get("title")), axes=axes))
+    def _figure(self, event: Figure, at: Moment) -> None:
+        given = claim(FigureDescription, event["figure"])
+        axes = tuple(_axes(item) for item in claims(AxesDescription, given["axes"], _MAX_AXES))
+        self._add("figures", FigureFact(event=at.n, cell=at.cell, title=as_text(given["title"]), axes=axes))
 
-    def _arrays(self, event: Event, _: int) -> None:
-        found = read_variables(event, self._book, self._cell)
+    def _arrays(self, event: Arrays, at: Moment) -> None:
+        found = read_variables(event, at.cell, self._book, self._cell)
         if found.malformed:
             self._bad["arrays"] += found.malformed
         for array in found.arrays:
@@ -391,36 +440,53 @@ class _Builder:
         for label in found.labels:
             self._add("labels", label)
 
-    def _emulated(self, event: Event, n: int) -> None:
-        form = as_text(event.get("form"), 100)
+    def _emulated(self, event: Emulated, at: Moment) -> None:
+        form = as_text(event["form"], 100)
         if not form:
             msg = "an emulation of nothing"
             raise MalformedError(msg)
-        fact = EmulationFact(event=n, cell=self._cell(event), form=form, message=as_text(event.get("message"), 1000))
+        fact = EmulationFact(event=at.n, cell=at.cell, form=form, message=as_text(event["message"], 1000))
         self._add("emulations", fact)
 
-    def _ignored(self, event: Event, n: int) -> None:
-        fact = IgnoredFact.model_validate(
-            {
-                "event": n,
-                "cell": self._cell(event),
-                "form": event.get("form"),
-                "optimizer": as_text(event.get("optimizer"), 64),
-                "value": as_float(event.get("value")),
-            }
+    def _ignore(self, event: Ignored, at: Moment) -> None:
+        fact = IgnoredFact(
+            event=at.n,
+            cell=at.cell,
+            form=need_choice(event["form"], _IGNORED),
+            optimizer=as_text(event["optimizer"], 64),
+            value=as_float(event["value"]),
         )
         self._add("ignored", fact)
 
 
-def _axes(given: Mapping[str, Any]) -> AxesFact:
-    lines = (as_map(item) for item in as_list(given.get("lines"), _MAX_LINES))
+def _reads(
+    declared: type[_Event], reader: Callable[[_Event, Moment], None]
+) -> tuple[str, Callable[[object, Moment], None]]:
+    """A kind of event, and what reads a line of this kind."""
+    return kind_of(declared), lambda line, at: reader(claim(declared, line), at)
+
+
+def _need_path(value: object) -> str:
+    """A path inside the record.
+
+    Raises:
+        MalformedError: It is none.
+    """
+    if not isinstance(value, str) or not is_inside(value):
+        msg = "no artefact inside the record"
+        raise MalformedError(msg)
+    return value
+
+
+def _axes(given: AxesDescription) -> AxesFact:
+    lines = claims(LineDescription, given["lines"], MAX_LINES)
     return AxesFact(
-        title=as_text(given.get("title")),
-        xlabel=as_text(given.get("xlabel")),
-        ylabel=as_text(given.get("ylabel")),
-        legend=as_texts(given.get("legend"), _MAX_LINES),
-        lines=tuple(LineFact(label=as_text(i.get("label")), y=as_floats(i.get("y"), _MAX_POINTS)) for i in lines),
-        images=as_int(given.get("images")) or 0,
-        bars=as_int(given.get("bars")) or 0,
-        points=as_int(given.get("points")) or 0,
+        title=as_text(given["title"]),
+        xlabel=as_text(given["xlabel"]),
+        ylabel=as_text(given["ylabel"]),
+        legend=as_texts(given["legend"], _MAX_ENTRIES),
+        lines=tuple(LineFact(label=as_text(i["label"]), y=as_floats(i["y"], MAX_POINTS)) for i in lines),
+        images=as_int(given["images"]) or 0,
+        bars=as_int(given["bars"]) or 0,
+        points=as_int(given["points"]) or 0,
     )

@@ -2,17 +2,25 @@
 
 What the recorder wrote stood in the student's process, so a number may be a list and a list may hold a million items.
 None of these functions raises anything but `MalformedError`, and that only where a claim is worthless without it.
+
+`claim` gives a JSON object the type that `grader.inside.record.events` declares for it. mypy then checks every key that
+is read against the declaration that the recorder writes by. The values are still claims: pass each to one of the
+functions here before anything is done with it.
 """
 
 import math
 import re
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from grader.schema.evidence import Shape
 
 __all__ = [
     "MalformedError",
+    "Moment",
     "as_bool",
+    "as_choice",
     "as_float",
     "as_floats",
     "as_int",
@@ -22,6 +30,10 @@ __all__ = [
     "as_shape",
     "as_text",
     "as_texts",
+    "claim",
+    "claims",
+    "holds",
+    "need_choice",
     "need_id",
     "need_int",
 ]
@@ -34,8 +46,57 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+_Declared = TypeVar("_Declared", bound=Mapping[str, object])
+"""A TypedDict of `grader.inside.record`."""
+_Choice = TypeVar("_Choice", bound=str)
+
+
 class MalformedError(ValueError):
     """A claim lacks what it cannot do without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When an event happened.
+
+    Attributes:
+        n: The event's number.
+        cell: The notebook's index of the running cell; None before the first.
+    """
+
+    n: int
+    cell: int | None
+
+
+class _Claim(dict[str, Any]):
+    """A JSON object in which a missing key reads as None."""
+
+    def __missing__(self, key: str) -> None:
+        """Read a key that an older recorder, or a forger, left out."""
+
+
+def claim(declared: type[_Declared], value: object) -> _Declared:
+    """View a JSON object by its declaration.
+
+    Args:
+        declared: The TypedDict that the recorder constructs.
+        value: What was read from JSON; anything but an object is an object without keys.
+
+    Returns:
+        The object with clean keys. A missing key reads as None, and a value may be of any type.
+    """
+    del declared
+    return cast("_Declared", value if isinstance(value, _Claim) else _Claim(as_map(value)))
+
+
+def claims(declared: type[_Declared], value: object, cap: int) -> Iterator[_Declared]:
+    """View the objects of a list, at most `cap`, as `claim` does."""
+    return (claim(declared, item) for item in as_list(value, cap))
+
+
+def holds(given: Mapping[str, object], key: str) -> bool:
+    """Whether a claim has a key, even with the value None."""
+    return key in given
 
 
 def as_int(value: object, low: int = 0, high: int = _LARGEST) -> int | None:
@@ -82,6 +143,24 @@ def as_floats(value: object, cap: int) -> tuple[float, ...]:
 def as_bool(value: object) -> bool | None:
     """True or False, else None."""
     return value if isinstance(value, bool) else None
+
+
+def as_choice(value: object, choices: Collection[_Choice]) -> _Choice | None:
+    """One of some texts, else None."""
+    return next((choice for choice in choices if choice == value), None)
+
+
+def need_choice(value: object, choices: Collection[_Choice]) -> _Choice:
+    """One of some texts.
+
+    Raises:
+        MalformedError: It is none of them.
+    """
+    found = as_choice(value, choices)
+    if found is None:
+        msg = f"expected one of {', '.join(choices)}"
+        raise MalformedError(msg)
+    return found
 
 
 def as_text(value: object, cap: int = 200) -> str:

@@ -1,46 +1,110 @@
 """The events of trainings, put together."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import get_args
 
 from grader.evidence.arraybook import ArrayBook, KnownArray, split_rows
 from grader.evidence.claims import (
     MalformedError,
-    as_bool,
+    Moment,
+    as_choice,
     as_float,
     as_floats,
     as_int,
     as_json,
-    as_list,
     as_map,
     as_text,
+    claims,
+    need_choice,
     need_id,
     need_int,
 )
 from grader.evidence.provenance import overlap
 from grader.evidence.settings import read_loss, read_optimizer
-from grader.schema.evidence import CallbackFact, FitFact
+from grader.inside.record.events import (
+    MAX_STEP_RATES,
+    CallbackDescription,
+    Epoch,
+    FitEnd,
+    FitStart,
+    FitStatus,
+    TrainingType,
+    ValidationSource,
+)
+from grader.schema.evidence import ArrayFact, CallbackFact, FitFact, LabelFact
 
 __all__ = ["TrainingLog", "digests_of"]
 
-Event = Mapping[str, Any]
-
 _MAX_FITS = 2_000
 _MAX_EPOCHS = 20_000
-_MAX_STEPS = 500
 _MAX_NAMES = 64
-_STATES = ("completed", "stopped_by_budget", "stopped_early", "interrupted", "error")
+_MAX_CALLBACKS = 50
+_TYPES: tuple[TrainingType, ...] = get_args(TrainingType)
+_STATES: tuple[FitStatus, ...] = get_args(FitStatus)
+_VALIDATIONS: tuple[ValidationSource, ...] = get_args(ValidationSource)
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """One epoch that ended."""
+
+    logs: Mapping[str, float | None]
+    rate: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a training ended; the defaults are those of one that never did."""
+
+    status: FitStatus | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    rates: tuple[float, ...] = ()
+    step_rates: tuple[float, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+    error: str | None = None
 
 
 @dataclass(eq=False)
 class _Training:
-    """One training while its events come in."""
+    """One training while its events come in.
 
-    begun: dict[str, Any]
-    epochs: dict[int, dict[str, Any]] = field(default_factory=dict)
-    ended: dict[str, Any] = field(default_factory=dict)
+    Attributes:
+        start: The event that began it.
+        at: When that was.
+        model: The model's id.
+        kind: `fit`, or a loop of the student's own.
+        validation: Where the validation data come from.
+        split: The part of the images that is held back for validation.
+        x: The images.
+        y: The labels.
+        val_x: The images of the validation.
+        val_y: The labels of the validation.
+        overlap: Rows in both the training and the validation data.
+        batch_size: Rows of one batch.
+        epochs: Number → epoch that ended.
+        end: How it ended; None while it runs.
+    """
+
+    start: FitStart
+    at: Moment
+    model: str
+    kind: TrainingType
+    validation: ValidationSource
+    split: float | None
+    x: ArrayFact | None
+    y: LabelFact | None
+    val_x: ArrayFact | None
+    val_y: LabelFact | None
+    overlap: int | None
+    batch_size: int | None
+    epochs: dict[int, _Epoch] = field(default_factory=dict)
+    end: _End | None = None
 
 
 class TrainingLog:
@@ -50,164 +114,174 @@ class TrainingLog:
     never began or has ended, or beginning one that has begun.
     """
 
-    def __init__(self, book: ArrayBook, cell_of: Callable[[Event], int | None]) -> None:
+    def __init__(self, book: ArrayBook) -> None:
         """Share the book of arrays.
 
         Args:
             book: Reads descriptions of arrays and labels.
-            cell_of: Finds the notebook's index of the cell an event happened in.
         """
         self._book = book
-        self._cell_of = cell_of
         self._trainings: dict[int, _Training] = {}
 
-    def start(self, event: Event, n: int) -> None:
+    def start(self, event: FitStart, at: Moment) -> None:
         """A training begins."""
-        key = need_int(event.get("fit"))
+        key = need_int(event["fit"])
         if key in self._trainings or len(self._trainings) >= _MAX_FITS:
             msg = "a training that has begun, or one too many"
             raise MalformedError(msg)
-        self._trainings[key] = _Training(self._begun(event, n))
+        self._trainings[key] = self._begun(event, at)
 
-    def epoch(self, event: Event, _: int) -> None:
+    def epoch(self, event: Epoch, _: Moment) -> None:
         """An epoch ended."""
-        training = self._running(event)
-        number = need_int(event.get("epoch"), 1, _MAX_EPOCHS)
-        logs = {name: as_float(value) for name, value in as_map(event.get("logs"), _MAX_NAMES).items()}
-        training.epochs[number] = {
-            "logs": logs,
-            "rate": as_float(event.get("rate")),
-            "seconds": as_float(event.get("seconds")),
-        }
+        training = self._running(event["fit"])
+        number = need_int(event["epoch"], 1, _MAX_EPOCHS)
+        training.epochs[number] = _Epoch(
+            logs={name: as_float(value) for name, value in as_map(event["logs"], _MAX_NAMES).items()},
+            rate=as_float(event["rate"]),
+            seconds=as_float(event["seconds"]),
+        )
 
-    def end(self, event: Event, _: int) -> None:
+    def end(self, event: FitEnd, _: Moment) -> None:
         """A training ended."""
-        training = self._running(event)
-        status = event.get("status")
-        if not isinstance(status, str) or status not in _STATES:
-            msg = "an unknown end"
-            raise MalformedError(msg)
-        training.ended = {
-            "status": status,
-            "epochs_done": as_int(event.get("epochs"), 0, _MAX_EPOCHS),
-            "total_steps": as_int(event.get("steps")),
-            "seconds": as_float(event.get("seconds")),
-            "history": _history(event.get("history")),
-            "learning_rates": as_floats(event.get("rates"), _MAX_EPOCHS),
-            "step_rates": as_floats(event.get("step_rates"), _MAX_STEPS),
-            "digests_after": digests_of(event.get("digests")),
-            "error": as_text(event.get("error"), 1000) or None,
-        }
-        if training.begun["kind"] == "custom_loop":
-            training.begun |= self._found_later(training.begun, event)
+        training = self._running(event["fit"])
+        training.end = _End(
+            status=need_choice(event["status"], _STATES),
+            epochs=as_int(event["epochs"], 0, _MAX_EPOCHS),
+            steps=as_int(event["steps"]),
+            seconds=as_float(event["seconds"]),
+            history=_history(event["history"]),
+            rates=as_floats(event["rates"], _MAX_EPOCHS),
+            step_rates=as_floats(event["step_rates"], MAX_STEP_RATES),
+            digests=digests_of(event["digests"]),
+            error=as_text(event["error"], 1000) or None,
+        )
+        if training.kind == "custom_loop":
+            self._add_batches(training, event)
 
-    def _found_later(self, begun: Mapping[str, Any], event: Event) -> dict[str, Any]:
-        """What a loop of the student's own was given is known only once it has run."""
-        x = self._book.array(event.get("x"), event.get("y"))
-        size = as_int(event.get("batch_size"), 1)
-        return {
-            "x": x.fact if x else begun["x"],
-            "y": self._book.label(event.get("y"), x) or begun["y"],
-            "batch_size": begun["batch_size"] if size is None else size,
-        }
+    def _add_batches(self, training: _Training, event: FitEnd) -> None:
+        """Add what a loop of the student's own was given, which is known only once it has run."""
+        x = self._book.array(event["x"], event["y"])
+        y = self._book.label(event["y"], x)
+        size = as_int(event["batch_size"], 1)
+        training.x = x.fact if x else training.x
+        training.y = y or training.y
+        training.batch_size = training.batch_size if size is None else size
 
     def facts(self) -> tuple[FitFact, ...]:
         """Every training in the order of its beginning; one that never ended has the history of its epochs."""
         return tuple(_fact(training) for training in self._trainings.values())
 
-    def _running(self, event: Event) -> _Training:
-        training = self._trainings.get(need_int(event.get("fit")))
-        if training is None or training.ended:
+    def _running(self, fit: object) -> _Training:
+        training = self._trainings.get(need_int(fit))
+        if training is None or training.end is not None:
             msg = "no such training runs"
             raise MalformedError(msg)
         return training
 
-    def _begun(self, event: Event, n: int) -> dict[str, Any]:
-        model = need_id(event.get("model"))
-        x, val_x = (
-            self._book.array(event.get("x"), event.get("y")),
-            self._book.array(event.get("val_x"), event.get("val_y")),
+    def _begun(self, event: FitStart, at: Moment) -> _Training:
+        model = need_id(event["model"])
+        x, val_x = self._book.array(event["x"], event["y"]), self._book.array(event["val_x"], event["val_y"])
+        validation = as_choice(event["validation"], _VALIDATIONS) or "none"
+        split = as_float(event["validation_split"])
+        return _Training(
+            start=event,
+            at=at,
+            model=model,
+            kind=as_choice(event["type"], _TYPES) or "fit",
+            validation=validation,
+            split=split,
+            x=x.fact if x else None,
+            y=self._book.label(event["y"], x),
+            val_x=val_x.fact if val_x else None,
+            val_y=self._book.label(event["val_y"], val_x),
+            overlap=_overlap(x, val_x, validation, split),
+            batch_size=as_int(event["batch_size"]),
         )
-        given = event.get("validation")
-        validation = given if isinstance(given, str) and given in {"none", "data", "split"} else "none"
-        part = as_float(event.get("validation_split"))
-        return {
-            "event": n,
-            "cell": self._cell_of(event),
-            "model": model,
-            "kind": "custom_loop" if event.get("type") == "custom_loop" else "fit",
-            "epochs_asked": as_int(event.get("epochs")),
-            "batch_size": as_int(event.get("batch_size")),
-            "steps": as_int(event.get("steps")),
-            "x": x.fact if x else None,
-            "y": self._book.label(event.get("y"), x),
-            "validation": validation,
-            "validation_split": part,
-            "val_x": val_x.fact if val_x else None,
-            "val_y": self._book.label(event.get("val_y"), val_x),
-            "overlap": _overlap(x, val_x, validation, part),
-            "callbacks": tuple(c for c in map(_callback, as_list(event.get("callbacks"), 50)) if c is not None),
-            "compiled": as_int(event.get("compiled"), 1),
-            "optimizer": read_optimizer(event.get("optimizer")),
-            "loss": read_loss(event.get("loss")),
-            "trainable": {k: v for k, v in as_map(event.get("trainable")).items() if as_bool(v) is not None},
-            "digests_before": digests_of(event.get("digests")),
-            "device": as_text(event.get("device"), 100),
-        }
 
 
-def _overlap(x: KnownArray | None, val_x: KnownArray | None, validation: str, part: float | None) -> int | None:
+def _overlap(
+    x: KnownArray | None, val_x: KnownArray | None, validation: ValidationSource, split: float | None
+) -> int | None:
     """Rows in both the training and the validation data; None where they are not known."""
     if validation == "data" and x and val_x and x.fact.rows and val_x.fact.rows:
         same = x.fact.rows.dataset == val_x.fact.rows.dataset
         return overlap(x.rows, val_x.rows) if same else 0
-    if validation == "split" and x and x.rows is not None and part is not None and 0 < part < 1:
-        return overlap(*split_rows(x.rows, part))
+    if validation == "split" and x and x.rows is not None and split is not None and 0 < split < 1:
+        return overlap(*split_rows(x.rows, split))
     return None
 
 
-def _callback(claim: object) -> CallbackFact | None:
-    given = as_map(claim)
-    cls = as_text(given.get("cls"))
-    if not cls:
-        return None
-    return CallbackFact(
-        cls=cls,
-        custom=as_text(given.get("custom")) or None,
-        config=as_json(as_map(given.get("config"))),
-    )
+def _callbacks(value: object) -> Iterator[CallbackFact]:
+    for given in claims(CallbackDescription, value, _MAX_CALLBACKS):
+        cls = as_text(given["cls"])
+        if cls:
+            custom = as_text(given["custom"]) or None
+            yield CallbackFact(cls=cls, custom=custom, config=as_json(as_map(given["config"])))
 
 
-def digests_of(claim: object) -> dict[str, str]:
+def digests_of(value: object) -> dict[str, str]:
     """Layer name → digest, of a claim."""
-    return {name: as_text(value, 128) for name, value in as_map(claim).items() if isinstance(value, str)}
+    return {name: as_text(digest, 128) for name, digest in as_map(value).items() if isinstance(digest, str)}
 
 
-def _history(claim: object) -> dict[str, tuple[float, ...]]:
-    return {name: as_floats(values, _MAX_EPOCHS) for name, values in as_map(claim, _MAX_NAMES).items() if values}
+def _history(value: object) -> dict[str, tuple[float, ...]]:
+    return {name: as_floats(numbers, _MAX_EPOCHS) for name, numbers in as_map(value, _MAX_NAMES).items() if numbers}
 
 
 def _fact(training: _Training) -> FitFact:
-    seen = [training.epochs[number] for number in sorted(training.epochs)]
-    fact = {"status": "unfinished", **training.begun, **training.ended}
-    if fact.get("epochs_done") is None:
-        fact["epochs_done"] = len(seen)
-    if not fact.get("history"):
-        fact["history"] = _seen_history(seen)
-    if not fact.get("learning_rates"):
-        rates = tuple(epoch["rate"] for epoch in seen)
-        fact["learning_rates"] = () if None in rates else rates
-    if fact.get("seconds") is None:
-        times = [epoch["seconds"] for epoch in seen if epoch["seconds"] is not None]
-        fact["seconds"] = sum(times) if times else None
-    return FitFact.model_validate(fact)
+    start: FitStart = training.start
+    epochs = [training.epochs[number] for number in sorted(training.epochs)]
+    end = training.end or _End()
+    return FitFact(
+        event=training.at.n,
+        cell=training.at.cell,
+        model=training.model,
+        kind=training.kind,
+        status=end.status or "unfinished",
+        epochs_asked=as_int(start["epochs"]),
+        epochs_done=len(epochs) if end.epochs is None else end.epochs,
+        batch_size=training.batch_size,
+        steps=as_int(start["steps"]),
+        total_steps=end.steps,
+        seconds=_seen_seconds(epochs) if end.seconds is None else end.seconds,
+        history=end.history or _seen_history(epochs),
+        learning_rates=end.rates or _seen_rates(epochs),
+        step_rates=end.step_rates,
+        x=training.x,
+        y=training.y,
+        validation=training.validation,
+        validation_split=training.split,
+        val_x=training.val_x,
+        val_y=training.val_y,
+        overlap=training.overlap,
+        callbacks=tuple(_callbacks(start["callbacks"])),
+        compiled=as_int(start["compiled"], 1),
+        optimizer=read_optimizer(start["optimizer"]),
+        loss=read_loss(start["loss"]),
+        trainable={name: flag for name, flag in as_map(start["trainable"]).items() if isinstance(flag, bool)},
+        digests_before=digests_of(start["digests"]),
+        digests_after=end.digests,
+        device=as_text(start["device"], 100),
+        error=end.error,
+    )
 
 
-def _seen_history(epochs: list[dict[str, Any]]) -> dict[str, tuple[float, ...]]:
-    names = dict.fromkeys(name for epoch in epochs for name in epoch["logs"])
+def _seen_seconds(epochs: Sequence[_Epoch]) -> float | None:
+    times = [epoch.seconds for epoch in epochs if epoch.seconds is not None]
+    return sum(times) if times else None
 
-    def value(epoch: dict[str, Any], name: str) -> float:
-        number: float | None = epoch["logs"].get(name)
+
+def _seen_rates(epochs: Sequence[_Epoch]) -> tuple[float, ...]:
+    """The rate of each epoch; none at all where one is not known."""
+    rates = tuple(epoch.rate for epoch in epochs if epoch.rate is not None)
+    return rates if len(rates) == len(epochs) else ()
+
+
+def _seen_history(epochs: Sequence[_Epoch]) -> dict[str, tuple[float, ...]]:
+    names = dict.fromkeys(name for epoch in epochs for name in epoch.logs)
+
+    def value(epoch: _Epoch, name: str) -> float:
+        number = epoch.logs.get(name)
         return math.nan if number is None else number
 
     return {name: tuple(value(epoch, name) for epoch in epochs) for name in list(names)[:_MAX_NAMES]}

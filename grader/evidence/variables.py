@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grader.evidence.arraybook import ArrayBook, KnownArray
-from grader.evidence.claims import as_bool, as_float, as_list, as_map, as_shape, as_text
+from grader.evidence.claims import as_bool, as_float, as_shape, as_text, claims, holds
+from grader.inside.record.events import MAX_NAMED_ARRAYS, MAX_NAMED_LABELS, Arrays, NamedArray, NamedLabels
 from grader.schema.evidence import NamedArrayFact, NamedLabelFact
 
 __all__ = ["Variables", "read_variables"]
 
-_MAX_ARRAYS = 500
 _MAX_COMPARED = 60
 """Arrays whose rows are looked up; a recorder describes fewer."""
-_MAX_LABELS = 100
 
-CellOf = Callable[[Mapping[str, Any]], int | None]
-"""An object with the recorder's number of a cell as `cell` → the notebook's index of that cell."""
+CellOf = Callable[[object], int | None]
+"""The recorder's number of a cell, as claimed → the notebook's index of that cell."""
 
 
 @dataclass(slots=True)
@@ -32,29 +30,30 @@ class Variables:
     """Items that could not be read."""
 
 
-def read_variables(event: Mapping[str, Any], book: ArrayBook, cell_of: CellOf) -> Variables:
+def read_variables(event: Arrays, cell: int | None, book: ArrayBook, cell_of: CellOf) -> Variables:
     """Type an `arrays` event.
 
     Args:
-        event: As `docs/events.md` gives it; untrusted.
+        event: Untrusted.
+        cell: The notebook's index of the cell that it happened in; of items without the key `cell`.
         book: Recognises rows.
-        cell_of: Finds the cell that an item names, or the event itself where an item names none.
+        cell_of: Finds the cell that an item names.
     """
     read = Variables()
     known: dict[str, KnownArray] = {}
-    for item in as_list(event.get("arrays"), _MAX_ARRAYS):
-        given = as_map(item)
-        name, shape = as_text(given.get("name")), as_shape(given.get("shape"))
+    for given in claims(NamedArray, event["arrays"], MAX_NAMED_ARRAYS):
+        name, shape = as_text(given["name"]), as_shape(given["shape"])
         if not name or shape is None:
             read.malformed += 1
             continue
         array = book.array(given, given=False) if len(known) < _MAX_COMPARED and "file" in given else None
         if array is not None and array.rows is not None:
             known[name] = array
-        read.arrays.append(_array(given, name, array, cell_of(given if "cell" in given else event)))
+        made_in = cell_of(given["cell"]) if holds(given, "cell") else cell
+        read.arrays.append(_array(given, name, array, made_in))
     read.arrays = _with_common(read.arrays, _common(known, book))
-    for item in as_list(event.get("labels"), _MAX_LABELS):
-        label = _label(as_map(item), known, book, cell_of)
+    for item in claims(NamedLabels, event["labels"], MAX_NAMED_LABELS):
+        label = _label(item, known, book, cell_of)
         if label is None:
             read.malformed += 1
         else:
@@ -62,17 +61,17 @@ def read_variables(event: Mapping[str, Any], book: ArrayBook, cell_of: CellOf) -
     return read
 
 
-def _array(given: Mapping[str, Any], name: str, array: KnownArray | None, cell: int | None) -> NamedArrayFact:
-    shape = as_shape(given.get("shape"))
+def _array(given: NamedArray, name: str, array: KnownArray | None, cell: int | None) -> NamedArrayFact:
+    shape = as_shape(given["shape"])
     return NamedArrayFact(
         name=name,
         cell=cell,
         shape=shape if shape is not None else (),
-        dtype=as_text(given.get("dtype"), 40),
-        low=as_float(given.get("low")),
-        high=as_float(given.get("high")),
-        rows_of=as_text(given.get("rows_of"), 64) or None,
-        used=as_bool(given.get("used")) is True,
+        dtype=as_text(given["dtype"], 40),
+        low=as_float(given["low"]),
+        high=as_float(given["high"]),
+        rows_of=as_text(given["rows_of"], 64) or None,
+        used=as_bool(given["used"]) is True,
         rows=array.fact.rows if array else None,
         transform=array.fact.transform if array else None,
     )
@@ -106,15 +105,15 @@ def _with_common(arrays: list[NamedArrayFact], common: Mapping[str, Mapping[str,
 
 
 def _label(
-    given: Mapping[str, Any], known: Mapping[str, KnownArray], book: ArrayBook, cell_of: CellOf
+    given: NamedLabels, known: Mapping[str, KnownArray], book: ArrayBook, cell_of: CellOf
 ) -> NamedLabelFact | None:
-    name, fact = as_text(given.get("name")), book.label(given)
+    name, fact = as_text(given["name"]), book.label(given)
     if not name or fact is None:
         return None
     parts = {images: book.right_part(given, array) for images, array in known.items()}
     return NamedLabelFact(
         name=name,
-        cell=cell_of(given),
+        cell=cell_of(given["cell"]),
         shape=fact.shape,
         dtype=fact.dtype,
         one_hot=fact.one_hot,

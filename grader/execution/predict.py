@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -27,13 +27,22 @@ from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget
+from grader.inside.record.predictions import (
+    MAX_DESCRIPTION,
+    MAX_ERROR,
+    MAX_OUTPUTS,
+    REQUEST_VERSION,
+    JobRequest,
+    JobResult,
+    Request,
+)
 from grader.schema.errors import HarnessError, PredictorError
 
 __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 
-_MAX_COLUMNS = 1_000
 _RESULTS_BYTES = 16 << 20
-_LINE_BYTES = 4 << 20
+_LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
+"""Of one answer: a description and the rest of its keys."""
 _HEADER_BYTES = 4096
 _MODULE = "inside.predictor"
 
@@ -221,12 +230,12 @@ class _Call:
         return layout, finished
 
 
-def _request(jobs: Sequence[PredictionJob], layout: Layout) -> dict[str, Any]:
+def _request(jobs: Sequence[PredictionJob], layout: Layout) -> Request:
     """Copy what the jobs need to where the sandbox's user may read it, and make the request of `docs/events.md`."""
     inner = layout.inner("given")
     layout.given.mkdir()
     names: dict[Path, str] = {}
-    listed = []
+    listed: list[JobRequest] = []
     for number, job in enumerate(jobs):
         # Keras goes by the suffix of a model's name.
         model = f"{number}.keras" if job.format == "keras" else f"{number}"
@@ -235,16 +244,16 @@ def _request(jobs: Sequence[PredictionJob], layout: Layout) -> dict[str, Any]:
             names[job.inputs] = f"{number}.npy"
             shutil.copyfile(job.inputs, layout.given / names[job.inputs])
         listed.append(
-            {
-                "id": job.id,
-                "model": str(inner / model),
-                "format": job.format,
-                "dialect": job.dialect,
-                "inputs": str(inner / names[job.inputs]),
-                "batch_size": job.batch_size,
-            }
+            JobRequest(
+                id=job.id,
+                model=str(inner / model),
+                format=job.format,
+                dialect=job.dialect,
+                inputs=str(inner / names[job.inputs]),
+                batch_size=job.batch_size,
+            )
         )
-    return {"version": 1, "out": str(layout.inner("out")), "jobs": listed}
+    return Request(version=REQUEST_VERSION, out=str(layout.inner("out")), jobs=listed)
 
 
 def _rows(path: Path) -> int:
@@ -256,9 +265,13 @@ def _rows(path: Path) -> int:
         raise PredictorError(message, where=str(path)) from error
 
 
-def _told(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the answers; lines that are no answers are passed over."""
-    told: dict[str, dict[str, Any]] = {}
+def _told(path: Path) -> dict[str, JobResult]:
+    """Read the answers; lines that are no answers are passed over.
+
+    Returns:
+        Job → answer. A missing key is None, and a value may be of any type.
+    """
+    told: dict[str, JobResult] = {}
     try:
         content = _read_plain(path, _RESULTS_BYTES)
     except (OSError, ValueError):
@@ -271,21 +284,22 @@ def _told(path: Path) -> dict[str, dict[str, Any]]:
         except (ValueError, RecursionError):
             continue
         if isinstance(answer, dict) and isinstance(answer.get("id"), str):
-            told.setdefault(answer["id"], answer)
+            whole = {**dict.fromkeys(JobResult.__required_keys__), **answer}
+            told.setdefault(answer["id"], cast("JobResult", whole))
     return told
 
 
-def _result(job: PredictionJob, told: dict[str, Any], out: Path, rows: int) -> PredictionResult:
-    seconds = told.get("seconds")
+def _result(job: PredictionJob, told: JobResult, out: Path, rows: int) -> PredictionResult:
+    seconds: object = told["seconds"]
     result = PredictionResult(job.id, ok=False, seconds=float(seconds) if isinstance(seconds, int | float) else 0.0)
-    described = told.get("model")
+    described: object = told["model"]
     result = replace(result, model=described if isinstance(described, dict) else None)
-    if told.get("ok") is not True:
-        return replace(result, error=str(told.get("error") or "the model could not be used")[:1_000])
+    if told["ok"] is not True:
+        return replace(result, error=str(told["error"] or "the model could not be used")[:MAX_ERROR])
     try:
         return replace(result, ok=True, outputs=_read_outputs(out / f"{job.id}.npy", rows))
     except (OSError, ValueError) as error:
-        return replace(result, error=f"the predictions cannot be read: {error}"[:1_000])
+        return replace(result, error=f"the predictions cannot be read: {error}"[:MAX_ERROR])
 
 
 def _read_outputs(path: Path, rows: int) -> np.ndarray:
@@ -295,10 +309,10 @@ def _read_outputs(path: Path, rows: int) -> np.ndarray:
         ValueError: They are not float32 of shape (rows, 1 to 1,000), or the file's size does not fit.
         OSError: There is no such plain file.
     """
-    content = _read_plain(path, _HEADER_BYTES + 4 * rows * _MAX_COLUMNS)
+    content = _read_plain(path, _HEADER_BYTES + 4 * rows * MAX_OUTPUTS)
     # A view of the bytes: nothing is allocated on the word of the header.
     array = _parse_npy(content)
-    if array.dtype != np.float32 or array.ndim != 2 or not 1 <= array.shape[1] <= _MAX_COLUMNS:  # noqa: PLR2004 — axes
+    if array.dtype != np.float32 or array.ndim != 2 or not 1 <= array.shape[1] <= MAX_OUTPUTS:  # noqa: PLR2004 — axes
         message = f"expected rows of float32, got {array.dtype} of shape {array.shape}"
         raise ValueError(message)
     if array.shape[0] != rows:
@@ -335,7 +349,7 @@ def _read_plain(path: Path, most: int) -> bytes:
         return source.read(most)
 
 
-def _check_started(finished: Finished, told: dict[str, Any], log: Path) -> None:
+def _check_started(finished: Finished, told: Mapping[str, JobResult], log: Path) -> None:
     """Tell the grader's own failure from a model's: a process that ends with Python's or bubblewrap's own complaint.
 
     Raises:

@@ -33,6 +33,7 @@ from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRe
 from grader.execution.sandbox.watchdog import Budget, Watchdog
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
+from grader.inside.record.session import SESSION_VERSION, SessionFile
 from grader.schema.base import spoken_cell
 from grader.schema.errors import SandboxError
 from grader.schema.rubric import RunSettings
@@ -604,20 +605,20 @@ def _fresh(notebook: NotebookNode) -> NotebookNode:
 
 def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -> None:
     """Write what the recorder reads; the keys are described in `docs/events.md`."""
-    session = {
-        "version": 1,
-        "out": str(layout.inner("out")),
-        "data": str(layout.inner("data")),
-        "datasets": list(request.datasets),
-        "dialect": request.dialect,
-        "seed": request.seed,
-        "fit_time": request.settings.fit_time,
-        "deadline": deadline,
-        "reserve": reserve_of(request.settings.time),
-        "max_models_mib": request.models_mib,
-        "max_output_kib": request.caps.cell_text / 1024,
-        "graded_dataset": request.graded_dataset,
-    }
+    session = SessionFile(
+        version=SESSION_VERSION,
+        out=str(layout.inner("out")),
+        data=str(layout.inner("data")),
+        datasets=list(request.datasets),
+        dialect=request.dialect,
+        seed=request.seed,
+        fit_time=request.settings.fit_time,
+        deadline=deadline,
+        reserve=reserve_of(request.settings.time),
+        max_models_mib=request.models_mib,
+        max_output_kib=request.caps.cell_text / 1024,
+        graded_dataset=request.graded_dataset,
+    )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")
     path.chmod(0o644)

@@ -7,11 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from grader.inside.record.events import Epoch, FitEnd, FitStart, kind_of
+
 __all__ = ["TrainingWatch"]
 
 _PIECE = 256 << 10
 """Bytes that are read at a time; a line longer than this is passed over."""
-_TELLING = (b'"fit_start"', b'"epoch"', b'"fit_end"')
+_START, _EPOCH, _END = kind_of(FitStart), kind_of(Epoch), kind_of(FitEnd)
+_TELLING = tuple(f'"{kind}"'.encode() for kind in (_START, _EPOCH, _END))
 
 
 class TrainingWatch:
@@ -50,20 +53,25 @@ class TrainingWatch:
         finally:
             os.close(handle)
 
+    def _begin(self, event: FitStart) -> None:
+        asked: object = event["epochs"]
+        if isinstance(asked, int):
+            self._asked = {event["fit"]: asked}
+        self._now = (1, self._asked.get(event["fit"]))
+
+    def _go_on(self, event: Epoch) -> None:
+        asked = self._asked.get(event["fit"])
+        done = int(event["epoch"])
+        self._now = (done + 1 if asked is None else min(done + 1, asked), asked)
+
     def _take(self, line: bytes) -> None:
         try:
             event = json.loads(line)
-            kind, fit = event["kind"], event["fit"]
-            if kind == "fit_start":
-                asked = event.get("epochs")
-                if isinstance(asked, int):
-                    self._asked = {fit: asked}
-                self._now = (1, self._asked.get(fit))
-            elif kind == "epoch":
-                asked = self._asked.get(fit)
-                done = int(event["epoch"])
-                self._now = (done + 1 if asked is None else min(done + 1, asked), asked)
-            elif kind == "fit_end":
+            if event["kind"] == _START:
+                self._begin(event)
+            elif event["kind"] == _EPOCH:
+                self._go_on(event)
+            elif event["kind"] == _END:
                 self._now = None
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return

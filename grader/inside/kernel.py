@@ -16,7 +16,9 @@ from traitlets.config import Config
 from . import install as environment
 from .keras2 import layer as compat
 from .notebook import seeds
-from .record.recorder import Recorder, Session
+from .record.events import RECORD_VERSION, Start
+from .record.recorder import Recorder
+from .record.session import Session
 from .watch import keras_hooks as hooks
 
 __all__ = ["CellClock", "KernelApp", "install_hooks", "main", "start_recorder"]
@@ -65,9 +67,16 @@ def start_recorder() -> Recorder:
     """
     recorder = Recorder(Session.load(Path(os.environ.pop("GRADER_SESSION"))))
     session = recorder.session
-    recorder.log.write(
-        "start", versions=hooks.versions(), dialect=session.dialect, seed=session.seed, device="cpu", pid=os.getpid()
+    event = Start(
+        kind="start",
+        version=RECORD_VERSION,
+        versions=hooks.versions(),
+        dialect=session.dialect,
+        seed=session.seed,
+        device="cpu",
+        pid=os.getpid(),
     )
+    recorder.log.write(event)
     return recorder
 
 

@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 
 from .describe.models import describe_model, numbers
 from .model_files import foreign_part
-from .record.recorder import plain
+from .record.events import ModelStructure
+from .record.log import plain
+from .record.predictions import MAX_DESCRIPTION, MAX_ERROR, MAX_OUTPUTS, REQUEST_VERSION, JobRequest, JobResult, Request
 
-__all__ = ["MOST_OUTPUTS", "REQUEST_VERSION", "main", "run_job"]
-
-REQUEST_VERSION = 1
-MOST_OUTPUTS = 1000
-"""Columns of predictions, at most."""
-MOST_DESCRIPTION = 4 << 20
-"""Bytes a described model may take in the results; a larger one is left out."""
-_LONGEST_ERROR = 1000
+__all__ = ["main", "run_job"]
 
 Predict = Callable[[NDArray[Any]], Any]
 
@@ -44,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         ValueError: The request is of another version.
     """
     path = Path((sys.argv[1:] if arguments is None else arguments)[0])
-    request = json.loads(path.read_text(encoding="utf-8"))
+    request: Request = json.loads(path.read_text(encoding="utf-8"))
     if request.get("version") != REQUEST_VERSION:
         msg = f"request version {request.get('version')!r}, expected {REQUEST_VERSION}"
         raise ValueError(msg)
@@ -58,36 +53,37 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run_job(job: dict[str, Any], out: Path) -> dict[str, Any]:
+def run_job(job: JobRequest, out: Path) -> JobResult:
     """Load one model, predict, write `<id>.npy`.
 
     Args:
-        job: `id`, `model`, `format`, `dialect`, `inputs`, `batch_size`.
+        job: What to do.
         out: Folder for the predictions.
 
     Returns:
-        The result line: `id`, `ok`, `error`, `model`, `seconds`.
+        The result line.
     """
     began = time.monotonic()
-    result: dict[str, Any] = {"id": job["id"], "ok": False, "error": None, "model": None}
+    result = JobResult(id=job["id"], ok=False, error=None, model=None, seconds=0.0)
     try:
         predict, result["model"] = _load(job)
-        if job.get("inputs") is not None:
-            rows = _predict(predict, Path(job["inputs"]), int(job.get("batch_size", 256)))
+        inputs = job.get("inputs")
+        if inputs is not None:
+            rows = _predict(predict, Path(inputs), int(job.get("batch_size", 256)))
             np.save(out / f"{job['id']}.npy", rows, allow_pickle=False)
         result["ok"] = True
     except Exception as problem:
-        result["error"] = f"{type(problem).__name__}: {problem}"[:_LONGEST_ERROR]
+        result["error"] = f"{type(problem).__name__}: {problem}"[:MAX_ERROR]
     result["seconds"] = round(time.monotonic() - began, 4)
     return result
 
 
-def _load(job: dict[str, Any]) -> tuple[Predict, dict[str, Any] | None]:
+def _load(job: JobRequest) -> tuple[Predict, ModelStructure | None]:
     if job["format"] == "saved_model":
         return _load_saved_model(Path(job["model"])), None
     model = _load_keras(Path(job["model"]), job["dialect"])
-    described = plain(describe_model(model), 40)
-    small = len(json.dumps(described, allow_nan=False)) <= MOST_DESCRIPTION
+    described: ModelStructure = plain(describe_model(model), 40)
+    small = len(json.dumps(described, allow_nan=False)) <= MAX_DESCRIPTION
     return lambda batch: model(batch, training=False), described if small else None
 
 
@@ -154,8 +150,8 @@ def _predict(predict: Predict, inputs: Path, batch_size: int) -> NDArray[np.floa
             msg = f"{len(batch)} images went in, outputs of shape {output.shape} came out"
             raise ValueError(msg)
         output = output.reshape(len(batch), -1)
-        if output.shape[1] > MOST_OUTPUTS:
-            msg = f"{output.shape[1]} outputs an image, at most {MOST_OUTPUTS} are read"
+        if output.shape[1] > MAX_OUTPUTS:
+            msg = f"{output.shape[1]} outputs an image, at most {MAX_OUTPUTS} are read"
             raise ValueError(msg)
         rows.append(output)
     return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)

@@ -20,7 +20,8 @@ from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.provenance import DatasetIndex, make_index, recognise_rows
 from grader.inside.describe.arrays import ArrayBook as RecorderBook
 from grader.inside.describe.fingerprint import fingerprint
-from grader.inside.record.recorder import Recorder, Session
+from grader.inside.record.recorder import Recorder
+from grader.inside.record.session import Session
 from tests.support.known_sets import SETS, KnownSet, known_set, natural_images
 
 Array = NDArray[Any]

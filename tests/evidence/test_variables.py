@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from grader.evidence.arraybook import ArrayBook
 from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.claims import as_int
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.evidence.variables import Variables, read_variables
 from grader.inside.describe.fingerprint import fingerprint
+from grader.inside.record.events import Arrays
 from tests.evidence.conftest import Record
 
 
 def read(record: Record, index: DatasetIndex, arrays: list[Any], labels: list[Any] | None = None) -> Variables:
     book = ArrayBook(ArtefactFolder(record.root), {index.name: index})
-    event = {"kind": "arrays", "cell": 9, "arrays": arrays, "labels": labels or []}
-    return read_variables(event, book, lambda given: given.get("cell"))
+    event = Arrays(kind="arrays", arrays=arrays, labels=labels or [])
+    return read_variables(event, 9, book, as_int)
 
 
 def named(name: str, described: dict[str, Any]) -> dict[str, Any]:
@@ -98,5 +100,6 @@ def test_any_claim_is_read_or_counted(claims: list[Any]) -> None:
     labels = np.arange(4)
     index = make_index("tiny", images, labels, images[:0], labels[:0], fingerprint(images))
     book = ArrayBook(ArtefactFolder(Path("/nonexistent")), {"tiny": index})
-    found = read_variables({"arrays": claims, "labels": claims}, book, lambda _: None)
+    event = Arrays(kind="arrays", arrays=claims, labels=claims)
+    found = read_variables(event, None, book, lambda _: None)
     assert len(found.arrays) + len(found.labels) + found.malformed == 2 * len(claims)

@@ -28,9 +28,10 @@ def main() -> None:
     from inside import install as environment  # type: ignore[import-not-found]  # noqa: PLC0415
     from inside import kernel  # noqa: PLC0415
     from inside.keras2 import layer as compat  # type: ignore[import-not-found]  # noqa: PLC0415
-    from inside.record import recorder as core  # type: ignore[import-not-found]  # noqa: PLC0415
+    from inside.record.recorder import Recorder  # type: ignore[import-not-found]  # noqa: PLC0415
+    from inside.record.session import Session  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    recorder = core.Recorder(core.Session.load(Path(request["session"])))
+    recorder = Recorder(Session.load(Path(request["session"])))
     if request.get("hooks"):
         kernel.install_hooks(recorder)
     else:

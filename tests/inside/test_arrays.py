@@ -10,7 +10,8 @@ import pytest
 
 from grader.inside.describe.arrays import ArrayBook
 from grader.inside.describe.fingerprint import fingerprint
-from grader.inside.record.recorder import Recorder, Session
+from grader.inside.record.recorder import Recorder
+from grader.inside.record.session import Session
 
 
 @pytest.fixture
@@ -26,13 +27,13 @@ def images() -> np.ndarray:
     return np.random.default_rng(3).random((300, 12, 12, 1), dtype=np.float32)
 
 
-def x_of(book: ArrayBook, value: Any) -> dict[str, Any]:
+def x_of(book: ArrayBook, value: Any) -> Any:
     found, _ = book.describe_pair(value)
     assert found is not None
     return found
 
 
-def y_of(book: ArrayBook, value: Any) -> dict[str, Any]:
+def y_of(book: ArrayBook, value: Any) -> Any:
     _, found = book.describe_pair(np.zeros((len(value), 9, 9)), value)
     assert found is not None
     return found

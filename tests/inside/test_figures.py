@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from grader.inside.watch.figures import MAX_POINTS, describe_figure
+from grader.inside.record.events import MAX_POINTS
+from grader.inside.watch.figures import describe_figure
 
 
 def _axes() -> tuple[Figure, Any]:

@@ -11,7 +11,8 @@ SCRIPT = """
 import os
 from pathlib import Path
 from inside import environment, hooks
-from inside.record.recorder import Recorder, Session
+from inside.record.recorder import Recorder
+from inside.record.session import Session
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
 hooks.install(recorder)
 recorder.cell_started()

@@ -17,7 +17,8 @@ import os, signal, time
 from pathlib import Path
 import numpy as np
 from inside import hooks, keep
-from inside.record.recorder import Recorder, Session
+from inside.record.recorder import Recorder
+from inside.record.session import Session
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
 hooks.install(recorder)
 keep.LEAST_GAP, keep.GAP_FACTOR = 0.05, 0.0

@@ -11,7 +11,8 @@ import pytest
 
 from grader.inside.describe.arrays import ArrayBook
 from grader.inside.describe.fingerprint import fingerprint
-from grader.inside.record.recorder import Recorder, Session
+from grader.inside.record.recorder import Recorder
+from grader.inside.record.session import Session
 from grader.inside.watch import variables as names
 from grader.inside.watch.variables import Bindings, describe_array, image_like, install, label_like, recognise, scan
 

@@ -63,7 +63,8 @@ def train():
 cell_end = lambda: None
 plain = train()
 from inside import hooks
-from inside.record.recorder import Recorder, Session
+from inside.record.recorder import Recorder
+from inside.record.session import Session
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
 watch = hooks.install(recorder)
 recorder.cell_started()

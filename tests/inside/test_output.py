@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from grader.inside.notebook.output_limit import Meter, limit
-from grader.inside.record.recorder import Recorder, Session
+from grader.inside.record.recorder import Recorder
+from grader.inside.record.session import Session
 
 
 @pytest.fixture

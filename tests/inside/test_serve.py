@@ -11,7 +11,8 @@ import pytest
 from grader.inside.data.openml import flat_images, wanted
 from grader.inside.data.serve import DatasetNotProvidedError, Server, known_name
 from grader.inside.data.tfds import Info, rows_of_split
-from grader.inside.record.recorder import Recorder, Session
+from grader.inside.record.recorder import Recorder
+from grader.inside.record.session import Session
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import wrapt
 
 from ..hooking.imports import StandInFinder, after_import, prefer, replace_everywhere
+from ..record.events import Dataset
 from ..record.notes import notes_of
 from ..record.recorder import Recorder
 from . import openml, tfds
@@ -138,7 +139,8 @@ class Server:
     def _record(self, dataset: str, via: str, *, served: bool, detail: str = "") -> None:
         # The record must not stand between the student and the data.
         with suppress(OSError, ValueError):
-            self._recorder.log.write("dataset", dataset=dataset, via=via, served=served, detail=detail)
+            event = Dataset(kind="dataset", dataset=dataset, via=via, served=served, detail=detail)
+            self._recorder.log.write(event)
 
 
 def install(recorder: Recorder) -> None:

@@ -6,22 +6,20 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
+from ..record.events import MAX_CLASSES, MAX_SAMPLE, ArrayDescription, LabelDescription
 from ..record.recorder import Recorder
 from .fingerprint import fingerprint, scan
 from .given import Given, given_pair
 from .landmarks import KnownImages, landmarks
 
-__all__ = ["LABEL_CLASSES", "ArrayBook", "checksum"]
+__all__ = ["ArrayBook", "checksum"]
 
-LABEL_CLASSES = 1000
-"""More different labels than this are not classes."""
-_SAMPLE_ROWS = 128
 _HELD_ROWS = 32
 """Rows kept of images that no model was given: enough to find the formula that made them."""
 _SAMPLE_BYTES = 8 << 20
@@ -31,14 +29,15 @@ _MOST_SMALL_FILES = 200
 _LANDMARK_BYTES = 96 << 20
 _NOT_NAMES = frozenset({"In", "Out"})
 
-_Describe = Callable[[Given, NDArray[Any], int], dict[str, Any]]
+_Described = TypeVar("_Described", ArrayDescription, LabelDescription)
+_Describe: TypeAlias = Callable[[Given, NDArray[Any], int], _Described]
 """(what was given, its numbers, rows to keep as they are) → description."""
 
 
 @dataclass(slots=True)
-class _Known:
+class _Known(Generic[_Described]):
     alive: Callable[[], Any]
-    description: dict[str, Any]
+    description: _Described
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ class ArrayBook:
 
     recorder: Recorder
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    _known: dict[Any, _Known] = field(default_factory=dict)
+    _known: dict[Any, _Known[Any]] = field(default_factory=dict)
     _used: dict[tuple[int, int], _Used] = field(default_factory=dict)
     _used_contents: set[str] = field(default_factory=set)
     _small_files: int = 0
@@ -75,7 +74,7 @@ class ArrayBook:
 
     def describe_pair(
         self, x: Any, y: Any = None, *, used: bool = True
-    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    ) -> tuple[ArrayDescription | None, LabelDescription | None]:
         """Describe what `fit`, `evaluate` or `predict` was given.
 
         Args:
@@ -90,11 +89,11 @@ class ArrayBook:
         if used:
             for given in (images, labels):
                 self._remember_use(given)
-        described = None if images is None else self._describe(images, self._describe_images)
-        if described is not None and images is not None:
+        described: ArrayDescription | None = None
+        if images is not None:
+            described = self._describe(images, self._describe_images) or _unreadable(images)
             described["names"] = self._names(images)
-        counted = None if labels is None else self._describe(labels, self._describe_labels)
-        return described, None if counted is None or counted["shape"] is None else counted
+        return described, None if labels is None else self._describe(labels, self._describe_labels)
 
     def was_used(self, array: Any) -> bool:
         """Whether an array, or a part of its memory, or the same numbers, were given to a model.
@@ -114,7 +113,7 @@ class ArrayBook:
         known = self._known.get(_key(self._describe_images, Given(array, array)))
         return known is not None and known.alive() is not None
 
-    def describe_held(self, array: NDArray[Any]) -> dict[str, Any]:
+    def describe_held(self, array: NDArray[Any]) -> ArrayDescription:
         """Describe images that a variable holds, whether or not a model was ever given them.
 
         Args:
@@ -124,16 +123,17 @@ class ArrayBook:
             An array description as in `docs/events.md`; of rows that were not described before, few are kept as they
             are.
         """
-        return self._describe(Given(array, array), self._describe_images, sample=_HELD_ROWS)
+        given = Given(array, array)
+        return self._describe(given, self._describe_images, sample=_HELD_ROWS) or _unreadable(given)
 
-    def describe_labels(self, array: NDArray[Any]) -> dict[str, Any]:
+    def describe_labels(self, array: NDArray[Any]) -> LabelDescription | None:
         """Describe labels that a variable holds.
 
         Args:
             array: One label a row.
 
         Returns:
-            A label description as in `docs/events.md`.
+            A label description as in `docs/events.md`; None for an array of Python objects or without an axis.
         """
         return self._describe(Given(array, array), self._describe_labels)
 
@@ -147,16 +147,16 @@ class ArrayBook:
             self._used = {key: use for key, use in self._used.items() if use.alive() is not None}
             self._used[low, high] = _Used(low, high, _watch(_owner(given)))
 
-    def _describe(self, given: Given, describe: _Describe, sample: int = _SAMPLE_ROWS) -> dict[str, Any]:
+    def _describe(self, given: Given, describe: _Describe[_Described], sample: int = MAX_SAMPLE) -> _Described | None:
         array = given.array
         if array is None or array.dtype.hasobject or array.ndim == 0:
-            return {"shape": None, "dtype": None, "source": given.source, "mapped": given.mapped}
+            return None
         key = _key(describe, given)
-        known = self._known.get(key)
+        known: _Known[_Described] | None = self._known.get(key)
         if known is None or known.alive() is None:
             known = _Known(_watch(_owner(given)), describe(given, array, sample))
             self._known[key] = known
-        return dict(known.description)
+        return known.description.copy()
 
     def _names(self, given: Given) -> list[str]:
         """Variables that hold this very array, or a view of exactly its memory."""
@@ -168,21 +168,18 @@ class ArrayBook:
             and (value is given.anchor or _same_memory(value, given.array))
         ]
 
-    def _describe_images(self, given: Given, array: NDArray[Any], sample: int) -> dict[str, Any]:
+    def _describe_images(self, given: Given, array: NDArray[Any], sample: int) -> ArrayDescription:
         name = f"a{next(self._numbers)}"
-        described: dict[str, Any] = {
-            "array": name,
-            "shape": list(array.shape),
-            "dtype": str(array.dtype),
-            "source": given.source,
-        }
+        described = ArrayDescription(array=name, shape=list(array.shape), dtype=str(array.dtype), source=given.source)
         if array.dtype.kind not in "biufV" or not array.size:
             return described
         found = scan(array)
-        described |= {"low": found.low, "high": found.high, "mean": found.mean, "std": found.std}
+        described["low"], described["high"], described["mean"] = found.low, found.high, found.mean
+        described["std"] = found.std
         if given.mapped:
             # What the model sees is made later, from these rows, by code that is not run here.
-            described |= {"mapped": True, "low": None, "high": None, "mean": None, "std": None}
+            described["mapped"] = True
+            described["low"] = described["high"] = described["mean"] = described["std"] = None
         width = array.size // len(array)
         if (array.ndim - 1 >= 2 or width >= _FEWEST_NUMBERS) and self._may_write(len(array)):  # noqa: PLR2004 - height and width
             described["file"] = f"arrays/{name}.npz"
@@ -208,7 +205,7 @@ class ArrayBook:
             if plain is not array:
                 fingerprints = fingerprint(plain)
             # Which rows they are matters of images that a model was given.
-            if rows == _SAMPLE_ROWS and (plain is array or not self._known_images.knows(fingerprints[index])):
+            if rows == MAX_SAMPLE and (plain is array or not self._known_images.knows(fingerprints[index])):
                 marks = landmarks(array, sample, self._room_for_landmarks)
                 self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
         arrays: dict[str, Any] = {"fingerprints": fingerprints, "sample_index": index, "sample": sample, **marks}
@@ -221,23 +218,23 @@ class ArrayBook:
         self._small_files += 1
         return self._small_files <= _MOST_SMALL_FILES
 
-    def _describe_labels(self, given: Given, array: NDArray[Any], sample: int) -> dict[str, Any]:
+    def _describe_labels(self, given: Given, array: NDArray[Any], sample: int) -> LabelDescription:
         del given, sample
-        described: dict[str, Any] = {
-            "shape": list(array.shape),
-            "dtype": str(array.dtype),
-            "one_hot": False,
-            "classes": {},
-        }
-        classes, described["one_hot"] = _classes(array)
+        classes, one_hot = _classes(array)
+        described = LabelDescription(shape=list(array.shape), dtype=str(array.dtype), one_hot=one_hot, classes={})
         if classes is None:
             return described
         values, counts = np.unique(classes, return_counts=True)
-        if len(values) <= LABEL_CLASSES:
+        if len(values) <= MAX_CLASSES:
             described["classes"] = {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
         described["file"] = f"arrays/y{next(self._numbers)}.npy"
         np.save(self.recorder.session.out / described["file"], classes)
         return described
+
+
+def _unreadable(given: Given) -> ArrayDescription:
+    """Describe images whose numbers cannot be had."""
+    return ArrayDescription(shape=None, dtype=None, source=given.source, mapped=given.mapped)
 
 
 def checksum(array: NDArray[Any]) -> str:
@@ -276,7 +273,7 @@ def _classes(array: NDArray[Any]) -> tuple[NDArray[np.int32] | None, bool]:
     return None, False
 
 
-def _key(describe: _Describe, given: Given) -> tuple[Any, ...] | None:
+def _key(describe: Callable[..., Any], given: Given) -> tuple[Any, ...] | None:
     """What the same numbers in the same place have in common; None for what has no numbers."""
     array = given.array
     if array is None:

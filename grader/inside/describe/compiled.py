@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..record.recorder import plain
+from ..record.events import CallbackDescription, LossDescription, OptimizerDescription
+from ..record.log import plain
 from .models import KERAS_PACKAGES, ancestor, configuration
 
 __all__ = [
@@ -74,7 +75,7 @@ def _readable(number: Any) -> float:
     return float(str(np.asarray(number).astype(np.float32)))
 
 
-def describe_optimizer(optimizer: Any) -> dict[str, Any] | None:
+def describe_optimizer(optimizer: Any) -> OptimizerDescription | None:
     """Describe an optimizer; None where there is none."""
     if optimizer is None:
         return None
@@ -85,10 +86,11 @@ def describe_optimizer(optimizer: Any) -> dict[str, Any] | None:
         config["learning_rate"] = _readable(config["learning_rate"])
     if isinstance(config.get("decay"), (int, float)) and config["decay"] and rate is not None:
         rate = config.get("learning_rate", rate)
-    return {"cls": found.__name__ if found else type(optimizer).__name__, "learning_rate": rate, "config": config}
+    cls = found.__name__ if found else type(optimizer).__name__
+    return OptimizerDescription(cls=cls, learning_rate=rate, config=config)
 
 
-def describe_loss(loss: Any, dialect: str) -> dict[str, Any] | None:
+def describe_loss(loss: Any, dialect: str) -> LossDescription | None:
     """Describe a loss by its canonical name, whatever way it was written.
 
     Args:
@@ -114,18 +116,18 @@ def describe_loss(loss: Any, dialect: str) -> dict[str, Any] | None:
     return _loss_function(loss)
 
 
-def _named_loss(name: str, dialect: str) -> dict[str, Any]:
+def _named_loss(name: str, dialect: str) -> LossDescription:
     module = sys.modules.get("tf_keras.losses" if dialect == "keras2" else "keras.losses")
     try:
         found = module.get(name) if module else None
     except Exception:
         found = None
     if found is None:
-        return {"name": name, "from_logits": None, "custom": False, "config": {}}
+        return LossDescription(name=name, from_logits=None, custom=False, config={})
     return _loss_object(found) if callable(getattr(found, "get_config", None)) else _loss_function(found)
 
 
-def _loss_object(loss: Any) -> dict[str, Any]:
+def _loss_object(loss: Any) -> LossDescription:
     found = ancestor(loss)
     config = configuration(loss)
     wrapped = getattr(loss, "fn", None)
@@ -133,27 +135,27 @@ def _loss_object(loss: Any) -> dict[str, Any]:
         return {**_loss_function(wrapped), "config": config}
     custom = found is not type(loss)
     logits = config.get("from_logits")
-    return {
-        "name": type(loss).__name__ if custom else _snake(type(loss).__name__),
-        "from_logits": bool(logits) if logits is not None else None,
-        "custom": custom,
-        "config": config,
-    }
+    return LossDescription(
+        name=type(loss).__name__ if custom else _snake(type(loss).__name__),
+        from_logits=bool(logits) if logits is not None else None,
+        custom=custom,
+        config=config,
+    )
 
 
-def _loss_function(function: Any) -> dict[str, Any]:
+def _loss_function(function: Any) -> LossDescription:
     keywords: dict[str, Any] = {}
     while isinstance(function, functools.partial):
         keywords = {**function.keywords, **keywords}
         function = function.func
     code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     takes_logits = code is not None and "from_logits" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return {
-        "name": str(getattr(function, "__name__", type(function).__name__)),
-        "from_logits": bool(keywords.get("from_logits", False)) if takes_logits else None,
-        "custom": not is_of_keras(function),
-        "config": plain(keywords),
-    }
+    return LossDescription(
+        name=str(getattr(function, "__name__", type(function).__name__)),
+        from_logits=bool(keywords.get("from_logits", False)) if takes_logits else None,
+        custom=not is_of_keras(function),
+        config=plain(keywords),
+    )
 
 
 def _snake(name: str) -> str:
@@ -181,7 +183,7 @@ def describe_metrics(metrics: Any) -> list[str]:
     ]
 
 
-def describe_callback(callback: Any) -> dict[str, Any]:
+def describe_callback(callback: Any) -> CallbackDescription:
     """Describe a callback by its class and its plain attributes.
 
     Args:
@@ -193,11 +195,11 @@ def describe_callback(callback: Any) -> dict[str, Any]:
         for name, value in vars(callback).items()
         if name not in _HIDDEN and not name.startswith("_") and isinstance(value, (bool, int, float, str, type(None)))
     }
-    return {
-        "cls": found.__name__ if found else type(callback).__name__,
-        "custom": None if found is type(callback) else type(callback).__name__,
-        "config": plain(config),
-    }
+    return CallbackDescription(
+        cls=found.__name__ if found else type(callback).__name__,
+        custom=None if found is type(callback) else type(callback).__name__,
+        config=plain(config),
+    )
 
 
 def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:

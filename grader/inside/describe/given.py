@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..record.events import Source
+
 __all__ = ["Given", "given_pair"]
 
 _UNCHANGED = (
@@ -43,7 +45,7 @@ class Given:
 
     array: NDArray[Any] | None
     anchor: Any
-    source: str = "array"
+    source: Source = "array"
     mapped: bool = False
 
 

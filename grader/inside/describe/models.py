@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..record.recorder import plain
+from ..record.events import MAX_ITEMS, Configuration, Dialect, LayerDescription, ModelStructure, Shape
+from ..record.log import plain
 
 __all__ = [
     "ancestor",
@@ -23,7 +24,6 @@ __all__ = [
 ]
 
 KERAS_PACKAGES = frozenset({"keras", "tf_keras"})
-_LONGEST = 256
 _OPERANDS = ("x1", "x2", "x", "y")
 """What the functions of both dialects call their operands; a loaded Keras 2 model gives the second one by name."""
 _SKIPPED = frozenset(
@@ -43,7 +43,7 @@ def ancestor(value: Any) -> type | None:
     return None
 
 
-def dialect_of(value: Any) -> Literal["keras3", "keras2"]:
+def dialect_of(value: Any) -> Dialect:
     """Which Keras an object belongs to."""
     found = ancestor(value)
     return "keras2" if found is not None and found.__module__.partition(".")[0] == "tf_keras" else "keras3"
@@ -152,30 +152,30 @@ def shares(model: Any) -> frozenset[int]:
     return frozenset(id(layer) for _, layer in leaves(model) if weights_of(layer))
 
 
-def describe_model(model: Any) -> dict[str, Any]:
+def describe_model(model: Any) -> ModelStructure:
     """Describe a model without its `id`, `name` of a variable, and `shares_layers_with`.
 
     Args:
         model: Built or not; an unbuilt one has no parameter counts and its layers are still listed.
     """
     built = bool(getattr(model, "built", False)) and bool(weights_of(model) or not _has_lazy_layers(model))
-    return {
-        "name": str(model.name),
-        "cls": type(model).__name__,
-        "dialect": dialect_of(model),
-        "input_shape": _shape(model, "input"),
-        "output_shape": _shape(model, "output"),
-        "parameters": _count(weights_of(model)) if built else None,
-        "trainable_parameters": _count(weights_of(model, trainable=True)) if built else None,
-        "layers": _describe_layers(model),
-    }
+    return ModelStructure(
+        name=str(model.name),
+        cls=type(model).__name__,
+        dialect=dialect_of(model),
+        input_shape=_shape(model, "input"),
+        output_shape=_shape(model, "output"),
+        parameters=_count(weights_of(model)) if built else None,
+        trainable_parameters=_count(weights_of(model, trainable=True)) if built else None,
+        layers=_describe_layers(model),
+    )
 
 
 def _has_lazy_layers(model: Any) -> bool:
     return any(not layer.built for layer in model.layers)
 
 
-def _describe_layers(model: Any) -> list[dict[str, Any]]:
+def _describe_layers(model: Any) -> list[LayerDescription]:
     inbound = _inbound(model)
     layers = _inner_layers(model)
     known = {id(layer) for layer in layers}
@@ -197,22 +197,22 @@ def _with_operations(model: Any, layers: list[Any]) -> list[Any]:
     return parts if [id(part) for part in parts if id(part) in known] == [id(layer) for layer in layers] else layers
 
 
-def _describe_operation(operation: Any, inbound: list[str]) -> dict[str, Any]:
+def _describe_operation(operation: Any, inbound: list[str]) -> LayerDescription:
     custom = _custom_name(operation)
     config = {**configuration(operation), "function": custom or type(operation).__name__}
     operands = _operands(operation)
-    return {
-        "name": str(operation.name),
-        "cls": "Operation",
-        "custom": custom,
-        "output_shape": _shape(operation, "output"),
-        "input_shape": _shape(operation, "input"),
-        "parameters": 0,
-        "trainable": True,
-        "config": config if operands is None else {**config, "operands": operands},
-        "layers": [],
-        "inbound": inbound,
-    }
+    return LayerDescription(
+        name=str(operation.name),
+        cls="Operation",
+        custom=custom,
+        output_shape=_shape(operation, "output"),
+        input_shape=_shape(operation, "input"),
+        parameters=0,
+        trainable=True,
+        config=config if operands is None else {**config, "operands": operands},
+        layers=[],
+        inbound=inbound,
+    )
 
 
 def _operands(operation: Any) -> list[float | None] | None:
@@ -236,30 +236,30 @@ def _scalar(value: Any) -> float | None:
     return float(value.numpy()) if hasattr(value, "numpy") and tuple(value.shape) == () else None
 
 
-def _describe_layer(layer: Any, inbound: list[str]) -> dict[str, Any]:
+def _describe_layer(layer: Any, inbound: list[str]) -> LayerDescription:
     found = ancestor(layer)
     config = configuration(layer)
     if type(layer).__name__ == "TFOpLambda" and (operands := _operands(layer)) is not None:
         config = {**config, "operands": operands}
-    return {
-        "name": str(layer.name),
-        "cls": found.__name__ if found else type(layer).__name__,
-        "custom": _custom_name(layer),
-        "output_shape": _shape(layer, "output"),
-        "input_shape": _shape(layer, "input"),
-        "parameters": _count(weights_of(layer)),
-        "trainable": bool(layer.trainable),
-        "config": config,
-        "layers": _describe_layers(layer),
-        "inbound": inbound,
-    }
+    return LayerDescription(
+        name=str(layer.name),
+        cls=found.__name__ if found else type(layer).__name__,
+        custom=_custom_name(layer),
+        output_shape=_shape(layer, "output"),
+        input_shape=_shape(layer, "input"),
+        parameters=_count(weights_of(layer)),
+        trainable=bool(layer.trainable),
+        config=config,
+        layers=_describe_layers(layer),
+        inbound=inbound,
+    )
 
 
 def _count(weights: Any) -> int:
     return int(sum(np.prod(tuple(weight.shape), dtype=np.int64) for weight in weights))
 
 
-def configuration(value: Any) -> dict[str, Any]:
+def configuration(value: Any) -> Configuration:
     """Reduce an object's `get_config()` to what JSON holds.
 
     Args:
@@ -282,15 +282,15 @@ def _reduce(value: Any, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a 
             return {"class_name": value["class_name"], "config": _reduce(value["config"], depth - 1)}
         return {str(key): _reduce(item, depth - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_reduce(item, depth - 1) for item in value[:_LONGEST]]
+        return [_reduce(item, depth - 1) for item in value[:MAX_ITEMS]]
     if isinstance(value, np.ndarray):
-        return plain(value.ravel()[:_LONGEST])
+        return plain(value.ravel()[:MAX_ITEMS])
     if hasattr(value, "get_config"):
         return {"class_name": type(value).__name__, "config": configuration(value)}
     return plain(value)
 
 
-def _shape(layer: Any, side: Literal["input", "output"]) -> list[int | None] | None:
+def _shape(layer: Any, side: Literal["input", "output"]) -> Shape | None:
     """A layer's or model's shape without the batch axis; None where it is not known or there are several."""
     for read in (_symbolic_shape, _stated_shape, _built_shape):
         try:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from ..record.events import MAX_GAP_TEXT
+
 __all__ = ["Guard", "outside_graphs"]
 
 
@@ -78,4 +80,4 @@ def _in_words(action: Any, problem: Exception) -> str:
     name = getattr(action, "__qualname__", type(action).__name__)
     frames = traceback.extract_tb(problem.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    return f"{name} ({place}): {type(problem).__name__}: {problem}"[:300]
+    return f"{name} ({place}): {type(problem).__name__}: {problem}"[:MAX_GAP_TEXT]

@@ -13,6 +13,7 @@ from typing import Any
 
 import wrapt
 
+from ..record.events import MAX_GAP_TEXT, Emulated, Gap, kind_of
 from ..record.notes import Notes, notes_of
 from ..record.recorder import Recorder
 from .backend import attach as attach_backend
@@ -72,7 +73,8 @@ def _reporting(part: Part, recorder: Recorder) -> Callable[[ModuleType], None]:
         try:
             part(module, notes_of(recorder), _ORIGINS)
         except Exception as problem:
-            what = f"{part.__module__.rpartition('.')[2]}: {type(problem).__name__}: {problem}"
-            recorder.log.write("gap", what=what[:300])
+            hook = part.__module__.rpartition(".")[2]
+            what = f"{hook}: {type(problem).__name__}: {problem}"[:MAX_GAP_TEXT]
+            recorder.log.write(Gap(kind="gap", what=what, hook=hook, lost=[kind_of(Emulated)]))
 
     return attach

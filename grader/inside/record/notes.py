@@ -4,6 +4,7 @@ import sys
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
+from .events import Emulated
 from .recorder import Recorder
 
 __all__ = ["MARK", "Notes", "notes_of"]
@@ -41,7 +42,7 @@ class Notes:
         self._told.add(form)
         # A full disk must not stop the cell that is being helped along.
         with suppress(OSError, ValueError):
-            self._recorder.log.write("emulated", form=form, message=message)
+            self._recorder.log.write(Emulated(kind="emulated", form=form, message=message))
         if show:
             with suppress(OSError, ValueError):
                 sys.stdout.write(f"{MARK}{message}\n")

@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 from ..describe.models import dialect_of, numbers, weights_of
 from ..hooking.guard import Guard
 from ..hooking.randomness import untouched_randomness
+from ..record.events import MAX_REASON, ArrayDescription, Kept, KeptFormat, Unkept
+from ..record.predictions import MAX_OUTPUTS
 from ..record.recorder import Recorder
 from .keras_archive import save
 from .model_book import ModelBook
 from .preparation import affine_from_sample, prepared_test_images
 
-__all__ = ["Keeper", "Unkept"]
+__all__ = ["Keeper", "UnkeepableError"]
 
 CHEAP_PART = 0.015
 """A save at a training's end may cost this part of the time since the last one."""
@@ -36,10 +38,9 @@ LEAST_GAP = 20.0
 GAP_FACTOR = 60.0
 """… and at least this many times what the last save cost."""
 _BATCH = 500
-_MOST_OUTPUTS = 1000
 
 
-class Unkept(Exception):  # noqa: N818 - says what the model is, and is never shown as an error
+class UnkeepableError(Exception):
     """A model could not be kept; the message says why."""
 
 
@@ -60,7 +61,7 @@ class _Kept:
 
     model: "weakref.ref[Any]"
     after: int
-    x: dict[str, Any] | None
+    x: ArrayDescription | None
     dirty: bool = True
     shaken: bool = False
     cost: float | None = None
@@ -78,7 +79,7 @@ class Keeper:
         self._guard = guard
         self._kept: dict[str, _Kept] = {}
 
-    def changed(self, model: Any, event: int, x: dict[str, Any] | None) -> None:
+    def changed(self, model: Any, event: int, x: ArrayDescription | None) -> None:
         """A model's weights changed; it lives at least until the cell's end.
 
         Args:
@@ -183,7 +184,8 @@ class Keeper:
         with self._guard.recording(), untouched_randomness(), _silence():
             self._write(entry.id, known, target, lambda path: save(model, path))
         path = f"models/{target.name}"
-        self._recorder.log.write("kept", model=entry.id, format="keras", path=path, after=known.after, moment="later")
+        event = Kept(kind="kept", model=entry.id, format="keras", path=path, after=known.after, moment="later")
+        self._recorder.log.write(event)
 
     def _keep(self, known: _Kept) -> None:
         model = known.model()
@@ -200,15 +202,17 @@ class Keeper:
             try:
                 self._save(entry.id, model, known)
             except Exception as problem:
-                reason = str(problem) if isinstance(problem, Unkept) else f"{type(problem).__name__}: {problem}"
-                self._recorder.log.write("unkept", model=entry.id, reason=reason[:500])
+                reason = (
+                    str(problem) if isinstance(problem, UnkeepableError) else f"{type(problem).__name__}: {problem}"
+                )
+                self._recorder.log.write(Unkept(kind="unkept", model=entry.id, reason=reason[:MAX_REASON]))
         known.at = time.monotonic()
         known.cost, known.dirty = known.at - began, False
 
     def _save(self, model_id: str, model: Any, known: _Kept) -> None:
         if not getattr(model, "built", True):
             msg = "the model was never built"
-            raise Unkept(msg)
+            raise UnkeepableError(msg)
         weights = sum(int(np.prod(tuple(weight.shape), dtype=np.int64)) * 4 for weight in weights_of(model))
         self._check_room(model_id, weights)
         folder = self._recorder.session.out / "models"
@@ -216,7 +220,7 @@ class Keeper:
         custom, problem = True, ""
         try:
             custom = self._write(model_id, known, target, lambda path: save(model, path))
-        except Unkept:
+        except UnkeepableError:
             raise
         except Exception as failure:
             problem = f"{type(failure).__name__}: {failure}"
@@ -228,7 +232,7 @@ class Keeper:
             target = folder / f"{model_id}.saved_model"
             self._write(model_id, known, target, lambda path: _export(model, path))
             self._tell(model_id, "saved_model", f"models/{target.name}", known, custom=True)
-        except Unkept:
+        except UnkeepableError:
             raise
         except Exception as failure:
             problem = f"{problem}; export: {type(failure).__name__}: {failure}".lstrip("; ")
@@ -237,14 +241,14 @@ class Keeper:
     def _predict(self, model_id: str, model: Any, known: _Kept, problem: str) -> None:
         """The last resort: predictions for the graded data set's test images, prepared as the training images were."""
         session = self._recorder.session
-        if known.x is None or "file" not in known.x:
+        if known.x is None or known.x["shape"] is None or "file" not in known.x:
             msg = f"{problem}; no training images to learn the preparation from"
-            raise Unkept(msg)
+            raise UnkeepableError(msg)
         folder = session.data / session.graded_dataset
         found = affine_from_sample(session.out / known.x["file"], folder)
         if found is None:
             msg = f"{problem}; its training images are not a plain scaling of {session.graded_dataset}"
-            raise Unkept(msg)
+            raise UnkeepableError(msg)
         images = prepared_test_images(folder, found, tuple(known.x["shape"][1:]), np.dtype(known.x["dtype"]))
         rows = _outputs(model, images)
         path = session.out / "predictions" / f"{model_id}.npy"
@@ -253,8 +257,9 @@ class Keeper:
         path.with_suffix(".part").replace(path)
         self._tell(model_id, "predictions", f"predictions/{path.name}", known, custom=True)
 
-    def _tell(self, model_id: str, kind: str, path: str, known: _Kept, *, custom: bool) -> None:
-        self._recorder.log.write("kept", model=model_id, format=kind, path=path, after=known.after, custom=custom)
+    def _tell(self, model_id: str, form: KeptFormat, path: str, known: _Kept, *, custom: bool) -> None:
+        event = Kept(kind="kept", model=model_id, format=form, path=path, after=known.after, custom=custom)
+        self._recorder.log.write(event)
 
     def _write(self, model_id: str, known: _Kept, target: Path, write: Callable[[Path], Any]) -> Any:
         """Write beside the target and rename, so that a killed kernel leaves the old state or the new one."""
@@ -278,7 +283,7 @@ class Keeper:
         others = sum(kept.size for other, kept in self._kept.items() if other != model_id)
         if others + size > cap:
             msg = f"the kept models would take more than {self._recorder.session.max_models_mib:g} MiB"
-            raise Unkept(msg)
+            raise UnkeepableError(msg)
 
 
 def _export(model: Any, path: Path) -> None:
@@ -299,9 +304,9 @@ def _outputs(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
             if not np.array_equal(numbers(variable), value):
                 variable.assign(value)
     found = np.concatenate(rows).reshape(len(images), -1)
-    if found.shape[1] > _MOST_OUTPUTS:
+    if found.shape[1] > MAX_OUTPUTS:
         msg = f"it has {found.shape[1]} outputs"
-        raise Unkept(msg)
+        raise UnkeepableError(msg)
     return np.asarray(found, np.float32)
 
 

@@ -1,14 +1,13 @@
 """How long one training may go on. Pure decisions; the clock is the caller's."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from ..record.events import FitStatus
 
 __all__ = ["FitBudget", "fit_status", "thin"]
 
 OVERRUN = 1.5
 """One epoch that alone runs over the budget by this factor is cut at a batch's end."""
-
-FitStatus = Literal["completed", "stopped_by_budget", "stopped_early", "interrupted", "error"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..describe.arrays import ArrayBook
 from ..hooking.guard import Guard, outside_graphs
+from ..record.events import Calls
 from ..record.recorder import Recorder
 from .model_book import ModelBook
 from .passes import Passes
@@ -109,14 +110,14 @@ class CallWatch:
         for (_, training), model in traced.items():
             # How often the graph ran, and on what, is not seen.
             entry = self._book.announce(model)
-            self._recorder.log.write(
-                "calls", model=entry.id, training=True if training else None, count=0, x=None, traced=True
-            )
+            flag = True if training else None
+            event = Calls(kind="calls", model=entry.id, training=flag, count=0, x=None, traced=True)
+            self._recorder.log.write(event)
         for calls in counted.values():
             x, _ = self._arrays.describe_pair(calls.x)
             entry = self._book.announce(calls.model)
-            self._recorder.log.write(
-                "calls",
+            event = Calls(
+                kind="calls",
                 model=entry.id,
                 training=calls.training,
                 count=calls.count,
@@ -124,6 +125,7 @@ class CallWatch:
                 outputs_differ=calls.passes.differ,
                 repeats=calls.passes.repeats,
             )
+            self._recorder.log.write(event)
 
 
 def _eager(x: Any) -> bool:

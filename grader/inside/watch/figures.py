@@ -12,45 +12,44 @@ import numpy as np
 import wrapt
 
 from ..hooking.imports import after_import
-from ..record.recorder import Recorder, plain
+from ..record.events import MAX_LINES, MAX_POINTS, AxesDescription, Figure, FigureDescription, LineDescription
+from ..record.log import plain
+from ..record.recorder import Recorder
 
-__all__ = ["MAX_POINTS", "describe_figure", "install"]
+__all__ = ["describe_figure", "install"]
 
-MAX_POINTS = 2000
-"""Values kept of one line; a longer one is thinned evenly, its first and last value kept."""
 COLOUR_BAR = "<colorbar>"
 """The label by which matplotlib marks the axes of a colour bar, which nobody is asked to label."""
-MAX_LINES = 100
 MAX_TEXT = 500
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
-def describe_figure(figure: Any) -> dict[str, Any]:
+def describe_figure(figure: Any) -> FigureDescription:
     """Reduce a figure to the `figure` key of its event.
 
     Args:
         figure: A `matplotlib.figure.Figure`.
     """
     shared = [_text(text) for legend in figure.legends for text in legend.get_texts()]
-    return {
-        "title": _clip(figure.get_suptitle()),
-        "axes": [_describe_axes(axes, figure, shared) for axes in figure.axes if axes.get_label() != COLOUR_BAR],
-    }
+    return FigureDescription(
+        title=_clip(figure.get_suptitle()),
+        axes=[_describe_axes(axes, figure, shared) for axes in figure.axes if axes.get_label() != COLOUR_BAR],
+    )
 
 
-def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> dict[str, Any]:
+def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> AxesDescription:
     titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
     legend = axes.get_legend()
-    return {
-        "title": _clip(" ".join(filter(None, titles))),
-        "xlabel": _clip(_shared_label(axes, "x") or figure.get_supxlabel()),
-        "ylabel": _clip(_shared_label(axes, "y") or figure.get_supylabel()),
-        "legend": [_text(text) for text in legend.get_texts()] if legend else shared,
-        "lines": [_describe_line(line) for line in list(axes.get_lines())[:MAX_LINES]],
-        "images": len(axes.images) + _count(axes.collections, "QuadMesh", lambda _: 1),
-        "bars": sum(len(held) for held in axes.containers if type(held).__name__ == "BarContainer"),
-        "points": _count(axes.collections, "PathCollection", lambda held: len(held.get_offsets())),
-    }
+    return AxesDescription(
+        title=_clip(" ".join(filter(None, titles))),
+        xlabel=_clip(_shared_label(axes, "x") or figure.get_supxlabel()),
+        ylabel=_clip(_shared_label(axes, "y") or figure.get_supylabel()),
+        legend=[_text(text) for text in legend.get_texts()] if legend else shared,
+        lines=[_describe_line(line) for line in list(axes.get_lines())[:MAX_LINES]],
+        images=len(axes.images) + _count(axes.collections, "QuadMesh", lambda _: 1),
+        bars=sum(len(held) for held in axes.containers if type(held).__name__ == "BarContainer"),
+        points=_count(axes.collections, "PathCollection", lambda held: len(held.get_offsets())),
+    )
 
 
 def _shared_label(axes: Any, side: str) -> str:
@@ -60,9 +59,9 @@ def _shared_label(axes: Any, side: str) -> str:
     return next((label for label in labels if label), "")
 
 
-def _describe_line(line: Any) -> dict[str, Any]:
+def _describe_line(line: Any) -> LineDescription:
     label = str(line.get_label())
-    return {"label": "" if label.startswith("_") else _clip(label), "y": _numbers(line.get_ydata(orig=False))}
+    return LineDescription(label="" if label.startswith("_") else _clip(label), y=_numbers(line.get_ydata(orig=False)))
 
 
 def _numbers(values: Any) -> list[float | None]:
@@ -96,7 +95,7 @@ class _Drawn:
         self._seen: set[str] = set()
 
     def see(self, figure: Any) -> None:
-        described = plain(describe_figure(figure))
+        described: FigureDescription = plain(describe_figure(figure))
         if not described["axes"]:
             # `savefig` after `show` writes an empty page: that is no figure.
             return
@@ -106,7 +105,7 @@ class _Drawn:
             self._seen.clear()
         if digest not in self._seen:
             self._seen.add(digest)
-            self._recorder.log.write("figure", figure=described)
+            self._recorder.log.write(Figure(kind="figure", figure=described))
 
 
 def install(recorder: Recorder) -> None:

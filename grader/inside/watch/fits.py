@@ -11,6 +11,18 @@ from ..describe.arrays import ArrayBook
 from ..describe.compiled import changes_rate_by_step, describe_callback, rate_of
 from ..describe.models import digests, leaves, trainable_mask
 from ..hooking.guard import Guard
+from ..record.events import (
+    MAX_REASON,
+    MAX_STEP_RATES,
+    ArrayDescription,
+    Epoch,
+    FitEnd,
+    FitStart,
+    FitStatus,
+    LabelDescription,
+    Stopped,
+    ValidationSource,
+)
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .budget import FitBudget, fit_status, thin
@@ -20,8 +32,6 @@ from .model_book import Entry, ModelBook
 
 __all__ = ["FitRun", "FitWatch", "device", "observer_class"]
 
-STEP_RATES = 500
-"""At most this many rates of single steps are written for one training."""
 _DEFAULT_BATCH = 32
 
 
@@ -45,7 +55,7 @@ class FitRun:
         budget: How long it may go on.
         start: Monotonic time at which it began.
         arguments: What `fit` was given, by name.
-        keys: Of the `fit_start` event, without what is only known once training begins.
+        description: The `fit_start` event; what is only known once training begins is added then.
         steps: Batches begun.
         epochs: Epochs done.
         history: Numbers by name, one an epoch.
@@ -64,7 +74,7 @@ class FitRun:
     budget: FitBudget
     start: float
     arguments: dict[str, Any]
-    keys: dict[str, Any]
+    description: FitStart
     by_step: bool
     event: int = 0
     waits: bool = False
@@ -151,7 +161,8 @@ class FitWatch:
 
     def _run(self, run: FitRun, original: Any, bound: inspect.BoundArguments) -> Any:
         __tracebackhide__ = True
-        status, error = "", None
+        status: FitStatus | None = None
+        error: str | None = None
         try:
             with self._guard.inside_keras():
                 history = original(*bound.args, **bound.kwargs)
@@ -159,7 +170,7 @@ class FitWatch:
             status = "interrupted"
             raise
         except BaseException as problem:
-            status, error = "error", f"{type(problem).__name__}: {problem}"[:500]
+            status, error = "error", f"{type(problem).__name__}: {problem}"[:MAX_REASON]
             raise
         else:
             return history
@@ -180,24 +191,33 @@ class FitWatch:
         callbacks = _flat(arguments.get("callbacks"))
         x, y = self._arrays.describe_pair(arguments.get("x"), arguments.get("y"))
         kind, val_x, val_y = self._validation(arguments)
-        keys = {
-            "model": entry.id,
-            "type": "fit",
-            "batch_size": _batch_size(arguments, x),
-            "x": x,
-            "y": y,
-            "validation": kind,
-            "validation_split": arguments.get("validation_split") if kind == "split" else None,
-            "val_x": val_x,
-            "val_y": val_y,
-            "callbacks": [describe_callback(callback) for callback in callbacks],
-            "compiled": entry.compiled,
-            "trainable": trainable_mask(model),
-        }
+        event = FitStart(
+            kind="fit_start",
+            fit=0,
+            epochs=None,
+            steps=None,
+            digests={},
+            device="",
+            model=entry.id,
+            type="fit",
+            batch_size=_batch_size(arguments, x),
+            x=x,
+            y=y,
+            validation=kind,
+            validation_split=arguments.get("validation_split") if kind == "split" else None,
+            val_x=val_x,
+            val_y=val_y,
+            callbacks=[describe_callback(callback) for callback in callbacks],
+            compiled=entry.compiled,
+            trainable=trainable_mask(model),
+        )
         by_step = changes_rate_by_step(getattr(model, "optimizer", None), callbacks)
-        return FitRun(self._recorder.next_fit(), model, entry, budget, start, arguments, keys, by_step)
+        event["fit"] = self._recorder.next_fit()
+        return FitRun(event["fit"], model, entry, budget, start, arguments, event, by_step)
 
-    def _validation(self, arguments: dict[str, Any]) -> tuple[str, Any, Any]:
+    def _validation(
+        self, arguments: dict[str, Any]
+    ) -> tuple[ValidationSource, ArrayDescription | None, LabelDescription | None]:
         data = arguments.get("validation_data")
         if data is None:
             return ("split" if arguments.get("validation_split") else "none"), None, None
@@ -211,17 +231,11 @@ class FitWatch:
             run.waits = True
             self._calls.await_first(run.model, lambda: self.started(run))
         elif not run.event:
-            run.keys["trainable"] = run.keys["trainable"] or trainable_mask(run.model)
-            run.digests = digests(run.model)
-            run.event = self._recorder.log.write(
-                "fit_start",
-                fit=run.number,
-                epochs=run.asked,
-                steps=run.batches,
-                digests=run.digests,
-                device=device(),
-                **run.keys,
-            )
+            event: FitStart = run.description
+            event["trainable"] = event["trainable"] or trainable_mask(run.model)
+            event["digests"] = run.digests = digests(run.model)
+            event["epochs"], event["steps"], event["device"] = run.asked, run.batches, device()
+            run.event = self._recorder.log.write(event)
 
     def epoch_begun(self, run: FitRun) -> None:
         """An epoch begins; a rate that changes by epoch is set by now."""
@@ -240,7 +254,7 @@ class FitWatch:
             run.rate = rate_of(run.model.optimizer)
             if run.rate is not None and run.steps % run.stride == 0:
                 run.step_rates.append(run.rate)
-            if len(run.step_rates) >= 2 * STEP_RATES:
+            if len(run.step_rates) >= 2 * MAX_STEP_RATES:
                 run.step_rates, run.stride = run.step_rates[::2], run.stride * 2
         run.steps += 1
         run.in_epoch += 1
@@ -263,9 +277,10 @@ class FitWatch:
         for name, value in numbers.items():
             run.history.setdefault(name, []).append(value)
         run.rates.append(run.rate)
-        self._recorder.log.write(
-            "epoch", fit=run.number, epoch=epoch + 1, logs=numbers, rate=run.rate, seconds=round(seconds, 4)
+        event = Epoch(
+            kind="epoch", fit=run.number, epoch=epoch + 1, logs=numbers, rate=run.rate, seconds=round(seconds, 4)
         )
+        self._recorder.log.write(event)
         last = run.asked is not None and run.epochs >= run.asked
         if last or run.model.stop_training:
             return False
@@ -280,9 +295,9 @@ class FitWatch:
         run.model.stop_training = True
         if run.budget.by_deadline and not self._stopped:
             self._stopped = True
-            self._recorder.log.write("stopped", why="deadline")
+            self._recorder.log.write(Stopped(kind="stopped", why="deadline"))
 
-    def _end(self, run: FitRun, status: str, error: str | None) -> None:
+    def _end(self, run: FitRun, status: FitStatus | None, error: str | None) -> None:
         seconds = run.elapsed
         run.waits = True
         self.started(run)
@@ -290,8 +305,8 @@ class FitWatch:
         self._book.announce(run.model)
         stopping = bool(getattr(run.model, "stop_training", False))
         after = digests(run.model)
-        event = self._recorder.log.write(
-            "fit_end",
+        end = FitEnd(
+            kind="fit_end",
             fit=run.number,
             status=status or fit_status(asked=run.asked, done=run.epochs, by_budget=run.by_budget, stopping=stopping),
             epochs=run.epochs,
@@ -299,14 +314,15 @@ class FitWatch:
             seconds=round(seconds, 4),
             history=run.history,
             rates=run.rates,
-            step_rates=thin(run.step_rates, STEP_RATES),
+            step_rates=thin(run.step_rates, MAX_STEP_RATES),
             digests=after,
             error=error,
         )
+        event = self._recorder.log.write(end)
         self._loops.rebase(run.model)
         if run.steps:
             self._book.trained(run.model)
-            self._keeper.changed(run.model, event, run.keys["x"])
+            self._keeper.changed(run.model, event, run.description["x"])
             self._keeper.fit_ended(run.model)
             self._keeper.shared_layers_changed(run.model, _changed_layers(run.model, run.digests, after))
 
@@ -397,7 +413,7 @@ def _flat(callbacks: Any) -> list[Any]:
     return [callbacks]
 
 
-def _batch_size(arguments: dict[str, Any], x: dict[str, Any] | None) -> int | None:
+def _batch_size(arguments: dict[str, Any], x: ArrayDescription | None) -> int | None:
     size = arguments.get("batch_size")
     if size is not None:
         return int(size)

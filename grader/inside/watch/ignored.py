@@ -5,7 +5,8 @@ from typing import Any
 from ..describe.compiled import is_of_keras
 from ..hooking.guard import Guard
 from ..hooking.patching import around
-from ..record.recorder import Recorder, plain
+from ..record.events import Ignored, IgnoredForm
+from ..record.recorder import Recorder
 
 __all__ = ["watch_ignored"]
 
@@ -21,11 +22,11 @@ def watch_ignored(recorder: Recorder, guard: Guard, base: type, optimizer: type)
     """
     told: set[tuple[int, str]] = set()
 
-    def tell(form: str, cls: type, value: Any) -> None:
+    def tell(form: IgnoredForm, cls: type, value: Any) -> None:
         key = (recorder.log.cell, form)
         if key not in told:
             told.add(key)
-            recorder.log.write("ignored", form=form, optimizer=cls.__name__, value=plain(_number(value)))
+            recorder.log.write(Ignored(kind="ignored", form=form, optimizer=cls.__name__, value=_number(value)))
 
     def initialise(original: Any, made: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True

@@ -19,6 +19,20 @@ from ..describe.compiled import describe_loss, describe_metrics, describe_optimi
 from ..describe.models import digests, is_model, trainable_mask
 from ..hooking.guard import Guard
 from ..hooking.patching import around, around_everywhere, around_property
+from ..record.events import (
+    MAX_EVENTS_A_CELL,
+    MAX_GAPS,
+    Compile,
+    Evaluate,
+    Gap,
+    OptimizerDescription,
+    Predict,
+    Save,
+    SaveAction,
+    Trainable,
+    Unhooked,
+    Versions,
+)
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .backend_functions import FunctionWatch
@@ -32,10 +46,6 @@ from .passes import Passes
 __all__ = ["Watch", "install", "versions"]
 
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas", "scikit-learn", "ipykernel")
-_MOST_A_CELL = 200
-"""At most this many predictions and evaluations are written for one model in one cell."""
-
-_MOST_GAPS = 100
 
 
 def install(recorder: Recorder) -> "Watch":
@@ -116,8 +126,8 @@ class Watch:
     def _gap(self, what: str) -> None:
         """Write that something could not be recorded, a few times and not thousands of times."""
         self._gaps += 1
-        if self._gaps <= _MOST_GAPS:
-            self.recorder.log.write("gap", what=what)
+        if self._gaps <= MAX_GAPS:
+            self.recorder.log.write(Gap(kind="gap", what=what, hook=what.partition(" ")[0], lost=[]))
 
     def cell_ended(self) -> None:
         """Settle what a cell did: its calls, its loops, its models, what is to be kept."""
@@ -127,7 +137,7 @@ class Watch:
 
     def tensorflow_imported(self, module: ModuleType) -> None:
         """TensorFlow was imported: its versions and its device are known now."""
-        self.guard.quietly(self.recorder.log.write, "versions", versions=versions())
+        self.guard.quietly(self.recorder.log.write, Versions(kind="versions", versions=versions()))
         self.guard.quietly(self._hook_data, module)
 
     def _hook_data(self, tensorflow: ModuleType) -> None:
@@ -147,7 +157,8 @@ class Watch:
         try:
             family = _keras_2(root) if root == "tf_keras" else _keras_3(root)
         except Exception as problem:
-            self.recorder.log.write("unhooked", package=root, reason=f"{type(problem).__name__}: {problem}")
+            reason = f"{type(problem).__name__}: {problem}"
+            self.recorder.log.write(Unhooked(kind="unhooked", package=root, reason=reason))
             return
         self._hook(family)
 
@@ -212,16 +223,17 @@ class Watch:
         given = inspect.signature(original).bind(model, *args, **kwargs).arguments
         entry = self.book.announce(model)
         metrics = [*describe_metrics(given.get("metrics")), *describe_metrics(given.get("weighted_metrics"))]
-        entry.compiled = self.recorder.log.write(
-            "compile",
+        event = Compile(
+            kind="compile",
             model=entry.id,
             optimizer=self._optimizer(model, given.get("optimizer")),
             loss=describe_loss(given.get("loss"), entry.dialect),
             metrics=metrics,
             trainable=trainable_mask(model),
         )
+        entry.compiled = self.recorder.log.write(event)
 
-    def _optimizer(self, model: Any, given: Any) -> dict[str, Any] | None:
+    def _optimizer(self, model: Any, given: Any) -> OptimizerDescription | None:
         """An optimizer's description with an id that stays with the object, whatever model it is given to."""
         described = describe_optimizer(getattr(model, "optimizer", None))
         if described is None:
@@ -231,7 +243,8 @@ class Watch:
         if known is None:
             known = len(self._optimizers)
             self._optimizers.append(weakref.ref(held))
-        return {**described, "id": f"o{known + 1}"}
+        described["id"] = f"o{known + 1}"
+        return described
 
     def _evaluate(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -248,7 +261,7 @@ class Watch:
             return
         given = inspect.signature(original).bind(model, *args, **kwargs).arguments
         x, _ = self.arrays.describe_pair(given.get("x"), given.get("y"))
-        self.recorder.log.write("evaluate", model=entry.id, x=x, results=_results(model, result))
+        self.recorder.log.write(Evaluate(kind="evaluate", model=entry.id, x=x, results=_results(model, result)))
 
     def _predict(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -266,14 +279,20 @@ class Watch:
         x, _ = self.arrays.describe_pair(given)
         shape = list(result.shape) if isinstance(result, np.ndarray) else None
         seen = self._passes.setdefault(entry.id, Passes(model)).add(given, result)
-        self.recorder.log.write(
-            "predict", model=entry.id, x=x, output_shape=shape, pass_number=seen.number, outputs_differ=seen.differs
+        event = Predict(
+            kind="predict",
+            model=entry.id,
+            x=x,
+            output_shape=shape,
+            pass_number=seen.number,
+            outputs_differ=seen.differs,
         )
+        self.recorder.log.write(event)
 
     def _too_many(self, model: str, kind: str) -> bool:
         key = (self.recorder.log.cell, model, kind)
         self._written[key] = self._written.get(key, 0) + 1
-        return self._written[key] > _MOST_A_CELL
+        return self._written[key] > MAX_EVENTS_A_CELL
 
     def _get_weights(self, original: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -341,13 +360,17 @@ class Watch:
             self.guard.quietly(self._saved, "clone", clone, other=self.book.announce(model).id)
         return clone
 
-    def _saved(self, action: str, model: Any, *, other: Any = None, path: Any = None, changed: bool = False) -> None:
+    def _saved(
+        self, action: SaveAction, model: Any, *, other: str | None = None, path: Any = None, changed: bool = False
+    ) -> None:
         entry = self.book.announce(model)
         if self._too_many(entry.id, action):
             return
         where = None if path is None else str(path)
-        keys = {"digests": digests(model)} if changed else {}
-        event = self.recorder.log.write("save", action=action, model=entry.id, other=other, path=where, **keys)
+        save = Save(kind="save", action=action, model=entry.id, other=other, path=where)
+        if changed:
+            save["digests"] = digests(model)
+        event = self.recorder.log.write(save)
         if changed:
             self.loops.hands.changed_by_keras(model)
             self.keeper.changed(model, event, None)
@@ -365,9 +388,14 @@ class Watch:
             self.guard.quietly(self._trainable_set, layer, before[0])
 
     def _trainable_set(self, layer: Any, before: bool) -> None:  # noqa: FBT001 - the event's own word
-        self.recorder.log.write(
-            "trainable", layer=layer.name, model=self.book.owner_of(layer), before=before, after=bool(layer.trainable)
+        event = Trainable(
+            kind="trainable",
+            layer=layer.name,
+            model=self.book.owner_of(layer),
+            before=before,
+            after=bool(layer.trainable),
         )
+        self.recorder.log.write(event)
 
 
 def _flags(layer: Any) -> tuple[bool, ...]:
@@ -376,7 +404,7 @@ def _flags(layer: Any) -> tuple[bool, ...]:
     return (bool(layer.trainable), *(bool(part.trainable) for part in inner))
 
 
-def _results(model: Any, result: Any) -> dict[str, float]:
+def _results(model: Any, result: Any) -> dict[str, float | None]:
     if isinstance(result, dict):
         return {str(name): float(value) for name, value in result.items()}
     values = result if isinstance(result, (list, tuple)) else [result]

@@ -16,6 +16,7 @@ from ..describe.arrays import ArrayBook
 from ..describe.compiled import describe_loss, describe_optimizer, rate_of
 from ..describe.models import digests, trainable_mask
 from ..hooking.guard import Guard, outside_graphs
+from ..record.events import ArrayDescription, FitEnd, FitStart, LabelDescription
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
@@ -168,8 +169,8 @@ class LoopWatch:
         loop.held = optimizer
         loop.fit = self._recorder.next_fit()
         loop.began = time.monotonic()
-        loop.event = self._recorder.log.write(
-            "fit_start",
+        event = FitStart(
+            kind="fit_start",
             fit=loop.fit,
             model=entry.id,
             type="custom_loop",
@@ -190,6 +191,7 @@ class LoopWatch:
             digests=loop.digests,
             device="",
         )
+        loop.event = self._recorder.log.write(event)
 
     def _after(self, loop: _Loop | None) -> None:
         """Now and then keep the model of a loop that runs long, so that a killed kernel leaves it."""
@@ -254,16 +256,16 @@ class LoopWatch:
             self._begin(loop, model, optimizer)
             loop.began = self._recorder.cell_began
         if loop.fit is not None:
-            self._end(loop, model, optimizer, steps)
+            self._end(loop, loop.fit, model, optimizer, steps)
         loop.done, loop.calls, loop.fit = done, 0, None
         loop.source, loop.held = BatchSource(), None
 
-    def _end(self, loop: _Loop, model: Any, optimizer: Any, steps: int) -> None:
+    def _end(self, loop: _Loop, fit: int, model: Any, optimizer: Any, steps: int) -> None:
         after = digests(model)
         x, y, batch_size = self._guard.quietly(self._given, loop) or (None, None, None)
-        event = self._recorder.log.write(
-            "fit_end",
-            fit=loop.fit,
+        end = FitEnd(
+            kind="fit_end",
+            fit=fit,
             x=x,
             y=y,
             batch_size=batch_size,
@@ -277,12 +279,13 @@ class LoopWatch:
             digests=after,
             error=None,
         )
+        event = self._recorder.log.write(end)
         loop.digests = after
         if steps:
             self._book.trained(model)
             self._keeper.changed(model, event, x)
 
-    def _given(self, loop: _Loop) -> tuple[Any, Any, int | None]:
+    def _given(self, loop: _Loop) -> tuple[ArrayDescription | None, LabelDescription | None, int | None]:
         """What the batches were taken from, its labels where it brings them, and a batch's rows."""
         found = loop.source.find(self._recorder.namespace)
         if found is None and loop.traced and loop.source.rows is None:

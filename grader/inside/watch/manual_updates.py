@@ -16,6 +16,7 @@ import numpy as np
 from ..describe.arrays import ArrayBook
 from ..describe.models import digests, trainable_mask
 from ..hooking.guard import Guard, outside_graphs
+from ..record.events import ArrayDescription, FitEnd, FitStart, LabelDescription
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
@@ -143,22 +144,23 @@ class HandWatch:
     def _write(self, hand: _Hand, model: Any, after: dict[str, str]) -> None:
         entry = self._book.announce(model)
         fit = self._recorder.next_fit()
-        start = self._recorder.log.write(
-            "fit_start", fit=fit, model=entry.id, type="custom_loop", epochs=None, batch_size=None, steps=None, x=None,
-            y=None, validation="none", validation_split=None, val_x=None, val_y=None, callbacks=[], optimizer=None,
-            loss=None, compiled=entry.compiled, trainable=trainable_mask(model), digests=hand.digests, device="",
-        )  # fmt: skip
+        start = self._recorder.log.write(FitStart(
+            kind="fit_start", fit=fit, model=entry.id, type="custom_loop", epochs=None, batch_size=None, steps=None,
+            x=None, y=None, validation="none", validation_split=None, val_x=None, val_y=None, callbacks=[],
+            optimizer=None, loss=None, compiled=entry.compiled, trainable=trainable_mask(model), digests=hand.digests,
+            device="",
+        ))  # fmt: skip
         x, y, batch_size = self._guard.quietly(self._given, hand) or (None, None, None)
-        end = self._recorder.log.write(
-            "fit_end", fit=fit, x=x, y=y, batch_size=batch_size, epochs=0, history={}, rates=[], step_rates=[],
+        end = self._recorder.log.write(FitEnd(
+            kind="fit_end", fit=fit, x=x, y=y, batch_size=batch_size, epochs=0, history={}, rates=[], step_rates=[],
             status="error" if self._recorder.cell_ok is False else "completed",
             steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
             error=None,
-        )  # fmt: skip
+        ))  # fmt: skip
         self._book.trained(model)
         self._keeper.changed(model, end or start, x)
 
-    def _given(self, hand: _Hand) -> tuple[Any, Any, int | None]:
+    def _given(self, hand: _Hand) -> tuple[ArrayDescription | None, LabelDescription | None, int | None]:
         found = hand.source.find(self._recorder.namespace)
         rows = hand.source.rows
         if found is None or self._arrays is None:

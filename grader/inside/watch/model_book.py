@@ -8,7 +8,9 @@ from types import FrameType
 from typing import Any
 
 from ..describe.models import describe_model, dialect_of, is_model, leaves, shares, weights_of
-from ..record.recorder import Recorder, plain
+from ..record.events import Dialect, Model, ModelDescription, ModelStructure
+from ..record.log import plain
+from ..record.recorder import Recorder
 
 __all__ = ["Entry", "ModelBook"]
 
@@ -34,7 +36,7 @@ class Entry:
 
     id: str
     model: "weakref.ref[Any]"
-    dialect: str
+    dialect: Dialect
     name: str = ""
     compiled: int | None = None
     layers: frozenset[int] = frozenset()
@@ -42,7 +44,7 @@ class Entry:
     trained: bool = False
     formerly: str | None = None
     glimpse: Any = None
-    description: dict[str, Any] | None = None
+    description: ModelDescription | None = None
 
 
 @dataclass(slots=True)
@@ -112,17 +114,17 @@ class ModelBook:
             return entry
         entry.layers = shares(model)
         entry.parts = tuple(weakref.ref(layer) for _, layer in leaves(model) if id(layer) in entry.layers)
-        described = {"id": entry.id, **plain(describe_model(model), 40)}
-        described["name"] = entry.name or described["name"]
-        described["shares_layers_with"] = [
+        structure: ModelStructure = plain(describe_model(model), 40)
+        sharers = [
             *(former.id for former in self._former if _living(former) & entry.layers),
             *(other.id for other, _ in self.alive() if other is not entry and other.layers & entry.layers),
         ]
-        described["formerly"] = entry.formerly
+        described = ModelDescription(id=entry.id, **structure, shares_layers_with=sharers, formerly=entry.formerly)
+        described["name"] = entry.name or structure["name"]
         entry.glimpse = glimpse
         if described != entry.description:
             entry.description = described
-            self.recorder.log.write("model", model=described)
+            self.recorder.log.write(Model(kind="model", model=described))
         return entry
 
     def _renew(self, entry: Entry, model: Any) -> Entry:

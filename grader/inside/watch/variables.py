@@ -13,6 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..record.events import (
+    MAX_FINGERPRINTED,
+    MAX_NAMED_ARRAYS,
+    MAX_NAMED_LABELS,
+    ArrayDescription,
+    Arrays,
+    LabelDescription,
+    NamedArray,
+    NamedLabels,
+)
 from ..record.recorder import Recorder
 
 __all__ = ["MAX_NUMBERS", "Bindings", "describe_array", "image_like", "install", "label_like", "recognise", "scan"]
@@ -27,11 +37,8 @@ SEEN_ROWS = 2000
 COMPARED_ROWS = 16
 MIN_RECOGNISED = 12
 """Of the compared rows, so many must be of one data set."""
-MAX_NAMES = 200
-MAX_LABELS = 60
 MAX_NUMBERS = 768 << 20
 """Numbers that are fingerprinted at the notebook's end, of arrays no model was given: about 3 seconds of one core."""
-MAX_FILES = 40
 _DEEPEST = 2
 _MAX_ITEMS = 16
 _RAW_HIGH = 100.0
@@ -74,7 +81,7 @@ def scan(namespace: Mapping[str, Any], wanted: Callable[[object], bool] = image_
     for name, value in sorted(_places(plain), key=lambda place: _depth(place[0])):
         array = _numbers(value)
         inner = _depth(name) > 0
-        if array is not None and wanted(array) and not (inner and id(value) in ids) and len(found) < MAX_NAMES:
+        if array is not None and wanted(array) and not (inner and id(value) in ids) and len(found) < MAX_NAMED_ARRAYS:
             found[name] = array
             ids.add(id(value))
     return found
@@ -115,7 +122,7 @@ def _numbers(value: object) -> Array | None:
         return None
 
 
-def describe_array(name: str, array: Array, rows_of: str | None, *, used: bool, cell: int | None) -> dict[str, Any]:
+def describe_array(name: str, array: Array, rows_of: str | None, *, used: bool, cell: int | None) -> NamedArray:
     """Make one item of the `arrays` event.
 
     Args:
@@ -126,16 +133,16 @@ def describe_array(name: str, array: Array, rows_of: str | None, *, used: bool, 
         cell: Number of the cell that made it, where that was seen.
     """
     seen = array[:SEEN_ROWS]
-    return {
-        "name": name,
-        "cell": cell,
-        "shape": list(array.shape),
-        "dtype": str(array.dtype),
-        "low": float(seen.min()),
-        "high": float(seen.max()),
-        "rows_of": rows_of,
-        "used": used,
-    }
+    return NamedArray(
+        name=name,
+        cell=cell,
+        shape=list(array.shape),
+        dtype=str(array.dtype),
+        low=float(seen.min()),
+        high=float(seen.max()),
+        rows_of=rows_of,
+        used=used,
+    )
 
 
 def recognise(prints: NDArray[np.uint64], known: Prints) -> str | None:
@@ -229,9 +236,10 @@ class _Writer:
         facts = {name: self._first_look(name, array, known) for name, array in found.items()}
         self._compare(facts, found)
         sizes = {len(found[name]) for name, fact in facts.items() if fact["rows_of"] is not None}
-        self.recorder.log.write("arrays", arrays=list(facts.values()), labels=self._labels(sizes))
+        event = Arrays(kind="arrays", arrays=list(facts.values()), labels=self._labels(sizes))
+        self.recorder.log.write(event)
 
-    def _first_look(self, name: str, array: Array, known: Prints) -> dict[str, Any]:
+    def _first_look(self, name: str, array: Array, known: Prints) -> NamedArray:
         from ..describe.fingerprint import fingerprint
 
         try:
@@ -242,34 +250,43 @@ class _Writer:
         used = book is not None and bool(book.was_used(array))
         return describe_array(name, array, rows_of, used=used, cell=self.bindings.cell_of(name))
 
-    def _compare(self, facts: dict[str, dict[str, Any]], found: Mapping[str, Array]) -> None:
+    def _compare(self, facts: Mapping[str, NamedArray], found: Mapping[str, Array]) -> None:
         """Have every row of the recognised arrays fingerprinted, the scaled and the latest first, within the budget."""
         book = self.recorder.arrays
         if book is None:
             return
         latest = [name for name, fact in facts.items() if fact["rows_of"] is not None][::-1]
-        room, files = MAX_NUMBERS, MAX_FILES
-        for name in sorted(latest, key=lambda name: bool(facts[name]["high"] > _RAW_HIGH)):
+        room, files = MAX_NUMBERS, MAX_FINGERPRINTED
+        for name in sorted(latest, key=lambda name: (facts[name]["high"] or 0.0) > _RAW_HIGH):
             fresh = not book.is_known(found[name])
             if fresh and (found[name].size > room or files == 0):
                 continue
-            described = book.describe_held(found[name])
-            facts[name] |= {key: described[key] for key in ("array", "low", "high", "file") if key in described}
+            _add_rows(facts[name], book.describe_held(found[name]))
             if fresh:
                 room, files = room - found[name].size, files - 1
 
-    def _labels(self, sizes: set[int]) -> list[dict[str, Any]]:
+    def _labels(self, sizes: set[int]) -> list[NamedLabels]:
         """Describe the arrays that could be labels of a recognised array of images, by their number."""
         book = self.recorder.arrays
         if book is None or not sizes:
             return []
         found = scan(self.recorder.namespace, lambda value: label_like(value) and len(value) in sizes)  # type: ignore[arg-type]
-        labels = []
-        for name, array in list(found.items())[-MAX_LABELS:]:
-            described = book.describe_labels(array)
-            if described["shape"] is not None and "file" in described:
-                labels.append({"name": name, "cell": self.bindings.cell_of(name), **described})
+        labels: list[NamedLabels] = []
+        for name, array in list(found.items())[-MAX_NAMED_LABELS:]:
+            described: LabelDescription | None = book.describe_labels(array)
+            if described is not None and "file" in described:
+                labels.append(NamedLabels(name=name, cell=self.bindings.cell_of(name), **described))
         return labels
+
+
+def _add_rows(fact: NamedArray, described: ArrayDescription) -> None:
+    """Add what is known of an array whose rows were all looked at."""
+    if "array" in described:
+        fact["array"] = described["array"]
+    if "low" in described and "high" in described:
+        fact["low"], fact["high"] = described["low"], described["high"]
+    if "file" in described:
+        fact["file"] = described["file"]
 
 
 def install(recorder: Recorder) -> None:

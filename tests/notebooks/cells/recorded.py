@@ -314,7 +314,7 @@ _ = net.fit(
 # %% three hundred epochs
 # The test shortens the budget here, so that no other training of this notebook can run into it.
 import gc
-from inside.record.recorder import Session
+from inside.record.session import Session
 session = next(found for found in gc.get_objects() if isinstance(found, Session))
 object.__setattr__(session, "fit_time", 1.0)
 stop = keras.callbacks.EarlyStopping(monitor="loss", patience=10**6)

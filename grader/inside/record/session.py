@@ -1,0 +1,92 @@
+"""The session: what the host asks of the recorder, in a file that the two share."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from .events import Dialect
+
+__all__ = ["SESSION_VERSION", "Session", "SessionFile"]
+
+SESSION_VERSION = 1
+
+
+class SessionFile(TypedDict):
+    """The JSON file that `GRADER_SESSION` names."""
+
+    version: int
+    """1"""
+    out: str
+    """Writable folder for the record: `events.jsonl`, `models/`, `arrays/`, `predictions/`."""
+    data: str
+    """Read-only folder: `<dataset>/{x_train,y_train,x_test,y_test}.npy` and `<dataset>/fingerprints.npy`."""
+    datasets: list[str]
+    """Names to serve: `mnist`, `fashion_mnist`, `cifar10` …"""
+    dialect: Dialect
+    """The Keras that the notebook is written for."""
+    seed: int
+    """Seed of every random generator."""
+    fit_time: float
+    """Seconds that one training may take."""
+    deadline: float
+    """Unix time at which the notebook's budget ends."""
+    reserve: float
+    """Seconds before the deadline by which trainings stop, so that later cells still run."""
+    max_models_mib: float
+    """Cap on all kept models together, in MiB."""
+    max_output_kib: float
+    """Cap on the text that one cell may print, in KiB."""
+    graded_dataset: str
+    """The data set whose test images the last-resort predictions are made on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the host asked for; the keys are those of `SessionFile`."""
+
+    version: int
+    out: Path
+    data: Path
+    datasets: tuple[str, ...]
+    dialect: Dialect
+    seed: int
+    fit_time: float
+    deadline: float
+    reserve: float
+    max_models_mib: float
+    max_output_kib: float
+    graded_dataset: str
+
+    @classmethod
+    def load(cls, path: Path) -> "Session":
+        """Read the session file.
+
+        Args:
+            path: What the environment variable `GRADER_SESSION` names.
+
+        Raises:
+            ValueError: It is of another version, or a key is missing.
+        """
+        raw: SessionFile = json.loads(path.read_text(encoding="utf-8"))
+        if raw.get("version") != SESSION_VERSION:
+            msg = f"session version {raw.get('version')!r}, expected {SESSION_VERSION}"
+            raise ValueError(msg)
+        missing = SessionFile.__required_keys__ - raw.keys()
+        if missing:
+            msg = f"the session lacks {', '.join(sorted(missing))}"
+            raise ValueError(msg)
+        return cls(
+            version=raw["version"],
+            out=Path(raw["out"]),
+            data=Path(raw["data"]),
+            datasets=tuple(raw["datasets"]),
+            dialect=raw["dialect"],
+            seed=raw["seed"],
+            fit_time=raw["fit_time"],
+            deadline=raw["deadline"],
+            reserve=raw["reserve"],
+            max_models_mib=raw["max_models_mib"],
+            max_output_kib=raw["max_output_kib"],
+            graded_dataset=raw["graded_dataset"],
+        )
