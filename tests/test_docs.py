@@ -12,9 +12,12 @@ import yaml
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.loader import read_rubric
+from grader.inside.record import events
+from grader.inside.record.events import KINDS
 from grader.pipeline.course import shipped_rubrics
 from grader.schema.base import Document
 from grader.schema.rubric import Rubric
+from tests.support.record_uses import DECLARED
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -33,6 +36,7 @@ def _load() -> Any:
 
 make_docs = _load()
 COMMANDS = make_docs.commands()
+EVENTS_PAGE = (DOCS / "events.md").read_text(encoding="utf-8")
 
 
 def _unexplained(outermost: Any) -> list[str]:
@@ -102,6 +106,19 @@ def test_every_key_of_a_rubric_is_explained() -> None:
     assert _unexplained(Rubric) == []
 
 
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_every_event_and_every_field_of_the_record_is_explained(name: str) -> None:
+    declared = DECLARED[name]
+    notes = make_docs.record_notes(declared)
+    assert declared.__doc__
+    assert [key for key in declared.__annotations__ if key != "kind" and not notes.get(key)] == []
+
+
+def test_every_kind_of_event_and_every_limit_stands_on_its_page() -> None:
+    assert [kind for kind in KINDS if f"### `{kind}`" not in EVENTS_PAGE] == []
+    assert [name for name in vars(events) if name.startswith("MAX_") and f"| `{name}` |" not in EVENTS_PAGE] == []
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_says_what_it_does_and_what_its_options_mean(name: str) -> None:
     command = COMMANDS[name]
@@ -148,7 +165,13 @@ def test_what_is_not_documented_would_be_noticed(monkeypatch: pytest.MonkeyPatch
     assert _unhelped(typer.main.get_command(app)) == ["notebook", "quiet"]
     assert _unexplained(_Bare) == ["_Bare.silent"]
     made = make_docs.pages()
-    for page in (Path("commands.md"), Path("rubric.md"), Path("diagnostics.md"), Path("checks/accuracy.md")):
+    for page in (
+        Path("commands.md"),
+        Path("rubric.md"),
+        Path("diagnostics.md"),
+        Path("events.md"),
+        Path("checks/accuracy.md"),
+    ):
         monkeypatch.setattr(make_docs, "_same", lambda path, _, page=page: path != DOCS / page)
         assert make_docs.stale(made) == [page]
 

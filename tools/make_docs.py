@@ -1,4 +1,4 @@
-"""Write the pages of `docs/` that say what the code says: checks, diagnostics, rubric keys, commands.
+"""Write the pages of `docs/` that say what the code says: checks, diagnostics, rubric keys, commands, the record.
 
 Docstrings and parameter documents are the source; the same code gives the same bytes. `make docs` writes the pages,
 `--check` says which of them are out of date and changes nothing.
@@ -13,7 +13,8 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType, NoneType
+from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 import typer
 from pydantic import BaseModel
@@ -21,10 +22,11 @@ from pydantic import BaseModel
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.cli.app import app
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.inside.record import events, predictions, session
 from grader.schema import rubric as rubric_schema
 from grader.schema.rubric import Rubric
 
-__all__ = ["commands", "documents", "field_notes", "main", "pages", "sections", "stale"]
+__all__ = ["commands", "documents", "field_notes", "main", "pages", "record_notes", "sections", "stale"]
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -60,6 +62,39 @@ Points may sum to any total. A criterion is judged in exactly one way: by a `che
 what students see, and one worth 0 points is advice.
 """
 
+_EVENTS_INTRODUCTION = f"""\
+Version {events.RECORD_VERSION}. What the recorder (`grader/inside/`) writes while a notebook runs, and what
+`grader/evidence/` reads. The types are declared in `grader/inside/record/events.py`. Everything here is a *claim*: it
+was written in the student's process.
+"""
+
+_SESSION_INTRODUCTION = """\
+The kernel is started as `python -m inside.kernel -f CONNECTION_FILE` with the folder that holds `inside/` on `sys.path`
+and `GRADER_SESSION` naming a JSON file:
+"""
+
+_LINES_INTRODUCTION = """\
+One JSON object a line, flushed at once. Not-a-number and infinities are written as `null`. A reader takes unknown kinds
+and keys for those of a newer recorder and skips them; a record of a newer version is reported as a problem.
+"""
+
+_DESCRIPTIONS_INTRODUCTION = """\
+Events hold these objects as values of their keys.
+"""
+
+_FINGERPRINTS = """\
+`inside/describe/fingerprint.py`: each image is brought to the range 0 to 1 by its own minimum and maximum, quantized,
+and hashed, so that `x / 255`, `x / 255 - 0.5` and per-image standardization keep the fingerprint of the raw image.
+Constant images have fingerprint 0. A negative scale changes it.
+"""
+
+_PREDICTOR_INTRODUCTION = f"""\
+`python -m inside.predictor REQUEST.json` runs in a sandbox of its own with no student code and no labels. For each job
+of the request it writes `out/<id>.npy` (float32, one row of outputs an image, at most {predictions.MAX_OUTPUTS:,}
+columns) and appends a line to `out/results.jsonl`. A crash in one job loses only that job: the rest are tried in a new
+process.
+"""
+
 
 def pages() -> dict[Path, str]:
     """Every generated page: its path below `docs/` and its text."""
@@ -69,6 +104,7 @@ def pages() -> dict[Path, str]:
     made[Path("diagnostics.md")] = _diagnostics_page(notes)
     made[Path("rubric.md")] = _rubric_page()
     made[Path("commands.md")] = _commands_page()
+    made[Path("events.md")] = _events_page()
     return made
 
 
@@ -181,13 +217,17 @@ def field_notes(document: type[BaseModel]) -> Mapping[str, str]:
     return {name: text for name, text in notes.items() if name in document.model_fields}
 
 
-def _notes_in(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
+def _notes_in(body: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
     for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
-        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+        if isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+        elif isinstance(statement, ast.AnnAssign):
+            target = statement.target
+        else:
             continue
         value = after.value if isinstance(after, ast.Expr) else None
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield statement.target.id, _paragraph(value.value)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield target.id, _paragraph(value.value)
 
 
 def _table(document: type[BaseModel]) -> Iterator[str]:
@@ -255,6 +295,98 @@ def _rubric_page() -> str:
         title = "Keys of the file" if document is Rubric else _spoken(document).capitalize()
         lines += [f"## {title}", "", _paragraph(inspect.getdoc(document) or ""), "", *_table(document)]
     return _joined(lines)
+
+
+# --- the record ------------------------------------------------------------------------------------------------
+
+
+def _events_page() -> str:
+    described = [item for item in _declared(events) if item not in events.EVENTS and item is not events.Header]
+    lines = ["# The record: events and artefacts", "", _NOTE, "", _EVENTS_INTRODUCTION]
+    lines += ["## Where", "", _SESSION_INTRODUCTION, *_keys(session.SessionFile)]
+    lines += ["## Lines of `events.jsonl`", "", _LINES_INTRODUCTION, _paragraph(events.Header.__doc__ or ""), ""]
+    lines += _keys(events.Header)
+    for event in events.EVENTS:
+        lines += [f"### `{events.kind_of(event)}`", "", _paragraph(inspect.getdoc(event) or ""), "", *_keys(event)]
+    lines += ["## Descriptions", "", _DESCRIPTIONS_INTRODUCTION]
+    for description in described:
+        lines += [f"### {_spoken_name(description.__name__).capitalize()}", ""]
+        lines += [_paragraph(inspect.getdoc(description) or ""), "", *_keys(description)]
+    lines += ["## Limits", "", "| limit | value | of |", "|---|---|---|", *_limits(events), ""]
+    lines += ["## Fingerprints", "", _FINGERPRINTS, "## The predictor", "", _PREDICTOR_INTRODUCTION]
+    for part in (predictions.Request, predictions.JobRequest, predictions.JobResult):
+        lines += [f"### {_spoken_name(part.__name__).capitalize()}", ""]
+        lines += [_paragraph(inspect.getdoc(part) or ""), "", *_keys(part)]
+    return _joined(lines)
+
+
+def _declared(module: ModuleType) -> list[type[Any]]:
+    """The typed dictionaries of a module, in the order of the source."""
+    return [item for item in vars(module).values() if is_typeddict(item) and item.__module__ == module.__name__]
+
+
+@functools.cache
+def _source_notes(module: ModuleType) -> Mapping[str, Mapping[str, str]]:
+    """Map each class of a module to the notes under its fields, those it inherits included; "" to the module's own."""
+    tree = ast.parse(inspect.getsource(module))
+    notes = {"": dict(_notes_in(tree))}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            inherited = [notes.get(ast.unparse(base), {}) for base in node.bases]
+            notes[node.name] = {key: text for part in (*inherited, dict(_notes_in(node))) for key, text in part.items()}
+    return notes
+
+
+def record_notes(declared: type[Any]) -> Mapping[str, str]:
+    """What the source says under each key of a typed dictionary."""
+    return _source_notes(sys.modules[declared.__module__])[declared.__name__]
+
+
+def _keys(declared: type[Any]) -> Iterator[str]:
+    hints = get_type_hints(declared, include_extras=True)
+    if declared in events.EVENTS:
+        del hints["kind"]
+    if not hints:
+        yield from ("It has no keys of its own.", "")
+        return
+    yield from ("| key | value | meaning |", "|---|---|---|")
+    notes = record_notes(declared)
+    for key, hint in hints.items():
+        optional = get_origin(hint) is NotRequired
+        words = f"{_json_kind(get_args(hint)[0])}; optional" if optional else _json_kind(hint)
+        yield f"| `{key}` | {_cell(words)} | {_cell(notes.get(key, ''))} |"
+    yield ""
+
+
+_JSON_WORDS = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    NoneType: "null",
+    Any: "any value",
+}
+
+
+def _json_kind(hint: Any) -> str:
+    """Write a type as people write JSON: `list of text`."""
+    if is_typeddict(hint):
+        name = _spoken_name(hint.__name__)
+        return f"[{name}](#{name.replace(' ', '-')})"
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return ", ".join(f"`{item}`" for item in inner)
+    if origin in {list, dict}:
+        items = _json_kind(inner[-1])
+        items = f"({items})" if " or null" in items else items
+        return f"list of {items}" if origin is list else f"mapping of names to {items}"
+    return " or ".join(_json_kind(item) for item in inner) if inner else _JSON_WORDS[hint]
+
+
+def _limits(module: ModuleType) -> Iterator[str]:
+    for name, note in _source_notes(module)[""].items():
+        if name.startswith("MAX_"):
+            yield f"| `{name}` | {getattr(module, name):,} | {_cell(note)} |"
 
 
 # --- commands --------------------------------------------------------------------------------------------------

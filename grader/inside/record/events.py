@@ -363,7 +363,7 @@ class FigureDescription(TypedDict):
 
 
 class Header(TypedDict):
-    """The keys that every event has; the log adds the first three."""
+    """Every event has these keys; the log adds the first three."""
 
     n: int
     """1, 2, 3 … in the order of writing."""

@@ -235,7 +235,7 @@ class Watch:
 
     def _optimizer(self, model: Any, given: Any) -> OptimizerDescription | None:
         """An optimizer's description with an id that stays with the object, whatever model it is given to."""
-        described = describe_optimizer(getattr(model, "optimizer", None))
+        described: OptimizerDescription | None = describe_optimizer(getattr(model, "optimizer", None))
         if described is None:
             return None
         held = getattr(model, "optimizer", None) if given is None or isinstance(given, (str, dict)) else given
