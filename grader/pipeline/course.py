@@ -28,7 +28,8 @@ from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking, RoleMatch, RubricStamp
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.store.database import digest_of
-from grader.store.results import ResultsFolder, write_atomically
+from grader.store.files import write_atomically
+from grader.store.results import ResultsFolder
 
 __all__ = [
     "Course",

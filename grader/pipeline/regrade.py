@@ -32,7 +32,8 @@ from grader.schema.grade import Grade, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
-from grader.store.results import Batch, ResultsFolder, grade_bytes, grade_data, parse_grade
+from grader.store.files import Batch
+from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
 
 __all__ = ["Regrade", "regrade_class", "report_class", "rubrics_used"]
 

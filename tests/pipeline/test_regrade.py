@@ -28,7 +28,8 @@ from grader.schema.errors import HarnessError
 from grader.schema.reference import ReferenceRecord
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
-from grader.store.results import Batch, ResultsFolder
+from grader.store.files import Batch
+from grader.store.results import ResultsFolder
 
 ROOT = Path(__file__).parents[2]
 _FORK = multiprocessing.get_context("fork")

@@ -57,7 +57,8 @@ from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, Rows
-from grader.store.results import ResultsFolder, write_atomically
+from grader.store.files import write_atomically
+from grader.store.results import ResultsFolder
 
 __all__ = ["Machine", "Order", "RayEngine", "Share", "grade_there", "ready", "share_of", "shared"]
 
