@@ -46,7 +46,7 @@ from recorder_cost import measure_recorder
 
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import ExecutionRequest, execute
-from grader.execution.sandbox.isolation import choose_isolation
+from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.pipeline import course as courses
 

@@ -18,7 +18,7 @@ from typing import Literal
 import psutil
 
 from grader.datasets.store import DatasetStore
-from grader.execution.sandbox.isolation import choose_isolation
+from grader.execution.sandbox.choice import choose_isolation
 from grader.schema.errors import IsolationRefusedError
 
 __all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "probe", "probe_machine"]

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from grader.cli import app as cli
-from grader.execution.sandbox import isolation
+from grader.execution.sandbox import bubblewrap, choice, container
 from grader.schema.errors import UsageError
 from tests.support.command import COMMAND, NOTEBOOKS, RUBRIC, a_course, grader, needs_bubblewrap, small_digits
 
@@ -594,8 +594,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(cli, "_grade", note)
     monkeypatch.setenv("PATH", "/nowhere")
     # What was found with another PATH is remembered for the rest of the process.
-    monkeypatch.setattr(isolation, "_working_bubblewrap", isolation._working_bubblewrap.__wrapped__)
-    monkeypatch.setattr(isolation, "_probe_engine", isolation._probe_engine.__wrapped__)
+    monkeypatch.setattr(choice, "working_bubblewrap", bubblewrap.working_bubblewrap.__wrapped__)
+    monkeypatch.setattr(choice, "probe_engine", container.probe_engine.__wrapped__)
     return found
 
 

@@ -17,8 +17,9 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
+from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.isolation import Bubblewrap, NoIsolation
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.inside.describe.fingerprint import fingerprint
 from grader.intake import find
 from grader.intake import notebook as notebook_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.execution.sandbox.isolation import choose_isolation
+from grader.execution.sandbox.choice import choose_isolation
 from grader.schema.errors import IsolationRefusedError
 
 __all__ = ["COMMAND", "NOTEBOOKS", "RUBRIC", "Done", "a_course", "grader", "needs_bubblewrap", "small_digits"]
