@@ -12,7 +12,7 @@ import yaml
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.loader import read_rubric
-from grader.pipeline.course import shipped_rubrics
+from grader.pipeline.rubrics import shipped_rubrics
 from grader.schema.base import Document
 from grader.schema.rubric import Rubric
 

@@ -204,10 +204,10 @@ def grade_command(
     as_json: JsonOption = False,
 ) -> None:
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
-    from grader.pipeline import course as courses
+    from grader.pipeline.rubrics import find_rubric
 
     _check_engine(engine, address)
-    loaded = courses.find_rubric(rubric)
+    loaded = find_rubric(rubric)
     options = _options(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out, engine=engine, address=address)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
@@ -279,8 +279,9 @@ def _grade(
     from grader.datasets.store import DatasetStore
     from grader.execution.sandbox.scratch import held_folder
     from grader.intake.find import find_submissions
-    from grader.pipeline import course as courses
-    from grader.pipeline import submission as pipeline
+    from grader.pipeline.classroom import at_work, kept_of_others
+    from grader.pipeline.course import load_course
+    from grader.pipeline.rubrics import note_rubric
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
@@ -291,11 +292,11 @@ def _grade(
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
-        course = courses.load_course(loaded, DatasetStore(may_download=True), compare=not own)
+        course = load_course(loaded, DatasetStore(may_download=True), compare=not own)
         grade_all, notices = _runner(engine, found, course, options, results, address)
-        stack.enter_context(pipeline.at_work(results))
-        courses.note_rubric(loaded, results)
-        for warning in pipeline.kept_of_others(found, results):
+        stack.enter_context(at_work(results))
+        note_rubric(loaded, results)
+        for warning in kept_of_others(found, results):
             console.print(warning, style="yellow", markup=False, soft_wrap=True)
         while notices:
             console.print(notices.pop(0), markup=False, soft_wrap=True)
@@ -319,16 +320,16 @@ def _runner(  # noqa: PLR0917 - the parts of a class
     address: str | None,
 ) -> "tuple[Callable[[Listener], tuple[Grade, ...]], list[str]]":
     """Choose what grades a class; the list fills with notices while it does."""
-    from grader.pipeline import setup as workbench
-    from grader.pipeline import submission as pipeline
+    from grader.pipeline.classroom import grade_class, run_class
+    from grader.pipeline.setup import set_up
 
     if engine is Engine.RAY:
         from grader.pipeline.ray.engine import RayEngine
 
         ray = RayEngine(course, options, out, address)
-        return lambda listener: pipeline.run_class(ray, found, course, out, listener), ray.notices
-    bench = workbench.set_up(course.loaded, options, len(found))
-    return lambda listener: pipeline.grade_class(found, course, bench, out, listener), bench.notices
+        return lambda listener: run_class(ray, found, course, out, listener), ray.notices
+    bench = set_up(course.loaded, options, len(found))
+    return lambda listener: grade_class(found, course, bench, out, listener), bench.notices
 
 
 @contextmanager
@@ -434,10 +435,10 @@ def check_command(
     from grader.cli.terminal import criteria_table, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.grade import visible
-    from grader.pipeline import course as courses
+    from grader.pipeline.rubrics import find_rubric
     from grader.store.results import ResultsFolder
 
-    loaded = courses.find_rubric(rubric)
+    loaded = find_rubric(rubric)
     with held_folder() as folder:
         # An author's own run is one execution: it says what is missing, not how lucky the seed was.
         options = _options(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
@@ -474,12 +475,12 @@ def regrade_command(
 ) -> None:
     """Grade again from kept evidence after a change of the rubric: nothing is executed."""
     from grader.cli.terminal import changes_table, terminal
-    from grader.pipeline import regrade as regrading
+    from grader.pipeline.regrade import regrade_class
 
     course, out = _course_of(folder, rubric)
     console = terminal(stderr=True)
     with _stoppable(console), out.at_work(), _counted(console) as listener:
-        result = regrading.regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
+        result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.first]
         told = {"regraded": result.total, "changed": changed, "not_in_effect": result.ineffective}
@@ -501,9 +502,9 @@ def regrade_command(
 def _say_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> None:
     """Say what of the rubric a regrade cannot bring into effect, and what does."""
     from grader.cli.terminal import terminal
-    from grader.pipeline import course as courses
+    from grader.pipeline.rubrics import noted_rubric
 
-    where = shlex.join(["--rubric", courses.noted_rubric(out, rubric), "--out", str(out.root)])
+    where = shlex.join(["--rubric", noted_rubric(out, rubric), "--out", str(out.root)])
     told = (
         f"not in effect: {', '.join(result.ineffective)} changed after {result.outdated} of {result.total} were "
         f"executed, and a regrade executes nothing. This does:\ngrader grade PATH... {where}"
@@ -530,8 +531,9 @@ def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
 def _course_of(folder: Path, rubric: str | None) -> Any:
     """Bring the course of a results folder together; its grades say which rubric it was."""
     from grader.datasets.store import DatasetStore
-    from grader.pipeline import course as courses
-    from grader.pipeline import regrade as regrading
+    from grader.pipeline.course import load_course
+    from grader.pipeline.regrade import rubrics_used
+    from grader.pipeline.rubrics import find_rubric, noted_rubric
     from grader.schema.errors import SubmissionPathError, UsageError
     from grader.store.results import ResultsFolder
 
@@ -541,12 +543,12 @@ def _course_of(folder: Path, rubric: str | None) -> Any:
         msg = "there are no results here"
         raise SubmissionPathError(msg, where=str(folder), advice="name the `--out` folder of a `grader grade`")
     if rubric is None:
-        used = regrading.rubrics_used(out)
+        used = rubrics_used(out)
         if len(used) != 1:
             msg = f"the grades here are of {len(used)} rubrics"
             raise UsageError(msg, where=str(folder), advice="say which with `--rubric`")
-        rubric = courses.noted_rubric(out, used.pop())
-    return courses.load_course(courses.find_rubric(rubric), DatasetStore(may_download=True)), out
+        rubric = noted_rubric(out, used.pop())
+    return load_course(find_rubric(rubric), DatasetStore(may_download=True)), out
 
 
 @app.command("report")
@@ -558,12 +560,12 @@ def report_command(
 ) -> None:
     """Render every report and the class page again from kept grades and evidence."""
     from grader.cli.terminal import terminal
-    from grader.pipeline import regrade as regrading
+    from grader.pipeline.regrade import report_class
 
     course, out = _course_of(folder, rubric)
     words = "Every page is an old or a new one. This makes them all again:"
     with _stoppable(terminal(stderr=True), words), out.at_work():
-        count = regrading.report_class(course, out)
+        count = report_class(course, out)
     typer.echo(f"{count} reports and {folder / 'index.html'}")
 
 
@@ -579,15 +581,15 @@ def demo_command(
 ) -> None:
     """Grade the sample submissions that travel with the grader, and say where the class page is."""
     from grader.cli.terminal import error_text, terminal
-    from grader.pipeline import course as courses
-    from grader.pipeline import setup as workbench
+    from grader.pipeline.rubrics import find_rubric
+    from grader.pipeline.setup import set_up
     from grader.resources import share
     from grader.schema.errors import IsolationRefusedError
 
-    loaded = courses.find_rubric("mnist-cnn")
+    loaded = find_rubric("mnist-cnn")
     options = _options(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True, warm=warm)
     try:
-        workbench.set_up(loaded, options)
+        set_up(loaded, options)
     except IsolationRefusedError as error:
         if isolation is not Isolation.AUTO:
             raise
@@ -607,9 +609,9 @@ def demo_command(
 def rubric_list(*, as_json: JsonOption = False) -> None:
     """List the rubrics that travel with the grader."""
     from grader.cli.terminal import pairs_table, terminal
-    from grader.pipeline import course as courses
+    from grader.pipeline.rubrics import find_rubric, shipped_rubrics
 
-    loaded = [courses.find_rubric(str(path)) for path in courses.shipped_rubrics()]
+    loaded = [find_rubric(str(path)) for path in shipped_rubrics()]
     if as_json:
         typer.echo(
             json.dumps([{"id": o.rubric.id, "title": o.rubric.title, "file": str(o.path)} for o in loaded], indent=1)
@@ -623,9 +625,9 @@ def rubric_list(*, as_json: JsonOption = False) -> None:
 def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
     """Show a rubric's criteria."""
     from grader.cli.terminal import pairs_table, terminal
-    from grader.pipeline import course as courses
+    from grader.pipeline.rubrics import find_rubric
 
-    loaded = courses.find_rubric(rubric)
+    loaded = find_rubric(rubric)
     if as_json:
         typer.echo(loaded.rubric.model_dump_json(by_alias=True, indent=1))
         return
@@ -644,14 +646,15 @@ def rubric_validate(
 ) -> None:
     """Validate rubric files; an error names the file, the line and the nearest valid name."""
     from grader.cli.terminal import error_text, terminal
-    from grader.pipeline import course as courses
+    from grader.pipeline.reference import reference_notebook
+    from grader.pipeline.rubrics import find_rubric
     from grader.schema.errors import RubricError
 
     failed = False
     for name in rubrics:
         try:
-            loaded = courses.find_rubric(name)
-            courses.reference_notebook(loaded)
+            loaded = find_rubric(name)
+            reference_notebook(loaded)
         except RubricError as error:
             failed = True
             terminal(stderr=True).print(error_text(error))
@@ -682,20 +685,21 @@ def rubric_test(
     """Send the rubric's reference solution through the grader: it must get full marks."""
     from grader.cli.terminal import criteria_table, progress_on, terminal
     from grader.datasets.store import DatasetStore
-    from grader.pipeline import course as courses
-    from grader.pipeline import submission as pipeline
+    from grader.pipeline.reference import write_reference
+    from grader.pipeline.reference_run import verify_reference
+    from grader.pipeline.rubrics import find_rubric
 
-    loaded = courses.find_rubric(rubric)
+    loaded = find_rubric(rubric)
     options = _options(isolation, device, jobs=1, seed=None, resume=False)
     with progress_on(terminal(stderr=True)) as listener:
         listener.begin(1)
-        grade, evidence = pipeline.verify_reference(loaded, DatasetStore(may_download=True), options, listener.step)
+        grade, evidence = verify_reference(loaded, DatasetStore(may_download=True), options, listener.step)
     terminal().print(criteria_table(grade))
     # Points of bonus criteria, earned or pending, do not make up for what is missing elsewhere.
     counted = [c for c in grade.criteria if not c.bonus]
     full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)
     if update and full:
-        typer.echo(f"kept: {courses.write_reference(loaded, evidence)}")
+        typer.echo(f"kept: {write_reference(loaded, evidence)}")
     elif update:
         typer.echo("not kept: the reference does not get full marks", err=True)
     raise typer.Exit(DONE if full else BELOW)

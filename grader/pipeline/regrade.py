@@ -16,9 +16,10 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.grade import rejected, ungraded
 from grader.pipeline.attempts import regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
-from grader.pipeline.course import Course, note_rubric, noted_attempts
+from grader.pipeline.course import Course
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
+from grader.pipeline.rubrics import note_rubric, noted_attempts
 from grader.report.classpage import ClassRow, CriterionCell
 from grader.schema.errors import (
     ArtefactError,

@@ -19,7 +19,7 @@ __all__ = [
     "encoded",
     "held",
     "lock",
-    "sha256_of",
+    "sha256_or_empty",
     "sync_all",
     "sync_folder",
     "write_atomically",
@@ -183,7 +183,7 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
-def sha256_of(path: Path) -> str:
+def sha256_or_empty(path: Path) -> str:
     """Hash a file; empty where there is none.
 
     Raises:

@@ -27,7 +27,7 @@ from grader.store.files import (
     encoded,
     held,
     lock,
-    sha256_of,
+    sha256_or_empty,
     sync_all,
     sync_folder,
     write_atomically,
@@ -165,7 +165,7 @@ class ResultsFolder:
             _GRADE: self.grade_path(submission),
             _REPORT: self.report_path(submission),
         }
-        return {name: sha256_of(path) for name, path in places.items()}
+        return {name: sha256_or_empty(path) for name, path in places.items()}
 
     def rubric_id(self, submission: str) -> str | None:
         """Id of the rubric a submission's grade is of, from the head of its file; None where there is no grade."""
