@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from grader.cli import app as cli
+from grader.cli.app import main
 from grader.datasets.store import DatasetStore
 from grader.pipeline import regrade
 from grader.pipeline.changes import Journal
@@ -239,7 +239,7 @@ def _commanded(words: Sequence[str], slow: str, marks: Path) -> None:
     pytest.MonkeyPatch().setattr(regrade, slow, slowly)  # in a process of its own
     sys.argv[:] = ["grader", *words]
     with (marks.parent / "said").open("w", encoding="utf-8") as sys.stderr:
-        cli.main(words)
+        main(words)
 
 
 @pytest.mark.parametrize(
