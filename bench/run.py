@@ -46,9 +46,10 @@ from recorder_cost import measure_recorder
 
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import ExecutionRequest, execute
-from grader.execution.sandbox.isolation import choose_isolation
+from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.scratch import scratch_folder
-from grader.pipeline import course as courses
+from grader.pipeline.course import load_course
+from grader.pipeline.rubrics import find_rubric
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
@@ -246,7 +247,7 @@ def _said(output: str) -> float:
 
 def _executed(notebook: Path, rubric: Path) -> Cost:
     """Execute in the sandbox with the recorder: no verification, no grading."""
-    course = courses.load_course(courses.find_rubric(str(rubric)), DatasetStore())
+    course = load_course(find_rubric(str(rubric)), DatasetStore())
     settings = course.loaded.rubric
     with scratch_folder() as folder:
         before, began = time.process_time(), time.perf_counter()
@@ -326,7 +327,7 @@ def _large_class(bench: Bench, size: int) -> Path:
 
 def _other_points(name: str, folder: Path) -> Path:
     """The shipped rubric with another number of points for its dearest criterion."""
-    loaded = courses.find_rubric(name)
+    loaded = find_rubric(name)
     dearest = max(criterion.points for criterion in loaded.rubric.criteria)
     text, count = re.subn(
         rf"points: {dearest:g}\b", f"points: {dearest + 5:g}", loaded.path.read_text(encoding="utf-8"), count=1

@@ -14,7 +14,7 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.loader import read_rubric
 from grader.inside.record import events
 from grader.inside.record.events import KINDS
-from grader.pipeline.course import shipped_rubrics
+from grader.pipeline.rubrics import shipped_rubrics
 from grader.schema.base import Document
 from grader.schema.rubric import Rubric
 from tests.support.record_uses import DECLARED

@@ -3,7 +3,7 @@
 `probe_machine` looks (it starts `nvidia-smi` and reads files), `diagnose` judges. TensorFlow is never imported.
 """
 
-import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -11,17 +11,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import psutil
+import typer
 
-from grader.datasets.store import DatasetStore
-from grader.execution.sandbox.isolation import choose_isolation
-from grader.schema.errors import IsolationRefusedError
+from grader.cli.exit_codes import DONE, HARNESS
+from grader.cli.options import JsonOption
 
-__all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "probe", "probe_machine"]
+__all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "doctor_command", "probe", "probe_machine"]
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -276,6 +275,8 @@ def probe_machine(
 
 
 def _installed(name: str) -> str | None:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -298,6 +299,8 @@ def _user_namespaces() -> int | None:
 
 def _memory_limit() -> int:
     """The machine's memory, or the limit of the container this runs in (control groups, version 2 then 1)."""
+    import psutil
+
     limits = [psutil.virtual_memory().total]
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         limit = _read_number(path)
@@ -320,13 +323,40 @@ def _gpus() -> tuple[str, ...]:
 
 def probe() -> Probes:
     """Look at this machine, starting a sandbox for a moment."""
+    from grader.datasets.store import DatasetStore
+
     found = {status.name: status.source for status in DatasetStore().available()}
     return probe_machine(datasets=found, sandbox=_sandbox_problem)
 
 
 def _sandbox_problem() -> str | None:
+    from grader.execution.sandbox.choice import choose_isolation
+    from grader.schema.errors import IsolationRefusedError
+
     try:
         choose_isolation("bubblewrap")
     except IsolationRefusedError as error:
         return error.message
     return None
+
+
+# --- the command -----------------------------------------------------------------------------------------------
+
+
+def doctor_command(*, as_json: JsonOption = False) -> None:
+    """Say what this machine can do, and the command that mends what is missing."""
+    from grader.cli.terminal import pairs_table, terminal
+
+    lines = diagnose(probe())
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
+    else:
+        console = terminal()
+        rows = [[line.verdict, line.name, line.found] for line in lines]
+        styles = {"ok": "green", "warn": "yellow", "fail": "red"}
+        console.print(pairs_table(rows, ("", "what", "found"), styles))
+        for line in lines:
+            if line.mend:
+                # On a line of its own: a command that a table broke in two cannot be copied.
+                console.print(f"{line.name}: {line.mend}", markup=False, soft_wrap=True)
+    raise typer.Exit(HARNESS if any(line.verdict == "fail" for line in lines) else DONE)

@@ -131,7 +131,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
         stand_ins: Those of the data sets that are made up, the real ones not being on the machine.
 
     Returns:
-        The evidence, without accuracies: these come from `grader.evidence.prediction_plans`.
+        The evidence, without accuracies: these come from `grader.evidence.accuracies`.
 
     Raises:
         StorageError: `keep` could not store an array.

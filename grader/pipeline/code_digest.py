@@ -19,7 +19,7 @@ import platformdirs
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.resources import share
 from grader.schema.errors import StorageError
-from grader.store.results import write_atomically
+from grader.store.files import write_atomically
 
 __all__ = ["digest_code", "digest_module", "grading_code", "inside_code", "source_digest"]
 

@@ -1,6 +1,5 @@
 """The course: a rubric, its reference, its data sets: all that grading needs, and no sandbox."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,183 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from grader.checks.registry import all_checks
 from grader.datasets.store import DatasetStore, PreparedDataset, whereabouts
 from grader.evidence.prediction_plans import part_of_split
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.facts.roles import resolve_roles
-from grader.grading.loader import LoadedRubric, load_rubric, measured_datasets
+from grader.grading.loader import LoadedRubric, measured_datasets
 from grader.inside.describe.fingerprint import fingerprint
 from grader.pipeline.code_digest import grading_code
-from grader.resources import share
-from grader.schema.errors import (
-    ReferenceMissingError,
-    RubricError,
-)
+from grader.pipeline.reference import read_reference
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking, RoleMatch, RubricStamp
-from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.store.database import digest_of
-from grader.store.results import ResultsFolder, write_atomically
 
-__all__ = [
-    "Course",
-    "find_rubric",
-    "load_course",
-    "note_rubric",
-    "noted_attempts",
-    "noted_rubric",
-    "read_reference",
-    "reference_notebook",
-    "shipped_rubrics",
-    "write_reference",
-]
+__all__ = ["Course", "assemble_course", "load_course"]
 
-_RUBRIC_NOTE = "rubric.json"
 _SPLIT = "test"
 """Split that accuracy is verified on."""
-
-
-def shipped_rubrics() -> tuple[Path, ...]:
-    """List the rubrics that travel with the grader."""
-    return tuple(sorted(share("rubrics").glob("*.yaml")))
-
-
-def find_rubric(name: str) -> LoadedRubric:
-    """Load a rubric by the id of a shipped one, or by its file.
-
-    Args:
-        name: `mnist-cnn`, or the path of a YAML file.
-
-    Raises:
-        RubricError: There is none of that name, or it is wrong.
-    """
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"} and not path.exists():
-        known = {rubric.stem: rubric for rubric in shipped_rubrics()}
-        if name not in known:
-            msg = f"there is no rubric {name!r}"
-            raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
-        path = known[name]
-    return load_rubric(path, all_checks())
-
-
-def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:
-    """Note in a results folder which rubric was used, so that a regrade finds it, changed as it may be.
-
-    Args:
-        loaded: The rubric.
-        out: The results folder.
-        executes: Whether notebooks are executed as it says; else what was noted of that stays.
-
-    Raises:
-        StorageError: It cannot be written.
-    """
-    shipped = loaded.path in shipped_rubrics()
-    note: dict[str, object] = {
-        "version": 1,
-        "id": loaded.rubric.id,
-        "file": None if shipped else str(loaded.path.resolve()),
-    }
-    attempts = loaded.rubric.run.attempts if executes else noted_attempts(out)
-    if attempts is not None:
-        note["attempts"] = attempts
-    out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
-
-
-def noted_attempts(out: ResultsFolder) -> int | None:
-    """Tell how many attempts the rubric asked for when notebooks were last executed; None where that is not known."""
-    attempts = _note(out).get("attempts")
-    return attempts if isinstance(attempts, int) else None
-
-
-def _note(out: ResultsFolder) -> Mapping[str, Any]:
-    try:
-        note = json.loads((out.root / _RUBRIC_NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
-
-
-def noted_rubric(out: ResultsFolder, rubric: str) -> str:
-    """Tell by which name `find_rubric` finds the rubric that a results folder was graded with.
-
-    Args:
-        out: The results folder.
-        rubric: The id its grades carry.
-    """
-    note = _note(out)
-    file = note.get("file") if note.get("id") == rubric else None
-    return file if isinstance(file, str) else rubric
-
-
-def reference_notebook(loaded: LoadedRubric) -> Path | None:
-    """Find the reference solution: beside the rubric first, then among the shipped ones.
-
-    Raises:
-        RubricError: The rubric names one that is in neither place.
-    """
-    name = loaded.rubric.reference
-    if name is None:
-        return None
-    places = (loaded.path.parent / name, share("reference") / name)
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        msg = f"the reference {name!r} is neither beside the rubric nor in {share('reference')}"
-        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or leave `reference` out")
-    return found
-
-
-def _record_path(notebook: Path) -> Path:
-    return notebook.with_suffix(".evidence.json")
-
-
-def read_reference(loaded: LoadedRubric) -> Evidence | None:
-    """Read the kept evidence of the rubric's reference solution.
-
-    Raises:
-        RubricError: The rubric names a reference that is not there.
-        ReferenceMissingError: It was never executed, or it changed since.
-    """
-    notebook = reference_notebook(loaded)
-    if notebook is None:
-        return None
-    name = loaded.rubric.id if loaded.path in shipped_rubrics() else loaded.path
-    advice = f"run `grader rubric test {name} --update`"
-    path = _record_path(notebook)
-    if not path.is_file():
-        msg = "the reference solution has no kept evidence"
-        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
-    try:
-        record = ReferenceRecord.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        msg = f"the reference's kept evidence cannot be read (version {REFERENCE_VERSION} was expected)"
-        raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
-    if record.notebook_sha256 != sha256_of(notebook):
-        msg = "the reference notebook changed since its evidence was kept"
-        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
-    return record.evidence
-
-
-def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
-    """Keep the evidence of a reference solution beside its notebook.
-
-    Raises:
-        RubricError: The rubric names no reference.
-        StorageError: It cannot be written.
-    """
-    notebook = reference_notebook(loaded)
-    if notebook is None:
-        msg = "the rubric names no reference"
-        raise RubricError(msg, where=str(loaded.path))
-    record = ReferenceRecord(
-        rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=sha256_of(notebook), evidence=evidence
-    )
-    path = _record_path(notebook)
-    write_atomically(path, record.model_dump_json(by_alias=True).encode() + b"\n")
-    return path
 
 
 @dataclass(frozen=True)
@@ -333,6 +173,7 @@ def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = Tr
 
 
 def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
+    """Bring together what grading needs, with a reference that was read already; see `load_course`."""
     rubric, prepared = loaded.rubric, {}
     for name in rubric.all_datasets:
         lay_out = store.prepare_or_stand_in if name in rubric.stand_in else store.prepare
@@ -358,7 +199,3 @@ def _index(data: PreparedDataset) -> DatasetIndex:
         for name in ("x_train", "y_train", "x_test", "y_test", "fingerprints")
     }
     return make_index(data.name, *parts.values())
-
-
-def sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,7 +1,7 @@
 """What runs many submissions: the seam between one submission and a class.
 
 An engine is given submissions and yields their grades as they are done. What happens to one submission is the same with
-every engine, `grader.pipeline.grade_found`; where and how many at a time is the engine's.
+every engine, `grader.pipeline.submission.grade_found`; where and how many at a time is the engine's.
 """
 
 import threading

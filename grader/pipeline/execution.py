@@ -15,16 +15,10 @@ import numpy as np
 from nbformat import NotebookNode
 
 from grader import __version__
+from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
-from grader.evidence.prediction_plans import (
-    PredictionPlan,
-    PredictionResult,
-    apply_predictions,
-    plan_inputs,
-    plan_predictions,
-    recorded_results,
-)
+from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
 from grader.execution.collect import collect, read_record
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute

@@ -26,7 +26,8 @@ from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade, Lacking, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.database import Database, digest_of
-from grader.store.results import Batch, ResultsFolder
+from grader.store.files import Batch
+from grader.store.results import ResultsFolder
 
 __all__ = [
     "basis_of",

@@ -16,9 +16,10 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.grade import rejected, ungraded
 from grader.pipeline.attempts import regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
-from grader.pipeline.course import Course, note_rubric, noted_attempts
+from grader.pipeline.course import Course
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
+from grader.pipeline.rubrics import note_rubric, noted_attempts
 from grader.report.classpage import ClassRow, CriterionCell
 from grader.schema.errors import (
     ArtefactError,
@@ -32,7 +33,8 @@ from grader.schema.grade import Grade, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
-from grader.store.results import Batch, ResultsFolder, grade_bytes, grade_data, parse_grade
+from grader.store.files import Batch
+from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
 
 __all__ = ["Regrade", "regrade_class", "report_class", "rubrics_used"]
 

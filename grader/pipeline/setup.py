@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from grader.execution.sandbox.capacity import divide, look_at_machine
+from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.device import Device, choose_devices
-from grader.execution.sandbox.isolation import Isolation, choose_isolation
+from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.warm import WarmPool
 from grader.grading.loader import LoadedRubric
 

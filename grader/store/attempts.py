@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 
 from grader.schema.errors import StorageError
-from grader.store.results import STAGING, WRITING, ResultsFolder
+from grader.store.files import WRITING
+from grader.store.results import STAGING, ResultsFolder
 
 __all__ = ["AttemptsFolder"]
 

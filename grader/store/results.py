@@ -4,10 +4,6 @@ A file appears whole or not at all: it is written beside its place, flushed to t
 was killed meanwhile left beside it is known by its name and removed by the next one (`at_work`).
 """
 
-import ctypes
-import errno
-import fcntl
-import hashlib
 import json
 import os
 import re
@@ -16,26 +12,29 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from grader.schema.base import Document
-from grader.schema.errors import ArtefactError, StorageError, UsageError
+from grader.schema.errors import ArtefactError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
 from grader.schema.grade import GRADE_VERSION, Grade
+from grader.store.files import (
+    WRITING,
+    Batch,
+    encoded,
+    held,
+    lock,
+    sha256_or_empty,
+    sync_all,
+    sync_folder,
+    write_atomically,
+    writing,
+)
 
-__all__ = [
-    "STAGING",
-    "WRITING",
-    "Batch",
-    "ResultsFolder",
-    "grade_bytes",
-    "grade_data",
-    "parse_grade",
-    "write_atomically",
-]
+__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade"]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -50,174 +49,10 @@ _HEAD = 8192
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
 """Where `grade.json` names its rubric. What a student chose stands before it in strings, where a line break is
 escaped."""
-WRITING = ".writing-"
 FILLING = ".evidence-"
 STAGING = ".attempts-"
 """Beginnings of the names of what is not yet in its place: files, and folders of evidence and of attempts."""
 _ATTEMPTS = "attempts"
-
-
-@contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """Turn what goes wrong with the disk into the grader's own error."""
-    try:
-        yield
-    except OSError as error:
-        reason = "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else (error.strerror or str(error))
-        msg = f"cannot write: {reason}"
-        raise StorageError(msg, where=str(place)) from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that there is the old one or the whole new one, whatever happens.
-
-    Args:
-        path: Where it goes; folders above it are made.
-        content: All of it.
-
-    Raises:
-        StorageError: The disk is full or may not be written; nothing half-written stays behind.
-    """
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
-        staging = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            staging.chmod(0o644)
-            staging.replace(path)
-        finally:
-            staging.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-
-
-class Batch:
-    """Many files written at once: each appears whole or not at all, and the disk is waited for once, not for each.
-
-    A file is written beside its place under one name for all attempts, so that a killed batch leaves nothing that the
-    next one does not write over. `commit` flushes them all together and then renames them in the order they were
-    added: of two files of which the second tells that the first is done, the first is there.
-    """
-
-    def __init__(self, root: Path) -> None:
-        """Begin one.
-
-        Args:
-            root: Any folder of the file system that the files are on.
-        """
-        self._root = root
-        self._files: dict[Path, Path] = {}
-
-    def add(self, path: Path, content: bytes | str) -> None:
-        """Write a file beside its place.
-
-        Raises:
-            StorageError: The disk is full or may not be written.
-        """
-        staging = path.with_name(f"{WRITING}{path.name}")
-        with _writing(path):
-            staging.write_bytes(_encoded(content))
-        self._files[path] = staging
-
-    @contextmanager
-    def opened(self, path: Path) -> Iterator[TextIO]:
-        """Open a text file beside its place, for what is too long to be in memory; line ends stay as they are.
-
-        Raises:
-            StorageError: The disk is full or may not be written.
-        """
-        staging = path.with_name(f"{WRITING}{path.name}")
-        with _writing(path), staging.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-        self._files[path] = staging
-
-    def commit(self) -> None:
-        """Put every file in its place.
-
-        Raises:
-            StorageError: A file cannot be put there; those before it are.
-        """
-        if not self._files:
-            return
-        with _writing(self._root):
-            _sync_all(self._root)
-            for path, staging in self._files.items():
-                staging.replace(path)
-        self._files.clear()
-
-
-def _encoded(content: bytes | str) -> bytes:
-    # A student's text may hold half characters; a report with a replacement sign is better than none.
-    return content.encode("utf-8", "replace") if isinstance(content, str) else content
-
-
-def _sync_all(folder: Path) -> None:
-    """Flush the file system that a folder is on; where the C library has no word for one, all of them."""
-    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
-    if syncfs is None:
-        os.sync()
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if syncfs(handle):
-            os.sync()
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself last through a power cut; some file systems cannot."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
-            raise
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, folder: Path) -> bool:
-    """Lock an open folder; False where its file system has no locks.
-
-    Raises:
-        UsageError: Another process holds it.
-    """
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        msg = "another grader is at work in this folder"
-        raise UsageError(msg, where=str(folder), advice="wait until it has ended, or name another folder") from error
-    except OSError:
-        return False
-    return True
-
-
-_held: set[int] = set()
-"""Open folders that this process has locked."""
-
-
-def _let_go() -> None:
-    """Close what was locked before a fork: a child that outlived its parent would keep everybody out."""
-    while _held:
-        os.close(_held.pop())
-
-
-os.register_at_fork(after_in_child=_let_go)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        msg = f"the file cannot be read ({error.strerror or error})"
-        raise ArtefactError(msg, where=str(path)) from error
 
 
 class ResultsFolder:
@@ -294,20 +129,20 @@ class ResultsFolder:
         if self.root.exists() and not self.root.is_dir():
             msg = "is no folder"
             raise UsageError(msg, where=f"--out {self.root}", advice="name a folder for the results")
-        with _writing(self.root):
+        with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        _held.add(handle)
+        held.add(handle)
         try:
-            if _lock(handle, self.root):
+            if lock(handle, self.root):
                 self._sweep()
             trial = self.root / ".writable"
             write_atomically(trial, b"x" * 4096)
             trial.unlink(missing_ok=True)
             yield
         finally:
-            if handle in _held:  # or this is a child, and it was closed
-                _held.remove(handle)
+            if handle in held:  # or this is a child, and it was closed
+                held.remove(handle)
                 os.close(handle)
 
     def _sweep(self) -> None:
@@ -330,7 +165,7 @@ class ResultsFolder:
             _GRADE: self.grade_path(submission),
             _REPORT: self.report_path(submission),
         }
-        return {name: _sha256(path) for name, path in places.items()}
+        return {name: sha256_or_empty(path) for name, path in places.items()}
 
     def rubric_id(self, submission: str) -> str | None:
         """Id of the rubric a submission's grade is of, from the head of its file; None where there is no grade."""
@@ -347,8 +182,8 @@ class ResultsFolder:
         Raises:
             StorageError: It cannot be flushed.
         """
-        with _writing(self.root):
-            _sync_all(self.root)
+        with writing(self.root):
+            sync_all(self.root)
 
     # --- pages
 
@@ -364,7 +199,7 @@ class ResultsFolder:
             StorageError: It cannot be written.
         """
         path = self.root / name
-        data = _encoded(content)
+        data = encoded(content)
         if _holds(path, data):
             return path
         if batch is None:
@@ -389,7 +224,7 @@ class ResultsFolder:
         return self._write(self.executed_path(submission), content)
 
     def _write(self, path: Path, content: bytes | str) -> Path:
-        write_atomically(path, _encoded(content))
+        write_atomically(path, encoded(content))
         return path
 
     # --- documents
@@ -465,7 +300,7 @@ class ResultsFolder:
             StorageError: It cannot be made.
         """
         own = self.folder(submission)
-        with _writing(own):
+        with writing(own):
             own.mkdir(parents=True, exist_ok=True)
             for left_over in own.glob(f"{FILLING}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
@@ -477,7 +312,7 @@ class ResultsFolder:
         Raises:
             StorageError: They cannot be removed.
         """
-        with _writing(self.folder(submission)):
+        with writing(self.folder(submission)):
             self.executed_path(submission).unlink(missing_ok=True)
             for kept in (self.evidence_folder(submission), self.attempts_folder(submission)):
                 if kept.exists():
@@ -494,7 +329,7 @@ class ResultsFolder:
             StorageError: It cannot be moved; the old evidence is still there then.
         """
         target = self.evidence_folder(submission)
-        with _writing(target):
+        with writing(target):
             filled.chmod(0o755)
             if target.exists():
                 old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{FILLING}old-"))
@@ -507,7 +342,7 @@ class ResultsFolder:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 filled.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return target
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.cli.doctor import DoctorLine, Probes, diagnose, probe_machine
+from tests.support.command import grader
 
 PACKAGES = {
     "tensorflow-cpu": "2.21.0",
@@ -121,3 +122,18 @@ def test_the_doctor_does_not_import_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_doctor_says_what_there_is_and_the_command_that_mends_what_is_not(tmp_path: Path) -> None:
+    done = grader("doctor", "--json")
+    told = {line["name"]: line for line in json.loads(done.out)}
+    expected = {"Python", "TensorFlow", "Keras 3", "Keras 2", "sandbox", "GPU", "memory", "disk", "data: mnist"}
+    assert expected <= set(told)
+    assert done.code == (3 if any(line["verdict"] == "fail" for line in told.values()) else 0)
+    assert all(line["mend"] or line["name"] == "cores" for line in told.values() if line["verdict"] != "ok")
+    for name in ("dpkg", "apt-get"):
+        (tmp_path / name).touch(mode=0o755)
+    done = grader("doctor", env={"PATH": str(tmp_path), "COLUMNS": "60"})
+    assert done.code == 3
+    assert "bubblewrap is not installed" in " ".join(done.out.split())
+    assert any(line.endswith("apt-get install -y bubblewrap") for line in done.out.splitlines())

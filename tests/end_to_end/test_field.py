@@ -7,9 +7,10 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import setup as workbench
-from grader.pipeline import submission as pipeline
+from grader.pipeline.classroom import grade_class
+from grader.pipeline.course import load_course
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Options, set_up
 from grader.resources import share
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
@@ -77,16 +78,16 @@ NOT_TESTED = {"two_inputs"}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     """Grade every notebook once, by the shipped rubric for a tenth of the images."""
     root = tmp_path_factory.mktemp("field")
-    loaded = courses.find_rubric(str(_small_rubric(root)))
+    loaded = find_rubric(str(_small_rubric(root)))
     try:
-        bench = workbench.set_up(loaded, workbench.Options(isolation="bubblewrap", jobs=2, warm=True))
+        bench = set_up(loaded, Options(isolation="bubblewrap", jobs=2, warm=True))
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     for name in NOTEBOOKS:
         write_notebook(name, root / "notebooks")
     found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
-    course = courses.load_course(loaded, DatasetStore(), compare=False)
-    pipeline.grade_class(found, course, bench, results := ResultsFolder(root / "results"), lambda _: None)
+    course = load_course(loaded, DatasetStore(), compare=False)
+    grade_class(found, course, bench, results := ResultsFolder(root / "results"), lambda _: None)
     return results
 
 

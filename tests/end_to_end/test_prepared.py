@@ -9,10 +9,11 @@ import pytest
 from grader.datasets.sources import Source, local_sources
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import execution as executing
-from grader.pipeline import setup as workbench
-from grader.pipeline import submission as pipeline
+from grader.pipeline.classroom import grade_class
+from grader.pipeline.course import Course, load_course
+from grader.pipeline.execution import keys_of
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Options, set_up
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.submission import Submission
@@ -88,27 +89,27 @@ def nowhere(name: str, kept: Path) -> tuple[Source, ...]:
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> courses.Course:
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A course whose CIFAR-10 is a stand-in."""
     folder = tmp_path_factory.mktemp("course")
     store = DatasetStore(folder / "data", sources=nowhere)
     store.import_file("digits", small_digits(folder / "digits.npz"))
     (folder / "prep.yaml").write_text(RUBRIC, encoding="utf-8")
-    return courses.load_course(courses.find_rubric(str(folder / "prep.yaml")), store)
+    return load_course(find_rubric(str(folder / "prep.yaml")), store)
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory, course: courses.Course) -> dict[str, tuple[Grade, Evidence]]:
+def graded(tmp_path_factory: pytest.TempPathFactory, course: Course) -> dict[str, tuple[Grade, Evidence]]:
     """Grade every notebook once."""
     needs_bubblewrap()
     folder = tmp_path_factory.mktemp("prepared")
     for name, code in (RIGHT | WRONG).items():
         cells = [nbformat.v4.new_code_cell(source) for source in (LOAD, code)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
-    bench = workbench.set_up(course.loaded, workbench.Options(isolation="bubblewrap"))
+    bench = set_up(course.loaded, Options(isolation="bubblewrap"))
     found = find_submissions(sorted(folder.glob("*.ipynb")), unpack_to=folder / "unpacked")
     out = ResultsFolder(folder / "out")
-    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade_class(found, course, bench, out, lambda _: None)
     kept = {name: (out.read_grade(name), out.read_evidence(name)) for name in out.submissions()}
     return {name: (grade, evidence) for name, (grade, evidence) in kept.items() if grade and evidence}
 
@@ -146,16 +147,16 @@ def test_the_stand_in_is_said_and_no_accuracy_is_known(graded: dict[str, tuple[G
     assert evidence.accuracies == ()
 
 
-def test_a_stand_in_is_no_source_of_true_labels(course: courses.Course) -> None:
+def test_a_stand_in_is_no_source_of_true_labels(course: Course) -> None:
     assert set(course.labels()) == set(course.images()) == {"digits/test"}
     assert list(course.stand_ins) == ["cifar10"]
 
 
-def test_the_real_data_set_has_everything_executed_again(course: courses.Course, tmp_path: Path) -> None:
-    bench = workbench.set_up(course.loaded, workbench.Options(isolation="none"))
+def test_the_real_data_set_has_everything_executed_again(course: Course, tmp_path: Path) -> None:
+    bench = set_up(course.loaded, Options(isolation="none"))
     submission = Submission(id="a", student="a", notebook=tmp_path / "a.ipynb", sha256="0" * 64)
     real = dataclasses.replace(course.prepared["cifar10"], source="downloaded", sha256="1" * 64)
     arrived = dataclasses.replace(course, prepared={**course.prepared, "cifar10": real})
-    made_up = executing.keys_of(submission, course, bench)
-    assert executing.keys_of(submission, course, bench) == made_up
-    assert executing.keys_of(submission, arrived, bench) != made_up
+    made_up = keys_of(submission, course, bench)
+    assert keys_of(submission, course, bench) == made_up
+    assert keys_of(submission, arrived, bench) != made_up

@@ -6,9 +6,10 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import setup as workbench
-from grader.pipeline import submission as pipeline
+from grader.pipeline.classroom import grade_class
+from grader.pipeline.course import load_course
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Options, set_up
 from grader.resources import share
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
@@ -90,17 +91,17 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     """Grade every sample once, two at a time, as `grader demo` does."""
-    loaded = courses.find_rubric("mnist-cnn")
-    options = workbench.Options(isolation="bubblewrap", jobs=2)
+    loaded = find_rubric("mnist-cnn")
+    options = Options(isolation="bubblewrap", jobs=2)
     try:
-        bench = workbench.set_up(loaded, options)
+        bench = set_up(loaded, options)
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     root = tmp_path_factory.mktemp("samples")
     found = find_submissions([share("examples") / loaded.rubric.id], unpack_to=root / "unpacked")
-    course = courses.load_course(loaded, DatasetStore())
+    course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
-    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade_class(found, course, bench, out, lambda _: None)
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 
@@ -111,7 +112,7 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def test_the_table_is_about_every_sample_and_every_criterion() -> None:
-    loaded = courses.find_rubric("mnist-cnn")
+    loaded = find_rubric("mnist-cnn")
     assert {path.stem for path in (share("examples") / "mnist-cnn").glob("*.ipynb")} == set(STUDENTS) == set(EXPECTED)
     for verdicts in table().values():
         assert list(verdicts) == [criterion.id for criterion in loaded.rubric.criteria]

@@ -11,16 +11,12 @@ import nbformat
 import pytest
 
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
-from grader.execution.sandbox.isolation import (
-    Bubblewrap,
-    Isolation,
-    NoIsolation,
-    ProcessLimits,
-    _probe_bubblewrap,
-    choose_isolation,
-)
+from grader.execution.sandbox.bubblewrap import Bubblewrap, _probe_bubblewrap
+from grader.execution.sandbox.choice import choose_isolation
+from grader.execution.sandbox.isolation import Isolation, ProcessLimits
 from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import Finished, marked_processes, run_to_end
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool
 from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError

@@ -11,8 +11,9 @@ import pytest
 
 from grader.execution.outputs import OutputCaps
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute, is_executed, reserve_of
-from grader.execution.sandbox.isolation import Isolation, NoIsolation
+from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import copy_submission
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.schema.errors import NotebookError, SandboxError
 from grader.schema.rubric import RunSettings
 

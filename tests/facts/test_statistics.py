@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.evidence.statistics import Z_95, wilson
+from grader.facts.statistics import Z_95, wilson
 
 
 @pytest.mark.parametrize(

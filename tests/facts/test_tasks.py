@@ -10,15 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from grader.evidence.accuracies import apply_predictions
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
-from grader.evidence.prediction_plans import (
-    PredictionPlan,
-    PredictionResult,
-    apply_predictions,
-    plan_inputs,
-    plan_predictions,
-)
+from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
 from grader.evidence.provenance import DatasetIndex
 from grader.facts.roles import resolve_roles
 from grader.facts.tasks import label_classes, of_task

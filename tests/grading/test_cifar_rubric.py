@@ -8,7 +8,7 @@ from grader.checks import all_checks, all_diagnostics
 from grader.facts.case import Case
 from grader.facts.roles import resolve_roles
 from grader.grading import grade
-from grader.pipeline.course import find_rubric
+from grader.pipeline.rubrics import find_rubric
 from grader.schema.evidence import CallFact, Evidence, LayerFact, OptimizerFact
 from grader.schema.grade import Grade
 from tests.support.factories import (

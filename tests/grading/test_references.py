@@ -8,7 +8,8 @@ from grader.checks import all_checks, all_diagnostics
 from grader.facts.case import Case
 from grader.facts.roles import resolve_roles
 from grader.grading import grade
-from grader.pipeline.course import find_rubric, read_reference, reference_notebook
+from grader.pipeline.reference import read_reference, reference_notebook
+from grader.pipeline.rubrics import find_rubric
 from grader.schema.base import Assurance
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade

@@ -10,21 +10,13 @@ import pytest
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
-from grader.pipeline import (
-    course as courses,
-)
-from grader.pipeline import (
-    execution as executing,
-)
-from grader.pipeline import (
-    regrade as regrading,
-)
-from grader.pipeline import (
-    setup as workbench,
-)
-from grader.pipeline import (
-    submission as pipeline,
-)
+from grader.pipeline import execution
+from grader.pipeline.classroom import grade_class
+from grader.pipeline.course import Course, load_course
+from grader.pipeline.reference_run import verify_reference
+from grader.pipeline.regrade import regrade_class
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Options, set_up
 from grader.schema.errors import SandboxError, StorageError
 from grader.schema.grade import Grade
 from grader.store.attempts import AttemptsFolder
@@ -48,7 +40,7 @@ class Class:
         self.seeds: list[int] = []
         self.failing: dict[int, Exception] = {}
         """Seeds that the grader fails with."""
-        monkeypatch.setattr(executing, "execute", self._execute)
+        monkeypatch.setattr(execution, "execute", self._execute)
 
     def _execute(self, request: Any, listener: Any) -> Any:
         self.seeds.append(request.seed)
@@ -56,22 +48,22 @@ class Class:
             raise self.failing[request.seed]
         return execute(request, listener)
 
-    def course(self, run: str, text: str = RUBRIC) -> courses.Course:
+    def course(self, run: str, text: str = RUBRIC) -> Course:
         file = self.folder / "tiny.yaml"
         file.write_text(text.replace("run: {", f"run: {{{run}, "), encoding="utf-8")
-        return courses.load_course(courses.find_rubric(str(file)), self.store)
+        return load_course(find_rubric(str(file)), self.store)
 
     def grade(self, run: str, *, notebook: Path | None = None, text: str = RUBRIC, **options: Any) -> Grade:
         self.seeds.clear()
         course = self.course(run, text)
-        bench = workbench.set_up(course.loaded, workbench.Options(**options))
+        bench = set_up(course.loaded, Options(**options))
         found = find_submissions([notebook or self.folder / "luck.ipynb"], unpack_to=self.folder / "unpacked")
-        (made,) = pipeline.grade_class(found, course, bench, self.out, lambda _: None)
+        (made,) = grade_class(found, course, bench, self.out, lambda _: None)
         return self.kept(made.submission.id)
 
     def regrade(self, run: str, text: str = RUBRIC) -> Grade:
         self.seeds.clear()
-        assert regrading.regrade_class(self.course(run, text), self.out).total == 1
+        assert regrade_class(self.course(run, text), self.out).total == 1
         assert self.seeds == []
         (name,) = self.out.submissions()
         return self.kept(name)
@@ -242,8 +234,8 @@ def test_the_reference_is_executed_once(room: Class) -> None:
     write(room.folder / "solution.ipynb", "print('solved')")
     text = RUBRIC.replace("dataset: digits", "dataset: digits\nreference: solution.ipynb")
     (room.folder / "tiny.yaml").write_text(text.replace("run: {", "run: {attempts: 3, take: first, "), encoding="utf-8")
-    loaded = courses.find_rubric(str(room.folder / "tiny.yaml"))
-    made, _ = pipeline.verify_reference(loaded, room.store, workbench.Options(), lambda _: None)
+    loaded = find_rubric(str(room.folder / "tiny.yaml"))
+    made, _ = verify_reference(loaded, room.store, Options(), lambda _: None)
     assert (made.attempts, room.seeds) == (None, [0])
 
 

@@ -16,19 +16,21 @@ from typing import Any
 import psutil
 import pytest
 
-from grader.cli import app as cli
+from grader.cli.app import main
 from grader.datasets.store import DatasetStore
-from grader.pipeline import course as courses
-from grader.pipeline import regrade as regrading
+from grader.pipeline import regrade
 from grader.pipeline.changes import Journal
-from grader.pipeline.course import Course
+from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import judge, publish, publish_class, report_of
+from grader.pipeline.regrade import Regrade, regrade_class, report_class
+from grader.pipeline.rubrics import find_rubric, note_rubric
 from grader.schema.errors import HarnessError
 from grader.schema.reference import ReferenceRecord
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
-from grader.store.results import Batch, ResultsFolder
+from grader.store.files import Batch
+from grader.store.results import ResultsFolder
 
 ROOT = Path(__file__).parents[2]
 _FORK = multiprocessing.get_context("fork")
@@ -41,7 +43,7 @@ def _course(folder: Path, old: str = "", new: str = "") -> Course:
     text = (ROOT / "rubrics" / "keras-mnist-cnn.yaml").read_text(encoding="utf-8")
     assert old in text
     (folder / "keras-mnist-cnn.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
-    return courses.load_course(courses.find_rubric(str(folder / "keras-mnist-cnn.yaml")), DatasetStore())
+    return load_course(find_rubric(str(folder / "keras-mnist-cnn.yaml")), DatasetStore())
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out.write_executed(name, (ROOT / "reference" / "mnist-cnn.ipynb").read_bytes())
         submission = Submission(id=name, student=name.title(), notebook=Path(), sha256=f"{number:064d}")
         publish(judge(submission, evidence, course), evidence, course, out)
-    courses.note_rubric(course.loaded, out)
+    note_rubric(course.loaded, out)
     publish_class(out, course.loaded.rubric.title)
     return root
 
@@ -67,7 +69,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(kept: Path, tmp_path: Path) -> Path:
     copy = Path(shutil.copytree(kept, tmp_path / "copy"))
-    courses.note_rubric(courses.find_rubric(str(copy / "keras-mnist-cnn.yaml")), ResultsFolder(copy / "out"))
+    note_rubric(find_rubric(str(copy / "keras-mnist-cnn.yaml")), ResultsFolder(copy / "out"))
     return copy
 
 
@@ -88,15 +90,15 @@ def _dearer(folder: Path) -> Course:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_nothing_changed_no_file_is_touched(folder: Path, workers: int) -> None:
     before = _traces(folder / "out")
-    result = regrading.regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers)
-    assert result == regrading.Regrade(total=len(NAMES), not_graded=0, changed=0, first=())
+    result = regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers)
+    assert result == Regrade(total=len(NAMES), not_graded=0, changed=0, first=())
     assert _traces(folder / "out") == before
 
 
 def test_who_changed_and_why_is_told_for_each_criterion(folder: Path) -> None:
     out = ResultsFolder(folder / "out")
     old = out.read_grade(NAMES[0])
-    result = regrading.regrade_class(_dearer(folder), out)
+    result = regrade_class(_dearer(folder), out)
     assert [one.submission for one in result.first] == list(NAMES)
     (change,) = result.first[0].changes
     assert (change.criterion, change.old_points, change.new_points, change.new_max) == ("runs", 5, 8, 8)
@@ -115,16 +117,16 @@ def test_who_changed_and_why_is_told_for_each_criterion(folder: Path) -> None:
 
 def test_a_new_comment_in_the_rubric_is_stamped_and_changes_nobody(folder: Path) -> None:
     out = ResultsFolder(folder / "out")
-    result = regrading.regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
+    result = regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
     assert result.changed == 0
     assert len({row.sha256 for row in Database(out.database_path).gradings()}) == 1
-    assert result == regrading.regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
+    assert result == regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
 
 
 def test_workers_leave_the_same_bytes_as_one_process(folder: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(folder, tmp_path / "other"))
-    one = regrading.regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1)
-    two = regrading.regrade_class(_dearer(folder), ResultsFolder(other / "out"), workers=2)
+    one = regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1)
+    two = regrade_class(_dearer(folder), ResultsFolder(other / "out"), workers=2)
     assert one == two
     assert _files(folder / "out") == _files(other / "out")
 
@@ -141,20 +143,20 @@ def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
         return real(self, target)
 
     pytest.MonkeyPatch().setattr(Path, "replace", replace)  # in a process of its own
-    regrading.regrade_class(course, out, workers=1)
+    regrade_class(course, out, workers=1)
 
 
 # A report and its grade for each of 26 submissions come first, then the three pages of the class.
 @pytest.mark.parametrize("files", [0, 1, 2, 3, 25, 52, 53, 54])
 def test_killed_at_any_moment_the_next_regrade_leaves_the_same_files(folder: Path, tmp_path: Path, files: int) -> None:
     whole = Path(shutil.copytree(folder, tmp_path / "whole"))
-    expected = regrading.regrade_class(_dearer(whole), ResultsFolder(whole / "out"))
+    expected = regrade_class(_dearer(whole), ResultsFolder(whole / "out"))
     course, out = _dearer(folder), ResultsFolder(folder / "out")
     process = _FORK.Process(target=_killed_after, args=(files, course, out))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert regrading.regrade_class(course, out) == expected
+    assert regrade_class(course, out) == expected
     assert _files(out.root) == _files(whole / "out")
 
 
@@ -167,10 +169,10 @@ def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pyte
         os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patched:
-        patched.setattr(regrading, "judge", lost)
+        patched.setattr(regrade, "judge", lost)
         with pytest.raises(HarnessError, match="worker process was lost"):
-            regrading.regrade_class(course, out, workers=2)
-    assert regrading.regrade_class(course, out, workers=2).changed == len(NAMES)
+            regrade_class(course, out, workers=2)
+    assert regrade_class(course, out, workers=2).changed == len(NAMES)
 
 
 def _until(condition: Callable[[], Any]) -> None:
@@ -227,17 +229,17 @@ def test_a_worker_does_not_hold_the_folder(tmp_path: Path) -> None:
 
 def _commanded(words: Sequence[str], slow: str, marks: Path) -> None:
     """Be the command, with one piece of work that takes a while."""
-    real = vars(regrading)[slow]
+    real = vars(regrade)[slow]
 
     def slowly(*parts: Any) -> Any:
         (marks / str(os.getpid())).touch()
         time.sleep(0.3)
         return real(*parts)
 
-    pytest.MonkeyPatch().setattr(regrading, slow, slowly)  # in a process of its own
+    pytest.MonkeyPatch().setattr(regrade, slow, slowly)  # in a process of its own
     sys.argv[:] = ["grader", *words]
     with (marks.parent / "said").open("w", encoding="utf-8") as sys.stderr:
-        cli.main(words)
+        main(words)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +269,7 @@ def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
     workers = [int(mark.name) for mark in marks.iterdir() if int(mark.name) != process.pid]
     assert not any(psutil.pid_exists(worker) for worker in workers)
     with ResultsFolder(out).at_work():
-        assert regrading.regrade_class(course, ResultsFolder(out)).total == len(NAMES)
+        assert regrade_class(course, ResultsFolder(out)).total == len(NAMES)
 
 
 def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,8 +281,8 @@ def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: p
             raise LookupError(msg)
         return real(grade, evidence, *rest)
 
-    monkeypatch.setattr(regrading, "report_of", fail)
-    result = regrading.regrade_class(_dearer(folder), out, workers=1)
+    monkeypatch.setattr(regrade, "report_of", fail)
+    result = regrade_class(_dearer(folder), out, workers=1)
     assert (result.total, result.not_graded) == (len(NAMES), 1)
     failed = out.read_grade(NAMES[3])
     assert failed
@@ -293,7 +295,7 @@ def test_a_report_that_is_gone_or_empty_is_made_again(folder: Path) -> None:
     before = _files(out.root)
     out.report_path(NAMES[0]).unlink()
     out.report_path(NAMES[1]).write_bytes(b"")
-    assert regrading.regrade_class(_course(folder), out).changed == 0
+    assert regrade_class(_course(folder), out).changed == 0
     assert _files(out.root) == before
 
 
@@ -302,7 +304,7 @@ def test_reports_are_rendered_again_to_the_same_bytes(folder: Path) -> None:
     before = _files(out.root)
     for name in NAMES:
         out.report_path(name).unlink()
-    assert regrading.report_class(_course(folder), out, workers=2) == len(NAMES)
+    assert report_class(_course(folder), out, workers=2) == len(NAMES)
     assert _files(out.root) == before
 
 
@@ -365,14 +367,14 @@ def _executed_with(course: Course, out: ResultsFolder, names: Sequence[str]) -> 
 def test_what_only_an_execution_brings_into_effect_is_told(folder: Path) -> None:
     out = ResultsFolder(folder / "out")
     _executed_with(_course(folder), out, NAMES[:3])
-    assert regrading.regrade_class(_course(folder), out).ineffective == ()
+    assert regrade_class(_course(folder), out).ineffective == ()
     slower = _course(
         folder, "run: {dialect: auto, seed: 7", "tasks: {few: {classes: [0, 1]}}\nrun: {dialect: auto, seed: 9"
     )
     _executed_with(slower, out, NAMES[:1])
-    told = regrading.regrade_class(slower, out)
+    told = regrade_class(slower, out)
     assert (told.ineffective, told.outdated) == (("run.seed", "tasks.few"), 2)
-    assert regrading.regrade_class(_dearer(folder), out).ineffective == ("run.seed", "tasks.few")
+    assert regrade_class(_dearer(folder), out).ineffective == ("run.seed", "tasks.few")
 
 
 def test_stale_executions_of_attempts_that_are_not_in_the_grade_are_not_told_of(folder: Path) -> None:
@@ -381,9 +383,9 @@ def test_stale_executions_of_attempts_that_are_not_in_the_grade_are_not_told_of(
     _executed_with(slower, out, NAMES)
     key = ExecutionKey(notebook=f"{0:064d}", settings="old", runtime="r", data="d")
     Database(out.database_path).record_execution(NAMES[0], key, seconds=1, attempt=2, parts=old)
-    told = regrading.regrade_class(slower, out)
+    told = regrade_class(slower, out)
     assert (told.ineffective, told.outdated) == ((), 0)
-    assert regrading.regrade_class(_course(folder), out).outdated == len(NAMES)
+    assert regrade_class(_course(folder), out).outdated == len(NAMES)
 
 
 def test_one_lacking_prediction_takes_no_grade_away(folder: Path) -> None:
@@ -396,7 +398,7 @@ def test_one_lacking_prediction_takes_no_grade_away(folder: Path) -> None:
         out.write_evidence(name, evidence.model_copy(update={"accuracies": (), "problems": tuple(problems)}))
     now = _course(folder, "run: {dialect: auto, seed: 7", "run: {dialect: auto, seed: 9")
     _executed_with(now, out, NAMES[1:])
-    assert regrading.regrade_class(now, out).not_graded == 1
+    assert regrade_class(now, out).not_graded == 1
     unasked, unable, failed = (out.read_grade(name) for name in NAMES[:3])
     for grade, said in ((unasked, "`grader grade` with this rubric"), (unable, "cannot prepare the test images")):
         assert grade
@@ -413,16 +415,16 @@ def test_another_number_of_attempts_is_told_until_notebooks_are_executed_so_ofte
     _executed_with(_course(folder), out, NAMES)
     more = _course(folder, "run: {", "run: {attempts: 3, ")
     for _ in range(2):
-        told = regrading.regrade_class(more, out)
+        told = regrade_class(more, out)
         assert (told.ineffective, told.outdated) == (("run.attempts",), len(NAMES))
-    courses.note_rubric(more.loaded, out)
-    assert regrading.regrade_class(more, out).ineffective == ()
+    note_rubric(more.loaded, out)
+    assert regrade_class(more, out).ineffective == ()
 
 
 def test_which_attempt_is_taken_takes_effect_at_once(folder: Path) -> None:
     out = ResultsFolder(folder / "out")
     _executed_with(_course(folder), out, NAMES)
-    assert regrading.regrade_class(_course(folder, "run: {", "run: {take: median, "), out).ineffective == ()
+    assert regrade_class(_course(folder, "run: {", "run: {take: median, "), out).ineffective == ()
 
 
 @pytest.mark.parametrize("noted", ["", "no JSON", "[1]"])

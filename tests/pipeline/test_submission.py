@@ -17,33 +17,20 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
+from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.isolation import Bubblewrap, NoIsolation
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.inside.describe.fingerprint import fingerprint
 from grader.intake import find
-from grader.intake import notebook as notebook_of
+from grader.intake import notebook as intake_notebook
 from grader.intake.find import find_submissions
-from grader.pipeline import (
-    attempts,
-)
-from grader.pipeline import (
-    course as courses,
-)
-from grader.pipeline import (
-    execution as executing,
-)
-from grader.pipeline import (
-    publish as publishing,
-)
-from grader.pipeline import (
-    regrade as regrading,
-)
-from grader.pipeline import (
-    setup as workbench,
-)
-from grader.pipeline import (
-    submission as pipeline,
-)
+from grader.pipeline import attempts, execution, publish, submission
+from grader.pipeline.classroom import grade_class, kept_of_others
+from grader.pipeline.course import assemble_course, load_course
+from grader.pipeline.execution import _runtime, keys_of
+from grader.pipeline.regrade import Regrade, regrade_class
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Bench, Options, _forks, set_up
 from grader.report.page import render_report
 from grader.schema.errors import HarnessError, PredictorError, SandboxError, StorageError
 from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
@@ -68,7 +55,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(next(cell.source for cell in request.notebook.cells if cell.cell_type == "code"))
         return real(request, listener)
 
-    monkeypatch.setattr(executing, "execute", note)
+    monkeypatch.setattr(execution, "execute", note)
     return found
 
 
@@ -78,14 +65,14 @@ def run(tmp_path: Path) -> Run:
     store = DatasetStore(tmp_path / "data")
     store.import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
-    loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
-    course = courses.load_course(loaded, store)
+    loaded = find_rubric(str(tmp_path / "tiny.yaml"))
+    course = load_course(loaded, store)
 
     def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
-        bench = workbench.set_up(loaded, workbench.Options(**options))
+        bench = set_up(loaded, Options(**options))
         found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
         out = ResultsFolder(tmp_path / "out")
-        outlines = pipeline.grade_class(found, course, bench, out, lambda _: None)
+        outlines = grade_class(found, course, bench, out, lambda _: None)
         whole = {one.submission.id: out.read_grade(one.submission.id) for one in outlines}
         return {name: grade for name, grade in whole.items() if grade is not None}
 
@@ -116,7 +103,7 @@ def test_a_grade_that_nothing_changed_about_is_neither_judged_nor_rendered_again
         return real(*parts)
 
     for name in ("judge", "render"):
-        home: Any = publishing if name == "render" else pipeline
+        home: Any = publish if name == "render" else submission
         real = vars(home)[name]
         monkeypatch.setattr(home, name, partial(note, name, real))
 
@@ -149,17 +136,17 @@ def test_what_decides_a_grade_decides_whether_it_is_made_again(
     assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
     store = DatasetStore(tmp_path / "data")
     file = tmp_path / "tiny.yaml"
-    loaded = courses.find_rubric(str(file))
-    basis = courses.load_course(loaded, store).basis
-    assert courses.load_course(loaded, store).basis == basis
+    loaded = find_rubric(str(file))
+    basis = load_course(loaded, store).basis
+    assert load_course(loaded, store).basis == basis
     file.write_text(RUBRIC + "# a remark\n", encoding="utf-8")
-    other_rubric = courses.load_course(courses.find_rubric(str(file)), store).basis
+    other_rubric = load_course(find_rubric(str(file)), store).basis
     reference = ResultsFolder(tmp_path / "out").read_evidence("plain")
-    other_reference = courses.assemble_course(loaded, reference, store).basis
-    monkeypatch.setattr(courses, "grading_code", lambda: "other code")
-    other_code = courses.load_course(loaded, store).basis
+    other_reference = assemble_course(loaded, reference, store).basis
+    monkeypatch.setattr("grader.pipeline.course.grading_code", lambda: "other code")
+    other_code = load_course(loaded, store).basis
     store.import_file("digits", small_digits(tmp_path / "more.npz", train=40))
-    other_data = courses.load_course(loaded, store).basis
+    other_data = load_course(loaded, store).basis
     assert len({basis, other_rubric, other_reference, other_code, other_data}) == 5
     assert len(executed) == 1
 
@@ -184,7 +171,7 @@ def test_a_file_beside_the_notebook_that_changed_executes_it_again(
 def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
 ) -> None:
-    noted: Any = vars(executing)["execute"]
+    noted: Any = vars(execution)["execute"]
     store = DatasetStore(tmp_path / "data")
 
     def lose(request: Any, listener: Any) -> Any:
@@ -196,12 +183,12 @@ def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
         if when == "before":
             shutil.rmtree(store.root / "digits")
         else:
-            patched.setattr(executing, "execute", lose)
+            patched.setattr(execution, "execute", lose)
         grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert (grade.status, grade.score) == ("not_graded", None)
     assert "the data set `digits` is no longer whole" in (grade.reason or "")
     assert "tmp" not in str([c.message for c in grade.criteria])
-    courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), store)
+    load_course(find_rubric(str(tmp_path / "tiny.yaml")), store)
     assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
     assert len(executed) == (1 if when == "before" else 2)
 
@@ -209,7 +196,7 @@ def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
 def test_a_data_set_that_is_exchanged_meanwhile_is_told(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    noted: Any = vars(executing)["execute"]
+    noted: Any = vars(execution)["execute"]
 
     def exchange(request: Any, listener: Any) -> Any:
         outcome = noted(request, listener)
@@ -218,7 +205,7 @@ def test_a_data_set_that_is_exchanged_meanwhile_is_told(
         store.prepare("digits", fingerprint)
         return outcome
 
-    monkeypatch.setattr(executing, "execute", exchange)
+    monkeypatch.setattr(execution, "execute", exchange)
     grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert grade.status == "not_graded"
     assert "was exchanged for another" in (grade.reason or "")
@@ -234,7 +221,7 @@ def test_files_that_are_exchanged_meanwhile_are_told_and_executed_again(
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "work.ipynb")
     helper = folder / "helper.py"
     helper.write_text("1 / 0", encoding="utf-8")
-    noted: Any = vars(executing)["execute"]
+    noted: Any = vars(execution)["execute"]
 
     def exchange(request: Any, listener: Any) -> Any:
         outcome = noted(request, listener)
@@ -242,7 +229,7 @@ def test_files_that_are_exchanged_meanwhile_are_told_and_executed_again(
         return outcome
 
     with monkeypatch.context() as patched:
-        patched.setattr(executing, "execute", exchange)
+        patched.setattr(execution, "execute", exchange)
         grade = run(folder)["anna"]
     assert grade.status == "not_graded"
     assert "were exchanged while it was graded" in (grade.reason or "")
@@ -257,7 +244,7 @@ def test_a_scratch_disk_that_is_full_is_said_in_words(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/x.npy")
 
     with monkeypatch.context() as patched:
-        patched.setattr(executing, "build_evidence", lambda **_: full())
+        patched.setattr(execution, "build_evidence", lambda **_: full())
         grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert grade.status == "not_graded"
     assert (grade.reason or "").startswith("/scratch/x.npy: the disk is full")
@@ -269,7 +256,7 @@ def test_a_scratch_disk_that_is_full_is_said_in_words(
 def test_a_class_gets_the_same_grades_from_warm_processes(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noted: Any = vars(executing)["execute"]
+    noted: Any = vars(execution)["execute"]
     warm: list[bool] = []
 
     def note(request: Any, listener: Any) -> Any:
@@ -277,7 +264,7 @@ def test_a_class_gets_the_same_grades_from_warm_processes(
         warm.append(outcome.warm)
         return outcome
 
-    monkeypatch.setattr(executing, "execute", note)
+    monkeypatch.setattr(execution, "execute", note)
     notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
     cold = run(*notebooks, warm=False)
     forked = run(*notebooks, warm=True, resume=False, jobs=2)
@@ -296,11 +283,11 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
     store = DatasetStore(tmp_path / "data")
     store.import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
-    loaded = courses.find_rubric(str(tmp_path / "tiny.yaml"))
-    bench = workbench.set_up(loaded, workbench.Options(isolation="none", warm=True))
+    loaded = find_rubric(str(tmp_path / "tiny.yaml"))
+    bench = set_up(loaded, Options(isolation="none", warm=True))
     found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
     out = ResultsFolder(tmp_path / "out")
-    (grade,) = pipeline.grade_class(found, courses.load_course(loaded, store), bench, out, lambda _: None)
+    (grade,) = grade_class(found, load_course(loaded, store), bench, out, lambda _: None)
     assert grade.score == 3
     assert bench.notices == ["started cold: there is no warm start with isolation 'none'"]
 
@@ -315,7 +302,7 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
 def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noqa: PLR0913, PLR0917 - fixtures
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception, said: str
 ) -> None:
-    noted: Any = vars(executing)["execute"]
+    noted: Any = vars(execution)["execute"]
 
     def fail(request: Any, listener: Any) -> Any:
         if any("a kernel" in cell.source for cell in request.notebook.cells):
@@ -324,7 +311,7 @@ def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noq
 
     notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("no-kernel-metadata", "plain", "not-json")]
     with monkeypatch.context() as patched:
-        patched.setattr(executing, "execute", fail)
+        patched.setattr(execution, "execute", fail)
         grades = run(*notebooks)
     failed = grades.pop("no-kernel-metadata")
     assert (failed.status, failed.score) == ("not_graded", None)
@@ -350,7 +337,7 @@ def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
         return real(**parts)
 
     with monkeypatch.context() as patched:
-        patched.setattr(publishing, "render_report", fail)
+        patched.setattr(publish, "render_report", fail)
         grades = run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
     assert (grades["plain"].status, grades["not-json"].status) == ("not_graded", "graded")
     assert not (tmp_path / "out" / "plain" / "report.html").exists()
@@ -380,8 +367,8 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     rejected = run(notebook)["plain"]
     assert rejected.score == 0
     out = ResultsFolder(tmp_path / "out")
-    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    assert regrading.regrade_class(course, out) == regrading.Regrade(total=1, not_graded=0, changed=0, first=())
+    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    assert regrade_class(course, out) == Regrade(total=1, not_graded=0, changed=0, first=())
     assert out.read_grade("plain") == rejected
     assert not out.evidence_folder("plain").exists()
     assert len(executed) == 1
@@ -393,7 +380,7 @@ def test_a_notebook_that_cannot_be_read_is_not_graded_and_costs_no_evidence(
 ) -> None:
     notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
     graded, out = run(notebook)["plain"], ResultsFolder(tmp_path / "out")
-    module, name = (find, "_file_digest") if when == "before it is found" else (notebook_of, "_read")
+    module, name = (find, "_file_digest") if when == "before it is found" else (intake_notebook, "_read")
 
     def drop(*_: object) -> Any:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
@@ -435,7 +422,7 @@ def _kept(out: ResultsFolder, folder: Path, *files: str) -> tuple[str, ...]:
     for name in files:
         (folder / name).write_text(f"{folder.name} {name}", encoding="utf-8")
     found = find_submissions([folder / name for name in files], unpack_to=folder / "unpacked")
-    warnings = pipeline.kept_of_others(found, out)
+    warnings = kept_of_others(found, out)
     for one in found:
         stamp = SubmissionStamp(id=one.id, student=one.student, files=one.files, sha256=one.sha256)
         rubric = RubricStamp(id="tiny", sha256="", title="")
@@ -466,8 +453,8 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "no-kernel-metadata.ipynb")
     out = ResultsFolder(tmp_path / "out")
     (out.evidence_folder("plain") / "evidence.json").write_text("{", encoding="utf-8")
-    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
-    result = regrading.regrade_class(course, out)
+    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    result = regrade_class(course, out)
     assert (result.not_graded, [one.submission for one in result.first]) == (1, ["plain"])
     assert "damaged" in result.first[0].changes[0].why
     new = {name: out.read_grade(name) for name in out.submissions()}
@@ -525,9 +512,9 @@ def test_kernels_are_forked_where_that_is_safe_and_pays(
     *, asked: bool | None, isolation: str, device: Any, submissions: int, forks: bool
 ) -> None:
     walls = Bubblewrap() if isolation == "bubblewrap" else NoIsolation()
-    options = workbench.Options(warm=asked)
-    bench = workbench.Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
-    assert workbench._forks(bench, submissions) is forks
+    options = Options(warm=asked)
+    bench = Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
+    assert _forks(bench, submissions) is forks
     assert bool(bench.notices) is (device == "gpu")
 
 
@@ -538,10 +525,10 @@ def _keys(folder: Path, text: str) -> Any:
         if not (store.root / name).exists():
             store.import_file(name, small_digits(folder / f"{name}.npz"))
     (folder / "tiny.yaml").write_text(text, encoding="utf-8")
-    course = courses.load_course(courses.find_rubric(str(folder / "tiny.yaml")), store)
-    bench = workbench.set_up(course.loaded, workbench.Options(isolation="none"))
+    course = load_course(find_rubric(str(folder / "tiny.yaml")), store)
+    bench = set_up(course.loaded, Options(isolation="none"))
     submission = Submission(id="a", student="a", notebook=folder / "a.ipynb", sha256="0" * 64)
-    return executing.keys_of(submission, course, bench)[1]
+    return keys_of(submission, course, bench)[1]
 
 
 def test_which_data_set_is_graded_decides_what_is_executed_again(tmp_path: Path) -> None:
@@ -565,13 +552,13 @@ def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_aga
         found.append(str(python))
         return {"keras": f"3.{len(found)}"}
 
-    monkeypatch.setattr(executing, "python_versions", asked)
+    monkeypatch.setattr(execution, "python_versions", asked)
     text = RUBRIC.replace("run: {", "run: {kernel: /usr/bin/python3, ")
     keys = []
     for _ in range(2):
-        executing._runtime.cache_clear()
+        _runtime.cache_clear()
         keys.append(_keys(tmp_path, text))
-    executing._runtime.cache_clear()
+    _runtime.cache_clear()
     assert found == ["/usr/bin/python3"] * 2
     assert keys[0].settings == keys[1].settings
     assert keys[0].runtime != keys[1].runtime
@@ -580,7 +567,7 @@ def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_aga
 def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Any = vars(pipeline)["judge"]
+    real: Any = vars(submission)["judge"]
     lacking: list[int] = []
 
     def judge(*parts: Any) -> Any:
@@ -590,7 +577,7 @@ def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
             raise PredictorError(msg)
         return real(*parts)
 
-    monkeypatch.setattr(pipeline, "judge", judge)
+    monkeypatch.setattr(submission, "judge", judge)
     monkeypatch.setattr(attempts, "judge", judge)
     assert run(NOTEBOOKS / "plain.ipynb")["plain"].status == "not_graded"
     assert run(NOTEBOOKS / "plain.ipynb", attempts=1)["plain"].status == "not_graded"
@@ -604,7 +591,7 @@ def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
 def test_what_the_very_same_rubric_could_not_predict_is_not_executed_for_ever(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    real: Any = vars(pipeline)["judge"]
+    real: Any = vars(submission)["judge"]
     lacking: list[str] = []
 
     def judge(*parts: Any) -> Any:
@@ -614,7 +601,7 @@ def test_what_the_very_same_rubric_could_not_predict_is_not_executed_for_ever(
             raise PredictorError(msg)
         return real(*parts)
 
-    monkeypatch.setattr(pipeline, "judge", judge)
+    monkeypatch.setattr(submission, "judge", judge)
     monkeypatch.setattr(attempts, "judge", judge)
     out = ResultsFolder(tmp_path / "out")
 
@@ -658,11 +645,11 @@ def test_a_network_is_judged_on_the_other_data_set_that_a_criterion_names(tmp_pa
     notebook = json.loads((NOTEBOOKS / "tiny-cnn.ipynb").read_text(encoding="utf-8"))
     other = json.dumps(notebook).replace("digits", "others")
     (tmp_path / "net.ipynb").write_text(other, encoding="utf-8")
-    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), store)
-    bench = workbench.set_up(course.loaded, workbench.Options())
+    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), store)
+    bench = set_up(course.loaded, Options())
     found = find_submissions([tmp_path / "net.ipynb"], unpack_to=tmp_path / "unpacked")
     out = ResultsFolder(tmp_path / "out")
-    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade_class(found, course, bench, out, lambda _: None)
     grade = out.read_grade("net")
     assert grade
     line = grade.criteria[-1]

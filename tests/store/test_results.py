@@ -16,7 +16,7 @@ from grader.schema.errors import ArtefactError, StorageError
 from grader.schema.evidence import Evidence, FitFact
 from grader.schema.grade import CriterionGrade, Grade, LayerGrade, ModelGrade, RubricStamp, SubmissionStamp
 from grader.schema.submission import Run
-from grader.store.results import ResultsFolder, write_atomically
+from grader.store.results import ResultsFolder
 
 
 def run() -> Run:
@@ -118,19 +118,6 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(
     with pytest.raises(StorageError, match="disk is full"):
         results.write_report("ann", "new")
     assert [(path.name, path.read_text()) for path in (tmp_path / "ann").iterdir()] == [("report.html", "old")]
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
-def test_a_really_full_device_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def on_full_device(**options: Any) -> tuple[int, str]:
-        staging = Path(options["dir"]) / "staging"
-        staging.touch()
-        return os.open("/dev/full", os.O_WRONLY), str(staging)
-
-    monkeypatch.setattr("tempfile.mkstemp", on_full_device)
-    with pytest.raises(StorageError, match="disk is full"):
-        write_atomically(tmp_path / "x", b"content")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

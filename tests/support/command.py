@@ -1,5 +1,6 @@
 """The real `grader` command in a process of its own, and a small course for it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.execution.sandbox.isolation import choose_isolation
+from grader.cli.app import main
+from grader.execution.sandbox.choice import choose_isolation
 from grader.schema.errors import IsolationRefusedError
 
-__all__ = ["COMMAND", "NOTEBOOKS", "RUBRIC", "Done", "a_course", "grader", "needs_bubblewrap", "small_digits"]
+__all__ = [
+    "COMMAND",
+    "NOTEBOOKS",
+    "RUBRIC",
+    "Done",
+    "a_course",
+    "exit_code_of",
+    "grade_of",
+    "grader",
+    "needs_bubblewrap",
+    "small_digits",
+]
 
 COMMAND = Path(sys.executable).parent / "grader"
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -87,3 +100,16 @@ def needs_bubblewrap() -> None:
         choose_isolation("bubblewrap")
     except IsolationRefusedError as error:
         pytest.skip(str(error))
+
+
+def grade_of(out: Path, name: str) -> dict[str, Any]:
+    """A kept `grade.json`."""
+    found: dict[str, Any] = json.loads((out / name / "grade.json").read_text(encoding="utf-8"))
+    return found
+
+
+def exit_code_of(*words: str) -> int:
+    """Run the command in this process; the code it leaves with."""
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    return int(left.value.code or 0)

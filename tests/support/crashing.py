@@ -21,10 +21,11 @@ from typing import Any
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import ExecutionOutcome
 from grader.intake.find import find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import execution as executing
-from grader.pipeline import setup as workbench
-from grader.pipeline import submission as pipeline
+from grader.pipeline import execution
+from grader.pipeline.classroom import at_work, grade_class
+from grader.pipeline.course import load_course
+from grader.pipeline.rubrics import find_rubric, note_rubric
+from grader.pipeline.setup import Options, set_up
 from grader.schema.submission import Run
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, small_digits
@@ -78,19 +79,19 @@ class _Scene:
         self.notebooks.mkdir()
         for name in ("plain", "not-json"):
             shutil.copy(NOTEBOOKS / f"{name}.ipynb", self.notebooks)
-        self.loaded = courses.find_rubric(str(self.rubric))
-        self.course = courses.load_course(self.loaded, self.store)
+        self.loaded = find_rubric(str(self.rubric))
+        self.course = load_course(self.loaded, self.store)
 
     def grade(self, out: Path, changed: Callable[[], None] | None = None) -> None:
         """Do what `grader grade` does, and call a function before each change of the results."""
-        bench = workbench.set_up(self.loaded, workbench.Options(isolation="none"))
+        bench = set_up(self.loaded, Options(isolation="none"))
         found = find_submissions([self.notebooks], unpack_to=self.folder / "unpacked")
         results = ResultsFolder(out)
         if changed is not None:
             _watch(out, changed)
-        with pipeline.at_work(results):
-            courses.note_rubric(self.loaded, results)
-            pipeline.grade_class(found, self.course, bench, results, lambda _: None)
+        with at_work(results):
+            note_rubric(self.loaded, results)
+            grade_class(found, self.course, bench, results, lambda _: None)
 
     def change(self, old: str, new: str) -> None:
         """Hand in another notebook, or the former one again."""
@@ -202,7 +203,7 @@ def _try_all(  # noqa: PLR0913, PLR0917 — one scenario
 
 def main(folder: Path, step: int) -> None:
     """Try a fresh run, one after a notebook was changed, and one whose change is taken back after the kill."""
-    vars(executing)["execute"] = _execute
+    vars(execution)["execute"] = _execute
     # What a killed process has written is there for the next one; only a machine without power forgets it.
     vars(os)["fsync"] = lambda _: None
     scene = _Scene(folder)

@@ -2,78 +2,32 @@
 
 An isolation only makes a command line. Which folders are seen is decided by the caller (`Binds`), so that all
 implementations can be held to the same contract by the same tests.
-
-Bubblewrap knows two ways to make the process unprivileged, since the obvious one is unsafe for root: a user namespace
-maps the inner user to the user who started it, and a process that is root outside may write most of `/proc/sys`
-(`core_pattern` among them) whatever its capabilities. So root starts bubblewrap without a user namespace and steps
-down to a user id of its own (`setpriv`); everyone else uses the user namespace.
 """
 
 import os
-import random
-import shutil
-import subprocess
-import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-import psutil
-
-from grader.execution.sandbox.scratch import held_folder
-from grader.execution.sandbox.seccomp import filter_path, filter_program
-from grader.schema.errors import IsolationRefusedError, SandboxError
-
 __all__ = [
+    "PROBE_SECONDS",
+    "TRANSIENT_IDS",
     "Binds",
-    "Bubblewrap",
-    "Container",
     "Isolation",
     "IsolationName",
     "Mount",
-    "NoIsolation",
     "ProcessLimits",
-    "choose_isolation",
-    "explain_failure",
+    "chown_tree",
     "gpu_binds",
-    "host_settings",
 ]
 
 IsolationName = Literal["bubblewrap", "container", "none"]
 
-INNER_ID = 1000
-"""User and group inside a user namespace."""
 TRANSIENT_IDS = range(61184, 65520)
 """Ids that belong to nobody for long (systemd's range for transient users): root steps down to one of them."""
-_given: deque[int] = deque(maxlen=len(TRANSIENT_IDS) // 2)
-_giving = threading.Lock()
 PROBE_SECONDS = 20.0
-_FILTER_DESCRIPTOR = "9"
-_WITH_FILTER = f'exec {_FILTER_DESCRIPTOR}<"$0" && exec "$@"'
-"""Shell: open the file named first for bubblewrap, then become bubblewrap."""
-
-SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-ETC_FILES = (
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/mime.types",
-    "/etc/nsswitch.conf",
-)
-"""What programs need of /etc; no passwords, no host names, no keys."""
-
-_HOST_SETTINGS = {
-    "kernel.unprivileged_userns_clone": "/proc/sys/kernel/unprivileged_userns_clone",
-    "kernel.apparmor_restrict_unprivileged_userns": "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-    "user.max_user_namespaces": "/proc/sys/user/max_user_namespaces",
-}
+"""Time limit for a program that is asked whether it works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,310 +134,6 @@ class Isolation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class BubblewrapFeatures:
-    """Options that bubblewrap has learnt over the years."""
-
-    sized_tmpfs: bool
-    """`--size` (0.7) and `--perms` (0.5)."""
-    disable_userns: bool
-    """`--disable-userns` (0.8)."""
-    seccomp: bool = True
-    """`--seccomp` (0.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bubblewrap:
-    """Linux namespaces through `bwrap`; nothing of it needs to be installed set-uid."""
-
-    program: str = "bwrap"
-    user: Literal["namespace", "transient"] = "namespace"
-    """`namespace`: a user namespace; `transient`: root steps down to a user id of this sandbox alone."""
-    user_id: int = TRANSIENT_IDS.start
-    """For `transient`."""
-    features: BubblewrapFeatures = BubblewrapFeatures(sized_tmpfs=True, disable_userns=True)
-    role: Literal["sandbox", "warm"] = "sandbox"
-    """`warm`: for the process that forks kernels, which runs no student code; see `for_warm`."""
-    started_by: tuple[str, ...] = ()
-    """What bubblewrap is a command of, such as `nsenter` with its options."""
-    name: IsolationName = field(default="bubblewrap", init=False)
-    moves_paths: bool = field(default=True, init=False)
-    kernel_depth: int = field(default=2, init=False)
-
-    def for_run(self) -> "Bubblewrap":
-        """Take a user id of its own, so that two sandboxes cannot touch each other's files or process counts."""
-        return self if self.user == "namespace" else replace(self, user_id=_free_user_id())
-
-    def for_warm(self) -> "Bubblewrap":
-        """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
-
-        It stays in the machine's pid namespace, since a process can only enter a pid namespace below its own. With a
-        user namespace it has no capabilities: owning the sandboxes' user namespaces, which lie below its own, is
-        enough. As root it keeps the few that entering namespaces and stepping down take.
-        """
-        return replace(self, role="warm")
-
-    @property
-    def fork_user(self) -> int | None:
-        """The user id that a fork steps down to; None where the user namespace decides."""
-        return self.user_id if self.user == "transient" else None
-
-    @property
-    def syscall_filter(self) -> bytes | None:
-        """The filter of system calls that each process of a sandbox runs under; None where there is none."""
-        denied = self.features.seccomp and self.role == "sandbox"
-        return filter_program(os.uname().machine) if denied else None
-
-    @property
-    def counts_alone(self) -> bool:
-        """Whether the processes of the sandbox's user are counted for this sandbox alone."""
-        # Since Linux 5.14 a user namespace counts its own processes; before, those of the whole desktop count too.
-        return self.role == "sandbox" and (self.user == "transient" or _kernel_version() >= (5, 14))
-
-    def own(self, path: Path) -> None:
-        """Give a folder to the transient user; with a user namespace it is the sandbox's already."""
-        if self.user == "transient":
-            _chown_tree(path, self.user_id)
-
-    def wrap(
-        self,
-        command: Sequence[str],
-        *,
-        binds: Binds,
-        env: Mapping[str, str],
-        cwd: Path,
-        limits: ProcessLimits,
-    ) -> list[str]:
-        """Make the `bwrap` command line; see `Isolation.wrap`."""
-        args = [*self._begin(), *self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
-        for key, value in env.items():
-            args += ["--setenv", key, value]
-        args += _system_args()
-        args += [*self._proc(), "--dev", "/dev"]
-        args += self._scratch_args(binds)
-        args += _mount_args(binds)
-        args += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(cwd), "--"]
-        return [*args, *self._step_down(), *limits.command(own_user=self.counts_alone), *command]
-
-    def end_command(self) -> list[str] | None:
-        """Nothing: the sandbox dies with the process that was started."""
-        return None
-
-    def _begin(self) -> list[str]:
-        """The program, with the filter of system calls where there is one for this machine."""
-        started = [*self.started_by, self.program]
-        path = filter_path() if self.syscall_filter else None
-        if path is None:
-            return started
-        # The file is opened first: it belongs to the grader, which what starts bubblewrap may have left behind.
-        return ["/bin/sh", "-c", _WITH_FILTER, path, *started, "--seccomp", _FILTER_DESCRIPTOR]
-
-    def _namespaces(self) -> list[str]:
-        spaces = ["--unshare-ipc", *([] if self.role == "warm" else ["--unshare-pid"]), "--unshare-net"]
-        spaces += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox", "--cap-drop", "ALL"]
-        if self.user == "namespace":
-            spaces += ["--unshare-user", "--uid", str(INNER_ID), "--gid", str(INNER_ID)]
-            disabled = self.features.disable_userns and self.role == "sandbox"
-            return [*spaces, "--disable-userns"] if disabled else spaces
-        entering = ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT") if self.role == "warm" else ()
-        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", *entering):
-            spaces += ["--cap-add", capability]
-        return spaces
-
-    def _proc(self) -> list[str]:
-        if self.role == "warm":
-            return ["--ro-bind", "/proc", "/proc"]
-        # The inner user may be root outside, who owns these files whatever capabilities are left.
-        covered = ["--ro-bind", "/proc/sys", "/proc/sys"] if self.user == "namespace" else []
-        return ["--proc", "/proc", *covered]
-
-    def _scratch_args(self, binds: Binds) -> list[str]:
-        args: list[str] = []
-        shm = Mount(binds.tmp.source / "shm", Path("/dev/shm"), writable=True)  # noqa: S108 — a mount point
-        for mount in (binds.tmp, binds.home, shm):
-            if self.features.sized_tmpfs:
-                args += ["--perms", "1777", "--size", str(binds.tmp_bytes), "--tmpfs", str(mount.target)]
-            else:
-                mount.source.mkdir(parents=True, exist_ok=True)
-                self.own(mount.source)
-                args += ["--bind", str(mount.source), str(mount.target)]
-        return args
-
-    def _step_down(self) -> list[str]:
-        if self.user == "namespace" or self.role == "warm":
-            return []
-        ids = ["--reuid", str(self.user_id), "--regid", str(self.user_id), "--clear-groups"]
-        return ["setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container engine (podman or docker).
-
-    The argument list is tested; no engine ran on the machine this was written on, so the container itself was not.
-    The watchdog cannot see into a container: the engine's own limits on memory and processes apply.
-    """
-
-    engine: str = "podman"
-    image: str = "debian:stable-slim"
-    """An image with the C library that the Python of the kernel needs."""
-    user_id: int = TRANSIENT_IDS.start
-    run_name: str = "grader"
-    name: IsolationName = field(default="container", init=False)
-    moves_paths: bool = field(default=True, init=False)
-    kernel_depth: int = field(default=0, init=False)
-
-    def for_run(self) -> "Container":
-        """Take a name of its own, by which `end_command` can end it."""
-        return replace(self, run_name=f"grader-{random.SystemRandom().getrandbits(48):012x}")
-
-    def own(self, path: Path) -> None:
-        """Give a folder to the inner user: root can; another user's rootless engine maps ids by itself."""
-        if os.geteuid() == 0:
-            _chown_tree(path, self.user_id)
-
-    def wrap(
-        self,
-        command: Sequence[str],
-        *,
-        binds: Binds,
-        env: Mapping[str, str],
-        cwd: Path,
-        limits: ProcessLimits,
-    ) -> list[str]:
-        """Make the engine's command line; see `Isolation.wrap`."""
-        args = [self.engine, "run", "--rm", "--init", "--interactive=false", "--name", self.run_name]
-        args += ["--network", "none", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
-        args += ["--ipc", "private", "--hostname", "sandbox", "--pids-limit", str(limits.processes)]
-        args += ["--ulimit", "core=0", "--ulimit", f"fsize={limits.file_bytes}"]
-        args += ["--ulimit", f"nofile={limits.open_files}", "--shm-size", str(binds.tmp_bytes)]
-        if limits.memory_bytes is not None:
-            args += ["--memory", str(limits.memory_bytes), "--memory-swap", str(limits.memory_bytes)]
-        args += ["--user", f"{self.user_id}:{self.user_id}"]
-        if os.geteuid() != 0 and Path(self.engine).name == "podman":
-            args += ["--userns", f"keep-id:uid={self.user_id},gid={self.user_id}"]
-        for target in (binds.tmp.target, binds.home.target, *binds.masked):
-            args += ["--tmpfs", f"{target}:rw,nosuid,nodev,mode=1777,size={binds.tmp_bytes}"]
-        for mount in binds.mounts:
-            args += ["--volume", f"{mount.source}:{mount.target}:{'rw' if mount.writable else 'ro'}"]
-        for device in binds.devices:
-            args += ["--device", str(device)]
-        for key, value in env.items():
-            args += ["--env", f"{key}={value}"]
-        return [*args, "--workdir", str(cwd), self.image, *command]
-
-    def end_command(self) -> list[str]:
-        """End the container by name: killing the client leaves it running."""
-        return [self.engine, "kill", self.run_name]
-
-
-@dataclass(frozen=True, slots=True)
-class NoIsolation:
-    """The command as it is, with the environment cleared and each process's limits set: only for trusted notebooks."""
-
-    name: IsolationName = field(default="none", init=False)
-    moves_paths: bool = field(default=False, init=False)
-    kernel_depth: int = field(default=0, init=False)
-
-    def for_run(self) -> "NoIsolation":
-        """Nothing is particular to one run."""
-        return self
-
-    def own(self, path: Path) -> None:
-        """Nothing to do: the process runs as the grader's own user."""
-
-    def wrap(
-        self,
-        command: Sequence[str],
-        *,
-        binds: Binds,  # noqa: ARG002 — the signature of the protocol
-        env: Mapping[str, str],
-        cwd: Path,
-        limits: ProcessLimits,
-    ) -> list[str]:
-        """Set limits and environment; the process is killed when the grader ends, where `setpriv` can see to it."""
-        args = ["env", "--ignore-environment", f"--chdir={cwd}", *(f"{key}={value}" for key, value in env.items())]
-        args += ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-        args += limits.command(own_user=False) if shutil.which("prlimit") else []
-        return [*args, *command]
-
-    def end_command(self) -> list[str] | None:
-        """Nothing: its processes are found by their environment."""
-        return None
-
-
-def choose_isolation(
-    wanted: Literal["auto", "bubblewrap", "container", "none"],
-    *,
-    bubblewrap: str = "bwrap",
-    engines: Sequence[str] = ("podman", "docker"),
-) -> Isolation:
-    """Find an isolation that works on this machine.
-
-    Args:
-        wanted: What the user asked for; `auto` takes bubblewrap, then a container engine, and never none.
-        bubblewrap: The `bwrap` program.
-        engines: Container engines, the preferred one first.
-
-    Raises:
-        IsolationRefusedError: What was asked for does not work here; the message says why.
-    """
-    if wanted == "none":
-        return NoIsolation()
-    reasons: list[str] = []
-    if wanted in ("auto", "bubblewrap"):
-        found, why = _working_bubblewrap(bubblewrap)
-        if found:
-            return found
-        reasons.append(why)
-    if wanted in ("auto", "container"):
-        for engine in engines:
-            why = _probe_engine(engine)
-            if not why:
-                return Container(engine=engine)
-            reasons.append(why)
-    message = "no sandbox works on this machine: " + "; ".join(reasons)
-    raise IsolationRefusedError(message, where=f"--isolation {wanted}")
-
-
-def explain_failure(stderr: str, settings: Mapping[str, str]) -> str:
-    """Say in words why bubblewrap did not start.
-
-    Args:
-        stderr: What it wrote.
-        settings: Kernel settings by name, as far as they could be read (see `host_settings`).
-
-    Returns:
-        One sentence; the last line of `stderr` where the cause is not a known one.
-    """
-    last = stderr.strip().splitlines()[-1] if stderr.strip() else "it ended without a message"
-    if settings.get("kernel.unprivileged_userns_clone") == "0":
-        return (
-            f"bubblewrap may not make user namespaces: `sysctl kernel.unprivileged_userns_clone=1` allows it ({last})"
-        )
-    if settings.get("user.max_user_namespaces") == "0":
-        return f"bubblewrap may not make user namespaces: `sysctl user.max_user_namespaces=10000` allows it ({last})"
-    if settings.get("kernel.apparmor_restrict_unprivileged_userns") == "1":
-        return (
-            "AppArmor keeps bubblewrap from using user namespaces: give bwrap an AppArmor profile with `userns,`, or "
-            f"`sysctl kernel.apparmor_restrict_unprivileged_userns=0` ({last})"
-        )
-    if any(sign in stderr for sign in ("Operation not permitted", "Permission denied", "No permissions")):
-        return f"bubblewrap is forbidden here, as in a container without the right to make namespaces ({last})"
-    return f"bubblewrap does not work: {last}"
-
-
-def host_settings() -> dict[str, str]:
-    """Read the kernel settings that decide whether namespaces can be made; the unreadable ones are left out."""
-    found = {}
-    for name, path in _HOST_SETTINGS.items():
-        try:
-            found[name] = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-    return found
-
-
 def gpu_binds(present: Sequence[Path] | None = None) -> tuple[tuple[Path, ...], tuple[Mount, ...]]:
     """List what a sandbox needs for an NVIDIA GPU. Decided from names; it was not run on a machine that has one.
 
@@ -500,109 +150,10 @@ def gpu_binds(present: Sequence[Path] | None = None) -> tuple[tuple[Path, ...], 
     return devices, tuple(Mount(path, path) for path in present if not path.is_relative_to("/dev"))
 
 
-def _system_args() -> list[str]:
-    args: list[str] = []
-    for folder in map(Path, SYSTEM_FOLDERS):
-        if folder.is_symlink():
-            args += ["--symlink", str(folder.readlink()), str(folder)]
-        elif folder.is_dir():
-            args += ["--ro-bind", str(folder), str(folder)]
-    args += ["--perms", "0755", "--dir", "/etc"]
-    for name in ETC_FILES:
-        args += ["--ro-bind-try", name, name]
-    return args
-
-
-def _mount_args(binds: Binds) -> list[str]:
-    args: list[str] = []
-    for parent in sorted({parent for mount in binds.mounts for parent in mount.target.parents}):
-        # Else bubblewrap makes them as closed as the mounted folder itself is.
-        args += ["--perms", "0755", "--dir", str(parent)]
-    for mount in binds.mounts:
-        args += ["--bind" if mount.writable else "--ro-bind", str(mount.source), str(mount.target)]
-    for folder in binds.masked:
-        args += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
-    for device in binds.devices:
-        args += ["--dev-bind", str(device), str(device)]
-    return args
-
-
-def _kernel_version() -> tuple[int, int]:
-    major, minor, *_ = os.uname().release.split(".")
-    return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
-
-
-def _free_user_id() -> int:
-    """Pick an id that was not picked here lately, and that no process of this machine runs under.
-
-    The operating system counts processes by user: two sandboxes with one id would use up each other's.
-
-    Raises:
-        SandboxError: There is none.
-    """
-    taken: set[int] = set()
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            taken.update(process.uids())
-    with _giving:
-        free = sorted({*TRANSIENT_IDS} - taken - {*_given})
-        if not free:
-            message = "every user id that root can step down to has processes already"
-            raise SandboxError(message, advice="end what an earlier run left behind, or restart this machine")
-        _given.append(random.SystemRandom().choice(free))
-        return _given[-1]
-
-
-def _chown_tree(path: Path, owner: int) -> None:
+def chown_tree(path: Path, owner: int) -> None:
+    """Give a folder, with all that is in it, to a user."""
     os.chown(path, owner, owner, follow_symlinks=False)
     if path.is_dir() and not path.is_symlink():
         for folder, folders, files in os.walk(path):
             for name in (*folders, *files):
                 os.chown(Path(folder) / name, owner, owner, follow_symlinks=False)
-
-
-@lru_cache(maxsize=8)
-def _working_bubblewrap(program: str) -> tuple[Bubblewrap | None, str]:
-    """Try the safest way first; the second value says why none works."""
-    try:
-        shown = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None, "bubblewrap is not installed (no program `bwrap`)"
-    options = shown.stdout + shown.stderr
-    features = BubblewrapFeatures(
-        sized_tmpfs="--size" in options and "--perms" in options,
-        disable_userns="--disable-userns" in options,
-        seccomp="--seccomp" in options,
-    )
-    why = ""
-    for user in ("transient", "namespace") if os.geteuid() == 0 else ("namespace",):
-        candidate = Bubblewrap(program=program, user=user, features=features)
-        why = _probe_bubblewrap(candidate)
-        if not why:
-            return candidate, ""
-    return None, why
-
-
-def _probe_bubblewrap(candidate: Bubblewrap) -> str:
-    with held_folder() as folder:
-        home = Mount(Path(folder) / "home", Path("/home/student"))
-        binds = Binds(mounts=(), home=home, tmp=Mount(Path(folder) / "tmp", Path("/tmp")), tmp_bytes=1 << 20)  # noqa: S108 — a mount point
-        env = {"PATH": "/usr/bin:/bin"}
-        command = candidate.wrap(["true"], binds=binds, env=env, cwd=Path("/"), limits=ProcessLimits())
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"bubblewrap does not start ({error})"
-    return "" if done.returncode == 0 else explain_failure(done.stderr, host_settings())
-
-
-@lru_cache(maxsize=8)
-def _probe_engine(engine: str) -> str:
-    """Return why a container engine does not work, empty when it does."""
-    if shutil.which(engine) is None:
-        return f"{engine} is not installed"
-    try:
-        done = subprocess.run([engine, "info"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{engine} does not answer ({error})"
-    return "" if done.returncode == 0 else f"{engine} is installed, but its service does not answer"

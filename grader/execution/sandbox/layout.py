@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grader.execution.sandbox.isolation import SYSTEM_FOLDERS, Binds, Isolation, Mount
+from grader.execution.sandbox.bubblewrap import SYSTEM_FOLDERS
+from grader.execution.sandbox.isolation import Binds, Isolation, Mount
 from grader.schema.errors import NotebookError, SandboxError
 
 __all__ = [

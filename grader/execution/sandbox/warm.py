@@ -28,7 +28,8 @@ from typing import Any, BinaryIO, Literal, Self
 
 import psutil
 
-from grader.execution.sandbox.isolation import Binds, Bubblewrap, Isolation, ProcessLimits
+from grader.execution.sandbox.bubblewrap import Bubblewrap
+from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import make_layout
 from grader.execution.sandbox.processes import MARKER, log_tail, prefer_as_victim
 from grader.execution.sandbox.scratch import hold_folder

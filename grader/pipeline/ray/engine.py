@@ -40,11 +40,12 @@ from grader.execution.sandbox.scratch import held_folder, sweep
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_notebook, refuse_another
+from grader.pipeline.classroom import executions_of
 from grader.pipeline.code_digest import source_digest
 from grader.pipeline.course import Course, assemble_course
 from grader.pipeline.publish import grade_kept, unexpected
 from grader.pipeline.setup import Bench, Options, set_up, warmed
-from grader.pipeline.submission import executions_of, grade_found, outcome_of, publish_failure
+from grader.pipeline.submission import grade_found, outcome_of, publish_failure
 from grader.schema.errors import (
     GraderError,
     HarnessError,
@@ -57,7 +58,8 @@ from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, Rows
-from grader.store.results import ResultsFolder, write_atomically
+from grader.store.files import write_atomically
+from grader.store.results import ResultsFolder
 
 __all__ = ["Machine", "Order", "RayEngine", "Share", "grade_there", "ready", "share_of", "shared"]
 

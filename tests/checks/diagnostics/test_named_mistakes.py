@@ -15,9 +15,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 from grader.checks import all_diagnostics
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import setup as workbench
-from grader.pipeline import submission as pipeline
+from grader.pipeline.classroom import grade_class
+from grader.pipeline.course import load_course
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Options, set_up
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
@@ -110,17 +111,17 @@ def test_no_diagnostic_is_named_twice() -> None:
 def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     root = tmp_path_factory.mktemp("mistakes")
     (root / "mistakes.yaml").write_text(RUBRIC, encoding="utf-8")
-    loaded = courses.find_rubric(str(root / "mistakes.yaml"))
+    loaded = find_rubric(str(root / "mistakes.yaml"))
     try:
-        bench = workbench.set_up(loaded, workbench.Options(isolation="bubblewrap", jobs=1))
+        bench = set_up(loaded, Options(isolation="bubblewrap", jobs=1))
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     for name in ("mistaken", "lookalike"):
         write_notebook(name, root / "notebooks")
     found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
-    course = courses.load_course(loaded, DatasetStore())
+    course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
-    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade_class(found, course, bench, out, lambda _: None)
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 

@@ -19,7 +19,8 @@ from grader.datasets.store import DatasetStore
 from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
 from grader.execution.sandbox import layout as layout_module
-from grader.execution.sandbox.isolation import Isolation, choose_isolation
+from grader.execution.sandbox.choice import choose_isolation
+from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import copy_submission, make_layout
 from grader.execution.sandbox.scratch import remove_tree
 from grader.execution.sandbox.seccomp import DENIED, FAMILIES, filter_program

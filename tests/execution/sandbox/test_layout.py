@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.execution.sandbox.isolation import Bubblewrap, Mount, NoIsolation
+from grader.execution.sandbox.bubblewrap import Bubblewrap
+from grader.execution.sandbox.isolation import Mount
 from grader.execution.sandbox.layout import (
     copy_submission,
     make_layout,
@@ -17,6 +18,7 @@ from grader.execution.sandbox.layout import (
     python_versions,
     secret_folders,
 )
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.schema.errors import SandboxError
 
 

@@ -17,8 +17,10 @@ import pytest
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionRequest, Progress, execute
 from grader.execution.sandbox import layout
-from grader.execution.sandbox.isolation import Container, Isolation, NoIsolation
+from grader.execution.sandbox.container import Container
+from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.processes import ended_from_outside, marked_processes
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.schema.errors import PredictorError, SandboxError
 from grader.schema.rubric import RunSettings
 

@@ -13,9 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from grader.execution.sandbox.isolation import Isolation, NoIsolation, ProcessLimits
+from grader.execution.sandbox.isolation import Isolation, ProcessLimits
 from grader.execution.sandbox.layout import make_layout
 from grader.execution.sandbox.processes import MARKER, end_tree, marked_processes, start
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.execution.sandbox.warm import WarmPool
 from tests.execution.conftest import PYTHON
 
@@ -325,7 +326,8 @@ def test_nothing_outlives_a_grader_that_was_killed(how: str, tmp_path: Path, bub
     script = textwrap.dedent(f"""
         import sys
         from pathlib import Path
-        from grader.execution.sandbox.isolation import ProcessLimits, choose_isolation
+        from grader.execution.sandbox.choice import choose_isolation
+        from grader.execution.sandbox.isolation import ProcessLimits
         from grader.execution.sandbox.layout import make_layout
         from grader.execution.sandbox.processes import run_to_end
         from grader.execution.sandbox.watchdog import Budget

@@ -20,10 +20,13 @@ import pytest
 
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
+from grader.execution.sandbox.bubblewrap import Bubblewrap
+from grader.execution.sandbox.container import Container
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.isolation import Bubblewrap, Container, Isolation, NoIsolation, ProcessLimits
+from grader.execution.sandbox.isolation import Isolation, ProcessLimits
 from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import end_tree
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError, _key
 from grader.inside import warm as inside_warm
 from grader.schema.errors import PredictorError, SandboxError

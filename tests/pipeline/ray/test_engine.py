@@ -26,10 +26,11 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import Rejected, find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import setup as workbench
+from grader.pipeline.course import assemble_course, load_course
 from grader.pipeline.ray import engine as ray_engine
 from grader.pipeline.ray.engine import Machine, Order, Share, share_of
+from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.setup import Options
 from grader.schema.errors import DatasetMissingError, HarnessError, UsageError
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
@@ -117,8 +118,8 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
     monkeypatch.setattr(ray_engine, "_places", {})
     DatasetStore().import_file("digits", small_digits(tmp_path / "digits.npz"))
     (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
-    course = courses.load_course(courses.find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore())
-    options = workbench.Options(isolation="none", device="cpu")
+    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore())
+    options = Options(isolation="none", device="cpu")
     engine = ray_engine.RayEngine(course, options, ResultsFolder(tmp_path / "out"))
     made = engine.order([SMALL], name="t", submissions=2)
     made.out.mkdir()
@@ -163,12 +164,12 @@ def test_a_worker_with_other_code_or_other_data_does_not_grade(order: Order, tmp
 def test_what_is_handed_out_to_be_executed_again_does_not_count_until_it_is_back(
     order: Order, sha256: str, *, resume: bool, counts: bool
 ) -> None:
-    course = courses.assemble_course(order.loaded, None, DatasetStore())
+    course = assemble_course(order.loaded, None, DatasetStore())
     out = ResultsFolder(order.out)
     key = ExecutionKey(notebook="n", settings="s", runtime="r", data="d")
     database = Database(out.database_path)
     database.record_execution("ann", key, seconds=1)
-    engine = ray_engine.RayEngine(course, workbench.Options(resume=resume), out)
+    engine = ray_engine.RayEngine(course, Options(resume=resume), out)
     rows = engine._handed_out(Submission(id="ann", student="Ann", notebook=Path("a.ipynb"), sha256=sha256))
     assert database.needs_execution("ann", key) is not counts
     database.replace_rows("ann", rows)

@@ -1,0 +1,58 @@
+"""The commands `grader data …`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grader.cli.options import DatasetArgument, JsonOption
+
+__all__ = ["data_app"]
+
+data_app = typer.Typer(help="List, find, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def _store() -> Any:
+    from grader.datasets.store import DatasetStore
+
+    return DatasetStore()
+
+
+@data_app.command("list")
+def data_list(*, as_json: JsonOption = False) -> None:
+    """List data sets and whether they are on this machine."""
+    from grader.cli.terminal import pairs_table, terminal
+
+    found = _store().available()
+    if as_json:
+        listed = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in found]
+        typer.echo(json.dumps(listed, indent=1))
+        return
+    rows = [[d.name, d.title, d.source or "missing", d.licence] for d in found]
+    terminal().print(pairs_table(rows, ("name", "title", "source", "licence"), {"missing": "yellow"}))
+
+
+@data_app.command("path")
+def data_path(name: DatasetArgument) -> None:
+    """Print where a data set lies."""
+    typer.echo(_store().path(name))
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: DatasetArgument,
+    *,
+    base_url: Annotated[str | None, typer.Option(help="Another place that has the same official files.")] = None,
+) -> None:
+    """Download a data set's official files and verify their digests."""
+    typer.echo(_store().fetch(name, base_url=base_url))
+
+
+@data_app.command("import")
+def data_import(
+    name: Annotated[str, typer.Argument(help="A known data set's name, or one for your course's own.")],
+    file: Annotated[Path, typer.Argument(exists=True, help="An `.npz`, a folder of IDX files, or a tar of images.")],
+) -> None:
+    """Take a file of this machine as a data set."""
+    typer.echo(_store().import_file(name, file))

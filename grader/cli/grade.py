@@ -1,0 +1,274 @@
+"""Commands that execute notebooks: `grade`, `check` and `demo`."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader.cli.exit_codes import BELOW, DONE, HARNESS
+from grader.cli.options import (
+    AddressOption,
+    AttemptsOption,
+    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    FailUnder,
+    Format,
+    Isolation,
+    IsolationOption,
+    JobsOption,
+    JsonOption,
+    RubricOption,
+    SeedOption,
+    WarmOption,
+    options_of,
+)
+from grader.cli.stopping import GOES_ON, NO_RESUME, stoppable, until_stopped
+
+if TYPE_CHECKING:
+    from grader.grading.loader import LoadedRubric
+    from grader.intake.find import Found
+    from grader.pipeline.course import Course
+    from grader.pipeline.setup import Options
+    from grader.schema.grade import Grade
+    from grader.schema.progress import Listener
+    from grader.store.results import ResultsFolder
+
+__all__ = ["check_command", "demo_command", "grade_command"]
+
+_TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
+"""What `--json` tells of several attempts; each one is in `grade.json`."""
+
+
+def grade_command(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebooks, folders of them, or zips.")],
+    rubric: RubricOption,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")],
+    *,
+    jobs: JobsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    address: AddressOption = None,
+    isolation: IsolationOption = Isolation.AUTO,
+    device: DeviceOption = Device.AUTO,
+    attempts: AttemptsOption = None,
+    seed: SeedOption = None,
+    fail_under: FailUnder = None,
+    no_resume: Annotated[bool, typer.Option(NO_RESUME, help="Execute again what was executed before.")] = False,
+    warm: WarmOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
+    from grader.pipeline.rubrics import find_rubric
+
+    _check_engine(engine, address)
+    loaded = find_rubric(rubric)
+    options = options_of(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
+    grades = _grade(paths, loaded, options, out, engine=engine, address=address)
+    _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
+    raise typer.Exit(_exit_code(grades, fail_under))
+
+
+def _check_engine(engine: Engine, address: str | None) -> None:
+    """Refuse an engine that is not there before anything is written."""
+    from importlib.util import find_spec
+
+    from grader.schema.errors import UsageError
+
+    if engine is Engine.RAY and find_spec("ray") is None:
+        msg = "Ray is not installed in the grader's Python"
+        raise UsageError(msg, where="--engine ray", advice="run `pip install 'cnn-grader[ray]'`")
+    if engine is Engine.LOCAL and address is not None:
+        msg = "only Ray has an address"
+        raise UsageError(msg, where=f"--address {address}", advice="say `--engine ray` as well")
+
+
+def _grade(
+    paths: Sequence[Path],
+    loaded: "LoadedRubric",
+    options: "Options",
+    out: Path,
+    *,
+    own: bool = False,
+    engine: Engine = Engine.LOCAL,
+    address: str | None = None,
+) -> "tuple[Grade, ...]":
+    """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on.
+
+    Args:
+        paths: What was named.
+        loaded: The rubric.
+        options: Of the command line.
+        out: Where results are written.
+        own: Whether this is an author's own run: of one submission, without the reference.
+        engine: What runs the submissions.
+        address: Of Ray's cluster.
+
+    Raises:
+        GraderError: Nothing was graded.
+    """
+    from grader.cli.terminal import progress_on, terminal
+    from grader.datasets.store import DatasetStore
+    from grader.execution.sandbox.scratch import held_folder
+    from grader.intake.find import find_submissions
+    from grader.pipeline.classroom import at_work, kept_of_others
+    from grader.pipeline.course import load_course
+    from grader.pipeline.rubrics import note_rubric
+    from grader.schema.errors import SubmissionPathError
+    from grader.store.results import ResultsFolder
+
+    console = terminal(stderr=True)
+    results = ResultsFolder(out)
+    with ExitStack() as stack:
+        found = find_submissions(paths, unpack_to=stack.enter_context(held_folder()))
+        if own and len(found) != 1:
+            msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
+            raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
+        course = load_course(loaded, DatasetStore(may_download=True), compare=not own)
+        grade_all, notices = _runner(engine, found, course, options, results, address)
+        stack.enter_context(at_work(results))
+        note_rubric(loaded, results)
+        for warning in kept_of_others(found, results):
+            console.print(warning, style="yellow", markup=False, soft_wrap=True)
+        while notices:
+            console.print(notices.pop(0), markup=False, soft_wrap=True)
+        if options.isolation == "none":
+            console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
+        words = "Nothing is kept: the same command begins again." if own else GOES_ON
+        with stoppable(console, words) as stopping, progress_on(console) as listener:
+            listener.begin(len(found))
+            grades = grade_all(until_stopped(listener.step, stopping))
+        for notice in notices:
+            console.print(notice, markup=False, soft_wrap=True)
+        return grades
+
+
+def _runner(  # noqa: PLR0917 - the parts of a class
+    engine: Engine,
+    found: "Sequence[Found]",
+    course: "Course",
+    options: "Options",
+    out: "ResultsFolder",
+    address: str | None,
+) -> "tuple[Callable[[Listener], tuple[Grade, ...]], list[str]]":
+    """Choose what grades a class; the list fills with notices while it does."""
+    from grader.pipeline.classroom import grade_class, run_class
+    from grader.pipeline.setup import set_up
+
+    if engine is Engine.RAY:
+        from grader.pipeline.ray.engine import RayEngine
+
+        ray = RayEngine(course, options, out, address)
+        return lambda listener: run_class(ray, found, course, out, listener), ray.notices
+    bench = set_up(course.loaded, options, len(found))
+    return lambda listener: grade_class(found, course, bench, out, listener), bench.notices
+
+
+def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
+    from grader.cli.terminal import grades_table, terminal
+
+    if as_json:
+        rows = [
+            {
+                "submission": g.submission.id,
+                "status": g.status,
+                "reason": g.reason,
+                "score": g.score,
+                "max_score": g.max_score,
+                "pending": g.pending,
+                "borderline": g.borderline,
+                "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_TOLD_OF_ATTEMPTS),
+                "report": str(out / g.submission.id / "report.html"),
+            }
+            for g in grades
+        ]
+        typer.echo(json.dumps({"grades": rows, "index": str(out / "index.html")}, indent=1))
+        return
+    console = terminal()
+    console.print(grades_table(grades, title, width=console.width))
+    console.print(f"class page: {(out / 'index.html').resolve()}", soft_wrap=True)
+
+
+def _exit_code(grades: "Sequence[Grade]", fail_under: float | None) -> int:
+    if any(grade.status == "not_graded" for grade in grades):
+        return HARNESS
+    if fail_under is not None and any((grade.score or 0.0) < fail_under for grade in grades):
+        return BELOW
+    return DONE
+
+
+def check_command(
+    notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
+    rubric: RubricOption,
+    *,
+    format_: Annotated[Format, typer.Option("--format", help="How the result is said.")] = Format.TABLE,
+    isolation: IsolationOption = Isolation.AUTO,
+    device: DeviceOption = Device.AUTO,
+    fail_under: FailUnder = None,
+) -> None:
+    """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
+    from grader.cli.terminal import criteria_table, terminal
+    from grader.execution.sandbox.scratch import held_folder
+    from grader.grading.grade import visible
+    from grader.pipeline.rubrics import find_rubric
+    from grader.store.results import ResultsFolder
+
+    loaded = find_rubric(rubric)
+    with held_folder() as folder:
+        # An author's own run is one execution: it says what is missing, not how lucky the seed was.
+        options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
+        # The held folder is locked already; a results folder takes a lock of its own.
+        results = folder / "results"
+        (graded,) = _grade([notebook], loaded, options, results, own=True)
+        full = ResultsFolder(results).read_grade(graded.submission.id)
+    grade = visible(full or graded)
+    if format_ is Format.JSON:
+        typer.echo(grade.model_dump_json(by_alias=True, indent=1))
+    elif grade.status == "graded":
+        terminal().print(criteria_table(grade))
+        for note in grade.diagnostics:
+            terminal().print(f"[bold]note:[/] {note.title}", soft_wrap=True)
+    else:
+        terminal().print(f"not graded: {grade.reason}", markup=False)
+    wanted = _reachable(grade) if fail_under is None else fail_under
+    raise typer.Exit(_exit_code([grade], wanted))
+
+
+def _reachable(grade: "Grade") -> float:
+    """Full marks without what waits for a person; bonus points never were a part of them."""
+    return grade.max_score - sum(c.max_points for c in grade.criteria if c.status == "pending" and not c.bonus)
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")] = Path(
+        "demo-results"
+    ),
+    *,
+    jobs: JobsOption = None,
+    isolation: IsolationOption = Isolation.AUTO,
+    warm: WarmOption = None,
+) -> None:
+    """Grade the sample submissions that travel with the grader, and say where the class page is."""
+    from grader.cli.terminal import error_text, terminal
+    from grader.pipeline.rubrics import find_rubric
+    from grader.pipeline.setup import set_up
+    from grader.resources import share
+    from grader.schema.errors import IsolationRefusedError
+
+    loaded = find_rubric("mnist-cnn")
+    options = options_of(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True, warm=warm)
+    try:
+        set_up(loaded, options)
+    except IsolationRefusedError as error:
+        if isolation is not Isolation.AUTO:
+            raise
+        console = terminal(stderr=True)
+        console.print(error_text(error))
+        console.print("[bold red]The samples are the grader's own, so they are graded without isolation.[/]")
+        options = options_of(Isolation.NONE, Device.AUTO, jobs=jobs, seed=None, resume=True)
+    grades = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
+    _print_grades(grades, loaded.rubric.title, out, as_json=False)
+    raise typer.Exit(_exit_code(grades, None))

@@ -1,0 +1,113 @@
+"""The commands `grader rubric …`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from grader.cli.exit_codes import BELOW, DONE, USAGE
+from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, JsonOption, RubricArgument, options_of
+
+__all__ = ["rubric_app"]
+
+rubric_app = typer.Typer(help="List, show, validate and test rubrics.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@rubric_app.command("list")
+def rubric_list(*, as_json: JsonOption = False) -> None:
+    """List the rubrics that travel with the grader."""
+    from grader.cli.terminal import pairs_table, terminal
+    from grader.pipeline.rubrics import find_rubric, shipped_rubrics
+
+    loaded = [find_rubric(str(path)) for path in shipped_rubrics()]
+    if as_json:
+        typer.echo(
+            json.dumps([{"id": o.rubric.id, "title": o.rubric.title, "file": str(o.path)} for o in loaded], indent=1)
+        )
+        return
+    rows = [[o.rubric.id, o.rubric.title, f"{o.rubric.max_score:g}", o.rubric.dataset] for o in loaded]
+    terminal().print(pairs_table(rows, ("id", "title", "points", "data set")))
+
+
+@rubric_app.command("show")
+def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
+    """Show a rubric's criteria."""
+    from grader.cli.terminal import pairs_table, terminal
+    from grader.pipeline.rubrics import find_rubric
+
+    loaded = find_rubric(rubric)
+    if as_json:
+        typer.echo(loaded.rubric.model_dump_json(by_alias=True, indent=1))
+        return
+    rows = [
+        [c.id, f"{c.points:g}", " + ".join(t.check for t in c.tests) or "manual", c.title or c.id]
+        for c in loaded.rubric.criteria
+    ]
+    console = terminal()
+    console.print(f"{loaded.rubric.title} ({loaded.rubric.id}), {loaded.rubric.max_score:g} points", markup=False)
+    console.print(pairs_table(rows, ("criterion", "points", "check", "title")))
+
+
+@rubric_app.command("validate")
+def rubric_validate(
+    rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...", help="Ids of shipped rubrics, or YAML files.")],
+) -> None:
+    """Validate rubric files; an error names the file, the line and the nearest valid name."""
+    from grader.cli.terminal import error_text, terminal
+    from grader.pipeline.reference import reference_notebook
+    from grader.pipeline.rubrics import find_rubric
+    from grader.schema.errors import RubricError
+
+    failed = False
+    for name in rubrics:
+        try:
+            loaded = find_rubric(name)
+            reference_notebook(loaded)
+        except RubricError as error:
+            failed = True
+            terminal(stderr=True).print(error_text(error))
+        else:
+            typer.echo(
+                f"{loaded.path}: valid, {len(loaded.rubric.criteria)} criteria, {loaded.rubric.max_score:g} points"
+            )
+    raise typer.Exit(USAGE if failed else DONE)
+
+
+@rubric_app.command("schema")
+def rubric_schema() -> None:
+    """Print the JSON Schema that editors use."""
+    from grader.checks.registry import all_checks
+    from grader.grading.json_schema import rubric_schema as make
+
+    typer.echo(json.dumps(make(all_checks()), indent=1))
+
+
+@rubric_app.command("test")
+def rubric_test(
+    rubric: RubricArgument,
+    *,
+    update: Annotated[bool, typer.Option("--update", help="Keep the evidence beside the reference notebook.")] = False,
+    isolation: IsolationOption = Isolation.AUTO,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Send the rubric's reference solution through the grader: it must get full marks."""
+    from grader.cli.terminal import criteria_table, progress_on, terminal
+    from grader.datasets.store import DatasetStore
+    from grader.pipeline.reference import write_reference
+    from grader.pipeline.reference_run import verify_reference
+    from grader.pipeline.rubrics import find_rubric
+
+    loaded = find_rubric(rubric)
+    options = options_of(isolation, device, jobs=1, seed=None, resume=False)
+    with progress_on(terminal(stderr=True)) as listener:
+        listener.begin(1)
+        grade, evidence = verify_reference(loaded, DatasetStore(may_download=True), options, listener.step)
+    terminal().print(criteria_table(grade))
+    # Points of bonus criteria, earned or pending, do not make up for what is missing elsewhere.
+    counted = [c for c in grade.criteria if not c.bonus]
+    full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)
+    if update and full:
+        typer.echo(f"kept: {write_reference(loaded, evidence)}")
+    elif update:
+        typer.echo("not kept: the reference does not get full marks", err=True)
+    raise typer.Exit(DONE if full else BELOW)

@@ -1,0 +1,46 @@
+"""Chooses the isolation that works on a machine."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from grader.execution.sandbox.bubblewrap import working_bubblewrap
+from grader.execution.sandbox.container import Container, probe_engine
+from grader.execution.sandbox.isolation import Isolation
+from grader.execution.sandbox.unprotected import NoIsolation
+from grader.schema.errors import IsolationRefusedError
+
+__all__ = ["choose_isolation"]
+
+
+def choose_isolation(
+    wanted: Literal["auto", "bubblewrap", "container", "none"],
+    *,
+    bubblewrap: str = "bwrap",
+    engines: Sequence[str] = ("podman", "docker"),
+) -> Isolation:
+    """Find an isolation that works on this machine.
+
+    Args:
+        wanted: What the user asked for; `auto` takes bubblewrap, then a container engine, and never none.
+        bubblewrap: The `bwrap` program.
+        engines: Container engines, the preferred one first.
+
+    Raises:
+        IsolationRefusedError: What was asked for does not work here; the message says why.
+    """
+    if wanted == "none":
+        return NoIsolation()
+    reasons: list[str] = []
+    if wanted in ("auto", "bubblewrap"):
+        found, why = working_bubblewrap(bubblewrap)
+        if found:
+            return found
+        reasons.append(why)
+    if wanted in ("auto", "container"):
+        for engine in engines:
+            why = probe_engine(engine)
+            if not why:
+                return Container(engine=engine)
+            reasons.append(why)
+    message = "no sandbox works on this machine: " + "; ".join(reasons)
+    raise IsolationRefusedError(message, where=f"--isolation {wanted}")

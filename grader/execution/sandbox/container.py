@@ -1,0 +1,94 @@
+"""Keeps a process apart with a container engine."""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from grader.execution.sandbox.isolation import (
+    PROBE_SECONDS,
+    TRANSIENT_IDS,
+    Binds,
+    IsolationName,
+    ProcessLimits,
+    chown_tree,
+)
+
+__all__ = ["Container", "probe_engine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container engine (podman or docker).
+
+    The argument list is tested; no engine ran on the machine this was written on, so the container itself was not.
+    The watchdog cannot see into a container: the engine's own limits on memory and processes apply.
+    """
+
+    engine: str = "podman"
+    image: str = "debian:stable-slim"
+    """An image with the C library that the Python of the kernel needs."""
+    user_id: int = TRANSIENT_IDS.start
+    run_name: str = "grader"
+    name: IsolationName = field(default="container", init=False)
+    moves_paths: bool = field(default=True, init=False)
+    kernel_depth: int = field(default=0, init=False)
+
+    def for_run(self) -> "Container":
+        """Take a name of its own, by which `end_command` can end it."""
+        return replace(self, run_name=f"grader-{random.SystemRandom().getrandbits(48):012x}")
+
+    def own(self, path: Path) -> None:
+        """Give a folder to the inner user: root can; another user's rootless engine maps ids by itself."""
+        if os.geteuid() == 0:
+            chown_tree(path, self.user_id)
+
+    def wrap(
+        self,
+        command: Sequence[str],
+        *,
+        binds: Binds,
+        env: Mapping[str, str],
+        cwd: Path,
+        limits: ProcessLimits,
+    ) -> list[str]:
+        """Make the engine's command line; see `Isolation.wrap`."""
+        args = [self.engine, "run", "--rm", "--init", "--interactive=false", "--name", self.run_name]
+        args += ["--network", "none", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
+        args += ["--ipc", "private", "--hostname", "sandbox", "--pids-limit", str(limits.processes)]
+        args += ["--ulimit", "core=0", "--ulimit", f"fsize={limits.file_bytes}"]
+        args += ["--ulimit", f"nofile={limits.open_files}", "--shm-size", str(binds.tmp_bytes)]
+        if limits.memory_bytes is not None:
+            args += ["--memory", str(limits.memory_bytes), "--memory-swap", str(limits.memory_bytes)]
+        args += ["--user", f"{self.user_id}:{self.user_id}"]
+        if os.geteuid() != 0 and Path(self.engine).name == "podman":
+            args += ["--userns", f"keep-id:uid={self.user_id},gid={self.user_id}"]
+        for target in (binds.tmp.target, binds.home.target, *binds.masked):
+            args += ["--tmpfs", f"{target}:rw,nosuid,nodev,mode=1777,size={binds.tmp_bytes}"]
+        for mount in binds.mounts:
+            args += ["--volume", f"{mount.source}:{mount.target}:{'rw' if mount.writable else 'ro'}"]
+        for device in binds.devices:
+            args += ["--device", str(device)]
+        for key, value in env.items():
+            args += ["--env", f"{key}={value}"]
+        return [*args, "--workdir", str(cwd), self.image, *command]
+
+    def end_command(self) -> list[str]:
+        """End the container by name: killing the client leaves it running."""
+        return [self.engine, "kill", self.run_name]
+
+
+@lru_cache(maxsize=8)
+def probe_engine(engine: str) -> str:
+    """Return why a container engine does not work, empty when it does."""
+    if shutil.which(engine) is None:
+        return f"{engine} is not installed"
+    try:
+        done = subprocess.run([engine, "info"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{engine} does not answer ({error})"
+    return "" if done.returncode == 0 else f"{engine} is installed, but its service does not answer"

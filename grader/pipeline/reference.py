@@ -1,0 +1,87 @@
+"""The reference solution of a rubric, and the kept evidence of its execution."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from grader.grading.loader import LoadedRubric
+from grader.pipeline.rubrics import shipped_rubrics
+from grader.resources import share
+from grader.schema.errors import ReferenceMissingError, RubricError
+from grader.schema.evidence import Evidence
+from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
+from grader.store.files import write_atomically
+
+__all__ = ["read_reference", "reference_notebook", "write_reference"]
+
+
+def reference_notebook(loaded: LoadedRubric) -> Path | None:
+    """Find the reference solution: beside the rubric first, then among the shipped ones.
+
+    Raises:
+        RubricError: The rubric names one that is in neither place.
+    """
+    name = loaded.rubric.reference
+    if name is None:
+        return None
+    places = (loaded.path.parent / name, share("reference") / name)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        msg = f"the reference {name!r} is neither beside the rubric nor in {share('reference')}"
+        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or leave `reference` out")
+    return found
+
+
+def _record_path(notebook: Path) -> Path:
+    return notebook.with_suffix(".evidence.json")
+
+
+def read_reference(loaded: LoadedRubric) -> Evidence | None:
+    """Read the kept evidence of the rubric's reference solution.
+
+    Raises:
+        RubricError: The rubric names a reference that is not there.
+        ReferenceMissingError: It was never executed, or it changed since.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        return None
+    name = loaded.rubric.id if loaded.path in shipped_rubrics() else loaded.path
+    advice = f"run `grader rubric test {name} --update`"
+    path = _record_path(notebook)
+    if not path.is_file():
+        msg = "the reference solution has no kept evidence"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    try:
+        record = ReferenceRecord.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        msg = f"the reference's kept evidence cannot be read (version {REFERENCE_VERSION} was expected)"
+        raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
+    if record.notebook_sha256 != _sha256_of(notebook):
+        msg = "the reference notebook changed since its evidence was kept"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    return record.evidence
+
+
+def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
+    """Keep the evidence of a reference solution beside its notebook.
+
+    Raises:
+        RubricError: The rubric names no reference.
+        StorageError: It cannot be written.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        msg = "the rubric names no reference"
+        raise RubricError(msg, where=str(loaded.path))
+    record = ReferenceRecord(
+        rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=_sha256_of(notebook), evidence=evidence
+    )
+    path = _record_path(notebook)
+    write_atomically(path, record.model_dump_json(by_alias=True).encode() + b"\n")
+    return path
+
+
+def _sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

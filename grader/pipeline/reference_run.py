@@ -1,0 +1,46 @@
+"""The reference solution as a submission: executed and graded like a student's."""
+
+from dataclasses import replace
+
+from grader.datasets.store import DatasetStore
+from grader.execution.sandbox.scratch import held_folder
+from grader.grading.loader import LoadedRubric
+from grader.intake.find import find_submissions
+from grader.pipeline.course import assemble_course
+from grader.pipeline.reference import reference_notebook
+from grader.pipeline.setup import Options, set_up
+from grader.pipeline.submission import grade_found
+from grader.schema.errors import HarnessError, RubricError
+from grader.schema.evidence import Evidence
+from grader.schema.grade import Grade
+from grader.schema.progress import Listener
+from grader.store.results import ResultsFolder
+
+__all__ = ["verify_reference"]
+
+
+def verify_reference(
+    loaded: LoadedRubric, store: DatasetStore, options: Options, listener: Listener
+) -> tuple[Grade, Evidence]:
+    """Send the reference solution through the grader as if a student had handed it in.
+
+    Returns:
+        Its grade and the evidence of its execution.
+
+    Raises:
+        RubricError: The rubric names no reference, or one that is not there.
+        HarnessError: It could not be graded.
+    """
+    notebook = reference_notebook(loaded)
+    if notebook is None:
+        msg = "the rubric names no reference"
+        raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
+    course = assemble_course(loaded, None, store)
+    with held_folder() as folder:
+        out = ResultsFolder(folder)
+        found = find_submissions([notebook], unpack_to=folder / ".unpacked")[0]
+        graded = grade_found(found, course, set_up(loaded, replace(options, attempts=1)), out, listener)
+        evidence = out.read_evidence(graded.submission.id)
+    if graded.status == "not_graded" or evidence is None:
+        raise HarnessError(graded.reason or "the reference could not be graded", where=str(notebook))
+    return graded, evidence

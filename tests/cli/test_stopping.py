@@ -1,0 +1,140 @@
+"""Signals: what is done is kept, and nothing is left running."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.command import COMMAND, NOTEBOOKS, grade_of, grader, needs_bubblewrap
+
+sandboxed = pytest.mark.bubblewrap
+
+
+@sandboxed
+def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, tmp_path: Path) -> None:
+    needs_bubblewrap()
+    temp = tmp_path / "t"
+    temp.mkdir()
+    notebooks = [str(NOTEBOOKS / f"{name}.ipynb") for name in ("plain", "endless", "raises")]
+    process = subprocess.Popen(
+        [str(COMMAND), "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temp)},
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("endless: begun"):
+            break
+    started = time.monotonic()
+    while not (running := _in_sandbox(process.pid)):
+        assert time.monotonic() - started < 30
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"])
+    assert said == f"stopping … once more stops at once\nstopped. What is done is kept. This goes on:\n{command}\n"
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
+    assert list(temp.iterdir()) == []
+    assert grade_of(out, "plain")["score"] == 3
+    assert sorted(path.name for path in out.iterdir() if path.is_dir() and (path / "grade.json").exists()) == ["plain"]
+    assert not (out / "raises").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_other_signals_that_ask_it_to_end_do_the_same(
+    rubric: Path, out: Path, number: signal.Signals, code: int
+) -> None:
+    process = _endless(rubric, out)
+    process.send_signal(number)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    assert "What is done is kept" in said
+
+
+def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) -> None:
+    process = _endless(rubric, out, more=("--no-resume",))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert f"--out {out} --isolation none\n" in said
+    assert said.endswith("Without --no-resume: what was executed before and not yet again stands as it was.\n")
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, out: Path, tmp_path: Path) -> None:
+    process = _endless(rubric, out, TMPDIR=str(tmp_path))
+    running = psutil.Process(process.pid).children(recursive=True)
+    # What holds up the first one: the grader's own wait for a kernel that does not answer.
+    assert running
+    for one in running:
+        one.suspend()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "stopping … once more stops at once\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    psutil.wait_procs(running, timeout=30)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
+    done = grader("grade", NOTEBOOKS / "not-json.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none",
+                  env={"TMPDIR": str(tmp_path)})  # fmt: skip
+    assert done.code == 0
+    assert not list(tmp_path.glob("grader-held-*"))
+
+
+def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
+    """Start a grading whose notebook does not end, and wait until its kernel is there."""
+    words = ["grade", str(NOTEBOOKS / "endless.ipynb"), "--rubric", str(rubric), "--out", str(out)]
+    process = subprocess.Popen(
+        [str(COMMAND), *words, *more, "--isolation", "none"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("endless: begun"):
+            break
+    ends = time.monotonic() + 60
+    # Until the program itself is there, its sandbox is not tied to the grader yet.
+    while not _in_sandbox(process.pid):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    return process
+
+
+def test_two_graders_do_not_work_in_one_folder(rubric: Path, out: Path) -> None:
+    process = _endless(rubric, out)
+    try:
+        words = ("grade", NOTEBOOKS / "plain.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none")
+        done = grader(*words)
+        assert (done.code, done.out) == (2, "")
+        assert "another grader is at work in this folder" in done.err
+    finally:
+        process.kill()
+        process.communicate()
+    assert grader(*words).code == 0
+
+
+def _in_sandbox(pid: int) -> list[psutil.Process]:
+    """The processes of a sandbox whose kernel was started."""
+    found = psutil.Process(pid).children(recursive=True)
+    return found if any("python" in _name(one) for one in found) else []
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""

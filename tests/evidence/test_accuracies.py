@@ -1,0 +1,190 @@
+"""Accuracies come from predictions and labels."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from grader.evidence.accuracies import apply_predictions, recorded_results
+from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.prediction_plans import PredictionResult, plan_inputs, plan_predictions
+from grader.facts.statistics import wilson
+from grader.schema.base import Assurance
+from grader.schema.evidence import (
+    LayerFact,
+)
+from grader.schema.submission import Run
+from tests.support.kept_models import Indexes, array, evidence_of, only_plan
+
+
+def one_hot(classes: NDArray[Any], count: int = 10) -> NDArray[Any]:
+    rows: NDArray[Any] = np.eye(count, dtype=np.float32)[classes]
+    return rows
+
+
+def test_accuracy_is_computed_from_predictions_with_its_interval(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array())
+    predicted = mnist.y_test.astype(int).copy()
+    predicted[:93] = (predicted[:93] + 1) % 10
+    result = PredictionResult(only_plan(evidence, indexes), one_hot(predicted))
+    fact = apply_predictions(evidence, [result], indexes).accuracy("m1", "mnist", "test")
+    assert fact is not None
+    assert (fact.correct, fact.total, fact.value) == (9907, 10_000, 0.9907)
+    assert (fact.low, fact.high) == wilson(9907, 10_000)
+    assert (fact.assurance, fact.how, fact.preprocessing, fact.note) == (Assurance.VERIFIED, "keras", "x / 255", "")
+    assert fact.predicted == tuple(predicted.tolist())
+
+
+def test_the_best_of_several_ways_counts_and_says_so(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
+    evidence = evidence_of(run, None)
+    plans = plan_predictions(evidence, "mnist", ("test",), indexes)
+    truth = mnist.y_test.astype(int)
+    outputs = [one_hot((truth + (number != 2)) % 10) for number in range(len(plans))]
+    results = [PredictionResult(plan, out) for plan, out in zip(plans, outputs, strict=True)]
+    results[0] = PredictionResult(plans[0], None, "crashed")
+    fact = apply_predictions(evidence, results, indexes).accuracy("m1", "mnist", "test")
+    assert fact is not None
+    assert (fact.value, fact.preprocessing) == (1.0, plans[2].preprocessing)
+    assert "the best of 6 preparations counts" in fact.note
+
+
+def test_predictions_made_in_the_kernel_are_only_recorded(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "m1.npy", one_hot(mnist.y_test.astype(int)))
+    evidence = evidence_of(
+        run, array(), artefact="m1.npy", artefact_format="predictions", unkept_reason="it has a layer of its own"
+    )
+    plan = only_plan(evidence, indexes)
+    with pytest.raises(ValueError, match="no inputs"):
+        plan_inputs(plan, indexes)
+    results = recorded_results([plan], ArtefactFolder(tmp_path))
+    fact = apply_predictions(evidence, results, indexes).accuracy("m1", "mnist", "test")
+    assert fact is not None
+    assert (fact.value, fact.assurance, fact.how) == (1.0, Assurance.RECORDED, "predictions")
+    assert "it has a layer of its own" in fact.note
+
+
+@pytest.mark.parametrize(
+    ("outputs", "why"),
+    [
+        (np.zeros((10_000, 1)), "one output an image"),
+        (np.zeros((10_000, 8)), "8 outputs an image"),
+        (np.zeros((9_999, 10)), "no row of numbers for each of 10000 images"),
+        (np.zeros(10_000), "no row of numbers"),
+        (np.zeros((10_000, 10), dtype=bool), "no row of numbers"),
+        (None, "there are no outputs"),
+    ],
+)
+def test_outputs_that_name_no_class_give_no_accuracy_and_a_reason(
+    run: Run, indexes: Indexes, outputs: NDArray[Any] | None, why: str
+) -> None:
+    evidence = evidence_of(run, array())
+    after = apply_predictions(evidence, [PredictionResult(only_plan(evidence, indexes), outputs)], indexes)
+    assert after.accuracies == ()
+    assert why in (after.models[0].unkept_reason or "")
+    assert why in after.problems[0]
+
+
+def test_outputs_that_are_no_numbers_count_as_wrong(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
+    evidence = evidence_of(run, array())
+    outputs = np.where(one_hot(mnist.y_test.astype(int)) > 0, 0.0, -np.inf)
+    outputs[:10] = np.nan
+    outputs[10:15, 3:5] = np.inf
+    fact = apply_predictions(evidence, [PredictionResult(only_plan(evidence, indexes), outputs)], indexes).accuracies[0]
+    assert fact.correct == 9_985
+    assert fact.predicted[:15] == (-1,) * 15
+    assert "15 of 10000 images" in fact.note
+
+
+DESCRIPTION: dict[str, Any] = {
+    "id": "whatever",
+    "name": "sequential_7",
+    "cls": "Sequential",
+    "input_shape": [28, 28, 1],
+    "output_shape": [10],
+    "parameters": 320,
+    "trainable_parameters": 320,
+    "layers": [{"name": "conv", "cls": "Conv2D", "parameters": 320, "trainable": True, "config": {"filters": 32}}],
+}
+
+
+def test_the_predictors_description_takes_the_place_of_the_recorded_one(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array(), cell=3)
+    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)), description=DESCRIPTION)
+    after = apply_predictions(evidence, [result], indexes)
+    model = after.models[0]
+    assert (model.id, model.name, model.cell, model.artefact) == ("m1", "cnn", 3, "models/m1.keras")
+    assert (model.parameters, model.assurance, model.layers[0].cls) == (320, Assurance.VERIFIED, "Conv2D")
+    assert after.problems == ("the kept model cnn has 320 parameters where the record says 5; the kept one counts",)
+
+
+@pytest.mark.parametrize(
+    "description", [None, {}, {"layers": "x"}, DESCRIPTION | {"layers": []}, DESCRIPTION | {"parameters": None}]
+)
+def test_half_a_description_leaves_the_recorded_one(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace, description: dict[str, Any] | None
+) -> None:
+    layer = LayerFact(name="d", cls="Dense", parameters=5, trainable=True)
+    evidence = evidence_of(run, array(), layers=(layer,))
+    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)), description=description)
+    model = apply_predictions(evidence, [result], indexes).models[0]
+    assert (model.layers, model.assurance) == ((layer,), Assurance.RECORDED)
+
+
+def test_a_form_that_does_not_load_is_replaced_by_the_next(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace, tmp_path: Path
+) -> None:
+    evidence = evidence_of(
+        run,
+        array(),
+        artefact="models/m1.saved_model",
+        artefact_format="saved_model",
+        fallbacks={"keras": "models/m1.keras", "predictions": "predictions.npy"},
+    )
+    plans = plan_predictions(evidence, "mnist", ("test",), indexes)
+    assert [plan.format for plan in plans] == ["keras", "saved_model", "predictions"]
+    assert len({plan.id for plan in plans}) == 3
+    truth = mnist.y_test.astype(int)
+    np.save(tmp_path / "predictions.npy", one_hot(truth))
+    own = recorded_results(plans, ArtefactFolder(tmp_path))
+    lost = PredictionResult(plans[0], None, "unknown layer MyDropout")
+    worse = PredictionResult(plans[1], one_hot(np.where(np.arange(10_000) < 100, (truth + 1) % 10, truth)))
+    fact = apply_predictions(evidence, [lost, worse, *own], indexes).accuracies[0]
+    assert (fact.how, fact.value, fact.assurance) == ("saved_model", 0.99, Assurance.VERIFIED)
+    after = apply_predictions(evidence, [lost, *own], indexes)
+    assert (after.accuracies[0].how, after.accuracies[0].assurance) == ("predictions", Assurance.RECORDED)
+    assert "unknown layer MyDropout" in after.accuracies[0].note
+
+
+def test_unreadable_recorded_outputs_give_no_accuracy(run: Run, indexes: Indexes, tmp_path: Path) -> None:
+    evidence = evidence_of(run, array(), artefact="none.npy", artefact_format="predictions")
+    results = recorded_results([only_plan(evidence, indexes)], ArtefactFolder(tmp_path))
+    after = apply_predictions(evidence, results, indexes)
+    assert after.accuracies == ()
+    assert "could not be read" in (after.models[0].unkept_reason or "")
+
+
+def test_predictions_made_again_replace_the_old_accuracy(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
+    evidence = evidence_of(run, array())
+    plan = only_plan(evidence, indexes)
+    truth = mnist.y_test.astype(int)
+    first = apply_predictions(evidence, [PredictionResult(plan, one_hot((truth + 1) % 10))], indexes)
+    second = apply_predictions(first, [PredictionResult(plan, one_hot(truth))], indexes)
+    assert [fact.value for fact in second.accuracies] == [1.0]
+
+
+def test_an_output_shape_that_was_not_recorded_is_that_of_the_rows(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array(), output_shape=None)
+    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)))
+    (model,) = apply_predictions(evidence, [result], indexes).models
+    assert model.output_shape == (10,)
