@@ -11,7 +11,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.facts.case import Case
-from grader.facts.tasks import label_classes, names_classes, tasks_of
+from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
 from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
@@ -87,9 +87,7 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    dataset = params.dataset or case.rubric.dataset
-    if params.task is not None and params.task in case.rubric.tasks:
-        dataset = case.rubric.task_dataset(params.task)
+    dataset = judged_dataset(case.rubric, params.dataset, params.task)
     fact = case.evidence.accuracy(model.id, dataset, params.split, params.task)
     if fact is None and params.task is not None:
         return _unknown_on_task(case, model, params.task, dataset)

@@ -10,6 +10,7 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.facts.case import Case
 from grader.facts.statistics import mcnemar_p_value
+from grader.facts.tasks import judged_dataset
 from grader.facts.wording import decimal, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
@@ -72,9 +73,7 @@ def gain(case: Case, params: GainParams) -> Finding:
         return missing_model(case, params.over)
     if other.id == model.id:
         return _unknown(model, f"it would be compared with itself: both roles mean `{model.name}`")
-    dataset = params.dataset or case.rubric.dataset
-    if params.task is not None and params.task in case.rubric.tasks:
-        dataset = case.rubric.task_dataset(params.task)
+    dataset = judged_dataset(case.rubric, params.dataset, params.task)
     facts = [case.evidence.accuracy(m.id, dataset, params.split, params.task) for m in (model, other)]
     ours, theirs = facts
     if ours is None or theirs is None or ours.total != theirs.total:

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pydantic import ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
@@ -70,6 +71,8 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         RubricError: The rubric names a check or parameters that do not exist.
     """
     criteria = tuple(_criterion(criterion, case, checks) for criterion in case.rubric.criteria)
+    model = graded_model(case)
+    accuracy = graded_accuracy(case, model)
     return Grade(
         submission=_submission_stamp(submission),
         rubric=stamp,
@@ -79,6 +82,8 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         pending=_total(c.max_points for c in criteria if c.status == "pending"),
         criteria=criteria,
         models=tuple(_model(model, case) for model in case.evidence.models),
+        main_model=model.id if model else None,
+        main_accuracy=accuracy.key if accuracy else None,
         diagnostics=_notes(case, diagnostics),
         execution=_execution(case.evidence),
         reference=_reference(case, reference, reference_roles, labels) if reference is not None else None,
@@ -160,11 +165,14 @@ def outline(graded: Grade) -> Grade:
     Args:
         graded: A whole grade; it stands in `grade.json`.
     """
+    model, accuracy = main_model(graded), main_accuracy(graded)
     bare = {"message": "", "advice": "", "measured": {}, "evidence": ()}
     return graded.model_copy(
         update={
             "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
             "models": tuple(m.model_copy(update={"layers": ()}) for m in graded.models),
+            "main_model": model.id if model else None,
+            "main_accuracy": accuracy[0] if accuracy else None,
             "diagnostics": (),
             "execution": graded.execution and graded.execution.model_copy(update={"versions": {}, "errors": ()}),
             "reference": None,
@@ -422,7 +430,7 @@ def _reference(
     labels: Mapping[str, Classes] | None,
 ) -> ReferenceGrade:
     theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
-    ours, model = _graded_model(case), _graded_model(theirs)
+    ours, model = graded_model(case), graded_model(theirs)
     facts = {a.key: _accuracy(a) for a in reference.accuracies if model and a.model == model.id}
     fits = reference.fits_of(model.id) if model else ()
     return ReferenceGrade(
@@ -431,12 +439,3 @@ def _reference(
         epochs=sum(fit.epochs_done for fit in fits) if fits else None,
         comparison=compare((case.evidence, ours), (reference, model), labels),
     )
-
-
-def _graded_model(case: Case) -> ModelFact | None:
-    """The network of the rubric's first role that is resolved; without roles, the one trained last."""
-    for role in case.rubric.roles:
-        match = case.roles.get(role)
-        if match is not None and match.model is not None:
-            return case.evidence.model(match.model)
-    return case.model(None)[0]

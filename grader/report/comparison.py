@@ -56,8 +56,7 @@ def comparison_view(
     """
     if grade.reference is None:
         return None
-    model = main_model(grade)
-    known = main_accuracy(model)
+    model, known = main_model(grade), main_accuracy(grade)
     key = known[0] if known else next(iter(grade.reference.accuracy), "")
     ours, theirs = known[1] if known else None, grade.reference.accuracy.get(key)
     given = grade.reference.comparison

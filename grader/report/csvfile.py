@@ -22,7 +22,8 @@ def grades_csv(grades: Iterable[Grade]) -> str:
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
     id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
     `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
-    them, `accuracy` (a part of 1), `parameters` and `reason`. What is not known is left empty: a submission that was
+    them, `accuracy` (a part of 1), `parameters`, `reason`, and what these figures are of: `model` (the graded model's
+    name) and `accuracy_on` (the images, such as `mnist/test`). What is not known is left empty: a submission that was
     not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
 
     Args:
@@ -48,7 +49,7 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
     writer = csv.writer(buffer, lineterminator="\r\n")
     criteria = [column for name in ids for column in (name, f"{name}.status")]
     head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
-    head += ["accuracy", "parameters", "reason"]
+    head += ["accuracy", "parameters", "reason", "model", "accuracy_on"]
     writer.writerow(map(guarded, head))
     writer.writerows(list(_fields(row, ids)) for row in rows)
     return buffer.getvalue()
@@ -77,7 +78,7 @@ def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | N
     yield from row.spread or (None,) * len(_ATTEMPTS)
     yield row.accuracy
     yield row.parameters
-    yield guarded(row.reason)
+    yield from (guarded(row.reason), guarded(row.model), guarded(row.accuracy_on))
 
 
 def _pair(criterion: CriterionCell | None) -> tuple[float | None, str]:

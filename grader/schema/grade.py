@@ -249,6 +249,10 @@ class Grade(Document):
     """Points that wait for a person."""
     criteria: tuple[CriterionGrade, ...] = ()
     models: tuple[ModelGrade, ...] = ()
+    main_model: str | None = None
+    """The id of the model that the figures of the grade are about; None without a model. Added to version 1 later."""
+    main_accuracy: str | None = None
+    """The key of its accuracy, such as `mnist/test`; None where none is known. Added to version 1 later."""
     diagnostics: tuple[Diagnostic, ...] = ()
     execution: ExecutionGrade | None = None
     reference: ReferenceGrade | None = None

@@ -18,10 +18,11 @@ def _rows(text: str) -> list[dict[str, str]]:
 def test_one_row_a_submission_with_points_and_verdict_of_each_criterion() -> None:
     (row,) = _rows(grades_csv([samples.rich_grade()]))
     assert list(row)[:6] == ["id", "student", "status", "score", "max_score", "pending"]
-    assert list(row)[-3:] == ["accuracy", "parameters", "reason"]
+    assert list(row)[-5:] == ["accuracy", "parameters", "reason", "model", "accuracy_on"]
     assert (row["score"], row["pending"]) == ("70.5", "20.0")
     assert (row["criterion-3"], row["criterion-3.status"]) == ("34.5", "partial")
     assert (row["accuracy"], row["parameters"]) == ("0.9885", "54410")
+    assert (row["model"], row["accuracy_on"]) == ("model", "mnist/test")
 
 
 def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
@@ -61,5 +62,5 @@ def test_any_name_survives_the_table_and_is_no_formula(name: str) -> None:
 def test_no_grades_are_a_header_line() -> None:
     assert grades_csv([]) == (
         "id,student,status,score,max_score,pending,borderline,attempts,attempt,lowest_score,highest_score,"
-        "accuracy,parameters,reason\r\n"
+        "accuracy,parameters,reason,model,accuracy_on\r\n"
     )
