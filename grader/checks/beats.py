@@ -9,7 +9,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Params, Whole
 from grader.facts.case import Case
-from grader.facts.metrics import metric_of
+from grader.facts.metrics import metric_in, metric_of
 from grader.facts.wording import number, percent
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
@@ -117,10 +117,10 @@ def readings(evidence: Evidence, model: ModelFact, dataset: str) -> tuple[Readin
         found.append(Reading(fact.value, "tested", _steps(fits), _epochs(fits), fact.assurance))
     for evaluation in evidence.evaluations:
         rows = evaluation.x.rows if evaluation.x is not None else None
-        values = [v for name, v in evaluation.results.items() if "acc" in name]
-        if evaluation.model == model.id and values and rows is not None and rows.counts.get("test"):
+        value = metric_in(evaluation.results, "accuracy")
+        if evaluation.model == model.id and value is not None and rows is not None and rows.counts.get("test"):
             before = tuple(fit for fit in fits if fit.event < evaluation.event)
-            found.append(Reading(values[0], "tested", _steps(before), _epochs(before)))
+            found.append(Reading(value, "tested", _steps(before), _epochs(before)))
     return tuple(found)
 
 
