@@ -6,13 +6,14 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline import course as courses
-from grader.pipeline import setup as workbench
-from grader.pipeline import submission as pipeline
+from grader.pipeline.course import find_rubric, load_course, read_reference
+from grader.pipeline.setup import Options, set_up
+from grader.pipeline.submission import grade_class
 from grader.resources import share
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
+from tests.support.same_figures import assert_same_figures
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(1800)]
 
@@ -88,19 +89,25 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
+def out(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     """Grade every sample once, two at a time, as `grader demo` does."""
-    loaded = courses.find_rubric("mnist-cnn")
-    options = workbench.Options(isolation="bubblewrap", jobs=2)
+    loaded = find_rubric("mnist-cnn")
+    options = Options(isolation="bubblewrap", jobs=2)
     try:
-        bench = workbench.set_up(loaded, options)
+        bench = set_up(loaded, options)
     except IsolationRefusedError as error:
         pytest.skip(str(error))
     root = tmp_path_factory.mktemp("samples")
     found = find_submissions([share("examples") / loaded.rubric.id], unpack_to=root / "unpacked")
-    course = courses.load_course(loaded, DatasetStore())
+    course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
-    pipeline.grade_class(found, course, bench, out, lambda _: None)
+    grade_class(found, course, bench, out, lambda _: None)
+    return out
+
+
+@pytest.fixture(scope="module")
+def grades(out: ResultsFolder) -> dict[str, Grade]:
+    """The grade of every sample."""
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 
@@ -111,7 +118,7 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def test_the_table_is_about_every_sample_and_every_criterion() -> None:
-    loaded = courses.find_rubric("mnist-cnn")
+    loaded = find_rubric("mnist-cnn")
     assert {path.stem for path in (share("examples") / "mnist-cnn").glob("*.ipynb")} == set(STUDENTS) == set(EXPECTED)
     for verdicts in table().values():
         assert list(verdicts) == [criterion.id for criterion in loaded.rubric.criteria]
@@ -135,6 +142,15 @@ def test_each_accuracy_is_the_real_one(grades: dict[str, Grade], student: str) -
     assert [(low <= found.value <= high, found.assurance, found.total) for found in measured] == [
         (True, "verified", 10_000)
     ], measured
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+def test_each_place_shows_the_same_model_and_figures(
+    out: ResultsFolder, grades: dict[str, Grade], student: str
+) -> None:
+    reference = read_reference(find_rubric("mnist-cnn"))
+    shown = assert_same_figures(grades[student], out.read_evidence(student), reference)
+    assert (shown.accuracy_on == "mnist/test") == (EXPECTED[student].accuracy is not None)
 
 
 @pytest.mark.parametrize("student", STUDENTS)
