@@ -16,7 +16,7 @@ from grader.facts.wording import number, percent, plural, spoken_dataset, spoken
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
-from grader.schema.grade import CriterionStatus, Finding
+from grader.schema.grade import Finding, FindingDetails
 
 __all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
 
@@ -94,15 +94,12 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     if fact is None:
         return _unknown(case, model, dataset, params.split)
     needed = images_needed(params.at_least, fact.total)
-    status, fraction = _judge(fact, params, needed)
+    fraction = _fraction(fact, params, needed)
     within_noise = fact.low < params.at_least < fact.high
     pointer = next((Pointer(cell=f.cell, event=f.event) for f in reversed(case.evidence.fits_of(model.id))), None)
-    return Finding(
-        status=status,
-        fraction=fraction,
-        message=_message(fact, model, params, needed),
-        assurance=fact.assurance,
-        measured={
+    details: FindingDetails = {
+        "assurance": fact.assurance,
+        "measured": {
             "accuracy": fact.value,
             "low": fact.low,
             "high": fact.high,
@@ -112,9 +109,11 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
             "at_least": params.at_least,
             "within_noise": within_noise,
         },
-        borderline=within_noise and status in {"failed", "partial"},
-        evidence=(pointer or Pointer(cell=model.cell, event=model.event),),
-    )
+        "borderline": within_noise and fraction is not None and fraction < 1,
+        "evidence": (pointer or Pointer(cell=model.cell, event=model.event),),
+    }
+    message = _message(fact, model, params, needed)
+    return Finding.pending(message, **details) if fraction is None else Finding.scored(message, fraction, **details)
 
 
 def images_needed(part: float, total: int) -> int:
@@ -129,17 +128,18 @@ def images_needed(part: float, total: int) -> int:
     return math.ceil(Decimal(str(part)) * total)
 
 
-def _judge(fact: AccuracyFact, params: AccuracyParams, needed: int) -> tuple[CriterionStatus, float]:
+def _fraction(fact: AccuracyFact, params: AccuracyParams, needed: int) -> float | None:
+    """The part of the points; None where a person has to decide."""
     reached = fact.value > (params.at_least if params.partial_from is None else params.partial_from)
     if params.require_verified and fact.assurance is not Assurance.VERIFIED and (reached or fact.correct >= needed):
         # Neither a forger's points nor an honest student's zero: a person looks at it.
-        return "pending", 0.0
+        return None
     if fact.correct >= needed:
-        return "passed", 1.0
+        return 1.0
     if params.partial_from is None:
-        return "failed", 0.0
+        return 0.0
     earned = (fact.value - params.partial_from) / (params.at_least - params.partial_from)
-    return ("partial", min(earned, 1.0)) if earned > 0 else ("failed", 0.0)
+    return max(0.0, earned)
 
 
 def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, needed: int) -> str:
@@ -194,9 +194,8 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     else:
         outputs = spoken_shape(model.output_shape)
         why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
-    return Finding(
-        status="failed",
-        message=f"{what}: {why.rstrip('.')}.",
+    return Finding.failed(
+        f"{what}: {why.rstrip('.')}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
@@ -204,9 +203,8 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
 
 
 def _for_a_person(model: ModelFact, what: str, why: str, measures: str = "accuracy") -> Finding:
-    return Finding(
-        status="pending",
-        message=f"{what}: {why}. A person has to look at it.",
+    return Finding.pending(
+        f"{what}: {why}. A person has to look at it.",
         measured={measures: None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
@@ -328,9 +326,8 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     else:
         taken = f"with inputs of {spoken_shape(model.input_shape)} the grader could not try it on that task's images"
         return _for_a_person(model, what, why_untestable(case.evidence, model, dataset) or taken)
-    return Finding(
-        status="failed",
-        message=f"{what}: {why.rstrip('.')}.",
+    return Finding.failed(
+        f"{what}: {why.rstrip('.')}.",
         advice="Train the network on that task's images in this notebook and leave it in a variable.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),

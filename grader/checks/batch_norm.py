@@ -64,13 +64,12 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     passed = len(fitting) >= params.at_least
     counted = [f"{found.count(place)} {_WORDS[place]}" for place in dict.fromkeys(found)]
     asked = "" if wanted is None else f" {listed((_WORDS[place] for place in wanted), 'or')}"
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=(
+    return Finding.scored(
+        (
             f"`{model.name}` has {plural(len(found), 'batch normalisation')}"
             f"{f': {listed(counted)}' if counted else ''} (at least {params.at_least}{asked} wanted)."
         ),
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={"found": len(found), "fitting": len(fitting), "places": list(found)},
         evidence=(Pointer(cell=model.cell, event=model.event),),

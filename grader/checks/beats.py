@@ -171,13 +171,12 @@ def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]
     if gain > 0 and not passed:
         verb = f"is less than {percent(params.by)} more accurate than"
     verified = all(r.assurance is Assurance.VERIFIED for _, r in (ours, theirs))
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=(
+    return Finding.scored(
+        (
             f"`{ours[0].name}` {verb} `{theirs[0].name}`{_limit(params)}: {percent(ours[1].value)}{_at(ours[1])} "
             f"and {percent(theirs[1].value)}{_at(theirs[1])}, {_SAID[ours[1].side]}."
         ),
+        1.0 if passed else 0.0,
         assurance=Assurance.VERIFIED if verified else Assurance.RECORDED,
         measured={"ours": ours[1].value, "theirs": theirs[1].value, "gain": gain, "side": ours[1].side},
         evidence=(Pointer(cell=ours[0].cell, event=ours[0].event), Pointer(cell=theirs[0].cell, event=theirs[0].event)),
@@ -187,9 +186,8 @@ def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]
 def _unseen(models: list[ModelFact], seen: list[list[Reading]], params: BeatsParams) -> Finding:
     blind = [model.name for model, found in zip(models, seen, strict=True) if not found]
     what = f"No accuracy of `{'` and `'.join(blind)}`" if blind else "No accuracy on the same kind of images of both"
-    return Finding(
-        status="pending",
-        message=f"{what}{_limit(params)} of training was recorded, so a person has to compare them.",
+    return Finding.pending(
+        f"{what}{_limit(params)} of training was recorded, so a person has to compare them.",
         advice="Call `evaluate` on the same images after the same number of steps for both networks.",
         measured={"ours": None, "theirs": None},
         evidence=tuple(Pointer(cell=model.cell, event=model.event) for model in models),

@@ -75,10 +75,9 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
         text += f": {listed(map(_described, fitting))}"
     if missed and not passed:
         text += f"; {'; '.join(missed[:3])}"
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=f"{text}.",
+    return Finding.scored(
+        f"{text}.",
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={"found": len(fitting), "of_this_kind": len(found)},
         evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -104,10 +104,9 @@ def _compared(
         "only_over": pair[1] if pair else None,
         "significant": sure if pair is not None else None,
     }
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=_message(params, ours, theirs, pair, p_value),
+    return Finding.scored(
+        _message(params, ours, theirs, pair, p_value),
+        1.0 if passed else 0.0,
         advice="" if passed else "Compare both networks after trainings of the same length on the same images.",
         assurance=min(fact.assurance, base.assurance, key=_WEAKEST_FIRST.index),
         measured=measured,
@@ -149,9 +148,8 @@ def _message(
 
 
 def _unknown(model: ModelFact, why: str) -> Finding:
-    return Finding(
-        status="failed",
-        message=f"The gain of `{model.name}` is not known: {why}.",
+    return Finding.failed(
+        f"The gain of `{model.name}` is not known: {why}.",
         advice="Both networks have to be trained in this notebook and left in variables, so that they can be tested.",
         measured={"gain": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -103,10 +103,9 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
     fitting = [c.layer for c in candidates if not c.faults]
     enough = len(fitting) >= params.at_least
     passed = enough and (params.at_most is None or len(fitting) <= params.at_most)
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=_message(model.name, candidates, fitting, params),
+    return Finding.scored(
+        _message(model.name, candidates, fitting, params),
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={
             "found": len(fitting),

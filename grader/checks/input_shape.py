@@ -59,10 +59,9 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
         message = f"`{model.name}` has no single input shape: it was never built, or it takes several inputs."
     else:
         message = f"`{model.name}` takes inputs of {spoken_shape(seen)}; {spoken_shape(wanted)} was asked for."
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=message,
+    return Finding.scored(
+        message,
+        1.0 if passed else 0.0,
         advice="" if passed else _advice(seen, wanted),
         assurance=model.assurance,
         measured={"input_shape": _plain(seen), "wanted": _plain(wanted)},

@@ -55,7 +55,7 @@ def loss(case: Case, params: LossParams) -> Finding:
     """
     model, fits, missing = chosen_fits(case, params.model)
     if missing is not None or model is None:
-        return missing or Finding(status="failed", message="There is no network.")
+        return missing or Finding.failed("There is no network.")
     compiles = [c for c in case.evidence.compiles if c.model == model.id]
     loops = [fit for fit in fits if fit.kind == "custom_loop" and (fit.loss is not None or not compiles)]
     places: list[CompileFact | FitFact] = [*compiles, *loops]

@@ -104,10 +104,9 @@ def _judge(case: Case, params: ReusesParams, model: ModelFact, found: list[Reuse
     fresh = [name for name in weighted[:-1] if name not in carried]
     missed = _missed(case, params, found, fresh)
     said = _said(case, found, weighted)
-    return Finding(
-        status="failed" if missed else "passed",
-        fraction=0.0 if missed else 1.0,
-        message=f"`{model.name}` {said}{f', but {missed}' if missed else ''}.",
+    return Finding.scored(
+        f"`{model.name}` {said}{f', but {missed}' if missed else ''}.",
+        0.0 if missed else 1.0,
         assurance=Assurance.RECORDED,
         measured={
             "reused": [reuse.layer for reuse in found],
@@ -162,9 +161,8 @@ def _named(layers: list[str]) -> str:
 
 
 def _failed(model: ModelFact, why: str) -> Finding:
-    return Finding(
-        status="failed",
-        message=f"`{model.name}`: {why}.",
+    return Finding.failed(
+        f"`{model.name}`: {why}.",
         advice=(
             "Build the new network from the trained layers of the old one (`Sequential(old.layers[:-1])`), or from a "
             "clone of it that was given its weights with `set_weights`."

@@ -41,21 +41,19 @@ def runs(case: Case, params: RunsParams) -> Finding:
     clean = max(0, run.cells_run - len(run.errors))
     measured = {"status": run.status, "cells_total": run.cells_total, "cells_run": run.cells_run, "cells_clean": clean}
     if run.cells_total == 0:
-        return Finding(
-            status="failed",
-            message="The notebook has no code cells, so nothing was run.",
+        return Finding.failed(
+            "The notebook has no code cells, so nothing was run.",
             advice="Hand in the notebook with your code; check that you saved the right file.",
             assurance=Assurance.RECORDED,
             measured=measured,
         )
     if run.status == "completed" and not run.errors:
         message = f"All {plural(run.cells_total, 'code cell')} ran from top to bottom without an error."
-        return Finding(status="passed", fraction=1, message=message, assurance=Assurance.RECORDED, measured=measured)
+        return Finding.passed(message, assurance=Assurance.RECORDED, measured=measured)
     fraction = min(clean / run.cells_total, 1.0) if params.partial else 0.0
-    return Finding(
-        status="partial" if 0 < fraction < 1 else "failed",
-        fraction=fraction if fraction < 1 else 0.0,
-        message=_what_went_wrong(run),
+    return Finding.scored(
+        _what_went_wrong(run),
+        fraction if fraction < 1 else 0.0,
         advice=_advice(run),
         assurance=Assurance.RECORDED,
         measured=measured,

@@ -99,10 +99,9 @@ def steps(case: Case, params: StepsParams) -> Finding:
     passed = held == len(verdicts)
     fraction = held / len(verdicts) if passed or params.partial else 0.0
     cells = dict.fromkeys((v.fit.cell, v.fit.event) for v in verdicts if v.fit is not None)
-    return Finding(
-        status="passed" if passed else "partial" if fraction > 0 else "failed",
-        fraction=fraction,
-        message=_message(model, verdicts),
+    return Finding.scored(
+        _message(model, verdicts),
+        fraction,
         advice="" if passed else _advice(next(v for v in verdicts if not v.holds)),
         assurance=Assurance.RECORDED,
         measured={

@@ -95,10 +95,9 @@ def text(case: Case, params: TextParams) -> Finding:
     foreign = _other_language(_own(everything, shingles), params) if faults else None
     if foreign is not None:
         return foreign
-    return Finding(
-        status="failed" if faults else "passed",
-        fraction=0.0 if faults else 1.0,
-        message=_message(faults, words, where, (*all_found, *any_found, *topics), params),
+    return Finding.scored(
+        _message(faults, words, where, (*all_found, *any_found, *topics), params),
+        0.0 if faults else 1.0,
         advice=_advice(case.evidence.cells) if faults else "",
         assurance=Assurance.STATED,
         measured={"words": words, "found": [*all_found, *any_found, *topics], "cells": len(where)},
@@ -142,9 +141,8 @@ def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -
         return None
     where = tuple(cell for cell, found in own if found)
     looked_for = listed(dict.fromkeys((*params.all, *params.any, *params.near)), "or")
-    return Finding(
-        status="pending",
-        message=(
+    return Finding.pending(
+        (
             f"Waits for a person to judge: {_counted(len(words), where)}, which do not seem to be English, while the "
             f"words looked for are ({looked_for})."
         ),
