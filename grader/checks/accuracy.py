@@ -71,16 +71,6 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     Why it matters:
         A number that a notebook prints is a claim; a number that someone else can compute again is a result.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        at_least: accuracy for full marks, as a part of 1.
-        partial_from: points grow linearly from here; left out: all or nothing.
-        dataset: the rubric's data set when left out.
-        task: a task of the rubric, whose images alone count; what the outputs stand for is read from the labels that
-            the network was taught.
-        split: `test` when left out.
-        require_verified: whether an accuracy that was only recorded waits for a person; it counts when left out.
-
     Example:
         `{check: accuracy, with: {model: cnn, at_least: 0.99, partial_from: 0.97}}`
     """

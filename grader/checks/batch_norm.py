@@ -47,11 +47,6 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
         Normalising keeps the size of what flows through a deep network; before the activation it also makes the bias
         of the layer in front superfluous.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        at_least: fewest such layers; 1 when left out.
-        place: `before_activation`, `after_activation`, `input`, `linear`, or a list.
-
     Example:
         `{check: batch_norm, with: {model: normalised, at_least: 20}}`
     """

@@ -75,14 +75,6 @@ def beats(case: Case, params: BeatsParams) -> Finding:
     Why it matters:
         An architecture is better when it gets further with the same training, not when it was trained longer.
 
-    Parameters:
-        model: the role that should be better.
-        than: the role it is compared with.
-        within_steps: limit in steps.
-        within_epochs: limit in epochs.
-        by: how much better, as a part of 1; any difference when left out.
-        dataset: data set of verified accuracies; the rubric's own when left out.
-
     Example:
         `{check: beats, with: {model: cnn, than: mlp, within_steps: 500}}`
     """

@@ -45,14 +45,6 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     Why it matters:
         Dropout on the input or behind the output erases pixels or answers; plain dropout breaks what SELU normalises.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        kind: `any`, `alpha` or `plain`.
-        at_least: fewest such layers; 1 when left out.
-        rate: bounds `{at_least, at_most}`.
-        hidden: whether trained layers have to stand before and behind it; true when left out.
-        suits_activation: whether kind and activation have to belong together; true when left out.
-
     Example:
         `{check: dropout, with: {model: alpha, kind: alpha, rate: {at_most: 0.5}}}`
     """

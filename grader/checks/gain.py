@@ -54,14 +54,6 @@ def gain(case: Case, params: GainParams) -> Finding:
         Two trainings of the very same network differ, too. A gain that another random seed may turn round has not been
         shown.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        over: role of the network it is compared with.
-        at_least: smallest gain for the points, as a part of 1; 0 when left out.
-        require_significant: ask for a gain that is more than chance; not asked when left out.
-        level: p-value from which on it is chance; 0.05 when left out.
-        dataset, task, split: the images; the rubric's data set and `test` when left out.
-
     Example:
         `{check: gain, with: {model: transferred, over: scratch, task: b, at_least: 0}}`
     """

@@ -36,10 +36,6 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     Why it matters:
         A convolution needs height, width and channels; a picture flattened beforehand has lost what lies beside what.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        shape: the shape, such as `[28, 28, 1]`; null stands for any size.
-
     Example:
         `{check: input_shape, with: {model: cnn, shape: [28, 28, 1]}}`
     """

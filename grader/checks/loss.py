@@ -43,13 +43,6 @@ def loss(case: Case, params: LossParams) -> Finding:
     Why it matters:
         A loss that takes logits for probabilities clips most of them away, and learning with them.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        name: name or list of names.
-        from_logits: true or false.
-        fits_output: true when left out.
-        trainings: which of its compiles and loops; `any` when left out.
-
     Example:
         `{check: loss, with: {model: cnn, from_logits: true}}`
     """

@@ -71,12 +71,6 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells
         how sure the network is.
 
-    Parameters:
-        model: a role of the rubric; left out: the network with the most such passes.
-        passes_at_least: 10 when left out.
-        images_at_least: fewest images in a pass; 1 when left out.
-        averaged: whether they have to be averaged; true when left out.
-
     Example:
         `{check: mc_dropout, with: {passes_at_least: 10}}`
     """

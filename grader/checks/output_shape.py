@@ -31,10 +31,6 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
     Why it matters:
         A classifier has one output a class; with fewer, some classes can never be predicted.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        shape: the shape, such as `[10]`; null stands for any size.
-
     Example:
         `{check: output_shape, with: {model: cnn, shape: [10]}}`
     """

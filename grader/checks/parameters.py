@@ -48,11 +48,6 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
     Why it matters:
         Parameters are what a network costs: memory, time, and examples to learn them from.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        at_least, at_most: bounds, both included; at least one of them.
-        trainable_only: leave out what no training changes, such as the running means of batch normalisation.
-
     Example:
         `{check: parameters, with: {model: cnn, at_most: 300000}}`
     """

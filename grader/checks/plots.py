@@ -79,15 +79,6 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     Why it matters:
         A learning curve shows whether to train longer or to regularise more, if one can tell what is drawn.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        metric: `loss`, `accuracy` …
-        of: `training`, `validation`, `either` (when left out) or `both`.
-        labels: whether labels are asked for.
-        without_labels: part of the points for a curve on axes without labels.
-        points_at_least: fewest points of a curve.
-        tolerance: how close drawn and recorded values lie.
-
     Example:
         `{check: plots, with: {model: cnn, metric: accuracy, of: both}}`
     """

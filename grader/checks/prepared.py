@@ -112,17 +112,6 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         A preparation can be wrong without an error: a validation part that overlaps the training part, labels that
         were not shuffled along with the images, pixels that were scaled twice.
 
-    Parameters:
-        dataset: the data set.
-        of: the split its images have to be of; `train` when left out, null for any.
-        parts: name and size of each part, up to three; left out: one array will do.
-        tolerance: how far the sizes may be off; 0.01 when left out.
-        images: how many images the parts hold together.
-        disjoint: whether a common image is a fault; true when left out.
-        scale: `divide_by` (255 when left out) and `add` (0 when left out).
-        labels: `one_hot` (true when left out) and the number of `classes`.
-        partial: count split, scale and labels each alone.
-
     Example:
         `{check: prepared, with: {dataset: cifar10, parts: {train: 0.7, validation: 0.3}, scale: {add: -0.5},
         labels: {classes: 10}}}`

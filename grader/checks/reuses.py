@@ -53,14 +53,6 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
         Transfer learning is the reuse of what was learned on much data for a task with little; a network that is only
         built alike has learned nothing yet.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        source: role of the network whose weights they are to be.
-        source_task: task that network has to have been trained on before.
-        how: `shared`, `copied`, `file`, or a list of them.
-        at_least: fewest reused layers with weights; 1 when left out.
-        all_but_last: ask for every layer with weights but the last one.
-
     Example:
         `{check: reuses, with: {model: transferred, source: first, source_task: a, all_but_last: true}}`
     """

@@ -59,17 +59,6 @@ def rows(case: Case, params: RowsParams) -> Finding:
         Transfer learning is about little data. With more images than the task has, or with the other task's, a
         comparison shows nothing.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        task: a task of the rubric; left out: the rubric's data set as a whole.
-        split: `train` when left out.
-        exactly, at_least, at_most: number of training images.
-        validated: ask for validation images of the same task.
-        disjoint: whether training and validation images have to differ; they have to when left out.
-        apart_from: role of a network that has to have been trained on other images.
-        trainings: `all`, `first` or `last`; all when left out.
-        partial: count each condition alone.
-
     Example:
         `{check: rows, with: {model: scratch, task: b, exactly: 200, validated: true, apart_from: first}}`
     """

@@ -31,9 +31,6 @@ def runs(case: Case, params: RunsParams) -> Finding:
     Why it matters:
         A notebook that only works in the order its author happened to click cannot be checked or built upon.
 
-    Parameters:
-        partial: give part of the points when only some cells raised.
-
     Example:
         `{check: runs, with: {partial: true}}`
     """

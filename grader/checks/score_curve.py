@@ -79,14 +79,6 @@ def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
     Why it matters:
         A network that does the same with fewer weights has understood more of what makes its images alike.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        curve: points `{parameters, none, full}` with rising parameters.
-        count: `all`, or `trainable` to leave out frozen layers and running means; `all` when left out.
-        dataset: the rubric's data set when left out.
-        split: `test` when left out.
-        require_verified: whether figures that were only recorded in the notebook's process earn nothing.
-
     Example:
         `{check: score_curve, with: {model: golf, curve: [{parameters: 160, none: 0.8, full: 0.91}]}}`
     """

@@ -69,15 +69,6 @@ def text(case: Case, params: TextParams) -> Finding:
     Why it matters:
         Whoever reads a report wants to know what was done and why, without reading the code.
 
-    Parameters:
-        min_words: fewest words.
-        all: words that must all occur.
-        any, any_at_least: words of which so many must occur.
-        topics, topics_at_least: subjects of which so many must be addressed, each by words of which one occurs.
-        near: count only passages that mention one of these words.
-        template: text handed out with the assignment.
-        language: the keywords' language, `en`; left out: missing keywords are missed in any language.
-
     Example:
         `{check: text, with: {min_words: 60, any: [convolution, pooling, dropout], any_at_least: 2}}`
     """

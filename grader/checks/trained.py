@@ -59,16 +59,6 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     Why it matters:
         What a network was trained on decides what its test accuracy means.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        epochs_at_least: 1 when left out.
-        dataset: the rubric's data set when left out.
-        only_split: the split that may be trained on.
-        rows_at_least: fewest images.
-        loss_falls: ask for a falling training loss.
-        validation: `any` or `not_test`.
-        partial: count each condition alone.
-
     Example:
         `{check: trained, with: {model: cnn, epochs_at_least: 3, only_split: train, loss_falls: true}}`
     """
