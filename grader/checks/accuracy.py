@@ -11,6 +11,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.facts.case import Case
+from grader.facts.recognition import known_rows
 from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
 from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
@@ -23,8 +24,6 @@ __all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried"
 
 _CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
 """A network that was taught two of the digits has learned no other, and is not tried on all of them."""
-_RECOGNISED = 0.5
-"""Part of the training images that must be recognised as a data set's before a network counts as that one's."""
 
 _ONLY_RECORDED = (
     "the network could be used in the notebook's own process alone, and was not tried on these images there"
@@ -260,10 +259,8 @@ def _kept(model: ModelFact) -> bool:
 
 def _elsewhere(fits: Sequence[FitFact], dataset: str) -> str:
     """The other data set that a network's last training was on; empty where it was not on another."""
-    last = next((fit.x for fit in reversed(fits) if fit.x is not None), None)
-    if last is None or last.rows is None or last.rows.matched < _RECOGNISED:
-        return ""
-    return "" if last.rows.dataset == dataset else last.rows.dataset
+    rows = known_rows(next((fit.x for fit in reversed(fits) if fit.x is not None), None))
+    return "" if rows is None or rows.dataset == dataset else rows.dataset
 
 
 def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:

@@ -10,6 +10,7 @@ from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.recognition import known_rows
 from grader.facts.tasks import of_task, task_part
 from grader.facts.wording import listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer, spoken_cell
@@ -17,8 +18,6 @@ from grader.schema.evidence import ArrayFact, FitFact, RowsFact
 from grader.schema.grade import Finding
 
 __all__ = ["RowsParams", "rows"]
-
-_RECOGNISED = 0.5
 
 
 class RowsParams(WithModel):
@@ -107,13 +106,8 @@ def _conditions(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> It
         yield _apart(case, params.apart_from, fits)
 
 
-def _known(array: ArrayFact | None) -> RowsFact | None:
-    found = array.rows if array is not None else None
-    return found if found is not None and found.matched >= _RECOGNISED else None
-
-
 def _is_wanted(case: Case, params: RowsParams, array: ArrayFact | None) -> bool | None:
-    found = _known(array)
+    found = known_rows(array)
     if found is None:
         return None
     return found.dataset == case.rubric.dataset if params.task is None else of_task(found, case.rubric, params.task)
@@ -141,12 +135,12 @@ def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condit
 
 def _split(split: str, fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
-        found = _known(fit.x)
+        found = known_rows(fit.x)
         others = {name: count for name, count in found.counts.items() if count and name != split} if found else {}
         if others:
             told = listed(f"{number(count)} {spoken_split(name)} images" for name, count in others.items())
             return Condition("split", holds=False, seen=f"{told} were trained on in {spoken_cell(fit.cell)}")
-    seen = all(_known(fit.x) for fit in fits)
+    seen = all(known_rows(fit.x) for fit in fits)
     told = f"all of them {spoken_split(split)} images" if seen else "their split could not be told"
     return Condition("split", seen or None, told)
 
@@ -202,8 +196,8 @@ def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:
     other, reason = case.model(role)
     if other is None:
         return Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({reason})")
-    theirs = [_known(fit.x) for fit in case.past(role).fits_of(other.id)]
-    ours = [_known(fit.x) for fit in fits]
+    theirs = [known_rows(fit.x) for fit in case.past(role).fits_of(other.id)]
+    ours = [known_rows(fit.x) for fit in fits]
     common = [_common(one, two) for one in ours for two in theirs if one is not None and two is not None]
     if not theirs or None in theirs or None in ours or None in common:
         return Condition("apart", None, f"whether `{other.name}` was trained on other images could not be told")

@@ -13,6 +13,7 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.metrics import finite, series
+from grader.facts.recognition import known_rows
 from grader.facts.weights import trainings_behind
 from grader.facts.wording import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
@@ -20,9 +21,6 @@ from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Finding
 
 __all__ = ["TrainedParams", "trained"]
-
-_RECOGNISED = 0.5
-"""Part of an array's rows that must be recognised before the array counts as known."""
 
 
 class TrainedParams(WithModel):
@@ -166,11 +164,10 @@ def _rows(array: ArrayFact | None) -> int:
 
 
 def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
-    if array is None or array.rows is None or array.rows.matched < _RECOGNISED:
+    rows = known_rows(array)
+    if rows is None:
         return None
-    if array.rows.dataset != dataset:
-        return {}
-    return {split: count for split, count in array.rows.counts.items() if count}
+    return {split: count for split, count in rows.counts.items() if count} if rows.dataset == dataset else {}
 
 
 def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:

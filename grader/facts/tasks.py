@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from grader.facts.recognition import recognized
 from grader.schema.evidence import Evidence, FitFact, RowsFact
 from grader.schema.rubric import Rubric
 
@@ -11,8 +12,6 @@ _NEARLY_ALL = 0.99
 """Part of the recognised rows that must be a task's: identical images of two classes can be taken for each other."""
 _CLEAR = 0.9
 """Part of a class's rows that must have had one label."""
-_RECOGNISED = 0.5
-"""Part of an array's rows that must be recognised before it is known what it holds."""
 
 
 def task_part(rows: RowsFact | None, rubric: Rubric, task: str) -> float | None:
@@ -26,7 +25,8 @@ def task_part(rows: RowsFact | None, rubric: Rubric, task: str) -> float | None:
     Returns:
         0 to 1; None where too few rows are recognised, or their classes are not known.
     """
-    if rows is None or rows.matched < _RECOGNISED or not rows.classes:
+    rows = recognized(rows)
+    if rows is None or not rows.classes:
         return None
     if rows.dataset != rubric.task_dataset(task):
         return 0.0

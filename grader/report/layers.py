@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.facts.alignment import Layer, aligned_rows, layer_class, outer_layers, setting
-from grader.report.text import TIMES, cut, figure, shape
+from grader.facts.wording import spoken_shape
+from grader.report.text import cut, figure, shape
 
 __all__ = ["LayerPair", "LayerView", "aligned", "layer_view"]
 
@@ -55,7 +56,7 @@ def _details(config: Mapping[str, Any]) -> list[str]:
             said.append(f"{config[key]} {unit}")
     said += [size for key in ("kernel_size", "pool_size") if (size := _size(config.get(key)))]
     strides = config.get("strides")
-    if (text := _size(strides)) and "pool_size" not in config and text not in {"1", f"1 {TIMES} 1"}:
+    if (text := _size(strides)) and "pool_size" not in config and text not in {"1", spoken_shape((1, 1))}:
         said.append(f"strides {text}")
     if config.get("padding") == "same":
         said.append("same padding")
@@ -71,7 +72,7 @@ def _size(given: object) -> str:
     if isinstance(given, int) and not isinstance(given, bool):
         return str(given)
     if isinstance(given, list | tuple) and 0 < len(given) <= _MOST_AXES and all(isinstance(n, int) for n in given):
-        return f" {TIMES} ".join(map(str, given))
+        return spoken_shape(given)
     return ""
 
 
