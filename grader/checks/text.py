@@ -14,7 +14,7 @@ from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
 
-__all__ = ["TextParams", "count_own_words", "text"]
+__all__ = ["TextParams", "text"]
 
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|<[^<>]*>|!?\[([^\]]*)\]\([^)]*\)|https?://\S+", re.DOTALL)
 _NO_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -94,16 +94,6 @@ def text(case: Case, params: TextParams) -> Finding:
         measured={"words": words, "found": [*all_found, *any_found, *topics], "cells": len(where)},
         evidence=tuple(Pointer(cell=cell.index) for cell in where),
     )
-
-
-def count_own_words(source: str, template: Iterable[str] = ()) -> int:
-    """Count the words of a Markdown text that are prose and not the assignment's.
-
-    Args:
-        source: Markdown.
-        template: Texts of the assignment; five words in a row that stand in one of them do not count.
-    """
-    return len(_own_words(_prose(source), _shingles(template)))
 
 
 def _passages(cells: tuple[CellFact, ...]) -> Iterator[list[CellFact]]:

@@ -17,7 +17,6 @@ __all__ = [
     "learning_layers",
     "reused_layers",
     "trainings_behind",
-    "tuned_layers",
     "unfrozen_but_unchanged",
 ]
 
@@ -67,11 +66,6 @@ def unfrozen_but_unchanged(fit: FitFact, model: ModelFact | None = None) -> tupl
         for name in learning_layers(model, fit.digests_before)
         if fit.trainable.get(name) is True and name in fit.digests_after and name not in changed
     )
-
-
-def tuned_layers(fit: FitFact) -> tuple[str, ...]:
-    """Trainable layers whose weights the training changed."""
-    return tuple(name for name in fit.changed_layers if fit.trainable.get(name) is not False)
 
 
 def changed_since_compile(fit: FitFact, compiled: CompileFact) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from grader.schema.grade import (
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "grade_json", "outline", "rejected", "ungraded", "visible"]
+__all__ = ["grade", "outline", "rejected", "ungraded", "visible"]
 
 _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
@@ -178,11 +178,6 @@ def outline(graded: Grade) -> Grade:
             "reference": None,
         }
     )
-
-
-def grade_json(graded: Grade) -> bytes:
-    """Write a grade as `grade.json` holds it: UTF-8, keys in the contract's order and names, a final line break."""
-    return graded.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

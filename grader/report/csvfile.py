@@ -2,12 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from grader.report.classpage import ClassRow, CriterionCell, class_row
-from grader.schema.grade import Grade
+from grader.report.classpage import ClassRow, CriterionCell
 
-__all__ = ["grades_csv", "guarded", "rows_csv"]
+__all__ = ["guarded", "rows_csv"]
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
@@ -16,7 +15,7 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d"
 _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
 
 
-def grades_csv(grades: Iterable[Grade]) -> str:
+def rows_csv(rows: Sequence[ClassRow]) -> str:
     """Write one row a submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
@@ -27,22 +26,10 @@ def grades_csv(grades: Iterable[Grade]) -> str:
     not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
 
     Args:
-        grades: In the order of the rows.
+        rows: Lines of the class page, in the order of the rows; thousands of them fit into memory.
 
     Returns:
         RFC 4180 text with a header line, CRLF at line ends.
-    """
-    return rows_csv([class_row(grade, None) for grade in grades])
-
-
-def rows_csv(rows: Sequence[ClassRow]) -> str:
-    """Write the same from the lines of the class page, of which thousands fit into memory.
-
-    Args:
-        rows: In the order of the rows.
-
-    Returns:
-        As `grades_csv`.
     """
     ids = list(dict.fromkeys(criterion.id for row in rows for criterion in row.criteria))
     buffer = io.StringIO()

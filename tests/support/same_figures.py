@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grader.cli.terminal import grades_table
 from grader.report.classpage import class_row, render_class_page
-from grader.report.csvfile import grades_csv
+from grader.report.csvfile import rows_csv
 from grader.report.page import render_report
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
@@ -103,7 +103,7 @@ def _class_page(grade: Grade) -> Shown:
 
 
 def _table(grade: Grade) -> Shown:
-    (row,) = csv.DictReader(io.StringIO(grades_csv([grade]), newline=""))
+    (row,) = csv.DictReader(io.StringIO(rows_csv([class_row(grade, None)]), newline=""))
     accuracy = _part(float(row["accuracy"])) if row["accuracy"] else UNKNOWN
     return Shown(row["model"], accuracy, row["accuracy_on"], row["parameters"] or UNKNOWN)
 
