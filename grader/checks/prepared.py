@@ -169,7 +169,7 @@ def _nothing(case: Case, params: PreparedParams) -> Finding:
     message = f"No variable of the notebook holds images that are recognised as {title}'s"
     if served is None:
         message += f", and {title} was {'asked for and not served' if loads else 'never loaded'}"
-    elif case.evidence.run.status in {"timeout", "memory", "died"}:
+    elif case.evidence.run.cut_short:
         message += " (the notebook did not reach its end, where its variables are looked at)"
     else:
         message += f", although it was loaded in {spoken_cell(served.cell)}"

@@ -62,7 +62,7 @@ def _what_went_wrong(run: Run) -> str:
     shown = [f"{spoken_cell(e.cell)} raised {e.name} ({_first_line(e.message)})" for e in run.errors[:_SHOWN_ERRORS]]
     hidden = len(run.errors) - len(shown)
     parts = [f"{plural(len(run.errors), 'of the code cells', 'of the code cells')} raised"] if run.errors else []
-    if run.status in {"timeout", "memory", "died"}:
+    if run.cut_short:
         parts.append(f"{run.cells_run} of {plural(run.cells_total, 'code cell')} were run: {run.reason or run.status}")
     text = "; ".join(parts) or f"The notebook did not complete: {run.reason or run.status}"
     detail = "; ".join(shown) + (f"; and {hidden} more" if hidden > 0 else "")

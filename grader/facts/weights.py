@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grader.facts.lineage import Writers
+from grader.facts.lineage import TAKES_WEIGHTS, Writers
 from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
 
 __all__ = [
@@ -260,7 +260,7 @@ def _sources(evidence: Evidence, model_id: str, fits: Sequence[FitFact]) -> Iter
 
 def _taken_last(evidence: Evidence) -> dict[str | None, SaveFact]:
     """Of each network what it last took whole weights by."""
-    return {save.model: save for save in evidence.saves if save.action in {"load", "load_weights", "set_weights"}}
+    return {save.model: save for save in evidence.saves if save.action in TAKES_WEIGHTS}
 
 
 def _copied_from(taken: SaveFact | None, writers: Writers) -> str | None:
