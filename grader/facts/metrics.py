@@ -1,7 +1,7 @@
 """Metric names, and the series that trainings recorded under them: which one is the accuracy, and learning curves."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from grader.schema.evidence import FitFact
@@ -9,11 +9,13 @@ from grader.schema.evidence import FitFact
 __all__ = [
     "CURVES",
     "canonical_metric",
+    "epochs_trained",
     "finite",
     "fit_curves",
     "is_accuracy",
     "metric_in",
     "metric_of",
+    "seconds_trained",
     "series",
 ]
 
@@ -111,6 +113,17 @@ def _finite_or_none(value: float) -> float | None:
 
 def _gap(epochs: int) -> tuple[None, ...]:
     return (None,) * epochs
+
+
+def epochs_trained(fits: Sequence[FitFact]) -> int | None:
+    """Epochs of all trainings together; None without a training."""
+    return sum(fit.epochs_done for fit in fits) if fits else None
+
+
+def seconds_trained(fits: Sequence[FitFact]) -> float | None:
+    """Seconds of all trainings together, to a thousandth; None where no duration was recorded."""
+    known = [fit.seconds for fit in fits if fit.seconds is not None]
+    return round(sum(known), 3) if known else None
 
 
 def finite(values: Iterable[float]) -> tuple[float, ...]:

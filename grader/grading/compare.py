@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.facts.alignment import aligned_layers
-from grader.facts.metrics import CURVES, fit_curves
+from grader.facts.metrics import CURVES, epochs_trained, fit_curves, seconds_trained
 from grader.facts.statistics import mcnemar_p_value
 from grader.schema.base import Json
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
@@ -88,16 +88,11 @@ def compare(
         "models": {side: {"id": m.id, "name": m.name} if m else None for side, (_, m) in sides.items()},
         "accuracy": _accuracies(student, reference, labels or {}),
         "parameters": {side: model.parameters if model else None for side, (_, model) in sides.items()},
-        "epochs": {side: sum(f.epochs_done for f in found) if found else None for side, found in fits.items()},
-        "seconds": {side: _seconds(found) for side, found in fits.items()},
+        "epochs": {side: epochs_trained(found) for side, found in fits.items()},
+        "seconds": {side: seconds_trained(found) for side, found in fits.items()},
         "layers": aligned_layers(layers["student"], layers["reference"]),
         "curves": {side: learning_curves(found) for side, found in fits.items()},
     }
-
-
-def _seconds(fits: Iterable[FitFact]) -> float | None:
-    known = [fit.seconds for fit in fits if fit.seconds is not None]
-    return round(sum(known), 3) if known else None
 
 
 def _accuracies(

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
+from grader.facts.metrics import epochs_trained
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
@@ -431,6 +432,6 @@ def _reference(
     return ReferenceGrade(
         accuracy=facts,
         parameters=model.parameters if model else None,
-        epochs=sum(fit.epochs_done for fit in fits) if fits else None,
+        epochs=epochs_trained(fits),
         comparison=compare((case.evidence, ours), (reference, model), labels),
     )
