@@ -11,20 +11,19 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.facts.case import Case
-from grader.facts.tasks import label_classes, names_classes, tasks_of
+from grader.facts.recognition import known_rows
+from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
 from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
-from grader.schema.grade import CriterionStatus, Finding
+from grader.schema.grade import Finding, FindingDetails
 
 __all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
 
 
 _CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
 """A network that was taught two of the digits has learned no other, and is not tried on all of them."""
-_RECOGNISED = 0.5
-"""Part of the training images that must be recognised as a data set's before a network counts as that one's."""
 
 _ONLY_RECORDED = (
     "the network could be used in the notebook's own process alone, and was not tried on these images there"
@@ -71,40 +70,25 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     Why it matters:
         A number that a notebook prints is a claim; a number that someone else can compute again is a result.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        at_least: accuracy for full marks, as a part of 1.
-        partial_from: points grow linearly from here; left out: all or nothing.
-        dataset: the rubric's data set when left out.
-        task: a task of the rubric, whose images alone count; what the outputs stand for is read from the labels that
-            the network was taught.
-        split: `test` when left out.
-        require_verified: whether an accuracy that was only recorded waits for a person; it counts when left out.
-
     Example:
         `{check: accuracy, with: {model: cnn, at_least: 0.99, partial_from: 0.97}}`
     """
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    dataset = params.dataset or case.rubric.dataset
-    if params.task is not None and params.task in case.rubric.tasks:
-        dataset = case.rubric.task_dataset(params.task)
+    dataset = judged_dataset(case.rubric, params.dataset, params.task)
     fact = case.evidence.accuracy(model.id, dataset, params.split, params.task)
     if fact is None and params.task is not None:
         return _unknown_on_task(case, model, params.task, dataset)
     if fact is None:
         return _unknown(case, model, dataset, params.split)
     needed = images_needed(params.at_least, fact.total)
-    status, fraction = _judge(fact, params, needed)
+    fraction = _fraction(fact, params, needed)
     within_noise = fact.low < params.at_least < fact.high
     pointer = next((Pointer(cell=f.cell, event=f.event) for f in reversed(case.evidence.fits_of(model.id))), None)
-    return Finding(
-        status=status,
-        fraction=fraction,
-        message=_message(fact, model, params, needed),
-        assurance=fact.assurance,
-        measured={
+    details: FindingDetails = {
+        "assurance": fact.assurance,
+        "measured": {
             "accuracy": fact.value,
             "low": fact.low,
             "high": fact.high,
@@ -114,9 +98,11 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
             "at_least": params.at_least,
             "within_noise": within_noise,
         },
-        borderline=within_noise and status in {"failed", "partial"},
-        evidence=(pointer or Pointer(cell=model.cell, event=model.event),),
-    )
+        "borderline": within_noise and fraction is not None and fraction < 1,
+        "evidence": (pointer or Pointer(cell=model.cell, event=model.event),),
+    }
+    message = _message(fact, model, params, needed)
+    return Finding.pending(message, **details) if fraction is None else Finding.scored(message, fraction, **details)
 
 
 def images_needed(part: float, total: int) -> int:
@@ -131,17 +117,18 @@ def images_needed(part: float, total: int) -> int:
     return math.ceil(Decimal(str(part)) * total)
 
 
-def _judge(fact: AccuracyFact, params: AccuracyParams, needed: int) -> tuple[CriterionStatus, float]:
+def _fraction(fact: AccuracyFact, params: AccuracyParams, needed: int) -> float | None:
+    """The part of the points; None where a person has to decide."""
     reached = fact.value > (params.at_least if params.partial_from is None else params.partial_from)
     if params.require_verified and fact.assurance is not Assurance.VERIFIED and (reached or fact.correct >= needed):
         # Neither a forger's points nor an honest student's zero: a person looks at it.
-        return "pending", 0.0
+        return None
     if fact.correct >= needed:
-        return "passed", 1.0
+        return 1.0
     if params.partial_from is None:
-        return "failed", 0.0
+        return 0.0
     earned = (fact.value - params.partial_from) / (params.at_least - params.partial_from)
-    return ("partial", min(earned, 1.0)) if earned > 0 else ("failed", 0.0)
+    return max(0.0, earned)
 
 
 def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, needed: int) -> str:
@@ -196,9 +183,8 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     else:
         outputs = spoken_shape(model.output_shape)
         why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
-    return Finding(
-        status="failed",
-        message=f"{what}: {why.rstrip('.')}.",
+    return Finding.failed(
+        f"{what}: {why.rstrip('.')}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
@@ -206,9 +192,8 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
 
 
 def _for_a_person(model: ModelFact, what: str, why: str, measures: str = "accuracy") -> Finding:
-    return Finding(
-        status="pending",
-        message=f"{what}: {why}. A person has to look at it.",
+    return Finding.pending(
+        f"{what}: {why}. A person has to look at it.",
         measured={measures: None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
@@ -274,10 +259,8 @@ def _kept(model: ModelFact) -> bool:
 
 def _elsewhere(fits: Sequence[FitFact], dataset: str) -> str:
     """The other data set that a network's last training was on; empty where it was not on another."""
-    last = next((fit.x for fit in reversed(fits) if fit.x is not None), None)
-    if last is None or last.rows is None or last.rows.matched < _RECOGNISED:
-        return ""
-    return "" if last.rows.dataset == dataset else last.rows.dataset
+    rows = known_rows(next((fit.x for fit in reversed(fits) if fit.x is not None), None))
+    return "" if rows is None or rows.dataset == dataset else rows.dataset
 
 
 def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
@@ -330,9 +313,8 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     else:
         taken = f"with inputs of {spoken_shape(model.input_shape)} the grader could not try it on that task's images"
         return _for_a_person(model, what, why_untestable(case.evidence, model, dataset) or taken)
-    return Finding(
-        status="failed",
-        message=f"{what}: {why.rstrip('.')}.",
+    return Finding.failed(
+        f"{what}: {why.rstrip('.')}.",
         advice="Train the network on that task's images in this notebook and leave it in a variable.",
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -47,11 +47,6 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
         Normalising keeps the size of what flows through a deep network; before the activation it also makes the bias
         of the layer in front superfluous.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        at_least: fewest such layers; 1 when left out.
-        place: `before_activation`, `after_activation`, `input`, `linear`, or a list.
-
     Example:
         `{check: batch_norm, with: {model: normalised, at_least: 20}}`
     """
@@ -64,13 +59,12 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     passed = len(fitting) >= params.at_least
     counted = [f"{found.count(place)} {_WORDS[place]}" for place in dict.fromkeys(found)]
     asked = "" if wanted is None else f" {listed((_WORDS[place] for place in wanted), 'or')}"
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=(
+    return Finding.scored(
+        (
             f"`{model.name}` has {plural(len(found), 'batch normalisation')}"
             f"{f': {listed(counted)}' if counted else ''} (at least {params.at_least}{asked} wanted)."
         ),
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={"found": len(found), "fitting": len(fitting), "places": list(found)},
         evidence=(Pointer(cell=model.cell, event=model.event),),

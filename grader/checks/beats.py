@@ -9,7 +9,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Params, Whole
 from grader.facts.case import Case
-from grader.facts.metrics import metric_of
+from grader.facts.metrics import metric_in, metric_of
 from grader.facts.wording import number, percent
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
@@ -75,14 +75,6 @@ def beats(case: Case, params: BeatsParams) -> Finding:
     Why it matters:
         An architecture is better when it gets further with the same training, not when it was trained longer.
 
-    Parameters:
-        model: the role that should be better.
-        than: the role it is compared with.
-        within_steps: limit in steps.
-        within_epochs: limit in epochs.
-        by: how much better, as a part of 1; any difference when left out.
-        dataset: data set of verified accuracies; the rubric's own when left out.
-
     Example:
         `{check: beats, with: {model: cnn, than: mlp, within_steps: 500}}`
     """
@@ -117,10 +109,10 @@ def readings(evidence: Evidence, model: ModelFact, dataset: str) -> tuple[Readin
         found.append(Reading(fact.value, "tested", _steps(fits), _epochs(fits), fact.assurance))
     for evaluation in evidence.evaluations:
         rows = evaluation.x.rows if evaluation.x is not None else None
-        values = [v for name, v in evaluation.results.items() if "acc" in name]
-        if evaluation.model == model.id and values and rows is not None and rows.counts.get("test"):
+        value = metric_in(evaluation.results, "accuracy")
+        if evaluation.model == model.id and value is not None and rows is not None and rows.counts.get("test"):
             before = tuple(fit for fit in fits if fit.event < evaluation.event)
-            found.append(Reading(values[0], "tested", _steps(before), _epochs(before)))
+            found.append(Reading(value, "tested", _steps(before), _epochs(before)))
     return tuple(found)
 
 
@@ -171,13 +163,12 @@ def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]
     if gain > 0 and not passed:
         verb = f"is less than {percent(params.by)} more accurate than"
     verified = all(r.assurance is Assurance.VERIFIED for _, r in (ours, theirs))
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=(
+    return Finding.scored(
+        (
             f"`{ours[0].name}` {verb} `{theirs[0].name}`{_limit(params)}: {percent(ours[1].value)}{_at(ours[1])} "
             f"and {percent(theirs[1].value)}{_at(theirs[1])}, {_SAID[ours[1].side]}."
         ),
+        1.0 if passed else 0.0,
         assurance=Assurance.VERIFIED if verified else Assurance.RECORDED,
         measured={"ours": ours[1].value, "theirs": theirs[1].value, "gain": gain, "side": ours[1].side},
         evidence=(Pointer(cell=ours[0].cell, event=ours[0].event), Pointer(cell=theirs[0].cell, event=theirs[0].event)),
@@ -187,9 +178,8 @@ def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]
 def _unseen(models: list[ModelFact], seen: list[list[Reading]], params: BeatsParams) -> Finding:
     blind = [model.name for model, found in zip(models, seen, strict=True) if not found]
     what = f"No accuracy of `{'` and `'.join(blind)}`" if blind else "No accuracy on the same kind of images of both"
-    return Finding(
-        status="pending",
-        message=f"{what}{_limit(params)} of training was recorded, so a person has to compare them.",
+    return Finding.pending(
+        f"{what}{_limit(params)} of training was recorded, so a person has to compare them.",
         advice="Call `evaluate` on the same images after the same number of steps for both networks.",
         measured={"ours": None, "theirs": None},
         evidence=tuple(Pointer(cell=model.cell, event=model.event) for model in models),

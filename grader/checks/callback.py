@@ -53,15 +53,6 @@ def callback(case: Case, params: CallbackParams) -> Finding:
     Why it matters:
         Early stopping, checkpoints and schedules save the best network instead of the last one.
 
-    Parameters:
-        model: a role of the rubric; left out: every training of the notebook.
-        cls: class name or list of names.
-        monitor: name or list of names of what it watches.
-        patience, factor: bounds `{at_least, at_most}`.
-        restore_best_weights, save_best_only: true or false.
-        config: any other setting and its value.
-        trainings: which of the trainings has to fulfil this; `any` when left out.
-
     Example:
         `{check: callback, with: {model: plain, cls: EarlyStopping, restore_best_weights: true}}`
     """

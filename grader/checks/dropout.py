@@ -45,14 +45,6 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     Why it matters:
         Dropout on the input or behind the output erases pixels or answers; plain dropout breaks what SELU normalises.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        kind: `any`, `alpha` or `plain`.
-        at_least: fewest such layers; 1 when left out.
-        rate: bounds `{at_least, at_most}`.
-        hidden: whether trained layers have to stand before and behind it; true when left out.
-        suits_activation: whether kind and activation have to belong together; true when left out.
-
     Example:
         `{check: dropout, with: {model: alpha, kind: alpha, rate: {at_most: 0.5}}}`
     """
@@ -75,10 +67,9 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
         text += f": {listed(map(_described, fitting))}"
     if missed and not passed:
         text += f"; {'; '.join(missed[:3])}"
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=f"{text}.",
+    return Finding.scored(
+        f"{text}.",
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={"found": len(fitting), "of_this_kind": len(found)},
         evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -10,6 +10,7 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.facts.case import Case
 from grader.facts.statistics import mcnemar_p_value
+from grader.facts.tasks import judged_dataset
 from grader.facts.wording import decimal, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
@@ -53,14 +54,6 @@ def gain(case: Case, params: GainParams) -> Finding:
         Two trainings of the very same network differ, too. A gain that another random seed may turn round has not been
         shown.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        over: role of the network it is compared with.
-        at_least: smallest gain for the points, as a part of 1; 0 when left out.
-        require_significant: ask for a gain that is more than chance; not asked when left out.
-        level: p-value from which on it is chance; 0.05 when left out.
-        dataset, task, split: the images; the rubric's data set and `test` when left out.
-
     Example:
         `{check: gain, with: {model: transferred, over: scratch, task: b, at_least: 0}}`
     """
@@ -72,9 +65,7 @@ def gain(case: Case, params: GainParams) -> Finding:
         return missing_model(case, params.over)
     if other.id == model.id:
         return _unknown(model, f"it would be compared with itself: both roles mean `{model.name}`")
-    dataset = params.dataset or case.rubric.dataset
-    if params.task is not None and params.task in case.rubric.tasks:
-        dataset = case.rubric.task_dataset(params.task)
+    dataset = judged_dataset(case.rubric, params.dataset, params.task)
     facts = [case.evidence.accuracy(m.id, dataset, params.split, params.task) for m in (model, other)]
     ours, theirs = facts
     if ours is None or theirs is None or ours.total != theirs.total:
@@ -105,10 +96,9 @@ def _compared(
         "only_over": pair[1] if pair else None,
         "significant": sure if pair is not None else None,
     }
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=_message(params, ours, theirs, pair, p_value),
+    return Finding.scored(
+        _message(params, ours, theirs, pair, p_value),
+        1.0 if passed else 0.0,
         advice="" if passed else "Compare both networks after trainings of the same length on the same images.",
         assurance=min(fact.assurance, base.assurance, key=_WEAKEST_FIRST.index),
         measured=measured,
@@ -150,9 +140,8 @@ def _message(
 
 
 def _unknown(model: ModelFact, why: str) -> Finding:
-    return Finding(
-        status="failed",
-        message=f"The gain of `{model.name}` is not known: {why}.",
+    return Finding.failed(
+        f"The gain of `{model.name}` is not known: {why}.",
         advice="Both networks have to be trained in this notebook and left in variables, so that they can be tested.",
         measured={"gain": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -81,18 +81,6 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
         What a network can learn follows from its layers: convolutions share weights over the picture, dropout and
         normalisation help it to generalise, and both only help in the right place.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        layer: class, family, `custom:Name`, or a list of these.
-        at_least, at_most: how many; one or more when left out. `at_least: 0` with `at_most: 0` forbids the layer.
-        before, after: what has to come behind it and in front of it; both together mean between.
-        rate, filters, units: bounds `{at_least, at_most}` of these settings.
-        kernel_size: its sides, or bounds.
-        activation: name or list of names.
-        initialiser: the kernel's initialiser, a name or a list.
-        regulariser: the kernel's: `any`, `none`, `l1`, `l2` or `l1_l2`; a penalty whose factor is 0 counts as `none`.
-        config: any other setting and its value.
-
     Example:
         `{check: has_layer, with: {layer: any_dropout, rate: {at_most: 0.6}, before: Dense}}`
     """
@@ -103,10 +91,9 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
     fitting = [c.layer for c in candidates if not c.faults]
     enough = len(fitting) >= params.at_least
     passed = enough and (params.at_most is None or len(fitting) <= params.at_most)
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=_message(model.name, candidates, fitting, params),
+    return Finding.scored(
+        _message(model.name, candidates, fitting, params),
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={
             "found": len(fitting),

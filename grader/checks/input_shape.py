@@ -36,10 +36,6 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     Why it matters:
         A convolution needs height, width and channels; a picture flattened beforehand has lost what lies beside what.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        shape: the shape, such as `[28, 28, 1]`; null stands for any size.
-
     Example:
         `{check: input_shape, with: {model: cnn, shape: [28, 28, 1]}}`
     """
@@ -59,10 +55,9 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
         message = f"`{model.name}` has no single input shape: it was never built, or it takes several inputs."
     else:
         message = f"`{model.name}` takes inputs of {spoken_shape(seen)}; {spoken_shape(wanted)} was asked for."
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=message,
+    return Finding.scored(
+        message,
+        1.0 if passed else 0.0,
         advice="" if passed else _advice(seen, wanted),
         assurance=model.assurance,
         measured={"input_shape": _plain(seen), "wanted": _plain(wanted)},

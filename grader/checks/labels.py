@@ -42,13 +42,6 @@ def labels(case: Case, params: LabelsParams) -> Finding:
         The form of the labels and the loss belong together, and CIFAR's labels come as a column that many losses of
         one's own compare wrongly.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        one_hot: true or false.
-        flat: true or false.
-        classes: their number.
-        trainings: which of its trainings has to fulfil this; `any` when left out.
-
     Example:
         `{check: labels, with: {model: cifar, one_hot: true, classes: 10}}`
     """

@@ -62,12 +62,6 @@ def learning_rate(case: Case, params: LearningRateParams) -> Finding:
     Why it matters:
         A schedule that is written and never reaches the optimizer changes nothing.
 
-    Parameters:
-        model: a role of the rubric; left out: every training of the notebook.
-        shape: `constant`, `decays`, `rises`, `one_cycle`, `varies`, or a list.
-        highest, lowest, first: bounds `{at_least, at_most}` of rates.
-        trainings: which of the trainings has to fulfil this; `any` when left out.
-
     Example:
         `{check: learning_rate, with: {shape: one_cycle, highest: {at_least: 0.01}}}`
     """

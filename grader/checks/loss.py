@@ -43,19 +43,12 @@ def loss(case: Case, params: LossParams) -> Finding:
     Why it matters:
         A loss that takes logits for probabilities clips most of them away, and learning with them.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        name: name or list of names.
-        from_logits: true or false.
-        fits_output: true when left out.
-        trainings: which of its compiles and loops; `any` when left out.
-
     Example:
         `{check: loss, with: {model: cnn, from_logits: true}}`
     """
     model, fits, missing = chosen_fits(case, params.model)
     if missing is not None or model is None:
-        return missing or Finding(status="failed", message="There is no network.")
+        return missing or Finding.failed("There is no network.")
     compiles = [c for c in case.evidence.compiles if c.model == model.id]
     loops = [fit for fit in fits if fit.kind == "custom_loop" and (fit.loss is not None or not compiles)]
     places: list[CompileFact | FitFact] = [*compiles, *loops]

@@ -71,12 +71,6 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells
         how sure the network is.
 
-    Parameters:
-        model: a role of the rubric; left out: the network with the most such passes.
-        passes_at_least: 10 when left out.
-        images_at_least: fewest images in a pass; 1 when left out.
-        averaged: whether they have to be averaged; true when left out.
-
     Example:
         `{check: mc_dropout, with: {passes_at_least: 10}}`
     """
@@ -84,7 +78,7 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     if params.model is not None:
         model, reason = case.model(params.model)
         if model is None:
-            return Finding(status="failed", message=f"{reason[:1].upper()}{reason[1:]}.")
+            return Finding.failed(f"{reason[:1].upper()}{reason[1:]}.")
         wanted = model.id
     found = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
     traced = next((c for c in case.evidence.calls if _is_traced(case.evidence, c, wanted)), None)
@@ -92,9 +86,8 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         return _unseen(case.evidence, traced)
     if not found:
         name = f"`{found_name}`" if (found_name := _name(case, wanted)) else "any network with dropout"
-        return Finding(
-            status="failed",
-            message=f"No repeated predictions of {name} on the same images were seen.",
+        return Finding.failed(
+            f"No repeated predictions of {name} on the same images were seen.",
             advice="Predict the same images many times with dropout on (`training=True`), and average the predictions.",
             measured={"passes": 0},
         )
@@ -102,11 +95,9 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     best = _best(found, params, averages)
     faults = list(_faults(best, params))
     unseen = list(_unseen_parts(best, params, averages))
-    status = "failed" if faults else "pending" if unseen else "passed"
-    return Finding(
-        status=status,
-        fraction=1.0 if status == "passed" else 0.0,
-        message=_message(best, faults, unseen),
+    verdict = Finding.failed if faults else Finding.pending if unseen else Finding.passed
+    return verdict(
+        _message(best, faults, unseen),
         advice="Average the predictions of at least "
         f"{params.passes_at_least} passes with `training=True` over the same images."
         if faults
@@ -137,9 +128,8 @@ def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
 
 def _unseen(evidence: Evidence, call: CallFact) -> Finding:
     model = evidence.model(call.model)
-    return Finding(
-        status="pending",
-        message=(
+    return Finding.pending(
+        (
             f"A `tf.function` in {spoken_cell(call.cell)} calls `{model.name if model else call.model}` with "
             "`training=True`. How often it ran, and on what, could not be seen, so a person has to judge it."
         ),

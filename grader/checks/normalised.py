@@ -61,14 +61,6 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
         Initialisers and learning rates are made for inputs around 0 with a size around 1; SELU keeps its promise only
         for standardised ones.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        to: the range, or a list of ranges of which any will do.
-        tolerance: how far from it, 0.02 when left out.
-        by_layer: whether a layer may do it; true when left out.
-        variables: a data set whose variables are looked at instead.
-        trainings: which of the trainings or variables has to fulfil this; `any` when left out.
-
     Example:
         `{check: normalised, with: {model: selu, to: standardised, by_layer: false}}`
     """

@@ -55,16 +55,6 @@ def optimizer(case: Case, params: OptimizerParams) -> Finding:
     Why it matters:
         Optimizer and rate decide whether a network learns at all, and how fast.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        cls: class name, `adaptive`, or a list.
-        learning_rate, momentum: bounds `{at_least, at_most}`.
-        nesterov: true or false.
-        clipping: whether gradients are clipped at all.
-        clipnorm, clipvalue: bounds of what they are clipped to.
-        config: any other setting and its value.
-        trainings: which of its trainings has to fulfil this; `any` when left out.
-
     Example:
         `{check: optimizer, with: {model: plain, cls: Nadam, learning_rate: {at_most: 0.001}}}`
     """

@@ -31,10 +31,6 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
     Why it matters:
         A classifier has one output a class; with fewer, some classes can never be predicted.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        shape: the shape, such as `[10]`; null stands for any size.
-
     Example:
         `{check: output_shape, with: {model: cnn, shape: [10]}}`
     """
@@ -52,10 +48,9 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
     advice = ""
     if seen is not None and len(seen) > len(wanted):
         advice = "Bring the feature maps down to one vector (`Flatten` or `GlobalAveragePooling2D`) before the output."
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=message,
+    return Finding.scored(
+        message,
+        1.0 if passed else 0.0,
         advice=advice,
         assurance=model.assurance,
         measured={"output_shape": None if seen is None else list(seen), "wanted": list(wanted)},

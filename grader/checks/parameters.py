@@ -48,11 +48,6 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
     Why it matters:
         Parameters are what a network costs: memory, time, and examples to learn them from.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        at_least, at_most: bounds, both included; at least one of them.
-        trainable_only: leave out what no training changes, such as the running means of batch normalisation.
-
     Example:
         `{check: parameters, with: {model: cnn, at_most: 300000}}`
     """
@@ -64,9 +59,8 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
     wanted = _bounds(params)
     pointers = (Pointer(cell=model.cell, event=model.event),)
     if count is None:
-        return Finding(
-            status="failed",
-            message=f"`{model.name}` was never built, so its parameters cannot be counted; {wanted} were asked for.",
+        return Finding.failed(
+            f"`{model.name}` was never built, so its parameters cannot be counted; {wanted} were asked for.",
             advice="Give the first layer its input shape, or train the network.",
             measured={"parameters": None},
             evidence=pointers,
@@ -74,10 +68,9 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
     passed = (params.at_least is None or count >= params.at_least) and (
         params.at_most is None or count <= params.at_most
     )
-    return Finding(
-        status="passed" if passed else "failed",
-        fraction=1.0 if passed else 0.0,
-        message=f"`{model.name}` has {plural(count, kind)}; {wanted} were asked for.",
+    return Finding.scored(
+        f"`{model.name}` has {plural(count, kind)}; {wanted} were asked for.",
+        1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={"parameters": count, "at_least": params.at_least, "at_most": params.at_most},
         evidence=pointers,

@@ -79,15 +79,6 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     Why it matters:
         A learning curve shows whether to train longer or to regularise more, if one can tell what is drawn.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        metric: `loss`, `accuracy` …
-        of: `training`, `validation`, `either` (when left out) or `both`.
-        labels: whether labels are asked for.
-        without_labels: part of the points for a curve on axes without labels.
-        points_at_least: fewest points of a curve.
-        tolerance: how close drawn and recorded values lie.
-
     Example:
         `{check: plots, with: {model: cnn, metric: accuracy, of: both}}`
     """
@@ -172,19 +163,16 @@ def _drawn(chosen: list[_Match], metric: str, params: PlotsParams) -> Finding:
     pointers = tuple(Pointer(cell=m.figure.cell, event=m.figure.event) for m in chosen)
     if params.labels and missing:
         fraction = params.without_labels
-        return Finding(
-            status="partial" if 0 < fraction < 1 else "passed" if fraction else "failed",
-            fraction=fraction,
-            message=f"{text}, but the {listed(missing)} {'axis has' if len(missing) == 1 else 'axes have'} no label.",
+        return Finding.scored(
+            f"{text}, but the {listed(missing)} {'axis has' if len(missing) == 1 else 'axes have'} no label.",
+            fraction,
             advice="Name both axes with `plt.xlabel` and `plt.ylabel`.",
             assurance=Assurance.RECORDED,
             measured=measured,
             evidence=pointers,
         )
-    return Finding(
-        status="passed",
-        fraction=1,
-        message=f"{text}{', and both axes are labelled' if params.labels else ''}.",
+    return Finding.passed(
+        f"{text}{', and both axes are labelled' if params.labels else ''}.",
         assurance=Assurance.RECORDED,
         measured=measured,
         evidence=pointers,
@@ -214,11 +202,10 @@ def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
     if not curves:
         message = f"No curve was drawn, so the {metric} is not shown."
         advice = "Collect the values of each epoch in a list and plot it."
-        return Finding(status="failed", message=message, advice=advice, assurance=Assurance.RECORDED, measured=measured)
+        return Finding.failed(message, advice=advice, assurance=Assurance.RECORDED, measured=measured)
     if not named:
-        return Finding(
-            status="pending",
-            message=f"Waits for a person to judge: none of the curves in {cells} is called {metric}, and {reason}.",
+        return Finding.pending(
+            f"Waits for a person to judge: none of the curves in {cells} is called {metric}, and {reason}.",
             assurance=Assurance.STATED,
             measured=measured,
             evidence=pointers,
@@ -226,10 +213,9 @@ def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
     missing = min((_missing_labels(axes) for _, axes in named), key=len)
     text = f"A curve that is called {metric} is drawn in {cells}; {reason}"
     fraction = params.without_labels if params.labels and missing else 1.0
-    return Finding(
-        status="passed" if fraction == 1 else "partial" if fraction else "failed",
-        fraction=fraction,
-        message=f"{text}. {_lacking(missing)}" if fraction < 1 else f"{text}.",
+    return Finding.scored(
+        f"{text}. {_lacking(missing)}" if fraction < 1 else f"{text}.",
+        fraction,
         advice="Name both axes with `plt.xlabel` and `plt.ylabel`." if fraction < 1 else "",
         assurance=Assurance.STATED,
         measured=measured | {"labels_missing": list(missing)},
@@ -272,9 +258,8 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
     else:
         drawn = f"{plural(len(evidence.figures), 'figure')} with {plural(lines, 'line')}"
         message = f"{drawn} were drawn, but none of the lines is {curve} as it was recorded."
-    return Finding(
-        status="failed",
-        message=message,
+    return Finding.failed(
+        message,
         advice=advice,
         assurance=Assurance.RECORDED,
         measured={"metric": metric, "curves": [], "figures": len(evidence.figures), "lines": lines},

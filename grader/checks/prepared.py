@@ -9,12 +9,13 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
+from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.wording import decimal, listed, number, percent, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import NamedArrayFact, NamedLabelFact
-from grader.schema.grade import CriterionStatus, Finding
+from grader.schema.grade import Finding, FindingDetails
 from grader.schema.rubric import Slug
 
 __all__ = ["LabelForm", "PreparedParams", "Scale", "prepared"]
@@ -81,29 +82,19 @@ class PreparedParams(Params):
 
 
 @dataclass(frozen=True, slots=True)
-class _Condition:
-    """One condition: whether it holds (None: not seen), and what was seen."""
-
-    name: str
-    holds: bool | None
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Candidate:
     """Arrays that may be the parts, in the order of the parts, with what holds of them."""
 
     arrays: tuple[NamedArrayFact, ...]
-    conditions: tuple[_Condition, ...]
+    conditions: Conditions
     labels: tuple[NamedLabelFact, ...]
     distance: float
     """How far the sizes are from what is asked."""
 
     def rank(self) -> tuple[int, int, int, float]:
         """The better, the larger; what could not be seen may be right."""
-        faults = sum(c.holds is False for c in self.conditions)
-        held = sum(c.holds is True for c in self.conditions)
-        return -faults, held, len(self.arrays), -self.distance
+        faults = len(self.conditions.missed) - len(self.conditions.unseen)
+        return -faults, len(self.conditions.met), len(self.arrays), -self.distance
 
 
 @check("prepared")
@@ -121,17 +112,6 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         A preparation can be wrong without an error: a validation part that overlaps the training part, labels that
         were not shuffled along with the images, pixels that were scaled twice.
 
-    Parameters:
-        dataset: the data set.
-        of: the split its images have to be of; `train` when left out, null for any.
-        parts: name and size of each part, up to three; left out: one array will do.
-        tolerance: how far the sizes may be off; 0.01 when left out.
-        images: how many images the parts hold together.
-        disjoint: whether a common image is a fault; true when left out.
-        scale: `divide_by` (255 when left out) and `add` (0 when left out).
-        labels: `one_hot` (true when left out) and the number of `classes`.
-        partial: count split, scale and labels each alone.
-
     Example:
         `{check: prepared, with: {dataset: cifar10, parts: {train: 0.7, validation: 0.3}, scale: {add: -0.5},
         labels: {classes: 10}}}`
@@ -141,24 +121,19 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         return _nothing(case, params)
     tuples = _choices(arrays[-_MOST_ARRAYS:], max(1, len(params.parts)))
     best = max((_judged(chosen, case, params) for chosen in tuples), key=_Candidate.rank)
-    held = [c for c in best.conditions if c.holds]
-    unseen = [c for c in best.conditions if c.holds is None]
-    passed = len(held) == len(best.conditions)
-    fraction = len(held) / len(best.conditions) if passed or (params.partial and not unseen) else 0.0
-    return Finding(
-        status=_status(fraction, passed=passed, unseen=bool(unseen)),
-        fraction=fraction,
-        message=_message(case, params, best, unseen),
-        assurance=Assurance.RECORDED,
-        measured={
+    details: FindingDetails = {
+        "assurance": Assurance.RECORDED,
+        "measured": {
             "arrays": [a.name for a in best.arrays],
             "images": [a.shape[0] if a.shape else None for a in best.arrays],
             "labels": [label.name for label in best.labels],
-            "held": [c.name for c in held],
-            "missed": [c.name for c in best.conditions if not c.holds],
         },
-        evidence=_pointers(best),
-    )
+        "evidence": _pointers(best),
+    }
+    message = _message(case, params, best)
+    if best.conditions.unseen:
+        return Finding.pending(message, **details | {"measured": {**details["measured"], **best.conditions.measured}})
+    return best.conditions.finding(message, details, partial=params.partial)
 
 
 def _choices(arrays: Sequence[NamedArrayFact], count: int) -> Iterator[tuple[NamedArrayFact, ...]]:
@@ -167,24 +142,15 @@ def _choices(arrays: Sequence[NamedArrayFact], count: int) -> Iterator[tuple[Nam
         yield from itertools.permutations(arrays, taken)
 
 
-def _status(fraction: float, *, passed: bool, unseen: bool) -> CriterionStatus:
-    if passed:
-        return "passed"
-    if unseen:
-        return "pending"
-    return "partial" if fraction > 0 else "failed"
-
-
 def _pointers(best: _Candidate) -> tuple[Pointer, ...]:
     cells = (*(a.cell for a in best.arrays), *(label.cell for label in best.labels))
     return tuple(Pointer(cell=cell) for cell in dict.fromkeys(cells) if cell is not None)
 
 
-def _message(case: Case, params: PreparedParams, best: _Candidate, unseen: Sequence[_Condition]) -> str:
-    said = [c.said for c in best.conditions if not c.holds] or [c.said for c in best.conditions]
-    told = "; ".join(said)
+def _message(case: Case, params: PreparedParams, best: _Candidate) -> str:
+    told = best.conditions.text
     text = f"{told[:1].upper()}{told[1:]}."
-    if unseen:
+    if best.conditions.unseen:
         text += " A person has to judge what could not be seen."
     return text + _stand_in(case, params)
 
@@ -203,13 +169,12 @@ def _nothing(case: Case, params: PreparedParams) -> Finding:
     message = f"No variable of the notebook holds images that are recognised as {title}'s"
     if served is None:
         message += f", and {title} was {'asked for and not served' if loads else 'never loaded'}"
-    elif case.evidence.run.status in {"timeout", "memory", "died"}:
+    elif case.evidence.run.cut_short:
         message += " (the notebook did not reach its end, where its variables are looked at)"
     else:
         message += f", although it was loaded in {spoken_cell(served.cell)}"
-    return Finding(
-        status="failed",
-        message=f"{message}.{_stand_in(case, params) if served else ''}",
+    return Finding.failed(
+        f"{message}.{_stand_in(case, params) if served else ''}",
         advice="Keep the prepared arrays in variables until the notebook's end.",
         assurance=Assurance.RECORDED,
         measured={"arrays": []},
@@ -225,7 +190,7 @@ def _judged(arrays: tuple[NamedArrayFact, ...], case: Case, params: PreparedPara
     if params.labels is not None:
         condition, labels = _labels(arrays, case.evidence.labels, params.labels)
         conditions.append(condition)
-    return _Candidate(arrays, tuple(conditions), labels, _distance(arrays, params))
+    return _Candidate(arrays, Conditions.of(conditions), labels, _distance(arrays, params))
 
 
 def _named(fact: NamedArrayFact | NamedLabelFact) -> str:
@@ -245,19 +210,19 @@ def _distance(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> flo
 # --- which images ----------------------------------------------------------------------------------------------
 
 
-def _origin(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> _Condition:
+def _origin(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> Condition:
     sizes = [_size(array) for array in arrays]
     total = sum(sizes)
     said = f"{listed(_named(a) for a in arrays)} {_holding(sizes, total)}"
     faults = list(_size_faults(arrays, params, total))
     if not faults and any(array.rows is None for array in arrays):
-        return _Condition("split", None, f"{said}; which images these are was not compared one by one")
+        return Condition("split", None, f"{said}; which images these are was not compared one by one")
     faults += _row_faults(arrays, params)
     if faults:
-        return _Condition("split", holds=False, said=f"{said}, {listed(faults)}")
+        return Condition("split", holds=False, seen=f"{said}, {listed(faults)}")
     apart = ", none in common" if len(arrays) > 1 and params.disjoint else ""
     of = f" of {spoken_dataset(params.dataset)}'s {spoken_split(params.of)} set" if params.of else ""
-    return _Condition("split", holds=True, said=f"{said}{of}{apart}")
+    return Condition("split", holds=True, seen=f"{said}{of}{apart}")
 
 
 def _holding(sizes: Sequence[int], total: int) -> str:
@@ -304,16 +269,16 @@ def _row_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> I
 # --- how they are scaled ---------------------------------------------------------------------------------------
 
 
-def _scale(arrays: tuple[NamedArrayFact, ...], wanted: Scale) -> _Condition:
+def _scale(arrays: tuple[NamedArrayFact, ...], wanted: Scale) -> Condition:
     holds = [_is_scaled(array, wanted) for array in arrays]
     wrong = [array for array, held in zip(arrays, holds, strict=True) if held is False]
     if wrong:
         seen = listed(f"{_named(array)} holds {_range(array)}" for array in wrong)
-        return _Condition("scale", holds=False, said=f"{seen}, which is not {wanted}")
+        return Condition("scale", holds=False, seen=f"{seen}, which is not {wanted}")
     if None in holds:
         unseen = listed(_named(array) for array, held in zip(arrays, holds, strict=True) if held is None)
-        return _Condition("scale", None, f"how the pixels of {unseen} were scaled was not compared")
-    return _Condition("scale", holds=True, said=f"the pixels are {wanted}")
+        return Condition("scale", None, f"how the pixels of {unseen} were scaled was not compared")
+    return Condition("scale", holds=True, seen=f"the pixels are {wanted}")
 
 
 def _is_scaled(array: NamedArrayFact, wanted: Scale) -> bool | None:
@@ -343,18 +308,18 @@ def _range(array: NamedArrayFact) -> str:
 
 def _labels(
     arrays: tuple[NamedArrayFact, ...], labels: Sequence[NamedLabelFact], wanted: LabelForm
-) -> tuple[_Condition, tuple[NamedLabelFact, ...]]:
+) -> tuple[Condition, tuple[NamedLabelFact, ...]]:
     """Judge the labels of each array, and name those that were judged."""
     if any(array.rows is None for array in arrays):
-        return _Condition("labels", None, "which labels belong to the images was not compared"), ()
+        return Condition("labels", None, "which labels belong to the images was not compared"), ()
     chosen = [(array, _fitting(array, labels, wanted)) for array in arrays]
     faults = [fault for array, label in chosen if (fault := _label_fault(array, label, wanted))]
     found = tuple(label for _, label in chosen if label is not None)
     if faults:
-        return _Condition("labels", holds=False, said=listed(faults)), found
+        return Condition("labels", holds=False, seen=listed(faults)), found
     shapes = listed(f"{_named(label)} of shape {spoken_shape(label.shape)}" for label in found)
     form = "one-hot" if wanted.one_hot else "numbers"
-    return _Condition("labels", holds=True, said=f"{shapes}: the labels of these images, {form}"), found
+    return Condition("labels", holds=True, seen=f"{shapes}: the labels of these images, {form}"), found
 
 
 def _fitting(array: NamedArrayFact, labels: Sequence[NamedLabelFact], wanted: LabelForm) -> NamedLabelFact | None:

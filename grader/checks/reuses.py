@@ -53,14 +53,6 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
         Transfer learning is the reuse of what was learned on much data for a task with little; a network that is only
         built alike has learned nothing yet.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        source: role of the network whose weights they are to be.
-        source_task: task that network has to have been trained on before.
-        how: `shared`, `copied`, `file`, or a list of them.
-        at_least: fewest reused layers with weights; 1 when left out.
-        all_but_last: ask for every layer with weights but the last one.
-
     Example:
         `{check: reuses, with: {model: transferred, source: first, source_task: a, all_but_last: true}}`
     """
@@ -104,10 +96,9 @@ def _judge(case: Case, params: ReusesParams, model: ModelFact, found: list[Reuse
     fresh = [name for name in weighted[:-1] if name not in carried]
     missed = _missed(case, params, found, fresh)
     said = _said(case, found, weighted)
-    return Finding(
-        status="failed" if missed else "passed",
-        fraction=0.0 if missed else 1.0,
-        message=f"`{model.name}` {said}{f', but {missed}' if missed else ''}.",
+    return Finding.scored(
+        f"`{model.name}` {said}{f', but {missed}' if missed else ''}.",
+        0.0 if missed else 1.0,
         assurance=Assurance.RECORDED,
         measured={
             "reused": [reuse.layer for reuse in found],
@@ -162,9 +153,8 @@ def _named(layers: list[str]) -> str:
 
 
 def _failed(model: ModelFact, why: str) -> Finding:
-    return Finding(
-        status="failed",
-        message=f"`{model.name}`: {why}.",
+    return Finding.failed(
+        f"`{model.name}`: {why}.",
         advice=(
             "Build the new network from the trained layers of the old one (`Sequential(old.layers[:-1])`), or from a "
             "clone of it that was given its weights with `set_weights`."

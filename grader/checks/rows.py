@@ -1,15 +1,16 @@
 """The check `rows`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.recognition import known_rows
 from grader.facts.tasks import of_task, task_part
 from grader.facts.wording import listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer, spoken_cell
@@ -17,8 +18,6 @@ from grader.schema.evidence import ArrayFact, FitFact, RowsFact
 from grader.schema.grade import Finding
 
 __all__ = ["RowsParams", "rows"]
-
-_RECOGNISED = 0.5
 
 
 class RowsParams(WithModel):
@@ -46,15 +45,6 @@ class RowsParams(WithModel):
     """Give the part of the points that corresponds to the part of the conditions that hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """One condition: whether it holds (None: not seen), and what was seen."""
-
-    name: str
-    holds: bool | None
-    said: str
-
-
 @check("rows")
 def rows(case: Case, params: RowsParams) -> Finding:
     """The network was trained on the images it was meant to see: these classes, this split, so many.
@@ -68,17 +58,6 @@ def rows(case: Case, params: RowsParams) -> Finding:
         Transfer learning is about little data. With more images than the task has, or with the other task's, a
         comparison shows nothing.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        task: a task of the rubric; left out: the rubric's data set as a whole.
-        split: `train` when left out.
-        exactly, at_least, at_most: number of training images.
-        validated: ask for validation images of the same task.
-        disjoint: whether training and validation images have to differ; they have to when left out.
-        apart_from: role of a network that has to have been trained on other images.
-        trainings: `all`, `first` or `last`; all when left out.
-        partial: count each condition alone.
-
     Example:
         `{check: rows, with: {model: scratch, task: b, exactly: 200, validated: true, apart_from: first}}`
     """
@@ -87,29 +66,21 @@ def rows(case: Case, params: RowsParams) -> Finding:
         return missing_model(case, params.model)
     fits = _chosen(case.past(params.model).fits_of(model.id), params.trainings)
     if not fits:
-        return Finding(
-            status="failed",
-            message=f"`{model.name}` was never trained.",
+        return Finding.failed(
+            f"`{model.name}` was never trained.",
             advice="Call `compile` and `fit` on it in this notebook.",
             measured={"rows": []},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
-    conditions = tuple(_conditions(case, params, fits))
-    held = [c for c in conditions if c.holds]
-    passed = len(held) == len(conditions)
-    fraction = len(held) / len(conditions) if passed or params.partial else 0.0
-    said = [c.said for c in conditions if not c.holds] or [c.said for c in conditions]
-    return Finding(
-        status="passed" if passed else "partial" if fraction > 0 else "failed",
-        fraction=fraction,
-        message=f"`{model.name}`: {'; '.join(said)}.",
-        assurance=Assurance.RECORDED,
-        measured={
-            "rows": [fit.rows_trained for fit in fits],
-            "held": [c.name for c in held],
-            "missed": [c.name for c in conditions if not c.holds],
+    conditions = Conditions.of(_conditions(case, params, fits))
+    return conditions.finding(
+        f"`{model.name}`: {conditions.text}.",
+        {
+            "assurance": Assurance.RECORDED,
+            "measured": {"rows": [fit.rows_trained for fit in fits]},
+            "evidence": tuple(Pointer(cell=f.cell, event=f.event) for f in fits),
         },
-        evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in fits),
+        partial=params.partial,
     )
 
 
@@ -121,7 +92,7 @@ def _count(array: ArrayFact | None) -> int | None:
     return array.shape[0] if array is not None and array.shape else None
 
 
-def _conditions(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Iterator[_Condition]:
+def _conditions(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Iterator[Condition]:
     yield _images(case, params, fits)
     if params.split is not None:
         yield _split(params.split, fits)
@@ -135,13 +106,8 @@ def _conditions(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> It
         yield _apart(case, params.apart_from, fits)
 
 
-def _known(array: ArrayFact | None) -> RowsFact | None:
-    found = array.rows if array is not None else None
-    return found if found is not None and found.matched >= _RECOGNISED else None
-
-
 def _is_wanted(case: Case, params: RowsParams, array: ArrayFact | None) -> bool | None:
-    found = _known(array)
+    found = known_rows(array)
     if found is None:
         return None
     return found.dataset == case.rubric.dataset if params.task is None else of_task(found, case.rubric, params.task)
@@ -153,45 +119,45 @@ def _meant(case: Case, params: RowsParams) -> str:
     return f"images of the task `{params.task}`"
 
 
-def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> _Condition:
+def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condition:
     meant = _meant(case, params)
     for fit in fits:
         wanted = _is_wanted(case, params, fit.x)
         if wanted is None:
             said = f"the images of the training in {spoken_cell(fit.cell)} could not be recognised as {meant}"
-            return _Condition("images", None, said)
+            return Condition("images", None, said)
         if not wanted:
             part = task_part(fit.x.rows if fit.x else None, case.rubric, params.task) if params.task else 0.0
             said = f"of the images trained on in {spoken_cell(fit.cell)} only {percent(part or 0.0)} are {meant}"
-            return _Condition("images", holds=False, said=said)
-    return _Condition("images", holds=True, said=f"trained on {meant} alone")
+            return Condition("images", holds=False, seen=said)
+    return Condition("images", holds=True, seen=f"trained on {meant} alone")
 
 
-def _split(split: str, fits: tuple[FitFact, ...]) -> _Condition:
+def _split(split: str, fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
-        found = _known(fit.x)
+        found = known_rows(fit.x)
         others = {name: count for name, count in found.counts.items() if count and name != split} if found else {}
         if others:
             told = listed(f"{number(count)} {spoken_split(name)} images" for name, count in others.items())
-            return _Condition("split", holds=False, said=f"{told} were trained on in {spoken_cell(fit.cell)}")
-    seen = all(_known(fit.x) for fit in fits)
+            return Condition("split", holds=False, seen=f"{told} were trained on in {spoken_cell(fit.cell)}")
+    seen = all(known_rows(fit.x) for fit in fits)
     told = f"all of them {spoken_split(split)} images" if seen else "their split could not be told"
-    return _Condition("split", seen or None, told)
+    return Condition("split", seen or None, told)
 
 
-def _number(params: RowsParams, fits: tuple[FitFact, ...]) -> _Condition:
+def _number(params: RowsParams, fits: tuple[FitFact, ...]) -> Condition:
     wanted = f"exactly {number(params.exactly)}" if params.exactly is not None else _bounds(params)
     for fit in fits:
         count = fit.rows_trained
         if count is None:
             said = f"the number of images in {spoken_cell(fit.cell)} is not known ({wanted} wanted)"
-            return _Condition("number", None, said)
+            return Condition("number", None, said)
         fits_in = (params.at_least or 0) <= count <= (params.at_most or count)
         if not (fits_in and count == (params.exactly or count)):
             said = f"trained on {plural(count, 'image')} in {spoken_cell(fit.cell)} ({wanted} wanted)"
-            return _Condition("number", holds=False, said=said)
+            return Condition("number", holds=False, seen=said)
     counts = sorted({fit.rows_trained or 0 for fit in fits})
-    return _Condition("number", holds=True, said=f"{listed(number(c) for c in counts)} images in each training")
+    return Condition("number", holds=True, seen=f"{listed(number(c) for c in counts)} images in each training")
 
 
 def _bounds(params: RowsParams) -> str:
@@ -200,44 +166,44 @@ def _bounds(params: RowsParams) -> str:
     return listed(part for part in (low, high) if part)
 
 
-def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> _Condition:
+def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
         if fit.validation == "split":
             continue  # a part of the training images, which are judged by themselves
         if fit.validation == "none":
-            return _Condition("validation", holds=False, said=f"no validation data in {spoken_cell(fit.cell)}")
+            return Condition("validation", holds=False, seen=f"no validation data in {spoken_cell(fit.cell)}")
         wanted = _is_wanted(case, params, fit.val_x)
         if not wanted:
             verb = "are not" if wanted is False else "could not be recognised as"
             said = f"the validation images in {spoken_cell(fit.cell)} {verb} {_meant(case, params)}"
-            return _Condition("validation", wanted, said)
+            return Condition("validation", wanted, said)
     count = _count(fits[-1].val_x)
     told = f"watched on {number(count)} more of them" if count is not None else "watched on a part held back"
-    return _Condition("validation", holds=True, said=told)
+    return Condition("validation", holds=True, seen=told)
 
 
-def _disjoint(fits: tuple[FitFact, ...]) -> _Condition:
+def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
         if fit.validation != "none" and fit.overlap:
             said = f"{plural(fit.overlap, 'image')} were both trained on and watched in {spoken_cell(fit.cell)}"
-            return _Condition("disjoint", holds=False, said=said)
+            return Condition("disjoint", holds=False, seen=said)
     unknown = any(fit.validation != "none" and fit.overlap is None for fit in fits)
     told = "whether training and validation images overlap could not be told" if unknown else "none of them watched too"
-    return _Condition("disjoint", None if unknown else True, told)
+    return Condition("disjoint", None if unknown else True, told)
 
 
-def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> _Condition:
+def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:
     other, reason = case.model(role)
     if other is None:
-        return _Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({reason})")
-    theirs = [_known(fit.x) for fit in case.past(role).fits_of(other.id)]
-    ours = [_known(fit.x) for fit in fits]
+        return Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({reason})")
+    theirs = [known_rows(fit.x) for fit in case.past(role).fits_of(other.id)]
+    ours = [known_rows(fit.x) for fit in fits]
     common = [_common(one, two) for one in ours for two in theirs if one is not None and two is not None]
     if not theirs or None in theirs or None in ours or None in common:
-        return _Condition("apart", None, f"whether `{other.name}` was trained on other images could not be told")
+        return Condition("apart", None, f"whether `{other.name}` was trained on other images could not be told")
     if any(common):
-        return _Condition("apart", holds=False, said=f"`{other.name}` was trained on images of the same classes")
-    return _Condition("apart", holds=True, said=f"`{other.name}` was trained on other images")
+        return Condition("apart", holds=False, seen=f"`{other.name}` was trained on images of the same classes")
+    return Condition("apart", holds=True, seen=f"`{other.name}` was trained on other images")
 
 
 def _common(one: RowsFact, two: RowsFact) -> bool | None:

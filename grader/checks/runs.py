@@ -31,9 +31,6 @@ def runs(case: Case, params: RunsParams) -> Finding:
     Why it matters:
         A notebook that only works in the order its author happened to click cannot be checked or built upon.
 
-    Parameters:
-        partial: give part of the points when only some cells raised.
-
     Example:
         `{check: runs, with: {partial: true}}`
     """
@@ -41,21 +38,19 @@ def runs(case: Case, params: RunsParams) -> Finding:
     clean = max(0, run.cells_run - len(run.errors))
     measured = {"status": run.status, "cells_total": run.cells_total, "cells_run": run.cells_run, "cells_clean": clean}
     if run.cells_total == 0:
-        return Finding(
-            status="failed",
-            message="The notebook has no code cells, so nothing was run.",
+        return Finding.failed(
+            "The notebook has no code cells, so nothing was run.",
             advice="Hand in the notebook with your code; check that you saved the right file.",
             assurance=Assurance.RECORDED,
             measured=measured,
         )
     if run.status == "completed" and not run.errors:
         message = f"All {plural(run.cells_total, 'code cell')} ran from top to bottom without an error."
-        return Finding(status="passed", fraction=1, message=message, assurance=Assurance.RECORDED, measured=measured)
+        return Finding.passed(message, assurance=Assurance.RECORDED, measured=measured)
     fraction = min(clean / run.cells_total, 1.0) if params.partial else 0.0
-    return Finding(
-        status="partial" if 0 < fraction < 1 else "failed",
-        fraction=fraction if fraction < 1 else 0.0,
-        message=_what_went_wrong(run),
+    return Finding.scored(
+        _what_went_wrong(run),
+        fraction if fraction < 1 else 0.0,
         advice=_advice(run),
         assurance=Assurance.RECORDED,
         measured=measured,
@@ -67,7 +62,7 @@ def _what_went_wrong(run: Run) -> str:
     shown = [f"{spoken_cell(e.cell)} raised {e.name} ({_first_line(e.message)})" for e in run.errors[:_SHOWN_ERRORS]]
     hidden = len(run.errors) - len(shown)
     parts = [f"{plural(len(run.errors), 'of the code cells', 'of the code cells')} raised"] if run.errors else []
-    if run.status in {"timeout", "memory", "died"}:
+    if run.cut_short:
         parts.append(f"{run.cells_run} of {plural(run.cells_total, 'code cell')} were run: {run.reason or run.status}")
     text = "; ".join(parts) or f"The notebook did not complete: {run.reason or run.status}"
     detail = "; ".join(shown) + (f"; and {hidden} more" if hidden > 0 else "")

@@ -79,14 +79,6 @@ def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
     Why it matters:
         A network that does the same with fewer weights has understood more of what makes its images alike.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        curve: points `{parameters, none, full}` with rising parameters.
-        count: `all`, or `trainable` to leave out frozen layers and running means; `all` when left out.
-        dataset: the rubric's data set when left out.
-        split: `test` when left out.
-        require_verified: whether figures that were only recorded in the notebook's process earn nothing.
-
     Example:
         `{check: score_curve, with: {model: golf, curve: [{parameters: 160, none: 0.8, full: 0.91}]}}`
     """
@@ -103,10 +95,9 @@ def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
     assurance = min(fact.assurance, model.assurance, key=_CERTAINTY.index)
     refused = params.require_verified and assurance is not Assurance.VERIFIED
     fraction = 0.0 if refused else min(max(reached, 0.0), 1.0)
-    return Finding(
-        status="passed" if fraction >= 1 else "partial" if fraction > 0 else "failed",
-        fraction=fraction,
-        message=_message(model, fact, counted, params, assurance),
+    return Finding.scored(
+        _message(model, fact, counted, params, assurance),
+        fraction,
         assurance=assurance,
         measured={
             "parameters": counted,
@@ -191,16 +182,13 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
         reason = "it was never built, so its parameters are not known"
     untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
     if untestable:
-        return Finding(
-            status="pending",
-            message=f"`{model.name}` cannot be placed on the curve of {where}: {untestable}. A person has to look.",
+        return Finding.pending(
+            f"`{model.name}` cannot be placed on the curve of {where}: {untestable}. A person has to look.",
             measured={"parameters": counted, "accuracy": None},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
-    return Finding(
-        status="failed",
-        message=f"`{model.name}` cannot be placed on the curve of {where}: "
-        f"{reason or 'its accuracy there is not known'}.",
+    return Finding.failed(
+        f"`{model.name}` cannot be placed on the curve of {where}: {reason or 'its accuracy there is not known'}.",
         advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
         measured={"parameters": counted, "accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -47,15 +47,6 @@ def split(case: Case, params: SplitParams) -> Finding:
     Why it matters:
         A validation accuracy on images that were also trained on tells nothing.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        train: the part for training, such as 0.7.
-        tolerance: how far from it; 0.01 when left out.
-        disjoint: whether a common image is a fault; true when left out.
-        not_test: whether a test image is a fault.
-        variables: a data set whose variables are looked at instead.
-        trainings: which of the trainings has to fulfil this; `any` when left out.
-
     Example:
         `{check: split, with: {model: cnn, train: 0.7, tolerance: 0.005}}`
     """

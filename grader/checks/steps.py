@@ -80,12 +80,6 @@ def steps(case: Case, params: StepsParams) -> Finding:
         A fresh last layer sends large gradients through the reused ones and spoils what they have learned, unless they
         are frozen first; and what stays frozen is never tuned to the new task.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        steps: a list of `compile`, `fit`, `freeze: LAYERS` and `unfreeze: LAYERS`, where LAYERS is `any`, `all`,
-            `all_but_last`, `reused`, or a list of layer names or classes.
-        partial: points by steps held; set it to false for all or nothing.
-
     Example:
         `{check: steps, with: {model: b, steps: [freeze: all_but_last, compile, fit, unfreeze: any, compile, fit]}}`
     """
@@ -99,10 +93,9 @@ def steps(case: Case, params: StepsParams) -> Finding:
     passed = held == len(verdicts)
     fraction = held / len(verdicts) if passed or params.partial else 0.0
     cells = dict.fromkeys((v.fit.cell, v.fit.event) for v in verdicts if v.fit is not None)
-    return Finding(
-        status="passed" if passed else "partial" if fraction > 0 else "failed",
-        fraction=fraction,
-        message=_message(model, verdicts),
+    return Finding.scored(
+        _message(model, verdicts),
+        fraction,
         advice="" if passed else _advice(next(v for v in verdicts if not v.holds)),
         assurance=Assurance.RECORDED,
         measured={

@@ -14,7 +14,7 @@ from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
 
-__all__ = ["TextParams", "count_own_words", "text"]
+__all__ = ["TextParams", "text"]
 
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|<[^<>]*>|!?\[([^\]]*)\]\([^)]*\)|https?://\S+", re.DOTALL)
 _NO_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -69,15 +69,6 @@ def text(case: Case, params: TextParams) -> Finding:
     Why it matters:
         Whoever reads a report wants to know what was done and why, without reading the code.
 
-    Parameters:
-        min_words: fewest words.
-        all: words that must all occur.
-        any, any_at_least: words of which so many must occur.
-        topics, topics_at_least: subjects of which so many must be addressed, each by words of which one occurs.
-        near: count only passages that mention one of these words.
-        template: text handed out with the assignment.
-        language: the keywords' language, `en`; left out: missing keywords are missed in any language.
-
     Example:
         `{check: text, with: {min_words: 60, any: [convolution, pooling, dropout], any_at_least: 2}}`
     """
@@ -95,25 +86,14 @@ def text(case: Case, params: TextParams) -> Finding:
     foreign = _other_language(_own(everything, shingles), params) if faults else None
     if foreign is not None:
         return foreign
-    return Finding(
-        status="failed" if faults else "passed",
-        fraction=0.0 if faults else 1.0,
-        message=_message(faults, words, where, (*all_found, *any_found, *topics), params),
+    return Finding.scored(
+        _message(faults, words, where, (*all_found, *any_found, *topics), params),
+        0.0 if faults else 1.0,
         advice=_advice(case.evidence.cells) if faults else "",
         assurance=Assurance.STATED,
         measured={"words": words, "found": [*all_found, *any_found, *topics], "cells": len(where)},
         evidence=tuple(Pointer(cell=cell.index) for cell in where),
     )
-
-
-def count_own_words(source: str, template: Iterable[str] = ()) -> int:
-    """Count the words of a Markdown text that are prose and not the assignment's.
-
-    Args:
-        source: Markdown.
-        template: Texts of the assignment; five words in a row that stand in one of them do not count.
-    """
-    return len(_own_words(_prose(source), _shingles(template)))
 
 
 def _passages(cells: tuple[CellFact, ...]) -> Iterator[list[CellFact]]:
@@ -142,9 +122,8 @@ def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -
         return None
     where = tuple(cell for cell, found in own if found)
     looked_for = listed(dict.fromkeys((*params.all, *params.any, *params.near)), "or")
-    return Finding(
-        status="pending",
-        message=(
+    return Finding.pending(
+        (
             f"Waits for a person to judge: {_counted(len(words), where)}, which do not seem to be English, while the "
             f"words looked for are ({looked_for})."
         ),

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.metrics import finite, series
+from grader.facts.recognition import known_rows
 from grader.facts.weights import trainings_behind
 from grader.facts.wording import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
@@ -20,9 +21,6 @@ from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Finding
 
 __all__ = ["TrainedParams", "trained"]
-
-_RECOGNISED = 0.5
-"""Part of an array's rows that must be recognised before the array counts as known."""
 
 
 class TrainedParams(WithModel):
@@ -44,15 +42,6 @@ class TrainedParams(WithModel):
     """Give the part of the points that corresponds to the part of the conditions that hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """One condition: whether it holds, and what was seen."""
-
-    name: str
-    holds: bool
-    said: str
-
-
 @check("trained")
 def trained(case: Case, params: TrainedParams) -> Finding:
     """The network was trained: long enough, on the right rows, with a falling loss, watched on other data.
@@ -68,16 +57,6 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     Why it matters:
         What a network was trained on decides what its test accuracy means.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        epochs_at_least: 1 when left out.
-        dataset: the rubric's data set when left out.
-        only_split: the split that may be trained on.
-        rows_at_least: fewest images.
-        loss_falls: ask for a falling training loss.
-        validation: `any` or `not_test`.
-        partial: count each condition alone.
-
     Example:
         `{check: trained, with: {model: cnn, epochs_at_least: 3, only_split: train, loss_falls: true}}`
     """
@@ -86,33 +65,28 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         return missing_model(case, params.model)
     fits = case.evidence.fits_of(model.id)
     if not fits:
-        return Finding(
-            status="failed",
-            message=f"`{model.name}` was {_made(case.evidence, model.id)} but never trained in this notebook.",
+        return Finding.failed(
+            f"`{model.name}` was {_made(case.evidence, model.id)} but never trained in this notebook.",
             advice="Call `compile` and `fit` on it in this notebook.",
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     dataset = params.dataset or case.rubric.dataset
     behind = trainings_behind(case.evidence, model.id)
-    conditions = tuple(_conditions(fits, behind, params, dataset, looks=_looks(case.evidence, model.id)))
-    held = sum(c.holds for c in conditions)
-    passed = held == len(conditions)
-    fraction = held / len(conditions) if passed or params.partial else 0.0
-    said = [c.said for c in conditions if not c.holds] or [c.said for c in conditions]
-    return Finding(
-        status="passed" if passed else "partial" if fraction > 0 else "failed",
-        fraction=fraction,
-        message=f"`{model.name}`: {'; '.join(said)}.",
-        assurance=Assurance.RECORDED,
-        measured={
-            "epochs": sum(f.epochs_done for f in fits),
-            "trainings": len(fits),
-            "rows": max((f.rows_trained or 0 for f in fits), default=0),
-            "held": [c.name for c in conditions if c.holds],
-            "missed": [c.name for c in conditions if not c.holds],
+    looks = _looks(case.evidence, model.id)
+    conditions = Conditions.of(_conditions(fits, behind, params, dataset, looks=looks))
+    return conditions.finding(
+        f"`{model.name}`: {conditions.text}.",
+        {
+            "assurance": Assurance.RECORDED,
+            "measured": {
+                "epochs": sum(f.epochs_done for f in fits),
+                "trainings": len(fits),
+                "rows": max((f.rows_trained or 0 for f in fits), default=0),
+            },
+            "evidence": tuple(Pointer(cell=f.cell, event=f.event) for f in fits),
         },
-        evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in fits),
+        partial=params.partial,
     )
 
 
@@ -132,7 +106,7 @@ def _looks(evidence: Evidence, model: str) -> int:
 
 def _conditions(
     fits: tuple[FitFact, ...], behind: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int
-) -> Iterator[_Condition]:
+) -> Iterator[Condition]:
     yield _epochs(behind, params.epochs_at_least)
     if params.only_split is not None:
         yield _only_split(behind, dataset, params.only_split)
@@ -154,10 +128,10 @@ def _epochs_of(fit: FitFact) -> int | None:
     return round(fit.total_steps * fit.batch_size / _rows(fit.x))
 
 
-def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
+def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
     known = [epochs for epochs in map(_epochs_of, fits) if epochs is not None]
     if len(known) < len(fits):
-        return _Condition("epochs", holds=True, said="trained in a loop of its own, whose epochs could not be counted")
+        return Condition("epochs", holds=True, seen="trained in a loop of its own, whose epochs could not be counted")
     done = sum(known)
     cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
     granted = done + sum(max(0, (f.epochs_asked or 0) - f.epochs_done) for f in cut)
@@ -166,23 +140,23 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
         said += f", cut off by the grader's time budget ({plural(granted, 'epoch')} asked for)"
     if granted < wanted:
         said += f" (at least {wanted} wanted)"
-    return _Condition("epochs", granted >= wanted, said)
+    return Condition("epochs", granted >= wanted, said)
 
 
-def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> _Condition:
+def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> Condition:
     """The largest training's images; of those that were not seen as an array, all batches together are the bound."""
     rows = max(f.rows_trained or 0 for f in fits)
     said = f"trained on {plural(rows, 'image')} (at least {number(wanted)} wanted)"
     unseen = [f for f in fits if not _rows(f.x)]
     if rows >= wanted or not unseen:
-        return _Condition("rows", rows >= wanted, said)
+        return Condition("rows", rows >= wanted, said)
     batches = [(f.total_steps or 0) * f.batch_size if f.batch_size else None for f in unseen]
     most = sum(batch for batch in batches if batch is not None)
     if None not in batches and most < wanted:
         said = f"its batches held {plural(most, 'image')} in all (at least {number(wanted)} different ones wanted)"
-        return _Condition("rows", holds=False, said=said)
+        return Condition("rows", holds=False, seen=said)
     said = "trained on batches of which it could not be seen how many different images they hold"
-    return _Condition("rows", holds=True, said=said)
+    return Condition("rows", holds=True, seen=said)
 
 
 def _rows(array: ArrayFact | None) -> int:
@@ -190,11 +164,10 @@ def _rows(array: ArrayFact | None) -> int:
 
 
 def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
-    if array is None or array.rows is None or array.rows.matched < _RECOGNISED:
+    rows = known_rows(array)
+    if rows is None:
         return None
-    if array.rows.dataset != dataset:
-        return {}
-    return {split: count for split, count in array.rows.counts.items() if count}
+    return {split: count for split, count in rows.counts.items() if count} if rows.dataset == dataset else {}
 
 
 def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:
@@ -205,59 +178,59 @@ def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:
     return {split: min(count, fit.rows_trained) for split, count in known.items()}
 
 
-def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> _Condition:
+def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Condition:
     name = f"only-{split}"
     known = [rows for rows in (_learned(f, dataset) for f in fits) if rows is not None]
     wrong = [rows for rows in known if set(rows) - {split}]
     strangers = [rows for rows in known if not rows]
     if wrong:
-        return _Condition(name, holds=False, said=f"trained on {_spoken_rows(wrong[0])} of {spoken_dataset(dataset)}")
+        return Condition(name, holds=False, seen=f"trained on {_spoken_rows(wrong[0])} of {spoken_dataset(dataset)}")
     if strangers:
-        return _Condition(name, holds=False, said=f"trained on images that are not from {spoken_dataset(dataset)}")
+        return Condition(name, holds=False, seen=f"trained on images that are not from {spoken_dataset(dataset)}")
     if len(known) < len(fits):
         text = f"no {spoken_dataset(dataset)} image outside the {spoken_split(split)} images was recognised"
-        return _Condition(name, holds=True, said=f"{text}, but not every image could be recognised")
+        return Condition(name, holds=True, seen=f"{text}, but not every image could be recognised")
     largest = max(known, key=lambda rows: rows[split])
-    return _Condition(name, holds=True, said=f"trained on {_spoken_rows(largest)} of {spoken_dataset(dataset)}")
+    return Condition(name, holds=True, seen=f"trained on {_spoken_rows(largest)} of {spoken_dataset(dataset)}")
 
 
 def _spoken_rows(rows: dict[str, int]) -> str:
     return listed(f"{number(count)} {spoken_split(split)} images" for split, count in sorted(rows.items()))
 
 
-def _loss(fits: tuple[FitFact, ...]) -> _Condition:
+def _loss(fits: tuple[FitFact, ...]) -> Condition:
     losses = series(fits, "loss")
     numbers = finite(losses)
     if not losses and any(f.kind == "custom_loop" for f in fits):
-        return _Condition("loss", holds=True, said="the loss of a loop of its own could not be followed")
+        return Condition("loss", holds=True, seen="the loss of a loop of its own could not be followed")
     if not losses:
-        return _Condition("loss", holds=False, said="no training loss was recorded")
+        return Condition("loss", holds=False, seen="no training loss was recorded")
     if len(numbers) < len(losses):
-        return _Condition("loss", holds=False, said="the training loss became not a number")
+        return Condition("loss", holds=False, seen="the training loss became not a number")
     if len(losses) == 1:
-        return _Condition("loss", holds=False, said="one epoch alone does not show whether the loss falls")
+        return Condition("loss", holds=False, seen="one epoch alone does not show whether the loss falls")
     first, last = numbers[0], numbers[-1]
     verb = "fell" if last < first else "did not fall"
-    return _Condition(
+    return Condition(
         "loss", last < first and math.isfinite(last), f"the training loss {verb} ({decimal(first)} to {decimal(last)})"
     )
 
 
-def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> _Condition:
+def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> Condition:
     watched = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
     if not watched and looks and any(f.kind == "custom_loop" for f in fits):
         said = f"trained in a loop of its own, and tried outside its steps in {plural(looks, 'place')}"
-        return _Condition("validation", holds=True, said=said)
+        return Condition("validation", holds=True, seen=said)
     if not watched:
-        return _Condition("validation", holds=False, said="no validation data was watched during the training")
+        return Condition("validation", holds=False, seen="no validation data was watched during the training")
     last = watched[-1]
     if last.overlap:
         said = f"{plural(last.overlap, 'validation image')} were also trained on"
-        return _Condition("validation", holds=False, said=said)
+        return Condition("validation", holds=False, seen=said)
     test = _test_rows(watched, dataset)
     if wanted == "not_test" and test:
-        return _Condition("validation", holds=False, said=f"validated on {number(test)} test images")
-    return _Condition("validation", holds=True, said=f"validated on {_watched(last, test)}")
+        return Condition("validation", holds=False, seen=f"validated on {number(test)} test images")
+    return Condition("validation", holds=True, seen=f"validated on {_watched(last, test)}")
 
 
 def _test_rows(fits: Iterable[FitFact], dataset: str) -> int:

@@ -44,12 +44,6 @@ def training(case: Case, params: TrainingParams) -> Finding:
     Why it matters:
         Batch size and steps decide how often the weights are changed; a loop of one's own shows what `fit` does.
 
-    Parameters:
-        model: a role of the rubric; left out: the network trained last.
-        kind: `fit` or `custom_loop`.
-        epochs, batch_size, steps, rows: bounds `{at_least, at_most}`.
-        trainings: which of its trainings has to fulfil this; `any` when left out.
-
     Example:
         `{check: training, with: {model: cnn, kind: custom_loop, steps: {at_least: 300}}}`
     """

@@ -24,8 +24,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from grader.facts.graded_model import main_accuracy, main_model
 from grader.schema.errors import GraderError
-from grader.schema.grade import Grade, ModelGrade
+from grader.schema.grade import Grade
 from grader.schema.progress import Step
 
 if TYPE_CHECKING:
@@ -105,23 +106,17 @@ def _pending(grade: Grade) -> str:
     return number(grade.pending if grade.status == "graded" else None)
 
 
-def _measured_model(grade: Grade) -> ModelGrade | None:
-    """The network whose accuracy is shown: one that the rubric means, where there is one."""
-    measured = [model for model in grade.models if model.accuracy]
-    return next((model for model in measured if model.roles), measured[0] if measured else None)
-
-
 def _accuracy(grade: Grade) -> str:
-    model = _measured_model(grade)
-    if model is None:
+    known = main_accuracy(grade)
+    if known is None:
         return "–"
-    best = next(iter(model.accuracy.values()))
+    fact = known[1]
     # What the student's own process says is told apart from what was computed from its network.
-    return f"{best.value:.2%}" + ("" if best.assurance.value == "verified" else f" {best.assurance.value}")
+    return f"{fact.value:.2%}" + ("" if fact.assurance.value == "verified" else f" {fact.assurance.value}")
 
 
 def _parameters(grade: Grade) -> str:
-    model = _measured_model(grade)
+    model = main_model(grade)
     return "–" if model is None or model.parameters is None else f"{model.parameters:,}"
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from grader.evidence.artefacts import ArrayReader
 from grader.evidence.provenance import DatasetIndex
 from grader.evidence.transform import PixelMap, Preparation, describe_transform, prepare_images
+from grader.facts.recognition import known_rows
 from grader.facts.tasks import label_classes, names_classes, tasks_of
 from grader.facts.weights import ancestor_of
 from grader.schema.errors import ArtefactError, DatasetMissingError
@@ -32,8 +33,6 @@ __all__ = [
 Form = Literal["keras", "saved_model", "predictions"]
 Moment = Literal["trained", "later"]
 
-_MOST = 0.5
-"""Part of the training images that must be recognised as another data set's before a model counts as that one's."""
 _LATER = "as it was after another network's training had changed layers that both hold"
 _PROBE = 500
 """Images whose range is compared with a training array's."""
@@ -368,8 +367,8 @@ def _plan(  # noqa: PLR0913, PLR0917 - the parts of a plan
 
 def _classifies(evidence: Evidence, model: ModelFact, teacher: ModelFact, task: Task, reading: Reading | None) -> bool:
     """Whether a model's outputs are the task's classes and its last training was not on another data set."""
-    x = _last_x(evidence, teacher)
-    if x is not None and x.rows is not None and x.rows.dataset != task.dataset and x.rows.matched >= _MOST:
+    rows = known_rows(_last_x(evidence, teacher))
+    if rows is not None and rows.dataset != task.dataset:
         return False
     if task.name is None:
         return model.output_shape is None or model.output_shape == (task.classes,)

@@ -15,6 +15,7 @@ __all__ = [
     "DROPOUTS",
     "GROUPS",
     "KNOWN_LAYERS",
+    "SCALING_LAYERS",
     "LayerName",
     "Network",
     "activation_name",
@@ -38,6 +39,8 @@ CONVOLUTIONS = frozenset(
 )
 DROPOUTS = frozenset({"Dropout", "AlphaDropout", "GaussianDropout"}) | _over_dimensions("SpatialDropout")
 _POOLINGS = _over_dimensions("MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")
+SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization"})
+"""Layers after which numbers have a small range, whatever they were before."""
 _NORMALISATIONS = frozenset(
     {"BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization"}
 )

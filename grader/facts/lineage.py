@@ -5,9 +5,10 @@ from collections.abc import Collection
 
 from grader.schema.evidence import Evidence, FitFact, SaveFact
 
-__all__ = ["Lineage", "Writers", "descendants", "predecessors", "with_past"]
+__all__ = ["TAKES_WEIGHTS", "Lineage", "Writers", "descendants", "predecessors", "with_past"]
 
-_TAKES = frozenset({"load", "load_weights", "set_weights"})
+TAKES_WEIGHTS = frozenset({"load", "load_weights", "set_weights"})
+"""Actions by which a model takes weights that exist already."""
 """What gives a network other weights than it had."""
 _WRITES = frozenset({"save", "save_weights"})
 _MOST_STAGES = 40
@@ -80,7 +81,7 @@ class Lineage:
             self._fits.setdefault(fit.model, []).append(fit)
         self._taken: dict[str, list[SaveFact]] = {}
         for save in evidence.saves:
-            if save.action in _TAKES and save.model is not None:
+            if save.action in TAKES_WEIGHTS and save.model is not None:
                 self._taken.setdefault(save.model, []).append(save)
         self._writers = Writers(evidence)
         self._before: dict[str, str | None] = {}

@@ -1,25 +1,86 @@
-"""Metric names and the series that trainings recorded under them."""
+"""Metric names, and the series that trainings recorded under them: which one is the accuracy, and learning curves."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from grader.schema.evidence import FitFact
 
-__all__ = ["canonical_metric", "finite", "metric_of", "series"]
+__all__ = [
+    "CURVES",
+    "canonical_metric",
+    "epochs_trained",
+    "finite",
+    "fit_curves",
+    "is_accuracy",
+    "metric_in",
+    "metric_of",
+    "seconds_trained",
+    "series",
+]
 
-_ACCURACIES = frozenset({"acc", "accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "binary_accuracy"})
+_Values = TypeVar("_Values")
+
+CURVES = ("accuracy", "val_accuracy", "loss", "val_loss")
+"""The canonical names of the learning curves."""
+_ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
+"""Keras's names of the accuracy; where a training recorded several, the first one of these is its accuracy."""
 _VALIDATION = "val_"
 
 
 def canonical_metric(name: str) -> str:
     """Give a metric its one name: `val_acc` and `val_sparse_categorical_accuracy` are `val_accuracy`.
 
-    A number that Keras appends to tell several apart (`accuracy_1`) is dropped.
+    A number that Keras appends to tell several apart (`accuracy_1`) is dropped. `top_k_categorical_accuracy` is another
+    metric and keeps its name.
     """
+    prefix, stem = _split(name)
+    return prefix + ("accuracy" if stem in _ACCURACIES else stem)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a name into `val_` or nothing and the rest without its number."""
     prefix = _VALIDATION if name.startswith(_VALIDATION) else ""
     stem = name.removeprefix(_VALIDATION)
-    bare = stem.rstrip("0123456789").removesuffix("_") if stem[-1:].isdigit() else stem
-    return prefix + ("accuracy" if bare in _ACCURACIES else bare)
+    return prefix, stem.rstrip("0123456789").removesuffix("_") if stem[-1:].isdigit() else stem
+
+
+def is_accuracy(name: str) -> bool:
+    """Whether a metric is an accuracy, of training or validation: by Keras's name, or by a student's (`my_acc`)."""
+    return _rank(name) is not None
+
+
+def _rank(name: str) -> int | None:
+    """The place of an accuracy's name in the order of preference; None for any other metric."""
+    _, stem = _split(name)
+    if stem in _ACCURACIES:
+        return _ACCURACIES.index(stem)
+    words = stem.lower().split("_")
+    ranked_among_several = any(word.startswith("top") for word in words)
+    return len(_ACCURACIES) if any("acc" in word for word in words) and not ranked_among_several else None
+
+
+def metric_in(recorded: Mapping[str, _Values], metric: str) -> _Values | None:
+    """Find a metric among those that were recorded together, such as a history or the results of an evaluation.
+
+    Args:
+        recorded: _Values by the names that Keras gave.
+        metric: A canonical name, such as `val_accuracy`. Of several accuracies, one with Keras's usual name counts
+            before one that the student named.
+
+    Returns:
+        None where it was not recorded.
+    """
+    prefix, stem = _split(metric)
+    if stem != "accuracy":
+        return next((values for name, values in recorded.items() if canonical_metric(name) == metric), None)
+    ranked = [(rank, name) for name in recorded if _split(name)[0] == prefix and (rank := _rank(name)) is not None]
+    return recorded[min(ranked, key=lambda pair: pair[0])[1]] if ranked else None
+
+
+def metric_of(fit: FitFact, metric: str) -> tuple[float, ...]:
+    """A metric's values over one training's epochs; empty where it was not recorded."""
+    return metric_in(fit.history, metric) or ()
 
 
 def series(fits: Iterable[FitFact], metric: str) -> tuple[float, ...]:
@@ -32,9 +93,37 @@ def series(fits: Iterable[FitFact], metric: str) -> tuple[float, ...]:
     return tuple(value for fit in fits for value in metric_of(fit, metric))
 
 
-def metric_of(fit: FitFact, metric: str) -> tuple[float, ...]:
-    """A metric's values over one training's epochs; empty where it was not recorded."""
-    return next((values for name, values in fit.history.items() if canonical_metric(name) == metric), ())
+def fit_curves(fit: FitFact, epochs: int) -> dict[str, tuple[float | None, ...]]:
+    """The learning curves of one training, each with so many epochs.
+
+    Args:
+        fit: The training.
+        epochs: Length of every curve; values of later epochs are left out.
+
+    Returns:
+        Each of `CURVES` with its values; None where an epoch has no finite one.
+    """
+    curves = {name: metric_of(fit, name)[:epochs] for name in CURVES}
+    return {name: (*map(_finite_or_none, values), *_gap(epochs - len(values))) for name, values in curves.items()}
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _gap(epochs: int) -> tuple[None, ...]:
+    return (None,) * epochs
+
+
+def epochs_trained(fits: Sequence[FitFact]) -> int | None:
+    """Epochs of all trainings together; None without a training."""
+    return sum(fit.epochs_done for fit in fits) if fits else None
+
+
+def seconds_trained(fits: Sequence[FitFact]) -> float | None:
+    """Seconds of all trainings together, to a thousandth; None where no duration was recorded."""
+    known = [fit.seconds for fit in fits if fit.seconds is not None]
+    return round(sum(known), 3) if known else None
 
 
 def finite(values: Iterable[float]) -> tuple[float, ...]:

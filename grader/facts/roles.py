@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from grader.facts.lineage import Lineage, descendants, predecessors
 from grader.facts.tasks import tasks_of
 from grader.facts.weights import ancestor_of, reused_layers
+from grader.facts.wording import code_shape
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
@@ -78,7 +79,7 @@ def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[str]:
     if role.activation is not None and role.activation not in _hidden_activations(model):
         yield f"has no hidden {role.activation}"
     if role.inputs is not None and model.input_shape != role.inputs:
-        yield f"takes {_spoken_shape(model.input_shape)} instead of {_spoken_shape(role.inputs)}"
+        yield f"takes {_spoken_inputs(model.input_shape)} instead of {_spoken_inputs(role.inputs)}"
     if role.outputs is not None:
         outputs = model.output_shape[-1] if model.output_shape else None
         if outputs != role.outputs:
@@ -242,7 +243,7 @@ def describe_role(role: Role) -> str:
     if role.activation is not None:
         words.append(f"with {role.activation} in hidden layers")
     if role.inputs is not None:
-        words.append(f"taking {_spoken_shape(role.inputs)}")
+        words.append(f"taking {_spoken_inputs(role.inputs)}")
     if role.outputs is not None:
         words.append(f"with {_spoken_outputs(role.outputs)}")
     if role.data is not None:
@@ -260,15 +261,10 @@ def describe_role(role: Role) -> str:
     return ", ".join(words) or "any network"
 
 
-def _spoken_shape(shape: Sequence[int | None] | None) -> str:
+def _spoken_inputs(shape: Sequence[int | None] | None) -> str:
     if shape is None:
         return "inputs of unknown shape"
-    return (
-        "inputs of shape ("
-        + ", ".join("any" if axis is None else str(axis) for axis in shape)
-        + ("," if len(shape) == 1 else "")
-        + ")"
-    )
+    return f"inputs of shape {code_shape(shape)}"
 
 
 def _spoken_outputs(outputs: int | None) -> str:

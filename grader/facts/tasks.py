@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 
+from grader.facts.recognition import recognized
 from grader.schema.evidence import Evidence, FitFact, RowsFact
 from grader.schema.rubric import Rubric
 
-__all__ = ["label_classes", "names_classes", "of_task", "task_part", "tasks_of"]
+__all__ = ["judged_dataset", "label_classes", "names_classes", "of_task", "task_part", "tasks_of"]
 
 _NEARLY_ALL = 0.99
 """Part of the recognised rows that must be a task's: identical images of two classes can be taken for each other."""
 _CLEAR = 0.9
 """Part of a class's rows that must have had one label."""
-_RECOGNISED = 0.5
-"""Part of an array's rows that must be recognised before it is known what it holds."""
 
 
 def task_part(rows: RowsFact | None, rubric: Rubric, task: str) -> float | None:
@@ -26,12 +25,24 @@ def task_part(rows: RowsFact | None, rubric: Rubric, task: str) -> float | None:
     Returns:
         0 to 1; None where too few rows are recognised, or their classes are not known.
     """
-    if rows is None or rows.matched < _RECOGNISED or not rows.classes:
+    rows = recognized(rows)
+    if rows is None or not rows.classes:
         return None
     if rows.dataset != rubric.task_dataset(task):
         return 0.0
     inside = sum(rows.classes.get(str(name), 0) for name in rubric.tasks[task].classes)
     return inside / sum(rows.classes.values())
+
+
+def judged_dataset(rubric: Rubric, dataset: str | None, task: str | None) -> str:
+    """The data set on whose images a criterion judges a model.
+
+    Args:
+        rubric: Its tasks name data sets.
+        dataset: The criterion's parameter; None for the rubric's own data set.
+        task: The criterion's parameter; a task's data set overrides `dataset`.
+    """
+    return rubric.task_dataset(task) if task is not None and task in rubric.tasks else dataset or rubric.dataset
 
 
 def of_task(rows: RowsFact | None, rubric: Rubric, task: str) -> bool | None:

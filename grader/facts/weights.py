@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grader.facts.lineage import Writers
+from grader.facts.lineage import TAKES_WEIGHTS, Writers
 from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "learning_layers",
     "reused_layers",
     "trainings_behind",
-    "tuned_layers",
     "unfrozen_but_unchanged",
 ]
 
@@ -67,11 +66,6 @@ def unfrozen_but_unchanged(fit: FitFact, model: ModelFact | None = None) -> tupl
         for name in learning_layers(model, fit.digests_before)
         if fit.trainable.get(name) is True and name in fit.digests_after and name not in changed
     )
-
-
-def tuned_layers(fit: FitFact) -> tuple[str, ...]:
-    """Trainable layers whose weights the training changed."""
-    return tuple(name for name in fit.changed_layers if fit.trainable.get(name) is not False)
 
 
 def changed_since_compile(fit: FitFact, compiled: CompileFact) -> tuple[str, ...]:
@@ -266,7 +260,7 @@ def _sources(evidence: Evidence, model_id: str, fits: Sequence[FitFact]) -> Iter
 
 def _taken_last(evidence: Evidence) -> dict[str | None, SaveFact]:
     """Of each network what it last took whole weights by."""
-    return {save.model: save for save in evidence.saves if save.action in {"load", "load_weights", "set_weights"}}
+    return {save.model: save for save in evidence.saves if save.action in TAKES_WEIGHTS}
 
 
 def _copied_from(taken: SaveFact | None, writers: Writers) -> str | None:

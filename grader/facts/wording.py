@@ -1,9 +1,19 @@
 """How checks and diagnostics say figures, shapes and lists, so that all of them say them alike."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["decimal", "listed", "number", "percent", "plural", "spoken_dataset", "spoken_shape", "spoken_split"]
+__all__ = [
+    "code_shape",
+    "decimal",
+    "listed",
+    "number",
+    "percent",
+    "plural",
+    "spoken_dataset",
+    "spoken_shape",
+    "spoken_split",
+]
 
 _DATASETS = {
     "mnist": "MNIST",
@@ -11,7 +21,8 @@ _DATASETS = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
 }
-_TIMES = " \N{MULTIPLICATION SIGN} "
+_TIMES = "\N{MULTIPLICATION SIGN}"
+"""The sign between the axes of a shape."""
 _SPLITS = {"train": "training", "test": "test"}
 
 
@@ -48,13 +59,32 @@ def listed(items: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def spoken_shape(shape: Sequence[int | None] | None) -> str:
-    """Write a shape with multiplication signs between its axes; an open axis is `any`."""
+def spoken_shape(
+    shape: Sequence[int | None] | None,
+    *,
+    unknown: str = "an unknown shape",
+    open_axis: str = "any",
+    axis: Callable[[int], str] = str,
+) -> str:
+    """Write a shape with multiplication signs between its axes: `28 × 28 × 1`.
+
+    Args:
+        shape: Lengths of the axes; None for one of any length.
+        unknown: What is written where there is no shape.
+        open_axis: What is written for an axis of any length.
+        axis: How a length is written.
+    """
     if shape is None:
-        return "an unknown shape"
+        return unknown
     if not shape:
         return "a single number"
-    return _TIMES.join("any" if axis is None else str(axis) for axis in shape)
+    return f" {_TIMES} ".join(open_axis if length is None else axis(length) for length in shape)
+
+
+def code_shape(shape: Sequence[int | None]) -> str:
+    """Write a shape as in Python: `(28, 28, 1)`, `(784,)`; an open axis is `any`."""
+    axes = ", ".join("any" if length is None else str(length) for length in shape)
+    return f"({axes},)" if len(shape) == 1 else f"({axes})"
 
 
 def spoken_dataset(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from grader.facts.graded_model import main_model
 from grader.schema.grade import AccuracyGrade, AttemptGrade, AttemptsGrade, Grade, Spread
 from grader.schema.rubric import Rubric, Take
 
@@ -67,10 +68,11 @@ def graded_attempt(number: int, graded: Grade, rubric: Rubric) -> AttemptGrade:
 
 
 def _accuracies(graded: Grade, rubric: Rubric) -> dict[str, Mapping[str, AccuracyGrade]]:
-    """Accuracies of the networks the rubric means; where it means none that has one, those of the last that has."""
+    """Accuracies of the models the rubric means; where it means none that has one, those of the graded model."""
     measured = [model for model in graded.models if model.accuracy]
     named = {role: model.accuracy for role in rubric.roles for model in measured if role in model.roles}
-    return named or {model.name: model.accuracy for model in measured[-1:]}
+    main = main_model(graded)
+    return named or ({main.name: main.accuracy} if main is not None and main.accuracy else {})
 
 
 def choose(tried: Sequence[AttemptGrade], take: Take) -> AttemptGrade | None:

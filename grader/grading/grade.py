@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pydantic import ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
+from grader.facts.metrics import epochs_trained
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
@@ -28,7 +30,7 @@ from grader.schema.grade import (
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "grade_json", "outline", "rejected", "ungraded", "visible"]
+__all__ = ["grade", "outline", "rejected", "ungraded", "visible"]
 
 _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
@@ -70,6 +72,8 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         RubricError: The rubric names a check or parameters that do not exist.
     """
     criteria = tuple(_criterion(criterion, case, checks) for criterion in case.rubric.criteria)
+    model = graded_model(case)
+    accuracy = graded_accuracy(case, model)
     return Grade(
         submission=_submission_stamp(submission),
         rubric=stamp,
@@ -79,6 +83,8 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         pending=_total(c.max_points for c in criteria if c.status == "pending"),
         criteria=criteria,
         models=tuple(_model(model, case) for model in case.evidence.models),
+        main_model=model.id if model else None,
+        main_accuracy=accuracy.key if accuracy else None,
         diagnostics=_notes(case, diagnostics),
         execution=_execution(case.evidence),
         reference=_reference(case, reference, reference_roles, labels) if reference is not None else None,
@@ -160,21 +166,19 @@ def outline(graded: Grade) -> Grade:
     Args:
         graded: A whole grade; it stands in `grade.json`.
     """
+    model, accuracy = main_model(graded), main_accuracy(graded)
     bare = {"message": "", "advice": "", "measured": {}, "evidence": ()}
     return graded.model_copy(
         update={
             "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
             "models": tuple(m.model_copy(update={"layers": ()}) for m in graded.models),
+            "main_model": model.id if model else None,
+            "main_accuracy": accuracy[0] if accuracy else None,
             "diagnostics": (),
             "execution": graded.execution and graded.execution.model_copy(update={"versions": {}, "errors": ()}),
             "reference": None,
         }
     )
-
-
-def grade_json(graded: Grade) -> bytes:
-    """Write a grade as `grade.json` holds it: UTF-8, keys in the contract's order and names, a final line break."""
-    return graded.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -422,21 +426,12 @@ def _reference(
     labels: Mapping[str, Classes] | None,
 ) -> ReferenceGrade:
     theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
-    ours, model = _graded_model(case), _graded_model(theirs)
+    ours, model = graded_model(case), graded_model(theirs)
     facts = {a.key: _accuracy(a) for a in reference.accuracies if model and a.model == model.id}
     fits = reference.fits_of(model.id) if model else ()
     return ReferenceGrade(
         accuracy=facts,
         parameters=model.parameters if model else None,
-        epochs=sum(fit.epochs_done for fit in fits) if fits else None,
+        epochs=epochs_trained(fits),
         comparison=compare((case.evidence, ours), (reference, model), labels),
     )
-
-
-def _graded_model(case: Case) -> ModelFact | None:
-    """The network of the rubric's first role that is resolved; without roles, the one trained last."""
-    for role in case.rubric.roles:
-        match = case.roles.get(role)
-        if match is not None and match.model is not None:
-            return case.evidence.model(match.model)
-    return case.model(None)[0]

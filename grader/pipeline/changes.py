@@ -20,6 +20,8 @@ _OTHER_PARTS = {
     "attempts": "attempts",
     "diagnostics": "margin notes",
     "models": "networks",
+    "main_model": "graded model",
+    "main_accuracy": "accuracy of the graded model",
     "execution": "execution",
     "reference": "comparison with the reference",
     "submission": "submission",
@@ -74,11 +76,19 @@ def changes_of(old: Grade | None, new: Grade) -> Changed | None:
     Returns:
         None where nothing is.
     """
-    if old is not None and old == new.model_copy(update={"rubric": old.rubric}):
-        return None
+    if old is not None:
+        old = _completed(old, new)
+        if old == new.model_copy(update={"rubric": old.rubric}):
+            return None
     changes = tuple(_changes(old, new))
     stamp = new.submission
     return Changed(stamp.id, stamp.student, old.score if old else None, new.score, changes)
+
+
+def _completed(old: Grade, new: Grade) -> Grade:
+    """Name the graded model in a grade of an earlier version, which names none: the name alone is no difference."""
+    named = {"main_model": new.main_model, "main_accuracy": new.main_accuracy}
+    return old.model_copy(update=named) if old.main_model is None else old
 
 
 def _changes(old: Grade | None, new: Grade) -> Iterator[Change]:

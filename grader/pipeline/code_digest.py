@@ -27,7 +27,6 @@ _PACKAGE = Path(__file__).parents[1]
 _RENDERERS = ("jinja2", "markdown-it-py", "nbformat", "nh3", "pillow", "pydantic", "pygments")
 """Packages whose versions can change a report."""
 _OWN_PACKAGES = ("grader", "inside")
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _ALGORITHM = 1
 """Version of `digest_module`; part of the name of the cache file."""
 _MAX_CACHED = 20_000

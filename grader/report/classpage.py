@@ -60,7 +60,11 @@ class ClassRow:
     max_score: float
     pending: float
     criteria: tuple[CriterionCell, ...]
+    model: str
+    """Name of the graded model; empty when there is none."""
     accuracy: float | None
+    accuracy_on: str
+    """Whose images the accuracy is of, such as `mnist/test`; empty when it is not known."""
     parameters: int | None
     execution: str
     """How the execution ended; empty when there was none."""
@@ -117,7 +121,7 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         ranked_by: Id of the criterion that the rubric ranks submissions by; None when it ranks none.
     """
     model = main_model(grade)
-    accuracy = main_accuracy(model)
+    accuracy = main_accuracy(grade)
     return ClassRow(
         id=grade.submission.id,
         student=grade.submission.student,
@@ -127,7 +131,9 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         max_score=grade.max_score,
         pending=grade.pending,
         criteria=tuple(_criterion_cell(c) for c in grade.criteria),
+        model=model.name if model else "",
         accuracy=accuracy[1].value if accuracy else None,
+        accuracy_on=accuracy[0] if accuracy else "",
         parameters=model.parameters if model else None,
         execution=grade.execution.status if grade.execution else "",
         report=report,

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from grader.facts.graded_model import main_accuracy, main_model
+from grader.facts.metrics import epochs_trained, seconds_trained
 from grader.report.intervals import Interval, interval_plot
 from grader.report.text import count, duration, percent
 from grader.schema.evidence import Evidence, ModelFact
@@ -56,8 +57,7 @@ def comparison_view(
     """
     if grade.reference is None:
         return None
-    model = main_model(grade)
-    known = main_accuracy(model)
+    model, known = main_model(grade), main_accuracy(grade)
     key = known[0] if known else next(iter(grade.reference.accuracy), "")
     ours, theirs = known[1] if known else None, grade.reference.accuracy.get(key)
     given = grade.reference.comparison
@@ -93,10 +93,7 @@ def _side(comparison: Mapping[str, Any], name: str, side: str, fallback: float |
 def _effort(evidence: Evidence | None, model: str | None) -> tuple[int | None, float | None]:
     """Epochs and seconds of all trainings of one network."""
     fits = evidence.fits_of(model) if evidence is not None and model is not None else ()
-    if not fits:
-        return None, None
-    seconds = [fit.seconds for fit in fits if fit.seconds is not None]
-    return sum(fit.epochs_done for fit in fits), sum(seconds) if seconds else None
+    return epochs_trained(fits), seconds_trained(fits)
 
 
 def _sentences(comparison: Mapping[str, Any], key: str) -> tuple[str, ...]:

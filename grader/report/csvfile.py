@@ -2,12 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from grader.report.classpage import ClassRow, CriterionCell, class_row
-from grader.schema.grade import Grade
+from grader.report.classpage import ClassRow, CriterionCell
 
-__all__ = ["grades_csv", "guarded", "rows_csv"]
+__all__ = ["guarded", "rows_csv"]
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
@@ -16,39 +15,28 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d"
 _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
 
 
-def grades_csv(grades: Iterable[Grade]) -> str:
+def rows_csv(rows: Sequence[ClassRow]) -> str:
     """Write one row a submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
     id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
     `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
-    them, `accuracy` (a part of 1), `parameters` and `reason`. What is not known is left empty: a submission that was
+    them, `accuracy` (a part of 1), `parameters`, `reason`, and what these figures are of: `model` (the graded model's
+    name) and `accuracy_on` (the images, such as `mnist/test`). What is not known is left empty: a submission that was
     not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
 
     Args:
-        grades: In the order of the rows.
+        rows: Lines of the class page, in the order of the rows; thousands of them fit into memory.
 
     Returns:
         RFC 4180 text with a header line, CRLF at line ends.
-    """
-    return rows_csv([class_row(grade, None) for grade in grades])
-
-
-def rows_csv(rows: Sequence[ClassRow]) -> str:
-    """Write the same from the lines of the class page, of which thousands fit into memory.
-
-    Args:
-        rows: In the order of the rows.
-
-    Returns:
-        As `grades_csv`.
     """
     ids = list(dict.fromkeys(criterion.id for row in rows for criterion in row.criteria))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     criteria = [column for name in ids for column in (name, f"{name}.status")]
     head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
-    head += ["accuracy", "parameters", "reason"]
+    head += ["accuracy", "parameters", "reason", "model", "accuracy_on"]
     writer.writerow(map(guarded, head))
     writer.writerows(list(_fields(row, ids)) for row in rows)
     return buffer.getvalue()
@@ -77,7 +65,7 @@ def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | N
     yield from row.spread or (None,) * len(_ATTEMPTS)
     yield row.accuracy
     yield row.parameters
-    yield guarded(row.reason)
+    yield from (guarded(row.reason), guarded(row.model), guarded(row.accuracy_on))
 
 
 def _pair(criterion: CriterionCell | None) -> tuple[float | None, str]:

@@ -1,12 +1,13 @@
 """Learning curves of a submission and its reference in one picture, with the same figures as a table."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from markupsafe import Markup
 
+from grader.facts.metrics import CURVES, fit_curves
 from grader.report.svg import Scale, element, nice_ticks, picture
 from grader.report.text import DASH, figure, percent
 from grader.schema.evidence import FitFact
@@ -16,13 +17,6 @@ __all__ = ["CurveRow", "Curves", "Measure", "curve_panel", "curve_rows", "learni
 Measure = Literal["accuracy", "loss"]
 Who = Literal["student", "reference"]
 
-_ACCURACY_NAMES: Final[tuple[str, ...]] = (
-    "accuracy",
-    "acc",
-    "sparse_categorical_accuracy",
-    "categorical_accuracy",
-    "binary_accuracy",
-)
 _MOST_EPOCHS: Final = 2_000
 _MOST_ROWS: Final = 200
 _WIDTH, _HEIGHT = 400.0, 260.0
@@ -76,7 +70,7 @@ def learning_curves(fits: Sequence[FitFact]) -> Curves:
     Returns:
         Curves of equal length; None where a training did not report a figure. At most 2,000 epochs.
     """
-    columns: dict[str, list[float | None]] = {name: [] for name in ("accuracy", "val_accuracy", "loss", "val_loss")}
+    columns: dict[str, list[float | None]] = {name: [] for name in CURVES}
     starts: list[int] = []
     stops: list[int] = []
     total = 0
@@ -86,26 +80,13 @@ def learning_curves(fits: Sequence[FitFact]) -> Curves:
             continue
         if total:
             starts.append(total)
-        for name, key in _keys(fit.history).items():
-            columns[name].extend(_filled(fit.history.get(key, ()), epochs))
+        for name, values in fit_curves(fit, epochs).items():
+            columns[name].extend(values)
         total += epochs
         if fit.status == "stopped_by_budget":
             stops.append(total)
     frozen = {name: tuple(values) for name, values in columns.items()}
     return Curves(epochs=total, starts=tuple(starts), stops=tuple(stops), **frozen)
-
-
-def _keys(history: Mapping[str, tuple[float, ...]]) -> dict[str, str]:
-    """Find under which names a history keeps the four figures."""
-    plain = [name for name in history if not name.startswith("val_")]
-    known = [name for name in _ACCURACY_NAMES if name in plain] or [name for name in plain if "acc" in name.lower()]
-    accuracy = known[0] if known else "accuracy"
-    return {"accuracy": accuracy, "val_accuracy": f"val_{accuracy}", "loss": "loss", "val_loss": "val_loss"}
-
-
-def _filled(values: Sequence[float], length: int) -> Values:
-    finite = tuple(number if math.isfinite(number) else None for number in values[:length])
-    return finite + (None,) * (length - len(finite))
 
 
 def curve_rows(student: Curves, reference: Curves) -> tuple[CurveRow, ...]:

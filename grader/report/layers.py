@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
-from grader.report.text import TIMES, cut, figure, shape
-from grader.schema.evidence import LayerFact
-from grader.schema.grade import LayerGrade
+from grader.facts.alignment import Layer, aligned_rows, layer_class, outer_layers, setting
+from grader.facts.wording import spoken_shape
+from grader.report.text import cut, figure, shape
 
 __all__ = ["LayerPair", "LayerView", "aligned", "layer_view"]
 
@@ -38,11 +37,10 @@ class LayerPair:
     """Both are there and read the same."""
 
 
-def layer_view(layer: LayerGrade | LayerFact) -> LayerView:
+def layer_view(layer: Layer) -> LayerView:
     """Put a layer into words."""
-    custom = layer.custom if isinstance(layer, LayerFact) else None
     return LayerView(
-        kind=cut(custom or layer.cls, 60),
+        kind=cut(layer_class(layer), 60),
         detail=cut(", ".join(_details(layer.config)), 120),
         output=shape(layer.output_shape),
         parameters=layer.parameters,
@@ -56,45 +54,30 @@ def _details(config: Mapping[str, Any]) -> list[str]:
     for key, unit in (("filters", "filters"), ("units", "units")):
         if isinstance(config.get(key), int):
             said.append(f"{config[key]} {unit}")
-    said += [size for key in ("kernel_size", "pool_size") if (size := _pair(config.get(key)))]
+    said += [size for key in ("kernel_size", "pool_size") if (size := _size(config.get(key)))]
     strides = config.get("strides")
-    if (text := _pair(strides)) and "pool_size" not in config and text not in {"1", f"1 {TIMES} 1"}:
+    if (text := _size(strides)) and "pool_size" not in config and text not in {"1", spoken_shape((1, 1))}:
         said.append(f"strides {text}")
     if config.get("padding") == "same":
         said.append("same padding")
     if isinstance(config.get("rate"), int | float):
         said.append(f"rate {figure(float(config['rate']))}")
-    activation = _name(config.get("activation"))
+    activation = setting(config.get("activation"))
     if activation and activation != "linear":
-        said.append(activation)
+        said.append(str(activation))
     return said
 
 
-def _pair(given: object) -> str:
+def _size(given: object) -> str:
     if isinstance(given, int) and not isinstance(given, bool):
         return str(given)
     if isinstance(given, list | tuple) and 0 < len(given) <= _MOST_AXES and all(isinstance(n, int) for n in given):
-        return f" {TIMES} ".join(map(str, given))
+        return spoken_shape(given)
     return ""
 
 
-def _name(given: object) -> str:
-    """Name a serialised Keras object, or what a plain word says."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, Mapping):
-        inner = given.get("config")
-        return inner if isinstance(inner, str) else str(given.get("class_name", ""))
-    return ""
-
-
-def aligned(
-    student: Sequence[LayerGrade | LayerFact], reference: Sequence[LayerGrade | LayerFact]
-) -> tuple[LayerPair, ...]:
-    """Line two networks up: equal kinds of layers on one line, as many as possible, equal settings first.
-
-    The heaviest common subsequence (Needleman and Wunsch 1970 with no cost for gaps). What is left between two common
-    layers stands side by side too, so that what one network has instead of the other is seen.
+def aligned(student: Sequence[Layer], reference: Sequence[Layer]) -> tuple[LayerPair, ...]:
+    """Put the layers of two models into words, aligned as by `aligned_rows`.
 
     Args:
         student: The submission's layers, in order.
@@ -104,47 +87,9 @@ def aligned(
         Lines in order, every layer of both networks but their input layers on exactly one of them (at most
         400 a network).
     """
-    ours, theirs = _views(student), _views(reference)
-    pairs: list[LayerPair] = []
-    row = column = 0
-    for left, right in (*_common(ours, theirs), (len(ours), len(theirs))):
-        between = zip_longest(ours[row:left], theirs[column:right])
-        pairs += [LayerPair(one, other, same=False) for one, other in between]
-        if left < len(ours):
-            pairs.append(LayerPair(ours[left], theirs[right], same=ours[left] == theirs[right]))
-        row, column = left + 1, right + 1
-    return tuple(pairs)
+    rows = aligned_rows(outer_layers(student)[:_MOST_LAYERS], outer_layers(reference)[:_MOST_LAYERS])
+    return tuple(_pair(*(None if layer is None else layer_view(layer) for layer in row)) for row in rows)
 
 
-def _views(layers: Sequence[LayerGrade | LayerFact]) -> list[LayerView]:
-    """Put layers into words; an input layer does nothing and is left out."""
-    return [layer_view(layer) for layer in layers if layer.cls != "InputLayer"][:_MOST_LAYERS]
-
-
-def _likeness(one: LayerView, other: LayerView) -> int:
-    """Weigh a pair: 0 for different kinds, more for equal settings and equal shapes."""
-    if one.kind != other.kind:
-        return 0
-    return 2 + (one.detail == other.detail) + (one.output == other.output)
-
-
-def _common(ours: Sequence[LayerView], theirs: Sequence[LayerView]) -> list[tuple[int, int]]:
-    """Find the heaviest common subsequence, as pairs of places."""
-    best = [[0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
-    for i in reversed(range(len(ours))):
-        for j in reversed(range(len(theirs))):
-            weight = _likeness(ours[i], theirs[j])
-            paired = best[i + 1][j + 1] + weight if weight else 0
-            best[i][j] = max(paired, best[i + 1][j], best[i][j + 1])
-    found: list[tuple[int, int]] = []
-    i = j = 0
-    while i < len(ours) and j < len(theirs):
-        weight = _likeness(ours[i], theirs[j])
-        if weight and best[i][j] == best[i + 1][j + 1] + weight:
-            found.append((i, j))
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
-            i += 1
-        else:
-            j += 1
-    return found
+def _pair(student: LayerView | None, reference: LayerView | None) -> LayerPair:
+    return LayerPair(student, reference, same=student is not None and student == reference)

@@ -154,10 +154,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a document of its o
     places = {cell.index for cell in cells}
     shown = [criterion for criterion in grade.criteria if audience == "instructor" or not criterion.hidden]
     model = main_model(grade)
-    key = next(iter(main_accuracy(model) or ()), None)
-    theirs = reference_model(
-        reference, str(key) if key else None, grade.reference.comparison if grade.reference else {}
-    )
+    theirs = reference_model(grade, reference)
     criteria = tuple(_criterion(number, criterion, places) for number, criterion in enumerate(shown, start=1))
     notes = tuple(_note(number, note, places) for number, note in enumerate(grade.diagnostics, start=1))
     style = asset(templates, "report.css")
@@ -173,7 +170,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a document of its o
         "curves": _curves(evidence, model, reference, theirs),
         "network": _network(model, theirs),
         "comparison": comparison_view(grade, evidence, reference, theirs),
-        "predictions": _predictions(evidence, model, images),
+        "predictions": _predictions(grade, evidence, images),
         "attempts": attempts_view(grade.attempts),
         "facts": _facts(grade.execution),
         "errors": _errors(grade.execution, places),
@@ -258,8 +255,8 @@ def _network(model: ModelGrade | None, theirs: ModelFact | None) -> NetworkView 
     )
 
 
-def _predictions(evidence: Evidence | None, model: ModelGrade | None, images: Images) -> PredictionsView | None:
-    known = main_accuracy(model)
+def _predictions(grade: Grade, evidence: Evidence | None, images: Images) -> PredictionsView | None:
+    model, known = main_model(grade), main_accuracy(grade)
     key = known[0] if known else None
     fact = accuracy_fact(evidence, model.id if model else None, key)
     if fact is None or not fact.predicted:

@@ -8,9 +8,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from grader.facts.wording import spoken_shape
+
 __all__ = [
     "DASH",
-    "TIMES",
     "bdi",
     "clean",
     "count",
@@ -28,8 +29,6 @@ __all__ = [
 
 DASH = "\u2013"
 """Stands where a figure is not known."""
-TIMES = "\u00d7"
-"""The sign between the sizes of a shape."""
 _NARROW = "\u202f"
 _MOST_PROSE = 1_200
 _MOST_VALUE = 300
@@ -131,9 +130,7 @@ def duration(seconds: float | None) -> str:
 
 def shape(sizes: Sequence[int | None] | None) -> str:
     """Write a shape as 28 by 28 by 1; an unknown size as `?`, an unknown shape as a dash."""
-    if sizes is None:
-        return DASH
-    return f" {TIMES} ".join("?" if size is None else count(size) for size in sizes) or "a single number"
+    return spoken_shape(sizes, unknown=DASH, open_axis="?", axis=count)
 
 
 def value(name: str, given: object) -> str:

@@ -1,7 +1,7 @@
 """Findings of checks, and the grade they add up to (`grade.json`, version 1)."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self, TypedDict, Unpack
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ __all__ = [
     "Diagnostic",
     "ExecutionGrade",
     "Finding",
+    "FindingDetails",
     "Grade",
     "Lacking",
     "LayerGrade",
@@ -52,8 +53,18 @@ class RoleMatch(Document):
     """Why there is none, or which ones are possible; empty when it is clear."""
 
 
+class FindingDetails(TypedDict, total=False):
+    """The fields of a finding that are the same for every verdict."""
+
+    advice: str
+    assurance: Assurance | None
+    measured: Mapping[str, Json]
+    evidence: tuple[Pointer, ...]
+    borderline: bool
+
+
 class Finding(Document):
-    """What a check found out."""
+    """What a check found out; its constructors are named after the verdicts."""
 
     status: CriterionStatus
     fraction: float = Field(default=0.0, ge=0, le=1)
@@ -67,6 +78,33 @@ class Finding(Document):
     evidence: tuple[Pointer, ...] = ()
     borderline: bool = False
     """Whether full marks were missed by less than the measurement can tell, so that a person should look."""
+
+    @classmethod
+    def passed(cls, message: str, **details: Unpack[FindingDetails]) -> Self:
+        """Give all points."""
+        return cls(status="passed", fraction=1.0, message=message, **details)
+
+    @classmethod
+    def partial(cls, message: str, fraction: float, **details: Unpack[FindingDetails]) -> Self:
+        """Give a part of the points, above 0 and below 1."""
+        return cls(status="partial", fraction=fraction, message=message, **details)
+
+    @classmethod
+    def failed(cls, message: str, **details: Unpack[FindingDetails]) -> Self:
+        """Give no points for what the student did."""
+        return cls(status="failed", message=message, **details)
+
+    @classmethod
+    def pending(cls, message: str, **details: Unpack[FindingDetails]) -> Self:
+        """Leave the points to a person: what was seen does not decide."""
+        return cls(status="pending", message=message, **details)
+
+    @classmethod
+    def scored(cls, message: str, fraction: float, **details: Unpack[FindingDetails]) -> Self:
+        """Give the verdict that a fraction of the points means: passed from 1 on, partial above 0, else failed."""
+        if fraction >= 1:
+            return cls.passed(message, **details)
+        return cls.partial(message, fraction, **details) if fraction > 0 else cls.failed(message, **details)
 
 
 class Diagnostic(Document):
@@ -249,6 +287,10 @@ class Grade(Document):
     """Points that wait for a person."""
     criteria: tuple[CriterionGrade, ...] = ()
     models: tuple[ModelGrade, ...] = ()
+    main_model: str | None = None
+    """The id of the model that the figures of the grade are about; None without a model. Added to version 1 later."""
+    main_accuracy: str | None = None
+    """The key of its accuracy, such as `mnist/test`; None where none is known. Added to version 1 later."""
     diagnostics: tuple[Diagnostic, ...] = ()
     execution: ExecutionGrade | None = None
     reference: ReferenceGrade | None = None

@@ -66,3 +66,8 @@ class Run(Document):
     cell_map: tuple[int, ...] = ()
     """`cell_map[k]` is the notebook index of the k-th executed code cell: the recorder counts
     executed cells from 1, so its cell `k + 1` is `cell_map[k]`."""
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the notebook did not reach its end."""
+        return self.status in {"timeout", "memory", "died"}

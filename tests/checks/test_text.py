@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.checks.text import TextParams, count_own_words, text
+from grader.checks.text import TextParams, text
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_cell, an_evidence
@@ -64,7 +64,8 @@ def test_the_assignments_own_text_does_not_count() -> None:
 
 
 def test_links_and_code_blocks_are_no_words() -> None:
-    assert count_own_words("see [the page](https://example.org/a-b-c) ```x = y + z``` <b>bold</b>") == 4
+    finding = judge(prose("see [the page](https://example.org/a-b-c) ```x = y + z``` <b>bold</b>"))
+    assert finding.measured["words"] == 4
 
 
 @pytest.mark.parametrize("params", [{"min_words": -1}, {"all": [""]}, {"any_at_least": 0}])
@@ -75,7 +76,7 @@ def test_parameters_that_could_not_fail_are_refused(params: dict[str, Any]) -> N
 
 @given(st.text(max_size=300))
 def test_what_was_handed_out_never_counts(given_text: str) -> None:
-    assert count_own_words(given_text, (given_text,)) == 0
+    assert judge(prose(given_text), template=given_text).measured["words"] == 0
 
 
 GERMAN = (
@@ -112,7 +113,7 @@ def test_a_text_in_another_language_with_the_keywords_passes() -> None:
 
 
 def test_chinese_characters_count_as_words() -> None:
-    assert count_own_words("卷积层 and 池化") == 6
+    assert judge(prose("卷积层 and 池化")).measured["words"] == 6
 
 
 def test_whoever_explains_in_comments_is_told_where_it_belongs() -> None:

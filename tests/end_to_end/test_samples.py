@@ -8,12 +8,14 @@ from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
 from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import load_course
+from grader.pipeline.reference import read_reference
 from grader.pipeline.rubrics import find_rubric
 from grader.pipeline.setup import Options, set_up
 from grader.resources import share
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
+from tests.support.same_figures import assert_same_figures
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(1800)]
 
@@ -89,7 +91,7 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
+def out(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     """Grade every sample once, two at a time, as `grader demo` does."""
     loaded = find_rubric("mnist-cnn")
     options = Options(isolation="bubblewrap", jobs=2)
@@ -102,6 +104,12 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
     grade_class(found, course, bench, out, lambda _: None)
+    return out
+
+
+@pytest.fixture(scope="module")
+def grades(out: ResultsFolder) -> dict[str, Grade]:
+    """The grade of every sample."""
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 
@@ -136,6 +144,15 @@ def test_each_accuracy_is_the_real_one(grades: dict[str, Grade], student: str) -
     assert [(low <= found.value <= high, found.assurance, found.total) for found in measured] == [
         (True, "verified", 10_000)
     ], measured
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+def test_each_place_shows_the_same_model_and_figures(
+    out: ResultsFolder, grades: dict[str, Grade], student: str
+) -> None:
+    reference = read_reference(find_rubric("mnist-cnn"))
+    shown = assert_same_figures(grades[student], out.read_evidence(student), reference)
+    assert (shown.accuracy_on == "mnist/test") == (EXPECTED[student].accuracy is not None)
 
 
 @pytest.mark.parametrize("student", STUDENTS)

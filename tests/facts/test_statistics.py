@@ -1,12 +1,15 @@
-"""The Wilson interval is the published one."""
+"""The Wilson interval is the published one, and the p-value of McNemar's test the exact one."""
 
 import math
+from math import comb
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.facts.statistics import Z_95, wilson
+from grader.facts.statistics import Z_95, mcnemar_p_value, wilson
+
+COUNTS = st.integers(0, 400)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,41 @@ def test_no_trials_say_nothing() -> None:
 def test_what_is_no_share_is_refused(correct: int, total: int, z: float) -> None:
     with pytest.raises(ValueError, match="is not a share"):
         wilson(correct, total, z)
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "expected"),
+    [(0, 0, 1.0), (5, 5, 1.0), (0, 5, 0.0625), (1, 9, 0.021484375), (0, 10, 0.001953125), (6, 4, 0.75390625)],
+)
+def test_the_p_value_is_the_binomial_one(b: int, c: int, expected: float) -> None:
+    assert mcnemar_p_value(b, c) == pytest.approx(expected)
+
+
+@given(COUNTS, COUNTS)
+def test_the_p_value_is_a_probability_and_symmetric(b: int, c: int) -> None:
+    p = mcnemar_p_value(b, c)
+    assert 0 < p <= 1
+    assert p == mcnemar_p_value(c, b)
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_the_p_value_agrees_with_the_sum_written_out(b: int, c: int) -> None:
+    n = b + c
+    expected = min(1.0, 2 * sum(comb(n, i) for i in range(min(b, c) + 1)) / 2**n)
+    assert mcnemar_p_value(b, c) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.integers(0, 300), st.integers(1, 300))
+def test_a_more_lopsided_disagreement_is_less_likely(b: int, more: int) -> None:
+    n = 2 * b + more
+    assert mcnemar_p_value(b, n - b) >= mcnemar_p_value(max(0, b - 1), n - max(0, b - 1))
+
+
+def test_the_largest_disagreement_of_ten_thousand_is_still_computed() -> None:
+    assert mcnemar_p_value(5_000, 5_000) == 1
+    assert 0 < mcnemar_p_value(4_800, 5_200) < 0.0001
+
+
+def test_a_negative_count_is_refused() -> None:
+    with pytest.raises(ValueError, match="not negative"):
+        mcnemar_p_value(-1, 2)

@@ -10,7 +10,6 @@ from grader.facts.weights import (
     learning_layers,
     reused_layers,
     trainings_behind,
-    tuned_layers,
     unfrozen_but_unchanged,
 )
 from grader.schema.evidence import CompileFact, Evidence, FitFact, SaveFact
@@ -50,7 +49,6 @@ def test_a_name_that_another_kind_of_layer_has_too_is_expected_to_learn() -> Non
 
 def test_an_unfrozen_layer_that_never_changed_was_not_tuned() -> None:
     assert unfrozen_but_unchanged(training()) == ("d",)
-    assert tuned_layers(training()) == ("c",)
 
 
 def test_a_training_without_steps_or_without_digests_says_nothing() -> None:
@@ -61,7 +59,7 @@ def test_a_training_without_steps_or_without_digests_says_nothing() -> None:
 
 def test_a_layer_without_weights_is_neither_frozen_nor_tuned() -> None:
     without = training(digests_before={}, digests_after={})
-    assert (frozen_layers(without), tuned_layers(without), unfrozen_but_unchanged(without)) == ((), (), ())
+    assert (frozen_layers(without), unfrozen_but_unchanged(without)) == ((), ())
 
 
 def test_trainable_set_after_the_compile_is_seen() -> None:

@@ -12,11 +12,11 @@ from grader.checks import all_checks, all_diagnostics
 from grader.checks.support.params import Params
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.grading import grade, rejected, ungraded
-from grader.grading.grade import grade_json
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
 from grader.schema.evidence import DatasetFact, Evidence
 from grader.schema.grade import Diagnostic, Finding, Grade, RoleMatch
+from grader.store.results import grade_bytes, grade_data
 from tests.support.factories import (
     a_case,
     a_fit,
@@ -225,7 +225,7 @@ def test_the_grade_tells_the_networks_and_the_execution() -> None:
     graded = grade(
         case, submission=a_submission(), stamp=a_stamp(), checks=all_checks(), diagnostics={}, reference=evidence
     )
-    told = json.loads(grade_json(graded))
+    told = json.loads(grade_bytes(grade_data(graded)))
     assert told["models"][0]["roles"] == ["cnn"]
     assert told["models"][0]["layers"][0]["class"] == "Conv2D"
     assert told["models"][0]["accuracy"]["mnist/test"]["value"] == 0.991
@@ -270,7 +270,7 @@ def test_a_file_that_is_no_notebook_gets_nothing_and_the_reason() -> None:
 def test_a_diverged_loss_is_null_in_the_grade() -> None:
     evidence = an_evidence(fits=(a_fit(history={"loss": (1.0, float("nan"))}),))
     graded = grading(one(check="runs"), checks=all_checks(), evidence=evidence, reference=evidence)
-    text = grade_json(graded).decode()
+    text = grade_bytes(grade_data(graded)).decode()
     assert "NaN" not in text
     assert json.loads(text)["reference"]["comparison"]["curves"]["student"]["loss"] == [1.0, None]
 
@@ -316,8 +316,8 @@ def test_grading_again_gives_the_same_bytes(correct: int, tests: list[dict[str, 
     more: dict[str, Any] = {"checks": all_checks(), "diagnostics": all_diagnostics()}
     first = grading(*criteria, evidence=evidence, reference=evidence, **more)
     again = grading(*criteria, evidence=kept, reference=kept, **more)
-    assert grade_json(first) == grade_json(again)
-    assert Grade.model_validate_json(grade_json(first)).score == first.score
+    assert grade_bytes(grade_data(first)) == grade_bytes(grade_data(again))
+    assert Grade.model_validate_json(grade_bytes(grade_data(first))).score == first.score
 
 
 def test_a_stand_in_is_told_where_the_notebook_loaded_it() -> None:

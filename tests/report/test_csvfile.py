@@ -7,25 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.report.csvfile import grades_csv, guarded
+from grader.report.classpage import class_row
+from grader.report.csvfile import guarded, rows_csv
+from grader.schema.grade import Grade
 from tests.report import samples
 
 
-def _rows(text: str) -> list[dict[str, str]]:
+def _rows(*grades: Grade) -> list[dict[str, str]]:
+    text = rows_csv([class_row(grade, None) for grade in grades])
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_one_row_a_submission_with_points_and_verdict_of_each_criterion() -> None:
-    (row,) = _rows(grades_csv([samples.rich_grade()]))
+    (row,) = _rows(samples.rich_grade())
     assert list(row)[:6] == ["id", "student", "status", "score", "max_score", "pending"]
-    assert list(row)[-3:] == ["accuracy", "parameters", "reason"]
+    assert list(row)[-5:] == ["accuracy", "parameters", "reason", "model", "accuracy_on"]
     assert (row["score"], row["pending"]) == ("70.5", "20.0")
     assert (row["criterion-3"], row["criterion-3.status"]) == ("34.5", "partial")
     assert (row["accuracy"], row["parameters"]) == ("0.9885", "54410")
+    assert (row["model"], row["accuracy_on"]) == ("model", "mnist/test")
 
 
 def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
-    rows = _rows(grades_csv([samples.rich_grade(), samples.ungraded()]))
+    rows = _rows(samples.rich_grade(), samples.ungraded())
     assert rows[1]["status"] == "not_graded"
     assert rows[1]["score"] == ""
     assert rows[1]["criterion-1"] == ""
@@ -33,7 +37,7 @@ def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
 
 
 def test_attempts_and_borderline_criteria_have_their_columns() -> None:
-    several, single = _rows(grades_csv([samples.several_grade(), samples.rich_grade()]))
+    several, single = _rows(samples.several_grade(), samples.rich_grade())
     assert (several["borderline"], several["attempts"], several["attempt"]) == ("criterion-3", "3", "2")
     assert (several["lowest_score"], several["highest_score"]) == ("61.0", "70.5")
     assert [single[name] for name in ("borderline", "attempts", "attempt", "lowest_score", "highest_score")] == [""] * 5
@@ -53,13 +57,13 @@ def test_a_usual_name_stays_as_it_is() -> None:
 def test_any_name_survives_the_table_and_is_no_formula(name: str) -> None:
     grade = samples.ungraded()
     stamp = grade.submission.model_copy(update={"student": name})
-    (row,) = _rows(grades_csv([grade.model_copy(update={"submission": stamp})]))
+    (row,) = _rows(grade.model_copy(update={"submission": stamp}))
     assert row["student"].lstrip()[:1] not in {"=", "+", "-", "@"}
     assert row["student"].removeprefix("'") == name.replace("\x00", "").removeprefix("'")
 
 
 def test_no_grades_are_a_header_line() -> None:
-    assert grades_csv([]) == (
+    assert rows_csv([]) == (
         "id,student,status,score,max_score,pending,borderline,attempts,attempt,lowest_score,highest_score,"
-        "accuracy,parameters,reason\r\n"
+        "accuracy,parameters,reason,model,accuracy_on\r\n"
     )

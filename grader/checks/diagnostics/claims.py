@@ -8,7 +8,7 @@ from grader.checks.registry import diagnostic
 from grader.checks.support.no_model import uses_torch
 from grader.checks.support.typed_numbers import TypedNumbers, typed_texts
 from grader.facts.case import Case
-from grader.facts.metrics import canonical_metric
+from grader.facts.metrics import is_accuracy
 from grader.facts.wording import percent
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact, Evidence
@@ -135,7 +135,7 @@ def _stands(numbers: Sequence[float], value: float, scale: int = 1) -> bool:
 def _known(evidence: Evidence) -> Iterator[float]:
     for fit in evidence.fits:
         for name, values in fit.history.items():
-            if canonical_metric(name).removeprefix("val_") == "accuracy":
+            if is_accuracy(name):
                 yield from (value for value in values if value == value)  # noqa: PLR0124 - not-a-number is left out
     for evaluation in evidence.evaluations:
         yield from (value for name, value in evaluation.results.items() if name != "loss" and 0 <= value <= 1)

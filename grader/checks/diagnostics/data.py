@@ -2,7 +2,7 @@
 
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
-from grader.facts.layers import Network, is_transform
+from grader.facts.layers import SCALING_LAYERS, Network, is_transform
 from grader.facts.operations import is_opaque
 from grader.facts.wording import decimal, listed, number
 from grader.schema.base import spoken_cell
@@ -15,7 +15,6 @@ _RAW_HIGH = 100.0
 """Pixels brought to a small range stay far below this; raw ones reach 255 in nearly every batch."""
 _SMALL_SPAN = 20.0
 """Standardised MNIST pixels span about 3.3 and standardised columns rarely more than this."""
-_SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization"})
 
 
 @diagnostic("raw-pixels")
@@ -75,7 +74,7 @@ def _raw(fit: FitFact) -> bool:
 
 def _scales_itself(model: ModelFact) -> bool:
     for layer in Network(model).layers:
-        if layer.cls in _SCALING_LAYERS or is_opaque(layer) or layer.custom is not None or layer.cls == "Layer":
+        if layer.cls in SCALING_LAYERS or is_opaque(layer) or layer.custom is not None or layer.cls == "Layer":
             return True
         if is_transform(layer):
             return False

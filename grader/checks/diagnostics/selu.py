@@ -7,7 +7,7 @@ from grader.checks.dropout import activation_before
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
 from grader.facts.initializers import initialiser_of
-from grader.facts.layers import DROPOUTS, Network, is_transform
+from grader.facts.layers import DROPOUTS, SCALING_LAYERS, Network, is_transform
 from grader.facts.operations import is_opaque
 from grader.facts.wording import decimal, listed, plural
 from grader.schema.base import spoken_cell
@@ -17,7 +17,6 @@ from grader.schema.grade import Diagnostic
 __all__ = ["selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
 
 _LECUN = frozenset({"lecun_normal", "lecun_uniform"})
-_SCALING = frozenset({"Normalization", "BatchNormalization", "LayerNormalization", "Rescaling"})
 _MOST_MEAN = 0.25
 _STD = (0.5, 2.0)
 """Standardised images of another split, or per image, lie well within these bounds; pixels from 0 to 1 do not."""
@@ -133,7 +132,7 @@ def _not_standardised(x: ArrayFact | None) -> bool:
 
 def _normalises(model: ModelFact) -> bool:
     for layer in Network(model).layers:
-        if layer.cls in _SCALING or is_opaque(layer):
+        if layer.cls in SCALING_LAYERS or is_opaque(layer):
             return True
         if is_transform(layer):
             return False

@@ -49,9 +49,8 @@ def missing_model(case: Case, role: str | None) -> Finding:
     elif not evidence.fits:
         reason = f"{reason} ({plural(len(evidence.models), 'network')} built, none trained)"
         advice = "The training has to happen in the notebook that is handed in: call `fit` in it."
-    return Finding(
-        status="failed",
-        message=_sentence(reason),
+    return Finding.failed(
+        _sentence(reason),
         advice=advice,
         measured={"model": None, "candidates": list(match.candidates)},
         evidence=pointers,

@@ -50,18 +50,14 @@ def judge(
         assurance: Of what was seen.
     """
     if not candidates:
-        return Finding(status="failed", message=nothing, measured={"found": 0})
+        return Finding.failed(nothing, measured={"found": 0})
     asked = {"first": candidates[:1], "last": candidates[-1:]}.get(which, candidates)
     ranked = sorted(asked, key=_badness)
     # Of each the worst decides, of any the best.
     decisive = ranked[-1] if which == "all" else ranked[0]
-    status: Literal["passed", "pending", "failed"] = "passed"
-    if decisive.faults or decisive.unseen:
-        status = "failed" if decisive.faults else "pending"
-    return Finding(
-        status=status,
-        fraction=1.0 if status == "passed" else 0.0,
-        message=_message(decisive, len(asked), which),
+    verdict = Finding.failed if decisive.faults else Finding.pending if decisive.unseen else Finding.passed
+    return verdict(
+        _message(decisive, len(asked), which),
         assurance=assurance,
         measured={**decisive.measured, "found": len(candidates), "faults": list(decisive.faults)},
         evidence=(decisive.pointer,),
