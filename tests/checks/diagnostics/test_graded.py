@@ -1,6 +1,6 @@
 """The diagnostic about a better network than the graded one."""
 
-from grader.checks.diagnostics.graded import better_before
+from grader.checks.diagnostics.graded_model import better_before
 from grader.facts.case import Case
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Role
