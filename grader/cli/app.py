@@ -527,26 +527,14 @@ def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
             console.file.write("\r\x1b[K")
 
 
-def _course_of(folder: Path, rubric: str | None) -> Any:
+def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder]":
     """Bring the course of a results folder together; its grades say which rubric it was."""
-    from grader.datasets.store import DatasetStore
     from grader.pipeline import course as courses
-    from grader.pipeline import regrade as regrading
-    from grader.schema.errors import SubmissionPathError, UsageError
+    from grader.pipeline.regrade import course_of_results
     from grader.store.results import ResultsFolder
 
     out = ResultsFolder(folder)
-    names = out.submissions()
-    if not names:
-        msg = "there are no results here"
-        raise SubmissionPathError(msg, where=str(folder), advice="name the `--out` folder of a `grader grade`")
-    if rubric is None:
-        used = regrading.rubrics_used(out)
-        if len(used) != 1:
-            msg = f"the grades here are of {len(used)} rubrics"
-            raise UsageError(msg, where=str(folder), advice="say which with `--rubric`")
-        rubric = courses.noted_rubric(out, used.pop())
-    return courses.load_course(courses.find_rubric(rubric), DatasetStore(may_download=True)), out
+    return course_of_results(out, None if rubric is None else courses.find_rubric(rubric)), out
 
 
 @app.command("report")
