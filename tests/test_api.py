@@ -12,6 +12,7 @@ import grader
 from grader.schema.errors import RubricError, SubmissionPathError
 from tests.support.command import NOTEBOOKS, a_course, needs_bubblewrap
 from tests.support.kept_results import keep_results
+from tests.test_writing_a_check import FILES
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,24 +69,6 @@ SNIPPET = """\
 from pathlib import Path
 
 import grader
-from grader import Case, Diagnostic, Finding, WithModel, register_check, register_diagnostic
-
-
-class DepthParams(WithModel):
-    at_least: int
-
-
-@register_check("depth")
-def depth(case: Case, params: DepthParams) -> Finding:
-    model, reason = case.model(params.model)
-    if model is None:
-        return Finding(status="failed", message=reason)
-    return Finding(status="passed", message=str(len(model.layers) >= params.at_least))
-
-
-@register_diagnostic("silence")
-def silence(case: Case) -> tuple[Diagnostic, ...]:
-    return ()
 
 
 def main() -> list[float | None]:
@@ -138,6 +121,8 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 def test_type_checkers_see_the_api(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(SNIPPET, encoding="utf-8")
+    for name, text in FILES.items():
+        (tmp_path / Path(name).name).write_text(text, encoding="utf-8")
     for number, source in enumerate(WRONG):
         (tmp_path / f"wrong{number}.py").write_text(source, encoding="utf-8")
     words = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", "cache", "."]
