@@ -103,6 +103,14 @@ def test_the_folder_of_checks_holds_nothing_else() -> None:
     assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".py"}
 
 
+@pytest.mark.parametrize("module", built_in_modules())
+def test_each_check_has_its_test_file_and_its_page(module: str) -> None:
+    package, _, name = module.rpartition(".")
+    if package == "grader.checks":
+        assert Path(__file__).with_name(f"test_{name}.py").is_file()
+        assert name == "registry" or (Path(__file__).parents[2] / "docs" / "checks" / f"{name}.md").is_file()
+
+
 def test_the_checks_of_the_first_assignment_are_there() -> None:
     assert set(all_checks()) >= {
         *("runs", "input_shape", "output_shape", "accuracy", "has_layer", "parameters", "trained", "plots", "text")
