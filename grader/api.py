@@ -128,7 +128,7 @@ def regrade(
         on_progress: Called with the number of submissions done and their total.
 
     Returns:
-        What changed.
+        The number of submissions, and the changes.
 
     Raises:
         UsageError: The folder has no results, or has grades of several rubrics and none was named.
