@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -14,60 +15,13 @@ from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.schema.errors import HarnessError
 from grader.schema.grade import Diagnostic, Finding
 
-__all__ = ["ENTRY_POINT_GROUP", "all_checks", "all_diagnostics", "check", "diagnostic"]
+__all__ = ["ENTRY_POINT_GROUP", "all_checks", "all_diagnostics", "built_in_modules", "check", "diagnostic"]
 
 ENTRY_POINT_GROUP = "grader.checks"
 """Packages of third parties name modules here; importing one registers its checks and diagnostics."""
 
-_BUILT_IN_CHECKS = (
-    "accuracy",
-    "batch_norm",
-    "beats",
-    "callback",
-    "dropout",
-    "gain",
-    "has_layer",
-    "input_shape",
-    "labels",
-    "learning_rate",
-    "loss",
-    "mc_dropout",
-    "normalised",
-    "optimizer",
-    "output_shape",
-    "parameters",
-    "plots",
-    "prepared",
-    "reuses",
-    "rows",
-    "runs",
-    "score_curve",
-    "split",
-    "steps",
-    "text",
-    "trained",
-    "training",
-)
-_BUILT_IN_DIAGNOSTICS = (
-    "activations",
-    "cells",
-    "claims",
-    "data",
-    "figures",
-    "filters",
-    "graded",
-    "ignored",
-    "initialisers",
-    "kernels",
-    "losses",
-    "monte_carlo",
-    "names",
-    "reuse",
-    "selu",
-    "splits",
-    "training",
-    "transfer",
-)
+_BUILT_IN = ("grader.checks", "grader.checks.diagnostics")
+"""Packages in which every module is a check or holds diagnostics; importing one registers them."""
 
 _CHECKS: dict[str, CheckSpec] = {}
 _DIAGNOSTICS: dict[str, DiagnosticSpec] = {}
@@ -98,6 +52,7 @@ def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
         parameters = _second_parameter(function)
         _claim(name, function, _CHECKS)
         _CHECKS[name] = CheckSpec(name=name, parameters=parameters, run=function, doc=inspect.getdoc(function) or "")
+        all_checks.cache_clear()
         return function
 
     return register
@@ -119,6 +74,7 @@ def diagnostic(name: str) -> Callable[[_DiagnosticFunction], _DiagnosticFunction
     def register(function: _DiagnosticFunction) -> _DiagnosticFunction:
         _claim(name, function, _DIAGNOSTICS)
         _DIAGNOSTICS[name] = DiagnosticSpec(id=name, run=function, doc=inspect.getdoc(function) or "")
+        all_diagnostics.cache_clear()
         return function
 
     return register
@@ -148,11 +104,19 @@ def all_diagnostics() -> Mapping[str, DiagnosticSpec]:
     return MappingProxyType(dict(sorted(_DIAGNOSTICS.items())))
 
 
+def built_in_modules() -> tuple[str, ...]:
+    """Name the modules of the built-in checks and diagnostics, as a scan of their packages finds them."""
+    return tuple(
+        f"{package}.{module.name}"
+        for package in _BUILT_IN
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+        if not module.ispkg
+    )
+
+
 def _load_everything() -> None:
-    for name in _BUILT_IN_CHECKS:
-        importlib.import_module(f"grader.checks.{name}")
-    for name in _BUILT_IN_DIAGNOSTICS:
-        importlib.import_module(f"grader.checks.diagnostics.{name}")
+    for name in built_in_modules():
+        importlib.import_module(name)
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         _load(entry)
 

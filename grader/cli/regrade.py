@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from grader.cli.stopping import stoppable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from grader.pipeline.course import Course
     from grader.pipeline.regrade import Regrade
     from grader.store.results import ResultsFolder
 
@@ -88,27 +89,14 @@ def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
             console.file.write("\r\x1b[K")
 
 
-def _course_of(folder: Path, rubric: str | None) -> Any:
+def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder]":
     """Bring the course of a results folder together; its grades say which rubric it was."""
-    from grader.datasets.store import DatasetStore
-    from grader.pipeline.course import load_course
-    from grader.pipeline.regrade import rubrics_used
-    from grader.pipeline.rubrics import find_rubric, noted_rubric
-    from grader.schema.errors import SubmissionPathError, UsageError
+    from grader.pipeline.regrade import course_of_results
+    from grader.pipeline.rubrics import find_rubric
     from grader.store.results import ResultsFolder
 
     out = ResultsFolder(folder)
-    names = out.submissions()
-    if not names:
-        msg = "there are no results here"
-        raise SubmissionPathError(msg, where=str(folder), advice="name the `--out` folder of a `grader grade`")
-    if rubric is None:
-        used = rubrics_used(out)
-        if len(used) != 1:
-            msg = f"the grades here are of {len(used)} rubrics"
-            raise UsageError(msg, where=str(folder), advice="say which with `--rubric`")
-        rubric = noted_rubric(out, used.pop())
-    return load_course(find_rubric(rubric), DatasetStore(may_download=True)), out
+    return course_of_results(out, None if rubric is None else find_rubric(rubric)), out
 
 
 def report_command(

@@ -13,13 +13,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from grader.checks.registry import all_checks, all_diagnostics
+from grader.datasets.store import DatasetStore
 from grader.grading.grade import rejected, ungraded
+from grader.grading.loader import LoadedRubric
 from grader.pipeline.attempts import regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
-from grader.pipeline.course import Course
+from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
-from grader.pipeline.rubrics import note_rubric, noted_attempts
+from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_rubric
 from grader.report.classpage import ClassRow, CriterionCell
 from grader.schema.errors import (
     ArtefactError,
@@ -27,6 +29,8 @@ from grader.schema.errors import (
     HarnessError,
     NotebookError,
     StorageError,
+    SubmissionPathError,
+    UsageError,
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade, SubmissionStamp
@@ -36,7 +40,7 @@ from grader.store.database import Database, ExecutionRow, GradingRow, grading_ro
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
 
-__all__ = ["Regrade", "regrade_class", "report_class", "rubrics_used"]
+__all__ = ["Regrade", "course_of_results", "regrade_class", "report_class", "rubrics_used"]
 
 _CHANGES = "changes.csv"
 
@@ -290,6 +294,30 @@ def _written(  # noqa: PLR0913, PLR0917 - a grade, what it came from, and where 
     batch.add(out.grade_path(name), content)
     # Both as they are read back: what JSON cannot tell apart is no change.
     return changes_of(grade_kept(out, name), parse_grade(content))
+
+
+def course_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) -> Course:
+    """Bring together what a regrade of a results folder needs.
+
+    Args:
+        out: The results folder.
+        loaded: The rubric; without one, the rubric that its grades were made with.
+
+    Raises:
+        SubmissionPathError: The folder has no results.
+        UsageError: Its grades are of several rubrics, and none was given.
+        HarnessError: A data set or the reference's evidence is missing.
+    """
+    if not out.submissions():
+        msg = "there are no results here"
+        raise SubmissionPathError(msg, where=str(out.root), advice="name the `--out` folder of a `grader grade`")
+    if loaded is None:
+        used = rubrics_used(out)
+        if len(used) != 1:
+            msg = f"the grades here are of {len(used)} rubrics"
+            raise UsageError(msg, where=str(out.root), advice="say which with `--rubric`")
+        loaded = find_rubric(noted_rubric(out, used.pop()))
+    return load_course(loaded, DatasetStore(may_download=True))
 
 
 def rubrics_used(out: ResultsFolder) -> set[str]:

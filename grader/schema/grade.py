@@ -1,7 +1,9 @@
 """Findings of checks, and the grade they add up to (`grade.json`, version 1)."""
 
+import importlib
+import warnings
 from collections.abc import Mapping
-from typing import Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
 from pydantic import Field
 
@@ -301,3 +303,15 @@ class Grade(Document):
     def borderline(self) -> tuple[str, ...]:
         """Ids of the criteria that a person should look at, since too little was missing to be sure."""
         return tuple(criterion.id for criterion in self.criteria if criterion.borderline)
+
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, for which every name of a module with `__getattr__` exists.
+
+    def __getattr__(name: str) -> object:
+        """Import by their former path, for one version, what now is in `grader.facts.case`."""
+        if name not in {"Case", "CheckSpec", "DiagnosticSpec"}:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        warnings.warn(f"{__name__}.{name} is now grader.facts.case.{name}", DeprecationWarning, stacklevel=2)
+        return getattr(importlib.import_module("grader.facts.case"), name)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from grader.checks import all_checks
-from grader.checks.diagnostics.claims import contradicted_accuracy
-from grader.checks.diagnostics.monte_carlo import mc_dropout_off
+from grader.checks.diagnostics.mc_dropout import mc_dropout_off
+from grader.checks.diagnostics.printed_results import contradicted_accuracy
 from grader.checks.diagnostics.transfer import _same_object
 from grader.checks.support import averaging
 from grader.checks.support import source_code as code

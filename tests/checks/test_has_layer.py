@@ -161,3 +161,49 @@ def test_an_operation_behind_a_layer_is_its_activation() -> None:
 def test_a_subclassed_network_may_apply_its_activation_in_call() -> None:
     assert final_activation(a_model(dense(10), cls="MyModel")) is None
     assert final_activation(a_model(dense(10, "softmax"), cls="MyModel")) == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ({"kernel_initializer": "he_normal"}, "HeNormal"),
+        ({"kernel_initializer": {"class_name": "HeNormal", "config": {}}}, "he_normal"),
+        (
+            {
+                "kernel_initializer": {
+                    "class_name": "VarianceScaling",
+                    "config": {"scale": 2.0, "mode": "fan_in", "distribution": "uniform"},
+                }
+            },
+            "he_uniform",
+        ),
+    ],
+)
+def test_an_initialiser_has_one_name(config: dict[str, Any], name: str) -> None:
+    layers = (dense(9, "elu", **config), dense(10, "softmax"))
+    assert judge(*layers, layer="Dense", units={"at_most": 9}, initialiser=name).status == "passed"
+    finding = judge(*layers, layer="Dense", units={"at_most": 9}, initialiser="lecun_normal")
+    assert "not lecun_normal" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "none"),
+        ({"class_name": "L2", "config": {"l2": 0.01}}, "l2"),
+        ({"class_name": "L2", "config": {"l2": 0.0}}, "none"),
+        ({"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.01}}, "l1_l2"),
+        ("l1", "l1"),
+    ],
+)
+def test_a_regulariser_is_recognised(value: Any, kind: str) -> None:
+    layers = (dense(9, kernel_regularizer=value), dense(10, "softmax", kernel_regularizer={"class_name": "Own"}))
+    assert judge(*layers, layer="Dense", units={"at_most": 9}, regulariser=kind).status == "passed"
+    found = judge(*layers, layer="Dense", units={"at_most": 9}, regulariser="any").status
+    assert found == ("failed" if kind == "none" else "passed")
+
+
+def test_a_penalty_whose_factor_is_zero_is_said_to_do_nothing() -> None:
+    layers = (dense(9, kernel_regularizer={"class_name": "L2", "config": {"l2": 0}}), dense(10, "softmax"))
+    finding = judge(*layers, layer="Dense", units={"at_most": 9}, regulariser="any")
+    assert "a regulariser whose factor is 0, not any" in finding.message

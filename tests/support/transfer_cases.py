@@ -5,7 +5,7 @@ from typing import Any
 
 from grader.facts.case import Case
 from grader.schema.evidence import AccuracyFact, EvaluateFact, Evidence, FitFact, LabelFact, ModelFact, SaveFact
-from grader.schema.grade import RoleMatch
+from grader.schema.grade import Finding, RoleMatch
 from grader.schema.rubric import Rubric
 from tests.support.factories import (
     a_compile,
@@ -25,15 +25,18 @@ __all__ = [
     "FIRST",
     "HEAD_ONLY",
     "LAYERS",
+    "ORDER",
     "RELOADED",
     "SCRATCH",
     "TRANSFERRED",
+    "WARM",
     "accuracies",
     "adapted",
     "case",
     "changed",
     "evaluated",
     "evidence",
+    "held",
     "popped",
     "reloaded",
     "rubric",
@@ -48,6 +51,10 @@ TASK_B = {"5": 98, "6": 102}
 RECOGNISED = rows(200, dataset="fashion_mnist", classes=TASK_B)
 HEAD_ONLY: Mapping[str, str] = {"low": "a-low", "middle": "a-middle", "high": "b-head"}
 ALL_MOVED: Mapping[str, str] = {"low": "x", "middle": "y", "high": "head"}
+WARM = {"low": True, "middle": True, "high": True}
+"""Layers of which all are trainable."""
+ORDER = [{"freeze": "all_but_last"}, "compile", "fit", {"unfreeze": "any"}, "compile", "fit"]
+"""The steps of transfer learning, as a rubric names them."""
 LABELS_B = LabelFact(
     shape=(200,),
     dtype="float32",
@@ -229,3 +236,8 @@ def case(found: Evidence | None = None, **keys: Any) -> Case:
     roles = {"transferred": TRANSFERRED, "first": FIRST, "scratch": SCRATCH}
     matches = {name: RoleMatch(role=name, model=model) for name, model in roles.items()}
     return Case(evidence=found or evidence(), rubric=rubric(**keys), roles=matches)
+
+
+def held(finding: Finding) -> list[bool]:
+    """Which steps a finding of the check `steps` says were done."""
+    return [step["holds"] for step in finding.measured["steps"]]

@@ -22,7 +22,7 @@ from grader.pipeline.setup import Options, set_up
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
-from tests.checks.diagnostics.test_mistakes import LOOKALIKES, MISTAKES
+from tests.support.diagnosing import tables
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "cells"
 
@@ -97,8 +97,9 @@ def write_notebook(name: str, folder: Path) -> None:
 def test_each_named_mistake_has_a_diagnostic_and_cases_of_both_kinds(mistake: str) -> None:
     name = NAMED[mistake]
     assert name in all_diagnostics()
-    assert MISTAKES[name]
-    assert LOOKALIKES[name]
+    mistakes, lookalikes = tables(all_diagnostics()[name].run.__module__.rpartition(".")[2])
+    assert mistakes[name]
+    assert lookalikes[name]
     for notebook in ("mistaken", "lookalike"):
         assert name in [title for title, _ in cells_of(notebook)], notebook
 

@@ -1,38 +1,17 @@
-"""The checks `mc_dropout`, `dropout` and `batch_norm`, and what `has_layer` asks of weights."""
+"""The check `mc_dropout`."""
 
 from typing import Any
 
 import pytest
 
-from grader.checks import all_checks
-from grader.schema.evidence import CallFact, Evidence, LayerFact, PredictFact
-from grader.schema.grade import Finding
-from tests.support.factories import (
-    a_case,
-    a_cell,
-    a_model,
-    activation,
-    an_array,
-    an_evidence,
-    dense,
-    dropout,
-    layer,
-    operation,
-)
+from grader.schema.evidence import CallFact, Evidence, PredictFact
+from tests.support.factories import a_cell, a_model, an_array, an_evidence, dense, layer
+from tests.support.judging import judge
 
-NORM = layer("BatchNormalization", parameters=400)
-ALPHA = layer("AlphaDropout", config={"rate": 0.1})
 SELU = dense(100, "selu", name="hidden", kernel_initializer={"class_name": "LecunNormal", "config": {}})
+
+
 OUT = dense(10, "softmax", name="out")
-
-
-def judge(check: str, evidence: Evidence, **params: Any) -> Finding:
-    spec = all_checks()[check]
-    return spec.run(a_case(evidence), spec.parameters.model_validate(params))
-
-
-def net(*layers: LayerFact) -> Evidence:
-    return an_evidence(models=(a_model(*layers),))
 
 
 def called(source: str = "p = np.mean([m(x, training=True) for _ in range(20)], axis=0)", **keys: Any) -> Evidence:
@@ -53,6 +32,9 @@ def predicted(*sources: str, passes: int = 12, differ: bool = True) -> Evidence:
     )
 
 
+LOOP = "for i in range(20):\n    "
+
+
 def test_calls_in_training_mode_that_differ_and_are_averaged_pass() -> None:
     finding = judge("mc_dropout", called(), images_at_least=1_000)
     assert finding.status == "passed"
@@ -70,9 +52,6 @@ def test_an_average_in_a_later_cell_counts_only_for_the_same_names() -> None:
         evidence = called(source)
         evidence = evidence.model_copy(update={"cells": (*evidence.cells, a_cell(1, later))})
         assert judge("mc_dropout", evidence).status == status
-
-
-LOOP = "for i in range(20):\n    "
 
 
 @pytest.mark.parametrize(
@@ -173,100 +152,3 @@ def test_passes_in_a_function_that_became_a_graph_wait_for_a_person() -> None:
     assert finding.status == "pending"
     assert "A `tf.function` in cell 1 calls `model` with `training=True`" in finding.message
     assert judge("mc_dropout", called(count=0, repeats=None, traced=True, training=None)).status == "failed"
-
-
-def test_alpha_dropout_behind_selu_passes() -> None:
-    assert judge("dropout", net(SELU, ALPHA, OUT), kind="alpha", rate={"at_most": 0.5}).status == "passed"
-
-
-def test_dropout_behind_an_unknown_operation_follows_no_known_activation() -> None:
-    assert judge("dropout", net(dense(9), operation("Exp"), ALPHA, OUT), kind="alpha").status == "passed"
-    assert judge("dropout", net(dense(9), operation("Selu"), dropout(), OUT)).status == "failed"
-
-
-@pytest.mark.parametrize(
-    ("layers", "params", "said"),
-    [
-        ((SELU, dropout(), OUT), {}, "needs alpha dropout"),
-        ((dense(9, "relu"), ALPHA, OUT), {}, "to which it does not belong"),
-        ((dense(9, "relu"), dropout(), OUT), {"kind": "alpha"}, "is not alpha dropout"),
-        ((dense(9, "relu"), dropout(0.9), OUT), {"rate": {"at_most": 0.5}}, "rate that is not 0.5 or less"),
-        ((dense(9, "relu"), OUT, dropout()), {"suits_activation": False}, "behind the last trained layer"),
-        ((dense(9, "relu"), OUT), {}, "has 0 dropout layers"),
-    ],
-)
-def test_dropout_of_the_wrong_kind_or_place_fails(
-    layers: tuple[LayerFact, ...], params: dict[str, Any], said: str
-) -> None:
-    finding = judge("dropout", net(*layers), **params)
-    assert finding.status == "failed"
-    assert said in finding.message
-
-
-@pytest.mark.parametrize(
-    ("layers", "place"),
-    [
-        ((dense(9), NORM, activation("elu"), OUT), "before_activation"),
-        ((dense(9, "elu"), NORM, OUT), "after_activation"),
-        ((dense(9), activation("elu"), NORM, OUT), "after_activation"),
-        ((dense(9), NORM, operation("Elu"), OUT), "before_activation"),
-        ((NORM, dense(9, "elu"), OUT), "input"),
-        ((dense(9), NORM, OUT), "linear"),
-    ],
-)
-def test_the_place_of_batch_normalisation_is_told(layers: tuple[LayerFact, ...], place: str) -> None:
-    assert judge("batch_norm", net(*layers), place=place).status == "passed"
-    others = {"before_activation", "after_activation", "input", "linear"} - {place}
-    assert judge("batch_norm", net(*layers), place=sorted(others)).status == "failed"
-
-
-def test_too_few_normalisations_fail() -> None:
-    finding = judge("batch_norm", net(dense(9), NORM, activation("elu"), OUT), at_least=2)
-    assert finding.status == "failed"
-    assert "1 batch normalisation: 1 before an activation (at least 2 wanted)" in finding.message
-
-
-@pytest.mark.parametrize(
-    ("config", "name"),
-    [
-        ({"kernel_initializer": "he_normal"}, "HeNormal"),
-        ({"kernel_initializer": {"class_name": "HeNormal", "config": {}}}, "he_normal"),
-        (
-            {
-                "kernel_initializer": {
-                    "class_name": "VarianceScaling",
-                    "config": {"scale": 2.0, "mode": "fan_in", "distribution": "uniform"},
-                }
-            },
-            "he_uniform",
-        ),
-    ],
-)
-def test_an_initialiser_has_one_name(config: dict[str, Any], name: str) -> None:
-    evidence = net(dense(9, "elu", **config), OUT)
-    assert judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, initialiser=name).status == "passed"
-    finding = judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, initialiser="lecun_normal")
-    assert "not lecun_normal" in finding.message
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
-        (None, "none"),
-        ({"class_name": "L2", "config": {"l2": 0.01}}, "l2"),
-        ({"class_name": "L2", "config": {"l2": 0.0}}, "none"),
-        ({"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.01}}, "l1_l2"),
-        ("l1", "l1"),
-    ],
-)
-def test_a_regulariser_is_recognised(value: Any, kind: str) -> None:
-    evidence = net(dense(9, kernel_regularizer=value), dense(10, "softmax", kernel_regularizer={"class_name": "Own"}))
-    assert judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, regulariser=kind).status == "passed"
-    found = judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, regulariser="any").status
-    assert found == ("failed" if kind == "none" else "passed")
-
-
-def test_a_penalty_whose_factor_is_zero_is_said_to_do_nothing() -> None:
-    evidence = net(dense(9, kernel_regularizer={"class_name": "L2", "config": {"l2": 0}}), OUT)
-    finding = judge("has_layer", evidence, layer="Dense", units={"at_most": 9}, regulariser="any")
-    assert "a regulariser whose factor is 0, not any" in finding.message

@@ -1,9 +1,13 @@
 """The diagnostic about a better network than the graded one."""
 
-from grader.checks.diagnostics.graded import better_before
+import pytest
+
+from grader.checks.diagnostics.graded_model import better_before
 from grader.facts.case import Case
+from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Role
+from tests.support.diagnosing import Cases, each, found, left_alone
 from tests.support.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
 
 
@@ -18,17 +22,32 @@ def case_of(first: int, last: int, pick: str = "last_trained") -> Case:
     return a_case(evidence, rubric, network=RoleMatch(role="network", model="m2", candidates=("m1", "m2")))
 
 
+MISTAKES: Cases = {"better-network-before": (case_of(9_900, 1_500),)}
+LOOKALIKES: Cases = {
+    "better-network-before": (
+        # The difference is within the intervals.
+        case_of(9_905, 9_900),
+        case_of(9_000, 9_900),
+        # The rubric means another network.
+        case_of(9_900, 1_500, pick="last"),
+    )
+}
+
+
+@pytest.mark.parametrize(("name", "one"), each(MISTAKES))
+def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
+    (note,) = found(name, one)
+    assert (note.id, note.model) == (name, "m2")
+    assert note.advice.endswith(".")
+
+
+@pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
+def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
+    left_alone(name, one)
+
+
 def test_a_better_network_before_the_graded_one_is_named() -> None:
     (note,) = better_before(case_of(9_900, 1_500))
     assert note.cell == 7
     assert "in cell 8, is graded: it is right on 15 %" in note.message
     assert "trained in cell 5 is right on 99 %" in note.message
-
-
-def test_a_difference_within_the_intervals_says_nothing() -> None:
-    assert better_before(case_of(9_905, 9_900)) == ()
-    assert better_before(case_of(9_000, 9_900)) == ()
-
-
-def test_a_rubric_that_means_another_network_has_no_such_note() -> None:
-    assert better_before(case_of(9_900, 1_500, pick="last")) == ()

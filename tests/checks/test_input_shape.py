@@ -1,25 +1,11 @@
-"""The checks `input_shape`, `output_shape` and `parameters`."""
+"""The check `input_shape`."""
 
 import pytest
-from pydantic import ValidationError
 
 from grader.checks.input_shape import InputShapeParams, input_shape
-from grader.checks.output_shape import OutputShapeParams, output_shape
-from grader.checks.parameters import ParametersParams, parameters
 from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
-from tests.support.factories import (
-    a_case,
-    a_cell,
-    a_fit,
-    a_model,
-    a_run,
-    an_error,
-    an_evidence,
-    dense,
-    good_cnn,
-    layer,
-)
+from tests.support.factories import a_case, a_cell, a_fit, a_model, a_run, an_error, an_evidence, dense, good_cnn, layer
 
 MNIST = InputShapeParams(shape=(28, 28, 1))
 
@@ -65,37 +51,6 @@ def test_a_flattened_or_another_picture_is_not_the_shape_asked_for(given: tuple[
     assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"
 
 
-def test_an_unbuilt_network_has_no_shape() -> None:
-    model = a_model(input_shape=None, output_shape=None, parameters=None)
-    case = a_case(an_evidence(models=(model,)))
-    assert input_shape(case, MNIST).status == "failed"
-    assert output_shape(case, OutputShapeParams(shape=(10,))).status == "failed"
-    assert "never built" in parameters(case, ParametersParams(at_most=10)).message
-
-
-def test_ten_outputs_are_ten_outputs() -> None:
-    assert output_shape(a_case(), OutputShapeParams(shape=(10,))).status == "passed"
-    assert output_shape(a_case(), OutputShapeParams(shape=(2,))).status == "failed"
-
-
-def test_maps_at_the_output_get_advice() -> None:
-    case = a_case(an_evidence(models=(a_model(output_shape=(5, 5, 10)),)))
-    assert "Flatten" in output_shape(case, OutputShapeParams(shape=(10,))).advice
-
-
-def test_parameters_are_bounded_on_both_sides() -> None:
-    case = a_case(an_evidence(models=(a_model(parameters=158, trainable_parameters=150),)))
-    assert parameters(case, ParametersParams(at_most=158)).status == "passed"
-    assert parameters(case, ParametersParams(at_most=157)).status == "failed"
-    assert parameters(case, ParametersParams(at_least=159)).status == "failed"
-    assert parameters(case, ParametersParams(at_most=150, trainable_only=True)).status == "passed"
-
-
-def test_parameters_without_a_bound_are_refused() -> None:
-    with pytest.raises(ValidationError, match="at_least, at_most or both"):
-        ParametersParams()
-
-
 def test_an_ambiguous_role_fails_with_the_possible_networks() -> None:
     match = RoleMatch(role="cnn", candidates=("m1", "m2"), message="2 networks could be the `cnn`: `a`, `b`")
     finding = input_shape(a_case(None, None, cnn=match), InputShapeParams(model="cnn", shape=(28, 28, 1)))
@@ -128,3 +83,9 @@ def test_the_network_trained_last_is_meant_when_no_role_is_given() -> None:
     first, second = a_model(model_id="m1"), a_model(model_id="m2", input_shape=(784,))
     evidence = an_evidence(models=(first, second), fits=(a_fit(), a_fit(model="m2", event=20)))
     assert input_shape(a_case(evidence), MNIST).status == "failed"
+
+
+def test_an_unbuilt_network_has_no_shape() -> None:
+    model = a_model(input_shape=None, output_shape=None, parameters=None)
+    case = a_case(an_evidence(models=(model,)))
+    assert input_shape(case, MNIST).status == "failed"

@@ -1,0 +1,71 @@
+"""The diagnostics in `convolutions`, on notebooks that make the mistake and on notebooks that only look like it."""
+
+import pytest
+
+from grader.facts.case import Case
+from grader.schema.evidence import Evidence, SaveFact
+from tests.support.diagnosing import Cases, built, each, found, left_alone, recognised
+from tests.support.factories import a_run, an_error, an_evidence, conv, dense
+
+MISTAKES: Cases = {
+    "too-many-first-filters": (built(conv(512, over=(100, 100, 3)), dense(10)), built(conv(128), dense(10))),
+    "filters-shrink-with-depth": (
+        built(conv(512), conv(128), conv(32), dense(10)),
+        built(conv(64), conv(32), dense(10)),
+    ),
+    "large-kernels": (built(conv(8, 10, over=(15, 15, 32)), dense(10)),),
+    "kernel-larger-than-map": (
+        built(conv(8, 10, over=(6, 6, 8), padding="same"), dense(10)),
+        built(conv(8, 10, over=(15, 15, 8), padding="same"), dense(10)),
+        an_evidence(run=a_run(errors=(an_error(2, "ValueError", "Computed output size would be negative."),))),
+    ),
+}
+
+
+LOOKALIKES: Cases = {
+    "too-many-first-filters": (
+        an_evidence(),
+        built(conv(64), dense(10)),
+        built(conv(64, over=(32, 32, 3)), conv(512, over=(16, 16, 64)), dense(10)),
+        built(conv(256, 7), dense(10)),
+    ),
+    "filters-shrink-with-depth": (
+        built(conv(16), conv(32), dense(10)),
+        built(conv(32), conv(32), dense(10)),
+        built(conv(64), conv(8, 1), dense(10)),
+        built(conv(64), conv(16), conv(1), output_shape=(28, 28, 1)),
+        built(conv(512), dense(10)),
+    ),
+    "large-kernels": (
+        built(conv(8, 7), dense(10)),
+        built(conv(8, 12, over=(12, 12, 8)), dense(10)),
+        built(conv(96, 16, over=(224, 224, 3), strides=[16, 16]), dense(10)),
+    ),
+    "kernel-larger-than-map": (
+        built(conv(8, 10, over=(15, 15, 8)), dense(10)),
+        built(conv(8, 10, over=(6, 6, 8)), dense(10)).model_copy(
+            update={"saves": (SaveFact(event=4, cell=1, action="load_weights", model="m1", path="base.weights.h5"),)}
+        ),
+        built(conv(8, 3, over=(4, 4, 8), padding="same"), dense(10)),
+        built(conv(8, 5, over=(14, 14, 8), padding="same"), dense(10)),
+        an_evidence(run=a_run(errors=(an_error(2, "ValueError", "negative learning rate"),))),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "one"), each(MISTAKES))
+def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
+    recognised(name, one)
+
+
+@pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
+def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
+    left_alone(name, one)
+
+
+def test_messages_have_the_figures() -> None:
+    (note,) = found("too-many-first-filters", MISTAKES["too-many-first-filters"][0])
+    assert "512 filters" in note.message
+    assert "27 numbers" in note.message
+    (note,) = found("kernel-larger-than-map", MISTAKES["kernel-larger-than-map"][1])
+    assert "36 of 225 positions (16 %)" in note.message

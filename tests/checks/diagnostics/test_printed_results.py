@@ -1,0 +1,95 @@
+"""The diagnostics in `printed_results`, on notebooks that make the mistake and on notebooks that only look like it."""
+
+import pytest
+
+from grader.facts.case import Case
+from grader.schema.evidence import CallbackFact, CallFact, Evidence, PredictFact
+from tests.support.diagnosing import Cases, each, found, left_alone, recognised
+from tests.support.factories import a_cell, a_fit, an_accuracy, an_evidence
+
+
+def said(printed: str, **keys: object) -> Evidence:
+    return an_evidence(cells=(a_cell(0, "print(…)", output=printed),), **keys)
+
+
+def predicting(source: str, printed: str, *before: str, **keys: object) -> Evidence:
+    """A notebook that asks its network for predictions, and whose last cell prints something."""
+    cells = (*(a_cell(place, text) for place, text in enumerate(before)), a_cell(len(before), source, output=printed))
+    facts: dict[str, object] = {"predictions": (PredictFact(event=9, cell=0, model="m1"),), **keys}
+    return an_evidence(cells=cells, **facts)
+
+
+MISTAKES: Cases = {
+    "printed-accuracy-contradicted": (
+        said("accuracy: 0.995", fits=(), accuracies=()),
+        said("Test accuracy: 99.90 %"),
+        said("test acc = 0.9999"),
+        predicting('print("accuracy: 0.9999")', "accuracy: 0.9999"),
+        predicting('print("accuracy:", 0.9999)', "accuracy: 0.9999"),
+        predicting('print(f"accuracy: {99.99} %")', "accuracy: 99.99 %"),
+        predicting('print("accuracy: %.4f" % 0.99991)', "accuracy: 0.9999"),
+        predicting('"accuracy: {:.2%}".format(0.9999)', "'accuracy: 99.99%'", models=(), predictions=()),
+        predicting('print("accuracy: " + str(acc))', "accuracy: 0.9999", "p = model.predict(x)", "acc = 0.9999"),
+        predicting(
+            "print(f'accuracy: {accs[-1]:.2%}')", "accuracy: 99.99%", "accs = [0.9, 0.99]\naccs = [0.98, 0.9999]"
+        ),
+        # Predicted only afterwards.
+        predicting("print(…)", "accuracy: 0.9999", predictions=(PredictFact(event=9, cell=1, model="m1"),)),
+    ),
+}
+
+
+LOOKALIKES: Cases = {
+    "printed-accuracy-contradicted": (
+        said("Test accuracy: 0.9912"),
+        said("accuracy: 98.5 %"),
+        said("422/422 - 3s - loss: 0.01 - accuracy: 0.9999"),
+        said("target accuracy: 0.999"),
+        an_evidence(cells=(a_cell(0, "import torch\n", output="accuracy: 0.995"),), fits=(), accuracies=()),
+        said("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
+        said("Accuracy of one image: 1"),
+        predicting("acc = np.mean(model.predict(x).argmax(1) == y)\nprint('Accuracy: %.4f' % acc)", "Accuracy: 0.9999"),
+        predicting("print(f'accuracy on 100 images: {100.0 * right / 100:.1f} %')", "accuracy on 100 images: 100.0 %"),
+        predicting("print('accuracy', np.mean(p[p > 0.9999] == 1.0))", "accuracy 1.0"),
+        predicting("print('accuracy', acc)", "accuracy 0.9999", "acc = 0.9999", "acc = np.mean(pred == y)"),
+        predicting(
+            "print('accuracy', best)", "accuracy 1.0", "best = 0.0\nfor p in ps:\n    best = max(best, hits(p))"
+        ),
+        predicting("opt = Adam(beta_2=0.999)\nprint('accuracy', acc)", "accuracy 0.999"),
+        predicting(
+            "print('accuracy of the mean:', np.mean(mean.argmax(1) == y))",
+            "accuracy of the mean: 0.9999",
+            predictions=(),
+            calls=(CallFact(event=9, cell=0, model="m1", training=True, count=50),),
+        ),
+        predicting(
+            "print('accuracy on all images:', watch.best)",
+            "accuracy on all images: 0.9999",
+            predictions=(),
+            fits=(a_fit(cell=0, callbacks=(CallbackFact(cls="Callback", custom="Watch"),)),),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "one"), each(MISTAKES))
+def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
+    recognised(name, one)
+
+
+@pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
+def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
+    left_alone(name, one)
+
+
+def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
+    evidence = said("accuracy: 0.9999\naccuracy: 0.98", accuracies=(an_accuracy(),))
+    (note,) = found("printed-accuracy-contradicted", evidence)
+    assert "99.99 %" in note.message
+    assert "99.1 %" in note.message
+
+
+def test_of_a_typed_accuracy_and_a_higher_one_that_was_computed_the_typed_one_is_told() -> None:
+    evidence = predicting("print('accuracy: 0.9980')\nprint('accuracy', hits)", "accuracy: 0.9980\naccuracy 0.9999")
+    (note,) = found("printed-accuracy-contradicted", evidence)
+    assert "99.8 %" in note.message

@@ -1,0 +1,90 @@
+"""The check `normalised`."""
+
+from typing import Any
+
+import pytest
+
+from grader.schema.evidence import Evidence, LayerFact
+from tests.support.factories import a_fit, a_model, a_named_array, an_array, an_evidence, dense, layer, operation
+from tests.support.judging import fails, fitted, judge, lacks_its_model, passes, waits
+
+
+def raw(*first: LayerFact) -> Evidence:
+    """A network that was given raw pixels, with these layers before its first weights."""
+    return an_evidence(
+        models=(a_model(*first, dense(10), cls="Functional"),),
+        fits=(a_fit(x=an_array(high=255.0, mean=33.3, std=78.6)),),
+    )
+
+
+GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
+    (an_evidence(), {"to": "unit"}),
+    (fitted(x=an_array(low=-0.5, high=0.5)), {"to": "centred"}),
+    (fitted(x=an_array(low=-2.0, high=2.1, mean=0.01, std=0.98)), {"to": "standardised"}),
+    (
+        an_evidence(models=(a_model(layer("Rescaling"), dense(10)),), fits=(a_fit(x=an_array(high=255.0)),)),
+        {"to": "unit"},
+    ),
+    (raw(operation("TrueDivide", None, 255.0)), {"to": "unit"}),
+    (raw(operation("math.truediv", None, 255.0, cls="TFOpLambda")), {"to": "unit"}),
+    (raw(operation("Multiply", 1 / 255, None), operation("Subtract", 1.0, None)), {"to": "unit"}),
+    (raw(operation("Subtract", None, 127.5), operation("Divide", None, 127.5)), {"to": "symmetric"}),
+    (raw(operation("Subtract", None, 33.3), operation("TrueDivide", None, 78.6)), {"to": "standardised"}),
+    (an_evidence(models=(a_model(operation("Exp"), dense(10)),)), {"to": "unit"}),
+    (an_evidence(arrays=(a_named_array("x", "cifar10/train", low=-0.5, high=0.5),)), {"variables": "cifar10"}),
+)
+
+
+BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
+    (fitted(x=an_array(low=0.0, high=255.0)), {"to": "unit"}, "and not 0 to 1"),
+    (an_evidence(), {"to": "standardised"}, "and not mean 0 and deviation 1"),
+    (an_evidence(), {"variables": "cifar10"}, "No variable"),
+    (raw(operation("TrueDivide", None, 2.0)), {"to": "unit"}, "brings to 0 to 127.5 and not 0 to 1"),
+    (
+        an_evidence(models=(a_model(operation("TrueDivide", None, 255.0), dense(10)),)),
+        {},
+        "brings to 0 to 0.003922",
+    ),
+    (raw(operation("TrueDivide", None, 255.0)), {"by_layer": False}, "from 0 to 255, mean 33.3"),
+    (raw(operation("Reshape")), {}, "from 0 to 255, mean 33.3"),
+)
+
+
+UNSEEN: tuple[Evidence, dict[str, Any]] = (fitted(x=an_array(low=None, high=None, mapped=True)), {"to": "unit"})
+
+
+@pytest.mark.parametrize(("evidence", "params"), GOOD)
+def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> None:
+    passes(judge("normalised", evidence, **params))
+
+
+@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
+def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
+    fails(judge("normalised", evidence, **params), said)
+
+
+def test_what_cannot_be_seen_waits_for_a_person() -> None:
+    evidence, params = UNSEEN
+    waits(judge("normalised", evidence, **params))
+
+
+def test_a_role_that_no_network_fills_is_said() -> None:
+    lacks_its_model("normalised")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        operation("TrueDivide"),
+        operation("TrueDivide", None, 0.0),
+        operation("Add", cls="TFOpLambda"),
+        operation("Relu"),
+        layer("Lambda"),
+        layer("Layer", custom="Scaled"),
+    ],
+)
+def test_images_that_something_unknown_may_bring_into_range_wait_for_a_person(first: LayerFact) -> None:
+    finding = judge("normalised", raw(first, operation("Subtract", None, 1.0)))
+    assert finding.status == "pending"
+    assert f"what `{first.name}` of `model` makes of them could not be seen" in finding.message
+    assert judge("normalised", raw(first), by_layer=False).status == "failed"

@@ -1,0 +1,69 @@
+"""The check `optimizer`."""
+
+from typing import Any
+
+import pytest
+
+from grader.checks.optimizer import OptimizerParams, optimizer
+from grader.schema.evidence import Evidence, OptimizerFact
+from tests.support.factories import a_compile, an_evidence
+from tests.support.judging import A_LOOP, a_loop, fails, fitted, judge, lacks_its_model, passes, waits
+
+
+def compiled(cls: str = "Nadam", rate: float | None = 1e-4, **config: Any) -> Evidence:
+    return an_evidence(compiles=(a_compile(optimizer=OptimizerFact(cls=cls, learning_rate=rate, config=config)),))
+
+
+GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
+    (compiled(), {"cls": "nadam", "learning_rate": {"at_most": 0.001}}),
+    (compiled("RMSprop"), {"cls": ["SGD", "adaptive"]}),
+    (compiled("SGD", momentum=0.9, nesterov=True), {"momentum": {"at_least": 0.5}, "nesterov": True}),
+    (compiled("SGD", clipvalue=0.5), {"clipping": True, "clipvalue": {"at_most": 1.0}}),
+    (compiled("Adam", global_clipnorm=1.0), {"clipnorm": {"at_most": 1.0}}),
+    (
+        compiled("SGD", None, learning_rate={"class_name": "S", "config": {"initial_learning_rate": 0.01}}),
+        {"learning_rate": {"at_least": 0.01, "at_most": 0.01}},
+    ),
+)
+
+
+BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
+    (compiled("SGD"), {"cls": "Nadam"}, "and not Nadam"),
+    (compiled(rate=0.1), {"learning_rate": {"at_most": 0.01}}, "whose rate is 0.1 and not 0.01 or less"),
+    (compiled("SGD"), {"nesterov": True}, "without Nesterov"),
+    (compiled("SGD"), {"clipping": True}, "clips no gradients"),
+    (compiled("SGD", clipvalue=5.0), {"clipvalue": {"at_most": 1.0}}, "whose clip value is 5"),
+    (compiled("SGD", clipvalue=5.0), {"clipnorm": {"at_most": 1.0}}, "does not clip gradients by norm"),
+)
+
+
+UNSEEN: tuple[Evidence, dict[str, Any]] = (fitted(A_LOOP), {"cls": "Adam"})
+
+
+@pytest.mark.parametrize(("evidence", "params"), GOOD)
+def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> None:
+    passes(judge("optimizer", evidence, **params))
+
+
+@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
+def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
+    fails(judge("optimizer", evidence, **params), said)
+
+
+def test_what_cannot_be_seen_waits_for_a_person() -> None:
+    evidence, params = UNSEEN
+    waits(judge("optimizer", evidence, **params))
+
+
+def test_a_role_that_no_network_fills_is_said() -> None:
+    lacks_its_model("optimizer")
+
+
+def test_the_optimizer_of_a_loop_is_judged_like_a_compiled_one() -> None:
+    assert optimizer(a_loop(), OptimizerParams(cls="adaptive")).status == "passed"
+    plain = a_loop(optimizer=OptimizerFact(cls="SGD", learning_rate=0.1))
+    assert optimizer(plain, OptimizerParams(cls="adaptive")).status == "failed"
+
+
+def test_a_loop_without_an_optimizer_waits_for_a_person() -> None:
+    assert optimizer(a_loop(optimizer=None), OptimizerParams(cls="adaptive")).status == "pending"

@@ -1,0 +1,20 @@
+"""The check `output_shape`."""
+
+from grader.checks.output_shape import OutputShapeParams, output_shape
+from tests.support.factories import a_case, a_model, an_evidence
+
+
+def test_ten_outputs_are_ten_outputs() -> None:
+    assert output_shape(a_case(), OutputShapeParams(shape=(10,))).status == "passed"
+    assert output_shape(a_case(), OutputShapeParams(shape=(2,))).status == "failed"
+
+
+def test_maps_at_the_output_get_advice() -> None:
+    case = a_case(an_evidence(models=(a_model(output_shape=(5, 5, 10)),)))
+    assert "Flatten" in output_shape(case, OutputShapeParams(shape=(10,))).advice
+
+
+def test_an_unbuilt_network_has_no_shape() -> None:
+    model = a_model(input_shape=None, output_shape=None, parameters=None)
+    case = a_case(an_evidence(models=(model,)))
+    assert output_shape(case, OutputShapeParams(shape=(10,))).status == "failed"

@@ -1,0 +1,26 @@
+"""The check `parameters`."""
+
+import pytest
+from pydantic import ValidationError
+
+from grader.checks.parameters import ParametersParams, parameters
+from tests.support.factories import a_case, a_model, an_evidence
+
+
+def test_parameters_are_bounded_on_both_sides() -> None:
+    case = a_case(an_evidence(models=(a_model(parameters=158, trainable_parameters=150),)))
+    assert parameters(case, ParametersParams(at_most=158)).status == "passed"
+    assert parameters(case, ParametersParams(at_most=157)).status == "failed"
+    assert parameters(case, ParametersParams(at_least=159)).status == "failed"
+    assert parameters(case, ParametersParams(at_most=150, trainable_only=True)).status == "passed"
+
+
+def test_parameters_without_a_bound_are_refused() -> None:
+    with pytest.raises(ValidationError, match="at_least, at_most or both"):
+        ParametersParams()
+
+
+def test_an_unbuilt_network_has_no_parameters() -> None:
+    model = a_model(input_shape=None, output_shape=None, parameters=None)
+    case = a_case(an_evidence(models=(model,)))
+    assert "never built" in parameters(case, ParametersParams(at_most=10)).message
