@@ -1,0 +1,137 @@
+"""Messages as data: an English template with named values, so that a text can be counted, translated and compared."""
+
+import string
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic_core.core_schema import SerializerFunctionWrapHandler
+
+from grader.schema.base import Document
+
+__all__ = ["Message", "MessageLike", "Value", "literal", "say", "say_count", "sentences"]
+
+Value = Any
+"""A value of a message: None, bool, int, float, str, a `Message`, or a sequence of these."""
+
+_LITERAL = "{text}"
+_SENTENCES = "{parts:sentences}"
+
+
+class Message(Document):
+    """A template with named values; the fields follow gettext's conventions.
+
+    A field of the template is a value's name, with a format after a colon: `"{model:code} reaches {accuracy:percent}"`.
+    `grader.facts.language` lists the formats. Values stay plain (a shape is a list, a cell its index from 0), so
+    that each language can format them.
+    """
+
+    id: str
+    """The English template, and with it gettext's msgid."""
+    plural: str | None = None
+    """The English template for any other count than one (msgid_plural); None where nothing is counted."""
+    values: Mapping[str, Value] = Field(default_factory=dict)
+    """The values by name. A counted message has its count under `count`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nested(cls, given: Any) -> Any:
+        """Turn nested mappings of messages back into messages."""
+        if isinstance(given, Mapping) and isinstance(given.get("values"), Mapping):
+            return {**given, "values": {name: _revived(value) for name, value in given["values"].items()}}
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for template in (self.id, self.plural or ""):
+            missing = set(field_names(template)) - set(self.values)
+            if missing:
+                msg = f"the message {template!r} lacks the value {min(missing)!r}"
+                raise ValueError(msg)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key != "plural" or value is not None}
+
+    def __bool__(self) -> bool:
+        """Whether there is any text."""
+        return bool(self.id)
+
+
+def field_names(template: str) -> tuple[str, ...]:
+    """List the names of a template's fields.
+
+    Raises:
+        ValueError: The template is malformed, or a field is no plain name.
+    """
+    names = tuple(name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
+    if not all(name.isidentifier() for name in names):
+        msg = f"a field of {template!r} is no name"
+        raise ValueError(msg)
+    return names
+
+
+def _revived(value: Any) -> Any:
+    if isinstance(value, Mapping) and "id" in value and set(value) <= {"id", "plural", "values"}:
+        return Message.model_validate(value)
+    if isinstance(value, (list, tuple)):
+        return [_revived(item) for item in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it; sequences become lists."""
+    if isinstance(value, (str, bool, int, float, Message)) or value is None:
+        return value
+    if isinstance(value, (Sequence, set, frozenset)):
+        return [_plain(item) for item in value]
+    msg = f"{type(value).__name__} is no value of a message"
+    raise TypeError(msg)
+
+
+def say(text: str, /, **values: Value) -> Message:
+    """Make a message.
+
+    Args:
+        text: The English template; Babel extracts it.
+        **values: Its values by name.
+
+    Raises:
+        pydantic.ValidationError: The template is malformed, or a value is missing.
+        TypeError: A value is of a type that JSON does not hold.
+    """
+    return Message(id=text, values={name: _plain(value) for name, value in values.items()})
+
+
+def say_count(one: str, many: str, count: int, /, **values: Value) -> Message:
+    """Make a message that depends on a count.
+
+    Args:
+        one: The English template for a count of one.
+        many: The English template for any other count.
+        count: The count; `{count}` in both templates.
+        **values: Further values by name.
+    """
+    return Message(id=one, plural=many, values={"count": count, **{name: _plain(v) for name, v in values.items()}})
+
+
+def literal(text: str) -> Message:
+    """Make a message of a text that is not translated: a rubric's own words, or a student's."""
+    return Message(id=_LITERAL, values={"text": text}) if text else Message(id="")
+
+
+def sentences(*parts: Message | str | None) -> Message:
+    """Join messages one after the other, each a whole sentence; empty ones are left out."""
+    kept = [literal(part) if isinstance(part, str) else part for part in parts if part]
+    if len(kept) == 1:
+        return kept[0]
+    return Message(id=_SENTENCES, values={"parts": kept}) if kept else Message(id="")
+
+
+def _as_message(value: Any) -> Any:
+    return literal(value) if isinstance(value, str) else value
+
+
+MessageLike = Annotated[Message, BeforeValidator(_as_message, json_schema_input_type=Message | str)]
+"""A message; a plain text is taken as one that is not translated."""
