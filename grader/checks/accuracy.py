@@ -11,6 +11,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
 from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
@@ -244,7 +245,7 @@ def not_tried(case: Case, model: ModelFact, what: str, measures: str = "accuracy
         return _for_a_person(model, what, _UNABLE, measures)
     finding = _for_a_person(model, what, _UNASKED, measures)
     # Of what is pending no advice is shown.
-    return finding.model_copy(update={"message": f"{finding.message.removesuffix('.')}, or {again}."})
+    return finding.model_copy(update={"message": f"{english(finding.message).removesuffix('.')}, or {again}."})
 
 
 def _unrecorded(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
+from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Pointer
@@ -16,6 +17,7 @@ from grader.schema.grade import (
     AccuracyGrade,
     CriterionGrade,
     Diagnostic,
+    DiagnosticGrade,
     ErrorGrade,
     ExecutionGrade,
     Finding,
@@ -27,6 +29,7 @@ from grader.schema.grade import (
     RubricStamp,
     SubmissionStamp,
 )
+from grader.schema.message import MessageLike, as_message, say_count, sentences
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
@@ -194,14 +197,17 @@ def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]
     finding = _with_doubt(finding, findings, every=bool(criterion.all_of))
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
+    advice = sentences(criterion.advice.strip(), finding.advice) if missed else ""
     return CriterionGrade(
         id=criterion.id,
         title=criterion.title or criterion.id,
         points=_points(criterion.points, fraction),
         max_points=_total((criterion.points,)),
         status=finding.status,
-        message=finding.message,
-        advice=" ".join(part for part in (criterion.advice.strip(), finding.advice.strip()) if part) if missed else "",
+        message=english(finding.message),
+        advice=english(advice),
+        says=as_message(finding.message),
+        advice_says=as_message(advice) if advice else None,
         assurance=finding.assurance,
         measured=finding.measured,
         evidence=finding.evidence,
@@ -211,7 +217,17 @@ def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]
     )
 
 
-def _line(criterion: Criterion, *, status: str, points: float, message: str, advice: str = "") -> CriterionGrade:
+def _different(texts: Iterable[MessageLike]) -> Iterable[MessageLike]:
+    """Leave out texts that read like an earlier one."""
+    found: dict[str, MessageLike] = {}
+    for text in texts:
+        found.setdefault(english(text), text)
+    return found.values()
+
+
+def _line(
+    criterion: Criterion, *, status: str, points: float, message: MessageLike, advice: MessageLike = ""
+) -> CriterionGrade:
     return CriterionGrade.model_validate(
         {
             "id": criterion.id,
@@ -219,8 +235,10 @@ def _line(criterion: Criterion, *, status: str, points: float, message: str, adv
             "points": points,
             "max_points": _total((criterion.points,)),
             "status": status,
-            "message": message,
-            "advice": advice,
+            "message": english(message),
+            "advice": english(advice),
+            "says": as_message(message),
+            "advice_says": as_message(advice) if advice else None,
             "hidden": criterion.hidden,
             "bonus": criterion.bonus,
         }
@@ -270,8 +288,8 @@ def _worst(findings: Sequence[Finding]) -> Finding:
     known = [f.assurance for f in findings if f.assurance is not None]
     return worst.model_copy(
         update={
-            "message": " ".join(dict.fromkeys(f.message for f in said)),
-            "advice": " ".join(dict.fromkeys(f.advice for f in said if f.advice)),
+            "message": sentences(*_different(f.message for f in said)),
+            "advice": sentences(*_different(f.advice for f in said)),
             "assurance": min(known, key=_WEAKEST_FIRST.index) if known else None,
             "measured": {key: value for f in reversed(findings) for key, value in f.measured.items()},
             "evidence": _distinct(pointer for f in findings for pointer in f.evidence),
@@ -297,7 +315,7 @@ def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) ->
         return chosen.model_copy(update={"borderline": True})
     # Another finding earned more, and yet this one decides whether a person would give full marks: its figures stay.
     other = doubtful[0]
-    told = {"message": f"{chosen.message} {other.message}", "measured": {**chosen.measured, **other.measured}}
+    told = {"message": sentences(chosen.message, other.message), "measured": {**chosen.measured, **other.measured}}
     return chosen.model_copy(update={"borderline": True, **told})
 
 
@@ -317,8 +335,8 @@ def _total(points: Iterable[float]) -> float:
 # Notes in the margin
 
 
-def _notes(case: Case, diagnostics: Mapping[str, DiagnosticSpec]) -> tuple[Diagnostic, ...]:
-    kept: list[Diagnostic] = []
+def _notes(case: Case, diagnostics: Mapping[str, DiagnosticSpec]) -> tuple[DiagnosticGrade, ...]:
+    kept: list[DiagnosticGrade] = []
     for _, spec in sorted(diagnostics.items()):
         try:
             found = spec.run(case)
@@ -326,7 +344,8 @@ def _notes(case: Case, diagnostics: Mapping[str, DiagnosticSpec]) -> tuple[Diagn
             raise
         except Exception as error:  # as with checks: never silently a different report
             raise _fault(spec, error, "diagnostics") from error
-        kept += _few(tuple({(note.id, note.cell, note.message): note for note in found}.values()))
+        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in found}.values()))
+        kept += [_note(note) for note in shown]
     return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message)))
 
 
@@ -334,8 +353,27 @@ def _few(notes: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     if len(notes) <= _NOTES_OF_A_KIND:
         return notes
     last = notes[_NOTES_OF_A_KIND - 1]
-    more = f"{last.message} The same stands in {len(notes) - _NOTES_OF_A_KIND} more places."
+    rest = say_count(
+        "The same is in {count:number} more place.",
+        "The same is in {count:number} more places.",
+        len(notes) - _NOTES_OF_A_KIND,
+    )
+    more = sentences(last.message, rest)
     return (*notes[: _NOTES_OF_A_KIND - 1], last.model_copy(update={"message": more}))
+
+
+def _note(note: Diagnostic) -> DiagnosticGrade:
+    return DiagnosticGrade(
+        id=note.id,
+        title=english(note.title),
+        cell=note.cell,
+        message=english(note.message),
+        advice=english(note.advice),
+        model=note.model,
+        title_says=as_message(note.title),
+        says=as_message(note.message),
+        advice_says=as_message(note.advice) if note.advice else None,
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------

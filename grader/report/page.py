@@ -21,7 +21,7 @@ from grader.report.templating import asset, environment, policy
 from grader.report.text import DASH, count, duration, value
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.evidence import Evidence, ModelFact
-from grader.schema.grade import CriterionGrade, Diagnostic, ExecutionGrade, Grade, ModelGrade
+from grader.schema.grade import CriterionGrade, DiagnosticGrade, ExecutionGrade, Grade, ModelGrade
 
 __all__ = ["ASSURANCE_WORDS", "VERDICT_WORDS", "Audience", "Images", "render_report"]
 
@@ -81,7 +81,7 @@ class CriterionView:
 class NoteView:
     """A diagnostic as the template shows it, in its list and beside its cell."""
 
-    note: Diagnostic
+    note: DiagnosticGrade
     anchor: str
     link: Link | None
 
@@ -215,7 +215,7 @@ def _criterion(number: int, criterion: CriterionGrade, places: set[int]) -> Crit
     )
 
 
-def _note(number: int, note: Diagnostic, places: set[int]) -> NoteView:
+def _note(number: int, note: DiagnosticGrade, places: set[int]) -> NoteView:
     return NoteView(note, f"note-{number}", _link(note.cell, places) if note.cell is not None else None)
 
 

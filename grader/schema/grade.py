@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 from pydantic import Field
 
 from grader.schema.base import Assurance, Document, Json, Pointer
+from grader.schema.message import Message, MessageLike
 from grader.schema.rubric import Take
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "CriterionGrade",
     "CriterionStatus",
     "Diagnostic",
+    "DiagnosticGrade",
     "ExecutionGrade",
     "Finding",
     "FindingDetails",
@@ -58,7 +60,7 @@ class RoleMatch(Document):
 class FindingDetails(TypedDict, total=False):
     """The fields of a finding that are the same for every verdict."""
 
-    advice: str
+    advice: MessageLike
     assurance: Assurance | None
     measured: Mapping[str, Json]
     evidence: tuple[Pointer, ...]
@@ -71,9 +73,9 @@ class Finding(Document):
     status: CriterionStatus
     fraction: float = Field(default=0.0, ge=0, le=1)
     """Part of the points earned."""
-    message: str
+    message: MessageLike
     """One or two sentences: what was seen, with figures."""
-    advice: str = ""
+    advice: MessageLike = ""
     """What to do about it; the criterion's own advice comes first."""
     assurance: Assurance | None = None
     measured: Mapping[str, Json] = Field(default_factory=dict)
@@ -82,27 +84,27 @@ class Finding(Document):
     """Whether full marks were missed by less than the measurement can tell, so that a person should look."""
 
     @classmethod
-    def passed(cls, message: str, **details: Unpack[FindingDetails]) -> Self:
+    def passed(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
         """Give all points."""
         return cls(status="passed", fraction=1.0, message=message, **details)
 
     @classmethod
-    def partial(cls, message: str, fraction: float, **details: Unpack[FindingDetails]) -> Self:
+    def partial(cls, message: MessageLike, fraction: float, **details: Unpack[FindingDetails]) -> Self:
         """Give a part of the points, above 0 and below 1."""
         return cls(status="partial", fraction=fraction, message=message, **details)
 
     @classmethod
-    def failed(cls, message: str, **details: Unpack[FindingDetails]) -> Self:
+    def failed(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
         """Give no points for what the student did."""
         return cls(status="failed", message=message, **details)
 
     @classmethod
-    def pending(cls, message: str, **details: Unpack[FindingDetails]) -> Self:
+    def pending(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
         """Leave the points to a person: what was seen does not decide."""
         return cls(status="pending", message=message, **details)
 
     @classmethod
-    def scored(cls, message: str, fraction: float, **details: Unpack[FindingDetails]) -> Self:
+    def scored(cls, message: MessageLike, fraction: float, **details: Unpack[FindingDetails]) -> Self:
         """Give the verdict that a fraction of the points means: passed from 1 on, partial above 0, else failed."""
         if fraction >= 1:
             return cls.passed(message, **details)
@@ -110,7 +112,18 @@ class Finding(Document):
 
 
 class Diagnostic(Document):
-    """A mistake the grader recognises whether or not the rubric gives points for it."""
+    """A mistake the grader recognizes whether or not the rubric gives points for it."""
+
+    id: str
+    title: MessageLike
+    cell: int | None = None
+    message: MessageLike
+    advice: MessageLike
+    model: str | None = None
+
+
+class DiagnosticGrade(Document):
+    """A note in the margin: a diagnostic as the grade shows it."""
 
     id: str
     title: str
@@ -118,6 +131,12 @@ class Diagnostic(Document):
     message: str
     advice: str
     model: str | None = None
+    title_says: Message | None = None
+    """The title as data."""
+    says: Message | None = None
+    """The message as data."""
+    advice_says: Message | None = None
+    """The advice as data."""
 
 
 class SubmissionStamp(Document):
@@ -146,7 +165,13 @@ class CriterionGrade(Document):
     max_points: float
     status: CriterionStatus
     message: str
+    """In English."""
     advice: str = ""
+    """In English; the rubric's own advice first."""
+    says: Message | None = None
+    """The message as data; None in grades of earlier versions."""
+    advice_says: Message | None = None
+    """The advice as data."""
     assurance: Assurance | None = None
     measured: Mapping[str, Json] = Field(default_factory=dict)
     evidence: tuple[Pointer, ...] = ()
@@ -293,7 +318,7 @@ class Grade(Document):
     """The id of the model that the figures of the grade are about; None without a model. Added to version 1 later."""
     main_accuracy: str | None = None
     """The key of its accuracy, such as `mnist/test`; None where none is known. Added to version 1 later."""
-    diagnostics: tuple[Diagnostic, ...] = ()
+    diagnostics: tuple[DiagnosticGrade, ...] = ()
     execution: ExecutionGrade | None = None
     reference: ReferenceGrade | None = None
     attempts: AttemptsGrade | None = None

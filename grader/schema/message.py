@@ -1,15 +1,16 @@
 """Messages as data: an English template with named values, so that a text can be counted, translated and compared."""
 
+import math
 import string
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic import Field, model_serializer, model_validator
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from grader.schema.base import Document
 
-__all__ = ["Message", "MessageLike", "Value", "literal", "say", "say_count", "sentences"]
+__all__ = ["Message", "MessageLike", "Value", "as_message", "literal", "say", "say_count", "sentences"]
 
 Value = Any
 """A value of a message: None, bool, int, float, str, a `Message`, or a sequence of these."""
@@ -81,7 +82,9 @@ def _revived(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON holds it; sequences become lists."""
+    """A value as JSON holds it: sequences become lists, and what is no finite number None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, (str, bool, int, float, Message)) or value is None:
         return value
     if isinstance(value, (Sequence, set, frozenset)):
@@ -121,17 +124,18 @@ def literal(text: str) -> Message:
     return Message(id=_LITERAL, values={"text": text}) if text else Message(id="")
 
 
-def sentences(*parts: Message | str | None) -> Message:
+def sentences(*parts: "MessageLike | None") -> Message:
     """Join messages one after the other, each a whole sentence; empty ones are left out."""
-    kept = [literal(part) if isinstance(part, str) else part for part in parts if part]
+    kept = [as_message(part) for part in parts if part]
     if len(kept) == 1:
         return kept[0]
     return Message(id=_SENTENCES, values={"parts": kept}) if kept else Message(id="")
 
 
-def _as_message(value: Any) -> Any:
-    return literal(value) if isinstance(value, str) else value
+MessageLike = Message | str
+"""A message; a plain text is one that is not translated: a rubric's own words, or a third party's."""
 
 
-MessageLike = Annotated[Message, BeforeValidator(_as_message, json_schema_input_type=Message | str)]
-"""A message; a plain text is taken as one that is not translated."""
+def as_message(text: MessageLike) -> Message:
+    """Give a plain text the form of a message."""
+    return literal(text) if isinstance(text, str) else text

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.loss import LossParams, loss
+from grader.facts.language import english
 from grader.schema.evidence import Evidence, LossFact
 from tests.support.factories import a_compile, a_model, an_evidence, dense, operation
 from tests.support.judging import SOFTMAX, a_loop, fails, judge, lacks_its_model, passes, waits
@@ -63,7 +64,7 @@ def test_the_loss_a_loop_called_is_judged_against_the_output() -> None:
     assert loss(a_loop(), LossParams(from_logits=True)).status == "passed"
     finding = loss(a_loop(*SOFTMAX), LossParams(from_logits=True))
     assert finding.status == "failed"
-    assert "the loop of `model`" in finding.message.lower()
+    assert "the loop of `model`" in english(finding.message).lower()
     assert "ends in softmax" in finding.message
 
 

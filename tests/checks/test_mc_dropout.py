@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from grader.facts.language import english
 from grader.schema.evidence import CallFact, Evidence, PredictFact
 from tests.support.factories import a_cell, a_model, an_array, an_evidence, dense, layer
 from tests.support.judging import judge
@@ -86,7 +87,7 @@ def test_passes_that_are_added_up_and_divided_are_averaged(source: str) -> None:
 def test_what_else_is_added_up_or_divided_is_no_average_and_waits_for_a_person(source: str) -> None:
     finding = judge("mc_dropout", called(source))
     assert finding.status == "pending"
-    assert finding.message.endswith(
+    assert english(finding.message).endswith(
         "and they differ, as dropout makes them; they were not seen to be averaged, so a person has to judge it."
     )
 
@@ -144,7 +145,9 @@ def test_anything_less_is_no_monte_carlo_dropout(evidence: Evidence, said: str) 
 def test_passes_that_could_not_be_compared_wait_for_a_person() -> None:
     finding = judge("mc_dropout", called(outputs_differ=None))
     assert finding.status == "pending"
-    assert finding.message.endswith("; whether the passes differ could not be seen, so a person has to judge it.")
+    assert english(finding.message).endswith(
+        "; whether the passes differ could not be seen, so a person has to judge it."
+    )
 
 
 def test_passes_in_a_function_that_became_a_graph_wait_for_a_person() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.plots import PlotsParams, plots
+from grader.facts.language import english
 from grader.schema.evidence import FigureFact
 from grader.schema.grade import Finding
 from tests.support.factories import HISTORY, a_case, a_figure, a_fit, an_evidence
@@ -129,7 +130,7 @@ def test_a_curve_of_a_loop_of_ones_own_counts_by_its_name() -> None:
 def test_without_labels_it_earns_a_part_there_too() -> None:
     finding = judge_loop(a_figure((0.9, 0.5, 0.4), xlabel="", ylabel="", title="Loss"))
     assert (finding.status, finding.fraction) == ("partial", 0.5)
-    assert finding.message.endswith("The x and y axes have no label.")
+    assert english(finding.message).endswith("The x and y axes have no label.")
 
 
 def test_a_nameless_curve_of_a_loop_of_ones_own_waits_for_a_person() -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.prepared import PreparedParams, prepared
+from grader.facts.language import english
 from grader.schema.evidence import DatasetFact, NamedArrayFact, NamedLabelFact, RowsFact, TransformFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_named_array, a_run, an_evidence, rows
@@ -66,7 +67,7 @@ def judge(*facts: NamedArrayFact | NamedLabelFact, evidence: dict[str, Any] | No
 def test_a_right_preparation_passes_and_says_what_was_seen_and_where() -> None:
     found = judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL)
     assert (found.status, found.fraction, found.assurance) == ("passed", 1.0, "recorded")
-    assert found.message.startswith(
+    assert english(found.message).startswith(
         "`x_train` (cell 8) and `x_val` (cell 8) hold 35,000 and 15,000 images (70 % and 30 %) of CIFAR-10's training "
         "set, none in common; the pixels are x / 255 - 0.5; `y_train` (cell 9) of shape 35000"
     )
@@ -245,9 +246,9 @@ def test_where_no_variable_holds_the_images_it_is_said_what_happened_to_them(
 def test_a_stand_in_is_said_whatever_the_verdict() -> None:
     made_up = {"stand_ins": ("cifar10",)}
     said = "Judged on a stand-in of the same shape: CIFAR-10 itself was not on the grader's machine."
-    assert judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, evidence=made_up).message.endswith(said)
-    assert judge(TRAIN, evidence=made_up).message.endswith(said)
-    assert judge(evidence=made_up).message.endswith(said)
+    assert english(judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, evidence=made_up).message).endswith(said)
+    assert english(judge(TRAIN, evidence=made_up).message).endswith(said)
+    assert english(judge(evidence=made_up).message).endswith(said)
     assert "stand-in" not in judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL).message
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.runs import RunsParams, runs
+from grader.facts.language import english
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_fit, a_run, an_error, an_evidence
 
@@ -28,7 +29,7 @@ def test_an_error_is_named_with_its_cell_and_pointed_to() -> None:
 
 def test_many_errors_are_counted_and_three_are_shown() -> None:
     finding = judge(status="cell_error", errors=tuple(an_error(n) for n in range(5)))
-    assert finding.message.startswith("5 of the code cells raised")
+    assert english(finding.message).startswith("5 of the code cells raised")
     assert "and 2 more" in finding.message
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.checks.text import TextParams, text
+from grader.facts.language import english
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_cell, an_evidence
@@ -25,7 +26,7 @@ def prose(source: str, index: int = 1) -> CellFact:
 def test_enough_words_pass_and_the_cell_is_said() -> None:
     finding = judge(prose(EXPLANATION), min_words=13)
     assert finding.status == "passed"
-    assert finding.message.startswith("13 words of text (cell 2)")
+    assert english(finding.message).startswith("13 words of text (cell 2)")
 
 
 def test_too_few_words_fail() -> None:

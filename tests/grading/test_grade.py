@@ -216,7 +216,7 @@ def test_the_same_note_stands_once_and_many_alike_are_counted() -> None:
 
     graded = grading(one(check="yes"), diagnostics={"d": DiagnosticSpec(id="d", run=run, doc="")})
     assert [note.cell for note in graded.diagnostics] == [0, 1, 2, 3, 4]
-    assert graded.diagnostics[-1].message == "m. The same stands in 3 more places."
+    assert graded.diagnostics[-1].message == "m. The same is in 3 more places."
 
 
 def test_the_grade_tells_the_networks_and_the_execution() -> None:

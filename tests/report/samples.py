@@ -20,7 +20,7 @@ from grader.schema.grade import (
     AccuracyGrade,
     AttemptGrade,
     CriterionGrade,
-    Diagnostic,
+    DiagnosticGrade,
     ErrorGrade,
     ExecutionGrade,
     Grade,
@@ -317,10 +317,10 @@ def rich_grade(comparison: Mapping[str, Any] | None = None) -> Grade:
         criterion(8, "CIFAR-10 is prepared", 0, 0, "skipped", "There is no second data set in this notebook."),
     )  # fmt: skip
     notes = (
-        Diagnostic(id="softmax-from-logits", title="Softmax twice", cell=3, model="m1",
+        DiagnosticGrade(id="softmax-from-logits", title="Softmax twice", cell=3, model="m1",
                    message="The last layer of `model` applies softmax, and the loss applies it again (`from_logits=True`).",
                    advice="Leave `activation='softmax'` out of the last layer, or say `from_logits=False`."),
-        Diagnostic(id="figure-without-labels", title="A figure without axis labels", cell=5,
+        DiagnosticGrade(id="figure-without-labels", title="A figure without axis labels", cell=5,
                    message="Whoever reads the plot has to guess what is on the axes.", advice="Add `plt.xlabel` and `plt.ylabel`."),
     )  # fmt: skip
     return Grade(

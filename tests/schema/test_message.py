@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from grader.schema.message import Message, MessageLike, literal, say, say_count, sentences
+from grader.schema.message import Message, MessageLike, as_message, literal, say, say_count, sentences
 
-PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20) | st.floats(allow_nan=False)
+PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20) | st.floats()
 VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
 MESSAGES = st.builds(lambda one, other: say("{one} of {other}", one=one, other=other), VALUES, VALUES)
 
@@ -49,10 +49,11 @@ def test_sentences_leave_out_what_is_empty() -> None:
     assert [part.id for part in sentences(one, "two").values["parts"]] == ["One.", "{text}"]
 
 
-def test_a_document_takes_a_plain_text_as_a_message() -> None:
+def test_a_document_takes_a_plain_text_or_a_message() -> None:
     class Note(BaseModel):
         text: MessageLike
 
-    assert Note.model_validate({"text": "as {it} is"}).text == literal("as {it} is")
+    assert Note.model_validate({"text": "as {it} is"}).text == "as {it} is"
+    assert as_message("as {it} is") == literal("as {it} is")
     kept = Note(text=say("{a}", a=[say("b")]))
     assert Note.model_validate_json(kept.model_dump_json()) == kept

@@ -6,6 +6,7 @@ from typing import Any
 
 from grader.checks import all_diagnostics
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.schema.evidence import Evidence, LayerFact, LossFact
 from grader.schema.grade import Diagnostic
 from tests.support.factories import a_case, a_compile, a_model, an_evidence
@@ -34,8 +35,8 @@ def recognised(name: str, one: Evidence | Case) -> None:
     for note in notes:
         assert note.id == name
         assert note.title
-        assert note.message.endswith(".")
-        assert note.advice.count(". ") >= 1
+        assert english(note.message).endswith(".")
+        assert english(note.advice).count(". ") >= 1
 
 
 def left_alone(name: str, one: Evidence | Case) -> None:

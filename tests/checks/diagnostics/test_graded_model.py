@@ -4,6 +4,7 @@ import pytest
 
 from grader.checks.diagnostics.graded_model import better_before
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Role
@@ -38,7 +39,7 @@ LOOKALIKES: Cases = {
 def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
     (note,) = found(name, one)
     assert (note.id, note.model) == (name, "m2")
-    assert note.advice.endswith(".")
+    assert english(note.advice).endswith(".")
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
