@@ -11,12 +11,15 @@ from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS, Network, is_transform, own_activation
 from grader.facts.operations import is_opaque
-from grader.facts.wording import listed, plural
 from grader.schema.base import Pointer
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["DropoutParams", "activation_before", "dropout"]
+
+_MOST_LISTED = 3
+"""Dropout layers that do not count and are explained, at most."""
 
 
 class DropoutParams(WithModel):
@@ -25,25 +28,26 @@ class DropoutParams(WithModel):
     kind: Literal["any", "alpha", "plain"] = "any"
     """`alpha` for `AlphaDropout`, `plain` for every other kind."""
     at_least: Annotated[Whole, Field(ge=1)] = 1
-    """Fewest such layers."""
+    """The smallest number of such layers."""
     rate: Range | None = None
     """Bounds of the rate."""
     hidden: bool = True
-    """Whether trained layers have to stand before and behind it."""
+    """Whether there must be layers with weights before and after it."""
     suits_activation: bool = True
-    """Whether alpha dropout has to follow SELU, and SELU no other dropout."""
+    """Whether alpha dropout must follow SELU, and no other dropout may follow SELU."""
 
 
 @check("dropout")
 def dropout(case: Case, params: DropoutParams) -> Finding:
-    """The network has dropout of the right kind, at a sensible rate, between its layers.
+    """The model has dropout of the right kind, at a sensible rate, between its layers.
 
     What it does:
-        Counts the dropout layers that fulfil every condition; a class of the student's own counts as what it is derived
-        from. Alpha dropout belongs to SELU: it keeps the mean and the deviation that SELU's layers rely on.
+        Counts the dropout layers that meet every condition. A student's subclass counts as its base class. Alpha
+        dropout belongs to SELU: it keeps the mean and the standard deviation that SELU needs.
 
     Why it matters:
-        Dropout on the input or behind the output erases pixels or answers; plain dropout breaks what SELU normalises.
+        Dropout on the input erases pixels, and dropout after the output erases answers. Plain dropout breaks the
+        normalization of SELU.
 
     Example:
         `{check: dropout, with: {model: alpha, kind: alpha, rate: {at_most: 0.5}}}`
@@ -52,49 +56,73 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     network = Network(model)
-    found = [
+    judged = [
         (layer, tuple(_faults(network, position, params)))
         for position, layer in enumerate(network.layers)
         if layer.cls in DROPOUTS
     ]
-    fitting = [layer for layer, faults in found if not faults]
-    passed = len(fitting) >= params.at_least
-    missed = [f"{_described(layer)} {listed(faults)}" for layer, faults in found if faults]
-    text = (
-        f"`{model.name}` has {plural(len(fitting), 'dropout layer')} as asked for (at least {params.at_least} wanted)"
-    )
-    if fitting:
-        text += f": {listed(map(_described, fitting))}"
-    if missed and not passed:
-        text += f"; {'; '.join(missed[:3])}"
+    counting = [layer for layer, faults in judged if not faults]
+    passed = len(counting) >= params.at_least
     return Finding.scored(
-        f"{text}.",
+        sentences(
+            _count(model.name, counting, params.at_least),
+            *([] if passed else [_explained(layer, faults) for layer, faults in judged if faults][:_MOST_LISTED]),
+        ),
         1.0 if passed else 0.0,
         assurance=model.assurance,
-        measured={"found": len(fitting), "of_this_kind": len(found)},
+        measured={"found": len(counting), "of_this_kind": len(judged)},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
-def _faults(network: Network, position: int, params: DropoutParams) -> Iterator[str]:
+def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:
+    if not layers:
+        return say_count(
+            "{model:code} has no dropout layer that meets the conditions; {count:number} is required.",
+            "{model:code} has no dropout layer that meets the conditions; {count:number} are required.",
+            wanted,
+            model=model,
+        )
+    return say_count(
+        "{model:code} has {count:number} dropout layer that meets the conditions ({layers}); "
+        "required: {wanted:number}.",
+        "{model:code} has {count:number} dropout layers that meet the conditions ({layers}); "
+        "required: {wanted:number}.",
+        len(layers),
+        model=model,
+        layers=[_named(layer) for layer in layers],
+        wanted=wanted,
+    )
+
+
+def _explained(layer: LayerFact, faults: tuple[Message, ...]) -> Message:
+    return say("{layer} does not count: {faults}.", layer=_named(layer), faults=faults)
+
+
+def _faults(network: Network, position: int, params: DropoutParams) -> Iterator[Message]:
     layer = network.layers[position]
     alpha = layer.cls == "AlphaDropout"
-    if params.kind != "any" and alpha != (params.kind == "alpha"):
-        yield f"is {'alpha dropout' if alpha else 'not alpha dropout'}"
+    if params.kind == "alpha" and not alpha:
+        yield say("it is not alpha dropout")
+    if params.kind == "plain" and alpha:
+        yield say("it is alpha dropout")
     rate = layer.config.get("rate")
     if params.rate is not None and not (isinstance(rate, (int, float)) and params.rate.holds(rate)):
-        yield f"has a rate that is not {params.rate}"
+        yield say("its rate is not {range}", range=params.rate.said)
     if params.hidden and not any(map(is_transform, network.behind(position))):
-        yield "stands behind the last trained layer"
+        yield say("no layer with weights follows it")
     if params.hidden and not any(map(is_transform, network.before(position))):
-        yield "stands before the first trained layer"
+        yield say("no layer with weights comes before it")
     activation = activation_before(network, position)
     if params.suits_activation and activation is not None and alpha != (activation == "selu"):
-        yield f"follows {activation}" + (", to which it does not belong" if alpha else ", which needs alpha dropout")
+        if alpha:
+            yield say("it follows {activation:code}, but alpha dropout belongs to SELU", activation=activation)
+        else:
+            yield say("it follows SELU, which needs alpha dropout")
 
 
 def activation_before(network: Network, position: int) -> str | None:
-    """The last activation in front of a layer; None where there is none or it cannot be told."""
+    """Find the last activation before a layer; None if there is none or it is unknown."""
     for layer in reversed(network.before(position)):
         activation = own_activation(layer)
         if activation not in {None, "linear"}:
@@ -106,6 +134,8 @@ def activation_before(network: Network, position: int) -> str | None:
     return None
 
 
-def _described(layer: LayerFact) -> str:
+def _named(layer: LayerFact) -> Message:
     rate = layer.config.get("rate")
-    return f"`{layer.name}`" + (f" (rate {rate:g})" if isinstance(rate, (int, float)) else "")
+    if isinstance(rate, (int, float)):
+        return say("{layer:code} (rate {rate:number})", layer=layer.name, rate=rate)
+    return say("{layer:code}", layer=layer.name)

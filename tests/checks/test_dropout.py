@@ -7,6 +7,7 @@ import pytest
 from grader.schema.evidence import LayerFact
 from tests.support.factories import dense, dropout, layer, operation
 from tests.support.judging import judge, net
+from tests.support.says import ids, says
 
 ALPHA = layer("AlphaDropout", config={"rate": 0.1})
 
@@ -27,19 +28,34 @@ def test_dropout_behind_an_unknown_operation_follows_no_known_activation() -> No
 
 
 @pytest.mark.parametrize(
-    ("layers", "params", "said"),
+    ("layers", "params", "fault"),
     [
-        ((SELU, dropout(), OUT), {}, "needs alpha dropout"),
-        ((dense(9, "relu"), ALPHA, OUT), {}, "to which it does not belong"),
-        ((dense(9, "relu"), dropout(), OUT), {"kind": "alpha"}, "is not alpha dropout"),
-        ((dense(9, "relu"), dropout(0.9), OUT), {"rate": {"at_most": 0.5}}, "rate that is not 0.5 or less"),
-        ((dense(9, "relu"), OUT, dropout()), {"suits_activation": False}, "behind the last trained layer"),
-        ((dense(9, "relu"), OUT), {}, "has 0 dropout layers"),
+        ((SELU, dropout(), OUT), {}, "it follows SELU, which needs alpha dropout"),
+        ((dense(9, "relu"), ALPHA, OUT), {}, "it follows {activation:code}, but alpha dropout belongs to SELU"),
+        ((dense(9, "relu"), dropout(), OUT), {"kind": "alpha"}, "it is not alpha dropout"),
+        ((SELU, ALPHA, OUT), {"kind": "plain"}, "it is alpha dropout"),
+        ((dense(9, "relu"), dropout(0.9), OUT), {"rate": {"at_most": 0.5}}, "its rate is not {range}"),
+        ((dense(9, "relu"), OUT, dropout()), {"suits_activation": False}, "no layer with weights follows it"),
     ],
 )
 def test_dropout_of_the_wrong_kind_or_place_fails(
-    layers: tuple[LayerFact, ...], params: dict[str, Any], said: str
+    layers: tuple[LayerFact, ...], params: dict[str, Any], fault: str
 ) -> None:
     finding = judge("dropout", net(*layers), **params)
     assert finding.status == "failed"
-    assert said in finding.message
+    assert fault in ids(finding.message)
+
+
+def test_a_model_without_dropout_fails() -> None:
+    finding = judge("dropout", net(dense(9, "relu"), OUT))
+    assert finding.status == "failed"
+    assert says(
+        finding.message,
+        "{model:code} has no dropout layer that meets the conditions; {count:number} is required.",
+        count=1,
+    )
+
+
+def test_the_message_names_each_layer_with_its_rate() -> None:
+    finding = judge("dropout", net(dense(9, "relu"), dropout(0.4, name="drop"), OUT))
+    assert says(finding.message, "{layer:code} (rate {rate:number})", layer="drop", rate=0.4)

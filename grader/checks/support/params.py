@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, Strict, model_validator
 
 from grader.schema.base import Document
+from grader.schema.message import Message, say
 from grader.schema.rubric import Slug
 
 __all__ = ["MeasuredOn", "Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
@@ -59,6 +60,15 @@ class Range(Params):
         """Whether a value lies within the bounds."""
         above = self.at_least is None or value >= self.at_least
         return above and (self.at_most is None or value <= self.at_most)
+
+    @property
+    def said(self) -> Message:
+        """The bounds as a part of a sentence."""
+        if self.at_least is not None and self.at_most is not None:
+            return say("{low:number} to {high:number}", low=self.at_least, high=self.at_most)
+        if self.at_least is not None:
+            return say("{low:number} or more", low=self.at_least)
+        return say("anything") if self.at_most is None else say("{high:number} or less", high=self.at_most)
 
     def __str__(self) -> str:
         """Say the bounds in words."""
