@@ -27,6 +27,23 @@ ALLOWED = {
     },
 }
 """Package → the packages of the grader that it may import. `cli` parses, and may import any of them."""
+INSIDE: dict[str, set[str]] = {
+    "record": set(),
+    "hooking": {"record"},
+    "describe": {"record", "hooking"},
+    "watch": {"record", "hooking", "describe"},
+    "keras2": {"record", "hooking", "describe"},
+    "notebook": {"record", "hooking", "describe"},
+    "data": {"record", "hooking", "describe"},
+}
+"""Part of `inside` → the parts that it may import. The programs and `install` import any; no part imports them."""
+OWN_BASE = {"checks": "support", "execution": "sandbox"}
+"""Package → its sub-package that the rest of the package builds on, and that imports nothing of the rest."""
+SUB_PACKAGES = {
+    *(f"inside.{part}" for part in INSIDE),
+    *(f"{package}.{base}" for package, base in OWN_BASE.items()),
+    *("checks.diagnostics", "pipeline.ray"),
+}
 TYPES_OF_THE_RECORD = "grader.inside.record"
 """May be imported by every package, for its types alone."""
 INSIDE_MAY_IMPORT = {"numpy", "wrapt", "tensorflow", "keras", "tf_keras", "h5py"}
@@ -50,6 +67,16 @@ def imports(path: Path) -> Iterator[str]:
             yield ".".join(part for part in (base, node.module) if part)
 
 
+def imported_names(path: Path) -> Iterator[tuple[str, str]]:
+    """Modules and the names imported from them, relative ones resolved."""
+    package = (PACKAGE.name, *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*base, *filter(None, [node.module])))
+            yield from ((module, alias.name) for alias in node.names)
+
+
 def room_of(name: str) -> str | None:
     parts = name.split(".")
     return parts[1] if parts[0] == PACKAGE.name and len(parts) > 1 else None
@@ -58,6 +85,8 @@ def room_of(name: str) -> str | None:
 def test_each_package_has_its_rule() -> None:
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert packages == {*ALLOWED, "cli"}
+    deeper = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.glob("*/**/__init__.py")}
+    assert deeper - packages == SUB_PACKAGES
 
 
 @pytest.mark.parametrize("package", ALLOWED)
@@ -82,6 +111,43 @@ def test_nothing_imports_the_command_line() -> None:
     assert importers <= {"__main__.py"}
 
 
+def test_the_command_line_imports_no_private_names() -> None:
+    assert (PACKAGE / "cli" / "__init__.py").is_file()
+    private = {
+        (path.name, module, name)
+        for path in modules(PACKAGE / "cli")
+        for module, name in imported_names(path)
+        if any(part.startswith("_") and not part.startswith("__") for part in (*module.split("."), name))
+    }
+    assert private == set()
+
+
+@pytest.mark.parametrize(("package", "base"), OWN_BASE.items())
+def test_the_base_of_a_package_imports_nothing_of_the_rest(package: str, base: str) -> None:
+    assert (PACKAGE / package / base / "__init__.py").is_file()
+    own = f"{PACKAGE.name}.{package}"
+    strangers = {
+        (path.name, name)
+        for path in modules(PACKAGE / package / base)
+        for name in imports(path)
+        if name.startswith(own) and not name.startswith(f"{own}.{base}")
+    }
+    assert strangers == set()
+
+
+@pytest.mark.parametrize("part", INSIDE)
+def test_a_part_of_the_code_inside_the_sandbox_imports_only_the_parts_below_it(part: str) -> None:
+    assert (PACKAGE / "inside" / part / "__init__.py").is_file()
+    own = f"{PACKAGE.name}.inside"
+    strangers = set()
+    for path in modules(PACKAGE / "inside" / part):
+        for module, name in imported_names(path):
+            imported = f"{module}.{name}".removeprefix(f"{own}.")
+            if module.startswith(own) and imported.split(".")[0] not in {part, *INSIDE[part]}:
+                strangers.add((path.name, imported))
+    assert strangers == set()
+
+
 def test_only_the_code_inside_the_sandbox_imports_tensorflow() -> None:
     outside = [path for path in modules(PACKAGE) if "inside" not in path.parts]
     assert outside
@@ -96,9 +162,9 @@ def test_only_the_code_inside_the_sandbox_imports_tensorflow() -> None:
     assert {path for path, _ in guilty} <= {path for path, _ in guilty if path.startswith("datasets/")}
 
 
-def test_nothing_needs_ray_but_the_engine_that_is_called_after_it() -> None:
-    importers = {path.name for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] == "ray"}
-    assert importers == {"engine.py"}
+def test_nothing_needs_ray_but_the_package_that_is_called_after_it() -> None:
+    importers = {path.parent for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] == "ray"}
+    assert importers == {PACKAGE / "pipeline" / "ray"}
     names = [
         ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts))
         for path in modules(PACKAGE)

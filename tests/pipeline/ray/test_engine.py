@@ -16,9 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import nbformat
 import psutil
@@ -26,19 +26,17 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import Rejected, find_submissions
-from grader.pipeline.course import assemble_course, load_course
-from grader.pipeline.ray import engine as ray_engine
-from grader.pipeline.ray.engine import Machine, Order, Share, share_of
-from grader.pipeline.rubrics import find_rubric
+from grader.pipeline.course import assemble_course
+from grader.pipeline.ray.engine import RayEngine, shared
+from grader.pipeline.ray.shares import Order
 from grader.pipeline.setup import Options
-from grader.schema.errors import DatasetMissingError, HarnessError, UsageError
+from grader.schema.errors import HarnessError
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
 from grader.store.results import ResultsFolder
-from tests.support.command import COMMAND, NOTEBOOKS, RUBRIC, Done, a_course, grader, small_digits
+from tests.support.command import COMMAND, NOTEBOOKS, RUBRIC, Done, a_course, grader
 
 _T = TypeVar("_T")
-
 SECONDS = 240
 """How long anything may take on a machine that does much else."""
 TRIES = 3
@@ -46,116 +44,6 @@ TRIES = 3
 RAY = Path(sys.executable).parent / "ray"
 SCRIPT = Path(__file__).parents[3] / "cluster" / "slurm.sbatch"
 HEAD_WORDS = ("--num-cpus=0", "--include-dashboard=false")
-
-
-# --- what is decided -------------------------------------------------------------------------------------------
-
-
-def machine(cpus: float = 0, gpus: float = 0) -> Machine:
-    return Machine(id="0", name="m", cpus=cpus, gpus=gpus)
-
-
-HEAD, SMALL, LARGE, ONE_GPU, FOUR_GPUS = machine(), machine(4), machine(64), machine(8, 1), machine(32, 4)
-
-
-@pytest.mark.parametrize(
-    ("machines", "jobs", "device", "wanted"),
-    [
-        ([HEAD, SMALL, LARGE], 1, "cpu", Share(cpus=4, gpus=0)),
-        ([HEAD, SMALL, LARGE], 4, "auto", Share(cpus=1, gpus=0)),
-        ([LARGE], 16, "auto", Share(cpus=4, gpus=0)),
-        ([SMALL], 9, "auto", Share(cpus=1, gpus=0)),
-        ([machine(2.5)], 1, "auto", Share(cpus=2, gpus=0)),
-        ([SMALL, ONE_GPU], 1, "auto", Share(cpus=8, gpus=1)),
-        ([SMALL, ONE_GPU], 2, "cpu", Share(cpus=2, gpus=0)),
-        ([ONE_GPU], 4, "gpu", Share(cpus=2, gpus=0.25)),
-        ([ONE_GPU], 3, "gpu", Share(cpus=2, gpus=0.3333)),
-        ([FOUR_GPUS], 4, "gpu", Share(cpus=8, gpus=1)),
-        ([FOUR_GPUS], 6, "gpu", Share(cpus=5, gpus=0.5)),
-        ([SMALL, LARGE], None, "auto", Share(cpus=2, gpus=0)),
-        ([machine(1)], None, "cpu", Share(cpus=1, gpus=0)),
-        ([FOUR_GPUS], None, "auto", Share(cpus=8, gpus=1)),
-        ([FOUR_GPUS, ONE_GPU], 2, "gpu", Share(cpus=4, gpus=0.5)),
-    ],
-)
-def test_a_submission_gets_its_part_of_the_smallest_machine_that_can_be_used(
-    machines: Sequence[Machine], jobs: int | None, device: Literal["auto", "cpu", "gpu"], wanted: Share
-) -> None:
-    assert share_of(machines, jobs, device) == wanted
-
-
-@pytest.mark.parametrize("jobs", range(1, 40))
-@pytest.mark.parametrize("gpus", [1, 2, 3, 8])
-def test_as_many_as_asked_for_fit_onto_the_gpus_and_no_part_spans_two(jobs: int, gpus: int) -> None:
-    part = share_of([machine(64, gpus)], jobs, "gpu").gpus
-    assert int(1 / part) * gpus >= jobs
-
-
-def test_no_more_memory_is_asked_for_than_the_smallest_machine_has() -> None:
-    machines = [replace(SMALL, memory=16e9), replace(LARGE, memory=8e9), replace(HEAD, memory=1e9)]
-    assert share_of(machines, 1, "cpu", int(6e9)).memory == int(6e9)
-    assert share_of(machines, 1, "cpu", int(9e9)).memory == int(8e9)
-
-
-@pytest.mark.parametrize(
-    ("machines", "device", "said"),
-    [([HEAD], "auto", "ray start"), ([], "cpu", "ray start"), ([HEAD, SMALL], "gpu", "--num-gpus")],
-)
-def test_a_cluster_that_has_not_what_is_needed_is_told(
-    machines: Sequence[Machine], device: Literal["auto", "cpu", "gpu"], said: str
-) -> None:
-    with pytest.raises(UsageError, match=said):
-        share_of(machines, 1, device)
-
-
-# --- on a worker -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
-    """An order of a small course that this process can carry out as a worker would."""
-    monkeypatch.setenv("GRADER_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(ray_engine, "_places", {})
-    DatasetStore().import_file("digits", small_digits(tmp_path / "digits.npz"))
-    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
-    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore())
-    options = Options(isolation="none", device="cpu")
-    engine = ray_engine.RayEngine(course, options, ResultsFolder(tmp_path / "out"))
-    made = engine.order([SMALL], name="t", submissions=2)
-    made.out.mkdir()
-    made.sign.write_text("t", encoding="ascii")
-    return made
-
-
-def test_a_worker_that_can_grade_is_made_ready_once(order: Order) -> None:
-    place = ray_engine.ready(order)
-    assert place.bench.threads == 4
-    assert list(order.out.iterdir()) == [order.sign]
-    order.sign.unlink()
-    assert ray_engine.ready(order) is place
-
-
-def test_a_worker_does_not_write_into_a_folder_that_only_looks_like_the_results(order: Order) -> None:
-    order.sign.unlink()
-    with pytest.raises(UsageError, match=r"cannot be seen from here.*NFS"):
-        ray_engine.ready(order)
-    order.sign.write_text("another run's", encoding="ascii")
-    with pytest.raises(UsageError, match="cannot be seen from here"):
-        ray_engine.ready(order)
-    shutil.rmtree(order.out)
-    with pytest.raises(UsageError, match="cannot be seen from here"):
-        ray_engine.ready(order)
-    assert not order.out.exists()
-
-
-def test_a_worker_with_other_code_or_other_data_does_not_grade(order: Order, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="another version of the grader"):
-        ray_engine.ready(replace(order, code="0"))
-    with pytest.raises(UsageError, match="the data set `digits` here is another one"):
-        ray_engine.ready(replace(order, data={"digits": "0"}))
-    shutil.rmtree(tmp_path / "data")
-    with pytest.raises(DatasetMissingError):
-        ray_engine.ready(order)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +57,7 @@ def test_what_is_handed_out_to_be_executed_again_does_not_count_until_it_is_back
     key = ExecutionKey(notebook="n", settings="s", runtime="r", data="d")
     database = Database(out.database_path)
     database.record_execution("ann", key, seconds=1)
-    engine = ray_engine.RayEngine(course, Options(resume=resume), out)
+    engine = RayEngine(course, Options(resume=resume), out)
     rows = engine._handed_out(Submission(id="ann", student="Ann", notebook=Path("a.ipynb"), sha256=sha256))
     assert database.needs_execution("ann", key) is not counts
     database.replace_rows("ann", rows)
@@ -184,7 +72,7 @@ def test_what_was_handed_in_is_copied_to_where_every_machine_sees_it(tmp_path: P
     (handed_in / "helpers.py").write_text("x = 1\n")
     (handed_in / "leads-out").symlink_to("/etc/passwd")
     (found,) = find_submissions([handed_in], unpack_to=tmp_path / "unpacked")
-    copied = ray_engine.shared(found, tmp_path / "out")
+    copied = shared(found, tmp_path / "out")
     if isinstance(found, Rejected):
         assert copied is found
         return
@@ -202,13 +90,10 @@ def test_what_vanished_or_was_exchanged_since_it_was_found_is_not_graded(
     notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path))
     (found,) = find_submissions([notebook], unpack_to=tmp_path / "unpacked")
     change(notebook)
-    copied = ray_engine.shared(found, tmp_path / "out")
+    copied = shared(found, tmp_path / "out")
     assert isinstance(copied, Rejected)
     assert isinstance(copied.error, HarnessError)
     assert (copied.id, copied.sha256) == (found.id, found.sha256)
-
-
-# --- real clusters ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""What a worker does: it makes itself ready once, and grades one submission after the other."""
+
+import atexit
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+
+from grader.datasets.store import DatasetStore
+from grader.execution.sandbox.device import choose_devices
+from grader.execution.sandbox.scratch import held_folder, sweep
+from grader.intake.find import Found
+from grader.pipeline.code_digest import source_digest
+from grader.pipeline.course import Course, assemble_course
+from grader.pipeline.ray.shares import Order
+from grader.pipeline.setup import Bench, set_up, warmed
+from grader.pipeline.submission import grade_found
+from grader.schema.errors import GraderError, HarnessError, UsageError
+from grader.schema.grade import Grade
+from grader.schema.progress import Step
+from grader.store.database import Database, Rows
+from grader.store.files import write_atomically
+from grader.store.results import ResultsFolder
+
+__all__ = ["Answer", "grade_there", "look", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker hands back."""
+
+    grade: Grade | None
+    rows: Rows
+    notices: tuple[str, ...] = ()
+    error: GraderError | None = None
+    """Why there is no grade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a worker keeps from one submission to the next."""
+
+    order: Order
+    course: Course
+    bench: Bench
+
+
+_places: dict[str, Place] = {}
+"""By the run's name; a worker process belongs to one driver, so there is one at most."""
+
+
+def ready(order: Order) -> Place:
+    """Make a worker ready for a run, once in each of its processes.
+
+    Raises:
+        UsageError: This machine cannot take part: other code, no results folder, no sandbox, no such device.
+        HarnessError: It should be able to and is not: no data set, a full disk.
+    """
+    if order.name not in _places:
+        _check_machine(order)
+        course = assemble_course(order.loaded, order.reference, DatasetStore(may_download=True))
+        _check_data(order, course)
+        # What a worker that was lost left on this machine.
+        sweep()
+        bench = set_up(order.loaded, replace(order.options, jobs=1))
+        with ExitStack() as stack:
+            # Warm processes are this process's children: they go with it, however it ends. Ray mostly kills it.
+            held = stack.enter_context(warmed(replace(bench, threads=order.share.cpus), order.executions))
+            atexit.register(stack.pop_all().close)
+        _places[order.name] = Place(order, course, held)
+    return _places[order.name]
+
+
+def _check_machine(order: Order) -> None:
+    if source_digest() != order.code:
+        msg = "another version of the grader is installed here than where the class was started"
+        raise UsageError(msg, where="cnn-grader", advice="install the same version on every machine")
+    try:
+        seen = order.sign.read_text(encoding="ascii") == order.name
+    except OSError:
+        seen = False
+    if not seen:
+        msg = f"the results folder {order.out} cannot be seen from here"
+        advice = "name a folder on storage that every machine has under the same path, such as NFS or a shared volume"
+        raise UsageError(msg, where="--out", advice=advice)
+    trial = order.sign.with_name(f"{order.sign.name}-{socket.gethostname()}-{os.getpid()}")
+    write_atomically(trial, b"x" * 4096)
+    trial.unlink(missing_ok=True)
+
+
+def _check_data(order: Order, course: Course) -> None:
+    for name, data in course.prepared.items():
+        if data.sha256 != order.data[name]:
+            msg = f"the data set `{name}` here is another one than where the class was started"
+            raise UsageError(
+                msg, where=str(data.folder), advice=f"import the same file: `grader data import {name} FILE`"
+            )
+
+
+def look(box: Sequence[Any]) -> GraderError | None:
+    """Find out whether a machine can grade, before anything is executed."""
+    try:
+        ready(ray.get(box[0]))
+    except GraderError as error:
+        return error
+    return None
+
+
+def grade_there(box: Sequence[Any], found: Found, rows: Rows, board: Any) -> Answer:
+    """Grade one submission on a worker.
+
+    Args:
+        box: Holds the reference of the run's `Order`: once fetched, it is kept.
+        found: The submission, with its files where every machine sees them.
+        rows: What the driver's database notes about it.
+        board: Where progress is told; nobody waits for it.
+    """
+
+    def tell(step: Step) -> None:
+        # How it ended is told by the driver, once it is known there.
+        if step.kind != "done":
+            board.tell.remote(step)
+
+    try:
+        place = ready(ray.get(box[0]))
+        with held_folder() as folder:
+            path = folder / "grader.sqlite"
+            Database(path).replace_rows(found.id, rows)
+            out = ResultsFolder(place.order.out, database=path)
+            grade = grade_found(found, place.course, _with_device(place), out, tell)
+            cold = place.bench.warm.failures if place.bench.warm else ()
+            notices = (*place.bench.notices, *(f"started cold: {reason}" for reason in cold))
+            return Answer(grade, Database(path).rows_of(found.id), notices)
+    except GraderError as error:
+        return Answer(None, rows, error=error)
+
+
+def _with_device(place: Place) -> Bench:
+    """The bench with the GPU that Ray gave this task; Ray gives one part of one GPU."""
+    if not place.order.share.gpus:
+        return place.bench
+    (given,) = ray.get_gpu_ids()
+    gpus = choose_devices("gpu")
+    if not str(given).isdecimal() or int(given) >= len(gpus):
+        msg = f"Ray names the GPU {given!r}, and the grader knows {len(gpus)} GPUs by their number, from 0"
+        raise HarnessError(msg, where="CUDA_VISIBLE_DEVICES", advice="start Ray with numbers in that variable")
+    return replace(place.bench, device=gpus[int(given)])
