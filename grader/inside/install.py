@@ -4,12 +4,10 @@ from typing import Any
 
 from .data import serve
 from .keras2 import dialect
-from .notebook import install as shims
-from .notebook import output_limit as output
-from .notebook import seeds
+from .notebook import install as notebook_install
+from .notebook import output_limit, seeds
 from .record.recorder import Recorder
-from .watch import figures
-from .watch import variables as names
+from .watch import figures, variables
 
 __all__ = ["install", "install_shell"]
 
@@ -22,7 +20,7 @@ def install(recorder: Recorder) -> None:
     Args:
         recorder: The session's recorder.
     """
-    for part in (seeds, dialect, serve, shims, figures, names):
+    for part in (seeds, dialect, serve, notebook_install, figures, variables):
         part.install(recorder)
 
 
@@ -33,6 +31,6 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
         recorder: The session's recorder.
         shell: The `InteractiveShell`.
     """
-    shims.install_shell(recorder, shell)
+    notebook_install.install_shell(recorder, shell)
     dialect.install_shell(recorder, shell)
-    output.install_streams(recorder)
+    output_limit.install_streams(recorder)

@@ -13,13 +13,13 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from . import install as environment
-from .keras2 import layer as compat
+from . import install
+from .keras2 import layer
 from .notebook import seeds
 from .record.events import RECORD_VERSION, Start
 from .record.recorder import Recorder
 from .record.session import Session
-from .watch import keras_hooks as hooks
+from .watch import keras_hooks
 
 __all__ = ["CellClock", "KernelApp", "install_hooks", "main", "start_recorder"]
 
@@ -70,7 +70,7 @@ def start_recorder() -> Recorder:
     event = Start(
         kind="start",
         version=RECORD_VERSION,
-        versions=hooks.versions(),
+        versions=keras_hooks.versions(),
         dialect=session.dialect,
         seed=session.seed,
         device="cpu",
@@ -88,7 +88,7 @@ def install_hooks(recorder: Recorder) -> None:
     Args:
         recorder: What they share.
     """
-    for module in (environment, hooks, compat):
+    for module in (install, keras_hooks, layer):
         module.install(recorder)
 
 
@@ -103,8 +103,8 @@ def attach(shell: Any, recorder: Recorder) -> None:
     shell.events.register("pre_run_cell", clock.pre_run_cell)
     shell.events.register("post_run_cell", clock.post_run_cell)
     recorder.namespace = shell.user_ns
-    environment.install_shell(recorder, shell)
-    compat.install_shell(recorder, shell)
+    install.install_shell(recorder, shell)
+    layer.install_shell(recorder, shell)
 
     def grader_finish(line: str) -> None:
         del line

@@ -9,9 +9,7 @@ from grader.checks import all_checks
 from grader.checks.diagnostics.mc_dropout import mc_dropout_off
 from grader.checks.diagnostics.printed_results import contradicted_accuracy
 from grader.checks.diagnostics.transfer import _same_object
-from grader.checks.support import averaging
-from grader.checks.support import source_code as code
-from grader.checks.support import typed_numbers as literals
+from grader.checks.support import averaging, source_code, typed_numbers
 from grader.checks.support.averaging import Averages
 from grader.checks.support.typed_numbers import TypedNumbers
 from grader.schema.evidence import CallFact, Evidence
@@ -58,15 +56,15 @@ def looks(*sources: str) -> int:
 def count_parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Sources in the order in which they were parsed."""
     found: list[str] = []
-    real = code.parsed
+    real = source_code.parsed
 
     def parsed(source: str) -> ast.Module | None:
         found.append(source)
         return real(source)
 
-    code._read.cache_clear()
-    monkeypatch.setattr(code, "parsed", parsed)
-    monkeypatch.setattr(literals, "parsed", parsed)
+    source_code._read.cache_clear()
+    monkeypatch.setattr(source_code, "parsed", parsed)
+    monkeypatch.setattr(typed_numbers, "parsed", parsed)
     return found
 
 
@@ -159,13 +157,13 @@ def test_numbers_that_are_shown_as_they_are(source: str, numbers: set[float]) ->
 
 def test_a_sum_is_looked_through_once_and_not_at_every_link(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[ast.AST] = []
-    real = literals._computes
+    real = typed_numbers._computes
 
     def computes(tree: ast.AST) -> bool:
         looked.append(tree)
         return real(tree)
 
-    monkeypatch.setattr(literals, "_computes", computes)
+    monkeypatch.setattr(typed_numbers, "_computes", computes)
     cell = a_cell(0, f"print({'+'.join(['0.5'] * 500)})")
     assert TypedNumbers([cell]).printed(cell) == ((0.5,) * 500,)
     assert len(looked) == 1

@@ -1,6 +1,6 @@
 """The compatibility layer: what an old notebook says keeps the meaning it had.
 
-Each `compat_*` module gives old forms of one part of Keras their meaning, on Keras 2 (`tf_keras`); `compat_environment`
+Each module of this package gives old forms of one part of Keras their meaning, on Keras 2 (`tf_keras`); `libraries`
 does so for NumPy and matplotlib, in both dialects. It is put in place after the recorder's hooks, so that the recorder
 sees each call in its modern form. The forms stand in `forms.py`.
 """
@@ -19,7 +19,7 @@ from ..record.recorder import Recorder
 from .backend import attach as attach_backend
 from .history import attach as attach_history
 from .layers import attach as attach_layers
-from .libraries import install as install_environment
+from .libraries import install as install_libraries
 from .models import attach as attach_models
 from .optimizers import attach as attach_optimizers
 from .origins import Origins
@@ -36,13 +36,13 @@ _KERAS: tuple[Part, ...] = (attach_optimizers, attach_layers, attach_models, att
 
 
 def install(recorder: Recorder) -> None:
-    """Have the layer put in place when Keras is imported; called after `hooks.install`.
+    """Have the layer put in place when Keras is imported; called after `keras_hooks.install`.
 
     Args:
         recorder: Holds the session; gets an `emulated` event for each form and cell.
     """
     notes = notes_of(recorder)
-    install_environment(notes)
+    install_libraries(notes)
     if recorder.session.dialect != "keras2":
         return
     for part in _KERAS:

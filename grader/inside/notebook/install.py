@@ -13,8 +13,7 @@ import wrapt
 from ..hooking.imports import Factory, StandInFinder, after_import, fallback_package, prefer
 from ..record.notes import Notes, notes_of
 from ..record.recorder import Recorder
-from . import colab, commands, magics, paths, tracebacks
-from . import missing_packages as absent
+from . import colab, commands, magics, missing_packages, paths, tracebacks
 from .colab import NobodyThereError
 
 __all__ = ["install", "install_shell"]
@@ -53,7 +52,7 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
     """
     notes = notes_of(recorder)
     magics.install_shell(notes, shell)
-    absent.install_shell(notes, shell)
+    missing_packages.install_shell(notes, shell)
     commands.install_shell(notes, shell)
     paths.install_shell(shell)
     tracebacks.install_shell(notes, shell)
