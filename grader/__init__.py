@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from grader import _former_paths
+from grader.version import __version__
 
 if TYPE_CHECKING:
     from grader.api import check, grade, load_rubric, regrade
@@ -46,7 +47,6 @@ __all__ = [
     "register_diagnostic",
     "regrade",
 ]
-__version__ = "0.1.0"
 
 _PLACES = {
     "Assurance": "grader.schema.base",

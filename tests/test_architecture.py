@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ ALLOWED = {
     "report": {"schema", "facts"},
     "pipeline": {
         *("schema", "facts", "inside", "datasets", "intake", "store", "evidence", "execution", "checks", "grading"),
-        *("report", "resources"),
+        *("report", "resources", "version"),
     },
 }
 """Package → the packages of the grader that it may import. `cli` parses, and may import any of them."""
@@ -99,6 +100,24 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
         if room_of(name) not in {None, package, *ALLOWED[package]} and not name.startswith(TYPES_OF_THE_RECORD)
     }
     assert strangers == set()
+
+
+def test_no_modules_import_each_other() -> None:
+    names = {
+        ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in modules(PACKAGE)
+    }
+    graph = {
+        name: {
+            imported
+            for module, part in imported_names(path)
+            if (imported := f"{module}.{part}" if f"{module}.{part}" in names else module) in names and imported != name
+        }
+        for name, path in names.items()
+    }
+    assert "grader.pipeline.submission" in graph["grader.pipeline.classroom"]
+    # A cycle is an error here.
+    assert set(TopologicalSorter(graph).static_order()) == set(names)
 
 
 def test_nothing_imports_the_command_line() -> None:

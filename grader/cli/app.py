@@ -7,13 +7,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from grader import __version__
 from grader.cli.data import data_app
 from grader.cli.doctor import doctor_command
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.rubric import rubric_app
+from grader.version import __version__
 
 __all__ = ["app", "main"]
 

@@ -14,7 +14,6 @@ import nbformat
 import numpy as np
 from nbformat import NotebookNode
 
-from grader import __version__
 from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
@@ -37,6 +36,7 @@ from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder
+from grader.version import __version__
 
 __all__ = ["Attempt", "Executor", "Keys", "keys_of", "seed_of"]
 
