@@ -213,7 +213,7 @@ class DatasetStore:
         loaded: npt.NDArray[Any] = np.load(self.prepare(name).folder / f"{kind}_{split}.npy", mmap_mode="r")
         return loaded
 
-    # --- downloads and imports
+    # --- downloads
 
     def fetch(self, name: str, *, base_url: str | None = None, progress: Progress | None = None) -> Path:
         """Download the official files of a known data set and check them.
