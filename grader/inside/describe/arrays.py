@@ -75,7 +75,7 @@ class ArrayBook:
     def describe_pair(
         self, x: Any, y: Any = None, *, used: bool = True
     ) -> tuple[ArrayDescription | None, LabelDescription | None]:
-        """Describe what `fit`, `evaluate` or `predict` was array.
+        """Describe the arguments of `fit`, `evaluate` or `predict`.
 
         Args:
             x: Images, or a data set or generator that includes labels.
