@@ -1,4 +1,4 @@
-"""Grades as a table that spreadsheets open, and cannot be made to compute."""
+"""Write grades as a CSV table that spreadsheets open without evaluating its text."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from grader.report.classpage import ClassRow, CriterionCell
 __all__ = ["guarded", "rows_csv"]
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
+"""Prefixes that make a spreadsheet treat text as a formula, including full-width forms that some convert to these."""
 
 
 _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
@@ -43,24 +43,25 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
 
 
 def guarded(text: str) -> str:
-    """Keep a spreadsheet from taking text for a formula: a leading apostrophe makes it plain text.
+    """Add an apostrophe to text that a spreadsheet would treat as a formula, which makes it plain text.
 
     Args:
         text: Text of one cell.
 
     Returns:
-        The text, with an apostrophe before it where it begins, spaces aside, like a formula; without NUL characters.
+        The text without NUL characters, with a leading apostrophe if its first character after spaces is that of a
+        formula.
     """
     text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     return f"'{text}" if text.startswith(_DANGEROUS) or text.lstrip().startswith(_DANGEROUS) else text
 
 
 def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | None]:
-    found = {criterion.id: criterion for criterion in row.criteria}
+    criteria = {criterion.id: criterion for criterion in row.criteria}
     yield from (guarded(row.id), guarded(row.student), "graded" if row.graded else "not_graded")
     yield from (row.score, row.max_score, row.pending)
     for name in ids:
-        yield from _pair(found.get(name))
+        yield from _pair(criteria.get(name))
     yield guarded(" ".join(cell.id for cell in row.criteria if cell.borderline))
     yield from row.spread or (None,) * len(_ATTEMPTS)
     yield row.accuracy

@@ -1,4 +1,4 @@
-"""Two networks side by side, layer by layer, equal kinds of layers on one line."""
+"""Compare two models layer by layer, with equal kinds of layers in one row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _MOST_AXES = 3
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One layer as the template shows it."""
+    """One layer in the form that the template shows."""
 
     kind: str
-    """Class name; the student's own for a subclass."""
+    """Class name; for a subclass, the student's class name."""
     detail: str
-    """Its settings in a few words: its width, its kernel, its activation."""
+    """Its most important settings, such as width, kernel and activation."""
     output: str
     parameters: int
     frozen: bool
@@ -29,12 +29,12 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True)
 class LayerPair:
-    """One line of the table; None where one network has no such layer."""
+    """One row of the table; None if a model has no such layer."""
 
     student: LayerView | None
     reference: LayerView | None
     same: bool
-    """Both are there and read the same."""
+    """Whether both layers exist and look the same."""
 
 
 def layer_view(layer: Layer) -> LayerView:
@@ -49,7 +49,7 @@ def layer_view(layer: Layer) -> LayerView:
 
 
 def _details(config: Mapping[str, Any]) -> list[str]:
-    """Pick the settings that tell one layer from another."""
+    """List the settings that distinguish layers."""
     said: list[str] = []
     for key, unit in (("filters", "filters"), ("units", "units")):
         if isinstance(config.get(key), int):
