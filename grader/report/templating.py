@@ -79,7 +79,7 @@ def environment(templates: Path) -> Environment:
     Returns:
         An engine that escapes everything, cleans every string, and raises an error for an undefined name.
     """
-    made = Environment(
+    engine = Environment(
         loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
@@ -88,7 +88,7 @@ def environment(templates: Path) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {
+    engine.filters |= {
         "bdi": text.bdi,
         "count": text.count,
         "duration": text.duration,
@@ -97,4 +97,4 @@ def environment(templates: Path) -> Environment:
         "prose": text.prose,
         "shape": text.shape,
     }
-    return made
+    return engine
