@@ -338,7 +338,7 @@ def _source_notes(module: ModuleType) -> Mapping[str, Mapping[str, str]]:
 
 
 def record_notes(declared: type[Any]) -> Mapping[str, str]:
-    """What the source says under each key of a typed dictionary."""
+    """Return the docstrings below a typed dictionary's keys."""
     return _source_notes(sys.modules[declared.__module__])[declared.__name__]
 
 

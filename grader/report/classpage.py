@@ -61,10 +61,10 @@ class ClassRow:
     pending: float
     criteria: tuple[CriterionCell, ...]
     model: str
-    """Name of the graded model; empty when there is none."""
+    """Name of the graded model; empty if there is none."""
     accuracy: float | None
     accuracy_on: str
-    """Whose images the accuracy is of, such as `mnist/test`; empty when it is not known."""
+    """Data set and split of the accuracy, such as `mnist/test`; empty if unknown."""
     parameters: int | None
     execution: str
     """How the execution ended; empty if there was none."""

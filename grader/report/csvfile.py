@@ -16,20 +16,21 @@ _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
 
 
 def rows_csv(rows: Sequence[ClassRow]) -> str:
-    """Write one row a submission.
+    """Write one row per submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
     id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
-    `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
-    them, `accuracy` (a part of 1), `parameters`, `reason`, and what these figures are of: `model` (the graded model's
-    name) and `accuracy_on` (the images, such as `mnist/test`). What is not known is left empty: a submission that was
-    not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
+    `attempts` (the number of graded attempts), `attempt` (the number of the selected one), `lowest_score` and
+    `highest_score` of the attempts, `accuracy` (a fraction of 1), `parameters`, `reason`, `model` (the graded model's
+    name) and `accuracy_on` (the data set and split of the accuracy, such as `mnist/test`). Unknown values are empty: a
+    submission that was not graded has no score, not a 0. The columns of attempts are empty if there was only one
+    execution.
 
     Args:
-        rows: Lines of the class page, in the order of the rows; thousands of them fit into memory.
+        rows: Rows of the class page, in the order to write; thousands of them fit into memory.
 
     Returns:
-        RFC 4180 text with a header line, CRLF at line ends.
+        RFC 4180 text with a header row and CRLF line ends.
     """
     ids = list(dict.fromkeys(criterion.id for row in rows for criterion in row.criteria))
     buffer = io.StringIO()

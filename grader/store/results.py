@@ -47,11 +47,11 @@ _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _HEAD = 8192
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
-"""Where `grade.json` names its rubric. What a student chose stands before it in strings, where a line break is
+"""Pattern of the rubric's id in `grade.json`. Strings from a student cannot match, since line breaks in strings are
 escaped."""
 FILLING = ".evidence-"
 STAGING = ".attempts-"
-"""Beginnings of the names of what is not yet in its place: files, and folders of evidence and of attempts."""
+"""Name prefixes of temporary folders, for evidence and for attempts."""
 _ATTEMPTS = "attempts"
 
 
