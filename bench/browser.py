@@ -1,4 +1,4 @@
-"""The class page in a real Chromium: how large it is, how long it takes to open, to sort and to filter."""
+"""Measure the class page in Chromium: its size, and the time to open, sort and filter it."""
 
 import dataclasses
 import random
@@ -30,13 +30,13 @@ _ACT = """action => new Promise(done => {
 
 
 def varied_rows(graded: Path, size: int) -> Iterator[ClassRow]:
-    """Lines of real grades under other names, with some points taken.
+    """Yield rows of real grades under new names, with some points removed.
 
     Args:
         graded: A results folder.
-        size: How many.
+        size: Number of rows.
     """
-    out, dice = ResultsFolder(graded), random.Random(7)  # noqa: S311 - a made-up class
+    out, dice = ResultsFolder(graded), random.Random(7)  # noqa: S311 - an artificial class
     real = [row_of(grade, None) for name in out.submissions() if (grade := out.read_grade(name)) is not None]
     for at, student in enumerate(names(size)):
         row = real[at % len(real)]
@@ -53,40 +53,40 @@ def varied_rows(graded: Path, size: int) -> Iterator[ClassRow]:
 
 
 def _varied(cell: CriterionCell, dice: random.Random) -> CriterionCell:
-    if cell.status not in {"passed", "partial"} or dice.random() < 0.7:  # noqa: PLR2004 - most keep what they had
+    if cell.status not in {"passed", "partial"} or dice.random() < 0.7:  # noqa: PLR2004 - most keep their points
         return cell
     return dataclasses.replace(cell, status="partial", points=round(cell.points * dice.random(), 2))
 
 
 def measure_page(graded: Path, size: int, file: Path, rounds: int) -> dict[str, tuple[float, str]]:
-    """Open the page of so many submissions and use it.
+    """Open a class page with many submissions and use it.
 
     Args:
         graded: A results folder with real grades.
-        size: How many lines.
-        file: Where the page is written.
-        rounds: How often it is opened.
+        size: Number of submissions on the page.
+        file: Path for the page.
+        rounds: Number of times to open it.
 
     Returns:
         Medians with their units.
     """
     html = render_class_page(list(varied_rows(graded, size)), title="A class", templates=share("templates"))
     file.write_text(html, encoding="utf-8")
-    seen: dict[str, list[float]] = {"opened": [], "first picture": [], "sorted": [], "filtered": []}
+    timings: dict[str, list[float]] = {"opened": [], "first picture": [], "sorted": [], "filtered": []}
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for _ in range(rounds):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(file.as_uri())
-            seen["opened"].append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-            seen["first picture"].append(_first_picture(page))
+            timings["opened"].append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+            timings["first picture"].append(_first_picture(page))
             for _ in range(3):
-                seen["sorted"].append(page.evaluate(_ACT, "sort"))
-                seen["filtered"].append(page.evaluate(_ACT, "filter"))
+                timings["sorted"].append(page.evaluate(_ACT, "sort"))
+                timings["filtered"].append(page.evaluate(_ACT, "filter"))
             page.close()
         browser.close()
-    medians = {name: (statistics.median(values), "ms") for name, values in seen.items()}
+    medians = {name: (statistics.median(values), "ms") for name, values in timings.items()}
     return {"size of the file": (len(html.encode()) / 1024, "KiB"), **medians}
 
 

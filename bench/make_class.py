@@ -1,10 +1,10 @@
-"""Make a large class out of a few submissions that were really executed and graded.
+"""Create a large class from a few submissions that were really executed and graded.
 
     python bench/make_class.py demo-results class-of-1000 --size 1000
 
-Each submission is a copy of one of the given: its evidence, executed notebook and grade, under a name of its own, with
-that name as a comment in every code cell, so that nothing that is kept by content can serve two of them. Large
-artefacts (models, arrays) are linked; grading does not read them. Nothing is executed.
+Each submission is a copy of an existing one, with its evidence, executed notebook and grade, under its own name. That
+name is added as a comment to every code cell, so that caches by content cannot serve two submissions. Large files
+(models, arrays) are hard links, since grading does not read them. Nothing is executed.
 """
 
 import argparse
@@ -22,22 +22,22 @@ _LAST = ("Abara", "Berg", "Costa", "Diaz", "Eze", "Fink", "Garcia", "Haas", "Ito
 
 
 def names(size: int) -> Iterator[str]:
-    """Names of so many people, none twice."""
+    """Yield distinct names of people."""
     for number in range(size):
         first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) % len(_LAST)]
         yield f"{first} {last} {number:05d}"
 
 
 def make_class(source: Path, target: Path, size: int) -> int:
-    """Make the class.
+    """Create the class.
 
     Args:
         source: A results folder of `grader grade` or `grader demo`.
         target: A folder that does not exist yet.
-        size: How many submissions.
+        size: Number of submissions.
 
     Returns:
-        How many different submissions they were made from.
+        Number of different submissions that were copied.
 
     Raises:
         SystemExit: There is nothing to copy, or the target exists.
@@ -50,14 +50,14 @@ def make_class(source: Path, target: Path, size: int) -> int:
     target.mkdir(parents=True)
     shutil.copy(source / "grader.sqlite", target / "grader.sqlite")
     shutil.copy(source / "rubric.json", target / "rubric.json")
-    made = [(name.lower().replace(" ", "-"), name, kinds[at % len(kinds)]) for at, name in enumerate(names(size))]
-    for ident, student, kind in made:
+    copies = [(name.lower().replace(" ", "-"), name, kinds[at % len(kinds)]) for at, name in enumerate(names(size))]
+    for ident, student, kind in copies:
         _copy(kind, target / ident, student)
     with closing(sqlite3.connect(target / "grader.sqlite")) as database, database:
-        known = {row[0]: row[1:] for row in database.execute("SELECT * FROM execution")}
+        execution_rows = {row[0]: row[1:] for row in database.execute("SELECT * FROM execution")}
         database.execute("DELETE FROM execution")
         database.execute("DELETE FROM grading")
-        rows = [(ident, *known[kind.name]) for ident, _, kind in made if kind.name in known]
+        rows = [(ident, *execution_rows[kind.name]) for ident, _, kind in copies if kind.name in execution_rows]
         database.executemany("INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     return len(kinds)
 
@@ -89,7 +89,7 @@ def _copy(kind: Path, target: Path, student: str) -> None:
 
 
 def main() -> None:
-    """Make the class that the command line asks for."""
+    """Create the class that the command line describes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)

@@ -1,4 +1,4 @@
-"""Run a command and tell what it cost: wall seconds, processor seconds with all its children, and its peak memory."""
+"""Run a command and measure its cost: wall seconds, processor seconds including all children, and peak memory."""
 
 import os
 import subprocess
@@ -16,14 +16,14 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command cost."""
+    """Cost of one command."""
 
     wall: float
-    """Seconds."""
+    """Wall time in seconds."""
     cpu: float
-    """Processor seconds of it and of every child it waited for; drifts less than wall time on a shared machine."""
+    """Processor seconds of the command and its children; varies less than wall time on a shared machine."""
     peak_mib: float
-    """Most resident memory of the command's own process, without its children."""
+    """Maximum resident memory of the command's own process, without its children."""
 
 
 def run(
@@ -34,17 +34,17 @@ def run(
     env: Mapping[str, str] | None = None,
     accept: Sequence[int] = (0,),
 ) -> Cost:
-    """Run a command to its end.
+    """Run a command and wait for its end.
 
     Args:
-        command: Words.
-        log: Where its output goes.
-        cwd: Its working folder.
-        env: Added to the environment.
-        accept: Exit codes that are fine.
+        command: Program and arguments.
+        log: File for its output.
+        cwd: Its working directory.
+        env: Additional environment variables.
+        accept: Exit codes that count as success.
 
     Raises:
-        SystemExit: It ended in another way.
+        SystemExit: The command ended with another exit code.
     """
     with log.open("wb") as output:
         began = time.perf_counter()
@@ -72,7 +72,7 @@ def run(
 
 
 def _peak_mib(pid: int) -> float:
-    """The high-water mark that Linux keeps for a process; 0 where it has just ended."""
+    """Return a process's maximum memory according to Linux; 0 if it has just ended."""
     with suppress(OSError, ValueError):
         for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):

@@ -1,4 +1,4 @@
-"""The notebooks that are measured: one text of cells, in the form that each tool wants."""
+"""Create the notebooks for the measurements, in the form that each tool needs."""
 
 import json
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ __all__ = ["LIGHT_RUBRIC", "TINY_RUBRIC", "as_script", "light_cells", "tiny_cell
 MNIST = Path(__file__).parents[1] / "grader" / "datasets" / "files" / "mnist.npz"
 
 SERVED = "(x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()"
-"""Where the grader serves the data set."""
+"""Code that loads the data set in the grader."""
 FROM_FILE = (
     f"with np.load({str(MNIST)!r}) as data:\n"
     "    x_train, y_train, x_test, y_test = (data[n] for n in ('x_train', 'y_train', 'x_test', 'y_test'))"
 )
-"""Where nobody does."""
+"""Code that loads the data set in other tools, which do not provide it."""
 
 LIGHT_RUBRIC = """\
 version: 1
@@ -76,29 +76,29 @@ def _cells(seed: int, data: str, model: str, fit: str) -> list[str]:
 
 
 def light_cells(data: str, seed: int) -> list[str]:
-    """Imports TensorFlow and trains for about half a second.
+    """Return cells that import TensorFlow and train for about half a second.
 
     Args:
         data: `SERVED` or `FROM_FILE`.
-        seed: Makes one notebook another than the next.
+        seed: Random seed, which makes the notebooks different.
     """
     return _cells(seed, data, _DENSE, "model.fit(x_train[:6000], y_train[:6000], epochs=2, batch_size=128, verbose=0)")
 
 
 def training_cells(data: str, epochs: int) -> list[str]:
-    """Trains a convolutional network on all of MNIST, as an assignment asks; says its processor seconds at the end."""
+    """Return cells that train a convolutional model on all of MNIST and finally print their processor seconds."""
     fit = f"model.fit(x_train, y_train, epochs={epochs}, batch_size=128, validation_split=0.1, verbose=2)"
     last = "import time\nprint(model.evaluate(x_test, y_test, verbose=0))\nprint('CPU', time.process_time())"
     return [*_cells(1, data, _CONVOLUTIONAL, fit), last]
 
 
 def tiny_cells(seed: int) -> list[str]:
-    """Does next to nothing, without TensorFlow."""
+    """Return cells that do almost nothing, without TensorFlow."""
     return [f"numbers = [{seed}, 2, 3]", "print(sum(numbers))"]
 
 
 def as_script(cells: Sequence[str]) -> str:
-    """The same as a script without a window."""
+    """Convert cells to a script that opens no window."""
     return "\n\n".join(["import matplotlib\nmatplotlib.use('Agg')", *cells]) + "\n"
 
 
@@ -106,15 +106,18 @@ def write_notebook(path: Path, cells: Sequence[str], metadata: Sequence[dict[str
     """Write cells as a notebook.
 
     Args:
-        path: The file; folders above it are made.
-        cells: Code.
-        metadata: Of each cell.
+        path: The file; missing parent folders are created.
+        cells: Source code of each cell.
+        metadata: Metadata of each cell.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = metadata or [{} for _ in cells]
-    made = [nbformat.v4.new_code_cell(source, metadata=given) for source, given in zip(cells, metadata, strict=True)]
-    made.append(nbformat.v4.new_markdown_cell("The loss falls from epoch to epoch."))
+    cell_nodes = [
+        nbformat.v4.new_code_cell(source, metadata=cell_metadata)
+        for source, cell_metadata in zip(cells, metadata, strict=True)
+    ]
+    cell_nodes.append(nbformat.v4.new_markdown_cell("The loss falls from epoch to epoch."))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
+    notebook = nbformat.v4.new_notebook(cells=cell_nodes, metadata={"kernelspec": kernel})
     path.write_text(json.dumps(notebook), encoding="utf-8")
     return path

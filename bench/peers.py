@@ -1,4 +1,4 @@
-"""nbgrader and otter-grader, each in an environment of its own, on the same notebooks."""
+"""Run nbgrader and otter-grader, each in a separate environment, on the same notebooks."""
 
 import importlib.metadata
 import os
@@ -29,18 +29,18 @@ test = {
 
 
 def make_environment(folder: Path, package: str) -> Path:
-    """Make a virtual environment with a peer and the very TensorFlow that this environment has.
+    """Create a virtual environment with another tool and this environment's TensorFlow version.
 
     Args:
-        folder: Where environments lie; one that is there is used again.
+        folder: Folder of the environments; an existing one is used again.
         package: `nbgrader` or `otter-grader`.
 
     Returns:
-        Its folder of commands.
+        The environment's folder of commands.
     """
     place = folder / package
-    done = place / "complete"
-    if not done.exists():
+    stamp = place / "complete"
+    if not stamp.exists():
         print(f"  making an environment for {package}", flush=True)
         kernel = [
             f"{name}=={importlib.metadata.version(name)}"
@@ -50,12 +50,12 @@ def make_environment(folder: Path, package: str) -> Path:
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
         python = place / "bin" / "python"
         subprocess.run([uv, "pip", "install", "--quiet", "--python", python, package, *kernel], check=True)
-        done.write_text(version(place, package), encoding="utf-8")
+        stamp.write_text(version(place, package), encoding="utf-8")
     return place / "bin"
 
 
 def version(place: Path, package: str) -> str:
-    """Version of a package in an environment."""
+    """Return the version of a package in an environment."""
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     return subprocess.run([place / "bin" / "python", "-c", code], check=True, capture_output=True, text=True).stdout
 
@@ -86,10 +86,10 @@ def nbgrader(binaries: Path, folder: Path, seeds: Sequence[int]) -> tuple[Cost, 
     """Grade with nbgrader.
 
     Returns:
-        What `autograde` and `generate_feedback` cost, for all notebooks together.
+        Costs of `autograde` and `generate_feedback` for all notebooks together.
 
     Raises:
-        SystemExit: Not every notebook got its point.
+        SystemExit: A notebook did not get its point.
     """
     cells = light_cells(FROM_FILE, seeds[0])
     marks = [_cell(f"c{n}", grade=False, solution=True) for n in range(len(cells))] + [
@@ -105,20 +105,20 @@ def nbgrader(binaries: Path, folder: Path, seeds: Sequence[int]) -> tuple[Cost, 
     words = {"cwd": folder, "env": _env(binaries)}
     run([binaries / "nbgrader", "generate_assignment", "light"], log=folder / "generate.log", **words)
     graded = run([binaries / "nbgrader", "autograde", "light"], log=folder / "autograde.log", **words)
-    told = run([binaries / "nbgrader", "generate_feedback", "light"], log=folder / "feedback.log", **words)
+    feedback = run([binaries / "nbgrader", "generate_feedback", "light"], log=folder / "feedback.log", **words)
     with closing(sqlite3.connect(folder / "gradebook.db")) as book:
         scores = [row[0] for row in book.execute("SELECT auto_score FROM grade")]
     pages = list(folder.glob("feedback/*/light/light.html"))
     if scores != [1.0] * len(seeds) or len(pages) != len(seeds):
         sys.exit(f"not measured: nbgrader gave {scores} and {len(pages)} pages")
-    return graded, told
+    return graded, feedback
 
 
 def otter(binaries: Path, folder: Path, seeds: Sequence[int]) -> list[Cost]:
     """Grade with `otter run`, which takes one notebook at a time.
 
     Returns:
-        What each cost.
+        Cost of each notebook.
 
     Raises:
         SystemExit: A notebook did not get its point.

@@ -1,10 +1,10 @@
-"""What the recorder costs: one training of a small network on MNIST, in fresh processes, with and without it in turns.
+"""Measure the recorder's cost: train a small model on MNIST in fresh processes, with and without the recorder.
 
     python bench/recorder_cost.py [--pairs 5] [--epochs 5] [--dialect keras3]
 
-Prints, for each pair and as medians, how much longer `fit` and the whole process take with the recorder, and how many
-more processor seconds. It runs as
-beside a kernel: hooks installed before TensorFlow is imported, arrays fingerprinted, the model kept, cells settled.
+For each pair and as medians, print the ratios of `fit`'s time, the whole process's time and its processor seconds. The
+recorder runs as in a kernel: its hooks are installed before TensorFlow is imported, arrays are fingerprinted, and the
+model is saved.
 """
 
 import argparse
@@ -82,27 +82,27 @@ def main() -> None:
 
 
 def measure_recorder(pairs: int, epochs: int, dialect: str, say: Callable[[str], None]) -> dict[str, list[float]]:
-    """Train in pairs, with and without the recorder, in turns.
+    """Train in pairs, alternately with and without the recorder.
 
     Args:
-        pairs: How many.
-        epochs: Of each training.
+        pairs: Number of pairs.
+        epochs: Epochs of each training.
         dialect: `keras3` or `keras2`.
-        say: Shows how it goes.
+        say: Function that prints progress.
 
     Returns:
-        Ratio of each pair, by what was measured. Processor seconds drift less than wall time on a shared machine.
+        Ratio of each pair, by measured quantity. Processor seconds vary less than wall time on a shared machine.
     """
     kinds = ("seconds of the fit", "seconds of the process", "processor seconds of the process")
     ratios: dict[str, list[float]] = {kind: [] for kind in kinds}
     for pair in range(pairs):
-        # The order changes from pair to pair, so that a machine that warms up or gets busy favours neither.
+        # Alternate the order, so that a machine that warms up or gets busy favors neither.
         order = (False, True) if pair % 2 == 0 else (True, False)
-        seen = {recorded: run(epochs, dialect, recorded=recorded) for recorded in order}
-        for kind, bare, recorded in zip(kinds, seen[False], seen[True], strict=True):
+        results = {recorded: run(epochs, dialect, recorded=recorded) for recorded in order}
+        for kind, bare, recorded in zip(kinds, results[False], results[True], strict=True):
             ratios[kind].append(recorded / bare)
-        told = ", ".join(f"{kind} {found[-1]:.3f}" for kind, found in ratios.items())
-        say(f"pair {pair + 1} of {pairs}, with ÷ without: {told}")
+        summary = ", ".join(f"{kind} {values[-1]:.3f}" for kind, values in ratios.items())
+        say(f"pair {pair + 1} of {pairs}, with ÷ without: {summary}")
     return ratios
 
 
@@ -110,19 +110,19 @@ def run(epochs: int, dialect: str, *, recorded: bool) -> tuple[float, float, flo
     """Train once in a fresh process.
 
     Args:
-        epochs: How many.
+        epochs: Number of epochs.
         dialect: `keras3` or `keras2`.
-        recorded: Whether the recorder runs beside it.
+        recorded: Whether the recorder is active.
 
     Returns:
-        Seconds of the training's cell, of the whole process, and processor seconds of the process.
+        Seconds of the training's cell, seconds of the whole process, and its processor seconds.
 
     Raises:
         subprocess.CalledProcessError: The training failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = {name: value for name, value in os.environ.items() if name != "GRADER_SESSION"}
-        # Of the grader's packages a kernel sees this one alone.
+        # In a kernel, only this one of the grader's packages can be imported.
         (Path(folder) / "inside").symlink_to(ROOT / "grader" / "inside")
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": folder}
         if dialect == "keras2":
@@ -132,7 +132,7 @@ def run(epochs: int, dialect: str, *, recorded: bool) -> tuple[float, float, flo
             path.write_text(json.dumps(session(Path(folder), dialect)), encoding="utf-8")
             environment["GRADER_SESSION"] = str(path)
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", TRAINING, str(MNIST), str(epochs)],
             env=environment,
             stdout=subprocess.PIPE,
@@ -140,13 +140,13 @@ def run(epochs: int, dialect: str, *, recorded: bool) -> tuple[float, float, flo
             text=True,
             check=True,
         )
-        whole, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        wall_seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return float(done.stdout.rpartition("FIT ")[2]), whole, spent
+    return float(process.stdout.rpartition("FIT ")[2]), wall_seconds, spent
 
 
 def session(folder: Path, dialect: str) -> dict[str, Any]:
-    """A session with room for everything."""
+    """Return a session with generous limits."""
     return {
         "version": 1,
         "out": str(folder / "out"),

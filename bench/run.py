@@ -1,10 +1,10 @@
-"""Every figure of docs/performance.md in one run: ratios of things measured beside each other on this machine.
+"""Measure every figure of docs/performance.md, as ratios of measurements from the same run on this machine.
 
     python bench/run.py [--only PART ...] [--again] [--quick] [--out bench-results]
 
-Each part keeps its result in the output folder as soon as it has one; a part that has one is not measured again unless
-it is named or `--again` is given. At the end all results stand in `results.json` and `results.md` there. `--quick`
-measures the same with few repetitions, to see that everything works.
+Each part saves its result in the output folder when it is done. A part with a result is not measured again unless it is
+named or `--again` is given. In the end, `results.json` and `results.md` in that folder contain all results. `--quick`
+measures with few repetitions, to see that everything works.
 """
 
 import argparse
@@ -63,12 +63,12 @@ class Figure:
     value: float
     unit: str
     target: str = ""
-    """Such as `>= 6`; empty where there is none."""
+    """Target such as `>= 6`; empty if there is none."""
     note: str = ""
 
     @property
     def met(self) -> str:
-        """Whether the target is met, in a word."""
+        """Whether the target is met: `yes`, `no`, or empty without a target."""
         if not self.target:
             return ""
         sign, number = self.target.split()
@@ -77,28 +77,28 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bench:
-    """What a part is given."""
+    """Settings of a part."""
 
     out: Path
-    """Results and environments."""
+    """Folder for results and environments."""
     scratch: Path
-    """An empty folder of the part's own."""
+    """Empty folder for this part only."""
     quick: bool
     graded: Path | None
-    """A results folder of really executed submissions; None makes one with `grader demo`."""
+    """Results folder of executed submissions; None creates one with `grader demo`."""
 
     def pick(self, few: int, many: int) -> int:
-        """How many, in a quick and in a real run."""
+        """Return a number of repetitions: few in a quick run, else many."""
         return few if self.quick else many
 
 
 def say(text: str) -> None:
-    """Show what is going on."""
+    """Print a progress message."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def per(costs: Sequence[Cost], number: int, what: str) -> Figure:
-    """Seconds a submission."""
+    """Return the seconds per submission."""
     return Figure(f"{what}, seconds a submission", sum(cost.wall for cost in costs) / number, "s")
 
 
@@ -106,14 +106,14 @@ def per(costs: Sequence[Cost], number: int, what: str) -> Figure:
 
 
 def help_time(bench: Bench) -> list[Figure]:
-    """`grader --help` against an empty Python program, in turns."""
+    """`grader --help` compared with an empty Python program, alternately."""
     ways = {"grader --help": [BIN / "grader", "--help"], "python -c pass": [sys.executable, "-c", "pass"]}
-    seen: dict[str, list[Cost]] = {name: [] for name in ways}
+    costs_by_name: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(bench.pick(3, 15)):
         for name, command in ways.items():
-            seen[name].append(_fine(command))
+            costs_by_name[name].append(_fine(command))
     figures = []
-    for name, costs in seen.items():
+    for name, costs in costs_by_name.items():
         target = "<= 0.25" if name.startswith("grader") else ""
         figures.append(Figure(f"{name}, median", statistics.median(c.wall for c in costs), "s", target))
         figures.append(Figure(f"{name}, median processor time", statistics.median(c.cpu for c in costs), "s"))
@@ -121,7 +121,7 @@ def help_time(bench: Bench) -> list[Figure]:
 
 
 def _fine(command: Sequence[str | Path]) -> Cost:
-    """Time a short command without looking at it meanwhile."""
+    """Measure a short command without polling."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -133,11 +133,11 @@ def _cpu(usage: resource.struct_rusage) -> float:
 
 
 _OURS = (["--no-warm", "--jobs", "1"], ["--warm", "--jobs", "1"], ["--warm", "--jobs", "2"])
-"""Ways to grade a class: each kernel started by itself, and forked, one at a time and in pairs."""
+"""Options of our commands: cold kernels, and warm ones one or two at a time."""
 
 
 def light(bench: Bench) -> list[Figure]:
-    """Light notebooks through a bare script, the grader, nbgrader and otter-grader."""
+    """Light notebooks as bare scripts, in the grader, in nbgrader and in otter-grader."""
     seeds = range(1, bench.pick(2, 20) + 1)
     rubric, notebooks = _light_course(bench.scratch, seeds)
     environments = bench.out / "environments"
@@ -157,7 +157,7 @@ def light(bench: Bench) -> list[Figure]:
         name = " ".join(["grader grade", *words])
         say(name)
         costs[name] = [_grade(bench.scratch, notebooks, rubric, words)]
-    figures = [per(taken, len(seeds), name) for name, taken in costs.items()]
+    figures = [per(command_costs, len(seeds), name) for name, command_costs in costs.items()]
     wall = {name: figure.value for name, figure in zip(costs, figures, strict=True)}
     faster = min(wall["nbgrader autograde + generate_feedback"], wall["otter run"])
     note = f"{len(seeds)} notebooks in one run, its start included"
@@ -170,7 +170,7 @@ def light(bench: Bench) -> list[Figure]:
 
 
 def _light_course(folder: Path, seeds: Sequence[int]) -> tuple[Path, Path]:
-    """A rubric, and a folder of notebooks."""
+    """Write a rubric and a folder of notebooks."""
     rubric = folder / "light.yaml"
     rubric.write_text(LIGHT_RUBRIC, encoding="utf-8")
     for seed in seeds:
@@ -183,19 +183,19 @@ def _quiet() -> dict[str, str]:
 
 
 def _grade(scratch: Path, notebooks: Path, rubric: Path, words: Sequence[str]) -> Cost:
-    """Run `grader grade` into a folder of its own; every notebook must get full marks."""
+    """Run `grader grade` into a new folder; every notebook must get full marks."""
     out = Path(tempfile.mkdtemp(dir=scratch, prefix="graded-"))
     command = [BIN / "grader", "grade", notebooks, "--rubric", rubric, "--out", out, *words]
     cost = run(command, log=scratch / f"{out.name}.log", env=_quiet())
     grades = [json.loads(path.read_bytes()) for path in out.glob("*/grade.json")]
-    wanted = len(list(notebooks.glob("*.ipynb")))
-    if len(grades) != wanted or any(grade["score"] != grade["max_score"] for grade in grades):
+    expected = len(list(notebooks.glob("*.ipynb")))
+    if len(grades) != expected or any(grade["score"] != grade["max_score"] for grade in grades):
         sys.exit(f"not measured: not every notebook got full marks, see {out}/index.html")
     return cost
 
 
 def training(bench: Bench) -> list[Figure]:
-    """A real training: bare script, sandbox with recorder, and the whole grader, in turns."""
+    """A real training: bare script, sandbox with recorder, and the whole grader, alternately."""
     epochs, pairs = bench.pick(2, 8), bench.pick(1, 5)
     rubric = bench.scratch / "light.yaml"
     rubric.write_text(LIGHT_RUBRIC, encoding="utf-8")
@@ -208,15 +208,15 @@ def training(bench: Bench) -> list[Figure]:
         "sandbox and recorder": partial(_executed, folder / "training.ipynb", rubric),
         "grader grade": partial(_grade, bench.scratch, folder, rubric, []),
     }
-    seen: dict[str, list[Cost]] = {name: [] for name in ways}
+    costs_by_name: dict[str, list[Cost]] = {name: [] for name in ways}
     for pair in range(pairs):
-        # The order changes, so that a machine that warms up or gets busy favours none.
+        # Alternate the order, so that a machine that warms up or gets busy favors none.
         for name in list(ways) if pair % 2 == 0 else reversed(list(ways)):
-            seen[name].append(ways[name]())
-            say(f"{pair + 1} of {pairs}: {name} {seen[name][-1].wall:.1f} s")
+            costs_by_name[name].append(ways[name]())
+            say(f"{pair + 1} of {pairs}: {name} {costs_by_name[name][-1].wall:.1f} s")
     figures = [
         Figure(f"{name}, median", statistics.median(c.wall for c in costs), "s", note=f"{epochs} epochs")
-        for name, costs in seen.items()
+        for name, costs in costs_by_name.items()
     ]
     compared = (
         ("sandbox and recorder", "wall", "<= 1.03"),
@@ -224,7 +224,7 @@ def training(bench: Bench) -> list[Figure]:
         ("grader grade", "wall", ""),
     )
     for name, measure, target in compared:
-        pairwise = zip(seen[name], seen["bare script"], strict=True)
+        pairwise = zip(costs_by_name[name], costs_by_name["bare script"], strict=True)
         ratios = [getattr(one, measure) / getattr(bare, measure) for one, bare in pairwise]
         kind = "wall time" if measure == "wall" else "processor time of grader and kernel"
         spread = f"{min(ratios):.3f} to {max(ratios):.3f} in {pairs} pairs"
@@ -234,19 +234,19 @@ def training(bench: Bench) -> list[Figure]:
 
 def _script(script: Path, log: Path) -> Cost:
     cost = run([sys.executable, script], log=log, env=_quiet())
-    return dataclasses.replace(cost, cpu=_said(log.read_text(encoding="utf-8")))
+    return dataclasses.replace(cost, cpu=_printed_cpu(log.read_text(encoding="utf-8")))
 
 
-def _said(output: str) -> float:
-    """Processor seconds that a training says at its end.
+def _printed_cpu(output: str) -> float:
+    """Parse the processor seconds that a training prints at its end.
 
-    The processes of a sandbox end with their namespace, so nobody is told what they spent; they are asked themselves.
+    The processes of a sandbox end with their namespace, so the system reports no times for them; each prints its own.
     """
     return float(output.rpartition("CPU ")[2].split()[0])
 
 
 def _executed(notebook: Path, rubric: Path) -> Cost:
-    """Execute in the sandbox with the recorder: no verification, no grading."""
+    """Execute in the sandbox with the recorder, without verification and grading."""
     course = load_course(find_rubric(str(rubric)), DatasetStore())
     settings = course.loaded.rubric
     with scratch_folder() as folder:
@@ -264,11 +264,11 @@ def _executed(notebook: Path, rubric: Path) -> Cost:
                 graded_dataset=settings.dataset,
             )
         )
-        wall, own = time.perf_counter() - began, time.process_time() - before
+        wall, grader_cpu = time.perf_counter() - began, time.process_time() - before
     if outcome.run.status != "completed":
         sys.exit(f"not measured: {outcome.run.reason} {outcome.run.errors}")
     outputs = [output.get("text", "") for cell in outcome.notebook.cells for output in cell.get("outputs", ())]
-    return Cost(wall, own + _said("".join(outputs)), 0)
+    return Cost(wall, grader_cpu + _printed_cpu("".join(outputs)), 0)
 
 
 def recorder(bench: Bench) -> list[Figure]:
@@ -276,13 +276,13 @@ def recorder(bench: Bench) -> list[Figure]:
     epochs, pairs = bench.pick(1, 5), bench.pick(1, 5)
     ratios = measure_recorder(pairs, epochs, "keras3", say)
     return [
-        Figure(f"with ÷ without the recorder, {name}", statistics.median(found), "", note=f"{pairs} pairs")
-        for name, found in ratios.items()
+        Figure(f"with ÷ without the recorder, {name}", statistics.median(values), "", note=f"{pairs} pairs")
+        for name, values in ratios.items()
     ]
 
 
 def jobs(bench: Bench) -> list[Figure]:
-    """Two submissions at a time against one."""
+    """Two submissions at a time compared with one."""
     seeds = range(1, bench.pick(2, 8) + 1)
     rubric, notebooks = _light_course(bench.scratch, seeds)
     figures = []
@@ -296,7 +296,7 @@ def jobs(bench: Bench) -> list[Figure]:
 
 
 def regrade(bench: Bench) -> list[Figure]:
-    """Grade large classes again from kept evidence, unchanged and after a change of the rubric that meets everybody."""
+    """Regrading of large classes from stored evidence: unchanged, and after a rubric change that affects everyone."""
     figures: list[Figure] = []
     for size in (100,) if bench.quick else (1_000, 10_000):
         folder = _large_class(bench, size)
@@ -326,7 +326,7 @@ def _large_class(bench: Bench, size: int) -> Path:
 
 
 def _other_points(name: str, folder: Path) -> Path:
-    """The shipped rubric with another number of points for its dearest criterion."""
+    """Copy the shipped rubric with more points for its most valuable criterion."""
     loaded = find_rubric(name)
     dearest = max(criterion.points for criterion in loaded.rubric.criteria)
     text, count = re.subn(
@@ -340,16 +340,16 @@ def _other_points(name: str, folder: Path) -> Path:
 
 
 def _settle(folder: Path, rubric: str, bench: Bench) -> None:
-    """The copies' grades are of other evidence by a comment in each cell; write theirs first, untimed."""
+    """Regrade once without timing: the added comments in the copies' cells invalidate their grades."""
     run([BIN / "grader", "regrade", folder, "--rubric", rubric], log=bench.scratch / "settle.log")
 
 
 def _regraded(folder: Path, rubric: str, what: str, size: int, bench: Bench) -> list[Figure]:
     log = bench.scratch / "regrade.log"
     cost = run([BIN / "grader", "regrade", folder, "--rubric", rubric], log=log)
-    said = next(line for line in log.read_text(encoding="utf-8").splitlines() if "graded again" in line)
-    if said != f"{size} graded again, {size if 'all' in what else 0} changed":
-        sys.exit(f"not measured: {said}")
+    summary = next(line for line in log.read_text(encoding="utf-8").splitlines() if "graded again" in line)
+    if summary != f"{size} graded again, {size if 'all' in what else 0} changed":
+        sys.exit(f"not measured: {summary}")
     rate = size / cost.wall
     say(f"{what}: {cost.wall:.1f} s, {rate:.0f} a second, {cost.peak_mib:.0f} MiB")
     note = "grades, reports, pages and the list of changes written" if "all" in what else ""
@@ -362,7 +362,7 @@ def _regraded(folder: Path, rubric: str, what: str, size: int, bench: Bench) -> 
 
 
 def memory(bench: Bench) -> list[Figure]:
-    """Peak memory of the grader's main process over classes of growing size, on tiny notebooks in warm kernels."""
+    """Peak memory of the grader's main process for classes of growing size, with tiny notebooks in warm kernels."""
     rubric = bench.scratch / "tiny.yaml"
     rubric.write_text(TINY_RUBRIC, encoding="utf-8")
     figures = []
@@ -387,8 +387,8 @@ def page(bench: Bench) -> list[Figure]:
     graded = bench.graded or bench.out / "graded"
     if not (graded / "index.html").exists():
         run([BIN / "grader", "demo", "--out", graded], log=bench.scratch / "demo.log", accept=(0, 1))
-    seen = measure_page(graded, 2_000, bench.scratch / "index.html", bench.pick(1, 5))
-    return [Figure(f"class page of 2,000, {name}", value, unit) for name, (value, unit) in seen.items()]
+    medians = measure_page(graded, 2_000, bench.scratch / "index.html", bench.pick(1, 5))
+    return [Figure(f"class page of 2,000, {name}", value, unit) for name, (value, unit) in medians.items()]
 
 
 PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
@@ -407,7 +407,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
 
 
 def _machine() -> dict[str, str]:
-    """What it was measured on."""
+    """Return the properties of the measuring machine."""
     names = ("cnn-grader", "tensorflow-cpu", "keras")
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -418,17 +418,17 @@ def _machine() -> dict[str, str]:
 
 
 def write_tables(out: Path) -> None:
-    """Bring the parts' results together."""
-    kept = {name: json.loads(file.read_bytes()) for name in PARTS if (file := out / f"{name}.json").exists()}
-    (out / "results.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    """Combine the parts' results."""
+    results = {name: json.loads(file.read_bytes()) for name in PARTS if (file := out / f"{name}.json").exists()}
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     lines: list[str] = []
-    for name, part in kept.items():
+    for name, part in results.items():
         about = ", ".join(f"{key} {value}" for key, value in part["machine"].items())
         quick = " **A quick run: too few repetitions to be quoted.**" if part["quick"] else ""
         lines += [f"## {name}", "", f"{(PARTS[name].__doc__ or '').strip()}{quick} ({about}; load {part['load']})", ""]
         lines += ["| what | measured | target | met | |", "|---|---:|---|---|---|"]
-        for given in part["figures"]:
-            figure = Figure(**given)
+        for figure_data in part["figures"]:
+            figure = Figure(**figure_data)
             measured = f"{figure.value:.3g}" if figure.value < 100 else f"{figure.value:,.0f}"  # noqa: PLR2004
             lines.append(
                 f"| {figure.what} | {measured} {figure.unit} | {figure.target} | {figure.met} | {figure.note} |"
@@ -438,7 +438,7 @@ def write_tables(out: Path) -> None:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Measure the parts that the command line selects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=None, help="measure these parts, again if need be")
     parser.add_argument("--again", action="store_true", help="measure parts again that have a result")
@@ -451,7 +451,7 @@ def main() -> None:
     out: Path = chosen.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     graded = chosen.graded.resolve() if chosen.graded else None
-    # A store of its own: another version of the grader on this machine may make a shared one anew at any moment.
+    # Use a separate store, since another grader version on this machine may rebuild a shared one at any moment.
     os.environ.setdefault("GRADER_DATA", str(out / "data"))
     for name in chosen.only or PARTS:
         file = out / f"{name}.json"
@@ -464,13 +464,13 @@ def main() -> None:
         scratch.mkdir(parents=True)
         load = f"{os.getloadavg()[0]:.1f}"
         figures = PARTS[name](Bench(out, scratch, chosen.quick, graded))
-        kept = {
+        result = {
             "machine": _machine(),
             "load": load,
             "quick": chosen.quick,
             "figures": [dataclasses.asdict(figure) for figure in figures],
         }
-        file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         write_tables(out)
         shutil.rmtree(scratch, ignore_errors=True)
         for figure in figures:

@@ -1,9 +1,9 @@
-# A machine of a cluster with GPUs: the grader, TensorFlow with its CUDA libraries, Ray and bubblewrap.
+# Image for a cluster's machines with GPUs: the grader, TensorFlow with its CUDA libraries, Ray and bubblewrap.
 #
 #     docker build -f docker/gpu-runner.Dockerfile -t cnn-grader-gpu .
 #
-# from the project's top folder. The host gives the driver (NVIDIA's container toolkit); everything above it is in the
-# wheels. Packages come from docker/gpu-runner.lock with their hashes (`make lock` makes it again).
+# Run this in the project's top folder. The host provides the driver (NVIDIA's container toolkit); the CUDA libraries
+# are in the wheels. Packages are installed from docker/gpu-runner.lock with their hashes (`make lock` resolves it again).
 
 FROM python:3.11.13-slim-bookworm AS wheel
 RUN pip install --no-cache-dir hatchling==1.27.0
@@ -17,7 +17,7 @@ COPY examples examples
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.11.13-slim-bookworm
-# wget is what KubeRay asks its pods for their health with.
+# KubeRay checks the health of its pods with wget.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends 'bubblewrap=0.8.*' 'wget=1.21.*' \
     && rm -rf /var/lib/apt/lists/*
@@ -26,7 +26,7 @@ RUN pip install --no-cache-dir --require-hashes -r /tmp/gpu-runner.lock && rm /t
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl && rm -r /wheels
 
-# Nothing here needs root: bubblewrap makes its sandboxes in user namespaces.
+# Nothing here needs root: bubblewrap creates its sandboxes in user namespaces.
 RUN useradd --uid 1000 --user-group --create-home grader
 USER 1000:1000
 WORKDIR /home/grader

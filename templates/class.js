@@ -1,6 +1,6 @@
 "use strict";
-// Sorts and filters the table of submissions, and lays out only its first lines until more are asked for: a table of
-// thousands of lines is slow to lay out, and nobody reads it whole. On paper and without this script all lines are there.
+// Sort and filter the table of submissions, and show only its first rows until the reader asks for more, since a table
+// with thousands of rows is slow to lay out. Without this script, and when printed, the table shows all rows.
 (function () {
   const STEP = 200;
   const table = document.getElementById("class-table");
@@ -77,7 +77,7 @@
     const first = most;
     most = number;
     show();
-    // The buttons may be gone now; whoever uses the keyboard goes on at the first new line.
+    // The buttons may be hidden now, so move the keyboard focus to the first new row.
     const fitting = rows.filter(function (row) { return !row.hidden; });
     const target = fitting[first] && (fitting[first].querySelector("a") || fitting[first].cells[0]);
     if (target) {

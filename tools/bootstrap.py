@@ -1,14 +1,13 @@
-"""Build the environment in `.venv` from `requirements.lock`, with nothing but Python's standard library.
+"""Build the environment in `.venv` from `requirements.lock`, using only Python's standard library.
 
-What it does, in this order: makes a virtual environment; brings uv into it, by pip, at the version and hashes of
-the lock; lets uv install the lock with hashes; installs the project itself in editable form with the build backend
-that the lock brought. Where all that is done already, a stamp says so and nothing is started: the second run needs
-no network.
+The steps are: create a virtual environment; install uv with pip, at the version and hashes of the lock; install the
+lock's packages with uv; install the project itself in editable form, with the build backend from the lock. If a stamp
+file shows that all this is done already, nothing runs, so a second call needs no network.
 
-uv does not read pip's settings. Where pip is told to use another package index, uv is told the same.
+uv does not read pip's settings, so the index and network settings of pip are passed on to uv.
 """
 
-from __future__ import annotations  # so that Pythons from 3.7 on can say which one is needed
+from __future__ import annotations  # so that Python 3.7 and later can report the required version
 
 import argparse
 import ast
@@ -41,65 +40,65 @@ LOWEST_PYTHON = (3, 11)
 _COMPILE = "pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate "
 LOCKS = {
     "requirements.lock": _COMPILE + "--extra cpu --group dev pyproject.toml -o requirements.lock",
-    # Without the project's settings for uv, which keep the large `tensorflow` wheel out: here it is what is wanted.
+    # Ignore the project's uv settings, which exclude the large `tensorflow` wheel: this image needs it.
     "docker/gpu-runner.lock": _COMPILE
     + "--no-config --extra gpu --extra ray pyproject.toml docker/gpu-runner.in -o docker/gpu-runner.lock",
 }
-"""Each lock and uv's command that makes it: of `.venv`, and of the image for machines with GPUs."""
+"""Each lock file and the uv arguments that create it: for `.venv`, and for the image of machines with GPUs."""
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal what happens."""
+    """Print a progress message."""
     print(f"bootstrap: {text}", flush=True)
 
 
 def give_up(text: str) -> NoReturn:
-    """End with a message and exit code 2."""
+    """Print an error and exit with code 2."""
     print(f"bootstrap: {text}", file=sys.stderr, flush=True)
     raise SystemExit(2)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
-    """Run a command with its output on the terminal; tell whether it succeeded."""
+    """Run a command with its output on the terminal; return whether it succeeded."""
     return subprocess.run(list(command), cwd=str(ROOT), env=environment, check=False).returncode == 0
 
 
 def output(command: Sequence[str]) -> str | None:
-    """Run a command quietly and return what it printed, or None when it failed."""
+    """Run a command quietly; return its output, or None if it failed."""
     try:
-        done = subprocess.run(list(command), cwd=str(ROOT), capture_output=True, text=True, check=False)
+        process = subprocess.run(list(command), cwd=str(ROOT), capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return process.stdout if process.returncode == 0 else None
 
 
-# --- what is decided, apart from what is done ---------------------------------------------------------------
+# --- decisions ----------------------------------------------------------------------------------------------
 
 
 def environment_stamp(lock: bytes, project: bytes, version: Sequence[int]) -> tuple[str, str]:
-    """Name the state of an environment: it is up to date while both texts stay the same.
+    """Compute the stamp of an environment, which is up to date as long as both parts stay the same.
 
     Args:
         lock: Bytes of the lock.
-        project: Bytes of `pyproject.toml` (entry points are installed from it).
+        project: Bytes of `pyproject.toml`, which defines the entry points.
         version: Version of Python.
 
     Returns:
-        One text for the locked packages, one for the project itself, whose new installation needs no network.
+        One string for the locked packages, and one for the project, which can be reinstalled without a network.
     """
     python = ".".join(str(number) for number in version[:2])
     return f"{python} {hashlib.sha256(lock).hexdigest()}", hashlib.sha256(project).hexdigest()
 
 
 def lock_entry(lock: str, name: str) -> str:
-    """Cut one package's lines, with its hashes, out of the lock.
+    """Extract one package's lines, including its hashes, from the lock.
 
     Args:
-        lock: Text of a hashed requirements file.
-        name: The package's name as the lock writes it.
+        lock: Text of a requirements file with hashes.
+        name: The package's name in the lock.
 
     Raises:
-        ValueError: The lock does not hold that package.
+        ValueError: The lock does not contain that package.
     """
     match = re.search(rf"^{re.escape(name)}==.*(?:\n[ \t]+--hash=.*)+", lock, re.MULTILINE)
     if match is None:
@@ -109,40 +108,40 @@ def lock_entry(lock: str, name: str) -> str:
 
 
 def stray_hosts(lock: str) -> list[str]:
-    """Find lines of the lock that name a host: a lock must work with any index."""
+    """List the lines of the lock that name a host, since a lock must work with any index."""
     return [line for line in lock.splitlines() if "://" in line or line.lstrip().startswith("--index")]
 
 
 def pip_settings(listing: str) -> dict[str, str]:
-    """Read what `pip config list` prints.
+    """Parse the output of `pip config list`.
 
     Args:
         listing: Lines such as `global.index-url='…'` and `:env:.index-url='…'`.
 
     Returns:
-        Setting → value; the environment wins over `[install]`, which wins over `[global]`.
+        Setting → value; the environment overrides `[install]`, which overrides `[global]`.
     """
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for section in ("global", "install", ":env:"):
         for line in listing.splitlines():
             key, _, value = line.partition("=")
             if key.startswith(section + "."):
                 try:
-                    found[key[len(section) + 1 :]] = str(ast.literal_eval(value))
+                    settings[key[len(section) + 1 :]] = str(ast.literal_eval(value))
                 except (ValueError, SyntaxError):
-                    found[key[len(section) + 1 :]] = value.strip("'\"")
-    return found
+                    settings[key[len(section) + 1 :]] = value.strip("'\"")
+    return settings
 
 
 def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Say to uv what pip was told; what is said to uv directly stays as it is.
+    """Translate pip's settings to environment variables of uv; existing uv variables are not changed.
 
     Args:
         settings: pip's settings by their long names.
         environment: The environment to extend.
 
     Returns:
-        A new environment.
+        The extended environment.
     """
     result = dict(environment)
 
@@ -154,7 +153,7 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
         offer("UV_DEFAULT_INDEX", settings.get("index-url"))
     if settings.get("extra-index-url"):
         offer("UV_INDEX", " ".join(settings["extra-index-url"].split()))
-        # pip looks at all indexes as one; hashes make that safe.
+        # pip treats all indexes as one; hashes make that safe for uv as well.
         offer("UV_INDEX_STRATEGY", "unsafe-best-match")
     offer("UV_FIND_LINKS", ",".join(settings.get("find-links", "").split()))
     offer("UV_INSECURE_HOST", " ".join(settings.get("trusted-host", "").split()))
@@ -164,21 +163,21 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
         offer("ALL_PROXY", settings["proxy"])
     if settings.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
         offer("UV_NO_INDEX", "1")
-    # uv must look at this environment, whatever shell it was called from, and may copy where it cannot link.
+    # uv must use this environment, whatever shell called it, and may copy files if it cannot link them.
     result["VIRTUAL_ENV"] = str(ROOT / ".venv")
     offer("UV_LINK_MODE", "copy")
     return result
 
 
 def missing_venv_advice(debian: bool, administrator: bool) -> tuple[str, list[list[str]]]:  # noqa: FBT001 -- two facts
-    """Decide what to do where Python came without `ensurepip`, as Debian and Ubuntu ship it.
+    """Decide what to do if Python lacks `ensurepip`, as on Debian and Ubuntu.
 
     Args:
-        debian: This is Debian or a system made from it, with `apt-get`.
-        administrator: We may install packages.
+        debian: Whether this is Debian or a derived system with `apt-get`.
+        administrator: Whether the user may install packages.
 
     Returns:
-        What to tell the person, and the commands to run now (none where they must run them).
+        A message for the user, and the commands to run now; no commands if the user must run them.
     """
     commands = [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "python3-venv"]]
     if debian and administrator:
@@ -190,34 +189,34 @@ def missing_venv_advice(debian: bool, administrator: bool) -> tuple[str, list[li
     return f"{text} package for it, or name another Python: make PYTHON=/path/to/python3.11 …", []
 
 
-# --- what is done -------------------------------------------------------------------------------------------
+# --- actions ------------------------------------------------------------------------------------------------
 
 
 def check_python() -> None:
-    """Refuse a Python that the lock was not made for."""
+    """Refuse a Python version that the lock does not support."""
     if sys.version_info[:2] < LOWEST_PYTHON:
         have = ".".join(str(number) for number in sys.version_info[:3])
         give_up(f"Python 3.11 or newer is needed, this is {have}. Name another one: make PYTHON=/path/to/python3.11 …")
 
 
 def venv_python(venv: Path) -> Path:
-    """The environment's own interpreter."""
+    """Return the environment's interpreter."""
     return venv / "bin" / "python"
 
 
 def works(python: Path) -> bool:
-    """Tell whether the interpreter runs and is of this Python's version."""
-    said = output([str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-    return said is not None and said.strip() == "{}.{}".format(*sys.version_info[:2])
+    """Return whether the interpreter runs and has this Python's version."""
+    version = output([str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    return version is not None and version.strip() == "{}.{}".format(*sys.version_info[:2])
 
 
 def has_ensurepip() -> bool:
-    """Tell whether `python -m venv` can bring pip along (Debian moves that into a package of its own)."""
+    """Return whether `python -m venv` can install pip; Debian has a separate package for that."""
     return output([sys.executable, "-c", "import ensurepip, venv"]) is not None
 
 
 def provide_ensurepip() -> None:
-    """Install Debian's python3-venv where we may; otherwise say the command and end."""
+    """Install Debian's python3-venv if allowed; otherwise print the command and exit."""
     debian = Path("/etc/debian_version").exists() and output(["apt-get", "--version"]) is not None
     text, commands = missing_venv_advice(debian, os.geteuid() == 0)
     if not commands:
@@ -231,7 +230,7 @@ def provide_ensurepip() -> None:
 
 
 def make_venv(venv: Path) -> None:
-    """Make the virtual environment, or keep one that works."""
+    """Create the virtual environment, or keep a working one."""
     if works(venv_python(venv)):
         return
     if not has_ensurepip():
@@ -243,11 +242,11 @@ def make_venv(venv: Path) -> None:
 
 def pip_command(venv: Path) -> list[str] | None:
     """Find a pip that installs into the environment: its own, or this Python's."""
-    own = [str(venv_python(venv)), "-m", "pip"]
-    if output([*own, "--version"]) is not None:
-        return own
+    inner = [str(venv_python(venv)), "-m", "pip"]
+    if output([*inner, "--version"]) is not None:
+        return inner
     if output([str(venv_python(venv)), "-m", "ensurepip", "--default-pip"]) is not None:
-        return own
+        return inner
     outer = [sys.executable, "-m", "pip", "--python", str(venv_python(venv))]
     return outer if output([*outer, "--version"]) is not None else None
 
@@ -255,31 +254,31 @@ def pip_command(venv: Path) -> list[str] | None:
 def bring_uv(venv: Path, lock: str) -> None:
     """Install uv into the environment at the version and hashes of the lock."""
     entry = lock_entry(lock, "uv")
-    wanted = re.match(r"uv==([\w.]+)", entry)
+    locked_version = re.match(r"uv==([\w.]+)", entry)
     have = output([str(venv / "bin" / "uv"), "--version"]) or ""
-    if wanted and have.split()[1:2] == [wanted.group(1)]:
+    if locked_version and have.split()[1:2] == [locked_version.group(1)]:
         return
     pip = pip_command(venv)
     if pip is None:
         give_up(f"there is no pip for {venv.name}; run `make clean` and the same command again")
-    say("installing uv " + (wanted.group(1) if wanted else ""))
+    say("installing uv " + (locked_version.group(1) if locked_version else ""))
     with tempfile.TemporaryDirectory() as folder:
-        wish = Path(folder) / "uv.txt"
-        wish.write_text(entry, encoding="utf-8")
+        requirement = Path(folder) / "uv.txt"
+        requirement.write_text(entry, encoding="utf-8")
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
-        if not run([*pip, "install", *options, "--only-binary", ":all:", "-r", str(wish)]):
+        if not run([*pip, "install", *options, "--only-binary", ":all:", "-r", str(requirement)]):
             give_up("pip could not install uv; its messages are above (is there a network, or a package index?)")
 
 
 def environment_for_uv(venv: Path) -> dict[str, str]:
-    """The environment uv runs in, with pip's settings handed on."""
+    """Return the environment variables for uv, including pip's settings."""
     pip = pip_command(venv)
     listing = (output([*pip, "config", "list"]) if pip else None) or ""
     return uv_environment(pip_settings(listing), os.environ)
 
 
 def install_packages(venv: Path) -> None:
-    """Install the lock with hashes, and nothing else."""
+    """Install exactly the lock's packages, with hashes."""
     say("installing the locked packages (the first time takes a few minutes)")
     sync = [str(venv / "bin" / "uv"), "pip", "sync", "--python", str(venv_python(venv))]
     if not run([*sync, "--require-hashes", str(LOCK)], environment_for_uv(venv)):
@@ -287,7 +286,7 @@ def install_packages(venv: Path) -> None:
 
 
 def install_project(venv: Path) -> None:
-    """Install the project itself with the build backend that the lock brought; this needs no network."""
+    """Install the project with the build backend from the lock, without a network."""
     project = [str(venv / "bin" / "uv"), "pip", "install", "--python", str(venv_python(venv))]
     project += ["--no-deps", "--no-build-isolation", "--offline", "-e", str(ROOT)]
     if not run(project, uv_environment({}, os.environ)):
@@ -295,16 +294,16 @@ def install_project(venv: Path) -> None:
 
 
 def build() -> None:
-    """Bring `.venv` to the state of the lock, doing nothing where it is there."""
+    """Bring `.venv` up to date with the lock; do nothing if it is."""
     venv = ROOT / ".venv"
     packages, project = environment_stamp(
         LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), tuple(sys.version_info[:3])
     )
     stamp = venv / ".bootstrap-stamp"
-    kept = stamp.read_text(encoding="ascii").split("\n") if stamp.is_file() and works(venv_python(venv)) else []
-    if kept[:2] == [packages, project]:
+    old_stamp = stamp.read_text(encoding="ascii").split("\n") if stamp.is_file() and works(venv_python(venv)) else []
+    if old_stamp[:2] == [packages, project]:
         return
-    if kept[:1] != [packages]:
+    if old_stamp[:1] != [packages]:
         make_venv(venv)
         bring_uv(venv, LOCK.read_text(encoding="utf-8"))
         install_packages(venv)
@@ -314,7 +313,7 @@ def build() -> None:
 
 
 def relock() -> None:
-    """Resolve the locks again and refuse one that names a host."""
+    """Resolve the locks again and refuse a lock that names a host."""
     venv = ROOT / ".venv"
     for name, command in LOCKS.items():
         say("running: uv " + command)
@@ -326,12 +325,12 @@ def relock() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the environment, or with `--lock` make the lock anew."""
+    """Build the environment, or resolve the locks with `--lock`."""
     parser = argparse.ArgumentParser(description="Build the environment in .venv from requirements.lock.")
     parser.add_argument("--lock", action="store_true", help="resolve the locks again from pyproject.toml")
-    wish = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     check_python()
-    if wish.lock:
+    if options.lock:
         relock()
     else:
         build()

@@ -1,7 +1,7 @@
-"""Write the pages of `docs/` that say what the code says: checks, diagnostics, rubric keys, commands, the record.
+"""Generate pages of `docs/` from the code: checks, diagnostics, rubric keys, commands, the record.
 
-Docstrings and parameter documents are the source; the same code gives the same bytes. `make docs` writes the pages,
-`--check` says which of them are out of date and changes nothing.
+The sources are docstrings and parameter documents; the same code always produces the same bytes. `make docs` writes the
+pages. `--check` reports outdated pages and changes nothing.
 """
 
 import argparse
@@ -97,21 +97,21 @@ process.
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page: its path below `docs/` and its text."""
+    """Return every generated page: its path relative to `docs/` and its text."""
     checks, notes = all_checks(), all_diagnostics()
-    made = {Path("checks") / f"{name}.md": _check_page(spec) for name, spec in checks.items()}
-    made[Path("checks/README.md")] = _check_index(checks)
-    made[Path("diagnostics.md")] = _diagnostics_page(notes)
-    made[Path("rubric.md")] = _rubric_page()
-    made[Path("commands.md")] = _commands_page()
-    made[Path("events.md")] = _events_page()
-    return made
+    texts = {Path("checks") / f"{name}.md": _check_page(spec) for name, spec in checks.items()}
+    texts[Path("checks/README.md")] = _check_index(checks)
+    texts[Path("diagnostics.md")] = _diagnostics_page(notes)
+    texts[Path("rubric.md")] = _rubric_page()
+    texts[Path("commands.md")] = _commands_page()
+    texts[Path("events.md")] = _events_page()
+    return texts
 
 
-def stale(made: Mapping[Path, str]) -> list[Path]:
-    """Pages that differ from what the code says, are missing, or belong to a check that is gone."""
-    differing = [path for path, text in made.items() if not _same(DOCS / path, text)]
-    strays = [page.relative_to(DOCS) for page in (DOCS / "checks").glob("*.md") if page.relative_to(DOCS) not in made]
+def stale(texts: Mapping[Path, str]) -> list[Path]:
+    """List pages that are outdated, missing, or belong to a removed check."""
+    differing = [path for path, text in texts.items() if not _same(DOCS / path, text)]
+    strays = [page.relative_to(DOCS) for page in (DOCS / "checks").glob("*.md") if page.relative_to(DOCS) not in texts]
     return sorted([*differing, *strays])
 
 
@@ -123,13 +123,13 @@ def _same(path: Path, text: str) -> bool:
 
 
 def sections(doc: str) -> tuple[str, dict[str, str]]:
-    """Take a docstring apart.
+    """Split a docstring at its headings.
 
     Args:
-        doc: A docstring as `inspect.getdoc` gives it, with the headings that CONTRIBUTING asks for.
+        doc: A docstring from `inspect.getdoc`, with the headings that CONTRIBUTING requires.
 
     Returns:
-        What stands before the first heading, and each heading's text without its indentation.
+        The text before the first heading, and each heading's text without indentation.
     """
     parts = re.split(rf"^({'|'.join(_HEADINGS)}):[ ]*$", doc, flags=re.MULTILINE)
     texts = {name: textwrap.dedent(text).strip("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
@@ -137,7 +137,7 @@ def sections(doc: str) -> tuple[str, dict[str, str]]:
 
 
 def _paragraph(text: str) -> str:
-    """Markdown of a docstring's paragraphs: line breaks inside one are the source's own and carry no meaning."""
+    """Convert a docstring's paragraphs to Markdown; line breaks inside a paragraph have no meaning."""
     return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
 
 
@@ -189,24 +189,24 @@ def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
 
 
 def documents(document: type[BaseModel]) -> list[type[BaseModel]]:
-    """A document and every document that stands in its fields, each once, outermost first."""
-    found: list[type[BaseModel]] = []
+    """List a document and all documents in its fields, each once, outermost first."""
+    result: list[type[BaseModel]] = []
 
     def visit(kind: Any) -> None:
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
-            found.append(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in result:
+            result.append(kind)
             for field in kind.model_fields.values():
                 visit(field.annotation)
         for inner in getattr(kind, "__args__", ()):
             visit(inner)
 
     visit(document)
-    return found
+    return result
 
 
 @functools.cache
 def field_notes(document: type[BaseModel]) -> Mapping[str, str]:
-    """What the source says under each field of a document, those it inherits included."""
+    """Return the docstrings below a document's fields, including inherited fields."""
     notes: dict[str, str] = {}
     for base in reversed(document.__mro__):
         if not (isinstance(base, type) and issubclass(base, BaseModel) and base is not BaseModel):
@@ -237,9 +237,9 @@ def _table(document: type[BaseModel]) -> Iterator[str]:
     notes = field_notes(document)
     for name, field in document.model_fields.items():
         key = field.alias or name
-        given = schema["properties"][key]
-        left_out = "required" if key in required else _default(given.get("default"))
-        yield f"| `{key}` | {_cell(_kind(given, schema))} | {left_out} | {_cell(notes.get(name, ''))} |"
+        property_schema = schema["properties"][key]
+        left_out = "required" if key in required else _default(property_schema.get("default"))
+        yield f"| `{key}` | {_cell(_kind(property_schema, schema))} | {left_out} | {_cell(notes.get(name, ''))} |"
     yield ""
 
 
@@ -250,8 +250,8 @@ def _default(value: Any) -> str:
     return f"`{written:g}`" if isinstance(written, float) else f"`{written}`"
 
 
-def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one line a form of JSON Schema
-    """Say what a value may be, in words."""
+def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return per schema form
+    """Describe the allowed values in words."""
     if "$ref" in schema:
         return _spoken_name(schema["$ref"].rpartition("/")[2])
     if "enum" in schema:
@@ -274,8 +274,8 @@ def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:  # noqa: P
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     signs = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below"))
-    said = [f"{word} {schema[key]:.12g}" for key, word in signs if key in schema]
-    return f" {' '.join(said)}" if said else ""
+    limits = [f"{word} {schema[key]:.12g}" for key, word in signs if key in schema]
+    return f" {' '.join(limits)}" if limits else ""
 
 
 def _spoken(document: type[BaseModel]) -> str:
@@ -283,7 +283,7 @@ def _spoken(document: type[BaseModel]) -> str:
 
 
 def _spoken_name(name: str) -> str:
-    """`CurvePoint` as people write it: `curve point`."""
+    """Convert a class name to words: `CurvePoint` becomes `curve point`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Params")).lower()
 
 
@@ -338,7 +338,7 @@ def _source_notes(module: ModuleType) -> Mapping[str, Mapping[str, str]]:
 
 
 def record_notes(declared: type[Any]) -> Mapping[str, str]:
-    """What the source says under each key of a typed dictionary."""
+    """Return the docstrings below a typed dictionary's keys."""
     return _source_notes(sys.modules[declared.__module__])[declared.__name__]
 
 
@@ -393,19 +393,19 @@ def _limits(module: ModuleType) -> Iterator[str]:
 
 
 def commands() -> dict[str, Any]:
-    """Every command of the command line by its full name, such as `grader rubric list`."""
-    found: dict[str, Any] = {}
+    """Return every command of the command line by its full name, such as `grader rubric list`."""
+    result: dict[str, Any] = {}
 
     def walk(name: str, command: Any) -> None:
         inner = getattr(command, "commands", None)
         if inner is None:
-            found[name] = command
+            result[name] = command
             return
         for key in sorted(inner):
             walk(f"{name} {key}", inner[key])
 
     walk("grader", typer.main.get_command(app))
-    return found
+    return result
 
 
 def _commands_page() -> str:
@@ -417,8 +417,8 @@ def _commands_page() -> str:
         context = command.make_context(
             name, [], resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
         )
-        shown = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
-        lines += [f"## `{name}`", "", "```text", shown, "```", ""]
+        help_text = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+        lines += [f"## `{name}`", "", "```text", help_text, "```", ""]
     return _joined(lines)
 
 
@@ -426,7 +426,7 @@ def _commands_page() -> str:
 
 
 def _cell(text: str) -> str:
-    """Text for a cell of a Markdown table."""
+    """Format a text for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -435,23 +435,23 @@ def _joined(lines: list[str]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the pages, or with `--check` say which are out of date.
+    """Write the pages, or report outdated ones with `--check`.
 
     Returns:
-        0; 1 where `--check` found a page that is out of date.
+        0, or 1 if `--check` found an outdated page.
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing, say what is out of date")
     checking = parser.parse_args(arguments).check
-    made = pages()
-    old = stale(made)
+    texts = pages()
+    old = stale(texts)
     for path in old:
         print(f"{'out of date' if checking else 'written'}: docs/{path.as_posix()}")
         if checking:
             continue
-        if path in made:
+        if path in texts:
             (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
-            (DOCS / path).write_text(made[path], encoding="utf-8")
+            (DOCS / path).write_text(texts[path], encoding="utf-8")
         else:
             (DOCS / path).unlink()
     return 1 if checking and old else 0

@@ -1,1 +1,1 @@
-"""Where the data sets come from, and the labels."""
+"""Data sets and their labels: known ones and a course's own."""

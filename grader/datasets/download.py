@@ -1,4 +1,4 @@
-"""Downloads a file once, whole or not at all: resumed where a connection broke, checked by its hash, then renamed."""
+"""Download a file: resume after a broken connection, check the hash, then rename it, so that it is complete."""
 
 import gzip
 import hashlib
@@ -36,20 +36,21 @@ def download(
     progress: Progress | None = None,
     pause: float = 1.0,
 ) -> None:
-    """Bring one official file to `target`.
+    """Download one official file to `target`.
 
-    What came before a connection broke stays beside it as `.part` and is not asked for again.
+    After a broken connection, the bytes received so far remain in a `.part` file next to the target. The next try
+    resumes there.
 
     Args:
-        file: The file, with its hash.
-        target: Where it goes; the folder must exist. A file there with the right hash is kept.
-        url: Another address than the official one.
-        progress: Called with the bytes so far and the bytes altogether (None where the server does not say).
+        file: The official file, with its hash.
+        target: Path to write; its folder must exist. A file there with the right hash is kept.
+        url: Address to use in place of the official one.
+        progress: Callback with the bytes so far and the total (None if the server does not send a length).
         pause: Seconds before the second try; doubled each time.
 
     Raises:
-        DatasetMissingError: No network, no such file, or other bytes than the hash says.
-        StorageError: It cannot be written.
+        DatasetMissingError: There is no network, the server has no such file, or the hash differs.
+        StorageError: The file cannot be written.
     """
     if target.is_file() and _digest(target, file) == file.sha256:
         return
@@ -67,7 +68,7 @@ def download(
 
 
 def _fill(address: str, part: Path, progress: Progress | None, pause: float) -> None:
-    """Try until the part holds as much as the server says there is."""
+    """Download in several tries until the part file is complete."""
     for attempt in range(_TRIES):
         try:
             _continue(address, part, progress)
@@ -87,12 +88,12 @@ def _fill(address: str, part: Path, progress: Progress | None, pause: float) -> 
 
 
 def _had_begun(part: Path, error: Exception) -> bool:
-    """Tell whether another try may help: where the server was never reached, it will not."""
+    """Return whether another try may help; it does not if the server was never reached."""
     return part.is_file() or not isinstance(error, urllib.error.URLError)
 
 
 def _continue(address: str, part: Path, progress: Progress | None) -> None:
-    """Ask for what is still missing and write it down."""
+    """Request the missing bytes and append them to the part file."""
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(address, headers={"User-Agent": "cnn-grader"})  # noqa: S310 -- scheme was checked
     if have:
@@ -102,7 +103,7 @@ def _continue(address: str, part: Path, progress: Progress | None) -> None:
     except urllib.error.HTTPError as error:
         if error.code == _RANGE_REFUSED and have:
             error.close()
-            return  # it was complete already; the hash decides
+            return  # the part was complete already; the hash decides
         raise
     with response:
         resumed = response.status == _PARTIAL_CONTENT
@@ -121,11 +122,13 @@ def _continue(address: str, part: Path, progress: Progress | None) -> None:
 
 
 def _accept(file: OfficialFile, part: Path, target: Path, address: str) -> None:
-    """Give the part its name if it is what it should be; else throw it away."""
-    found = _digest(part, file)
-    if found != file.sha256:
+    """Rename the part file if its hash is right, else delete it."""
+    actual_hash = _digest(part, file)
+    if actual_hash != file.sha256:
         part.unlink()
-        msg = f"what was downloaded as {file.name} is another file (SHA-256 {found[:12]}…, not {file.sha256[:12]}…)"
+        msg = (
+            f"what was downloaded as {file.name} is another file (SHA-256 {actual_hash[:12]}…, not {file.sha256[:12]}…)"
+        )
         raise DatasetMissingError(
             msg, where=address, advice="try again later; something between here and there changes it"
         )
@@ -135,7 +138,7 @@ def _accept(file: OfficialFile, part: Path, target: Path, address: str) -> None:
 
 
 def _digest(path: Path, file: OfficialFile) -> str:
-    """Hash a file, or what is packed in it; a damaged pack has no hash."""
+    """Hash a file, or its unpacked content; return `damaged` for a damaged gzip file."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as raw:

@@ -1,6 +1,6 @@
-"""Reads the files data sets come in: `.npz`, IDX, CIFAR's batches, a tar of JPEG files.
+"""Read data set files: `.npz`, IDX, CIFAR batches, and tar archives of JPEG files.
 
-Nothing is ever unpickled freely. All readers return the four arrays as Keras's `load_data` does.
+Pickles are read only with a restricted unpickler. All readers return the four arrays as Keras's `load_data` does.
 """
 
 import codecs
@@ -35,7 +35,7 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
-"""`x_train`, `y_train`, `x_test`, `y_test`."""
+"""Arrays under the keys `x_train`, `y_train`, `x_test`, `y_test`."""
 
 _IDX = {
     "x_train": "train-images-idx3-ubyte",
@@ -51,7 +51,7 @@ _IDX_UNSIGNED_BYTE = 8
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong in a damaged file into one kind of error."""
+    """Convert every error of a damaged file to `DatasetMissingError`."""
     try:
         yield
     except (
@@ -74,14 +74,14 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def read_any(path: Path, info: DatasetInfo | None = None) -> Arrays:
-    """Read a data set in whichever of the formats it is.
+    """Read a data set in any supported format.
 
     Args:
-        path: An `.npz`; a folder of IDX files; a folder or tar of CIFAR's batches; a tar of `<split>/<class>/x.jpg`.
-        info: What is known of the data set; needed for JPEG files, whose folders must be put in the order of classes.
+        path: An `.npz`; a folder of IDX files; a folder or tar of CIFAR batches; a tar of `<split>/<class>/x.jpg`.
+        info: The known data set, if it is one; required for JPEG files to map class folders to labels.
 
     Raises:
-        DatasetMissingError: It is damaged, or in none of these formats.
+        DatasetMissingError: The file is damaged or has none of these formats.
     """
     if path.is_dir():
         if (path / "data_batch_1").is_file():
@@ -105,7 +105,7 @@ def read_npz(path: Path) -> Arrays:
     """Read an `.npz` with `x_train`, `y_train`, `x_test`, `y_test`.
 
     Raises:
-        DatasetMissingError: It is damaged, holds objects instead of numbers, or lacks one of the arrays.
+        DatasetMissingError: The file is damaged, holds objects instead of numbers, or lacks one of the arrays.
     """
     with _reading(path), np.load(path, allow_pickle=False) as file:
         missing = [part for part in PARTS if part not in file.files]
@@ -116,7 +116,7 @@ def read_npz(path: Path) -> Arrays:
 
 
 def read_idx(folder: Path) -> Arrays:
-    """Read a folder of the four IDX files of MNIST and its kin, packed with gzip or not.
+    """Read the four IDX files of MNIST or a data set like it from a folder, compressed with gzip or not.
 
     Raises:
         DatasetMissingError: A file is missing or damaged.
@@ -133,7 +133,10 @@ def _idx_file(folder: Path, stem: str) -> Path:
 
 
 def _read_idx_file(path: Path) -> Array:
-    """IDX: two zero bytes, the type, the number of axes, each axis as a big-endian integer, then the numbers."""
+    """Read one IDX file.
+
+    Its format is two zero bytes, the type, the number of axes, each axis as a big-endian integer, then the numbers.
+    """
     with _reading(path):
         with ExitStack() as stack:
             file: IO[bytes] = stack.enter_context(path.open("rb"))
@@ -159,13 +162,13 @@ def _read_idx_file(path: Path) -> Array:
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Reads the pickles that CIFAR comes in, and builds nothing but arrays, texts, numbers, lists and dictionaries."""
+    """Unpickler for CIFAR's files; it creates only arrays, strings, numbers, lists and dictionaries."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Allow the three names NumPy's arrays need, and the helper that carries bytes; refuse all else.
+        """Return one of the four functions that pickled NumPy arrays and bytes need; refuse everything else.
 
         Raises:
-            pickle.UnpicklingError: The pickle asks for anything else.
+            pickle.UnpicklingError: The pickle requests any other name.
         """
         allowed: dict[str, Any] = {
             "_reconstruct": _reconstruct,
@@ -181,12 +184,12 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def _reconstruct(_kind: Any, _shape: Any, _code: Any) -> Array:
-    """Make the empty array whose state the pickle sets next."""
+    """Create the empty array that the pickle fills next."""
     return np.ndarray.__new__(np.ndarray, (0,), "b")
 
 
 def _plain_dtype(code: Any, *_flags: Any) -> np.dtype[Any]:
-    """Make a dtype of numbers; arrays of objects are refused."""
+    """Create a numeric dtype; refuse arrays of objects."""
     dtype = np.dtype(code.decode("ascii") if isinstance(code, bytes) else code)
     if dtype.kind not in "biuf":
         msg = f"it holds an array of type {dtype}"
@@ -195,7 +198,7 @@ def _plain_dtype(code: Any, *_flags: Any) -> np.dtype[Any]:
 
 
 def _read_batch(file: IO[bytes]) -> tuple[Array, Array]:
-    """One batch: images (n, 32, 32, 3) and labels (n, 1)."""
+    """Read one batch: images (n, 32, 32, 3) and labels (n, 1)."""
     content = file.read(_LARGEST_BATCH + 1)
     if len(content) > _LARGEST_BATCH:
         msg = "a batch is far larger than CIFAR's"
@@ -208,10 +211,10 @@ def _read_batch(file: IO[bytes]) -> tuple[Array, Array]:
 
 
 def read_cifar(path: Path) -> Arrays:
-    """Read `cifar-10-python.tar.gz`, or the folder it unpacks to, in the order of Keras.
+    """Read `cifar-10-python.tar.gz`, or the folder it unpacks to, with rows in the same order as Keras.
 
     Raises:
-        DatasetMissingError: It is damaged, or its pickles hold anything but arrays and lists.
+        DatasetMissingError: The file is damaged, or its pickles hold anything except arrays and lists.
     """
     with _reading(path):
         batches = dict(_folder_batches(path) if path.is_dir() else _tar_batches(path))
@@ -261,15 +264,15 @@ def _holds_batches(path: Path) -> bool:
 def read_jpegs(path: Path, info: DatasetInfo | None) -> Arrays:
     """Read a tar of `<split>/<class>/<n>.jpg`.
 
-    The images lie sorted by class there. They are put into one fixed shuffled order, so that the first or last rows of
-    a split hold every class, as in the original.
+    The images in the archive are sorted by class. They are put into one fixed shuffled order, so that the first or last
+    rows of a split contain every class, as in the original.
 
     Args:
         path: The tar.
-        info: What is known of the data set: classes in order, shapes.
+        info: The known data set: its classes in order and its shapes.
 
     Raises:
-        DatasetMissingError: It is damaged, of an unknown data set, or a folder is none of its classes.
+        DatasetMissingError: The file is damaged, the data set is unknown, or a folder is not one of its classes.
     """
     if info is None:
         msg = "a tar of pictures can only be imported for a data set whose classes are known"
@@ -310,7 +313,7 @@ def _read_picture(file: IO[bytes], info: DatasetInfo) -> Array:
 
 
 def _in_fixed_order(rows: list[tuple[str, Array, int]], info: DatasetInfo) -> tuple[Array, Array]:
-    """Sort by name, then shuffle with a seed that never changes: the same tar gives the same rows everywhere."""
+    """Sort rows by name, then shuffle them with a constant seed, so the same tar gives the same rows everywhere."""
     rows.sort(key=lambda row: row[0])
     order = np.random.Generator(np.random.PCG64(_SHUFFLE_SEED)).permutation(len(rows))
     images = np.empty((len(rows), *info.image_shape), dtype=np.uint8)
@@ -320,19 +323,19 @@ def _in_fixed_order(rows: list[tuple[str, Array, int]], info: DatasetInfo) -> tu
     return images, labels
 
 
-# --- what must hold of the arrays ----------------------------------------------------------------------------
+# --- checks of the arrays ------------------------------------------------------------------------------------
 
 
 def check_arrays(arrays: Arrays, info: DatasetInfo | None, where: str) -> None:
-    """Make sure that the four arrays are a data set, and the one they are said to be.
+    """Make sure that four arrays form a data set, and the known one if `info` is given.
 
     Args:
-        arrays: What was read.
-        info: What is known of the data set; None for a course's own.
+        arrays: The arrays of a reader.
+        info: The known data set that they should be; None for a course's own.
         where: The file, for the message.
 
     Raises:
-        DatasetMissingError: They are not.
+        DatasetMissingError: The arrays have a wrong type, shape or label.
     """
     problem = _known_problem(arrays, info) if info else _own_problem(arrays)
     if problem:

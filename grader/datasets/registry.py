@@ -1,4 +1,4 @@
-"""The data sets the grader knows by name: their shapes, classes, licences and official files."""
+"""Table of the data sets that the grader knows by name: their shapes, classes, licenses and official files."""
 
 import difflib
 from collections.abc import Mapping
@@ -19,38 +19,38 @@ class OfficialFile:
     name: str
     url: str
     sha256: str
-    """Of the file; of what is packed in it where `unpacked` says so."""
+    """Hash of the file, or of its unpacked content if `unpacked` is true."""
     unpacked: bool = False
-    """The hash is of the gzip's content: mirrors and distributions pack the same bytes differently."""
+    """Whether the hash belongs to the unpacked content; mirrors compress the same bytes differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What is known of a data set."""
+    """Properties of a known data set."""
 
     name: str
     title: str
     image_shape: tuple[int, ...]
-    """One image as Keras gives it: (height, width) or (height, width, channels)."""
+    """Shape of one image in Keras: (height, width) or (height, width, channels)."""
     label_shape: tuple[int, ...]
-    """One label: () or (1,)."""
+    """Shape of one label: () or (1,)."""
     counts: Mapping[str, int]
-    """Images in each split."""
+    """Number of images in each split."""
     labels: tuple[str, ...]
-    """What each class is called, class 0 first."""
+    """Class names, starting with class 0."""
     licence: str
     files: tuple[OfficialFile, ...]
     caches: tuple[str, ...]
-    """Where Keras keeps it, relative to its `datasets` folder, the newest version's place first."""
+    """Paths relative to Keras's `datasets` folder where Keras stores it, newest Keras version first."""
 
     def shape(self, part: str) -> tuple[int, ...]:
-        """Give the shape of one array.
+        """Return the shape of one array.
 
         Args:
             part: `x_train`, `y_train`, `x_test` or `y_test`.
         """
-        rest = self.image_shape if part.startswith("x") else self.label_shape
-        return (self.counts[part[2:]], *rest)
+        item_shape = self.image_shape if part.startswith("x") else self.label_shape
+        return (self.counts[part[2:]], *item_shape)
 
 
 _TENSORFLOW = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -94,7 +94,7 @@ KNOWN: Mapping[str, DatasetInfo] = {
                 "Ankle boot",
             ),
             licence="MIT, Zalando SE",
-            # Keras checks no hashes here. These are of the unpacked files, which all distributions share.
+            # Keras checks no hashes here. These are hashes of the unpacked files, which all distributions share.
             files=(
                 OfficialFile(
                     "train-labels-idx1-ubyte.gz",
@@ -160,11 +160,11 @@ KNOWN: Mapping[str, DatasetInfo] = {
 
 
 def unknown_dataset(name: str, also: tuple[str, ...] = ()) -> DatasetMissingError:
-    """Say that a name is none of a known data set, with the nearest one.
+    """Build the error for an unknown data set, suggesting the most similar name.
 
     Args:
-        name: The name that was asked for.
-        also: A course's own data sets on this machine.
+        name: The requested name.
+        also: Names of the course's own data sets on this machine.
     """
     names = sorted({*KNOWN, *also})
     near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)

@@ -1,4 +1,4 @@
-"""The places on a machine where a data set may already lie, the most trusted first."""
+"""List the copies of a data set on this machine, most trusted first."""
 
 import hashlib
 import os
@@ -12,9 +12,9 @@ from grader.datasets.registry import KNOWN, DatasetInfo
 __all__ = ["PACKAGED", "Source", "keras_cache", "local_sources"]
 
 PACKAGED = Path(__file__).parent / "files"
-"""What travels with the grader."""
+"""Data files included in the grader's package."""
 DEBIAN = Path("/usr/share/datasets")
-"""Where Debian's `dataset-*` packages put theirs."""
+"""Folder of Debian's `dataset-*` packages."""
 _DEBIAN_NAMES = {"fashion_mnist": "fashion-mnist"}
 
 
@@ -25,7 +25,7 @@ class Source:
     kind: str
     """`package`, `downloaded`, `imported`, `keras` or `debian`."""
     path: Path
-    """A file, or a folder of files."""
+    """Path of a file, or of a folder of files."""
     info: DatasetInfo | None
 
     def read(self) -> Arrays:
@@ -37,10 +37,10 @@ class Source:
         return read_any(self.path, self.info)
 
     def state(self) -> list[list[str | int]]:
-        """Tell one state of the copy from another: names, sizes and times of its files.
+        """Return a value that changes when the copy changes: names, sizes and times of its files.
 
-        What travels with the grader is told by its contents: two installations that share prepared data have the same
-        file with other times, and must not take turns in preparing it anew under each other's notebooks.
+        For a packaged file, use the hash of its content instead of its time. Two installations that share prepared data
+        have the same file with different times. They must not prepare it again under each other's notebooks.
         """
         files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
         stats = [(file, file.stat()) for file in files if file.is_file()]
@@ -57,7 +57,7 @@ def _sha256(path: Path) -> str:
 
 
 def keras_cache() -> Path:
-    """Where Keras keeps its downloads."""
+    """Return the folder where Keras stores its downloads."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path.home() / ".keras") / "datasets"
 
@@ -70,16 +70,16 @@ def local_sources(
     system: Path = DEBIAN,
     packaged: Path = PACKAGED,
 ) -> tuple[Source, ...]:
-    """List the copies of a data set that there are.
+    """List the copies of a data set on this machine.
 
-    The grader's own download comes before an imported file: its hash was checked.
+    The grader's own download precedes an imported file, since its hash was checked.
 
     Args:
         name: The data set.
-        kept: The folder where the grader keeps downloads and imported files.
-        cache: Keras's own `datasets` folder; by default the user's.
+        kept: Folder of the grader's downloads and imported files.
+        cache: Keras's `datasets` folder; by default the user's.
         system: Debian's folder of data sets.
-        packaged: The files that travel with the grader.
+        packaged: Folder of the files included in the grader's package.
     """
     info = KNOWN.get(name)
     cache = keras_cache() if cache is None else cache
@@ -87,8 +87,8 @@ def local_sources(
     def places() -> Iterator[tuple[str, Path]]:
         yield "package", packaged / f"{name}.npz"
         if info:
-            whole = all((kept / name / file.name).is_file() for file in info.files)
-            if whole:
+            complete = all((kept / name / file.name).is_file() for file in info.files)
+            if complete:
                 yield "downloaded", kept / name if len(info.files) > 1 else kept / name / info.files[0].name
         yield "imported", kept / name / "imported.npz"
         if info:

@@ -1,4 +1,4 @@
-"""Prepared data sets: four memory-mapped arrays and their fingerprints in a folder that a sandbox can be given."""
+"""Store of prepared data sets: each is a folder with four memory-mapped arrays and fingerprints for sandboxes."""
 
 import fcntl
 import hashlib
@@ -30,57 +30,57 @@ PREPARED_VERSION = 1
 """1: first version."""
 
 Fingerprint = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint64]]
-"""Images (n, …) → one uint64 each."""
+"""Function from images (n, …) to one uint64 each."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CHUNK = 8192
 _MADE_UP = ".stand-in"
-"""Folder of made-up images; no data set can be called so."""
+"""Folder of generated images; no data set can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDataset:
-    """A data set ready to be served and graded with."""
+    """A data set that is ready for execution and grading."""
 
     name: str
     folder: Path
-    """Holds `x_train.npy`, `y_train.npy`, `x_test.npy`, `y_test.npy`, `fingerprints.npy` and `meta.json`."""
+    """Folder with `x_train.npy`, `y_train.npy`, `x_test.npy`, `y_test.npy`, `fingerprints.npy` and `meta.json`."""
     counts: Mapping[str, int]
-    """Images in each split."""
+    """Number of images in each split."""
     image_shape: tuple[int, ...]
     label_shape: tuple[int, ...]
-    """One label as Keras gives it: () or (1,)."""
+    """Shape of one label in Keras: () or (1,)."""
     labels: tuple[str, ...]
-    """What each class is called."""
+    """Name of each class."""
     source: str
-    """Kind of copy it was made from; `stand_in`: made up."""
+    """Kind of the copy that it was made from; `stand_in` for generated data."""
     sha256: str
-    """Of the four arrays: two machines with the same value grade with the same data."""
+    """Hash of the four arrays: two machines with the same value grade with the same data."""
     fingerprint_version: str
-    """Tells one way of fingerprinting from another; empty where there are no fingerprints."""
+    """Identifier of the fingerprint function; empty if there are no fingerprints."""
 
     @property
     def made_up(self) -> bool:
-        """Whether this is not the data set itself but a stand-in of the same shapes."""
+        """Whether this is generated data with the same shapes, not the data set itself."""
         return self.source == STAND_IN
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetStatus:
-    """Whether a data set is on this machine."""
+    """Availability of a data set on this machine."""
 
     name: str
     title: str
     licence: str
     source: str | None
-    """Kind of the copy that would be used; None where there is none."""
+    """Kind of the copy to use; None if there is none."""
     path: Path | None
     prepared: bool
-    """Whether its arrays have been laid out already."""
+    """Whether the arrays have been prepared already."""
 
 
 class DatasetStore:
-    """Finds, fetches, imports and prepares data sets, in one folder of this machine."""
+    """Store that finds, fetches, imports and prepares data sets in one folder of this machine."""
 
     def __init__(
         self,
@@ -92,24 +92,26 @@ class DatasetStore:
         """Open a store; nothing is written yet.
 
         Args:
-            root: Its folder; by default `GRADER_DATA`, else the user's cache.
-            sources: Lists copies on this machine, given a name and the folder of kept files.
-            may_download: Whether `prepare` fetches what is nowhere on this machine.
+            root: Folder of the store; by default `GRADER_DATA`, else the user's cache.
+            sources: Function that lists copies on this machine, given a name and the folder of downloads and imports.
+            may_download: Whether `prepare` downloads a known data set that is not on this machine.
         """
-        named = os.environ.get("GRADER_DATA")
-        self.root = root or (Path(named) if named else platformdirs.user_cache_path("cnn-grader") / "datasets")
+        data_root = os.environ.get("GRADER_DATA")
+        self.root = root or (Path(data_root) if data_root else platformdirs.user_cache_path("cnn-grader") / "datasets")
         self._sources = sources
         self._may_download = may_download
 
-    # --- what there is
+    # --- available data sets
 
     def available(self) -> tuple[DatasetStatus, ...]:
-        """List every known data set and every one of a course's own, whether or not it is here."""
+        """List every known data set and each of the course's own, whether or not it is on this machine."""
         return tuple(self._status(name) for name in (*KNOWN, *self._own_names()))
 
     def _own_names(self) -> tuple[str, ...]:
-        kept = sorted(self._kept.iterdir()) if self._kept.is_dir() else []
-        return tuple(folder.name for folder in kept if folder.name not in KNOWN and (folder / "imported.npz").is_file())
+        folders = sorted(self._kept.iterdir()) if self._kept.is_dir() else []
+        return tuple(
+            folder.name for folder in folders if folder.name not in KNOWN and (folder / "imported.npz").is_file()
+        )
 
     def _status(self, name: str) -> DatasetStatus:
         sources = self._sources(name, self._kept)
@@ -124,10 +126,10 @@ class DatasetStore:
         )
 
     def path(self, name: str) -> Path:
-        """Tell where a data set lies: its prepared folder, else the copy it would be prepared from.
+        """Return the path of a data set: its prepared folder, else the copy it would be prepared from.
 
         Raises:
-            DatasetMissingError: It is not on this machine.
+            DatasetMissingError: The data set is not on this machine.
         """
         self._check_name(name)
         if _read_meta(self.root / name) is not None:
@@ -137,17 +139,17 @@ class DatasetStore:
     # --- prepared arrays
 
     def prepare(self, name: str, fingerprint: Fingerprint | None = None) -> PreparedDataset:
-        """Lay a data set out for sandboxes and grading, once; later calls find it done.
+        """Prepare a data set for sandboxes and grading, or return the existing one.
 
-        It is laid out anew when its source changed, or when `fingerprint` gives other results than the one used before.
+        It is prepared again if its source changed, or if `fingerprint` gives other results than the previous function.
         Several processes may call this at the same time.
 
         Args:
             name: A known data set, or a course's own.
-            fingerprint: Makes `fingerprints.npy`, train rows then test rows; None leaves that file out or as it is.
+            fingerprint: Function for `fingerprints.npy` (train rows, then test rows); None keeps or omits that file.
 
         Raises:
-            DatasetMissingError: It is nowhere on this machine, or every copy is damaged.
+            DatasetMissingError: There is no copy on this machine, or every copy is damaged.
             StorageError: The store cannot be written.
         """
         self._check_name(name)
@@ -157,20 +159,21 @@ class DatasetStore:
             return ready
         self._best(name)
         with self._locked(name):
-            # Another process may have been faster.
+            # Another process may have prepared it meanwhile.
             return self._ready(name, version) or self._make(name, fingerprint, version or "")
 
     def prepare_or_stand_in(self, name: str, fingerprint: Fingerprint | None = None) -> PreparedDataset:
-        """Lay a data set out, or made-up images in its place where it is not on this machine; nothing is downloaded.
+        """Prepare a data set, or generated images if it is not on this machine; never download.
 
-        The made-up ones lie apart: no other method finds them, and `available` says that the data set is missing.
+        Generated images are stored separately. No other method returns them, and `available` reports the data set as
+        missing.
 
         Args:
             name: A known data set.
             fingerprint: As in `prepare`.
 
         Raises:
-            DatasetMissingError: It is not known, or every copy of it is damaged.
+            DatasetMissingError: The data set is unknown, or every copy of it is damaged.
             StorageError: The store cannot be written.
         """
         self._check_name(name)
@@ -180,26 +183,26 @@ class DatasetStore:
         return DatasetStore(self.root / _MADE_UP, sources=stand_ins).prepare(name, fingerprint)
 
     def images(self, name: str, split: str) -> npt.NDArray[Any]:
-        """Give a split's images, memory-mapped, as Keras gives them.
+        """Return a split's images, memory-mapped, in the same shape as Keras returns them.
 
         Args:
             name: The data set.
             split: `train` or `test`.
 
         Raises:
-            DatasetMissingError: It is not on this machine, or has no such split.
+            DatasetMissingError: The data set is not on this machine, or has no such split.
         """
         return self._part(name, "x", split)
 
     def labels(self, name: str, split: str) -> npt.NDArray[Any]:
-        """Give a split's labels, memory-mapped, as Keras gives them ((n, 1) for CIFAR-10).
+        """Return a split's labels, memory-mapped, in the same shape as Keras returns them: (n, 1) for CIFAR-10.
 
         Args:
             name: The data set.
             split: `train` or `test`.
 
         Raises:
-            DatasetMissingError: It is not on this machine, or has no such split.
+            DatasetMissingError: The data set is not on this machine, or has no such split.
         """
         return self._part(name, "y", split)
 
@@ -210,22 +213,22 @@ class DatasetStore:
         loaded: npt.NDArray[Any] = np.load(self.prepare(name).folder / f"{kind}_{split}.npy", mmap_mode="r")
         return loaded
 
-    # --- getting them here
+    # --- downloads
 
     def fetch(self, name: str, *, base_url: str | None = None, progress: Progress | None = None) -> Path:
-        """Download a known data set's official files, and make sure that they are it.
+        """Download the official files of a known data set and check them.
 
         Args:
             name: A known data set.
-            base_url: Another place that has the same files; by default where Keras gets them.
-            progress: Called with bytes so far and bytes altogether.
+            base_url: Address of a mirror with the same files; by default Keras's source.
+            progress: Callback with the bytes so far and the total.
 
         Returns:
-            The folder they were put into.
+            The folder of the downloaded files.
 
         Raises:
-            DatasetMissingError: It is not known, or cannot be had.
-            StorageError: It cannot be written.
+            DatasetMissingError: The data set is unknown, or a download failed.
+            StorageError: A file cannot be written.
         """
         self._check_name(name)
         info = KNOWN.get(name)
@@ -243,20 +246,20 @@ class DatasetStore:
         return folder
 
     def import_file(self, name: str, path: Path) -> Path:
-        """Take a file of this machine as a data set, known or a course's own.
+        """Import a file on this machine as a data set, either a known one or a course's own.
 
         Args:
-            name: What rubrics call it: small letters, digits, `_`, `-`.
+            name: The data set's name in rubrics: small letters, digits, `_`, `-`.
             path: An `.npz` with `x_train`, `y_train`, `x_test`, `y_test`; a folder of IDX files;
                 `cifar-10-python.tar.gz`; a tar of `<split>/<class>/x.jpg`.
 
         Returns:
-            The file that is kept.
+            The stored copy.
 
         Raises:
-            UsageError: The name cannot be used.
-            DatasetMissingError: The file is no data set, or not the one it is said to be.
-            StorageError: It cannot be written.
+            UsageError: The name is invalid.
+            DatasetMissingError: The file is not a data set, or not the known one of this name.
+            StorageError: The file cannot be written.
         """
         if not _NAME.fullmatch(name) or name == "sources":
             msg = f"`{name}` cannot be the name of a data set"
@@ -278,20 +281,20 @@ class DatasetStore:
                 Path(staging).unlink(missing_ok=True)
         return target
 
-    # --- inside
+    # --- internals
 
     @property
     def _kept(self) -> Path:
-        """Downloads and imported files, apart from what is prepared from them."""
+        """Folder of downloads and imported files, separate from the prepared arrays."""
         return self.root / "sources"
 
     def _check_name(self, name: str) -> None:
-        known = name in KNOWN or (bool(_NAME.fullmatch(name)) and bool(self._sources(name, self._kept)))
-        if not known and _read_meta(self.root / name if _NAME.fullmatch(name) else self.root) is None:
+        has_source = name in KNOWN or (bool(_NAME.fullmatch(name)) and bool(self._sources(name, self._kept)))
+        if not has_source and _read_meta(self.root / name if _NAME.fullmatch(name) else self.root) is None:
             raise unknown_dataset(name, self._own_names())
 
     def _best(self, name: str) -> tuple[Source, ...]:
-        """The copies there are, the best one first; fetched where that is allowed."""
+        """List the copies of a data set, best first; download it if allowed and there is none."""
         sources = self._sources(name, self._kept)
         if not sources and self._may_download and name in KNOWN:
             self.fetch(name)
@@ -304,15 +307,15 @@ class DatasetStore:
         return sources
 
     def _ready(self, name: str, version: str | None) -> PreparedDataset | None:
-        """The prepared data set, if it is whole and of the present source and fingerprints."""
+        """Return the prepared data set if it is complete and matches the current source and fingerprints, else None."""
         folder = self.root / name
         meta = _read_meta(folder)
         if meta is None or (version is not None and meta["fingerprint_version"] != version):
             return None
         states = [source.state() for source in self._sources(name, self._kept)]
-        wanted = next((state for state in states if state not in meta["source"]["damaged"]), None)
-        # Where the source is gone, what was made from it stays good.
-        if wanted is not None and meta["source"]["state"] != wanted:
+        current_state = next((state for state in states if state not in meta["source"]["damaged"]), None)
+        # If the source is gone, the arrays made from it remain valid.
+        if current_state is not None and meta["source"]["state"] != current_state:
             return None
         return _prepared(folder, meta)
 
@@ -333,7 +336,7 @@ class DatasetStore:
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        """One process at a time works on a data set; the lock goes with the process, however it ends."""
+        """Lock a data set for one process at a time; the lock ends with the process, even if it is killed."""
         with _writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -346,7 +349,7 @@ class DatasetStore:
 
 @contextmanager
 def _writing(place: Path) -> Iterator[None]:
-    """Turn what goes wrong with the disk into the grader's own error."""
+    """Convert an error of the file system to `StorageError`."""
     try:
         yield
     except OSError as error:
@@ -356,10 +359,10 @@ def _writing(place: Path) -> Iterator[None]:
 
 
 def _first_readable(sources: tuple[Source, ...]) -> tuple[Arrays, Source, list[Source]]:
-    """Read the best copy that is whole.
+    """Read the best undamaged copy.
 
     Raises:
-        DatasetMissingError: None is; the first one's damage is told.
+        DatasetMissingError: All copies are damaged; the error describes the first copy.
     """
     damaged: list[Source] = []
     first: DatasetMissingError | None = None
@@ -377,14 +380,14 @@ def _first_readable(sources: tuple[Source, ...]) -> tuple[Arrays, Source, list[S
 
 
 def _fingerprint_version(fingerprint: Fingerprint) -> str:
-    """Name a way of fingerprinting by what it makes of a fixed set of images: no version number can be forgotten."""
+    """Identify a fingerprint function by its results for fixed images, which cannot become outdated like a version."""
     probe = (np.arange(4 * 28 * 28, dtype=np.uint64) ** np.uint64(3) % np.uint64(251)).astype(np.uint8)
     result = np.asarray(fingerprint(probe.reshape(4, 28, 28)), dtype=np.uint64)
     return hashlib.sha256(result.tobytes()).hexdigest()[:16]
 
 
 def _write_arrays(folder: Path, arrays: Arrays, fingerprint: Fingerprint | None) -> dict[str, Any]:
-    """Write the four arrays and the fingerprints; return their sizes and the arrays' common hash."""
+    """Write the four arrays and the fingerprints; return the file sizes and one hash of the arrays."""
     digest = hashlib.sha256()
     for part in PARTS:
         array = np.ascontiguousarray(arrays[part])
@@ -418,17 +421,17 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 
 def whereabouts(data: PreparedDataset) -> tuple[tuple[str, int, int, int], ...]:
-    """Tell a prepared data set's files from others of the same names: name, inode, bytes, nanoseconds of change each.
+    """Return the name, inode, size and modification time in nanoseconds of each file of a prepared data set.
 
-    Compared before and after an execution it says whether the notebook could read the data all the time.
+    Compare the values before and after an execution to find out whether the data was readable and unchanged throughout.
 
     Raises:
-        DatasetMissingError: It is no longer there as it was prepared.
+        DatasetMissingError: The prepared data set is missing or was replaced.
     """
     meta = _read_meta(data.folder)
     if meta is None or meta["sha256"] != data.sha256:
-        what = "is no longer whole" if meta is None else "was exchanged for another"
-        msg = f"the data set `{data.name}` {what}"
+        problem = "is no longer whole" if meta is None else "was exchanged for another"
+        msg = f"the data set `{data.name}` {problem}"
         advice = "the same command prepares it again; where its source is gone as well, `grader data import` it"
         raise DatasetMissingError(msg, where=str(data.folder), advice=advice)
     try:
@@ -461,7 +464,7 @@ def _label_names(info: DatasetInfo | None, arrays: Arrays) -> list[str]:
 
 
 def _replace_folder(staging: Path, target: Path) -> None:
-    """Put a finished folder in a stale one's place. Who has the old arrays mapped keeps them."""
+    """Move a finished folder to the place of an outdated one; processes with the old arrays mapped keep them."""
     if target.exists():
         old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
         target.rename(old / "stale")
@@ -472,15 +475,15 @@ def _replace_folder(staging: Path, target: Path) -> None:
 
 
 def _read_meta(folder: Path) -> dict[str, Any] | None:
-    """Read what a prepared folder says of itself; None where it is missing, damaged or of another version."""
+    """Read the metadata of a prepared folder; return None if it is missing, incomplete or of another version."""
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())
-        whole = meta["version"] == PREPARED_VERSION and all(
+        complete = meta["version"] == PREPARED_VERSION and all(
             (folder / file).stat().st_size == size for file, size in meta["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return meta if whole else None
+    return meta if complete else None
 
 
 def _prepared(folder: Path, meta: Mapping[str, Any]) -> PreparedDataset:

@@ -1,21 +1,21 @@
-"""Finds submissions in what an instructor names: notebooks, folders, zips, and downloads of learning platforms.
+"""Find submissions in the paths that an instructor names: notebooks, folders, zips, downloads of learning platforms.
 
-What a path is taken for, in this order:
+A path is read as follows; the first rule that fits applies:
 
-1. a notebook: one submission; a zip: unpacked, then taken as a folder;
-2. an nbgrader tree (`submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself);
-3. a folder with exactly one notebook, and no subfolder with notebooks but perhaps one that holds copies, by its name or
-   by theirs: one submission, with the files beside it;
-4. a folder whose only content is one subfolder: that subfolder, unless its name is one student's in a download;
-5. any other folder holds a class: each notebook in it is a submission (files of one student in a flat Canvas or
-   Moodle download are one), each subfolder is one student's, each zip is one student's.
+1. A notebook is one submission. A zip is unpacked and read as a folder.
+2. An nbgrader tree: `submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself.
+3. A folder with exactly one notebook is one submission with the files next to it. It may have no subfolders with
+   notebooks, except one with copies, recognized by the folder's name or by the names of the notebooks in it.
+4. A folder that contains only one subfolder is read as that subfolder, unless a platform named it after a student.
+5. Any other folder is a class. Each notebook in it is a submission, each subfolder belongs to one student, and so
+   does each zip. Files of one student in a flat Canvas or Moodle download form one submission.
 
-In a student's folder with several notebooks the one is executed that is called `submission.ipynb`; else the only one
-that is no copy by its name; else, among those that are no copies, the one with the most code, the least deep, the first
-by name. The others stay listed in `files`.
+In a student's folder with several notebooks, the one named `submission.ipynb` is executed. Without it, copies are
+excluded by their names. Among the rest, the notebook with the most code is executed, then the one closest to the
+root, then the first by name. The others remain listed in `files`.
 
-A student's folder that cannot be read, or holds one that cannot, is that student's alone: it is listed with the reason.
-Results of a grading that lie among the submissions are passed over.
+A student's folder with an unreadable file affects only that student: it is listed with the reason.
+Results of an earlier grading among the submissions are skipped.
 """
 
 import hashlib
@@ -39,18 +39,18 @@ _CHUNK = 1 << 20
 _ID_BYTES = 96
 _DEEPEST = 12
 _DATABASE = "grader.sqlite"
-"""What a results folder is known by."""
+"""File that marks a results folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something handed in that cannot be executed: a clear grade, or `not_graded` where it could not be read."""
+    """Something handed in that cannot be executed: it gets a clear grade, or `not_graded` if it could not be read."""
 
     id: str
     student: str
     files: tuple[str, ...]
     sha256: str
-    """Of the file, or of the names and sizes in the folder; empty where they cannot be read."""
+    """Hash of the file, or of the names and sizes in the folder; empty if they cannot be read."""
     error: NotebookError | HarnessError
 
 
@@ -59,13 +59,13 @@ Found = Submission | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whose work a name in a download stands for."""
+    """Student that a name in a download belongs to."""
 
     student: str
     id: str
-    """What the result folder is named after, before it is made unique."""
+    """Base of the result folder's name, before it is made unique."""
     rest: str = ""
-    """The student's own file name, without what the platform put before it."""
+    """The student's own file name, without the platform's prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class _Candidate:
 
     person: Person
     place: Path
-    """The notebook, folder or zip it is."""
+    """The notebook, folder or zip."""
     folder: Path | None = None
     notebook: Path | None = None
     files: tuple[str, ...] = ()
@@ -85,27 +85,27 @@ def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, 
     """Find every submission at the given paths.
 
     Args:
-        paths: Notebooks, folders or zips, see the module's description.
-        unpack_to: Where zips are unpacked; the folders must live as long as the submissions are used.
+        paths: Notebooks, folders or zips; the module's description says how each is read.
+        unpack_to: Folder for unpacked zips; it must exist as long as the submissions are used.
 
     Returns:
-        Submissions and rejected ones, sorted by path within each given path; ids are unique, stable, and safe names.
+        Submissions and rejected ones, sorted by path within each given path. The ids are unique, stable and safe names.
 
     Raises:
-        SubmissionPathError: A path does not exist, or nothing was handed in there.
-        UnreadableError: A path that was named cannot be read at all.
-        StorageError: A zip cannot be unpacked for want of space.
+        SubmissionPathError: A path does not exist, or it contains no submission.
+        UnreadableError: A path from the command line cannot be read at all.
+        StorageError: A zip cannot be unpacked because space is short.
     """
     candidates: list[_Candidate] = []
     for path in paths:
         try:
-            found = list(_at(path, unpack_to))
+            path_candidates = list(_at(path, unpack_to))
         except OSError as error:
             raise _unreadable(error, path, "folder") from error
-        if not found:
+        if not path_candidates:
             msg = "there is no notebook here"
             raise SubmissionPathError(msg, where=str(path))
-        candidates += found
+        candidates += path_candidates
     unique = list({(c.notebook or c.place).resolve(): c for c in candidates}.values())
     return tuple(_finish(candidate, name) for candidate, name in zip(unique, _unique_ids(unique), strict=True))
 
@@ -124,14 +124,14 @@ _COPY = re.compile(
 
 
 def person_of(name: str) -> Person | None:
-    """Read whose work it is from a name that Moodle or Canvas made.
+    """Read the student from a file or folder name that Moodle or Canvas made.
 
     Args:
         name: Name of a file or folder: `Ann Lee_4711_assignsubmission_file_`, `leeann_LATE_12_345_work.ipynb`,
             `anon_12_345_work.ipynb`.
 
     Returns:
-        The person, with the platform's own number in the id so that namesakes stay apart; None for any other name.
+        The person, or None for any other name. The id contains the platform's own number to keep namesakes apart.
     """
     if match := _MOODLE.fullmatch(name):
         student = match["name"].replace("_", " ").strip()
@@ -144,13 +144,13 @@ def person_of(name: str) -> Person | None:
 
 
 def _person(path: Path) -> Person:
-    """Whose work a path is: by a platform's name, else by the plain name."""
+    """Return the student of a path: by a platform's name, else by the plain name."""
     name = path.name if path.is_dir() else path.stem
     return person_of(path.name) or Person(student=name, id=name, rest=path.name)
 
 
 def safe_id(name: str) -> str:
-    """Make a name safe as a folder's: letters (of any script), digits, `_` and `-`, at most 96 bytes.
+    """Make a name safe for a folder: letters (of any script), digits, `_` and `-`, at most 96 bytes.
 
     Args:
         name: Any text.
@@ -162,25 +162,25 @@ def safe_id(name: str) -> str:
 
 
 def _unique_ids(candidates: Sequence[_Candidate]) -> Iterator[str]:
-    """Give each candidate its id; one that comes second to a name gets a mark made from its own path."""
-    taken: set[str] = set()
+    """Yield an id for each candidate; a repeated name gets a suffix computed from the candidate's path."""
+    used_ids: set[str] = set()
     for candidate in candidates:
         name = safe_id(candidate.person.id)
         tail = "/".join((candidate.notebook or candidate.place).parts[-3:])
-        wish, turn = name, 0
-        # Ids are compared without case: some file systems do not tell the folders `Ann` and `ann` apart.
-        while wish.casefold() in taken:
-            wish = f"{name}-{hashlib.sha256(f'{tail}/{turn}'.encode()).hexdigest()[:6]}"
+        unique_name, turn = name, 0
+        # Compare ids without case: some file systems treat the folders `Ann` and `ann` as the same one.
+        while unique_name.casefold() in used_ids:
+            unique_name = f"{name}-{hashlib.sha256(f'{tail}/{turn}'.encode()).hexdigest()[:6]}"
             turn += 1
-        taken.add(wish.casefold())
-        yield wish
+        used_ids.add(unique_name.casefold())
+        yield unique_name
 
 
 # --- places --------------------------------------------------------------------------------------------------
 
 
 def _at(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
-    """Candidates at one path that was named."""
+    """Yield the candidates at one path from the command line."""
     if not path.exists():
         msg = "there is no such file or folder"
         raise SubmissionPathError(msg, where=str(path))
@@ -198,7 +198,7 @@ def _at(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
 
 
 def _in_zip(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
-    """Candidates in a zip that was named: a class, or one student's work."""
+    """Yield the candidates in a zip from the command line: a class, or one student's work."""
     try:
         folder = unpack_zip(path, unpack_to)
     except (NotebookError, UnreadableError) as error:
@@ -212,7 +212,7 @@ def _is_notebook_name(name: str) -> bool:
 
 
 def _children(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Notebooks, zips and subfolders directly in a folder, sorted, without litter, links and results of a grading."""
+    """List notebooks, zips and subfolders directly in a folder, sorted; skip hidden, linked and result files."""
     visible = sorted(p for p in folder.iterdir() if not is_ignored(p.name) and not p.is_symlink())
     files = [p for p in visible if p.is_file()]
     notebooks = [p for p in files if _is_notebook_name(p.name)]
@@ -221,17 +221,20 @@ def _children(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
 
 
 def _is_results(folder: Path) -> bool:
-    """Tell a results folder from a student's who graded own work in place: that one has a notebook beside it."""
+    """Detect a results folder.
+
+    A student's folder that was graded in place also holds the database, but it has a notebook or zip next to it.
+    """
     try:
         if not (folder / _DATABASE).is_file():
             return False
         return not any(_is_notebook_name(path.name) or path.suffix.lower() == ".zip" for path in folder.iterdir())
     except OSError:
-        return False  # somebody's, until it can be read
+        return False  # treat it as a student's until it can be read
 
 
 def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Every file below a folder, sorted, without litter, links and results of a grading."""
+    """Yield every file below a folder, sorted; skip hidden files, links and grading results."""
     if depth > _DEEPEST:
         return
     for path in sorted(folder.iterdir()):
@@ -245,7 +248,7 @@ def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
 
 
 def _has_notebook(folder: Path) -> bool:
-    """Tell whether there is a notebook in a folder; one that cannot be read is taken to hold one."""
+    """Return whether a folder contains a notebook; an unreadable folder counts as containing one."""
     try:
         return any(_is_notebook_name(path.name) for path in _walk(folder))
     except OSError:
@@ -253,7 +256,7 @@ def _has_notebook(folder: Path) -> bool:
 
 
 def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator[_Candidate]:
-    """Candidates in a folder that was named, or that a zip was unpacked to (`person`: whose zip)."""
+    """Yield the candidates in a folder from the command line, or in an unpacked zip of `person`."""
     notebooks, zips, subfolders = _children(folder)
     tree = _nbgrader_tree(folder)
     if tree is not None:
@@ -271,7 +274,7 @@ def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator
     names = _gradescope_names(folder)
     yield from _flat(notebooks)
     for sub in subfolders:
-        # Beside loose notebooks a folder without any is their data, not a student's.
+        # Next to loose notebooks, a folder without notebooks is their data, not a student's work.
         if sub in with_notebooks or not notebooks:
             yield _student(sub, names.get(sub.name) or _person(sub), unpack_to)
     for path in zips:
@@ -281,21 +284,21 @@ def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator
 
 
 def _is_backup(folder: Path, notebook: Path) -> bool:
-    """Tell whether a subfolder holds copies of the notebook beside it rather than another student's work.
+    """Return whether a subfolder holds copies of the notebook next to it rather than another student's work.
 
-    One that cannot be read may hold files that the notebook needs: without them it would be graded wrongly.
+    An unreadable subfolder counts as a backup, since it may hold files that the notebook needs.
     """
     if _COPY.search(folder.name):
         return True
     try:
-        inside = [path for path in _walk(folder) if _is_notebook_name(path.name)]
+        inner_notebooks = [path for path in _walk(folder) if _is_notebook_name(path.name)]
     except OSError:
         return True
-    return all(path.name == notebook.name or _COPY.search(path.stem) for path in inside)
+    return all(path.name == notebook.name or _COPY.search(path.stem) for path in inner_notebooks)
 
 
 def _is_wrapper(folder: Path) -> bool:
-    """Tell whether a folder is looked into as if it had been named, and is no student's without a notebook."""
+    """Return whether to search the only subfolder in place of its parent; False if it is empty or unreadable."""
     try:
         return any(_children(folder))
     except OSError:
@@ -303,7 +306,7 @@ def _is_wrapper(folder: Path) -> bool:
 
 
 def _without_notebook(folder: Path, person: Person | None) -> Iterator[_Candidate]:
-    """A zip without a notebook is somebody's work; a named folder without one is a mistake in the name."""
+    """Yield a rejection for a zip without a notebook; for a folder from the command line yield nothing."""
     files = _listing(folder)
     if person is not None:
         yield _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
@@ -312,8 +315,8 @@ def _without_notebook(folder: Path, person: Person | None) -> Iterator[_Candidat
 def _no_notebook(files: Sequence[str]) -> NotebookError:
     if not files:
         return NotebookError("nothing was handed in: the folder is empty")
-    shown = ", ".join(files[:5]) + (" …" if len(files) > 5 else "")  # noqa: PLR2004 -- as many as fit in a line
-    return NotebookError(f"no notebook was handed in, only {shown}", advice="submit the .ipynb file itself")
+    first_files = ", ".join(files[:5]) + (" …" if len(files) > 5 else "")  # noqa: PLR2004 -- as many as fit in a line
+    return NotebookError(f"no notebook was handed in, only {first_files}", advice="submit the .ipynb file itself")
 
 
 def _nbgrader_tree(folder: Path) -> Path | None:
@@ -325,7 +328,7 @@ def _nbgrader_tree(folder: Path) -> Path | None:
 
 
 def _assignments(tree: Path) -> tuple[list[Path], list[Path]]:
-    """Folders `<student>/<assignment>` of an nbgrader tree, and those of students that cannot be read."""
+    """List the `<student>/<assignment>` folders of an nbgrader tree, and the student folders that cannot be read."""
     readable, locked = list[Path](), list[Path]()
     for student in _children(tree)[2]:
         try:
@@ -349,7 +352,7 @@ def _in_nbgrader(tree: Path) -> Iterator[_Candidate]:
 
 
 def _gradescope_names(folder: Path) -> dict[str, Person]:
-    """Read who is behind `submission_<id>` folders from Gradescope's `submission_metadata.yml`."""
+    """Map `submission_<id>` folders to students, using Gradescope's `submission_metadata.yml`."""
     metadata = folder / "submission_metadata.yml"
     if not metadata.is_file():
         return {}
@@ -369,7 +372,7 @@ def _gradescope_names(folder: Path) -> dict[str, Person]:
 
 
 def _flat(notebooks: Sequence[Path]) -> Iterator[_Candidate]:
-    """Notebooks lying side by side: each is a submission; a platform's names tell several of one student's."""
+    """Yield loose notebooks, each as one submission; group several of one student by the platform's file names."""
     groups: dict[str, list[Path]] = {}
     for path in notebooks:
         person = person_of(path.name)
@@ -391,7 +394,7 @@ def _single(path: Path) -> _Candidate:
 
 
 def _student_zip(path: Path, unpack_to: Path) -> _Candidate:
-    """One student's zip in a class."""
+    """Unpack one student's zip in a class."""
     try:
         folder = unpack_zip(path, unpack_to)
     except (NotebookError, UnreadableError) as error:
@@ -400,7 +403,7 @@ def _student_zip(path: Path, unpack_to: Path) -> _Candidate:
 
 
 def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
-    """One student's folder; one that cannot be read as a whole is told, since what cannot be seen may be needed."""
+    """Read one student's folder; reject it if any part is unreadable, since the notebook may need that part."""
     try:
         return _readable_student(folder, person, unpack_to)
     except OSError as error:
@@ -411,7 +414,7 @@ def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate
 
 
 def _readable_student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
-    """One student's folder; a zip in it is unpacked when there is no notebook beside it."""
+    """Read one student's folder; unpack a zip in it if there is no notebook next to it."""
     notebooks = [path for path in _walk(folder) if _is_notebook_name(path.name)]
     files = _listing(folder)
     if not notebooks and unpack_to is not None:
@@ -427,22 +430,23 @@ def _readable_student(folder: Path, person: Person, unpack_to: Path | None) -> _
 
 
 def pick_notebook(notebooks: Sequence[Path]) -> Path:
-    """Choose which of one student's notebooks is executed.
+    """Choose the notebook to execute among one student's.
 
     Args:
         notebooks: At least one path.
 
     Returns:
-        `submission.ipynb`; else the only one that is no copy by its name; else the one with the most code.
+        The notebook named `submission.ipynb`; else the only one whose name is not that of a copy; else the one with
+        the most code.
 
     Raises:
-        UnreadableError: It depends on one that cannot be read now.
+        UnreadableError: The choice depends on a notebook that cannot be read now.
     """
-    named = [path for path in notebooks if path.name.lower() == "submission.ipynb"]
-    own = named or [path for path in notebooks if not _COPY.search(path.stem)] or list(notebooks)
-    if len(own) == 1:
-        return own[0]
-    return min(own, key=lambda path: (-code_size(path), len(path.parts), str(path)))
+    with_standard_name = [path for path in notebooks if path.name.lower() == "submission.ipynb"]
+    eligible = with_standard_name or [path for path in notebooks if not _COPY.search(path.stem)] or list(notebooks)
+    if len(eligible) == 1:
+        return eligible[0]
+    return min(eligible, key=lambda path: (-code_size(path), len(path.parts), str(path)))
 
 
 # --- finishing -----------------------------------------------------------------------------------------------
@@ -474,14 +478,14 @@ def _finish(candidate: _Candidate, name: str) -> Found:
     )
 
 
-def _unreadable(error: OSError, place: Path, what: str = "file") -> UnreadableError:
-    return UnreadableError(f"the {what} cannot be read ({error.strerror or error})", where=place.name)
+def _unreadable(error: OSError, place: Path, kind: str = "file") -> UnreadableError:
+    return UnreadableError(f"the {kind} cannot be read ({error.strerror or error})", where=place.name)
 
 
 def _printable(text: str) -> str:
-    """Replace what cannot be written or would garble a terminal: half characters and control characters."""
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "�" for c in whole).strip()
+    """Replace lone surrogates and control characters, which cannot be written or would garble a terminal."""
+    valid_text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "�" for c in valid_text).strip()
 
 
 def _file_digest(path: Path) -> str:
@@ -493,7 +497,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _digest(place: Path) -> str:
-    """Tell one state of a rejected file or folder from another."""
+    """Compute a hash of the current contents of a rejected file or folder."""
     try:
         if place.is_file():
             return _file_digest(place)

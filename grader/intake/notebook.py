@@ -1,8 +1,8 @@
-"""Brings a submitted notebook to one form: nbformat 4.5, validated, without its stored outputs, in bounded memory.
+"""Convert a submitted notebook to one standard form: valid nbformat 4.5 without stored outputs, in bounded memory.
 
-Most of a large notebook is its outputs, and the grader makes its own. They are cut out of the file's bytes before
-anything is parsed, so that a notebook of 100 MB costs little more than its code. The few signs in stored outputs that
-tell which Keras wrote them are noted in `metadata.grader.output_signs` on the way.
+Outputs make up most of a large notebook, and the grader produces its own. They are cut out of the file's bytes before
+anything is parsed, so a notebook of 100 MB costs little more than its code. Stored outputs may show which Keras version
+wrote them; these signs are recorded in `metadata.grader.output_signs`.
 """
 
 import copy
@@ -42,9 +42,9 @@ __all__ = [
 ]
 
 LARGEST_FILE = 200 << 20
-"""Bytes of a notebook that are read at all."""
+"""Maximum size in bytes of a notebook file."""
 LARGEST_REST = 32 << 20
-"""Bytes that may be left of it without outputs."""
+"""Maximum size in bytes of a notebook without its outputs."""
 
 OUTPUT_SIGNS: Mapping[str, re.Pattern[bytes]] = {
     "history-tensorflow-python": re.compile(rb"<tensorflow\.python\.keras\.callbacks\.History"),
@@ -56,10 +56,10 @@ OUTPUT_SIGNS: Mapping[str, re.Pattern[bytes]] = {
     "bar-keras2": re.compile(rb"\d+/\d+ \[=+>?\.*\] - "),
     "bar-keras3": re.compile(rb"\d+/\d+(?:\\u001b\[0m)? (?:\\u001b\[\d+m)?(?:\xe2\x94\x81|\\u2501){8}"),
 }
-"""What stored outputs show of the Keras that made them, as it stands in the file's bytes."""
+"""Patterns in the bytes of stored outputs that show which Keras version wrote them."""
 
 _SIGN_WINDOW = 256 << 10
-"""Bytes of each cell's outputs that are looked at for signs: pictures come in megabytes, and say nothing."""
+"""Bytes of each cell's outputs to search for signs; pictures take megabytes and contain no signs."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 _COLON = re.compile(rb"\s*:\s*")
 _CUTS = {
@@ -67,7 +67,7 @@ _CUTS = {
     (5, b'"outputs"'): b"[",  # format 3 keeps cells one level deeper
     (2, b'"widgets"'): b"{",  # the state of widgets, often megabytes
 }
-"""(depth, key) → the bracket its value begins with: what is cut out."""
+"""(depth, key) → the opening bracket of the value to cut out."""
 _FORGET_EVERY = 32 << 20
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -102,7 +102,7 @@ _SAVE_AGAIN = "open it in Jupyter, choose Kernel, Restart and run all, save it, 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A notebook's bytes without its outputs, and what the outputs showed."""
+    """A notebook's bytes without its outputs, and the signs found in the outputs."""
 
     content: bytes
     signs: tuple[str, ...]
@@ -114,22 +114,22 @@ def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
 
     Args:
         path: The submitted file.
-        sha256: Of the bytes it had when it was found; empty takes whatever is there.
+        sha256: Hash of the file when it was found; an empty string accepts any content.
 
     Returns:
-        Format 4.5, valid, every cell with a unique id and its source as one text; outputs are empty, execution counts
-        are the submitted ones, the kernel is Python 3. `metadata.grader` holds `output_signs` (keys of
-        `OUTPUT_SIGNS`) and `kernel` (the kernel's name as submitted).
+        A valid notebook of format 4.5. Every cell has a unique id and its source as one string. Outputs are empty,
+        execution counts are the submitted ones, and the kernel is Python 3. `metadata.grader` holds `output_signs`
+        (keys of `OUTPUT_SIGNS`) and `kernel` (the kernel's name as submitted).
 
     Raises:
-        NotebookError: It cannot be executed; says why, where, and what the student can do.
-        HarnessError: It cannot be read now, or is another one than was found.
+        NotebookError: The notebook cannot be executed. The error gives the reason, the place and advice.
+        HarnessError: The file cannot be read now, or it changed since it was found.
     """
     try:
         skeleton = read_skeleton(path, sha256=sha256)
         return normalise(parse_notebook(skeleton.content, path.name), signs=skeleton.signs, name=path.name)
     except RecursionError:
-        # Without its cause: a traceback of a thousand frames tells nobody anything.
+        # Drop the cause: a traceback of a thousand frames helps nobody.
         msg = "the file is nested too deeply to be a notebook"
         raise NotebookError(msg, where=path.name) from None
 
@@ -138,23 +138,23 @@ def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
 
 
 def read_skeleton(path: Path, *, sha256: str = "") -> Skeleton:
-    """Read a notebook's bytes with its outputs left out.
+    """Read a notebook's bytes without its outputs.
 
     Args:
         path: The file.
         sha256: As for `read_notebook`.
 
     Raises:
-        NotebookError: It is empty, too large, or holds a merge conflict.
-        UnreadableError: It is missing or cannot be read.
-        HarnessError: It is another one than was found.
+        NotebookError: The file is empty, too large, or holds a merge conflict.
+        UnreadableError: The file is missing or cannot be read.
+        HarnessError: The file changed since it was found.
     """
     try:
         with path.open("rb") as file:
             try:
                 return _read(file, path.name)
             finally:
-                # Afterwards, and also where it is refused: half of another file is no mistake of this student's.
+                # Also check a refused notebook: a half-replaced file is not the student's mistake.
                 refuse_another(file, sha256, path)
     except OSError as error:
         msg = f"the file cannot be read ({error.strerror or error})"
@@ -174,15 +174,15 @@ def _read(file: BufferedReader, name: str) -> Skeleton:
 
 
 def refuse_another(file: BufferedReader, sha256: str, path: Path) -> None:
-    """Make sure that a notebook is still the one that was found.
+    """Make sure that a notebook has not changed since it was found.
 
     Args:
-        file: It, opened.
+        file: The open notebook file.
         sha256: As for `read_notebook`.
         path: Its path, for messages.
 
     Raises:
-        HarnessError: It is another one.
+        HarnessError: The file changed.
     """
     file.seek(0)
     if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
@@ -193,7 +193,7 @@ def refuse_another(file: BufferedReader, sha256: str, path: Path) -> None:
 def _strip(content: mmap.mmap, name: str) -> Skeleton:
     if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return _skeleton(_from_utf16(content[:], name), name, lambda: None)
-    # Pages of a file can be read again, so they need not stay in memory.
+    # Pages of a file can be read again, so the kernel may drop them from memory.
     return _skeleton(content, name, lambda: content.madvise(mmap.MADV_DONTNEED))
 
 
@@ -206,16 +206,16 @@ def _skeleton(content: mmap.mmap | bytes, name: str, forget: Callable[[], None])
         pieces += [content[position:start], empty]
         position = stop
         signs |= _signs(content, start, min(stop, start + _SIGN_WINDOW))
-    rest = len(content) - position + sum(map(len, pieces))
-    if rest > LARGEST_REST:
-        msg = f"the notebook has {rest / 2**20:,.0f} MiB even without its outputs"
+    remaining_size = len(content) - position + sum(map(len, pieces))
+    if remaining_size > LARGEST_REST:
+        msg = f"the notebook has {remaining_size / 2**20:,.0f} MiB even without its outputs"
         raise NotebookError(msg, where=name, advice="move data and pictures out of its cells and submit it again")
     pieces.append(content[position:])
     return Skeleton(content=b"".join(pieces), signs=tuple(sorted(signs)))
 
 
 def _from_utf16(raw: bytes, name: str) -> bytes:
-    """Windows editors save UTF-16: small enough files are brought to UTF-8 first."""
+    """Convert a UTF-16 file, as Windows editors save it, to UTF-8, if it is small enough."""
     if len(raw) > LARGEST_REST:
         msg = "the notebook is saved as UTF-16 and too large to be converted"
         raise NotebookError(msg, where=name, advice=_SAVE_AGAIN)
@@ -227,7 +227,7 @@ def _signs(content: mmap.mmap | bytes, start: int, stop: int) -> set[str]:
 
 
 def _refuse_conflict(content: mmap.mmap | bytes, name: str) -> None:
-    """Version control writes its markers at a line's beginning, where JSON never has them."""
+    """Refuse a file with merge conflict markers; they start a line, where valid JSON never has them."""
     position = 0 if content[:7] == b"<<<<<<<" else content.find(b"\n<<<<<<<") + 1
     if content[position : position + 7] == b"<<<<<<<":
         line = content[:position].count(b"\n") + 1
@@ -237,14 +237,14 @@ def _refuse_conflict(content: mmap.mmap | bytes, name: str) -> None:
 
 
 def _cuts(content: mmap.mmap | bytes, forget: Callable[[], None]) -> Iterator[tuple[int, int, bytes]]:
-    """Find the values to cut out, by brackets and strings alone.
+    """Find the values to cut out, looking only at brackets and strings.
 
     Args:
         content: The notebook's bytes.
-        forget: Called from time to time, when what was read is no longer needed in memory.
+        forget: Callback to release memory; called from time to time, when the bytes read so far are no longer needed.
 
     Yields:
-        Where the value starts, where it stops, and what stands there instead.
+        Start and end of a value, and the empty value that replaces it.
     """
     depth, start, floor, forgotten, opening = 0, -1, 0, 0, b""
     for match in _TOKEN.finditer(content):
@@ -272,15 +272,15 @@ def _cuts(content: mmap.mmap | bytes, forget: Callable[[], None]) -> Iterator[tu
 def parse_notebook(content: bytes, name: str) -> dict[str, Json]:
     """Parse a notebook's bytes into format 4, whatever older format they are in.
 
-    Where a key stands twice in one object, the last one counts, as in Jupyter.
+    If a key occurs twice in one object, the last one counts, as in Jupyter.
 
     Args:
         content: JSON in UTF-8, or in an old Windows encoding.
         name: The file's name, for messages.
 
     Raises:
-        NotebookError: It is not JSON, not a notebook, or of a format that is not known.
-        RecursionError: It is nested too deeply.
+        NotebookError: The file is not JSON, not a notebook, or of an unknown format.
+        RecursionError: The file is nested too deeply.
     """
     text = _decode(content)
     try:
@@ -301,7 +301,7 @@ def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # An editor on Windows saved it; latin-1 gives every byte a meaning where cp1252 has holes.
+        # An editor on Windows saved it. latin-1 maps every byte; cp1252 leaves some undefined.
         try:
             return content.decode("cp1252")
         except UnicodeDecodeError:
@@ -309,9 +309,9 @@ def _decode(content: bytes) -> str:
 
 
 def _not_json(text: str, error: ValueError, name: str) -> NotebookError:
-    """Say what the file is instead of a notebook, where that can be told."""
+    """Build the error for a file that is not JSON, naming its actual kind if it can be recognized."""
     head = text[:2000].lstrip().lower()
-    # Its line would be counted without the outputs, and mislead.
+    # Leave out the error's line number: it is counted without the outputs and would mislead.
     reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
     kinds = (
         (head.startswith(("<!doctype", "<html")), "a web page saved from the browser"),
@@ -321,9 +321,9 @@ def _not_json(text: str, error: ValueError, name: str) -> NotebookError:
         (head.startswith(("import ", "from ", "#", '"""', "%")), "a Python script"),
         (not head, "blank"),
     )
-    what = next((kind for is_it, kind in kinds if is_it), "")
-    if what:
-        return NotebookError(f"the file is not a notebook: it is {what}", where=name, advice=_SAVE_AGAIN)
+    kind_of_file = next((kind for is_it, kind in kinds if is_it), "")
+    if kind_of_file:
+        return NotebookError(f"the file is not a notebook: it is {kind_of_file}", where=name, advice=_SAVE_AGAIN)
     cut = isinstance(error, json.JSONDecodeError) and (
         error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
     )
@@ -332,7 +332,7 @@ def _not_json(text: str, error: ValueError, name: str) -> NotebookError:
 
 
 def _without_surrogates(value: Json) -> Json:
-    """Half characters (lone surrogates) cannot be written to any file: replace them."""
+    """Replace lone surrogates, which cannot be written to a file."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
@@ -360,7 +360,7 @@ def _to_format_4(parsed: dict[str, Json], name: str) -> dict[str, Json]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep nbformat's remarks on old notebooks, which it both warns of and logs, from the terminal."""
+    """Silence nbformat's warnings and log messages about old notebooks."""
     log = logging.getLogger("traitlets")
     disabled, log.disabled = log.disabled, True
     try:
@@ -372,7 +372,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _complete_format_3(parsed: dict[str, Json]) -> dict[str, Json]:
-    """Add the fields that converters take for granted and hand-made files lack."""
+    """Add the fields that nbformat's converters require and hand-made files lack."""
     filled = copy.deepcopy(parsed)
     filled.setdefault("metadata", {})
     for sheet in filled.get("worksheets") or ():
@@ -389,22 +389,22 @@ def _complete_format_3(parsed: dict[str, Json]) -> dict[str, Json]:
     return filled
 
 
-# --- the one form --------------------------------------------------------------------------------------------
+# --- the standard form ---------------------------------------------------------------------------------------
 
 
 def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: str = "") -> NotebookNode:
-    """Bring a notebook of format 4 to the form that is executed.
+    """Convert a notebook of format 4 to the form that is executed.
 
     Args:
         parsed: A notebook of format 4, of any minor version, possibly damaged.
-        signs: What its outputs showed.
+        signs: Keys of `OUTPUT_SIGNS` found in its outputs.
         name: The file's name, for messages.
 
     Returns:
-        A valid notebook of format 4.5, see `read_notebook`.
+        A valid notebook of format 4.5, as described in `read_notebook`.
 
     Raises:
-        NotebookError: A cell is not one, there is no code, or the code is of another language.
+        NotebookError: A cell is malformed, there is no code, or the code is in another language.
     """
     metadata = parsed.get("metadata")
     metadata = dict(metadata) if isinstance(metadata, Mapping) else {}
@@ -418,13 +418,13 @@ def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: 
     if not isinstance(cells, list) or not cells:
         msg = "the notebook has no cells"
         raise NotebookError(msg, where=name, advice=_ADVICE_EMPTY)
-    taken: set[str] = set()
-    normal = [_cell(cell, index, taken) for index, cell in enumerate(cells)]
+    used_ids: set[str] = set()
+    normal = [_cell(cell, index, used_ids) for index, cell in enumerate(cells)]
     if not any(cell["cell_type"] == "code" and cell["source"].strip() for cell in normal):
         msg = "the notebook has no code: every code cell is empty"
         raise NotebookError(msg, where=name, advice=_ADVICE_EMPTY)
-    whole = {"nbformat": 4, "nbformat_minor": 5, "metadata": _metadata(metadata, signs), "cells": normal}
-    node = nbformat.from_dict(whole)
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": _metadata(metadata, signs), "cells": normal}
+    node = nbformat.from_dict(notebook)
     try:
         nbformat.validate(node)
     except _INVALID as error:
@@ -440,41 +440,41 @@ _ADVICE_EMPTY = "an empty or template file may have been submitted by mistake; s
 def _metadata(metadata: Mapping[str, Json], signs: tuple[str, ...]) -> dict[str, Json]:
     spec = metadata.get("kernelspec")
     kernel = spec.get("name") if isinstance(spec, Mapping) else None
-    kept = {key: value for key, value in metadata.items() if key not in {"kernelspec", "language_info", "widgets"}}
+    result = {key: value for key, value in metadata.items() if key not in {"kernelspec", "language_info", "widgets"}}
     info = metadata.get("language_info")
     if isinstance(info, Mapping):
-        kept["language_info"] = {**info, "name": "python"}
-    kept["kernelspec"] = dict(_KERNELSPEC)
-    kept["grader"] = {"output_signs": list(signs), "kernel": kernel if isinstance(kernel, str) else None}
+        result["language_info"] = {**info, "name": "python"}
+    result["kernelspec"] = dict(_KERNELSPEC)
+    result["grader"] = {"output_signs": list(signs), "kernel": kernel if isinstance(kernel, str) else None}
     for key in ("title", "authors", "orig_nbformat", "signature"):
-        kept.pop(key, None)  # constrained by the format, of no use here, and often malformed
-    return kept
+        result.pop(key, None)  # constrained by the format, not needed here, and often malformed
+    return result
 
 
 def foreign_language(metadata: Mapping[str, Json]) -> str | None:
-    """Tell which other language a notebook is written in.
+    """Return the language of a notebook that is not written in Python.
 
     Args:
         metadata: The notebook's metadata.
 
     Returns:
-        The language's name, or None for Python and where nothing is said.
+        The language's name, or None for Python or if the metadata names no language.
     """
     spec = metadata.get("kernelspec")
     info = metadata.get("language_info")
     spec = spec if isinstance(spec, Mapping) else {}
     info = info if isinstance(info, Mapping) else {}
-    said = [str(value).strip().lower() for value in (spec.get("language"), info.get("name")) if value]
-    if any("python" in language for language in said):
+    languages = [str(value).strip().lower() for value in (spec.get("language"), info.get("name")) if value]
+    if any("python" in language for language in languages):
         return None
-    if said:
-        return _LANGUAGE_NAMES.get(said[0], said[0].capitalize())
+    if languages:
+        return _LANGUAGE_NAMES.get(languages[0], languages[0].capitalize())
     match = re.match(r"([a-z+]+)", str(spec.get("name") or "").lower())
     return _KERNEL_LANGUAGES.get(match.group(1)) if match else None
 
 
-def _cell(cell: Json, index: int, taken: set[str]) -> dict[str, Json]:
-    """Bring one cell to its form; `taken` collects the ids."""
+def _cell(cell: Json, index: int, used_ids: set[str]) -> dict[str, Json]:
+    """Convert one cell to the standard form and add its id to `taken`."""
     where = spoken_cell(index)
     if not isinstance(cell, Mapping):
         msg = "what stands in the list of cells is not a cell"
@@ -482,12 +482,12 @@ def _cell(cell: Json, index: int, taken: set[str]) -> dict[str, Json]:
     kind = cell.get("cell_type")
     if kind == "heading":  # format 3; some tools carry it over into format 4
         kind = "markdown"
-    if kind not in ("code", "markdown", "raw"):  # a list: what stands there may not be hashable
+    if kind not in ("code", "markdown", "raw"):  # a tuple, since the value may not be hashable
         msg = f"a cell has the unknown type {kind!r}"
         raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
     metadata = cell.get("metadata")
     result: dict[str, Json] = {
-        "id": _cell_id(cell, index, taken),
+        "id": _cell_id(cell, index, used_ids),
         "cell_type": kind,
         "metadata": _cell_metadata(metadata) if isinstance(metadata, Mapping) else {},
         "source": _source(cell.get("source", cell.get("input", "")), where),
@@ -502,7 +502,7 @@ def _cell(cell: Json, index: int, taken: set[str]) -> dict[str, Json]:
 
 
 def _cell_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
-    """Keep a cell's metadata, without those standard keys whose value is of the wrong kind."""
+    """Return a cell's metadata without standard keys whose value has the wrong type."""
     kinds: dict[str, type | tuple[type, ...]] = {
         "collapsed": bool,
         "scrolled": bool,
@@ -514,18 +514,18 @@ def _cell_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
         "jupyter": dict,
         "execution": dict,
     }
-    kept = {key: value for key, value in metadata.items() if key not in kinds or isinstance(value, kinds[key])}
-    if "tags" in kept:
-        kept["tags"] = list(dict.fromkeys(tag for tag in kept["tags"] if isinstance(tag, str) and "," not in tag))
-    if kept.get("name") == "":
-        del kept["name"]
+    result = {key: value for key, value in metadata.items() if key not in kinds or isinstance(value, kinds[key])}
+    if "tags" in result:
+        result["tags"] = list(dict.fromkeys(tag for tag in result["tags"] if isinstance(tag, str) and "," not in tag))
+    if result.get("name") == "":
+        del result["name"]
     for key in ("jupyter", "execution"):
-        kept.pop(key, None)  # how the editor folded and timed it
-    return kept
+        result.pop(key, None)  # the editor's folding state and timings
+    return result
 
 
 def _attachments(attachments: Mapping[str, Json]) -> dict[str, Json]:
-    """Keep the pictures pasted into a text cell whose form is right."""
+    """Return the well-formed pictures pasted into a text cell."""
     return {
         file: {kind: _joined(data) for kind, data in bundle.items()}
         for file, bundle in attachments.items()
@@ -534,7 +534,7 @@ def _attachments(attachments: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _joined(value: Json) -> str | None:
-    """One text from a text or a list of texts; None for anything else."""
+    """Join a string or a list of strings to one string; return None for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
@@ -550,22 +550,22 @@ def _source(source: Json, where: str) -> str:
     return text
 
 
-def _cell_id(cell: Mapping[str, Json], index: int, taken: set[str]) -> str:
-    """Keep a cell's id where it is valid and new; else make one that is the same on every reading."""
-    wish = cell.get("id")
-    if not (isinstance(wish, str) and _CELL_ID.fullmatch(wish)):
-        wish = f"cell-{index + 1}"
-    while wish in taken:
-        wish = f"{wish[:40]}-{hashlib.sha256(f'{wish}/{index}'.encode()).hexdigest()[:8]}"
-    taken.add(wish)
-    return wish
+def _cell_id(cell: Mapping[str, Json], index: int, used_ids: set[str]) -> str:
+    """Return a cell's id if it is valid and unique; else make one that is the same on every reading."""
+    cell_id = cell.get("id")
+    if not (isinstance(cell_id, str) and _CELL_ID.fullmatch(cell_id)):
+        cell_id = f"cell-{index + 1}"
+    while cell_id in used_ids:
+        cell_id = f"{cell_id[:40]}-{hashlib.sha256(f'{cell_id}/{index}'.encode()).hexdigest()[:8]}"
+    used_ids.add(cell_id)
+    return cell_id
 
 
 def code_size(path: Path) -> int:
-    """Measure how much code a notebook holds, in characters; 0 for one that is none.
+    """Return how many characters of code a notebook contains, or 0 if it is not a valid notebook.
 
     Raises:
-        UnreadableError: It cannot be read now: nobody knows what it holds.
+        UnreadableError: The file cannot be read now, so its content is unknown.
     """
     try:
         notebook: Any = parse_notebook(read_skeleton(path).content, path.name)

@@ -1,4 +1,4 @@
-"""Recognises which Keras a notebook was written for, from its code, its kernel and the outputs it came with."""
+"""Recognize which Keras version a notebook was written for, from its code, kernel and stored outputs."""
 
 import ast
 import re
@@ -15,18 +15,18 @@ Dialect = Literal["keras3", "keras2"]
 
 @dataclass(frozen=True, slots=True)
 class DialectGuess:
-    """Which Keras a notebook was written for, and what says so."""
+    """The Keras version that a notebook was written for, with the reasons."""
 
     dialect: Dialect
     reasons: tuple[str, ...]
-    """The signs in words, the strongest first; empty where there was none and Keras 3 is assumed."""
+    """Descriptions of the signs, strongest first; empty if there was no sign and Keras 3 is assumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
     dialect: Dialect
     weight: int
-    """3: cannot be of the other; 2: breaks or changes its meaning there; 1: an old habit."""
+    """3: exists only in this version; 2: fails or has another meaning in the other version; 1: only a habit."""
     text: str
 
 
@@ -37,7 +37,7 @@ _OLD_METHODS = {
     "evaluate_generator": 2,
     "predict_generator": 2,
     "predict_classes": 2,
-    "predict_proba": 1,  # scikit-learn has one too
+    "predict_proba": 1,  # scikit-learn models have this method too
     "reset_states": 1,
 }
 _OLD_MODULES = {
@@ -99,26 +99,26 @@ _OUTPUT_SIGNS: Mapping[str, _Sign] = {
     "table-keras3": _Sign("keras3", 4, "a stored model summary has the form of Keras 3"),
     "bar-keras3": _Sign("keras3", 4, "a stored progress bar has the form of Keras 3"),
 }
-"""Outputs of Keras 3 weigh most: the notebook ran there, however old its habits are."""
+"""Signs in stored outputs. Outputs of Keras 3 weigh most: the notebook ran there, however old its code looks."""
 
 _FIRST_PYTHON_OF_KERAS_3 = (3, 9)
 _FIRST_PYTHON_WITHOUT_KERAS_2 = (3, 12)
 
 
 def recognise_dialect(notebook: Any) -> DialectGuess:
-    """Tell which Keras a notebook was written for.
+    """Decide which Keras version a notebook was written for.
 
-    Every sign has a weight; the heavier side is meant, and Keras 3 where nothing speaks for Keras 2.
+    Each sign has a weight, and the heavier side wins. Keras 3 is assumed if nothing indicates Keras 2.
 
     Args:
-        notebook: A notebook of format 4, best as `read_notebook` returns it (its note of output signs is read).
+        notebook: A notebook of format 4, ideally from `read_notebook`, which records the signs in stored outputs.
 
     Returns:
-        The dialect with the signs that speak for it.
+        The dialect with the signs that support it.
     """
     signs = list(dict.fromkeys([*_metadata_signs(notebook.get("metadata") or {}), *_code_signs(notebook)]))
     weight = {dialect: sum(s.weight for s in signs if s.dialect == dialect) for dialect in ("keras2", "keras3")}
-    # Old habits in a notebook that shows outputs of Keras 3 were run there: the strongest single sign decides a tie.
+    # Outputs of Keras 3 prove that the code ran there: a stronger single sign of Keras 3 overrides the sum.
     strongest = {d: max((s.weight for s in signs if s.dialect == d), default=0) for d in ("keras2", "keras3")}
     ran_on_3 = strongest["keras3"] > strongest["keras2"]
     dialect: Dialect = "keras2" if weight["keras2"] > weight["keras3"] and not ran_on_3 else "keras3"
@@ -127,7 +127,7 @@ def recognise_dialect(notebook: Any) -> DialectGuess:
 
 
 def uses_torch(notebook: Any) -> bool:
-    """Tell whether a notebook imports PyTorch.
+    """Return whether a notebook imports PyTorch.
 
     Args:
         notebook: A notebook of format 4.
@@ -149,9 +149,9 @@ _TORCH = {"torch", "torchvision", "pytorch_lightning", "lightning"}
 
 
 def _metadata_signs(metadata: Mapping[str, Any]) -> Iterator[_Sign]:
-    noted = metadata.get("grader")
-    if isinstance(noted, Mapping):
-        yield from (_OUTPUT_SIGNS[key] for key in noted.get("output_signs") or () if key in _OUTPUT_SIGNS)
+    grader_metadata = metadata.get("grader")
+    if isinstance(grader_metadata, Mapping):
+        yield from (_OUTPUT_SIGNS[key] for key in grader_metadata.get("output_signs") or () if key in _OUTPUT_SIGNS)
     info = metadata.get("language_info")
     version = str(info.get("version") or "") if isinstance(info, Mapping) else ""
     match = re.match(r"(\d+)\.(\d+)", version)
@@ -174,7 +174,7 @@ def _code_cells(notebook: Any) -> Iterator[tuple[int, str]]:
 
 
 def _parse(source: str) -> ast.Module | None:
-    """Parse a cell as Python with IPython's own lines taken out; None where it is not Python 3."""
+    """Parse a cell as Python without IPython's own lines; return None if it is not valid Python 3."""
     if re.match(r"\s*%%(?!time\b|timeit\b|capture\b)", source):
         return ast.parse("")
     plain = re.sub(r"^([ \t]*)(?:[%!].*|.*\?\??[ \t]*)$", r"\1pass", source, flags=re.MULTILINE)
@@ -190,12 +190,12 @@ def _code_signs(notebook: Any) -> Iterator[_Sign]:
         tree = _parse(source)
         trees.append((index, source, tree))
     acc_is_a_metric = any(_names_acc_metric(source) for _, source, _ in trees)
-    seen: set[str] = set()
+    reported_texts: set[str] = set()
     for index, source, tree in trees:
-        found = _text_signs(source) if tree is None else _tree_signs(tree, acc_is_a_metric=acc_is_a_metric)
-        for dialect, weight, text in found:
-            if text not in seen:
-                seen.add(text)
+        raw_signs = _text_signs(source) if tree is None else _tree_signs(tree, acc_is_a_metric=acc_is_a_metric)
+        for dialect, weight, text in raw_signs:
+            if text not in reported_texts:
+                reported_texts.add(text)
                 yield _Sign(dialect, weight, f"{text} ({spoken_cell(index)})")
 
 
@@ -203,7 +203,7 @@ _Raw = tuple[Dialect, int, str]
 
 
 def _names_acc_metric(source: str) -> bool:
-    """With `metrics=['acc']`, or in a dictionary of one's own, the key really is `acc` in every Keras."""
+    """Return whether `acc` is the metric's real name: in `metrics=['acc']`, or as a key of the student's own dict."""
     return re.search(r"metrics\s*=\s*\[\s*['\"]acc['\"]|[{,]\s*['\"](?:val_)?acc['\"]\s*:", source) is not None
 
 
@@ -220,7 +220,7 @@ def _tree_signs(tree: ast.Module, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Every imported module with the name taken from it: (`keras.utils`, `np_utils`)."""
+    """Yield every imported module with the name imported from it, such as (`keras.utils`, `np_utils`)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
@@ -230,14 +230,14 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def _import_signs(module: str, bound: str) -> Iterator[_Raw]:
     full = f"{module}.{bound}" if bound else module
-    # `tensorflow.keras.preprocessing.image` is still there, in every version.
+    # `tensorflow.keras.preprocessing.image` exists in every version.
     through_tensorflow = full.startswith("tensorflow.keras")
     name = re.sub(r"^tensorflow\.keras", "keras", full)
     if through_tensorflow and name.startswith("keras.preprocessing"):
         return
     for modules, dialect in ((_OLD_MODULES, "keras2"), (_NEW_MODULES, "keras3")):
-        for known, weight in modules.items():
-            if name == known or name.startswith(known + "."):
+        for module_name, weight in modules.items():
+            if name == module_name or name.startswith(module_name + "."):
                 yield _as_dialect(dialect), weight, f"it imports `{full}`"
 
 
@@ -246,7 +246,7 @@ def _as_dialect(text: str) -> Dialect:
 
 
 def _dotted(node: ast.AST) -> str:
-    """`tf.keras.optimizers.Adam` of an expression; empty where it is no plain path."""
+    """Return the dotted path of an expression, such as `tf.keras.optimizers.Adam`; empty if it is not a plain path."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -301,7 +301,7 @@ def _attribute_signs(node: ast.Attribute) -> Iterator[_Raw]:
 
 
 def _shortened(name: str) -> str:
-    """Bring the usual spellings of a module to one: `tensorflow.keras.backend.x` → `K.x`."""
+    """Replace long spellings of a module by the usual short one: `tensorflow.keras.backend.x` → `K.x`."""
     for long, short in _SHORT.items():
         if name.startswith(long + "."):
             name = short + name[len(long) :]
@@ -320,8 +320,8 @@ _TEXT_SIGNS: Iterable[tuple[re.Pattern[str], int, str]] = (
 
 
 def _text_signs(source: str) -> Iterator[_Raw]:
-    """What can be told of a cell that is not Python 3."""
+    """Yield the signs in a cell that is not valid Python 3, using regular expressions."""
     code = re.sub(r"#.*", "", source)
-    for pattern, weight, what in _TEXT_SIGNS:
+    for pattern, weight, description in _TEXT_SIGNS:
         if pattern.search(code):
-            yield "keras2", weight, f"it has {what}"
+            yield "keras2", weight, f"it has {description}"

@@ -1,4 +1,4 @@
-"""Unpacks zips that strangers made: what may come out is decided first, purely, and only that is written."""
+"""Unpack untrusted zips: a pure function decides which members are safe, and only those are written."""
 
 import errno
 import hashlib
@@ -32,51 +32,51 @@ _DAMAGED = (
     ValueError,
     OverflowError,
     RuntimeError,
-    MemoryError,  # a damaged head asks for any amount
+    MemoryError,  # a damaged header may request any amount of memory
 )
-"""What Python's readers of zips raise for bytes that make no sense."""
+"""Exceptions that Python's zip readers raise for damaged data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a zip's directory claims about one of its members."""
+    """A member of a zip, as the zip's directory describes it."""
 
     name: str
     size: int
-    """Unpacked bytes."""
+    """Unpacked size in bytes."""
     compressed: int
-    """Packed bytes."""
+    """Packed size in bytes."""
     mode: int = 0
-    """Unix mode, with the file type; 0 where the zip does not tell."""
+    """Unix mode with the file type; 0 if the zip does not contain it."""
     encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may come out of one zip."""
+    """Limits for unpacking one zip."""
 
     total: int = 4 << 30
-    """Unpacked bytes altogether."""
+    """Maximum unpacked size of all members, in bytes."""
     count: int = 50_000
-    """Members altogether."""
+    """Maximum number of members."""
     ratio: float = 150.0
-    """Unpacked over packed bytes, looked at only above `free`."""
+    """Maximum ratio of unpacked to packed size; checked only above `free`."""
     free: int = 64 << 20
-    """Unpacked bytes below which no ratio is a bomb."""
+    """Unpacked size in bytes up to which the ratio is not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write, and what was left out."""
+    """The members to write, and those left out."""
 
     files: tuple[tuple[int, PurePosixPath], ...]
-    """Position of the member, and where it goes, relative to the target folder."""
+    """Position of each member, and its path relative to the target folder."""
     skipped: tuple[str, ...]
-    """Links, devices and names that are not files of the student's."""
+    """Names of links, devices, and system or hidden files."""
 
 
 def is_ignored(name: str) -> bool:
-    """Tell whether one part of a path is a system's litter and nobody's work.
+    """Return whether a path component is hidden or a system's leftover, not a student's work.
 
     Args:
         name: One part of a path: `.ipynb_checkpoints`, `__MACOSX`, `lost+found`, any hidden name, `~$x`, `x~`.
@@ -85,14 +85,14 @@ def is_ignored(name: str) -> bool:
 
 
 def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
-    """Decide what may come out of a zip.
+    """Decide which members of a zip to unpack.
 
     Args:
         entries: The zip's members in order.
-        limits: How much may come out.
+        limits: Maximum sizes and counts.
 
     Raises:
-        NotebookError: A member is absolute or climbs out of the folder, is encrypted, or it is all too much.
+        NotebookError: A member has an unsafe path or is encrypted, or the zip is too large.
     """
     if len(entries) > limits.count:
         msg = f"the zip holds {len(entries):,} members, more than {limits.count:,}"
@@ -122,12 +122,12 @@ def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
 
 
 def _is_special(mode: int) -> bool:
-    """A link, device, pipe or socket: anything that says its type and is no plain file."""
+    """Return whether a mode is that of a link, device, pipe or socket."""
     return stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}
 
 
 def _relative(name: str) -> PurePosixPath:
-    """Bring a member's name to a relative path below the target, or refuse it."""
+    """Convert a member's name to a relative path inside the target folder, or refuse it."""
     path = PurePosixPath(name.replace("\\", "/"))
     drive = bool(path.parts) and re.match(r"[A-Za-z]:", path.parts[0]) is not None
     if path.is_absolute() or drive or ".." in path.parts or "\x00" in name or not path.parts:
@@ -137,22 +137,23 @@ def _relative(name: str) -> PurePosixPath:
 
 
 def unpack_zip(path: Path, unpack_to: Path, *, limits: Limits = Limits()) -> Path:
-    """Unpack a zip into a folder of its own below `unpack_to`.
+    """Unpack a zip into its own folder inside `unpack_to`.
 
-    The folder is named by the zip's content, so the same zip is unpacked once; it appears whole or not at all.
+    The folder's name is computed from the zip's content, so the same zip is unpacked only once. The folder appears only
+    when it is complete.
 
     Args:
         path: The zip.
-        unpack_to: Where its folder is made.
-        limits: How much may come out.
+        unpack_to: The parent of the new folder.
+        limits: Maximum sizes and counts.
 
     Returns:
         The folder, without symbolic links.
 
     Raises:
-        NotebookError: It is no zip, or not one to unpack.
-        UnreadableError: Its bytes cannot be read now.
-        StorageError: The disk is full or may not be written.
+        NotebookError: The file is not a zip, or it is unsafe.
+        UnreadableError: The file's bytes cannot be read now.
+        StorageError: The disk is full or not writable.
     """
     target = unpack_to / _digest(path)
     if target.is_dir():
@@ -172,7 +173,7 @@ def unpack_zip(path: Path, unpack_to: Path, *, limits: Limits = Limits()) -> Pat
 
 
 def _settle(staging: Path, target: Path) -> None:
-    """Give the finished folder its name, unless another run was faster."""
+    """Rename the finished folder to its final name, unless another process did so first."""
     try:
         staging.rename(target)
     except OSError as error:
@@ -196,7 +197,7 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
         if error.errno in {errno.ENOENT, errno.ESTALE, errno.ETIMEDOUT}:
             raise _unreadable(error, path) from error
         if error.errno is None:
-            # As bzip2 says that its data is damaged.
+            # bzip2 reports damaged data this way.
             msg = f"the zip is damaged ({error})"
             raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
         msg = f"a name in the zip cannot be made into a file ({error.strerror})"
@@ -214,20 +215,20 @@ def _entry(member: zipfile.ZipInfo) -> Entry:
 
 
 def _write_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Write one member, and no more of it than the zip's directory claimed."""
+    """Write one member; fail if it is larger than the zip's directory claims."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    left = member.file_size
+    remaining = member.file_size
     with archive.open(member) as source, target.open("wb") as sink:
         while chunk := source.read(_CHUNK):
-            left -= len(chunk)
-            if left < 0:
+            remaining -= len(chunk)
+            if remaining < 0:
                 msg = f"{member.filename} is larger than the zip says"
                 raise zipfile.BadZipFile(msg)
             sink.write(chunk)
 
 
 def _digest(path: Path) -> str:
-    """Name a zip by its file name and content."""
+    """Compute a folder name from a zip's file name and content."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

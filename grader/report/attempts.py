@@ -1,4 +1,4 @@
-"""Several executions of one notebook: the table of attempts, and their accuracies on one scale."""
+"""Render several executions of one notebook: a table of attempts, and a plot of their accuracies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _ENDED: Final = {
 }
 _STATUS: Final = {"not_graded": "not graded", "skipped": "not executed", "graded": "graded"}
 _Column = tuple[str, str]
-"""A role, or a network's name, and its data."""
+"""A role or a model's name, and its data."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One attempt as the template shows it."""
+    """One attempt in the form that the template shows."""
 
     number: int
     seed: str
@@ -34,29 +34,29 @@ class AttemptLine:
     outcome: str
     score: str
     accuracies: tuple[tuple[str, str], ...]
-    """For each column the accuracy and its interval; the interval is empty where there is no accuracy."""
+    """Accuracy and interval for each column; the interval is empty if there is no accuracy."""
     seconds: str
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptsView:
-    """The section on the attempts."""
+    """Section about the attempts."""
 
     head: str
-    """One sentence for the head of the page."""
+    """Sentence for the head of the page."""
     why: str
     headings: tuple[str, ...]
     lines: tuple[AttemptLine, ...]
     spread: AttemptLine | None
-    """Lowest to highest of each column; None where less than two attempts were graded."""
+    """Range of each column; None if fewer than two attempts were graded."""
     plot: Markup
 
 
 def attempts_view(told: AttemptsGrade | None) -> AttemptsView | None:
-    """Lay out the attempts; None where one execution was asked for.
+    """Create the section about the attempts; None if only one execution was requested.
 
     Args:
-        told: What the grade tells of them.
+        told: The attempts in the grade.
     """
     if told is None:
         return None
@@ -72,20 +72,22 @@ def attempts_view(told: AttemptsGrade | None) -> AttemptsView | None:
     )
 
 
-def _head(told: AttemptsGrade, graded: int) -> str:
-    if told.taken is None:
-        return f"None of {told.asked} attempts could be graded."
-    said = f"Attempt {told.taken} of {told.asked} is graded here"
-    if told.score is None or graded == 1:
-        return f"{said}."
-    if told.score.low == told.score.high:
-        return f"{said}; all {graded} that were graded score {points(told.score.low)}."
-    return f"{said}; the {graded} that were graded score from {points(told.score.low)} to {points(told.score.high)}."
+def _head(grade: AttemptsGrade, graded: int) -> str:
+    if grade.taken is None:
+        return f"None of {grade.asked} attempts could be graded."
+    sentence = f"Attempt {grade.taken} of {grade.asked} is graded here"
+    if grade.score is None or graded == 1:
+        return f"{sentence}."
+    if grade.score.low == grade.score.high:
+        return f"{sentence}; all {graded} that were graded score {points(grade.score.low)}."
+    return (
+        f"{sentence}; the {graded} that were graded score from {points(grade.score.low)} to {points(grade.score.high)}."
+    )
 
 
 def _columns(tried: Sequence[AttemptGrade]) -> tuple[_Column, ...]:
-    found = ((role, key) for one in tried for role, by_data in one.accuracy.items() for key in by_data)
-    return tuple(dict.fromkeys(found))
+    columns = ((role, key) for one in tried for role, by_data in one.accuracy.items() for key in by_data)
+    return tuple(dict.fromkeys(columns))
 
 
 def _fact(one: AttemptGrade, column: _Column) -> AccuracyGrade | None:
@@ -108,15 +110,15 @@ def _line(one: AttemptGrade, columns: Sequence[_Column], *, taken: bool) -> Atte
     )
 
 
-def _spread(told: AttemptsGrade, columns: Sequence[_Column]) -> AttemptLine:
-    found = [told.accuracy.get(role, {}).get(key) for role, key in columns]
+def _spread(attempts: AttemptsGrade, columns: Sequence[_Column]) -> AttemptLine:
+    ranges = [attempts.accuracy.get(role, {}).get(key) for role, key in columns]
     return AttemptLine(
         number=0,
         seed="",
         taken=False,
         outcome="",
-        score=DASH if told.score is None else _range(points(told.score.low), points(told.score.high)),
-        accuracies=tuple((DASH if one is None else _range(percent(one.low), percent(one.high)), "") for one in found),
+        score=DASH if attempts.score is None else _range(points(attempts.score.low), points(attempts.score.high)),
+        accuracies=tuple((DASH if one is None else _range(percent(one.low), percent(one.high)), "") for one in ranges),
         seconds="",
     )
 
@@ -126,11 +128,11 @@ def _range(low: str, high: str) -> str:
 
 
 def _plot(graded: Sequence[AttemptGrade], columns: Sequence[_Column], taken: int | None) -> Markup:
-    """Draw the accuracy of the first network in each attempt."""
+    """Draw the accuracy of the first model in each attempt."""
     rows = []
     for one in graded:
         fact = _fact(one, columns[0]) if columns else None
         if fact is not None:
-            who = "student" if one.number == taken else "other"
-            rows.append(Interval(f"Attempt {one.number}", who, fact.value, fact.low, fact.high))
+            series = "student" if one.number == taken else "other"
+            rows.append(Interval(f"Attempt {one.number}", series, fact.value, fact.low, fact.high))
     return interval_plot(rows, key="attempts-plot") if len(rows) > 1 else Markup()

@@ -1,4 +1,4 @@
-"""Bars: the points of one grade, the scores of a class, the verdicts on one criterion."""
+"""Draw bars: the points of one grade, the scores of a class, the verdicts on one criterion."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,36 +15,36 @@ _GAP = 3.0
 
 
 def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
-    """Draw the points of a grade: one piece a criterion, as wide as its points, filled as far as they were earned.
+    """Draw the points of a grade as one piece per criterion, as wide as its points and filled by the earned part.
 
     Args:
-        criteria: Those to show; bonus criteria and those without points have no piece.
-        max_score: Points for full marks; what the shown criteria leave of it stays an empty piece.
+        criteria: Criteria to show; bonus criteria and those without points have no piece.
+        max_score: Points for full marks; a difference to the sum of the shown criteria remains an empty piece.
 
     Returns:
-        An `svg` that stretches to the width it is given; an empty string when there is nothing to divide.
+        An `svg` that stretches to the available width; an empty string without points.
     """
-    shown = [criterion for criterion in criteria if criterion.max_points > 0 and not criterion.bonus]
-    total = max(max_score, sum(criterion.max_points for criterion in shown))
+    scored = [criterion for criterion in criteria if criterion.max_points > 0 and not criterion.bonus]
+    total = max(max_score, sum(criterion.max_points for criterion in scored))
     if total <= 0:
         return Markup()
     parts: list[Markup] = []
     x = 0.0
-    for criterion in shown:
+    for criterion in scored:
         width = _WIDTH * criterion.max_points / total
         inner = max(width - _GAP, 1.0)
         share = min(max(criterion.points / criterion.max_points, 0.0), 1.0)
-        said = f"{criterion.title}: {points(criterion.points)} of {points(criterion.max_points)}"
-        title = element("title", said)
+        description = f"{criterion.title}: {points(criterion.points)} of {points(criterion.max_points)}"
+        title = element("title", description)
         piece = element("rect", title, x=x, y=0, width=inner, height=20, class_=f"bar rest {criterion.status}")
         earned = element("rect", title, x=x, y=0, width=inner * share, height=20, class_="bar earned")
         parts += ([piece] if share < 1 else []) + ([earned] if share else [])
         x += width
-    said = "; ".join(f"{c.title}: {points(c.points)} of {points(c.max_points)} points" for c in shown)
+    description = "; ".join(f"{c.title}: {points(c.points)} of {points(c.max_points)} points" for c in scored)
     return picture(
         "points-bar",
         "Points by criterion",
-        f"{said}.",
+        f"{description}.",
         (_WIDTH, 20.0),
         *parts,
         class_="points-bar",
@@ -53,12 +53,13 @@ def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
 
 
 def histogram(shares: Sequence[float]) -> Markup:
-    """Draw how many submissions reached which part of the points, in ten bins.
+    """Draw a histogram of scores with ten bins.
 
     Args:
-        shares: Score over full marks, 0 to 1; above 1 counts in the last bin.
+        shares: Scores as fractions of full marks, 0 to 1; values above 1 count in the last bin.
 
     Returns:
+        An `svg`; an empty string without shares.
         An `svg`; an empty string without shares.
     """
     if not shares:
@@ -76,19 +77,19 @@ def histogram(shares: Sequence[float]) -> Markup:
             parts += [column, label]
     for tick in range(0, 101, 20):
         parts.append(element("text", f"{tick} %", x=20 + 4.0 * tick, y=base + 16, text_anchor="middle"))
-    said = "; ".join(f"{i * 10} to {i * 10 + 10} %: {number}" for i, number in enumerate(bins) if number)
-    return picture("scores", "Distribution of scores", f"{said}.", (440.0, 140.0), *parts, class_="plot")
+    description = "; ".join(f"{i * 10} to {i * 10 + 10} %: {number}" for i, number in enumerate(bins) if number)
+    return picture("scores", "Distribution of scores", f"{description}.", (440.0, 140.0), *parts, class_="plot")
 
 
 def verdict_bar(key: str, counts: Mapping[str, int]) -> Markup:
-    """Draw how one criterion was judged over a class.
+    """Draw the verdicts on one criterion over a class.
 
     Args:
-        key: Unique on the page.
-        counts: Verdict → number of submissions, in the order to draw.
+        key: Name that is unique on the page.
+        counts: Verdict → number of submissions, in drawing order.
 
     Returns:
-        An `svg` that stretches to the width it is given; an empty string without submissions.
+        An `svg` that stretches to the available width; an empty string without submissions.
     """
     total = sum(counts.values())
     if not total:
@@ -100,5 +101,7 @@ def verdict_bar(key: str, counts: Mapping[str, int]) -> Markup:
         if number:
             parts.append(element("rect", x=x, y=0, width=max(width - _GAP, 1.0), height=20, class_=f"bar {status}"))
         x += width
-    said = "; ".join(f"{status}: {number}" for status, number in counts.items() if number)
-    return picture(key, "Verdicts", f"{said}.", (_WIDTH, 20.0), *parts, class_="points-bar", preserveAspectRatio="none")
+    description = "; ".join(f"{status}: {number}" for status, number in counts.items() if number)
+    return picture(
+        key, "Verdicts", f"{description}.", (_WIDTH, 20.0), *parts, class_="points-bar", preserveAspectRatio="none"
+    )

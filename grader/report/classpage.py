@@ -1,4 +1,4 @@
-"""The page of a whole class: who reached what, how the scores are spread, and which criteria were missed."""
+"""Render the page of a whole class: scores, their distribution, and the verdicts on each criterion."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ __all__ = ["ClassRow", "CriterionCell", "class_row", "render_class_page"]
 
 _ORDER: Final[tuple[CriterionStatus, ...]] = ("passed", "partial", "failed", "pending", "skipped")
 _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "x", "pending": "w", "skipped": "n"}
-"""Class names of one letter: a page of 2,000 rows has tens of thousands of cells."""
+"""CSS class names of one letter, since a page of 2,000 rows has tens of thousands of cells."""
 
 
 _PIECES: Final = 4096
@@ -50,7 +50,7 @@ class CriterionCell:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """What the class page needs of one grade, and no more: thousands of them are kept at once."""
+    """The part of a grade that the class page shows; kept small, since thousands of rows are in memory."""
 
     id: str
     student: str
@@ -61,31 +61,31 @@ class ClassRow:
     pending: float
     criteria: tuple[CriterionCell, ...]
     model: str
-    """Name of the graded model; empty when there is none."""
+    """Name of the graded model; empty if there is none."""
     accuracy: float | None
     accuracy_on: str
-    """Whose images the accuracy is of, such as `mnist/test`; empty when it is not known."""
+    """Data set and split of the accuracy, such as `mnist/test`; empty if unknown."""
     parameters: int | None
     execution: str
-    """How the execution ended; empty when there was none."""
+    """How the execution ended; empty if there was none."""
     report: str | None
-    """Relative address of the report; None when there is none."""
+    """Relative address of the report; None if there is none."""
     standing: Place | None = None
-    """What it brings to the rubric's competition; None where there is none, or it has no part in it."""
+    """Figures for the rubric's competition; None without a competition or without the required figures."""
     attempts: str = ""
-    """Which attempt was taken and between which scores all of them lie; empty where there was one execution."""
+    """Selected attempt, with the lowest and highest score of all attempts; empty if there was only one execution."""
     spread: tuple[int, int | None, float | None, float | None] | None = None
-    """How many attempts were graded, which was taken, lowest and highest score; None where there was one execution."""
+    """Number of graded attempts, selected attempt, lowest and highest score; None if there was only one execution."""
 
     @property
     def borderline(self) -> bool:
-        """Whether a person should look at a criterion that was missed by too little."""
+        """Whether a person should look at a criterion that was missed within the noise."""
         return any(cell.borderline for cell in self.criteria)
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """A table cell ready for the template."""
+    """A table cell in the form that the template shows."""
 
     letter: str
     text: str
@@ -94,7 +94,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A table line ready for the template."""
+    """A table row in the form that the template shows."""
 
     row: ClassRow
     href: str | None
@@ -104,7 +104,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """How one criterion went over the class."""
+    """Results of one criterion over the class."""
 
     title: str
     bar: Markup
@@ -113,12 +113,12 @@ class _Item:
 
 
 def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) -> ClassRow:
-    """Reduce a grade to its line on the class page.
+    """Reduce a grade to its row on the class page.
 
     Args:
         grade: The grade.
-        report: Address of its report relative to the class page, such as `ada/report.html`; None when there is none.
-        ranked_by: Id of the criterion that the rubric ranks submissions by; None when it ranks none.
+        report: Address of its report relative to the class page, such as `ada/report.html`; None if there is none.
+        ranked_by: Id of the criterion that the rubric ranks submissions by; None without a ranking.
     """
     model = main_model(grade)
     accuracy = main_accuracy(grade)
@@ -147,34 +147,39 @@ def _criterion_cell(line: CriterionGrade) -> CriterionCell:
     return CriterionCell(line.id, line.title, line.status, line.points, line.max_points, line.borderline)
 
 
-def _spread(told: AttemptsGrade | None) -> tuple[int, int | None, float | None, float | None] | None:
-    if told is None:
+def _spread(attempts: AttemptsGrade | None) -> tuple[int, int | None, float | None, float | None] | None:
+    if attempts is None:
         return None
-    graded = sum(one.status == "graded" for one in told.tried)
-    return graded, told.taken, told.score.low if told.score else None, told.score.high if told.score else None
+    graded = sum(one.status == "graded" for one in attempts.tried)
+    return (
+        graded,
+        attempts.taken,
+        attempts.score.low if attempts.score else None,
+        attempts.score.high if attempts.score else None,
+    )
 
 
-def _attempts(told: AttemptsGrade | None) -> str:
-    if told is None or told.score is None:
+def _attempts(attempts: AttemptsGrade | None) -> str:
+    if attempts is None or attempts.score is None:
         return ""
-    taken = f"{told.taken} of {told.asked}"
-    low, high = points(told.score.low), points(told.score.high)
-    return f"{taken}: {low}" if low == high else f"{taken}: {low} to {high}"
+    selected = f"{attempts.taken} of {attempts.asked}"
+    low, high = points(attempts.score.low), points(attempts.score.high)
+    return f"{selected}: {low}" if low == high else f"{selected}: {low} to {high}"
 
 
 def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) -> str:
     """Render the page of a class.
 
-    The page needs no server and works without its one script, which only sorts and filters; the page's policy allows
-    that script by its hash and nothing else.
+    The page needs no server and works without its only script, which sorts and filters. The page's policy allows that
+    script by its hash and no other.
 
     Args:
-        rows: One a submission, in the order to show.
+        rows: One row per submission, in the order to show.
         title: The rubric's title.
         templates: Folder of the templates.
 
     Returns:
-        A self-contained HTML page; its only addresses are those of the reports.
+        A self-contained HTML page, whose only addresses are links to the reports.
 
     Raises:
         StorageError: The style sheet or the script cannot be read.
@@ -189,7 +194,7 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
         "ranked": ranked,
         "front": front_plot(ranked),
         "titles": titles,
-        # One at a time, and yet nothing where there is nothing.
+        # Use a generator to hold only one row at a time, but an empty tuple without rows, which is falsy.
         "lines": (_line(row, list(titles)) for row in rows) if rows else (),
         "tiles": _tiles(rows, scores),
         "histogram": histogram(shares),
@@ -205,7 +210,7 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
 
 
 def _joined(pieces: Iterable[str]) -> str:
-    """Join a page's pieces a few thousand at a time: a large class has a million, each heavier than its text."""
+    """Join a page's pieces in batches of a few thousand, since a list of a million small strings needs much memory."""
     several, joined = iter(pieces), list[str]()
     while some := list(islice(several, _PIECES)):
         joined.append("".join(some))
@@ -213,7 +218,7 @@ def _joined(pieces: Iterable[str]) -> str:
 
 
 def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
-    """Every criterion's id with its title, in the order they first appear."""
+    """Map every criterion's id to its title, in the order of first appearance."""
     titles: dict[str, str] = {}
     for row in rows:
         for cell in row.criteria:
@@ -222,17 +227,17 @@ def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
 
 
 def _line(row: ClassRow, ids: Sequence[str]) -> _Line:
-    found = {cell.id: cell for cell in row.criteria}
+    cells = {cell.id: cell for cell in row.criteria}
     return _Line(
         row,
         _relative(row.report),
         _STATUS_WORDS.get(row.execution, row.execution),
-        tuple(_cell(found.get(name)) for name in ids),
+        tuple(_cell(cells.get(name)) for name in ids),
     )
 
 
 def _relative(address: str | None) -> str | None:
-    """Write a relative path as a link that cannot leave for another scheme or host."""
+    """Convert a relative path to a link that cannot lead to another scheme or host."""
     if address is None:
         return None
     return f"./{quote(address.lstrip('/'))}"
@@ -249,7 +254,7 @@ def _cell(cell: CriterionCell | None) -> _Cell:
 
 
 def _tiles(rows: Sequence[ClassRow], scores: Sequence[float]) -> list[tuple[str, str]]:
-    """The figures at the head of the page."""
+    """List the figures at the head of the page."""
     waiting = sum(row.pending > 0 for row in rows)
     ungraded = sum(not row.graded for row in rows)
     accuracies = [row.accuracy for row in rows if row.accuracy is not None]
@@ -269,7 +274,7 @@ def _tiles(rows: Sequence[ClassRow], scores: Sequence[float]) -> list[tuple[str,
 
 
 def _items(rows: Sequence[ClassRow], titles: Mapping[str, str]) -> list[_Item]:
-    """How each criterion went: verdicts, and the mean part of its points where it was judged."""
+    """Summarize each criterion: verdicts, and the mean fraction of its points where it was judged."""
     items: list[_Item] = []
     cells: dict[str, list[CriterionCell]] = {name: [] for name in titles}
     for row in rows:

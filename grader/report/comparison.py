@@ -1,4 +1,4 @@
-"""The submission beside the reference: figures, intervals, and the paired test in words."""
+"""Compare the submission with the reference: figures, intervals, and the paired test in words."""
 
 import math
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ __all__ = ["ComparisonRow", "ComparisonView", "comparison_view"]
 
 
 _LEVEL = 0.05
-"""The customary level below which a difference is not called chance."""
+"""Usual significance level; a p-value below it is not explained by chance."""
 _SMALLEST_P = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One figure of both."""
+    """One figure of both models."""
 
     label: str
     student: str
@@ -33,27 +33,27 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonView:
-    """What the section shows."""
+    """Content of the section."""
 
     rows: tuple[ComparisonRow, ...]
     plot: Markup
     sentences: tuple[str, ...]
-    """The paired test, and what else the comparison has to say."""
+    """The paired test and other remarks of the comparison."""
 
 
 def comparison_view(
     grade: Grade, evidence: Evidence | None, reference: Evidence | None, reference_model: ModelFact | None
 ) -> ComparisonView | None:
-    """Put the comparison together from what is known.
+    """Create the comparison from the available facts.
 
     Args:
-        grade: With or without its `reference` part.
-        evidence: The submission's.
-        reference: The reference's.
-        reference_model: The reference's network.
+        grade: The grade, with or without its `reference` part.
+        evidence: The submission's evidence.
+        reference: The reference's evidence.
+        reference_model: The reference's model.
 
     Returns:
-        None when the grade has no reference.
+        The comparison, or None if the grade has no reference.
     """
     if grade.reference is None:
         return None
@@ -84,45 +84,47 @@ def comparison_view(
 
 
 def _side(comparison: Mapping[str, Any], name: str, side: str, fallback: float | None) -> float | None:
-    """Read one figure of the comparison; what it does not know comes from the evidence."""
+    """Read one figure of the comparison, or use the figure from the evidence if it is missing."""
     figures = comparison.get(name)
-    found = _number(figures.get(side)) if isinstance(figures, Mapping) else None
-    return fallback if found is None else found
+    number = _number(figures.get(side)) if isinstance(figures, Mapping) else None
+    return fallback if number is None else number
 
 
 def _effort(evidence: Evidence | None, model: str | None) -> tuple[int | None, float | None]:
-    """Epochs and seconds of all trainings of one network."""
+    """Return the epochs and seconds of all trainings of one model."""
     fits = evidence.fits_of(model) if evidence is not None and model is not None else ()
     return epochs_trained(fits), seconds_trained(fits)
 
 
 def _sentences(comparison: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Say what the paired test found, and whatever else the comparison says in words."""
+    """List the paired test's result and the other texts of the comparison."""
     accuracies = comparison.get("accuracy")
-    found = accuracies.get(key) if isinstance(accuracies, Mapping) else None
-    test = found.get("mcnemar") if isinstance(found, Mapping) else None
-    said = [_mcnemar(test)] if isinstance(test, Mapping) else []
-    said += [str(comparison[name]) for name in ("message", "note", "reason") if isinstance(comparison.get(name), str)]
-    return tuple(dict.fromkeys(sentence for sentence in said if sentence))
+    figures = accuracies.get(key) if isinstance(accuracies, Mapping) else None
+    test = figures.get("mcnemar") if isinstance(figures, Mapping) else None
+    sentences = [_mcnemar(test)] if isinstance(test, Mapping) else []
+    sentences += [
+        str(comparison[name]) for name in ("message", "note", "reason") if isinstance(comparison.get(name), str)
+    ]
+    return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
 def _mcnemar(test: Mapping[str, Any]) -> str:
-    """Put McNemar's exact test on paired predictions into words."""
+    """Describe the result of McNemar's exact test on paired predictions."""
     ours, theirs, p = (_number(test.get(name)) for name in ("student_only", "reference_only", "p_value"))
     if ours is None or theirs is None or p is None:
         return ""
     if not ours and not theirs:
         return "On the same images, both networks are right and wrong on exactly the same ones."
-    seen = (
+    counts_text = (
         f"On the same images, only this network is right on {count(int(ours))}, "
         f"only the reference on {count(int(theirs))}."
     )
-    shown = "p < 0.001" if p < _SMALLEST_P else f"p = {p:.3f}"
+    p_text = "p < 0.001" if p < _SMALLEST_P else f"p = {p:.3f}"
     if p >= _LEVEL:
-        return f"{seen} A difference of this size can well be chance (McNemar's exact test: {shown})."
+        return f"{counts_text} A difference of this size can well be chance (McNemar's exact test: {p_text})."
     better = "This submission" if ours > theirs else "The reference"
-    return f"{seen} {better} is better by more than chance explains (McNemar's exact test: {shown})."
+    return f"{counts_text} {better} is better by more than chance explains (McNemar's exact test: {p_text})."
 
 
-def _number(given: object) -> float | None:
-    return float(given) if isinstance(given, int | float) and math.isfinite(given) else None
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What the network took for what: the confusion matrix and the images it got wrong."""
+"""Compute the confusion matrix and select images that the model classified wrongly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,35 +17,35 @@ CLASS_NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }  # fmt: skip
-"""Names of classes where numbers do not speak for themselves."""
+"""Class names of data sets whose class numbers are not self-explanatory."""
 _MOST_CLASSES: Final = 20
 _SHADES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class ConfusionCell:
-    """Images of one class that the network put into one class."""
+    """Number of images of one class that the model assigned to a class."""
 
     count: int
     right: bool
     shade: int
-    """0 (none) to 6 (the most of all wrong cells); 0 on the diagonal."""
+    """Shade from 0 (no images) to 6 (most images of all wrong cells); 0 on the diagonal."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfusionRow:
-    """One true class."""
+    """Row of the confusion matrix: one true class."""
 
     name: str
     cells: tuple[ConfusionCell, ...]
     total: int
     right: float
-    """Part of its images that was recognised, 0 to 1."""
+    """Fraction of its images that was classified correctly, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """The whole matrix; rows are true classes, columns predicted ones."""
+    """Confusion matrix; rows are true classes, columns are predicted classes."""
 
     names: tuple[str, ...]
     rows: tuple[ConfusionRow, ...]
@@ -55,26 +55,26 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One image that was taken for something else."""
+    """An image that was classified wrongly."""
 
     uri: str
     true: str
     predicted: str
     index: int
-    """Its row in the split, from 0."""
+    """Row of the image in the split, from 0."""
     times: int
-    """How many images of this class were taken for that one."""
+    """Number of images with the same true and the same predicted class."""
 
 
 def _names(dataset: str, classes: int) -> tuple[str, ...]:
-    known = CLASS_NAMES.get(dataset, ())
-    return known if len(known) == classes else tuple(map(str, range(classes)))
+    names = CLASS_NAMES.get(dataset, ())
+    return names if len(names) == classes else tuple(map(str, range(classes)))
 
 
 def _pairs(
     labels: npt.NDArray[Any], predicted: Sequence[int]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
-    """Bring labels and predictions to the same form; None where they do not belong together."""
+    """Convert labels and predictions to the same form; return None if they do not match."""
     true = np.asarray(labels, dtype=np.int64).reshape(-1)
     guess = np.asarray(predicted, dtype=np.int64).reshape(-1)
     if not true.size or true.shape != guess.shape or true.min() < 0 or guess.min() < 0:
@@ -83,15 +83,15 @@ def _pairs(
 
 
 def confusion(labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str) -> Confusion | None:
-    """Count which class was taken for which.
+    """Count the images for each pair of true and predicted class.
 
     Args:
-        labels: Whole numbers of shape (n,) or (n, 1).
+        labels: Integers of shape (n,) or (n, 1).
         predicted: n predicted classes.
-        dataset: Names the classes, where they have names.
+        dataset: Name of the data set, used for class names.
 
     Returns:
-        The matrix; None for labels and predictions that do not belong together, or for more than 20 classes.
+        The matrix; None if labels and predictions do not match, or for more than 20 classes.
     """
     pairs = _pairs(labels, predicted)
     if pairs is None:
@@ -100,9 +100,9 @@ def confusion(labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str) 
     classes = int(true.max()) + 1
     if classes > _MOST_CLASSES:
         return None
-    inside = guess < classes
+    in_range = guess < classes
     matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (true[inside], guess[inside]), 1)
+    np.add.at(matrix, (true[in_range], guess[in_range]), 1)
     totals = np.bincount(true, minlength=classes)
     off = matrix - np.diag(np.diag(matrix))
     most = max(int(off.max()), 1)
@@ -120,7 +120,7 @@ def confusion(labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str) 
 
 
 def _cell(number: int, most: int, *, right: bool) -> ConfusionCell:
-    """Shade by the square root, so that rare mistakes stay visible beside frequent ones."""
+    """Create a cell, shaded by the square root of its count, so that rare mistakes remain visible."""
     shade = 0 if right or not number else max(1, round(_SHADES * float(np.sqrt(number / most))))
     return ConfusionCell(number, right, shade)
 
@@ -128,17 +128,17 @@ def _cell(number: int, most: int, *, right: bool) -> ConfusionCell:
 def mistakes(
     images: npt.NDArray[Any], labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str, most: int = 40
 ) -> tuple[Mistake, ...]:
-    """Pick the images that were taken for something else, the most frequent mistakes first.
+    """Select wrongly classified images, the most frequent mistakes first.
 
     Args:
         images: uint8 of shape (n, height, width) or (n, height, width, channels).
-        labels: Whole numbers of shape (n,) or (n, 1).
+        labels: Integers of shape (n,) or (n, 1).
         predicted: n predicted classes.
-        dataset: Names the classes, where they have names.
-        most: At most this many images.
+        dataset: Name of the data set, used for class names.
+        most: Maximum number of images.
 
     Returns:
-        Images ordered by how frequent their pair of classes is, then by their place in the split.
+        Images ordered by the frequency of their pair of classes, then by their position in the split.
     """
     pairs = _pairs(labels, predicted)
     if pairs is None or len(images) != len(pairs[0]):

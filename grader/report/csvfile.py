@@ -1,4 +1,4 @@
-"""Grades as a table that spreadsheets open, and cannot be made to compute."""
+"""Write grades as a CSV table that spreadsheets open without evaluating its text."""
 
 import csv
 import io
@@ -9,27 +9,28 @@ from grader.report.classpage import ClassRow, CriterionCell
 __all__ = ["guarded", "rows_csv"]
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take a text for a formula, also in the full-width forms that some fold to these."""
+"""Prefixes that make a spreadsheet treat text as a formula, including full-width forms that some convert to these."""
 
 
 _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
 
 
 def rows_csv(rows: Sequence[ClassRow]) -> str:
-    """Write one row a submission.
+    """Write one row per submission.
 
     Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
     id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
-    `attempts` (how many were graded), `attempt` (the number of the one taken), `lowest_score` and `highest_score` of
-    them, `accuracy` (a part of 1), `parameters`, `reason`, and what these figures are of: `model` (the graded model's
-    name) and `accuracy_on` (the images, such as `mnist/test`). What is not known is left empty: a submission that was
-    not graded has no score, not a 0; the columns of attempts are empty where one execution was asked for.
+    `attempts` (the number of graded attempts), `attempt` (the number of the selected one), `lowest_score` and
+    `highest_score` of the attempts, `accuracy` (a fraction of 1), `parameters`, `reason`, `model` (the graded model's
+    name) and `accuracy_on` (the data set and split of the accuracy, such as `mnist/test`). Unknown values are empty: a
+    submission that was not graded has no score, not a 0. The columns of attempts are empty if there was only one
+    execution.
 
     Args:
-        rows: Lines of the class page, in the order of the rows; thousands of them fit into memory.
+        rows: Rows of the class page, in the order to write; thousands of them fit into memory.
 
     Returns:
-        RFC 4180 text with a header line, CRLF at line ends.
+        RFC 4180 text with a header row and CRLF line ends.
     """
     ids = list(dict.fromkeys(criterion.id for row in rows for criterion in row.criteria))
     buffer = io.StringIO()
@@ -43,24 +44,25 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
 
 
 def guarded(text: str) -> str:
-    """Keep a spreadsheet from taking text for a formula: a leading apostrophe makes it plain text.
+    """Add an apostrophe to text that a spreadsheet would treat as a formula, which makes it plain text.
 
     Args:
         text: Text of one cell.
 
     Returns:
-        The text, with an apostrophe before it where it begins, spaces aside, like a formula; without NUL characters.
+        The text without NUL characters, with a leading apostrophe if its first character after spaces is that of a
+        formula.
     """
     text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     return f"'{text}" if text.startswith(_DANGEROUS) or text.lstrip().startswith(_DANGEROUS) else text
 
 
 def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | None]:
-    found = {criterion.id: criterion for criterion in row.criteria}
+    criteria = {criterion.id: criterion for criterion in row.criteria}
     yield from (guarded(row.id), guarded(row.student), "graded" if row.graded else "not_graded")
     yield from (row.score, row.max_score, row.pending)
     for name in ids:
-        yield from _pair(found.get(name))
+        yield from _pair(criteria.get(name))
     yield guarded(" ".join(cell.id for cell in row.criteria if cell.borderline))
     yield from row.spread or (None,) * len(_ATTEMPTS)
     yield row.accuracy

@@ -1,4 +1,4 @@
-"""Learning curves of a submission and its reference in one picture, with the same figures as a table."""
+"""Plot the learning curves of a submission and its reference in one picture, with the same figures as a table."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -22,14 +22,14 @@ _MOST_ROWS: Final = 200
 _WIDTH, _HEIGHT = 400.0, 260.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 42.0, 42.0
 _LOG_FROM: Final = 40.0
-"""A loss whose largest value is this many times its smallest is drawn on a logarithmic scale."""
+"""A loss is drawn on a logarithmic scale if its largest value exceeds its smallest by this factor."""
 
 Values = tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """One network's trainings, put end to end."""
+    """Trainings of one model, joined one after the other."""
 
     epochs: int = 0
     accuracy: Values = ()
@@ -37,12 +37,12 @@ class Curves:
     loss: Values = ()
     val_loss: Values = ()
     starts: tuple[int, ...] = ()
-    """Epochs after which a further training began."""
+    """Epochs after which another training started."""
     stops: tuple[int, ...] = ()
     """Epochs after which the grader stopped a training."""
 
     def of(self, measure: Measure) -> tuple[Values, Values]:
-        """The training's and the validation's values of one measure."""
+        """Return the training values and the validation values of one measure."""
         return (self.accuracy, self.val_accuracy) if measure == "accuracy" else (self.loss, self.val_loss)
 
     @property
@@ -53,7 +53,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class CurveRow:
-    """One epoch of the table; the figures are written out."""
+    """One epoch of the table, with formatted figures."""
 
     epoch: int
     student: tuple[str, ...]
@@ -62,13 +62,13 @@ class CurveRow:
 
 
 def learning_curves(fits: Sequence[FitFact]) -> Curves:
-    """Put the trainings of one network end to end.
+    """Join the trainings of one model.
 
     Args:
-        fits: In the order they happened.
+        fits: Trainings in chronological order.
 
     Returns:
-        Curves of equal length; None where a training did not report a figure. At most 2,000 epochs.
+        Curves of equal length, at most 2,000 epochs; None for a figure that a training did not report.
     """
     columns: dict[str, list[float | None]] = {name: [] for name in CURVES}
     starts: list[int] = []
@@ -90,7 +90,7 @@ def learning_curves(fits: Sequence[FitFact]) -> Curves:
 
 
 def curve_rows(student: Curves, reference: Curves) -> tuple[CurveRow, ...]:
-    """Write the curves as a table, at most 200 rows: every k-th epoch and the last."""
+    """Convert the curves to a table of at most 200 rows: every k-th epoch and the last."""
     total = max(student.epochs, reference.epochs)
     step = max(1, math.ceil(total / _MOST_ROWS))
     epochs = sorted({*range(1, total + 1, step), total} - {0})
@@ -106,18 +106,18 @@ def _cells(curves: Curves, epoch: int) -> Iterator[str]:
 
 
 def curve_panel(measure: Measure, student: Curves, reference: Curves) -> Markup:
-    """Draw one measure of both networks.
+    """Draw one measure of both models.
 
-    Training is a solid line, validation a dashed one; the networks differ in colour and in the shape of their marks, so
-    that nothing hangs on colour alone. Where the grader stopped a training, an upright line says so.
+    Training is a solid line, validation a dashed one. The models differ in color and in the shape of their marks, so
+    that the picture is readable without color. A labeled vertical line marks where the grader stopped a training.
 
     Args:
-        measure: Which figures.
+        measure: `accuracy` or `loss`.
         student: The submission's curves.
-        reference: The reference's; empty curves when there are none.
+        reference: The reference's curves; empty if there are none.
 
     Returns:
-        An `svg`, or an empty string when no figure was reported.
+        An `svg`, or an empty string if no figure was reported.
     """
     numbers = [n for c in (student, reference) for values in c.of(measure) for n in values if n is not None]
     if not numbers:
@@ -174,7 +174,7 @@ def _decades(up: Scale) -> Sequence[float]:
 
 
 def _digits(ticks: Sequence[float], measure: Measure) -> int:
-    """Decimals that tell neighbouring ticks of per cents apart."""
+    """Return the number of decimals that distinguishes adjacent percentage ticks."""
     if measure == "loss" or len(ticks) < 2:  # noqa: PLR2004  one tick has no neighbour
         return 1
     return max(0, math.ceil(-math.log10(100 * (ticks[1] - ticks[0])) - 1e-9))
@@ -197,7 +197,7 @@ def _stop(x: float) -> Iterator[Markup]:
 
 
 def _line(values: Values, across: Scale, up: Scale, classes: str) -> Iterator[Markup]:
-    """Draw one line, broken where a figure is missing; a lone figure becomes a dot."""
+    """Draw one line, interrupted where a figure is missing; a single figure becomes a dot."""
     for run in _runs(values):
         if len(run) > 1:
             path = "M" + "L".join(f"{across(epoch):.1f} {up(number):.1f}" for epoch, number in run)
@@ -220,15 +220,17 @@ def _runs(values: Values) -> Iterator[list[tuple[int, float]]]:
 
 
 def _description(measure: Measure, student: Curves, reference: Curves) -> str:
-    """Say in words where each curve begins and ends."""
+    """Describe the start and end of each curve in words."""
     write = percent if measure == "accuracy" else figure
-    said: list[str] = []
+    parts: list[str] = []
     for who, curves in (("this submission", student), ("the reference", reference)):
         for part, values in zip(("training", "validation"), curves.of(measure), strict=True):
-            known = [number for number in values if number is not None]
-            if known:
-                said.append(f"{who}, {part}: from {write(known[0])} to {write(known[-1])} in {curves.epochs} epochs")
+            reported = [number for number in values if number is not None]
+            if reported:
+                parts.append(
+                    f"{who}, {part}: from {write(reported[0])} to {write(reported[-1])} in {curves.epochs} epochs"
+                )
     if student.stops:
-        said.append(f"the grader stopped a training after epoch {', '.join(map(str, student.stops))}")
-    text = "; ".join(said)
+        parts.append(f"the grader stopped a training after epoch {', '.join(map(str, student.stops))}")
+    text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."

@@ -1,4 +1,4 @@
-"""Colours in Python source."""
+"""Highlight Python source."""
 
 from functools import lru_cache
 from typing import Final
@@ -14,7 +14,7 @@ __all__ = ["highlighted"]
 
 _MOST_SOURCE: Final = 40_000
 _MOST_KEPT: Final = 1_000
-"""Cells whose colours are kept: those that an assignment gave to all students are coloured once."""
+"""Number of highlighted cells to cache; cells from the assignment's template are thus highlighted once per class."""
 _TOKEN_CLASSES: Final[tuple[tuple[_TokenType, str], ...]] = (
     (Token.Comment, "c"),
     (Token.Literal.String, "s"),
@@ -30,17 +30,17 @@ _TOKEN_CLASSES: Final[tuple[tuple[_TokenType, str], ...]] = (
 
 @lru_cache(maxsize=_MOST_KEPT)
 def highlighted(source: str) -> Markup:
-    """Colour Python source by classes `k`, `s`, `c`, `m`, `f`, `b`.
+    """Highlight Python source with the CSS classes `k`, `s`, `c`, `m`, `f`, `b`.
 
     Args:
         source: Code of one cell; only its first 40,000 characters are shown.
 
     Returns:
-        Escaped markup whose only tag is `span`.
+        Escaped markup that contains no tag except `span`.
     """
-    shown = clean(cut(source, _MOST_SOURCE))
+    text = clean(cut(source, _MOST_SOURCE))
     out: list[str] = []
-    for kind, piece in _lexer().get_tokens(shown):
+    for kind, piece in _lexer().get_tokens(text):
         name = _class_of(kind)
         out.append(f'<span class="{name}">{escape(piece)}</span>' if name else escape(piece))
     return Markup("".join(out))  # noqa: S704  every piece was escaped above

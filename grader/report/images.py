@@ -1,4 +1,4 @@
-"""Pictures as data URIs: PNG made from arrays, and a student's pictures once they have been verified."""
+"""Create data URIs of pictures: PNG files made from arrays, and verified pictures of students."""
 
 import base64
 import binascii
@@ -15,17 +15,17 @@ from PIL import Image
 __all__ = ["MAX_IMAGE_BYTES", "MAX_PIXELS", "MAX_TOTAL_BYTES", "ImageBudget", "Picture", "png_uri", "verified_picture"]
 
 MAX_IMAGE_BYTES: Final = 3 << 20
-"""A larger picture of a student's is not shown in the report; it stays in `executed.ipynb`."""
+"""Maximum size of a student's picture in the report; larger ones remain in `executed.ipynb`."""
 MAX_PIXELS: Final = 12_000_000
-"""A larger one would fill a browser's memory however small its file is."""
+"""Maximum number of pixels; a larger picture would fill a browser's memory even if its file is small."""
 MAX_TOTAL_BYTES: Final = 24 << 20
-"""All of a student's pictures in one report together."""
+"""Maximum total size of a student's pictures in one report."""
 _FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that may stand on the page."""
+    """A picture that is safe to show on the page."""
 
     uri: str
     """`data:image/png;base64,…` or `data:image/jpeg;base64,…`."""
@@ -35,12 +35,12 @@ class Picture:
 
 @dataclass(slots=True)
 class ImageBudget:
-    """What is left of a page's allowance for a student's pictures."""
+    """Remaining part of a page's size limit for a student's pictures."""
 
     left: int = MAX_TOTAL_BYTES
 
     def take(self, size: int) -> bool:
-        """Take `size` bytes from the allowance; False, and nothing taken, when they do not fit."""
+        """Subtract `size` bytes; return False and subtract nothing if they do not fit."""
         if size > self.left:
             return False
         self.left -= size
@@ -64,7 +64,7 @@ def png_uri(pixels: npt.NDArray[Any]) -> str:
         raise ValueError(msg)
     if pixels.ndim == 3 and pixels.shape[2] == 1:  # noqa: PLR2004  height, width, channel
         pixels = pixels[:, :, 0]
-    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):  # noqa: PLR2004  grey, or red-green-blue
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):  # noqa: PLR2004  gray, or red-green-blue
         msg = f"an image has the shape (height, width) or (height, width, 3), not {pixels.shape}"
         raise ValueError(msg)
     return _uri(pixels.tobytes(), pixels.shape)
@@ -72,7 +72,7 @@ def png_uri(pixels: npt.NDArray[Any]) -> str:
 
 @lru_cache(maxsize=4096)
 def _uri(data: bytes, shape: tuple[int, ...]) -> str:
-    """Encode the bytes of an image once: the same images of a test set are hard for many networks."""
+    """Encode an image once: many models fail on the same test images."""
     pixels = np.frombuffer(data, dtype=np.uint8).reshape(shape)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
@@ -80,17 +80,17 @@ def _uri(data: bytes, shape: tuple[int, ...]) -> str:
 
 
 def verified_picture(encoded: str, budget: ImageBudget) -> Picture | str:
-    """Decode a student's picture and see that it is what it says, before a browser does.
+    """Decode a student's picture and verify its format before a browser opens it.
 
-    The format is read from the bytes, never from what the notebook calls them; the size from the header, before any
-    pixel is unpacked.
+    The format is read from the bytes, not from the notebook's label, and the size from the header, before any pixel is
+    decoded.
 
     Args:
-        encoded: base64, white space allowed.
-        budget: The page's allowance; a verified picture is taken from it.
+        encoded: base64, with optional white space.
+        budget: Size limit of the page; a verified picture reduces it.
 
     Returns:
-        The picture, or the reason in words why it is not shown.
+        The picture, or a description of the reason why it is not shown.
     """
     if len(encoded) > MAX_IMAGE_BYTES * 3 // 2:
         return "it is larger than 3 MiB"
@@ -100,17 +100,17 @@ def verified_picture(encoded: str, budget: ImageBudget) -> Picture | str:
         return "its data is damaged"
     if len(data) > MAX_IMAGE_BYTES:
         return "it is larger than 3 MiB"
-    seen = _measure(data)
-    if isinstance(seen, str):
-        return seen
-    kind, width, height = seen
+    measured = _measure(data)
+    if isinstance(measured, str):
+        return measured
+    kind, width, height = measured
     if not budget.take(len(data)):
         return "the notebook's pictures are larger than 24 MiB together"
     return Picture(f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}", width, height)
 
 
 def _measure(data: bytes) -> tuple[str, int, int] | str:
-    """Return media type, width and height of a PNG or JPEG that holds together, or what is wrong with it."""
+    """Return media type, width and height of a valid PNG or JPEG, or a description of what is wrong with it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

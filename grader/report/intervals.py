@@ -1,4 +1,4 @@
-"""Accuracies with their 95 % intervals, one below the other on one scale."""
+"""Plot accuracies with their 95 % intervals, one per line on a common scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Interval", "interval_plot"]
 _WIDTH = 400.0
 _LEFT, _RIGHT, _ROW, _TOP = 84.0, 18.0, 32.0, 10.0
 _NARROWEST = 0.002
-"""The scale never shows less than this part of 1, so that rounding does not look like a difference."""
+"""Minimum width of the scale as a fraction of 1, so that rounding does not look like a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Interval:
 
     label: str
     who: str
-    """`student`, `reference`, or `other` for a further attempt of the student's: picks colour and mark."""
+    """`student`, `reference`, or `other` for another attempt of the student; selects color and mark."""
     value: float
     low: float
     high: float
@@ -32,8 +32,8 @@ def interval_plot(rows: Sequence[Interval], key: str = "intervals") -> Markup:
     """Draw each accuracy as a mark on its interval.
 
     Args:
-        rows: Figures between 0 and 1, `low <= value <= high`.
-        key: Makes the plot's ids unique on the page.
+        rows: Accuracies between 0 and 1 with `low <= value <= high`.
+        key: Name that makes the plot's ids unique on the page.
 
     Returns:
         An `svg`; an empty string without rows.
@@ -53,9 +53,11 @@ def interval_plot(rows: Sequence[Interval], key: str = "intervals") -> Markup:
         parts.append(element("text", f"{100 * tick:.{digits}f} %", x=x, y=base + 16, text_anchor="middle"))
     for index, row in enumerate(rows):
         parts.extend(_row(row, across, _TOP + _ROW * (index + 0.5)))
-    said = "; ".join(f"{row.label}: {percent(row.value)} ({percent(row.low)} to {percent(row.high)})" for row in rows)
+    description = "; ".join(
+        f"{row.label}: {percent(row.value)} ({percent(row.low)} to {percent(row.high)})" for row in rows
+    )
     title = "Accuracy with 95 % intervals"
-    return picture(key, title, f"{said}.", (_WIDTH, base + 22), *parts, class_="plot")
+    return picture(key, title, f"{description}.", (_WIDTH, base + 22), *parts, class_="plot")
 
 
 def _row(row: Interval, across: Scale, y: float) -> Sequence[Markup]:

@@ -1,4 +1,4 @@
-"""Two networks side by side, layer by layer, equal kinds of layers on one line."""
+"""Compare two models layer by layer, with equal kinds of layers in one row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _MOST_AXES = 3
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One layer as the template shows it."""
+    """One layer in the form that the template shows."""
 
     kind: str
-    """Class name; the student's own for a subclass."""
+    """Class name; for a subclass, the student's class name."""
     detail: str
-    """Its settings in a few words: its width, its kernel, its activation."""
+    """Its most important settings, such as width, kernel and activation."""
     output: str
     parameters: int
     frozen: bool
@@ -29,16 +29,16 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True)
 class LayerPair:
-    """One line of the table; None where one network has no such layer."""
+    """One row of the table; None if a model has no such layer."""
 
     student: LayerView | None
     reference: LayerView | None
     same: bool
-    """Both are there and read the same."""
+    """Whether both layers exist and look the same."""
 
 
 def layer_view(layer: Layer) -> LayerView:
-    """Put a layer into words."""
+    """Describe a layer for the table."""
     return LayerView(
         kind=cut(layer_class(layer), 60),
         detail=cut(", ".join(_details(layer.config)), 120),
@@ -49,43 +49,43 @@ def layer_view(layer: Layer) -> LayerView:
 
 
 def _details(config: Mapping[str, Any]) -> list[str]:
-    """Pick the settings that tell one layer from another."""
-    said: list[str] = []
+    """List the settings that distinguish layers."""
+    parts: list[str] = []
     for key, unit in (("filters", "filters"), ("units", "units")):
         if isinstance(config.get(key), int):
-            said.append(f"{config[key]} {unit}")
-    said += [size for key in ("kernel_size", "pool_size") if (size := _size(config.get(key)))]
+            parts.append(f"{config[key]} {unit}")
+    parts += [size for key in ("kernel_size", "pool_size") if (size := _size(config.get(key)))]
     strides = config.get("strides")
     if (text := _size(strides)) and "pool_size" not in config and text not in {"1", spoken_shape((1, 1))}:
-        said.append(f"strides {text}")
+        parts.append(f"strides {text}")
     if config.get("padding") == "same":
-        said.append("same padding")
+        parts.append("same padding")
     if isinstance(config.get("rate"), int | float):
-        said.append(f"rate {figure(float(config['rate']))}")
+        parts.append(f"rate {figure(float(config['rate']))}")
     activation = setting(config.get("activation"))
     if activation and activation != "linear":
-        said.append(str(activation))
-    return said
+        parts.append(str(activation))
+    return parts
 
 
-def _size(given: object) -> str:
-    if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
-    if isinstance(given, list | tuple) and 0 < len(given) <= _MOST_AXES and all(isinstance(n, int) for n in given):
-        return spoken_shape(given)
+def _size(size: object) -> str:
+    if isinstance(size, int) and not isinstance(size, bool):
+        return str(size)
+    if isinstance(size, list | tuple) and 0 < len(size) <= _MOST_AXES and all(isinstance(n, int) for n in size):
+        return spoken_shape(size)
     return ""
 
 
 def aligned(student: Sequence[Layer], reference: Sequence[Layer]) -> tuple[LayerPair, ...]:
-    """Put the layers of two models into words, aligned as by `aligned_rows`.
+    """Describe the layers of two models, aligned by `aligned_rows`.
 
     Args:
         student: The submission's layers, in order.
-        reference: The reference's; empty when there is none.
+        reference: The reference's layers; empty without a reference.
 
     Returns:
-        Lines in order, every layer of both networks but their input layers on exactly one of them (at most
-        400 a network).
+        Rows in order. Each layer of both models occurs in exactly one row, except input layers and those after the
+        first 400 of a model.
     """
     rows = aligned_rows(outer_layers(student)[:_MOST_LAYERS], outer_layers(reference)[:_MOST_LAYERS])
     return tuple(_pair(*(None if layer is None else layer_view(layer) for layer in row)) for row in rows)

@@ -1,4 +1,4 @@
-"""The executed notebook as the report shows it: readable, linked to, and unable to do anything."""
+"""Render the executed notebook in the report: readable, with link targets, and without active content."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from grader.schema.base import spoken_cell
 __all__ = ["MAX_CELLS", "CellView", "OutputView", "cell_anchor", "notebook_cells"]
 
 MAX_CELLS: Final = 600
-"""Further cells are left out of the report; they stay in `executed.ipynb`."""
+"""Maximum number of cells in the report; further cells remain in `executed.ipynb`."""
 _MOST_OUTPUTS: Final = 60
 _MOST_TEXT: Final = 20_000
 _MOST_RAW_TEXT: Final = 2_000_000
-"""Progress bars print far more than they leave on the screen."""
+"""Maximum length of text before overwritten lines are removed; progress bars print much that is overwritten."""
 _MOST_SOURCE: Final = 40_000
 _LINES_AT_ONCE: Final = 24
-"""Longer printed text shows its first lines; the rest opens on demand."""
+"""Maximum number of lines to show at once; of longer text, the first lines are shown and the rest opens on click."""
 _LINES_FIRST: Final = 12
 
 
@@ -34,13 +34,13 @@ class OutputView:
     """`text`, `stderr`, `html`, `image`, `error` or `note`."""
     body: Markup
     more: Markup = field(default_factory=Markup)
-    """What opens on demand."""
+    """Content that opens on click."""
     more_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CellView:
-    """One cell as the template shows it."""
+    """One cell in the form that the template shows."""
 
     index: int
     name: str
@@ -57,15 +57,15 @@ class CellView:
 
 
 def cell_anchor(index: int) -> str:
-    """Name the place of a cell on the page, counted as people count: index 11 is `cell-12`."""
+    """Return the anchor of a cell on the page, counted from 1: index 11 is `cell-12`."""
     return f"cell-{index + 1}"
 
 
 def notebook_cells(notebook: Mapping[str, Any] | None) -> tuple[CellView, ...]:
-    """Make a notebook's cells fit to be shown.
+    """Convert a notebook's cells to a form that is safe to show.
 
     Args:
-        notebook: A notebook of nbformat 4 after its execution; None where there is none.
+        notebook: An executed notebook of nbformat 4, or None.
 
     Returns:
         At most `MAX_CELLS` cells, in order.
@@ -98,31 +98,31 @@ def _cell(index: int, cell: Mapping[str, Any], budget: ImageBudget) -> CellView:
     )
 
 
-def _text(given: object) -> str:
-    """Join what nbformat may keep as a list of lines; anything but text is nothing."""
-    if isinstance(given, list):
-        return "".join(piece for piece in given if isinstance(piece, str))
-    return given if isinstance(given, str) else ""
+def _text(value: object) -> str:
+    """Join a string or a list of strings; anything else becomes an empty string."""
+    if isinstance(value, list):
+        return "".join(piece for piece in value if isinstance(piece, str))
+    return value if isinstance(value, str) else ""
 
 
-def _list(given: object) -> Sequence[Mapping[str, Any]]:
-    return [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
+def _list(value: object) -> Sequence[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _attachments(cell: Mapping[str, Any]) -> dict[str, str]:
     """Collect PNG and JPEG attachments by name."""
-    found: dict[str, str] = {}
-    given = cell.get("attachments")
-    for name, bundle in given.items() if isinstance(given, Mapping) else ():
+    result: dict[str, str] = {}
+    attachments = cell.get("attachments")
+    for name, bundle in attachments.items() if isinstance(attachments, Mapping) else ():
         if isinstance(bundle, Mapping):
             encoded = _text(bundle.get("image/png")) or _text(bundle.get("image/jpeg"))
             if encoded:
-                found[str(name)] = encoded
-    return found
+                result[str(name)] = encoded
+    return result
 
 
 def _merged(outputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Join neighbouring pieces of the same stream, as a person saw them."""
+    """Join adjacent outputs of the same stream, as Jupyter displays them."""
     merged: list[Mapping[str, Any]] = []
     for output in outputs:
         last = merged[-1] if merged else {}
@@ -145,13 +145,13 @@ def _outputs(outputs: Sequence[Mapping[str, Any]], place: str, budget: ImageBudg
             yield _error(output)
         else:
             data = output.get("data")
-            yield from _shown(data if isinstance(data, Mapping) else {}, place, budget)
+            yield from _display(data if isinstance(data, Mapping) else {}, place, budget)
     if len(outputs) > _MOST_OUTPUTS:
         yield OutputView("note", escape(f"{len(outputs) - _MOST_OUTPUTS} further outputs are in executed.ipynb."))
 
 
 def _printed(text: str, kind: str) -> OutputView:
-    """Show printed text: short text whole, long text by its first lines with the rest on demand."""
+    """Render printed text: short text completely, long text by its first lines with the rest on click."""
     text = settled(text[:_MOST_RAW_TEXT])
     over = len(text) > _MOST_TEXT
     lines = text[:_MOST_TEXT].rstrip("\n").split("\n")
@@ -177,8 +177,8 @@ def _error(output: Mapping[str, Any]) -> OutputView:
     )
 
 
-def _shown(data: Mapping[str, Any], place: str, budget: ImageBudget) -> Iterator[OutputView]:
-    """Show the richest form of a display that can be shown safely."""
+def _display(data: Mapping[str, Any], place: str, budget: ImageBudget) -> Iterator[OutputView]:
+    """Render the richest representation of a display that is safe to show."""
     text = _text(data.get("text/plain"))
     refused = ""
     for kind in ("image/png", "image/jpeg"):

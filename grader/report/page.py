@@ -1,4 +1,4 @@
-"""The report of one submission: one HTML file that opens anywhere, loads nothing and runs nothing."""
+"""Render the report of one submission: one HTML file that opens anywhere, loads nothing and runs nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = ["ASSURANCE_WORDS", "VERDICT_WORDS", "Audience", "Images", "render_rep
 
 Audience = Literal["instructor", "student"]
 Images = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
-"""Data set and split, such as `mnist/test`, to images and labels."""
+"""Map from data set and split, such as `mnist/test`, to images and labels."""
 
 VERDICT_WORDS: Final[Mapping[str, str]] = {
     "passed": "Full marks",
@@ -58,7 +58,7 @@ _MOST_MISTAKES: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cell by its name, with the place to go to where the cell is on the page."""
+    """Name of a cell, with a link if the cell is on the page."""
 
     label: str
     href: str | None
@@ -66,7 +66,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class CriterionView:
-    """One criterion as the template shows it."""
+    """One criterion in the form that the template shows."""
 
     grade: CriterionGrade
     anchor: str
@@ -79,7 +79,7 @@ class CriterionView:
 
 @dataclass(frozen=True, slots=True)
 class NoteView:
-    """A diagnostic as the template shows it, in its list and beside its cell."""
+    """A diagnostic in the form that the template shows, in the list of notes and next to its cell."""
 
     note: DiagnosticGrade
     anchor: str
@@ -88,7 +88,7 @@ class NoteView:
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """The layer table and what stands above it."""
+    """The layer table and the figures above it."""
 
     name: str
     parameters: str
@@ -101,7 +101,7 @@ class NetworkView:
 
 @dataclass(frozen=True, slots=True)
 class CurvesView:
-    """The plot of the learning curves, and the same as a table."""
+    """Plot of the learning curves, and the same figures as a table."""
 
     panels: tuple[Markup, ...]
     rows: tuple[CurveRow, ...]
@@ -111,7 +111,7 @@ class CurvesView:
 
 @dataclass(frozen=True, slots=True)
 class PredictionsView:
-    """What the network got wrong."""
+    """Wrong predictions of the model."""
 
     matrix: Confusion
     mistakes: tuple[Mistake, ...]
@@ -119,7 +119,7 @@ class PredictionsView:
     assurance: str
 
 
-def render_report(  # noqa: PLR0913  all by keyword: each is a document of its own
+def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     *,
     grade: Grade,
     evidence: Evidence | None,
@@ -131,17 +131,17 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a document of its o
 ) -> str:
     """Render one grade as a self-contained HTML page.
 
-    Pure but for reading the templates: nothing is sent, loaded or executed. Everything a student wrote is escaped or
-    passes the sanitiser; the page's policy forbids scripts, foreign addresses, and any style but its own.
+    The function only reads the templates; it sends, loads and executes nothing. All text of the student is escaped or
+    sanitized. The page's policy forbids scripts, external addresses, and any style except its own.
 
     Args:
-        grade: What is shown.
-        evidence: The submission's, for curves and predictions; None leaves those out.
-        reference: The reference's evidence; None leaves the comparison of curves and layers out.
-        notebook: The executed notebook (nbformat 4); None leaves it out.
-        images: Test images, uint8 of shape (n, 28, 28) or (n, 32, 32, 3), and their labels (n,), by `mnist/test` and
-            the like; without the right key the confusion matrix is left out.
-        audience: `student` leaves hidden criteria out.
+        grade: The grade to show.
+        evidence: The submission's evidence, for curves and predictions; None omits them.
+        reference: The reference's evidence; None omits the comparison of curves and layers.
+        notebook: The executed notebook (nbformat 4); None omits it.
+        images: Test images, uint8 of shape (n, 28, 28) or (n, 32, 32, 3), and their labels (n,), with keys such as
+            `mnist/test`; without the required key, the confusion matrix is omitted.
+        audience: `student` omits hidden criteria.
         templates: Folder of the templates.
 
     Returns:
@@ -187,7 +187,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a document of its o
 
 
 def _title(grade: Grade) -> str:
-    """The heading of the page: what was asked."""
+    """Return the heading of the page: the name of the assignment."""
     return grade.rubric.title or grade.rubric.id
 
 
@@ -196,7 +196,7 @@ def _link(cell: int | None, places: set[int]) -> Link:
 
 
 def _links(pointers: Sequence[Pointer], places: set[int]) -> tuple[Link, ...]:
-    """Name each cell once, in order."""
+    """Link each cell once, in order."""
     cells = dict.fromkeys(pointer.cell for pointer in pointers if pointer.cell is not None)
     return tuple(_link(cell, places) for cell in cells)
 
@@ -207,7 +207,9 @@ def _criterion(number: int, criterion: CriterionGrade, places: set[int]) -> Crit
         anchor=f"criterion-{number}",
         word=VERDICT_WORDS[criterion.status],
         measured=tuple(
-            (key.replace("_", " "), value(key, given)) for key, given in criterion.measured.items() if given is not None
+            (key.replace("_", " "), value(key, measurement))
+            for key, measurement in criterion.measured.items()
+            if measurement is not None
         ),
         assurance=criterion.assurance.value if criterion.assurance else "",
         assurance_words=ASSURANCE_WORDS[criterion.assurance] if criterion.assurance else "",
@@ -220,7 +222,7 @@ def _note(number: int, note: DiagnosticGrade, places: set[int]) -> NoteView:
 
 
 def _totals(shown: Sequence[CriterionGrade]) -> Mapping[str, float]:
-    """Points earned, waiting and missed of the criteria shown."""
+    """Sum the earned, waiting and missed points of the shown criteria."""
     waiting = sum(c.max_points for c in shown if c.status == "pending" and not c.bonus)
     earned = sum(c.points for c in shown if not c.bonus)
     bonus = sum(c.points for c in shown if c.bonus)
@@ -274,14 +276,14 @@ def _predictions(grade: Grade, evidence: Evidence | None, images: Images) -> Pre
 
 
 def _facts(execution: ExecutionGrade | None) -> tuple[tuple[str, str], ...]:
-    """Facts of the execution, as pairs of a name and a text."""
+    """List facts of the execution as pairs of a name and a text."""
     if execution is None:
         return ()
     memory = DASH if execution.peak_memory_mib is None else f"{count(round(execution.peak_memory_mib))} MiB"
     dialect = {"keras3": "Keras 3", "keras2": "Keras 2 (tf_keras)"}.get(execution.dialect, execution.dialect)
-    told = _EXECUTION_WORDS[execution.status]
+    result = _EXECUTION_WORDS[execution.status]
     return (
-        ("Result", f"{told}. {execution.reason}" if execution.reason else told),
+        ("Result", f"{result}. {execution.reason}" if execution.reason else result),
         ("Cells run", f"{execution.cells_run} of {execution.cells_total}"),
         ("Time", duration(execution.seconds)),
         ("Most memory", memory),
@@ -304,7 +306,7 @@ def _cells_of(notebook: Mapping[str, Any] | None) -> int:
 def _beside(
     cells: Sequence[CellView], criteria: Sequence[CriterionView], notes: Sequence[NoteView]
 ) -> Mapping[int, tuple[list[CriterionView], list[NoteView]]]:
-    """Collect what stands in the margin of each cell."""
+    """Collect the criteria and notes in the margin of each cell."""
     margin: dict[int, tuple[list[CriterionView], list[NoteView]]] = {cell.index: ([], []) for cell in cells}
     for criterion in criteria:
         for index in dict.fromkeys(pointer.cell for pointer in criterion.grade.evidence):

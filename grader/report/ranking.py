@@ -1,4 +1,4 @@
-"""A competition between submissions: who stands where, which are on the Pareto front, and the plot of both."""
+"""Rank submissions in a competition: places, the Pareto front, and a plot of both."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _NAME_CHARACTERS = 18
 _CHARACTER = 6.6
 """Width of an average character in the plot's font."""
 _MOST_NAMED = 12
-"""More names than this cannot be told apart; the table has them all."""
+"""Maximum number of names in the plot; more would be unreadable, and the table contains all of them."""
 
 _Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -33,30 +33,30 @@ class Place:
     student: str
     parameters: int
     accuracy: float
-    """A part of 1."""
+    """Accuracy as a fraction of 1."""
     points: float
     max_points: float
     height: float
-    """Where it lies on the rubric's curve: 0 earns nothing, 1 full marks, more lies above; ties end by it."""
+    """Height on the rubric's curve: 0 earns nothing, 1 full marks, and it may exceed 1; it breaks ties."""
     verified: bool
     """Whether parameters and accuracy were computed outside the student's process."""
     report: str | None = None
     rank: int = 0
-    """From 1; equals share a rank."""
+    """Rank from 1; tied submissions share a rank."""
     front: bool = False
-    """Whether no other submission has as few parameters and as many right answers, and one of them better."""
+    """Whether no other submission is at least as good in parameters and accuracy, and better in one of them."""
 
 
 def standing(grade: Grade, criterion: str, report: str | None) -> Place | None:
-    """What one grade brings to the competition.
+    """Extract a submission's figures for the competition from its grade.
 
     Args:
         grade: The grade.
-        criterion: Id of the criterion that is ranked by.
-        report: Relative address of its report.
+        criterion: Id of the criterion that decides the competition.
+        report: Relative address of the submission's report.
 
     Returns:
-        None where the criterion measured no parameters or no accuracy.
+        The figures, or None if the criterion measured no parameters or no accuracy.
     """
     line = next((c for c in grade.criteria if c.id == criterion), None)
     if line is None or grade.status != "graded":
@@ -81,14 +81,14 @@ def standing(grade: Grade, criterion: str, report: str | None) -> Place | None:
 def places(entries: Sequence[Place]) -> tuple[Place, ...]:
     """Rank the submissions and mark the Pareto front.
 
-    More points come first, then whoever lies higher on the curve, then fewer parameters; equals share a rank, and the
-    next rank counts them all.
+    More points rank first, then a greater height on the curve, then fewer parameters. Tied submissions share a rank,
+    and the next rank counts all of them.
 
     Args:
-        entries: What `standing` gave, in any order.
+        entries: Results of `standing`, in any order.
 
     Returns:
-        Places in the order of their ranks, equals by name.
+        Places ordered by rank, tied ones by name.
     """
     ordered = sorted(entries, key=lambda entry: (*_merit(entry), entry.student))
     front = _undominated(entries)
@@ -105,7 +105,7 @@ def _merit(entry: Place) -> tuple[float, float, int]:
 
 
 def _undominated(entries: Sequence[Place]) -> set[tuple[int, float]]:
-    """Pairs of parameters and accuracy that no other is at least as good as in both, and better than in one."""
+    """Return the pairs of parameters and accuracy on the Pareto front."""
     front: set[tuple[int, float]] = set()
     best = -math.inf
     for parameters, accuracy in sorted({(e.parameters, e.accuracy) for e in entries}, key=lambda p: (p[0], -p[1])):
@@ -119,21 +119,23 @@ def front_plot(ranked: Sequence[Place]) -> Markup:
     """Draw accuracy against the logarithm of the parameters, with the Pareto front as a stepped line.
 
     Args:
-        ranked: What `places` gave.
+        ranked: Result of `places`.
 
     Returns:
-        An `svg` whose description says the front in words; an empty string without places.
+        An `svg` whose description lists the front; an empty string without places.
     """
     if not ranked:
         return Markup()
     across, up = _across(ranked), _up(ranked)
     front = _front_of(ranked)
-    # Those on the front are drawn last, so that none of the others covers them.
+    # Draw the front last, so that no other mark covers it.
     marks = [_mark(entry, across, up) for entry in sorted(ranked, key=lambda entry: entry.front)]
     parts = [*_grid(across, up), _steps(front, across, up), *marks, *_labels(ranked, across, up)]
-    said = "; ".join(f"{e.student}: {_figures(e)}" for e in front)
+    front_text = "; ".join(f"{e.student}: {_figures(e)}" for e in front)
     title = "Accuracy against the number of parameters"
-    description = f"On the Pareto front, from few parameters to many: {said}. The table beside it has all submissions."
+    description = (
+        f"On the Pareto front, from few parameters to many: {front_text}. The table beside it has all submissions."
+    )
     return picture("front", title, description, (_WIDTH, _HEIGHT), *parts, class_="plot front-plot")
 
 
@@ -156,7 +158,7 @@ def _grid(across: Scale, up: Scale) -> list[Markup]:
     base, end = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     parts: list[Markup] = []
     ticks = nice_ticks(up.low, up.high, 6)
-    digits = 0 if len(ticks) > 1 and ticks[1] - ticks[0] >= 0.0099 else 1  # noqa: PLR2004  steps of a whole per cent
+    digits = 0 if len(ticks) > 1 and ticks[1] - ticks[0] >= 0.0099 else 1  # noqa: PLR2004  steps of a whole percent
     for tick in ticks:
         y = up(tick)
         parts.append(element("line", x1=_LEFT, x2=end, y1=y, y2=y, class_="grid"))
@@ -172,14 +174,14 @@ def _grid(across: Scale, up: Scale) -> list[Markup]:
 
 
 def _sizes(low: float, high: float) -> list[int]:
-    """Round numbers of parameters between two ends: powers of ten, with 2 and 5 times where the range is short."""
+    """List round numbers of parameters between two limits: powers of ten, with 2 and 5 times them in a short range."""
     steps = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)  # noqa: PLR2004  decades that leave room for more
     powers = range(max(0, math.floor(math.log10(low))), math.ceil(math.log10(high)) + 1)
     return [step * 10**power for power in powers for step in steps if low <= step * 10**power <= high]
 
 
 def _corners(front: Sequence[Place], across: Scale, up: Scale) -> list[tuple[float, float]]:
-    """The edge of what was reached: each number of parameters with the best accuracy of as few or fewer."""
+    """List the corners of the stepped line: for each number of parameters, the best accuracy with at most as many."""
     corners = [(across(front[0].parameters), _HEIGHT - _BOTTOM)]
     for index, entry in enumerate(front):
         after = across(front[index + 1].parameters) if index + 1 < len(front) else _WIDTH - _RIGHT
@@ -193,7 +195,7 @@ def _steps(front: Sequence[Place], across: Scale, up: Scale) -> Markup:
 
 
 def _edges(front: Sequence[Place], across: Scale, up: Scale) -> list[_Box]:
-    """The stepped line as boxes that no name may cover."""
+    """Convert the stepped line to boxes that no name may cover."""
     pairs = pairwise(_corners(front, across, up))
     return [(min(a[0], b[0]) - 2, min(a[1], b[1]) - 1, max(a[0], b[0]) + 2, max(a[1], b[1]) + 1) for a, b in pairs]
 
@@ -205,17 +207,17 @@ def _figures(entry: Place) -> str:
 
 def _mark(entry: Place, across: Scale, up: Scale) -> Markup:
     x, y = across(entry.parameters), up(entry.accuracy)
-    said = f"{entry.student}: {_figures(entry)}"
-    title = element("title", f"{said}{', on the front' if entry.front else ''}")
+    description = f"{entry.student}: {_figures(entry)}"
+    title = element("title", f"{description}{', on the front' if entry.front else ''}")
     if entry.front:
         return element("circle", title, cx=x, cy=y, r=6.0, class_="front-mark on")
     return element("rect", title, x=x - 4, y=y - 4, width=8, height=8, class_="front-mark")
 
 
 def _labels(ranked: Sequence[Place], across: Scale, up: Scale) -> list[Markup]:
-    """Names beside the marks, those of the front first; one that would cover something is left out."""
-    taken = [_around(across(e.parameters), up(e.accuracy)) for e in ranked]
-    taken += _edges(_front_of(ranked), across, up)
+    """Label the marks with names, the front first; omit a name that would cover something."""
+    occupied = [_around(across(e.parameters), up(e.accuracy)) for e in ranked]
+    occupied += _edges(_front_of(ranked), across, up)
     parts: list[Markup] = []
     for entry in sorted(ranked, key=lambda entry: (not entry.front, entry.rank))[:_MOST_NAMED]:
         name = _short(entry.student)
@@ -224,8 +226,8 @@ def _labels(ranked: Sequence[Place], across: Scale, up: Scale) -> list[Markup]:
         above, under = ((x - 4, y - 10, "start"), (x + 4 - width, y - 10, "end")), (x - 4, y + 20, "start")
         for left, base, anchor in (*above, left_of, under) if entry.front else (right, left_of, *above, under):
             box = (left, base - 11, left + width, base + 3)
-            if _free(box, taken):
-                taken.append(box)
+            if _free(box, occupied):
+                occupied.append(box)
                 at = left if anchor == "start" else left + width
                 parts.append(element("text", name, x=at, y=base, text_anchor=anchor, class_="front-name"))
                 break
@@ -236,10 +238,10 @@ def _around(x: float, y: float) -> _Box:
     return (x - 7, y - 7, x + 7, y + 7)
 
 
-def _free(box: _Box, taken: Sequence[_Box]) -> bool:
-    inside = box[0] >= _LEFT and box[2] <= _WIDTH and box[1] >= 0 and box[3] <= _HEIGHT - _BOTTOM
-    return inside and not any(
-        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
+def _free(box: _Box, occupied: Sequence[_Box]) -> bool:
+    in_plot = box[0] >= _LEFT and box[2] <= _WIDTH and box[1] >= 0 and box[3] <= _HEIGHT - _BOTTOM
+    return in_plot and not any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in occupied
     )
 
 

@@ -1,8 +1,8 @@
-"""A student's HTML and Markdown brought down to what can neither run, load, cover nor forge anything.
+"""Sanitize a student's HTML and Markdown: no scripts, no loading, nothing that covers or imitates the page.
 
-Three passes: nh3 (a browser's own parser) reduces whatever came to a short list of tags in canonical form; a rewriter
-turns headings, pictures, links and tables into the page's own forms; nh3 passes the result once more, so that the last
-word is the sanitiser's and not the rewriter's.
+There are three passes. First nh3, which parses like a browser, reduces the input to a short list of tags in canonical
+form. Then a rewriter converts headings, pictures, links and tables to the page's own forms. Finally nh3 checks the
+result again, so that a mistake in the rewriter is harmless.
 """
 
 import re
@@ -22,7 +22,7 @@ from grader.report.text import clean, cut
 __all__ = ["MAX_HTML", "Pictures", "safe_html", "safe_markdown"]
 
 MAX_HTML: Final = 400_000
-"""Longer HTML or Markdown is shown as text."""
+"""Maximum length of HTML or Markdown; longer input is shown as plain text."""
 _MOST_SPAN: Final = 30
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _PLAIN_TAGS: Final = frozenset({
@@ -44,16 +44,16 @@ _CELL_CLASSES: Final = {"md-left", "md-center", "md-right"}
 
 @dataclass(slots=True)
 class Pictures:
-    """Where a cell's pictures may come from: its attachments, and data URIs in its text."""
+    """Sources of a cell's pictures: its attachments, and data URIs in its text."""
 
     budget: ImageBudget
     attachments: Mapping[str, str] = field(default_factory=dict)
     """Name → base64 of a PNG or JPEG."""
     place: str = "this cell"
-    """Names the cell in alternative texts and labels."""
+    """Name of the cell in alternative texts and labels."""
 
     def resolve(self, source: str) -> Picture | str:
-        """Find a picture by the address a student's text gives; or say why it is not shown."""
+        """Return the picture at an address in the student's text, or a description of why it is not shown."""
         if source.lower().startswith("attachment:"):
             encoded = self.attachments.get(source[len("attachment:") :])
             return "the cell has no such attachment" if encoded is None else verified_picture(encoded, self.budget)
@@ -67,30 +67,30 @@ def safe_html(html: str, pictures: Pictures) -> Markup:
     """Reduce a student's HTML to harmless markup.
 
     Args:
-        html: Anything.
-        pictures: What its pictures may be.
+        html: Any text.
+        pictures: Allowed sources of pictures.
 
     Returns:
         Markup without scripts, styles, forms, ids, or addresses other than http(s) links and verified pictures.
-        Headings are all of level 4. Longer input than `MAX_HTML` comes back as text.
+        All headings are of level 4. Input longer than `MAX_HTML` is returned as plain text.
     """
     if len(html) > MAX_HTML:
         return Markup("<pre>{}</pre>").format(cut(clean(html), 20_000))
     rewriter = _Rewriter(pictures)
     rewriter.feed(_reduced(clean(html)))
     rewriter.close()
-    return Markup(_checked("".join(rewriter.out)))  # noqa: S704  the sanitiser's own output
+    return Markup(_checked("".join(rewriter.out)))  # noqa: S704  the sanitizer's own output
 
 
 def safe_markdown(source: str, pictures: Pictures) -> Markup:
-    """Render a student's Markdown, the HTML in it included, to harmless markup.
+    """Render a student's Markdown, including HTML in it, to harmless markup.
 
     Args:
         source: Markdown with tables and strikethrough.
-        pictures: What its pictures may be.
+        pictures: Allowed sources of pictures.
 
     Returns:
-        As `safe_html`.
+        Markup with the same guarantees as that of `safe_html`.
     """
     if len(source) > MAX_HTML:
         return Markup("<pre>{}</pre>").format(cut(clean(source), 20_000))
@@ -103,7 +103,7 @@ def _markdown() -> MarkdownIt:
 
 
 def _reduced(html: str) -> str:
-    """Pass 1: a short list of tags in canonical form, addresses still unjudged."""
+    """Pass 1: reduce to a short list of tags in canonical form; addresses are not checked yet."""
     return nh3.clean(
         html,
         tags={*_PLAIN_TAGS, *_HEADINGS, "a", "img"},
@@ -121,7 +121,7 @@ def _reduced(html: str) -> str:
 
 
 def _checked(html: str) -> str:
-    """Pass 3: only what the rewriter is meant to write."""
+    """Pass 3: keep only what the rewriter is supposed to produce."""
     return nh3.clean(
         html,
         tags={*_PLAIN_TAGS, "h4", "a", "img"},
@@ -147,17 +147,17 @@ def _checked(html: str) -> str:
     )
 
 
-def _address(tag: str, attribute: str, given: str) -> str | None:
-    """Keep an address only where it is of the kind its tag may have."""
+def _address(tag: str, attribute: str, address: str) -> str | None:
+    """Return an address if its tag may have an address of this kind, else None."""
     if attribute == "href":
-        return given if _LINK.match(given) else None
+        return address if _LINK.match(address) else None
     if attribute == "src":
-        return given if tag == "img" and _DATA_IMAGE.match(given) else None
-    return given
+        return address if tag == "img" and _DATA_IMAGE.match(address) else None
+    return address
 
 
 class _Rewriter(HTMLParser):
-    """Pass 2: headings to one level, pictures resolved, links outside only, tables in a box that scrolls."""
+    """Pass 2: convert headings to one level, resolve pictures, keep only external links, make tables scroll."""
 
     def __init__(self, pictures: Pictures) -> None:
         super().__init__(convert_charrefs=True)
@@ -167,23 +167,23 @@ class _Rewriter(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         """Write a start tag in the page's own form."""
-        given = {name: text or "" for name, text in attrs}
+        attributes = {name: text or "" for name, text in attrs}
         writer: Callable[[dict[str, str]], None] | None = {
             "img": self._image,
             "a": self._link,
             "table": self._table,
         }.get(tag)
         if writer:
-            writer(given)
+            writer(attributes)
         elif tag in _HEADINGS:
             self._write("h4", {"class": f"md-{tag}"})
         elif tag in {"td", "th"}:
-            self._write(tag, _cell_attributes(given))
+            self._write(tag, _cell_attributes(attributes))
         else:
             self._write(tag, {})
 
     def handle_endtag(self, tag: str) -> None:
-        """Write the end tag that belongs to what its start tag became."""
+        """Write the end tag that matches the rewritten start tag."""
         if tag in _VOID:
             return
         if tag in _HEADINGS:
@@ -198,40 +198,40 @@ class _Rewriter(HTMLParser):
         self.out.append(str(escape(data)))
 
     def _write(self, tag: str, attributes: Mapping[str, str]) -> None:
-        given = "".join(f' {name}="{escape(text)}"' for name, text in attributes.items())
-        self.out.append(f"<{tag}{given}>")
+        rendered = "".join(f' {name}="{escape(text)}"' for name, text in attributes.items())
+        self.out.append(f"<{tag}{rendered}>")
 
-    def _table(self, _given: dict[str, str]) -> None:
+    def _table(self, _attributes: dict[str, str]) -> None:
         self._write(
             "div",
             {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": f"Table of {self.pictures.place}"},
         )
         self._write("table", {})
 
-    def _link(self, given: dict[str, str]) -> None:
-        outside = bool(_LINK.match(given.get("href", "")))
+    def _link(self, attributes: dict[str, str]) -> None:
+        outside = bool(_LINK.match(attributes.get("href", "")))
         self.links.append(outside)
-        self._write("a" if outside else "span", {"href": given["href"]} if outside else {})
+        self._write("a" if outside else "span", {"href": attributes["href"]} if outside else {})
 
-    def _image(self, given: dict[str, str]) -> None:
-        found = self.pictures.resolve(given.get("src", ""))
-        alt = given.get("alt", "").strip()
-        if isinstance(found, Picture):
-            self._write("img", {"src": found.uri, "alt": alt or f"Picture in {self.pictures.place}"})
+    def _image(self, attributes: dict[str, str]) -> None:
+        picture = self.pictures.resolve(attributes.get("src", ""))
+        alt = attributes.get("alt", "").strip()
+        if isinstance(picture, Picture):
+            self._write("img", {"src": picture.uri, "alt": alt or f"Picture in {self.pictures.place}"})
             return
         self._write("span", {"class": "lost"})
-        self.handle_data(f"Picture not shown{f' (“{alt}”)' if alt else ''}: {found}.")
+        self.handle_data(f"Picture not shown{f' (“{alt}”)' if alt else ''}: {picture}.")
         self.out.append("</span>")
 
 
-def _cell_attributes(given: Mapping[str, Any]) -> dict[str, str]:
-    """Keep small spans, and the alignment as a class."""
-    kept: dict[str, str] = {}
+def _cell_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Keep small spans, and convert the alignment to a class."""
+    result: dict[str, str] = {}
     for name in ("colspan", "rowspan"):
-        text = str(given.get(name, ""))
+        text = str(attributes.get(name, ""))
         if text.isascii() and text.isdigit() and len(text) < 4 and 1 < int(text) <= _MOST_SPAN:  # noqa: PLR2004  digits
-            kept[name] = text
-    match = _ALIGN.search(str(given.get("style", "")))
+            result[name] = text
+    match = _ALIGN.search(str(attributes.get("style", "")))
     if match:
-        kept["class"] = f"md-{match[1]}"
-    return kept
+        result["class"] = f"md-{match[1]}"
+    return result

@@ -1,4 +1,4 @@
-"""A few lines of SVG: elements that escape what they are given, scales, and round ticks."""
+"""Build SVG: elements that escape their content, scales, and round ticks."""
 
 import math
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ def element(name: str, /, *children: object, **attributes: object) -> Markup:
     """Build one element.
 
     Args:
-        name: Tag name, one of this package's own words.
-        *children: Markup stays, everything else is escaped.
-        **attributes: A trailing underscore is dropped and others become hyphens (`class_`, `stroke_width`); None leaves
-            the attribute out; floats are written with two decimals.
+        name: Tag name; always a constant of this package.
+        *children: Content; everything except markup is escaped.
+        **attributes: Attributes. A trailing underscore is dropped and others become hyphens (`class_`, `stroke_width`);
+            None omits the attribute; floats are written with two decimals.
 
     Returns:
         The element as markup.
     """
-    given = "".join(
+    attribute_text = "".join(
         f' {_attribute(key)}="{escape(_written(item))}"' for key, item in attributes.items() if item is not None
     )
     inner = "".join(map(escape, children))
-    return Markup(f"<{name}{given}>{inner}</{name}>")  # noqa: S704  names are ours, all else was escaped
+    return Markup(f"<{name}{attribute_text}>{inner}</{name}>")  # noqa: S704  names are ours, all else was escaped
 
 
 @lru_cache(maxsize=256)
 def _attribute(key: str) -> str:
-    """A parameter's name as SVG writes it; they are all words of this package."""
+    """Convert a parameter's name to SVG; all names are constants of this package."""
     return key.rstrip("_").replace("_", "-")
 
 
@@ -41,15 +41,15 @@ def picture(
     """Build an `svg` that a screen reader announces by its title and description.
 
     Args:
-        key: Makes the ids of title and description unique on the page.
-        title: What it is.
-        description: What it shows, in a sentence or two.
+        key: Name that makes the ids of title and description unique on the page.
+        title: Name of the drawing.
+        description: Content of the drawing in one or two sentences.
         size: Width and height of the view box.
         *children: The drawing.
         **more: Further attributes.
 
     Returns:
-        The whole `svg` element; its size on the page is left to the style sheet.
+        The complete `svg` element; the style sheet sets its size on the page.
     """
     return element(
         "svg",
@@ -69,7 +69,7 @@ def _written(item: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps figures to places on a drawing, straight or by their logarithm."""
+    """Linear or logarithmic map from figures to positions in a drawing."""
 
     low: float
     high: float
@@ -78,7 +78,7 @@ class Scale:
     log: bool = False
 
     def __call__(self, figure: float) -> float:
-        """Return the place of a figure; figures outside the scale are moved to its ends."""
+        """Return the position of a figure; a figure outside the scale is moved to its end."""
         low, high, at = self.low, self.high, min(max(figure, self.low), self.high)
         if self.log:
             low, high, at = math.log10(low), math.log10(high), math.log10(at)
@@ -87,15 +87,15 @@ class Scale:
 
 
 def nice_ticks(low: float, high: float, most: int = 6) -> Sequence[float]:
-    """Round figures between two ends: steps of 1, 2 or 5 times a power of ten.
+    """List round figures between two ends: steps of 1, 2 or 5 times a power of ten.
 
     Args:
         low: Lower end.
         high: Upper end, above `low`.
-        most: At most this many ticks, 2 or more.
+        most: Maximum number of ticks, 2 or more.
 
     Returns:
-        Ticks in rising order, each within the ends.
+        Ticks in ascending order, each within the ends.
     """
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return (low,)

@@ -1,4 +1,4 @@
-"""The template engine: everything is escaped, and a page's policy allows only its own style and script, by hash."""
+"""Set up the template engine: everything is escaped, and a page allows only its own style and script, by hash."""
 
 import base64
 import hashlib
@@ -16,11 +16,11 @@ __all__ = ["Asset", "asset", "environment", "policy"]
 
 
 class Asset:
-    """A style sheet or script of the project's own, ready to stand in the page.
+    """A style sheet or script of this project, to be inserted into the page.
 
     Attributes:
         body: Its text as markup.
-        digest: `sha256-…`, as a content security policy names it.
+        digest: Its hash in a content security policy, `sha256-…`.
     """
 
     __slots__ = ("body", "digest")
@@ -29,7 +29,7 @@ class Asset:
         if "</" in source:
             msg = "a style sheet or script that stands in the page cannot contain `</`"
             raise ValueError(msg)
-        self.body = Markup(source)  # noqa: S704  a file of the project's own, not of a student
+        self.body = Markup(source)  # noqa: S704  a file of this project, not of a student
         self.digest = f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode('ascii')}"
 
 
@@ -38,7 +38,7 @@ def asset(templates: Path, name: str) -> Asset:
     """Read a style sheet or script from the templates folder.
 
     Raises:
-        StorageError: It cannot be read.
+        StorageError: The file cannot be read.
     """
     try:
         return Asset((templates / name).read_text(encoding="utf-8"))
@@ -48,14 +48,14 @@ def asset(templates: Path, name: str) -> Asset:
 
 
 def policy(style: Asset, script: Asset | None = None) -> str:
-    """Write the page's content security policy.
+    """Return the page's content security policy.
 
-    Nothing is loaded from anywhere; pictures stand in the page; only the given style sheet applies, not even a `style`
-    attribute does; no script runs but the given one.
+    The page loads nothing and contains its pictures. Only the given style sheet applies, without `style` attributes,
+    and only the given script runs.
 
     Args:
         style: The page's style sheet.
-        script: The page's script; None for none at all.
+        script: The page's script; None allows no script.
     """
     scripts = f"script-src '{script.digest}'" if script else "script-src 'none'"
     return (
@@ -65,21 +65,21 @@ def policy(style: Asset, script: Asset | None = None) -> str:
 
 
 def _finalize(value: Any) -> Any:
-    """Clean every plain text on its way into a page; markup of our own stays."""
+    """Clean every plain string before it is inserted into a page; the project's own markup is not changed."""
     return text.clean(value) if type(value) is str else value
 
 
 @lru_cache(maxsize=4)
 def environment(templates: Path) -> Environment:
-    """Make the template engine for one folder.
+    """Create the template engine for a folder.
 
     Args:
         templates: Folder of `report.html.j2`, `class.html.j2`, `macros.html.j2` and the style sheet.
 
     Returns:
-        An engine that escapes everything, cleans every text, and calls a missing name an error.
+        An engine that escapes everything, cleans every string, and raises an error for an undefined name.
     """
-    made = Environment(
+    engine = Environment(
         loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
@@ -88,7 +88,7 @@ def environment(templates: Path) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {
+    engine.filters |= {
         "bdi": text.bdi,
         "count": text.count,
         "duration": text.duration,
@@ -97,4 +97,4 @@ def environment(templates: Path) -> Environment:
         "prose": text.prose,
         "shape": text.shape,
     }
-    return made
+    return engine

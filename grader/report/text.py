@@ -1,4 +1,4 @@
-"""Untrusted text made fit to stand on a page, and figures written the way a reader expects them."""
+"""Make untrusted text safe to show on a page, and format numbers for readers."""
 
 import json
 import math
@@ -28,15 +28,15 @@ __all__ = [
 ]
 
 DASH = "\u2013"
-"""Stands where a figure is not known."""
+"""Replacement for an unknown figure."""
 _NARROW = "\u202f"
 _MOST_PROSE = 1_200
 _MOST_VALUE = 300
 _FRACTION_KEYS = frozenset({"accuracy", "value", "low", "high", "at_least", "partial_from"})
-"""Measured values under these names are parts of 1 and are shown as per cent."""
+"""Keys of measured values that are fractions of 1 and are shown in percent."""
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]")
-"""Control characters and those that reorder the text around them (the "Trojan Source" family)."""
+"""Control characters and characters that reorder the text around them (the "Trojan Source" family)."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _COMBINING = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _STACKED = re.compile(f"([{_COMBINING}]{{4}})[{_COMBINING}]+")
@@ -49,14 +49,14 @@ _BOLD, _FIRST_COLOUR, _LAST_COLOUR, _FIRST_BRIGHT, _LAST_BRIGHT, _DEFAULT_COLOUR
 def clean(text: str) -> str:
     """Make text harmless to the layout around it; it still has to be escaped.
 
-    Characters that steer the terminal or the direction of writing become visible (`⟦U+202E⟧`), so that a reader sees
-    what is really there; lone surrogates become `U+FFFD`; more than four stacked marks on a letter are dropped.
+    Characters that control the terminal or the writing direction become visible (`⟦U+202E⟧`), so that a reader sees the
+    real content. Lone surrogates become `U+FFFD`. More than four combining marks on a letter are dropped.
 
     Args:
         text: Any text.
 
     Returns:
-        Text that can be encoded as UTF-8 and neither reorders nor overlaps its neighbours.
+        Text that can be encoded as UTF-8 and neither reorders nor overlaps its neighbors.
     """
     if not text.isascii():
         text = _STACKED.sub(r"\1", _SURROGATE.sub("\ufffd", text))
@@ -66,23 +66,23 @@ def clean(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Cut text to at most `limit` characters, an ellipsis standing for the rest."""
+    """Cut text to at most `limit` characters; an ellipsis replaces the rest."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def bdi(text: object, limit: int = 200) -> Markup:
-    """Escape a name and isolate its writing direction from what stands around it; cut it to `limit` characters."""
+    """Escape a name, isolate its writing direction from the surrounding text, and cut it to `limit` characters."""
     return Markup(f"<bdi>{escape(clean(cut(str(text), limit)))}</bdi>")  # noqa: S704  it was escaped
 
 
 def prose(text: str) -> Markup:
-    """Escape a message, isolate it, and set what stands between backticks as code.
+    """Escape a message, isolate it, and format the text between backticks as code.
 
     Args:
-        text: A message of a check, perhaps with names from the student's notebook in it; cut to 1,200 characters.
+        text: A message of a check, which may contain names from the student's notebook; cut to 1,200 characters.
 
     Returns:
-        Markup whose only tags are `bdi` and `code`.
+        Markup that contains no tags except `bdi` and `code`.
     """
     pieces = clean(cut(text, _MOST_PROSE)).split("`")
     if len(pieces) % 2 == 0:
@@ -92,52 +92,52 @@ def prose(text: str) -> Markup:
 
 
 def points(number: float) -> str:
-    """Write points without needless decimals: `10`, `7.5`, `3.33`."""
+    """Format points without unnecessary decimals: `10`, `7.5`, `3.33`."""
     return f"{number:.2f}".rstrip("0").rstrip(".") if math.isfinite(number) else DASH
 
 
 def count(number: int | None) -> str:
-    """Write a whole number with narrow spaces between thousands; a dash for None."""
+    """Format an integer with narrow spaces between thousands; return a dash for None."""
     return DASH if number is None else f"{number:,}".replace(",", _NARROW)
 
 
 def percent(fraction: float | None) -> str:
-    """Write a part of 1 as per cent with two decimals; a dash for None."""
+    """Format a fraction as percent with two decimals; return a dash for None."""
     return DASH if fraction is None or not math.isfinite(fraction) else f"{100 * fraction:.2f}{_NARROW}%"
 
 
 def figure(number: float) -> str:
-    """Write a measured number with at most five significant digits."""
+    """Format a measured number with at most five significant digits."""
     if not math.isfinite(number):
         return "not a number" if math.isnan(number) else "infinite"
-    if number == int(number) and abs(number) < 1e15:  # noqa: PLR2004  beyond this a float is no longer a whole number
+    if number == int(number) and abs(number) < 1e15:  # noqa: PLR2004  larger floats do not represent every integer
         return count(int(number))
     return f"{number:.5g}"
 
 
 def duration(seconds: float | None) -> str:
-    """Write seconds as a person says them: `8.4 s`, `3 min 05 s`, `1 h 02 min`."""
+    """Format seconds in usual units: `8.4 s`, `3 min 05 s`, `1 h 02 min`."""
     if seconds is None or not math.isfinite(seconds):
         return DASH
     if seconds < 60:  # noqa: PLR2004  seconds of a minute
         return f"{seconds:.1f}{_NARROW}s"
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, remaining_seconds = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004  minutes of an hour
-        return f"{minutes}{_NARROW}min {rest:02d}{_NARROW}s"
+        return f"{minutes}{_NARROW}min {remaining_seconds:02d}{_NARROW}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}{_NARROW}h {minutes:02d}{_NARROW}min"
 
 
 def shape(sizes: Sequence[int | None] | None) -> str:
-    """Write a shape as 28 by 28 by 1; an unknown size as `?`, an unknown shape as a dash."""
+    """Format a shape as 28 × 28 × 1; an unknown size is `?`, an unknown shape a dash."""
     return spoken_shape(sizes, unknown=DASH, open_axis="?", axis=count)
 
 
 def value(name: str, given: object) -> str:
-    """Write one measured value.
+    """Format one measured value.
 
     Args:
-        name: Its key, which tells shapes and fractions from other numbers.
+        name: Its key, which distinguishes shapes and fractions from other numbers.
         given: Any JSON value.
 
     Returns:
@@ -158,14 +158,14 @@ def value(name: str, given: object) -> str:
             return cut(str(given), _MOST_VALUE)
 
 
-def _number(name: str, given: float) -> str:
-    if isinstance(given, int):
-        return count(given)
-    return percent(given) if name in _FRACTION_KEYS and 0 <= given <= 1 else figure(given)
+def _number(name: str, number: float) -> str:
+    if isinstance(number, int):
+        return count(number)
+    return percent(number) if name in _FRACTION_KEYS and 0 <= number <= 1 else figure(number)
 
 
 def _several(name: str, given: Sequence[object] | Mapping[str, object]) -> str:
-    """Write a list or a mapping; a deeper one as JSON."""
+    """Format a list or a mapping; use JSON for nested values."""
     if isinstance(given, Mapping):
         return "; ".join(f"{key}: {value(str(key), item)}" for key, item in given.items())
     items: list[Any] = list(given)
@@ -177,16 +177,16 @@ def _several(name: str, given: Sequence[object] | Mapping[str, object]) -> str:
 
 
 def terminal(text: str) -> Markup:
-    """Turn the colours of printed text into classes.
+    """Convert the colors of printed text to CSS classes.
 
-    Colour sequences become `span`s of the classes `ansi-0` to `ansi-7` and `ansi-bold`; every other escape sequence is
+    Color sequences become `span`s with the classes `ansi-0` to `ansi-7` and `ansi-bold`; all other escape sequences are
     dropped.
 
     Args:
-        text: What a cell printed, as `settled` leaves it.
+        text: Printed text of a cell, processed by `settled`.
 
     Returns:
-        Escaped markup whose only tag is `span`.
+        Escaped markup that contains no tag except `span`.
     """
     pieces = _SGR.split(_ESCAPE.sub("", text))
     colour: int | None = None
@@ -201,13 +201,13 @@ def terminal(text: str) -> Markup:
 
 
 def settled(text: str) -> str:
-    """Carry out carriage returns and backspaces, so that a progress bar leaves the last line a person saw.
+    """Apply carriage returns and backspaces, so that a progress bar leaves only its last line.
 
     Args:
-        text: What a cell printed.
+        text: Printed text of a cell.
 
     Returns:
-        The text without them. A line written over is taken to be gone, also where it was longer.
+        The text without these characters. A new text replaces the whole line, even a longer one.
     """
     if "\r" not in text and "\b" not in text:
         return text
@@ -216,20 +216,20 @@ def settled(text: str) -> str:
 
 def _settled_line(line: str) -> str:
     if "\b" in line:
-        kept: list[str] = []
+        letters: list[str] = []
         for letter in line:
             if letter != "\b":
-                kept.append(letter)
-            elif kept:
-                kept.pop()
-        line = "".join(kept)
+                letters.append(letter)
+            elif letters:
+                letters.pop()
+        line = "".join(letters)
     return next((written for written in reversed(line.split("\r")) if written), "")
 
 
 def _styled(codes: str, colour: int | None, *, bold: bool) -> tuple[int | None, bool]:
-    """Apply the numbers of one colour sequence to the style in force."""
+    """Apply the codes of one color sequence to the current style."""
     numbers = [int(code) if code else 0 for code in codes.split(";")[:8] if len(code) < 4]  # noqa: PLR2004  3 digits
-    if 38 in numbers or 48 in numbers:  # noqa: PLR2004  palettes of 256 colours and more are not followed
+    if 38 in numbers or 48 in numbers:  # noqa: PLR2004  palettes of 256 colors and more are not supported
         return None, bold
     for number in numbers:
         if number == 0:

@@ -1,1 +1,1 @@
-"""Keeps what was executed, graded and sent: a results folder and one SQLite file in it."""
+"""Storage of executions, grades and sent results: a results folder with one SQLite file."""

@@ -1,8 +1,8 @@
-"""Several executions of one submission on the disk.
+"""Store several executions of one submission.
 
-`DIR/<submission>/attempts/<n>/` holds the evidence and the executed notebook of attempt n; `evidence/` and
-`executed.ipynb` of the submission itself are those of the attempt that was taken. Nothing is kept twice: they are the
-same files under a second name (hard links), and copies only where the file system has no such names.
+`DIR/<submission>/attempts/<n>/` holds the evidence and the executed notebook of attempt n. The submission's own
+`evidence/` and `executed.ipynb` belong to the selected attempt. They are hard links to the attempt's files, and copies
+only on file systems without hard links.
 """
 
 import errno
@@ -19,65 +19,65 @@ from grader.store.results import STAGING, ResultsFolder
 __all__ = ["AttemptsFolder"]
 
 _WITHOUT_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-"""What a file system says that has no second names for a file, or no more of them."""
+"""Error numbers of file systems that do not support a hard link, or no more of them."""
 
 
 class AttemptsFolder:
-    """The attempts of one submission. One thread at a time."""
+    """Attempts of one submission; for use in one thread at a time."""
 
     def __init__(self, out: ResultsFolder, submission: str) -> None:
-        """Name the folder; nothing is made yet.
+        """Set the folder; nothing is created yet.
 
         Args:
             out: The class's results folder.
-            submission: Whose attempts.
+            submission: Id of the submission.
         """
         self._out = out
         self._submission = submission
         self.each = ResultsFolder(out.attempts_folder(submission))
-        """Holds the attempts as a results folder holds submissions: `str(n)` is the name of attempt n."""
+        """Results folder of the attempts, with `str(n)` as the submission name of attempt n."""
 
     def exists(self) -> bool:
-        """Whether several attempts were ever asked for."""
+        """Return whether several attempts were ever requested."""
         return self.each.root.is_dir()
 
     def numbers(self) -> tuple[int, ...]:
-        """Attempts whose evidence is kept, in order."""
+        """List the numbers of the attempts with stored evidence, in order."""
         return tuple(sorted(int(name) for name in self.each.submissions() if name.isdecimal()))
 
     def begin(self) -> None:
-        """Make the folder; what a single execution left before becomes attempt 1.
+        """Create the folder; the files of an earlier single execution become attempt 1.
 
         Raises:
-            StorageError: It cannot be made.
+            StorageError: The folder cannot be created.
         """
         if self.exists():
             return
-        own = self._out.folder(self._submission)
+        submission_folder = self._out.folder(self._submission)
         try:
-            own.mkdir(parents=True, exist_ok=True)
-            for left_over in own.glob(f"{STAGING}*"):
-                shutil.rmtree(left_over, ignore_errors=True)
-            staged = Path(tempfile.mkdtemp(dir=own, prefix=STAGING))
+            submission_folder.mkdir(parents=True, exist_ok=True)
+            for leftover in submission_folder.glob(f"{STAGING}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            staged = Path(tempfile.mkdtemp(dir=submission_folder, prefix=STAGING))
             staged.chmod(0o755)
             first = ResultsFolder(staged)
             if self._out.evidence_folder(self._submission).is_dir():
                 _link_tree(self._out.evidence_folder(self._submission), first.evidence_folder("1"))
                 if self._out.executed_path(self._submission).is_file():
                     _link(self._out.executed_path(self._submission), first.executed_path("1"))
-            # Whole or not at all: half a folder would be taken for an attempt without evidence.
+            # Rename the complete folder: half a folder would count as an attempt without evidence.
             staged.rename(self.each.root)
         except OSError as error:
             raise _storage_error(error, self.each.root) from error
 
     def take(self, number: int) -> None:
-        """Make an attempt's evidence and executed notebook those of the submission.
+        """Use an attempt's evidence and executed notebook as the submission's.
 
         Args:
-            number: An attempt whose evidence is kept.
+            number: Number of an attempt with stored evidence.
 
         Raises:
-            StorageError: They cannot be put there.
+            StorageError: The files cannot be written.
         """
         name = str(number)
         if not _same(self.each.evidence_folder(name), self._out.evidence_folder(self._submission)):
@@ -105,7 +105,7 @@ class AttemptsFolder:
         except OSError as error:
             raise _storage_error(error, target) from error
         finally:
-            # Renaming one name of a file to another of the same does nothing at all.
+            # Renaming a file onto a hard link of the same file does nothing, so the staged name may remain.
             staged.unlink(missing_ok=True)
 
 
@@ -116,7 +116,7 @@ def _storage_error(error: OSError, place: Path) -> StorageError:
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    """Give every file of a folder a second name in another folder, which is made; links and pipes are left out."""
+    """Link every file of a folder into a new folder; skip symbolic links and pipes."""
     for folder, _, names in os.walk(source):
         here = target / Path(folder).relative_to(source)
         here.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two evidence folders are of the same execution: the same document, or one of the same bytes."""
+    """Return whether two evidence folders come from the same execution: the same file, or equal bytes."""
     return _same_file(one / "evidence.json", other / "evidence.json")
 
 

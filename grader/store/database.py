@@ -1,6 +1,7 @@
-"""`grader.sqlite`: what was executed with what, and graded with which rubric. This is what resuming goes by.
+"""Database `grader.sqlite`: which submission was executed and graded with what. Resuming relies on it.
 
-Schema versions: 1, first version; 2, what a grade and its report were made from (`grading.basis`).
+Schema versions: 1, first version; 2, the inputs of a grade and its report (`grading.basis`); 3, the parts of the rubric
+that an execution depends on (`execution.parts`).
 """
 
 import hashlib
@@ -61,22 +62,22 @@ _VERSION_2 = "ALTER TABLE grading ADD COLUMN basis TEXT NOT NULL DEFAULT ''"
 _VERSION_3 = "ALTER TABLE execution ADD COLUMN parts TEXT NOT NULL DEFAULT ''"
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
-"""Statements that lead from schema version n to n + 1; a file's `user_version` says where it is. Never changed, only
-added to."""
+"""Statements that migrate schema version n to n + 1; a file's `user_version` is its version. Add new ones at the end;
+never change existing ones."""
 
 Rows = Mapping[str, Sequence[tuple[object, ...]]]
-"""One submission's rows by table, in the columns of the present schema version."""
+"""Rows of one submission by table, with the columns of the current schema version."""
 
 _WAIT = 60.0
 """Seconds to wait for another process's write."""
 
 _PAUSE = 0.01
-"""Seconds between two tries of what SQLite does not wait for."""
+"""Seconds between two tries of an operation that SQLite does not wait for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionKey:
-    """All that decides how an execution comes out; where one part differs, the notebook is executed again."""
+    """Everything that determines the result of an execution; if one part differs, the notebook is executed again."""
 
     notebook: str
     """SHA-256 of the notebook's bytes."""
@@ -96,13 +97,13 @@ class ExecutionRow:
     attempt: int
     key: ExecutionKey
     status: Literal["executed", "failed"]
-    """`executed`: what it left is whole in its place; `failed` is the grader's own failure: it is tried again."""
+    """`executed`: the evidence is complete; `failed`: the grader itself failed, so the execution is repeated."""
     reason: str
     seconds: float
     finished: float
     """Unix time."""
     parts: str = ""
-    """What of the rubric decided how it came out, as JSON; empty where that is not known."""
+    """Parts of the rubric that determined the result, as JSON; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class GradingRow:
     rubric: str
     """The rubric's id."""
     sha256: str
-    """Of the rubric's bytes."""
+    """SHA-256 of the rubric's bytes."""
     status: Literal["graded", "not_graded"]
     reason: str
     score: float | None
@@ -121,26 +122,26 @@ class GradingRow:
     finished: float
     """Unix time."""
     basis: str
-    """Digest of all that the grade follows from and of the files it was written to; empty where that is not known."""
+    """Digest of all inputs of the grade and of the files it was written to; empty if unknown."""
 
 
 def grading_row(grade: Grade, basis: str = "", finished: float = 0.0) -> GradingRow:
-    """Reduce a grade to its row.
+    """Convert a grade to its row.
 
     Args:
-        grade: What `grade.json` holds.
-        basis: Digest of all that it follows from and of the files it was written to.
-        finished: When it was written, in Unix time.
+        grade: The content of `grade.json`.
+        basis: Digest of all inputs of the grade and of the files it was written to.
+        finished: Unix time when it was written.
     """
     stamp = (grade.submission.id, grade.rubric.id, grade.rubric.sha256)
     return GradingRow(*stamp, grade.status, grade.reason or "", grade.score, grade.max_score, finished, basis)
 
 
 def digest_of(*parts: BaseModel | Mapping[str, object] | Sequence[object] | str) -> str:
-    """Digest settings, versions or hashes for an `ExecutionKey`; order of keys does not matter.
+    """Compute a digest of settings, versions or hashes for an `ExecutionKey`, independent of the order of keys.
 
     Args:
-        parts: Documents, mappings, sequences or texts of JSON values.
+        parts: Documents, mappings, sequences or strings with JSON values.
     """
     plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
     text = json.dumps(plain, sort_keys=True, ensure_ascii=True, default=str)
@@ -148,21 +149,21 @@ def digest_of(*parts: BaseModel | Mapping[str, object] | Sequence[object] | str)
 
 
 class Database:
-    """The results folder's database; each call has a connection of its own, so threads and processes may share it."""
+    """Database of a results folder. Each call opens its own connection, so threads and processes may share it."""
 
     def __init__(
         self, path: Path, *, migrations: Sequence[str] = MIGRATIONS, clock: Callable[[], float] = time.time
     ) -> None:
-        """Open the file, making it or bringing it to this grader's version.
+        """Open the file; create it, or migrate it to the current version.
 
         Args:
-            path: `DIR/grader.sqlite`.
+            path: Path of the file, `DIR/grader.sqlite`.
             migrations: Schema changes in order.
-            clock: Gives Unix time.
+            clock: Function that returns Unix time.
 
         Raises:
-            ArtefactError: It is damaged, no database, or of a newer version.
-            StorageError: It cannot be written.
+            ArtefactError: The file is damaged, not a database, or of a newer version.
+            StorageError: The file cannot be written.
         """
         self._path = path
         self._clock = clock
@@ -177,8 +178,8 @@ class Database:
         with self._connection() as connection:
             _log_ahead(connection, until=time.monotonic() + _WAIT)
             if int(connection.execute("PRAGMA user_version").fetchone()[0]) == len(migrations):
-                return  # nothing to do, and so not a byte to write
-            # Taken at once: of two processes that open a new file together, one makes the tables.
+                return  # nothing to do, so write nothing
+            # Lock immediately: of two processes that open a new file together, only one creates the tables.
             connection.execute("BEGIN IMMEDIATE")
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if version > len(migrations):
@@ -191,10 +192,10 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are all kept at the end, or none."""
+        """Open a connection; its changes are committed together at the end, or rolled back on an error."""
         try:
             with closing(sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)) as connection:
-                # What is noted before files are exchanged must be on the disk before they are.
+                # A row written before files are replaced must be on the disk before the files are.
                 connection.execute("PRAGMA synchronous = FULL")
                 try:
                     yield connection
@@ -214,7 +215,7 @@ class Database:
 
     # --- executions
 
-    def record_execution(  # noqa: PLR0913 - the columns of a row, each by its name
+    def record_execution(  # noqa: PLR0913 - the columns of a row
         self,
         submission: str,
         key: ExecutionKey,
@@ -224,18 +225,18 @@ class Database:
         failure: str | None = None,
         parts: str = "",
     ) -> None:
-        """Note that a submission was executed and its evidence kept, or that the grader failed to.
+        """Record an execution, either with evidence or as a failure of the grader.
 
         Args:
-            submission: Its id.
-            key: What it was executed with.
-            seconds: How long it took.
-            attempt: Which of several executions, from 1.
-            failure: The grader's own failure in words; None where the execution came to an end of its own, however.
-            parts: What of the rubric decided how it came out, as JSON.
+            submission: Id of the submission.
+            key: The inputs of the execution.
+            seconds: Duration of the execution.
+            attempt: Number of the attempt, from 1.
+            failure: Description of the grader's own failure; None if the execution ended by itself in any way.
+            parts: Parts of the rubric that determined the result, as JSON.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The database cannot be written.
         """
         values = (
             submission,
@@ -253,16 +254,16 @@ class Database:
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-            # A grade of older evidence is none of this one.
+            # A new execution invalidates earlier grades.
             connection.execute("DELETE FROM grading WHERE submission = ?", (submission,))
 
     def needs_execution(self, submission: str, key: ExecutionKey, *, attempt: int = 1) -> bool:
-        """Tell whether a submission must be executed: never yet, with other things, or the grader failed.
+        """Return whether to execute a submission: never executed, executed with other inputs, or failed in the grader.
 
         Args:
-            submission: Its id.
-            key: What it would be executed with.
-            attempt: Which of several executions, from 1.
+            submission: Id of the submission.
+            key: The current inputs of an execution.
+            attempt: Number of the attempt, from 1.
         """
         row = next((row for row in self.executions(submission) if row.attempt == attempt), None)
         return row is None or row.status == "failed" or row.key != key
@@ -275,18 +276,18 @@ class Database:
         return tuple(ExecutionRow(row[0], row[1], ExecutionKey(*row[2:6]), *row[6:]) for row in rows)
 
     def begin_replacing(self, submission: str, key: ExecutionKey, *, attempt: int = 1) -> None:
-        """Note that an execution's files are about to take the place of older ones.
+        """Record that an execution's files are about to replace older ones.
 
-        Until `record_execution` says that they have, none of them counts: a grader that is killed between them leaves a
-        submission that is executed again, never one execution's evidence under another's name.
+        Until `record_execution` follows, neither the old nor the new files count. If the grader is killed in between,
+        the submission is executed again, and no evidence is attributed to another execution.
 
         Args:
-            submission: Its id.
-            key: What it was executed with.
-            attempt: Which of several executions, from 1.
+            submission: Id of the submission.
+            key: The inputs of the execution.
+            attempt: Number of the attempt, from 1.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The database cannot be written.
         """
         interrupted = "the grader was stopped while the evidence was put in place"
         self.record_execution(submission, key, seconds=0.0, attempt=attempt, failure=interrupted)
@@ -294,22 +295,22 @@ class Database:
     # --- gradings
 
     def record_grading(self, grade: Grade, *, basis: str = "") -> None:
-        """Note that a submission was graded, or that the grader failed to.
+        """Record a grading, either with a result or as a failure of the grader.
 
         Args:
-            grade: What was written to `grade.json`.
-            basis: Digest of all that it follows from and of the files it was written to; see `needs_grading`.
+            grade: The content of `grade.json`.
+            basis: Digest of all inputs of the grade and of the files it was written to; see `needs_grading`.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The database cannot be written.
         """
         self.record_gradings([grading_row(grade, basis, self._clock())])
 
     def record_gradings(self, rows: Sequence[GradingRow]) -> None:
-        """Note many gradings in one transaction.
+        """Record several gradings in one transaction.
 
         Raises:
-            StorageError: They cannot be written.
+            StorageError: The database cannot be written.
         """
         if not rows:
             return
@@ -320,12 +321,12 @@ class Database:
             )
 
     def needs_grading(self, submission: str, rubric: str, basis: str) -> bool:
-        """Tell whether a submission must be graded: not since its last execution, on another basis, or it failed.
+        """Return whether to grade a submission: no grade since its last execution, another basis, or a failed grading.
 
         Args:
-            submission: Its id.
+            submission: Id of the submission.
             rubric: The rubric's id.
-            basis: Of now, as it was given to `record_grading`.
+            basis: The current basis, computed like that of `record_grading`.
         """
         return not any(
             row.rubric == rubric and row.basis == basis and row.status == "graded" for row in self.gradings(submission)
@@ -338,10 +339,10 @@ class Database:
             rows = connection.execute(query, (submission, submission)).fetchall()
         return tuple(GradingRow(*row) for row in rows)
 
-    # --- from one database to another
+    # --- transfer between databases
 
     def rows_of(self, submission: str) -> Rows:
-        """Give everything that is noted about a submission, for a database elsewhere to take over."""
+        """Return all rows of a submission, for `replace_rows` of another database."""
         with self._connection() as connection:
             return {
                 table: connection.execute(f"SELECT * FROM {table} WHERE submission = ?", (submission,)).fetchall()  # noqa: S608 - names from the schema above
@@ -349,14 +350,14 @@ class Database:
             }
 
     def replace_rows(self, submission: str, rows: Rows) -> None:
-        """Take over what another database of the same version noted about a submission; its own notes are gone.
+        """Replace all rows of a submission by those from another database of the same version.
 
         Args:
-            submission: Its id.
-            rows: From `rows_of`.
+            submission: Id of the submission.
+            rows: Result of `rows_of`.
 
         Raises:
-            StorageError: It cannot be written; everything is as it was.
+            StorageError: The database cannot be written; nothing was changed.
         """
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -368,10 +369,10 @@ class Database:
 
 
 def _log_ahead(connection: sqlite3.Connection, *, until: float) -> None:
-    """Have changes written ahead to a log, as it is kept in the file.
+    """Turn on SQLite's write-ahead log, a setting stored in the file.
 
-    SQLite answers this one change with "busy" at once, whatever the connection's timeout, where another process is
-    making the same change to a new file.
+    SQLite reports "busy" for this change immediately, regardless of the connection's timeout, if another process makes
+    the same change to a new file.
     """
     while True:
         try:
@@ -385,7 +386,7 @@ def _log_ahead(connection: sqlite3.Connection, *, until: float) -> None:
 
 
 def _tables(connection: sqlite3.Connection) -> list[str]:
-    """The tables that note something about submissions, each with a column of that name."""
+    """List the tables with a `submission` column."""
     query = (
         "SELECT t.name FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c "
         "WHERE t.type = 'table' AND c.name = 'submission' ORDER BY t.name"

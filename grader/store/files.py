@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, flushed to the disk, and renamed."""
+"""Write files atomically: next to their path, flushed to the disk, and renamed. Lock and flush folders."""
 
 import ctypes
 import errno
@@ -32,7 +32,7 @@ WRITING = ".writing-"
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Turn what goes wrong with the disk into the grader's own error."""
+    """Convert an error of the file system to `StorageError`."""
     try:
         yield
     except OSError as error:
@@ -42,14 +42,14 @@ def writing(place: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that there is the old one or the whole new one, whatever happens.
+    """Write a file so that the path always holds either the old or the complete new file.
 
     Args:
-        path: Where it goes; folders above it are made.
-        content: All of it.
+        path: Path of the file; missing parent folders are created.
+        content: Content of the file.
 
     Raises:
-        StorageError: The disk is full or may not be written; nothing half-written stays behind.
+        StorageError: The disk is full or not writable; no partial file remains.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,27 +68,27 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 class Batch:
-    """Many files written at once: each appears whole or not at all, and the disk is waited for once, not for each.
+    """Group of files that are written atomically with a single flush of the disk.
 
-    A file is written beside its place under one name for all attempts, so that a killed batch leaves nothing that the
-    next one does not write over. `commit` flushes them all together and then renames them in the order they were
-    added: of two files of which the second tells that the first is done, the first is there.
+    Each file is first written next to its path. Its temporary name is always the same, so the next batch overwrites the
+    leftovers of a killed one. `commit` flushes all files together and renames them in the order in which they were
+    added. A file that marks another one as done must therefore be added after it.
     """
 
     def __init__(self, root: Path) -> None:
-        """Begin one.
+        """Start an empty batch.
 
         Args:
-            root: Any folder of the file system that the files are on.
+            root: Any folder on the files' file system.
         """
         self._root = root
         self._files: dict[Path, Path] = {}
 
     def add(self, path: Path, content: bytes | str) -> None:
-        """Write a file beside its place.
+        """Write a temporary file next to the path.
 
         Raises:
-            StorageError: The disk is full or may not be written.
+            StorageError: The disk is full or not writable.
         """
         staging = path.with_name(f"{WRITING}{path.name}")
         with writing(path):
@@ -97,10 +97,10 @@ class Batch:
 
     @contextmanager
     def opened(self, path: Path) -> Iterator[TextIO]:
-        """Open a text file beside its place, for what is too long to be in memory; line ends stay as they are.
+        """Open a temporary text file next to the path, for content too long for memory; line ends are not changed.
 
         Raises:
-            StorageError: The disk is full or may not be written.
+            StorageError: The disk is full or not writable.
         """
         staging = path.with_name(f"{WRITING}{path.name}")
         with writing(path), staging.open("w", encoding="utf-8", errors="replace", newline="") as file:
@@ -108,10 +108,10 @@ class Batch:
         self._files[path] = staging
 
     def commit(self) -> None:
-        """Put every file in its place.
+        """Flush all files and rename them to their paths.
 
         Raises:
-            StorageError: A file cannot be put there; those before it are.
+            StorageError: A file cannot be renamed; the files before it are in place.
         """
         if not self._files:
             return
@@ -124,12 +124,12 @@ class Batch:
 
 def encoded(content: bytes | str) -> bytes:
     """Encode text in UTF-8."""
-    # A student's text may hold half characters; a report with a replacement sign is better than none.
+    # A student's text may contain lone surrogates; a report with replacement characters is better than none.
     return content.encode("utf-8", "replace") if isinstance(content, str) else content
 
 
 def sync_all(folder: Path) -> None:
-    """Flush the file system that a folder is on; where the C library has no word for one, all of them."""
+    """Flush a folder's file system, or all file systems if the C library has no `syncfs`."""
     syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
     if syncfs is None:
         os.sync()
@@ -143,7 +143,7 @@ def sync_all(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the renaming itself last through a power cut; some file systems cannot."""
+    """Flush a folder, so that a renaming survives a power cut; some file systems do not support this."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -155,10 +155,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def lock(handle: int, folder: Path) -> bool:
-    """Lock an open folder; False where its file system has no locks.
+    """Lock an open folder; return False if its file system does not support locks.
 
     Raises:
-        UsageError: Another process holds it.
+        UsageError: Another process holds the lock.
     """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -171,11 +171,11 @@ def lock(handle: int, folder: Path) -> bool:
 
 
 held: set[int] = set()
-"""Open folders that this process has locked."""
+"""File descriptors of the folders that this process has locked."""
 
 
 def _let_go() -> None:
-    """Close what was locked before a fork: a child that outlived its parent would keep everybody out."""
+    """Close inherited locks in a forked child, which would otherwise keep them after its parent's end."""
     while held:
         os.close(held.pop())
 
@@ -184,10 +184,10 @@ os.register_at_fork(after_in_child=_let_go)
 
 
 def sha256_or_empty(path: Path) -> str:
-    """Hash a file; empty where there is none.
+    """Return a file's SHA-256, or an empty string if it does not exist.
 
     Raises:
-        ArtefactError: It cannot be read.
+        ArtefactError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:

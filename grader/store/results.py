@@ -1,7 +1,7 @@
-"""The results folder: `DIR/<submission>/{grade.json, report.html, executed.ipynb, evidence/}` and the class's pages.
+"""Store results: `DIR/<submission>/{grade.json, report.html, executed.ipynb, evidence/}` and the class's pages.
 
-A file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed. What a grader that
-was killed meanwhile left beside it is known by its name and removed by the next one (`at_work`).
+Each file is written atomically: next to its path, flushed to the disk, and renamed. Temporary files of a killed grader
+are recognized by their names and removed by the next one (`at_work`).
 """
 
 import json
@@ -39,7 +39,7 @@ __all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade
 _Kind = TypeVar("_Kind", bound=Document)
 
 _LARGEST_DOCUMENT = 256 << 20
-"""Bytes of a kept document that are read back."""
+"""Maximum size in bytes of a stored document."""
 _GRADE = "grade.json"
 _REPORT = "report.html"
 _EXECUTED = "executed.ipynb"
@@ -47,40 +47,40 @@ _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _HEAD = 8192
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
-"""Where `grade.json` names its rubric. What a student chose stands before it in strings, where a line break is
+"""Pattern of the rubric's id in `grade.json`. Strings from a student cannot match, since line breaks in strings are
 escaped."""
 FILLING = ".evidence-"
 STAGING = ".attempts-"
-"""Beginnings of the names of what is not yet in its place: files, and folders of evidence and of attempts."""
+"""Name prefixes of temporary folders, for evidence and for attempts."""
 _ATTEMPTS = "attempts"
 
 
 class ResultsFolder:
-    """One `--out` folder. Methods may be called from several threads, for different submissions."""
+    """An `--out` folder. Methods may be called from several threads for different submissions."""
 
     def __init__(self, root: Path, *, database: Path | None = None) -> None:
-        """Name the folder; it is made by the first write.
+        """Set the folder; the first write creates it.
 
         Args:
             root: `DIR` of `grader grade … --out DIR`.
-            database: Another place for `grader.sqlite`: of several machines that share the folder, only one may
-                write to the file in it.
+            database: Another path for `grader.sqlite`, since of several machines that share the folder only one may
+                write the file in it.
         """
         self.root = root
         self._database = database
 
-    # --- places
+    # --- paths
 
     @property
     def database_path(self) -> Path:
-        """Where `grader.sqlite` lies."""
+        """Path of `grader.sqlite`."""
         return self._database or self.root / "grader.sqlite"
 
     def folder(self, submission: str) -> Path:
-        """A submission's own folder (it may not exist yet).
+        """Return a submission's folder, which may not exist yet.
 
         Raises:
-            ValueError: The id is no plain name; ids come from intake, which makes them safe.
+            ValueError: The id is not a plain name. (Ids come from intake, which makes them safe.)
         """
         if submission in {"", ".", ".."} or "/" in submission or "\x00" in submission:
             msg = f"{submission!r} cannot name a folder"
@@ -88,27 +88,27 @@ class ResultsFolder:
         return self.root / submission
 
     def grade_path(self, submission: str) -> Path:
-        """Where a submission's `grade.json` lies."""
+        """Return the path of a submission's `grade.json`."""
         return self.folder(submission) / _GRADE
 
     def report_path(self, submission: str) -> Path:
-        """Where a submission's `report.html` lies."""
+        """Return the path of a submission's `report.html`."""
         return self.folder(submission) / _REPORT
 
     def executed_path(self, submission: str) -> Path:
-        """Where a submission's `executed.ipynb` lies."""
+        """Return the path of a submission's `executed.ipynb`."""
         return self.folder(submission) / _EXECUTED
 
     def evidence_folder(self, submission: str) -> Path:
-        """Where a submission's events, models, arrays and predictions lie."""
+        """Return the folder of a submission's events, models, arrays and predictions."""
         return self.folder(submission) / _EVIDENCE
 
     def attempts_folder(self, submission: str) -> Path:
-        """Where a submission's attempts lie, where there were several; see `store/attempts.py`."""
+        """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
         return self.folder(submission) / _ATTEMPTS
 
     def submissions(self) -> tuple[str, ...]:
-        """Ids of the submissions that have evidence or a grade here, sorted."""
+        """List the ids of the submissions with evidence or a grade in this folder, sorted."""
         if not self.root.is_dir():
             return ()
         folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -118,13 +118,13 @@ class ResultsFolder:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Keep other graders away for as long as a `with` lasts, and remove what one that was killed left half-done.
+        """Lock the folder for the duration of a `with` block, and remove the leftovers of a killed grader.
 
-        The lock goes with the process, however it ends.
+        The lock ends with the process, even if it is killed.
 
         Raises:
-            UsageError: Another grader works here, or this is no folder.
-            StorageError: The folder cannot be made or written to.
+            UsageError: Another grader works here, or this is not a folder.
+            StorageError: The folder cannot be created or written.
         """
         if self.root.exists() and not self.root.is_dir():
             msg = "is no folder"
@@ -147,17 +147,17 @@ class ResultsFolder:
 
     def _sweep(self) -> None:
         (self.root / ".writable").unlink(missing_ok=True)
-        for left_over in self.root.glob(f"{WRITING}*"):
-            left_over.unlink(missing_ok=True)
+        for leftover in self.root.glob(f"{WRITING}*"):
+            leftover.unlink(missing_ok=True)
         for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
             with suppress(PermissionError):  # not the grader's
                 _sweep_submission(own)
 
     def standing(self, submission: str) -> dict[str, str]:
-        """Tell by their SHA-256 which files a submission's grade was made from and became; empty for what is missing.
+        """Return the SHA-256 of each input and output file of a submission's grade; empty for a missing file.
 
         Raises:
-            ArtefactError: One cannot be read.
+            ArtefactError: A file cannot be read.
         """
         places = {
             _EVIDENCE_FILE: self.evidence_folder(submission) / _EVIDENCE_FILE,
@@ -168,19 +168,19 @@ class ResultsFolder:
         return {name: sha256_or_empty(path) for name, path in places.items()}
 
     def rubric_id(self, submission: str) -> str | None:
-        """Id of the rubric a submission's grade is of, from the head of its file; None where there is no grade."""
+        """Return the rubric's id from the head of a submission's `grade.json`; None if there is no grade."""
         try:
             with self.grade_path(submission).open("rb") as file:
-                found = _RUBRIC_ID.search(file.read(_HEAD))
-            return json.loads(found[1]) if found else _rubric_of(self.read_grade(submission))
+                match = _RUBRIC_ID.search(file.read(_HEAD))
+            return json.loads(match[1]) if match else _rubric_of(self.read_grade(submission))
         except (OSError, ValueError, ArtefactError):
             return None
 
     def sync(self) -> None:
-        """Wait until everything that was written here is on the disk.
+        """Wait until everything written here is on the disk.
 
         Raises:
-            StorageError: It cannot be flushed.
+            StorageError: The file system cannot be flushed.
         """
         with writing(self.root):
             sync_all(self.root)
@@ -188,15 +188,15 @@ class ResultsFolder:
     # --- pages
 
     def write_page(self, name: str, content: bytes | str, batch: Batch | None = None) -> Path:
-        """Write a page of the whole class, such as `index.html` or `grades.csv`; one that says the same is left alone.
+        """Write a page of the whole class, such as `index.html` or `grades.csv`, unless it is unchanged.
 
         Args:
             name: The file's name.
-            content: All of it.
-            batch: Writes it together with other files; without one it is in its place at once.
+            content: The file's content.
+            batch: Batch to write it with; without one, it is written immediately.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The page cannot be written.
         """
         path = self.root / name
         data = encoded(content)
@@ -211,7 +211,7 @@ class ResultsFolder:
         """Write a submission's report.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The report cannot be written.
         """
         return self._write(self.report_path(submission), content)
 
@@ -219,7 +219,7 @@ class ResultsFolder:
         """Write the executed notebook, as JSON.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The notebook cannot be written.
         """
         return self._write(self.executed_path(submission), content)
 
@@ -230,62 +230,62 @@ class ResultsFolder:
     # --- documents
 
     def write_grade(self, grade: Grade) -> Path:
-        """Write `grade.json`: strict JSON, numbers that are none as `null`.
+        """Write `grade.json` as strict JSON, with `null` for NaN and infinity.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The grade cannot be written.
         """
         return self._write(self.grade_path(grade.submission.id), grade_bytes(grade_data(grade)))
 
     def read_grade(self, submission: str) -> Grade | None:
-        """Read a grade back; None where there is none yet.
+        """Read a grade; return None if there is none yet.
 
         Raises:
-            ArtefactError: It is damaged or of another version.
+            ArtefactError: The file is damaged or of another version.
         """
         path = self.grade_path(submission)
         content = _read_document(path, GRADE_VERSION)
         return None if content is None else _parse(Grade, content, path)
 
     def write_evidence(self, submission: str, evidence: Evidence, *, filled: Path | None = None) -> Path:
-        """Write `evidence/evidence.json`, from which a grade can be made again without execution.
+        """Write `evidence/evidence.json`, which a regrade uses instead of an execution.
 
-        A loss that became not-a-number stays one: the file has Python's `NaN`, which only this grader reads.
+        A NaN loss is written as Python's `NaN`, which is not strict JSON; only the grader reads this file.
 
         Args:
-            submission: Whose.
-            evidence: What was seen.
-            filled: A folder from `new_evidence_folder` that is not in its place yet.
+            submission: Id of the submission.
+            evidence: The evidence.
+            filled: A folder from `new_evidence_folder` that is not in place yet.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The evidence cannot be written.
         """
         text = json.dumps(_plain(evidence), ensure_ascii=False, separators=(",", ":"))
         return self._write((filled or self.evidence_folder(submission)) / _EVIDENCE_FILE, text)
 
     def read_evidence(self, submission: str) -> Evidence | None:
-        """Read evidence back; None where there is none yet.
+        """Read evidence; return None if there is none yet.
 
         Raises:
-            ArtefactError: It is damaged, too large, or of another version.
+            ArtefactError: The file is damaged, too large, or of another version.
         """
         path = self.evidence_folder(submission) / _EVIDENCE_FILE
         content = _read_document(path, EVIDENCE_VERSION)
         return None if content is None else _parse(Evidence, content, path)
 
     def grade_data(self, submission: str) -> Any:
-        """A submission's `grade.json` as JSON values, not looked at further; None where there is none or no JSON."""
+        """Return a submission's `grade.json` as unvalidated JSON values; None if it is missing or unreadable."""
         try:
             return _read_document(self.grade_path(submission), GRADE_VERSION)
         except ArtefactError:
             return None
 
     def says(self, submission: str, content: bytes) -> bool:
-        """Whether a submission's `grade.json` holds these very bytes."""
+        """Return whether a submission's `grade.json` contains exactly these bytes."""
         return _holds(self.grade_path(submission), content)
 
     def has_report(self, submission: str) -> bool:
-        """Whether a submission has a report with anything in it."""
+        """Return whether a submission has a report that is not empty."""
         try:
             return self.report_path(submission).stat().st_size > 0
         except OSError:
@@ -294,10 +294,10 @@ class ResultsFolder:
     # --- folders
 
     def new_evidence_folder(self, submission: str) -> Path:
-        """Make an empty folder beside the evidence for an execution to fill; `adopt_evidence` puts it in place.
+        """Create an empty folder for an execution's evidence; `adopt_evidence` moves it in place.
 
         Raises:
-            StorageError: It cannot be made.
+            StorageError: The folder cannot be created.
         """
         own = self.folder(submission)
         with writing(own):
@@ -307,26 +307,26 @@ class ResultsFolder:
             return Path(tempfile.mkdtemp(dir=own, prefix=FILLING))
 
     def forget_evidence(self, submission: str) -> None:
-        """Remove a submission's evidence and executed notebook, of all attempts, where there are any.
+        """Remove a submission's evidence and executed notebook, of all attempts.
 
         Raises:
             StorageError: They cannot be removed.
         """
         with writing(self.folder(submission)):
             self.executed_path(submission).unlink(missing_ok=True)
-            for kept in (self.evidence_folder(submission), self.attempts_folder(submission)):
-                if kept.exists():
-                    shutil.rmtree(kept)
+            for folder in (self.evidence_folder(submission), self.attempts_folder(submission)):
+                if folder.exists():
+                    shutil.rmtree(folder)
 
     def adopt_evidence(self, submission: str, filled: Path) -> Path:
-        """Put a filled folder in the place of a submission's evidence; the old evidence is gone.
+        """Replace a submission's evidence by a filled folder.
 
         Args:
-            submission: Whose.
+            submission: Id of the submission.
             filled: A folder from `new_evidence_folder`.
 
         Raises:
-            StorageError: It cannot be moved; the old evidence is still there then.
+            StorageError: The folder cannot be moved; the old evidence remains.
         """
         target = self.evidence_folder(submission)
         with writing(target):
@@ -350,50 +350,50 @@ def _holds_results(folder: Path) -> bool:
     try:
         return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
     except PermissionError:
-        return False  # not the grader's, such as `lost+found` on a disk of its own
+        return False  # not the grader's, such as `lost+found` on a separate disk
 
 
-def _sweep_submission(own: Path) -> None:
-    """Remove what was left half-done, and the folder where there was nothing else; an empty one is somebody else's."""
-    before = any(own.iterdir())
-    for folder in (own, *(path for path in own.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+def _sweep_submission(submission_folder: Path) -> None:
+    """Remove unfinished files, and the folder if nothing remains; a folder that was empty before is left alone."""
+    before = any(submission_folder.iterdir())
+    for folder in (submission_folder, *(path for path in submission_folder.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
         _sweep_folder(folder)
-    if before and not any(own.iterdir()):
-        own.rmdir()
+    if before and not any(submission_folder.iterdir()):
+        submission_folder.rmdir()
 
 
-def _sweep_folder(own: Path) -> None:
-    """Remove what was being written when the grader was killed."""
-    for left_over in (*own.glob(f"{WRITING}*"), *own.glob(f"{_EVIDENCE}/{WRITING}*")):
-        left_over.unlink(missing_ok=True)
+def _sweep_folder(folder: Path) -> None:
+    """Remove the files that a killed grader was writing."""
+    for leftover in (*folder.glob(f"{WRITING}*"), *folder.glob(f"{_EVIDENCE}/{WRITING}*")):
+        leftover.unlink(missing_ok=True)
     for pattern in (FILLING, STAGING):
-        for left_over in own.glob(f"{pattern}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
+        for leftover in folder.glob(f"{pattern}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 # --- documents as text ---------------------------------------------------------------------------------------
 
 
 def grade_data(grade: Grade) -> dict[str, Any]:
-    """A grade as JSON values, as `grade.json` reads back: numbers that are none are None, tuples are lists."""
+    """Convert a grade to JSON values as `grade.json` stores them: NaN and infinity become None, tuples become lists."""
     data: dict[str, Any] = _finite(_plain(grade))
     return data
 
 
 def grade_bytes(data: Mapping[str, Any]) -> bytes:
-    """Write a grade as `grade.json` holds it: strict JSON in UTF-8.
+    """Serialize a grade for `grade.json`: strict JSON in UTF-8.
 
     Args:
-        data: What `grade_data` gave.
+        data: Result of `grade_data`.
     """
     try:
         return to_json(data, indent=1) + b"\n"
-    except PydanticSerializationError:  # half characters
+    except PydanticSerializationError:  # lone surrogates
         return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
 
 
 def parse_grade(content: bytes) -> Grade:
-    """Read a grade back from what `grade_bytes` wrote."""
+    """Parse a grade from the output of `grade_bytes`."""
     return Grade.model_validate(json.loads(content))
 
 
@@ -412,12 +412,12 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _plain(document: Document) -> Mapping[str, Any]:
-    """A document as JSON values, with the names the contract gives its fields."""
+    """Convert a document to JSON values, with the field names of the contract."""
     return document.model_dump(mode="python", by_alias=True)
 
 
 def _finite(value: Any) -> Any:
-    """Replace numbers that JSON does not have by None, and tuples by lists."""
+    """Replace NaN and infinity by None, and tuples by lists."""
     kind = type(value)
     if kind is str or kind is int or value is None:
         return value
@@ -431,7 +431,7 @@ def _finite(value: Any) -> Any:
 
 
 def _read_document(path: Path, version: int) -> Any:
-    """Read a kept JSON document and look at its version first; None where there is no file."""
+    """Read a stored JSON document and check its version; return None if the file does not exist."""
     try:
         if not path.is_file():
             return None
@@ -446,9 +446,9 @@ def _read_document(path: Path, version: int) -> Any:
     except OSError as error:
         msg = f"the file cannot be read ({error.strerror or error})"
         raise ArtefactError(msg, where=str(path)) from error
-    found = content.get("version") if isinstance(content, dict) else None
-    if found != version:
-        msg = f"the file is of version {found!r}; this grader reads version {version}"
+    stored_version = content.get("version") if isinstance(content, dict) else None
+    if stored_version != version:
+        msg = f"the file is of version {stored_version!r}; this grader reads version {version}"
         raise ArtefactError(msg, where=str(path))
     return content
 

@@ -1,1 +1,1 @@
-"""Data sets, served to a notebook by whatever name it loads them."""
+"""Data sets for notebooks, served through every library that loads them."""

@@ -1,4 +1,4 @@
-"""`sklearn.datasets.fetch_openml`, served from the course's own copy in OpenML's form."""
+"""Serve `sklearn.datasets.fetch_openml` from the course's own copy, in OpenML's form."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -14,25 +14,25 @@ __all__ = ["flat_images", "install", "wanted"]
 
 NAMES = {"mnist_784": "mnist", "fashion_mnist": "fashion_mnist", "cifar_10": "cifar10"}
 IDS = {554: "mnist_784", 40996: "Fashion-MNIST", 40927: "CIFAR_10"}
-"""OpenML's number of each data set."""
+"""OpenML's number of each data set → its name."""
 
 
 def wanted(name: str | None, data_id: int | None) -> tuple[str, str]:
-    """Tell which data set is asked for.
+    """Return which data set is requested.
 
     Args:
-        name: OpenML's name for it.
-        data_id: OpenML's number for it.
+        name: OpenML's name of it.
+        data_id: OpenML's number of it.
 
     Returns:
-        OpenML's name and Keras's; an unknown one is handed on unchanged.
+        OpenML's name and Keras's name; an unknown name is returned unchanged.
     """
     title = name if name is not None else IDS.get(data_id or 0, f"OpenML {data_id}")
     return title, NAMES.get(title.lower().replace("-", "_"), title)
 
 
 def flat_images(x: np.ndarray) -> np.ndarray:
-    """Bring images into OpenML's rows of 64-bit integers; colour images are stored there channel by channel.
+    """Convert images to OpenML's rows of 64-bit integers, which store color images channel by channel.
 
     Args:
         x: Images, (n, height, width) or (n, height, width, channels).
@@ -42,20 +42,22 @@ def flat_images(x: np.ndarray) -> np.ndarray:
 
 
 def install(load: Callable[[str, str], Any]) -> None:
-    """Serve `fetch_openml` once scikit-learn is imported.
+    """Serve `fetch_openml` when scikit-learn is imported.
 
     Args:
-        load: (name, via) → `(x_train, y_train), (x_test, y_test)`.
+        load: Function (name, via) → `(x_train, y_train), (x_test, y_test)`.
     """
 
     def fetch(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del wrapped, instance
-        given = kwargs | ({"name": args[0]} if args else {})
-        title, dataset = wanted(given.get("name"), given.get("data_id"))
+        arguments = kwargs | ({"name": args[0]} if args else {})
+        title, dataset = wanted(arguments.get("name"), arguments.get("data_id"))
         (x_train, y_train), (x_test, y_test) = load(dataset, "sklearn.datasets.fetch_openml")
         data = np.concatenate([flat_images(x_train), flat_images(x_test)])
         target = np.concatenate([y_train.ravel(), y_test.ravel()]).astype(str).astype(object)
-        return _bunch(title, data, target, as_frame=given.get("as_frame", "auto"), pair=given.get("return_X_y", False))
+        return _bunch(
+            title, data, target, as_frame=arguments.get("as_frame", "auto"), pair=arguments.get("return_X_y", False)
+        )
 
     def hook(module: ModuleType) -> None:
         wrapt.wrap_function_wrapper(module, "fetch_openml", fetch)

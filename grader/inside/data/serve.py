@@ -1,4 +1,4 @@
-"""Serves the course's data sets from a read-only folder, whichever way a notebook asks for them."""
+"""Serve the course's data sets from a read-only folder, whichever function a notebook loads them with."""
 
 import os
 import tempfile
@@ -32,28 +32,28 @@ KERAS_DATASETS = (
     "reuters",
 )
 COLUMN_LABELS = frozenset({"cifar10", "cifar100"})
-"""Data sets whose labels Keras gives as a column, (n, 1)."""
+"""Data sets whose labels have the shape (n, 1) in Keras."""
 
 
 class DatasetNotProvidedError(RuntimeError):
-    """The course did not provide this data set."""
+    """Error of loading a data set that the course did not provide."""
 
 
 class DownloadRefusedError(OSError):
-    """A file was to be downloaded, and there is no network here."""
+    """Error of downloading a file without a network."""
 
 
 def known_name(name: str) -> str:
-    """Reduce the ways of writing a data set's name to Keras's, such as `Fashion-MNIST` to `fashion_mnist`."""
+    """Convert the spellings of a data set's name to Keras's, such as `Fashion-MNIST` to `fashion_mnist`."""
     plain = name.lower().replace("-", "_").replace(" ", "_")
     return {"cifar_10": "cifar10", "cifar_100": "cifar100", "fashionmnist": "fashion_mnist"}.get(plain, plain)
 
 
 class Server:
-    """Hands out data sets and writes down that it did."""
+    """Server that loads data sets and records each request."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """Serve what the session names.
+        """Serve the data sets that the session lists.
 
         Args:
             recorder: Holds the session's `data` folder and its `datasets`; `dataset` events go to its log.
@@ -62,15 +62,14 @@ class Server:
         self._session = recorder.session
 
     def load(self, name: str, via: str) -> tuple[Split, Split]:
-        """Load a data set as Keras's `load_data` does.
+        """Load a data set like Keras's `load_data`.
 
         Args:
-            name: The data set, in any spelling that `known_name` understands.
-            via: The call that asked, for the record.
+            name: The data set, in any spelling that `known_name` accepts.
+            via: The student's call, for the record.
 
-        Returns:
-            `(x_train, y_train), (x_test, y_test)`: plain arrays over copy-on-write pages, so that they may be changed
-            in place and cost no memory until then.
+        Returns: `(x_train, y_train), (x_test, y_test)`: plain arrays over copy-on-write pages, so they can be changed
+        in place and use no memory until then.
 
         Raises:
             DatasetNotProvidedError: The course did not provide it.
@@ -95,11 +94,11 @@ class Server:
         return x, y.reshape(-1, 1) if dataset in COLUMN_LABELS else y
 
     def archive(self, name: str, via: str) -> str:
-        """Write a data set as the `.npz` that Keras would have downloaded.
+        """Write a data set as the `.npz` file that Keras would download.
 
         Args:
             name: The data set.
-            via: The call that asked.
+            via: The student's call, for the record.
 
         Returns:
             The file's path.
@@ -115,10 +114,10 @@ class Server:
         return str(path)
 
     def archived(self, file: object) -> str | None:
-        """The data set whose archive a path or address names, where the course provides it.
+        """Return the data set whose archive a path or address names, if the course provides it.
 
         Args:
-            file: A path, an address, or anything else, which names none.
+            file: A path or an address; any other value names no archive.
         """
         if not isinstance(file, (str, os.PathLike)):
             return None
@@ -137,17 +136,17 @@ class Server:
         return DatasetNotProvidedError(f"the data set {dataset!r} cannot be loaded here: {why}")
 
     def _record(self, dataset: str, via: str, *, served: bool, detail: str = "") -> None:
-        # The record must not stand between the student and the data.
+        # An error of the recording must not prevent the student's access to the data.
         with suppress(OSError, ValueError):
             event = Dataset(kind="dataset", dataset=dataset, via=via, served=served, detail=detail)
             self._recorder.log.write(event)
 
 
 def install(recorder: Recorder) -> None:
-    """Serve every usual way to a data set, from its module's import on.
+    """Serve every usual way to load a data set, starting with the import of its module.
 
     Args:
-        recorder: Holds the session; gets the `dataset` events.
+        recorder: Holds the session; receives the `dataset` events.
     """
     server = Server(recorder)
     for name in KERAS_DATASETS:
@@ -164,8 +163,8 @@ def _serve_keras(server: Server, package: str, name: str) -> None:
     via = f"keras.datasets.{name}.load_data"
 
     def load_data(*args: Any, **kwargs: Any) -> tuple[Split, Split]:
-        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
-        # `path`, `cache_dir` and `label_mode` say where and how to download; there is one copy here.
+        __tracebackhide__ = True  # IPython omits this frame from the student's traceback
+        # `path`, `cache_dir` and `label_mode` control the download; here there is only one copy.
         del args, kwargs
         return server.load(name, via)
 
@@ -182,8 +181,8 @@ def _serve_keras(server: Server, package: str, name: str) -> None:
 def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> None:
     def get_file(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
-        given = dict(zip(("fname", "origin"), args, strict=False)) | kwargs
-        fname, origin = given.get("fname"), given.get("origin")
+        arguments = dict(zip(("fname", "origin"), args, strict=False)) | kwargs
+        fname, origin = arguments.get("fname"), arguments.get("origin")
         name = server.archived(fname) or server.archived(origin)
         if name:
             return server.archive(name, "keras.utils.get_file")
@@ -209,7 +208,7 @@ def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> Non
 
 def _serve_numpy(server: Server) -> None:
     def load(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        __tracebackhide__ = True  # IPython omits this frame from the student's traceback
         del instance
         try:
             return wrapped(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""A small `tensorflow_datasets`: `load` and `builder` for the course's data sets, built on `tf.data`."""
+"""Replace `tensorflow_datasets` by `load` and `builder` for the course's data sets, using `tf.data`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from ..record.notes import Notes
 __all__ = ["Builder", "Info", "Label", "Splits", "modules", "rows_of_split"]
 
 Load = Callable[[str, str], Any]
-"""(name, via) → `(x_train, y_train), (x_test, y_test)`."""
+"""Function (name, via) → `(x_train, y_train), (x_test, y_test)`."""
 
 CLASS_NAMES: Mapping[str, tuple[str, ...]] = {
     "fashion_mnist": (
@@ -37,21 +37,21 @@ def rows_of_split(split: str, sizes: Mapping[str, int]) -> list[tuple[str, int, 
     """Read a split such as `train[:80%]+test[:500]`.
 
     Args:
-        split: As `tfds.load` takes it; `all` is every split.
+        split: The `split` argument of `tfds.load`; `all` means every split.
         sizes: Rows in each split.
 
     Returns:
         (split, first row, row after the last) of each piece, in order.
 
     Raises:
-        ValueError: It is no such text, or names an unknown split.
+        ValueError: The text is malformed, or names an unknown split.
     """
     pieces = []
     for text in split.split("+"):
         match = _PIECE.fullmatch(text)
         if not match or (match[1] not in sizes and match[1] != "all"):
-            known = ", ".join(sizes)
-            msg = f"unknown split {text!r}; the splits are {known}"
+            split_names = ", ".join(sizes)
+            msg = f"unknown split {text!r}; the splits are {split_names}"
             raise ValueError(msg)
         for name in sizes if match[1] == "all" else (match[1],):
             start, stop = (_bound(bound, sizes[name]) for bound in match.group(2, 3))
@@ -67,37 +67,37 @@ def _bound(text: str | None, size: int) -> int | None:
 
 
 class Label:
-    """The label's feature: how classes are numbered and named."""
+    """Feature of the labels: the numbers and names of the classes."""
 
     dtype = np.dtype(np.int64)
     shape = ()
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Keep the classes' names in the order of their numbers."""
+        """Store the names of the classes in the order of their numbers."""
         self.names = list(names)
         self.num_classes = len(self.names)
 
     def int2str(self, number: int) -> str:
-        """Name a class."""
+        """Return the name of a class."""
         return self.names[int(number)]
 
     def str2int(self, name: str) -> int:
-        """Number a class."""
+        """Return the number of a class."""
         return self.names.index(name)
 
 
 class Splits(dict[str, Any]):
-    """The sizes of the splits; a slice such as `train[:10%]` is answered too."""
+    """Sizes of the splits, also for slices such as `train[:10%]`."""
 
     def __missing__(self, split: str) -> Any:
         """Count the rows of a split that is a slice or a sum."""
-        sizes = {name: held.num_examples for name, held in self.items()}
+        sizes = {name: part.num_examples for name, part in self.items()}
         count = sum(stop - start for _, start, stop in rows_of_split(split, sizes))
         return SimpleNamespace(name=split, num_examples=count)
 
 
 class Info:
-    """What `with_info=True` gives beside the data."""
+    """Information about a data set, which `with_info=True` returns with the data."""
 
     supervised_keys = ("image", "label")
     version = "3.0.1"
@@ -121,14 +121,14 @@ class Info:
 
 
 class Builder:
-    """What `tfds.builder` gives, and what `load` is made of."""
+    """Builder of a data set, as `tfds.builder` returns it; `load` uses it too."""
 
     def __init__(self, name: str, load: Load) -> None:
         """Load the data set.
 
         Args:
-            name: Such as `mnist` or `mnist:3.*.*`.
-            load: Where it comes from.
+            name: Name with an optional version, such as `mnist` or `mnist:3.*.*`.
+            load: Function that loads the arrays.
 
         Raises:
             RuntimeError: The course did not provide it.
@@ -142,10 +142,10 @@ class Builder:
 
     @staticmethod
     def _images(x: np.ndarray) -> np.ndarray:
-        return x[..., None] if x.ndim == 3 else x  # noqa: PLR2004 - grey images without their channel axis
+        return x[..., None] if x.ndim == 3 else x  # noqa: PLR2004 - gray images without a channel axis
 
     def download_and_prepare(self, **_: Any) -> None:
-        """Do nothing: the data set is here."""
+        """Do nothing: the data set is already on this machine."""
 
     def as_dataset(
         self,
@@ -156,13 +156,13 @@ class Builder:
         shuffle_files: bool = False,
         **_: Any,
     ) -> Any:
-        """Make `tf.data` data sets.
+        """Create `tf.data` data sets.
 
         Args:
-            split: A split's text, a list or dictionary of them, or None for all as a dictionary.
-            batch_size: Rows a batch; -1 gives whole tensors.
-            as_supervised: `(image, label)` pairs instead of dictionaries.
-            shuffle_files: Has no effect: there is one file.
+            split: A split, a list or dictionary of splits, or None for all splits in a dictionary.
+            batch_size: Rows per batch; -1 returns whole tensors.
+            as_supervised: Whether to return `(image, label)` pairs instead of dictionaries.
+            shuffle_files: Ignored, since there is only one file.
         """
         del shuffle_files
         if split is None:
@@ -189,20 +189,20 @@ class Builder:
         return data.batch(batch_size) if batch_size else data
 
 
-def _as_numpy(held: Any) -> Any:
+def _as_numpy(data: Any) -> Any:
     import tensorflow as tf
 
-    if isinstance(held, tf.data.Dataset):
-        return _Rows(held)
-    if isinstance(held, Mapping):
-        return {key: _as_numpy(each) for key, each in held.items()}
-    if isinstance(held, (list, tuple)):
-        return type(held)(_as_numpy(each) for each in held)
-    return held.numpy() if hasattr(held, "numpy") else held
+    if isinstance(data, tf.data.Dataset):
+        return _Rows(data)
+    if isinstance(data, Mapping):
+        return {key: _as_numpy(each) for key, each in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(_as_numpy(each) for each in data)
+    return data.numpy() if hasattr(data, "numpy") else data
 
 
 def _as_dataframe(data: Any, info: Any = None) -> Any:
-    """A table with a column for each feature, as `tfds.as_dataframe` makes it; images stay arrays."""
+    """Create a table with a column for each feature, like `tfds.as_dataframe`; images remain arrays."""
     import pandas as pd  # type: ignore[import-untyped]  # it brings no types
 
     del info
@@ -211,7 +211,7 @@ def _as_dataframe(data: Any, info: Any = None) -> Any:
 
 
 def _show_examples(data: Any, info: Any = None, *_: Any, rows: int = 3, cols: int = 3, **__: Any) -> Any:
-    """Draw the first images with their classes, as `tfds.show_examples` does; a data set may come first or second."""
+    """Draw the first images with their classes, like `tfds.show_examples`; either argument may be the data set."""
     import matplotlib.pyplot as plt
 
     if isinstance(data, Info):
@@ -239,12 +239,12 @@ class _Rows:
 
 
 def modules(load: Load, datasets: Sequence[str], notes: Notes) -> dict[str, Factory]:
-    """Make the table of stand-in modules.
+    """Create the table of replacement modules.
 
     Args:
-        load: Where data sets come from.
-        datasets: The names the course provides.
-        notes: Where the stand-in says that it stood in.
+        load: Function that loads a data set.
+        datasets: The names of the data sets that the course provides.
+        notes: Receives a note when the replacement is used.
     """
 
     def load_dataset(name: str, *, split: Any = None, with_info: bool = False, **options: Any) -> Any:
@@ -262,7 +262,7 @@ def modules(load: Load, datasets: Sequence[str], notes: Notes) -> dict[str, Fact
         module = ModuleType(
             fullname, "A stand-in with `load`, `builder`, `as_numpy`, `as_dataframe` and `show_examples`."
         )
-        held = {
+        contents = {
             "__version__": "4.9.0",
             "load": load_dataset,
             "builder": lambda name, **_: Builder(name, load),
@@ -274,7 +274,7 @@ def modules(load: Load, datasets: Sequence[str], notes: Notes) -> dict[str, Fact
             "enable_progress_bar": lambda: None,
             "Split": SimpleNamespace(TRAIN="train", TEST="test", ALL="all"),
         }
-        vars(module).update(held)
+        vars(module).update(contents)
         return module
 
     return {"tensorflow_datasets": make}

@@ -1,1 +1,1 @@
-"""Descriptions of models, settings and arrays, as the record holds them."""
+"""Descriptions of models, settings and arrays for the record."""

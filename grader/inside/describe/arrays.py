@@ -1,4 +1,4 @@
-"""Describes the arrays and labels models are given, each once, and remembers which were used."""
+"""Describe the arrays and labels of models, each array once, and remember which were used."""
 
 import hashlib
 import itertools
@@ -21,7 +21,7 @@ from .landmarks import KnownImages, landmarks
 __all__ = ["ArrayBook", "checksum"]
 
 _HELD_ROWS = 32
-"""Rows kept of images that no model was given: enough to find the formula that made them."""
+"""Rows stored of images that no model used: enough to find the formula that produced them."""
 _SAMPLE_BYTES = 8 << 20
 _FEWEST_NUMBERS = 64
 _SMALL = 16
@@ -31,23 +31,23 @@ _NOT_NAMES = frozenset({"In", "Out"})
 
 _Described = TypeVar("_Described", ArrayDescription, LabelDescription)
 _Describe: TypeAlias = Callable[[Given, NDArray[Any], int], _Described]
-"""(what was given, its numbers, rows to keep as they are) → description."""
+"""Function (array, its numbers, number of rows to store) → description."""
 
 
 @dataclass(slots=True)
-class _Known(Generic[_Described]):
+class _Entry(Generic[_Described]):
     alive: Callable[[], Any]
     description: _Described
 
 
 @dataclass(slots=True)
 class _Used:
-    """Memory that was given to a model.
+    """Memory region that a model used.
 
     Attributes:
-        low: First byte's address.
-        high: Address behind the last byte.
-        alive: Returns None once the memory's owner is gone.
+        low: Address of the first byte.
+        high: Address after the last byte.
+        alive: Function that returns None after the memory's owner was freed.
     """
 
     low: int
@@ -60,12 +60,12 @@ class ArrayBook:
     """The arrays of one notebook.
 
     Attributes:
-        recorder: Says where files go and what the notebook's variables are.
+        recorder: Provides the output folder and the notebook's variables.
     """
 
     recorder: Recorder
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    _known: dict[Any, _Known[Any]] = field(default_factory=dict)
+    _known: dict[Any, _Entry[Any]] = field(default_factory=dict)
     _used: dict[tuple[int, int], _Used] = field(default_factory=dict)
     _used_contents: set[str] = field(default_factory=set)
     _small_files: int = 0
@@ -75,20 +75,20 @@ class ArrayBook:
     def describe_pair(
         self, x: Any, y: Any = None, *, used: bool = True
     ) -> tuple[ArrayDescription | None, LabelDescription | None]:
-        """Describe what `fit`, `evaluate` or `predict` was given.
+        """Describe the arguments of `fit`, `evaluate` or `predict`.
 
         Args:
-            x: Images, or a data set or generator that brings its labels.
-            y: Labels, if `x` does not bring its own.
-            used: Whether a model computes with it now.
+            x: Images, or a data set or generator that includes labels.
+            y: Labels, if `x` does not include them.
+            used: Whether a model computes with the arrays now.
 
         Returns:
-            An array description and a label description as in `docs/events.md`; None for what was not given.
+            An array description and a label description as in `docs/events.md`; None for a missing array.
         """
         images, labels = given_pair(x, y)
         if used:
-            for given in (images, labels):
-                self._remember_use(given)
+            for array in (images, labels):
+                self._remember_use(array)
         described: ArrayDescription | None = None
         if images is not None:
             described = self._describe(images, self._describe_images) or _unreadable(images)
@@ -96,7 +96,7 @@ class ArrayBook:
         return described, None if labels is None else self._describe(labels, self._describe_labels)
 
     def was_used(self, array: Any) -> bool:
-        """Whether an array, or a part of its memory, or the same numbers, were given to a model.
+        """Return whether a model used an array, a part of its memory, or the same numbers.
 
         Args:
             array: A value bound to a variable of the notebook: an array, tensor, list or data frame.
@@ -109,28 +109,27 @@ class ArrayBook:
         return overlap or _content(given.array) in self._used_contents
 
     def is_known(self, array: NDArray[Any]) -> bool:
-        """Whether an array of images was described before, so that describing it again costs nothing."""
-        known = self._known.get(_key(self._describe_images, Given(array, array)))
-        return known is not None and known.alive() is not None
+        """Return whether an array of images was described before, so that its description is cheap."""
+        entry = self._known.get(_key(self._describe_images, Given(array, array)))
+        return entry is not None and entry.alive() is not None
 
     def describe_held(self, array: NDArray[Any]) -> ArrayDescription:
-        """Describe images that a variable holds, whether or not a model was ever given them.
+        """Describe images in a variable, whether or not a model used them.
 
         Args:
-            array: One image a row.
+            array: Images, one per row.
 
         Returns:
-            An array description as in `docs/events.md`; of rows that were not described before, few are kept as they
-            are.
+            An array description as in `docs/events.md`. Of rows that were not described before, only a few are stored.
         """
         given = Given(array, array)
         return self._describe(given, self._describe_images, sample=_HELD_ROWS) or _unreadable(given)
 
     def describe_labels(self, array: NDArray[Any]) -> LabelDescription | None:
-        """Describe labels that a variable holds.
+        """Describe labels in a variable.
 
         Args:
-            array: One label a row.
+            array: Labels, one per row.
 
         Returns:
             A label description as in `docs/events.md`; None for an array of Python objects or without an axis.
@@ -142,7 +141,7 @@ class ArrayBook:
             return
         self._used_contents.add(_content(given.array))
         if isinstance(given.anchor, np.ndarray) or hasattr(given.anchor, "_numpy"):
-            # Of a list or a data frame the numbers are a copy, whose memory is somebody else's a moment later.
+            # The numbers of a list or data frame are a temporary copy, whose memory is soon reused.
             low, high = byte_bounds(given.array)
             self._used = {key: use for key, use in self._used.items() if use.alive() is not None}
             self._used[low, high] = _Used(low, high, _watch(_owner(given)))
@@ -152,14 +151,14 @@ class ArrayBook:
         if array is None or array.dtype.hasobject or array.ndim == 0:
             return None
         key = _key(describe, given)
-        known: _Known[_Described] | None = self._known.get(key)
-        if known is None or known.alive() is None:
-            known = _Known(_watch(_owner(given)), describe(given, array, sample))
-            self._known[key] = known
-        return known.description.copy()
+        entry: _Entry[_Described] | None = self._known.get(key)
+        if entry is None or entry.alive() is None:
+            entry = _Entry(_watch(_owner(given)), describe(given, array, sample))
+            self._known[key] = entry
+        return entry.description.copy()
 
     def _names(self, given: Given) -> list[str]:
-        """Variables that hold this very array, or a view of exactly its memory."""
+        """Return the variables that hold this array, or a view of exactly its memory."""
         return [
             name
             for name, value in list(self.recorder.namespace.items())
@@ -173,27 +172,27 @@ class ArrayBook:
         described = ArrayDescription(array=name, shape=list(array.shape), dtype=str(array.dtype), source=given.source)
         if array.dtype.kind not in "biufV" or not array.size:
             return described
-        found = scan(array)
-        described["low"], described["high"], described["mean"] = found.low, found.high, found.mean
-        described["std"] = found.std
+        statistics = scan(array)
+        described["low"], described["high"], described["mean"] = statistics.low, statistics.high, statistics.mean
+        described["std"] = statistics.std
         if given.mapped:
-            # What the model sees is made later, from these rows, by code that is not run here.
+            # The model gets other numbers, computed later from these rows by code that is not executed here.
             described["mapped"] = True
             described["low"] = described["high"] = described["mean"] = described["std"] = None
         width = array.size // len(array)
         if (array.ndim - 1 >= 2 or width >= _FEWEST_NUMBERS) and self._may_write(len(array)):  # noqa: PLR2004 - height and width
             described["file"] = f"arrays/{name}.npz"
-            self._write_images(self.recorder.session.out / described["file"], array, found.fingerprints, sample)
+            self._write_images(self.recorder.session.out / described["file"], array, statistics.fingerprints, sample)
         return described
 
     def _write_images(self, path: Path, array: NDArray[Any], fingerprints: NDArray[np.uint64], rows: int) -> None:
-        """Write what makes an array's rows known.
+        """Write the data that identifies an array's rows.
 
         Args:
-            path: Of the new file.
+            path: The new file.
             array: The images.
-            fingerprints: Theirs.
-            rows: How many to keep as they are.
+            fingerprints: Fingerprints of the images.
+            rows: Number of rows to store.
         """
         index = _sample_index(len(array), array.size // len(array), rows)
         sample = np.asarray(array[index], np.float32)
@@ -204,7 +203,7 @@ class ArrayBook:
             plain = self._known_images.plain(array)
             if plain is not array:
                 fingerprints = fingerprint(plain)
-            # Which rows they are matters of images that a model was given.
+            # Individual rows only matter for images that a model used.
             if rows == MAX_SAMPLE and (plain is array or not self._known_images.knows(fingerprints[index])):
                 marks = landmarks(array, sample, self._room_for_landmarks)
                 self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
@@ -212,7 +211,7 @@ class ArrayBook:
         np.savez(path, **arrays)
 
     def _may_write(self, rows: int) -> bool:
-        """Calls on a single image in a loop must not fill the folder."""
+        """Limit the number of small files, since a loop over single images must not fill the folder."""
         if rows > _SMALL:
             return True
         self._small_files += 1
@@ -233,15 +232,15 @@ class ArrayBook:
 
 
 def _unreadable(given: Given) -> ArrayDescription:
-    """Describe images whose numbers cannot be had."""
+    """Describe images whose numbers are not available."""
     return ArrayDescription(shape=None, dtype=None, source=given.source, mapped=given.mapped)
 
 
 def checksum(array: NDArray[Any]) -> str:
-    """Hash some evenly spaced rows: a cheap way to notice that an array was changed in place.
+    """Hash some evenly spaced rows: a cheap way to detect that an array was changed in place.
 
     Args:
-        array: At least one axis, no Python objects.
+        array: An array with at least one axis and without Python objects.
     """
     digest = hashlib.blake2b(digest_size=12)
     if array.size:
@@ -251,7 +250,7 @@ def checksum(array: NDArray[Any]) -> str:
 
 
 def _content(array: NDArray[Any]) -> str:
-    """The same for a copy, and for one with another number of axes of length 1."""
+    """Return a key of an array's content, equal for copies and for arrays with additional axes of length 1."""
     if array.ndim == 0:
         return ""
     lengths = [size for size in array.shape if size != 1]
@@ -259,22 +258,22 @@ def _content(array: NDArray[Any]) -> str:
 
 
 def _classes(array: NDArray[Any]) -> tuple[NDArray[np.int32] | None, bool]:
-    """Each row's class and whether the rows are one-hot; None where labels are not classes."""
+    """Return each row's class and whether the rows are one-hot; None if the labels are not classes."""
     if array.dtype.kind not in "biuf" or not array.size:
         return None, False
     flat = array.reshape(len(array), -1)
     if flat.shape[1] == 1:
         numbers = flat[:, 0]
         bounded = bool(np.all(np.abs(numbers.astype(np.float64)) < 2**31 - 1))
-        whole = bounded and bool(np.all(numbers == np.floor(numbers))) if numbers.dtype.kind == "f" else bounded
-        return (numbers.astype(np.int32), False) if whole else (None, False)
+        integral = bounded and bool(np.all(numbers == np.floor(numbers))) if numbers.dtype.kind == "f" else bounded
+        return (numbers.astype(np.int32), False) if integral else (None, False)
     if array.ndim == 2 and bool(np.all((flat == 0) | (flat == 1))) and bool(np.all(flat.sum(axis=1) == 1)):  # noqa: PLR2004 - rows, classes
         return flat.argmax(axis=1).astype(np.int32), True
     return None, False
 
 
 def _key(describe: Callable[..., Any], given: Given) -> tuple[Any, ...] | None:
-    """What the same numbers in the same place have in common; None for what has no numbers."""
+    """Return a key that is equal for the same numbers in the same memory; None without numbers."""
     array = given.array
     if array is None:
         return None
@@ -289,7 +288,7 @@ def _sample_index(rows: int, width: int, sample: int) -> NDArray[np.int64]:
 
 
 def _owner(given: Given) -> Any:
-    """The object whose life is the memory's life, as far as it can be watched."""
+    """Return the object that owns the memory, as far as it can be determined."""
     owner: Any = given.anchor
     while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
         owner = owner.base
@@ -300,7 +299,7 @@ def _watch(owner: Any) -> Callable[[], Any]:
     try:
         return weakref.ref(owner)
     except TypeError:
-        # A list, say: its address and its contents are all there is to go by.
+        # For a list, for example, only its address and contents identify it.
         return lambda: True
 
 

@@ -1,4 +1,4 @@
-"""Describes how a model was compiled and trained: optimizer, loss, metrics, callbacks, learning rate."""
+"""Describe how a model was compiled and trained: optimizer, loss, metrics, callbacks, learning rate."""
 
 import functools
 import re
@@ -27,12 +27,12 @@ _HIDDEN = frozenset({"model", "_model", "params", "validation_data"})
 
 
 def is_of_keras(value: Any) -> bool:
-    """Whether a class or a function is Keras's own, by its module."""
+    """Return whether a class or function belongs to Keras, judging by its module."""
     return (getattr(value, "__module__", "") or "").partition(".")[0] in KERAS_PACKAGES
 
 
 def is_schedule(rate: Any) -> bool:
-    """Whether a learning rate is a schedule."""
+    """Return whether a learning rate is a schedule."""
     return any(cls.__name__ == "LearningRateSchedule" for cls in type(rate).__mro__)
 
 
@@ -46,21 +46,21 @@ def _raw_rate(optimizer: Any) -> Any:
 
 
 def _decays(optimizer: Any) -> bool:
-    """Whether an optimizer's `decay` lowers its rate; that of `Nadam` belongs to its momentum."""
+    """Return whether the optimizer's `decay` lowers its rate; in `Nadam`, `decay` belongs to the momentum."""
     return hasattr(optimizer, "_decayed_lr") and not any(cls.__name__ == "Nadam" for cls in type(optimizer).__mro__)
 
 
 def rate_of(optimizer: Any) -> float | None:
-    """The learning rate the next step will use.
+    """Return the learning rate of the next step.
 
     Args:
-        optimizer: Of either dialect; a schedule is evaluated at the steps done so far.
+        optimizer: An optimizer of either dialect; a schedule is evaluated at the current number of steps.
 
     Returns:
-        None where it cannot be read.
+        The rate, or None if it cannot be read.
     """
     try:
-        if _decays(optimizer):  # the Keras 2 optimizers before 2.11, with their `decay`
+        if _decays(optimizer):  # optimizers with `decay`, as in Keras before 2.11
             return _readable(optimizer._decayed_lr("float32"))
         rate = _raw_rate(optimizer)
         if is_schedule(rate):
@@ -71,44 +71,44 @@ def rate_of(optimizer: Any) -> float | None:
 
 
 def _readable(number: Any) -> float:
-    """0.001 and not 0.0010000000474974513: the shortest number that is the same float32."""
+    """Convert a float32 to the shortest equal decimal number: 0.001 instead of 0.0010000000474974513."""
     return float(str(np.asarray(number).astype(np.float32)))
 
 
 def describe_optimizer(optimizer: Any) -> OptimizerDescription | None:
-    """Describe an optimizer; None where there is none."""
+    """Describe an optimizer; return None if there is none."""
     if optimizer is None:
         return None
-    found = ancestor(optimizer)
+    keras_class = ancestor(optimizer)
     rate = None if is_schedule(_raw_rate(optimizer)) else rate_of(optimizer)
     config = configuration(optimizer)
     if isinstance(config.get("learning_rate"), float):
         config["learning_rate"] = _readable(config["learning_rate"])
     if isinstance(config.get("decay"), (int, float)) and config["decay"] and rate is not None:
         rate = config.get("learning_rate", rate)
-    cls = found.__name__ if found else type(optimizer).__name__
+    cls = keras_class.__name__ if keras_class else type(optimizer).__name__
     return OptimizerDescription(cls=cls, learning_rate=rate, config=config)
 
 
 def describe_loss(loss: Any, dialect: str) -> LossDescription | None:
-    """Describe a loss by its canonical name, whatever way it was written.
+    """Describe a loss by its canonical name, independent of how the code names it.
 
     Args:
-        loss: A name, a function, a loss object, or a list or dict of them (one an output).
-        dialect: Whose names count.
+        loss: A name, a function, a loss object, or a list or dict of them, with one loss per output.
+        dialect: The dialect that defines the canonical names.
 
     Returns:
-        None where there is no loss; for several different ones the name is theirs joined by ` + `.
+        The description, or None without a loss; names of several different losses are joined by ` + `.
     """
     if loss is None:
         return None
     if isinstance(loss, (list, tuple, dict)):
         parts = [describe_loss(item, dialect) for item in (loss.values() if isinstance(loss, dict) else loss)]
-        known = [part for part in parts if part is not None]
-        if not known:
+        losses = [part for part in parts if part is not None]
+        if not losses:
             return None
-        names = list(dict.fromkeys(part["name"] for part in known))
-        return known[0] if len(names) == 1 else {**known[0], "name": " + ".join(names)}
+        names = list(dict.fromkeys(part["name"] for part in losses))
+        return losses[0] if len(names) == 1 else {**losses[0], "name": " + ".join(names)}
     if isinstance(loss, str):
         return _named_loss(loss, dialect)
     if callable(getattr(loss, "get_config", None)):
@@ -119,21 +119,21 @@ def describe_loss(loss: Any, dialect: str) -> LossDescription | None:
 def _named_loss(name: str, dialect: str) -> LossDescription:
     module = sys.modules.get("tf_keras.losses" if dialect == "keras2" else "keras.losses")
     try:
-        found = module.get(name) if module else None
+        loss = module.get(name) if module else None
     except Exception:
-        found = None
-    if found is None:
+        loss = None
+    if loss is None:
         return LossDescription(name=name, from_logits=None, custom=False, config={})
-    return _loss_object(found) if callable(getattr(found, "get_config", None)) else _loss_function(found)
+    return _loss_object(loss) if callable(getattr(loss, "get_config", None)) else _loss_function(loss)
 
 
 def _loss_object(loss: Any) -> LossDescription:
-    found = ancestor(loss)
+    keras_class = ancestor(loss)
     config = configuration(loss)
     wrapped = getattr(loss, "fn", None)
-    if found is not None and found.__name__ == "LossFunctionWrapper" and wrapped is not None:
+    if keras_class is not None and keras_class.__name__ == "LossFunctionWrapper" and wrapped is not None:
         return {**_loss_function(wrapped), "config": config}
-    custom = found is not type(loss)
+    custom = keras_class is not type(loss)
     logits = config.get("from_logits")
     return LossDescription(
         name=type(loss).__name__ if custom else _snake(type(loss).__name__),
@@ -165,7 +165,7 @@ def _snake(name: str) -> str:
 
 
 def describe_metrics(metrics: Any) -> list[str]:
-    """Names of metrics as they were given to `compile`.
+    """Return the names of the metrics in a `compile` call.
 
     Args:
         metrics: A name, function or metric object, or lists and dicts of them.
@@ -187,27 +187,27 @@ def describe_callback(callback: Any) -> CallbackDescription:
     """Describe a callback by its class and its plain attributes.
 
     Args:
-        callback: Of either dialect.
+        callback: A callback of either dialect.
     """
-    found = ancestor(callback)
+    keras_class = ancestor(callback)
     config = {
         name: value
         for name, value in vars(callback).items()
         if name not in _HIDDEN and not name.startswith("_") and isinstance(value, (bool, int, float, str, type(None)))
     }
     return CallbackDescription(
-        cls=found.__name__ if found else type(callback).__name__,
-        custom=None if found is type(callback) else type(callback).__name__,
+        cls=keras_class.__name__ if keras_class else type(callback).__name__,
+        custom=None if keras_class is type(callback) else type(callback).__name__,
         config=plain(config),
     )
 
 
 def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:
-    """Whether the learning rate may differ from one step to the next.
+    """Return whether the learning rate may change from one step to the next.
 
     Args:
-        optimizer: What the model was compiled with.
-        callbacks: The student's.
+        optimizer: The model's optimizer.
+        callbacks: The student's callbacks.
     """
     if optimizer is not None and is_schedule(_raw_rate(optimizer)):
         return True
@@ -217,7 +217,10 @@ def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:
 
 
 def _hooks_batches(callback: Any) -> bool:
-    """Keras's own callbacks change the rate by epoch only; a `LambdaCallback` holds its hooks as attributes."""
+    """Return whether a callback runs code in each batch.
+
+    Keras's own callbacks change the rate only per epoch; a `LambdaCallback` stores its hooks as attributes.
+    """
     if any(name in vars(callback) for name in _BATCH_HOOKS):
         return type(callback).__name__ == "LambdaCallback" or not is_of_keras(type(callback))
     if is_of_keras(type(callback)):

@@ -1,8 +1,8 @@
-"""Fingerprints of images that a change of brightness and contrast leaves as they are.
+"""Compute fingerprints of images that do not depend on brightness and contrast.
 
-Each image is brought to 0 … 1 by its own minimum and maximum, cut into five levels, and these are hashed.
-`x / 255`, `x / 255 - 0.5` and a standardisation by one mean and one deviation therefore keep the fingerprint of the raw
-image, which is how the provenance of an array is found without its labels.
+Each image is scaled to 0 … 1 by its own minimum and maximum and quantized to five levels, and these are hashed.
+Therefore `x / 255`, `x / 255 - 0.5` and a standardization by one mean and one deviation keep the fingerprint of the raw
+image. The origin of an array can thus be found without its labels.
 """
 
 import os
@@ -16,31 +16,31 @@ from numpy.typing import NDArray
 __all__ = ["LEVELS", "OFFSET", "Scan", "fingerprint", "scan"]
 
 LEVELS = 4
-"""An image's own range is cut into this many steps: levels 0 to 4."""
+"""Number of steps in an image's own range; they give the levels 0 to 4."""
 
 OFFSET = 1.0 / 510.0
-"""Added before cutting. `LEVELS * k / R` is a fraction with a denominator of at most 255 for whole numbers k ≤ R ≤ 255,
-so its distance to `m - 1/510` is at least 1/510 for every whole m: rounding tips no pixel of an 8-bit image over."""
+"""Added before quantization. For integers k ≤ R ≤ 255, `LEVELS * k / R` is a fraction with a denominator up to 255. Its
+distance to `m - 1/510` is at least 1/510 for every integer m, so rounding changes no pixel of an 8-bit image."""
 
 _BLOCK = 1024
-"""Columns per projection: `LEVELS * 2047 * _BLOCK` stays below 2**24, so float32 sums are exact in any order."""
+"""Columns per projection: `LEVELS * 2047 * _BLOCK` is below 2**24, so float32 sums are exact in any order."""
 _PROJECTIONS = 8
 _CHUNK = 1 << 16
-"""Numbers worked on at once; a quarter of a megabyte stays in the processor's cache."""
+"""Numbers to process at once; a quarter of a megabyte fits into the processor's cache."""
 _WORTH_WORKERS = 4 << 20
-"""Numbers from which on several threads are worth their start."""
+"""Amount of numbers above which several threads are worth their start."""
 _MOST_WORKERS = 4
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over an array of images finds.
+    """Results of one pass over an array of images.
 
     Attributes:
-        fingerprints: uint64, one a row.
-        low: Smallest number; NaN where a number is not finite.
-        high: Largest number; NaN where a number is not finite.
+        fingerprints: Fingerprint of each row, as uint64.
+        low: Smallest number; NaN if a number is not finite.
+        high: Largest number; NaN if a number is not finite.
         mean: Mean of all numbers.
         std: Standard deviation of all numbers.
     """
@@ -56,19 +56,19 @@ def fingerprint(images: NDArray[Any]) -> NDArray[np.uint64]:
     """Hash each image so that a positive scale and a shift do not change the hash.
 
     Args:
-        images: Shape (n, …), any real dtype, one image a row.
+        images: Images of shape (n, …) with any real dtype, one per row.
 
     Returns:
-        Shape (n,); 0 for an image that is constant or has a number that is not finite.
+        Hashes of shape (n,); 0 for an image that is constant or contains a number that is not finite.
     """
     return scan(images).fingerprints
 
 
 def scan(images: NDArray[Any]) -> Scan:
-    """Fingerprint an array and take its range, mean and deviation in the same pass.
+    """Compute an array's fingerprints, range, mean and deviation in one pass.
 
     Args:
-        images: Shape (n, …), any real dtype, one image a row.
+        images: Images of shape (n, …) with any real dtype, one per row.
     """
     rows = len(images)
     width = int(np.prod(images.shape[1:], dtype=np.int64))
@@ -84,7 +84,7 @@ def scan(images: NDArray[Any]) -> Scan:
     if workers == 1:
         sums = [part(0, rows)]
     else:
-        # NumPy lets go of the interpreter while it computes, so threads do work side by side.
+        # NumPy releases the interpreter lock while it computes, so threads run in parallel.
         with ThreadPoolExecutor(workers) as pool:
             sums = list(pool.map(part, edges[:-1], edges[1:]))
     lows, highs, totals, squares = (np.array(column) for column in zip(*sums, strict=True))
@@ -98,7 +98,7 @@ def _scan_part(images: NDArray[Any], prints: NDArray[np.uint64], width: int) -> 
     """Fill in the fingerprints of some rows; return their minimum, maximum, sum and sum of squares."""
     low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
     step = max(1, _CHUNK // width)
-    # One buffer for all chunks: to have a fresh one for each costs more than the arithmetic.
+    # Use one buffer for all chunks: allocating one for each chunk costs more than the arithmetic.
     buffer = np.empty((min(step, len(images)), width), _numbers(images[:1]).dtype)
     for start in range(0, len(images), step):
         chunk = _numbers(images[start : start + step]).reshape(-1, width)
@@ -112,19 +112,19 @@ def _scan_part(images: NDArray[Any], prints: NDArray[np.uint64], width: int) -> 
 
 
 def _square_sum(flat: NDArray[Any]) -> float:
-    # BLAS shares a product of doubles among threads of its own, which on a busy machine wait for each other.
+    # BLAS distributes a product of doubles to its own threads, which wait for each other on a busy machine.
     return float(np.einsum("i,i->", flat, flat) if flat.dtype == np.float64 else np.dot(flat, flat))
 
 
 def _numbers(chunk: NDArray[Any]) -> NDArray[Any]:
-    """The chunk in a floating type that holds it: float32 where that loses nothing that matters, else float64."""
+    """Convert a chunk to float32, or to float64 if float32 would lose precision that matters."""
     wide = chunk.dtype.kind in "iu" and chunk.dtype.itemsize > np.dtype(np.int16).itemsize
     wide = wide or (chunk.dtype.kind == "f" and chunk.dtype.itemsize > np.dtype(np.float32).itemsize)
     return np.asarray(chunk, np.float64 if wide else np.float32)
 
 
 def _prints(chunk: NDArray[Any], lows: NDArray[Any], highs: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.uint64]:
-    """Hash one chunk; `levels` is room to work in, of the chunk's shape and type."""
+    """Hash one chunk; `levels` is a work buffer of the chunk's shape and type."""
     with np.errstate(all="ignore"):
         ranges = highs - lows
         scales = LEVELS / ranges
@@ -133,7 +133,7 @@ def _prints(chunk: NDArray[Any], lows: NDArray[Any], highs: NDArray[Any], levels
             chunk, lows = np.where(usable[:, None], chunk, 0), np.where(usable, lows, 0)
             scales = np.where(usable, scales, 0)
             ranges = np.where(usable, ranges, 0)
-        # The offset is taken off the minimum, which saves a pass over all pixels.
+        # Subtract the offset from the minimum, which saves a pass over all pixels.
         base = lows - ranges * (OFFSET / LEVELS)
         np.subtract(chunk, base.astype(chunk.dtype)[:, None], out=levels)
         levels *= scales[:, None].astype(chunk.dtype)
@@ -142,7 +142,7 @@ def _prints(chunk: NDArray[Any], lows: NDArray[Any], highs: NDArray[Any], levels
 
 
 def _hash(levels: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Hash rows of whole numbers 0 … LEVELS: random projections, exact in float32, then mixed to 64 bits."""
+    """Hash rows of integers 0 … LEVELS: random projections, exact in float32, then mixed to 64 bits."""
     mixed = np.full(len(levels), levels.shape[1], np.uint64)
     for start in range(0, levels.shape[1], _BLOCK):
         block = levels[:, start : start + _BLOCK]
@@ -153,7 +153,7 @@ def _hash(levels: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One round of SplitMix64 (Steele, Lea, Flood 2014); wraps modulo 2**64."""
+    """Apply one round of SplitMix64 (Steele, Lea, Flood 2014); wraps modulo 2**64."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * _MULTIPLIERS[0]
     values = (values ^ (values >> np.uint64(27))) * _MULTIPLIERS[1]
@@ -161,7 +161,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _weights() -> NDArray[np.float32]:
-    """Fixed whole numbers -2047 … 2047, the same on every machine: they are part of the format."""
+    """Return fixed integers -2047 … 2047, the same on every machine, since they are part of the format."""
     raw = _mix(np.arange(_BLOCK * _PROJECTIONS, dtype=np.uint64))
     return ((raw % np.uint64(4095)).astype(np.int64) - 2047).astype(np.float32).reshape(_BLOCK, _PROJECTIONS)
 

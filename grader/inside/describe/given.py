@@ -1,7 +1,7 @@
-"""What a student handed to a model, brought to NumPy without running anything of the student's.
+"""Convert the data that a student passes to a model to NumPy, without running the student's code.
 
-A `tf.data` pipeline is followed back to the tensors it was made from, a generator to the array it holds; neither is
-ever iterated.
+A `tf.data` pipeline is followed back to its source tensors, a generator to the array that it holds. Neither is ever
+iterated.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _UNCHANGED = (
     "TensorSlice",
     "Tensor",
 )
-"""`tf.data` stages that leave each row's numbers as they are."""
+"""`tf.data` stages that do not change the numbers in a row."""
 _ARRAY_ATTRIBUTES = ("x", "x_set", "images")
 _LABEL_ATTRIBUTES = ("y", "y_set", "labels", "classes")
 _MOST_INPUTS = 8
@@ -34,13 +34,13 @@ _MOST_INPUTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One array a model was given.
+    """An array that was passed to a model.
 
     Attributes:
-        array: Its numbers; None where they cannot be had without running the student's code.
-        anchor: The student's own object, for recognising it again.
+        array: Its numbers; None if they cannot be read without running the student's code.
+        anchor: The student's object, to recognize it again.
         source: `array`, `tf.data` or `generator`.
-        mapped: Whether something between the array and the model may change the numbers.
+        mapped: Whether code between the array and the model may change the numbers.
     """
 
     array: NDArray[Any] | None
@@ -50,14 +50,14 @@ class Given:
 
 
 def given_pair(x: Any, y: Any = None) -> tuple[Given | None, Given | None]:
-    """Find images and labels in what `fit`, `evaluate` or `predict` was given.
+    """Find images and labels in the arguments of `fit`, `evaluate` or `predict`.
 
     Args:
         x: Array, tensor, list, data frame, data set, generator …
-        y: Labels, where `x` does not bring its own.
+        y: Labels, if `x` does not include them.
 
     Returns:
-        Images and labels; None for what was not given.
+        Images and labels; None for a missing argument.
     """
     if x is None:
         return None, None
@@ -75,7 +75,7 @@ def _is_array_like(value: Any) -> bool:
 
 
 def _numpy(value: Any) -> NDArray[Any] | None:
-    """An array-like's numbers; the first input's, where a model with several inputs was given a list or dict."""
+    """Return an array-like's numbers; for a list or dict of several inputs, take the first input."""
     try:
         if isinstance(value, np.ndarray):
             return value
@@ -92,7 +92,7 @@ def _numpy(value: Any) -> NDArray[Any] | None:
 
 
 def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
-    """Walk a `tf.data.Dataset` back to the tensors it was sliced from."""
+    """Follow a `tf.data.Dataset` back to its source tensors."""
     mapped = False
     stage = dataset
     for _ in range(64):
@@ -113,24 +113,24 @@ def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
     return Given(None, dataset, "tf.data", mapped=True), None
 
 
-def _zipped(inputs: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - both names are said at the call
-    """Two data sets zipped: images and labels."""
+def _zipped(inputs: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - calls pass a variable of this name
+    """Combine two zipped data sets to images and labels."""
     parts = [_from_dataset(part)[0] for part in inputs[:2]]
-    found = [part and Given(part.array, part.anchor, "tf.data", mapped or part.mapped) for part in parts]
-    return found[0], found[1] if len(found) > 1 else None
+    arrays = [part and Given(part.array, part.anchor, "tf.data", mapped or part.mapped) for part in parts]
+    return arrays[0], arrays[1] if len(arrays) > 1 else None
 
 
-def _sliced(tensors: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - said at the call
+def _sliced(tensors: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - as above
     parts = [Given(_numpy(tensor), tensor, "tf.data", mapped) for tensor in tensors[:2]]
     labels = Given(parts[1].array, parts[1].anchor, "tf.data") if len(parts) > 1 else None
     return parts[0], labels
 
 
 def _from_generator(generator: Any) -> tuple[Given | None, Given | None]:
-    """The arrays a generator object holds, read from plain attributes."""
-    held = getattr(generator, "__dict__", {})
-    x = next((held[name] for name in _ARRAY_ATTRIBUTES if _holds(held.get(name))), None)
-    y = next((held[name] for name in _LABEL_ATTRIBUTES if _holds(held.get(name))), None)
+    """Return the arrays in the plain attributes of a generator object."""
+    attributes = getattr(generator, "__dict__", {})
+    x = next((attributes[name] for name in _ARRAY_ATTRIBUTES if _holds(attributes.get(name))), None)
+    y = next((attributes[name] for name in _LABEL_ATTRIBUTES if _holds(attributes.get(name))), None)
     images = Given(None if x is None else _numpy(x), generator if x is None else x, "generator", mapped=True)
     return images, None if y is None else Given(_numpy(y), y, "generator")
 

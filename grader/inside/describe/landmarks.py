@@ -1,9 +1,9 @@
-"""What lets an array's rows be recognised that no fingerprint knows: its plain form, and some of its pixels as given.
+"""Make the rows of arrays recognizable whose fingerprints are unknown: by their plain form, or by stored pixels.
 
-An array that was padded, or whose grey channel was repeated, has a plain form with the data set's own shape, whose
-fingerprints are known. One that was standardised pixel by pixel or channel by channel has none: of such an array, the
-numbers of a few dozen pixels of every row are kept, the landmarks. Once the sample has shown how each of these pixels
-was scaled, they give back raw pixels, which name the row.
+An array with padding or repeated gray channels has a plain form in the data set's own shape, with known fingerprints.
+An array that was standardized per pixel or per channel has none. For such an array, a few dozen pixels of every row are
+stored, the landmarks. The stored sample shows how each of these pixels was scaled. The raw pixels computed from it
+identify the row.
 """
 
 from pathlib import Path
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 __all__ = ["LANDMARKS", "KnownImages", "landmarks"]
 
 LANDMARKS = 48
-"""Pixels kept of each row: ten megabytes for 60,000 rows."""
+"""Number of pixels to store per row: ten megabytes for 60,000 rows."""
 _POOL = 4 * LANDMARKS
-"""The landmarks are spread over so many pixels that vary most."""
+"""Number of most variable pixels, over which the landmarks are spread."""
 _FEWEST_ROWS = 16
 _MAX_PADDING = 8
 _GREY = 2
@@ -25,14 +25,14 @@ _COLOURS = 3
 
 
 class KnownImages:
-    """The data sets of a session, as far as an array is compared with them inside the sandbox."""
+    """Shapes and fingerprints of the session's data sets, to compare arrays with inside the sandbox."""
 
     def __init__(self, data: Path, datasets: tuple[str, ...]) -> None:
-        """Read the data sets' shapes and fingerprints; what cannot be read is left out.
+        """Read the data sets' shapes and fingerprints; skip unreadable ones.
 
         Args:
             data: Folder of prepared data sets.
-            datasets: Their names.
+            datasets: Names of the data sets.
         """
         self.shapes: list[tuple[int, ...]] = []
         prints = [np.empty(0, np.uint64)]
@@ -46,60 +46,60 @@ class KnownImages:
         self.prints = np.unique(np.concatenate(prints))
 
     def knows(self, fingerprints: NDArray[np.uint64]) -> bool:
-        """Whether at least half of some images are of these data sets.
+        """Return whether at least half of some images belong to these data sets.
 
         Args:
-            fingerprints: One an image, at least one.
+            fingerprints: Fingerprint of each image; at least one.
         """
         return bool(np.isin(fingerprints, self.prints).mean() >= 1 / 2)
 
     def plain(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Undo repeated channels and a frame of one number, where that leaves images of a known shape.
+        """Remove repeated channels and constant padding, if this results in images of a known shape.
 
         Args:
-            array: (n, …), any real dtype.
+            array: Images of shape (n, …) with any real dtype.
 
         Returns:
-            A view of a part of the array, or the array itself where nothing is to be undone.
+            A view of a part of the array, or the array itself if there is nothing to remove.
         """
         return next((inner for shape in self.shapes if (inner := _undone(array, shape)) is not None), array)
 
 
 def _undone(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """The array with images of a known shape, or None where it has that size already or cannot be brought to it."""
-    given = array.shape[1:]
-    if len(given) < _GREY or not len(array) or given[:2] < shape[:2]:
+    """Return the array reduced to a known image shape; None if it has that shape already or cannot be reduced to it."""
+    image_shape = array.shape[1:]
+    if len(image_shape) < _GREY or not len(array) or image_shape[:2] < shape[:2]:
         return None
-    channels = given[2:] or (1,)
-    wanted = shape[2:] or (1,)
-    if len(channels) != 1 or len(wanted) != 1 or channels[0] not in {wanted[0], _COLOURS}:
+    channels = image_shape[2:] or (1,)
+    target_channels = shape[2:] or (1,)
+    if len(channels) != 1 or len(target_channels) != 1 or channels[0] not in {target_channels[0], _COLOURS}:
         return None
-    repeated = channels != wanted
-    inside = _frame(given, shape)
-    if inside is None or (not repeated and given[:2] == shape[:2]):
+    repeated = channels != target_channels
+    position = _frame(image_shape, shape)
+    if position is None or (not repeated and image_shape[:2] == shape[:2]):
         return None
-    # The first image rules most arrays out; to compare the channels of all of them takes a second.
+    # The first image excludes most arrays; comparing the channels of all images takes a second.
     if repeated and not (_same_channels(array[:1]) and _same_channels(array)):
         return None
     plain = array[..., :1] if repeated else array
-    return plain[(slice(None), *inside)] if _constant_outside(plain, inside) else None
+    return plain[(slice(None), *position)] if _constant_outside(plain, position) else None
 
 
 def _same_channels(array: NDArray[Any]) -> bool:
     return bool((array[..., 1:] == array[..., :1]).all())
 
 
-def _frame(given: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Where in a padded image the image lies: in its middle."""
-    more = [have - want for have, want in zip(given[:2], shape[:2], strict=True)]
-    if any(extra < 0 or extra % 2 or extra > _MAX_PADDING for extra in more):
+def _frame(image_shape: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Return the position of the image in a symmetrically padded image, or None if there is none."""
+    margins = [have - want for have, want in zip(image_shape[:2], shape[:2], strict=True)]
+    if any(margin < 0 or margin % 2 or margin > _MAX_PADDING for margin in margins):
         return None
-    top, left = (extra // 2 for extra in more)
+    top, left = (margin // 2 for margin in margins)
     return slice(top, top + shape[0]), slice(left, left + shape[1])
 
 
-def _constant_outside(array: NDArray[Any], inside: tuple[slice, slice]) -> bool:
-    rows, columns = inside
+def _constant_outside(array: NDArray[Any], position: tuple[slice, slice]) -> bool:
+    rows, columns = position
     edge = array[(0,) * array.ndim]
     strips = (
         array[:, : rows.start],
@@ -111,16 +111,15 @@ def _constant_outside(array: NDArray[Any], inside: tuple[slice, slice]) -> bool:
 
 
 def landmarks(array: NDArray[Any], sample: NDArray[np.float32], room: int) -> dict[str, NDArray[Any]]:
-    """Keep some pixels of every row.
+    """Select some pixels of every row.
 
     Args:
-        array: (n, …), images.
-        sample: Some of its rows, by which the pixels that vary most are found.
-        room: Bytes that may be kept.
+        array: Images of shape (n, …).
+        sample: Some of its rows, used to find the pixels that vary most.
+        room: Number of bytes that may be stored.
 
-    Returns:
-        `landmarks`, float32 of shape (n, k), and `landmark_index`, where these numbers stand in a flattened row, int64;
-        nothing of an array too small to need them or too large to be kept.
+    Returns: `landmarks`, float32 of shape (n, k), and `landmark_index`, int64, their positions in a flattened row.
+    Empty for an array too small to need landmarks or too large to store them.
     """
     rows = len(array)
     if len(sample) < _FEWEST_ROWS or rows * LANDMARKS * 4 > room or not np.isfinite(sample).all():
@@ -132,5 +131,5 @@ def landmarks(array: NDArray[Any], sample: NDArray[np.float32], room: int) -> di
     if not len(pool):
         return {}
     index = pool[np.unique(np.linspace(0, len(pool) - 1, min(LANDMARKS, len(pool))).round().astype(np.int64))]
-    kept = array[(slice(None), *np.unravel_index(index, array.shape[1:]))]
-    return {"landmarks": np.asarray(kept, np.float32), "landmark_index": index.astype(np.int64)}
+    pixels = array[(slice(None), *np.unravel_index(index, array.shape[1:]))]
+    return {"landmarks": np.asarray(pixels, np.float32), "landmark_index": index.astype(np.int64)}

@@ -1,4 +1,4 @@
-"""Describes models and layers of both dialects as `docs/events.md` lays down, for the recorder and the predictor."""
+"""Describe models and layers of both dialects in the form of `docs/events.md`, for the recorder and the predictor."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ __all__ = [
 
 KERAS_PACKAGES = frozenset({"keras", "tf_keras"})
 _OPERANDS = ("x1", "x2", "x", "y")
-"""What the functions of both dialects call their operands; a loaded Keras 2 model gives the second one by name."""
+"""Names of the operands of functions in both dialects; a loaded Keras 2 model passes the second operand by name."""
 _SKIPPED = frozenset(
     {"layers", "input_layers", "output_layers", "build_config", "compile_config", "module", "registered_name"}
 )
 
 
 def ancestor(value: Any) -> type | None:
-    """The most specific class of Keras's own that an object is of; None for what is not Keras's at all.
+    """Return the most specific Keras class of an object; None if it is not a Keras object.
 
     Args:
         value: A layer, model, callback, optimizer, loss …
@@ -44,25 +44,25 @@ def ancestor(value: Any) -> type | None:
 
 
 def dialect_of(value: Any) -> Dialect:
-    """Which Keras an object belongs to."""
-    found = ancestor(value)
-    return "keras2" if found is not None and found.__module__.partition(".")[0] == "tf_keras" else "keras3"
+    """Return the Keras dialect of an object."""
+    keras_class = ancestor(value)
+    return "keras2" if keras_class is not None and keras_class.__module__.partition(".")[0] == "tf_keras" else "keras3"
 
 
 def is_model(value: Any) -> bool:
-    """Whether an object is a Keras model, of either dialect."""
+    """Return whether an object is a Keras model, in either dialect."""
     return any(
         cls.__name__ == "Model" and cls.__module__.partition(".")[0] in KERAS_PACKAGES for cls in type(value).__mro__
     )
 
 
 def _custom_name(value: Any) -> str | None:
-    found = ancestor(value)
-    return None if found is type(value) else type(value).__name__
+    keras_class = ancestor(value)
+    return None if keras_class is type(value) else type(value).__name__
 
 
 def _inner_layers(layer: Any) -> list[Any]:
-    """The layers of a nested model, or of a student's own composite layer."""
+    """Return the layers of a nested model, or of a student's composite layer."""
     if is_model(layer):
         return list(layer.layers)
     if _custom_name(layer) is None:
@@ -74,21 +74,21 @@ def _inner_layers(layer: Any) -> list[Any]:
 
 
 def leaves(model: Any) -> Iterator[tuple[str, Any]]:
-    """Every layer of a model, those of nested models in their place, each once, each with its own name.
+    """Yield every layer of a model once, with a unique name, including the layers of nested models.
 
-    A student's composite layer is given itself and then its parts. A second layer of a name is called `outer/inner`.
+    A student's composite layer precedes its parts. A second layer of the same name is called `outer/inner`.
 
     Yields:
         (name, layer).
     """
-    seen: set[int] = set()
+    visited: set[int] = set()
     names: set[str] = set()
 
     def walk(layer: Any, outer: str) -> Iterator[tuple[str, Any]]:
         for inner in _inner_layers(layer):
-            if id(inner) in seen:
+            if id(inner) in visited:
                 continue
-            seen.add(id(inner))
+            visited.add(id(inner))
             name = inner.name if inner.name not in names else f"{outer}/{inner.name}"
             if not is_model(inner):
                 names.add(name)
@@ -99,11 +99,11 @@ def leaves(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def weights_of(layer: Any, *, trainable: bool = False) -> list[Any]:
-    """A layer's or model's variables; none for a Keras 2 model that has none yet and raises when it is asked.
+    """Return a layer's or model's variables; none for an unbuilt Keras 2 model, which raises an error instead.
 
     Args:
         layer: A layer or model of either dialect.
-        trainable: Only those that training may change.
+        trainable: Whether to return only trainable variables.
     """
     try:
         return list(layer.trainable_weights if trainable else layer.weights)
@@ -117,46 +117,46 @@ def digests(model: Any) -> dict[str, str]:
     Returns:
         Layer name → hex of 128 bits (blake2b); layers without weights are left out.
     """
-    found = {}
+    result = {}
     for name, layer in leaves(model):
         weights = weights_of(layer)
         if weights:
             digest = hashlib.blake2b(digest_size=16)
             for weight in weights:
                 digest.update(np.ascontiguousarray(numbers(weight)).data)
-            found[name] = digest.hexdigest()
-    return found
+            result[name] = digest.hexdigest()
+    return result
 
 
 def numbers(tensor: Any) -> np.ndarray[Any, Any]:
-    """A variable's or tensor's numbers, without a copy where TensorFlow allows it.
+    """Return the numbers of a variable or tensor, without a copy if TensorFlow allows it.
 
     Args:
-        tensor: A Keras variable, a TensorFlow variable or eager tensor, or anything NumPy can read.
+        tensor: A Keras variable, a TensorFlow variable or eager tensor, or anything that NumPy can read.
     """
     inner = getattr(tensor, "value", tensor)
     inner = inner() if callable(inner) else inner
     if hasattr(inner, "read_value"):
         inner = inner.read_value()
-    read = getattr(inner, "_numpy", None)
-    return np.asarray(read() if callable(read) else tensor)
+    reader = getattr(inner, "_numpy", None)
+    return np.asarray(reader() if callable(reader) else tensor)
 
 
 def trainable_mask(model: Any) -> dict[str, bool]:
-    """Layer name → whether it is trainable now."""
+    """Map each layer's name to whether it is trainable now."""
     return {name: bool(layer.trainable) for name, layer in leaves(model)}
 
 
 def shares(model: Any) -> frozenset[int]:
-    """Identities of the layers with weights a model holds, for finding models that share some."""
+    """Return the identities of the model's layers with weights, to find models that share layers."""
     return frozenset(id(layer) for _, layer in leaves(model) if weights_of(layer))
 
 
 def describe_model(model: Any) -> ModelStructure:
-    """Describe a model without its `id`, `name` of a variable, and `shares_layers_with`.
+    """Describe a model, without its `id`, its variable's name and `shares_layers_with`.
 
     Args:
-        model: Built or not; an unbuilt one has no parameter counts and its layers are still listed.
+        model: A model; if it is not built, its layers are listed without parameter counts.
     """
     built = bool(getattr(model, "built", False)) and bool(weights_of(model) or not _has_lazy_layers(model))
     return ModelStructure(
@@ -178,23 +178,23 @@ def _has_lazy_layers(model: Any) -> bool:
 def _describe_layers(model: Any) -> list[LayerDescription]:
     inbound = _inbound(model)
     layers = _inner_layers(model)
-    known = {id(layer) for layer in layers}
+    layer_ids = {id(layer) for layer in layers}
     return [
-        (_describe_layer if id(part) in known else _describe_operation)(part, inbound.get(id(part), []))
+        (_describe_layer if id(part) in layer_ids else _describe_operation)(part, inbound.get(id(part), []))
         for part in _with_operations(model, layers)
     ]
 
 
 def _with_operations(model: Any, layers: list[Any]) -> list[Any]:
-    """A model's layers and, where Keras 3 keeps them beside these, its operations on tensors, in the graph's order.
+    """Return a model's layers in the graph's order, and its operations on tensors if Keras 3 stores them.
 
-    `inputs / 255` is an operation and no layer; without it the network seems to begin and to end elsewhere. Where the
-    graph does not hold the very same layers, they stand alone: what is counted are layers.
+    `inputs / 255` is an operation, not a layer; without it the model seems to start and end elsewhere. If the graph
+    does not contain exactly the same layers, only the layers are returned.
     """
-    found = getattr(model, "operations", None) if is_model(model) else None
-    parts = found if isinstance(found, list) else []
-    known = {id(layer) for layer in layers}
-    return parts if [id(part) for part in parts if id(part) in known] == [id(layer) for layer in layers] else layers
+    operations = getattr(model, "operations", None) if is_model(model) else None
+    parts = operations if isinstance(operations, list) else []
+    layer_ids = {id(layer) for layer in layers}
+    return parts if [id(part) for part in parts if id(part) in layer_ids] == [id(layer) for layer in layers] else layers
 
 
 def _describe_operation(operation: Any, inbound: list[str]) -> LayerDescription:
@@ -216,18 +216,18 @@ def _describe_operation(operation: Any, inbound: list[str]) -> LayerDescription:
 
 
 def _operands(operation: Any) -> list[float | None] | None:
-    """What a tensor is combined with, in order, None for a tensor; None where there is no number among two operands.
+    """Return the operands of an operation in order, None for a tensor; return None without a number among two operands.
 
-    Both dialects keep an operation's arguments at its first node.
+    Both dialects store an operation's arguments at its first node.
     """
     try:
         node = operation._inbound_nodes[0]
         old = hasattr(node, "call_args")
-        args, named = (node.call_args, node.call_kwargs) if old else (node.arguments.args, node.arguments.kwargs)
-        found = [_scalar(value) for value in (*args, *(named[key] for key in _OPERANDS if key in named))]
+        args, kwargs = (node.call_args, node.call_kwargs) if old else (node.arguments.args, node.arguments.kwargs)
+        operands = [_scalar(value) for value in (*args, *(kwargs[key] for key in _OPERANDS if key in kwargs))]
     except Exception:
         return None
-    return found if len(found) == 2 and any(value is not None for value in found) else None  # noqa: PLR2004 - a pair
+    return operands if len(operands) == 2 and any(value is not None for value in operands) else None  # noqa: PLR2004 - a pair
 
 
 def _scalar(value: Any) -> float | None:
@@ -237,13 +237,13 @@ def _scalar(value: Any) -> float | None:
 
 
 def _describe_layer(layer: Any, inbound: list[str]) -> LayerDescription:
-    found = ancestor(layer)
+    keras_class = ancestor(layer)
     config = configuration(layer)
     if type(layer).__name__ == "TFOpLambda" and (operands := _operands(layer)) is not None:
         config = {**config, "operands": operands}
     return LayerDescription(
         name=str(layer.name),
-        cls=found.__name__ if found else type(layer).__name__,
+        cls=keras_class.__name__ if keras_class else type(layer).__name__,
         custom=_custom_name(layer),
         output_shape=_shape(layer, "output"),
         input_shape=_shape(layer, "input"),
@@ -260,10 +260,10 @@ def _count(weights: Any) -> int:
 
 
 def configuration(value: Any) -> Configuration:
-    """Reduce an object's `get_config()` to what JSON holds.
+    """Reduce an object's `get_config()` to values that JSON supports.
 
     Args:
-        value: A layer, optimizer, loss, schedule …; one without a usable `get_config` has an empty configuration.
+        value: A layer, optimizer, loss, schedule …; without a usable `get_config` the result is empty.
     """
     try:
         config = value.get_config()
@@ -273,8 +273,8 @@ def configuration(value: Any) -> Configuration:
     return reduced if isinstance(reduced, dict) else {}
 
 
-def _reduce(value: Any, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a kind of value
-    """Serialised Keras objects become `{class_name, config}`, long lists are cut, the unknown is a class name."""
+def _reduce(value: Any, depth: int = 8) -> Any:  # noqa: PLR0911 - one return per kind of value
+    """Convert Keras objects to `{class_name, config}`, shorten lists, and replace other objects by a class name."""
     if depth <= 0:
         return type(value).__name__
     if isinstance(value, dict):
@@ -291,13 +291,13 @@ def _reduce(value: Any, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a 
 
 
 def _shape(layer: Any, side: Literal["input", "output"]) -> Shape | None:
-    """A layer's or model's shape without the batch axis; None where it is not known or there are several."""
-    for read in (_symbolic_shape, _stated_shape, _built_shape):
+    """Return a layer's or model's shape without the batch axis; None if it is unknown or there are several."""
+    for reader in (_symbolic_shape, _stated_shape, _built_shape):
         try:
-            found = read(layer, side)
+            raw_shape = reader(layer, side)
         except Exception:
-            found = None
-        shape = _single(found)
+            raw_shape = None
+        shape = _single(raw_shape)
         if shape is not None:
             return shape[1:]
     return None
@@ -313,10 +313,12 @@ def _symbolic_shape(layer: Any, side: str) -> Any:
 
 
 def _built_shape(layer: Any, side: str) -> Any:
-    """Of a layer inside a subclassed model: what it was built with, and what it says it makes of it."""
+    """Return the shape that a layer in a subclassed model was built with, or its output shape computed from that."""
     shapes = getattr(layer, "_build_shapes_dict", None)
-    given = next(iter(shapes.values())) if shapes and len(shapes) == 1 else getattr(layer, "_build_input_shape", None)
-    return given if side == "input" or given is None else layer.compute_output_shape(given)
+    input_shape = (
+        next(iter(shapes.values())) if shapes and len(shapes) == 1 else getattr(layer, "_build_input_shape", None)
+    )
+    return input_shape if side == "input" or input_shape is None else layer.compute_output_shape(input_shape)
 
 
 def _single(shape: Any) -> list[int | None] | None:
@@ -332,11 +334,11 @@ def _single(shape: Any) -> list[int | None] | None:
 
 
 def _inbound(model: Any) -> dict[int, list[str]]:
-    """id(layer) → names of the layers it takes its input from, in this model."""
+    """Map id(layer) to the names of the layers that provide its input in this model."""
     if not is_model(model):
         return {}
     graph = getattr(model, "_functional", None) or model
-    found: dict[int, list[str]] = {}
+    inbound: dict[int, list[str]] = {}
     try:
         for nodes in (graph._nodes_by_depth or {}).values():
             for node in nodes:
@@ -344,11 +346,11 @@ def _inbound(model: Any) -> dict[int, list[str]]:
                     child, parents = node.operation, [parent.operation for parent in node.parent_nodes]
                 else:
                     child, parents = node.layer, _as_list(node.inbound_layers)
-                names = found.setdefault(id(child), [])
+                names = inbound.setdefault(id(child), [])
                 names.extend(str(parent.name) for parent in parents if str(parent.name) not in names)
     except Exception:
         return {}
-    return found
+    return inbound
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -1,8 +1,8 @@
-"""Puts a wrapper around a method or function of a library, in the one place where it is defined.
+"""Wrap a library's method or function where it is defined.
 
-The wrappers are plain functions that carry the original's name and module, and not `wrapt` proxies: AutoGraph decides
-by the module whether to convert what a student's `tf.function` calls, so a wrapper with Keras's module is taken for
-Keras; about a proxy it prints a warning.
+The wrappers are plain functions with the original's name and module, not `wrapt` proxies. AutoGraph decides by the
+module whether to convert functions that a student's `tf.function` calls. It treats a wrapper with Keras's module as
+part of Keras, but prints a warning about a proxy.
 """
 
 import functools
@@ -13,14 +13,14 @@ from typing import Any
 __all__ = ["Wrapper", "around", "around_everywhere", "around_property", "definer"]
 
 Wrapper = Callable[..., Any]
-"""Called as `wrapper(original, *args, **kwargs)`; for a method the first argument is the object."""
+"""Function called as `wrapper(original, *args, **kwargs)`; for a method, the first argument is the object."""
 
 
 def definer(cls: type, name: str) -> type:
-    """Find the class in `cls`'s ancestry that defines `name`.
+    """Find the class in the ancestry of `cls` that defines `name`.
 
     Raises:
-        AttributeError: None of them does.
+        AttributeError: No class in the ancestry defines it.
     """
     for ancestor in cls.__mro__:
         if name in ancestor.__dict__:
@@ -35,8 +35,8 @@ def around(cls: type, name: str, wrapper: Wrapper, *, on: type | None = None) ->
     Args:
         cls: A class that has the method.
         name: The method's name.
-        wrapper: What is called in its place.
-        on: Put the wrapper on this class, in front of an inherited method, instead of where the method is defined.
+        wrapper: Function to call in its place.
+        on: Class to put the wrapper on, in front of an inherited method; by default the class that defines the method.
     """
     owner = definer(cls, name)
     member = owner.__dict__[name]
@@ -54,18 +54,18 @@ def around_property(cls: type, name: str, setter: Wrapper) -> None:
         setter: Called as `setter(original setter, object, value)`.
     """
     owner = definer(cls, name)
-    found = owner.__dict__[name]
-    setattr(owner, name, property(found.fget, _wrapped(found.fset, setter), found.fdel, found.__doc__))
+    original = owner.__dict__[name]
+    setattr(owner, name, property(original.fget, _wrapped(original.fset, setter), original.fdel, original.__doc__))
 
 
 def around_everywhere(root: str, module: Any, name: str, wrapper: Wrapper) -> None:
-    """Wrap a module's function, also where another module of the same package has imported it by name.
+    """Wrap a module's function, including the places where other modules of the package imported it by name.
 
     Args:
         root: The package, such as `keras`.
         module: The module that defines the function.
         name: The function's name.
-        wrapper: What is called in its place.
+        wrapper: Function to call in its place.
     """
     original = getattr(module, name)
     replacement = _wrapped(original, wrapper)
@@ -80,7 +80,7 @@ def around_everywhere(root: str, module: Any, name: str, wrapper: Wrapper) -> No
 def _wrapped(original: Any, wrapper: Wrapper) -> Callable[..., Any]:
     @functools.wraps(original)
     def replacement(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True  # IPython leaves this frame out of what the student reads
+        __tracebackhide__ = True  # IPython omits this frame from the student's traceback
         return wrapper(original, *args, **kwargs)
 
     return replacement

@@ -1,6 +1,6 @@
-"""The Keras 2 dialect: `keras` means `tf_keras`, moved modules are found, old keywords keep their meaning.
+"""Run a notebook in the Keras 2 dialect: `keras` imports `tf_keras`, moved modules resolve, old keywords still work.
 
-What was renamed stands in the tables; a new row is all that another form needs.
+The tables list all renamed parts. Supporting another renamed part only needs another row.
 """
 
 import ast
@@ -23,11 +23,11 @@ from .tools import fallback_names, public
 __all__ = ["KEYWORDS", "MOVED", "Keyword", "PrivateImports", "install", "install_shell"]
 
 ALIASES = {"keras": "tf_keras"}
-"""Name in the notebook → package it gets."""
+"""Module name in the notebook → module that is imported."""
 
 PRIVATE = ("tensorflow.python.keras", "tensorflow._api.v1.keras")
-"""Private names by which some notebooks reach Keras. TensorFlow itself needs its own modules of the first name, so only
-what a cell imports is changed."""
+"""Private names through which some notebooks import Keras. TensorFlow itself needs its modules with the first name, so
+only the imports in cells are rewritten."""
 
 MOVED: Mapping[str, tuple[str, ...]] = {
     "layers.core": ("layers",),
@@ -57,7 +57,7 @@ MOVED: Mapping[str, tuple[str, ...]] = {
     "engine.base_layer": ("layers",),
     "engine.input_layer": ("layers",),
 }
-"""Module of an earlier Keras, below `keras` → modules of `tf_keras` that have its names now."""
+"""Module of an earlier Keras, relative to `keras` → modules of `tf_keras` that contain its names now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +69,19 @@ class Keyword:
     old: str
     new: str
     targets: tuple[tuple[str, str], ...]
-    """(module, class) of each constructor that takes it."""
+    """(module, class) of each constructor that accepts it."""
     message: str
 
     def translate(self, kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Give the arguments in the new form, or None where the old form is not used.
+        """Return the arguments with the new keyword, or None if the old one is not used.
 
         Args:
-            kwargs: The keyword arguments as the student wrote them.
+            kwargs: The student's keyword arguments.
         """
         if self.old not in kwargs:
             return None
-        kept = {name: value for name, value in kwargs.items() if name != self.old}
-        return {self.new: kwargs[self.old], **kept}
+        others = {name: value for name, value in kwargs.items() if name != self.old}
+        return {self.new: kwargs[self.old], **others}
 
 
 _OPTIMIZERS = ("Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lion", "Nadam", "RMSprop", "SGD")
@@ -98,10 +98,10 @@ KEYWORDS = (
 
 
 def install(recorder: Recorder) -> None:
-    """Prepare the session's dialect before TensorFlow is imported.
+    """Set up the session's dialect before TensorFlow is imported.
 
     Args:
-        recorder: Holds the session; gets the `emulated` events. Nothing is done for `keras3`.
+        recorder: Holds the session and receives the `emulated` events. For `keras3` nothing is set up.
     """
     if recorder.session.dialect != "keras2":
         os.environ.pop("TF_USE_LEGACY_KERAS", None)
@@ -118,10 +118,10 @@ def install(recorder: Recorder) -> None:
 
 
 def install_shell(recorder: Recorder, shell: Any) -> None:
-    """Lead the private names of Keras in a cell's imports to `tf_keras`.
+    """Rewrite imports of Keras's private names in cells to `tf_keras`.
 
     Args:
-        recorder: Holds the session; nothing is done for `keras3`.
+        recorder: Holds the session. For `keras3` nothing is set up.
         shell: The IPython shell.
     """
     if recorder.session.dialect == "keras2":
@@ -129,18 +129,18 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
 
 
 class PrivateImports(ast.NodeTransformer):
-    """Rewrites imports from the private names; its nodes keep their place, so that tracebacks do too."""
+    """Rewrite imports of private names; nodes keep their positions, so that tracebacks stay correct."""
 
     def __init__(self, notes: Notes) -> None:
-        """Keep where to say it.
+        """Create the transformer.
 
         Args:
-            notes: Where.
+            notes: Receives a note for each rewritten import.
         """
         self._notes = notes
 
     def visit_Import(self, node: ast.Import) -> ast.Import:
-        """Rewrite `import tensorflow.python.keras as k`; without `as` the name would be another's."""
+        """Rewrite `import tensorflow.python.keras as k`; without `as`, the import would bind the name `tensorflow`."""
         for alias in node.names:
             if alias.asname:
                 alias.name = self._public(alias.name)
@@ -177,7 +177,7 @@ def _moved_modules(notes: Notes) -> dict[str, Factory]:
 
 
 def _moved_attributes(root: ModuleType) -> None:
-    """`keras.utils.np_utils` was there without an import of its own."""
+    """Make `keras.utils.np_utils` and similar attributes available without an import."""
     for parent in ("layers", "utils"):
         moved = {name.rpartition(".")[2]: name for name in MOVED if name.startswith(f"{parent}.")}
 
@@ -207,7 +207,7 @@ def _translate(keyword: Keyword, module_name: str, cls: str, notes: Notes) -> No
     def construct(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
         translated = keyword.translate(kwargs)
-        # With the first argument given by position too, Keras itself has to say what is wrong.
+        # If the first argument is also given by position, Keras itself reports the conflict.
         if translated is None or args or keyword.new in kwargs:
             return wrapped(*args, **kwargs)
         notes.tell(keyword.form, keyword.message)

@@ -1,6 +1,6 @@
-"""The old forms that the grader gives their meaning: how each is written, what it means here, how it is written today.
+"""Table of the supported old forms: the old code, its meaning in the grader, and the modern code.
 
-One table for the `emulated` events, for the compatibility layer's modules and for `docs/keras2.md`.
+It is used for the `emulated` events, the compatibility layer and `docs/keras2.md`.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ __all__ = ["FORMS", "Form", "tell"]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One old form."""
+    """An old form of Keras, TensorFlow, NumPy or matplotlib code."""
 
     old: str
-    """As notebooks write it."""
+    """The code in old notebooks."""
     meaning: str
-    """What it does here."""
+    """Its effect in the grader."""
     modern: str
-    """How it is written today."""
+    """The modern code."""
 
     @property
     def message(self) -> str:
-        """What the `emulated` event says."""
+        """Message of the `emulated` event."""
         return f"{self.old}: {self.meaning}. Today: {self.modern}."
 
 
@@ -146,14 +146,14 @@ FORMS: Mapping[str, Form] = {
         "ax.set_xticks(ticks, flag)", "the second argument is `minor`", "`ax.set_xticks(ticks, minor=True)`"
     ),
 }
-"""Form id → the form. `dialect.py` adds `moved.…` for modules that have another place now."""
+"""Form id → the form. `dialect.py` adds the ids `moved.…` for modules that moved."""
 
 
 def tell(notes: Notes, form: str) -> None:
     """Write a form's `emulated` event.
 
     Args:
-        notes: Where.
-        form: Its id in `FORMS`.
+        notes: Receives the event.
+        form: Key in `FORMS`.
     """
     notes.tell(form, FORMS[form].message)

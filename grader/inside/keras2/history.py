@@ -1,4 +1,4 @@
-"""`acc` and `val_acc` for metrics that are called `accuracy` now: in histories, in callbacks' logs, in file names."""
+"""Let histories, callback logs and file names use the old metric names `acc` and `val_acc`."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ __all__ = ["Answering", "attach", "modern_name"]
 
 
 def modern_name(key: object) -> str | None:
-    """The name that a metric has now: `val_accuracy` for `val_acc`, `out_accuracy` for `out_acc`.
+    """Return the modern name of a metric: `val_accuracy` for `val_acc`, `out_accuracy` for `out_acc`.
 
     Args:
-        key: As the student wrote it.
+        key: The name in the student's code.
 
     Returns:
-        None for other names.
+        The modern name, or None if the name is not an old one.
     """
     if isinstance(key, str) and re.search(r"(^|_)acc$", key):
         return f"{key}uracy"
@@ -29,13 +29,13 @@ def modern_name(key: object) -> str | None:
 
 
 class Answering(dict[str, Any]):
-    """Numbers by name, that are also found by the names they had; the old names are no keys of it."""
+    """History dict that also answers old metric names (`acc`) without listing them as keys."""
 
     notes: ClassVar[Notes | None] = None
-    """Told when an old name was asked for."""
+    """Receives a note when an old name is used."""
 
     def __missing__(self, key: str) -> Any:
-        """Answer for an old name."""
+        """Look up an old name under its modern name."""
         name = modern_name(key)
         if name is None or not dict.__contains__(self, name):
             raise KeyError(key)
@@ -43,27 +43,27 @@ class Answering(dict[str, Any]):
         return dict.__getitem__(self, name)
 
     def __getitem__(self, key: str) -> Any:
-        """Give what is kept, and say where the name has changed since."""
+        """Return a value; report the name `lr`, which Keras 3 changed."""
         if key == "lr":
             self._tell("history.lr")
         return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        """Whether there is an answer for a name."""
+        """Return whether a name or its modern name is a key."""
         name = modern_name(key)
         return dict.__contains__(self, key) or (name is not None and dict.__contains__(self, name))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As of a dict."""
-        return self[key] if key in self else default  # noqa: SIM401 - `dict.get` knows no `__missing__`
+        """Return a value or the default, like `dict.get`."""
+        return self[key] if key in self else default  # noqa: SIM401 - `dict.get` does not call `__missing__`
 
     def __reduce__(self) -> Any:
-        """Be saved as the dict that it was."""
+        """Pickle the object as a plain dict."""
         return dict, (dict(self),)
 
     def _tell(self, form: str) -> None:
-        # Keras's callbacks read what the student told them to monitor, which is the student's form too; the rate is
-        # read by Keras and TensorFlow for ends of their own.
+        # Report `acc` even if a callback reads it: the student chose that name in `monitor`. Report `lr` only if the
+        # student's code reads it: Keras and TensorFlow also read it internally.
         if self.notes is not None and (form == "history.acc" or not called_by_library()):
             tell(self.notes, form)
 
@@ -72,9 +72,9 @@ def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
     """Let histories and logs answer to old names.
 
     Args:
-        root: `tf_keras`.
-        notes: Told of each form.
-        origins: Not asked.
+        root: The module `tf_keras`.
+        notes: Receives a note for each old form that is used.
+        origins: Unused.
     """
     del origins
     Answering.notes = notes
@@ -97,13 +97,13 @@ def _logs(original: Any, callbacks: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _file_path(original: Any, checkpoint: Any, *args: Any, **kwargs: Any) -> Any:
     __tracebackhide__ = True
-    given = {**dict(zip(("epoch", "batch", "logs"), args, strict=False)), **kwargs}
-    logs = given["logs"]
+    arguments = {**dict(zip(("epoch", "batch", "logs"), args, strict=False)), **kwargs}
+    logs = arguments["logs"]
     if isinstance(logs, Mapping):
-        # `format(**logs)` asks for no name that is not a key.
-        asked = re.findall(r"\{(\w+)", str(checkpoint.filepath))
-        given["logs"] = {**logs, **{name: logs[name] for name in asked if modern_name(name) and name in logs}}
-    return original(checkpoint, **given)
+        # `format(**logs)` looks up keys only, so add the old names as keys.
+        names = re.findall(r"\{(\w+)", str(checkpoint.filepath))
+        arguments["logs"] = {**logs, **{name: logs[name] for name in names if modern_name(name) and name in logs}}
+    return original(checkpoint, **arguments)
 
 
 def _reset_states(metric: Any, notes: Notes) -> None:

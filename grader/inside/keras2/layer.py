@@ -1,8 +1,8 @@
-"""The compatibility layer: what an old notebook says keeps the meaning it had.
+"""Install the compatibility layer, which keeps the old meaning of code in old notebooks.
 
-Each module of this package gives old forms of one part of Keras their meaning, on Keras 2 (`tf_keras`); `libraries`
-does so for NumPy and matplotlib, in both dialects. It is put in place after the recorder's hooks, so that the recorder
-sees each call in its modern form. The forms stand in `forms.py`.
+Each module here handles one part of Keras 2 (`tf_keras`). `libraries.py` handles NumPy and matplotlib in both dialects.
+The layer is installed after the recorder's hooks, so the recorder sees each call in its modern form. `forms.py` lists
+the old forms.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from .tensorflow1 import attach as attach_tensorflow
 __all__ = ["install", "install_shell"]
 
 _ORIGINS = Origins()
-"""One process runs one notebook."""
+"""Import origins of the notebook; one process runs only one notebook."""
 
 Part = Callable[[ModuleType, Notes, Origins], None]
 
@@ -36,10 +36,10 @@ _KERAS: tuple[Part, ...] = (attach_optimizers, attach_layers, attach_models, att
 
 
 def install(recorder: Recorder) -> None:
-    """Have the layer put in place when Keras is imported; called after `keras_hooks.install`.
+    """Register the layer for the import of Keras; call this after `hooks.install`.
 
     Args:
-        recorder: Holds the session; gets an `emulated` event for each form and cell.
+        recorder: Holds the session and receives one `emulated` event per form and cell.
     """
     notes = notes_of(recorder)
     install_libraries(notes)
@@ -51,23 +51,23 @@ def install(recorder: Recorder) -> None:
 
 
 def install_shell(recorder: Recorder, shell: Any) -> None:
-    """Learn from each cell's imports which Keras its names come from.
+    """Watch the imports in cells to learn which Keras package each name comes from.
 
     Args:
         recorder: Holds the session.
         shell: The IPython shell.
     """
-    # Where this module is loaded, Keras takes it that a person reads along: `plot_model` without Graphviz then prints
-    # what is missing instead of raising it. IPython itself loads it late.
+    # If this module is loaded, Keras assumes an interactive session: `plot_model` without Graphviz then prints an
+    # error instead of raising it. IPython itself imports the module late.
     with suppress(ImportError):
         import_module("IPython.core.magics.namespace")
     if recorder.session.dialect == "keras2":
-        # Before the imports are rewritten.
+        # Insert it first, to see the imports before they are rewritten.
         shell.ast_transformers.insert(0, _ORIGINS)
 
 
 def _reporting(part: Part, recorder: Recorder) -> Callable[[ModuleType], None]:
-    """A part that does not fit the installed Keras is a gap in the record and not the student's failure."""
+    """Wrap a part so that an error in it is recorded as a gap, not raised in the student's notebook."""
 
     def attach(module: ModuleType) -> None:
         try:

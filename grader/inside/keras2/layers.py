@@ -1,6 +1,6 @@
-"""Layers' arguments as they were: the keywords of Keras 1, and a kernel given as two numbers.
+"""Translate old layer arguments: keywords of Keras 1, and a kernel size given as two numbers.
 
-Up to 2.3 the package `keras` translated both itself, with a warning.
+Up to version 2.3, the package `keras` translated both itself and printed a warning.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,35 +20,35 @@ _ORDERINGS = {"tf": "channels_last", "th": "channels_first", "default": None}
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """Keywords of Keras 1 of some layers."""
+    """Renamed Keras 1 keywords of some layers."""
 
     names: Mapping[str, str]
-    """Old → new."""
+    """Old keyword → new keyword."""
     dropped: tuple[str, ...] = ()
-    """Keywords that no longer say anything."""
+    """Keywords without a meaning in Keras 2."""
     pairs: Mapping[tuple[str, ...], str] = field(default_factory=dict)
-    """Several old ones → the one that holds them all."""
+    """Several old keywords → the new keyword that combines them."""
 
     def translate(self, keywords: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Give the keywords in the new form.
+        """Return the arguments with new keywords.
 
         Args:
-            keywords: As the student wrote them.
+            keywords: The student's keyword arguments.
 
         Returns:
-            None where no old one is used, or where an old one and its new name are both given, of which Keras itself
-            has to say what is wrong.
+            The translated arguments. None if no old keyword is used, or if an old and its new keyword are both present:
+            Keras itself then reports the conflict.
         """
         old = {*self.names, *self.dropped, *(name for pair in self.pairs for name in pair)}
-        given = old & set(keywords)
-        if not given:
+        old_keywords = old & set(keywords)
+        if not old_keywords:
             return None
-        kept = {name: value for name, value in keywords.items() if name not in given}
+        result = {name: value for name, value in keywords.items() if name not in old_keywords}
         for name, value in self._renamed(keywords):
-            if name in kept:
+            if name in result:
                 return None
-            kept[name] = value
-        return kept
+            result[name] = value
+        return result
 
     def _renamed(self, keywords: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for old, new in self.names.items():
@@ -129,31 +129,31 @@ LAYERS: Mapping[str, Renaming] = {
     "GRU": _RECURRENT,
     "LSTM": _RECURRENT,
 }
-"""Layer → its keywords of Keras 1."""
+"""Layer → its renamed keywords."""
 
 _KERNELS = ("Conv2D", "Conv2DTranspose", "SeparableConv2D")
 
 
 def kernel_of_positions(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Read `Conv2D(n, rows, columns)` as Keras up to 2.3 did.
+    """Read `Conv2D(n, rows, columns)` in the sense of Keras up to 2.3.
 
     Args:
-        args: The arguments given by position.
+        args: The positional arguments.
 
     Returns:
-        `(n, (rows, columns))`, or None where they are not three, the last two whole numbers.
+        `(n, (rows, columns))`, or None unless there are three arguments and the last two are integers.
     """
-    whole = all(isinstance(size, int) and not isinstance(size, bool) for size in args[1:])
-    return (args[0], (args[1], args[2])) if len(args) == 3 and whole else None  # noqa: PLR2004 - as above
+    integers = all(isinstance(size, int) and not isinstance(size, bool) for size in args[1:])
+    return (args[0], (args[1], args[2])) if len(args) == 3 and integers else None  # noqa: PLR2004 - as above
 
 
 def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
-    """Let the layers take their old arguments.
+    """Let the layers accept their old arguments.
 
     Args:
-        root: `tf_keras`.
-        notes: Told of each form.
-        origins: Knows where the notebook's names come from.
+        root: The module `tf_keras`.
+        notes: Receives a note for each old form that is used.
+        origins: Provides the package that a name was imported from.
     """
     for name, renaming in LAYERS.items():
         cls = getattr(root.layers, name)
@@ -180,24 +180,24 @@ def _keywords(renaming: Renaming, notes: Notes) -> Callable[..., Any]:
 def _positions(cls: type, aliases: list[str], notes: Notes, origins: Origins) -> Callable[..., Any]:
     def construct(original: Any, layer: Any, *args: Any, **kwargs: Any) -> None:
         __tracebackhide__ = True
-        read = kernel_of_positions(args) if type(layer) is cls else None
-        if read is not None and origins.standalone(*aliases):
+        new_args = kernel_of_positions(args) if type(layer) is cls else None
+        if new_args is not None and origins.standalone(*aliases):
             tell(notes, "layers.positional_kernel")
-            args = read
+            args = new_args
         original(layer, *args, **kwargs)
 
     return construct
 
 
 def _updates(base: Any, notes: Notes) -> None:
-    found = base.__dict__["updates"]
+    original = base.__dict__["updates"]
 
     def read(layer: Any) -> Any:
         if not called_by_keras():
             tell(notes, "layers.updates")
-        return found.fget(layer)
+        return original.fget(layer)
 
-    base.updates = property(read, doc=found.__doc__)
+    base.updates = property(read, doc=original.__doc__)
 
 
 def _regularizers(module: ModuleType, notes: Notes) -> None:
@@ -209,6 +209,11 @@ def _regularizers(module: ModuleType, notes: Notes) -> None:
         return make
 
     both = module.L1L2
-    given = {"activity_l1": module.l1, "activity_l2": module.l2, "activity_l1l2": module.l1_l2, "l1l2": module.l1_l2}
-    for name, target in {**given, "WeightRegularizer": both, "ActivityRegularizer": both}.items():
+    functions = {
+        "activity_l1": module.l1,
+        "activity_l2": module.l2,
+        "activity_l1l2": module.l1_l2,
+        "l1l2": module.l1_l2,
+    }
+    for name, target in {**functions, "WeightRegularizer": both, "ActivityRegularizer": both}.items():
         setattr(module, name, old(target))

@@ -1,4 +1,4 @@
-"""What NumPy and matplotlib have changed since; in both dialects, for it is no matter of Keras."""
+"""Restore old names of NumPy and matplotlib, in both dialects, since they do not depend on the Keras version."""
 
 import builtins
 from collections.abc import Callable
@@ -36,10 +36,10 @@ _RENAMED = {
 
 
 def install(notes: Notes) -> None:
-    """Have both helped when they are imported.
+    """Register the hooks for the imports of NumPy and matplotlib.
 
     Args:
-        notes: Told of each form.
+        notes: Receives a note for each old form that is used.
     """
     after_import("numpy", lambda module: fallback_names(module, _numpy_name(module, notes)))
     after_import("matplotlib.style", lambda module: _rename_styles(module, notes))
@@ -48,25 +48,25 @@ def install(notes: Notes) -> None:
 
 def _numpy_name(module: ModuleType, notes: Notes) -> Callable[[str], Any]:
     def give(name: str) -> Any:
-        found = getattr(builtins, name) if name in _BUILTINS else getattr(module, _RENAMED[name])
+        value = getattr(builtins, name) if name in _BUILTINS else getattr(module, _RENAMED[name])
         if not called_by_library():
             tell(notes, "numpy.removed")
-        return found
+        return value
 
     return give
 
 
 def _rename_styles(module: ModuleType, notes: Notes) -> None:
-    """Seaborn's styles have had a version in their names since matplotlib 3.6."""
+    """Accept Seaborn style names without a version, which matplotlib 3.6 renamed."""
     original = module.use
 
     def today(style: Any) -> Any:
         if not isinstance(style, str) or style in module.library or not style.startswith("seaborn"):
             return style
-        found = style.replace("seaborn", "seaborn-v0_8", 1)
-        if found in module.library:
+        new_style = style.replace("seaborn", "seaborn-v0_8", 1)
+        if new_style in module.library:
             tell(notes, "matplotlib.style")
-            return found
+            return new_style
         return style
 
     def use(style: Any) -> None:
@@ -81,7 +81,7 @@ def _set_ticks(notes: Notes) -> Callable[..., Any]:
     def set_ticks(original: Any, axis: Any, ticks: Any, labels: Any = None, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         if isinstance(labels, (Real, np.bool_)):
-            # Its second argument was `minor` until matplotlib 3.5.
+            # The second parameter was `minor` until matplotlib 3.5.
             tell(notes, "matplotlib.set_ticks")
             return original(axis, ticks, minor=bool(labels), **kwargs)
         return original(axis, ticks, labels, **kwargs)

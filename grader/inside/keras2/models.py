@@ -1,4 +1,4 @@
-"""Methods and arguments of models as they were: generators, `predict_classes`, the keywords of Keras 1."""
+"""Restore old methods and arguments of models: generators, `predict_classes`, keywords of Keras 1."""
 
 import itertools
 import math
@@ -21,24 +21,23 @@ _COMMON = {"nb_worker": "workers", "pickle_safe": "use_multiprocessing", "max_q_
 
 
 def steps(samples: int, batch_size: int) -> int:
-    """Batches in which so many samples are seen: Keras 1 went on until it had seen them all.
+    """Return how many batches contain at least this many samples, since Keras 1 counted samples.
 
     Args:
-        samples: Asked for.
-        batch_size: Of the generator.
+        samples: The requested number of samples.
+        batch_size: The generator's batch size.
     """
     return max(math.ceil(samples / batch_size), 1)
 
 
 def peek(generator: Any) -> tuple[int | None, Any]:
-    """Learn a generator's batch size.
+    """Read a generator's batch size.
 
     Args:
-        generator: One of Keras's own, which has `batch_size`, or one of the student's.
+        generator: A Keras generator with a `batch_size`, or the student's own.
 
     Returns:
-        The size, None where it cannot be seen; and the generator to use in the other's place, which gives the batch
-        that was looked at once more.
+        The batch size, or None if it is unknown; and a generator to use instead, which repeats the batch that was read.
     """
     size = getattr(generator, "batch_size", None)
     if size:
@@ -61,12 +60,12 @@ def _rows(batch: Any) -> int | None:
 
 
 def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
-    """Give models their old methods and arguments.
+    """Restore the old methods and arguments of models.
 
     Args:
-        root: `tf_keras`.
-        notes: Told of each form.
-        origins: Not asked.
+        root: The module `tf_keras`.
+        notes: Receives a note for each old form that is used.
+        origins: Unused.
     """
     del origins
     model = root.Model
@@ -84,13 +83,13 @@ _INPUTS = {"input": "inputs", "output": "outputs"}
 
 
 def _functional(root: ModuleType) -> type:
-    """The class of a model that is made of `inputs` and `outputs`."""
-    found: type = import_module(f"{root.__name__}.src.engine.functional").Functional
-    return found
+    """Return the class of models that are built from `inputs` and `outputs`."""
+    functional: type = import_module(f"{root.__name__}.src.engine.functional").Functional
+    return functional
 
 
 def _making(model: type) -> Callable[..., Any]:
-    """`Model` decides by its keywords which class it makes; the constructor then says what was renamed."""
+    """Translate keywords for `Model.__new__`, which chooses the class by them; the constructor reports the old form."""
 
     def make(original: Any, cls: type, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -111,7 +110,10 @@ def _renaming(names: Mapping[str, str], form: str, notes: Notes) -> Callable[...
 
 
 def _renamed(keywords: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """The same dict where nothing is old, or where old and new are both given, for Keras itself to say so."""
+    """Rename old keywords.
+
+    Return the same dict if none is old, or if old and new are both present: Keras itself then reports the conflict.
+    """
     old = [name for name in names if name in keywords]
     if not old or any(names[name] in keywords for name in old):
         return keywords
@@ -138,7 +140,7 @@ def _generator(form: str, notes: Notes) -> Callable[..., Any]:
 
 
 def _in_steps(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Counts of samples become counts of batches; where a batch's size is unknown they are taken for batches."""
+    """Convert counts of samples to counts of batches; keep the count if the batch size is unknown."""
     keywords = dict(keywords)
     for counts, source, target in (
         (("samples_per_epoch",), "generator", "steps_per_epoch"),
@@ -151,26 +153,26 @@ def _in_steps(keywords: dict[str, Any]) -> dict[str, Any]:
                 size, keywords[source] = peek(keywords.get(source))
                 keywords[target] = steps(samples, size) if size else samples
     if isinstance(keywords.get("validation_data"), tuple):
-        # Arrays were validated on as a whole; the count belonged to generators.
+        # Arrays were used for validation as a whole; the count only applied to generators.
         keywords.pop("validation_steps", None)
     return keywords
 
 
 def _predict_classes(notes: Notes) -> Callable[..., Any]:
     def predict_classes(self: Any, x: Any, batch_size: int = 32, verbose: int = 0) -> Any:
-        """Predict the class of each row: the largest output's number, or whether a single output is above 0.5."""
+        """Predict the class of each row: the index of the largest output, or whether a single output exceeds 0.5."""
         tell(notes, "models.predict_classes")
         probabilities = self.predict(x, batch_size=batch_size, verbose=verbose)
         if probabilities.shape[-1] > 1:
             return probabilities.argmax(axis=-1)
-        return (probabilities > 0.5).astype("int32")  # noqa: PLR2004 - as it was
+        return (probabilities > 0.5).astype("int32")  # noqa: PLR2004 - the threshold of Keras 2
 
     return predict_classes
 
 
 def _predict_proba(notes: Notes) -> Callable[..., Any]:
     def predict_proba(self: Any, x: Any, batch_size: int = 32, verbose: int = 0) -> Any:
-        """Predict, as `predict` does."""
+        """Predict like `predict`."""
         tell(notes, "models.predict_proba")
         return self.predict(x, batch_size=batch_size, verbose=verbose)
 

@@ -1,8 +1,8 @@
-"""Optimizers as they were up to Keras 2.10.
+"""Restore the optimizers of Keras up to 2.10.
 
-The public names are the optimizers of that time, which `tf_keras` keeps as `optimizers.legacy`: `lr=`, `decay=` and
-`optimizer.lr` are their own, and one object can train several models. What only came later (`weight_decay=` …) gives
-the later class.
+The public names become the old classes, which `tf_keras` keeps as `optimizers.legacy`. These accept `lr=` and `decay=`,
+have the attribute `lr`, and one object can train several models. Keywords that only exist since Keras 2.11
+(`weight_decay=` …) create the new class.
 """
 
 from collections.abc import Mapping
@@ -29,33 +29,33 @@ CLASSES: Mapping[str, tuple[str, str]] = {
     "RMSprop": ("rmsprop", "rmsprop"),
     "SGD": ("sgd", "gradient_descent"),
 }
-"""Class → the module of `tf_keras.src.optimizers` that has the later one, and that of its `legacy` with the earlier."""
+"""Class → module of the new class in `tf_keras.src.optimizers`, and module of the old class in its `legacy`."""
 
 LATER_KEYWORDS = frozenset(
     {"weight_decay", "use_ema", "ema_momentum", "ema_overwrite_frequency", "jit_compile", "is_legacy_optimizer"}
 )
-"""Keywords that optimizers have since Keras 2.11."""
+"""Keywords that only optimizers since Keras 2.11 have."""
 
 OLD_DEFAULT_RATES: Mapping[str, float] = {"Adadelta": 1.0, "Adagrad": 0.01, "Adamax": 0.002, "Nadam": 0.002}
-"""Learning rates with which the package `keras` up to 2.3 began where none was given, and which are 0.001 since."""
+"""Default learning rates in the package `keras` up to 2.3; later versions use 0.001."""
 
 
 def is_later(keywords: Mapping[str, Any]) -> bool:
-    """Whether an optimizer was asked for as it is since Keras 2.11.
+    """Return whether an optimizer's arguments require the class of Keras 2.11 or later.
 
     Args:
-        keywords: Of its constructor.
+        keywords: Keyword arguments of the constructor.
     """
     return not LATER_KEYWORDS.isdisjoint(keywords)
 
 
 def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
-    """Put the earlier optimizers in the place of the later.
+    """Replace the new optimizers by the old ones.
 
     Args:
-        root: `tf_keras`.
-        notes: Told of each form.
-        origins: Knows where the notebook's names come from.
+        root: The module `tf_keras`.
+        notes: Receives a note for each old form that is used.
+        origins: Provides the package that a name was imported from.
     """
     package = import_module(f"{root.__name__}.src.optimizers")
     base = import_module(f"{package.__name__}.legacy.optimizer_v2").OptimizerV2
@@ -71,7 +71,7 @@ def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
 
 
 def _make_later(earlier: type, later: type) -> None:
-    """Let the earlier class make the later where it is given a keyword that only the later has."""
+    """Let the old class create the new one if a keyword only exists in the new class."""
 
     def new(cls: type, *args: Any, **kwargs: Any) -> Any:
         if cls is earlier and is_later(kwargs):
@@ -90,15 +90,15 @@ def _tell_keywords(cls: type, notes: Notes, origins: Origins) -> None:
             tell(notes, "optimizer.lr")
         if kwargs.get("decay") and not called_by_keras():
             tell(notes, "optimizer.decay")
-        unspoken = not args and not {"lr", "learning_rate"} & set(kwargs)
-        if unspoken and cls.__name__ in OLD_DEFAULT_RATES and origins.standalone(cls.__name__):
+        default_rate = not args and not {"lr", "learning_rate"} & set(kwargs)
+        if default_rate and cls.__name__ in OLD_DEFAULT_RATES and origins.standalone(cls.__name__):
             tell(notes, "optimizer.default_rate")
 
     around_init(cls, construct)
 
 
 def _tell_attribute(base: Any, notes: Notes) -> None:
-    """`optimizer.lr` is found by the class itself; here it is only said."""
+    """Report the use of `optimizer.lr`; the old class itself has the attribute."""
 
     def read(optimizer: Any) -> Any:
         if not called_by_keras():
@@ -115,22 +115,22 @@ def _tell_attribute(base: Any, notes: Notes) -> None:
 
 
 def _count_models(base: type, notes: Notes) -> None:
-    """Say when an optimizer makes moments for a second set of variables."""
+    """Report when an optimizer creates moments for a second set of variables."""
 
     def create(original: Any, optimizer: Any, variables: Any) -> Any:
         variables = list(variables)
-        known = optimizer.__dict__.setdefault("_grader_trained", set())
+        trained = optimizer.__dict__.setdefault("_grader_trained", set())
         keys = {getattr(variable, "_unique_id", id(variable)) for variable in variables}
-        if known and keys.isdisjoint(known):
+        if trained and keys.isdisjoint(trained):
             tell(notes, "optimizer.shared")
-        known |= keys
+        trained |= keys
         return original(optimizer, variables)
 
     around(base, "_create_all_weights", create)
 
 
 def _lower_case(root: ModuleType, notes: Notes) -> None:
-    """`optimizers.adam` was another name of `optimizers.Adam`."""
+    """Restore the lower-case names of optimizers, such as `optimizers.adam`."""
     for name in CLASSES:
         for module in public(root, "optimizers"):
             setattr(module, name.lower(), _alias(getattr(module, name), name.lower(), notes))

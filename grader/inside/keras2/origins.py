@@ -1,6 +1,6 @@
-"""Which Keras a notebook's names come from: the package `keras`, or `tf.keras`.
+"""Determine which Keras a notebook's names come from: the package `keras`, or `tf.keras`.
 
-Both are one package here, but a few calls meant different things in the two.
+The grader has one package for both, but a few calls had different meanings in the two.
 """
 
 import ast
@@ -12,15 +12,15 @@ Root = Literal["keras", "tensorflow"]
 
 
 class Origins(ast.NodeTransformer):
-    """Reads each cell's imports on their way to the interpreter, and changes nothing."""
+    """Collect the imports of each cell before it runs; the code is not changed."""
 
     def __init__(self) -> None:
-        """Start with nothing imported."""
+        """Start without imports."""
         self._names: dict[str, Root] = {}
         self._roots: set[Root] = set()
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Note what a cell imports.
+        """Collect the imports of a cell.
 
         Args:
             node: The cell's module.
@@ -54,18 +54,18 @@ class Origins(ast.NodeTransformer):
         self._roots.add(root)
 
     def standalone(self, *names: str) -> bool:
-        """Whether a class is the package `keras`'s own.
+        """Return whether a class comes from the package `keras`.
 
         Args:
             *names: The class's names, such as `Conv2D` and `Convolution2D`.
 
         Returns:
-            What its own import says; else whether the notebook imports `keras` and nowhere uses `tf.keras`; where it
-            does both, what the name `keras` is.
+            True if the class is imported from `keras`. Without an import of the class: whether the notebook only uses
+            `keras` and not `tf.keras`, or whether the name `keras` is the package.
         """
-        own = {self._names[name] for name in names if name in self._names}
-        if own:
-            return own == {"keras"}
+        class_roots = {self._names[name] for name in names if name in self._names}
+        if class_roots:
+            return class_roots == {"keras"}
         return self._roots == {"keras"} or self._names.get("keras") == "keras"
 
 

@@ -1,4 +1,4 @@
-"""The few names of TensorFlow 1 that still can mean something: seeds, logging, and the set-up of a session."""
+"""Restore the few names of TensorFlow 1 that still work: seeds, logging, and the configuration of a session."""
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
@@ -27,16 +27,16 @@ NAMES: Mapping[str, str] = {
     "random_uniform": "random.uniform",
     "truncated_normal": "random.truncated_normal",
 }
-"""Name in TensorFlow 1 → the same thing below `tensorflow` now. What needs a graph is not among them."""
+"""Name in TensorFlow 1 → its path in `tensorflow` now. Names that need a graph are not included."""
 
 
 def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
     """Let `tensorflow` answer to the old names.
 
     Args:
-        root: `tensorflow`.
-        notes: Told of each form.
-        origins: Not asked.
+        root: The module `tensorflow`.
+        notes: Receives a note for each old form that is used.
+        origins: Unused.
     """
     del origins
     fallback_names(root, _give(root, notes))
@@ -44,9 +44,9 @@ def attach(root: ModuleType, notes: Notes, origins: Origins) -> None:
 
 def _give(root: ModuleType, notes: Notes) -> Callable[[str], Any]:
     def give(name: str) -> Any:
-        found = attrgetter(NAMES[name])(root)
+        value = attrgetter(NAMES[name])(root)
         if not called_by_library():
             tell(notes, "tensorflow1")
-        return found
+        return value
 
     return give

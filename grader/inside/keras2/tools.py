@@ -1,4 +1,4 @@
-"""What the modules of the compatibility layer share."""
+"""Helper functions of the compatibility layer."""
 
 import inspect
 import sys
@@ -16,31 +16,31 @@ _OURS = __name__.rpartition(".")[0]
 
 
 def around_init(cls: type, wrapper: Callable[..., Any]) -> None:
-    """Wrap a class's own constructor, which keeps its signature: Keras reads it when it makes a layer.
+    """Wrap a class's constructor and keep its signature, which Keras reads when it creates a layer.
 
     Args:
-        cls: The class; where it inherits its constructor, it gets one in front of that.
+        cls: The class; if it inherits its constructor, the wrapper is added to this class only.
         wrapper: Called as `wrapper(original, object, *args, **kwargs)`.
     """
-    signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # of the class as it is given
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # the signature before it is wrapped
     around(cls, "__init__", wrapper, on=cls)
     cls.__init__.__signature__ = signature  # type: ignore[misc]
 
 
 def public(root: ModuleType, name: str) -> list[ModuleType]:
-    """A public module of Keras, and its twin that `tf.keras` has.
+    """Return a public module of Keras and its counterpart for `tf.keras`.
 
     Args:
-        root: `tf_keras`.
-        name: Such as `optimizers`.
+        root: The module `tf_keras`.
+        name: Name of the module, such as `optimizers`.
     """
     return [import_module(f"{root.__name__}.{name}"), import_module(f"{root.__name__}.api._v2.keras.{name}")]
 
 
 def called_by_keras() -> bool:
-    """Whether the code that called the function that asks is Keras itself and not the student's.
+    """Return whether Keras, not the student's code, called the function that calls this one.
 
-    The frames of wrappers and of the optimizers' attribute access are passed over.
+    Frames of wrappers and of the optimizers' attribute access are skipped.
     """
     frame = sys._getframe(2)
     while frame.f_back is not None and (frame.f_code.co_name in _BETWEEN or _package(frame) == _OURS):
@@ -49,7 +49,7 @@ def called_by_keras() -> bool:
 
 
 def called_by_library() -> bool:
-    """Whether an installed package asks, and not the student's code."""
+    """Return whether an installed package, not the student's code, called the function that calls this one."""
     frame = sys._getframe(2)
     while frame.f_back is not None and _package(frame) == _OURS:
         frame = frame.f_back
@@ -62,14 +62,14 @@ def _package(frame: Any) -> str:
 
 
 def fallback_names(module: ModuleType, give: Callable[[str], Any]) -> None:
-    """Let a module have further names, without listing them.
+    """Add names to a module without listing them.
 
     Args:
-        module: Asked first, with what it already falls back on.
-        give: Called with a name that the module lacks.
+        module: The module; its own names and its existing `__getattr__` still work.
+        give: Function that returns the value of a missing name, or raises `KeyError`.
 
     Raises:
-        AttributeError: From the module, as before, where `give` raises a `KeyError`.
+        AttributeError: Raised by the module, as before, if `give` raises `KeyError`.
     """
     before = vars(module).get("__getattr__")
 

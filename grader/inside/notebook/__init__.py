@@ -1,1 +1,1 @@
-"""Stand-ins for what a notebook expects around it: Colab, magics, commands, paths, packages."""
+"""Replacements for the environment that a notebook expects: Colab, magics, commands, paths, packages."""

@@ -1,4 +1,4 @@
-"""`google.colab`, for notebooks written there: what only helps there does nothing, what needs a person says so."""
+"""Replace `google.colab`: calls that are useless elsewhere do nothing, and calls that need a person raise an error."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,20 +12,20 @@ __all__ = ["NobodyThereError", "SecretNotFoundError", "modules"]
 
 
 class NobodyThereError(RuntimeError):
-    """The cell waits for a person, and nobody sits before the notebook while it is graded."""
+    """Error of a cell that waits for a person, since nobody is present during grading."""
 
 
 class SecretNotFoundError(KeyError):
-    """A Colab secret was asked for."""
+    """Error of a cell that asks for a Colab secret."""
 
 
 def modules(notes: Notes) -> dict[str, Factory]:
-    """Make the table of stand-in modules.
+    """Create the table of replacement modules.
 
     Args:
-        notes: Where they say that they stood in.
+        notes: Receives a note when a replacement is used.
     """
-    held: dict[str, Mapping[str, Any]] = {
+    contents: dict[str, Mapping[str, Any]] = {
         "google.colab.drive": _drive(notes),
         "google.colab.files": _files(notes),
         "google.colab.output": _output(),
@@ -41,7 +41,7 @@ def modules(notes: Notes) -> dict[str, Factory]:
         return ModuleType(fullname, "A stand-in for Colab's own package.")
 
     table: dict[str, Factory] = {"google.colab": package}
-    for name, attributes in held.items():
+    for name, attributes in contents.items():
         table[name] = _factory(attributes)
     return table
 
@@ -56,7 +56,7 @@ def _factory(attributes: Mapping[str, Any]) -> Factory:
 
 
 def _nothing(*_: Any, **__: Any) -> None:
-    """Take anything and do nothing."""
+    """Accept any arguments and do nothing."""
 
 
 def _drive(notes: Notes) -> Mapping[str, Any]:
@@ -106,7 +106,7 @@ def _userdata() -> Mapping[str, Any]:
 
 
 def _cv2_imshow(image: Any) -> None:
-    """Show an image whose channels are in OpenCV's order: blue, green, red, and perhaps alpha."""
+    """Show an image with channels in OpenCV's order: blue, green, red, and optionally alpha."""
     import numpy as np
     from IPython.display import display
     from PIL import Image

@@ -1,4 +1,4 @@
-"""Shell commands that need a network: said, not tried. All others run as they are."""
+"""Skip shell commands that need a network, with a note; all other commands run unchanged."""
 
 import re
 import shlex
@@ -24,24 +24,24 @@ _ASSIGNMENT = re.compile(r"\w+=\S*")
 
 @dataclass(frozen=True, slots=True)
 class NetworkCommand:
-    """A command that would reach for the network."""
+    """A shell command that needs the network."""
 
     tool: str
-    """`pip`, `wget`, `git` …"""
+    """Name of the program: `pip`, `wget`, `git` …"""
     words: tuple[str, ...]
-    """What follows the tool's name."""
+    """Words after the program's name."""
 
 
 def find_network_command(line: str) -> NetworkCommand | None:
-    """Find the first command of a shell line that cannot work without a network.
+    """Find the first command in a shell line that needs a network.
 
     Args:
-        line: As it stands after `!`; several commands may be chained.
+        line: The text after `!`; it may chain several commands.
     """
     for piece in _SEPARATORS.split(line):
-        found = _network_command(_words(piece))
-        if found:
-            return found
+        command = _network_command(_words(piece))
+        if command:
+            return command
     return None
 
 
@@ -59,24 +59,24 @@ def _network_command(words: list[str]) -> NetworkCommand | None:
     if not words:
         return None
     tool = PurePosixPath(words[0]).name
-    rest = words[1:]
-    if tool.startswith("python") and rest[:1] == ["-m"] and rest[1:]:
-        tool, rest = rest[1], rest[2:]
+    arguments = words[1:]
+    if tool.startswith("python") and arguments[:1] == ["-m"] and arguments[1:]:
+        tool, arguments = arguments[1], arguments[2:]
     if re.fullmatch(r"pip[\d.]*", tool):
         tool = "pip"
     needs_network = (
         tool in _DOWNLOADERS
-        or (tool == "git" and any(word in _GIT_WORDS for word in rest[:3]))
-        or (tool in INSTALLERS and any(word in _PIP_WORDS for word in rest))
+        or (tool == "git" and any(word in _GIT_WORDS for word in arguments[:3]))
+        or (tool in INSTALLERS and any(word in _PIP_WORDS for word in arguments))
     )
-    return NetworkCommand(tool, tuple(rest)) if needs_network else None
+    return NetworkCommand(tool, tuple(arguments)) if needs_network else None
 
 
 def advise(command: NetworkCommand) -> str:
-    """Say what was not done, and what to do instead.
+    """Describe what was skipped, with advice.
 
     Args:
-        command: What the notebook asked for.
+        command: The skipped command.
     """
     if command.tool == "pip":
         return _advise_packages(command.words)
@@ -89,21 +89,21 @@ def advise(command: NetworkCommand) -> str:
 
 
 def _advise_packages(words: Iterable[str]) -> str:
-    asked = [
+    packages = [
         re.split(r"[\s<>=!~\[;@]", word)[0] for word in words if not word.startswith("-") and word not in _PIP_WORDS
     ]
-    names = [name for name in asked if re.fullmatch(r"[A-Za-z][\w.-]*", name) and not name.endswith(".txt")]
+    names = [name for name in packages if re.fullmatch(r"[A-Za-z][\w.-]*", name) and not name.endswith(".txt")]
     missing = [name for name in names if not _is_installed(name)]
-    said = "`pip` was passed over: there is no network while a notebook is graded."
+    message = "`pip` was passed over: there is no network while a notebook is graded."
     if not names:
-        return said
+        return message
     if not missing:
-        return f"{said} {', '.join(names)}: already here."
-    return f"{said} Not available here: {', '.join(missing)}; ask the instructor whether the course provides it."
+        return f"{message} {', '.join(names)}: already here."
+    return f"{message} Not available here: {', '.join(missing)}; ask the instructor whether the course provides it."
 
 
 def _is_installed(name: str) -> bool:
-    # `tensorflow` may be installed as one of its builds.
+    # The package `tensorflow` may be installed under the name of one of its builds.
     for candidate in (name, f"{name}-cpu", name.removesuffix("-gpu"), f"{name.removesuffix('-gpu')}-cpu"):
         try:
             metadata.distribution(candidate)
@@ -114,59 +114,59 @@ def _is_installed(name: str) -> bool:
 
 
 def without_network_lines(script: str, tell: Callable[[NetworkCommand], None]) -> str:
-    """Take the lines out of a shell script that need a network.
+    """Remove the lines that need a network from a shell script.
 
     Args:
         script: The body of a `%%bash` cell.
-        tell: Is told each command that was taken out.
+        tell: Callback for each removed command.
     """
-    kept = []
+    lines = []
     for line in script.splitlines(keepends=True):
-        found = find_network_command(line)
-        if found:
-            tell(found)
+        command = find_network_command(line)
+        if command:
+            tell(command)
         else:
-            kept.append(line)
-    return "".join(kept)
+            lines.append(line)
+    return "".join(lines)
 
 
 def tell_command(notes: Notes, command: NetworkCommand) -> None:
-    """Note that a command was passed over.
+    """Record that a command was skipped.
 
     Args:
-        notes: Where to.
-        command: Which one.
+        notes: Receives the note.
+        command: The skipped command.
     """
     notes.tell(f"shell.{command.tool}", advise(command), show=True)
 
 
 def install_shell(notes: Notes, shell: Any) -> None:
-    """Pass over network commands in `!command` and `x = !command`.
+    """Skip network commands in `!command` and `x = !command`.
 
     Args:
-        notes: Where it is said.
+        notes: Receives a note for each skipped command.
         shell: The IPython shell.
     """
     tell = partial(tell_command, notes)
-    run, read = shell.system, shell.getoutput
+    run, capture = shell.system, shell.getoutput
 
     def system(cmd: str) -> None:
-        # The student's variables are one frame up; the original would look for them in this one.
+        # The student's variables are one frame up; the original method would look for them in this frame.
         expanded = shell.var_expand(cmd, depth=1)
-        found = find_network_command(expanded)
-        if found is None:
+        command = find_network_command(expanded)
+        if command is None:
             run(expanded)
             return
-        tell(found)
+        tell(command)
         shell.user_ns["_exit_code"] = 0
 
     def getoutput(cmd: str, split: bool = True, depth: int = 0) -> Any:  # noqa: FBT001, FBT002 - IPython's signature
         from IPython.utils.text import LSString, SList
 
-        found = find_network_command(cmd)
-        if found is None:
-            return read(cmd, split=split, depth=depth + 1)
-        tell(found)
+        command = find_network_command(cmd)
+        if command is None:
+            return capture(cmd, split=split, depth=depth + 1)
+        tell(command)
         return SList([]) if split else LSString("")
 
     shell.system = system

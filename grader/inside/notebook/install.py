@@ -1,4 +1,4 @@
-"""What notebooks carry along from other places: Colab, Windows, a person at the keyboard, a window for figures."""
+"""Make code for other environments work: Colab, Windows, keyboard input, windows for figures."""
 
 import builtins
 import getpass
@@ -19,22 +19,22 @@ from .colab import NobodyThereError
 __all__ = ["install", "install_shell"]
 
 WINDOW_BACKENDS = ("gtk", "macosx", "nbagg", "notebook", "qt", "tk", "webagg", "widget", "wx", "ipympl")
-"""Beginnings of the names of matplotlib backends that need a window or a browser."""
+"""Prefixes of matplotlib backend names that need a window or a browser."""
 
 
 def install(recorder: Recorder) -> None:
-    """Put the stand-ins in place.
+    """Install the replacements.
 
     Args:
-        recorder: Gets an `emulated` event for each form and cell.
+        recorder: Receives an `emulated` event for each form and cell.
     """
     notes = notes_of(recorder)
     prefer(StandInFinder({**colab.modules(notes), "winsound": _winsound(notes)}))
-    # Colab's package lies in the namespace `google`, which protobuf makes where it is installed.
+    # Colab's package is in the namespace `google`, which protobuf creates if it is installed.
     fallback_package("google")
     builtins.input = _asking(notes, "input")
     getpass.getpass = _asking(notes, "getpass.getpass")
-    # A `pip` started by Python code shall fail at once instead of trying again for a minute.
+    # Let a `pip` started by Python code fail at once instead of retrying for a minute.
     os.environ.setdefault("PIP_RETRIES", "0")
     os.environ.setdefault("PIP_NO_INPUT", "1")
     paths.install(recorder)
@@ -44,11 +44,11 @@ def install(recorder: Recorder) -> None:
 
 
 def install_shell(recorder: Recorder, shell: Any) -> None:
-    """Put in place what needs the IPython shell.
+    """Install the parts that need the IPython shell.
 
     Args:
-        recorder: Gets the `emulated` events.
-        shell: The shell; in a kernel, its `kernel` is taught too.
+        recorder: Receives the `emulated` events.
+        shell: The shell; in a kernel, its `kernel` is patched too.
     """
     notes = notes_of(recorder)
     magics.install_shell(notes, shell)
@@ -58,14 +58,14 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
     tracebacks.install_shell(notes, shell)
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        # ipykernel puts these two in the place of `input` and `getpass` anew for every cell.
+        # ipykernel replaces `input` and `getpass` by these two methods again for every cell.
         kernel.raw_input = _asking(notes, "input")
         kernel.getpass = _asking(notes, "getpass.getpass")
 
 
 def _asking(notes: Notes, name: str) -> Callable[..., str]:
     def ask(prompt: object = "", *_: Any, **__: Any) -> str:
-        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        __tracebackhide__ = True  # IPython omits this frame from the student's traceback
         message = (
             f"{name}({str(prompt)!r}) waits for a person to type, and nobody is there while a notebook is graded. "
             "Assign the value in the code instead."
@@ -93,7 +93,7 @@ def _winsound(notes: Notes) -> Factory:
 
 
 def _plain_bars(module: ModuleType, notes: Notes) -> None:
-    """Where `ipywidgets` is not installed, a bar of `tqdm.notebook` raises an error: it becomes one of text."""
+    """Use text progress bars if `ipywidgets` is missing, since bars of `tqdm.notebook` then raise an error."""
     if module.IProgress is not None:
         return
     plain = importlib.import_module("tqdm.std")
@@ -114,8 +114,8 @@ def _plain_bars(module: ModuleType, notes: Notes) -> None:
 def _wrap_backend(module: ModuleType, function: str, notes: Notes) -> None:
     def choose(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
-        given = {**dict(zip(("backend",), args, strict=False)), **kwargs}
-        backend = str(given.get("backend", "")).lower()
+        arguments = {**dict(zip(("backend",), args, strict=False)), **kwargs}
+        backend = str(arguments.get("backend", "")).lower()
         if not backend.startswith(WINDOW_BACKENDS):
             return wrapped(*args, **kwargs)
         notes.tell(

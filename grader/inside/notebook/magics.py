@@ -1,4 +1,4 @@
-"""Line magics of other places and times: what is unknown here is passed over, and the rest of the cell runs."""
+"""Handle line magics of other environments and versions: skip unknown ones, so that the rest of the cell runs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,14 +13,14 @@ __all__ = ["install_shell"]
 INLINE_BACKENDS = {"inline", "agg", "module://matplotlib_inline.backend_inline"}
 INSTALLERS = ("pip", "conda", "mamba", "uv")
 SHELL_CELLS = {"bash": "bash", "sh": "sh", "shell": "bash"}
-"""Cell magic → the one that runs it here."""
+"""Cell magic → the magic that runs it here."""
 
 
 def install_shell(notes: Notes, shell: Any) -> None:
-    """Teach a shell the magics that notebooks carry along.
+    """Register the magics that notebooks from other environments use.
 
     Args:
-        notes: Where it is said what was passed over.
+        notes: Receives a note for each skipped magic.
         shell: The IPython shell.
     """
     _pass_over_unknown(notes, shell)
@@ -53,15 +53,15 @@ def _pass_over_unknown(notes: Notes, shell: Any) -> None:
     run = shell.run_line_magic
 
     def run_line_magic(magic_name: str, line: str, _stack_depth: int = 1) -> Any:
-        name, rest = magic_name, line
+        name, arguments = magic_name, line
         if not name:
-            # `% matplotlib inline`: IPython 9 takes what stands before the first blank, nothing, for the name.
-            name, _, rest = line.strip().partition(" ")
+            # `% matplotlib inline`: IPython 9 takes the empty text before the first blank as the name.
+            name, _, arguments = line.strip().partition(" ")
         if shell.find_line_magic(name) or name in shell.magics_manager.lazy_magics:
-            return run(name, rest, _stack_depth=_stack_depth + 1)
+            return run(name, arguments, _stack_depth=_stack_depth + 1)
         hint = " A line that begins with %% must be the first of its cell." if name.startswith("%") else ""
-        said = f"%{name} {rest}".strip()
-        notes.tell("magic.unknown", f"`{said}` is not known here and was passed over.{hint}", show=True)
+        command = f"%{name} {arguments}".strip()
+        notes.tell("magic.unknown", f"`{command}` is not known here and was passed over.{hint}", show=True)
         return None
 
     shell.run_line_magic = run_line_magic
@@ -86,8 +86,8 @@ def _matplotlib(notes: Notes, original: Callable[[str], Any]) -> Callable[[str],
         backend = next((word for word in words if not word.startswith("-")), "")
         if backend.strip("\"'").lower() in INLINE_BACKENDS or "-l" in flags or "--list" in flags:
             return original(" ".join(words))
-        said = f"%matplotlib {backend}".strip()
-        notes.tell("magic.matplotlib", f"`{said}` needs a window or a browser; figures are shown inline instead.")
+        command = f"%matplotlib {backend}".strip()
+        notes.tell("magic.matplotlib", f"`{command}` needs a window or a browser; figures are shown inline instead.")
         return original(" ".join([*flags, "inline"]))
 
     return choose
@@ -136,10 +136,10 @@ def _tensorboard(notes: Notes, line: str) -> None:
 
 
 def _tensorflow_version(notes: Notes, line: str) -> None:
-    asked = line.strip()
-    old = " TensorFlow 1 is not available." if asked.startswith("1") else ""
+    version = line.strip()
+    old = " TensorFlow 1 is not available." if version.startswith("1") else ""
     notes.tell(
-        "magic.tensorflow_version", f"`%tensorflow_version {asked}` exists only in Colab and was passed over.{old}"
+        "magic.tensorflow_version", f"`%tensorflow_version {version}` exists only in Colab and was passed over.{old}"
     )
 
 

@@ -1,7 +1,7 @@
-"""Packages that are not here: the import is passed over, and the notebook fails where it needs one, if it ever does.
+"""Skip imports of packages that are not installed; the notebook fails only where it uses one.
 
-Students import more than they use. A cell that begins with `import cv2` would end there, and every import below it
-would be missing.
+Students import more than they use. Without this, a cell that begins with `import cv2` would stop there, and all imports
+below it would be missing.
 """
 
 import ast
@@ -19,17 +19,17 @@ _HELPER = "_grader_import_or_stand_in"
 
 
 def install_shell(notes: Notes, shell: Any) -> None:
-    """Let cells import what is not here.
+    """Skip imports of missing packages in cells.
 
     Args:
-        notes: Where it is said.
+        notes: Receives a note for each skipped import.
         shell: The IPython shell.
     """
 
     def run_import(statement: str, package: str, names: tuple[tuple[str, str], ...]) -> None:
-        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        __tracebackhide__ = True  # IPython omits this frame from the student's traceback
         try:
-            # It may well be there by now: a line above may have added a folder to `sys.path`.
+            # The package may exist by now, since a line above may have added a folder to `sys.path`.
             exec(compile(statement, "<import>", "exec"), shell.user_ns)  # noqa: S102 - the student's own line
         except ModuleNotFoundError as error:
             if error.name != package:
@@ -46,9 +46,9 @@ def install_shell(notes: Notes, shell: Any) -> None:
 
 
 class AbsentImports(ast.NodeTransformer):
-    """Hands a cell's imports of packages that are nowhere to be found to a helper.
+    """Rewrite a cell's imports of missing packages to calls of a helper function.
 
-    Only those at the top of a cell: whoever imports within `try` has a plan of their own.
+    Only top-level imports are rewritten: a student who imports inside `try` handles the error.
     """
 
     def visit(self, node: ast.AST) -> ast.AST:
@@ -72,7 +72,7 @@ def _rewritten(statement: ast.stmt) -> Iterator[ast.stmt]:
     elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
         package = statement.module.partition(".")[0]
         names = [(alias.asname or alias.name, f"{statement.module}.{alias.name}") for alias in statement.names]
-        bound = [(name, path) for name, path in names if name != "*"]  # which names `*` would bring nobody knows
+        bound = [(name, path) for name, path in names if name != "*"]  # nobody knows which names `*` would import
         yield statement if _is_here(package) else _handed_over(statement, package, bound)
     else:
         yield statement
@@ -95,7 +95,7 @@ def _handed_over(statement: ast.stmt, package: str, names: list[tuple[str, str]]
 
 
 class _Absent:
-    """Stands for a module or a name of a package that is not here; every use of it is the error of the import."""
+    """Placeholder for a module or name of a missing package; every use raises the error of the import."""
 
     def __init__(self, package: str, path: str) -> None:
         self.__dict__.update({"_package": package, "_path": path})
@@ -106,7 +106,7 @@ class _Absent:
     def __getattr__(self, name: str) -> Any:
         __tracebackhide__ = True
         if name.startswith("_"):
-            # So ask IPython and others who only look what a variable holds.
+            # IPython and other tools look up such names when they only inspect a variable.
             raise AttributeError(name)
         self._fail()
 

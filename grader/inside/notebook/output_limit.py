@@ -1,4 +1,4 @@
-"""Caps what one cell may print, while it prints."""
+"""Limit the output of a cell while it prints."""
 
 import sys
 from typing import Any, TextIO
@@ -9,17 +9,17 @@ from ..record.recorder import Recorder
 __all__ = ["Meter", "install_streams", "limit"]
 
 REDRAWN_FACTOR = 16
-"""Text that a progress bar overwrites may come to this many times the cap, for nobody gets to see it."""
+"""Maximum total text as a multiple of the cap, including text that a progress bar overwrites and nobody sees."""
 
 
 class Meter:
-    """Counts the characters of one cell's output as a person would see them, and those that were sent at all."""
+    """Counter of the characters of a cell's output: those that remain visible, and all that were sent."""
 
     def __init__(self, cap: int) -> None:
-        """Start at nothing.
+        """Start with a count of zero.
 
         Args:
-            cap: Characters a person may see of one cell's output.
+            cap: Maximum number of visible characters of one cell.
         """
         self.cap = cap
         self.cell = -1
@@ -33,38 +33,38 @@ class Meter:
         self.full = False
 
     def takes(self, text: str, cell: int) -> bool:
-        """Count a piece of text and say whether it still fits.
+        """Count a piece of text and return whether it still fits.
 
         Args:
-            text: What is about to be printed. A carriage return begins its line anew, a backspace takes one back.
-            cell: The running cell; another one than before starts a new count.
+            text: The text to print. A carriage return restarts its line, a backspace removes one character.
+            cell: The running cell; another cell than before starts a new count.
         """
         if cell != self.cell:
             self._reset(cell)
         if self.full:
             return False
         self._sent += len(text)
-        *whole, last = text.split("\n")
-        for piece in whole:
-            self._lines += self._seen(piece) + 1
+        *finished, last = text.split("\n")
+        for piece in finished:
+            self._lines += self._visible(piece) + 1
             self._line = 0
-        self._line = self._seen(last)
+        self._line = self._visible(last)
         self.full = self._lines + self._line > self.cap or self._sent > REDRAWN_FACTOR * self.cap
         return not self.full
 
-    def _seen(self, piece: str) -> int:
+    def _visible(self, piece: str) -> int:
         _, redrawn, tail = piece.rpartition("\r")
         before = 0 if redrawn else self._line
         return max(0, before + len(tail) - 2 * tail.count("\b"))
 
 
 def limit(stream: TextIO, meter: Meter, recorder: Recorder) -> None:
-    """Let a stream print until the meter is full, then one line that says so, then nothing until the next cell.
+    """Let a stream print until the meter is full, then print a notice and drop the rest of the cell's output.
 
     Args:
-        stream: A text stream; its `write` is replaced on this object alone.
-        meter: May be shared between streams, so that they share one cap.
-        recorder: Knows the running cell.
+        stream: A text stream; its `write` is replaced on this object only.
+        meter: The counter; streams that share one also share its cap.
+        recorder: Provides the running cell.
     """
     write = stream.write
     notice = f"\n{MARK}this cell printed more than {meter.cap // 1024} KiB; the rest is left out\n"
@@ -83,10 +83,10 @@ def limit(stream: TextIO, meter: Meter, recorder: Recorder) -> None:
 
 
 def install_streams(recorder: Recorder) -> None:
-    """Cap the kernel's two streams together at the session's `max_output_kib`.
+    """Limit the kernel's two streams together to the session's `max_output_kib`; call it after they are set up.
 
     Args:
-        recorder: Knows the cap and the running cell. Called when the kernel has put its streams in place.
+        recorder: Provides the cap and the running cell.
     """
     meter = Meter(int(recorder.session.max_output_kib * 1024))
     for stream in (sys.stdout, sys.stderr):

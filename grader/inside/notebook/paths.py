@@ -1,7 +1,7 @@
-"""Paths of another machine: `/content/drive/MyDrive/model.h5`, `C:/Users/me/digits.csv`.
+"""Handle paths of another machine, such as `/content/drive/MyDrive/model.h5` or `C:/Users/me/digits.csv`.
 
-Writing to such a place goes to a folder of the same name beside the notebook, and reading finds it there again. Reading
-what was never there fails as it always would, with advice. A path that works is never touched.
+A file written to such a path goes to a folder of the same name next to the notebook, and reading finds it there again.
+Reading a file that never existed fails as usual, with advice. A path that works is not changed.
 """
 
 import builtins
@@ -31,13 +31,13 @@ _ADDRESS = re.compile(r"(?:https?|ftp|gs|s3)://[^\s'\">]+")
 
 
 def foreign_parts(path: object) -> tuple[str, ...] | None:
-    """Take apart a path that was made for another machine.
+    """Split a path that was written for another machine into its parts.
 
     Args:
-        path: What a function was given for a path.
+        path: The path argument of a function.
 
     Returns:
-        Its parts, the drive or top folder among them; None for a path that is not of that kind.
+        Its parts, including the drive or top folder; None for any other path.
     """
     if not isinstance(path, (str, os.PathLike)):
         return None
@@ -49,24 +49,24 @@ def foreign_parts(path: object) -> tuple[str, ...] | None:
 
 
 class Places:
-    """Where paths of another machine lead here."""
+    """Map from paths of another machine to local paths."""
 
     def __init__(self, home: Path, notes: Notes) -> None:
-        """Remember the notebook's folder.
+        """Store the notebook's folder.
 
         Args:
-            home: The folder the notebook runs in.
-            notes: Where a redirection is said.
+            home: The folder that the notebook runs in.
+            notes: Receives a note for each redirection.
         """
         self._home = home
         self._notes = notes
 
     def local(self, path: object, *, writing: bool) -> str | None:
-        """The place beside the notebook that stands for a path, or None where the path is to be left alone.
+        """Return the local path that replaces a path, or None to leave the path unchanged.
 
         Args:
-            path: What a function was given for a path, after it failed with it.
-            writing: Whether it is to be written; then the folders above it are made.
+            path: The path argument of a function, after the function failed with it.
+            writing: Whether to write there; missing parent folders are then created.
         """
         parts = foreign_parts(path)
         if parts is None or self._is_own(Path(str(path))):
@@ -84,16 +84,16 @@ class Places:
         return str(place)
 
     def _is_own(self, path: Path) -> bool:
-        # What fails in the folders of this machine has another cause than their absence.
-        own = (self._home, Path(tempfile.gettempdir()), Path("~").expanduser())
-        return any(path.is_relative_to(folder) for folder in own) or os.access(path.parent, os.W_OK)
+        # An error in a folder that exists on this machine has another cause.
+        local_folders = (self._home, Path(tempfile.gettempdir()), Path("~").expanduser())
+        return any(path.is_relative_to(folder) for folder in local_folders) or os.access(path.parent, os.W_OK)
 
 
 def install(recorder: Recorder) -> None:
-    """Redirect the ways in which notebooks write files and make folders.
+    """Redirect the functions that notebooks use to write files and create folders.
 
     Args:
-        recorder: Gets the `emulated` events.
+        recorder: Receives the `emulated` events.
     """
     places = Places(Path.cwd(), notes_of(recorder))
     _redirect_open(places)
@@ -111,7 +111,7 @@ def _redirect_open(places: Places) -> None:
     original = builtins.open
 
     def open_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        __tracebackhide__ = True  # IPython omits this frame from the student's traceback
         try:
             return original(file, mode, *args, **kwargs)
         except OSError:
@@ -137,7 +137,7 @@ def _redirected(original: Callable[..., None], places: Places) -> Callable[..., 
             place = places.local(name, writing=True)
             if place is None:
                 raise
-            # The notebook cannot see that an earlier run of the cell made it: it looks at the other machine's path.
+            # The folder may exist from an earlier run of the cell, which checks only the other machine's path.
             Path(place).mkdir(exist_ok=True)
 
     make.__doc__ = original.__doc__
@@ -146,7 +146,7 @@ def _redirected(original: Callable[..., None], places: Places) -> Callable[..., 
 
 
 def _first(name: str, args: Any, kwargs: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """Take the first argument, given by position or by name, apart from the others."""
+    """Separate the first argument, given by position or by name, from the others."""
     if args:
         return args[0], args[1:], kwargs
     return kwargs.get(name), (), {key: value for key, value in kwargs.items() if key != name}
@@ -156,15 +156,15 @@ def _redirect_h5(places: Places, module: ModuleType) -> None:
     def construct(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         del instance
-        name, rest, others = _first("name", args, kwargs)
+        name, positional, others = _first("name", args, kwargs)
         try:
-            return wrapped(name, *rest, **others)
+            return wrapped(name, *positional, **others)
         except OSError:
-            mode = rest[0] if rest else others.get("mode", "r")
+            mode = positional[0] if positional else others.get("mode", "r")
             place = places.local(name, writing=mode != "r")
             if place is None:
                 raise
-        return wrapped(place, *rest, **others)
+        return wrapped(place, *positional, **others)
 
     wrapt.wrap_function_wrapper(module, "File.__init__", construct)
 
@@ -172,12 +172,12 @@ def _redirect_h5(places: Places, module: ModuleType) -> None:
 def _redirect_gfile(places: Places, module: ModuleType) -> None:
     def construct(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
-        name, rest, others = _first("name", args, kwargs)
-        # Nothing is opened yet, so that there is no failure to wait for.
+        name, positional, others = _first("name", args, kwargs)
+        # Nothing is opened yet, so do not wait for a failure.
         if foreign_parts(name) and not Path(str(name)).exists():
-            mode = str(rest[0] if rest else others.get("mode", "r"))
+            mode = str(positional[0] if positional else others.get("mode", "r"))
             name = places.local(name, writing=not mode.startswith("r")) or name
-        return wrapped(name, *rest, **others)
+        return wrapped(name, *positional, **others)
 
     wrapt.wrap_function_wrapper(module, "FileIO.__init__", construct)
     for function in ("create_dir_v2", "recursive_create_dir_v2"):
@@ -188,32 +188,32 @@ def _redirect_logs(places: Places, module: ModuleType) -> None:
     def create(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         del instance
-        logdir, rest, others = _first("logdir", args, kwargs)
+        logdir, positional, others = _first("logdir", args, kwargs)
         try:
-            return wrapped(logdir, *rest, **others)
+            return wrapped(logdir, *positional, **others)
         except Exception:
             place = places.local(logdir, writing=True)
             if place is None:
                 raise
-        return wrapped(place, *rest, **others)
+        return wrapped(place, *positional, **others)
 
     wrapt.wrap_function_wrapper(module, "create_file_writer_v2", create)
 
 
 def advise_missing(error: BaseException) -> str | None:
-    """Say what to do about a file that is on another machine.
+    """Return advice about a file that is on another machine.
 
     Args:
-        error: What a cell ended with.
+        error: The error of a cell.
 
     Returns:
-        Advice, or None where the error is of another kind.
+        Advice, or None for other errors.
     """
-    # Python writes a missing file's name with its backslashes doubled; `filename` has it as it was given.
+    # Python's message doubles the backslashes in a missing file's name; `filename` has the original text.
     text = str(getattr(error, "filename", None) or error)
     kind = type(error)
     if kind.__module__.startswith(f"{__package__}."):
-        # The grader's own errors carry their advice.
+        # The grader's own errors contain their advice.
         return None
     if not issubclass(kind, (OSError, ValueError)) and kind.__name__ not in {"NotFoundError", "PermissionDeniedError"}:
         return None
@@ -233,7 +233,9 @@ def advise_missing(error: BaseException) -> str | None:
 
 
 def install_shell(shell: Any) -> None:
-    """Let `open` in cells be the redirecting one: IPython has its own, which took the original when it was imported.
+    """Let `open` in cells be the redirecting function.
+
+    IPython has its own `open`, which uses the original function from the time of its import.
 
     Args:
         shell: The IPython shell.

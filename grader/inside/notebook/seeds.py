@@ -1,4 +1,4 @@
-"""Seeds every generator a notebook draws from, each once, before the notebook can use it."""
+"""Seed every random generator that a notebook may use, once, before the notebook can use it."""
 
 import random
 from importlib.abc import MetaPathFinder
@@ -13,36 +13,36 @@ from ..record.recorder import Recorder
 __all__ = ["install", "start_cells"]
 
 DRAWING = ("tensorflow", "keras", "tf_keras")
-"""Packages that draw from Python's `random` while they are imported."""
+"""Packages that draw numbers from Python's `random` during their import."""
 
 
 class _QuietImports(MetaPathFinder):
-    """Puts Python's `random` back to where it stood when the import of a package began.
+    """Restore Python's `random` after the import of a package to its state before the import.
 
-    So it makes no difference to the notebook's numbers whether the package was loaded before.
+    The notebook's random numbers then do not depend on whether the package was loaded before.
     """
 
     def __init__(self) -> None:
         self._before: dict[str, Any] = {}
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Find nothing, and note where `random` stands; the import system asks when an import begins."""
+        """Find no module, but save the state of `random`; the import system calls this when an import starts."""
         del path, target
         if fullname in DRAWING:
             self._before[fullname] = random.getstate()
 
     def imported(self, module: ModuleType) -> None:
-        """The import ended."""
+        """Restore the state of `random` at the end of the import."""
         before = self._before.pop(module.__name__, None)
         if before is not None:
             random.setstate(before)
 
 
 def install(recorder: Recorder) -> None:
-    """Seed Python now, and NumPy and TensorFlow at the moment they are imported.
+    """Seed Python now, and NumPy and TensorFlow when they are imported.
 
-    Keras needs no seed of its own: in both dialects a layer without a seed draws one from Python's `random`, and what
-    `keras.utils.set_random_seed` does beyond that is this. A student's own seed, set later, stands.
+    Keras needs no separate seed. In both dialects a layer without a seed draws one from Python's `random`, and
+    `keras.utils.set_random_seed` only seeds the same three generators. A seed that the student sets later takes effect.
 
     Args:
         recorder: Holds the session's seed.
@@ -65,7 +65,7 @@ def install(recorder: Recorder) -> None:
 
 
 def start_cells(recorder: Recorder) -> None:
-    """Seed Python's `random` anew before the first cell: what the kernel does while it starts draws as it pleases.
+    """Seed Python's `random` again before the first cell, since the kernel may use it during its start.
 
     Args:
         recorder: Holds the session's seed.

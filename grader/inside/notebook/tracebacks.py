@@ -1,4 +1,4 @@
-"""What a student sees under a cell that raised: their own code and the library's, and advice where there is some."""
+"""Tidy the tracebacks that students see: only their code and the library's, with advice if there is some."""
 
 import sys
 from types import TracebackType
@@ -11,10 +11,10 @@ __all__ = ["end_before", "install_shell"]
 
 
 def end_before(error: BaseException, package: str) -> None:
-    """Take a package's own frames off the end of a traceback, where they stand between a call and its failure.
+    """Remove a package's own frames from the end of a traceback, between the student's call and the failure.
 
     Args:
-        error: The exception; its traceback is changed. One that has frames of the package only is left alone.
+        error: The exception; its traceback is changed unless all its frames belong to the package.
         package: Name of the package.
     """
     last: TracebackType | None = None
@@ -28,10 +28,10 @@ def end_before(error: BaseException, package: str) -> None:
 
 
 def install_shell(notes: Notes, shell: Any) -> None:
-    """Tidy the tracebacks that a shell shows, and put advice under those of missing files.
+    """Tidy the tracebacks that a shell shows, and add advice to errors about missing files.
 
     Args:
-        notes: Where the advice is noted.
+        notes: Receives the advice.
         shell: The IPython shell.
     """
     show = shell.showtraceback
