@@ -95,6 +95,22 @@ columns) and appends a line to `out/results.jsonl`. A crash in one job loses onl
 process.
 """
 
+_DIAGNOSTICS_SETTINGS = """\
+All of them are on by default. A rubric's `diagnostics` turns some off (`leave_out`), turns on only some (`only`),
+limits notes to the models of some roles (`models`), and sets parameters (`tune`):
+
+```yaml
+diagnostics:
+  leave_out: [figure-without-labels]
+  models: [cnn]
+  tune:
+    large-kernels: {side_above: 9}
+    still-rising: {rise: 0.01}
+```
+
+A changed setting takes effect with `grader regrade`; nothing is executed again.
+"""
+
 
 def pages() -> dict[Path, str]:
     """Every generated page: its path below `docs/` and its text."""
@@ -174,7 +190,7 @@ def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
         "Mistakes that the grader writes into the margin of a report, whether or not the rubric gives points for them. "
         "They are part of every grade (`diagnostics` in `grade.json`) and never change its score."
     )
-    lines = ["# Diagnostics", "", _NOTE, "", text, ""]
+    lines = ["# Diagnostics", "", _NOTE, "", text, "", _DIAGNOSTICS_SETTINGS]
     lines += [f"- [`{name}`](#{name}): {_cell(sections(spec.doc)[0])}" for name, spec in notes.items()]
     for name, spec in notes.items():
         head, parts = sections(spec.doc)
@@ -182,6 +198,8 @@ def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
         lines += [f"\n**{title}.** {_paragraph(parts[title])}" for title in _HEADINGS[:2] if title in parts]
         if "Example" in parts:
             lines += ["", "```text", parts["Example"].replace("`", ""), "```"]
+        if spec.parameters is not None:
+            lines += ["", "**Parameters.**", "", *_table(spec.parameters)]
     return _joined([*lines, ""])
 
 

@@ -76,10 +76,10 @@ def rubric_validate(
 @rubric_app.command("schema")
 def rubric_schema() -> None:
     """Print the JSON Schema that editors use."""
-    from grader.checks.registry import all_checks
+    from grader.checks.registry import all_checks, all_diagnostics
     from grader.grading.json_schema import rubric_schema as make
 
-    typer.echo(json.dumps(make(all_checks()), indent=1))
+    typer.echo(json.dumps(make(all_checks(), all_diagnostics()), indent=1))
 
 
 @rubric_app.command("test")

@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from grader.schema.base import Document, Json
 
 __all__ = [
     "MOST_ATTEMPTS",
     "Criterion",
+    "DiagnosticSettings",
     "Dialect",
     "ManualTask",
     "MemorySize",
@@ -223,6 +224,32 @@ class Ranking(Document):
     """Id of the criterion to rank by; its check measures `parameters` and `accuracy`, as `score_curve` does."""
 
 
+class DiagnosticSettings(Document):
+    """Which diagnostics write notes into the margin of a report, about which models, and from which thresholds on."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    leave_out: tuple[str, ...] = ()
+    """Ids of diagnostics to turn off."""
+    only: tuple[str, ...] | None = None
+    """Ids of the only diagnostics to run, instead of `leave_out`; an empty list turns all off."""
+    models: tuple[str, ...] | None = None
+    """Roles of the rubric: a note about another model is left out. A note about no model stays."""
+    tune: Mapping[str, Mapping[str, Json]] = Field(default_factory=dict)
+    """Parameters of diagnostics, by id; `docs/diagnostics.md` lists them with their defaults."""
+
+    @model_validator(mode="after")
+    def _one_way_of_choosing(self) -> Self:
+        if self.leave_out and self.only is not None:
+            msg = "give either `leave_out` or `only`, not both"
+            raise ValueError(msg)
+        return self
+
+    def runs(self, name: str) -> bool:
+        """Tell whether a diagnostic is on."""
+        return name in self.only if self.only is not None else name not in self.leave_out
+
+
 class Rubric(Document):
     """What is graded, how it is executed, and what each criterion is worth."""
 
@@ -247,6 +274,8 @@ class Rubric(Document):
     """Parts of the data with labels of their own, on whose test images networks are also judged."""
     roles: Mapping[Slug, Role] = Field(default_factory=dict)
     """Names for the networks that criteria are about, each with what tells its network from the others."""
+    diagnostics: DiagnosticSettings = DiagnosticSettings()
+    """Notes in the margin of a report: which are written, and from which thresholds on."""
     ranking: Ranking | None = None
     """Asks for a ranking on the class page."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
