@@ -7,8 +7,9 @@ from pydantic import BaseModel
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.schema.rubric import Rubric
+from grader.schema.site import SiteSettings
 
-__all__ = ["SCHEMA_DIALECT", "rubric_schema"]
+__all__ = ["SCHEMA_DIALECT", "rubric_schema", "site_schema"]
 
 _NO_DIAGNOSTICS: Mapping[str, DiagnosticSpec] = {}
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,6 +37,11 @@ def rubric_schema(
     definitions["Criterion"]["oneOf"] = [{"required": [way]} for way in ("check", "any_of", "all_of", "manual")]
     _describe_diagnostics(diagnostics, definitions)
     return {"$schema": SCHEMA_DIALECT, "title": "Rubric", **schema}
+
+
+def site_schema() -> dict[str, Any]:
+    """Describe site files: a JSON Schema (2020-12)."""
+    return {"$schema": SCHEMA_DIALECT, **SiteSettings.model_json_schema(mode="validation"), "title": "Site file"}
 
 
 def _describe_diagnostics(diagnostics: Mapping[str, DiagnosticSpec], definitions: dict[str, Any]) -> None:
