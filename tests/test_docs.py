@@ -16,7 +16,8 @@ from grader.inside.record import events
 from grader.inside.record.events import KINDS
 from grader.pipeline.rubrics import shipped_rubrics
 from grader.schema.base import Document
-from grader.schema.rubric import Rubric
+from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
+from grader.schema.site import SiteSettings
 from tests.support.record_uses import DECLARED
 
 ROOT = Path(__file__).parent.parent
@@ -102,8 +103,33 @@ def test_every_diagnostic_says_what_it_looks_at_and_why(name: str) -> None:
     assert {"What it does", "Why it matters"} <= {title for title, text in parts.items() if text}
 
 
-def test_every_key_of_a_rubric_is_explained() -> None:
+def test_every_key_of_a_rubric_and_of_a_site_file_is_explained() -> None:
     assert _unexplained(Rubric) == []
+    assert _unexplained(SiteSettings) == []
+
+
+@pytest.mark.parametrize("name", sorted(n for n, spec in all_diagnostics().items() if spec.parameters is not None))
+def test_every_parameter_of_a_diagnostic_is_explained_on_its_page(name: str) -> None:
+    parameters = all_diagnostics()[name].parameters
+    assert parameters is not None
+    assert _unexplained(parameters) == []
+    text = (DOCS / "diagnostics.md").read_text(encoding="utf-8").partition(f"## `{name}`")[2].partition("\n## ")[0]
+    assert [key for key in parameters.model_fields if f"| `{key}` |" not in text] == []
+
+
+def test_every_setting_is_on_the_page_of_settings() -> None:
+    text = (DOCS / "settings.md").read_text(encoding="utf-8")
+    settings = (RunSettings, OutputSettings, DiagnosticSettings, SiteSettings)
+    assert [key for document in settings for key in document.model_fields if f"| `{key}` |" not in text] == []
+
+
+def test_the_examples_of_the_page_of_settings_are_valid() -> None:
+    text = (DOCS / "settings.md").read_text(encoding="utf-8")
+    run, diagnostics, site = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    rubric = {"version": 1, "id": "r", "title": "R", "dataset": "mnist", "roles": {"cnn": {}}, **run, **diagnostics}
+    rubric["criteria"] = [{"id": "runs", "points": 1, "check": "runs"}]
+    assert read_rubric(yaml.safe_dump(rubric).encode(), all_checks(), all_diagnostics()).run.processes == 200
+    assert SiteSettings.model_validate(site).jobs == 4
 
 
 @pytest.mark.parametrize("name", sorted(DECLARED))

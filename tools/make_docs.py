@@ -24,7 +24,8 @@ from grader.cli.app import app
 from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.inside.record import events, predictions, session
 from grader.schema import rubric as rubric_schema
-from grader.schema.rubric import Rubric
+from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
+from grader.schema.site import SiteSettings
 
 __all__ = ["commands", "documents", "field_notes", "main", "pages", "record_notes", "sections", "stale"]
 
@@ -32,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 _WIDTH = 100
 _NOTE = "<!-- Written by tools/make_docs.py from the code; change it there and run `make docs`. -->"
+_SIZE = "whole number or text"
+"""What a size in bytes may be."""
 _HEADINGS = ("What it does", "Why it matters", "Parameters", "Example")
 
 _RUBRIC_INTRODUCTION = """\
@@ -95,6 +98,78 @@ columns) and appends a line to `out/results.jsonl`. A crash in one job loses onl
 process.
 """
 
+_DIAGNOSTICS_SETTINGS = """\
+All of them are on by default. A rubric's `diagnostics` turns some off (`leave_out`), turns on only some (`only`),
+limits notes to the models of some roles (`models`), and sets parameters (`tune`):
+
+```yaml
+diagnostics:
+  leave_out: [figure-without-labels]
+  models: [cnn]
+  tune:
+    large-kernels: {side_above: 9}
+    still-rising: {rise: 0.01}
+```
+
+A changed setting takes effect with `grader regrade`; nothing is executed again.
+"""
+
+_SETTINGS_INTRODUCTION = """\
+No setting needs a change of the code. What belongs to an assignment is in its [rubric](rubric.md); what belongs to a
+machine is in a site file; an option of the command line overrides both.
+
+| what | where | takes effect with |
+|---|---|---|
+| how a notebook is executed: `run` | rubric | `grader grade`, which executes again what a changed setting concerns |
+| which notes a report has: `diagnostics` | rubric | `grader regrade`; nothing is executed again |
+| data sets, tasks, roles, criteria, ranking | rubric | see [rubrics](rubric.md) |
+| jobs, sandbox, device, engine, data folder | site file | the next command |
+| one run alone | options, see [commands](commands.md) | this command |
+"""
+
+_RUN_INTRODUCTION = """\
+A budget that is used up ends the notebook, and the grade says which. Times are seconds or a text such as `30 min`;
+sizes are bytes or a text such as `512 MiB` or `6 GiB`.
+
+```yaml
+run:
+  time: 30 min
+  memory: 6 GiB
+  disk: 8 GiB
+  processes: 200
+  kept_models: 1 GiB
+  predictor_time: 10 min
+  output: {cell_text: 50000, total_images: 100}
+```
+
+A changed setting other than `attempts` and `take` makes the next `grader grade` execute the class again. A setting that
+is written out with its default changes nothing.
+"""
+
+_SITE_INTRODUCTION = """\
+A site file is a YAML file with the defaults of one machine or one user. It is read from two places; the second
+overrides the first, key by key:
+
+1. `cnn-grader/config.yaml` in the configuration folder of the machine: `/etc/xdg` on Linux, or `XDG_CONFIG_DIRS`;
+2. `cnn-grader/config.yaml` in that of the user: `~/.config` on Linux, or `XDG_CONFIG_HOME`. The environment variable
+   `GRADER_CONFIG` names another file instead.
+
+```yaml
+version: 1
+jobs: 4
+isolation: bubblewrap
+data: /srv/datasets
+```
+
+An option of the command line overrides the file, and so do the environment variables `GRADER_DATA` and `RAY_ADDRESS`.
+`jobs`, `engine`, `address` and `warm` are used by `grader grade`, and `jobs` and `warm` also by `grader demo`;
+`isolation` and `device` by every command that executes notebooks; `data` by every command that needs data sets. Workers
+of a Ray cluster and the Python API do not read the file: give them `GRADER_DATA`.
+
+`grader doctor` shows which files are used and the values in effect; the `--help` of a command shows its defaults. An
+unknown key is an error with its line and the nearest key. `grader rubric schema --of site` prints the JSON Schema.
+"""
+
 
 def pages() -> dict[Path, str]:
     """Return every generated page: its path relative to `docs/` and its text."""
@@ -103,6 +178,7 @@ def pages() -> dict[Path, str]:
     texts[Path("checks/README.md")] = _check_index(checks)
     texts[Path("diagnostics.md")] = _diagnostics_page(notes)
     texts[Path("rubric.md")] = _rubric_page()
+    texts[Path("settings.md")] = _settings_page()
     texts[Path("commands.md")] = _commands_page()
     texts[Path("events.md")] = _events_page()
     return texts
@@ -174,7 +250,7 @@ def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
         "Mistakes that the grader writes into the margin of a report, whether or not the rubric gives points for them. "
         "They are part of every grade (`diagnostics` in `grade.json`) and never change its score."
     )
-    lines = ["# Diagnostics", "", _NOTE, "", text, ""]
+    lines = ["# Diagnostics", "", _NOTE, "", text, "", _DIAGNOSTICS_SETTINGS]
     lines += [f"- [`{name}`](#{name}): {_cell(sections(spec.doc)[0])}" for name, spec in notes.items()]
     for name, spec in notes.items():
         head, parts = sections(spec.doc)
@@ -182,6 +258,8 @@ def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
         lines += [f"\n**{title}.** {_paragraph(parts[title])}" for title in _HEADINGS[:2] if title in parts]
         if "Example" in parts:
             lines += ["", "```text", parts["Example"].replace("`", ""), "```"]
+        if spec.parameters is not None:
+            lines += ["", "**Parameters.**", "", *_table(spec.parameters)]
     return _joined([*lines, ""])
 
 
@@ -237,13 +315,16 @@ def _table(document: type[BaseModel]) -> Iterator[str]:
     notes = field_notes(document)
     for name, field in document.model_fields.items():
         key = field.alias or name
-        property_schema = schema["properties"][key]
-        left_out = "required" if key in required else _default(property_schema.get("default"))
-        yield f"| `{key}` | {_cell(_kind(property_schema, schema))} | {left_out} | {_cell(notes.get(name, ''))} |"
+        given = schema["properties"][key]
+        kind = _kind(given, schema)
+        left_out = "required" if key in required else _default(given.get("default"), is_size=kind == _SIZE)
+        yield f"| `{key}` | {_cell(kind)} | {left_out} | {_cell(notes.get(name, ''))} |"
     yield ""
 
 
-def _default(value: Any) -> str:
+def _default(value: Any, *, is_size: bool = False) -> str:
+    if is_size and isinstance(value, int) and value % (1 << 20) == 0:
+        return f"`{value >> 30} GiB`" if value % (1 << 30) == 0 else f"`{value >> 20} MiB`"
     if value in (None, "", [], {}) or isinstance(value, dict):
         return "–"
     written = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
@@ -387,6 +468,16 @@ def _limits(module: ModuleType) -> Iterator[str]:
     for name, note in _source_notes(module)[""].items():
         if name.startswith("MAX_"):
             yield f"| `{name}` | {getattr(module, name):,} | {_cell(note)} |"
+
+
+def _settings_page() -> str:
+    lines = ["# Settings", "", _NOTE, "", _SETTINGS_INTRODUCTION]
+    lines += ["## How a notebook is executed: `run`", "", _RUN_INTRODUCTION, *_table(RunSettings)]
+    lines += ["### `output`", "", _paragraph(inspect.getdoc(OutputSettings) or ""), "", *_table(OutputSettings)]
+    lines += ["## Which notes a report has: `diagnostics`", "", _DIAGNOSTICS_SETTINGS, *_table(DiagnosticSettings)]
+    lines += ["The parameters of each diagnostic are on [its page](diagnostics.md).", ""]
+    lines += ["## The site file", "", _SITE_INTRODUCTION, *_table(SiteSettings)]
+    return _joined(lines)
 
 
 # --- commands --------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ _DIAGNOSTICS: dict[str, DiagnosticSpec] = {}
 
 P = TypeVar("P", bound=BaseModel)
 _CheckFunction = Callable[[Case, P], Finding]
-_DiagnosticFunction = Callable[[Case], tuple[Diagnostic, ...]]
+D = TypeVar("D", bound=Callable[..., tuple[Diagnostic, ...]])
 
 
 def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
@@ -58,8 +58,11 @@ def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
     return register
 
 
-def diagnostic(name: str) -> Callable[[_DiagnosticFunction], _DiagnosticFunction]:
+def diagnostic(name: str) -> Callable[[D], D]:
     """Register a diagnostic under a stable id.
+
+    A rubric can tune a diagnostic whose function has a second parameter. Its annotation is the frozen pydantic document
+    of what a rubric may set; every field has a default.
 
     Args:
         name: Unique among all diagnostics, such as `softmax-with-from-logits`.
@@ -69,11 +72,18 @@ def diagnostic(name: str) -> Callable[[_DiagnosticFunction], _DiagnosticFunction
 
     Raises:
         ValueError: The id is taken by another function.
+        TypeError: The second parameter is not annotated with a pydantic model, or the model has a required field.
     """
 
-    def register(function: _DiagnosticFunction) -> _DiagnosticFunction:
+    def register(function: D) -> D:
+        parameters = _tuned_by(function)
         _claim(name, function, _DIAGNOSTICS)
-        _DIAGNOSTICS[name] = DiagnosticSpec(id=name, run=function, doc=inspect.getdoc(function) or "")
+        _DIAGNOSTICS[name] = DiagnosticSpec(
+            id=name,
+            run=function if parameters is None else _with_default(function, parameters()),
+            doc=inspect.getdoc(function) or "",
+            parameters=parameters,
+        )
         all_diagnostics.cache_clear()
         return function
 
@@ -136,10 +146,31 @@ def _claim(name: str, function: Callable[..., object], taken: Mapping[str, Check
         raise ValueError(message)
 
 
-def _second_parameter(function: _CheckFunction[P]) -> type[BaseModel]:
+def _tuned_by(function: Callable[..., object]) -> type[BaseModel] | None:
+    """Find the document of a diagnostic's parameters; None where it has none."""
+    if len(inspect.signature(function).parameters) == 1:
+        return None
+    document = _second_parameter(function)
+    if any(field.is_required() for field in document.model_fields.values()):
+        message = f"{function.__module__}: every parameter of a diagnostic has a default"
+        raise TypeError(message)
+    return document
+
+
+def _with_default(
+    function: Callable[..., tuple[Diagnostic, ...]], default: BaseModel
+) -> Callable[..., tuple[Diagnostic, ...]]:
+    @functools.wraps(function)
+    def run(case: Case, parameters: BaseModel = default) -> tuple[Diagnostic, ...]:
+        return function(case, parameters)
+
+    return run
+
+
+def _second_parameter(function: Callable[..., object]) -> type[BaseModel]:
     names = list(inspect.signature(function).parameters)
     hint = get_type_hints(function).get(names[1]) if len(names) > 1 else None
     if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
-        message = f"{function.__module__}: a check's second parameter is annotated with a pydantic model"
+        message = f"{function.__module__}: the second parameter is annotated with a pydantic model"
         raise TypeError(message)
     return hint

@@ -21,7 +21,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="grader",
     help="Grade CNN assignments: execute a notebook once in a sandbox, record what its training really was, and judge "
-    "the record against a rubric.",
+    "the record against a rubric. A site file sets defaults of options: `grader doctor` shows them.",
     no_args_is_help=True,
     add_completion=False,
     context_settings=_SETTINGS,
@@ -72,6 +72,13 @@ def _version(*, wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    *, version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False,
 ) -> None:
     """Take what stands before a command."""
+    del version  # its callback has printed it and ended
+    if context.invoked_subcommand in {"grade", "check", "demo"}:
+        from grader.cli.site import load_site, option_defaults
+
+        context.default_map = option_defaults(load_site())

@@ -14,9 +14,9 @@ data_app = typer.Typer(help="List, find, fetch and import data sets.", no_args_i
 
 
 def _store() -> Any:
-    from grader.datasets.store import DatasetStore
+    from grader.cli.site import open_store
 
-    return DatasetStore()
+    return open_store()
 
 
 @data_app.command("list")

@@ -20,13 +20,15 @@ import typer
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.options import JsonOption
 
-__all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "doctor_command", "probe", "probe_machine"]
+__all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "doctor_command", "probe", "probe_machine", "site_line"]
 
 Verdict = Literal["ok", "warn", "fail"]
 
 _KERNEL_PACKAGES = ("ipykernel", "matplotlib", "pandas", "scikit-learn")
 _TESTED = {"tensorflow": "2.21", "keras": "3.15", "tf_keras": "2.21"}
 _LOWEST_PYTHON = (3, 11)
+_SITE_DEFAULTS = {"jobs": "auto", "isolation": "auto", "device": "auto", "engine": "local", "warm": "auto"}
+"""Defaults of the options that a site file sets."""
 _GIB = 1 << 30
 _SOCKET_LIMIT = 107
 """Longest path of a Unix socket: 108 bytes with the zero at the end."""
@@ -323,9 +325,15 @@ def _gpus() -> tuple[str, ...]:
 
 def probe() -> Probes:
     """Look at this machine, starting a sandbox for a moment."""
+    from grader.cli.site import open_store
     from grader.datasets.store import DatasetStore
+    from grader.schema.errors import UsageError
 
-    found = {status.name: status.source for status in DatasetStore().available()}
+    try:
+        store = open_store()
+    except UsageError:  # a line of its own says so
+        store = DatasetStore()
+    found = {status.name: status.source for status in store.available()}
     return probe_machine(datasets=found, sandbox=_sandbox_problem)
 
 
@@ -340,6 +348,30 @@ def _sandbox_problem() -> str | None:
     return None
 
 
+def site_line() -> DoctorLine:
+    """Say which site files are used and which defaults are in effect; a wrong file is a failure."""
+    from grader.cli.site import load_site, open_store, site_files
+    from grader.schema.errors import UsageError
+
+    try:
+        site = load_site()
+        data = open_store().root
+    except UsageError as error:
+        return DoctorLine("site settings", "fail", f"{error.where}: {error.message}", error.advice)
+    given = site.settings.model_dump(exclude={"version", "data"}, exclude_none=True)
+    if address := os.environ.get("RAY_ADDRESS"):
+        given["address"] = f"{address} (from RAY_ADDRESS)"
+    source = " (from GRADER_DATA)" if os.environ.get("GRADER_DATA") else ""
+    values = {**_SITE_DEFAULTS, **given, "data": f"{data}{source}"}
+    shown = ", ".join(f"{name} {_spoken(value)}" for name, value in values.items())
+    files = ", ".join(map(str, site.files)) or f"no file ({' or '.join(map(str, site_files()))})"
+    return DoctorLine("site settings", "ok", f"{files}: {shown}")
+
+
+def _spoken(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
 # --- the command -----------------------------------------------------------------------------------------------
 
 
@@ -347,7 +379,7 @@ def doctor_command(*, as_json: JsonOption = False) -> None:
     """Say what this machine can do, and the command that mends what is missing."""
     from grader.cli.terminal import pairs_table, terminal
 
-    lines = diagnose(probe())
+    lines = (*diagnose(probe()), site_line())
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
     else:

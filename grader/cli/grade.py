@@ -65,6 +65,10 @@ def grade_command(
     from grader.pipeline.rubrics import find_rubric
 
     _check_engine(engine, address)
+    if engine is Engine.RAY:
+        from grader.cli.site import ray_address
+
+        address = address or ray_address()
     loaded = find_rubric(rubric)
     options = options_of(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out, engine=engine, address=address)
@@ -110,8 +114,8 @@ def _grade(
     Raises:
         GraderError: Nothing was graded.
     """
+    from grader.cli.site import open_store
     from grader.cli.terminal import progress_on, terminal
-    from grader.datasets.store import DatasetStore
     from grader.execution.sandbox.scratch import held_folder
     from grader.intake.find import find_submissions
     from grader.pipeline.classroom import at_work, kept_of_others
@@ -127,7 +131,7 @@ def _grade(
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
-        course = load_course(loaded, DatasetStore(may_download=True), compare=not own)
+        course = load_course(loaded, open_store(may_download=True), compare=not own)
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)
@@ -252,6 +256,7 @@ def demo_command(
     warm: WarmOption = None,
 ) -> None:
     """Grade the sample submissions that travel with the grader, and say where the class page is."""
+    from grader.cli.site import load_site
     from grader.cli.terminal import error_text, terminal
     from grader.pipeline.rubrics import find_rubric
     from grader.pipeline.setup import set_up
@@ -259,7 +264,8 @@ def demo_command(
     from grader.schema.errors import IsolationRefusedError
 
     loaded = find_rubric("mnist-cnn")
-    options = options_of(isolation, Device.AUTO, jobs=jobs, seed=None, resume=True, warm=warm)
+    device = Device(load_site().settings.device or Device.AUTO)
+    options = options_of(isolation, device, jobs=jobs, seed=None, resume=True, warm=warm)
     try:
         set_up(loaded, options)
     except IsolationRefusedError as error:
@@ -268,7 +274,7 @@ def demo_command(
         console = terminal(stderr=True)
         console.print(error_text(error))
         console.print("[bold red]The samples are the grader's own, so they are graded without isolation.[/]")
-        options = options_of(Isolation.NONE, Device.AUTO, jobs=jobs, seed=None, resume=True)
+        options = options_of(Isolation.NONE, device, jobs=jobs, seed=None, resume=True)
     grades = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
     _print_grades(grades, loaded.rubric.title, out, as_json=False)
     raise typer.Exit(_exit_code(grades, None))

@@ -91,12 +91,14 @@ def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
 
 def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder]":
     """Bring the course of a results folder together; its grades say which rubric it was."""
+    from grader.cli.site import open_store
     from grader.pipeline.regrade import course_of_results
     from grader.pipeline.rubrics import find_rubric
     from grader.store.results import ResultsFolder
 
     out = ResultsFolder(folder)
-    return course_of_results(out, None if rubric is None else find_rubric(rubric)), out
+    loaded = None if rubric is None else find_rubric(rubric)
+    return course_of_results(out, loaded, open_store(may_download=True)), out
 
 
 def report_command(

@@ -1,6 +1,7 @@
 """The commands `grader rubric …`."""
 
 import json
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,15 @@ from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption,
 __all__ = ["rubric_app"]
 
 rubric_app = typer.Typer(help="List, show, validate and test rubrics.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@rubric_app.callback()
+def _root(context: typer.Context) -> None:
+    """Take what stands before a command."""
+    if context.invoked_subcommand == "test":
+        from grader.cli.site import load_site, option_defaults
+
+        context.default_map = option_defaults(load_site())["rubric"]
 
 
 @rubric_app.command("list")
@@ -73,13 +83,26 @@ def rubric_validate(
     raise typer.Exit(USAGE if failed else DONE)
 
 
-@rubric_app.command("schema")
-def rubric_schema() -> None:
-    """Print the JSON Schema that editors use."""
-    from grader.checks.registry import all_checks
-    from grader.grading.json_schema import rubric_schema as make
+class Settings(StrEnum):
+    """Files with settings."""
 
-    typer.echo(json.dumps(make(all_checks()), indent=1))
+    RUBRIC = "rubric"
+    SITE = "site"
+
+
+@rubric_app.command("schema")
+def rubric_schema(
+    *,
+    of: Annotated[Settings, typer.Option(help="Kind of file: a rubric, or the site's defaults.")] = Settings.RUBRIC,
+) -> None:
+    """Print the JSON Schema that editors use."""
+    from grader.checks.registry import all_checks, all_diagnostics
+    from grader.grading import json_schema
+
+    schema = json_schema.site_schema()
+    if of is Settings.RUBRIC:
+        schema = json_schema.rubric_schema(all_checks(), all_diagnostics())
+    typer.echo(json.dumps(schema, indent=1))
 
 
 @rubric_app.command("test")
@@ -91,8 +114,8 @@ def rubric_test(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Send the rubric's reference solution through the grader: it must get full marks."""
+    from grader.cli.site import open_store
     from grader.cli.terminal import criteria_table, progress_on, terminal
-    from grader.datasets.store import DatasetStore
     from grader.pipeline.reference import write_reference
     from grader.pipeline.reference_run import verify_reference
     from grader.pipeline.rubrics import find_rubric
@@ -101,7 +124,7 @@ def rubric_test(
     options = options_of(isolation, device, jobs=1, seed=None, resume=False)
     with progress_on(terminal(stderr=True)) as listener:
         listener.begin(1)
-        grade, evidence = verify_reference(loaded, DatasetStore(may_download=True), options, listener.step)
+        grade, evidence = verify_reference(loaded, open_store(may_download=True), options, listener.step)
     terminal().print(criteria_table(grade))
     # Points of bonus criteria, earned or pending, do not make up for what is missing elsewhere.
     counted = [c for c in grade.criteria if not c.bonus]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.schema.errors import StorageError
+from grader.schema.rubric import RunSettings
 
 __all__ = ["CollectCaps", "Collected", "Record", "collect", "read_record"]
 
@@ -47,6 +48,17 @@ class CollectCaps:
     event_bytes: int = 8 * _MIB
     """Longest line of `events.jsonl`."""
     events: int = 100_000
+
+    @classmethod
+    def for_models(cls, size: int) -> "CollectCaps":
+        """Return caps that leave room for kept models, besides arrays and predictions.
+
+        Args:
+            size: Of all kept models together, in bytes.
+        """
+        least = cls()
+        more = max(0, size - RunSettings().kept_models)
+        return cls(file_bytes=least.file_bytes + more, total_bytes=least.total_bytes + more)
 
 
 @dataclass(slots=True)

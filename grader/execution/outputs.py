@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from nbformat.v4 import new_output
 
 from grader.execution.terminal import Screen
+from grader.schema.rubric import OutputSettings
 
-__all__ = ["OutputCaps", "OutputKeeper", "clean_text", "displayed"]
+__all__ = ["OutputKeeper", "clean_text", "displayed"]
 
 _IMAGE_PREFIX = "image/"
 _TRACEBACK_HALF = 30
@@ -26,22 +26,6 @@ _START_UP = re.compile(
 )
 """What TensorFlow's libraries say of themselves while they are loaded: nothing that the student wrote or can mend."""
 _NOTE = "[Some outputs of this cell were left out by the grader: {reasons}.]\n"
-
-
-@dataclass(frozen=True, slots=True)
-class OutputCaps:
-    """How much output is kept; sizes in bytes or characters of the notebook file."""
-
-    cell_text: int = 200_000
-    notebook_text: int = 2_000_000
-    cell_rich: int = 12 << 20
-    """Figures, tables and other displays of one cell."""
-    notebook_rich: int = 40 << 20
-    one_rich: int = 6 << 20
-    cell_images: int = 100
-    notebook_images: int = 400
-    cell_outputs: int = 400
-    """Separate outputs of one cell."""
 
 
 def clean_text(text: str) -> str:
@@ -132,9 +116,9 @@ class _Cell:
 class OutputKeeper:
     """Applies the caps to one notebook's outputs. Its caller is the notebook client, message by message."""
 
-    def __init__(self, caps: OutputCaps | None = None) -> None:
+    def __init__(self, caps: OutputSettings | None = None) -> None:
         """Begin a notebook."""
-        self.caps = caps or OutputCaps()
+        self.caps = caps or OutputSettings()
         self._cell: _Cell | None = None
         self._text = 0
         self._rich = 0
@@ -250,7 +234,7 @@ class OutputKeeper:
             return last
         if len(cell.outs) >= self.caps.cell_outputs:
             return next((place for place in reversed(cell.screens) if cell.outs[place]["name"] == name), None)
-        room = min(self.caps.cell_text, max(0, self.caps.notebook_text - self._text)) - cell.text_size()
+        room = min(self.caps.cell_text, max(0, self.caps.total_text - self._text)) - cell.text_size()
         cell.outs.append(new_output("stream", name=name, text=""))
         cell.screens[last + 1] = Screen(max(0, room))
         return last + 1
@@ -270,11 +254,11 @@ class OutputKeeper:
     def _over(self, cell: _Cell, size: int, images: int) -> str:
         caps = self.caps
         in_cell, cell_images = sum(cell.rich.values()) + size, sum(cell.images.values()) + images
-        if size > caps.one_rich:
+        if size > caps.one_display:
             return "one is too large"
-        if in_cell > caps.cell_rich or self._rich + in_cell > caps.notebook_rich:
+        if in_cell > caps.cell_displays or self._rich + in_cell > caps.total_displays:
             return "together they are too large"
-        if images and (cell_images > caps.cell_images or self._images + cell_images > caps.notebook_images):
+        if images and (cell_images > caps.cell_images or self._images + cell_images > caps.total_images):
             return "too many images"
         return ""
 

@@ -37,6 +37,7 @@ from grader.inside.record.predictions import (
     Request,
 )
 from grader.schema.errors import HarnessError, PredictorError
+from grader.schema.rubric import RunSettings
 
 __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 
@@ -45,6 +46,7 @@ _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 """Of one answer: a description and the rest of its keys."""
 _HEADER_BYTES = 4096
 _MODULE = "inside.predictor"
+_CRASHES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,23 @@ class PredictionJob:
 class PredictionLimits:
     """What the predictor's sandbox may use."""
 
-    memory_bytes: int = 4 << 30
+    memory_bytes: int = RunSettings().predictor_memory
     disk_bytes: int = 2 << 30
     processes: int = 100
-    crashes: int = 6
+    crashes: int = _CRASHES
     """How many processes may end without an answer before the rest is given up."""
-    total_seconds: float = 1800.0
-    """For all jobs of one call together."""
+    process_seconds: float = RunSettings().predictor_time
+    """For one process, loading TensorFlow included."""
+
+    @classmethod
+    def of(cls, settings: RunSettings) -> "PredictionLimits":
+        """Return the limits that a rubric sets."""
+        return cls(memory_bytes=settings.predictor_memory, process_seconds=settings.predictor_time)
+
+    @property
+    def total_seconds(self) -> float:
+        """For all jobs of one call together."""
+        return _CRASHES * self.process_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     device: Device | None = None,
     threads: int = 1,
     limits: PredictionLimits | None = None,
-    timeout: float = 300.0,
+    timeout: float | None = None,
     module: str = _MODULE,
     warm: WarmPool | None = None,
 ) -> list[PredictionResult]:
@@ -114,8 +126,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         python: The Python with TensorFlow; by default the grader's own.
         device: By default the CPU.
         threads: Threads for one operation.
-        limits: Memory and disk.
-        timeout: Seconds for one process, loading TensorFlow included.
+        limits: Memory, disk and time.
+        timeout: Seconds for one process, instead of those of `limits`.
         module: What is started as `python -m MODULE REQUEST.json`.
         warm: Where each process is forked from; without it, or where that cannot be, it is started cold.
 
@@ -126,14 +138,14 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         PredictorError: The sandbox could not be started, or an input file cannot be read: the grader's failure.
     """
     python, device = python or Path(sys.executable), device or Device("cpu")
-    call = _Call(isolation, python, device, threads, limits, timeout, module, warm)
+    caps = limits or PredictionLimits()
+    call = _Call(isolation, python, device, threads, caps, timeout or caps.process_seconds, module, warm)
     results: dict[str, PredictionResult] = {}
     rows = {job.id: _rows(job.inputs) for job in jobs}
     if len(rows) != len(jobs) or not all(name.replace("-", "").replace("_", "").isalnum() for name in rows):
         message = "prediction jobs need ids of their own, made of letters, digits, - and _"
         raise PredictorError(message)
     scratch.mkdir(parents=True, exist_ok=True)
-    caps = limits or PredictionLimits()
     crashes, ends = 0, time.monotonic() + caps.total_seconds
     while left := [job for job in jobs if job.id not in results]:
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
@@ -163,14 +175,14 @@ class _Call:
     python: Path
     device: Device
     threads: int
-    limits: PredictionLimits | None
+    limits: PredictionLimits
     timeout: float
     module: str
     warm: WarmPool | None
 
     def process(self, jobs: Sequence[PredictionJob], folder: Path) -> tuple[Layout, Finished]:
         """Run one process over some jobs."""
-        limits = self.limits or PredictionLimits()
+        limits = self.limits
         isolation = self.isolation.for_run()
         try:
             layout = make_layout(folder, isolation, work=False)

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from grader.execution.advice import advice_for
 from grader.execution.client import CellClient, KernelClient
-from grader.execution.outputs import OutputCaps, OutputKeeper, clean_text
+from grader.execution.outputs import OutputKeeper, clean_text
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
@@ -47,6 +47,8 @@ RAISING_TAG = "raises-exception"
 _MESSAGE_LENGTH = 1_000
 _TELL_SECONDS = 1.0
 """How often the listener is told that the execution goes on."""
+_FEWEST_THREADS = 512
+_SPARE_THREADS = 112
 _CONNECTION = "connection.json"
 # The kernel's own imports must not be shadowed by a student's files, which may still be imported: they come last.
 _BOOTSTRAP = (
@@ -104,12 +106,6 @@ class ExecutionRequest:
     """Started as `python -m MODULE -f CONNECTION_FILE`."""
     finish_code: str | None = FINISH
     """Executed after the last cell; None for a kernel without the recorder."""
-    caps: OutputCaps = field(default_factory=OutputCaps)
-    disk_bytes: int = 4 << 30
-    """For all that the sandbox writes."""
-    processes: int = 400
-    models_mib: float = 512.0
-    """Cap on all kept models together."""
     start_seconds: float = 90.0
     """How long the kernel may take to answer; beyond it is the grader's failure."""
     grace_seconds: float = 6.0
@@ -196,7 +192,7 @@ class _Execution:
         self.notebook = _fresh(request.notebook)
         self.total = sum(map(is_executed, self.notebook.cells))
         self.mark = os.urandom(12).hex()
-        self.keeper = OutputKeeper(request.caps)
+        self.keeper = OutputKeeper(request.settings.output)
         self.errors: list[CellError] = []
         self.cell_map: list[int] = []
         self.problems: list[str] = []
@@ -331,8 +327,8 @@ class _Execution:
             process = client.km.provisioner.process
             budget = Budget(
                 memory_bytes=request.settings.memory,
-                processes=request.processes,
-                disk_bytes=request.disk_bytes,
+                processes=request.settings.processes,
+                disk_bytes=request.settings.disk,
                 folders=(*layout.written, runtime),
             )
             self.watchdog = Watchdog(process, budget, lambda: end_tree(process, self.isolation, self.mark))
@@ -523,7 +519,7 @@ class _Execution:
             binds=layout.binds(request.python, (*mounts, Mount(runtime, runtime, writable=True)), devices=devices),
             env=layout.environment(request.python, own),
             cwd=layout.inner("work"),
-            limits=ProcessLimits(processes=512 + 32 * (os.cpu_count() or 1), memory_bytes=request.settings.memory),
+            limits=ProcessLimits(processes=_threads(request.settings), memory_bytes=request.settings.memory),
             log=layout.log,
             mark=self.mark,
         )
@@ -615,13 +611,18 @@ def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -
         fit_time=request.settings.fit_time,
         deadline=deadline,
         reserve=reserve_of(request.settings.time),
-        max_models_mib=request.models_mib,
-        max_output_kib=request.caps.cell_text / 1024,
+        max_models_mib=request.settings.kept_models / (1 << 20),
+        max_output_kib=request.settings.output.cell_text / 1024,
         graded_dataset=request.graded_dataset,
     )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")
     path.chmod(0o644)
+
+
+def _threads(settings: RunSettings) -> int:
+    """Return how many processes and threads the sandbox's user may have; the watchdog counts processes alone."""
+    return max(_FEWEST_THREADS, settings.processes + _SPARE_THREADS) + 32 * (os.cpu_count() or 1)
 
 
 def _spec(request: ExecutionRequest, plan: SandboxPlan) -> KernelSpec:

@@ -1,12 +1,12 @@
 """The case: all that a check may look at; and what a registered check or diagnostic is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
 
-from grader.facts.lineage import with_past
+from grader.facts.lineage import predecessors, with_past
 from grader.schema.evidence import Evidence, ModelFact
 from grader.schema.grade import Diagnostic, Finding, Lacking, RoleMatch
 from grader.schema.rubric import Rubric
@@ -23,6 +23,33 @@ class Case:
     roles: Mapping[str, RoleMatch]
     lacking: Lacking = "lost"
     """What it means where a prediction is lacking."""
+    noted: frozenset[str] | None = None
+    """Ids of the models that notes are about; None: all."""
+
+    def is_noted(self, model_id: str | None) -> bool:
+        """Tell whether a note about a model is wanted; a note about no model always is."""
+        return model_id is None or self.noted is None or model_id in self.noted
+
+    def for_notes(self) -> "Case":
+        """Return the case for diagnostics: limited to the models of the roles that the rubric names for notes.
+
+        The earlier stages of a model (saved, loaded and trained further) belong to it. Where several models match a
+        role, all of them are included.
+        """
+        roles = self.rubric.diagnostics.models
+        if roles is None:
+            return self
+        matches = [self.roles[role] for role in roles if role in self.roles]
+        noted = {
+            model
+            for match in matches
+            for model in (
+                match.candidates
+                if match.model is None
+                else (match.model, *predecessors(self.evidence, match.model, match.candidates))
+            )
+        }
+        return replace(self, noted=frozenset(noted))
 
     def resolve(self, role: str | None) -> RoleMatch:
         """Find the model for a role; without a role, the only or last trained model.
@@ -72,5 +99,8 @@ class DiagnosticSpec:
     """A registered diagnostic."""
 
     id: str
-    run: Callable[[Case], tuple[Diagnostic, ...]]
+    run: Callable[..., tuple[Diagnostic, ...]]
+    """Pure: (case) → notes; with `parameters` also (case, parameters) → notes."""
     doc: str
+    parameters: type[BaseModel] | None = None
+    """What a rubric may tune; None where there is nothing to tune."""

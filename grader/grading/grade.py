@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
 from grader.grading.compare import Classes, compare
-from grader.schema.base import Assurance, Pointer
+from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact
 from grader.schema.grade import (
@@ -336,17 +336,37 @@ def _total(points: Iterable[float]) -> float:
 
 
 def _notes(case: Case, diagnostics: Mapping[str, DiagnosticSpec]) -> tuple[DiagnosticGrade, ...]:
+    settings = case.rubric.diagnostics
+    case = case.for_notes()
     kept: list[DiagnosticGrade] = []
-    for _, spec in sorted(diagnostics.items()):
+    for name, spec in sorted(diagnostics.items()):
+        if not settings.runs(name):
+            continue
+        tuned = _tuned(spec, settings.tune.get(name))
         try:
-            found = spec.run(case)
+            found = spec.run(case, *tuned)
         except GraderError:
             raise
         except Exception as error:  # as with checks: never silently a different report
             raise _fault(spec, error, "diagnostics") from error
-        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in found}.values()))
+        wanted = (note for note in found if case.is_noted(note.model))
+        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in wanted}.values()))
         kept += [_note(note) for note in shown]
     return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message)))
+
+
+def _tuned(spec: DiagnosticSpec, given: Mapping[str, Json] | None) -> tuple[BaseModel, ...]:
+    """Make the parameters that a rubric sets for a diagnostic; none where it sets none."""
+    if not given:
+        return ()
+    if spec.parameters is None:
+        message = f"the diagnostic {spec.id!r} has no parameters"
+        raise RubricError(message, where="diagnostics")
+    try:
+        return (spec.parameters.model_validate(dict(given)),)
+    except ValidationError as error:
+        message = f"wrong parameters for the diagnostic {spec.id!r}: {error}"
+        raise RubricError(message, where="diagnostics") from error
 
 
 def _few(notes: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:

@@ -3,19 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
-from grader.facts.case import CheckSpec
+from pydantic import BaseModel
+
+from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.schema.rubric import Rubric
+from grader.schema.site import SiteSettings
 
-__all__ = ["SCHEMA_DIALECT", "rubric_schema"]
+__all__ = ["SCHEMA_DIALECT", "rubric_schema", "site_schema"]
 
+_NO_DIAGNOSTICS: Mapping[str, DiagnosticSpec] = {}
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def rubric_schema(checks: Mapping[str, CheckSpec]) -> dict[str, Any]:
+def rubric_schema(
+    checks: Mapping[str, CheckSpec], diagnostics: Mapping[str, DiagnosticSpec] = _NO_DIAGNOSTICS
+) -> dict[str, Any]:
     """Describe rubric files, each check's own parameters included.
 
     Args:
         checks: Every check there is, by name.
+        diagnostics: Every diagnostic that a rubric may name, by id.
 
     Returns:
         A JSON Schema (2020-12). What stands under `with` follows from the check's name by `if` and `then`.
@@ -28,7 +35,32 @@ def rubric_schema(checks: Mapping[str, CheckSpec]) -> dict[str, Any]:
         definition["properties"]["check"] = _check_property(checks, definition["properties"]["check"])
         definition["allOf"] = rules
     definitions["Criterion"]["oneOf"] = [{"required": [way]} for way in ("check", "any_of", "all_of", "manual")]
+    _describe_diagnostics(diagnostics, definitions)
     return {"$schema": SCHEMA_DIALECT, "title": "Rubric", **schema}
+
+
+def site_schema() -> dict[str, Any]:
+    """Describe site files: a JSON Schema (2020-12)."""
+    return {"$schema": SCHEMA_DIALECT, **SiteSettings.model_json_schema(mode="validation"), "title": "Site file"}
+
+
+def _describe_diagnostics(diagnostics: Mapping[str, DiagnosticSpec], definitions: dict[str, Any]) -> None:
+    """List the ids that `leave_out` and `only` may name, and the parameters below `tune`."""
+    definition = definitions["DiagnosticSettings"]
+    properties = definition["properties"]
+    named = [{"const": name, "description": spec.doc.partition("\n")[0]} for name, spec in sorted(diagnostics.items())]
+    never: dict[str, Any] = {"not": {}}
+    for key in ("leave_out", "only"):
+        kept = {name: value for name, value in properties[key].items() if name in {"title", "description"}}
+        properties[key] = {**kept, "type": "array", "items": {"type": "string", "anyOf": named or [never]}}
+    tuned = {}
+    for name, spec in sorted(diagnostics.items()):
+        if spec.parameters is not None:
+            tuned[name] = _define(f"diagnostic_{name}", spec.parameters, definitions)
+    kept = {name: value for name, value in properties["tune"].items() if name in {"title", "description"}}
+    properties["tune"] = {**kept, "type": "object", "properties": tuned, "additionalProperties": False}
+    # An empty `leave_out` leaves nothing out.
+    definition["not"] = {"required": ["leave_out", "only"], "properties": {"leave_out": {"minItems": 1}}}
 
 
 def _check_property(checks: Mapping[str, CheckSpec], old: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,13 +74,17 @@ def _check_property(checks: Mapping[str, CheckSpec], old: Mapping[str, Any]) -> 
 
 def _rule(spec: CheckSpec, definitions: dict[str, Any]) -> dict[str, Any]:
     prefix = f"check_{spec.name}"
-    schema = spec.parameters.model_json_schema(
-        by_alias=True, mode="validation", ref_template=f"#/$defs/{prefix}_{{model}}"
-    )
+    reference = _define(prefix, spec.parameters, definitions)
+    then: dict[str, Any] = {"properties": {"with": reference}}
+    if definitions[prefix].get("required"):
+        then["required"] = ["with"]
+    return {"if": {"properties": {"check": {"const": spec.name}}, "required": ["check"]}, "then": then}
+
+
+def _define(prefix: str, document: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Add the schema of a document to the definitions, and return a reference to it."""
+    schema = document.model_json_schema(by_alias=True, mode="validation", ref_template=f"#/$defs/{prefix}_{{model}}")
     for name, definition in schema.pop("$defs", {}).items():
         definitions[f"{prefix}_{name}"] = definition
     definitions[prefix] = schema
-    then: dict[str, Any] = {"properties": {"with": {"$ref": f"#/$defs/{prefix}"}}}
-    if schema.get("required"):
-        then["required"] = ["with"]
-    return {"if": {"properties": {"check": {"const": spec.name}}, "required": ["check"]}, "then": then}
+    return {"$ref": f"#/$defs/{prefix}"}

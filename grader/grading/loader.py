@@ -1,31 +1,34 @@
 """Rubric files: file → text → located data → typed rubric, and every error with its line."""
 
-import difflib
 import hashlib
-import types
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from grader.facts.case import CheckSpec
-from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem, read_yaml
+from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.grading.documents import (
+    LARGEST,
+    document_error,
+    document_problems,
+    field_extra,
+    nearest,
+    problem_at,
+    read_located,
+    telling,
+    value_at,
+)
+from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem
 from grader.schema.errors import RubricError
 from grader.schema.rubric import Rubric
 
 __all__ = ["LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
 
-_LARGEST = 1 << 20
-"""A rubric file has at most 1 MiB."""
 _TWICE = "two criteria have the id"
 """The schema says this of the whole rubric; here it is said at the line."""
-_SHOWN = 20
-"""So many errors are listed; the others are counted."""
+_NONE: Mapping[str, DiagnosticSpec] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,15 @@ class LoadedRubric:
     path: Path
 
 
-def load_rubric(path: Path, checks: Mapping[str, CheckSpec]) -> LoadedRubric:
+def load_rubric(
+    path: Path, checks: Mapping[str, CheckSpec], diagnostics: Mapping[str, DiagnosticSpec] = _NONE
+) -> LoadedRubric:
     """Read and check a rubric file.
 
     Args:
         path: A YAML file in UTF-8.
         checks: Every check there is, by name; parameters are validated by each check's own document.
+        diagnostics: Every diagnostic that the rubric may name, by id, with its own document of parameters.
 
     Returns:
         The rubric, and the SHA-256 of the file's bytes.
@@ -54,45 +60,43 @@ def load_rubric(path: Path, checks: Mapping[str, CheckSpec]) -> LoadedRubric:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+            content = file.read(LARGEST + 1)
     except OSError as error:
         message = f"the rubric cannot be read: {error.strerror or error}"
         advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
         raise RubricError(message, where=str(path), advice=advice) from error
-    return LoadedRubric(
-        rubric=read_rubric(content, checks, name=str(path)), sha256=hashlib.sha256(content).hexdigest(), path=path
-    )
+    rubric = read_rubric(content, checks, diagnostics, name=str(path))
+    return LoadedRubric(rubric=rubric, sha256=hashlib.sha256(content).hexdigest(), path=path)
 
 
-def read_rubric(content: bytes, checks: Mapping[str, CheckSpec], *, name: str = "rubric") -> Rubric:
+def read_rubric(
+    content: bytes,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
+    *,
+    name: str = "rubric",
+) -> Rubric:
     """Turn a rubric file's bytes into a rubric.
 
     Args:
         content: The bytes.
         checks: Every check there is, by name.
+        diagnostics: Every diagnostic that the rubric may name, by id.
         name: What errors call the file.
 
     Raises:
         RubricError: Something is wrong with it.
     """
-    if len(content) > _LARGEST:
-        message = f"the file is larger than {_LARGEST >> 20} MiB, which no rubric is"
-        raise RubricError(message, where=name)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        message = "not UTF-8 text"
-        raise RubricError(message, where=f"{name}:{line}") from error
-    read = read_yaml(text)
+    read = read_located(content, name=name, noun="rubric", kind=RubricError)
     problems = list(read.problems)
     if isinstance(read.data, Mapping):
         problems += _schema_problems(read)
         problems += _check_problems(read, checks)
+        problems += _diagnostic_problems(read, diagnostics)
     elif not problems:
         problems.append(Problem(read.value(()), "a rubric is a mapping of keys to values (`version: 1`, `id: …`)"))
     if problems:
-        raise _error(sorted(set(problems)), name)
+        raise document_error(problems, name=name, kind=RubricError)
     return Rubric.model_validate(read.data)
 
 
@@ -108,21 +112,9 @@ def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[
         test.with_.get(key)
         for test in tests
         for key, info in checks[test.check].parameters.model_fields.items()
-        if _extra(info).get("names") == "measured"
+        if field_extra(info).get("names") == "measured"
     )
     return tuple(dict.fromkeys((rubric.dataset, *(name for name in named if isinstance(name, str)))))
-
-
-def _error(problems: list[Problem], name: str) -> RubricError:
-    def where(mark: Mark) -> str:
-        return f"{name}:{mark.line}:{mark.column}"
-
-    if len(problems) == 1:
-        return RubricError(problems[0].message, where=where(problems[0].mark))
-    lines = [f"{where(problem.mark)}: {problem.message}" for problem in problems[:_SHOWN]]
-    if len(problems) > _SHOWN:
-        lines.append(f"and {len(problems) - _SHOWN} more")
-    return RubricError(f"{len(problems)} errors\n" + "\n".join(lines), where=name)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -133,9 +125,9 @@ def _schema_problems(read: LocatedYaml) -> Iterator[Problem]:
     try:
         Rubric.model_validate(read.data)
     except ValidationError as error:
-        for detail in _telling(read, (), error):
+        for detail in telling(read, (), error):
             if _TWICE not in detail["msg"]:
-                yield _problem(read, Rubric, (), detail)
+                yield problem_at(read, Rubric, (), detail)
     seen: dict[str, Mark] = {}
     criteria = read.data.get("criteria")
     for position, criterion in enumerate(criteria if isinstance(criteria, list) else []):
@@ -145,116 +137,6 @@ def _schema_problems(read: LocatedYaml) -> Iterator[Problem]:
             yield Problem(mark, f"two criteria have the id {name!r} (the first in line {seen[name].line})")
         elif isinstance(name, str):
             seen[name] = mark
-
-
-def _telling(read: LocatedYaml, base: Place, error: ValidationError) -> Iterator[ErrorDetails]:
-    """The errors worth saying: of the members of a union, not those that only wanted another type altogether."""
-    details = error.errors(include_url=False)
-    places = [_real_place(read, base, detail["loc"]) for detail in details]
-    for place, detail in zip(places, details, strict=True):
-        others = [d for p, d in zip(places, details, strict=True) if d is not detail and p[: len(place)] == place]
-        # A wrong item is left out of its list, which is then called too short.
-        if detail["type"] == "too_short" and others:
-            continue
-        if not (detail["type"].endswith("_type") and any(not d["type"].endswith("_type") for d in others)):
-            yield detail
-
-
-def _problem(read: LocatedYaml, root: type[BaseModel], base: Place, detail: ErrorDetails) -> Problem:
-    """Say a validation error in the words of the file, at its place in the file."""
-    inner = _real_place(read, base, detail["loc"])
-    place = (*base, *inner)
-    last = inner[-1] if inner else ""
-    match detail["type"]:
-        case "extra_forbidden":
-            message = f"unknown key {str(last)!r}{_nearest(str(last), _allowed(root, inner[:-1]))}"
-            return Problem(read.key(place), message)
-        case "missing":
-            outer = f" in `{place[-2]}`" if len(place) > 1 and isinstance(place[-2], str) else ""
-            return Problem(read.value(place[:-1]), f"the key {str(last)!r} is missing{outer}")
-        case "literal_error" if last == "version":
-            return Problem(read.value(place), f"version {detail['input']!r} is not known; this grader reads version 1")
-        case "literal_error":
-            expected = str(detail.get("ctx", {}).get("expected", ""))
-            names = [part.strip(" '") for part in expected.replace(" or ", ", ").split(",")]
-            hint = _nearest(str(detail["input"]), names)
-            return Problem(read.value(place), f"`{last}` is {detail['input']!r}, but must be {expected}{hint}")
-        case "string_pattern_mismatch":
-            said = f"`{last}` is {detail['input']!r}, but must be lower-case letters, digits, `-` and `_`"
-            return Problem(read.value(place), said)
-    said = detail["msg"].removeprefix("Value error, ").replace("Input should", "should", 1)
-    subject = f"`{_spoken_place(inner)}`: " if inner else ""
-    return Problem(read.value(place), f"{subject}{said}")
-
-
-def _real_place(read: LocatedYaml, base: Place, loc: tuple[int | str, ...]) -> Place:
-    """Drop the parts of a pydantic location that name a member of a union or a validator, not a place in the file."""
-    place: Place = ()
-    data = _at(read.data, base)
-    for position, part in enumerate(loc):
-        final = position == len(loc) - 1
-        if isinstance(data, Mapping):
-            if part in data or (final and isinstance(part, str) and _is_word(part)):
-                place = (*place, part)
-                data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            place = (*place, part)
-            data = data[part]
-    return place
-
-
-def _is_word(part: str) -> bool:
-    return part.replace("_", "").isalnum()
-
-
-def _at(data: Any, place: Place) -> Any:
-    for part in place:
-        data = data[part]
-    return data
-
-
-def _spoken_place(place: Place) -> str:
-    words = [str(part + 1) if isinstance(part, int) else part for part in place]
-    return ".".join(words[-2:]) if isinstance(place[-1], int) else words[-1]
-
-
-def _allowed(root: type[BaseModel], place: Place) -> list[str]:
-    """The keys that may stand at a place of a document."""
-    found: list[Any] = [root]
-    for part in place:
-        found = [inner for kind in found for inner in _step(kind, part)]
-    models = [kind for kind in found if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return [info.alias or name for model in models for name, info in model.model_fields.items()]
-
-
-def _step(kind: Any, part: str | int) -> Iterator[Any]:
-    """The types that a part of a value of a type may have."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        for name, info in kind.model_fields.items():
-            if part == (info.alias or name):
-                yield from _members(info.annotation)
-        return
-    arguments = [a for a in typing.get_args(kind) if a is not Ellipsis]
-    yield from (member for argument in arguments for member in _members(argument))
-
-
-def _members(kind: Any) -> Iterator[Any]:
-    """A type, unions and annotations opened."""
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        yield from _members(typing.get_args(kind)[0])
-    elif origin in {typing.Union, types.UnionType}:
-        for member in typing.get_args(kind):
-            yield from _members(member)
-    else:
-        yield kind
-
-
-def _nearest(name: str, choices: list[str]) -> str:
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; possible are {', '.join(sorted(set(choices)))}" if choices else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -274,7 +156,7 @@ def _check_problems(read: LocatedYaml, checks: Mapping[str, CheckSpec]) -> Itera
             yield from _role_problems(read, (*place, "with"), given, known_roles)
             yield from _name_problems(read, (*place, "with"), given, spec)
         if spec is None:
-            hint = _nearest(name, list(checks))
+            hint = nearest(name, list(checks))
             yield Problem(read.value((*place, "check")), f"unknown check {name!r}{hint}")
         elif given is None or isinstance(given, Mapping):
             yield from _parameter_problems(read, (*place, "with"), spec, given or {})
@@ -301,9 +183,9 @@ def _parameter_problems(
     try:
         spec.parameters.model_validate(dict(given))
     except ValidationError as error:
-        for detail in _telling(read, place if present else place[:-1], error):
+        for detail in telling(read, place if present else place[:-1], error):
             if present:
-                problem = _problem(read, spec.parameters, place, detail)
+                problem = problem_at(read, spec.parameters, place, detail)
             else:
                 lacking = ".".join(str(part) for part in detail["loc"])
                 problem = Problem(read.value((*place[:-1], "check")), f"`with` is missing, and {lacking!r} in it")
@@ -311,7 +193,7 @@ def _parameter_problems(
 
 
 def _has(data: Any, place: Place) -> bool:
-    inner = _at(data, place[:-1])
+    inner = value_at(data, place[:-1])
     return isinstance(inner.get(place[-1]), Mapping)
 
 
@@ -319,7 +201,7 @@ def _role_problems(read: LocatedYaml, place: Place, given: Mapping[str, Any], ro
     """Parameters called `model` name a role; the one in a check without such a parameter is an unknown key already."""
     role = given.get("model")
     if isinstance(role, str) and role not in roles:
-        hint = _nearest(role, roles) if roles else "; this rubric has no `roles`"
+        hint = nearest(role, roles) if roles else "; this rubric has no `roles`"
         yield Problem(read.value((*place, "model")), f"unknown role {role!r}{hint}")
 
 
@@ -328,7 +210,7 @@ def _name_problems(
 ) -> Iterator[Problem]:
     """Further parameters that name a role, a task or a data set of the rubric, as their annotation says."""
     for key, info in (spec.parameters.model_fields if spec is not None else {}).items():
-        extra = _extra(info)
+        extra = field_extra(info)
         kind = extra.get("names")
         value = given.get(key)
         if kind == "measured":
@@ -346,7 +228,7 @@ def _name_problems(
         known = list(named) if isinstance(named, Mapping) else []
         if value not in known:
             word = str(kind).removesuffix("s")
-            hint = _nearest(value, known) if known else f"; this rubric has no `{kind}`"
+            hint = nearest(value, known) if known else f"; this rubric has no `{kind}`"
             yield Problem(read.value((*place, key)), f"unknown {word} {value!r}{hint}")
 
 
@@ -355,18 +237,44 @@ def _dataset_names(data: Mapping[str, Any]) -> list[Any]:
     return [data.get("dataset"), *(further if isinstance(further, list) else [])]
 
 
-def _extra(info: FieldInfo) -> Mapping[str, Any]:
-    """What a field's annotation adds to its JSON Schema, also inside `X | None`."""
-    found = [info.json_schema_extra]
-    for member in _annotated(info.annotation):
-        found += [part.json_schema_extra for part in member.__metadata__ if isinstance(part, FieldInfo)]
-    return next((extra for extra in found if isinstance(extra, Mapping)), {})
+# ---------------------------------------------------------------------------------------------------------------------
+# The diagnostics that the rubric switches and tunes
 
 
-def _annotated(kind: Any) -> Iterator[Any]:
-    if typing.get_origin(kind) is typing.Annotated:
-        yield kind
-        yield from _annotated(typing.get_args(kind)[0])
-    elif typing.get_origin(kind) in {typing.Union, types.UnionType}:
-        for member in typing.get_args(kind):
-            yield from _annotated(member)
+def _diagnostic_problems(read: LocatedYaml, diagnostics: Mapping[str, DiagnosticSpec]) -> Iterator[Problem]:
+    """Find names of diagnostics and roles that do not exist, and wrong parameters of diagnostics."""
+    settings = read.data.get("diagnostics")
+    if not isinstance(settings, Mapping):
+        return  # left out, or a problem of the schema
+    for key in ("leave_out", "only"):
+        for place, name in _listed(settings, key):
+            if name not in diagnostics:
+                yield Problem(read.value(place), f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
+    roles = read.data.get("roles")
+    known = list(roles) if isinstance(roles, Mapping) else []
+    for place, name in _listed(settings, "models"):
+        if name not in known:
+            hint = nearest(name, known) if known else "; this rubric has no `roles`"
+            yield Problem(read.value(place), f"unknown role {name!r}{hint}")
+    tune = settings.get("tune")
+    for name in tune if isinstance(tune, Mapping) else ():
+        yield from _tuning_problems(read, str(name), diagnostics)
+
+
+def _listed(settings: Mapping[str, Any], key: str) -> Iterator[tuple[Place, str]]:
+    names = settings.get(key)
+    for position, name in enumerate(names if isinstance(names, list) else []):
+        if isinstance(name, str):
+            yield ("diagnostics", key, position), name
+
+
+def _tuning_problems(read: LocatedYaml, name: str, diagnostics: Mapping[str, DiagnosticSpec]) -> Iterator[Problem]:
+    place: Place = ("diagnostics", "tune", name)
+    spec = diagnostics.get(name)
+    if spec is None:
+        yield Problem(read.key(place), f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
+    elif spec.parameters is None:
+        yield Problem(read.key(place), f"the diagnostic {name!r} has no parameters")
+    elif isinstance(value_at(read.data, place), Mapping):
+        for problem in document_problems(read, spec.parameters, place):
+            yield Problem(problem.mark, f"diagnostic {name!r}: {problem.message}")

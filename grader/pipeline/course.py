@@ -72,8 +72,7 @@ class Course:
         """What of the rubric decides how an execution comes out, as JSON values; see `differing_parts`."""
         rubric = self.loaded.rubric
         return {
-            # How many attempts there are and which one is taken changes none of them.
-            "run": rubric.run.model_dump(mode="json", exclude={"attempts", "take"}),
+            "run": rubric.run.known_by(),
             "tasks": {name: task.model_dump(mode="json") for name, task in rubric.tasks.items()},
             "dataset": rubric.dataset,
             "datasets": sorted(rubric.all_datasets),

@@ -18,8 +18,8 @@ from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
-from grader.execution.collect import collect, read_record
-from grader.execution.predict import PredictionJob, predict
+from grader.execution.collect import CollectCaps, collect, read_record
+from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.sandbox.layout import digest_files, python_versions
 from grader.execution.sandbox.scratch import scratch_folder
@@ -205,7 +205,7 @@ class Executor:
     def _gather(self, outcome: ExecutionOutcome, submitted: NotebookNode, folder: Path, scratch: Path) -> Evidence:
         """Turn what a sandbox left into evidence in `folder`."""
         course, rubric = self.course, self.course.loaded.rubric
-        collected = collect(outcome.out, folder)
+        collected = collect(outcome.out, folder, CollectCaps.for_models(rubric.run.kept_models))
         record = read_record(folder / "events.jsonl")
         arrays = ArtefactFolder(folder)
         evidence = build_evidence(
@@ -247,6 +247,7 @@ class Executor:
             python=self.bench.python,
             device=self.bench.device,
             threads=self.bench.threads,
+            limits=PredictionLimits.of(self.course.loaded.rubric.run),
             warm=self.bench.warm,
         )
         for answer in answers:

@@ -296,12 +296,15 @@ def _written(  # noqa: PLR0913, PLR0917 - a grade, what it came from, and where 
     return changes_of(grade_kept(out, name), parse_grade(content))
 
 
-def course_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) -> Course:
+def course_of_results(
+    out: ResultsFolder, loaded: LoadedRubric | None = None, store: DatasetStore | None = None
+) -> Course:
     """Bring together what a regrade of a results folder needs.
 
     Args:
         out: The results folder.
         loaded: The rubric; without one, the rubric that its grades were made with.
+        store: Where the data sets are; by default this machine's folder for them.
 
     Raises:
         SubmissionPathError: The folder has no results.
@@ -317,7 +320,7 @@ def course_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) ->
             msg = f"the grades here are of {len(used)} rubrics"
             raise UsageError(msg, where=str(out.root), advice="say which with `--rubric`")
         loaded = find_rubric(noted_rubric(out, used.pop()))
-    return load_course(loaded, DatasetStore(may_download=True))
+    return load_course(loaded, store or DatasetStore(may_download=True))
 
 
 def rubrics_used(out: ResultsFolder) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.checks.registry import all_checks
+from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.resources import share
 from grader.schema.errors import (
@@ -39,7 +39,7 @@ def find_rubric(name: str) -> LoadedRubric:
             msg = f"there is no rubric {name!r}"
             raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
         path = known[name]
-    return load_rubric(path, all_checks())
+    return load_rubric(path, all_checks(), all_diagnostics())
 
 
 def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:

@@ -4,16 +4,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from grader.schema.base import Document, Json
 
 __all__ = [
     "MOST_ATTEMPTS",
     "Criterion",
+    "DiagnosticSettings",
     "Dialect",
     "ManualTask",
     "MemorySize",
+    "OutputSettings",
     "Ranking",
     "Role",
     "Rubric",
@@ -27,6 +29,7 @@ __all__ = [
 
 MOST_ATTEMPTS = 20
 """Executions of one notebook that can be asked for."""
+_FIRST_SETTINGS = {"dialect", "seed", "time", "fit_time", "memory", "kernel"}
 _DURATION_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 _MEMORY_UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -68,8 +71,33 @@ Dialect = Literal["keras3", "keras2", "auto"]
 Take = Literal["best", "median", "first"]
 
 
+class OutputSettings(Document):
+    """How much of a notebook's output is kept; what goes over a cap is left out, and the cell says so."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    cell_text: int = Field(default=200_000, ge=1)
+    """Characters that one cell may print."""
+    total_text: int = Field(default=2_000_000, ge=1)
+    """Characters that all cells together may print."""
+    cell_displays: MemorySize = 12 << 20
+    """Size of the figures, tables and other displays of one cell, in bytes."""
+    total_displays: MemorySize = 40 << 20
+    """Size of all displays together, in bytes."""
+    one_display: MemorySize = 6 << 20
+    """Size of one display, in bytes."""
+    cell_images: int = Field(default=100, ge=0)
+    """Images of one cell."""
+    total_images: int = Field(default=400, ge=0)
+    """Images of all cells together."""
+    cell_outputs: int = Field(default=400, ge=1)
+    """Separate outputs of one cell."""
+
+
 class RunSettings(Document):
     """How a submission is executed."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     dialect: Dialect = "auto"
     """Which Keras the notebook was written for; `auto` recognises it from the notebook."""
@@ -88,6 +116,37 @@ class RunSettings(Document):
     (the others only show the spread). By score, then by accuracy."""
     kernel: str | None = None
     """Path of another Python to run the notebook with; the grader need not be installed there."""
+    disk: MemorySize = 4 << 30
+    """Budget for all that the notebook and the recorder write to disk, in bytes. A single file is at most 1 GiB."""
+    processes: int = Field(default=400, ge=16)
+    """How many processes the notebook may run at the same time, the kernel's own among them."""
+    kept_models: MemorySize = 512 << 20
+    """Size of all models together that the recorder keeps for the predictor, in bytes; a part of `disk`. A model beyond
+    it is not verified."""
+    predictor_time: Seconds = 300.0
+    """Budget for one process of the predictor, which tests the kept models; six times as much for all of them."""
+    predictor_memory: MemorySize = 4 << 30
+    """Budget for the predictor's process tree, in bytes."""
+    output: OutputSettings = OutputSettings()
+    """How much of the notebook's output is kept."""
+
+    @model_validator(mode="after")
+    def _kept_models_fit_on_the_disk(self) -> Self:
+        if "kept_models" in self.model_fields_set and self.kept_models > self.disk:
+            msg = "`kept_models` is larger than `disk`, of which it is a part"
+            raise ValueError(msg)
+        return self
+
+    def known_by(self) -> dict[str, Json]:
+        """Return the settings that an execution is known by, as JSON values: another one of them executes it again.
+
+        A setting that the first version of the rubric format did not have is left out at its default, so that a new
+        setting executes no class again.
+        """
+        first = self.model_dump(mode="json", include=_FIRST_SETTINGS)
+        # How many attempts there are and which one is taken changes none of them.
+        later = self.model_dump(mode="json", exclude=_FIRST_SETTINGS | {"attempts", "take"}, exclude_defaults=True)
+        return {**first, **later}
 
 
 class TaskSettings(Document):
@@ -223,6 +282,32 @@ class Ranking(Document):
     """Id of the criterion to rank by; its check measures `parameters` and `accuracy`, as `score_curve` does."""
 
 
+class DiagnosticSettings(Document):
+    """Which diagnostics write notes into the margin of a report, about which models, and from which thresholds on."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    leave_out: tuple[str, ...] = ()
+    """Ids of diagnostics to turn off."""
+    only: tuple[str, ...] | None = None
+    """Ids of the only diagnostics to run, instead of `leave_out`; an empty list turns all off."""
+    models: tuple[str, ...] | None = None
+    """Roles of the rubric: a note about another model is left out. A note about no model stays."""
+    tune: Mapping[str, Mapping[str, Json]] = Field(default_factory=dict)
+    """Parameters of diagnostics, by id; `docs/diagnostics.md` lists them with their defaults."""
+
+    @model_validator(mode="after")
+    def _one_way_of_choosing(self) -> Self:
+        if self.leave_out and self.only is not None:
+            msg = "give either `leave_out` or `only`, not both"
+            raise ValueError(msg)
+        return self
+
+    def runs(self, name: str) -> bool:
+        """Tell whether a diagnostic is on."""
+        return name in self.only if self.only is not None else name not in self.leave_out
+
+
 class Rubric(Document):
     """What is graded, how it is executed, and what each criterion is worth."""
 
@@ -247,6 +332,8 @@ class Rubric(Document):
     """Parts of the data with labels of their own, on whose test images networks are also judged."""
     roles: Mapping[Slug, Role] = Field(default_factory=dict)
     """Names for the networks that criteria are about, each with what tells its network from the others."""
+    diagnostics: DiagnosticSettings = DiagnosticSettings()
+    """Notes in the margin of a report: which are written, and from which thresholds on."""
     ranking: Ranking | None = None
     """Asks for a ranking on the class page."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)

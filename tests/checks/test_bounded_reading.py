@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from grader.checks import all_checks
-from grader.checks.diagnostics.mc_dropout import mc_dropout_off
-from grader.checks.diagnostics.printed_results import contradicted_accuracy
+from grader.checks.diagnostics.mc_dropout import McDropoutOffParams, mc_dropout_off
+from grader.checks.diagnostics.printed_results import PrintedAccuracyContradictedParams, contradicted_accuracy
 from grader.checks.diagnostics.transfer import _same_object
 from grader.checks.support import averaging, source_code, typed_numbers
 from grader.checks.support.averaging import Averages
@@ -105,7 +105,7 @@ def test_deeply_nested_loops_are_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_code_is_read_once_for_all_passes_and_both_checks(count_parsed: list[str]) -> None:
     evidence = made(*[f"{UNSEEN}\n# {index}" for index in range(30)], groups=30, differ=False)
-    assert mc_dropout_off(a_case(evidence)) == ()
+    assert mc_dropout_off(a_case(evidence), McDropoutOffParams()) == ()
     assert status(evidence.model_copy(update={"calls": made(groups=30).calls})) == "pending"
     assert len(count_parsed) == 30
 
@@ -127,7 +127,8 @@ def test_printed_accuracies_are_looked_up_in_code_that_was_read_once(count_parse
     printing = "print('accuracy:', acc)"
     sources = ["acc = 0.999", *(f"{printing}\n# {index}" for index in range(50)), "acc = f(x)", printing]
     cells = tuple(a_cell(index, source, output="accuracy: 0.999") for index, source in enumerate(sources))
-    notes = contradicted_accuracy(a_case(made().model_copy(update={"cells": cells})))
+    case = a_case(made().model_copy(update={"cells": cells}))
+    notes = contradicted_accuracy(case, PrintedAccuracyContradictedParams())
     # What is bound to the name at last is computed, and where it is typed nothing is printed.
     assert [note.cell for note in notes] == list(range(1, 51))
     assert len(count_parsed) == 2 * len(cells)

@@ -22,6 +22,8 @@ from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.rubric import RunSettings
 
+_BUDGETS = {"time", "memory", "disk", "processes", "kept_models", "output"}
+"""Settings of the rubric that a test may give."""
 PYTHON = ExecutionRequest(nbformat.v4.new_notebook(), Path("unused"), NoIsolation()).python
 
 
@@ -151,7 +153,7 @@ def run_cells(tmp_path: Path, warm: WarmPool | None) -> Callable[..., ExecutionO
         for source in sources:
             code, metadata = (source, {}) if isinstance(source, str) else (source["source"], source["metadata"])
             cells.append(nbformat.v4.new_code_cell(code, metadata=metadata))
-        own = {name: settings.pop(name) for name in ("time", "memory") if name in settings}
+        own = {name: settings.pop(name) for name in _BUDGETS if name in settings}
         request = ExecutionRequest(
             notebook=nbformat.v4.new_notebook(cells=cells),
             scratch=tmp_path / f"execution-{next(count)}",

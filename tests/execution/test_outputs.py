@@ -4,7 +4,8 @@ from typing import Any
 
 from nbformat.v4 import new_output
 
-from grader.execution.outputs import OutputCaps, OutputKeeper
+from grader.execution.outputs import OutputKeeper
+from grader.schema.rubric import OutputSettings
 
 
 def display(**data: Any) -> Any:
@@ -49,7 +50,7 @@ def test_streams_and_displays_keep_their_order() -> None:
 
 
 def test_one_cell_cannot_print_more_than_its_cap_and_says_so_once() -> None:
-    keeper = OutputKeeper(OutputCaps(cell_text=1000))
+    keeper = OutputKeeper(OutputSettings(cell_text=1000))
     outs: list[Any] = []
     keeper.begin(0, outs)
     for number in range(10_000):
@@ -61,7 +62,7 @@ def test_one_cell_cannot_print_more_than_its_cap_and_says_so_once() -> None:
 
 
 def test_all_cells_together_cannot_print_more_than_the_notebooks_cap() -> None:
-    keeper = OutputKeeper(OutputCaps(cell_text=1000, notebook_text=2500))
+    keeper = OutputKeeper(OutputSettings(cell_text=1000, total_text=2500))
     sizes = []
     for index in range(5):
         outs: list[Any] = []
@@ -74,7 +75,7 @@ def test_all_cells_together_cannot_print_more_than_the_notebooks_cap() -> None:
 
 
 def test_alternating_streams_cannot_make_endless_outputs() -> None:
-    keeper = OutputKeeper(OutputCaps(cell_outputs=10))
+    keeper = OutputKeeper(OutputSettings(cell_outputs=10))
     outs: list[Any] = []
     keeper.begin(0, outs)
     for number in range(100_000):
@@ -85,7 +86,7 @@ def test_alternating_streams_cannot_make_endless_outputs() -> None:
 
 
 def test_too_many_images_leave_a_note_and_their_text() -> None:
-    keeper = OutputKeeper(OutputCaps(cell_images=3))
+    keeper = OutputKeeper(OutputSettings(cell_images=3))
     outs: list[Any] = []
     keeper.begin(0, outs)
     for _ in range(10):
@@ -97,7 +98,7 @@ def test_too_many_images_leave_a_note_and_their_text() -> None:
 
 
 def test_one_giant_image_is_left_out() -> None:
-    keeper = OutputKeeper(OutputCaps(one_rich=1000))
+    keeper = OutputKeeper(OutputSettings(one_display=1000))
     outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.rich(display(image_png="A" * 2000))
@@ -107,7 +108,7 @@ def test_one_giant_image_is_left_out() -> None:
 
 
 def test_clearing_makes_room_again() -> None:
-    keeper = OutputKeeper(OutputCaps(cell_images=1))
+    keeper = OutputKeeper(OutputSettings(cell_images=1))
     outs: list[Any] = []
     keeper.begin(0, outs)
     for _ in range(5):
@@ -142,7 +143,7 @@ def test_an_update_changes_the_display_of_an_earlier_cell() -> None:
 
 
 def test_an_update_cannot_smuggle_in_what_a_display_may_not_hold() -> None:
-    keeper = OutputKeeper(OutputCaps(one_rich=100))
+    keeper = OutputKeeper(OutputSettings(one_display=100))
     outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.rich(display(text_plain="small"), "bar")
@@ -153,7 +154,7 @@ def test_an_update_cannot_smuggle_in_what_a_display_may_not_hold() -> None:
 
 
 def test_a_thousand_updates_count_once() -> None:
-    keeper = OutputKeeper(OutputCaps(cell_rich=500))
+    keeper = OutputKeeper(OutputSettings(cell_displays=500))
     outs: list[Any] = []
     keeper.begin(0, outs)
     keeper.rich(display(text_plain="0"), "bar")

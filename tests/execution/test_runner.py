@@ -9,13 +9,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader.execution.outputs import OutputCaps
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute, is_executed, reserve_of
 from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import copy_submission
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.schema.errors import NotebookError, SandboxError
-from grader.schema.rubric import RunSettings
+from grader.schema.rubric import OutputSettings, RunSettings
 
 pytestmark = pytest.mark.bubblewrap
 Cells = Callable[..., ExecutionOutcome]
@@ -141,7 +140,7 @@ def test_a_memory_bomb_ends_with_the_status_memory(bubblewrap: Isolation, run_ce
 
 def test_an_endless_printer_is_cut_while_it_prints(bubblewrap: Isolation, run_cells: Cells) -> None:
     endless = "n = 0\nwhile True:\n    n += 1\n    print('line', n)"
-    outcome = run_cells(bubblewrap, endless, time=4, caps=OutputCaps(cell_text=10_000))
+    outcome = run_cells(bubblewrap, endless, time=4, output=OutputSettings(cell_text=10_000))
     text = text_of(outcome.notebook.cells[0])
     assert outcome.run.status == "timeout"
     assert len(text) < 11_000
@@ -151,7 +150,7 @@ def test_an_endless_printer_is_cut_while_it_prints(bubblewrap: Isolation, run_ce
 
 def test_thousands_of_displays_are_cut_while_they_come(bubblewrap: Isolation, run_cells: Cells) -> None:
     many = "from IPython.display import display\nfor n in range(5_000): display(n)"
-    outcome = run_cells(bubblewrap, many, "print('after')", caps=OutputCaps(cell_outputs=50))
+    outcome = run_cells(bubblewrap, many, "print('after')", output=OutputSettings(cell_outputs=50))
     assert len(outcome.notebook.cells[0].outputs) == 51
     assert "too many separate outputs" in text_of(outcome.notebook.cells[0])
     assert text_of(outcome.notebook.cells[1]) == "after\n"

@@ -1,17 +1,19 @@
 """Activations and dropout in the wrong place."""
 
+from pydantic import Field
+
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS, Network, final_activation, is_transform, own_activation
 from grader.facts.wording import listed, number
 from grader.schema.evidence import LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["dropout_after_output", "hidden_softmax", "sigmoid_on_one_of_many"]
+__all__ = ["SigmoidOnOneOfManyParams", "dropout_after_output", "hidden_softmax", "sigmoid_on_one_of_many"]
 
 _GATES = frozenset({"Multiply", "Dot", "Attention"})
-_MANY = range(3, 101)
-"""Numbers of outputs that are taken for classes when nothing says what the labels are."""
+_FEWEST_CLASSES = 3
 _ONE_OF_MANY_LOSSES = frozenset({"categorical_crossentropy", "sparse_categorical_crossentropy"})
 
 
@@ -71,8 +73,15 @@ def _widths(layers: list[LayerFact]) -> str:
     return f" ({listed(f'{number(w)} units' for w in widths)})" if len(widths) == len(layers) else ""
 
 
+class SigmoidOnOneOfManyParams(Params):
+    """Parameters of `sigmoid-on-one-of-many`."""
+
+    most_classes: Whole = Field(default=100, ge=_FEWEST_CLASSES)
+    """Largest number of outputs to take for classes if neither the labels nor the loss tell what they are."""
+
+
 @diagnostic("sigmoid-on-one-of-many")
-def sigmoid_on_one_of_many(case: Case) -> tuple[Diagnostic, ...]:
+def sigmoid_on_one_of_many(case: Case, parameters: SigmoidOnOneOfManyParams) -> tuple[Diagnostic, ...]:
     """Exactly one of several classes is right, and the output is sigmoid.
 
     What it does:
@@ -101,7 +110,7 @@ def sigmoid_on_one_of_many(case: Case) -> tuple[Diagnostic, ...]:
             model=model.id,
         )
         for model in case.evidence.models
-        if final_activation(model) == "sigmoid" and _one_of_many(case, model)
+        if final_activation(model) == "sigmoid" and _one_of_many(case, model, parameters.most_classes)
     )
 
 
@@ -110,9 +119,9 @@ def _outputs(model: ModelFact) -> int:
     return (shape[0] or 0) if shape is not None and len(shape) == 1 else 0
 
 
-def _one_of_many(case: Case, model: ModelFact) -> bool:
+def _one_of_many(case: Case, model: ModelFact, most_classes: int) -> bool:
     outputs = _outputs(model)
-    if outputs < _MANY.start:
+    if outputs < _FEWEST_CLASSES:
         return False
     labels = [fit.y for fit in case.evidence.fits_of(model.id) if fit.y is not None]
     if labels:
@@ -120,7 +129,7 @@ def _one_of_many(case: Case, model: ModelFact) -> bool:
     compiled = case.evidence.last_compile(model.id)
     if compiled is not None and compiled.loss is not None:
         return compiled.loss.name in _ONE_OF_MANY_LOSSES
-    return outputs in _MANY
+    return outputs <= most_classes
 
 
 @diagnostic("dropout-after-output")

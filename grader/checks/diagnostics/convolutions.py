@@ -4,7 +4,10 @@ import itertools
 import math
 import re
 
+from pydantic import Field
+
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.layers import CONVOLUTIONS, Network, kernel_size
 from grader.facts.wording import listed, number, percent, spoken_shape
@@ -12,7 +15,17 @@ from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["FIRST_FILTERS_FACTOR", "kernel_exceeds_map", "large_kernels", "shrinking_filters", "too_many_first_filters"]
+__all__ = [
+    "FIRST_FILTERS_FACTOR",
+    "FiltersShrinkWithDepthParams",
+    "KernelLargerThanMapParams",
+    "LargeKernelsParams",
+    "TooManyFirstFiltersParams",
+    "kernel_exceeds_map",
+    "large_kernels",
+    "shrinking_filters",
+    "too_many_first_filters",
+]
 
 FIRST_FILTERS_FACTOR = 8
 """How many times the numbers under its kernel a first layer may have filters before it is called far too many.
@@ -23,12 +36,17 @@ each: 2 * 4 = 8. The well-known networks stay below it: 64 filters on 3x3x3 are 
 """
 _SMALL = (2, 5)
 """Sides of a kernel that counts as small: 1x1 only mixes channels, larger ones see hundreds of numbers."""
-_SHRINK = 2
-"""Filters fell to a half or less."""
+
+
+class TooManyFirstFiltersParams(Params):
+    """Parameters of `too-many-first-filters`."""
+
+    factor: Number = Field(default=FIRST_FILTERS_FACTOR, gt=0)
+    """How many times the numbers under its kernel the first convolution may have filters."""
 
 
 @diagnostic("too-many-first-filters")
-def too_many_first_filters(case: Case) -> tuple[Diagnostic, ...]:
+def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) -> tuple[Diagnostic, ...]:
     """The first convolution has far more filters than its small kernels can tell apart.
 
     What it does:
@@ -45,7 +63,7 @@ def too_many_first_filters(case: Case) -> tuple[Diagnostic, ...]:
         first = next((layer for layer in Network(model).layers if layer.cls in CONVOLUTIONS), None)
         seen = _numbers_under_kernel(first) if first else None
         filters = first.config.get("filters") if first else None
-        if first is None or seen is None or not isinstance(filters, int) or filters <= FIRST_FILTERS_FACTOR * seen:
+        if first is None or seen is None or not isinstance(filters, int) or filters <= parameters.factor * seen:
             continue
         notes.append(
             Diagnostic(
@@ -77,8 +95,15 @@ def _numbers_under_kernel(layer: LayerFact) -> int | None:
     return math.prod(sides) * channels
 
 
+class FiltersShrinkWithDepthParams(Params):
+    """Parameters of `filters-shrink-with-depth`."""
+
+    factor: Number = Field(default=2.0, gt=1)
+    """How many times the last convolution's filters the first one has, at least."""
+
+
 @diagnostic("filters-shrink-with-depth")
-def shrinking_filters(case: Case) -> tuple[Diagnostic, ...]:
+def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> tuple[Diagnostic, ...]:
     """The deeper convolutions have fewer filters than the first.
 
     What it does:
@@ -95,7 +120,7 @@ def shrinking_filters(case: Case) -> tuple[Diagnostic, ...]:
     for model in case.evidence.models:
         filters = _filters(model)
         falls = all(b <= a for a, b in itertools.pairwise(filters))
-        if len(filters) < _SHRINK or not falls or filters[-1] * _SHRINK > filters[0]:
+        if len(filters) <= 1 or not falls or filters[-1] * parameters.factor > filters[0]:
             continue
         notes.append(
             Diagnostic(
@@ -127,17 +152,18 @@ def _filters(model: ModelFact) -> list[int]:
     return found
 
 
-_LARGE = 8
-"""Shortest side of a kernel that is called large: 7x7 still opens well-known networks."""
-_MOSTLY_PADDING = 0.25
-"""With `same` padding: part of the positions at which the kernel lies wholly inside the map."""
-_PADDED_SIDE = 5
-"""Kernels of a shorter side on a small map are common at the end of deep networks, and cheap."""
 _IMPOSSIBLE = re.compile(r"output size would be negative|negative dimension size", re.IGNORECASE)
 
 
+class LargeKernelsParams(Params):
+    """Parameters of `large-kernels`."""
+
+    side_above: Whole = Field(default=7, ge=1)
+    """A kernel is large if its shorter side is above this: 7x7 still opens well-known networks."""
+
+
 @diagnostic("large-kernels")
-def large_kernels(case: Case) -> tuple[Diagnostic, ...]:
+def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnostic, ...]:
     """A convolution has kernels of 8x8 or more.
 
     What it does:
@@ -152,7 +178,7 @@ def large_kernels(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     for model in case.evidence.models:
-        large = [layer for layer in Network(model).layers if _is_large(layer)]
+        large = [layer for layer in Network(model).layers if _is_large(layer, parameters.side_above)]
         if not large:
             continue
         shown = listed(f"`{layer.name}` ({spoken_shape(kernel_size(layer))})" for layer in large)
@@ -172,9 +198,9 @@ def large_kernels(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(notes)
 
 
-def _is_large(layer: LayerFact) -> bool:
+def _is_large(layer: LayerFact, side_above: int) -> bool:
     sides = kernel_size(layer)
-    if layer.cls not in CONVOLUTIONS or sides is None or len(sides) != 2 or min(sides) < _LARGE:  # noqa: PLR2004 - images have two axes
+    if layer.cls not in CONVOLUTIONS or sides is None or len(sides) != 2 or min(sides) <= side_above:  # noqa: PLR2004 - images have two axes
         return False
     strides = layer.config.get("strides")
     step = max(strides) if isinstance(strides, (list, tuple)) and strides else strides
@@ -191,8 +217,19 @@ def _map(layer: LayerFact) -> tuple[int, ...] | None:
     return tuple(axis for axis in axes if axis is not None) if None not in axes else None
 
 
+class KernelLargerThanMapParams(Params):
+    """Parameters of `kernel-larger-than-map`."""
+
+    inside_below: Part = 0.25
+    """With `same` padding: a kernel is reported if it fits wholly inside the map at fewer than this part of all
+    positions; 0 reports none for its padding."""
+    side_from: Whole = Field(default=5, ge=1)
+    """Shortest side of such a kernel. Smaller kernels on a small map are common at the end of deep networks, and
+    cheap."""
+
+
 @diagnostic("kernel-larger-than-map")
-def kernel_exceeds_map(case: Case) -> tuple[Diagnostic, ...]:
+def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tuple[Diagnostic, ...]:
     """A kernel does not fit into the feature map it is given.
 
     What it does:
@@ -220,7 +257,7 @@ def kernel_exceeds_map(case: Case) -> tuple[Diagnostic, ...]:
     given = _from_files(case.evidence)
     for model in case.evidence.models:
         for layer in Network(model).layers:
-            said = _misfit(layer)
+            said = _misfit(layer, parameters)
             if said and layer.name not in given:
                 notes.append(
                     Diagnostic(
@@ -249,18 +286,18 @@ _ADVICE = (
 )
 
 
-def _misfit(layer: LayerFact) -> str:
+def _misfit(layer: LayerFact, parameters: KernelLargerThanMapParams) -> str:
     sides, size = kernel_size(layer), _map(layer)
     if layer.cls not in CONVOLUTIONS or sides is None or size is None or len(sides) != len(size):
         return ""
     said = f"`{layer.name}` has a {spoken_shape(sides)} kernel and is given maps of {spoken_shape(size)}"
     if any(side > axis for side, axis in zip(sides, size, strict=True)):
         return f"{said}, smaller than the kernel: it works only because zeros are padded around them"
-    if layer.config.get("padding") != "same" or min(sides) < _PADDED_SIDE:
+    if layer.config.get("padding") != "same" or min(sides) < parameters.side_from:
         return ""
     inside = math.prod(axis - side + 1 for side, axis in zip(sides, size, strict=True))
     total = math.prod(size)
-    if inside >= _MOSTLY_PADDING * total:
+    if inside >= parameters.inside_below * total:
         return ""
     return (
         f"{said}: it lies wholly inside at only {number(inside)} of {number(total)} positions "

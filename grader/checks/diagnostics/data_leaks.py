@@ -1,30 +1,41 @@
 """Test images where they do not belong."""
 
+from pydantic import Field
+
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.wording import number, plural, spoken_dataset
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["tested_while_training", "trained_on_test"]
+__all__ = ["StrayImagesParams", "tested_while_training", "trained_on_test"]
 
 _CERTAIN_METHODS = ("fingerprint", "landmarks")
-_UNCERTAIN_PART = 0.01
-"""Rows recognised by anything but their pixels may be mistaken for a few rows of another split."""
 
 
-def _test_rows(array: ArrayFact | None) -> int:
+class StrayImagesParams(Params):
+    """Parameters of a diagnostic that looks for test images."""
+
+    more_than: Whole = Field(default=0, ge=0)
+    """Number of test images to tolerate."""
+    uncertain_part: Part = 0.01
+    """Part of the images to tolerate where they were recognised by anything but their pixels, since that may mistake a
+    few rows for those of another split."""
+
+
+def _test_rows(array: ArrayFact | None, parameters: StrayImagesParams) -> int:
     if array is None or array.rows is None:
         return 0
     count = array.rows.counts.get("test", 0)
-    if array.rows.method in _CERTAIN_METHODS:
-        return count
-    return count if count > _UNCERTAIN_PART * sum(array.rows.counts.values()) else 0
+    certain = array.rows.method in _CERTAIN_METHODS
+    part = 0.0 if certain else parameters.uncertain_part * sum(array.rows.counts.values())
+    return count if count > max(parameters.more_than, part) else 0
 
 
 @diagnostic("validation-on-test-set")
-def tested_while_training(case: Case) -> tuple[Diagnostic, ...]:
+def tested_while_training(case: Case, parameters: StrayImagesParams) -> tuple[Diagnostic, ...]:
     """The test set served as validation data.
 
     What it does:
@@ -38,7 +49,7 @@ def tested_while_training(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     for fit in case.evidence.fits:
-        count = _test_rows(fit.val_x)
+        count = _test_rows(fit.val_x, parameters)
         if not count or fit.val_x is None or fit.val_x.rows is None:
             continue
         name = spoken_dataset(fit.val_x.rows.dataset)
@@ -63,7 +74,7 @@ def tested_while_training(case: Case) -> tuple[Diagnostic, ...]:
 
 
 @diagnostic("test-images-in-training-data")
-def trained_on_test(case: Case) -> tuple[Diagnostic, ...]:
+def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnostic, ...]:
     """Images of the test set were trained on.
 
     What it does:
@@ -77,7 +88,7 @@ def trained_on_test(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     for fit in case.evidence.fits:
-        count = _test_rows(fit.x)
+        count = _test_rows(fit.x, parameters)
         if not count or fit.x is None or fit.x.rows is None:
             continue
         total = sum(fit.x.rows.counts.values())

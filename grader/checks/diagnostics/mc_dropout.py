@@ -1,21 +1,28 @@
 """Monte-Carlo predictions without dropout."""
 
+from pydantic import Field
+
 from grader.checks.mc_dropout import repeated_passes
 from grader.checks.registry import diagnostic
 from grader.checks.support.averaging import Averages
+from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.wording import plural
 from grader.schema.base import spoken_cell
 from grader.schema.grade import Diagnostic
 
-__all__ = ["mc_dropout_off"]
+__all__ = ["McDropoutOffParams", "mc_dropout_off"]
 
-_FEWEST = 5
-"""Fewer equal passes may be a comparison of something else."""
+
+class McDropoutOffParams(Params):
+    """Parameters of `mc-dropout-off`."""
+
+    passes: Whole = Field(default=5, ge=2)
+    """Fewest passes over the same images. Fewer equal ones may be a comparison of something else."""
 
 
 @diagnostic("mc-dropout-off")
-def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
+def mc_dropout_off(case: Case, parameters: McDropoutOffParams) -> tuple[Diagnostic, ...]:
     """Predictions of a network with dropout were repeated and averaged, and all of them were the same.
 
     What it does:
@@ -28,7 +35,8 @@ def mc_dropout_off(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `np.mean([model.predict(x) for _ in range(100)], axis=0)`
     """
-    same = [found for found in repeated_passes(case.evidence) if found.differ is False and found.passes >= _FEWEST]
+    repeated = repeated_passes(case.evidence)
+    same = [found for found in repeated if found.differ is False and found.passes >= parameters.passes]
     averages = Averages(case.evidence.cells if same else ())
     return tuple(
         Diagnostic(

@@ -1,20 +1,27 @@
 """Figures that do not say what they show."""
 
+from pydantic import Field
+
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.wording import listed, plural
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import AxesFact, FigureFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["unlabelled_axes"]
+__all__ = ["FigureWithoutLabelsParams", "unlabelled_axes"]
 
-_CURVE = 2
-"""So many points make a curve."""
+
+class FigureWithoutLabelsParams(Params):
+    """Parameters of `figure-without-labels`."""
+
+    curve_points: Whole = Field(default=2, ge=1)
+    """Fewest points that make a line a curve."""
 
 
 @diagnostic("figure-without-labels")
-def unlabelled_axes(case: Case) -> tuple[Diagnostic, ...]:
+def unlabelled_axes(case: Case, parameters: FigureWithoutLabelsParams) -> tuple[Diagnostic, ...]:
     """A plot has no labels on its axes.
 
     What it does:
@@ -30,7 +37,8 @@ def unlabelled_axes(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     for cell in dict.fromkeys(figure.cell for figure in case.evidence.figures):
-        bad = [(f, lacking) for f in case.evidence.figures if f.cell == cell and (lacking := _lacking(f))]
+        figures = [figure for figure in case.evidence.figures if figure.cell == cell]
+        bad = [(f, lacking) for f in figures if (lacking := _lacking(f, parameters.curve_points))]
         if not bad:
             continue
         missing = listed(sorted({axis for _, lacking in bad for axis in lacking}))
@@ -53,13 +61,13 @@ def unlabelled_axes(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(notes)
 
 
-def _lacking(figure: FigureFact) -> tuple[str, ...]:
-    drawn = [axes for axes in figure.axes if _needs_labels(axes)]
+def _lacking(figure: FigureFact, curve_points: int) -> tuple[str, ...]:
+    drawn = [axes for axes in figure.axes if _needs_labels(axes, curve_points)]
     if not drawn:
         return ()
     labels = {"x": [a.xlabel for a in drawn], "y": [a.ylabel for a in drawn]}
     return tuple(axis for axis, texts in labels.items() if not any(text.strip() for text in texts))
 
 
-def _needs_labels(axes: AxesFact) -> bool:
-    return bool(axes.bars or axes.points or any(len(line.y) >= _CURVE for line in axes.lines))
+def _needs_labels(axes: AxesFact, curve_points: int) -> bool:
+    return bool(axes.bars or axes.points or any(len(line.y) >= curve_points for line in axes.lines))

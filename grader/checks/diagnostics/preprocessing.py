@@ -1,6 +1,9 @@
 """Pixels that were left as they were."""
 
+from pydantic import Field
+
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Number, Params
 from grader.facts.case import Case
 from grader.facts.layers import SCALING_LAYERS, Network, is_transform
 from grader.facts.operations import is_opaque
@@ -9,16 +12,19 @@ from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["normalised_array_unused", "raw_pixels"]
+__all__ = ["NormalisedArrayUnusedParams", "RawPixelsParams", "normalised_array_unused", "raw_pixels"]
 
-_RAW_HIGH = 100.0
-"""Pixels brought to a small range stay far below this; raw ones reach 255 in nearly every batch."""
-_SMALL_SPAN = 20.0
-"""Standardised MNIST pixels span about 3.3 and standardised columns rarely more than this."""
+
+class RawPixelsParams(Params):
+    """Parameters of `raw-pixels`."""
+
+    high_above: Number = Field(default=100.0, gt=0)
+    """Images count as raw if their largest pixel is above this. Pixels brought to a small range stay far below 100;
+    raw ones reach 255 in nearly every batch."""
 
 
 @diagnostic("raw-pixels")
-def raw_pixels(case: Case) -> tuple[Diagnostic, ...]:
+def raw_pixels(case: Case, parameters: RawPixelsParams) -> tuple[Diagnostic, ...]:
     """The network was trained on pixels from 0 to 255.
 
     What it does:
@@ -35,7 +41,7 @@ def raw_pixels(case: Case) -> tuple[Diagnostic, ...]:
     notes = []
     for fit in case.evidence.fits:
         model = case.evidence.model(fit.model)
-        if not _raw(fit) or fit.x is None or (model is not None and _scales_itself(model)):
+        if not _raw(fit, parameters.high_above) or fit.x is None or (model is not None and _scales_itself(model)):
             continue
         named = f" (`{fit.x.names[0]}`)" if fit.x.names else ""
         notes.append(
@@ -61,14 +67,14 @@ def _figure(value: float | None) -> str:
     return "?" if value is None else number(value) if float(value).is_integer() else decimal(value)
 
 
-def _raw(fit: FitFact) -> bool:
+def _raw(fit: FitFact, high_above: float) -> bool:
     return (
         fit.x is not None
         and not fit.x.mapped
         and fit.x.low is not None
         and fit.x.high is not None
         and fit.x.low >= 0
-        and fit.x.high > _RAW_HIGH
+        and fit.x.high > high_above
     )
 
 
@@ -81,8 +87,16 @@ def _scales_itself(model: ModelFact) -> bool:
     return False
 
 
+class NormalisedArrayUnusedParams(RawPixelsParams):
+    """Parameters of `normalised-array-unused`."""
+
+    span_up_to: Number = Field(default=20.0, gt=0)
+    """Largest distance between the smallest and the largest value of a scaled array. Standardised MNIST pixels span
+    about 3.3, and standardised columns rarely more than 20."""
+
+
 @diagnostic("normalised-array-unused")
-def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
+def normalised_array_unused(case: Case, parameters: NormalisedArrayUnusedParams) -> tuple[Diagnostic, ...]:
     """A scaled copy of the images was computed, and the raw images were used.
 
     What it does:
@@ -96,12 +110,13 @@ def normalised_array_unused(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `X_trainX = X_train / 255.0`, then `model.fit(X_train, …)`.
     """
-    raw = [fit for fit in case.evidence.fits if _raw(fit)]
+    raw = [fit for fit in case.evidence.fits if _raw(fit, parameters.high_above)]
     if not raw:
         return ()
     splits = {f"{f.x.rows.dataset}/{s}" for f in raw if f.x and f.x.rows for s, n in f.x.rows.counts.items() if n}
     datasets = {split.partition("/")[0] for split in splits}
-    unused = [a for a in case.evidence.arrays if _scaled_copy(a) and not a.used and not _in_part(case.evidence, a)]
+    copies = [a for a in case.evidence.arrays if _scaled_copy(a, parameters.span_up_to)]
+    unused = [a for a in copies if not a.used and not _in_part(case.evidence, a)]
     beside = [a for a in unused if a.rows_of is not None and a.rows_of.partition("/")[0] in datasets]
     if not any(a.rows_of in splits for a in beside):
         return ()
@@ -141,9 +156,9 @@ def _within(x: ArrayFact, copy: NamedArrayFact) -> bool:
     return splits == {copy.rows_of} and (copy.low or 0) <= (x.low or 0) and (x.high or 0) <= (copy.high or 0)
 
 
-def _scaled_copy(array: NamedArrayFact) -> bool:
-    return "int" not in array.dtype and _small_span(array.low, array.high)
+def _scaled_copy(array: NamedArrayFact, span_up_to: float) -> bool:
+    return "int" not in array.dtype and _small_span(array.low, array.high, span_up_to)
 
 
-def _small_span(low: float | None, high: float | None) -> bool:
-    return low is not None and high is not None and 0 < high - low <= _SMALL_SPAN
+def _small_span(low: float | None, high: float | None, span_up_to: float) -> bool:
+    return low is not None and high is not None and 0 < high - low <= span_up_to

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from grader.checks.registry import diagnostic
 from grader.checks.support.no_model import uses_torch
+from grader.checks.support.params import Params, Part
 from grader.checks.support.typed_numbers import TypedNumbers, typed_texts
 from grader.facts.case import Case
 from grader.facts.metrics import is_accuracy
@@ -14,7 +15,7 @@ from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact, Evidence
 from grader.schema.grade import Diagnostic
 
-__all__ = ["contradicted_accuracy", "printed_accuracies"]
+__all__ = ["PrintedAccuracyContradictedParams", "contradicted_accuracy", "printed_accuracies"]
 
 _PRINTED = re.compile(
     r"\bacc(?:uracy)?\b[^\d\n%]{0,30}?(?<![\d.])(?:(?P<percent>\d{1,3}(?:\.\d+)?)\s*%|(?P<part>0?\.\d{2,}|1\.0+))(?![\d.]*\d)",
@@ -24,15 +25,20 @@ _PROGRESS = re.compile(r"/step|\bETA\b|━|^\s*Epoch\s+\d+|^\s*\d+/\d+\b|\bloss\
 _LIMITED = re.compile(
     r"\b(?:threshold|target|goal|aim|wanted|required|at least|baseline|best possible)\b", re.IGNORECASE
 )
-_MARGIN = 0.005
-"""Rounding and another run of the same code explain less than half a percentage point."""
-
 _ROUNDED = 0.0005
 """A typed number may be rounded when it is printed."""
 
 
+class PrintedAccuracyContradictedParams(Params):
+    """Parameters of `printed-accuracy-contradicted`."""
+
+    margin: Part = 0.005
+    """How far a printed accuracy may exceed the highest recorded one. Rounding and another run of the same code explain
+    less than half a percentage point."""
+
+
 @diagnostic("printed-accuracy-contradicted")
-def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
+def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedParams) -> tuple[Diagnostic, ...]:
     """The notebook prints an accuracy that the record does not bear out.
 
     What it does:
@@ -59,7 +65,7 @@ def contradicted_accuracy(case: Case) -> tuple[Diagnostic, ...]:
     typed: TypedNumbers | None = None
     asked = _first_asked(evidence)
     for cell in evidence.cells:
-        above = {v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + _MARGIN}
+        above = {v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + parameters.margin}
         if above and asked is not None and asked <= cell.index:
             typed = typed or TypedNumbers(evidence.cells)
             above = _typed(typed, cell, above)

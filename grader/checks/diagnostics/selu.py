@@ -3,8 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from pydantic import Field
+
 from grader.checks.dropout import activation_before
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Number, Params
 from grader.facts.case import Case
 from grader.facts.initializers import initialiser_of
 from grader.facts.layers import DROPOUTS, SCALING_LAYERS, Network, is_transform
@@ -14,12 +17,9 @@ from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
+__all__ = ["SeluInputsNotStandardisedParams", "selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
 
 _LECUN = frozenset({"lecun_normal", "lecun_uniform"})
-_MOST_MEAN = 0.25
-_STD = (0.5, 2.0)
-"""Standardised images of another split, or per image, lie well within these bounds; pixels from 0 to 1 do not."""
 
 
 def _selu_layers(network: Network) -> list[LayerFact]:
@@ -49,6 +49,8 @@ def selu_without_lecun(case: Case) -> tuple[Diagnostic, ...]:
     """
     groups: defaultdict[tuple[int, str], list[ModelFact]] = defaultdict(list)
     for model in case.evidence.models:
+        if not case.is_noted(model.id):
+            continue  # one note names several models
         found = [initialiser_of(layer) for layer in _selu_layers(Network(model))]
         wrong = [name for name in found if name is not None and name not in _LECUN]
         if wrong:
@@ -81,8 +83,22 @@ def _same_with(others: Iterable[tuple[ModelFact, int | None]]) -> str:
     return f" It is the same with {named}." if named else ""
 
 
+class SeluInputsNotStandardisedParams(Params):
+    """Parameters of `selu-inputs-not-standardised`.
+
+    Standardised images of another split, or per image, are well within these bounds; pixels from 0 to 1 are not.
+    """
+
+    mean_up_to: Number = Field(default=0.25, ge=0)
+    """Largest distance of the images' mean from 0."""
+    std_from: Number = Field(default=0.5, ge=0)
+    """Smallest standard deviation."""
+    std_up_to: Number = Field(default=2.0, gt=0)
+    """Largest standard deviation."""
+
+
 @diagnostic("selu-inputs-not-standardised")
-def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
+def selu_inputs(case: Case, parameters: SeluInputsNotStandardisedParams) -> tuple[Diagnostic, ...]:
     """A SELU network is given images that are not standardised.
 
     What it does:
@@ -98,9 +114,9 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
     """
     found: list[tuple[ModelFact, FitFact, str]] = []
     for model in case.evidence.models:
-        if not _selu_layers(Network(model)) or _normalises(model):
-            continue
-        fit = next((f for f in case.evidence.fits_of(model.id) if _not_standardised(f.x)), None)
+        if not case.is_noted(model.id) or not _selu_layers(Network(model)) or _normalises(model):
+            continue  # one note names several models
+        fit = next((f for f in case.evidence.fits_of(model.id) if _not_standardised(f.x, parameters)), None)
         if fit is not None and fit.x is not None and fit.x.mean is not None and fit.x.std is not None:
             found.append((model, fit, f"mean {decimal(fit.x.mean)} and deviation {decimal(fit.x.std)}"))
     if not found:
@@ -124,10 +140,10 @@ def selu_inputs(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-def _not_standardised(x: ArrayFact | None) -> bool:
+def _not_standardised(x: ArrayFact | None, bounds: SeluInputsNotStandardisedParams) -> bool:
     if x is None or x.mapped or x.mean is None or x.std is None:
         return False
-    return abs(x.mean) > _MOST_MEAN or not _STD[0] <= x.std <= _STD[1]
+    return abs(x.mean) > bounds.mean_up_to or not bounds.std_from <= x.std <= bounds.std_up_to
 
 
 def _normalises(model: ModelFact) -> bool:

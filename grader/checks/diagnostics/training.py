@@ -2,8 +2,11 @@
 
 import math
 
+from pydantic import Field
+
 from grader.checks.learning_rate import rates_of
 from grader.checks.registry import diagnostic
+from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric, finite, metric_of
 from grader.facts.wording import decimal, listed, percent, plural
@@ -11,13 +14,13 @@ from grader.schema.base import Json, spoken_cell
 from grader.schema.evidence import CallbackFact, FitFact
 from grader.schema.grade import Diagnostic
 
-__all__ = ["early_stopping_without_best", "still_rising", "stopped_by_grader", "trainable_without_compile"]
-
-_FEWEST_EPOCHS = 4
-_SPENT = 0.02
-"""A rate that fell to this part of its highest has come to the end of its schedule."""
-_RISE = 0.005
-"""Half a percentage point between the last two quarters of a training is more than noise on thousands of images."""
+__all__ = [
+    "StillRisingParams",
+    "early_stopping_without_best",
+    "still_rising",
+    "stopped_by_grader",
+    "trainable_without_compile",
+]
 
 
 @diagnostic("stopped-by-grader")
@@ -61,8 +64,21 @@ def _after(fit: FitFact) -> str:
     return "" if fit.seconds is None else f" ({plural(round(fit.seconds), 'second')})"
 
 
+class StillRisingParams(Params):
+    """Parameters of `still-rising`."""
+
+    rise: Part = 0.005
+    """Smallest difference between the mean accuracies of the last two quarters of a training. Half a percentage point
+    is more than noise on thousands of images."""
+    epochs: Whole = Field(default=4, ge=4)
+    """Fewest epochs of a training that is judged."""
+    spent_at: Part = 0.02
+    """Part of its highest value down to which the learning rate falls at the end of its schedule; such a training is
+    not reported."""
+
+
 @diagnostic("still-rising")
-def still_rising(case: Case) -> tuple[Diagnostic, ...]:
+def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic, ...]:
     """Accuracy was still rising when the training ended.
 
     What it does:
@@ -80,11 +96,11 @@ def still_rising(case: Case) -> tuple[Diagnostic, ...]:
         fit = case.evidence.fits_of(model)[-1]
         side, values = _watched_accuracy(fit)
         quarter = len(values) // 4
-        if fit.status != "completed" or len(values) < _FEWEST_EPOCHS or len(finite(values)) < len(values):
+        if fit.status != "completed" or len(values) < parameters.epochs or len(finite(values)) < len(values):
             continue
         before = sum(values[-2 * quarter : -quarter]) / quarter
         last = sum(values[-quarter:]) / quarter
-        if last - before < _RISE or values[-1] < max(values) or _ended_by_its_rate(fit):
+        if last - before < parameters.rise or values[-1] < max(values) or _ended_by_its_rate(fit, parameters.spent_at):
             continue
         notes.append(
             Diagnostic(
@@ -106,10 +122,10 @@ def still_rising(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(notes)
 
 
-def _ended_by_its_rate(fit: FitFact) -> bool:
+def _ended_by_its_rate(fit: FitFact, spent_at: float) -> bool:
     """Whether the rate had fallen so far by design (1cycle, a decay) that further epochs would change little."""
     rates = rates_of(fit)
-    return bool(rates) and rates[-1] <= _SPENT * max(rates)
+    return bool(rates) and rates[-1] <= spent_at * max(rates)
 
 
 def _watched_accuracy(fit: FitFact) -> tuple[str, tuple[float, ...]]:

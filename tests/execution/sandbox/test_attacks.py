@@ -208,7 +208,7 @@ with open(folder + "/big", "wb") as file:
     for _ in range(80): file.write(os.urandom(1 << 20))
 time.sleep(60)
 """
-    outcome = run_cells(bubblewrap, code, disk_bytes=40 << 20)
+    outcome = run_cells(bubblewrap, code, disk=40 << 20)
     assert outcome.run.status == "memory"
     assert "MiB to disk" in outcome.run.reason
     assert marks

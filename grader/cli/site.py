@@ -1,0 +1,135 @@
+"""Find and read the site files, and apply them to the command line's options."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from grader.grading.documents import LARGEST, document_error, document_problems, read_located
+from grader.grading.yamlnodes import Problem
+from grader.schema.errors import UsageError
+from grader.schema.site import SiteSettings
+
+if TYPE_CHECKING:
+    from grader.datasets.store import DatasetStore
+
+__all__ = ["Site", "load_site", "open_store", "option_defaults", "ray_address", "site_files"]
+
+_APPLICATION = "cnn-grader"
+_FILE = "config.yaml"
+_VARIABLE = "GRADER_CONFIG"
+_ADVICE = "`grader rubric schema --of site` prints what is allowed; docs/settings.md explains it"
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "grade": ("jobs", "isolation", "device", "engine", "warm"),
+    "check": ("isolation", "device"),
+    "demo": ("jobs", "isolation", "warm"),
+    "rubric test": ("isolation", "device"),
+}
+"""Command → its options that a site file sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The settings of all site files together."""
+
+    settings: SiteSettings
+    files: tuple[Path, ...]
+    """Files that were read; a later one overrides an earlier one, key by key."""
+    data: Path | None = None
+    """Folder of the data sets, resolved; None where no file sets it."""
+
+
+def site_files() -> tuple[Path, ...]:
+    """List where site files are looked for: the machine's, then the user's or the one that `GRADER_CONFIG` names."""
+    named = os.environ.get(_VARIABLE)
+    own = Path(named) if named else platformdirs.user_config_path(_APPLICATION) / _FILE
+    return (platformdirs.site_config_path(_APPLICATION) / _FILE, own)
+
+
+def load_site() -> Site:
+    """Read the site files.
+
+    Raises:
+        UsageError: A file cannot be read, or something in it is wrong: each error with its line and the nearest key.
+    """
+    given: dict[str, Any] = {}
+    files: list[Path] = []
+    data: Path | None = None
+    for path in site_files():
+        if not _is_there(path):
+            continue
+        files.append(path)
+        settings = _read(path)
+        given |= settings.model_dump(exclude_none=True)
+        if settings.data is not None:
+            data = (path.resolve().parent / Path(settings.data).expanduser()).resolve()
+    return Site(SiteSettings.model_validate({"version": 1, **given}), tuple(files), data)
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is a site file; one that `GRADER_CONFIG` names must be there, or its reading fails."""
+    if os.environ.get(_VARIABLE) == str(path):
+        return True
+    with suppress(OSError):  # a folder that this user may not look into has no settings for this user
+        return path.is_file()
+    return False
+
+
+def _read(path: Path) -> SiteSettings:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        message = f"the site file cannot be read: {error.strerror or error}"
+        raise UsageError(message, where=str(path), advice=_ADVICE) from error
+    read = read_located(content, name=str(path), noun="site file", kind=UsageError)
+    problems = list(read.problems)
+    if isinstance(read.data, Mapping):
+        problems += document_problems(read, SiteSettings)
+    elif not problems:
+        problems.append(Problem(read.value(()), "a site file is a mapping of keys to values (`version: 1`, `jobs: 4`)"))
+    if problems:
+        wrong = document_error(problems, name=str(path), kind=UsageError)
+        raise UsageError(wrong.message, where=wrong.where, advice=_ADVICE)
+    return SiteSettings.model_validate(read.data)
+
+
+def option_defaults(site: Site) -> dict[str, Any]:
+    """Return the defaults of the commands' options, nested as click's `default_map`.
+
+    Args:
+        site: The settings.
+    """
+    given = site.settings.model_dump(exclude_none=True)
+    made: dict[str, Any] = {}
+    for command, names in _OPTIONS.items():
+        place = made
+        for word in command.split():
+            place = place.setdefault(word, {})
+        # `--jobs` is parsed from text.
+        place |= {name: str(given[name]) if name == "jobs" else given[name] for name in names if name in given}
+    return made
+
+
+def ray_address() -> str | None:
+    """Return the site's address of Ray's cluster, unless the environment has one."""
+    return None if os.environ.get("RAY_ADDRESS") else load_site().settings.address
+
+
+def open_store(*, may_download: bool = False) -> "DatasetStore":
+    """Open the data sets' folder: that of `GRADER_DATA`, else the site's, else the user's cache.
+
+    Args:
+        may_download: Whether `prepare` fetches what is nowhere on this machine.
+
+    Raises:
+        UsageError: A site file is wrong.
+    """
+    from grader.datasets.store import DatasetStore
+
+    root = None if os.environ.get("GRADER_DATA") else load_site().data
+    return DatasetStore(root, may_download=may_download)
