@@ -720,7 +720,7 @@ class Gap(TypedDict):
     hook: str
     """Name of the hook or function that failed."""
     lost: list[str]
-    """Kinds of the events that may be missing because of it."""
+    """Kinds of the events that may be missing or incomplete because of it; all kinds where it is left out."""
 
 
 class Unhooked(TypedDict):
