@@ -40,6 +40,7 @@ from grader.execution.sandbox.scratch import held_folder, sweep
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_notebook, refuse_another
+from grader.pipeline.canary import Dialect, check_recorder, dialects_of, place_of
 from grader.pipeline.classroom import executions_of
 from grader.pipeline.code_digest import source_digest
 from grader.pipeline.course import Course, assemble_course
@@ -164,6 +165,8 @@ class Order:
     """How many there are in all, at most."""
     code: str
     """Digest of the grader's own code."""
+    dialects: tuple[Dialect, ...] = ()
+    """For which each machine tries the recorder before anything is graded."""
 
     @property
     def sign(self) -> Path:
@@ -217,6 +220,7 @@ def ready(order: Order) -> _Place:
         # What a worker that was lost left on this machine.
         sweep()
         bench = set_up(order.loaded, replace(order.options, jobs=1))
+        check_recorder(place_of(replace(bench, threads=order.share.cpus)), order.dialects)
         with ExitStack() as stack:
             # Warm processes are this process's children: they go with it, however it ends. Ray mostly kills it.
             held = stack.enter_context(warmed(replace(bench, threads=order.share.cpus), order.executions))
@@ -350,7 +354,8 @@ class RayEngine:
             StorageError: Results cannot be written.
             KeyboardInterrupt: The person does not want to wait; what ran was ended first.
         """
-        with _connected(self._address), self._ordered(len(found)) as order:
+        with _connected(self._address), self._ordered(len(found)) as made:
+            order = replace(made, dialects=dialects_of(found, self._course.loaded))
             box = [ray.put(order)]
             _look_at_all(box, order)
             try:
