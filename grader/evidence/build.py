@@ -460,12 +460,13 @@ class _Builder:
         if len(self._gaps) >= _MAX_GAPS:
             msg = "too many gaps"
             raise MalformedError(msg)
+        lost: object = event["lost"]
         fact = GapFact(
             event=at.n,
             cell=at.cell,
             what=as_text(event["what"], 300) or "no reason was recorded",
             hook=as_text(event["hook"], 100) or "unknown",
-            lost=_lost_kinds(event["lost"]),
+            lost=_lost_kinds(lost),
         )
         self._gaps.append(fact)
 
