@@ -372,8 +372,8 @@ def _sandbox_problem() -> str | None:
 
 def _recorder_problems() -> Mapping[str, tuple[str, ...]]:
     """Execute the trial notebook of each dialect that is installed, always anew."""
+    from grader.execution.sandbox.choice import choose_isolation
     from grader.execution.sandbox.device import Device
-    from grader.execution.sandbox.isolation import choose_isolation
     from grader.pipeline.canary import DIALECTS, Place, missing_in
     from grader.schema.errors import HarnessError
 

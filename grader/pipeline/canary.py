@@ -32,7 +32,7 @@ from grader.pipeline.setup import Bench
 from grader.schema.errors import GraderError, HarnessError, StorageError
 from grader.schema.rubric import RunSettings
 from grader.store.database import digest_of
-from grader.store.results import write_atomically
+from grader.store.files import write_atomically
 
 __all__ = ["DIALECTS", "Dialect", "Place", "check_class", "check_recorder", "dialects_of", "missing_in", "place_of"]
 

@@ -204,7 +204,7 @@ def test_a_diagnostic_that_raises_is_a_problem_and_costs_no_grade(error: Excepti
     }
     result = grading(one(check="yes"), diagnostics=specs)
     assert (result.status, result.score) == ("graded", 10)
-    assert result.diagnostics == (note,)
+    assert [one.id for one in result.diagnostics] == [note.id]
     (problem,) = result.problems
     assert "diagnostic 'd' failed" in problem
 

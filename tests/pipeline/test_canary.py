@@ -11,14 +11,16 @@ import pytest
 import grader
 from grader.datasets.store import DatasetStore
 from grader.execution.sandbox import layout
+from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.isolation import NoIsolation, choose_isolation
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.intake.find import find_submissions
 from grader.pipeline import canary, classroom
 from grader.pipeline import course as courses
 from grader.pipeline import execution as executing
 from grader.pipeline import setup as workbench
 from grader.pipeline.canary import Place, check_class, check_recorder, dialects_of, missing_in
+from grader.pipeline.rubrics import find_rubric
 from grader.schema.errors import HarnessError, SandboxError
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
@@ -110,7 +112,7 @@ def test_a_trial_whose_sandbox_does_not_start_says_so(cache: Path, monkeypatch: 
 def _rubric(folder: Path, dialect: str = "auto") -> Any:
     text = RUBRIC.replace("run: {", f"run: {{dialect: {dialect}, ")
     (folder / "tiny.yaml").write_text(text, encoding="utf-8")
-    return courses.find_rubric(str(folder / "tiny.yaml"))
+    return find_rubric(str(folder / "tiny.yaml"))
 
 
 def test_the_notebooks_say_which_dialects_are_tried(tmp_path: Path) -> None:
