@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +76,8 @@ class Probes:
     administrator: bool
     installer: str | None
     """`apt-get`, `dnf`, `pacman`, `zypper` or `apk`; None where none of them is here."""
+    recorder: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Dialect → what the record of a trial notebook lacks, with the hooks concerned; without those not tried."""
 
 
 def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
@@ -92,6 +95,7 @@ def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
         _kernel_packages(probes),
         _bubblewrap(probes),
         _namespaces(probes),
+        *_recorder(probes),
         _gpu(probes),
         *_datasets(probes),
         _memory(probes),
@@ -188,6 +192,25 @@ def _namespaces(probes: Probes) -> DoctorLine:
     return DoctorLine(title, "ok", f"up to {probes.user_namespaces:,}")
 
 
+_KERAS = {"keras3": ("Keras 3", "keras"), "keras2": ("Keras 2", "tf_keras")}
+_MOST_LACKS = 5
+
+
+def _recorder(probes: Probes) -> tuple[DoctorLine, ...]:
+    """Judge trial notebooks: a Keras release may move what the recorder hooks."""
+    lines = []
+    for dialect, problems in probes.recorder.items():
+        title, package = _KERAS[dialect]
+        name = f"recorder: {title}"
+        if problems:
+            more = f"; and {len(problems) - _MOST_LACKS} more" if len(problems) > _MOST_LACKS else ""
+            found = f"nothing can be graded: {'; '.join(problems[:_MOST_LACKS])}{more}"
+            lines.append(DoctorLine(name, "fail", found, _pip(f"{package}=={_TESTED[package]}.*")))
+        else:
+            lines.append(DoctorLine(name, "ok", "a trial notebook was recorded with all that the checks read"))
+    return tuple(lines)
+
+
 def _gpu(probes: Probes) -> DoctorLine:
     if not probes.gpus:
         return DoctorLine("GPU", "ok", "none; notebooks run on the CPU")
@@ -248,22 +271,28 @@ def _sockets(probes: Probes) -> DoctorLine:
 
 
 def probe_machine(
-    *, datasets: Mapping[str, str | None], sandbox: Callable[[], str | None], temp_folder: Path | None = None
+    *,
+    datasets: Mapping[str, str | None],
+    sandbox: Callable[[], str | None],
+    recorder: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
+    temp_folder: Path | None = None,
 ) -> Probes:
     """Look at this machine.
 
     Args:
         datasets: Data set → where it would come from, None where it is missing.
         sandbox: Starts a sandbox for a moment; returns None when that worked, else why it did not.
+        recorder: Executes the trial notebooks; called where a sandbox starts.
         temp_folder: Where temporary files go; by default the system's folder.
     """
     temp = temp_folder or Path(tempfile.gettempdir())
     bubblewrap = shutil.which("bwrap")
+    sandbox_problem = sandbox() if bubblewrap else None
     return Probes(
         python=(sys.version_info.major, sys.version_info.minor, sys.version_info.micro),
         packages={name: _installed(name) for name in ("tensorflow-cpu", "tensorflow", *_TESTED, *_KERNEL_PACKAGES)},
         bubblewrap=bubblewrap,
-        sandbox_problem=sandbox() if bubblewrap else None,
+        sandbox_problem=sandbox_problem,
         user_namespaces=_user_namespaces(),
         gpus=_gpus(),
         datasets=datasets,
@@ -273,6 +302,7 @@ def probe_machine(
         temp_folder=str(temp),
         administrator=os.geteuid() == 0,
         installer=next((name for name in _INSTALL if shutil.which(name)), None),
+        recorder=recorder() if bubblewrap and sandbox_problem is None else {},
     )
 
 
@@ -334,7 +364,7 @@ def probe() -> Probes:
     except UsageError:  # a line of its own says so
         store = DatasetStore()
     found = {status.name: status.source for status in store.available()}
-    return probe_machine(datasets=found, sandbox=_sandbox_problem)
+    return probe_machine(datasets=found, sandbox=_sandbox_problem, recorder=_recorder_problems)
 
 
 def _sandbox_problem() -> str | None:
@@ -346,6 +376,26 @@ def _sandbox_problem() -> str | None:
     except IsolationRefusedError as error:
         return error.message
     return None
+
+
+def _recorder_problems() -> Mapping[str, tuple[str, ...]]:
+    """Execute the trial notebook of each dialect that is installed, always anew."""
+    from grader.execution.sandbox.choice import choose_isolation
+    from grader.execution.sandbox.device import Device
+    from grader.pipeline.canary import DIALECTS, Place, missing_in
+    from grader.schema.errors import HarnessError
+
+    place = Place(isolation=choose_isolation("bubblewrap"), device=Device("cpu"), python=Path(sys.executable))
+
+    def problems(dialect: Literal["keras3", "keras2"]) -> tuple[str, ...]:
+        try:
+            return missing_in(place, dialect)
+        except HarnessError as error:
+            return (str(error),)
+
+    dialects = [dialect for dialect in DIALECTS if place.has(dialect)]
+    with ThreadPoolExecutor(len(DIALECTS)) as pool:
+        return dict(zip(dialects, pool.map(problems, dialects), strict=True))
 
 
 def site_line() -> DoctorLine:

@@ -172,7 +172,7 @@ def _runner(  # noqa: PLR0917 - the parts of a class
 
 
 def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
-    from grader.cli.terminal import grades_table, terminal
+    from grader.cli.terminal import grades_table, problems_of, terminal
 
     if as_json:
         rows = [
@@ -184,6 +184,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "max_score": g.max_score,
                 "pending": g.pending,
                 "borderline": g.borderline,
+                "problems": g.problems,
                 "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_TOLD_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
             }
@@ -193,6 +194,8 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
         return
     console = terminal()
     console.print(grades_table(grades, title, width=console.width))
+    for line in problems_of(grades):
+        console.print(line, soft_wrap=True)
     console.print(f"class page: {(out / 'index.html').resolve()}", soft_wrap=True)
 
 
@@ -214,7 +217,7 @@ def check_command(
     fail_under: FailUnder = None,
 ) -> None:
     """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
-    from grader.cli.terminal import criteria_table, terminal
+    from grader.cli.terminal import criteria_table, problem_text, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.grade import visible
     from grader.pipeline.rubrics import find_rubric
@@ -235,6 +238,8 @@ def check_command(
         terminal().print(criteria_table(grade))
         for note in grade.diagnostics:
             terminal().print(f"[bold]note:[/] {note.title}", soft_wrap=True)
+        for problem in grade.problems:
+            terminal().print(problem_text(problem), soft_wrap=True)
     else:
         terminal().print(f"not graded: {grade.reason}", markup=False)
     wanted = _reachable(grade) if fail_under is None else fail_under

@@ -41,12 +41,16 @@ __all__ = [
     "grades_table",
     "number",
     "pairs_table",
+    "problem_text",
+    "problems_of",
     "progress_on",
     "terminal",
 ]
 
 _PIPED_WIDTH = 160
 """Columns where output goes into a file or a pipe."""
+_MOST_PROBLEMS = 10
+"""Grades whose problems are listed below a class's table."""
 _WIDE = 100
 """Columns from which on a class is shown with what is nice to know."""
 _MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
@@ -206,6 +210,28 @@ def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
         mark += "\n  borderline" if criterion.borderline else ""
         table.add_row(mark, escape(criterion.title), f"{number(criterion.points)}/{number(criterion.max_points)}", seen)
     return table
+
+
+def problem_text(problem: str, submission: str = "") -> str:
+    """Write a problem of the grader for a person.
+
+    Args:
+        problem: An item of a grade's `problems`.
+        submission: Whose grade has it, where several are shown.
+    """
+    return f"[yellow]problem:[/] {escape(f'{submission}: ' if submission else '')}{escape(problem)}"
+
+
+def problems_of(grades: Sequence[Grade]) -> list[str]:
+    """Write the first problem of each grade, and count the others; at most ten grades are listed."""
+    concerned = [grade for grade in grades if grade.problems]
+    lines = []
+    for grade in concerned[:_MOST_PROBLEMS]:
+        more = f" (and {len(grade.problems) - 1} more in its report)" if len(grade.problems) > 1 else ""
+        lines.append(problem_text(grade.problems[0] + more, grade.submission.id))
+    if len(concerned) > _MOST_PROBLEMS:
+        lines.append(problem_text(f"the grades of {len(concerned) - _MOST_PROBLEMS} more submissions have problems"))
+    return lines
 
 
 def error_text(error: GraderError) -> str:

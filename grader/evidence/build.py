@@ -35,6 +35,7 @@ from grader.evidence.settings import read_loss, read_optimizer
 from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
 from grader.evidence.variables import read_variables
+from grader.facts.gaps import ALL_KINDS, ARRAY_KINDS, KERAS_KINDS, PARTS
 from grader.inside.record.events import (
     MAX_LINES,
     MAX_POINTS,
@@ -52,6 +53,7 @@ from grader.inside.record.events import (
     FigureDescription,
     FitEnd,
     FitStart,
+    Gap,
     Header,
     Ignored,
     IgnoredForm,
@@ -78,6 +80,7 @@ from grader.schema.evidence import (
     EvaluateFact,
     Evidence,
     FigureFact,
+    GapFact,
     IgnoredFact,
     LineFact,
     ModelFact,
@@ -96,6 +99,8 @@ _MAX_FACTS = 5_000
 """Most facts of one kind; a notebook with more of them is written to wear the grader out."""
 _MAX_MODELS = 500
 _MAX_AXES = 64
+_MAX_GAPS = 300
+_MAX_UNHOOKED = 20
 _MAX_ENTRIES = 64
 """Most entries of a legend."""
 _ACTIONS: tuple[SaveAction, ...] = get_args(SaveAction)
@@ -113,6 +118,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
     arrays: ArrayReader,
     indexes: Mapping[str, DatasetIndex],
     problems: Sequence[str] = (),
+    unread: Sequence[str] = (),
     keep: ArrayKeeper | None = None,
     stand_ins: Sequence[str] = (),
 ) -> Evidence:
@@ -126,6 +132,7 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
         arrays: Reads the record's arrays; untrusted content.
         indexes: Known data sets by name, to recognise rows in.
         problems: What could not be read before.
+        unread: Parts of the record's lines that could not be read: any fact may be missing because of them.
         keep: Stores derived arrays (rows, transforms of single pixels) under `derived/` beside the evidence; without it
             they are left out, and a standardisation of single pixels cannot be repeated for the predictions.
         stand_ins: Those of the data sets that are made up, the real ones not being on the machine.
@@ -140,8 +147,10 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
     for event in events[:_MAX_EVENTS]:
         builder.take(event)
     if len(events) > _MAX_EVENTS:
-        problems = (*problems, f"the record has more than {_MAX_EVENTS:,} events; the rest was not read")
-    evidence = builder.evidence(cell_facts(notebook, submitted, run), tuple(problems))
+        unread = (*unread, f"the record has more than {_MAX_EVENTS:,} events; the rest was not read")
+    for text in unread:
+        builder.miss(text, ALL_KINDS)
+    evidence = builder.evidence(cell_facts(notebook, submitted, run), (*problems, *unread))
     return evidence.model_copy(update={"stand_ins": tuple(stand_ins)})
 
 
@@ -183,6 +192,7 @@ class _Builder:
         self._kept: dict[str, dict[str, _Kept]] = {}
         self._later: dict[str, str] = {}
         self._unhooked: list[str] = []
+        self._gaps: list[GapFact] = []
         self._unkept: dict[str, str] = {}
         self._facts: dict[str, list[Any]] = {}
         self._newer: int | None = None
@@ -209,6 +219,7 @@ class _Builder:
                 _reads(Arrays, self._arrays),
                 _reads(Emulated, self._emulated),
                 _reads(Ignored, self._ignore),
+                _reads(Gap, self._gap),
                 _reads(End, self._end),
             )
         )
@@ -239,31 +250,50 @@ class _Builder:
 
     def evidence(self, cells: Sequence[Any], problems: tuple[str, ...]) -> Evidence:
         """Everything that was collected, with what could not be read said in `problems`."""
+        found = tuple(self._problems())  # adds gaps
         return Evidence(
             run=self._run,
             versions=self._versions,
             cells=tuple(cells),
             models=tuple(self._finished_models()),
             fits=self._trainings.facts(),
-            problems=(*problems, *self._problems()),
+            problems=(*problems, *found),
+            gaps=tuple(dict.fromkeys(self._gaps)),
             **{name: tuple(facts) for name, facts in self._facts.items()},
         )
 
+    def miss(self, what: str, lost: Sequence[str]) -> None:
+        """Note that facts may be missing because the record cannot be read.
+
+        Args:
+            what: The problem, in words.
+            lost: Kinds of events.
+        """
+        self._gaps.append(GapFact(what=what, lost=tuple(lost)))
+
     def _problems(self) -> Iterator[str]:
+        """Find what could not be read; each problem is a gap as well."""
         if self._bad:
             kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(self._bad.items()))
-            yield f"{_spoken_count(self._bad.total(), 'event')} of the record could not be read ({kinds})"
+            text = f"{_spoken_count(self._bad.total(), 'event')} of the record could not be read ({kinds})"
+            yield self._missing(text, tuple(self._bad) if self._bad.keys() <= set(ALL_KINDS) else ALL_KINDS)
         if not self._some:
-            yield "the recorder left no events"
+            yield self._missing("the recorder left no events", ALL_KINDS)
         elif not self._ended and self._run.status in {"completed", "cell_error"}:
-            yield "the record ends before the notebook did"
+            yield self._missing("the record ends before the notebook did", ALL_KINDS)
         if self._newer is not None:
             yield (
                 f"the record is of version {self._newer}, and this grader reads version {RECORD_VERSION}: "
                 "facts that only the newer version has are missing"
             )
-        yield from self._unhooked[:20]
-        yield from dict.fromkeys(self._book.problems[:20])
+        for text in self._unhooked[:_MAX_UNHOOKED]:
+            yield self._missing(text, KERAS_KINDS)
+        for text in dict.fromkeys(self._book.problems[:20]):
+            yield self._missing(text, ARRAY_KINDS)
+
+    def _missing(self, what: str, lost: Sequence[str]) -> str:
+        self.miss(what, lost)
+        return what
 
     def _finished_models(self) -> Iterator[ModelFact]:
         for key, model in self._models.items():
@@ -426,6 +456,20 @@ class _Builder:
         package, reason = as_text(event["package"], 50), as_text(event["reason"], 300)
         self._unhooked.append(f"the recorder could not watch {package or 'a package'}: {reason or 'no reason given'}")
 
+    def _gap(self, event: Gap, at: Moment) -> None:
+        if len(self._gaps) >= _MAX_GAPS:
+            msg = "too many gaps"
+            raise MalformedError(msg)
+        lost: object = event["lost"]
+        fact = GapFact(
+            event=at.n,
+            cell=at.cell,
+            what=as_text(event["what"], 300) or "no reason was recorded",
+            hook=as_text(event["hook"], 100) or "unknown",
+            lost=_lost_kinds(lost),
+        )
+        self._gaps.append(fact)
+
     def _figure(self, event: Figure, at: Moment) -> None:
         given = claim(FigureDescription, event["figure"])
         axes = tuple(_axes(item) for item in claims(AxesDescription, given["axes"], _MAX_AXES))
@@ -464,6 +508,14 @@ def _reads(
 ) -> tuple[str, Callable[[object, Moment], None]]:
     """A kind of event, and what reads a line of this kind."""
     return kind_of(declared), lambda line, at: reader(claim(declared, line), at)
+
+
+def _lost_kinds(value: object) -> tuple[str, ...]:
+    """Read the kinds that a gap may hide; where they are not clear, all kinds."""
+    kinds = as_texts(value, len(PARTS) + 1, 50)
+    if not isinstance(value, list) or len(kinds) != len(value) or len(kinds) > len(PARTS):
+        return ALL_KINDS
+    return tuple(dict.fromkeys(kinds))
 
 
 def _need_path(value: object) -> str:

@@ -1,18 +1,22 @@
 """From findings to points: a grade is a pure function of evidence, rubric and the reference's evidence."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 
 from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.gaps import GapWatch, describe_gap, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
+from grader.facts.wording import listed
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
-from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact
+from grader.schema.evidence import AccuracyFact, Evidence, GapFact, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
     CriterionGrade,
@@ -29,7 +33,7 @@ from grader.schema.grade import (
     RubricStamp,
     SubmissionStamp,
 )
-from grader.schema.message import MessageLike, as_message, say_count, sentences
+from grader.schema.message import MessageLike, as_message, say, say_count, sentences
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
@@ -39,6 +43,7 @@ _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
 """The same mistake in more places is counted, not repeated."""
 _WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
+_MOST_PROBLEMS = 50
 _REPORT_IT = "this is a fault of the grader, not of the submission: report it with the kept evidence"
 
 
@@ -71,10 +76,12 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         The grade, with status `graded`.
 
     Raises:
-        HarnessError: A check or a diagnostic raised. That is the grader's failure and never a score.
+        HarnessError: A check raised. That is the grader's failure and never a score.
         RubricError: The rubric names a check or parameters that do not exist.
     """
-    criteria = tuple(_criterion(criterion, case, checks) for criterion in case.rubric.criteria)
+    watch = GapWatch(case)
+    criteria = tuple(_criterion(criterion, watch, checks) for criterion in case.rubric.criteria)
+    notes, faults = _notes(watch, diagnostics)
     model = graded_model(case)
     accuracy = graded_accuracy(case, model)
     return Grade(
@@ -88,9 +95,10 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         models=tuple(_model(model, case) for model in case.evidence.models),
         main_model=model.id if model else None,
         main_accuracy=accuracy.key if accuracy else None,
-        diagnostics=_notes(case, diagnostics),
+        diagnostics=notes,
         execution=_execution(case.evidence),
         reference=_reference(case, reference, reference_roles, labels) if reference is not None else None,
+        problems=distinct_problems((*case.evidence.problems, *faults), case.evidence.gaps, _MOST_PROBLEMS),
     )
 
 
@@ -188,13 +196,20 @@ def outline(graded: Grade) -> Grade:
 # Criteria
 
 
-def _criterion(criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]) -> CriterionGrade:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What one check found, and the gaps because of which it may be wrong."""
+
+    finding: Finding
+    gaps: tuple[GapFact, ...]
+
+
+def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, CheckSpec]) -> CriterionGrade:
     if criterion.manual is not None:
         message = f"Waits for a person to judge: {criterion.manual.guide}"
         return _line(criterion, status="pending", points=0.0, message=message)
-    findings = [_find(test, criterion, case, checks) for test in criterion.tests]
-    finding = _worst(findings) if criterion.all_of else _best(findings)
-    finding = _with_doubt(finding, findings, every=bool(criterion.all_of))
+    judged = [_find(test, criterion, watch, checks) for test in criterion.tests]
+    finding = _combined(judged, every=bool(criterion.all_of))
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
     advice = sentences(criterion.advice.strip(), finding.advice) if missed else ""
@@ -245,7 +260,39 @@ def _line(
     )
 
 
-def _find(test: Test, criterion: Criterion, case: Case, checks: Mapping[str, CheckSpec]) -> Finding:
+def _combined(judged: Sequence[_Judged], *, every: bool) -> Finding:
+    """Combine the findings of a criterion's checks; it is pending where a gap may decide it.
+
+    Args:
+        judged: What the checks found.
+        every: Whether all must be met; else one is enough.
+    """
+    certain = [one.finding for one in judged if not one.gaps]
+    uncertain = [one for one in judged if one.gaps]
+    if uncertain:
+        decided = [f for f in certain if (f.status == "failed" if every else f.status == "passed")]
+        if not decided:
+            return _undecided(uncertain)
+        # Whatever the lost facts were, these findings decide.
+        certain = [f for f in certain if f.status != "pending"]
+    finding = _worst(certain) if every else _best(certain)
+    return _with_doubt(finding, certain, every=every)
+
+
+def _undecided(judged: Sequence[_Judged]) -> Finding:
+    """Leave to a person what a gap may decide."""
+    gaps = tuple(dict.fromkeys(gap for one in judged for gap in one.gaps))
+    message = say(
+        "Waits for a person to judge: the grader's own record is incomplete, so this could not be decided. "
+        "These may be missing: {lost} ({gap}).",
+        lost=describe_lost(gaps),
+        gap=describe_gap(gaps[0]),
+    )
+    seen = _distinct(Pointer(cell=gap.cell, event=gap.event) for gap in gaps if gap.event is not None)
+    return Finding.pending(message, evidence=seen)
+
+
+def _find(test: Test, criterion: Criterion, watch: GapWatch, checks: Mapping[str, CheckSpec]) -> _Judged:
     spec = checks.get(test.check)
     where = f"criterion {criterion.id!r}"
     if spec is None:
@@ -257,18 +304,18 @@ def _find(test: Test, criterion: Criterion, case: Case, checks: Mapping[str, Che
         message = f"wrong parameters for the check {test.check!r}: {error}"
         raise RubricError(message, where=where) from error
     try:
-        return spec.run(case, parameters)
+        finding, gaps = watch.run(lambda case: spec.run(case, parameters))
     except GraderError as error:
         if isinstance(error, StudentError):
             raise _fault(spec, error, where) from error
         raise
     except Exception as error:  # whatever a check raises is the grader's failure
         raise _fault(spec, error, where) from error
+    return _Judged(finding, gaps if finding.status in {"failed", "partial"} else ())
 
 
-def _fault(spec: CheckSpec | DiagnosticSpec, error: Exception, where: str) -> HarnessError:
-    name = f"check {spec.name!r}" if isinstance(spec, CheckSpec) else f"diagnostic {spec.id!r}"
-    message = f"the {name} failed: {type(error).__name__}: {error}"
+def _fault(spec: CheckSpec, error: Exception, where: str) -> HarnessError:
+    message = f"the check {spec.name!r} failed: {type(error).__name__}: {error}"
     return HarnessError(message, where=where, advice=_REPORT_IT)
 
 
@@ -335,24 +382,41 @@ def _total(points: Iterable[float]) -> float:
 # Notes in the margin
 
 
-def _notes(case: Case, diagnostics: Mapping[str, DiagnosticSpec]) -> tuple[DiagnosticGrade, ...]:
-    settings = case.rubric.diagnostics
-    case = case.for_notes()
+def _notes(
+    watch: GapWatch, diagnostics: Mapping[str, DiagnosticSpec]
+) -> tuple[tuple[DiagnosticGrade, ...], tuple[str, ...]]:
+    """Run the diagnostics.
+
+    Returns:
+        Their notes, and problems in words: a diagnostic that raised, or whose notes a gap may have caused.
+    """
     kept: list[DiagnosticGrade] = []
+    faults: list[str] = []
+    doubtful: list[str] = []
+    settings = watch.case.rubric.diagnostics
     for name, spec in sorted(diagnostics.items()):
         if not settings.runs(name):
             continue
         tuned = _tuned(spec, settings.tune.get(name))
         try:
-            found = spec.run(case, *tuned)
-        except GraderError:
-            raise
-        except Exception as error:  # as with checks: never silently a different report
-            raise _fault(spec, error, "diagnostics") from error
-        wanted = (note for note in found if case.is_noted(note.model))
-        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in wanted}.values()))
+            notes, gaps = watch.run(partial(_noted, spec, tuned))
+        except Exception as error:  # noqa: BLE001 - a note gives no points: its failure must not cost a grade
+            faults.append(f"the diagnostic {spec.id!r} failed ({_REPORT_IT}): {type(error).__name__}: {error}"[:500])
+            continue
+        if notes and gaps:
+            doubtful.append(f"`{spec.id}`")
+            continue
+        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in notes}.values()))
         kept += [_note(note) for note in shown]
-    return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message)))
+    if doubtful:
+        faults.append(f"the record is incomplete: notes were left out that may be wrong for that ({listed(doubtful)})")
+    return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message))), tuple(faults)
+
+
+def _noted(spec: DiagnosticSpec, tuned: tuple[BaseModel, ...], case: Case) -> tuple[Diagnostic, ...]:
+    """Run a diagnostic on the models that the rubric wants notes about."""
+    limited = case.for_notes()
+    return tuple(note for note in spec.run(limited, *tuned) if limited.is_noted(note.model))
 
 
 def _tuned(spec: DiagnosticSpec, given: Mapping[str, Json] | None) -> tuple[BaseModel, ...]:

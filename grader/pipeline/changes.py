@@ -25,6 +25,7 @@ _OTHER_PARTS = {
     "execution": "execution",
     "reference": "comparison with the reference",
     "submission": "submission",
+    "problems": "problems",
 }
 
 

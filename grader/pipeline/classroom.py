@@ -9,6 +9,7 @@ from grader.execution.sandbox.capacity import DeviceSlots
 from grader.execution.sandbox.scratch import sweep
 from grader.grading.grade import outline
 from grader.intake.find import Found
+from grader.pipeline.canary import check_class, place_of
 from grader.pipeline.course import Course
 from grader.pipeline.engines import Engine, LocalEngine
 from grader.pipeline.publish import publish_class
@@ -82,7 +83,12 @@ def _some(names: Sequence[str]) -> str:
 def grade_class(
     found: Sequence[Found], course: Course, bench: Bench, out: ResultsFolder, listener: Listener
 ) -> tuple[Grade, ...]:
-    """Grade many submissions on this machine, a few at a time, and write the pages of the class; see `run_class`."""
+    """Grade many submissions on this machine, a few at a time, and write the pages of the class; see `run_class`.
+
+    Raises:
+        HarnessError: The recorder does not see all that the checks read; nothing was graded.
+    """
+    check_class(place_of(bench), found, course.loaded)
     devices = bench.devices or (bench.device,)
     slots = DeviceSlots(devices)
     with warmed(bench, executions_of(len(found), course, bench.options)) as ready:

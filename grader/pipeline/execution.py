@@ -215,7 +215,8 @@ class Executor:
             events=record.events,
             arrays=arrays,
             indexes=course.indexes,
-            problems=(*outcome.problems, *collected.problems, *record.problems),
+            problems=(*outcome.problems, *collected.problems),
+            unread=record.problems,
             keep=arrays.keep,
             stand_ins=tuple(course.stand_ins),
         )

@@ -6,6 +6,7 @@ from grader.datasets.store import DatasetStore
 from grader.execution.sandbox.scratch import held_folder
 from grader.grading.loader import LoadedRubric
 from grader.intake.find import find_submissions
+from grader.pipeline.canary import check_class, place_of
 from grader.pipeline.course import assemble_course
 from grader.pipeline.reference import reference_notebook
 from grader.pipeline.setup import Options, set_up
@@ -39,7 +40,9 @@ def verify_reference(
     with held_folder() as folder:
         out = ResultsFolder(folder)
         found = find_submissions([notebook], unpack_to=folder / ".unpacked")[0]
-        graded = grade_found(found, course, set_up(loaded, replace(options, attempts=1)), out, listener)
+        bench = set_up(loaded, replace(options, attempts=1))
+        check_class(place_of(bench), [found], loaded)
+        graded = grade_found(found, course, bench, out, listener)
         evidence = out.read_evidence(graded.submission.id)
     if graded.status == "not_graded" or evidence is None:
         raise HarnessError(graded.reason or "the reference could not be graded", where=str(notebook))

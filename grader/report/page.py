@@ -174,7 +174,8 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "attempts": attempts_view(grade.attempts),
         "facts": _facts(grade.execution),
         "errors": _errors(grade.execution, places),
-        "problems": evidence.problems if evidence else (),
+        # A grade of an earlier version has no problems of its own.
+        "problems": tuple(dict.fromkeys((*grade.problems, *(evidence.problems if evidence else ())))),
         "versions": sorted(grade.execution.versions.items()) if grade.execution else [],
         "emulations": grade.execution.emulations if grade.execution else (),
         "cells": cells,

@@ -25,6 +25,7 @@ __all__ = [
     "Evidence",
     "FigureFact",
     "FitFact",
+    "GapFact",
     "IgnoredFact",
     "LabelFact",
     "LayerFact",
@@ -509,6 +510,20 @@ class IgnoredFact(Document):
     """None where it is no number."""
 
 
+class GapFact(Document):
+    """Something the grader failed to record or to read: the facts of some kinds may be missing or incomplete."""
+
+    event: int | None = None
+    """The `gap` event; None where the grader found the gap when it read the record."""
+    cell: int | None = None
+    what: str
+    """What happened, in words."""
+    hook: str = ""
+    """The function of the recorder that failed, such as `FitWatch._begin`; empty where none did."""
+    lost: tuple[str, ...] = ()
+    """Kinds of events (`fit_start`, `figure` …) that may be missing or incomplete because of it."""
+
+
 class AccuracyFact(Document):
     """A model's accuracy on one split, computed by the grader or, as a last resort, recorded."""
 
@@ -569,6 +584,8 @@ class Evidence(Document):
     accuracies: tuple[AccuracyFact, ...] = ()
     problems: tuple[str, ...] = ()
     """What the grader could not read of the record (damaged lines, artefacts over the size cap), in words."""
+    gaps: tuple[GapFact, ...] = ()
+    """What may be missing or incomplete in this evidence through no fault of the student's."""
     stand_ins: tuple[str, ...] = ()
     """Data sets in whose place the notebook was served made-up images, since the real ones were not on the machine."""
 

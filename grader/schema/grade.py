@@ -323,6 +323,8 @@ class Grade(Document):
     reference: ReferenceGrade | None = None
     attempts: AttemptsGrade | None = None
     """None where one execution was asked for."""
+    problems: tuple[str, ...] = ()
+    """What the grader failed to record, to read or to compute, in words: these are the grader's faults."""
 
     @property
     def borderline(self) -> tuple[str, ...]:

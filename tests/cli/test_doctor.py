@@ -77,6 +77,9 @@ def test_a_good_machine_has_nothing_to_mend() -> None:
         ({"disk_free": 1 << 20}, "disk", "fail", "TMPDIR"),
         ({"disk_free": 2 << 30}, "disk", "warn", "TMPDIR"),
         ({"cores": 1}, "cores", "warn", ""),
+        ({"recorder": {"keras3": ()}}, "recorder: Keras 3", "ok", ""),
+        ({"recorder": {"keras3": ("the hook `Model.fit` …",)}}, "recorder: Keras 3", "fail", "'keras==3.15.*'"),
+        ({"recorder": {"keras2": ("x",) * 9}}, "recorder: Keras 2", "fail", "'tf_keras==2.21.*'"),
         ({"temp_folder": "/var/" + "x" * 60}, "socket path", "fail", "export TMPDIR=/tmp"),
     ],
 )

@@ -192,12 +192,21 @@ def test_a_check_that_names_the_graders_failure_is_passed_on() -> None:
         grading(one(check="broken"), checks={"broken": raising(PredictorError("no memory"))})
 
 
-def test_a_diagnostic_that_raises_is_the_graders_failure() -> None:
+@pytest.mark.parametrize("error", [KeyError("x"), HarnessError("no disk")])
+def test_a_diagnostic_that_raises_is_a_problem_and_costs_no_grade(error: Exception) -> None:
     def run(_case: Case) -> tuple[Diagnostic, ...]:
-        raise KeyError
+        raise error
 
-    with pytest.raises(HarnessError, match="diagnostic 'd' failed"):
-        grading(one(check="yes"), diagnostics={"d": DiagnosticSpec(id="d", run=run, doc="")})
+    note = Diagnostic(id="other", title="t", message="m", advice="a")
+    specs = {
+        "d": DiagnosticSpec(id="d", run=run, doc=""),
+        "other": DiagnosticSpec(id="other", run=lambda _: (note,), doc=""),
+    }
+    result = grading(one(check="yes"), diagnostics=specs)
+    assert (result.status, result.score) == ("graded", 10)
+    assert [one.id for one in result.diagnostics] == [note.id]
+    (problem,) = result.problems
+    assert "diagnostic 'd' failed" in problem
 
 
 def test_an_unknown_check_is_a_rubric_error() -> None:

@@ -1,4 +1,7 @@
-"""Runs the cells of a script in a recorder kernel, as the grader's host would: `drive_kernel.py SCRIPT SEEN.json`."""
+"""Runs the cells of a script in a recorder kernel, as the grader's host would.
+
+`drive_kernel.py SCRIPT SEEN.json [WORDS…]`; the words after `python` start the kernel, by default `-m inside.kernel`.
+"""
 
 import json
 import re
@@ -13,7 +16,7 @@ def main() -> None:
     """Drive the kernel and write down which cells raised what."""
     script, seen = Path(sys.argv[1]), Path(sys.argv[2])
     manager = KernelManager()
-    argv = [sys.executable, "-m", "inside.kernel", "-f", "{connection_file}"]
+    argv = [sys.executable, *(sys.argv[3:] or ["-m", "inside.kernel"]), "-f", "{connection_file}"]
     manager._kernel_spec = KernelSpec(argv=argv, display_name="recorder", language="python")
     manager.start_kernel()
     client = manager.client()

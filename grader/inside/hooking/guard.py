@@ -1,12 +1,11 @@
 """Keeps the recorder from watching itself, and from taking Keras's own calls for the student's."""
 
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from ..record.events import MAX_GAP_TEXT
+from ..record.recorder import hook_name
 
 __all__ = ["Guard", "outside_graphs"]
 
@@ -21,11 +20,11 @@ class Guard:
         keras: Above 0 while Keras runs (`fit`, `load_model` …); what it calls inside itself is not the student's doing.
     """
 
-    def __init__(self, report: Callable[[str], Any] | None = None) -> None:
+    def __init__(self, report: Callable[[str, Exception], Any] | None = None) -> None:
         """Start with nothing running.
 
         Args:
-            report: Told in a few words what of the recorder's own work failed.
+            report: Gets the name of each part of the recorder that failed, and its exception.
         """
         self._report = report
         self.busy = 0
@@ -64,9 +63,18 @@ class Guard:
             try:
                 return action(*args, **kwargs)
             except Exception as problem:
-                if self._report is not None:
-                    self._report(_in_words(action, problem))
+                self.report(action, problem)
                 return None
+
+    def report(self, action: Callable[..., Any], problem: Exception) -> None:
+        """Report that a part of the recorder failed.
+
+        Args:
+            action: The part.
+            problem: What it raised.
+        """
+        if self._report is not None:
+            self._report(hook_name(action), problem)
 
 
 def outside_graphs() -> AbstractContextManager[Any]:
@@ -74,10 +82,3 @@ def outside_graphs() -> AbstractContextManager[Any]:
     tensorflow = sys.modules.get("tensorflow")
     found: AbstractContextManager[Any] = tensorflow.init_scope() if tensorflow is not None else nullcontext()
     return found
-
-
-def _in_words(action: Any, problem: Exception) -> str:
-    name = getattr(action, "__qualname__", type(action).__name__)
-    frames = traceback.extract_tb(problem.__traceback__)
-    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    return f"{name} ({place}): {type(problem).__name__}: {problem}"[:MAX_GAP_TEXT]

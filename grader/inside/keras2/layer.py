@@ -13,7 +13,7 @@ from typing import Any
 
 import wrapt
 
-from ..record.events import MAX_GAP_TEXT, Emulated, Gap, kind_of
+from ..record.events import Emulated, kind_of
 from ..record.notes import Notes, notes_of
 from ..record.recorder import Recorder
 from .backend import attach as attach_backend
@@ -74,7 +74,6 @@ def _reporting(part: Part, recorder: Recorder) -> Callable[[ModuleType], None]:
             part(module, notes_of(recorder), _ORIGINS)
         except Exception as problem:
             hook = part.__module__.rpartition(".")[2]
-            what = f"{hook}: {type(problem).__name__}: {problem}"[:MAX_GAP_TEXT]
-            recorder.log.write(Gap(kind="gap", what=what, hook=hook, lost=[kind_of(Emulated)]))
+            recorder.gap(f"keras2.{hook}", problem, [kind_of(Emulated)])
 
     return attach

@@ -103,8 +103,8 @@ MAX_ITEMS = 256
 """Items of a list in a `config`."""
 MAX_EVENTS_A_CELL = 200
 """`predict`, `evaluate` and `save` events of one model and action in one cell."""
-MAX_GAPS = 100
-"""`gap` events of the hooks on Keras."""
+MAX_GAPS = 5
+"""`gap` events of one hook."""
 MAX_GAP_TEXT = 300
 """Characters of a gap's `what`."""
 MAX_REASON = 500
@@ -720,7 +720,7 @@ class Gap(TypedDict):
     hook: str
     """Name of the hook or function that failed."""
     lost: list[str]
-    """Kinds of the events that may be missing because of it."""
+    """Kinds of the events that may be missing or incomplete because of it; all kinds where it is left out."""
 
 
 class Unhooked(TypedDict):

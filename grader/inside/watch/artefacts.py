@@ -202,6 +202,8 @@ class Keeper:
             try:
                 self._save(entry.id, model, known)
             except Exception as problem:
+                if not isinstance(problem, UnkeepableError):
+                    self._guard.report(self._save, problem)
                 reason = (
                     str(problem) if isinstance(problem, UnkeepableError) else f"{type(problem).__name__}: {problem}"
                 )

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -117,15 +116,21 @@ def install(recorder: Recorder) -> None:
         recorder: Where `figure` events go.
     """
     os.environ.setdefault("MPLBACKEND", INLINE)
+    name = "FigureCanvasBase.print_figure"
     drawn = _Drawn(recorder)
 
     def print_figure(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         # The student's figure is drawn whether or not it can be described.
-        with suppress(Exception):
+        try:
             drawn.see(instance.figure)
+        except Exception as problem:
+            recorder.gap(name, problem)
         return wrapped(*args, **kwargs)
 
     def hook(module: ModuleType) -> None:
-        wrapt.wrap_function_wrapper(module, "FigureCanvasBase.print_figure", print_figure)
+        try:
+            wrapt.wrap_function_wrapper(module, name, print_figure)
+        except Exception as problem:
+            recorder.gap(name, problem)
 
     after_import("matplotlib.backend_bases", hook)

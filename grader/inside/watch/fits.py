@@ -65,6 +65,7 @@ class FitRun:
         stride: Every which step its rate is read.
         by_budget: Whether the grader stopped it.
         digests: Of the layers' weights when it began.
+        blind: Whether a step could not be observed.
         waits: Whether `fit_start` waits for the model's weights, or waits no longer.
     """
 
@@ -86,6 +87,7 @@ class FitRun:
     batches: int | None = None
     in_epoch: int = 0
     by_budget: bool = False
+    blind: bool = False
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
     step_rates: list[float] = field(default_factory=list)
@@ -148,7 +150,10 @@ class FitWatch:
             except TypeError:
                 # Keras itself has to say what is wrong with the call.
                 return original(model, *args, **kwargs)
-            run = self._guard.quietly(self._begin, model, dict(bound.arguments))
+            arguments = dict(bound.arguments)
+            run = self._guard.quietly(self._begin, model, arguments)
+            if run is None:
+                run = self._guard.quietly(self._begin_bare, model, arguments)
             if run is None:
                 with self._guard.inside_keras():
                     return original(model, *args, **kwargs)
@@ -175,7 +180,8 @@ class FitWatch:
         else:
             return history
         finally:
-            self._guard.quietly(self._end, run, status, error)
+            if self._guard.quietly(self._end, run, status, error) is None:
+                self._guard.quietly(self._settle, run, run.event, {})
 
     def _begin(self, model: Any, arguments: dict[str, Any]) -> FitRun:
         """Describe what is known before training begins."""
@@ -215,6 +221,38 @@ class FitWatch:
         event["fit"] = self._recorder.next_fit()
         return FitRun(event["fit"], model, entry, budget, start, arguments, event, by_step)
 
+    def _begin_bare(self, model: Any, arguments: dict[str, Any]) -> FitRun:
+        """Describe what can be, after `_begin` failed: a training that takes place is never left out."""
+        session, quietly = self._recorder.session, self._guard.quietly
+        budget = FitBudget.at(
+            time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
+        )
+        quietly(self._book.announce, model)
+        entry = self._book.entry(model)
+        quietly(self._book.hold, model)
+        x, y = quietly(self._arrays.describe_pair, arguments.get("x"), arguments.get("y")) or (None, None)
+        event = FitStart(
+            kind="fit_start",
+            fit=self._recorder.next_fit(),
+            epochs=None,
+            steps=None,
+            digests={},
+            device="",
+            model=entry.id,
+            type="fit",
+            batch_size=None,
+            x=x,
+            y=y,
+            validation="none",
+            validation_split=None,
+            val_x=None,
+            val_y=None,
+            callbacks=[],
+            compiled=entry.compiled,
+            trainable={},
+        )
+        return FitRun(event["fit"], model, entry, budget, time.monotonic(), arguments, event, by_step=False)
+
     def _validation(
         self, arguments: dict[str, Any]
     ) -> tuple[ValidationSource, ArrayDescription | None, LabelDescription | None]:
@@ -235,6 +273,13 @@ class FitWatch:
             event["trainable"] = event["trainable"] or trainable_mask(run.model)
             event["digests"] = run.digests = digests(run.model)
             event["epochs"], event["steps"], event["device"] = run.asked, run.batches, device()
+            run.event = self._recorder.log.write(event)
+
+    def note_start(self, run: FitRun) -> None:
+        """Write `fit_start` without what is not known, after `started` failed."""
+        if not run.event and not run.waits:
+            event: FitStart = run.description
+            event["epochs"], event["steps"] = run.asked, run.batches
             run.event = self._recorder.log.write(event)
 
     def epoch_begun(self, run: FitRun) -> None:
@@ -284,7 +329,7 @@ class FitWatch:
         last = run.asked is not None and run.epochs >= run.asked
         if last or run.model.stop_training:
             return False
-        self._keeper.epoch_ended(run.model, run.event)
+        self._guard.quietly(self._keeper.epoch_ended, run.model, run.event)
         return run.budget.ends_after_epoch(run.elapsed, run.elapsed - run.epoch_start)
 
     def stop(self, run: FitRun) -> None:
@@ -297,14 +342,26 @@ class FitWatch:
             self._stopped = True
             self._recorder.log.write(Stopped(kind="stopped", why="deadline"))
 
-    def _end(self, run: FitRun, status: FitStatus | None, error: str | None) -> None:
+    def step_failed(self, run: FitRun, problem: Exception) -> None:
+        """Note that a step could not be observed: how many there were is not known."""
+        run.blind = True
+        self._guard.report(self.step_begun, problem)
+
+    def _end(self, run: FitRun, status: FitStatus | None, error: str | None) -> bool:
+        """Write `fit_end`, and have the model kept.
+
+        Returns:
+            Always True.
+        """
         seconds = run.elapsed
         run.waits = True
-        self.started(run)
+        self._guard.quietly(self.started, run)
+        run.waits = False
+        self.note_start(run)
         # The model may have been built, and so given its layers' shapes, only by training.
-        self._book.announce(run.model)
+        self._guard.quietly(self._book.announce, run.model)
         stopping = bool(getattr(run.model, "stop_training", False))
-        after = digests(run.model)
+        after = self._guard.quietly(digests, run.model) or {}
         end = FitEnd(
             kind="fit_end",
             fit=run.number,
@@ -318,13 +375,24 @@ class FitWatch:
             digests=after,
             error=error,
         )
-        event = self._recorder.log.write(end)
-        self._loops.rebase(run.model)
-        if run.steps:
-            self._book.trained(run.model)
-            self._keeper.changed(run.model, event, run.description["x"])
-            self._keeper.fit_ended(run.model)
-            self._keeper.shared_layers_changed(run.model, _changed_layers(run.model, run.digests, after))
+        self._settle(run, self._recorder.log.write(end), after)
+        return True
+
+    def _settle(self, run: FitRun, event: int, after: dict[str, str]) -> None:
+        """Tell the other watches that a training ended.
+
+        Args:
+            run: The training.
+            event: The last event of it.
+            after: Digests of the layers' weights.
+        """
+        quietly, model = self._guard.quietly, run.model
+        quietly(self._loops.rebase, model)
+        if run.steps or run.epochs or run.blind:
+            quietly(self._book.trained, model)
+            quietly(self._keeper.changed, model, event, run.description["x"])
+            quietly(self._keeper.fit_ended, model)
+            quietly(self._keeper.shared_layers_changed, model, _changed_layers(model, run.digests, after))
 
 
 def observer_class(base: type) -> type:
@@ -351,6 +419,7 @@ def observer_class(base: type) -> type:
             batches = (self.params or {}).get("steps")
             self._run.batches = int(batches) if batches else None
             self._watch._guard.quietly(self._watch.started, self._run)
+            self._watch._guard.quietly(self._watch.note_start, self._run)
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             del epoch, logs
@@ -360,7 +429,8 @@ def observer_class(base: type) -> type:
             del batch, logs
             try:  # without the guard's bookkeeping: this runs at every step
                 last = self._watch.step_begun(self._run)
-            except Exception:
+            except Exception as problem:
+                self._watch.step_failed(self._run, problem)
                 return
             if last:
                 self._watch._guard.quietly(self._watch.stop, self._run)

@@ -7,6 +7,7 @@ import itertools
 import os
 import platform
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -21,10 +22,8 @@ from ..hooking.guard import Guard
 from ..hooking.patching import around, around_everywhere, around_property
 from ..record.events import (
     MAX_EVENTS_A_CELL,
-    MAX_GAPS,
     Compile,
     Evaluate,
-    Gap,
     OptimizerDescription,
     Predict,
     Save,
@@ -101,7 +100,7 @@ class Watch:
     def __init__(self, recorder: Recorder) -> None:
         """Make the parts and have them called at each cell's end."""
         self.recorder = recorder
-        self.guard = Guard(self._gap)
+        self.guard = Guard(recorder.gap)
         self.book = ModelBook(recorder)
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
@@ -109,7 +108,6 @@ class Watch:
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
         self.loops.inputs = self.calls.trained_on
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
-        self._gaps = 0
         self._attached: set[str] = set()
         self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._written: dict[tuple[int, str, str], int] = {}
@@ -122,12 +120,6 @@ class Watch:
     def _forked(self) -> None:
         """A process that the notebook forks is not the notebook: it must neither write nor keep anything."""
         self.guard.busy += 1
-
-    def _gap(self, what: str) -> None:
-        """Write that something could not be recorded, a few times and not thousands of times."""
-        self._gaps += 1
-        if self._gaps <= MAX_GAPS:
-            self.recorder.log.write(Gap(kind="gap", what=what, hook=what.partition(" ")[0], lost=[]))
 
     def cell_ended(self) -> None:
         """Settle what a cell did: its calls, its loops, its models, what is to be kept."""
@@ -163,35 +155,44 @@ class Watch:
         self._hook(family)
 
     def _hook(self, family: _Family) -> None:
-        model = family.model
-        around(model, "__new__", self._new, on=model)
-        around(model, "__call__", self.calls.call, on=model)
-        around(model, "compile", self._compile)
-        around(model, "fit", self.fits.wrapper(family.callback))
-        around(model, "evaluate", self._evaluate)
-        around(model, "predict", self._predict)
-        around(model, "train_on_batch", self.loops.train_on_batch)
-        around(model, "get_weights", self._get_weights)
-        around(model, "set_weights", self._set_weights)
-        around(model, "save_weights", self._save_weights)
-        around(model, "load_weights", self._load_weights)
-        around(model, "export", self._inside)
-        around(family.sequential, "pop", self._pop)
-        around_property(family.layer, "trainable", self._set_trainable)
-        around(family.loss, "__call__", self.loops.loss)
+        model, put = family.model, self._put
+        put("Model.__new__", around, model, "__new__", self._new, on=model)
+        put("Model.__call__", around, model, "__call__", self.calls.call, on=model)
+        put("Model.compile", around, model, "compile", self._compile)
+        put("Model.fit", around, model, "fit", self.fits.wrapper(family.callback))
+        put("Model.evaluate", around, model, "evaluate", self._evaluate)
+        put("Model.predict", around, model, "predict", self._predict)
+        put("Model.train_on_batch", around, model, "train_on_batch", self.loops.train_on_batch)
+        put("Model.get_weights", around, model, "get_weights", self._get_weights)
+        put("Model.set_weights", around, model, "set_weights", self._set_weights)
+        put("Model.save_weights", around, model, "save_weights", self._save_weights)
+        put("Model.load_weights", around, model, "load_weights", self._load_weights)
+        put("Model.export", around, model, "export", self._inside)
+        put("Sequential.pop", around, family.sequential, "pop", self._pop)
+        put("Layer.trainable", around_property, family.layer, "trainable", self._set_trainable)
+        put("Loss.__call__", around, family.loss, "__call__", self.loops.loss)
         for optimizer in family.optimizers:
             if "apply" in optimizer.__dict__:
-                around(optimizer, "apply", self.loops.apply)
+                put("Optimizer.apply", around, optimizer, "apply", self.loops.apply)
             else:
-                around(optimizer, "apply_gradients", self.loops.apply_gradients)
-        if family.root == "keras":
-            watch_ignored(self.recorder, self.guard, family.optimizers[0], family.optimizer)
+                put("Optimizer.apply", around, optimizer, "apply_gradients", self.loops.apply_gradients)
+        root, saving = family.root, family.saving
+        if root == "keras":
+            bases = family.optimizers[0], family.optimizer
+            put("Optimizer.__setattr__", watch_ignored, self.recorder, self.guard, *bases)
         if family.backend is not None:
             functions = FunctionWatch(self.book, self.guard, self.calls, family.backend)
-            around_everywhere(family.root, family.backend, "function", functions.function)
-        around_everywhere(family.root, family.saving, "save_model", self._save_model)
-        around_everywhere(family.root, family.saving, "load_model", self._load_model)
-        around_everywhere(family.root, family.cloning, "clone_model", self._clone_model)
+            put("backend.function", around_everywhere, root, family.backend, "function", functions.function)
+        put("saving.save_model", around_everywhere, root, saving, "save_model", self._save_model)
+        put("saving.load_model", around_everywhere, root, saving, "load_model", self._load_model)
+        put("cloning.clone_model", around_everywhere, root, family.cloning, "clone_model", self._clone_model)
+
+    def _put(self, hook: str, patch: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """Put one hook in its place; where Keras has moved the name, the other hooks are put in theirs."""
+        try:
+            patch(*args, **kwargs)
+        except Exception as problem:
+            self.recorder.gap(hook, problem)
 
     def _new(self, original: Any, cls: type, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True

@@ -203,9 +203,9 @@ class LoopWatch:
     def cell_ended(self) -> None:
         """End the trainings of this cell, and find those that went on inside a graph unseen."""
         for loop in list(self._loops.values()):
-            self._settle(loop)
+            self._guard.quietly(self._settle, loop)
             loop.parts = 0
-        self.hands.cell_ended()
+        self._guard.quietly(self.hands.cell_ended)
         self._loops = {
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
         }

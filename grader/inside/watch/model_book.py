@@ -2,7 +2,6 @@
 
 import sys
 import weakref
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -147,8 +146,11 @@ class ModelBook:
     def announce_all(self) -> None:
         """Describe every living model that is new or changed; an object that never became a model is passed over."""
         for _, model in self.alive():
-            with suppress(Exception):
+            try:
                 self.announce(model)
+            except Exception as problem:
+                if _is_whole(model):
+                    self.recorder.gap("ModelBook.announce", problem)
 
     def owner_of(self, layer: Any) -> str | None:
         """Id of the newest model that holds a layer, or is it."""
@@ -182,6 +184,14 @@ class ModelBook:
             if value is model and not name.startswith("_") and name not in _NOT_NAMES:
                 return name
         return ""
+
+
+def _is_whole(model: Any) -> bool:
+    """Whether an object became a model: the constructor of a student's class may have raised."""
+    try:
+        return isinstance(model.name, str) and bool(model.layers)
+    except Exception:
+        return False
 
 
 def _made_by_sequential() -> bool:

@@ -296,5 +296,9 @@ def install(recorder: Recorder) -> None:
         recorder: Holds the namespace and, as `arrays`, the book of arrays that models were given.
     """
     bindings = Bindings()
-    recorder.at_cell_end(lambda: bindings.look(recorder.namespace, recorder.log.cell))
+
+    def look() -> None:
+        bindings.look(recorder.namespace, recorder.log.cell)
+
+    recorder.at_cell_end(look)
     recorder.at_end(_Writer(recorder, bindings).write)

@@ -25,6 +25,7 @@ from ray.exceptions import RayError, RayTaskError
 from grader.execution.sandbox.layout import copy_submission
 from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_notebook, refuse_another
+from grader.pipeline.canary import dialects_of
 from grader.pipeline.classroom import executions_of
 from grader.pipeline.code_digest import source_digest
 from grader.pipeline.course import Course
@@ -84,7 +85,8 @@ class RayEngine:
             StorageError: Results cannot be written.
             KeyboardInterrupt: The person does not want to wait; what ran was ended first.
         """
-        with connected(self._address), self._ordered(len(found)) as order:
+        with connected(self._address), self._ordered(len(found)) as made:
+            order = replace(made, dialects=dialects_of(found, self._course.loaded))
             box = [ray.put(order)]
             look_at_all(box, order)
             try:

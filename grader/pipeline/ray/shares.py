@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from grader.grading.loader import LoadedRubric
+from grader.pipeline.canary import Dialect
 from grader.pipeline.setup import Options
 from grader.schema.errors import UsageError
 from grader.schema.evidence import Evidence
@@ -100,6 +101,8 @@ class Order:
     """How many there are in all, at most."""
     code: str
     """Digest of the grader's own code."""
+    dialects: tuple[Dialect, ...] = ()
+    """The dialects for which each machine tries the recorder before anything is graded."""
 
     @property
     def sign(self) -> Path:

@@ -14,6 +14,7 @@ from grader.datasets.store import DatasetStore
 from grader.execution.sandbox.device import choose_devices
 from grader.execution.sandbox.scratch import held_folder, sweep
 from grader.intake.find import Found
+from grader.pipeline.canary import check_recorder, place_of
 from grader.pipeline.code_digest import source_digest
 from grader.pipeline.course import Course, assemble_course
 from grader.pipeline.ray.shares import Order
@@ -67,6 +68,7 @@ def ready(order: Order) -> Place:
         # What a worker that was lost left on this machine.
         sweep()
         bench = set_up(order.loaded, replace(order.options, jobs=1))
+        check_recorder(place_of(replace(bench, threads=order.share.cpus)), order.dialects)
         with ExitStack() as stack:
             # Warm processes are this process's children: they go with it, however it ends. Ray mostly kills it.
             held = stack.enter_context(warmed(replace(bench, threads=order.share.cpus), order.executions))

@@ -25,7 +25,6 @@ UNREAD = {
     "cell_start": "every event has the number of its cell",
     "cell_end": "the host sees by itself how each cell ended and how long it took",
     "stopped": "the `fit_end` of the training has the status `stopped_by_budget`",
-    "gap": "a problem of the recorder, for the developer who reads the record",
 }
 """Kind → why the reader does not need it."""
 UNREAD_FIELDS = {
