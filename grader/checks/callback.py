@@ -76,7 +76,7 @@ def _best(fit: FitFact, params: CallbackParams) -> Candidate:
     ranked = sorted(of_kind, key=lambda given: len(list(_faults(given, params))))
     nearest = ranked[0]
     return Candidate(
-        said=f"{where} had {_described(nearest)}",
+        subject=f"{where} had {_described(nearest)}",
         faults=tuple(_faults(nearest, params)),
         pointer=pointer,
         measured={"callback": nearest.custom or nearest.cls, "config": dict(nearest.config)},

@@ -59,7 +59,7 @@ def _candidate(fit: FitFact, params: LabelsParams) -> Candidate:
     kind = "one-hot" if fit.y.one_hot else "numbers"
     classes = plural(len(fit.y.classes), "class", "classes")
     return Candidate(
-        said=f"{where} are {kind} of shape {spoken_shape(fit.y.shape)} with {classes}",
+        subject=f"{where} are {kind} of shape {spoken_shape(fit.y.shape)} with {classes}",
         faults=tuple(_faults(fit.y, params)),
         pointer=pointer,
         measured={"one_hot": fit.y.one_hot, "shape": list(fit.y.shape), "classes": len(fit.y.classes)},

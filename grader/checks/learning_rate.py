@@ -128,7 +128,7 @@ def _candidate(fit: FitFact, params: LearningRateParams) -> Candidate:
     elif shape is None and shapes:
         unseen.append("how it changes over a single epoch")
     return Candidate(
-        said=said,
+        subject=said,
         faults=() if unseen else tuple(_faults(rates, shape, shapes, params)),
         pointer=Pointer(cell=fit.cell, event=fit.event),
         unseen=tuple(unseen),

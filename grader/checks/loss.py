@@ -72,7 +72,7 @@ def _candidate(model: ModelFact, compiled: CompileFact | FitFact, params: LossPa
     output = final_activation(model)
     unseen = params.fits_output and found.from_logits is not None and (output is None or found.custom)
     return Candidate(
-        said=f"{where} uses {found.name}{kind}",
+        subject=f"{where} uses {found.name}{kind}",
         faults=tuple(_faults(found, output, params)),
         pointer=pointer,
         unseen=("whether that belongs to the network's output",) if unseen else (),

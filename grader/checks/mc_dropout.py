@@ -78,7 +78,7 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     if params.model is not None:
         model, reason = case.model(params.model)
         if model is None:
-            return Finding.failed(f"{reason[:1].upper()}{reason[1:]}.")
+            return Finding.failed(reason)
         wanted = model.id
     found = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
     traced = next((c for c in case.evidence.calls if _is_traced(case.evidence, c, wanted)), None)

@@ -109,7 +109,7 @@ def _variable(array: NamedArrayFact, params: NormalisedParams) -> Candidate:
     if array.low is None or array.high is None:
         return Candidate(f"`{array.name}`", (), pointer, unseen=("its range",))
     return Candidate(
-        said=f"`{array.name}` holds numbers from {decimal(array.low)} to {decimal(array.high)}",
+        subject=f"`{array.name}` holds numbers from {decimal(array.low)} to {decimal(array.high)}",
         faults=tuple(_faults(array.low, array.high, None, None, params)),
         pointer=pointer,
         measured={"low": array.low, "high": array.high},

@@ -73,7 +73,7 @@ def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:
         said = f"the training in {spoken_cell(fit.cell)} did not use a compiled optimizer"
         return Candidate(said, (), pointer, unseen=("which one it used",))
     return Candidate(
-        said=f"the training in {spoken_cell(fit.cell)} used {_described(used)}",
+        subject=f"the training in {spoken_cell(fit.cell)} used {_described(used)}",
         faults=tuple(_faults(used, params)),
         pointer=pointer,
         measured={"optimizer": used.cls, "learning_rate": initial_rate(used)},

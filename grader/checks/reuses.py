@@ -8,6 +8,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.lineage import predecessors
 from grader.facts.tasks import tasks_of
 from grader.facts.weights import Reuse, ancestor_of, learning_layers, reused_layers
@@ -75,7 +76,7 @@ def _source(case: Case, params: ReusesParams) -> tuple[frozenset[str] | None, st
         return None, ""
     model, reason = case.model(params.source)
     if model is None:
-        return None, reason or "it was not found"
+        return None, english(reason) or "it was not found"
     ancestor = ancestor_of(case.evidence, model.id)
     stages = predecessors(case.evidence, model.id, case.resolve(params.source).candidates)
     return frozenset({model.id, *stages} | ({ancestor} if ancestor else set())), ""

@@ -10,6 +10,7 @@ from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import of_task, task_part
 from grader.facts.wording import listed, number, percent, plural, spoken_dataset, spoken_split
@@ -195,7 +196,7 @@ def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
 def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:
     other, reason = case.model(role)
     if other is None:
-        return Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({reason})")
+        return Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({english(reason)})")
     theirs = [known_rows(fit.x) for fit in case.past(role).fits_of(other.id)]
     ours = [known_rows(fit.x) for fit in fits]
     common = [_common(one, two) for one in ours for two in theirs if one is not None and two is not None]

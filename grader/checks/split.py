@@ -73,7 +73,7 @@ def _candidate(fit: FitFact, params: SplitParams) -> Candidate:
     train, held = sizes
     overlap = "unknown" if fit.overlap is None else number(fit.overlap)
     return Candidate(
-        said=(
+        subject=(
             f"{where} was given {plural(train, 'image')} to train on and {number(held)} for validation "
             f"({percent(train / (train + held))} to train on)"
         ),
@@ -119,7 +119,7 @@ def _pairs(evidence: Evidence, dataset: str, params: SplitParams) -> Iterator[Ca
 def _pair(one: tuple[NamedArrayFact, int], other: tuple[NamedArrayFact, int], params: SplitParams) -> Candidate:
     (first, train), (second, rest) = one, other
     return Candidate(
-        said=(
+        subject=(
             f"`{first.name}` and `{second.name}` hold {number(train)} and {plural(rest, 'image')} "
             f"({percent(train / (train + rest))} in the first)"
         ),

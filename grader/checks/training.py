@@ -65,7 +65,7 @@ def _candidate(fit: FitFact, params: TrainingParams) -> Candidate:
     asked = {name: bounds for name in figures if (bounds := getattr(params, name)) is not None}
     wrong_kind = params.kind is not None and fit.kind != params.kind
     return Candidate(
-        said=f"the training in {spoken_cell(fit.cell)} was {kind} ({', '.join(said) or 'no figures known'})",
+        subject=f"the training in {spoken_cell(fit.cell)} was {kind} ({', '.join(said) or 'no figures known'})",
         faults=(
             *((f"and not {'`fit`' if params.kind == 'fit' else 'a loop of its own'}",) if wrong_kind else ()),
             *_faults(figures, asked),

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from grader.facts.lineage import predecessors, with_past
 from grader.schema.evidence import Evidence, ModelFact
 from grader.schema.grade import Diagnostic, Finding, Lacking, RoleMatch
+from grader.schema.message import MessageLike, say
 from grader.schema.rubric import Rubric
 
 __all__ = ["Case", "CheckSpec", "DiagnosticSpec"]
@@ -58,17 +59,21 @@ class Case:
             role: A key of the rubric's `roles`, or None.
         """
         if role is not None:
-            return self.roles.get(role, RoleMatch(role=role, message=f"the rubric has no role {role!r}"))
+            return self.roles.get(
+                role, RoleMatch(role=role, message=say("The rubric has no role {role:code}.", role=role))
+            )
         trained = list(dict.fromkeys(f.model for f in self.evidence.fits))
+        if not trained and not self.evidence.models:
+            return RoleMatch(role="", message=say("No Keras model was created in this notebook."))
         if not trained:
-            return RoleMatch(role="", message="no network was trained in this notebook")
+            return RoleMatch(role="", message=say("No model was trained in this notebook."))
         return RoleMatch(role="", model=trained[-1], candidates=tuple(trained))
 
-    def model(self, role: str | None) -> tuple[ModelFact | None, str]:
-        """The model for a role, or None and the reason in words."""
+    def model(self, role: str | None) -> tuple[ModelFact | None, MessageLike]:
+        """Find the model for a role; without one, return None and a sentence with the reason."""
         match = self.resolve(role)
-        found = self.evidence.model(match.model) if match.model else None
-        return found, match.message or ("" if found else "the model was not recorded")
+        model = self.evidence.model(match.model) if match.model else None
+        return model, match.message or ("" if model else say("The model was not recorded."))
 
     def past(self, role: str | None) -> Evidence:
         """The evidence in which the network of a role did itself what it was loaded from did before.

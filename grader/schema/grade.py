@@ -53,8 +53,8 @@ class RoleMatch(Document):
     """The model's id; None when none matches or several do."""
     candidates: tuple[str, ...] = ()
     """Every model that matches the role's conditions."""
-    message: str = ""
-    """Why there is none, or which ones are possible; empty when it is clear."""
+    message: MessageLike = ""
+    """A sentence: why there is no model, or which ones are possible; empty when it is clear."""
 
 
 class FindingDetails(TypedDict, total=False):

@@ -3,18 +3,24 @@
 import pytest
 
 from grader.checks.support.conditions import Condition, Conditions
+from grader.facts.language import english
 from grader.schema.grade import FindingDetails
+from grader.schema.message import say
 
 MET, MISSED, UNSEEN = (
     Condition(name, holds, seen)
-    for name, holds, seen in (("met", True, "this"), ("missed", False, "that"), ("unseen", None, "?"))
+    for name, holds, seen in (
+        ("met", True, say("{images:number} images", images=3)),
+        ("missed", False, say("that")),
+        ("unseen", None, "?"),
+    )
 )
 
 
 @pytest.mark.parametrize(
     ("items", "partial", "status", "fraction", "text"),
     [
-        ((MET, MET), False, "passed", 1.0, "this; this"),
+        ((MET, MET), False, "passed", 1.0, "3 images; 3 images"),
         ((MET, MISSED), False, "failed", 0.0, "that"),
         ((MET, MISSED), True, "partial", 0.5, "that"),
         ((MISSED, MISSED), True, "failed", 0.0, "that; that"),
@@ -26,8 +32,9 @@ def test_the_conditions_decide_the_verdict_and_the_text(
 ) -> None:
     conditions = Conditions.of(items)
     details: FindingDetails = {"measured": {"images": 3}, "advice": "look"}
-    finding = conditions.finding(conditions.text, details, partial=bool(partial))
-    assert (finding.status, finding.fraction, finding.message, finding.advice) == (status, fraction, text, "look")
+    finding = conditions.finding(conditions.message, details, partial=bool(partial))
+    assert (finding.status, finding.fraction, finding.advice) == (status, fraction, "look")
+    assert english(finding.message) == conditions.text == text
     assert finding.measured == {
         "images": 3,
         "held": [item.name for item in items if item.holds],
@@ -35,6 +42,6 @@ def test_the_conditions_decide_the_verdict_and_the_text(
     }
 
 
-def test_what_could_not_be_seen_counts_as_missed_and_is_known_apart() -> None:
+def test_an_undecided_condition_counts_as_missed_and_is_listed_apart() -> None:
     conditions = Conditions.of((MET, MISSED, UNSEEN))
     assert (conditions.met, conditions.missed, conditions.unseen) == ((MET,), (MISSED, UNSEEN), (UNSEEN,))

@@ -5,7 +5,9 @@ import pytest
 from grader.checks.input_shape import InputShapeParams, input_shape
 from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
+from grader.schema.message import say
 from tests.support.factories import a_case, a_cell, a_fit, a_model, a_run, an_error, an_evidence, dense, good_cnn, layer
+from tests.support.says import says
 
 MNIST = InputShapeParams(shape=(28, 28, 1))
 
@@ -52,31 +54,33 @@ def test_a_flattened_or_another_picture_is_not_the_shape_asked_for(given: tuple[
 
 
 def test_an_ambiguous_role_fails_with_the_possible_networks() -> None:
-    match = RoleMatch(role="cnn", candidates=("m1", "m2"), message="2 networks could be the `cnn`: `a`, `b`")
+    match = RoleMatch(role="cnn", candidates=("m1", "m2"), message=say("Two models match."))
     finding = input_shape(a_case(None, None, cnn=match), InputShapeParams(model="cnn", shape=(28, 28, 1)))
     assert finding.status == "failed"
-    assert "2 networks could be the `cnn`" in finding.message
+    assert says(finding.message, "Two models match.")
+    assert says(finding.advice, "Keep only one such model in the notebook, or train the model to be graded last.")
 
 
-def test_a_pytorch_notebook_is_told_so() -> None:
+def test_a_pytorch_notebook_is_recognized() -> None:
     evidence = an_evidence(models=(), fits=(), cells=(a_cell(0, "import torch.nn as nn"),))
     finding = input_shape(a_case(evidence), MNIST)
-    assert "PyTorch" in finding.message
-    assert "Keras" in finding.advice
+    assert says(finding.message, "{cell:Cell} imports PyTorch, but the grader sees Keras models only.", cell=0)
+    assert says(finding.advice, "Write the model with Keras, as the assignment requires.")
     assert finding.evidence[0].cell == 0
 
 
-def test_when_nothing_was_trained_the_first_error_is_said() -> None:
+def test_without_a_training_the_first_error_is_named() -> None:
     evidence = an_evidence(fits=(), run=a_run(status="cell_error", errors=(an_error(6, "SyntaxError"),)))
     finding = input_shape(a_case(evidence), MNIST)
-    assert "The first error was SyntaxError in cell 7" in finding.message
+    assert says(finding.message, "The first error was {error:code} in {cell:cell}.", error="SyntaxError", cell=6)
 
 
-def test_when_nothing_was_trained_at_all_the_advice_is_to_train() -> None:
+def test_without_a_training_and_an_error_the_advice_is_to_train() -> None:
     finding = input_shape(a_case(an_evidence(fits=())), MNIST)
     assert finding.status == "failed"
-    assert "1 network built, none trained" in finding.message
-    assert "fit" in finding.advice
+    assert says(finding.message, "No model was trained in this notebook.")
+    assert says(finding.message, "The notebook creates {count:number} model and does not train it.", count=1)
+    assert says(finding.advice, "Train the model in the notebook that you hand in: call `fit` in it.")
 
 
 def test_the_network_trained_last_is_meant_when_no_role_is_given() -> None:

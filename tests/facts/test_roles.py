@@ -1,9 +1,10 @@
-"""A role means one model, or says to the student why not."""
+"""A role means one model, or its message explains why not."""
 
 from typing import Any
 
 import pytest
 
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.schema.base import Assurance
 from grader.schema.evidence import (
@@ -18,9 +19,11 @@ from grader.schema.evidence import (
     SaveFact,
 )
 from grader.schema.grade import RoleMatch
+from grader.schema.message import Message, say, say_count
 from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
 from tests.support.factories import dense, operation
+from tests.support.says import ids, parts, says, values
 
 
 def model(number: int, *classes: str, **more: Any) -> ModelFact:
@@ -75,6 +78,20 @@ def resolve(run: Run, role: dict[str, Any], *models: ModelFact, **more: Any) -> 
     return resolve_roles(rubric, Evidence(run=run, models=models, **more))["cnn"]
 
 
+ONE_OF_SEVERAL = "{count:number} model matches the role {role:code}: {models}."
+NO_MATCH = "No model matches the role {role:code}. Required: {conditions}. {models:clauses}."
+LACKING = "{model:code} ({cell:cell}) {faults}"
+
+
+def named(match: RoleMatch) -> list[tuple[str, int]]:
+    """List the models that a message names, with the indexes of their cells."""
+    return [
+        (part.values["model"], part.values["cell"])
+        for part in parts(match.message)
+        if part.id == "{model:code} ({cell:cell})"
+    ]
+
+
 def test_the_only_matching_model_is_meant(run: Run) -> None:
     match = resolve(run, {"has_layer": "Conv2D", "outputs": 10}, DENSE, CNN)
     assert (match.model, match.candidates, match.message) == ("m2", ("m2",), "")
@@ -83,22 +100,36 @@ def test_the_only_matching_model_is_meant(run: Run) -> None:
 def test_several_matches_are_an_ambiguity_that_names_them(run: Run) -> None:
     match = resolve(run, {"has_layer": "Conv2D"}, DENSE, CNN, DEEP)
     assert (match.model, match.candidates) == (None, ("m2", "m3"))
-    assert match.message == "2 networks could be the `cnn` that is meant: `net2` (cell 3), `net3` (cell 4)"
+    assert says(match.message, ONE_OF_SEVERAL, count=2, role="cnn")
+    assert named(match) == [("net2", 2), ("net3", 3)]
 
 
 def test_no_match_says_what_each_model_lacks(run: Run) -> None:
     match = resolve(run, {"has_layer": ["Conv2D", "Dropout"], "inputs": [28, 28, 1]}, DENSE, CNN)
     assert (match.model, match.candidates) == (None, ())
-    assert match.message == (
-        "no network is the `cnn` that is meant (with a Conv2D layer, with a Dropout layer, taking inputs of shape "
-        "(28, 28, 1)): "
-        "`net1` (cell 2) has no Conv2D layer and has no Dropout layer and takes inputs of shape (784,) instead of "
-        "inputs of shape (28, 28, 1); `net2` (cell 3) has no Dropout layer"
+    assert values(match.message, "{conditions:list}")["conditions"] == [
+        say("a {layer:code} layer", layer="Conv2D"),
+        say("a {layer:code} layer", layer="Dropout"),
+        say("inputs of shape {shape:shape}", shape=[28, 28, 1]),
+    ]
+    lacks = "has no {layer:code} layer"
+    shape = say("takes inputs of shape {shape:shape}, not {required:shape}", shape=[784], required=[28, 28, 1])
+    assert values(match.message, NO_MATCH)["models"] == [
+        say(LACKING, model="net1", cell=1, faults=[say(lacks, layer="Conv2D"), say(lacks, layer="Dropout"), shape]),
+        say(LACKING, model="net2", cell=2, faults=[say(lacks, layer="Dropout")]),
+    ]
+    assert english(match.message) == (
+        "No model matches the role `cnn`. "
+        "Required: a `Conv2D` layer, a `Dropout` layer, inputs of shape 28 \N{MULTIPLICATION SIGN} 28 "
+        "\N{MULTIPLICATION SIGN} 1. "
+        "`net1` (cell 2) has no `Conv2D` layer, has no `Dropout` layer, and takes inputs of shape 784, not 28 "
+        "\N{MULTIPLICATION SIGN} 28 \N{MULTIPLICATION SIGN} 1; "
+        "`net2` (cell 3) has no `Dropout` layer."
     )
 
 
-def test_a_notebook_without_networks_says_so(run: Run) -> None:
-    assert resolve(run, {}).message == "no Keras network was made in this notebook"
+def test_a_notebook_without_models_fills_no_role(run: Run) -> None:
+    assert says(resolve(run, {}).message, "No Keras model was created in this notebook.")
 
 
 def test_a_layer_in_a_nested_model_counts(run: Run) -> None:
@@ -165,28 +196,77 @@ def test_each_way_of_picking_picks_its_own(run: Run, pick: str, meant: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("pick", "said"),
+    ("pick", "message"),
     [
-        ("best", "no network that could be the `cnn` has an accuracy to compare: `net1` (cell 2), `net2` (cell 3)"),
-        ("largest", "no network that could be the `cnn` has its weights yet: `net1` (cell 2), `net2` (cell 3)"),
+        ("best", "No model that matches the role {role:code} has a known test accuracy: {models}."),
+        ("largest", "No model that matches the role {role:code} has weights yet: {models}."),
     ],
 )
-def test_a_pick_that_has_nothing_to_go_by_says_so(run: Run, pick: str, said: str) -> None:
+def test_a_pick_without_figures_to_compare_names_the_models(run: Run, pick: str, message: str) -> None:
     unbuilt = (DENSE.model_copy(update={"parameters": None}), CNN.model_copy(update={"parameters": None}))
     match = resolve(run, {"pick": pick}, *unbuilt)
-    assert (match.model, match.message) == (None, said)
+    assert match.model is None
+    assert says(match.message, message, role="cnn")
+    assert named(match) == [("net1", 1), ("net2", 2)]
 
 
 def test_of_many_models_only_some_are_named(run: Run) -> None:
     match = resolve(run, {"has_layer": "Conv2D"}, *(model(n, "Dense") for n in range(1, 10)))
-    assert match.message.endswith("and 3 more")
-    assert match.message.count("has no Conv2D layer") == 6
+    assert says(match.message, "{count:number} more model does not match", count=3)
+    assert ids(match.message).count("has no {layer:code} layer") == 6
 
 
-def test_training_on_unknown_data_is_said(run: Run) -> None:
+def test_of_many_ambiguous_models_only_some_are_named(run: Run) -> None:
+    match = resolve(run, {}, *(model(n, "Dense") for n in range(1, 10)))
+    assert len(named(match)) == 6
+    assert says(match.message, "{count:number} more", count=3)
+
+
+def test_a_training_on_unrecognized_data_is_reported(run: Run) -> None:
     match = resolve(run, {"data": "mnist"}, CNN, DEEP, fits=(fit(2, 5),))
-    assert "`net2` (cell 3) was trained on data that was not recognised, not on mnist" in match.message
-    assert "`net3` (cell 4) was not trained on mnist" in match.message
+    assert [english(part) for part in parts(match.message) if part.id == LACKING] == [
+        "`net2` (cell 3) was trained on data that the grader does not recognize, not on MNIST",
+        "`net3` (cell 4) was not trained on MNIST",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "condition", "fault"),
+    [
+        (
+            {"data": "mnist/test"},
+            say("{split:split} images of {dataset:dataset}", split="test", dataset="mnist"),
+            say(
+                "was trained on {datasets:dataset}, not on {required}",
+                datasets=["mnist"],
+                required=say("{split:split} images of {dataset:dataset}", split="test", dataset="mnist"),
+            ),
+        ),
+        (
+            {"outputs": 1},
+            say_count("{count:number} output", "{count:number} outputs", 1),
+            say_count(
+                "has {count:number} output, not {required:number}",
+                "has {count:number} outputs, not {required:number}",
+                10,
+                required=1,
+            ),
+        ),
+        ({"trained": False}, say("no training"), say("was trained in {cell:cell}", cell=5)),
+        ({"name": "cnn"}, say("the name {name:code}", name="cnn"), say("is not named {name:code}", name="cnn")),
+        (
+            {"activation": "elu"},
+            say("the activation {activation:code} in a hidden layer", activation="elu"),
+            say("has no hidden layer with the activation {activation:code}", activation="elu"),
+        ),
+    ],
+)
+def test_the_message_names_the_condition_and_the_fault(
+    run: Run, role: dict[str, Any], condition: Message, fault: Message
+) -> None:
+    message = resolve(run, role, CNN, fits=(fit(2, 5, MNIST_TRAIN),)).message
+    assert condition in list(parts(message))
+    assert fault in list(parts(message))
 
 
 def test_batches_of_a_custom_loop_show_what_it_was_trained_on(run: Run) -> None:

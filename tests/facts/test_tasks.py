@@ -15,6 +15,7 @@ from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
 from grader.evidence.provenance import DatasetIndex
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.facts.tasks import label_classes, of_task
 from grader.schema.base import Assurance
@@ -23,6 +24,7 @@ from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
 from tests.support import transfer_cases as transfer
 from tests.support.factories import a_model, a_rubric, an_array, rows
+from tests.support.says import says
 
 Events = Callable[..., list[dict[str, Any]]]
 TASKS = {"a": {"classes": [0, 1, 2, 3, 4, 7, 8, 9]}, "b": {"classes": [5, 6], "binary": True}}
@@ -197,23 +199,24 @@ def test_a_source_that_was_taught_something_else_does_not_hide_what_reuses_it() 
     assert found["scratch"].model == transfer.SCRATCH
 
 
-def test_two_networks_that_could_be_meant_are_an_ambiguity_that_is_said() -> None:
+def test_two_matching_models_are_an_ambiguity_that_names_them() -> None:
     found = resolve_roles(transfer.rubric(roles={"any": {"task": "b"}}), transfer.evidence())["any"]
     assert found.model is None
-    assert "`model_b` (cell 2), `model_b_on_a` (cell 2)" in found.message
+    assert english(found.message).endswith("`model_b` (cell 2) and `model_b_on_a` (cell 2).")
 
 
-def test_a_role_says_what_each_network_lacks() -> None:
+def test_a_role_reports_the_missed_conditions_of_each_model() -> None:
     roles = {"first": {"task": "a"}, "second": {"task": "a", "reuses": "first"}}
     message = resolve_roles(transfer.rubric(roles=roles), transfer.evidence())["second"].message
-    assert "`model_a` (cell 2) has no weights that the `first` had learned" in message
-    assert "`model_b` (cell 2) was last trained on the task `b`, not on `a`" in message
+    assert "`model_a` (cell 2) has no weights that the model `first` learned" in english(message)
+    assert "`model_b` (cell 2) was last trained on `b`, not on the task `a`" in english(message)
 
 
 def test_roles_that_reuse_each_other_in_a_circle_mean_nothing() -> None:
     roles = {"one": {"reuses": "two"}, "two": {"reuses": "one"}}
     found = resolve_roles(transfer.rubric(roles=roles), transfer.evidence())
-    assert all(match.model is None and "circle" in match.message for match in found.values())
+    circle = "The roles {roles:code} reuse each other in a circle."
+    assert all(match.model is None and says(match.message, circle) for match in found.values())
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from tests.support.factories import (
     layer,
     rows,
 )
+from tests.support.says import says
 
 ROLES = """
 roles:
@@ -380,4 +381,4 @@ criteria: [{{id: c, points: 1, check: has_layer, with: {{model: asked, layer: De
     rubric = read_rubric(text.encode(), all_checks())
     match = resolve_roles(rubric, FIVE)["asked"]
     assert match.model == meant
-    assert ("networks could be" in match.message) is (meant is None)
+    assert says(match.message, "{count:number} model matches the role {role:code}: {models}.") is (meant is None)

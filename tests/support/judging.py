@@ -4,9 +4,12 @@ from typing import Any
 
 from grader.checks import all_checks
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.schema.evidence import Evidence, FitFact, LayerFact, LossFact, OptimizerFact
 from grader.schema.grade import Finding, RoleMatch
+from grader.schema.message import say
 from tests.support.factories import a_case, a_fit, a_model, an_evidence, conv, dense, layer
+from tests.support.says import ids, says
 
 __all__ = [
     "A_LOOP",
@@ -36,23 +39,27 @@ def passes(finding: Finding) -> None:
     assert finding.evidence
 
 
-def fails(finding: Finding, said: str) -> None:
-    """Assert that nothing was earned, and that the message says why."""
+def fails(finding: Finding, fault: str, **values: Any) -> None:
+    """Assert that nothing was earned, and that the message has a part with this id and these values."""
     assert (finding.status, finding.fraction) == ("failed", 0.0)
-    assert said in finding.message
+    if values or fault in ids(finding.message):
+        assert says(finding.message, fault, **values), finding.message
+    else:
+        assert fault in english(finding.message)
 
 
 def waits(finding: Finding) -> None:
-    """Assert that a person has to judge what could not be seen."""
+    """Assert that a person must judge what the grader could not see."""
     assert finding.status == "pending"
-    assert "could not be seen" in finding.message
+    text = english(finding.message)
+    assert "could not see" in text or "could not be seen" in text
 
 
 def lacks_its_model(check: str, **params: Any) -> None:
     """Assert that a role that no model fills fails with the reason."""
-    finding = judge(check, None, {"cnn": RoleMatch(role="cnn", message="no such network")}, model="cnn", **params)
+    finding = judge(check, None, {"cnn": RoleMatch(role="cnn", message=say("No model fits."))}, model="cnn", **params)
     assert finding.status == "failed"
-    assert finding.message == "No such network."
+    assert "No model fits." in ids(finding.message)
 
 
 A_LOOP = a_fit(kind="custom_loop", epochs_done=0, batch_size=None, total_steps=400, compiled=None, x=None)

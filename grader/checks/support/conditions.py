@@ -1,10 +1,12 @@
-"""Several conditions of one criterion, each judged alone: which hold, and the verdict of all of them."""
+"""The conditions of one criterion, judged one by one, and the verdict that they add up to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from grader.facts.language import english
 from grader.schema.base import Json
 from grader.schema.grade import Finding, FindingDetails
+from grader.schema.message import Message, MessageLike, say
 
 __all__ = ["Condition", "Conditions"]
 
@@ -16,14 +18,14 @@ class Condition:
     name: str
     """Its name in `measured`."""
     holds: bool | None
-    """None where it could not be seen."""
-    seen: str
-    """What was seen, as a part of a sentence."""
+    """None if the evidence does not decide it."""
+    seen: MessageLike
+    """The observation: a clause without a full stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """All conditions of a criterion, in the order of the message."""
+    """The conditions of a criterion, in the order of the message."""
 
     items: tuple[Condition, ...]
 
@@ -34,44 +36,49 @@ class Conditions:
 
     @property
     def met(self) -> tuple[Condition, ...]:
-        """Those that hold."""
+        """The conditions that hold."""
         return tuple(item for item in self.items if item.holds)
 
     @property
     def missed(self) -> tuple[Condition, ...]:
-        """Those that do not hold or could not be seen."""
+        """The conditions that do not hold, or that evidence does not decide."""
         return tuple(item for item in self.items if not item.holds)
 
     @property
     def unseen(self) -> tuple[Condition, ...]:
-        """Those that could not be seen."""
+        """The conditions that evidence does not decide."""
         return tuple(item for item in self.items if item.holds is None)
 
     @property
+    def message(self) -> Message:
+        """The observations about the missed conditions, or about all if none is missed; without a full stop."""
+        return say("{observations:clauses}", observations=[item.seen for item in self.missed or self.items])
+
+    @property
     def text(self) -> str:
-        """What was seen of the missed conditions, or of all where none is missed."""
-        return "; ".join(item.seen for item in self.missed or self.items)
+        """The message in English."""
+        return english(self.message)
 
     @property
     def measured(self) -> dict[str, Json]:
-        """The names of the conditions that hold and of those that do not."""
+        """The names of the conditions, grouped by whether they hold."""
         return {"held": [item.name for item in self.met], "missed": [item.name for item in self.missed]}
 
     def fraction(self, *, partial: bool) -> float:
-        """The part of the points: 1 where all hold, else the part that holds, or nothing.
+        """Compute the fraction of the points: 1 if all conditions hold, else the fraction that holds, or 0.
 
         Args:
-            partial: Whether each condition earns its part of the points.
+            partial: Whether each condition earns its share of the points.
         """
         return len(self.met) / len(self.items) if partial or not self.missed else 0.0
 
-    def finding(self, message: str, details: FindingDetails, *, partial: bool) -> Finding:
-        """The verdict of all conditions.
+    def finding(self, message: MessageLike, details: FindingDetails, *, partial: bool) -> Finding:
+        """Make the finding that the conditions add up to.
 
         Args:
-            message: With the text.
+            message: The complete message.
             details: The other fields of the finding; `measured` gets the names of the conditions.
-            partial: Whether each condition earns its part of the points.
+            partial: Whether each condition earns its share of the points.
         """
         measured = {**details.get("measured", {}), **self.measured}
         return Finding.scored(message, self.fraction(partial=partial), **(details | {"measured": measured}))

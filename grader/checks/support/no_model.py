@@ -1,12 +1,12 @@
-"""What to say when the network a criterion asks about is not there."""
+"""The finding for a criterion whose model does not exist."""
 
 import re
 
 from grader.facts.case import Case
-from grader.facts.wording import plural
-from grader.schema.base import Pointer, spoken_cell
+from grader.schema.base import Pointer
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding
+from grader.schema.message import MessageLike, say, say_count, sentences
 
 __all__ = ["missing_model", "uses_torch"]
 
@@ -17,46 +17,52 @@ def uses_torch(evidence: Evidence) -> int | None:
     """Find the first code cell that imports PyTorch.
 
     Returns:
-        Its index into the notebook's cells, or None.
+        Its index in the notebook's cells, or None.
     """
     return next((c.index for c in evidence.cells if c.kind == "code" and _TORCH.search(c.source)), None)
 
 
 def missing_model(case: Case, role: str | None) -> Finding:
-    """Fail with the reason why no network stands for a role, and with what most likely lies behind it.
+    """Fail with the reason why no model has a role, and with its most likely cause.
 
     Args:
         case: The case.
-        role: The role a check asked for.
+        role: The role of the check's parameters.
     """
     evidence = case.evidence
     _, reason = case.model(role)
     match = case.resolve(role)
     torch = uses_torch(evidence)
     pointers: tuple[Pointer, ...] = ()
-    advice = ""
+    cause: MessageLike = ""
+    advice: MessageLike = ""
     if len(match.candidates) > 1:
-        advice = "Leave one such network in the notebook, or train the one to be graded last."
+        advice = say("Keep only one such model in the notebook, or train the model to be graded last.")
     elif torch is not None and not evidence.models:
-        reason = f"{reason}. {spoken_cell(torch).capitalize()} imports PyTorch: what was seen here is Keras only"
-        advice = "Write the network with Keras, as the assignment asks."
+        cause = say("{cell:Cell} imports PyTorch, but the grader sees Keras models only.", cell=torch)
+        advice = say("Write the model with Keras, as the assignment requires.")
         pointers = (Pointer(cell=torch),)
     elif not evidence.fits and evidence.run.errors:
         first = evidence.run.errors[0]
-        reason = f"{reason}. The first error was {first.name} in {spoken_cell(first.cell)}"
-        advice = "Mend the first error, then run the notebook from top to bottom with a fresh kernel."
+        cause = say("The first error was {error:code} in {cell:cell}.", error=first.name, cell=first.cell)
+        advice = say("Fix the first error, then restart the kernel and run the notebook from top to bottom.")
         pointers = (Pointer(cell=first.cell),)
     elif not evidence.fits:
-        reason = f"{reason} ({plural(len(evidence.models), 'network')} built, none trained)"
-        advice = "The training has to happen in the notebook that is handed in: call `fit` in it."
+        cause = _built(len(evidence.models))
+        advice = say("Train the model in the notebook that you hand in: call `fit` in it.")
     return Finding.failed(
-        _sentence(reason),
+        sentences(reason, cause),
         advice=advice,
         measured={"model": None, "candidates": list(match.candidates)},
         evidence=pointers,
     )
 
 
-def _sentence(text: str) -> str:
-    text = text.strip() or "the network was not found"
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+def _built(models: int) -> MessageLike:
+    if not models:
+        return ""
+    return say_count(
+        "The notebook creates {count:number} model and does not train it.",
+        "The notebook creates {count:number} models and trains none of them.",
+        models,
+    )

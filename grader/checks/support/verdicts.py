@@ -1,4 +1,4 @@
-"""Judging several things of which one, or each, has to be as asked: trainings, compiles, callbacks."""
+"""Judge several candidates of which one, or each, must meet a criterion: trainings, compiles, callbacks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,60 +6,70 @@ from typing import Literal
 
 from grader.checks.support.no_model import missing_model
 from grader.facts.case import Case
-from grader.facts.wording import listed
+from grader.facts.language import english
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import FitFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["Candidate", "Which", "chosen_fits", "judge", "never_trained"]
 
 Which = Literal["any", "all", "first", "last"]
-"""Which of several have to be as asked."""
+"""Which of several candidates must meet the conditions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One thing that may be what the criterion asks for.
+    """One thing that may meet the criterion.
 
     Attributes:
-        said: What it is, with figures, as the subject of a sentence.
-        faults: What of it is not as asked, each in words that follow `said`.
-        unseen: What could not be seen of it and so neither holds nor fails.
+        subject: The observation with its figures: a clause that starts with a capital letter and has no full stop,
+            such as "The training in cell 5 used Adam". It can be a noun phrase if `unseen` is given.
+        faults: The conditions that it misses, each a complete clause, such as "the optimizer is not Nadam".
         pointer: Where it happened.
+        unseen: The facts that evidence lacks, each a noun phrase; the candidate then neither passes nor fails.
         measured: Its figures.
-        distance: How far it is from what is asked for, beside the number of its faults.
+        distance: Added to the number of faults when candidates are ranked.
     """
 
-    said: str
-    faults: tuple[str, ...]
+    subject: MessageLike
+    faults: tuple[MessageLike, ...]
     pointer: Pointer
-    unseen: tuple[str, ...] = ()
+    unseen: tuple[MessageLike, ...] = ()
     measured: Mapping[str, Json] = field(default_factory=dict)
     distance: int = 0
 
 
 def judge(
-    candidates: Sequence[Candidate], *, nothing: str, which: Which = "any", assurance: Assurance = Assurance.RECORDED
+    candidates: Sequence[Candidate],
+    *,
+    nothing: MessageLike,
+    which: Which = "any",
+    assurance: Assurance = Assurance.RECORDED,
 ) -> Finding:
-    """Pass where the asked ones are as asked; wait for a person where what was seen does not decide it.
+    """Pass if the chosen candidates have no fault; leave it to a person if evidence does not decide.
 
     Args:
         candidates: In the order in which they happened.
-        nothing: The message when there are none.
-        which: Whether one of them, each, the first or the last has to be as asked.
-        assurance: Of what was seen.
+        nothing: The message if there are no candidates.
+        which: Whether one of them, each, the first or the last must meet the conditions.
+        assurance: How far the observations can be trusted.
     """
     if not candidates:
         return Finding.failed(nothing, measured={"found": 0})
-    asked = {"first": candidates[:1], "last": candidates[-1:]}.get(which, candidates)
-    ranked = sorted(asked, key=_badness)
-    # Of each the worst decides, of any the best.
+    chosen = {"first": candidates[:1], "last": candidates[-1:]}.get(which, candidates)
+    ranked = sorted(chosen, key=_badness)
+    # The worst candidate decides about "all", the best one about "any".
     decisive = ranked[-1] if which == "all" else ranked[0]
     verdict = Finding.failed if decisive.faults else Finding.pending if decisive.unseen else Finding.passed
     return verdict(
-        _message(decisive, len(asked), which),
+        _message(decisive, len(chosen), which),
         assurance=assurance,
-        measured={**decisive.measured, "found": len(candidates), "faults": list(decisive.faults)},
+        measured={
+            **decisive.measured,
+            "found": len(candidates),
+            "faults": [english(fault) for fault in decisive.faults],
+        },
         evidence=(decisive.pointer,),
     )
 
@@ -68,28 +78,43 @@ def _badness(candidate: Candidate) -> tuple[int, int]:
     return len(candidate.faults) + candidate.distance, len(candidate.unseen)
 
 
-def _message(decisive: Candidate, asked: int, which: Which) -> str:
-    said = decisive.said[:1].upper() + decisive.said[1:]
+def _message(decisive: Candidate, candidates: int, which: Which) -> Message:
+    subject = decisive.subject
+    if isinstance(subject, str):
+        subject = subject[:1].upper() + subject[1:]
     if decisive.faults:
-        nearest = f" (of {asked}, the nearest)" if asked > 1 and which == "any" else ""
-        return f"{said}{nearest} {listed(decisive.faults)}."
+        closest = say("This is the closest of {candidates:number}.", candidates=candidates)
+        return sentences(
+            _faulty(subject, decisive.faults),
+            closest if candidates > 1 and which == "any" else None,
+        )
     if decisive.unseen:
-        return f"{said}: {listed(decisive.unseen)} could not be seen, so a person has to judge it."
-    return f"{said}, as asked for."
+        return say(
+            "{subject}: the grader could not see {unseen}, so a person must judge it.",
+            subject=subject,
+            unseen=decisive.unseen,
+        )
+    return say("{subject}, as required.", subject=subject)
+
+
+def _faulty(subject: MessageLike, faults: tuple[MessageLike, ...]) -> Message:
+    if any(isinstance(fault, str) for fault in faults):
+        return say("{subject} {faults}.", subject=subject, faults=faults)
+    return say("{subject}, but {faults}.", subject=subject, faults=faults)
 
 
 def chosen_fits(
     case: Case, role: str | None, *, everywhere: bool = False
 ) -> tuple[ModelFact | None, tuple[FitFact, ...], Finding | None]:
-    """Find the trainings a criterion asks about.
+    """Find the trainings that a criterion is about.
 
     Args:
         case: The case.
         role: A role of the rubric.
-        everywhere: Whether no role means every training of the notebook, not only those of the network trained last.
+        everywhere: Without a role, choose every training of the notebook, not only those of the last trained model.
 
     Returns:
-        The network (None for all of them), its trainings, and what to say where there is no such network.
+        The model (None for all models), its trainings, and the finding if there is no such model.
     """
     if role is None and everywhere:
         return None, case.evidence.fits, None
@@ -99,6 +124,8 @@ def chosen_fits(
     return model, case.evidence.fits_of(model.id), None
 
 
-def never_trained(model: ModelFact | None) -> str:
-    """The message when there is no training to look at."""
-    return f"`{model.name}` was never trained." if model is not None else "No network was trained."
+def never_trained(model: ModelFact | None) -> Message:
+    """Make the message for a model, or a notebook, without a training."""
+    if model is None:
+        return say("No model was trained.")
+    return say("{model:code} was never trained.", model=model.name)
