@@ -11,6 +11,8 @@ from typing import Any, Literal
 import nbformat
 from nbformat import NotebookNode
 
+from grader.facts.metrics import CURVES
+
 __all__ = ["CANARY_DATASET", "EXPECTED", "NOT_EXPECTED", "Expected", "canary_notebook", "missing_facts"]
 
 Dialect = Literal["keras3", "keras2"]
@@ -157,7 +159,7 @@ def _is_fit(event: Event) -> bool:
 
 def _is_fit_end(event: Event) -> bool:
     history = event.get("history")
-    names = {"loss", "accuracy", "val_loss", "val_accuracy"}
+    names = set(CURVES)
     return (
         isinstance(history, Mapping)
         and names <= set(history)

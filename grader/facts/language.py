@@ -17,7 +17,7 @@ from babel.numbers import format_decimal
 
 from grader.schema.message import Message
 
-__all__ = ["DATASETS", "FORMATS", "Language", "english", "language", "languages"]
+__all__ = ["DATASETS", "FORMATS", "TIMES", "Language", "english", "language", "languages"]
 
 _CATALOGS = Path(__file__).resolve().parents[1] / "locale"
 DATASETS: Mapping[str, str] = {
@@ -27,7 +27,8 @@ DATASETS: Mapping[str, str] = {
     "cifar100": "CIFAR-100",
 }
 """Names of data sets as people write them; the same in every language."""
-_TIMES = " \N{MULTIPLICATION SIGN} "
+TIMES = " \N{MULTIPLICATION SIGN} "
+"""The sign between the axes of a shape."""
 _LARGEST_WHOLE = 1e15
 """Beyond it a float does not tell whole numbers apart."""
 _MINUTE, _HOUR = 60, 3600
@@ -164,7 +165,7 @@ class Language:
         if value is None:
             return self.word("an unknown shape")
         axes = [self.word("any") if axis is None else str(axis) for axis in value]
-        return _TIMES.join(axes) or self.word("a single number")
+        return TIMES.join(axes) or self.word("a single number")
 
     def cell(self, value: Any) -> str:
         """Name a cell as a person counts: index 0 is `cell 1`."""

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from grader.facts.language import DATASETS, TIMES
+
 __all__ = [
-    "code_shape",
     "decimal",
     "listed",
     "number",
@@ -15,14 +16,6 @@ __all__ = [
     "spoken_split",
 ]
 
-_DATASETS = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-}
-_TIMES = "\N{MULTIPLICATION SIGN}"
-"""The sign between the axes of a shape."""
 _SPLITS = {"train": "training", "test": "test"}
 
 
@@ -78,18 +71,12 @@ def spoken_shape(
         return unknown
     if not shape:
         return "a single number"
-    return f" {_TIMES} ".join(open_axis if length is None else axis(length) for length in shape)
-
-
-def code_shape(shape: Sequence[int | None]) -> str:
-    """Write a shape as in Python: `(28, 28, 1)`, `(784,)`; an open axis is `any`."""
-    axes = ", ".join("any" if length is None else str(length) for length in shape)
-    return f"({axes},)" if len(shape) == 1 else f"({axes})"
+    return TIMES.join(open_axis if length is None else axis(length) for length in shape)
 
 
 def spoken_dataset(name: str) -> str:
     """Write a data set's name as people do."""
-    return _DATASETS.get(name, name)
+    return DATASETS.get(name, name)
 
 
 def spoken_split(split: str) -> str:
