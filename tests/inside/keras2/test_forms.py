@@ -25,7 +25,7 @@ from grader.inside.keras2.origins import Origins
 from tests.support.inside_alone import inside_alone
 
 ROOT = Path(grader.__file__).parent
-DRIVER = Path(__file__).with_name("run_cells.py")
+DRIVER = Path(__file__).parents[2] / "support" / "run_cells.py"
 DOCUMENT = ROOT.parent / "docs" / "keras2.md"
 
 

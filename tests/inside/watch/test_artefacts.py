@@ -16,11 +16,11 @@ SCRIPT = """
 import os, signal, time
 from pathlib import Path
 import numpy as np
-from inside import hooks, keep
 from inside.record.recorder import Recorder, Session
+from inside.watch import artefacts, keras_hooks
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
-hooks.install(recorder)
-keep.LEAST_GAP, keep.GAP_FACTOR = 0.05, 0.0
+keras_hooks.install(recorder)
+artefacts.LEAST_GAP, artefacts.GAP_FACTOR = 0.05, 0.0
 recorder.cell_started()
 import keras
 x = np.random.default_rng(0).random((64, 28, 28, 1), dtype="float32"); y = np.arange(64) % 10
