@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from grader.inside.predictor import main
+from tests.support.recorded import Record, named
 
 pytestmark = pytest.mark.tensorflow
 
 
-def predict(record: Any, environment: dict[str, str], folder: Path) -> tuple[dict[str, Any], Path]:
+def predict(record: Record, environment: dict[str, str], folder: Path) -> tuple[dict[str, Any], Path]:
     """Ask the predictor for everything a notebook left, with some broken jobs between."""
     inputs = folder / "inputs.npy"
     np.save(inputs, (np.load(record.data / "mnist" / "x_test.npy") / 255.0).astype(np.float32)[..., None])
@@ -71,11 +72,6 @@ def predicted(
 @pytest.fixture(params=["keras3", "keras2"])
 def case(request: pytest.FixtureRequest, predicted: dict[str, Any]) -> tuple[Any, dict[str, Any], Path]:
     found: tuple[Any, dict[str, Any], Path] = predicted[request.param]
-    return found
-
-
-def named(record: Any, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = [event["model"] for event in record.of("model") if event["model"]["name"] == name][-1]
     return found
 
 
