@@ -31,7 +31,7 @@ def keras2(tmp_path_factory: pytest.TempPathFactory, small_mnist: Path) -> Recor
     return run_notebook(tmp_path_factory.mktemp("keras2"), small_mnist, "keras2")
 
 
-@pytest.fixture(params=["keras3", "keras2"])
+@pytest.fixture(scope="session", params=["keras3", "keras2"])
 def record(request: pytest.FixtureRequest) -> Record:
     """The record of each dialect in turn."""
     found: Record = request.getfixturevalue(request.param)

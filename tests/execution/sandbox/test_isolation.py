@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from grader.execution.sandbox.isolation import (
     gpu_binds,
 )
 from grader.schema.errors import IsolationRefusedError, SandboxError
+from tests.support.waiting import until
 
 TMP = Path("/tmp")  # noqa: S108 — the name inside a sandbox
 BINDS = Binds(
@@ -88,8 +88,7 @@ def test_no_run_gets_a_user_id_that_has_processes(monkeypatch: pytest.MonkeyPatc
     step_down = ["setpriv", "--reuid", "61184", "--regid", "61184", "--clear-groups", "--", "sleep", "60"]
     with subprocess.Popen(step_down) as running:
         try:
-            while psutil.Process(running.pid).name() != "sleep":
-                time.sleep(0.01)
+            until(lambda: psutil.Process(running.pid).name() == "sleep")
             monkeypatch.setattr(isolation, "_given", deque())
             assert Bubblewrap(user="transient").for_run().user_id == 61185
             with pytest.raises(SandboxError, match="every user id"):
