@@ -382,15 +382,15 @@ def test_more_jobs_than_the_memory_holds_are_fewer_and_it_is_said(rubric: Path, 
 
 
 def _in_sandbox(pid: int) -> list[psutil.Process]:
-    """The processes of a sandbox whose kernel was started."""
+    """The processes below a grader, once its kernel runs: a look at the kernel's Python comes before it."""
     found = psutil.Process(pid).children(recursive=True)
-    return found if any("python" in _name(one) for one in found) else []
+    return found if any(map(_is_kernel, found)) else []
 
 
-def _name(process: psutil.Process) -> str:
-    with suppress(psutil.NoSuchProcess):
-        return process.name()
-    return ""
+def _is_kernel(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "python" in process.name() and "inside.kernel" in " ".join(process.cmdline())
+    return False
 
 
 # --- regrade, report, check ----------------------------------------------------------------------------------
