@@ -4,12 +4,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 ARGS ?=
+# One process a core; tests that share an expensive fixture, or look at the whole machine, stay in one process.
+PARALLEL := -n auto --dist loadgroup
 
 .PHONY: help environment demo test check docs bench lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
-	@echo 'make test     build the environment, run the tests (ARGS="-m slow" for the slow ones)'
+	@echo 'make test     build the environment, run the tests (ARGS="-n 0 -m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
 	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
@@ -23,7 +25,7 @@ demo: environment
 	$(VENV)/bin/grader demo $(ARGS)
 
 test: environment
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 check: environment
 	$(VENV)/bin/ruff check .

@@ -28,11 +28,11 @@ import os, sys, time
 from pathlib import Path
 recorder = None
 if os.environ.get("GRADER_SESSION"):
-    from inside import hooks
+    from inside.watch import keras_hooks
     from inside.record.recorder import Recorder
-    from inside.record.session import Session
+from inside.record.session import Session
     recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
-    hooks.install(recorder)
+    keras_hooks.install(recorder)
 
 def cell(source):
     if recorder:

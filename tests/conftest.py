@@ -1,7 +1,9 @@
-"""What holds for all tests."""
+"""Settings for all tests: property tests, and how tests are divided among processes."""
 
 import os
 
+import psutil
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Property tests are not timed: they share the machine with trainings. Where a change is let in or not (`CI`), they try
@@ -10,3 +12,45 @@ settings.register_profile(
     "grader", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("grader")
+
+_BYTES_EACH = 3 << 30
+"""Memory for each process: it may run TensorFlow in sandboxes of its own."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 — the hook's signature
+    """Use every core that this process may run on, as far as the memory reaches."""
+    return max(1, min(len(os.sched_getaffinity(0)), psutil.virtual_memory().available // _BYTES_EACH))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests that share an expensive fixture into one group, so that a single process makes the fixture."""
+    for item in items:
+        group = None if item.get_closest_marker("xdist_group") else _group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Name the process-wide fixture that a test shares with others; None: the test can run anywhere."""
+    if not isinstance(item, pytest.Function):
+        return None
+    values = item.callspec.params if hasattr(item, "callspec") else {}
+    if "record" in item.fixturenames and "record" in values:
+        return f"record of {values['record']}"
+    if "browser" in item.fixturenames:
+        return "browser"
+    if "pool" in item.fixturenames or any(str(value).startswith("warm") for value in values.values()):
+        return "warm processes"
+    return item.location[0] if _has_module_fixture(item) else None
+
+
+def _has_module_fixture(item: pytest.Function) -> bool:
+    """Whether a test uses a fixture that its own module makes once."""
+    known = item._fixtureinfo.name2fixturedefs
+    return any(
+        definition.scope == "module" and definition.func.__module__ == item.module.__name__
+        for name in item.fixturenames
+        for definition in known.get(name, ())
+    )

@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from tests.support.command import COMMAND, NOTEBOOKS, grade_of, grader, needs_bubblewrap
+from tests.support.waiting import DEADLOCK_SECONDS, until
 
 sandboxed = pytest.mark.bubblewrap
 
@@ -34,12 +34,9 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     for line in process.stderr:
         if line.startswith("endless: begun"):
             break
-    started = time.monotonic()
-    while not (running := _in_sandbox(process.pid)):
-        assert time.monotonic() - started < 30
-        time.sleep(0.1)
+    running = until(lambda: _in_sandbox(process.pid))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == 130
     command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"])
     assert said == f"stopping … once more stops at once\nstopped. What is done is kept. This goes on:\n{command}\n"
@@ -57,7 +54,7 @@ def test_other_signals_that_ask_it_to_end_do_the_same(
     process = _endless(rubric, out)
     process.send_signal(number)
     try:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     finally:
         process.kill()
     assert process.returncode == code
@@ -67,7 +64,7 @@ def test_other_signals_that_ask_it_to_end_do_the_same(
 def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) -> None:
     process = _endless(rubric, out, more=("--no-resume",))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert f"--out {out} --isolation none\n" in said
     assert said.endswith("Without --no-resume: what was executed before and not yet again stands as it was.\n")
 
@@ -83,9 +80,9 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, 
     assert process.stderr is not None
     assert process.stderr.readline() == "stopping … once more stops at once\n"
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == 130
-    psutil.wait_procs(running, timeout=30)
+    psutil.wait_procs(running, timeout=DEADLOCK_SECONDS)
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
     done = grader("grade", NOTEBOOKS / "not-json.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none",
                   env={"TMPDIR": str(tmp_path)})  # fmt: skip
@@ -107,11 +104,8 @@ def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -
     for line in process.stderr:
         if line.startswith("endless: begun"):
             break
-    ends = time.monotonic() + 60
     # Until the program itself is there, its sandbox is not tied to the grader yet.
-    while not _in_sandbox(process.pid):
-        assert time.monotonic() < ends
-        time.sleep(0.05)
+    until(lambda: _in_sandbox(process.pid))
     return process
 
 
@@ -129,12 +123,12 @@ def test_two_graders_do_not_work_in_one_folder(rubric: Path, out: Path) -> None:
 
 
 def _in_sandbox(pid: int) -> list[psutil.Process]:
-    """The processes of a sandbox whose kernel was started."""
-    found = psutil.Process(pid).children(recursive=True)
-    return found if any("python" in _name(one) for one in found) else []
+    """List the processes below a grader, once its kernel runs: a look at the kernel's Python comes before it."""
+    processes = psutil.Process(pid).children(recursive=True)
+    return processes if any(map(_is_kernel, processes)) else []
 
 
-def _name(process: psutil.Process) -> str:
-    with suppress(psutil.NoSuchProcess):
-        return process.name()
-    return ""
+def _is_kernel(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "python" in process.name() and "inside.kernel" in " ".join(process.cmdline())
+    return False

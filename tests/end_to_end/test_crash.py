@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 from grader.execution.sandbox import scratch
 from tests.support.command import COMMAND, RUBRIC, a_course, needs_bubblewrap
 from tests.support.crashing import rows
+from tests.support.waiting import until
 
 SEED = 20260
 CELLS = {
@@ -28,7 +29,6 @@ CELLS = {
     "cara": ("1 / 0", "print('after')"),
     "dora": ("open('left-over', 'w').write('x' * 100_000)", "print('wrote')"),
 }
-PATIENCE = 60.0
 
 
 def _tried(folder: Path, step: int) -> Any:
@@ -116,13 +116,6 @@ def _abandoned() -> Iterator[Path]:
             yield path
 
 
-def _until(condition: Callable[[], Any]) -> None:
-    ends = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.05)
-
-
 @pytest.fixture(params=["none", pytest.param("bubblewrap", marks=pytest.mark.bubblewrap)])
 def students(request: pytest.FixtureRequest, tmp_path: Path) -> Class:
     if request.param == "bubblewrap":
@@ -181,7 +174,7 @@ def test_thirty_kills_cost_nothing_but_time(students: Class) -> None:
         assert _table(out) == _table(undisturbed)
         assert _database(out) == _database(undisturbed)
         assert _names(out) == _names(undisturbed)
-        _until(lambda: not students.leftovers())
+        until(lambda: not students.leftovers())
 
 
 def test_a_grader_killed_while_a_cell_runs_leaves_nothing_that_runs_and_the_next_run_tidies_up(students: Class) -> None:
@@ -191,14 +184,14 @@ def test_a_grader_killed_while_a_cell_runs_leaves_nothing_that_runs_and_the_next
     nbformat.write(long, students.notebooks / "long.ipynb")
     out = students.folder / "out"
     process = students.start(out)
-    _until(lambda: any("1234" in _command_of(one) for one in _below(process.pid)))
+    until(lambda: any("1234" in _command_of(one) for one in _below(process.pid)))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     if students.isolation == "bubblewrap":
-        _until(lambda: not any("held" not in left for left in students.leftovers()))
+        until(lambda: not any("held" not in left for left in students.leftovers()))
     nbformat.write(nbformat.v4.new_notebook(), students.notebooks / "long.ipynb")
     assert students.start(out).wait(120) == 0
-    _until(lambda: not students.leftovers())
+    until(lambda: not students.leftovers())
 
 
 _LONG = """
@@ -288,17 +281,18 @@ def test_warm_processes_and_their_forks_die_with_a_grader_that_was_killed(tmp_pa
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_LONG)]), students.notebooks / "long.ipynb"
     )
     process = students.start(tmp_path / "out", "--warm")
-    ends = time.monotonic() + 300
-    while not (started := [one for one in psutil.process_iter(["cmdline"]) if _is_long(one, process.pid)]):
+
+    def begun() -> list[psutil.Process]:
         assert process.poll() is None, (tmp_path / "said").read_text(encoding="utf-8")
-        assert time.monotonic() < ends, "the cell did not begin"
-        time.sleep(0.2)
+        return [one for one in psutil.process_iter(["cmdline"]) if _is_long(one, process.pid)]
+
+    started = until(begun)
     family = [*_below(process.pid), *started]
     assert any("inside.warm" in " ".join(one.cmdline()) for one in family)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    _until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
-    _until(lambda: not any("held" not in left for left in students.leftovers()))
+    until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
+    until(lambda: not any("held" not in left for left in students.leftovers()))
 
 
 def _is_long(process: psutil.Process, grader: int) -> bool:

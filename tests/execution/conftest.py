@@ -107,7 +107,7 @@ def run_script(tmp_path: Path, warm: WarmPool | None) -> Callable[..., Ran]:
     """Run Python code in a sandbox without a kernel."""
     count = iter(range(1000))
 
-    def run(isolation: Isolation, code: str, *, timeout: float = 20.0, **budget: Any) -> Ran:
+    def run(isolation: Isolation, code: str, *, timeout: float = 120.0, **budget: Any) -> Ran:
         own = isolation.for_run()
         layout = make_layout(tmp_path / f"scratch-{next(count)}", own)
         (layout.code / "script.py").write_text(code)
@@ -158,7 +158,7 @@ def run_cells(tmp_path: Path, warm: WarmPool | None) -> Callable[..., ExecutionO
             notebook=nbformat.v4.new_notebook(cells=cells),
             scratch=tmp_path / f"execution-{next(count)}",
             isolation=isolation,
-            settings=RunSettings(**{"time": 30, "memory": 1 << 30, **own}),
+            settings=RunSettings(**{"time": 300, "memory": 1 << 30, **own}),
             **{
                 "kernel_module": "ipykernel_launcher",
                 "finish_code": None,

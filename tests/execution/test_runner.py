@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -103,21 +104,21 @@ subprocess.Popen(["sleep", "1000"], start_new_session=True)
 print("before", flush=True)
 while True: pass
 """
-    begun = time.monotonic()
     outcome = run_cells(isolation, stubborn, "print('never')", time=4, grace_seconds=1.0)
     assert outcome.run.status == "timeout"
     assert "before" in text_of(outcome.notebook.cells[0])
     assert outcome.run.errors[0].name == "KernelEnded"
-    assert time.monotonic() - begun < 60
     assert marks
 
 
 @pytest.mark.parametrize("isolation", ["bubblewrap", "none"], indirect=True)
-def test_a_kernel_that_ends_itself_is_noticed_at_once(isolation: Isolation, run_cells: Cells, marks: list[str]) -> None:
-    outcome = run_cells(isolation, "print('so far', flush=True)", "import os; os._exit(3)", "print('never')")
+def test_a_kernel_that_ends_itself_is_noticed_before_the_time_ends(
+    isolation: Isolation, run_cells: Cells, marks: list[str]
+) -> None:
+    cells = ("print('so far', flush=True)", "import os; os._exit(3)", "print('never')")
+    outcome = run_cells(isolation, *cells, time=3600)
     assert outcome.run.status == "died"
     assert outcome.run.reason == "the kernel ended by itself in cell 2 (exit code 3)"
-    assert outcome.run.seconds < 15
     assert outcome.run.cells_run == 2
     assert "so far" in text_of(outcome.notebook.cells[0])
     assert marks
@@ -226,7 +227,9 @@ def test_a_python_that_is_none_is_the_graders_failure(bubblewrap: Isolation, tmp
         execute(ExecutionRequest(notebook, tmp_path / "s", bubblewrap, settings))
 
 
-def test_the_session_says_what_the_recorder_must_know(bubblewrap: Isolation, run_cells: Cells, tmp_path: Path) -> None:
+def test_the_session_says_what_the_recorder_must_know(
+    bubblewrap: Isolation, run_cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = tmp_path / "data"
     for name in ("mnist", "another"):
         (data / name).mkdir(parents=True)
@@ -238,12 +241,12 @@ seen = [os.listdir(session["data"]), open(session["data"] + "/mnist/public.txt")
 print(json.dumps([session, os.environ["PYTHONHASHSEED"], seen]))
 with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
 """
-    begun = time.time()
+    monkeypatch.setattr("grader.execution.runner.time", SimpleNamespace(time=lambda: 1000.0, monotonic=time.monotonic))
     outcome = run_cells(
         bubblewrap, code, data=data, datasets=("mnist",), graded_dataset="mnist", dialect="keras2", seed=7, time=50
     )
     session, hash_seed, seen = json.loads(text_of(outcome.notebook.cells[0]))
-    assert begun + 50 <= session["deadline"] <= time.time() + 50
+    assert session["deadline"] == 1050
     assert session["reserve"] == 5
     assert (session["dialect"], session["seed"], session["datasets"]) == ("keras2", 7, ["mnist"])
     assert (session["out"], session["data"]) == ("/record", "/data")
@@ -284,10 +287,8 @@ def test_what_the_listener_raises_ends_the_execution_and_leaves_nothing(
     request = ExecutionRequest(
         notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code=None, grace_seconds=1
     )
-    begun = time.monotonic()
     with pytest.raises(InterruptedError, match="0"):
         execute(request, listen)
-    assert time.monotonic() - begun < 60
     assert marks
 
 

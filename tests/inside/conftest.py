@@ -1,149 +1,19 @@
 """One real kernel per dialect runs the same notebook; several test modules look at its record."""
 
-import json
-import os
-import subprocess
-import sys
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
 
-from grader.inside.describe.fingerprint import fingerprint
-from tests.support.inside_alone import inside_alone
-
-INSIDE = inside_alone()
-MNIST = Path(__file__).parents[2] / "grader" / "datasets" / "files" / "mnist.npz"
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "cells" / "recorded.py"
-DRIVER = Path(__file__).with_name("drive_kernel.py")
-FIT_TIME = 600.0
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a kernel left, and what the notebook itself put down for comparison."""
-
-    out: Path
-    data: Path
-    events: list[dict[str, Any]]
-    errors: dict[str, str]
-    """Title of the cell → the error it ended with."""
-    cells: dict[str, int]
-    """Title of the cell → its number in the record."""
-    noted: dict[str, Any] = field(default_factory=dict)
-    """What the notebook's own code wrote down."""
-
-    def of(self, kind: str, cell: str | None = None) -> list[dict[str, Any]]:
-        """Events of a kind, of one cell if its title is given."""
-        return [
-            event
-            for event in self.events
-            if event["kind"] == kind and (cell is None or event["cell"] == self.cells[cell])
-        ]
-
-    def model(self, model_id: str) -> dict[str, Any]:
-        """A model's last description."""
-        found: dict[str, Any] = [event["model"] for event in self.of("model") if event["model"]["id"] == model_id][-1]
-        return found
-
-    def fits(self, cell: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """The trainings of a cell: (fit_start, fit_end)."""
-        ends = {event["fit"]: event for event in self.of("fit_end")}
-        return [(start, ends[start["fit"]]) for start in self.of("fit_start", cell)]
-
-
-def make_data(folder: Path) -> Path:
-    """A prepared data set of the first 2,000 + 400 images of MNIST."""
-    target = folder / "mnist"
-    target.mkdir(parents=True)
-    with np.load(MNIST) as file:
-        arrays = {f"{kind}_{split}": file[f"{kind}_{split}"] for kind in "xy" for split in ("train", "test")}
-    arrays = {name: array[: 2000 if name.endswith("train") else 400] for name, array in arrays.items()}
-    for name, array in arrays.items():
-        np.save(target / f"{name}.npy", array)
-    np.save(
-        target / "fingerprints.npy", np.concatenate([fingerprint(arrays["x_train"]), fingerprint(arrays["x_test"])])
-    )
-    return folder
-
-
-def write_session(folder: Path, data: Path, dialect: str, **changes: Any) -> Path:
-    """A session file with the record in `folder/out`."""
-    session = {
-        "version": 1,
-        "out": str(folder / "out"),
-        "data": str(data),
-        "datasets": ["mnist"],
-        "dialect": dialect,
-        "seed": 7,
-        "fit_time": FIT_TIME,
-        "deadline": time.time() + 900,
-        "reserve": 10.0,
-        "max_models_mib": 100.0,
-        "max_output_kib": 64.0,
-        "graded_dataset": "mnist",
-        **changes,
-    }
-    path = folder / "session.json"
-    path.write_text(json.dumps(session), encoding="utf-8")
-    return path
-
-
-def environment(session: Path) -> dict[str, str]:
-    """What a sandbox would give the kernel."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "HOME": str(session.parent),
-        "IPYTHONDIR": str(session.parent / "ipython"),
-        "GRADER_SESSION": str(session),
-        "PYTHONPATH": str(INSIDE),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "MPLBACKEND": "agg",
-    }
-
-
-def read_events(out: Path) -> list[dict[str, Any]]:
-    """Every line of a record."""
-    return [json.loads(line) for line in (out / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def run_script(script: str, session: Path) -> list[dict[str, Any]]:
-    """Run Python code as the process of a session, in the session's folder, and return its record."""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment(session),
-        cwd=session.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return read_events(session.parent / "out")
-
-
-def run_notebook(folder: Path, data: Path, dialect: str) -> Record:
-    """Drive a real kernel through `recorded.py`, whose cells begin with `# %% title`."""
-    session = write_session(folder, data, dialect)
-    run = subprocess.run(
-        [sys.executable, str(DRIVER), str(NOTEBOOK), str(folder / "seen.json")],
-        env=environment(session) | {"TEST_DATA": str(data / "mnist"), "TEST_NOTES": str(folder / "noted.json")},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
-    noted = json.loads((folder / "noted.json").read_text(encoding="utf-8"))
-    return Record(folder / "out", data, read_events(folder / "out"), seen["errors"], seen["cells"], noted)
+from tests.support.recorded import (
+    Record,
+    environment,
+    make_data,
+    read_events,
+    run_notebook,
+    run_script,
+    write_session,
+)
 
 
 @pytest.fixture(scope="session")
@@ -161,7 +31,7 @@ def keras2(tmp_path_factory: pytest.TempPathFactory, small_mnist: Path) -> Recor
     return run_notebook(tmp_path_factory.mktemp("keras2"), small_mnist, "keras2")
 
 
-@pytest.fixture(params=["keras3", "keras2"])
+@pytest.fixture(scope="session", params=["keras3", "keras2"])
 def record(request: pytest.FixtureRequest) -> Record:
     """The record of each dialect in turn."""
     found: Record = request.getfixturevalue(request.param)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from grader.inside.predictor import main
+from tests.support.recorded import Record, named
 
 pytestmark = pytest.mark.tensorflow
 
 
-def predict(record: Any, environment: dict[str, str], folder: Path) -> tuple[dict[str, Any], Path]:
+def predict(record: Record, environment: dict[str, str], folder: Path) -> tuple[dict[str, Any], Path]:
     """Ask the predictor for everything a notebook left, with some broken jobs between."""
     inputs = folder / "inputs.npy"
     np.save(inputs, (np.load(record.data / "mnist" / "x_test.npy") / 255.0).astype(np.float32)[..., None])
@@ -55,31 +56,14 @@ def predict(record: Any, environment: dict[str, str], folder: Path) -> tuple[dic
 
 
 @pytest.fixture(scope="module")
-def predicted(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Any, dict[str, Any], Path]]:
-    """For each dialect: its record, the results, the folder of predictions."""
-    found = {}
-    for dialect in ("keras3", "keras2"):
-        record = request.getfixturevalue(dialect)
-        folder = tmp_path_factory.mktemp(f"predict-{dialect}")
-        results, out = predict(record, request.getfixturevalue("sandboxed"), folder)
-        found[dialect] = (record, results, out)
-    return found
+def case(
+    record: Record, sandboxed: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Record, dict[str, Any], Path]:
+    """The record of a dialect, the results, the folder of predictions."""
+    return record, *predict(record, sandboxed, tmp_path_factory.mktemp("predict"))
 
 
-@pytest.fixture(params=["keras3", "keras2"])
-def case(request: pytest.FixtureRequest, predicted: dict[str, Any]) -> tuple[Any, dict[str, Any], Path]:
-    found: tuple[Any, dict[str, Any], Path] = predicted[request.param]
-    return found
-
-
-def named(record: Any, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = [event["model"] for event in record.of("model") if event["model"]["name"] == name][-1]
-    return found
-
-
-def test_a_kept_model_predicts_what_the_notebook_saw(case: tuple[Any, dict[str, Any], Path]) -> None:
+def test_a_kept_model_predicts_what_the_notebook_saw(case: tuple[Record, dict[str, Any], Path]) -> None:
     record, results, out = case
     # The last evaluation of a model that was not trained again afterwards.
     model = named(record, "loaded")
@@ -92,7 +76,7 @@ def test_a_kept_model_predicts_what_the_notebook_saw(case: tuple[Any, dict[str, 
     assert (rows.argmax(axis=1) == labels).mean() == pytest.approx(epoch["logs"]["val_accuracy"], abs=1e-6)
 
 
-def test_a_loaded_model_is_described_as_it_was_recorded(case: tuple[Any, dict[str, Any], Path]) -> None:
+def test_a_loaded_model_is_described_as_it_was_recorded(case: tuple[Record, dict[str, Any], Path]) -> None:
     record, results, _ = case
     for name in ("model", "top", "worked"):
         recorded = named(record, name)
@@ -105,7 +89,7 @@ def test_a_loaded_model_is_described_as_it_was_recorded(case: tuple[Any, dict[st
 
 @pytest.mark.parametrize("name", ["special", "sub", "lam"])
 def test_a_model_with_the_students_code_fails_as_keras_and_works_as_saved_model(
-    case: tuple[Any, dict[str, Any], Path], name: str
+    case: tuple[Record, dict[str, Any], Path], name: str
 ) -> None:
     record, results, out = case
     model = named(record, name)["id"]
@@ -115,7 +99,7 @@ def test_a_model_with_the_students_code_fails_as_keras_and_works_as_saved_model(
     assert np.load(out / f"{model}-saved_model.npy").shape == (400, 10)
 
 
-def test_one_failed_job_does_not_stop_the_next(case: tuple[Any, dict[str, Any], Path]) -> None:
+def test_one_failed_job_does_not_stop_the_next(case: tuple[Record, dict[str, Any], Path]) -> None:
     _, results, _ = case
     assert results["broken"]["ok"] is False
     assert results["narrow"]["ok"] is False
@@ -123,7 +107,9 @@ def test_one_failed_job_does_not_stop_the_next(case: tuple[Any, dict[str, Any], 
     assert sum(line["ok"] for line in results.values()) > 5
 
 
-def test_predictions_made_in_the_kernel_used_the_training_preparation(case: tuple[Any, dict[str, Any], Path]) -> None:
+def test_predictions_made_in_the_kernel_used_the_training_preparation(
+    case: tuple[Record, dict[str, Any], Path],
+) -> None:
     record, _, _ = case
     model = named(record, "stubborn")["id"]
     kept = next(e for e in record.of("kept") if e["model"] == model and e["format"] == "predictions")

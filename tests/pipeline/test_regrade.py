@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder
+from tests.support.waiting import DEADLOCK_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 _FORK = multiprocessing.get_context("fork")
@@ -175,16 +176,9 @@ def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pyte
     assert regrade_class(course, out, workers=2).changed == len(NAMES)
 
 
-def _until(condition: Callable[[], Any]) -> None:
-    ends = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-
-
 def _slow(marks: Path, names: Sequence[str]) -> int:
     (marks / str(os.getpid())).touch()
-    time.sleep(120)
+    time.sleep(2 * DEADLOCK_SECONDS)
     return len(names)
 
 
@@ -201,14 +195,14 @@ def test_workers_end_with_a_parent_that_was_killed_and_nobody_is_kept_out(
     marks.mkdir()
     process = _FORK.Process(target=_slow_work, args=(out, marks))
     process.start()
-    _until(lambda: len(list(marks.iterdir())) == 2)
+    until(lambda: len(list(marks.iterdir())) == 2)
     assert process.pid
     workers = [psutil.Process(int(mark.name)) for mark in marks.iterdir()]
     assert {worker.ppid() for worker in workers} == {process.pid}
     os.kill(process.pid, number)
     process.join()
     assert process.exitcode == -number
-    psutil.wait_procs(workers, timeout=10)
+    psutil.wait_procs(workers, timeout=DEADLOCK_SECONDS)
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers)
     with ResultsFolder(out).at_work():
         pass
@@ -220,7 +214,7 @@ def test_a_worker_does_not_hold_the_folder(tmp_path: Path) -> None:
     with ResultsFolder(tmp_path / "out").at_work():
         orphan = _FORK.Process(target=_slow, args=(marks, ()))
         orphan.start()
-        _until(lambda: list(marks.iterdir()))
+        until(lambda: list(marks.iterdir()))
     with ResultsFolder(tmp_path / "out").at_work():
         assert orphan.is_alive()
     orphan.kill()
@@ -258,7 +252,7 @@ def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
     marks.mkdir()
     process = _FORK.Process(target=_commanded, args=([command, str(out)], slow, marks))
     process.start()
-    _until(lambda: list(marks.iterdir()))
+    until(lambda: list(marks.iterdir()))
     assert process.pid
     os.kill(process.pid, number)
     process.join()

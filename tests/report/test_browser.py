@@ -125,8 +125,7 @@ def test_the_first_tab_stop_leads_past_the_head_and_is_seen(browser: Any, rich_p
 def test_a_link_to_a_cell_leads_to_it(browser: Any, rich_page: str, tmp_path: Path) -> None:
     with opened(browser, rich_page, tmp_path, reduced_motion="reduce") as seen:
         seen.page.click("#criterion-3 a[href='#cell-5']")
-        seen.page.wait_for_timeout(200)
-        assert abs(seen.page.evaluate("document.getElementById('cell-5').getBoundingClientRect().top")) < 60
+        seen.page.wait_for_function("Math.abs(document.getElementById('cell-5').getBoundingClientRect().top) < 60")
         assert (
             seen.page.evaluate("getComputedStyle(document.querySelector('#cell-5 > .frame')).outlineStyle") == "solid"
         )

@@ -16,6 +16,7 @@ from grader.execution.sandbox.layout import make_layout
 from grader.execution.sandbox.scratch import held_folder, hold_folder, runtime_folder, sweep
 from grader.schema.errors import SandboxError
 from tests.execution.conftest import PYTHON
+from tests.support.waiting import DEADLOCK_SECONDS, until
 
 
 @pytest.fixture
@@ -86,15 +87,14 @@ def test_a_sandbox_that_was_not_tied_to_its_grader_yet_is_ended_with_its_folder(
     command = own.wrap(["sleep", "60"], binds=binds, env={"MINE": "1"}, cwd=cwd, limits=ProcessLimits())
     process = subprocess.Popen([word for word in command if word != "--die-with-parent"])
     try:
-        while "sleep" not in [one.name() for one in psutil.Process(process.pid).children(recursive=True)]:
-            time.sleep(0.01)
+        until(lambda: "sleep" in [one.name() for one in psutil.Process(process.pid).children(recursive=True)])
         (inner,) = psutil.Process(process.pid).children()
         process.kill()
         process.wait()
         assert inner.is_running()
         os.close(left.descriptor)
         assert sweep() == 1
-        inner.wait(30)
+        inner.wait(DEADLOCK_SECONDS)
     finally:
         process.kill()
         process.wait()
@@ -109,11 +109,10 @@ def test_a_program_that_outlived_its_sandbox_is_ended_with_its_folder(temp: Path
     other = subprocess.Popen(["/bin/sleep", "600"], env={"HOME": f"{left.path}-other"})
     try:
         for process in (stray, other):
-            while not Path(f"/proc/{process.pid}/environ").read_bytes():
-                time.sleep(0.01)  # it is not the program yet
+            until(Path(f"/proc/{process.pid}/environ").read_bytes)  # before, it is not the program yet
         os.close(left.descriptor)
         assert sweep() == 1
-        assert stray.wait(30) == -signal.SIGKILL
+        assert stray.wait(DEADLOCK_SECONDS) == -signal.SIGKILL
         assert other.poll() is None
     finally:
         for process in (stray, other):

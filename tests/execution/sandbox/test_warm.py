@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +31,7 @@ from grader.inside import warm as inside_warm
 from grader.schema.errors import PredictorError, SandboxError
 from grader.schema.rubric import RunSettings
 from tests.execution.conftest import PYTHON, WARM, isolation_named
-
-SLOWLY = 60.0
+from tests.support.waiting import DEADLOCK_SECONDS, until
 
 
 @pytest.fixture(params=WARM)
@@ -75,20 +73,13 @@ def _program(isolation: Isolation, code: str, scratch: Path) -> tuple[Program, L
 
 
 def _told(held: HeldProcess, layout: Layout) -> Any:
-    assert held.wait(SLOWLY) == 0, layout.log.read_text()
+    assert held.wait(DEADLOCK_SECONDS) == 0, layout.log.read_text()
     return json.loads(layout.log.read_text().strip().splitlines()[-1])
 
 
 def _own_mounts() -> list[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     return [line for line in lines if "grader" in line or "newroot" in line]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + SLOWLY
-    while not condition():
-        assert time.monotonic() < ends, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def _warm_process(held: HeldProcess) -> psutil.Process:
@@ -111,7 +102,7 @@ time.sleep(600)
 class TestApart:
     def test_a_fork_neither_sees_nor_reaches_another_or_the_warm_process(self, walls: Isolation, fork: Fork) -> None:
         other, layout = fork(walls, SLEEPER)
-        _until(lambda: "there" in layout.log.read_text())
+        until(lambda: "there" in layout.log.read_text())
         assert other.guest is not None
         numbers = [other.pid, other.guest.pid, _warm_process(other).pid, os.getpid()]
         code = f"""
@@ -139,7 +130,7 @@ print(json.dumps({{
 os.kill(-1, signal.SIGKILL)
 """
         held, probe = fork(walls, code)
-        held.wait(SLOWLY)
+        held.wait(DEADLOCK_SECONDS)
         told = json.loads(probe.log.read_text().strip().splitlines()[-1])
         assert told["found"] == []
         assert set(told["signals"]) <= {"ProcessLookupError"}
@@ -191,7 +182,7 @@ time.sleep(600)
         if os.geteuid() == 0 and isinstance(walls, Bubblewrap) and walls.user == "namespace":
             pytest.skip("the operating system does not count the processes of root, whatever its namespace")
         held, layout = fork(walls, greedy, processes=60)
-        _until(lambda: "full" in layout.log.read_text())
+        until(lambda: "full" in layout.log.read_text())
         assert held.poll() is None
         modest = """
 import json, os, time
@@ -229,7 +220,7 @@ print(json.dumps([facts(open("/proc/self/status").read()), facts(child), facts(f
 
     def test_what_waits_for_a_fork_has_no_rights_and_the_filter(self, walls: Isolation, fork: Fork) -> None:
         held, layout = fork(walls, SLEEPER)
-        _until(lambda: "there" in layout.log.read_text())
+        until(lambda: "there" in layout.log.read_text())
         assert held.guest is not None
         attendant = held.guest.parent()
         assert attendant is not None
@@ -243,19 +234,19 @@ print(json.dumps([facts(open("/proc/self/status").read()), facts(child), facts(f
 class TestTheWarmProcess:
     def test_a_fork_that_crashes_or_is_killed_leaves_it_unharmed(self, walls: Isolation, fork: Fork) -> None:
         held, _ = fork(walls, "import ctypes; ctypes.string_at(0)")
-        assert held.wait(SLOWLY) == 128 + signal.SIGSEGV
+        assert held.wait(DEADLOCK_SECONDS) == 128 + signal.SIGSEGV
         warm = _warm_process(held)
         held, _ = fork(walls, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-        assert held.wait(SLOWLY) == 128 + signal.SIGKILL
+        assert held.wait(DEADLOCK_SECONDS) == 128 + signal.SIGKILL
         held, _ = fork(walls, "raise SystemExit(3)")
-        assert held.wait(SLOWLY) == 3
+        assert held.wait(DEADLOCK_SECONDS) == 3
         assert _warm_process(held) == warm
 
     def test_twenty_forks_leave_nothing_behind(self, walls: Isolation, fork: Fork) -> None:
         held, _ = fork(walls, "")
-        assert held.wait(SLOWLY) == 0
+        assert held.wait(DEADLOCK_SECONDS) == 0
         warm = _warm_process(held)
-        _until(lambda: warm.children() == [])
+        until(lambda: warm.children() == [])
         gc.collect()
         before = (warm.num_fds(), warm.num_threads())
         own = psutil.Process().num_fds()
@@ -266,8 +257,8 @@ class TestTheWarmProcess:
             held, _ = fork(walls, f"open('made', 'w').close()\nraise SystemExit({number})")
             assert held.guest is not None
             guests.append(held.guest)
-            assert held.wait(SLOWLY) == number
-        _until(lambda: warm.children() == [])
+            assert held.wait(DEADLOCK_SECONDS) == number
+        until(lambda: warm.children() == [])
         assert [guest.pid for guest in guests if guest.is_running()] == []
         assert (warm.num_fds(), warm.num_threads()) == before
         gc.collect()
@@ -285,13 +276,13 @@ print("there", flush=True)
 time.sleep(600)
 """
         held, layout = fork(walls, code)
-        _until(lambda: "there" in layout.log.read_text())
+        until(lambda: "there" in layout.log.read_text())
         assert held.guest is not None
         members = [held.guest, *held.guest.children(recursive=True)]
         assert len(members) == 4
         end_tree(held, walls, "no-mark")
         held.wait()
-        _until(lambda: not any(member.is_running() for member in members))
+        until(lambda: not any(member.is_running() for member in members))
 
 
 def _notebook(*cells: str) -> nbformat.NotebookNode:

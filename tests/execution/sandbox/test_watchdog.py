@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from grader.execution.sandbox.watchdog import Budget, Usage, Watchdog, folder_usage, judge, tree, usage_of
+from tests.support.waiting import until
 
 BUDGET = Budget(memory_bytes=100 << 20, processes=5, threads=50, disk_bytes=10 << 20, files=100)
 
@@ -84,9 +84,7 @@ def test_a_watchdog_without_cause_ends_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         watchdog = Watchdog(process, Budget(memory_bytes=1 << 30), lambda: ended.append(1))
         watchdog.start()
-        ends = time.monotonic() + 30
-        while not watchdog.peak_mib and time.monotonic() < ends:
-            time.sleep(0.05)
+        until(lambda: watchdog.peak_mib)
         process.communicate(b"\n")
         watchdog.stop()
     assert ended == []

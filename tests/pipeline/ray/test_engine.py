@@ -35,6 +35,7 @@ from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
 from grader.store.results import ResultsFolder
 from tests.support.command import COMMAND, NOTEBOOKS, RUBRIC, Done, a_course, grader
+from tests.support.waiting import until
 
 _T = TypeVar("_T")
 SECONDS = 240
@@ -133,10 +134,7 @@ def lose(process: subprocess.Popen[bytes]) -> None:
         with suppress(psutil.NoSuchProcess):
             one.kill()
     process.wait(SECONDS)
-    ends = time.monotonic() + SECONDS
-    while any(alive(one.pid) for one in found):
-        assert time.monotonic() < ends, "a process cannot be ended"
-        time.sleep(0.05)
+    until(lambda: not any(alive(one.pid) for one in found))
 
 
 def alive(pid: int) -> bool:
@@ -149,12 +147,13 @@ def alive(pid: int) -> bool:
 
 def wait_for(look: Callable[[], _T], process: subprocess.Popen[Any]) -> _T:
     """Wait until something is there; at once an error where the process it depends on has ended."""
-    ends = time.monotonic() + SECONDS
-    while not (found := look()):
-        assert time.monotonic() < ends, "it did not happen"
-        assert process.poll() is None, "the process ended"
-        time.sleep(0.1)
-    return found
+
+    def found() -> _T:
+        value = look()
+        assert value or process.poll() is None, "the process ended"
+        return value
+
+    return until(found)
 
 
 @pytest.fixture(scope="module")

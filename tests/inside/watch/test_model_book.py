@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
+from tests.support.recorded import Record, named, only
+
 pytestmark = pytest.mark.tensorflow
 
 SCRIPT = """
 import os
 from pathlib import Path
-from inside import environment, hooks
 from inside.record.recorder import Recorder
 from inside.record.session import Session
+from inside.watch import keras_hooks
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
-hooks.install(recorder)
+keras_hooks.install(recorder)
 recorder.cell_started()
 import numpy as np
 import tensorflow as tf
@@ -222,3 +224,17 @@ def test_a_network_that_only_gained_layers_or_had_learned_nothing_stays_the_same
 
 def test_nothing_of_the_recorders_own_work_failed(events: list[dict[str, Any]]) -> None:
     assert of(events, "gap") == of(events, "unkept") == []
+
+
+def test_models_are_numbered_in_the_order_of_their_making(record: Record) -> None:
+    assert [named(record, name)["id"] for name in ("model", "other", "never_compiled")] == ["m1", "m2", "m3"]
+
+
+def test_a_nested_model_keeps_its_layers_and_both_say_what_they_share(record: Record) -> None:
+    top, base = named(record, "top"), named(record, "base")
+    assert [layer["name"] for layer in top["layers"][0]["layers"]][-1] == "hidden"
+    assert base["id"] in top["shares_layers_with"] or top["id"] in base["shares_layers_with"]
+    start, end = only(record.fits("transfer"))
+    assert start["trainable"]["hidden"] is False
+    assert start["digests"]["hidden"] == end["digests"]["hidden"]
+    assert start["digests"]["top_out"] != end["digests"]["top_out"]

@@ -1,4 +1,4 @@
-"""Passes over one input, and what a loop's batches were taken from."""
+"""Passes over one input: counted and compared."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from grader.inside.watch.batches import BatchSource, DataWatch
 from grader.inside.watch.passes import Pass, Passes, signature
 
 
@@ -83,23 +82,3 @@ def test_a_copy_has_the_same_signature_and_a_changed_small_array_another(x: Any)
         changed = x.copy()
         changed.flat[x.size // 2] += 3
         assert signature(x) != signature(changed)
-
-
-@given(st.integers(0, 900), st.integers(1, 64))
-def test_batches_lead_to_the_smallest_variable_that_holds_them_all(start: int, size: int) -> None:
-    images = np.zeros((1000, 4, 4))
-    parts = {"all": images, "valid": images[:100], "train": images[100:], "other": np.zeros((1000, 4, 4)), "n": 3}
-    source = BatchSource()
-    for begin in (start, max(0, start - size)):
-        source.add(images[begin : begin + size], DataWatch())
-    low, high = max(0, start - size), min(1000, start + size)
-    expected = "train" if low >= 100 else "valid" if high <= 100 else "all"
-    assert source.find(parts) is parts[expected]
-    assert source.rows == min(size, high - low)
-
-
-def test_batches_of_two_owners_lead_nowhere() -> None:
-    one, other, source = np.zeros((10, 4)), np.zeros((10, 4)), BatchSource()
-    source.add(one[:5], DataWatch())
-    source.add(other[:5], DataWatch())
-    assert source.find({"one": one, "other": other}) is None

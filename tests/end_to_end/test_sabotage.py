@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from grader.grading import grade
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from tests.support.factories import a_rubric, a_run, a_stamp, a_submission
+from tests.support.recorded import environment, make_data, read_events, write_session
 
 pytestmark = pytest.mark.tensorflow
 
@@ -65,20 +65,18 @@ assert len(history_of_{name}.history["loss"]) == 2
 def evidence(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    small_mnist: Path,
-    kernel_tools: SimpleNamespace,
 ) -> Evidence:
     """What a kernel whose recorder fails left of a notebook that trains each model."""
     folder = tmp_path_factory.mktemp(request.param)
     script, parts = folder / "cells.py", folder / "parts.json"
     script.write_text(FIRST + "".join(CELL.format(name=name) for name in MODELS), encoding="utf-8")
     parts.write_text(json.dumps(PARTS), encoding="utf-8")
-    session = kernel_tools.write_session(folder, small_mnist, request.param)
-    here = Path(__file__).parent
+    session = write_session(folder, make_data(folder / "data"), request.param)
+    here = Path(__file__).parents[1] / "support"
     words = [here / "drive_kernel.py", script, folder / "seen.json", here / "sabotaged_kernel.py", parts]
     done = subprocess.run(
         [sys.executable, *map(str, words)],
-        env=kernel_tools.environment(session),
+        env=environment(session),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -91,7 +89,7 @@ def evidence(
         run=a_run(cell_map=tuple(range(len(MODELS) + 1)), dialect=request.param),
         notebook={"cells": []},
         submitted=None,
-        events=kernel_tools.read_events(folder / "out"),
+        events=read_events(folder / "out"),
         arrays=ArtefactFolder(folder / "out"),
         indexes={},
     )

@@ -17,7 +17,7 @@ from grader.inside.describe.fingerprint import fingerprint
 from tests.support.inside_alone import inside_alone
 
 ROOT = Path(grader.__file__).parent
-DRIVER = Path(__file__).with_name("run_cells.py")
+DRIVER = Path(__file__).parents[2] / "support" / "run_cells.py"
 ROWS = {"train": 500, "test": 100}
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.recorded import Record, named, only
+
 pytestmark = pytest.mark.tensorflow
 
 # The plain training first; then the hooks go into a Keras that is imported already, as in a warm kernel.
@@ -62,11 +64,11 @@ def train():
 
 cell_end = lambda: None
 plain = train()
-from inside import hooks
 from inside.record.recorder import Recorder
 from inside.record.session import Session
+from inside.watch import keras_hooks
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
-watch = hooks.install(recorder)
+watch = keras_hooks.install(recorder)
 recorder.cell_started()
 cell_end = lambda: recorder.cell_ended(ok=True, seconds=0.0)
 recorded = train()
@@ -112,3 +114,33 @@ def test_the_training_was_really_recorded_and_both_forms_kept(both: Any) -> None
     assert kinds.count("fit_end") == 4
     assert "gap" not in kinds
     assert {event["format"] for event in events if event["kind"] == "kept"} == {"keras", "saved_model"}
+
+
+def test_freezing_a_whole_model_is_one_change(record: Record) -> None:
+    change = only(record.of("trainable", "transfer"))
+    assert (change["layer"], change["after"]) == ("base", False)
+
+
+def test_evaluation_and_prediction_are_recorded(record: Record) -> None:
+    evaluated = only(record.of("evaluate", "freeze"))
+    assert list(evaluated["results"].values()) == pytest.approx(record.noted["evaluate"], rel=1e-6)
+    assert set(evaluated["results"]) == {"loss", "accuracy"}
+    predicted = only(record.of("predict", "freeze"))
+    assert predicted["output_shape"] == [400, 10]
+    assert predicted["x"]["array"] == evaluated["x"]["array"]
+
+
+def test_validation_inside_fit_is_no_evaluation_but_a_callbacks_is(record: Record) -> None:
+    assert only(record.of("evaluate", "metrics inside"))["x"]["shape"] == [100, 28, 28, 1]
+    start, _ = only(record.fits("metrics inside"))
+    assert only(start["callbacks"])["custom"] == "Probe"
+
+
+def test_saving_loading_and_copying_are_recorded(record: Record) -> None:
+    events = {event["action"]: event for event in record.of("save", "copies")}
+    loaded, copy = named(record, "loaded")["id"], named(record, "copy")["id"]
+    assert events["save"]["model"] == "m1"
+    assert events["save"]["path"] == "saved.keras"
+    assert (events["load"]["model"], events["load"]["path"]) == (loaded, "saved.keras")
+    assert (events["clone"]["model"], events["clone"]["other"]) == (copy, "m1")
+    assert (events["set_weights"]["model"], events["set_weights"]["other"]) == (copy, "m1")

@@ -25,9 +25,8 @@ def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     sys.path.insert(0, request["inside"])
     # Found by the request.
-    from inside import install as environment  # type: ignore[import-not-found]  # noqa: PLC0415
-    from inside import kernel  # noqa: PLC0415
-    from inside.keras2 import layer as compat  # type: ignore[import-not-found]  # noqa: PLC0415
+    from inside import install, kernel  # type: ignore[import-not-found]  # noqa: PLC0415
+    from inside.keras2 import layer  # type: ignore[import-not-found]  # noqa: PLC0415
     from inside.record.recorder import Recorder  # type: ignore[import-not-found]  # noqa: PLC0415
     from inside.record.session import Session  # type: ignore[import-not-found]  # noqa: PLC0415
 
@@ -35,12 +34,12 @@ def main() -> None:
     if request.get("hooks"):
         kernel.install_hooks(recorder)
     else:
-        environment.install(recorder)
+        install.install(recorder)
     shell = Shell.instance()
     recorder.namespace = shell.user_ns
-    environment.install_shell(recorder, shell)
+    install.install_shell(recorder, shell)
     if request.get("hooks"):
-        compat.install_shell(recorder, shell)
+        layer.install_shell(recorder, shell)
     results = []
     for code in request["cells"]:
         recorder.cell_started()

@@ -1,16 +1,13 @@
-"""Data sets from the course's folder, in the forms that Keras, OpenML and TensorFlow Datasets give them."""
+"""Data sets from the folder of the course, in the forms that Keras gives them."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from grader.inside.data.openml import flat_images, wanted
 from grader.inside.data.serve import DatasetNotProvidedError, Server, known_name
-from grader.inside.data.tfds import Info, rows_of_split
 from grader.inside.record.recorder import Recorder
 from grader.inside.record.session import Session
 
@@ -90,55 +87,3 @@ def test_an_archive_is_known_by_its_name(recorder: Recorder, file: object, name:
 )
 def test_a_data_set_has_one_name_however_it_is_written(written: str, name: str) -> None:
     assert known_name(written) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "number", "expected"),
-    [
-        ("mnist_784", None, ("mnist_784", "mnist")),
-        (None, 554, ("mnist_784", "mnist")),
-        ("Fashion-MNIST", None, ("Fashion-MNIST", "fashion_mnist")),
-        ("iris", None, ("iris", "iris")),
-        (None, 61, ("OpenML 61", "OpenML 61")),
-    ],
-)
-def test_openml_names_and_numbers_lead_to_keras_names(
-    name: str | None, number: int | None, expected: tuple[str, str]
-) -> None:
-    assert wanted(name, number) == expected
-
-
-def test_openml_stores_colours_one_after_the_other() -> None:
-    image = np.zeros((1, 2, 2, 3), np.uint8)
-    image[..., 1] = 7
-    assert flat_images(image).tolist() == [[0, 0, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0]]
-
-
-@pytest.mark.parametrize(
-    ("split", "pieces"),
-    [
-        ("train", [("train", 0, 500)]),
-        ("train[:80%]", [("train", 0, 400)]),
-        ("train[80%:]", [("train", 400, 500)]),
-        ("train[-50:]", [("train", 450, 500)]),
-        ("train[10:20]+test", [("train", 10, 20), ("test", 0, 100)]),
-        ("all", [("train", 0, 500), ("test", 0, 100)]),
-        ("test[:1000]", [("test", 0, 100)]),
-    ],
-)
-def test_splits_are_read_as_tensorflow_datasets_reads_them(split: str, pieces: list[tuple[str, int, int]]) -> None:
-    assert rows_of_split(split, {"train": 500, "test": 100}) == pieces
-
-
-@pytest.mark.parametrize("split", ["validation", "train[", "train[a:b]", ""])
-def test_an_unknown_split_is_an_error_that_names_the_known_ones(split: str) -> None:
-    with pytest.raises(ValueError, match="train, test"):
-        rows_of_split(split, {"train": 500, "test": 100})
-
-
-def test_the_info_names_classes() -> None:
-    info = Info("fashion_mnist", (28, 28, 1), 10, {"train": 60_000})
-    label: Any = info.features["label"]
-    assert label.int2str(9) == "Ankle boot"
-    assert label.str2int("Trouser") == 1
-    assert info.splits["train[:50%]"].num_examples == 30_000

@@ -1,6 +1,5 @@
 """Every old form has its old meaning under the Keras 2 dialect: one row a form, all in one real process."""
 
-import ast
 import json
 import subprocess
 import sys
@@ -10,22 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import grader
-from grader.inside.keras2.backend import phases
 from grader.inside.keras2.dialect import MOVED
 from grader.inside.keras2.forms import FORMS
-from grader.inside.keras2.history import Answering, modern_name
-from grader.inside.keras2.layers import LAYERS, kernel_of_positions
-from grader.inside.keras2.models import peek, steps
-from grader.inside.keras2.optimizers import is_later
-from grader.inside.keras2.origins import Origins
 from tests.support.inside_alone import inside_alone
 
 ROOT = Path(grader.__file__).parent
-DRIVER = Path(__file__).with_name("run_cells.py")
+DRIVER = Path(__file__).parents[2] / "support" / "run_cells.py"
 DOCUMENT = ROOT.parent / "docs" / "keras2.md"
 
 
@@ -609,84 +601,3 @@ def test_every_form_is_documented_with_its_test() -> None:
         named = [row.name for rows in RUNS.values() for row in rows if form in row.forms and f"“{row.name}”" in line]
         assert named, form
         assert known.modern.replace("|", "\\|") in line
-
-
-def test_keywords_of_keras_1_become_those_of_keras_2() -> None:
-    conv = LAYERS["Conv2D"]
-    assert conv.translate({"nb_filter": 3, "nb_row": 3, "nb_col": 5, "activation": "relu"}) == {
-        "filters": 3,
-        "kernel_size": (3, 5),
-        "activation": "relu",
-    }
-    assert conv.translate({"dim_ordering": "th"}) == {"data_format": "channels_first"}
-    assert conv.translate({"filters": 3}) is None
-
-
-def test_an_old_keyword_beside_its_new_name_is_left_for_keras_to_refuse() -> None:
-    assert LAYERS["Dense"].translate({"units": 3, "output_dim": 3}) is None
-
-
-@pytest.mark.parametrize(
-    ("args", "read"),
-    [((8, 3, 3), (8, (3, 3))), ((8, 3), None), ((8, (3, 3), 2), None), ((8, 3, 3, "same"), None), ((8, 3, True), None)],
-)
-def test_only_two_whole_numbers_after_the_filters_are_a_kernel(args: tuple[Any, ...], read: object) -> None:
-    assert kernel_of_positions(args) == read
-
-
-def _origins(code: str) -> Origins:
-    origins = Origins()
-    origins.visit(ast.parse(code))
-    return origins
-
-
-@pytest.mark.parametrize(
-    ("code", "standalone"),
-    [
-        ("from keras.layers import Conv2D", True),
-        ("import keras", True),
-        ("from tensorflow.keras.layers import Conv2D\nimport keras", False),
-        ("import keras\nfrom tensorflow.keras.layers import Dense", True),
-        ("from tensorflow import keras", False),
-        ("import tensorflow as tf\ntf.keras.layers.Conv2D", False),
-        ("from keras.datasets import mnist\nimport tensorflow as tf\ntf.keras.layers", False),
-        ("x = 1", False),
-    ],
-)
-def test_the_origin_of_a_layer_is_read_from_the_imports(code: str, *, standalone: bool) -> None:
-    assert _origins(code).standalone("Conv2D", "Convolution2D") is standalone
-
-
-def test_accuracy_is_the_only_metric_with_an_old_name() -> None:
-    assert [modern_name(key) for key in ("acc", "val_acc", "out_acc", "accuracy", "vacc", 3)] == [
-        "accuracy", "val_accuracy", "out_accuracy", None, None, None,
-    ]  # fmt: skip
-
-
-def test_an_answering_dict_lists_what_it_holds_and_nothing_else() -> None:
-    held = Answering({"accuracy": [0.5]})
-    assert held["acc"] == [0.5]
-    assert list(held) == ["accuracy"]
-    assert held == {"accuracy": [0.5]}
-    assert "val_acc" not in held
-    with pytest.raises(KeyError, match="val_acc"):
-        held["val_acc"]
-
-
-def test_samples_are_counted_in_batches_rounded_up() -> None:
-    assert [steps(60, 16), steps(64, 16), steps(3, 16)] == [4, 4, 1]
-
-
-def test_looking_at_a_generator_takes_nothing_from_it() -> None:
-    size, rest = peek(iter([(np.zeros((2, 5)), [0, 1]), (np.zeros((1, 5)), [1])]))
-    assert size == 2
-    assert [len(x) for x, _ in rest] == [2, 1]
-
-
-def test_what_came_with_keras_2_11_asks_for_the_later_optimizer() -> None:
-    assert is_later({"weight_decay": 0.1})
-    assert not is_later({"lr": 0.1, "decay": 0.1, "clipnorm": 1.0})
-
-
-def test_what_is_no_tensor_among_the_inputs_is_the_learning_phase() -> None:
-    assert phases(["tensor", 0, "tensor"], lambda given: given == "tensor") == [1]

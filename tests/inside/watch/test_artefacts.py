@@ -6,22 +6,20 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from grader.inside.watch.keras_archive import needs_students_code
-from grader.inside.watch.preparation import affine_from_sample, prepared_test_images
+from tests.support.recorded import Record, named
 
 SCRIPT = """
 import os, signal, time
 from pathlib import Path
 import numpy as np
-from inside import hooks, keep
 from inside.record.recorder import Recorder
 from inside.record.session import Session
+from inside.watch import artefacts, keras_hooks
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
-hooks.install(recorder)
-keep.LEAST_GAP, keep.GAP_FACTOR = 0.05, 0.0
+keras_hooks.install(recorder)
+artefacts.LEAST_GAP, artefacts.GAP_FACTOR = 0.05, 0.0
 recorder.cell_started()
 import keras
 x = np.random.default_rng(0).random((64, 28, 28, 1), dtype="float32"); y = np.arange(64) % 10
@@ -99,51 +97,39 @@ def test_a_kept_model_carries_no_optimizer(killed: tuple[Path, list[Any]]) -> No
     assert (out / "models" / "m1.keras").stat().st_size < 2 * weights + 30_000
 
 
+@pytest.mark.tensorflow
+def test_every_trained_model_is_kept_also_without_a_variable_or_under_a_used_name(record: Record) -> None:
+    trained = {event["model"] for event in record.of("fit_start")}
+    last = {event["model"]: event for event in record.of("kept")}
+    assert trained <= set(last)
+    assert len({event["model"] for event in record.of("fit_start", "functions")}) == 2
+    assert len({event["model"] for event in record.of("fit_start", "reused name")}) == 2
+    assert all((record.out / event["path"]).exists() for event in last.values())
+    ends = {event["fit"]: event["n"] for event in record.of("fit_end") if event["steps"] != 0}
+    for model in trained:
+        fits = [e["fit"] for e in record.of("fit_start") if e["model"] == model and e["fit"] in ends]
+        assert last[model]["after"] == ends[fits[-1]], model
+
+
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
-    ("config", "needs"),
+    ("name", "formats"),
     [
-        ({"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": None}, False),
-        ({"module": "keras", "class_name": "DTypePolicy", "config": {}, "registered_name": "DTypePolicy"}, False),
-        ({"module": None, "class_name": "MCDropout", "config": {}, "registered_name": "MCDropout"}, True),
-        ({"module": "__main__", "class_name": "Net", "config": {}, "registered_name": "Net"}, True),
-        ({"module": "keras.layers", "class_name": "Dense", "config": {"activation": {"module": "builtins",
-          "class_name": "function", "config": "mine", "registered_name": "function"}}, "registered_name": None}, True),
-        ({"module": "keras.layers", "class_name": "Lambda", "config": {}, "registered_name": None}, True),
-        ({"module": "mine", "class_name": "A", "config": {}, "registered_name": "Mine>A"}, True),
+        ("model", {"keras"}),
+        ("special", {"keras", "saved_model"}),
+        ("sub", {"keras", "saved_model"}),
+        ("lam", {"keras", "saved_model"}),
+        ("stubborn", {"keras", "predictions"}),
     ],
-)  # fmt: skip
-def test_a_models_configuration_tells_whether_it_needs_the_students_code(config: Any, *, needs: bool) -> None:
-    assert needs_students_code({"config": {"layers": [config]}, "class_name": "Sequential"}) is needs
+)
+def test_a_model_is_kept_in_the_forms_that_its_classes_need(record: Record, name: str, formats: set[str]) -> None:
+    model = named(record, name)["id"]
+    kept = [event for event in record.of("kept") if event["model"] == model]
+    assert {event["format"] for event in kept} == formats
+    assert {event["custom"] for event in kept} == {len(formats) > 1}
 
 
-def sample_file(folder: Path, images: np.ndarray, fingerprints: np.ndarray) -> Path:
-    path = folder / "a1.npz"
-    index = np.arange(0, len(images), 7)
-    np.savez(path, fingerprints=fingerprints, sample_index=index, sample=images[index].astype(np.float32))
-    return path
-
-
-@pytest.mark.parametrize(("scale", "shift"), [(1 / 255, 0.0), (1 / 127.5, -1.0), (1.0, 0.0), (1 / 78.5675, -0.4241)])
-def test_the_preparation_is_found_from_recognised_rows(
-    tmp_path: Path, small_mnist: Path, scale: float, shift: float
-) -> None:
-    folder = small_mnist / "mnist"
-    raw = np.load(folder / "x_train.npy")[500:700]
-    prints = np.load(folder / "fingerprints.npy")[500:700]
-    prepared = (raw * scale + shift).astype(np.float32)[..., None]
-    found = affine_from_sample(sample_file(tmp_path, prepared, prints), folder)
-    assert found is not None
-    assert found.scale == pytest.approx(scale, rel=1e-4)
-    assert found.shift == pytest.approx(shift, abs=1e-3)
-    test = prepared_test_images(folder, found, (28, 28, 1), np.dtype(np.float32))
-    assert test.shape == (400, 28, 28, 1)
-    assert test == pytest.approx((np.load(folder / "x_test.npy") * scale + shift)[..., None], abs=1e-3)
-
-
-def test_no_preparation_is_made_up_where_no_formula_explains_the_images(tmp_path: Path, small_mnist: Path) -> None:
-    folder = small_mnist / "mnist"
-    raw = np.load(folder / "x_train.npy")[:100].astype(np.float64)
-    prints = np.load(folder / "fingerprints.npy")[:100]
-    assert affine_from_sample(sample_file(tmp_path, np.sqrt(raw), prints), folder) is None
-    assert affine_from_sample(sample_file(tmp_path, raw / 255, prints + np.uint64(1)), folder) is None
-    assert affine_from_sample(sample_file(tmp_path, raw[:, ::2, ::2], prints), folder) is None
+@pytest.mark.tensorflow
+def test_no_half_written_model_is_left(record: Record) -> None:
+    names = sorted(path.name for path in (record.out / "models").iterdir())
+    assert not [name for name in names if not name.startswith("m")]

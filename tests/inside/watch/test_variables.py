@@ -13,8 +13,9 @@ from grader.inside.describe.arrays import ArrayBook
 from grader.inside.describe.fingerprint import fingerprint
 from grader.inside.record.recorder import Recorder
 from grader.inside.record.session import Session
-from grader.inside.watch import variables as names
+from grader.inside.watch import variables
 from grader.inside.watch.variables import Bindings, describe_array, image_like, install, label_like, recognise, scan
+from tests.support.recorded import Record, only
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_beyond_the_budget_scaled_and_later_arrays_come_first(
 ) -> None:
     images = recorder.namespace["images"]
     recorder.namespace |= {"early": images[:200] / 255, "late": images[:200] / 255 - 0.5}
-    monkeypatch.setattr(names, "MAX_NUMBERS", 200 * 64)
+    monkeypatch.setattr(variables, "MAX_NUMBERS", 200 * 64)
     arrays = {item["name"]: item for item in the_event(recorder)["arrays"]}
     assert {name: "file" in item for name, item in arrays.items()} == {"images": False, "early": False, "late": True}
 
@@ -173,6 +174,14 @@ def test_an_array_that_a_model_was_given_costs_nothing_again(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     described, _ = recorder.arrays.describe_pair(recorder.namespace["images"])
-    monkeypatch.setattr(names, "MAX_NUMBERS", 0)
+    monkeypatch.setattr(variables, "MAX_NUMBERS", 0)
     (item,) = the_event(recorder)["arrays"]
     assert (item["file"], item["used"]) == (described["file"], True)
+
+
+@pytest.mark.tensorflow
+def test_arrays_bound_to_variables_say_whether_a_model_got_them(record: Record) -> None:
+    arrays = {array["name"]: array for array in only(record.of("arrays"))["arrays"]}
+    assert arrays["x_train"]["used"] is True
+    assert arrays["x_test"]["used"] is True
+    assert arrays["never_used"]["used"] is False

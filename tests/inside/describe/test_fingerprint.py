@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import grader
 from grader.inside.describe.fingerprint import LEVELS, OFFSET, fingerprint, scan
 
-MNIST = Path(__file__).parents[2] / "grader" / "datasets" / "files" / "mnist.npz"
+MNIST = Path(grader.__file__).parent / "datasets" / "files" / "mnist.npz"
 
 images = arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9)))
 

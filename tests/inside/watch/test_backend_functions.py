@@ -10,11 +10,11 @@ pytestmark = pytest.mark.tensorflow
 SCRIPT = """
 import os
 from pathlib import Path
-from inside import environment, hooks
 from inside.record.recorder import Recorder
 from inside.record.session import Session
+from inside.watch import keras_hooks
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
-hooks.install(recorder)
+keras_hooks.install(recorder)
 recorder.cell_started()
 import numpy as np
 import tensorflow as tf

@@ -1,0 +1,5 @@
+"""The sandbox that whole runs share with the tests of execution."""
+
+from tests.execution.conftest import bubblewrap
+
+__all__ = ["bubblewrap"]

@@ -1,0 +1,36 @@
+"""The record as a whole: every event numbered, every cell counted, nothing of the recorder's own failing."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.support.recorded import Record, only
+
+pytestmark = pytest.mark.tensorflow
+
+
+def test_only_the_cells_that_should_fail_fail(record: Record) -> None:
+    assert set(record.errors) == {"wrong call", "interrupt"}
+    assert record.errors["wrong call"].startswith("ValueError: Data cardinality is ambiguous")
+
+
+def test_nothing_of_the_recorders_own_work_failed(record: Record) -> None:
+    assert record.of("gap") == record.of("unhooked") == record.of("unkept") == []
+
+
+def test_events_are_numbered_and_in_order(record: Record) -> None:
+    assert [event["n"] for event in record.events] == list(range(1, len(record.events) + 1))
+    assert all(one["t"] <= other["t"] and one["cell"] <= other["cell"] for one, other in pairwise(record.events))
+    assert record.events[0]["kind"] == "start"
+    assert record.events[-1]["kind"] == "end"
+
+
+def test_each_cell_is_counted_once_also_under_a_cell_magic(record: Record) -> None:
+    assert len(record.of("cell_start")) == len(record.of("cell_end")) == len(record.cells)
+    failed = {title for title, number in record.cells.items() if not record.of("cell_end")[number - 1]["ok"]}
+    assert failed == set(record.errors)
+
+
+def test_tensorflow_is_imported_by_the_student_and_not_before(record: Record) -> None:
+    assert only(record.of("versions"))["cell"] == record.cells["data"]
+    assert record.of("start")[0]["versions"]["keras"].startswith("3.")

@@ -1,0 +1,93 @@
+"""Rules for the tests themselves: where each one is, and that none of them asserts how fast something is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import grader
+
+TESTS = Path(__file__).parent
+PACKAGE = Path(grader.__file__).parent
+FILES = sorted(path for path in TESTS.rglob("*.py") if path.parent != TESTS / "notebooks" / "cells")
+CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "thread_time", "time_ns"}
+DURATIONS = {"begun", "duration", "elapsed", "ended", "ends", "millis", "milliseconds", "seconds", "started", "took"}
+ALLOWED = {
+    "support/waiting.py": "the limit of every wait, which turns a deadlock into a failure",
+}
+"""Files that may compare a clock, each with the reason."""
+
+
+def _reads_a_clock(node: ast.expr) -> bool:
+    """Whether an expression calls a clock of the module `time`, or has the name of a duration."""
+    return any(_is_clock(part) or _is_duration(part) for part in ast.walk(node))
+
+
+def _is_clock(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = ast.unparse(node.func)
+    return name == "time.time" or name.rpartition(".")[2] in CLOCKS
+
+
+def _is_duration(node: ast.AST) -> bool:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=name):
+            return name in DURATIONS
+    return False
+
+
+def _timed_comparisons(source: str) -> Iterator[int]:
+    """Lines that compare a duration or a moment by order; equality with a number of the test's own is no claim."""
+    for node in ast.walk(ast.parse(source)):
+        ordered = isinstance(node, ast.Compare) and any(
+            isinstance(operator, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for operator in node.ops
+        )
+        if isinstance(node, ast.Compare) and ordered and any(map(_reads_a_clock, [node.left, *node.comparators])):
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "assert time.monotonic() - begun < 60",
+        "assert outcome.run.seconds < 15",
+        "assert 1 <= perf_counter() - start",
+        "assert end['seconds'] >= 1.5",
+        "assert begun + 50 <= session['deadline'] <= time.time() + 50",
+        "while not found:\n    assert time.monotonic() < limit",
+    ],
+)
+def test_a_timed_claim_is_found(claim: str) -> None:
+    assert list(_timed_comparisons(claim))
+
+
+@pytest.mark.parametrize("fact", ["assert fact.seconds == 0.5", "assert len(found) < 3", "time.sleep(0.1)"])
+def test_other_assertions_are_no_timed_claims(fact: str) -> None:
+    assert list(_timed_comparisons(fact)) == []
+
+
+def test_no_assertion_depends_on_the_clock() -> None:
+    found = {
+        path.relative_to(TESTS).as_posix(): lines
+        for path in FILES
+        if (lines := list(_timed_comparisons(path.read_text(encoding="utf-8"))))
+    }
+    assert found.keys() == ALLOWED.keys(), found
+
+
+def test_the_tests_of_inside_are_named_after_its_modules() -> None:
+    modules = {path.relative_to(PACKAGE / "inside") for path in (PACKAGE / "inside").rglob("*.py")}
+    strays = [
+        path.relative_to(TESTS).as_posix()
+        for path in (TESTS / "inside").rglob("test_*.py")
+        if (path.relative_to(TESTS / "inside").with_name(path.name.removeprefix("test_"))) not in modules
+    ]
+    assert strays == []
+
+
+def test_every_folder_of_tests_has_the_name_of_a_package() -> None:
+    own = {"end_to_end", "notebooks", "notebooks/cells", "support"}
+    folders = {path.parent.relative_to(TESTS).as_posix() for path in FILES} - {".", *own}
+    assert {folder for folder in folders if not (PACKAGE / folder / "__init__.py").exists()} == set()
