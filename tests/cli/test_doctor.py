@@ -132,6 +132,10 @@ def test_doctor_says_what_there_is_and_the_command_that_mends_what_is_not(tmp_pa
     told = {line["name"]: line for line in json.loads(done.out)}
     expected = {"Python", "TensorFlow", "Keras 3", "Keras 2", "sandbox", "GPU", "memory", "disk", "data: mnist"}
     assert expected <= set(told)
+    if told["sandbox"]["verdict"] == "ok":
+        # A real trial of both dialects.
+        for name in ("recorder: Keras 3", "recorder: Keras 2"):
+            assert told[name]["verdict"] == "ok", told[name]["found"]
     assert done.code == (3 if any(line["verdict"] == "fail" for line in told.values()) else 0)
     assert all(line["mend"] or line["name"] == "cores" for line in told.values() if line["verdict"] != "ok")
     for name in ("dpkg", "apt-get"):

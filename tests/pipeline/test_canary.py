@@ -152,14 +152,6 @@ def test_nothing_is_graded_where_the_trial_fails(
 
 @pytest.mark.bubblewrap
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("dialect", ["keras3", "keras2"])
-def test_the_recorder_sees_all_that_the_checks_read(dialect: Dialect) -> None:
-    needs_bubblewrap()
-    assert missing_in(a_place(isolation=choose_isolation("bubblewrap")), dialect) == ()
-
-
-@pytest.mark.bubblewrap
-@pytest.mark.tensorflow
 def test_a_hook_that_is_gone_and_one_that_raises_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs_bubblewrap()
     inside = tmp_path / "inside"
