@@ -34,7 +34,7 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     for line in process.stderr:
         if line.startswith("endless: begun"):
             break
-    running = until(lambda: _in_sandbox(process.pid))
+    running = until(lambda: _in_sandbox(process))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == 130
@@ -105,7 +105,7 @@ def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -
         if line.startswith("endless: begun"):
             break
     # Until the program itself is there, its sandbox is not tied to the grader yet.
-    until(lambda: _in_sandbox(process.pid))
+    until(lambda: _in_sandbox(process))
     return process
 
 
@@ -122,13 +122,16 @@ def test_two_graders_do_not_work_in_one_folder(rubric: Path, out: Path) -> None:
     assert grader(*words).code == 0
 
 
-def _in_sandbox(pid: int) -> list[psutil.Process]:
+def _in_sandbox(grader: "subprocess.Popen[str]") -> list[psutil.Process]:
     """List the processes below a grader, once its kernel runs: a look at the kernel's Python comes before it."""
-    processes = psutil.Process(pid).children(recursive=True)
+    assert grader.poll() is None, grader.communicate()
+    processes = psutil.Process(grader.pid).children(recursive=True)
     return processes if any(map(_is_kernel, processes)) else []
 
 
 def _is_kernel(process: psutil.Process) -> bool:
+    """Whether a process is a kernel, or the warm process that a kernel is forked from."""
     with suppress(psutil.Error):
-        return "python" in process.name() and "inside.kernel" in " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
+        return "python" in process.name() and ("inside.kernel" in command or "inside.warm" in command)
     return False

@@ -55,14 +55,14 @@ def test_root_steps_down_to_a_user_of_its_own_for_each_run() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_no_run_gets_a_user_id_that_has_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bubblewrap, "TRANSIENT_IDS", range(61184, 61186))
-    step_down = ["setpriv", "--reuid", "61184", "--regid", "61184", "--clear-groups", "--", "sleep", "60"]
+    monkeypatch.setattr(bubblewrap, "TRANSIENT_IDS", range(60100, 60102))
+    step_down = ["setpriv", "--reuid", "60100", "--regid", "60100", "--clear-groups", "--", "sleep", "60"]
     with subprocess.Popen(step_down) as running:
         try:
             while psutil.Process(running.pid).name() != "sleep":
                 time.sleep(0.01)
             monkeypatch.setattr(bubblewrap, "_given", deque())
-            assert Bubblewrap(user="transient").for_run().user_id == 61185
+            assert Bubblewrap(user="transient").for_run().user_id == 60101
             with pytest.raises(SandboxError, match="every user id"):
                 Bubblewrap(user="transient").for_run()
         finally:
