@@ -34,7 +34,7 @@ class GainParams(WithModel):
     level: Annotated[Number, Field(gt=0, lt=1)] = 0.05
     """The p-value from which a difference counts as chance."""
     dataset: MeasuredOn | None = None
-    """Data set; the default is that of the task or the rubric."""
+    """Data set; the default is the data set of the task or the rubric."""
     task: TaskName | None = None
     """Task of this rubric: compare on its images; the default is the whole split."""
     split: str = "test"
