@@ -1,7 +1,7 @@
 """The check `accuracy`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Self
 
@@ -14,40 +14,40 @@ from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
-from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_shape, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, FindingDetails
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed", "not_tried", "untried", "why_untestable"]
+__all__ = ["AccuracyParams", "accuracy", "images_needed", "images_of", "not_tried", "untried", "why_untestable"]
 
 
 _CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
-"""A network that was taught two of the digits has learned no other, and is not tried on all of them."""
+"""Classes of whole data sets: a model that was trained on two digits only is not tested on all of them."""
 
-_ONLY_RECORDED = (
-    "the network could be used in the notebook's own process alone, and was not tried on these images there"
+_ONLY_RECORDED = say(
+    "the model could only be used in the notebook's own process, and was not tested on these images there"
 )
-_UNABLE = "a trained network was kept, but the grader cannot prepare the test images as it takes them"
-_UNASKED = "a trained network was kept, but it was not tried on these images when the notebook was executed"
+_UNABLE = say("a trained model was kept, but the grader cannot prepare the test images in the form that it takes")
+_UNASKED = say("a trained model was kept, but it was not tested on these images when the notebook was executed")
 
 
 class AccuracyParams(WithModel):
     """Parameters of `accuracy`."""
 
     at_least: Annotated[Number, Field(gt=0, le=1)]
-    """Accuracy for full marks, as a part of 1."""
+    """Accuracy for full marks, as a fraction of 1."""
     partial_from: Part | None = None
-    """Accuracy from which on points grow linearly from nothing to full marks at `at_least`."""
+    """Accuracy for 0 points; above it, points grow linearly up to full marks at `at_least`."""
     dataset: MeasuredOn | None = None
-    """Data set; left out: the rubric's own."""
+    """Data set; the default is the rubric's data set."""
     task: TaskName | None = None
-    """Task of this rubric, on whose images alone it counts; left out: the whole split."""
+    """Task of this rubric: only its images count; the default is the whole split."""
     split: str = "test"
-    """Which split of the data set."""
+    """Split of the data set."""
     require_verified: bool = False
-    """Count only an accuracy that was computed outside the student's process."""
+    """Count only an accuracy that the grader computed outside the student's process."""
 
     @model_validator(mode="after")
     def _partial_below_full(self) -> Self:
@@ -59,17 +59,17 @@ class AccuracyParams(WithModel):
 
 @check("accuracy")
 def accuracy(case: Case, params: AccuracyParams) -> Finding:
-    """The network classifies enough images rightly.
+    """The model classifies enough images correctly.
 
     What it does:
-        Takes the accuracy that the grader computed itself, by loading the trained network in a sandbox of its own and
-        comparing its predictions with labels the notebook never saw. Whole images are counted, so nothing is lost to
-        rounding. Where `at_least` was missed but lies inside the 95 % interval, the criterion is marked *borderline*:
-        the points stay those computed, and a person should look. A pass stays a pass, however narrow; `within_noise`
-        says that it was.
+        Uses the accuracy that the grader computed itself. It loads the trained model in a separate sandbox and
+        compares its predictions with labels that the notebook never saw. It counts whole images, so that no rounding
+        can decide. If the accuracy misses `at_least`, but `at_least` is within the 95 % interval, the criterion is
+        *borderline*: the points do not change, and a person should look. A narrow pass remains a pass, and
+        `within_noise` reports it.
 
     Why it matters:
-        A number that a notebook prints is a claim; a number that someone else can compute again is a result.
+        A number that a notebook prints is a claim. A number that someone else can compute again is a result.
 
     Example:
         `{check: accuracy, with: {model: cnn, at_least: 0.99, partial_from: 0.97}}`
@@ -107,9 +107,9 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
 
 
 def images_needed(part: float, total: int) -> int:
-    """The smallest number of right answers that is at least a part of all.
+    """Compute the smallest number of correct answers that reaches a fraction of all images.
 
-    Computed in decimal, as the rubric was written: 0.99 of 10,000 is 9,900 and not one more.
+    Decimal arithmetic gives the number that the rubric means: 0.99 of 10,000 is 9,900 and not 9,901.
 
     Args:
         part: 0 to 1.
@@ -119,10 +119,10 @@ def images_needed(part: float, total: int) -> int:
 
 
 def _fraction(fact: AccuracyFact, params: AccuracyParams, needed: int) -> float | None:
-    """The part of the points; None where a person has to decide."""
+    """Compute the fraction of the points; None if a person must decide."""
     reached = fact.value > (params.at_least if params.partial_from is None else params.partial_from)
     if params.require_verified and fact.assurance is not Assurance.VERIFIED and (reached or fact.correct >= needed):
-        # Neither a forger's points nor an honest student's zero: a person looks at it.
+        # A recorded accuracy may be forged, or it may be honest: let a person decide.
         return None
     if fact.correct >= needed:
         return 1.0
@@ -132,84 +132,171 @@ def _fraction(fact: AccuracyFact, params: AccuracyParams, needed: int) -> float 
     return max(0.0, earned)
 
 
-def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, needed: int) -> str:
-    task = f" of the task `{fact.task}`" if fact.task else ""
-    where = f"the {number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images{task}"
-    text = (
-        f"`{model.name}` is right on {percent(fact.value)} of {where} ({number(fact.correct)} right; "
-        f"95 % interval {percent(fact.low)} to {percent(fact.high)})"
+def images_of(fact: AccuracyFact) -> Message:
+    """Name the images of an accuracy with their number, such as "10,000 MNIST test images"."""
+    if fact.task:
+        return say_count(
+            "{count:number} {dataset:dataset} {split:split} image of the task {task:code}",
+            "{count:number} {dataset:dataset} {split:split} images of the task {task:code}",
+            fact.total,
+            dataset=fact.dataset,
+            split=fact.split,
+            task=fact.task,
+        )
+    return say_count(
+        "{count:number} {dataset:dataset} {split:split} image",
+        "{count:number} {dataset:dataset} {split:split} images",
+        fact.total,
+        dataset=fact.dataset,
+        split=fact.split,
+    )
+
+
+def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, needed: int) -> Message:
+    figures = say(
+        "{model:code} classifies {accuracy:percent} of the {images} correctly "
+        "({correct:number} images; 95 % interval {low:percent} to {high:percent}).",
+        model=model.name,
+        accuracy=fact.value,
+        images=images_of(fact),
+        correct=fact.correct,
+        low=fact.low,
+        high=fact.high,
     )
     missing = needed - fact.correct
+    return sentences(
+        figures,
+        _missing(missing, params.at_least) if missing > 0 else None,
+        _noise(fact, params, missing) if fact.low < params.at_least < fact.high else None,
+        *([] if fact.assurance is Assurance.VERIFIED else _unverified(fact, params)),
+    )
+
+
+def _missing(images: int, required: float) -> Message:
+    return say_count(
+        "{count:number} more correct image would make {required:percent}.",
+        "{count:number} more correct images would make {required:percent}.",
+        images,
+        required=required,
+    )
+
+
+def _noise(fact: AccuracyFact, params: AccuracyParams, missing: int) -> Message:
+    """Report that the threshold is within the interval."""
     if missing > 0:
-        text += f"; {plural(missing, 'more right answer')} would make {percent(params.at_least)}"
-    text += "."
-    if fact.low < params.at_least < fact.high:
-        text += _noise(fact, params, missing)
-    if fact.assurance is not Assurance.VERIFIED:
-        because = f": {fact.note}" if fact.note else ""
-        text += f" The grader could not verify it, it was only recorded in the notebook's own process{because}."
-        if params.require_verified:
-            text += " This rubric counts only verified accuracy, so a person has to look at it."
-    return text
+        return say_count(
+            "{count:number} image cannot distinguish this accuracy from {required:percent}: "
+            "this is borderline, and a person should look at it.",
+            "{count:number} images cannot distinguish this accuracy from {required:percent}: "
+            "this is borderline, and a person should look at it.",
+            fact.total,
+            required=params.at_least,
+        )
+    return say_count(
+        "{count:number} image cannot distinguish this accuracy from {required:percent}: it counts as reached.",
+        "{count:number} images cannot distinguish this accuracy from {required:percent}: it counts as reached.",
+        fact.total,
+        required=params.at_least,
+    )
 
 
-def _noise(fact: AccuracyFact, params: AccuracyParams, missing: int) -> str:
-    """Say that the threshold lies inside the interval: a question where it was missed, else only a note."""
-    told = f" {number(fact.total)} images cannot tell this accuracy from {percent(params.at_least)}"
-    return f"{told}: {'this is borderline, and a person should look at it' if missing > 0 else 'it counts as reached'}."
+def _unverified(fact: AccuracyFact, params: AccuracyParams) -> Iterator[Message]:
+    if fact.note:
+        yield say(
+            "The grader could not verify this accuracy, which was only recorded in the notebook's own process: "
+            "{reason}.",
+            reason=_clause(fact.note),
+        )
+    else:
+        yield say("The grader could not verify this accuracy, which was only recorded in the notebook's own process.")
+    if params.require_verified:
+        yield say("This rubric counts only verified accuracies, so a person must look at it.")
+
+
+def _clause(text: MessageLike) -> MessageLike:
+    """Remove the full stop of a text."""
+    return text.rstrip(".") if isinstance(text, str) else text
 
 
 def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
-    what = f"The accuracy of `{model.name}` on {spoken_dataset(dataset)} ({spoken_split(split)}) is not known"
+    unknown = say(
+        "The accuracy of {model:code} on {dataset:dataset} ({split:split}) is not known",
+        model=model.name,
+        dataset=dataset,
+        split=split,
+    )
     fits = case.evidence.fits_of(model.id)
     own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
     later = _elsewhere(fits, dataset)
     if untried(case, model, dataset):
-        return not_tried(case, model, what)
+        return not_tried(case, model, unknown)
     untestable = why_untestable(case.evidence, model, dataset)
     if own and not later and _unrecorded(case, model, dataset):
         untestable = _ONLY_RECORDED
     if untestable:
-        return _for_a_person(model, what, untestable)
+        return _for_a_person(model, unknown, untestable)
     if model.unkept_reason:
-        why = model.unkept_reason
+        reason = _clause(model.unkept_reason)
     elif not fits:
-        why = "it was never trained"
+        reason = say("it was never trained")
     elif not own:
-        why = f"it was not seen to be trained on {spoken_dataset(dataset)}"
+        reason = say("the grader saw no training on {dataset:dataset}", dataset=dataset)
     elif later:
-        why = f"its last training was on {spoken_dataset(later)}"
+        reason = say("its last training was on {dataset:dataset}", dataset=later)
     elif model.artefact is None:
-        why = "no trained network was kept"
+        reason = say("no trained model was kept")
     else:
-        outputs = spoken_shape(model.output_shape)
-        why = f"with inputs of {spoken_shape(model.input_shape)} and outputs of {outputs} it does not fit its images"
+        reason = _misfit(model, own[-1], dataset)
     return Finding.failed(
-        f"{what}: {why.rstrip('.')}.",
-        advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
+        say("{unknown}: {reason}.", unknown=unknown, reason=reason),
+        advice=say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
-def _for_a_person(model: ModelFact, what: str, why: str, measures: str = "accuracy") -> Finding:
+def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
+    """Explain why a model does not fit the images of its data set."""
+    units = model.output_shape[0] if model.output_shape is not None and len(model.output_shape) == 1 else None
+    classes = _classes(fit, dataset)
+    if units is not None and classes is not None and units != classes:
+        return say_count(
+            "its output has {count:number} unit, but {dataset:dataset} needs {classes:number}",
+            "its output has {count:number} units, but {dataset:dataset} needs {classes:number}",
+            units,
+            dataset=dataset,
+            classes=classes,
+        )
+    return say(
+        "it takes inputs of shape {inputs:shape} and gives outputs of shape {outputs:shape}, "
+        "which does not fit the images",
+        inputs=model.input_shape,
+        outputs=model.output_shape,
+    )
+
+
+def _classes(fit: FitFact, dataset: str) -> int | None:
+    return _CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
+
+
+def _for_a_person(model: ModelFact, unknown: MessageLike, reason: MessageLike, measures: str = "accuracy") -> Finding:
     return Finding.pending(
-        f"{what}: {why}. A person has to look at it.",
+        say("{unknown}: {reason}. A person must look at it.", unknown=unknown, reason=reason),
         measured={measures: None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
 def untried(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
-    """Whether the grader could have tried a network on test images and did not, through no fault of its author.
+    """Whether the grader could have tested a model on test images and did not, through no fault of the student.
 
-    Nobody asked for predictions that a rubric came to need after the execution; others were lost.
+    Either the rubric came to need the predictions only after the execution, or they were lost.
 
     Args:
-        case: What is judged.
-        model: A network without an accuracy there.
+        case: The case.
+        model: A model without an accuracy on these images.
         dataset: The data set.
-        task: A task of the rubric, whose images alone count; left out: the whole split.
+        task: A task of the rubric, if only its images count.
     """
     fits = case.evidence.fits_of(model.id)
     if not fits or not _kept(model) or _unrecorded(case, model, dataset, task):
@@ -219,37 +306,42 @@ def untried(case: Case, model: ModelFact, dataset: str, task: str | None = None)
         labels = label_classes(case.evidence, model.id, settings.classes)
         learned = labels is not None and _names(model, labels, binary=settings.binary)
         return learned and task in tasks_of(last, case.rubric) and _takes_its_images(model, last)
-    judged = any((fact.model, fact.dataset) == (model.id, dataset) for fact in case.evidence.accuracies)
+    tested = any((fact.model, fact.dataset) == (model.id, dataset) for fact in case.evidence.accuracies)
     own = (fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset)
-    return not judged and not _elsewhere(fits, dataset) and any(_testable(model, fit, dataset) for fit in own)
+    return not tested and not _elsewhere(fits, dataset) and any(_testable(model, fit, dataset) for fit in own)
 
 
-def not_tried(case: Case, model: ModelFact, what: str, measures: str = "accuracy") -> Finding:
-    """Leave a network that is `untried` to a person, unless its prediction was lost.
+def not_tried(case: Case, model: ModelFact, unknown: MessageLike, measures: str = "accuracy") -> Finding:
+    """Leave a model that is `untried` to a person, unless its predictions were lost.
 
     Args:
-        case: What is judged, and why a prediction is lacking there.
-        model: The network.
-        what: What is not known.
-        measures: What the check would have measured.
+        case: The case, with the reason why a prediction is missing.
+        model: The model.
+        unknown: A clause about the unknown figure, such as "The accuracy of `cnn` is not known".
+        measures: The figure that the check would have measured.
 
     Raises:
-        PredictorError: It was lost, and the next grading executes again.
+        PredictorError: The predictions were lost, and the next grading executes the notebook again.
     """
-    again = "`grader grade` with this rubric executes the notebook again and tries it"
     if case.lacking == "lost":
-        reasons = "; ".join(case.evidence.problems)
-        message = f"{what} although a trained network was kept{': ' + reasons if reasons else ''}"
+        reasons = "; ".join(map(english, case.evidence.problems))
+        message = f"{english(unknown)} although a trained model was kept{': ' + reasons if reasons else ''}"
+        again = "`grader grade` with this rubric executes the notebook again and tests the model"
         raise PredictorError(message, where=f"model {model.id}", advice=again)
     if case.lacking == "unable":
-        return _for_a_person(model, what, _UNABLE, measures)
-    finding = _for_a_person(model, what, _UNASKED, measures)
-    # Of what is pending no advice is shown.
-    return finding.model_copy(update={"message": f"{english(finding.message).removesuffix('.')}, or {again}."})
+        return _for_a_person(model, unknown, _UNABLE, measures)
+    # The way out is part of the message, since a pending criterion shows no advice.
+    message_with_way_out = say(
+        "{unknown}: {reason}. A person must look at it, or `grader grade` with this rubric executes the notebook "
+        "again and tests the model.",
+        unknown=unknown,
+        reason=_UNASKED,
+    )
+    return _for_a_person(model, unknown, _UNASKED, measures).model_copy(update={"message": message_with_way_out})
 
 
 def _unrecorded(case: Case, model: ModelFact, dataset: str, task: str | None = None) -> bool:
-    """Whether not the network was kept but only its answers, and those to other images: the graded test images."""
+    """Whether only predictions on the rubric's test images were kept, and neither the model nor other predictions."""
     forms = {model.artefact_format, *model.fallbacks}
     return forms == {"predictions"} and (task is not None or dataset != case.rubric.dataset)
 
@@ -259,17 +351,17 @@ def _kept(model: ModelFact) -> bool:
 
 
 def _elsewhere(fits: Sequence[FitFact], dataset: str) -> str:
-    """The other data set that a network's last training was on; empty where it was not on another."""
+    """Name the other data set of the last training; empty if it was on the given data set or an unknown one."""
     rows = known_rows(next((fit.x for fit in reversed(fits) if fit.x is not None), None))
     return "" if rows is None or rows.dataset == dataset else rows.dataset
 
 
-def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
-    """Why the grader cannot try a trained network on a data set's images through no fault of its author; else empty.
+def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> MessageLike:
+    """Explain why the grader cannot test a trained model on a data set through no fault of the student; else empty.
 
     Args:
-        evidence: All there is.
-        model: A network without an accuracy.
+        evidence: The evidence of one execution.
+        model: A model without an accuracy.
         dataset: The data set.
     """
     fits = evidence.fits_of(model.id)
@@ -277,71 +369,79 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> str:
     if not fits:
         return ""
     if inputs > 1:
-        return f"the network takes {inputs} inputs, and the grader tests networks that take an image alone"
-    given = [fit.x for fit in fits if fit.x is not None]
-    if not given or any(x.rows is not None for x in given) or model.artefact is None:
+        return say(
+            "the model takes several inputs ({inputs:number}), but the grader tests only models that take one image",
+            inputs=inputs,
+        )
+    arrays = [fit.x for fit in fits if fit.x is not None]
+    if not arrays or any(x.rows is not None for x in arrays) or model.artefact is None:
         return ""
-    shape = spoken_shape(given[-1].shape[1:])
-    title = spoken_dataset(dataset)
-    return (
-        f"what it was trained on ({shape} an image) was not recognised as images of {title}, so the grader cannot "
-        "prepare the test images in the same way"
+    return say(
+        "the grader does not recognize its training images of shape {shape:shape} as {dataset:dataset}, "
+        "so it cannot prepare the test images in the same way",
+        shape=arrays[-1].shape[1:],
+        dataset=dataset,
     )
 
 
 def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> Finding:
-    """Why a network has no accuracy on a task's images."""
-    what = f"The accuracy of `{model.name}` on the task `{task}` is not known"
+    """Explain why a model has no accuracy on the images of a task."""
+    unknown = say("The accuracy of {model:code} on the task {task:code} is not known", model=model.name, task=task)
     fits = case.evidence.fits_of(model.id)
     settings = case.rubric.tasks[task]
     labels = label_classes(case.evidence, model.id, settings.classes)
     if untried(case, model, dataset, task):
-        return not_tried(case, model, what)
+        return not_tried(case, model, unknown)
     if model.unkept_reason:
-        why = model.unkept_reason
+        reason = _clause(model.unkept_reason)
     elif not fits:
-        why = "it was never trained"
+        reason = say("it was never trained")
     elif task not in tasks_of(fits[-1], case.rubric):
-        why = "its last training was not seen to be on that task's images"
+        reason = say("the grader saw no images of this task in its last training")
     elif labels is None:
-        why = "what its outputs stand for could not be told from the labels of its last training"
+        reason = say("the labels of its last training do not show the meaning of its outputs")
     elif model.artefact is None:
-        why = "no trained network was kept"
+        reason = say("no trained model was kept")
     elif not _names(model, labels, binary=settings.binary):
-        why = f"with outputs of {spoken_shape(model.output_shape)} it cannot name the classes it was taught"
+        reason = say(
+            "its output of shape {outputs:shape} cannot name the classes that it was trained on",
+            outputs=model.output_shape,
+        )
     elif _unrecorded(case, model, dataset, task):
-        return _for_a_person(model, what, _ONLY_RECORDED)
+        return _for_a_person(model, unknown, _ONLY_RECORDED)
     else:
-        taken = f"with inputs of {spoken_shape(model.input_shape)} the grader could not try it on that task's images"
-        return _for_a_person(model, what, why_untestable(case.evidence, model, dataset) or taken)
+        shape = say(
+            "the grader could not test inputs of shape {inputs:shape} with the images of this task",
+            inputs=model.input_shape,
+        )
+        return _for_a_person(model, unknown, why_untestable(case.evidence, model, dataset) or shape)
     return Finding.failed(
-        f"{what}: {why.rstrip('.')}.",
-        advice="Train the network on that task's images in this notebook and leave it in a variable.",
+        say("{unknown}: {reason}.", unknown=unknown, reason=reason),
+        advice=say("Train the model on the images of this task in this notebook, and keep it in a variable."),
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
 def _names(model: ModelFact, labels: Mapping[int, int], *, binary: bool) -> bool:
-    """Whether a network's outputs can name the classes it was taught; where they are not recorded, they may."""
+    """Whether the outputs of a model can name the classes of its training; assumed if they are not recorded."""
     if model.output_shape is None:
         return True
     return len(model.output_shape) == 1 and names_classes(model.output_shape[0] or 0, labels, binary=binary)
 
 
 def _testable(model: ModelFact, fit: FitFact, dataset: str) -> bool:
-    """Whether a network takes the images it was trained on and names one of the data set's classes."""
+    """Whether a model takes its training images and has one output per class of the data set."""
     if fit.y is None or not model.output_shape:
         return False
-    classes = _CLASSES.get(dataset, len(fit.y.classes))
-    return _takes_its_images(model, fit) and model.output_shape == (classes,)
+    return _takes_its_images(model, fit) and model.output_shape == (_classes(fit, dataset),)
 
 
 def _takes_its_images(model: ModelFact, fit: FitFact) -> bool:
-    """Whether a network takes images of the shape it was trained on, or as many numbers as one of them has."""
+    """Whether a model takes images of the shape of its training images, or the same number of values."""
     if fit.x is None or not model.input_shape:
         return False
     if len(model.input_shape) == len(fit.x.shape) - 1 and None in model.input_shape:
         return all(axis in {None, length} for axis, length in zip(model.input_shape, fit.x.shape[1:], strict=True))
-    one, given = [axis for axis in model.input_shape if axis], [axis for axis in fit.x.shape[1:] if axis]
-    return math.prod(one) == math.prod(given)
+    inputs, image = [axis for axis in model.input_shape if axis], [axis for axis in fit.x.shape[1:] if axis]
+    return math.prod(inputs) == math.prod(image)

@@ -1,5 +1,6 @@
 """The check `batch_norm`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,19 +10,19 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform, own_activation
-from grader.facts.wording import listed, plural
 from grader.schema.base import Pointer
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["BatchNormParams", "Place", "batch_norm", "places_of"]
 
 Place = Literal["input", "before_activation", "after_activation", "linear"]
 
-_WORDS = {
-    "input": "on the input",
-    "before_activation": "before an activation",
-    "after_activation": "behind an activation",
-    "linear": "with no activation beside it",
+_PLACES: Mapping[Place, Message] = {
+    "input": say("on the input"),
+    "before_activation": say("before an activation"),
+    "after_activation": say("after an activation"),
+    "linear": say("without an activation next to it"),
 }
 
 
@@ -29,23 +30,23 @@ class BatchNormParams(WithModel):
     """Parameters of `batch_norm`."""
 
     at_least: Annotated[Whole, Field(ge=1)] = 1
-    """Fewest such layers."""
+    """The smallest number of such layers."""
     place: Place | tuple[Place, ...] | None = None
     """`before_activation` (between weights and activation), `after_activation`, `input` (before the first weights),
-    `linear`, or a list; left out: anywhere."""
+    `linear`, or a list; the default is any place."""
 
 
 @check("batch_norm")
 def batch_norm(case: Case, params: BatchNormParams) -> Finding:
-    """The network has batch normalisation in the place asked for.
+    """The model has batch normalization in the required place.
 
     What it does:
-        Finds for every `BatchNormalization` whether it stands between weights and their activation, behind an
+        Determines for each `BatchNormalization` whether it is between weights and their activation, after an
         activation, or on the input.
 
     Why it matters:
-        Normalising keeps the size of what flows through a deep network; before the activation it also makes the bias
-        of the layer in front superfluous.
+        Batch normalization keeps the scale of the values in a deep model. Before the activation, it also makes the
+        bias of the previous layer superfluous.
 
     Example:
         `{check: batch_norm, with: {model: normalised, at_least: 20}}`
@@ -53,26 +54,46 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    found = places_of(Network(model))
-    wanted = (params.place,) if isinstance(params.place, str) else params.place
-    fitting = [place for place in found if wanted is None or place in wanted]
+    places = places_of(Network(model))
+    required = (params.place,) if isinstance(params.place, str) else params.place
+    fitting = [place for place in places if required is None or place in required]
     passed = len(fitting) >= params.at_least
-    counted = [f"{found.count(place)} {_WORDS[place]}" for place in dict.fromkeys(found)]
-    asked = "" if wanted is None else f" {listed((_WORDS[place] for place in wanted), 'or')}"
     return Finding.scored(
-        (
-            f"`{model.name}` has {plural(len(found), 'batch normalisation')}"
-            f"{f': {listed(counted)}' if counted else ''} (at least {params.at_least}{asked} wanted)."
-        ),
+        sentences(_described(model.name, places), _required(params.at_least, required)),
         1.0 if passed else 0.0,
         assurance=model.assurance,
-        measured={"found": len(found), "fitting": len(fitting), "places": list(found)},
+        measured={"found": len(places), "fitting": len(fitting), "places": list(places)},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
+def _described(model: str, places: Sequence[Place]) -> Message:
+    if not places:
+        return say("{model:code} has no batch normalization layer.", model=model)
+    return say_count(
+        "{model:code} has {count:number} batch normalization layer: {places}.",
+        "{model:code} has {count:number} batch normalization layers: {places}.",
+        len(places),
+        model=model,
+        places=[
+            say("{layers:number} {place}", layers=places.count(place), place=_PLACES[place])
+            for place in dict.fromkeys(places)
+        ],
+    )
+
+
+def _required(at_least: int, places: Sequence[Place] | None) -> Message:
+    if places is None:
+        return say("Required: at least {layers:number}.", layers=at_least)
+    return say(
+        "Required: at least {layers:number} {places:or}.",
+        layers=at_least,
+        places=[_PLACES[place] for place in places],
+    )
+
+
 def places_of(network: Network) -> tuple[Place, ...]:
-    """Where each batch normalisation stands, in order.
+    """List the places of the batch normalization layers, in order.
 
     Args:
         network: The layers in order.

@@ -1,5 +1,6 @@
 """The check `beats`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -10,50 +11,45 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Params, Whole
 from grader.facts.case import Case
 from grader.facts.metrics import metric_in, metric_of
-from grader.facts.wording import number, percent
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["BeatsParams", "Reading", "beats", "readings"]
 
 _Side = Literal["tested", "validation", "training"]
 _ORDER: tuple[_Side, ...] = ("tested", "validation", "training")
-"""On which images accuracies are compared, the most telling first."""
-_SAID = {
-    "tested": "on the test images",
-    "validation": "on their validation images",
-    "training": "on their training images",
-}
+"""The kinds of images on which accuracies are compared, the most meaningful first."""
 
 
 class BeatsParams(Params):
     """Parameters of `beats`."""
 
     model: str
-    """A role of this rubric: the network that should be better."""
+    """A role of this rubric: the model that should be more accurate."""
     than: str
-    """A role of this rubric: the network it is compared with."""
+    """A role of this rubric: the model to compare with."""
     within_steps: Annotated[Whole, Field(ge=1)] | None = None
-    """Only what the networks had reached after at most so many steps of training counts."""
+    """Compare only accuracies that were reached within this number of training steps."""
     within_epochs: Annotated[Whole, Field(ge=1)] | None = None
-    """The same in epochs."""
+    """Compare only accuracies that were reached within this number of epochs."""
     by: Annotated[Number, Field(ge=0, lt=1)] = 0.0
-    """By how much, as a part of 1."""
+    """The smallest difference, as a fraction of 1."""
     dataset: MeasuredOn | None = None
-    """Data set of the verified accuracies; left out: the rubric's own."""
+    """Data set of the verified accuracies; the default is the rubric's data set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An accuracy at a moment of a training.
+    """An accuracy of a model at one moment of its training.
 
     Attributes:
         value: 0 to 1.
-        side: On which images.
-        steps: Steps done by then; None where they are not known.
-        epochs: Epochs done by then; None where they are not known.
-        assurance: How sure it is.
+        side: The kind of images.
+        steps: Training steps up to this moment; None if unknown.
+        epochs: Epochs up to this moment; None if unknown.
+        assurance: How far the value can be trusted.
     """
 
     value: float
@@ -65,15 +61,15 @@ class Reading:
 
 @check("beats")
 def beats(case: Case, params: BeatsParams) -> Finding:
-    """One network is more accurate than another, if asked within so many steps or epochs of training.
+    """One model is more accurate than another, optionally within a number of training steps or epochs.
 
     What it does:
-        Compares accuracies of the same kind: those the grader verified on the test images where the whole training was
-        short enough, else what `evaluate` and each epoch's end gave, with the steps that had been done by then. Within
-        an epoch nothing is recorded; where no accuracy of both falls within the limit, a person has to judge it.
+        Compares accuracies on the same kind of images. If the whole training is within the limit, it uses the accuracy
+        that the grader verified on the test images. Otherwise it uses the results of `evaluate` and of each epoch.
+        Nothing is recorded within an epoch. If no accuracy of both models is within the limit, a person must judge it.
 
     Why it matters:
-        An architecture is better when it gets further with the same training, not when it was trained longer.
+        An architecture is better if it reaches more with the same training, and not if it was trained for longer.
 
     Example:
         `{check: beats, with: {model: cnn, than: mlp, within_steps: 500}}`
@@ -85,47 +81,47 @@ def beats(case: Case, params: BeatsParams) -> Finding:
             return missing_model(case, role)
         models.append(model)
     dataset = params.dataset or case.rubric.dataset
-    seen = [[r for r in readings(case.evidence, m, dataset) if _within(r, params)] for m in models]
+    recorded = [[r for r in readings(case.evidence, m, dataset) if _within(r, params)] for m in models]
     for side in _ORDER:
-        ours, theirs = ([r for r in found if r.side == side] for found in seen)
+        ours, theirs = ([r for r in of_model if r.side == side] for of_model in recorded)
         if ours and theirs:
-            best = [max(found, key=lambda r: r.value) for found in (ours, theirs)]
+            best = [max(of_model, key=lambda r: r.value) for of_model in (ours, theirs)]
             return _compared((models[0], best[0]), (models[1], best[1]), params)
-    return _unseen(models, seen, params)
+    return _unseen(models, recorded, params)
 
 
 def readings(evidence: Evidence, model: ModelFact, dataset: str) -> tuple[Reading, ...]:
-    """Every accuracy of a network with the steps of training it had behind it.
+    """List the accuracies of a model with the training up to each of them.
 
     Args:
-        evidence: What one execution showed.
-        model: The network.
-        dataset: Of the verified accuracy.
+        evidence: The evidence of one execution.
+        model: The model.
+        dataset: The data set of the verified accuracy.
     """
     fits = evidence.fits_of(model.id)
-    found = [reading for place, fit in enumerate(fits) for reading in _of_epochs(fits[:place], fit)]
+    accuracies = [reading for place, fit in enumerate(fits) for reading in _of_epochs(fits[:place], fit)]
     fact = evidence.accuracy(model.id, dataset, "test")
     if fact is not None:
-        found.append(Reading(fact.value, "tested", _steps(fits), _epochs(fits), fact.assurance))
+        accuracies.append(Reading(fact.value, "tested", _steps(fits), _epochs(fits), fact.assurance))
     for evaluation in evidence.evaluations:
         rows = evaluation.x.rows if evaluation.x is not None else None
         value = metric_in(evaluation.results, "accuracy")
         if evaluation.model == model.id and value is not None and rows is not None and rows.counts.get("test"):
             before = tuple(fit for fit in fits if fit.event < evaluation.event)
-            found.append(Reading(value, "tested", _steps(before), _epochs(before)))
-    return tuple(found)
+            accuracies.append(Reading(value, "tested", _steps(before), _epochs(before)))
+    return tuple(accuracies)
 
 
 def _of_epochs(before: tuple[FitFact, ...], fit: FitFact) -> list[Reading]:
     steps, epochs = _steps(before), _epochs(before)
     per_epoch = fit.steps or (fit.total_steps // fit.epochs_done if fit.total_steps and fit.epochs_done else None)
-    found = []
+    accuracies = []
     sides: tuple[tuple[_Side, str], ...] = (("validation", "val_accuracy"), ("training", "accuracy"))
     for side, metric in sides:
         for place, value in enumerate(metric_of(fit, metric), start=1):
             done = None if steps is None or per_epoch is None else steps + place * per_epoch
-            found.append(Reading(value, side, done, None if epochs is None else epochs + place))
-    return found
+            accuracies.append(Reading(value, side, done, None if epochs is None else epochs + place))
+    return accuracies
 
 
 def _steps(fits: tuple[FitFact, ...]) -> int | None:
@@ -144,29 +140,81 @@ def _within(reading: Reading, params: BeatsParams) -> bool:
     return all(limit is None or (done is not None and 0 < done <= limit) for done, limit in limits)
 
 
-def _limit(params: BeatsParams) -> str:
-    limits = ((params.within_steps, "steps"), (params.within_epochs, "epochs"))
-    words = [f"{number(limit)} {what}" for limit, what in limits if limit is not None]
-    return f" within {' and '.join(words)}" if words else ""
+def _limit(params: BeatsParams) -> Message | None:
+    limits = [
+        *([] if params.within_steps is None else [_count_of_steps(params.within_steps)]),
+        *([] if params.within_epochs is None else [_count_of_epochs(params.within_epochs)]),
+    ]
+    return say("Only the first {limits} of training count.", limits=limits) if limits else None
 
 
-def _at(reading: Reading) -> str:
+def _count_of_steps(steps: int) -> Message:
+    return say_count("{count:number} step", "{count:number} steps", steps)
+
+
+def _count_of_epochs(epochs: int) -> Message:
+    return say_count("{count:number} epoch", "{count:number} epochs", epochs)
+
+
+def _described(reading: Reading) -> Message:
     if reading.steps is not None:
-        return f" after {number(reading.steps)} steps"
-    return "" if reading.epochs is None else f" after {number(reading.epochs)} epochs"
+        training = _count_of_steps(reading.steps)
+    elif reading.epochs is not None:
+        training = _count_of_epochs(reading.epochs)
+    else:
+        return say("{accuracy:percent}", accuracy=reading.value)
+    return say("{accuracy:percent} after {training}", accuracy=reading.value, training=training)
+
+
+def _figures(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]) -> Message:
+    (model, reading), (other, base) = ours, theirs
+    if reading.side == "tested":
+        return say(
+            "Accuracy on the test images: {model:code} {accuracy}, {other:code} {base}.",
+            model=model.name,
+            accuracy=_described(reading),
+            other=other.name,
+            base=_described(base),
+        )
+    if reading.side == "validation":
+        return say(
+            "Accuracy on their validation images: {model:code} {accuracy}, {other:code} {base}.",
+            model=model.name,
+            accuracy=_described(reading),
+            other=other.name,
+            base=_described(base),
+        )
+    return say(
+        "Accuracy on their training images: {model:code} {accuracy}, {other:code} {base}.",
+        model=model.name,
+        accuracy=_described(reading),
+        other=other.name,
+        base=_described(base),
+    )
+
+
+def _verdict(model: str, other: str, gain: float, margin: float) -> Message:
+    if gain <= 0:
+        return say("{model:code} is not more accurate than {other:code}.", model=model, other=other)
+    if gain < margin:
+        return say(
+            "{model:code} is more accurate than {other:code}, but by less than {margin:percent}.",
+            model=model,
+            other=other,
+            margin=margin,
+        )
+    return say("{model:code} is more accurate than {other:code}.", model=model, other=other)
 
 
 def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading], params: BeatsParams) -> Finding:
     gain = ours[1].value - theirs[1].value
     passed = gain > 0 and gain >= params.by
-    verb = "is more accurate than" if passed else "is not more accurate than"
-    if gain > 0 and not passed:
-        verb = f"is less than {percent(params.by)} more accurate than"
     verified = all(r.assurance is Assurance.VERIFIED for _, r in (ours, theirs))
     return Finding.scored(
-        (
-            f"`{ours[0].name}` {verb} `{theirs[0].name}`{_limit(params)}: {percent(ours[1].value)}{_at(ours[1])} "
-            f"and {percent(theirs[1].value)}{_at(theirs[1])}, {_SAID[ours[1].side]}."
+        sentences(
+            _verdict(ours[0].name, theirs[0].name, gain, params.by),
+            _figures(ours, theirs),
+            _limit(params),
         ),
         1.0 if passed else 0.0,
         assurance=Assurance.VERIFIED if verified else Assurance.RECORDED,
@@ -175,12 +223,21 @@ def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]
     )
 
 
-def _unseen(models: list[ModelFact], seen: list[list[Reading]], params: BeatsParams) -> Finding:
-    blind = [model.name for model, found in zip(models, seen, strict=True) if not found]
-    what = f"No accuracy of `{'` and `'.join(blind)}`" if blind else "No accuracy on the same kind of images of both"
+def _unseen(models: Sequence[ModelFact], recorded: Sequence[Sequence[Reading]], params: BeatsParams) -> Finding:
+    blind = [model.name for model, of_model in zip(models, recorded, strict=True) if not of_model]
+    if blind:
+        lacking = say(
+            "No accuracy of {models:code or} was recorded, so a person must compare the models.", models=blind
+        )
+    else:
+        lacking = say(
+            "No accuracies of {models:code} on the same kind of images were recorded, "
+            "so a person must compare the models.",
+            models=[model.name for model in models],
+        )
     return Finding.pending(
-        f"{what}{_limit(params)} of training was recorded, so a person has to compare them.",
-        advice="Call `evaluate` on the same images after the same number of steps for both networks.",
+        sentences(lacking, _limit(params)),
+        advice=say("Call `evaluate` on the same images after the same number of steps for both models."),
         measured={"ours": None, "theirs": None},
         evidence=tuple(Pointer(cell=model.cell, event=model.event) for model in models),
     )

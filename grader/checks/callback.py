@@ -9,15 +9,15 @@ from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric
-from grader.facts.wording import listed
-from grader.schema.base import Json, Pointer, spoken_cell
+from grader.schema.base import Json, Pointer
 from grader.schema.evidence import CallbackFact, FitFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["CallbackParams", "callback"]
 
 _FAR = 100
-"""Any callback of the kind is nearer to what is asked for than none."""
+"""Ranks a training without such a callback below every training with one."""
 _SHOWN = ("monitor", "patience", "restore_best_weights", "save_best_only", "factor")
 
 
@@ -25,33 +25,33 @@ class CallbackParams(WithModel):
     """Parameters of `callback`."""
 
     cls: str | tuple[str, ...]
-    """Class name such as `EarlyStopping`, or a list of which any will do; `Callback` for one of the student's own."""
+    """Class name such as `EarlyStopping`, or a list of accepted names; `Callback` for a class the student wrote."""
     monitor: str | tuple[str, ...] | None = None
-    """What it watches, such as `val_loss`."""
+    """The metric that it monitors, such as `val_loss`."""
     patience: Range | None = None
     """Bounds of its patience, in epochs."""
     restore_best_weights: bool | None = None
-    """Whether it brings back the best epoch's weights."""
+    """Whether it restores the weights of the best epoch."""
     save_best_only: bool | None = None
-    """Whether it saves only when the network got better."""
+    """Whether it saves only when the model has improved."""
     factor: Range | None = None
-    """Bounds of the factor that it reduces the learning rate by."""
+    """Bounds of the factor by which it reduces the learning rate."""
     config: Mapping[str, Json] = Field(default_factory=dict)
-    """Any other plain settings, compared for equality."""
+    """Other plain settings, compared for equality."""
     trainings: Which = "any"
-    """Which of the network's trainings: `any`, `all`, `first` or `last`."""
+    """Which trainings of the model must match: `any`, `all`, `first` or `last`."""
 
 
 @check("callback")
 def callback(case: Case, params: CallbackParams) -> Finding:
-    """A training was given a callback of a kind, with given settings.
+    """A training used a callback of a given class, with given settings.
 
     What it does:
-        Looks at the callbacks that each training was really given, and at their settings; one that was made and never
-        given to `fit` does not count.
+        Looks at the callbacks that each training received, and at their settings. A callback that was created but not
+        passed to `fit` does not count.
 
     Why it matters:
-        Early stopping, checkpoints and schedules save the best network instead of the last one.
+        Early stopping, checkpoints and schedules keep the best model instead of the last one.
 
     Example:
         `{check: callback, with: {model: plain, cls: EarlyStopping, restore_best_weights: true}}`
@@ -64,42 +64,63 @@ def callback(case: Case, params: CallbackParams) -> Finding:
 
 
 def _best(fit: FitFact, params: CallbackParams) -> Candidate:
-    """The training's callback that comes nearest."""
+    """Judge the callback of a training that has the fewest faults."""
     names = (params.cls,) if isinstance(params.cls, str) else params.cls
     pointer = Pointer(cell=fit.cell, event=fit.event)
-    where = f"the training in {spoken_cell(fit.cell)}"
-    of_kind = [given for given in fit.callbacks if given.cls in names or given.custom in names]
-    if not of_kind:
-        others = listed(dict.fromkeys(given.custom or given.cls for given in fit.callbacks)) or "none at all"
-        said = f"{where} had no {listed(names, 'or')} among its callbacks"
-        return Candidate(said, (f"({others})",), pointer, distance=_FAR)
-    ranked = sorted(of_kind, key=lambda given: len(list(_faults(given, params))))
-    nearest = ranked[0]
+    matching = [used for used in fit.callbacks if used.cls in names or used.custom in names]
+    if not matching:
+        required = say("{classes:code or} is required", classes=names)
+        return Candidate(_other_callbacks(fit), (required,), pointer, distance=_FAR)
+    best = min(matching, key=lambda used: len(list(_faults(used, params))))
     return Candidate(
-        subject=f"{where} had {_described(nearest)}",
-        faults=tuple(_faults(nearest, params)),
+        subject=say("The training in {cell:cell} used {callback}", cell=fit.cell, callback=_described(best)),
+        faults=tuple(_faults(best, params)),
         pointer=pointer,
-        measured={"callback": nearest.custom or nearest.cls, "config": dict(nearest.config)},
+        measured={"callback": best.custom or best.cls, "config": dict(best.config)},
     )
 
 
-def _described(given: CallbackFact) -> str:
-    settings = [f"{name}={given.config[name]!r}" for name in _SHOWN if given.config.get(name) is not None]
-    said = f" ({', '.join(settings)})" if settings else ""
-    return f"{given.custom or given.cls}{said}"
+def _other_callbacks(fit: FitFact) -> Message:
+    others = list(dict.fromkeys(used.custom or used.cls for used in fit.callbacks))
+    if not others:
+        return say("The training in {cell:cell} used no callback", cell=fit.cell)
+    return say_count(
+        "The training in {cell:cell} used only the callback {callbacks:code}",
+        "The training in {cell:cell} used only the callbacks {callbacks:code}",
+        len(others),
+        cell=fit.cell,
+        callbacks=others,
+    )
 
 
-def _faults(given: CallbackFact, params: CallbackParams) -> Iterator[str]:
+def _described(used: CallbackFact) -> Message:
+    name = used.custom or used.cls
+    settings = [
+        say("{name:raw}={value:raw}", name=setting, value=repr(used.config[setting]))
+        for setting in _SHOWN
+        if used.config.get(setting) is not None
+    ]
+    if not settings:
+        return say("{callback:code}", callback=name)
+    return say("{callback:code} ({settings:list})", callback=name, settings=settings)
+
+
+def _faults(used: CallbackFact, params: CallbackParams) -> Iterator[Message]:
     monitors = (params.monitor,) if isinstance(params.monitor, str) else params.monitor
-    watched = canonical_metric(str(given.config.get("monitor")))
-    if monitors is not None and watched not in map(canonical_metric, monitors):
-        yield f"which does not watch {listed(monitors, 'or')}"
+    monitored = canonical_metric(str(used.config.get("monitor")))
+    if monitors is not None and monitored not in map(canonical_metric, monitors):
+        yield say("it does not monitor {metrics:code or}", metrics=monitors)
     for name, bounds in (("patience", params.patience), ("factor", params.factor)):
-        value = given.config.get(name)
+        value = used.config.get(name)
         if bounds is not None and not (isinstance(value, (int, float)) and bounds.holds(value)):
-            yield f"whose {name} is not {bounds}"
+            yield say("its {setting:code} is not {range}", setting=name, range=bounds.said)
     flags = {"restore_best_weights": params.restore_best_weights, "save_best_only": params.save_best_only}
-    asked = {name: flag for name, flag in flags.items() if flag is not None}
-    for name, wanted in {**asked, **params.config}.items():
-        if given.config.get(name) != wanted:
-            yield f"whose {name} is {given.config.get(name)!r} and not {wanted!r}"
+    required = {name: flag for name, flag in flags.items() if flag is not None}
+    for name, value in {**required, **params.config}.items():
+        if used.config.get(name) != value:
+            yield say(
+                "its {setting:code} is {value:code}, not {required:code}",
+                setting=name,
+                value=repr(used.config.get(name)),
+                required=repr(value),
+            )

@@ -1,20 +1,21 @@
 """The check `gain`."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from grader.checks.accuracy import not_tried, untried
+from grader.checks.accuracy import images_of, not_tried, untried
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.facts.case import Case
 from grader.facts.statistics import mcnemar_p_value
 from grader.facts.tasks import judged_dataset
-from grader.facts.wording import decimal, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["GainParams", "gain"]
 
@@ -25,34 +26,33 @@ class GainParams(WithModel):
     """Parameters of `gain`."""
 
     over: RoleName
-    """Role of the network it is compared with."""
+    """Role of the model to compare with."""
     at_least: Annotated[Number, Field(ge=-1, le=1)] = 0.0
-    """Smallest difference of the accuracies for the points, as a part of 1; 0: it is not the less accurate one."""
+    """The smallest difference of the accuracies, as a fraction of 1; 0 means that it is not the less accurate model."""
     require_significant: bool = False
-    """Whether the difference must also be more than chance, by the exact paired test."""
+    """Whether the exact paired test must also show that the difference is more than chance."""
     level: Annotated[Number, Field(gt=0, lt=1)] = 0.05
-    """From which p-value on a difference counts as chance."""
+    """The p-value from which a difference counts as chance."""
     dataset: MeasuredOn | None = None
-    """Data set; left out: the rubric's own, or the task's."""
+    """Data set; the default is the data set of the task or the rubric."""
     task: TaskName | None = None
-    """Task of this rubric, on whose images the two are compared; left out: the whole split."""
+    """Task of this rubric: compare on its images; the default is the whole split."""
     split: str = "test"
-    """Which split of the data set."""
+    """Split of the data set."""
 
 
 @check("gain")
 def gain(case: Case, params: GainParams) -> Finding:
-    """One network is more accurate than another on the same images, and it is said how sure that is.
+    """One model is more accurate than another on the same images; a paired test shows how certain this is.
 
     What it does:
-        Takes the accuracies of both networks that the grader computed itself, and goes through the images that only
-        one of them has right. If the networks were equally good, each such image would be as likely the one's as the
-        other's; McNemar's exact test says how likely so lopsided a count is by chance. A difference inside the noise is
-        called that in the message, whatever the points.
+        Uses the accuracies of both models that the grader computed itself, and counts the images that only one of the
+        models classifies correctly. If both models were equally good, either would be equally likely to have such an
+        image. McNemar's exact test gives the probability of the counts by chance. The message reports a difference
+        within the noise, whatever the points.
 
     Why it matters:
-        Two trainings of the very same network differ, too. A gain that another random seed may turn round has not been
-        shown.
+        Two trainings of the same model differ too. A gain that another random seed could reverse is not shown.
 
     Example:
         `{check: gain, with: {model: transferred, over: scratch, task: b, at_least: 0}}`
@@ -64,16 +64,19 @@ def gain(case: Case, params: GainParams) -> Finding:
     if other is None:
         return missing_model(case, params.over)
     if other.id == model.id:
-        return _unknown(model, f"it would be compared with itself: both roles mean `{model.name}`")
+        return _unknown(model, say("both roles mean {model:code}, so there is nothing to compare", model=model.name))
     dataset = judged_dataset(case.rubric, params.dataset, params.task)
     facts = [case.evidence.accuracy(m.id, dataset, params.split, params.task) for m in (model, other)]
     ours, theirs = facts
     if ours is None or theirs is None or ours.total != theirs.total:
         lacking = model if ours is None else other
         if None in facts and untried(case, lacking, dataset, params.task):
-            what = f"The accuracy of `{lacking.name}` on the images of the comparison is not known"
-            return not_tried(case, lacking, what, "gain")
-        return _unknown(model, f"the accuracy of `{lacking.name}` on the images of the comparison is not known")
+            unknown = say(
+                "The accuracy of {model:code} on the images of the comparison is not known", model=lacking.name
+            )
+            return not_tried(case, lacking, unknown, "gain")
+        reason = say("the accuracy of {model:code} on the images of the comparison is not known", model=lacking.name)
+        return _unknown(model, reason)
     return _compared(params, (model, ours), (other, theirs))
 
 
@@ -99,7 +102,7 @@ def _compared(
     return Finding.scored(
         _message(params, ours, theirs, pair, p_value),
         1.0 if passed else 0.0,
-        advice="" if passed else "Compare both networks after trainings of the same length on the same images.",
+        advice="" if passed else say("Compare both models after trainings of the same length on the same images."),
         assurance=min(fact.assurance, base.assurance, key=_WEAKEST_FIRST.index),
         measured=measured,
         evidence=(Pointer(cell=model.cell, event=model.event),),
@@ -107,7 +110,7 @@ def _compared(
 
 
 def _pair(ours: AccuracyFact, theirs: AccuracyFact) -> tuple[int, int] | None:
-    """Images that only the one and only the other has right; None where the single answers were not kept."""
+    """Count the images that only one of the models has right; None if the predictions per image were not kept."""
     if ours.wrong is None or theirs.wrong is None:
         return None
     return len(set(theirs.wrong) - set(ours.wrong)), len(set(ours.wrong) - set(theirs.wrong))
@@ -119,30 +122,65 @@ def _message(
     theirs: tuple[ModelFact, AccuracyFact],
     pair: tuple[int, int] | None,
     p_value: float | None,
-) -> str:
+) -> Message:
     (model, fact), (other, base) = ours, theirs
-    task = f" of the task `{fact.task}`" if fact.task else ""
-    where = f"{number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images{task}"
-    difference = (fact.correct - base.correct) / fact.total if fact.total else 0.0
-    points = f"{decimal(abs(100 * difference))} percentage points {'more' if difference >= 0 else 'less'}"
-    text = f"`{model.name}` is right on {percent(fact.value)} of the {where}, `{other.name}` on {percent(base.value)}: "
-    text += "no difference." if fact.correct == base.correct else f"{points}."
-    if params.at_least > 0:
-        text += f" At least {decimal(100 * params.at_least)} points more are wanted."
+    figures = say(
+        "{model:code} classifies {accuracy:percent} of the {images} correctly, {other:code} {base:percent}.",
+        model=model.name,
+        accuracy=fact.value,
+        images=images_of(fact),
+        other=other.name,
+        base=base.value,
+    )
+    required = say("Required: at least {points:number} percentage points more.", points=100 * params.at_least)
+    return sentences(
+        figures,
+        _difference(fact, base),
+        required if params.at_least > 0 else None,
+        *_certainty(model, params, pair, p_value),
+    )
+
+
+def _difference(fact: AccuracyFact, base: AccuracyFact) -> Message:
+    if fact.correct == base.correct:
+        return say("There is no difference.")
+    points = 100 * (fact.correct - base.correct) / fact.total
+    if points > 0:
+        return say("This is {points:number} percentage points more.", points=points)
+    return say("This is {points:number} percentage points less.", points=-points)
+
+
+def _certainty(
+    model: ModelFact, params: GainParams, pair: tuple[int, int] | None, p_value: float | None
+) -> Iterator[Message]:
     if pair is None or p_value is None:
-        return f"{text} Whether that is more than chance could not be tested: the single answers were not kept."
-    split = f"Of the {plural(sum(pair), 'image')} that only one of them has right it has {number(pair[0])}"
-    chance = f"(exact paired test: p = {p_value:.2g})"
+        yield say(
+            "The grader could not test whether this is more than chance, "
+            "because the predictions for the single images were not kept."
+        )
+        return
+    yield say_count(
+        "Exactly one model has {count:number} image right; {model:code} has {ours:number} of it "
+        "(exact paired test: p = {p:number}).",
+        "Exactly one model has {count:number} images right; {model:code} has {ours:number} of them "
+        "(exact paired test: p = {p:number}).",
+        sum(pair),
+        model=model.name,
+        ours=pair[0],
+        p=float(f"{p_value:.2g}"),
+    )
     if p_value < params.level:
-        return f"{text} {split} {chance}, which chance does not explain."
-    noise = f"{text} {split} {chance}: the difference lies inside the noise, another random seed could turn it round."
-    return noise + (" This rubric asks for a difference beyond it." if params.require_significant else "")
+        yield say("Chance does not explain this.")
+        return
+    yield say("The difference is within the noise: another random seed could reverse it.")
+    if params.require_significant:
+        yield say("This rubric requires a difference beyond the noise.")
 
 
-def _unknown(model: ModelFact, why: str) -> Finding:
+def _unknown(model: ModelFact, reason: Message) -> Finding:
     return Finding.failed(
-        f"The gain of `{model.name}` is not known: {why}.",
-        advice="Both networks have to be trained in this notebook and left in variables, so that they can be tested.",
+        say("The gain of {model:code} is not known: {reason}.", model=model.name, reason=reason),
+        advice=say("Train both models in this notebook and keep them in variables, so that the grader can test them."),
         measured={"gain": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )

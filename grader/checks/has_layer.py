@@ -11,15 +11,19 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.initializers import initialiser_name, initialiser_of, regulariser_of
+from grader.facts.language import english
 from grader.facts.layers import LayerName, Network, activation_name, kernel_size, layer_matches
-from grader.facts.wording import listed, plural, spoken_shape
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["HasLayerParams", "has_layer"]
 
-_SHOWN = 3
+_MOST_EXPLAINED = 3
+"""Layers that do not count and are explained, at most."""
+_MOST_LISTED = 6
+"""Layers that count and are named, at most."""
 _Names = LayerName | tuple[LayerName, ...]
 
 
@@ -28,31 +32,31 @@ class HasLayerParams(WithModel):
 
     layer: _Names
     """A layer class (`Conv2D`), a family (`any_convolution`, `any_dropout`, `any_normalization`, `any_pooling`),
-    `custom:Name` for a class Keras does not have, or a list of these of which any will do."""
+    `custom:Name` for a class that is not in Keras, or a list of accepted ones."""
     at_least: Annotated[Whole, Field(ge=0)] = 1
-    """Fewest such layers."""
+    """The smallest number of such layers."""
     at_most: Annotated[Whole, Field(ge=0)] | None = None
-    """Most such layers."""
+    """The largest number of such layers."""
     before: _Names | None = None
-    """A layer of this kind comes somewhere behind it."""
+    """A layer of this kind must follow, directly or later."""
     after: _Names | None = None
-    """A layer of this kind comes somewhere in front of it."""
+    """A layer of this kind must come before it, directly or earlier."""
     rate: Range | None = None
-    """A dropout's rate."""
+    """Bounds of the rate of a dropout layer."""
     filters: Range | None = None
-    """A convolution's number of filters."""
+    """Bounds of the number of filters of a convolution."""
     units: Range | None = None
-    """A dense layer's number of units."""
+    """Bounds of the number of units of a dense layer."""
     kernel_size: Annotated[tuple[Whole, ...], Field(min_length=1)] | Range | None = None
-    """A convolution's kernel: its sides exactly, or bounds that every side lies within."""
+    """The kernel of a convolution: its exact sides, or bounds for every side."""
     activation: str | tuple[str, ...] | None = None
-    """The activation behind it, its own or that of an activation layer that follows."""
+    """Its activation, which may also be an activation layer that follows; or a list of accepted ones."""
     initialiser: str | tuple[str, ...] | None = None
-    """The kernel's initialiser by Keras's name in either form (`he_normal`, `HeNormal`), or a list."""
+    """Its kernel_initializer by either Keras name (`he_normal`, `HeNormal`), or a list of accepted ones."""
     regulariser: Literal["any", "none", "l1", "l2", "l1_l2"] | None = None
-    """The kernel's regulariser; `any` for one of whatever kind. One whose factor is 0 is `none`."""
+    """Its kernel_regularizer; `any` accepts every kind. A regularizer with the factor 0 is `none`."""
     config: Mapping[str, Json] = Field(default_factory=dict)
-    """Any other settings of the layer, compared for equality."""
+    """Other settings of the layer, compared for equality."""
 
     @model_validator(mode="after")
     def _some_number_fits(self) -> Self:
@@ -64,22 +68,23 @@ class HasLayerParams(WithModel):
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A layer of the right kind, and what else about it is not as asked."""
+    """A layer of the right kind, and the conditions that it misses."""
 
     layer: LayerFact
-    faults: tuple[str, ...]
+    faults: tuple[Message, ...]
 
 
 @check("has_layer")
 def has_layer(case: Case, params: HasLayerParams) -> Finding:
-    """The network has layers of a kind, with given settings, in a given place.
+    """The model has layers of a kind, with given settings, in a given place.
 
     What it does:
-        Counts the layers that fulfil every condition, nested networks opened, and says of the others what is missing.
+        Counts the layers that meet every condition, including layers of nested models. For the other layers of the
+        kind, the message names the missed conditions.
 
     Why it matters:
-        What a network can learn follows from its layers: convolutions share weights over the picture, dropout and
-        normalisation help it to generalise, and both only help in the right place.
+        The layers determine what a model can learn. Convolutions share weights across the image. Dropout and
+        normalization help the model to generalize, but only in the right place.
 
     Example:
         `{check: has_layer, with: {layer: any_dropout, rate: {at_most: 0.6}, before: Dense}}`
@@ -99,7 +104,7 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
             "found": len(fitting),
             "of_this_kind": len(candidates),
             "layers": [layer.name for layer in fitting],
-            "near_misses": {c.layer.name: list(c.faults) for c in candidates if c.faults},
+            "near_misses": {c.layer.name: [english(fault) for fault in c.faults] for c in candidates if c.faults},
         },
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
@@ -118,97 +123,169 @@ def _candidates(network: Network, params: HasLayerParams) -> Iterator[_Candidate
             yield _Candidate(layer, faults)
 
 
-def _setting_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[str]:
+def _setting_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
     for name, bounds in (("rate", params.rate), ("filters", params.filters), ("units", params.units)):
         if bounds is None:
             continue
         value = layer.config.get(name)
         if not isinstance(value, (int, float)):
-            yield f"has no {name}"
+            yield say("it has no setting {setting:code}", setting=name)
         elif not bounds.holds(value):
-            yield f"has {name} {value:g}, not {bounds}"
-    for name, wanted in params.config.items():
+            yield say("its {setting:code} is {value:number}, not {range}", setting=name, value=value, range=bounds.said)
+    for name, required in params.config.items():
         value = layer.config.get(name)
-        if _listless(value) != _listless(wanted):
-            yield f"has {name} {value!r}, not {wanted!r}"
+        if _listless(value) != _listless(required):
+            yield say(
+                "its {setting:code} is {value:code}, not {required:code}",
+                setting=name,
+                value=repr(value),
+                required=repr(required),
+            )
 
 
 def _listless(value: Json) -> Json:
     return tuple(_listless(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
-def _kernel_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[str]:
-    wanted = params.kernel_size
-    if wanted is None:
+def _kernel_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
+    required = params.kernel_size
+    if required is None:
         return
     sides = kernel_size(layer)
-    spoken = spoken_shape(sides)
     if sides is None:
-        yield "has no kernel"
-    elif isinstance(wanted, Range):
-        if not all(wanted.holds(side) for side in sides):
-            yield f"has a {spoken} kernel, not {wanted} a side"
-    elif sides != wanted:
-        yield f"has a {spoken} kernel, not {spoken_shape(wanted)}"
+        yield say("it has no kernel")
+    elif isinstance(required, Range):
+        if not all(required.holds(side) for side in sides):
+            yield say("its kernel is {kernel:shape}, but every side must be {range}", kernel=sides, range=required.said)
+    elif sides != required:
+        yield say("its kernel is {kernel:shape}, not {required:shape}", kernel=sides, required=required)
 
 
-def _activation_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[str]:
+def _activation_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[Message]:
     if params.activation is None:
         return
     names = (params.activation,) if isinstance(params.activation, str) else params.activation
-    found = network.activation(position)
-    if found not in {activation_name(name) for name in names}:
-        yield f"has activation {found or 'unknown'}, not {listed(names, 'or')}"
+    activation = network.activation(position)
+    if activation in {activation_name(name) for name in names}:
+        return
+    if activation:
+        yield say("its activation is {activation:code}, not {required:code or}", activation=activation, required=names)
+    else:
+        yield say("its activation is unknown, not {required:code or}", required=names)
 
 
-def _weight_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[str]:
+def _weight_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
     if params.initialiser is not None:
         names = (params.initialiser,) if isinstance(params.initialiser, str) else params.initialiser
-        found = initialiser_of(layer)
-        if found not in {initialiser_name(name) for name in names}:
-            yield f"has initialiser {found or 'unknown'}, not {listed(names, 'or')}"
+        initializer = initialiser_of(layer)
+        if initializer not in {initialiser_name(name) for name in names}:
+            yield _wrong_initializer(initializer, names)
     if params.regulariser is not None:
         kind = regulariser_of(layer)
         effect = "none" if kind == "zero" else kind
         if effect != params.regulariser and not (params.regulariser == "any" and effect != "none"):
-            named = "a regulariser whose factor is 0" if kind == "zero" else f"regulariser {kind}"
-            yield f"has {named}, not {params.regulariser}"
+            yield say(
+                "it has {regularizer}, but {required} is required",
+                regularizer=_regularizer(kind),
+                required=_regularizer(params.regulariser),
+            )
 
 
-def _place_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[str]:
+def _wrong_initializer(initializer: str | None, required: tuple[str, ...]) -> Message:
+    if not initializer:
+        return say("its kernel_initializer is unknown, not {required:code or}", required=required)
+    return say(
+        "its kernel_initializer is {initializer:code}, not {required:code or}",
+        initializer=initializer,
+        required=required,
+    )
+
+
+def _regularizer(kind: str) -> Message:
+    if kind == "none":
+        return say("no kernel_regularizer")
+    if kind == "zero":
+        return say("a kernel_regularizer with the factor 0")
+    if kind in {"any", "other"}:
+        return say("a kernel_regularizer")
+    return say("the kernel_regularizer {name:code}", name=kind)
+
+
+def _place_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[Message]:
     if params.before is not None and not any(layer_matches(x, params.before) for x in network.behind(position)):
-        yield f"has no {_spoken(params.before)} behind it"
+        yield say("no {kind:or} layer follows it", kind=_kinds(params.before))
     if params.after is not None and not any(layer_matches(x, params.after) for x in network.before(position)):
-        yield f"has no {_spoken(params.after)} in front of it"
+        yield say("no {kind:or} layer comes before it", kind=_kinds(params.after))
 
 
-def _spoken(names: str | tuple[str, ...]) -> str:
-    given = (names,) if isinstance(names, str) else names
-    family = {"any_normalization": "normalisation"}
-    return listed((family.get(n, n.removeprefix("any_").removeprefix("custom:")) for n in given), "or")
+_FAMILIES: Mapping[str, Message] = {
+    "any_convolution": say("convolution"),
+    "any_dropout": say("dropout"),
+    "any_normalization": say("normalization"),
+    "any_pooling": say("pooling"),
+}
 
 
-def _message(model: str, candidates: tuple[_Candidate, ...], fitting: list[LayerFact], params: HasLayerParams) -> str:
-    kind = _spoken(params.layer)
-    asked = f"at least {params.at_least}" if params.at_most is None else f"{params.at_least} to {params.at_most}"
-    if params.at_most == params.at_least:
-        asked = f"exactly {params.at_least}" if params.at_least else "none"
-    text = f"`{model}` has {plural(len(fitting), f'{kind} layer')} as asked for ({asked} wanted)"
+def _kinds(names: str | tuple[str, ...]) -> list[Message]:
+    """Name layer classes and families."""
+    return [
+        _FAMILIES.get(name) or say("{layer:code}", layer=name.removeprefix("any_").removeprefix("custom:"))
+        for name in ((names,) if isinstance(names, str) else names)
+    ]
+
+
+def _message(
+    model: str, candidates: tuple[_Candidate, ...], fitting: list[LayerFact], params: HasLayerParams
+) -> Message:
+    misses = [candidate for candidate in candidates if candidate.faults]
+    explained = misses[:_MOST_EXPLAINED] if len(fitting) < params.at_least else []
+    return sentences(
+        _counted(model, candidates, fitting, params),
+        _required(params),
+        *(
+            say("{layer} does not count: {faults}.", layer=_described(miss.layer), faults=miss.faults)
+            for miss in explained
+        ),
+    )
+
+
+def _counted(
+    model: str, candidates: tuple[_Candidate, ...], fitting: list[LayerFact], params: HasLayerParams
+) -> Message:
+    kind = _kinds(params.layer)
     if not candidates:
-        text = f"`{model}` has no {kind} layer ({asked} wanted)"
-    elif fitting:
-        text += f": {listed(_described(layer) for layer in fitting[: 2 * _SHOWN])}"
-        text += " …" if len(fitting) > 2 * _SHOWN else ""
-    misses = [c for c in candidates if c.faults]
-    if misses and len(fitting) < params.at_least:
-        text += "; " + "; ".join(f"{_described(c.layer)} {listed(c.faults)}" for c in misses[:_SHOWN])
-    return text + "."
+        return say("{model:code} has no {kind:or} layer.", model=model, kind=kind)
+    if not fitting:
+        return say("{model:code} has no {kind:or} layer that meets the conditions.", model=model, kind=kind)
+    layers = [_described(layer) for layer in fitting[:_MOST_LISTED]]
+    if len(fitting) > _MOST_LISTED:
+        layers.append(say("{count:number} more", count=len(fitting) - _MOST_LISTED))
+    return say_count(
+        "{model:code} has {count:number} {kind:or} layer that meets the conditions: {layers}.",
+        "{model:code} has {count:number} {kind:or} layers that meet the conditions: {layers}.",
+        len(fitting),
+        model=model,
+        kind=kind,
+        layers=layers,
+    )
 
 
-def _described(layer: LayerFact) -> str:
-    settings = []
-    for name in ("filters", "units", "rate"):
-        value = layer.config.get(name)
-        if isinstance(value, (int, float)):
-            settings.append(f"{name} {value:g}")
-    return f"`{layer.name}`" + (f" ({', '.join(settings)})" if settings else "")
+def _required(params: HasLayerParams) -> Message:
+    if params.at_most is None:
+        return say("Required: at least {layers:number}.", layers=params.at_least)
+    if params.at_most == 0:
+        return say("Required: none.")
+    if params.at_most == params.at_least:
+        return say("Required: exactly {layers:number}.", layers=params.at_least)
+    return say("Required: {low:number} to {high:number}.", low=params.at_least, high=params.at_most)
+
+
+def _described(layer: LayerFact) -> Message:
+    settings = [
+        say("{name:raw} {value:number}", name=name, value=value)
+        for name in ("filters", "units", "rate")
+        if isinstance(value := layer.config.get(name), (int, float))
+    ]
+    if not settings:
+        return say("{layer:code}", layer=layer.name)
+    return say("{layer:code} ({settings:list})", layer=layer.name, settings=settings)

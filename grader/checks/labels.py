@@ -9,10 +9,10 @@ from grader.checks.registry import check
 from grader.checks.support.params import Whole, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
-from grader.facts.wording import plural, spoken_shape
-from grader.schema.base import Pointer, spoken_cell
+from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact, LabelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["LabelsParams", "labels"]
 
@@ -23,24 +23,24 @@ class LabelsParams(WithModel):
     one_hot: bool | None = None
     """Whether each label is a row with a single 1."""
     flat: bool | None = None
-    """Whether the labels are one number a row, shape (n,) and not (n, 1)."""
+    """Whether the labels have the shape (n,), and not (n, 1)."""
     classes: Annotated[Whole, Field(ge=1)] | None = None
-    """How many different classes there are."""
+    """The number of different classes."""
     trainings: Which = "any"
-    """Which of the network's trainings: `any`, `all`, `first` or `last`."""
+    """Which trainings of the model must match: `any`, `all`, `first` or `last`."""
 
 
 @check("labels")
 def labels(case: Case, params: LabelsParams) -> Finding:
-    """The labels that a training was given have the form asked for.
+    """The labels of a training have the required form.
 
     What it does:
-        Looks at the labels as the training was given them: their shape, whether they are one-hot, and which classes
-        occur. Labels that a generator or a mapped pipeline makes cannot be seen and are left to a person.
+        Looks at the labels that the training received: their shape, whether they are one-hot, and their classes. The
+        grader cannot see labels from a generator or a mapped pipeline; it leaves them to a person.
 
     Why it matters:
-        The form of the labels and the loss belong together, and CIFAR's labels come as a column that many losses of
-        one's own compare wrongly.
+        The loss must match the form of the labels. CIFAR's labels are a column, which many hand-written losses compare
+        incorrectly.
 
     Example:
         `{check: labels, with: {model: cifar, one_hot: true, classes: 10}}`
@@ -52,24 +52,40 @@ def labels(case: Case, params: LabelsParams) -> Finding:
 
 
 def _candidate(fit: FitFact, params: LabelsParams) -> Candidate:
-    where = f"the labels of the training in {spoken_cell(fit.cell)}"
     pointer = Pointer(cell=fit.cell, event=fit.event)
     if fit.y is None or (fit.x is not None and fit.x.mapped):
-        return Candidate(where, (), pointer, unseen=("their form",))
-    kind = "one-hot" if fit.y.one_hot else "numbers"
-    classes = plural(len(fit.y.classes), "class", "classes")
+        subject = say("The labels of the training in {cell:cell}", cell=fit.cell)
+        return Candidate(subject, (), pointer, unseen=(say("their form"),))
     return Candidate(
-        subject=f"{where} are {kind} of shape {spoken_shape(fit.y.shape)} with {classes}",
+        subject=_described(fit.y, fit.cell),
         faults=tuple(_faults(fit.y, params)),
         pointer=pointer,
         measured={"one_hot": fit.y.one_hot, "shape": list(fit.y.shape), "classes": len(fit.y.classes)},
     )
 
 
-def _faults(found: LabelFact, params: LabelsParams) -> Iterator[str]:
-    if params.one_hot is not None and found.one_hot != params.one_hot:
-        yield "and not one-hot" if params.one_hot else "and not plain numbers"
-    if params.flat is not None and (len(found.shape) == 1) != params.flat:
-        yield "and not flat" if params.flat else "and flat"
-    if params.classes is not None and len(found.classes) != params.classes:
-        yield f"instead of {params.classes}"
+def _described(labels: LabelFact, cell: int | None) -> Message:
+    if labels.one_hot:
+        return say_count(
+            "The training in {cell:cell} used one-hot labels of shape {shape:shape} with {count:number} class",
+            "The training in {cell:cell} used one-hot labels of shape {shape:shape} with {count:number} classes",
+            len(labels.classes),
+            cell=cell,
+            shape=labels.shape,
+        )
+    return say_count(
+        "The training in {cell:cell} used numeric labels of shape {shape:shape} with {count:number} class",
+        "The training in {cell:cell} used numeric labels of shape {shape:shape} with {count:number} classes",
+        len(labels.classes),
+        cell=cell,
+        shape=labels.shape,
+    )
+
+
+def _faults(labels: LabelFact, params: LabelsParams) -> Iterator[Message]:
+    if params.one_hot is not None and labels.one_hot != params.one_hot:
+        yield say("they must be one-hot") if params.one_hot else say("they must be plain numbers")
+    if params.flat is not None and (len(labels.shape) == 1) != params.flat:
+        yield say("they must have the shape (n,)") if params.flat else say("they must not have the shape (n,)")
+    if params.classes is not None and len(labels.classes) != params.classes:
+        yield say_count("there must be {count:number} class", "there must be {count:number} classes", params.classes)

@@ -1,6 +1,6 @@
 """The check `learning_rate`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -9,26 +9,26 @@ from grader.checks.support.params import Params, Range
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite
-from grader.facts.wording import decimal, plural
-from grader.schema.base import Pointer, spoken_cell
+from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["LearningRateParams", "Shape", "learning_rate", "rates_of", "shape_of"]
 
 Shape = Literal["constant", "decays", "rises", "one_cycle", "varies"]
 
 _SAME = 1e-3
-"""Rates closer than this part of the largest one are the same."""
+"""Rates count as equal within this fraction of the largest rate."""
 _ODD_STEPS = 0.05
-"""Part of the steps that may go the other way: a warm restart is more than that, a rounding is less."""
+"""The fraction of steps that may change in the other direction: rounding stays below it, a warm restart does not."""
 _INSIDE = 0.05
-"""A peak within this part of either end is no peak but a fall or a rise."""
+"""A peak within this fraction of either end makes the shape a fall or a rise."""
 _LOW = 0.5
-"""Both ends of a cycle lie below this part of its peak."""
+"""Both ends of a cycle are at most this fraction of its peak."""
 _FEWEST = 2
 _FAR = 100
-"""Any training that took a step is nearer to what is asked for than one that took none."""
+"""Ranks a training without a step below every training with one."""
 _HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
 """Callbacks that never change the rate."""
 
@@ -37,30 +37,30 @@ class LearningRateParams(Params):
     """Parameters of `learning_rate`."""
 
     model: str | None = None
-    """A role of this rubric; left out: every training of the notebook."""
+    """A role of this rubric; the default is every training of the notebook."""
     shape: Shape | tuple[Shape, ...] | None = None
     """How the rate changed: `constant`, `decays`, `rises`, `one_cycle` (rises and falls), `varies`, or a list."""
     highest: Range | None = None
-    """Bounds of the highest rate that was used."""
+    """Bounds of the highest rate."""
     lowest: Range | None = None
-    """Bounds of the lowest rate that was used."""
+    """Bounds of the lowest rate."""
     first: Range | None = None
     """Bounds of the rate of the first step."""
     trainings: Which = "any"
-    """Which of the trainings: `any`, `all`, `first` or `last`."""
+    """Which trainings must match: `any`, `all`, `first` or `last`."""
 
 
 @check("learning_rate")
 def learning_rate(case: Case, params: LearningRateParams) -> Finding:
-    """The learning rate that was really used rises, falls or stays as asked for.
+    """The learning rate of a training changes in the required way.
 
     What it does:
-        Looks at the rate that the optimizer held when steps and epochs began, whether a schedule, a callback or the
-        student's own code set it. A training that the grader's time budget cut off before its rate could fall is left
-        to a person.
+        Looks at the optimizer's rate at the start of each step and epoch, whether a schedule, a callback or the
+        student's code set it. If the grader's time budget ends a training before its rate could fall, a person must
+        judge it.
 
     Why it matters:
-        A schedule that is written and never reaches the optimizer changes nothing.
+        A schedule that is written but never reaches the optimizer changes nothing.
 
     Example:
         `{check: learning_rate, with: {shape: one_cycle, highest: {at_least: 0.01}}}`
@@ -73,16 +73,16 @@ def learning_rate(case: Case, params: LearningRateParams) -> Finding:
 
 
 def rates_of(fit: FitFact) -> tuple[float, ...]:
-    """The rates a training used, step by step where they were read so, else epoch by epoch."""
+    """List the rates of a training: per step if they were recorded per step, else per epoch."""
     steps = finite(fit.step_rates)
     return steps if len(steps) >= _FEWEST else finite(fit.learning_rates)
 
 
 def shape_of(rates: Sequence[float]) -> Shape | None:
-    """How a sequence of rates changes; None for fewer than two.
+    """Classify how a sequence of rates changes; None for fewer than two rates.
 
     Args:
-        rates: In the order in which they were used.
+        rates: In order of use.
     """
     if len(rates) < _FEWEST:
         return None
@@ -108,56 +108,96 @@ def _steps_against(rates: Sequence[float], high: float, *, sign: int) -> int:
 
 def _candidate(fit: FitFact, params: LearningRateParams) -> Candidate:
     rates = rates_of(fit)
+    pointer = Pointer(cell=fit.cell, event=fit.event)
     if not rates and fit.status == "error" and not fit.epochs_done and (fit.total_steps or 0) <= 1:
-        said = f"the training in {spoken_cell(fit.cell)} raised an error"
-        pointer = Pointer(cell=fit.cell, event=fit.event)
-        return Candidate(said, ("in its first step",), pointer, measured={"shape": None}, distance=_FAR)
+        subject = say("The training in {cell:cell} started", cell=fit.cell)
+        fault = say("it raised an error in its first step")
+        return Candidate(subject, (fault,), pointer, measured={"shape": None}, distance=_FAR)
     shape = shape_of(rates)
     if shape is None and rates and fit.kind == "fit" and all(c.cls in _HARMLESS for c in fit.callbacks):
-        # Rates are read at every step wherever a schedule or a callback might change them by step.
+        # Rates are read at every step if a schedule or a callback can change them within an epoch.
         shape = "constant"
     shapes = (params.shape,) if isinstance(params.shape, str) else params.shape or ()
     cut = fit.status == "stopped_by_budget" and "one_cycle" in shapes and shape == "rises"
-    said = f"the learning rate of the training in {spoken_cell(fit.cell)} {_described(rates, shape)}"
+    subject = _described(fit.cell, rates, shape) if rates else say("The training in {cell:cell}", cell=fit.cell)
     unseen = []
     if not rates:
-        unseen.append("which rates it used")
+        unseen.append(say("its learning rates"))
     elif cut:
-        said += f", until the grader's time budget ended it after {plural(fit.epochs_done, 'epoch')}"
-        unseen.append("how it would have gone on")
+        subject = say_count(
+            "{course}, until the grader's time budget ended the training after {count:number} epoch",
+            "{course}, until the grader's time budget ended the training after {count:number} epochs",
+            fit.epochs_done,
+            course=subject,
+        )
+        unseen.append(say("how the rate would have continued"))
     elif shape is None and shapes:
-        unseen.append("how it changes over a single epoch")
+        unseen.append(say("how the rate changes within a single epoch"))
     return Candidate(
-        subject=said,
+        subject=subject,
         faults=() if unseen else tuple(_faults(rates, shape, shapes, params)),
-        pointer=Pointer(cell=fit.cell, event=fit.event),
+        pointer=pointer,
         unseen=tuple(unseen),
         measured={"shape": shape, **({"highest": max(rates), "first": rates[0], "last": rates[-1]} if rates else {})},
     )
 
 
-def _described(rates: Sequence[float], shape: Shape | None) -> str:
-    if not rates:
-        return "is not known"
-    first, last, high = decimal(rates[0]), decimal(rates[-1]), decimal(max(rates))
+def _described(cell: int | None, rates: Sequence[float], shape: Shape | None) -> Message:
+    if shape is None:
+        return say("The learning rate of the training in {cell:cell} was {rate:number}", cell=cell, rate=rates[0])
+    if shape == "constant":
+        return say("The learning rate of the training in {cell:cell} stayed at {rate:number}", cell=cell, rate=rates[0])
+    first, last, highest = rates[0], rates[-1], max(rates)
     if shape == "one_cycle":
-        return f"rose from {first} to {high} and fell to {last}"
-    words = {"constant": "stayed at", "decays": "fell", "rises": "rose", "varies": "varied"}
-    if shape is None or shape == "constant":
-        return f"{'was' if shape is None else words[shape]} {first}"
-    return f"{words[shape]} from {first} to {last}" + (f" with a highest of {high}" if shape == "varies" else "")
+        return say(
+            "The learning rate of the training in {cell:cell} rose from {first:number} to {highest:number} "
+            "and fell to {last:number}",
+            cell=cell,
+            first=first,
+            highest=highest,
+            last=last,
+        )
+    if shape == "varies":
+        return say(
+            "The learning rate of the training in {cell:cell} varied from {first:number} to {last:number} "
+            "with a maximum of {highest:number}",
+            cell=cell,
+            first=first,
+            last=last,
+            highest=highest,
+        )
+    if shape == "rises":
+        return say(
+            "The learning rate of the training in {cell:cell} rose from {first:number} to {last:number}",
+            cell=cell,
+            first=first,
+            last=last,
+        )
+    return say(
+        "The learning rate of the training in {cell:cell} fell from {first:number} to {last:number}",
+        cell=cell,
+        first=first,
+        last=last,
+    )
+
+
+_REQUIRED: Mapping[Shape, Message] = {
+    "constant": say("it must stay constant"),
+    "decays": say("it must fall"),
+    "rises": say("it must rise"),
+    "one_cycle": say("it must rise and then fall"),
+    "varies": say("it must vary"),
+}
 
 
 def _faults(
     rates: Sequence[float], shape: Shape | None, shapes: Sequence[Shape], params: LearningRateParams
-) -> Iterator[str]:
+) -> Iterator[Message]:
     if shapes and shape not in shapes:
-        words = {"one_cycle": "did not rise and then fall", "decays": "did not fall", "rises": "did not rise"}
-        yield f"and {words.get(shapes[0], f'is not {shapes[0]}')}"
-    for name, bounds, value in (
-        ("highest", params.highest, max(rates)),
-        ("lowest", params.lowest, min(rates)),
-        ("first", params.first, rates[0]),
-    ):
-        if bounds is not None and not bounds.holds(value):
-            yield f"whose {name} rate is {decimal(value)} and not {bounds}"
+        yield _REQUIRED[shapes[0]]
+    if params.highest is not None and not params.highest.holds(max(rates)):
+        yield say("its highest value is {rate:number}, not {range}", rate=max(rates), range=params.highest.said)
+    if params.lowest is not None and not params.lowest.holds(min(rates)):
+        yield say("its lowest value is {rate:number}, not {range}", rate=min(rates), range=params.lowest.said)
+    if params.first is not None and not params.first.holds(rates[0]):
+        yield say("its first value is {rate:number}, not {range}", rate=rates[0], range=params.first.said)

@@ -7,10 +7,10 @@ from grader.checks.support.params import WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge
 from grader.facts.case import Case
 from grader.facts.layers import final_activation
-from grader.facts.wording import listed
-from grader.schema.base import Pointer, spoken_cell
+from grader.schema.base import Pointer
 from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say
 
 __all__ = ["LossParams", "loss"]
 
@@ -21,74 +21,95 @@ class LossParams(WithModel):
     """Parameters of `loss`."""
 
     name: str | tuple[str, ...] | None = None
-    """Keras's own name in small letters, such as `sparse_categorical_crossentropy`, or a list of which any will do."""
+    """Keras's name in lower case, such as `sparse_categorical_crossentropy`, or a list of accepted names."""
     from_logits: bool | None = None
-    """Whether the loss has to be told that it gets logits."""
+    """Whether the loss must have `from_logits` set."""
     fits_output: bool = True
-    """Whether the loss has to expect what the network gives: logits or probabilities."""
+    """Whether the loss must match the output of the model: logits or probabilities."""
     trainings: Which = "any"
-    """Which of the network's compiles and loops: `any`, `all`, `first` or `last`."""
+    """Which compiles and custom loops of the model must match: `any`, `all`, `first` or `last`."""
 
 
 @check("loss")
 def loss(case: Case, params: LossParams) -> Finding:
-    """The network is compiled with a loss that belongs to its output.
+    """The loss of the model matches its output.
 
     What it does:
-        Looks at each compile of the network, and at the Keras loss object that a loop of the student's own calls: the
-        loss by its one name, whatever way it was written, whether it expects logits, and what the network's last
-        activation gives. Where the last activation cannot be told (a subclassed network, an operation behind the last
-        layer that is no activation), or the loss is the student's own, a person has to judge it.
+        Looks at each compile of the model, and at the Keras loss object that a custom loop calls. Compares the name of
+        the loss, in any spelling, and `from_logits` with the last activation of the model. A person must judge a loss
+        that the student wrote, and a model whose last activation is unknown. It is unknown in a subclassed model, and
+        if an operation that is no activation follows the last layer.
 
     Why it matters:
-        A loss that takes logits for probabilities clips most of them away, and learning with them.
+        A loss that treats logits as probabilities clips most of them, so that the model hardly learns.
 
     Example:
         `{check: loss, with: {model: cnn, from_logits: true}}`
     """
     model, fits, missing = chosen_fits(case, params.model)
     if missing is not None or model is None:
-        return missing or Finding.failed("There is no network.")
+        return missing or Finding.failed(say("There is no model."))
     compiles = [c for c in case.evidence.compiles if c.model == model.id]
     loops = [fit for fit in fits if fit.kind == "custom_loop" and (fit.loss is not None or not compiles)]
     places: list[CompileFact | FitFact] = [*compiles, *loops]
     return judge(
         [_candidate(model, place, params) for place in sorted(places, key=lambda place: place.event)],
-        nothing=f"`{model.name}` was never compiled with a loss.",
+        nothing=say("{model:code} was never compiled with a loss.", model=model.name),
         which=params.trainings,
     )
 
 
-def _candidate(model: ModelFact, compiled: CompileFact | FitFact, params: LossParams) -> Candidate:
-    found = compiled.loss
-    pointer = Pointer(cell=compiled.cell, event=compiled.event)
-    own = isinstance(compiled, FitFact)
-    where = f"the {'loop' if own else 'compile'} of `{model.name}` in {spoken_cell(compiled.cell)}"
-    if found is None and own:
-        return Candidate(where, (), pointer, unseen=("which loss it went down",))
-    if found is None:
-        return Candidate(where, ("has no loss",), pointer)
-    kind = "" if found.from_logits is None else f" ({'for logits' if found.from_logits else 'for probabilities'})"
+def _candidate(model: ModelFact, place: CompileFact | FitFact, params: LossParams) -> Candidate:
+    used = place.loss
+    pointer = Pointer(cell=place.cell, event=place.event)
+    if used is None and isinstance(place, FitFact):
+        subject = say("The custom loop that trains {model:code} in {cell:cell}", model=model.name, cell=place.cell)
+        return Candidate(subject, (), pointer, unseen=(say("its loss"),))
+    if used is None:
+        subject = say("{model:code} was compiled in {cell:cell}", model=model.name, cell=place.cell)
+        return Candidate(subject, (say("no loss was given"),), pointer)
     output = final_activation(model)
-    unseen = params.fits_output and found.from_logits is not None and (output is None or found.custom)
+    unseen = params.fits_output and used.from_logits is not None and (output is None or used.custom)
     return Candidate(
-        subject=f"{where} uses {found.name}{kind}",
-        faults=tuple(_faults(found, output, params)),
+        subject=_described(model, place, used),
+        faults=tuple(_faults(used, output, params)),
         pointer=pointer,
-        unseen=("whether that belongs to the network's output",) if unseen else (),
-        measured={"loss": found.name, "from_logits": found.from_logits, "output": output},
+        unseen=(say("whether the loss matches the output of the model"),) if unseen else (),
+        measured={"loss": used.name, "from_logits": used.from_logits, "output": output},
     )
 
 
-def _faults(found: LossFact, output: str | None, params: LossParams) -> Iterator[str]:
+def _described(model: ModelFact, place: CompileFact | FitFact, used: LossFact) -> Message:
+    if used.from_logits is None:
+        loss = say("{loss:code}", loss=used.name)
+    elif used.from_logits:
+        loss = say("{loss:code} (for logits)", loss=used.name)
+    else:
+        loss = say("{loss:code} (for probabilities)", loss=used.name)
+    if isinstance(place, FitFact):
+        return say(
+            "The custom loop that trains {model:code} in {cell:cell} uses the loss {loss}",
+            model=model.name,
+            cell=place.cell,
+            loss=loss,
+        )
+    return say(
+        "{model:code} was compiled in {cell:cell} with the loss {loss}", model=model.name, cell=place.cell, loss=loss
+    )
+
+
+def _faults(used: LossFact, output: str | None, params: LossParams) -> Iterator[Message]:
     names = (params.name,) if isinstance(params.name, str) else params.name or ()
-    if names and found.name not in names:
-        yield f"and not {listed(names, 'or')}"
-    if params.from_logits is not None and found.from_logits is not params.from_logits:
-        yield f"where one {'for logits' if params.from_logits else 'for probabilities'} is asked for"
-    if not params.fits_output or found.from_logits is None or output is None or found.custom:
+    if names and used.name not in names:
+        yield say("the loss must be {losses:code or}", losses=names)
+    if params.from_logits is not None and used.from_logits is not params.from_logits:
+        if params.from_logits:
+            yield say("the loss must be for logits")
+        else:
+            yield say("the loss must be for probabilities")
+    if not params.fits_output or used.from_logits is None or output is None or used.custom:
         return
-    if found.from_logits and output in _PROBABILITIES:
-        yield f"although the network ends in {output}"
-    if not found.from_logits and output == "linear":
-        yield "although the network ends without an activation and so gives logits"
+    if used.from_logits and output in _PROBABILITIES:
+        yield say("the model ends in {activation:code}, so it gives probabilities", activation=output)
+    if not used.from_logits and output == "linear":
+        yield say("the model ends without an activation, so it gives logits")

@@ -12,6 +12,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
@@ -183,7 +184,7 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
     untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
     if untestable:
         return Finding.pending(
-            f"`{model.name}` cannot be placed on the curve of {where}: {untestable}. A person has to look.",
+            f"`{model.name}` cannot be placed on the curve of {where}: {english(untestable)}. A person has to look.",
             measured={"parameters": counted, "accuracy": None},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )

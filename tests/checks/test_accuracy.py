@@ -14,10 +14,21 @@ from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import LabelFact
 from grader.schema.grade import Finding, Lacking
+from grader.schema.message import say
 from tests.support import transfer_cases as transfer
 from tests.support.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, layer, rows
+from tests.support.says import ids, says
 
 FULL = AccuracyParams(at_least=0.99, partial_from=0.97)
+
+
+MORE = "{count:number} more correct image would make {required:percent}."
+BORDERLINE = (
+    "{count:number} image cannot distinguish this accuracy from {required:percent}: "
+    "this is borderline, and a person should look at it."
+)
+REACHED = "{count:number} image cannot distinguish this accuracy from {required:percent}: it counts as reached."
+UNITS = "its output has {count:number} unit, but {dataset:dataset} needs {classes:number}"
 
 
 def judge(correct: int, params: AccuracyParams = FULL, **keys: Any) -> Finding:
@@ -31,7 +42,7 @@ def test_the_threshold_itself_is_enough() -> None:
 def test_one_image_below_the_threshold_is_not() -> None:
     finding = judge(9_899)
     assert finding.status == "partial"
-    assert "1 more right answer would make 99 %" in finding.message
+    assert says(finding.message, MORE, count=1, required=0.99)
 
 
 def test_partial_points_grow_linearly() -> None:
@@ -49,19 +60,22 @@ def test_without_a_partial_range_it_is_all_or_nothing() -> None:
 
 def test_the_message_has_the_figures_and_the_interval() -> None:
     message = judge(9_852).message
-    assert "98.52 %" in message
-    assert "9,852 right" in message
-    assert "95 % interval 98.28 % to 98.76 %" in message
-    assert "48 more right answers" in message
+    images = "{count:number} {dataset:dataset} {split:split} image"
+    assert says(message, images, count=10_000, dataset="mnist", split="test")
+    assert says(message, MORE, count=48, required=0.99)
+    assert english(message) == (
+        "`model` classifies 98.52 % of the 10,000 MNIST test images correctly "
+        "(9,852 images; 95 % interval 98.28 % to 98.76 %). 48 more correct images would make 99 %."
+    )
 
 
 def test_a_threshold_that_was_missed_inside_the_interval_is_borderline() -> None:
     for finding in (judge(9_895), judge(9_895, AccuracyParams(at_least=0.99))):
         assert finding.borderline
-        assert "10,000 images cannot tell this accuracy from 99 %: this is borderline" in finding.message
+        assert says(finding.message, BORDERLINE, count=10_000, required=0.99)
         assert (finding.measured["missing"], finding.measured["at_least"]) == (5, 0.99)
     assert not judge(9_500).borderline
-    assert "borderline" not in judge(9_500).message
+    assert BORDERLINE not in ids(judge(9_500).message)
 
 
 def test_borderline_changes_no_points() -> None:
@@ -69,82 +83,117 @@ def test_borderline_changes_no_points() -> None:
     assert judge(9_899).fraction == pytest.approx(0.995)
 
 
-def test_a_pass_by_a_hair_is_a_pass_and_says_that_it_was_one() -> None:
+def test_a_narrow_pass_is_a_pass_and_is_reported_as_narrow() -> None:
     finding = judge(9_900)
     assert (finding.status, finding.borderline) == ("passed", False)
     assert finding.measured["within_noise"] is True
-    assert "it counts as reached" in finding.message
+    assert says(finding.message, REACHED, count=10_000, required=0.99)
     assert judge(9_990).measured["within_noise"] is False
 
 
-def test_what_waits_for_a_person_anyway_is_not_borderline_too() -> None:
+def test_a_pending_criterion_is_not_borderline_too() -> None:
     params = AccuracyParams(at_least=0.99, partial_from=0.97, require_verified=True)
     finding = judge(9_895, params, assurance=Assurance.RECORDED)
     assert (finding.status, finding.borderline) == ("pending", False)
 
 
-def test_a_recorded_accuracy_counts_and_says_so() -> None:
+def test_a_recorded_accuracy_counts_and_is_reported_as_recorded() -> None:
     finding = judge(9_950, assurance=Assurance.RECORDED, note="a custom layer could not be loaded")
     assert finding.status == "passed"
     assert finding.assurance is Assurance.RECORDED
-    assert "a custom layer could not be loaded" in finding.message
+    assert says(
+        finding.message,
+        "The grader could not verify this accuracy, which was only recorded in the notebook's own process: {reason}.",
+        reason="a custom layer could not be loaded",
+    )
+    without_note = judge(9_950, assurance=Assurance.RECORDED).message
+    assert says(
+        without_note,
+        "The grader could not verify this accuracy, which was only recorded in the notebook's own process.",
+    )
 
 
-def test_a_recorded_accuracy_waits_for_a_person_where_only_verified_ones_count() -> None:
+def test_a_recorded_accuracy_waits_for_a_person_if_only_verified_ones_count() -> None:
     params = AccuracyParams(at_least=0.99, require_verified=True)
-    assert judge(9_950, params, assurance=Assurance.RECORDED).status == "pending"
+    finding = judge(9_950, params, assurance=Assurance.RECORDED)
+    assert finding.status == "pending"
+    assert says(finding.message, "This rubric counts only verified accuracies, so a person must look at it.")
     assert judge(9_850, params, assurance=Assurance.RECORDED).status == "failed"
     assert judge(9_950, params).status == "passed"
 
 
-def test_an_unkept_network_fails_with_the_reason() -> None:
+def test_an_unkept_model_fails_with_the_reason() -> None:
     model = a_model(artefact=None, unkept_reason="it was larger than the cap on kept models")
     finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
     assert finding.status == "failed"
-    assert "larger than the cap" in finding.message
+    reason = "it was larger than the cap on kept models"
+    assert says(finding.message, "{unknown}: {reason}.", reason=reason)
+    unknown = "The accuracy of {model:code} on {dataset:dataset} ({split:split}) is not known"
+    assert says(finding.message, unknown, model="model", dataset="mnist", split="test")
 
 
-def test_a_network_trained_on_other_data_fails_with_the_reason() -> None:
+def test_a_model_trained_on_other_data_fails_with_the_reason() -> None:
     fit = a_fit(x=an_array(of=rows(train=50_000, dataset="cifar10")))
     finding = accuracy(a_case(an_evidence(fits=(fit,), accuracies=())), FULL)
-    assert "not seen to be trained on MNIST" in finding.message
+    assert says(finding.message, "the grader saw no training on {dataset:dataset}", dataset="mnist")
 
 
-def test_a_network_with_too_many_outputs_fails_with_the_reason() -> None:
+def test_a_model_with_too_many_outputs_fails_with_the_reason() -> None:
     model = a_model(output_shape=(12,))
     finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
     assert finding.status == "failed"
-    assert "outputs of 12 it does not fit" in finding.message
+    assert says(finding.message, UNITS, count=12, dataset="mnist", classes=10)
 
 
-def test_a_network_for_two_of_the_digits_fails_with_the_reason_and_is_not_tried_for_ever() -> None:
+def test_a_model_with_a_map_as_output_fails_with_the_shapes() -> None:
+    model = a_model(output_shape=(7, 7, 10))
+    finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
+    assert finding.status == "failed"
+    message = (
+        "it takes inputs of shape {inputs:shape} and gives outputs of shape {outputs:shape}, "
+        "which does not fit the images"
+    )
+    assert says(finding.message, message, inputs=[28, 28, 1], outputs=[7, 7, 10])
+
+
+def test_a_model_for_two_digits_fails_with_the_reason_and_is_not_tested_again_and_again() -> None:
     labels = LabelFact(shape=(100,), dtype="uint8", one_hot=False, classes={"0": 50, "1": 50})
     found = an_evidence(models=(a_model(output_shape=(2,)),), fits=(a_fit(y=labels),), accuracies=())
     assert not untried(a_case(found), found.models[0], "mnist")
-    assert "outputs of 2 it does not fit" in accuracy(a_case(found), FULL).message
+    assert says(accuracy(a_case(found), FULL).message, UNITS, count=2, classes=10)
 
 
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
-    with pytest.raises(PredictorError, match="not known although a trained network was kept"):
+    with pytest.raises(PredictorError, match="not known although a trained model was kept"):
         accuracy(a_case(an_evidence(accuracies=())), FULL)
 
 
 @pytest.mark.parametrize(
-    ("lacking", "why"),
+    ("lacking", "message", "reason"),
     [
-        ("unable", "the grader cannot prepare the test images as it takes them. A person has to look at it."),
-        ("unasked", "A person has to look at it, or `grader grade` with this rubric executes the notebook again and"),
+        (
+            "unable",
+            "{unknown}: {reason}. A person must look at it.",
+            "a trained model was kept, but the grader cannot prepare the test images in the form that it takes",
+        ),
+        (
+            "unasked",
+            (
+                "{unknown}: {reason}. A person must look at it, or `grader grade` with this rubric executes the "
+                "notebook again and tests the model."
+            ),
+            "a trained model was kept, but it was not tested on these images when the notebook was executed",
+        ),
     ],
 )
-def test_an_accuracy_that_no_execution_can_follow_for_waits_for_a_person(lacking: Lacking, why: str) -> None:
+def test_an_accuracy_without_another_execution_waits_for_a_person(lacking: Lacking, message: str, reason: str) -> None:
     case = replace(a_case(an_evidence(accuracies=())), lacking=lacking)
     finding = accuracy(case, FULL)
     assert (finding.status, finding.measured) == ("pending", {"accuracy": None})
-    assert "is not known: a trained network was kept, but" in finding.message
-    assert why in finding.message
+    assert says(finding.message, message, reason=say(reason))
 
 
-def test_a_padded_network_for_a_task_that_no_plan_can_be_made_for_waits_for_a_person() -> None:
+def test_a_padded_model_that_no_plan_can_test_waits_for_a_person() -> None:
     found, shape = transfer.evidence(accuracies=()), (48, 48)
     model = next(model for model in found.models if model.id == transfer.SCRATCH)
     fits = tuple(
@@ -156,7 +205,7 @@ def test_a_padded_network_for_a_task_that_no_plan_can_be_made_for_waits_for_a_pe
     assert accuracy(case, ON_B.model_copy(update={"model": "scratch"})).status == "pending"
 
 
-def test_a_network_that_takes_images_of_any_size_takes_those_it_was_trained_on() -> None:
+def test_a_model_for_images_of_any_size_takes_its_training_images() -> None:
     for shape, raised in (((None, None, 1), True), ((None, None, 3), False)):
         found = a_case(an_evidence(models=(a_model(input_shape=shape),), accuracies=()))
         assert untried(found, found.evidence.models[0], "mnist") is raised
@@ -184,31 +233,41 @@ def test_more_right_answers_never_earn_less(correct: int) -> None:
     assert judge(correct).fraction <= judge(min(correct + 1, 10_000)).fraction
 
 
-def test_a_network_with_two_inputs_is_left_to_a_person() -> None:
+def test_a_model_with_two_inputs_waits_for_a_person() -> None:
     inputs = (layer("InputLayer", "image"), layer("InputLayer", "row"))
     model = a_model(*inputs, *a_model().layers, input_shape=None, unkept_reason="it expects 2 inputs.")
     finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
     assert finding.status == "pending"
-    assert "takes 2 inputs" in finding.message
+    assert says(
+        finding.message,
+        "the model takes several inputs ({inputs:number}), but the grader tests only models that take one image",
+        inputs=2,
+    )
 
 
 SHRUNK = a_fit(x=an_array(of=None, shape=(60_000, 14, 14, 1)))
 
 
-def test_a_network_for_images_of_the_student_s_own_making_is_left_to_a_person() -> None:
+def test_a_model_for_images_that_the_student_made_waits_for_a_person() -> None:
     model = a_model(input_shape=(14, 14, 1), artefact="models/m1.keras")
     finding = accuracy(a_case(an_evidence(models=(model,), fits=(SHRUNK,), accuracies=())), FULL)
     assert finding.status == "pending"
-    assert "14 × 14 × 1 an image" in finding.message
+    assert says(
+        finding.message,
+        "the grader does not recognize its training images of shape {shape:shape} as {dataset:dataset}, "
+        "so it cannot prepare the test images in the same way",
+        shape=[14, 14, 1],
+        dataset="mnist",
+    )
 
 
-def test_a_network_for_another_data_set_is_not() -> None:
+def test_a_model_for_another_data_set_fails() -> None:
     other = a_fit(x=an_array(of=rows(50_000, dataset="cifar10")))
     model = a_model(artefact="models/m1.keras")
     assert accuracy(a_case(an_evidence(models=(model,), fits=(other,), accuracies=())), FULL).status == "failed"
 
 
-def test_an_accuracy_on_one_data_set_does_not_hide_that_of_another_is_lacking() -> None:
+def test_an_accuracy_on_one_data_set_does_not_hide_a_missing_one() -> None:
     params = AccuracyParams(at_least=0.9, dataset="digits")
     fit = a_fit(x=an_array(of=rows(50_000, dataset="digits")))
     found = an_evidence(fits=(fit,), accuracies=(an_accuracy(),))
@@ -217,51 +276,56 @@ def test_an_accuracy_on_one_data_set_does_not_hide_that_of_another_is_lacking() 
     assert accuracy(a_case(found), AccuracyParams(at_least=0.9)).status == "passed"
 
 
-def test_a_network_that_went_on_to_another_data_set_fails_with_the_reason() -> None:
+def test_a_model_that_was_last_trained_on_another_data_set_fails_with_the_reason() -> None:
     fits = (a_fit(event=6), a_fit(event=9, x=an_array(of=rows(50_000, dataset="digits"))))
     finding = accuracy(a_case(an_evidence(fits=fits, accuracies=())), FULL)
     assert finding.status == "failed"
-    assert "its last training was on digits" in finding.message
+    assert says(finding.message, "its last training was on {dataset:dataset}", dataset="digits")
 
 
 ON_B = AccuracyParams(at_least=0.9, task="b")
 
 
 def on_task_b(**keys: Any) -> Finding:
-    """Judge a network that was trained on task B, and that nobody tried on it."""
+    """Judge a model that was trained on task B and not tested on it."""
     found = transfer.evidence(accuracies=())
     model = next(model for model in found.models if model.id == transfer.SCRATCH)
     changed = found.model_copy(update={"models": (model.model_copy(update=keys),)})
     return accuracy(transfer.case(changed), ON_B.model_copy(update={"model": "scratch"}))
 
 
-def test_a_task_that_was_written_after_the_execution_is_no_students_zero() -> None:
+def test_a_task_from_after_the_execution_gives_no_zero() -> None:
     for known in ({}, {"output_shape": (2,)}, {"output_shape": None}):
-        with pytest.raises(PredictorError, match="on the task `b` is not known although a trained network was kept"):
+        with pytest.raises(PredictorError, match="on the task `b` is not known although a trained model was kept"):
             on_task_b(**known)
 
 
-def test_a_network_that_cannot_name_the_classes_of_a_task_fails_with_the_reason() -> None:
+def test_a_model_that_cannot_name_the_classes_of_a_task_fails_with_the_reason() -> None:
     finding = on_task_b(output_shape=(4, 2))
     assert finding.status == "failed"
-    assert "with outputs of 4 × 2 it cannot name the classes it was taught" in finding.message
-    assert english(on_task_b(artefact=None).message).endswith("no trained network was kept.")
-    assert english(on_task_b(unkept_reason="it was too large").message).endswith("it was too large.")
+    message = "its output of shape {outputs:shape} cannot name the classes that it was trained on"
+    assert says(finding.message, message, outputs=[4, 2])
+    assert says(on_task_b(artefact=None).message, "no trained model was kept")
+    assert english(on_task_b(unkept_reason="it was too large.").message).endswith("is not known: it was too large.")
 
 
-def test_what_the_grader_cannot_try_on_a_task_is_left_to_a_person() -> None:
+ONLY_RECORDED = "the model could only be used in the notebook's own process, and was not tested on these images there"
+
+
+def test_a_model_that_the_grader_cannot_test_on_a_task_waits_for_a_person() -> None:
     recorded = on_task_b(artefact="predictions/m2.npy", artefact_format="predictions")
     assert recorded.status == "pending"
-    assert "could be used in the notebook's own process alone" in recorded.message
+    assert says(recorded.message, ONLY_RECORDED)
     cut = on_task_b(input_shape=(14, 14))
     assert cut.status == "pending"
-    assert "with inputs of 14 × 14 the grader could not try it" in cut.message
+    message = "the grader could not test inputs of shape {inputs:shape} with the images of this task"
+    assert says(cut.message, message, inputs=[14, 14])
 
 
-def test_what_was_only_recorded_of_the_graded_images_is_left_to_a_person_on_others() -> None:
+def test_a_model_with_predictions_for_other_images_only_waits_for_a_person() -> None:
     model = a_model(artefact="predictions/m1.npy", artefact_format="predictions")
     fit = a_fit(x=an_array(of=rows(50_000, dataset="digits")))
     found = a_case(an_evidence(models=(model,), fits=(fit,), accuracies=()))
     finding = accuracy(found, AccuracyParams(at_least=0.9, dataset="digits"))
     assert finding.status == "pending"
-    assert "was not tried on these images there. A person has to look at it." in finding.message
+    assert says(finding.message, "{unknown}: {reason}. A person must look at it.", reason=say(ONLY_RECORDED))

@@ -3,8 +3,10 @@
 import pytest
 
 from grader.schema.evidence import LayerFact
+from grader.schema.message import say
 from tests.support.factories import activation, dense, layer, operation
 from tests.support.judging import judge, net
+from tests.support.says import says
 
 NORM = layer("BatchNormalization", parameters=400)
 
@@ -23,7 +25,7 @@ OUT = dense(10, "softmax", name="out")
         ((dense(9), NORM, OUT), "linear"),
     ],
 )
-def test_the_place_of_batch_normalisation_is_told(layers: tuple[LayerFact, ...], place: str) -> None:
+def test_the_place_of_batch_normalization_is_recognized(layers: tuple[LayerFact, ...], place: str) -> None:
     assert judge("batch_norm", net(*layers), place=place).status == "passed"
     others = {"before_activation", "after_activation", "input", "linear"} - {place}
     assert judge("batch_norm", net(*layers), place=sorted(others)).status == "failed"
@@ -32,4 +34,14 @@ def test_the_place_of_batch_normalisation_is_told(layers: tuple[LayerFact, ...],
 def test_too_few_normalisations_fail() -> None:
     finding = judge("batch_norm", net(dense(9), NORM, activation("elu"), OUT), at_least=2)
     assert finding.status == "failed"
-    assert "1 batch normalisation: 1 before an activation (at least 2 wanted)" in finding.message
+    message = "{model:code} has {count:number} batch normalization layer: {places}."
+    assert says(finding.message, message, model="model", count=1)
+    assert says(finding.message, "{layers:number} {place}", layers=1, place=say("before an activation"))
+    assert says(finding.message, "Required: at least {layers:number}.", layers=2)
+
+
+def test_the_message_names_the_required_places() -> None:
+    finding = judge("batch_norm", net(dense(9), OUT), place=["input", "after_activation"])
+    assert says(finding.message, "{model:code} has no batch normalization layer.", model="model")
+    places = [say("on the input"), say("after an activation")]
+    assert says(finding.message, "Required: at least {layers:number} {places:or}.", layers=1, places=places)

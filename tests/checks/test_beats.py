@@ -4,8 +4,10 @@ from typing import Any
 
 from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch
+from grader.schema.message import Message, say, say_count
 from tests.support.factories import HISTORY, a_fit, a_model, an_accuracy, an_evidence, dense
 from tests.support.judging import judge
+from tests.support.says import says
 
 MODELS = (a_model(name="cnn"), a_model(dense(10, "softmax"), name="mlp", model_id="m2"))
 
@@ -25,19 +27,35 @@ def rivals(ours: dict[str, Any], theirs: dict[str, Any], **keys: Any) -> Evidenc
     return an_evidence(**(values | keys))
 
 
-def test_the_better_network_beats_the_other_after_as_many_steps() -> None:
+VALIDATION = "Accuracy on their validation images: {model:code} {accuracy}, {other:code} {base}."
+AFTER = "{accuracy:percent} after {training}"
+
+
+def steps(count: int) -> Message:
+    return say_count("{count:number} step", "{count:number} steps", count)
+
+
+def test_the_better_model_beats_the_other_after_as_many_steps() -> None:
     finding = judge("beats", rivals({}, {}), BOTH, model="cnn", than="mlp", within_steps=500)
     assert finding.status == "passed"
-    assert "96.8 % after 422 steps and 85 % after 422 steps, on their validation images" in finding.message
+    ours = say(AFTER, accuracy=0.968, training=steps(422))
+    theirs = say(AFTER, accuracy=0.85, training=steps(422))
+    assert says(finding.message, "{model:code} is more accurate than {other:code}.", model="cnn", other="mlp")
+    assert says(finding.message, VALIDATION, model="cnn", accuracy=ours, other="mlp", base=theirs)
+    assert says(finding.message, "Only the first {limits} of training count.", limits=[steps(500)])
 
 
-def test_the_worse_network_does_not() -> None:
+def test_the_worse_model_does_not() -> None:
     finding = judge("beats", rivals({}, {}), BOTH, model="mlp", than="cnn", within_steps=500)
     assert finding.status == "failed"
-    assert judge("beats", rivals({}, {}), BOTH, model="cnn", than="mlp", by=0.2).status == "failed"
+    assert says(finding.message, "{model:code} is not more accurate than {other:code}.", model="mlp", other="cnn")
+    narrow = judge("beats", rivals({}, {}), BOTH, model="cnn", than="mlp", by=0.2)
+    assert narrow.status == "failed"
+    message = "{model:code} is more accurate than {other:code}, but by less than {margin:percent}."
+    assert says(narrow.message, message, margin=0.2)
 
 
-def test_verified_accuracies_count_first_where_the_whole_training_was_short_enough() -> None:
+def test_verified_accuracies_count_first_if_the_whole_training_is_within_the_limit() -> None:
     verified = (an_accuracy(9_000), an_accuracy(9_500, model="m2"))
     evidence = rivals({}, {}, accuracies=verified)
     assert judge("beats", evidence, BOTH, model="cnn", than="mlp").status == "failed"
@@ -45,12 +63,13 @@ def test_verified_accuracies_count_first_where_the_whole_training_was_short_enou
     assert judge("beats", evidence, BOTH, model="cnn", than="mlp", within_steps=500).assurance == "recorded"
 
 
-def test_steps_that_nothing_was_recorded_at_wait_for_a_person() -> None:
+def test_a_limit_before_the_first_record_waits_for_a_person() -> None:
     finding = judge("beats", rivals({}, {}), BOTH, model="cnn", than="mlp", within_steps=100)
     assert finding.status == "pending"
-    assert "`cnn` and `mlp`" in finding.message
+    message = "No accuracy of {models:code or} was recorded, so a person must compare the models."
+    assert says(finding.message, message, models=["cnn", "mlp"])
 
 
-def test_a_network_that_was_never_trained_cannot_be_compared() -> None:
+def test_a_model_that_was_never_trained_cannot_be_compared() -> None:
     evidence = an_evidence(models=MODELS, accuracies=(), fits=(a_fit(history=HISTORY),))
     assert judge("beats", evidence, BOTH, model="cnn", than="mlp").status == "pending"

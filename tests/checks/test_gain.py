@@ -9,12 +9,19 @@ from grader.checks.gain import GainParams, gain
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding, Lacking
+from tests.support.says import says, values
 from tests.support.transfer_cases import SCRATCH, TRANSFERRED, accuracies, case, evidence
 
 
-def compare(found: Evidence | None = None, **keys: Any) -> Finding:
-    given = {"model": "transferred", "over": "scratch", "task": "b"} | keys
-    return gain(case(found), GainParams.model_validate(given))
+def compare(of: Evidence | None = None, **keys: Any) -> Finding:
+    params = {"model": "transferred", "over": "scratch", "task": "b"} | keys
+    return gain(case(of), GainParams.model_validate(params))
+
+
+TESTED = (
+    "Exactly one model has {count:number} image right; {model:code} has {ours:number} of it "
+    "(exact paired test: p = {p:number})."
+)
 
 
 def test_a_clear_gain_is_more_than_chance() -> None:
@@ -22,46 +29,59 @@ def test_a_clear_gain_is_more_than_chance() -> None:
     assert finding.status == "passed"
     assert (finding.measured["only_model"], finding.measured["only_over"]) == (50, 5)
     assert finding.measured["gain"] == pytest.approx(0.0225)
-    assert "which chance does not explain" in finding.message
+    assert says(finding.message, "Chance does not explain this.")
+    assert says(finding.message, TESTED, count=55, ours=50)
+    assert values(finding.message, "This is {points:number} percentage points more.")["points"] == pytest.approx(2.25)
 
 
-def test_a_gain_inside_the_noise_is_said_to_be_that() -> None:
+def test_a_gain_within_the_noise_is_reported_as_such() -> None:
     found = evidence(accuracies=accuracies((SCRATCH, range(20)), (TRANSFERRED, range(5, 21))))
     assert compare(found).status == "passed"
-    assert "inside the noise" in compare(found).message
-    assert compare(found, require_significant=True).status == "failed"
+    noise = "The difference is within the noise: another random seed could reverse it."
+    assert says(compare(found).message, noise)
+    strict = compare(found, require_significant=True)
+    assert strict.status == "failed"
+    assert says(strict.message, "This rubric requires a difference beyond the noise.")
 
 
 def test_a_loss_is_no_gain_and_a_gain_can_be_too_small() -> None:
     worse = evidence(accuracies=accuracies((SCRATCH, range(20)), (TRANSFERRED, range(60))))
     assert compare(worse).status == "failed"
-    assert "2 percentage points less" in compare(worse).message
-    assert compare(at_least=0.03).status == "failed"
+    message = compare(worse).message
+    assert values(message, "This is {points:number} percentage points less.")["points"] == pytest.approx(2)
+    small = compare(at_least=0.03)
+    assert small.status == "failed"
+    assert says(small.message, "Required: at least {points:number} percentage points more.", points=3.0)
 
 
-def test_without_single_answers_chance_cannot_be_told() -> None:
+def test_without_predictions_per_image_chance_cannot_be_tested() -> None:
     facts = tuple(fact.model_copy(update={"wrong": None}) for fact in evidence().accuracies)
     finding = compare(evidence(accuracies=facts))
     assert (finding.status, finding.measured["p_value"]) == ("passed", None)
-    assert "could not be tested" in finding.message
+    assert says(
+        finding.message,
+        "The grader could not test whether this is more than chance, "
+        "because the predictions for the single images were not kept.",
+    )
 
 
-def test_an_accuracy_that_is_not_known_is_said() -> None:
+def test_an_unknown_accuracy_is_reported() -> None:
     found = evidence(accuracies=evidence().accuracies[1:])
     lost = tuple(model.model_copy(update={"unkept_reason": "it was too large"}) for model in found.models)
     finding = compare(found.model_copy(update={"models": lost}))
     assert finding.status == "failed"
-    assert "the accuracy of `model_b` on the images" in finding.message
+    reason = "the accuracy of {model:code} on the images of the comparison is not known"
+    assert says(finding.message, reason, model="model_b")
 
 
 @pytest.mark.parametrize("known", [slice(1, None), slice(0, 1), slice(0, 0)])
-def test_a_comparison_that_was_written_after_the_execution_is_no_students_zero(known: slice) -> None:
+def test_a_comparison_from_after_the_execution_gives_no_zero(known: slice) -> None:
     with pytest.raises(PredictorError, match="on the images of the comparison is not known although"):
         compare(evidence(accuracies=evidence().accuracies[known]))
 
 
 @pytest.mark.parametrize("lacking", ["unable", "unasked"])
-def test_a_comparison_that_no_execution_can_follow_for_waits_for_a_person(lacking: Lacking) -> None:
+def test_a_comparison_without_another_execution_waits_for_a_person(lacking: Lacking) -> None:
     found = evidence(accuracies=evidence().accuracies[1:])
     params = GainParams(model="transferred", over="scratch", task="b")
     finding = gain(replace(case(found), lacking=lacking), params)

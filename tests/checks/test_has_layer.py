@@ -1,4 +1,4 @@
-"""The check `has_layer`, and what it asks of a network."""
+"""The check `has_layer`, and the facts about layers that it uses."""
 
 from typing import Any
 
@@ -9,22 +9,43 @@ from grader.checks.has_layer import HasLayerParams, has_layer
 from grader.facts.layers import Network, final_activation
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding
+from grader.schema.message import say
 from tests.support.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer, operation
+from tests.support.says import ids, says
+
+UNITS = say("{name:raw} {value:number}", name="units", value=9)
 
 
 def judge(*layers: LayerFact, **params: Any) -> Finding:
     return has_layer(a_case(an_evidence(models=(a_model(*layers),))), HasLayerParams.model_validate(params))
 
 
-def test_a_layer_that_is_there_is_found() -> None:
+def test_an_existing_layer_passes() -> None:
     assert judge(layer="Conv2D").measured["found"] == 2
     assert judge(layer="Conv2D").status == "passed"
 
 
-def test_a_layer_that_is_not_there_is_missed() -> None:
+def test_a_missing_layer_fails() -> None:
     finding = judge(dense(10), layer="any_convolution")
     assert finding.status == "failed"
-    assert "has no convolution layer" in finding.message
+    assert says(finding.message, "{model:code} has no {kind:or} layer.", model="model", kind=[say("convolution")])
+    assert says(finding.message, "Required: at least {layers:number}.", layers=1)
+
+
+def test_the_message_names_the_layers_with_their_settings() -> None:
+    finding = judge(dense(9), dense(10), layer="Dense", units={"at_most": 9}, at_most=1)
+    message = "{model:code} has {count:number} {kind:or} layer that meets the conditions: {layers}."
+    described = say("{layer:code} ({settings:list})", layer="dense", settings=[UNITS])
+    assert says(finding.message, message, count=1, kind=[say("{layer:code}", layer="Dense")], layers=[described])
+    assert says(finding.message, "Required: exactly {layers:number}.", layers=1)
+
+
+def test_the_message_names_six_layers_at_most() -> None:
+    layers = [dense(9, name=f"d{number}") for number in range(8)]
+    message = judge(*layers, layer="Dense", at_least=2, at_most=3).message
+    assert ids(message).count("{layer:code} ({settings:list})") == 6
+    assert says(message, "{count:number} more", count=2)
+    assert says(message, "Required: {low:number} to {high:number}.", low=2, high=3)
 
 
 def test_a_family_finds_each_of_its_classes() -> None:
@@ -40,23 +61,30 @@ def test_a_misspelt_layer_is_refused_with_the_nearest_name() -> None:
         HasLayerParams(layer="Dropuot")
 
 
-def test_a_class_of_ones_own_is_found_by_its_own_name() -> None:
+def test_a_custom_class_is_found_by_its_name() -> None:
     own = layer("Dropout", custom="MCDropout", config={"rate": 0.2})
     assert judge(own, layer="custom:MCDropout").status == "passed"
     assert judge(own, layer="Dropout").status == "passed"
     assert judge(dropout(), layer="custom:MCDropout").status == "failed"
 
 
-def test_a_rate_out_of_bounds_is_said() -> None:
+def test_a_rate_out_of_bounds_is_reported() -> None:
     finding = judge(dense(9), dropout(0.9), dense(10), layer="Dropout", rate={"at_most": 0.6})
     assert finding.status == "failed"
-    assert "has rate 0.9, not 0.6 or less" in finding.message
+    fault = say(
+        "its {setting:code} is {value:number}, not {range}",
+        setting="rate",
+        value=0.9,
+        range=say("{high:number} or less", high=0.6),
+    )
+    assert says(finding.message, "{layer} does not count: {faults}.", faults=[fault])
+    assert finding.measured["near_misses"] == {"dropout": ["its `rate` is 0.9, not 0.6 or less"]}
 
 
-def test_dropout_behind_the_output_is_not_before_a_dense_layer() -> None:
+def test_dropout_after_the_output_is_not_before_a_dense_layer() -> None:
     finding = judge(dense(9), dense(10, "softmax"), dropout(0.5), layer="any_dropout", before="Dense")
     assert finding.status == "failed"
-    assert "has no Dense behind it" in finding.message
+    assert says(finding.message, "no {kind:or} layer follows it", kind=[say("{layer:code}", layer="Dense")])
 
 
 def test_both_places_together_mean_between() -> None:
@@ -67,7 +95,9 @@ def test_both_places_together_mean_between() -> None:
 
 def test_a_layer_can_be_forbidden() -> None:
     assert judge(conv(), dense(10), layer="Dropout", at_least=0, at_most=0).status == "passed"
-    assert judge(conv(), dropout(), dense(10), layer="Dropout", at_least=0, at_most=0).status == "failed"
+    finding = judge(conv(), dropout(), dense(10), layer="Dropout", at_least=0, at_most=0)
+    assert finding.status == "failed"
+    assert says(finding.message, "Required: none.")
 
 
 def test_too_many_layers_fail() -> None:
@@ -86,7 +116,7 @@ def test_the_kernel_is_compared_exactly_or_within_bounds() -> None:
     assert judge(conv(kernel=7), layer="Conv2D", kernel_size={"at_most": 5}).status == "failed"
 
 
-def test_an_activation_layer_behind_a_normalisation_is_the_layers_activation() -> None:
+def test_an_activation_layer_after_a_normalization_is_the_activation_of_the_layer() -> None:
     layers = (conv(activation="linear"), layer("BatchNormalization", parameters=4), activation("elu"), dense(10))
     assert judge(*layers, layer="Conv2D", activation="elu").status == "passed"
     assert judge(*layers, layer="Conv2D", activation=["relu", "selu"]).status == "failed"
@@ -98,7 +128,7 @@ def test_another_setting_is_compared_for_equality() -> None:
     assert judge(conv(), layer="Conv2D", config={"strides": [1, 1]}).status == "passed"
 
 
-def test_layers_of_a_nested_network_count() -> None:
+def test_layers_of_a_nested_model_count() -> None:
     inner = layer("Sequential", layers=(conv(), dropout()))
     assert judge(inner, dense(10), layer="Conv2D").status == "passed"
 
@@ -108,7 +138,7 @@ def test_filters_and_units_have_bounds() -> None:
     assert judge(dense(512), layer="Dense", units={"at_least": 100, "at_most": 600}).status == "passed"
 
 
-def test_branches_are_not_behind_each_other() -> None:
+def test_branches_do_not_follow_each_other() -> None:
     branches = (
         layer("InputLayer", "in"),
         dense(8, name="left").model_copy(update={"inbound": ("in",)}),
@@ -142,23 +172,23 @@ def test_branches_are_not_behind_each_other() -> None:
         ((dense(10), operation("Softmax").model_copy(update={"custom": "Softmax"})), None),
     ],
 )
-def test_the_activation_behind_the_output_is_found(layers: tuple[LayerFact, ...], expected: str | None) -> None:
+def test_the_activation_after_the_output_is_found(layers: tuple[LayerFact, ...], expected: str | None) -> None:
     assert final_activation(a_model(*layers)) == expected
 
 
-def test_an_operation_is_no_layer_whatever_is_asked_for() -> None:
+def test_an_operation_is_never_a_layer() -> None:
     layers = (operation("ReLU"), operation("nn.relu", cls="TFOpLambda"), dense(10))
     for kind in ("ReLU", "custom:Operation", "custom:TFOpLambda"):
         assert judge(*layers, layer=kind).status == "failed"
         assert judge(*layers, layer=kind, at_least=0, at_most=0).status == "passed"
 
 
-def test_an_operation_behind_a_layer_is_its_activation() -> None:
+def test_an_operation_after_a_layer_is_its_activation() -> None:
     assert judge(conv(activation="linear"), operation("Relu"), layer="Conv2D", activation="relu").status == "passed"
     assert judge(conv(activation="linear"), operation("Exp"), layer="Conv2D", activation="relu").status == "failed"
 
 
-def test_a_subclassed_network_may_apply_its_activation_in_call() -> None:
+def test_a_subclassed_model_may_apply_its_activation_in_call() -> None:
     assert final_activation(a_model(dense(10), cls="MyModel")) is None
     assert final_activation(a_model(dense(10, "softmax"), cls="MyModel")) == "softmax"
 
@@ -179,11 +209,12 @@ def test_a_subclassed_network_may_apply_its_activation_in_call() -> None:
         ),
     ],
 )
-def test_an_initialiser_has_one_name(config: dict[str, Any], name: str) -> None:
+def test_an_initializer_has_one_name(config: dict[str, Any], name: str) -> None:
     layers = (dense(9, "elu", **config), dense(10, "softmax"))
     assert judge(*layers, layer="Dense", units={"at_most": 9}, initialiser=name).status == "passed"
     finding = judge(*layers, layer="Dense", units={"at_most": 9}, initialiser="lecun_normal")
-    assert "not lecun_normal" in finding.message
+    message = "its kernel_initializer is {initializer:code}, not {required:code or}"
+    assert says(finding.message, message, required=["lecun_normal"])
 
 
 @pytest.mark.parametrize(
@@ -196,14 +227,16 @@ def test_an_initialiser_has_one_name(config: dict[str, Any], name: str) -> None:
         ("l1", "l1"),
     ],
 )
-def test_a_regulariser_is_recognised(value: Any, kind: str) -> None:
+def test_a_regularizer_is_recognized(value: Any, kind: str) -> None:
     layers = (dense(9, kernel_regularizer=value), dense(10, "softmax", kernel_regularizer={"class_name": "Own"}))
     assert judge(*layers, layer="Dense", units={"at_most": 9}, regulariser=kind).status == "passed"
-    found = judge(*layers, layer="Dense", units={"at_most": 9}, regulariser="any").status
-    assert found == ("failed" if kind == "none" else "passed")
+    status = judge(*layers, layer="Dense", units={"at_most": 9}, regulariser="any").status
+    assert status == ("failed" if kind == "none" else "passed")
 
 
-def test_a_penalty_whose_factor_is_zero_is_said_to_do_nothing() -> None:
+def test_a_penalty_with_the_factor_zero_does_not_count() -> None:
     layers = (dense(9, kernel_regularizer={"class_name": "L2", "config": {"l2": 0}}), dense(10, "softmax"))
     finding = judge(*layers, layer="Dense", units={"at_most": 9}, regulariser="any")
-    assert "a regulariser whose factor is 0, not any" in finding.message
+    fault = "it has {regularizer}, but {required} is required"
+    regularizer = say("a kernel_regularizer with the factor 0")
+    assert says(finding.message, fault, regularizer=regularizer, required=say("a kernel_regularizer"))

@@ -3,6 +3,7 @@
 import pytest
 
 from grader.checks.input_shape import InputShapeParams, input_shape
+from grader.facts.language import english
 from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
 from grader.schema.message import say
@@ -12,22 +13,24 @@ from tests.support.says import says
 MNIST = InputShapeParams(shape=(28, 28, 1))
 
 
-def test_the_shape_asked_for_passes_and_is_said() -> None:
+def test_the_required_shape_passes() -> None:
     finding = input_shape(a_case(), MNIST)
     assert finding.status == "passed"
     assert finding.assurance is Assurance.VERIFIED
-    assert "28 \N{MULTIPLICATION SIGN} 28 \N{MULTIPLICATION SIGN} 1" in finding.message
+    message = "{model:code} takes inputs of shape {shape:shape}."
+    assert says(finding.message, message, model="model", shape=[28, 28, 1])
 
 
-def test_flattened_images_are_recognised_as_such() -> None:
+def test_flattened_images_are_recognized() -> None:
     model = a_model(dense(10, "softmax", inputs=784))
     finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
     assert finding.status == "failed"
-    assert "inputs of 784" in finding.message
-    assert "flattened" in finding.advice
+    message = "{model:code} takes inputs of shape {shape:shape}, not {required:shape}."
+    assert says(finding.message, message, shape=[784], required=[28, 28, 1])
+    assert "flattened" in english(finding.advice)
 
 
-def test_null_stands_for_any_size() -> None:
+def test_null_accepts_any_size() -> None:
     assert input_shape(a_case(), InputShapeParams(shape=(None, None, 1))).status == "passed"
     assert input_shape(a_case(), InputShapeParams(shape=(None, None, 3))).status == "failed"
 
@@ -36,24 +39,25 @@ def test_a_missing_channel_axis_is_not_the_shape() -> None:
     model = a_model(layer("Flatten"), dense(10, "softmax", inputs=784), input_shape=(28, 28))
     finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
     assert finding.status == "failed"
-    assert "reshape" in finding.advice
+    assert "reshape" in english(finding.advice)
 
 
-@pytest.mark.parametrize(("given", "inner"), [((28, 28), "Reshape"), ((1, 28, 28), "Permute")])
-def test_a_network_may_bring_the_picture_into_shape_itself(given: tuple[int, ...], inner: str) -> None:
-    model = a_model(layer(inner), layer("Rescaling"), *good_cnn(), input_shape=given)
+@pytest.mark.parametrize(("shape", "inner"), [((28, 28), "Reshape"), ((1, 28, 28), "Permute")])
+def test_a_model_may_reshape_the_image_itself(shape: tuple[int, ...], inner: str) -> None:
+    model = a_model(layer(inner), layer("Rescaling"), *good_cnn(), input_shape=shape)
     finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
     assert finding.status == "passed"
-    assert "makes 28 × 28 × 1 of them itself" in finding.message
+    message = "{model:code} takes inputs of shape {shape:shape} and reshapes them to {inside:shape} itself."
+    assert says(finding.message, message, shape=list(shape), inside=[28, 28, 1])
 
 
-@pytest.mark.parametrize("given", [(784,), (32, 32, 1), (28, 28, 3)])
-def test_a_flattened_or_another_picture_is_not_the_shape_asked_for(given: tuple[int, ...]) -> None:
-    model = a_model(layer("Reshape"), *good_cnn(), input_shape=given)
+@pytest.mark.parametrize("shape", [(784,), (32, 32, 1), (28, 28, 3)])
+def test_a_flattened_or_another_image_does_not_have_the_required_shape(shape: tuple[int, ...]) -> None:
+    model = a_model(layer("Reshape"), *good_cnn(), input_shape=shape)
     assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"
 
 
-def test_an_ambiguous_role_fails_with_the_possible_networks() -> None:
+def test_an_ambiguous_role_fails_with_its_message() -> None:
     match = RoleMatch(role="cnn", candidates=("m1", "m2"), message=say("Two models match."))
     finding = input_shape(a_case(None, None, cnn=match), InputShapeParams(model="cnn", shape=(28, 28, 1)))
     assert finding.status == "failed"
@@ -83,13 +87,13 @@ def test_without_a_training_and_an_error_the_advice_is_to_train() -> None:
     assert says(finding.advice, "Train the model in the notebook that you hand in: call `fit` in it.")
 
 
-def test_the_network_trained_last_is_meant_when_no_role_is_given() -> None:
+def test_without_a_role_the_last_trained_model_is_judged() -> None:
     first, second = a_model(model_id="m1"), a_model(model_id="m2", input_shape=(784,))
     evidence = an_evidence(models=(first, second), fits=(a_fit(), a_fit(model="m2", event=20)))
     assert input_shape(a_case(evidence), MNIST).status == "failed"
 
 
-def test_an_unbuilt_network_has_no_shape() -> None:
+def test_an_unbuilt_model_has_no_shape() -> None:
     model = a_model(input_shape=None, output_shape=None, parameters=None)
     case = a_case(an_evidence(models=(model,)))
     assert input_shape(case, MNIST).status == "failed"

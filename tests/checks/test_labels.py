@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from grader.facts.language import english
 from grader.schema.evidence import Evidence, LabelFact
+from grader.schema.message import Message, say, say_count
 from tests.support.factories import an_evidence
 from tests.support.judging import fails, fitted, judge, lacks_its_model, passes, waits
+from tests.support.says import says
 
 ONE_HOT = LabelFact(shape=(54_000, 10), dtype="float32", one_hot=True, classes={str(k): 5_400 for k in range(10)})
 
@@ -20,10 +23,16 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 )
 
 
-BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
-    (an_evidence(), {"one_hot": True}, "not one-hot"),
-    (fitted(y=COLUMN), {"flat": True}, "not flat"),
-    (fitted(y=ONE_HOT), {"classes": 8}, "instead of 8"),
+BAD: tuple[tuple[Evidence, dict[str, Any], Message], ...] = (
+    (an_evidence(), {"one_hot": True}, say("they must be one-hot")),
+    (fitted(y=ONE_HOT), {"one_hot": False}, say("they must be plain numbers")),
+    (fitted(y=COLUMN), {"flat": True}, say("they must have the shape (n,)")),
+    (an_evidence(), {"flat": False}, say("they must not have the shape (n,)")),
+    (
+        fitted(y=ONE_HOT),
+        {"classes": 8},
+        say_count("there must be {count:number} class", "there must be {count:number} classes", 8),
+    ),
 )
 
 
@@ -31,19 +40,33 @@ UNSEEN: tuple[Evidence, dict[str, Any]] = (fitted(y=None), {"one_hot": True})
 
 
 @pytest.mark.parametrize(("evidence", "params"), GOOD)
-def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> None:
+def test_labels_of_the_required_form_pass(evidence: Evidence, params: dict[str, Any]) -> None:
     passes(judge("labels", evidence, **params))
 
 
-@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
-def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
-    fails(judge("labels", evidence, **params), said)
+@pytest.mark.parametrize(("evidence", "params", "fault"), BAD)
+def test_labels_of_another_form_fail_with_the_fault(evidence: Evidence, params: dict[str, Any], fault: Message) -> None:
+    finding = judge("labels", evidence, **params)
+    fails(finding, fault.id, **fault.values)
+    assert finding.measured["faults"] == [english(fault)]
 
 
-def test_what_cannot_be_seen_waits_for_a_person() -> None:
+def test_the_message_has_the_shape_and_the_classes() -> None:
+    finding = judge("labels", fitted(y=COLUMN))
+    assert says(
+        finding.message,
+        "The training in {cell:cell} used numeric labels of shape {shape:shape} with {count:number} class",
+        shape=[50_000, 1],
+        count=10,
+    )
+
+
+def test_unseen_labels_wait_for_a_person() -> None:
     evidence, params = UNSEEN
-    waits(judge("labels", evidence, **params))
+    finding = judge("labels", evidence, **params)
+    waits(finding)
+    assert says(finding.message, "their form")
 
 
-def test_a_role_that_no_network_fills_is_said() -> None:
+def test_a_missing_model_fails() -> None:
     lacks_its_model("labels")

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.checks.learning_rate import shape_of
+from grader.facts.language import english
 from grader.schema.evidence import Evidence
+from grader.schema.message import Message, say
 from tests.support.factories import a_fit
 from tests.support.judging import fails, fitted, judge, lacks_its_model, passes, waits
+from tests.support.says import says
 
 RAISED = a_fit(event=9, status="error", epochs_done=0, history={}, learning_rates=(), total_steps=1)
 
@@ -23,16 +26,36 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 )
 
 
-BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
-    (fitted(step_rates=(0.1, 0.1, 0.1)), {"shape": "one_cycle"}, "did not rise and then fall"),
-    (fitted(learning_rates=(0.1,)), {"shape": "one_cycle"}, "stayed at 0.1 and did not rise"),
-    (fitted(step_rates=(0.1, 0.5, 1.0, 0.4, 0.1)), {"highest": {"at_most": 0.5}}, "highest rate is 1"),
-    (fitted(RAISED), {"shape": "one_cycle"}, "raised an error in its first step"),
-    (fitted(a_fit(learning_rates=(0.1, 0.1)), RAISED), {"shape": "one_cycle"}, "stayed at 0.1"),
+STARTED = "The training in {cell:cell} started"
+STAYED = "The learning rate of the training in {cell:cell} stayed at {rate:number}"
+ROSE = "The learning rate of the training in {cell:cell} rose from {first:number} to {last:number}"
+ROSE_AND_FELL = (
+    "The learning rate of the training in {cell:cell} rose from {first:number} to {highest:number} "
+    "and fell to {last:number}"
+)
+CYCLE = say("it must rise and then fall")
+
+
+BAD: tuple[tuple[Evidence, dict[str, Any], Message, Message], ...] = (
+    (fitted(step_rates=(0.1, 0.1, 0.1)), {"shape": "one_cycle"}, say(STAYED, cell=4, rate=0.1), CYCLE),
+    (fitted(learning_rates=(0.1,)), {"shape": "one_cycle"}, say(STAYED, cell=4, rate=0.1), CYCLE),
+    (
+        fitted(step_rates=(0.1, 0.5, 1.0, 0.4, 0.1)),
+        {"highest": {"at_most": 0.5}},
+        say(ROSE_AND_FELL, cell=4, first=0.1, highest=1.0, last=0.1),
+        say(
+            "its highest value is {rate:number}, not {range}",
+            rate=1.0,
+            range=say("{high:number} or less", high=0.5),
+        ),
+    ),
+    (fitted(RAISED), {"shape": "one_cycle"}, say(STARTED, cell=4), say("it raised an error in its first step")),
+    (fitted(a_fit(learning_rates=(0.1, 0.1)), RAISED), {"shape": "one_cycle"}, say(STAYED, cell=4, rate=0.1), CYCLE),
     (
         fitted(step_rates=(0.1, 0.5, 1.0), status="completed"),
         {"shape": "one_cycle"},
-        "rose from 0.1 to 1",
+        say(ROSE, cell=4, first=0.1, last=1.0),
+        CYCLE,
     ),
 )
 
@@ -44,21 +67,37 @@ UNSEEN: tuple[Evidence, dict[str, Any]] = (
 
 
 @pytest.mark.parametrize(("evidence", "params"), GOOD)
-def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> None:
+def test_the_required_course_passes(evidence: Evidence, params: dict[str, Any]) -> None:
     passes(judge("learning_rate", evidence, **params))
 
 
-@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
-def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
-    fails(judge("learning_rate", evidence, **params), said)
+@pytest.mark.parametrize(("evidence", "params", "course", "fault"), BAD)
+def test_another_course_fails_with_the_course_and_the_fault(
+    evidence: Evidence, params: dict[str, Any], course: Message, fault: Message
+) -> None:
+    finding = judge("learning_rate", evidence, **params)
+    fails(finding, course.id, **course.values)
+    fails(finding, fault.id, **fault.values)
+    assert finding.measured["faults"] == [english(fault)]
 
 
-def test_what_cannot_be_seen_waits_for_a_person() -> None:
+def test_of_two_trainings_the_message_names_the_closest() -> None:
+    finding = judge("learning_rate", fitted(a_fit(learning_rates=(0.1, 0.1)), RAISED), shape="one_cycle")
+    assert says(finding.message, "This is the closest of {candidates:number}.", candidates=2)
+
+
+def test_a_training_that_the_budget_cut_off_waits_for_a_person() -> None:
     evidence, params = UNSEEN
-    waits(judge("learning_rate", evidence, **params))
+    finding = judge("learning_rate", evidence, **params)
+    waits(finding)
+    assert says(
+        finding.message,
+        "{course}, until the grader's time budget ended the training after {count:number} epoch",
+        count=4,
+    )
 
 
-def test_a_role_that_no_network_fills_is_said() -> None:
+def test_a_missing_model_fails() -> None:
     lacks_its_model("learning_rate")
 
 
@@ -73,7 +112,7 @@ def test_a_role_that_no_network_fills_is_said() -> None:
         ("varies", lambda t: 1 + math.sin(40 * t)),
     ],
 )
-def test_the_shape_of_rates_is_told(shape: str, rate: Callable[[float], float]) -> None:
+def test_the_shape_of_rates_is_recognized(shape: str, rate: Callable[[float], float]) -> None:
     assert shape_of([rate(step / 200) for step in range(200)]) == shape
 
 

@@ -7,8 +7,10 @@ import pytest
 from grader.checks.loss import LossParams, loss
 from grader.facts.language import english
 from grader.schema.evidence import Evidence, LossFact
+from grader.schema.message import Message, say
 from tests.support.factories import a_compile, a_model, an_evidence, dense, operation
 from tests.support.judging import SOFTMAX, a_loop, fails, judge, lacks_its_model, passes, waits
+from tests.support.says import says
 
 GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
     (an_evidence(), {"name": "sparse_categorical_crossentropy"}),
@@ -19,11 +21,19 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 )
 
 
-BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
-    (an_evidence(compiles=(a_compile("mse"),)), {"name": "categorical_crossentropy"}, "mse"),
-    (an_evidence(models=(a_model(dense(10)),)), {}, "so gives logits"),
-    (an_evidence(compiles=(a_compile(from_logits=True),)), {}, "ends in softmax"),
-    (an_evidence(compiles=()), {}, "never compiled"),
+BAD: tuple[tuple[Evidence, dict[str, Any], Message], ...] = (
+    (
+        an_evidence(compiles=(a_compile("mse"),)),
+        {"name": "categorical_crossentropy"},
+        say("the loss must be {losses:code or}", losses=["categorical_crossentropy"]),
+    ),
+    (an_evidence(models=(a_model(dense(10)),)), {}, say("the model ends without an activation, so it gives logits")),
+    (
+        an_evidence(compiles=(a_compile(from_logits=True),)),
+        {},
+        say("the model ends in {activation:code}, so it gives probabilities", activation="softmax"),
+    ),
+    (an_evidence(), {"from_logits": True, "fits_output": False}, say("the loss must be for logits")),
 )
 
 
@@ -34,25 +44,38 @@ UNSEEN: tuple[Evidence, dict[str, Any]] = (
 
 
 @pytest.mark.parametrize(("evidence", "params"), GOOD)
-def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> None:
+def test_a_loss_that_matches_passes(evidence: Evidence, params: dict[str, Any]) -> None:
     passes(judge("loss", evidence, **params))
 
 
-@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
-def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
-    fails(judge("loss", evidence, **params), said)
+@pytest.mark.parametrize(("evidence", "params", "fault"), BAD)
+def test_a_loss_with_a_fault_fails_with_the_fault(evidence: Evidence, params: dict[str, Any], fault: Message) -> None:
+    finding = judge("loss", evidence, **params)
+    fails(finding, fault.id, **fault.values)
+    assert finding.measured["faults"] == [english(fault)]
 
 
-def test_what_cannot_be_seen_waits_for_a_person() -> None:
+def test_the_message_names_the_loss() -> None:
+    finding = judge("loss", an_evidence(compiles=(a_compile("mse"),)), name="categorical_crossentropy")
+    assert says(finding.message, "{loss:code} (for probabilities)", loss="mse")
+
+
+def test_a_model_that_was_never_compiled_fails() -> None:
+    fails(judge("loss", an_evidence(compiles=())), "{model:code} was never compiled with a loss.", model="model")
+
+
+def test_a_custom_loss_waits_for_a_person() -> None:
     evidence, params = UNSEEN
-    waits(judge("loss", evidence, **params))
+    finding = judge("loss", evidence, **params)
+    waits(finding)
+    assert says(finding.message, "whether the loss matches the output of the model")
 
 
-def test_a_role_that_no_network_fills_is_said() -> None:
+def test_a_missing_model_fails() -> None:
     lacks_its_model("loss")
 
 
-def test_a_loss_behind_an_unknown_operation_waits_for_a_person() -> None:
+def test_a_loss_after_an_unknown_operation_waits_for_a_person() -> None:
     compiles = (a_compile(),)
     unknown = an_evidence(models=(a_model(dense(10), operation("Add"), cls="Functional"),), compiles=compiles)
     assert judge("loss", unknown).status == "pending"
@@ -64,8 +87,10 @@ def test_the_loss_a_loop_called_is_judged_against_the_output() -> None:
     assert loss(a_loop(), LossParams(from_logits=True)).status == "passed"
     finding = loss(a_loop(*SOFTMAX), LossParams(from_logits=True))
     assert finding.status == "failed"
-    assert "the loop of `model`" in english(finding.message).lower()
-    assert "ends in softmax" in english(finding.message)
+    assert says(
+        finding.message, "The custom loop that trains {model:code} in {cell:cell} uses the loss {loss}", model="model"
+    )
+    assert says(finding.message, "the model ends in {activation:code}, so it gives probabilities", activation="softmax")
 
 
 def test_a_loss_that_was_not_seen_waits_for_a_person() -> None:

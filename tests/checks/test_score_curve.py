@@ -13,6 +13,7 @@ from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
+from tests.support.says import says
 
 CURVE = (
     CurvePoint(parameters=100, none=0.7, full=0.9),
@@ -98,11 +99,11 @@ def test_a_network_trained_on_other_data_has_no_place() -> None:
 
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
     fit = a_fit(x=an_array(of=rows(train=54_000)))
-    with pytest.raises(PredictorError, match="not known although a trained network was kept"):
+    with pytest.raises(PredictorError, match="not known although a trained model was kept"):
         score_curve(a_case(an_evidence(fits=(fit,), accuracies=())), PARAMS)
     finding = score_curve(replace(a_case(an_evidence(fits=(fit,), accuracies=())), lacking="unable"), PARAMS)
     assert (finding.status, finding.measured["accuracy"]) == ("pending", None)
-    assert "A person has to look at it" in finding.message
+    assert says(finding.message, "{unknown}: {reason}. A person must look at it.")
 
 
 @pytest.mark.parametrize(

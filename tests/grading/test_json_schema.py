@@ -53,5 +53,5 @@ def test_it_refuses(name: str) -> None:
 
 def test_parameters_are_described_for_editors() -> None:
     accuracy = SCHEMA["$defs"]["check_accuracy"]
-    assert "as a part of 1" in accuracy["properties"]["at_least"]["description"]
+    assert "as a fraction of 1" in accuracy["properties"]["at_least"]["description"]
     assert accuracy["additionalProperties"] is False

@@ -1,4 +1,4 @@
-"""What the parameters of checks have in common."""
+"""Types and base classes for the parameters of checks."""
 
 from typing import Annotated, Self
 
@@ -11,38 +11,38 @@ from grader.schema.rubric import Slug
 __all__ = ["MeasuredOn", "Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
 
 Number = Annotated[float, Strict()]
-"""A number that was written as a number, not as text."""
+"""A number that is not given as text."""
 Whole = Annotated[int, Strict()]
-"""A whole number that was written as one."""
+"""An integer that is not given as text."""
 Part = Annotated[float, Strict(), Field(ge=0, le=1)]
-"""A part of a whole, 0 to 1."""
+"""A fraction, 0 to 1."""
 
 
 class Params(Document):
-    """Base of what may stand under a criterion's `with`; field docstrings become the JSON Schema's descriptions."""
+    """Base of the parameters in a criterion's `with`; field docstrings become descriptions in the JSON Schema."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 RoleName = Annotated[Slug, Field(json_schema_extra={"names": "roles"})]
-"""A role of the rubric; one that the rubric does not have is an error in the file."""
+"""A role of the rubric; an unknown role is an error in the rubric file."""
 TaskName = Annotated[Slug, Field(json_schema_extra={"names": "tasks"})]
 """A task of the rubric."""
 
 
 MeasuredOn = Annotated[Slug, Field(json_schema_extra={"names": "measured"})]
-"""A data set that networks are judged on; one that the rubric has a stand-in for is an error in the file."""
+"""A data set for accuracies; a data set with a stand-in is an error in the rubric file."""
 
 
 class WithModel(Params):
-    """Parameters of a check that looks at one network."""
+    """Parameters of a check of one model."""
 
     model: str | None = None
-    """A role of this rubric; left out: the network that was trained last."""
+    """A role of this rubric; the default is the model that was trained last."""
 
 
 class Range(Params):
-    """Bounds, both included; either may be left out."""
+    """Inclusive bounds; each of them is optional."""
 
     at_least: Number | None = None
     """Lower bound."""
@@ -57,7 +57,7 @@ class Range(Params):
         return self
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies within the bounds."""
+        """Whether a value is within the bounds."""
         above = self.at_least is None or value >= self.at_least
         return above and (self.at_most is None or value <= self.at_most)
 
@@ -71,7 +71,7 @@ class Range(Params):
         return say("anything") if self.at_most is None else say("{high:number} or less", high=self.at_most)
 
     def __str__(self) -> str:
-        """Say the bounds in words."""
+        """Write the bounds in words."""
         if self.at_least is not None and self.at_most is not None:
             return f"{self.at_least:g} to {self.at_most:g}"
         if self.at_least is not None:

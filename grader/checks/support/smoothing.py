@@ -1,4 +1,4 @@
-"""Curves that were smoothed before they were drawn."""
+"""Recognize curves that were smoothed before they were drawn."""
 
 import math
 from collections.abc import Sequence
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 __all__ = ["smoothed"]
 
 _FEWEST = 4
-"""Two of the points fix the smoothing; the others have to bear it out."""
+"""Two points determine the smoothing factor; the other points must confirm it."""
 
 
 def smoothed(drawn: Sequence[float], recorded: Sequence[float], tolerance: float) -> bool:
-    """Whether a drawn curve is a recorded one, smoothed.
+    """Whether a drawn curve is a smoothed version of a recorded curve.
 
-    Two ways are known: exponential smoothing, where each point is `f` times the point before and `1 - f` times the
-    recorded value, for one `f` and beginning with the first value; and the mean over a window of recorded values.
+    Two methods are recognized. Exponential smoothing starts with the first value; each further point is `f` times the
+    previous point plus `1 - f` times the recorded value. A moving average is the mean over a window of recorded values.
 
     Args:
-        drawn: What the line shows; a moving average may begin with not-a-number.
-        recorded: The history, one value an epoch.
-        tolerance: How far values may lie apart, absolutely and relative to the recorded one.
+        drawn: The values of the line; a moving average may start with not-a-number.
+        recorded: The history, one value per epoch.
+        tolerance: The largest difference of two equal values, absolute and relative to the recorded value.
     """
     numbers = [value for value in drawn if math.isfinite(value)]
-    known = all(map(math.isfinite, recorded))
-    if len(numbers) < _FEWEST or len(numbers) > len(recorded) or not known:
+    complete = all(map(math.isfinite, recorded))
+    if len(numbers) < _FEWEST or len(numbers) > len(recorded) or not complete:
         return False
     return _is_exponential(numbers, recorded[-len(numbers) :], tolerance) or _is_mean(numbers, recorded, tolerance)
 

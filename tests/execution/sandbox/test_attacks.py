@@ -502,6 +502,6 @@ def test_a_forged_record_is_never_called_verified(bubblewrap: Isolation, tmp_pat
     graded = _grade(tmp_path, FORGED_RECORD)
     loose, strict = graded.criteria
     assert (loose.status, loose.assurance) == ("passed", "recorded"), (loose.message, graded.execution, graded.reason)
-    assert "could not verify it" in loose.message
+    assert "could not verify this accuracy" in loose.message
     assert (strict.status, strict.points) == ("pending", 0)
     assert {claim.assurance for model in graded.models for claim in model.accuracy.values()} == {"recorded"}
