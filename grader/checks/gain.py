@@ -160,9 +160,9 @@ def _certainty(
         )
         return
     yield say_count(
-        "Exactly one model has {count:number} image right; {model:code} has {ours:number} of it "
+        "{count:number} image is correct for only one of the two models: {ours:number} of them for {model:code} "
         "(exact paired test: p = {p:number}).",
-        "Exactly one model has {count:number} images right; {model:code} has {ours:number} of them "
+        "{count:number} images are correct for only one of the two models: {ours:number} of them for {model:code} "
         "(exact paired test: p = {p:number}).",
         sum(pair),
         model=model.name,

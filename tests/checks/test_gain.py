@@ -19,7 +19,7 @@ def compare(of: Evidence | None = None, **keys: Any) -> Finding:
 
 
 TESTED = (
-    "Exactly one model has {count:number} image right; {model:code} has {ours:number} of it "
+    "{count:number} image is correct for only one of the two models: {ours:number} of them for {model:code} "
     "(exact paired test: p = {p:number})."
 )
 
