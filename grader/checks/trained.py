@@ -189,7 +189,7 @@ def _rows(array: ArrayFact | None) -> int:
     return (array.shape[0] or 0) if array is not None and array.shape else 0
 
 
-def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
+def _counts(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
     rows = known_rows(array)
     if rows is None:
         return None
@@ -198,10 +198,10 @@ def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
 
 def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:
     """Count the training images of each split; with several splits, include the images that were held back."""
-    known = _known(fit.x, dataset)
-    if known is None or len(known) != 1 or fit.rows_trained is None:
-        return known
-    return {split: min(count, fit.rows_trained) for split, count in known.items()}
+    counts = _counts(fit.x, dataset)
+    if counts is None or len(counts) != 1 or fit.rows_trained is None:
+        return counts
+    return {split: min(count, fit.rows_trained) for split, count in counts.items()}
 
 
 def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Condition:
@@ -282,7 +282,7 @@ def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: 
 
 
 def _test_rows(fits: Iterable[FitFact], dataset: str) -> int:
-    return max(((_known(f.val_x, dataset) or {}).get("test", 0) for f in fits), default=0)
+    return max(((_counts(f.val_x, dataset) or {}).get("test", 0) for f in fits), default=0)
 
 
 def _validated_on(fit: FitFact, test: int) -> Message:
