@@ -11,10 +11,10 @@ from grader.checks.support.averaging import Averages
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS
-from grader.facts.wording import plural
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import CallFact, Evidence, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["McDropoutParams", "Repeated", "mc_dropout", "repeated_passes"]
 
@@ -23,33 +23,33 @@ class McDropoutParams(Params):
     """Parameters of `mc_dropout`."""
 
     model: str | None = None
-    """A role of this rubric; left out: the network with the most such passes."""
+    """A role of the rubric; by default the model with the most such passes."""
     passes_at_least: Annotated[Whole, Field(ge=2)] = 10
-    """Fewest passes over the same images."""
+    """The smallest number of passes over the same images."""
     images_at_least: Annotated[Whole, Field(ge=1)] = 1
-    """Fewest images in a pass."""
+    """The smallest number of images in a pass."""
     averaged: bool = True
-    """Whether the passes have to be averaged."""
+    """Whether the passes must be averaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Passes of a network over the same images with the same weights, in one cell.
+    """Passes of a model over the same images with the same weights, in one cell.
 
     Attributes:
-        model: The network.
-        passes: How many.
-        differ: Whether their outputs differ; None where that was not seen.
-        how: In words, how they were made.
-        cell: The notebook's cell.
-        event: Of the last of them.
-        images: How many images a pass went over; None where that is not known.
+        model: The model.
+        passes: Their number.
+        differ: Whether their outputs differ; None if unknown.
+        how: The kind of call, as a noun phrase.
+        cell: Index of the notebook's cell.
+        event: Event of the last pass.
+        images: Number of images in a pass; None if unknown.
     """
 
     model: ModelFact
     passes: int
     differ: bool | None
-    how: str
+    how: Message
     cell: int | None
     event: int
     images: int | None
@@ -57,19 +57,18 @@ class Repeated:
 
 @check("mc_dropout")
 def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
-    """Predictions were made many times over with dropout switched on, and averaged.
+    """The model predicts the same images many times with dropout on, and the predictions are averaged.
 
     What it does:
-        Counts the passes of a network with dropout over the very same images with the same weights: direct calls
-        (`model(x, training=True)`), or `predict` of a network whose dropout layers are a class of the student's own
-        that always drops. Compares what came out: where all passes gave the same numbers, dropout was off, whatever
-        the code says; what a `tf.function` of the student's own did is left to a person. Whether the passes were
-        averaged is read from the code of the cell, of the functions and methods it calls and of later cells that use
-        its results; where an average is not found there, a person judges.
+        Counts the passes of a model with dropout over the same images with the same weights. A pass is a direct call
+        (`model(x, training=True)`), or `predict` if a layer class of the student's always drops. If all passes gave
+        the same numbers, dropout was off. A `tf.function` of the student's is left to a person. The average is looked
+        for in the code of the cell, of the functions that it calls, and of later cells that use its results. If there
+        is none, a person must judge.
 
     Why it matters:
-        One pass with dropout is only a noisier prediction; the mean of many is a better one, and their spread tells
-        how sure the network is.
+        A single pass with dropout is only a noisier prediction. The mean of many passes is a better one, and their
+        spread shows how certain the model is.
 
     Example:
         `{check: mc_dropout, with: {passes_at_least: 10}}`
@@ -80,26 +79,29 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         if model is None:
             return Finding.failed(reason)
         wanted = model.id
-    found = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
+    groups = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
     traced = next((c for c in case.evidence.calls if _is_traced(case.evidence, c, wanted)), None)
-    if not found and traced is not None:
+    if not groups and traced is not None:
         return _unseen(case.evidence, traced)
-    if not found:
-        name = f"`{found_name}`" if (found_name := _name(case, wanted)) else "any network with dropout"
+    if not groups:
         return Finding.failed(
-            f"No repeated predictions of {name} on the same images were seen.",
-            advice="Predict the same images many times with dropout on (`training=True`), and average the predictions.",
+            _no_passes(case, wanted),
+            advice=say(
+                "Predict the same images many times with dropout on (`training=True`), and average the predictions."
+            ),
             measured={"passes": 0},
         )
     averages = Averages(case.evidence.cells)
-    best = _best(found, params, averages)
+    best = _best(groups, params, averages)
     faults = list(_faults(best, params))
     unseen = list(_unseen_parts(best, params, averages))
     verdict = Finding.failed if faults else Finding.pending if unseen else Finding.passed
     return verdict(
         _message(best, faults, unseen),
-        advice="Average the predictions of at least "
-        f"{params.passes_at_least} passes with `training=True` over the same images."
+        advice=say(
+            "Average the predictions of at least {passes:number} passes with `training=True` over the same images.",
+            passes=params.passes_at_least,
+        )
         if faults
         else "",
         assurance=Assurance.RECORDED,
@@ -108,15 +110,22 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     )
 
 
-def _best(found: Sequence[Repeated], params: McDropoutParams, averages: Averages) -> Repeated:
-    """Passes that lack nothing come first; a trial of them beside the real ones may be longer."""
+def _no_passes(case: Case, wanted: str | None) -> Message:
+    model = case.evidence.model(wanted) if wanted else None
+    if model is None:
+        return say("No model with dropout predicts the same images repeatedly.")
+    return say("{model:code} does not predict the same images repeatedly.", model=model.name)
+
+
+def _best(groups: Sequence[Repeated], params: McDropoutParams, averages: Averages) -> Repeated:
+    """Prefer passes that meet every condition: a mere trial may have more of them."""
 
     def rank(group: Repeated) -> tuple[bool, bool, bool, int]:
         many = (group.images or 0) >= params.images_at_least
         return not any(_faults(group, params)), group.differ is True, many, group.passes
 
-    # Code is read for one group after the other, and only until one is found.
-    ranked = sorted(found, key=rank, reverse=True)
+    # Reading code is slow, so stop at the first group that meets every condition.
+    ranked = sorted(groups, key=rank, reverse=True)
     lacking = (any(_faults(group, params)) or any(_unseen_parts(group, params, averages)) for group in ranked)
     return next((group for group, lacks in zip(ranked, lacking, strict=True) if not lacks), ranked[0])
 
@@ -129,9 +138,11 @@ def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
 def _unseen(evidence: Evidence, call: CallFact) -> Finding:
     model = evidence.model(call.model)
     return Finding.pending(
-        (
-            f"A `tf.function` in {spoken_cell(call.cell)} calls `{model.name if model else call.model}` with "
-            "`training=True`. How often it ran, and on what, could not be seen, so a person has to judge it."
+        say(
+            "A `tf.function` in {cell:cell} calls {model:code} with `training=True`. The grader could not see how "
+            "often it ran and on which images, so a person must judge it.",
+            cell=call.cell,
+            model=model.name if model else call.model,
         ),
         assurance=Assurance.RECORDED,
         measured={"passes": None},
@@ -139,13 +150,8 @@ def _unseen(evidence: Evidence, call: CallFact) -> Finding:
     )
 
 
-def _name(case: Case, model: str | None) -> str:
-    found = case.evidence.model(model) if model else None
-    return found.name if found else ""
-
-
 def repeated_passes(evidence: Evidence) -> Iterator[Repeated]:
-    """Every two or more passes of a network with dropout over one input in one cell."""
+    """Find repeated passes of a model with dropout over the same input, grouped by cell."""
     for call in evidence.calls:
         model = evidence.model(call.model)
         passes = call.repeats or 0
@@ -154,23 +160,23 @@ def repeated_passes(evidence: Evidence) -> Iterator[Repeated]:
                 model=model,
                 passes=passes,
                 differ=call.outputs_differ,
-                how="`training=True`" if call.training else "calls without `training=True`",
+                how=say("calls with `training=True`") if call.training else say("calls without `training=True`"),
                 cell=call.cell,
                 event=call.event,
                 images=_rows(call.x.shape if call.x else ()),
             )
     for model in evidence.models:
-        made = [p for p in evidence.predictions if p.model == model.id and p.pass_number is not None]
-        for cell in dict.fromkeys(p.cell for p in made) if _drops(model) else ():
-            here = [p for p in made if p.cell == cell]
+        predictions = [p for p in evidence.predictions if p.model == model.id and p.pass_number is not None]
+        for cell in dict.fromkeys(p.cell for p in predictions) if _drops(model) else ():
+            here = [p for p in predictions if p.cell == cell]
             last = max(here, key=lambda p: p.pass_number or 0)
             if (last.pass_number or 0) > 1:
-                seen = [p.outputs_differ for p in here if p.outputs_differ is not None]
+                comparisons = [p.outputs_differ for p in here if p.outputs_differ is not None]
                 yield Repeated(
                     model=model,
                     passes=last.pass_number or 0,
-                    differ=any(seen) if seen else None,
-                    how="`predict`",
+                    differ=any(comparisons) if comparisons else None,
+                    how=say("calls of `predict`"),
                     cell=cell,
                     event=last.event,
                     images=_rows(last.x.shape if last.x else ()),
@@ -182,36 +188,44 @@ def _rows(shape: Sequence[int | None]) -> int | None:
 
 
 def _drops(model: ModelFact) -> bool:
-    """Whether it has dropout, or a layer of the student's own that may drop."""
+    """Whether a model has dropout, or a layer class of the student's that may drop."""
     return any(layer.cls in DROPOUTS or layer.custom for layer in model.flat_layers())
 
 
-def _faults(best: Repeated, params: McDropoutParams) -> Iterator[str]:
+def _faults(best: Repeated, params: McDropoutParams) -> Iterator[Message]:
     if best.differ is False:
-        yield "all passes gave the same numbers, so dropout was off"
+        yield say("all passes gave the same numbers, so dropout was off")
     if best.passes < params.passes_at_least:
-        yield f"at least {params.passes_at_least} passes are asked for"
+        yield say("at least {passes:number} passes are required", passes=params.passes_at_least)
     if (best.images or params.images_at_least) < params.images_at_least:
-        yield f"at least {plural(params.images_at_least, 'image')} are asked for"
+        yield say("at least {images:number} images per pass are required", images=params.images_at_least)
 
 
-def _unseen_parts(best: Repeated, params: McDropoutParams, averages: Averages) -> Iterator[str]:
-    """What the record and the code leave open: code averages in more ways than can be read from it."""
+def _unseen_parts(best: Repeated, params: McDropoutParams, averages: Averages) -> Iterator[Message]:
+    """List the conditions that stay open: code can average in more ways than the grader recognizes."""
     if best.differ is None:
-        yield "whether the passes differ could not be seen"
+        yield say("the grader could not see whether the passes differ")
     if params.averaged and not averages.anything(best.cell, best.model.name):
-        yield "they were not seen to be averaged"
+        yield say("the grader found no code that averages the passes")
 
 
-def _message(best: Repeated, faults: list[str], unseen: list[str]) -> str:
-    images = "the same images" if best.images is None else f"the same {plural(best.images, 'image')}"
-    text = (
-        f"{spoken_cell(best.cell).capitalize()} made {plural(best.passes, 'pass', 'passes')} of `{best.model.name}` "
-        f"over {images} with {best.how}"
+def _message(best: Repeated, faults: list[Message], unseen: list[Message]) -> Message:
+    observation = say(
+        "{cell:Cell} predicted {images} {passes:number} times with {model:code} ({how})",
+        cell=best.cell,
+        images=_same_images(best.images),
+        passes=best.passes,
+        model=best.model.name,
+        how=best.how,
     )
     if faults:
-        return f"{text}; {'; '.join((*faults, *unseen))}."
-    differ = ", and they differ, as dropout makes them" if best.differ else ""
-    if unseen:
-        return f"{text}{differ}; {' and '.join(unseen)}, so a person has to judge it."
-    return f"{text}{differ}."
+        return say("{observation}, but {faults}.", observation=observation, faults=[*faults, *unseen])
+    differ: MessageLike = say("The predictions differ, so dropout was on.") if best.differ else ""
+    judge = say("A person must judge it: {reasons}.", reasons=unseen) if unseen else ""
+    return sentences(say("{observation}.", observation=observation), differ, judge)
+
+
+def _same_images(count: int | None) -> Message:
+    if count is None:
+        return say("the same images")
+    return say_count("the same image", "the same {count:number} images", count)

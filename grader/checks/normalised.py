@@ -11,14 +11,14 @@ from pydantic import Field
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Number, Params
-from grader.checks.support.verdicts import Candidate, Which, judge
+from grader.checks.support.verdicts import Candidate, Which, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
 from grader.facts.operations import is_opaque, scaling_of
-from grader.facts.wording import decimal, listed
-from grader.schema.base import Pointer, spoken_cell
-from grader.schema.evidence import ArrayFact, LayerFact, ModelFact, NamedArrayFact
+from grader.schema.base import Pointer
+from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 from grader.schema.rubric import Slug
 
 __all__ = ["NormalisedParams", "normalised"]
@@ -33,83 +33,107 @@ class NormalisedParams(Params):
     """Parameters of `normalised`."""
 
     model: str | None = None
-    """A role of this rubric; left out: the network trained last."""
+    """A role of the rubric; by default the model that was trained last."""
     to: Kind | tuple[Kind, ...] = ("unit", "centred", "symmetric", "standardised")
-    """`unit` (0 to 1), `centred` (-0.5 to 0.5), `symmetric` (-1 to 1), `standardised` (mean 0, deviation 1), a list."""
+    """`unit` (0 to 1), `centred` (-0.5 to 0.5), `symmetric` (-1 to 1), `standardised` (mean 0, standard deviation 1), a
+    list."""
     tolerance: Annotated[Number, Field(ge=0, le=0.5)] = 0.02
-    """How far both ends may lie from the range; for `standardised` five times that for mean and deviation."""
+    """Allowed difference of both ends from the range; for `standardised` five times that for mean and deviation."""
     by_layer: bool = True
-    """Whether a scaling or normalising layer or operation before the network's first weights counts as well."""
+    """Whether a scaling or normalizing layer or operation before the model's first weights counts too."""
     variables: Slug | None = None
-    """A data set: judge the notebook's variables that hold its images, instead of what a training was given."""
+    """A data set: judge the notebook's variables that hold its images, instead of the training images."""
     trainings: Which = "any"
-    """Which of the network's trainings (or of the variables): `any`, `all`, `first` or `last`."""
+    """Which of the model's trainings (or of the variables): `any`, `all`, `first` or `last`."""
 
 
 @check("normalised")
 def normalised(case: Case, params: NormalisedParams) -> Finding:
-    """The images were brought to the range asked for before a network saw them.
+    """The images are scaled to the required range before the model sees them.
 
     What it does:
-        Looks at the smallest and the largest number, the mean and the deviation of what each training was given, or of
-        the variables that hold a data set's images. A `Rescaling` or normalising layer in front counts where
-        `by_layer` allows it, and so do operations with a number, such as `inputs / 255`: what comes out of them is
-        judged. Where another operation, a `Lambda` or a layer of the student's own stands in front of images that are
-        not in range, a person has to judge it.
+        Looks at the minimum, maximum, mean and standard deviation of each training's images, or of the variables that
+        hold a data set's images. With `by_layer`, a `Rescaling` or normalizing layer before the first weights counts.
+        Operations with a number, such as `inputs / 255`, count too: the check judges their result. If another
+        operation, a `Lambda` or a layer class of the student's may scale the images, a person must judge it.
 
     Why it matters:
-        Initialisers and learning rates are made for inputs around 0 with a size around 1; SELU keeps its promise only
-        for standardised ones.
+        Initializers and learning rates are made for inputs around 0 with a size around 1. SELU normalizes itself only
+        if its inputs are standardized.
 
     Example:
         `{check: normalised, with: {model: selu, to: standardised, by_layer: false}}`
     """
     if params.variables is not None:
-        held = [a for a in case.evidence.arrays if (a.rows_of or "").partition("/")[0] == params.variables]
+        arrays = [a for a in case.evidence.arrays if (a.rows_of or "").partition("/")[0] == params.variables]
         return judge(
-            [_variable(array, params) for array in held],
-            nothing=f"No variable of the notebook holds images of {params.variables}.",
+            [_variable(array, params) for array in arrays],
+            nothing=say("No variable of the notebook holds images of {dataset:dataset}.", dataset=params.variables),
             which=params.trainings,
         )
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    candidates = [
-        _given(fit.x, model, spoken_cell(fit.cell), Pointer(cell=fit.cell, event=fit.event), params)
-        for fit in case.evidence.fits_of(model.id)
-    ]
-    return judge(candidates, nothing=f"`{model.name}` was never trained.", which=params.trainings)
+    candidates = [_training_images(fit, model, params) for fit in case.evidence.fits_of(model.id)]
+    return judge(candidates, nothing=never_trained(model), which=params.trainings)
 
 
-def _given(x: ArrayFact | None, model: ModelFact, cell: str, pointer: Pointer, params: NormalisedParams) -> Candidate:
+def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -> Candidate:
+    pointer = Pointer(cell=fit.cell, event=fit.event)
     front = _front(model) if params.by_layer else _Front()
+    x = fit.x
     if front.layer is not None:
-        return Candidate(f"`{model.name}` brings its images into range with `{front.layer}`", (), pointer)
+        scaled = say("{model:code} scales its images with the layer {layer:code}", model=model.name, layer=front.layer)
+        return Candidate(scaled, (), pointer)
     if x is None or x.low is None or x.high is None:
-        return Candidate(f"the images that {cell} trained on", (), pointer, unseen=("their range",))
-    spread = "" if x.mean is None or x.std is None else f", mean {decimal(x.mean)}, deviation {decimal(x.std)}"
-    said = f"{cell} trained on numbers from {decimal(x.low)} to {decimal(x.high)}{spread}"
+        images = say("The images of the training in {cell:cell}", cell=fit.cell)
+        return Candidate(images, (), pointer, unseen=(say("their range"),))
+    subject = say("{cell:Cell} trained {model:code} on {numbers}", cell=fit.cell, model=model.name, numbers=_numbers(x))
     faults = tuple(_faults(x.low, x.high, x.mean, x.std, params))
-    unseen: tuple[str, ...] = ()
+    unseen: tuple[Message, ...] = ()
     if front.opaque is not None:
         if faults:
-            faults, unseen = (), (f"what `{front.opaque}` of `{model.name}` makes of them",)
+            faults, unseen = (), (say("their range after {layer:code}", layer=front.opaque),)
     elif front.operations:
         low, high = sorted((front.applied(x.low), front.applied(x.high)))
-        said += f", which {listed(f'`{name}`' for name in front.operations)} of `{model.name}` "
-        said += f"{'brings' if len(front.operations) == 1 else 'bring'} to {decimal(low)} to {decimal(high)}"
         mean = None if x.mean is None else front.applied(x.mean)
         faults = tuple(_faults(low, high, mean, None if x.std is None else abs(front.factor) * x.std, params))
+        subject = _after_operations(subject, front.operations, low, high)
     measured = {"low": x.low, "high": x.high, "mean": x.mean, "std": x.std}
-    return Candidate(said, faults, pointer, unseen=unseen, measured=measured)
+    return Candidate(subject, faults, pointer, unseen=unseen, measured=measured)
+
+
+def _numbers(x: ArrayFact | NamedArrayFact) -> Message:
+    mean, std = (x.mean, x.std) if isinstance(x, ArrayFact) else (None, None)
+    if mean is None or std is None:
+        return say("numbers from {low:number} to {high:number}", low=x.low, high=x.high)
+    return say(
+        "numbers from {low:number} to {high:number} (mean {mean:number}, standard deviation {std:number})",
+        low=x.low,
+        high=x.high,
+        mean=mean,
+        std=std,
+    )
+
+
+def _after_operations(subject: Message, operations: tuple[str, ...], low: float, high: float) -> Message:
+    return say_count(
+        "{subject}, which its operation {operations:code} scales to {low:number} to {high:number}",
+        "{subject}, which its operations {operations:code} scale to {low:number} to {high:number}",
+        len(operations),
+        subject=subject,
+        operations=operations,
+        low=low,
+        high=high,
+    )
 
 
 def _variable(array: NamedArrayFact, params: NormalisedParams) -> Candidate:
     pointer = Pointer(cell=array.cell)
     if array.low is None or array.high is None:
-        return Candidate(f"`{array.name}`", (), pointer, unseen=("its range",))
+        return Candidate(say("{variable:code}", variable=array.name), (), pointer, unseen=(say("its range"),))
     return Candidate(
-        subject=f"`{array.name}` holds numbers from {decimal(array.low)} to {decimal(array.high)}",
+        subject=say("{variable:code} holds {numbers}", variable=array.name, numbers=_numbers(array)),
         faults=tuple(_faults(array.low, array.high, None, None, params)),
         pointer=pointer,
         measured={"low": array.low, "high": array.high},
@@ -118,12 +142,12 @@ def _variable(array: NamedArrayFact, params: NormalisedParams) -> Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Front:
-    """What stands before a network's first weights.
+    """The layers and operations before a model's first weights.
 
     Attributes:
-        layer: A scaling or normalising layer.
-        opaque: What may bring the images into range and cannot be seen to.
-        operations: Operations that multiply by `factor` and then add `offset`, all together.
+        layer: A scaling or normalizing layer.
+        opaque: A layer or operation with an unknown effect on the range.
+        operations: Operations that together multiply by `factor` and then add `offset`.
     """
 
     layer: str | None = None
@@ -136,7 +160,7 @@ class _Front:
         return self.factor * value + self.offset
 
     def then(self, layer: LayerFact) -> "_Front":
-        """What it is with one more layer or operation."""
+        """Add one more layer or operation."""
         if layer.cls in _SCALING:
             return replace(self, layer=self.layer or layer.name)
         step = scaling_of(layer)
@@ -160,12 +184,19 @@ def _front(model: ModelFact) -> _Front:
     return front
 
 
-def _faults(low: float, high: float, mean: float | None, std: float | None, params: NormalisedParams) -> Iterator[str]:
+def _faults(
+    low: float, high: float, mean: float | None, std: float | None, params: NormalisedParams
+) -> Iterator[Message]:
     kinds = (params.to,) if isinstance(params.to, str) else params.to
-    if any(_is(kind, low, high, mean, std, params.tolerance) for kind in kinds):
-        return
-    words = {kind: f"{a:g} to {b:g}" for kind, (a, b) in _RANGES.items()} | {"standardised": "mean 0 and deviation 1"}
-    yield f"and not {listed((words[kind] for kind in kinds), 'or')}"
+    if not any(_is(kind, low, high, mean, std, params.tolerance) for kind in kinds):
+        yield say("the range must be {ranges: or}", ranges=[_range(kind) for kind in kinds])
+
+
+def _range(kind: Kind) -> Message:
+    if kind == "standardised":
+        return say("standardized (mean 0, standard deviation 1)")
+    low, high = _RANGES[kind]
+    return say("{low:number} to {high:number}", low=low, high=high)
 
 
 def _is(kind: Kind, low: float, high: float, mean: float | None, std: float | None, tolerance: float) -> bool:  # noqa: PLR0913, PLR0917 - four figures of one array

@@ -8,15 +8,15 @@ from grader.checks.registry import check
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
-from grader.facts.wording import decimal, listed
-from grader.schema.base import Json, Pointer, spoken_cell
+from grader.schema.base import Json, Pointer
 from grader.schema.evidence import FitFact, OptimizerFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say
 
 __all__ = ["ADAPTIVE", "OptimizerParams", "initial_rate", "optimizer"]
 
 ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"})
-"""Optimizers that give each weight a step size of its own."""
+"""Optimizers that adapt the step size of each weight."""
 _CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
@@ -24,36 +24,36 @@ class OptimizerParams(WithModel):
     """Parameters of `optimizer`."""
 
     cls: str | tuple[str, ...] | None = None
-    """Class name such as `Nadam`, `adaptive` for any that adapts its steps, or a list of which any will do."""
+    """A class name such as `Nadam`, `adaptive` for any adaptive optimizer, or a list of which any one is enough."""
     learning_rate: Range | None = None
-    """Bounds of the rate it was compiled with; of a schedule its initial rate."""
+    """Bounds of the learning rate; for a schedule, of its initial rate."""
     momentum: Range | None = None
-    """Bounds of its momentum."""
+    """Bounds of the momentum."""
     nesterov: bool | None = None
-    """Whether it uses Nesterov's momentum."""
+    """Whether it must use Nesterov momentum."""
     clipping: bool | None = None
-    """Whether it clips gradients, by norm or by value."""
+    """Whether it must clip gradients, by norm or by value."""
     clipnorm: Range | None = None
-    """Bounds of the norm (`clipnorm` or `global_clipnorm`) that gradients are clipped to."""
+    """Bounds of the norm to which gradients are clipped (`clipnorm` or `global_clipnorm`)."""
     clipvalue: Range | None = None
-    """Bounds of the value that gradients are clipped to."""
+    """Bounds of the value to which gradients are clipped."""
     config: Mapping[str, Json] = Field(default_factory=dict)
     """Any other settings, compared for equality."""
     trainings: Which = "any"
-    """Which of the network's trainings: `any`, `all`, `first` or `last`."""
+    """Which of the model's trainings: `any`, `all`, `first` or `last`."""
 
 
 @check("optimizer")
 def optimizer(case: Case, params: OptimizerParams) -> Finding:
-    """The network is trained with an optimizer of a kind and with given settings.
+    """The model is trained with the required optimizer and settings.
 
     What it does:
-        Looks at the optimizer that was compiled when each training began, or that a loop of the student's own applied
-        its gradients with, by its class and its own configuration, so that `"nadam"` and `Nadam()` are the same. Where
-        a loop subtracts gradients by itself, there is none, and a person has to judge it.
+        Looks at the optimizer that was compiled when each training started, or that a custom training loop used to
+        apply gradients. It compares the class and the configuration, so that `"nadam"` and `Nadam()` are the same. If
+        a loop updates the weights without an optimizer, a person must judge it.
 
     Why it matters:
-        Optimizer and rate decide whether a network learns at all, and how fast.
+        The optimizer and the learning rate decide whether a model learns at all, and how fast.
 
     Example:
         `{check: optimizer, with: {model: plain, cls: Nadam, learning_rate: {at_most: 0.001}}}`
@@ -70,54 +70,84 @@ def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:
     pointer = Pointer(cell=fit.cell, event=fit.event)
     used = fit.optimizer or (compiled.optimizer if compiled is not None else None)
     if used is None:
-        said = f"the training in {spoken_cell(fit.cell)} did not use a compiled optimizer"
-        return Candidate(said, (), pointer, unseen=("which one it used",))
+        subject = say("The training in {cell:cell} did not use a compiled optimizer", cell=fit.cell)
+        return Candidate(subject, (), pointer, unseen=(say("which optimizer it used"),))
     return Candidate(
-        subject=f"the training in {spoken_cell(fit.cell)} used {_described(used)}",
+        subject=say("The training in {cell:cell} used {optimizer}", cell=fit.cell, optimizer=_described(used)),
         faults=tuple(_faults(used, params)),
         pointer=pointer,
         measured={"optimizer": used.cls, "learning_rate": initial_rate(used)},
     )
 
 
-def _described(used: OptimizerFact) -> str:
+def _described(used: OptimizerFact) -> Message:
     rate = initial_rate(used)
-    words = [] if rate is None else [f"a learning rate of {decimal(rate)}"]
-    words += [f"{name} {used.config[name]:g}" for name in ("momentum", *_CLIPS) if _number(used, name)]
+    settings = [] if rate is None else [say("a learning rate of {rate:number}", rate=rate)]
+    settings += [
+        say("{setting:raw} {value:number}", setting=name, value=_number(used, name))
+        for name in ("momentum", *_CLIPS)
+        if _number(used, name)
+    ]
     if used.config.get("nesterov"):
-        words.append("Nesterov's momentum")
-    return f"{used.cls}{f' with {listed(words)}' if words else ''}"
+        settings.append(say("Nesterov momentum"))
+    if not settings:
+        return say("{optimizer:raw}", optimizer=used.cls)
+    return say("{optimizer:raw} with {settings}", optimizer=used.cls, settings=settings)
 
 
-def _faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[str]:
+def _faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
     if params.cls is not None and not _is_a(used.cls, params.cls):
         names = (params.cls,) if isinstance(params.cls, str) else params.cls
-        yield f"and not {listed((('an adaptive one' if n == 'adaptive' else n) for n in names), 'or')}"
+        yield say("the optimizer must be {optimizers: or}", optimizers=[_wanted(name) for name in names])
     if params.learning_rate is not None:
         rate = initial_rate(used)
-        if rate is None or not params.learning_rate.holds(rate):
-            yield f"whose rate is {'unknown' if rate is None else decimal(rate)} and not {params.learning_rate}"
-    if params.momentum is not None and not params.momentum.holds(_number(used, "momentum")):
-        yield f"whose momentum is {_number(used, 'momentum'):g} and not {params.momentum}"
+        if rate is None:
+            yield say("its learning rate is unknown and must be {range}", range=params.learning_rate.said)
+        elif not params.learning_rate.holds(rate):
+            yield say("the learning rate must be {range}", range=params.learning_rate.said)
+    momentum = _number(used, "momentum")
+    if params.momentum is not None and not params.momentum.holds(momentum):
+        yield say("its momentum is {momentum:number}, not {range}", momentum=momentum, range=params.momentum.said)
     if params.nesterov is not None and bool(used.config.get("nesterov")) != params.nesterov:
-        yield f"{'without' if params.nesterov else 'with'} Nesterov's momentum"
+        if params.nesterov:
+            yield say("it does not use Nesterov momentum")
+        else:
+            yield say("it must not use Nesterov momentum")
     yield from _clip_faults(used, params)
     for name, wanted in params.config.items():
         if used.config.get(name) != wanted:
-            yield f"whose {name} is {used.config.get(name)!r} and not {wanted!r}"
+            value = used.config.get(name)
+            yield say(
+                "its {setting:code} is {value:code}, not {wanted:code}",
+                setting=name,
+                value=repr(value),
+                wanted=repr(wanted),
+            )
 
 
-def _clip_faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[str]:
+def _wanted(name: str) -> Message:
+    return say("an adaptive one") if name == "adaptive" else say("{optimizer:raw}", optimizer=name)
+
+
+def _clip_faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
     clips = any(_number(used, name) for name in _CLIPS)
     if params.clipping is not None and clips != params.clipping:
-        yield "which clips no gradients" if params.clipping else "which clips gradients"
+        if params.clipping:
+            yield say("it does not clip gradients")
+        else:
+            yield say("it must not clip gradients")
     norm = _number(used, "clipnorm") or _number(used, "global_clipnorm")
-    for name, bounds, value in (
-        ("norm", params.clipnorm, norm),
-        ("value", params.clipvalue, _number(used, "clipvalue")),
-    ):
-        if bounds is not None and not (value and bounds.holds(value)):
-            yield f"which does not clip gradients by {name}" if not value else f"whose clip {name} is {value:g}"
+    if params.clipnorm is not None and not (norm and params.clipnorm.holds(norm)):
+        if norm:
+            yield say("its clip norm is {norm:number}, not {range}", norm=norm, range=params.clipnorm.said)
+        else:
+            yield say("it does not clip gradients by norm")
+    value = _number(used, "clipvalue")
+    if params.clipvalue is not None and not (value and params.clipvalue.holds(value)):
+        if value:
+            yield say("its clip value is {value:number}, not {range}", value=value, range=params.clipvalue.said)
+        else:
+            yield say("it does not clip gradients by value")
 
 
 def _number(used: OptimizerFact, name: str) -> float:
@@ -126,7 +156,7 @@ def _number(used: OptimizerFact, name: str) -> float:
 
 
 def initial_rate(used: OptimizerFact) -> float | None:
-    """The rate an optimizer begins with: its own, or its schedule's first; None where it cannot be told."""
+    """Return the initial learning rate, also of a schedule; None if it is unknown."""
     if used.learning_rate is not None:
         return used.learning_rate
     schedule = used.config.get("learning_rate")

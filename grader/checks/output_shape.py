@@ -7,9 +7,9 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.wording import spoken_shape
 from grader.schema.base import Pointer
 from grader.schema.grade import Finding
+from grader.schema.message import MessageLike, say
 
 __all__ = ["OutputShapeParams", "output_shape"]
 
@@ -18,18 +18,18 @@ class OutputShapeParams(WithModel):
     """Parameters of `output_shape`."""
 
     shape: tuple[Whole | None, ...] = Field(min_length=1)
-    """Shape of one output without the batch axis; null stands for any size."""
+    """Shape of one output without the batch axis; null for any size."""
 
 
 @check("output_shape")
 def output_shape(case: Case, params: OutputShapeParams) -> Finding:
-    """The network gives outputs of a given shape.
+    """The model's outputs have the required shape.
 
     What it does:
-        Compares the shape of one output, without the batch axis, with the shape asked for.
+        Compares the shape of one output, without the batch axis, with the required shape.
 
     Why it matters:
-        A classifier has one output a class; with fewer, some classes can never be predicted.
+        A classifier needs one output per class. With fewer outputs it can never predict some classes.
 
     Example:
         `{check: output_shape, with: {model: cnn, shape: [10]}}`
@@ -39,15 +39,22 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
         return missing_model(case, params.model)
     seen, wanted = model.output_shape, params.shape
     passed = seen is not None and shape_fits(seen, wanted)
-    if passed:
-        message = f"`{model.name}` gives {spoken_shape(seen)} numbers for each input."
-    elif seen is None:
-        message = f"`{model.name}` has no single output shape: it was never built, or it has several outputs."
+    if seen is None:
+        message = say(
+            "{model:code} has no single output shape: it was never built, or it has several outputs.", model=model.name
+        )
     else:
-        message = f"`{model.name}` gives {spoken_shape(seen)} numbers an input; {spoken_shape(wanted)} was asked for."
-    advice = ""
+        message = say(
+            "The output shape of {model:code} is {shape:shape}; required: {wanted:shape}.",
+            model=model.name,
+            shape=seen,
+            wanted=wanted,
+        )
+    advice: MessageLike = ""
     if seen is not None and len(seen) > len(wanted):
-        advice = "Bring the feature maps down to one vector (`Flatten` or `GlobalAveragePooling2D`) before the output."
+        advice = say(
+            "Turn the feature maps into one vector (`Flatten` or `GlobalAveragePooling2D`) before the output layer."
+        )
     return Finding.scored(
         message,
         1.0 if passed else 0.0,

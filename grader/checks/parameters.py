@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
-from grader.checks.support.params import Whole, WithModel
+from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.wording import number, plural
 from grader.schema.base import Pointer
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["ParametersParams", "parameters"]
 
@@ -21,11 +21,11 @@ class ParametersParams(WithModel):
     """Parameters of `parameters`."""
 
     at_least: _Count | None = None
-    """Fewest parameters allowed."""
+    """The smallest number of parameters."""
     at_most: _Count | None = None
-    """Most parameters allowed."""
+    """The largest number of parameters."""
     trainable_only: bool = False
-    """Count only what training may change."""
+    """Whether only trainable parameters count."""
 
     @model_validator(mode="after")
     def _some_bound(self) -> Self:
@@ -40,13 +40,13 @@ class ParametersParams(WithModel):
 
 @check("parameters")
 def parameters(case: Case, params: ParametersParams) -> Finding:
-    """The network has a number of parameters within bounds.
+    """The number of the model's parameters is within bounds.
 
     What it does:
-        Counts the network's parameters, outside the student's process where the trained network could be loaded.
+        Counts the model's parameters; if the trained model can be loaded, outside the student's process.
 
     Why it matters:
-        Parameters are what a network costs: memory, time, and examples to learn them from.
+        Parameters are the cost of a model: memory, time, and examples to learn them from.
 
     Example:
         `{check: parameters, with: {model: cnn, at_most: 300000}}`
@@ -55,13 +55,15 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     count = model.trainable_parameters if params.trainable_only else model.parameters
-    kind = "trainable parameter" if params.trainable_only else "parameter"
-    wanted = _bounds(params)
     pointers = (Pointer(cell=model.cell, event=model.event),)
     if count is None:
         return Finding.failed(
-            f"`{model.name}` was never built, so its parameters cannot be counted; {wanted} were asked for.",
-            advice="Give the first layer its input shape, or train the network.",
+            say(
+                "{model:code} was never built, so its parameters cannot be counted; required: {bounds}.",
+                model=model.name,
+                bounds=_bounds(params),
+            ),
+            advice=say("Give the first layer its input shape, or train the model."),
             measured={"parameters": None},
             evidence=pointers,
         )
@@ -69,7 +71,7 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
         params.at_most is None or count <= params.at_most
     )
     return Finding.scored(
-        f"`{model.name}` has {plural(count, kind)}; {wanted} were asked for.",
+        _message(model.name, count, params),
         1.0 if passed else 0.0,
         assurance=model.assurance,
         measured={"parameters": count, "at_least": params.at_least, "at_most": params.at_most},
@@ -77,10 +79,23 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
     )
 
 
-def _bounds(params: ParametersParams) -> str:
-    parts = []
-    if params.at_least is not None:
-        parts.append(f"at least {number(params.at_least)}")
-    if params.at_most is not None:
-        parts.append(f"at most {number(params.at_most)}")
-    return " and ".join(parts)
+def _message(model: str, count: int, params: ParametersParams) -> Message:
+    if params.trainable_only:
+        return say_count(
+            "{model:code} has {count:number} trainable parameter; required: {bounds}.",
+            "{model:code} has {count:number} trainable parameters; required: {bounds}.",
+            count,
+            model=model,
+            bounds=_bounds(params),
+        )
+    return say_count(
+        "{model:code} has {count:number} parameter; required: {bounds}.",
+        "{model:code} has {count:number} parameters; required: {bounds}.",
+        count,
+        model=model,
+        bounds=_bounds(params),
+    )
+
+
+def _bounds(params: ParametersParams) -> Message:
+    return Range(at_least=params.at_least, at_most=params.at_most).said

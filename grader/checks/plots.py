@@ -1,7 +1,7 @@
 """The check `plots`."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,10 +14,10 @@ from grader.checks.support.smoothing import smoothed
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric, metric_of, series
 from grader.facts.weights import trainings_behind
-from grader.facts.wording import listed, plural
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["PlotsParams", "plots"]
 
@@ -27,31 +27,31 @@ _FORMS: dict[str, Callable[[float], float]] = {
     "as error": lambda value: 1 - value,
     "as error in percent": lambda value: 100 * (1 - value),
 }
-"""Ways in which a part of 1 is drawn; other metrics are drawn as they are."""
+"""Ways to draw an accuracy; other metrics are drawn as they are."""
 _STEM = 3
-"""So many letters name a metric in a figure: `acc`, `Loss`."""
+"""Letters that are enough to name a metric in a figure: `acc`, `Los`."""
 
 
 class PlotsParams(WithModel):
     """Parameters of `plots`."""
 
     metric: str = Field(min_length=1)
-    """`loss`, `accuracy` or another metric's name, without `val_`."""
+    """`loss`, `accuracy` or the name of another metric, without `val_`."""
     of: Literal["training", "validation", "either", "both"] = "either"
-    """Whose curve is asked for."""
+    """The required curves."""
     labels: bool = True
-    """Whether the axes need labels."""
+    """Whether the axes must have labels."""
     without_labels: Part = 0.5
     """Part of the points for the right curve on axes without labels."""
     points_at_least: Annotated[Whole, Field(ge=1)] = 2
-    """Fewest points of a curve."""
+    """The smallest number of points of a curve."""
     tolerance: Annotated[Number, Field(gt=0, lt=0.1)] = 0.001
-    """How far a drawn value may lie from the recorded one, absolutely and relative to it."""
+    """Allowed difference between a drawn and a recorded value, absolute and relative."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A drawn line that is a recorded history."""
+    """A drawn line that shows a recorded history."""
 
     side: str
     fit: FitFact
@@ -61,23 +61,22 @@ class _Match:
 
     @property
     def missing_labels(self) -> tuple[str, ...]:
-        """The axes that have no label."""
+        """The axes without a label."""
         return _missing_labels(self.axes)
 
 
 @check("plots")
 def plots(case: Case, params: PlotsParams) -> Finding:
-    """A figure shows how a metric went from epoch to epoch, with its axes labelled.
+    """A figure shows a metric over the epochs, with labels on both axes.
 
     What it does:
-        Compares the numbers of every plotted line with the recorded history of the network's trainings: a line counts
-        when it is that history or an unbroken half of it or more, also several trainings in one line, also in percent
-        or as error, also smoothed. Then it looks for labels on both axes. A training loop of the student's own leaves
-        no history to compare with: there a curve that is called by the metric's name counts, as stated, and curves
-        without a name are left to a person.
+        Compares the numbers of every plotted line with the recorded history of the model's trainings. A line counts if
+        it shows that history, or at least a continuous half of it. It may join several trainings, be smoothed, or show
+        percentages or errors. Then the check looks for labels on both axes. A custom training loop may leave no
+        history. Then a curve with the metric's name counts, and curves without a name are left to a person.
 
     Why it matters:
-        A learning curve shows whether to train longer or to regularise more, if one can tell what is drawn.
+        A learning curve shows whether to train longer or to regularize more, if its axes say what it shows.
 
     Example:
         `{check: plots, with: {model: cnn, metric: accuracy, of: both}}`
@@ -89,14 +88,14 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     metric = canonical_metric(params.metric)
     wanted = _sides(params.of)
     matches = [m for side in wanted for m in _matches(case.evidence, model.id, metric, side, params)]
-    found = {side: [m for m in matches if m.side == side] for side in wanted}
-    shown = [side for side in wanted if found[side]]
+    by_side = {side: [m for m in matches if m.side == side] for side in wanted}
+    shown = [side for side in wanted if by_side[side]]
     complete = len(shown) == len(wanted) if params.of == "both" else bool(shown)
     if not complete and _unrecorded(fits, metric):
         return _claimed(case, metric, params)
     if not complete:
-        return _absent(case, fits, metric, [s for s in wanted if not found[s]], params)
-    chosen = [min(found[side], key=lambda m: len(m.missing_labels)) for side in shown]
+        return _absent(case, fits, metric, [s for s in wanted if not by_side[s]], params)
+    chosen = [min(by_side[side], key=lambda m: len(m.missing_labels)) for side in shown]
     return _drawn(chosen, metric, params)
 
 
@@ -116,7 +115,7 @@ def _matches(evidence: Evidence, model: str, metric: str, side: str, params: Plo
 
 
 def _recorded(evidence: Evidence, model: str, key: str) -> Iterator[tuple[FitFact, tuple[float, ...]]]:
-    """The series a curve may show: each training's, all of them in one, and that with the network's past before it."""
+    """Find the series that a curve may show: each training, all trainings, and all with the model's earlier stages."""
     fits = [fit for fit in evidence.fits_of(model) if metric_of(fit, key)]
     for fit in fits:
         yield fit, metric_of(fit, key)
@@ -150,44 +149,65 @@ def _close(drawn: float, recorded: float, absolute: float, relative: float) -> b
 
 
 def _drawn(chosen: list[_Match], metric: str, params: PlotsParams) -> Finding:
-    cells = listed(dict.fromkeys(spoken_cell(m.figure.cell) for m in chosen))
     missing = sorted({axis for m in chosen for axis in m.missing_labels})
-    kind = ", smoothed" if any(m.form.endswith("smoothed") for m in chosen) else ""
-    text = f"The {listed(m.side for m in chosen)} {metric} drawn in {cells} is the one that was recorded{kind}"
     measured = {
         "metric": metric,
         "curves": [m.side for m in chosen],
         "forms": sorted({m.form for m in chosen}),
         "labels_missing": missing,
     }
-    pointers = tuple(Pointer(cell=m.figure.cell, event=m.figure.event) for m in chosen)
-    if params.labels and missing:
-        fraction = params.without_labels
-        return Finding.scored(
-            f"{text}, but the {listed(missing)} {'axis has' if len(missing) == 1 else 'axes have'} no label.",
-            fraction,
-            advice="Name both axes with `plt.xlabel` and `plt.ylabel`.",
-            assurance=Assurance.RECORDED,
-            measured=measured,
-            evidence=pointers,
-        )
-    return Finding.passed(
-        f"{text}{', and both axes are labelled' if params.labels else ''}.",
+    message = sentences(
+        _shown(chosen, metric),
+        say("The curve is smoothed.") if any(m.form.endswith("smoothed") for m in chosen) else None,
+        _labels(missing) if params.labels else None,
+    )
+    without_labels = params.labels and bool(missing)
+    return Finding.scored(
+        message,
+        params.without_labels if without_labels else 1.0,
+        advice=_name_axes() if without_labels else "",
         assurance=Assurance.RECORDED,
         measured=measured,
-        evidence=pointers,
+        evidence=tuple(Pointer(cell=m.figure.cell, event=m.figure.event) for m in chosen),
     )
 
 
+def _shown(chosen: list[_Match], metric: str) -> Message:
+    cells = list(dict.fromkeys(m.figure.cell for m in chosen))
+    return say_count(
+        "The figure in {cells:cell} shows the recorded {curves}.",
+        "The figures in {cells:cell} show the recorded {curves}.",
+        len(cells),
+        cells=cells,
+        curves=[_curve(m.side, metric) for m in chosen],
+    )
+
+
+def _curve(side: str, metric: str) -> Message:
+    if side == "validation":
+        return say("validation {metric:raw}", metric=metric)
+    return say("training {metric:raw}", metric=metric)
+
+
+def _labels(missing: Sequence[str]) -> Message:
+    if not missing:
+        return say("Both axes have labels.")
+    return say_count("The {axes} axis has no label.", "The {axes} axes have no label.", len(missing), axes=missing)
+
+
+def _name_axes() -> Message:
+    return say("Label both axes with `plt.xlabel` and `plt.ylabel`.")
+
+
 def _unrecorded(fits: tuple[FitFact, ...], metric: str) -> bool:
-    """Whether the network was trained in loops of the student's own, of which no history is known."""
+    """Whether the model was only trained in custom loops without a known history."""
     return bool(fits) and all(
         fit.kind == "custom_loop" and not metric_of(fit, metric) and not metric_of(fit, f"val_{metric}") for fit in fits
     )
 
 
 def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
-    """Judge curves by what they are called, where there are no numbers to compare them with."""
+    """Judge curves by their names if there are no recorded values to compare them with."""
     curves = [
         (figure, axes)
         for figure in case.evidence.figures
@@ -195,42 +215,45 @@ def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
         if any(len(line.y) >= params.points_at_least for line in axes.lines)
     ]
     named = [(figure, axes) for figure, axes in curves if _calls(figure, axes, metric)]
-    reason = "the training was a loop of your own, of which no history is known to compare it with"
     measured = {"metric": metric, "curves": [], "figures": len(case.evidence.figures), "named": len(named)}
     pointers = tuple(Pointer(cell=f.cell, event=f.event) for f in dict.fromkeys(f for f, _ in named or curves))
-    cells = listed(dict.fromkeys(spoken_cell(pointer.cell) for pointer in pointers))
+    cells = list(dict.fromkeys(pointer.cell for pointer in pointers))
     if not curves:
-        message = f"No curve was drawn, so the {metric} is not shown."
-        advice = "Collect the values of each epoch in a list and plot it."
-        return Finding.failed(message, advice=advice, assurance=Assurance.RECORDED, measured=measured)
+        return Finding.failed(
+            say("No curve was drawn, so the {metric:raw} is not shown.", metric=metric),
+            advice=say("Collect the values of each epoch in a list and plot it."),
+            assurance=Assurance.RECORDED,
+            measured=measured,
+        )
+    unrecorded = say("The training was a custom loop, so there are no recorded values to compare it with.")
     if not named:
+        unnamed = say("No curve in {cells:cell or} has the name {metric:code}.", cells=cells, metric=metric)
         return Finding.pending(
-            f"Waits for a person to judge: none of the curves in {cells} is called {metric}, and {reason}.",
+            sentences(unnamed, unrecorded, say("A person must judge it.")),
             assurance=Assurance.STATED,
             measured=measured,
             evidence=pointers,
         )
     missing = min((_missing_labels(axes) for _, axes in named), key=len)
-    text = f"A curve that is called {metric} is drawn in {cells}; {reason}"
     fraction = params.without_labels if params.labels and missing else 1.0
     return Finding.scored(
-        f"{text}. {_lacking(missing)}" if fraction < 1 else f"{text}.",
+        sentences(
+            say("A curve with the name {metric:code} is drawn in {cells:cell}.", metric=metric, cells=cells),
+            unrecorded,
+            _labels(missing) if fraction < 1 else None,
+        ),
         fraction,
-        advice="Name both axes with `plt.xlabel` and `plt.ylabel`." if fraction < 1 else "",
+        advice=_name_axes() if fraction < 1 else "",
         assurance=Assurance.STATED,
         measured=measured | {"labels_missing": list(missing)},
         evidence=pointers,
     )
 
 
-def _lacking(missing: tuple[str, ...]) -> str:
-    return f"The {listed(missing)} {'axis has' if len(missing) == 1 else 'axes have'} no label."
-
-
 def _calls(figure: FigureFact, axes: AxesFact, metric: str) -> bool:
-    """Whether a title, a label or a legend speaks of the metric; `acc` stands for accuracy."""
-    said = (figure.title, axes.title, axes.ylabel, *axes.legend, *(line.label for line in axes.lines))
-    return any(metric[:_STEM] in text.lower() for text in said)
+    """Whether a title, a label or a legend names the metric; `acc` is enough for accuracy."""
+    texts = (figure.title, axes.title, axes.ylabel, *axes.legend, *(line.label for line in axes.lines))
+    return any(metric[:_STEM] in text.lower() for text in texts)
 
 
 def _missing_labels(axes: AxesFact) -> tuple[str, ...]:
@@ -238,30 +261,54 @@ def _missing_labels(axes: AxesFact) -> tuple[str, ...]:
 
 
 def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str], params: PlotsParams) -> Finding:
-    evidence = case.evidence
-    lines = sum(len(axes.lines) for figure in evidence.figures for axes in figure.axes)
-    keys = [f"val_{metric}" if side == "validation" else metric for side in sides]
-    curve = f"the {listed(sides, 'or' if params.of == 'either' else 'and')} {metric}"
-    longest = max((len(metric_of(f, key)) for f in fits for key in keys), default=0)
-    advice = "Keep what `fit` returns and plot its `history` over the epochs."
-    if not fits:
-        message = f"No training was seen, so no figure can show {curve}."
-        advice = "Train the network in this notebook and plot the `history` of what `fit` returns."
-    elif longest == 0:
-        message = f"No training recorded {curve}, so no figure can show it."
-        advice = "Give `metrics` to `compile` and `validation_data` or `validation_split` to `fit`."
-    elif sum(len(metric_of(f, key)) for f in fits for key in keys) < params.points_at_least:
-        message = f"{plural(longest, 'epoch')} of training is too few for a curve of {curve}."
-        advice = "Train for more epochs."
-    elif not evidence.figures:
-        message = f"No figure was drawn, so {curve} is not shown."
-    else:
-        drawn = f"{plural(len(evidence.figures), 'figure')} with {plural(lines, 'line')}"
-        message = f"{drawn} were drawn, but none of the lines is {curve} as it was recorded."
+    figures = case.evidence.figures
+    lines = sum(len(axes.lines) for figure in figures for axes in figure.axes)
+    curves = [_curve(side, metric) for side in sides]
+    curve = say("{curves: or}", curves=curves) if params.of == "either" else say("{curves}", curves=curves)
+    epochs = [
+        len(metric_of(fit, f"val_{metric}" if side == "validation" else metric)) for fit in fits for side in sides
+    ]
+    message, advice = _reason(case, fits, curve, epochs, params)
     return Finding.failed(
         message,
         advice=advice,
         assurance=Assurance.RECORDED,
-        measured={"metric": metric, "curves": [], "figures": len(evidence.figures), "lines": lines},
-        evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in evidence.figures),
+        measured={"metric": metric, "curves": [], "figures": len(figures), "lines": lines},
+        evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in figures),
     )
+
+
+def _reason(
+    case: Case, fits: tuple[FitFact, ...], curve: Message, epochs: list[int], params: PlotsParams
+) -> tuple[Message, Message]:
+    """Explain why no figure shows a curve, with advice."""
+    if not fits:
+        return (
+            say("The model was never trained, so no figure can show its {curve}.", curve=curve),
+            say("Train the model in this notebook and plot the `history` of the result of `fit`."),
+        )
+    if max(epochs, default=0) == 0:
+        return (
+            say("No training recorded the {curve}, so no figure can show it.", curve=curve),
+            say("Pass `metrics` to `compile`, and `validation_data` or `validation_split` to `fit`."),
+        )
+    if sum(epochs) < params.points_at_least:
+        short = say_count(
+            "{count:number} epoch of training is too few for a curve of the {curve}.",
+            "{count:number} epochs of training are too few for a curve of the {curve}.",
+            max(epochs),
+            curve=curve,
+        )
+        return short, say("Train for more epochs.")
+    advice = say("Keep the result of `fit` and plot its `history` over the epochs.")
+    figures = case.evidence.figures
+    if not figures:
+        return say("No figure was drawn, so the {curve} is not shown.", curve=curve), advice
+    lines = sum(len(axes.lines) for figure in figures for axes in figure.axes)
+    other = say(
+        "The notebook drew {figures} with {lines}, but no line shows the recorded {curve}.",
+        figures=say_count("{count:number} figure", "{count:number} figures", len(figures)),
+        lines=say_count("{count:number} line", "{count:number} lines", lines),
+        curve=curve,
+    )
+    return other, advice

@@ -12,66 +12,66 @@ from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
-from grader.facts.wording import decimal, listed, number, percent, spoken_dataset, spoken_shape, spoken_split
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import NamedArrayFact, NamedLabelFact
 from grader.schema.grade import Finding, FindingDetails
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
 from grader.schema.rubric import Slug
 
 __all__ = ["LabelForm", "PreparedParams", "Scale", "prepared"]
 
 _NEARLY_ALL = 0.99
-"""Part of an array's images, or of its labels, that has to be as asked: a data set can hold an image twice."""
+"""Part of an array's images or labels that must be right; not all, since a data set can hold an image twice."""
 _SAME = 1e-3
-"""How far scale (relatively) and shift (absolutely) may lie from what is asked."""
+"""Allowed difference of the scale (relative) and the shift (absolute)."""
 _MOST_ARRAYS = 30
-"""Arrays that are tried as parts, the latest ones; with two parts that makes 870 pairs."""
+"""Arrays that are tried as parts, the latest ones; with two parts these are 870 pairs."""
 
 
 class Scale(Params):
     """A formula for pixels: `x / divide_by + add`."""
 
     divide_by: Annotated[Number, Field(gt=0)] = 255.0
-    """What raw pixels (0 to 255) are divided by."""
+    """Divisor of the raw pixels (0 to 255)."""
     add: Number = 0.0
-    """What is added then; -0.5 for `x / 255 - 0.5`."""
+    """Number that is added afterwards; -0.5 for `x / 255 - 0.5`."""
 
     def __str__(self) -> str:
-        """Say the formula."""
+        """Write the formula."""
         return f"x / {self.divide_by:g}" + (f" {'-' if self.add < 0 else '+'} {abs(self.add):g}" if self.add else "")
 
 
 class LabelForm(Params):
-    """What labels have to look like."""
+    """The required form of labels."""
 
     one_hot: bool = True
-    """Whether each label is a row with a single 1; else a number."""
+    """Whether each label must be a row with a single 1, not a number."""
     classes: Annotated[Whole, Field(ge=2)] | None = None
-    """Columns of a one-hot table, or different numbers."""
+    """Number of columns of one-hot labels, or of different numbers."""
 
 
 class PreparedParams(Params):
     """Parameters of `prepared`."""
 
     dataset: Slug
-    """The data set whose images are looked for among the notebook's variables."""
+    """The data set whose images the notebook's variables must hold."""
     of: Annotated[str, Field(min_length=1)] | None = "train"
-    """Split of the data set that they have to come from; null for any."""
+    """Split of the data set that the images must come from; null for any."""
     parts: Mapping[str, Annotated[Number, Field(gt=0, le=1)]] = Field(default_factory=dict, max_length=3)
-    """Names of the parts and the part of all images in each, such as `{train: 0.7, validation: 0.3}`; they add up to 1.
-    Left out: one array will do."""
+    """Names of the parts with their shares of all images, such as `{train: 0.7, validation: 0.3}`; the shares add up
+    to 1. Without parts, one array is enough."""
     tolerance: Part = 0.01
-    """How far each part may be from that."""
+    """Allowed difference of each share."""
     images: Annotated[Whole, Field(ge=1)] | None = None
-    """How many images the parts hold together; left out: any number."""
+    """Number of images in all parts together; by default any."""
     disjoint: bool = True
-    """Whether no image may be in two parts."""
+    """Whether the parts must have no image in common."""
     scale: Scale | None = None
-    """How raw pixels have to be scaled; left out: in any way."""
+    """The required scaling of raw pixels; by default any."""
     labels: LabelForm | None = None
-    """The form of the labels that belong to the images; left out: none are looked for."""
+    """The required form of the images' labels; by default labels are not judged."""
     partial: bool = False
-    """Give the part of the points that corresponds to the part of the conditions that hold: split, scale, labels."""
+    """Whether each condition (split, scale, labels) earns its share of the points."""
 
     @model_validator(mode="after")
     def _parts_are_a_whole(self) -> Self:
@@ -83,34 +83,34 @@ class PreparedParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """Arrays that may be the parts, in the order of the parts, with what holds of them."""
+    """Arrays that may be the parts, in the order of the parts, with their conditions."""
 
     arrays: tuple[NamedArrayFact, ...]
     conditions: Conditions
     labels: tuple[NamedLabelFact, ...]
     distance: float
-    """How far the sizes are from what is asked."""
+    """Difference between their shares and the required ones."""
 
     def rank(self) -> tuple[int, int, int, float]:
-        """The better, the larger; what could not be seen may be right."""
+        """Rank candidates, better ones higher; an open condition is no fault."""
         faults = len(self.conditions.missed) - len(self.conditions.unseen)
         return -faults, len(self.conditions.met), len(self.arrays), -self.distance
 
 
 @check("prepared")
 def prepared(case: Case, params: PreparedParams) -> Finding:
-    """The notebook's variables hold a data set that was split, scaled and labelled as asked, trained on or not.
+    """The notebook's variables hold a data set that is split, scaled and labeled as required, trained on or not.
 
     What it does:
-        Looks at what the variables held when the notebook ended. Images are recognised by their pixels, whatever they
-        are called and in whatever order the steps were done: which rows of the data set each array holds, by which
-        formula they were made from raw pixels, and which images two arrays share. Labels belong to images where they
-        name the true class in the same row. Of all arrays those are judged that fulfil most of the conditions. Arrays
-        that were too many or too large to be compared are left to a person.
+        Looks at the variables at the end of the notebook. It recognizes images by their pixels, so names and the order
+        of the steps do not matter. It finds the rows of the data set in each array, the formula that scaled the raw
+        pixels, and the images that two arrays share. Labels belong to images if they name the true class in the same
+        row. The check judges the arrays that meet most of the conditions. If arrays are too many or too large to
+        compare, a person must judge them.
 
     Why it matters:
-        A preparation can be wrong without an error: a validation part that overlaps the training part, labels that
-        were not shuffled along with the images, pixels that were scaled twice.
+        Preprocessing can be wrong without an error: a validation part with training images, labels that were not
+        shuffled with the images, pixels that were scaled twice.
 
     Example:
         `{check: prepared, with: {dataset: cifar10, parts: {train: 0.7, validation: 0.3}, scale: {add: -0.5},
@@ -137,9 +137,9 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
 
 
 def _choices(arrays: Sequence[NamedArrayFact], count: int) -> Iterator[tuple[NamedArrayFact, ...]]:
-    """Every way to take arrays for the parts, and for the first parts alone."""
-    for taken in range(1, min(count, len(arrays)) + 1):
-        yield from itertools.permutations(arrays, taken)
+    """List every choice of arrays for the parts, or for the first parts only."""
+    for length in range(1, min(count, len(arrays)) + 1):
+        yield from itertools.permutations(arrays, length)
 
 
 def _pointers(best: _Candidate) -> tuple[Pointer, ...]:
@@ -147,35 +147,42 @@ def _pointers(best: _Candidate) -> tuple[Pointer, ...]:
     return tuple(Pointer(cell=cell) for cell in dict.fromkeys(cells) if cell is not None)
 
 
-def _message(case: Case, params: PreparedParams, best: _Candidate) -> str:
-    told = best.conditions.text
-    text = f"{told[:1].upper()}{told[1:]}."
-    if best.conditions.unseen:
-        text += " A person has to judge what could not be seen."
-    return text + _stand_in(case, params)
+def _message(case: Case, params: PreparedParams, best: _Candidate) -> Message:
+    return sentences(
+        say("{dataset:dataset}: {observations}.", dataset=params.dataset, observations=best.conditions.message),
+        say("A person must judge the open points.") if best.conditions.unseen else None,
+        _stand_in(case, params),
+    )
 
 
-def _stand_in(case: Case, params: PreparedParams) -> str:
+def _stand_in(case: Case, params: PreparedParams) -> MessageLike:
     if params.dataset not in case.evidence.stand_ins:
         return ""
-    title = spoken_dataset(params.dataset)
-    return f" Judged on a stand-in of the same shape: {title} itself was not on the grader's machine."
+    return say(
+        "The grader's machine has no copy of {dataset:dataset}, so it used a stand-in of the same shape.",
+        dataset=params.dataset,
+    )
 
 
 def _nothing(case: Case, params: PreparedParams) -> Finding:
-    title = spoken_dataset(params.dataset)
-    loads = [d for d in case.evidence.datasets if d.dataset == params.dataset]
+    dataset = params.dataset
+    loads = [d for d in case.evidence.datasets if d.dataset == dataset]
     served = next((d for d in loads if d.served), None)
-    message = f"No variable of the notebook holds images that are recognised as {title}'s"
-    if served is None:
-        message += f", and {title} was {'asked for and not served' if loads else 'never loaded'}"
+    if served is None and loads:
+        reason = say("The notebook loads {dataset:dataset}, but the grader did not provide it.", dataset=dataset)
+    elif served is None:
+        reason = say("The notebook never loads {dataset:dataset}.", dataset=dataset)
     elif case.evidence.run.cut_short:
-        message += " (the notebook did not reach its end, where its variables are looked at)"
+        reason = say("The notebook did not reach its end, where the grader looks at its variables.")
     else:
-        message += f", although it was loaded in {spoken_cell(served.cell)}"
+        reason = say("{dataset:dataset} was loaded in {cell:cell}.", dataset=dataset, cell=served.cell)
     return Finding.failed(
-        f"{message}.{_stand_in(case, params) if served else ''}",
-        advice="Keep the prepared arrays in variables until the notebook's end.",
+        sentences(
+            say("The grader recognizes no {dataset:dataset} images in the notebook's variables.", dataset=dataset),
+            reason,
+            _stand_in(case, params) if served else None,
+        ),
+        advice=say("Keep the preprocessed arrays in variables until the end of the notebook."),
         assurance=Assurance.RECORDED,
         measured={"arrays": []},
         evidence=(Pointer(cell=served.cell, event=served.event),) if served else (),
@@ -193,8 +200,10 @@ def _judged(arrays: tuple[NamedArrayFact, ...], case: Case, params: PreparedPara
     return _Candidate(arrays, Conditions.of(conditions), labels, _distance(arrays, params))
 
 
-def _named(fact: NamedArrayFact | NamedLabelFact) -> str:
-    return f"`{fact.name}`" + (f" ({spoken_cell(fact.cell)})" if fact.cell is not None else "")
+def _named(fact: NamedArrayFact | NamedLabelFact) -> Message:
+    if fact.cell is None:
+        return say("{variable:code}", variable=fact.name)
+    return say("{variable:code} ({cell:cell})", variable=fact.name, cell=fact.cell)
 
 
 def _size(array: NamedArrayFact) -> int:
@@ -211,59 +220,98 @@ def _distance(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> flo
 
 
 def _origin(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> Condition:
-    sizes = [_size(array) for array in arrays]
-    total = sum(sizes)
-    said = f"{listed(_named(a) for a in arrays)} {_holding(sizes, total)}"
+    total = sum(_size(array) for array in arrays)
+    images = _holding(arrays, total)
     faults = list(_size_faults(arrays, params, total))
     if not faults and any(array.rows is None for array in arrays):
-        return Condition("split", None, f"{said}; which images these are was not compared one by one")
+        unseen = say("{observation}, but the grader did not compare them one by one", observation=images)
+        return Condition("split", None, unseen)
     faults += _row_faults(arrays, params)
     if faults:
-        return Condition("split", holds=False, seen=f"{said}, {listed(faults)}")
-    apart = ", none in common" if len(arrays) > 1 and params.disjoint else ""
-    of = f" of {spoken_dataset(params.dataset)}'s {spoken_split(params.of)} set" if params.of else ""
-    return Condition("split", holds=True, seen=f"{said}{of}{apart}")
+        return Condition(
+            "split", holds=False, seen=say("{observation}, but {faults}", observation=images, faults=faults)
+        )
+    if params.of:
+        images = say("{observation} from the {split:split} set", observation=images, split=params.of)
+    if len(arrays) > 1 and params.disjoint:
+        images = say("{observation}, with no image in common", observation=images)
+    return Condition("split", holds=True, seen=images)
 
 
-def _holding(sizes: Sequence[int], total: int) -> str:
+def _holding(arrays: tuple[NamedArrayFact, ...], total: int) -> Message:
+    names = [_named(array) for array in arrays]
+    sizes = [_size(array) for array in arrays]
     if len(sizes) == 1:
-        return f"holds {number(total)} images"
-    shares = listed(percent(size / total) for size in sizes) if total else "none"
-    return f"hold {listed(number(size) for size in sizes)} images ({shares})"
+        return say_count(
+            "{array} holds {count:number} image", "{array} holds {count:number} images", total, array=names[0]
+        )
+    if not total:
+        return say("{arrays} hold no images", arrays=names)
+    return say(
+        "{arrays} hold {sizes:number} images ({shares:percent})",
+        arrays=names,
+        sizes=sizes,
+        shares=[size / total for size in sizes],
+    )
 
 
-def _size_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams, total: int) -> Iterator[str]:
+def _size_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams, total: int) -> Iterator[Message]:
     wanted = params.parts
     if len(arrays) < len(wanted):
-        yield f"and not {listed(f'{percent(part)} {name}' for name, part in wanted.items())} in variables of their own"
+        parts = [say("{share:percent} {part:raw}", share=share, part=name) for name, share in wanted.items()]
+        yield say("separate variables must hold {parts}", parts=parts)
         return
     if wanted and any(
         abs(_size(a) / max(1, total) - part) > params.tolerance for a, part in zip(arrays, wanted.values(), strict=True)
     ):
-        yield f"and not {listed(percent(part) for part in wanted.values())}"
+        yield say("the shares must be {shares:percent}", shares=list(wanted.values()))
     if params.images is not None and abs(total - params.images) > params.tolerance * params.images:
-        yield f"{number(total)} together instead of {number(params.images)}"
+        yield say(
+            "these are {images:number} images together instead of {wanted:number}", images=total, wanted=params.images
+        )
 
 
-def _row_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> Iterator[str]:
+def _row_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> Iterator[Message]:
     for array in arrays:
-        rows = array.rows
-        if rows is None:
-            continue
-        size = max(1, _size(array))
-        if rows.matched < _NEARLY_ALL:
-            yield f"of which in `{array.name}` only {percent(rows.matched)} are recognised"
-        elif params.of is not None and rows.counts.get(params.of, 0) < _NEARLY_ALL * size:
-            others = {split: count for split, count in rows.counts.items() if split != params.of and count}
-            told = listed(f"{number(count)} of the {spoken_split(split)} set" for split, count in others.items())
-            yield f"of which `{array.name}` has {told}"
-        if rows.duplicates > (1 - _NEARLY_ALL) * size:
-            yield f"of which `{array.name}` holds {number(rows.duplicates)} more than once"
+        yield from _faults_of_rows(array, params)
     if params.disjoint:
         for one, other in itertools.combinations(arrays, 2):
             shared = one.common.get(other.name, 0)
             if shared:
-                yield f"with {number(shared)} of them both in `{one.name}` and in `{other.name}`"
+                yield say_count(
+                    "{count:number} image is in both {first:code} and {second:code}",
+                    "{count:number} images are in both {first:code} and {second:code}",
+                    shared,
+                    first=one.name,
+                    second=other.name,
+                )
+
+
+def _faults_of_rows(array: NamedArrayFact, params: PreparedParams) -> Iterator[Message]:
+    rows = array.rows
+    if rows is None:
+        return
+    size = max(1, _size(array))
+    if rows.matched < _NEARLY_ALL:
+        yield say(
+            "the grader recognizes only {part:percent} of the images in {array:code}",
+            part=rows.matched,
+            array=array.name,
+        )
+    elif params.of is not None and rows.counts.get(params.of, 0) < _NEARLY_ALL * size:
+        others = [
+            say_count("{count:number} {split:split} image", "{count:number} {split:split} images", count, split=split)
+            for split, count in rows.counts.items()
+            if split != params.of and count
+        ]
+        yield say("{array:code} has {images}", array=array.name, images=others)
+    if rows.duplicates > (1 - _NEARLY_ALL) * size:
+        yield say_count(
+            "{array:code} holds {count:number} image more than once",
+            "{array:code} holds {count:number} images more than once",
+            rows.duplicates,
+            array=array.name,
+        )
 
 
 # --- how they are scaled ---------------------------------------------------------------------------------------
@@ -273,12 +321,13 @@ def _scale(arrays: tuple[NamedArrayFact, ...], wanted: Scale) -> Condition:
     holds = [_is_scaled(array, wanted) for array in arrays]
     wrong = [array for array, held in zip(arrays, holds, strict=True) if held is False]
     if wrong:
-        seen = listed(f"{_named(array)} holds {_range(array)}" for array in wrong)
-        return Condition("scale", holds=False, seen=f"{seen}, which is not {wanted}")
+        ranges = [_range(array) for array in wrong]
+        fault = say("{ranges}, but the pixels must be {formula:code}", ranges=ranges, formula=str(wanted))
+        return Condition("scale", holds=False, seen=fault)
     if None in holds:
-        unseen = listed(_named(array) for array, held in zip(arrays, holds, strict=True) if held is None)
-        return Condition("scale", None, f"how the pixels of {unseen} were scaled was not compared")
-    return Condition("scale", holds=True, seen=f"the pixels are {wanted}")
+        unseen = [_named(array) for array, held in zip(arrays, holds, strict=True) if held is None]
+        return Condition("scale", None, say("the grader did not compare the scale of {arrays}", arrays=unseen))
+    return Condition("scale", holds=True, seen=say("the pixels are {formula:code}", formula=str(wanted)))
 
 
 def _is_scaled(array: NamedArrayFact, wanted: Scale) -> bool | None:
@@ -291,16 +340,18 @@ def _is_scaled(array: NamedArrayFact, wanted: Scale) -> bool | None:
 
 
 def _in_range(array: NamedArrayFact, wanted: Scale) -> bool:
-    """Whether the numbers that were seen could come from the formula."""
+    """Whether the range of the numbers fits the formula."""
     if array.low is None or array.high is None:
         return False
     return wanted.add - _SAME <= array.low and array.high <= 255 / wanted.divide_by + wanted.add + _SAME
 
 
-def _range(array: NamedArrayFact) -> str:
+def _range(array: NamedArrayFact) -> Message:
     if array.low is None or array.high is None:
-        return "numbers that are not all finite"
-    return f"numbers from {decimal(array.low)} to {decimal(array.high)}"
+        return say("{array} holds numbers that are not all finite", array=_named(array))
+    return say(
+        "{array} holds numbers from {low:number} to {high:number}", array=_named(array), low=array.low, high=array.high
+    )
 
 
 # --- their labels ----------------------------------------------------------------------------------------------
@@ -309,44 +360,62 @@ def _range(array: NamedArrayFact) -> str:
 def _labels(
     arrays: tuple[NamedArrayFact, ...], labels: Sequence[NamedLabelFact], wanted: LabelForm
 ) -> tuple[Condition, tuple[NamedLabelFact, ...]]:
-    """Judge the labels of each array, and name those that were judged."""
+    """Judge the labels of each array; also return the judged labels."""
     if any(array.rows is None for array in arrays):
-        return Condition("labels", None, "which labels belong to the images was not compared"), ()
+        return Condition("labels", None, say("the grader did not compare the labels with the images")), ()
     chosen = [(array, _fitting(array, labels, wanted)) for array in arrays]
     faults = [fault for array, label in chosen if (fault := _label_fault(array, label, wanted))]
-    found = tuple(label for _, label in chosen if label is not None)
+    judged = tuple(label for _, label in chosen if label is not None)
     if faults:
-        return Condition("labels", holds=False, seen=listed(faults)), found
-    shapes = listed(f"{_named(label)} of shape {spoken_shape(label.shape)}" for label in found)
-    form = "one-hot" if wanted.one_hot else "numbers"
-    return Condition("labels", holds=True, seen=f"{shapes}: the labels of these images, {form}"), found
+        return Condition("labels", holds=False, seen=say("{faults}", faults=faults)), judged
+    shapes = [say("{labels} of shape {shape:shape}", labels=_named(label), shape=label.shape) for label in judged]
+    if wanted.one_hot:
+        return Condition("labels", holds=True, seen=say("the labels are one-hot: {labels}", labels=shapes)), judged
+    return Condition("labels", holds=True, seen=say("the labels are numbers: {labels}", labels=shapes)), judged
 
 
 def _fitting(array: NamedArrayFact, labels: Sequence[NamedLabelFact], wanted: LabelForm) -> NamedLabelFact | None:
-    """The labels that belong to an array of images: of the right ones those of the right form, else the nearest."""
-    as_many = [label for label in labels if array.name in label.right]
+    """Find the labels of an array of images; prefer right labels of the required form."""
+    candidates = [label for label in labels if array.name in label.right]
 
     def rank(label: NamedLabelFact) -> tuple[bool, bool, float]:
         right = label.right[array.name]
         return right >= _NEARLY_ALL, _form_fault(label, wanted) is None, right
 
-    return max(as_many, key=rank, default=None)
+    return max(candidates, key=rank, default=None)
 
 
-def _label_fault(array: NamedArrayFact, label: NamedLabelFact | None, wanted: LabelForm) -> str | None:
+def _label_fault(array: NamedArrayFact, label: NamedLabelFact | None, wanted: LabelForm) -> Message | None:
     if label is None:
-        return f"no variable holds labels for the images in `{array.name}`"
+        return say("no variable holds labels for the images in {array:code}", array=array.name)
     right = label.right[array.name]
     if right < _NEARLY_ALL:
-        return f"{_named(label)} names the true class of only {percent(right)} of the images in `{array.name}`"
+        return say(
+            "{labels} names the true class of only {part:percent} of the images in {array:code}",
+            labels=_named(label),
+            part=right,
+            array=array.name,
+        )
     return _form_fault(label, wanted)
 
 
-def _form_fault(label: NamedLabelFact, wanted: LabelForm) -> str | None:
+def _form_fault(label: NamedLabelFact, wanted: LabelForm) -> Message | None:
     if label.one_hot != wanted.one_hot:
-        form = "one-hot rows, not numbers" if label.one_hot else "numbers, not one-hot rows"
-        return f"{_named(label)} holds {form} (shape {spoken_shape(label.shape)})"
+        if label.one_hot:
+            return say(
+                "{labels} holds one-hot rows, not numbers (shape {shape:shape})",
+                labels=_named(label),
+                shape=label.shape,
+            )
+        return say(
+            "{labels} holds numbers, not one-hot rows (shape {shape:shape})", labels=_named(label), shape=label.shape
+        )
     columns = label.shape[1] if wanted.one_hot and len(label.shape) > 1 else len(label.classes)
     if wanted.classes is not None and columns != wanted.classes:
-        return f"{_named(label)} tells {columns} classes apart, not {wanted.classes}"
+        return say(
+            "{labels} has {classes:number} classes, not {wanted:number}",
+            labels=_named(label),
+            classes=columns,
+            wanted=wanted.classes,
+        )
     return None

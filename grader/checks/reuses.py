@@ -8,51 +8,49 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.language import english
 from grader.facts.lineage import predecessors
 from grader.facts.tasks import tasks_of
 from grader.facts.weights import Reuse, ancestor_of, learning_layers, reused_layers
-from grader.facts.wording import listed, plural
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import FitFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["ReusesParams", "reuses"]
 
-_WORDS = {"shared": "by holding the same layer objects", "copied": "as a copy", "file": "from a file"}
 _SHOWN = 4
+"""Layers that a message names; further layers are counted."""
 
 
 class ReusesParams(WithModel):
     """Parameters of `reuses`."""
 
     source: RoleName | None = None
-    """Role of the network whose weights are to be reused; left out: any other network's, or a file's."""
+    """Role of the model whose weights must be reused; by default any other model, or a file."""
     source_task: TaskName | None = None
-    """Task that the source has to have been trained on before."""
+    """Task on which the source must have been trained before."""
     how: Literal["shared", "copied", "file"] | tuple[Literal["shared", "copied", "file"], ...] | None = None
-    """Ways that count: the same layer objects, a copy of their weights, weights from a file; left out: any."""
+    """Ways that count: the same layer objects, copies of their weights, weights from a file; by default all."""
     at_least: Annotated[Whole, Field(ge=1)] = 1
-    """Fewest layers with weights that are reused."""
+    """The smallest number of reused layers with weights."""
     all_but_last: bool = False
-    """Whether every layer with weights but the last one has to be reused."""
+    """Whether every layer with weights must be reused, except the last one."""
 
 
 @check("reuses")
 def reuses(case: Case, params: ReusesParams) -> Finding:
-    """The network begins its training with weights that another one had learned.
+    """The model starts its training with weights that another model has learned.
 
     What it does:
-        Compares a digest of each layer's weights when the network's training began with those that other networks'
-        trainings had left, and with weights that were loaded from files. So it does not matter how the weights got
-        there: the same layer objects in a new model, `clone_model` and `set_weights`, a saved file, layer by layer. A
-        layer that no training had changed is not reused, however alike it is; where every layer is asked for, one that
-        the other network's trainings had left alone may have come along. Layers that no training changes
-        (`Normalization`) are left out.
+        Compares a digest of each layer's weights at the start of the training with the weights after the trainings of
+        other models, and with weights from files. The way of the weights does not matter: the same layer objects in a
+        new model, `clone_model` and `set_weights`, or a saved file. A layer that no training has changed is not
+        reused. With `all_but_last`, a layer may also come from a frozen layer of the source. Layers that no training
+        changes (`Normalization`) do not count.
 
     Why it matters:
-        Transfer learning is the reuse of what was learned on much data for a task with little; a network that is only
-        built alike has learned nothing yet.
+        Transfer learning reuses weights that were learned on much data for a task with little data. A model with the
+        same layers and new weights has learned nothing yet.
 
     Example:
         `{check: reuses, with: {model: transferred, source: first, source_task: a, all_but_last: true}}`
@@ -62,21 +60,22 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
         return missing_model(case, params.model)
     source, fault = _source(case, params)
     if fault:
-        return _failed(model, f"the network it should reuse is not clear: {fault}")
+        unclear = say("It is unclear which model {model:code} must reuse.", model=model.name)
+        return _failed(model, sentences(unclear, fault))
     past = case.past(params.model)
     if not past.fits_of(model.id):
-        return _failed(model, "it was never trained, so it reuses nothing")
-    found = [reuse for reuse in reused_layers(past, model.id) if _counts(reuse, params, source)]
-    return _judge(case, params, model, found)
+        return _failed(model, say("{model:code} was never trained, so it reuses no weights.", model=model.name))
+    reused = [reuse for reuse in reused_layers(past, model.id) if _counts(reuse, params, source)]
+    return _judge(case, params, model, reused)
 
 
-def _source(case: Case, params: ReusesParams) -> tuple[frozenset[str] | None, str]:
-    """Ids of the networks that count as the source, or None for any; and why there is none."""
+def _source(case: Case, params: ReusesParams) -> tuple[frozenset[str] | None, MessageLike]:
+    """Find the ids of the models that count as the source, or None for any; else the reason why there is none."""
     if params.source is None:
         return None, ""
     model, reason = case.model(params.source)
     if model is None:
-        return None, english(reason) or "it was not found"
+        return None, reason or say("The model was not found.")
     ancestor = ancestor_of(case.evidence, model.id)
     stages = predecessors(case.evidence, model.id, case.resolve(params.source).candidates)
     return frozenset({model.id, *stages} | ({ancestor} if ancestor else set())), ""
@@ -87,49 +86,59 @@ def _counts(reuse: Reuse, params: ReusesParams, source: frozenset[str] | None) -
     return (ways is None or reuse.how in ways) and (source is None or reuse.source in source)
 
 
-def _judge(case: Case, params: ReusesParams, model: ModelFact, found: list[Reuse]) -> Finding:
-    if not found:
-        wanted = f"the `{params.source}`" if params.source else "another network"
-        return _failed(model, f"none of its layers began a training with weights that {wanted} had learned")
-    fit = next(f for f in case.evidence.fits if f.event == found[0].fit)
+def _judge(case: Case, params: ReusesParams, model: ModelFact, reused: list[Reuse]) -> Finding:
+    if not reused:
+        return _failed(model, _nothing_reused(model.name, params.source))
+    fit = next(f for f in case.evidence.fits if f.event == reused[0].fit)
     weighted = learning_layers(model, fit.digests_before)
-    carried = {reuse.layer for reuse in found} | _unchanged(case, found, fit)
+    carried = {reuse.layer for reuse in reused} | _unchanged(case, reused, fit)
     fresh = [name for name in weighted[:-1] if name not in carried]
-    missed = _missed(case, params, found, fresh)
-    said = _said(case, found, weighted)
+    fault = _fault(case, params, reused, fresh)
     return Finding.scored(
-        f"`{model.name}` {said}{f', but {missed}' if missed else ''}.",
-        0.0 if missed else 1.0,
+        sentences(_observation(case, model, reused, fit, len(weighted)), fault),
+        0.0 if fault else 1.0,
         assurance=Assurance.RECORDED,
         measured={
-            "reused": [reuse.layer for reuse in found],
+            "reused": [reuse.layer for reuse in reused],
             "fresh": [name for name in weighted if name not in carried],
-            "sources": sorted({reuse.source for reuse in found if reuse.source}),
-            "how": sorted({reuse.how for reuse in found}),
+            "sources": sorted({reuse.source for reuse in reused if reuse.source}),
+            "how": sorted({reuse.how for reuse in reused}),
         },
         evidence=(Pointer(cell=fit.cell, event=fit.event),),
     )
 
 
-def _unchanged(case: Case, found: list[Reuse], fit: FitFact) -> set[str]:
-    """Layers that began as the source's trainings had left them, though those had changed nothing of them.
+def _nothing_reused(model: str, source: str | None) -> Message:
+    if source is None:
+        return say(
+            "No layer of {model:code} started a training with weights that another model had learned.", model=model
+        )
+    return say(
+        "No layer of {model:code} started a training with weights that the model {source:code} had learned.",
+        model=model,
+        source=source,
+    )
 
-    Such a layer alone is no reuse, but beside reused ones it is no fresh layer either: the source had it frozen.
+
+def _unchanged(case: Case, reused: list[Reuse], fit: FitFact) -> set[str]:
+    """Find layers that come from the source, although its trainings did not change them.
+
+    Such a layer alone is no reuse. Together with reused layers it is no new layer either: it was frozen in the source.
     """
-    sources = {reuse.source for reuse in found}
+    sources = {reuse.source for reuse in reused}
     trained = [f for f in case.evidence.fits if f.model in sources and f.event < fit.event]
     left = {digest for f in trained for digest in f.digests_after.values()}
     return {name for name, digest in fit.digests_before.items() if digest in left}
 
 
-def _missed(case: Case, params: ReusesParams, found: list[Reuse], fresh: list[str]) -> str:
-    if len(found) < params.at_least:
-        return f"at least {params.at_least} were wanted"
+def _fault(case: Case, params: ReusesParams, reused: list[Reuse], fresh: list[str]) -> Message | None:
+    if len(reused) < params.at_least:
+        return say("At least {layers:number} reused layers are required.", layers=params.at_least)
     if params.all_but_last and fresh:
-        return f"{_named(fresh)} began with weights of their own"
-    if params.source_task is not None and not any(_taught(case, reuse, params.source_task) for reuse in found):
-        return f"what they came from had not been trained on the task `{params.source_task}` before"
-    return ""
+        return say("{layers} started from new weights.", layers=_named(fresh))
+    if params.source_task is not None and not any(_taught(case, reuse, params.source_task) for reuse in reused):
+        return say("Their source was not trained on the task {task:code} before.", task=params.source_task)
+    return None
 
 
 def _taught(case: Case, reuse: Reuse, task: str) -> bool:
@@ -137,28 +146,43 @@ def _taught(case: Case, reuse: Reuse, task: str) -> bool:
     return any(task in tasks_of(fit, case.rubric) for fit in earlier)
 
 
-def _said(case: Case, found: list[Reuse], weighted: tuple[str, ...]) -> str:
-    first = found[0]
-    source = case.evidence.model(first.source) if first.source else None
-    origin = f"of `{source.name}`" if source else f"of the file {first.path}" if first.path else "of a file"
-    fit = next(f for f in case.evidence.fits if f.event == first.fit)
-    layers = f"{len(found)} of its {plural(len(weighted), 'layer')} with weights ({_named([r.layer for r in found])})"
-    return f"began the training in {spoken_cell(fit.cell)} with {layers} as those {origin} were, {_WORDS[first.how]}"
+def _observation(case: Case, model: ModelFact, reused: list[Reuse], fit: FitFact, total: int) -> Message:
+    return say(
+        "{reused:number} of {total:number} layers with weights of {model:code} ({layers}) started the training in "
+        "{cell:cell} {origin}.",
+        reused=len(reused),
+        total=total,
+        model=model.name,
+        layers=_named([reuse.layer for reuse in reused]),
+        cell=fit.cell,
+        origin=_origin(case, reused[0]),
+    )
 
 
-def _named(layers: list[str]) -> str:
-    shown = [f"`{name}`" for name in layers[:_SHOWN]]
+def _origin(case: Case, reuse: Reuse) -> Message:
+    source = case.evidence.model(reuse.source) if reuse.source else None
+    if source is None and reuse.path:
+        return say("with the weights in the file {path:code}", path=reuse.path)
+    if source is None:
+        return say("with weights from a file")
+    if reuse.how == "shared":
+        return say("with the weights of {source:code} (the same layer objects)", source=source.name)
+    return say("with the weights of {source:code} (copied)", source=source.name)
+
+
+def _named(layers: list[str]) -> list[Message]:
+    names = [say("{layer:code}", layer=name) for name in layers[:_SHOWN]]
     if len(layers) > _SHOWN:
-        shown.append(f"{len(layers) - _SHOWN} more")
-    return listed(shown)
+        names.append(say("{count:number} more", count=len(layers) - _SHOWN))
+    return names
 
 
-def _failed(model: ModelFact, why: str) -> Finding:
+def _failed(model: ModelFact, reason: Message) -> Finding:
     return Finding.failed(
-        f"`{model.name}`: {why}.",
-        advice=(
-            "Build the new network from the trained layers of the old one (`Sequential(old.layers[:-1])`), or from a "
-            "clone of it that was given its weights with `set_weights`."
+        reason,
+        advice=say(
+            "Build the new model from the trained layers of the old one (`Sequential(old.layers[:-1])`), or from a "
+            "clone that gets its weights with `set_weights`."
         ),
         assurance=Assurance.RECORDED,
         measured={"reused": []},

@@ -9,14 +9,14 @@ from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
+from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
-from grader.facts.language import english
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import of_task, task_part
-from grader.facts.wording import listed, number, percent, plural, spoken_dataset, spoken_split
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, FitFact, RowsFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["RowsParams", "rows"]
 
@@ -25,38 +25,38 @@ class RowsParams(WithModel):
     """Parameters of `rows`."""
 
     task: TaskName | None = None
-    """Task whose images alone may be trained on; left out: any of the rubric's data set."""
+    """Task whose images are allowed for training; by default any image of the rubric's data set."""
     split: str | None = "train"
-    """Split that they are of."""
+    """Split of these images; null for any."""
     exactly: Annotated[Whole, Field(ge=1)] | None = None
     """Number of training images."""
     at_least: Annotated[Whole, Field(ge=1)] | None = None
-    """Fewest training images."""
+    """The smallest number of training images."""
     at_most: Annotated[Whole, Field(ge=1)] | None = None
-    """Most training images."""
+    """The largest number of training images."""
     validated: bool = False
-    """Whether validation images of the same task have to be watched."""
+    """Whether the training must have validation images of the same task."""
     disjoint: bool = True
-    """Whether no image may be both trained on and watched as validation data."""
+    """Whether training and validation images must have no image in common."""
     apart_from: RoleName | None = None
-    """Role of a network that has to have been trained on other images."""
+    """Role of a model that must have been trained on other images."""
     trainings: Literal["all", "first", "last"] = "all"
-    """Which of the network's trainings."""
+    """Which of the model's trainings."""
     partial: bool = False
-    """Give the part of the points that corresponds to the part of the conditions that hold."""
+    """Whether each condition earns its share of the points."""
 
 
 @check("rows")
 def rows(case: Case, params: RowsParams) -> Finding:
-    """The network was trained on the images it was meant to see: these classes, this split, so many.
+    """The model was trained on the required images: their classes, their split and their number.
 
     What it does:
-        Recognises the images of every training by their pixels and looks up which class and which split they belong
-        to, whatever labels or names the notebook gave them. Counts them; says what was watched as validation data; and
-        looks whether another network was trained on other images. What cannot be recognised does not count as held.
+        Recognizes the images of every training by their pixels, and looks up their classes and splits. Labels and
+        variable names do not matter. It counts the images, looks at the validation data, and can require that another
+        model was trained on other images. A condition does not hold if the images are not recognized.
 
     Why it matters:
-        Transfer learning is about little data. With more images than the task has, or with the other task's, a
+        Transfer learning is about little data. With more images than the task has, or with images of another task, a
         comparison shows nothing.
 
     Example:
@@ -68,14 +68,14 @@ def rows(case: Case, params: RowsParams) -> Finding:
     fits = _chosen(case.past(params.model).fits_of(model.id), params.trainings)
     if not fits:
         return Finding.failed(
-            f"`{model.name}` was never trained.",
-            advice="Call `compile` and `fit` on it in this notebook.",
+            never_trained(model),
+            advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"rows": []},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     conditions = Conditions.of(_conditions(case, params, fits))
     return conditions.finding(
-        f"`{model.name}`: {conditions.text}.",
+        say("{model:code}: {observations}.", model=model.name, observations=conditions.message),
         {
             "assurance": Assurance.RECORDED,
             "measured": {"rows": [fit.rows_trained for fit in fits]},
@@ -108,16 +108,16 @@ def _conditions(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> It
 
 
 def _is_wanted(case: Case, params: RowsParams, array: ArrayFact | None) -> bool | None:
-    found = known_rows(array)
-    if found is None:
+    images = known_rows(array)
+    if images is None:
         return None
-    return found.dataset == case.rubric.dataset if params.task is None else of_task(found, case.rubric, params.task)
+    return images.dataset == case.rubric.dataset if params.task is None else of_task(images, case.rubric, params.task)
 
 
-def _meant(case: Case, params: RowsParams) -> str:
+def _meant(case: Case, params: RowsParams) -> Message:
     if params.task is None:
-        return f"images of {spoken_dataset(case.rubric.dataset)}"
-    return f"images of the task `{params.task}`"
+        return say("images of {dataset:dataset}", dataset=case.rubric.dataset)
+    return say("images of the task {task:code}", task=params.task)
 
 
 def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condition:
@@ -125,97 +125,149 @@ def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condit
     for fit in fits:
         wanted = _is_wanted(case, params, fit.x)
         if wanted is None:
-            said = f"the images of the training in {spoken_cell(fit.cell)} could not be recognised as {meant}"
-            return Condition("images", None, said)
+            unknown = say(
+                "the grader could not recognize the training images in {cell:cell} as {images}",
+                cell=fit.cell,
+                images=meant,
+            )
+            return Condition("images", None, unknown)
         if not wanted:
             part = task_part(fit.x.rows if fit.x else None, case.rubric, params.task) if params.task else 0.0
-            said = f"of the images trained on in {spoken_cell(fit.cell)} only {percent(part or 0.0)} are {meant}"
-            return Condition("images", holds=False, seen=said)
-    return Condition("images", holds=True, seen=f"trained on {meant} alone")
+            others = say(
+                "only {part:percent} of the training images in {cell:cell} are {images}",
+                part=part or 0.0,
+                cell=fit.cell,
+                images=meant,
+            )
+            return Condition("images", holds=False, seen=others)
+    return Condition("images", holds=True, seen=say("all training images are {images}", images=meant))
 
 
 def _split(split: str, fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
-        found = known_rows(fit.x)
-        others = {name: count for name, count in found.counts.items() if count and name != split} if found else {}
+        images = known_rows(fit.x)
+        others = {name: count for name, count in images.counts.items() if count and name != split} if images else {}
         if others:
-            told = listed(f"{number(count)} {spoken_split(name)} images" for name, count in others.items())
-            return Condition("split", holds=False, seen=f"{told} were trained on in {spoken_cell(fit.cell)}")
-    seen = all(known_rows(fit.x) for fit in fits)
-    told = f"all of them {spoken_split(split)} images" if seen else "their split could not be told"
-    return Condition("split", seen or None, told)
+            counts = [
+                say_count(
+                    "{count:number} {split:split} image", "{count:number} {split:split} images", count, split=name
+                )
+                for name, count in others.items()
+            ]
+            used = say("the training in {cell:cell} used {images}", cell=fit.cell, images=counts)
+            return Condition("split", holds=False, seen=used)
+    if all(known_rows(fit.x) for fit in fits):
+        return Condition("split", holds=True, seen=say("all of them are {split:split} images", split=split))
+    return Condition("split", None, say("the grader could not see their split"))
 
 
 def _number(params: RowsParams, fits: tuple[FitFact, ...]) -> Condition:
-    wanted = f"exactly {number(params.exactly)}" if params.exactly is not None else _bounds(params)
     for fit in fits:
         count = fit.rows_trained
         if count is None:
-            said = f"the number of images in {spoken_cell(fit.cell)} is not known ({wanted} wanted)"
-            return Condition("number", None, said)
-        fits_in = (params.at_least or 0) <= count <= (params.at_most or count)
-        if not (fits_in and count == (params.exactly or count)):
-            said = f"trained on {plural(count, 'image')} in {spoken_cell(fit.cell)} ({wanted} wanted)"
-            return Condition("number", holds=False, seen=said)
+            unknown = say(
+                "the number of training images in {cell:cell} is unknown ({wanted} required)",
+                cell=fit.cell,
+                wanted=_wanted(params),
+            )
+            return Condition("number", None, unknown)
+        in_bounds = (params.at_least or 0) <= count <= (params.at_most or count)
+        if not (in_bounds and count == (params.exactly or count)):
+            wrong = say_count(
+                "the training in {cell:cell} used {count:number} image ({wanted} required)",
+                "the training in {cell:cell} used {count:number} images ({wanted} required)",
+                count,
+                cell=fit.cell,
+                wanted=_wanted(params),
+            )
+            return Condition("number", holds=False, seen=wrong)
     counts = sorted({fit.rows_trained or 0 for fit in fits})
-    return Condition("number", holds=True, seen=f"{listed(number(c) for c in counts)} images in each training")
+    return Condition("number", holds=True, seen=say("images per training: {counts:number}", counts=counts))
 
 
-def _bounds(params: RowsParams) -> str:
-    low = f"at least {number(params.at_least)}" if params.at_least is not None else ""
-    high = f"at most {number(params.at_most)}" if params.at_most is not None else ""
-    return listed(part for part in (low, high) if part)
+def _wanted(params: RowsParams) -> Message:
+    if params.exactly is not None:
+        return say("exactly {count:number}", count=params.exactly)
+    if params.at_least is not None and params.at_most is not None:
+        return say("{low:number} to {high:number}", low=params.at_least, high=params.at_most)
+    if params.at_least is not None:
+        return say("{low:number} or more", low=params.at_least)
+    return say("{high:number} or less", high=params.at_most)
 
 
 def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
         if fit.validation == "split":
-            continue  # a part of the training images, which are judged by themselves
+            continue  # These are training images, which `_images` judges.
         if fit.validation == "none":
-            return Condition("validation", holds=False, seen=f"no validation data in {spoken_cell(fit.cell)}")
+            without = say("the training in {cell:cell} had no validation data", cell=fit.cell)
+            return Condition("validation", holds=False, seen=without)
         wanted = _is_wanted(case, params, fit.val_x)
+        if wanted is None:
+            unknown = say(
+                "the grader could not recognize the validation images in {cell:cell} as {images}",
+                cell=fit.cell,
+                images=_meant(case, params),
+            )
+            return Condition("validation", None, unknown)
         if not wanted:
-            verb = "are not" if wanted is False else "could not be recognised as"
-            said = f"the validation images in {spoken_cell(fit.cell)} {verb} {_meant(case, params)}"
-            return Condition("validation", wanted, said)
+            others = say(
+                "the validation images in {cell:cell} are not {images}", cell=fit.cell, images=_meant(case, params)
+            )
+            return Condition("validation", holds=False, seen=others)
     count = _count(fits[-1].val_x)
-    told = f"watched on {number(count)} more of them" if count is not None else "watched on a part held back"
-    return Condition("validation", holds=True, seen=told)
+    if count is None:
+        held_back = say("it was validated on a part of the training data that was held back")
+        return Condition("validation", holds=True, seen=held_back)
+    validated = say_count(
+        "it was validated on {count:number} other such image",
+        "it was validated on {count:number} other such images",
+        count,
+    )
+    return Condition("validation", holds=True, seen=validated)
 
 
 def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
         if fit.validation != "none" and fit.overlap:
-            said = f"{plural(fit.overlap, 'image')} were both trained on and watched in {spoken_cell(fit.cell)}"
-            return Condition("disjoint", holds=False, seen=said)
-    unknown = any(fit.validation != "none" and fit.overlap is None for fit in fits)
-    told = "whether training and validation images overlap could not be told" if unknown else "none of them watched too"
-    return Condition("disjoint", None if unknown else True, told)
+            common = say_count(
+                "{count:number} image was used for both training and validation in {cell:cell}",
+                "{count:number} images were used for both training and validation in {cell:cell}",
+                fit.overlap,
+                cell=fit.cell,
+            )
+            return Condition("disjoint", holds=False, seen=common)
+    if any(fit.validation != "none" and fit.overlap is None for fit in fits):
+        return Condition("disjoint", None, say("the grader could not see whether training and validation overlap"))
+    return Condition("disjoint", holds=True, seen=say("no image was used for both training and validation"))
 
 
 def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:
     other, reason = case.model(role)
     if other is None:
-        return Condition("apart", None, f"the `{role}` it is to be apart from is not clear ({english(reason)})")
+        unclear = say("it is unclear which model is {role:code} ({reason})", role=role, reason=reason)
+        return Condition("apart", None, unclear)
     theirs = [known_rows(fit.x) for fit in case.past(role).fits_of(other.id)]
     ours = [known_rows(fit.x) for fit in fits]
     common = [_common(one, two) for one in ours for two in theirs if one is not None and two is not None]
     if not theirs or None in theirs or None in ours or None in common:
-        return Condition("apart", None, f"whether `{other.name}` was trained on other images could not be told")
+        unknown = say("the grader could not see whether {model:code} was trained on other images", model=other.name)
+        return Condition("apart", None, unknown)
     if any(common):
-        return Condition("apart", holds=False, seen=f"`{other.name}` was trained on images of the same classes")
-    return Condition("apart", holds=True, seen=f"`{other.name}` was trained on other images")
+        same = say("{model:code} was trained on images of the same classes", model=other.name)
+        return Condition("apart", holds=False, seen=same)
+    return Condition("apart", holds=True, seen=say("{model:code} was trained on other images", model=other.name))
 
 
 def _common(one: RowsFact, two: RowsFact) -> bool | None:
-    """Whether two arrays may hold the same images; None where their classes are not known."""
+    """Whether two arrays may hold the same images; None if their classes are unknown."""
     if one.dataset != two.dataset:
         return False
     if not one.classes or not two.classes:
         return None
-    # Identical images of two classes can be taken for each other, so a few strays do not make a common class.
+    # A data set can have the same image in two classes, so a few such images do not make a common class.
     return any(two.classes.get(name, 0) > _strays(two) and count > _strays(one) for name, count in one.classes.items())
 
 
-def _strays(found: RowsFact) -> float:
-    return 0.002 * sum(found.classes.values())
+def _strays(images: RowsFact) -> float:
+    return 0.002 * sum(images.classes.values())

@@ -3,21 +3,22 @@
 from grader.checks.registry import check
 from grader.checks.support.params import Params
 from grader.facts.case import Case
-from grader.facts.wording import plural
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.grade import Finding
-from grader.schema.submission import Run
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
+from grader.schema.submission import CellError, Run
 
 __all__ = ["RunsParams", "runs"]
 
 _SHOWN_ERRORS = 3
+"""Errors that a message names; further errors are counted."""
 
 
 class RunsParams(Params):
     """Parameters of `runs`."""
 
     partial: bool = False
-    """Give the part of the points that corresponds to the part of the code cells that ran without an error."""
+    """Whether each code cell that ran without an error earns its share of the points."""
 
 
 @check("runs")
@@ -25,11 +26,11 @@ def runs(case: Case, params: RunsParams) -> Finding:
     """The notebook runs from top to bottom without an error.
 
     What it does:
-        Looks at the one execution in a fresh kernel: every code cell was run in the order of the file and none raised,
-        and neither the time nor the memory ran out. A training that the grader stopped at an epoch's end is no error.
+        Looks at the execution in a fresh kernel: every code cell ran in the order of the file, no cell raised an
+        error, and neither time nor memory ran out. A training that the grader stopped after an epoch is no error.
 
     Why it matters:
-        A notebook that only works in the order its author happened to click cannot be checked or built upon.
+        Nobody else can use a notebook that only works if its cells run in a special order.
 
     Example:
         `{check: runs, with: {partial: true}}`
@@ -39,17 +40,21 @@ def runs(case: Case, params: RunsParams) -> Finding:
     measured = {"status": run.status, "cells_total": run.cells_total, "cells_run": run.cells_run, "cells_clean": clean}
     if run.cells_total == 0:
         return Finding.failed(
-            "The notebook has no code cells, so nothing was run.",
-            advice="Hand in the notebook with your code; check that you saved the right file.",
+            say("The notebook has no code cells, so nothing was run."),
+            advice=say("Hand in the notebook with your code; check that you saved the right file."),
             assurance=Assurance.RECORDED,
             measured=measured,
         )
     if run.status == "completed" and not run.errors:
-        message = f"All {plural(run.cells_total, 'code cell')} ran from top to bottom without an error."
+        message = say_count(
+            "The only code cell ran without an error.",
+            "All {count:number} code cells ran from top to bottom without an error.",
+            run.cells_total,
+        )
         return Finding.passed(message, assurance=Assurance.RECORDED, measured=measured)
     fraction = min(clean / run.cells_total, 1.0) if params.partial else 0.0
     return Finding.scored(
-        _what_went_wrong(run),
+        _problems(run),
         fraction if fraction < 1 else 0.0,
         advice=_advice(run),
         assurance=Assurance.RECORDED,
@@ -58,24 +63,50 @@ def runs(case: Case, params: RunsParams) -> Finding:
     )
 
 
-def _what_went_wrong(run: Run) -> str:
-    shown = [f"{spoken_cell(e.cell)} raised {e.name} ({_first_line(e.message)})" for e in run.errors[:_SHOWN_ERRORS]]
-    hidden = len(run.errors) - len(shown)
-    parts = [f"{plural(len(run.errors), 'of the code cells', 'of the code cells')} raised"] if run.errors else []
-    if run.cut_short:
-        parts.append(f"{run.cells_run} of {plural(run.cells_total, 'code cell')} were run: {run.reason or run.status}")
-    text = "; ".join(parts) or f"The notebook did not complete: {run.reason or run.status}"
-    detail = "; ".join(shown) + (f"; and {hidden} more" if hidden > 0 else "")
-    return f"{text[0].upper()}{text[1:]}{': ' + detail if detail else ''}."
+def _problems(run: Run) -> Message:
+    reason = run.reason or run.status
+    cut_short = say(
+        "{run:number} of {total:number} code cells ran: {reason}.",
+        run=run.cells_run,
+        total=run.cells_total,
+        reason=reason,
+    )
+    if not run.errors and not run.cut_short:
+        return say("The notebook did not complete: {reason}.", reason=reason)
+    return sentences(cut_short if run.cut_short else None, _errors(run) if run.errors else None)
+
+
+def _errors(run: Run) -> Message:
+    errors = [_error(error) for error in run.errors[:_SHOWN_ERRORS]]
+    hidden = len(run.errors) - len(errors)
+    if hidden:
+        errors.append(say("and {count:number} more", count=hidden))
+    return say_count(
+        "{count:number} code cell raised an error: {errors:clauses}.",
+        "{count:number} code cells raised an error: {errors:clauses}.",
+        len(run.errors),
+        errors=errors,
+    )
+
+
+def _error(error: CellError) -> Message:
+    text = _first_line(error.message)
+    if not text:
+        return say("{cell:cell} raised {error:raw}", cell=error.cell, error=error.name)
+    return say("{cell:cell} raised {error:raw} ({text:raw})", cell=error.cell, error=error.name, text=text)
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().splitlines()[0] if text.strip() else "no message"
+    line = text.strip().splitlines()[0] if text.strip() else ""
     return line if len(line) <= 120 else line[:119] + "…"  # noqa: PLR2004 - a readable length
 
 
-def _advice(run: Run) -> str:
+def _advice(run: Run) -> MessageLike:
     if run.errors:
         first = run.errors[0]
-        return first.advice or f"Start with {spoken_cell(first.cell)}: later errors often follow from the first one."
-    return "Train fewer epochs or use less memory, so that the whole notebook fits the assignment's budget."
+        return first.advice or say(
+            "Start with the error in {cell:cell}: later errors often follow from the first one.", cell=first.cell
+        )
+    return say(
+        "Train for fewer epochs or use less memory, so that the whole notebook stays within the assignment's limits."
+    )

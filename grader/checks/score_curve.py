@@ -7,29 +7,28 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.accuracy import not_tried, why_untestable
+from grader.checks.accuracy import images_of, not_tried, why_untestable
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.language import english
-from grader.facts.wording import number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["CurvePoint", "ScoreCurveParams", "height", "score_curve", "wanted_accuracy"]
 
 
 class CurvePoint(Params):
-    """One point of the curve: what is wanted of a network with so many parameters."""
+    """One point of the curve: the accuracies for a number of parameters."""
 
     parameters: Annotated[Whole, Field(ge=1)]
     """Number of parameters."""
     none: Part
-    """Accuracy up to which there are no points, as a part of 1."""
+    """Accuracy up to which there are no points, between 0 and 1."""
     full: Part
-    """Accuracy for full marks, as a part of 1."""
+    """Accuracy for full points, between 0 and 1."""
 
     @model_validator(mode="after")
     def _none_below_full(self) -> Self:
@@ -43,15 +42,15 @@ class ScoreCurveParams(WithModel):
     """Parameters of `score_curve`."""
 
     curve: Annotated[tuple[CurvePoint, ...], Field(min_length=1)]
-    """Points of the curve with rising parameters; more parameters never want less accuracy."""
+    """Points of the curve with rising parameters; the accuracies must never fall."""
     count: Literal["all", "trainable"] = "all"
-    """Which parameters count."""
+    """The parameters that count."""
     dataset: MeasuredOn | None = None
-    """Data set; left out: the rubric's own."""
+    """Data set; by default the rubric's."""
     split: str = "test"
-    """Which split of the data set."""
+    """Split of the data set."""
     require_verified: bool = False
-    """Count only what was computed outside the student's process."""
+    """Whether only figures count that the grader computed outside the student's process."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -60,25 +59,24 @@ class ScoreCurveParams(WithModel):
                 message = f"the curve's parameters do not rise from {before.parameters} to {after.parameters}"
                 raise ValueError(message)
             if after.none < before.none or after.full < before.full:
-                message = f"{after.parameters} parameters want less accuracy than {before.parameters}"
+                message = f"{after.parameters} parameters require less accuracy than {before.parameters}"
                 raise ValueError(message)
         return self
 
 
 @check("score_curve")
 def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
-    """The network is accurate for its size.
+    """The model is accurate for its size.
 
     What it does:
-        Counts the network's parameters and takes the accuracy that the grader computed itself, and compares both with
-        a curve. Between two points of the curve, the accuracy `none` that earns nothing and the accuracy `full` that
-        earns full marks are interpolated on a straight line over the logarithm of the number of parameters; before the
-        first and behind the last point they stay as they are there. The part of the points is
-        `(accuracy - none) / (full - none)`, held between 0 and 1. More right answers never earn less, and
-        neither do fewer parameters. The unheld value is measured as `height`: above 1 lies above the curve.
+        Compares the model's parameters and the accuracy that the grader computed with a curve. The curve gives two
+        accuracies for each size: `none` earns nothing, and `full` earns full points. Between two points of the curve,
+        both are linear in the logarithm of the number of parameters; outside, they are constant. The part of the
+        points is `(accuracy - none) / (full - none)`, limited to 0 to 1. More correct answers never earn less, and
+        neither do fewer parameters. The value before the limit is measured as `height`; above 1 it beats the curve.
 
     Why it matters:
-        A network that does the same with fewer weights has understood more of what makes its images alike.
+        A model that needs fewer weights for the same accuracy uses them better.
 
     Example:
         `{check: score_curve, with: {model: golf, curve: [{parameters: 160, none: 0.8, full: 0.91}]}}`
@@ -119,14 +117,14 @@ _CERTAINTY = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
 
 
 def wanted_accuracy(curve: Sequence[CurvePoint], parameters: int) -> tuple[float, float]:
-    """The accuracies that earn nothing and full marks, for a number of parameters.
+    """Compute the accuracies that earn nothing and full points for a number of parameters.
 
     Args:
         curve: Points with rising parameters.
-        parameters: Number of parameters; 0 is read as 1.
+        parameters: Number of parameters; 0 counts as 1.
 
     Returns:
-        `none` and `full`, as parts of 1, linear in the logarithm of the parameters between two points.
+        `none` and `full`, between 0 and 1, linear in the logarithm of the parameters between two points.
     """
     for before, after in pairwise(curve):
         if before.parameters <= parameters <= after.parameters:
@@ -138,12 +136,12 @@ def wanted_accuracy(curve: Sequence[CurvePoint], parameters: int) -> tuple[float
 
 
 def height(curve: Sequence[CurvePoint], parameters: int, accuracy: float) -> float:
-    """Where an accuracy lies between nothing (0) and full marks (1), and beyond.
+    """Compute the height of an accuracy on the curve: 0 earns nothing, 1 full points; it can be outside of that.
 
     Args:
         curve: Points with rising parameters.
         parameters: Number of parameters.
-        accuracy: As a part of 1.
+        accuracy: Between 0 and 1.
     """
     lower, upper = wanted_accuracy(curve, parameters)
     return (accuracy - lower) / (upper - lower)
@@ -153,51 +151,92 @@ def _between(start: float, end: float, part: float) -> float:
     return start + (end - start) * part
 
 
-def _message(model: ModelFact, fact: AccuracyFact, counted: int, params: ScoreCurveParams, assurance: Assurance) -> str:
+def _message(
+    model: ModelFact, fact: AccuracyFact, counted: int, params: ScoreCurveParams, assurance: Assurance
+) -> Message:
     lower, upper = wanted_accuracy(params.curve, counted)
-    kind = "trainable parameter" if params.count == "trainable" else "parameter"
-    text = (
-        f"`{model.name}` has {plural(counted, kind)} and is right on {percent(fact.value)} of the "
-        f"{number(fact.total)} {spoken_dataset(fact.dataset)} {spoken_split(fact.split)} images; at this size the "
-        f"curve asks for {percent(upper)} and begins at {percent(lower)}."
+    verified = assurance is Assurance.VERIFIED
+    return sentences(
+        say(
+            "{model:code} has {parameters} and classifies {accuracy:percent} of the {images} correctly.",
+            model=model.name,
+            parameters=_parameters(counted, params),
+            accuracy=fact.value,
+            images=images_of(fact),
+        ),
+        say(
+            "For this size, points start at {none:percent}, and {full:percent} earns full points.",
+            none=lower,
+            full=upper,
+        ),
+        None if verified else _unverified(model, fact.note),
+        say("This rubric counts only verified figures.") if params.require_verified and not verified else None,
     )
-    if assurance is not Assurance.VERIFIED:
-        what = "size" if model.assurance is not Assurance.VERIFIED else "accuracy"
-        text += f" The grader could not verify the {what}, it was only recorded in the notebook's own process"
-        text += f": {fact.note}." if fact.note else "."
-        if params.require_verified:
-            text += " This rubric counts only verified figures."
-    return text
+
+
+def _parameters(count: int, params: ScoreCurveParams) -> Message:
+    if params.count == "trainable":
+        return say_count("{count:number} trainable parameter", "{count:number} trainable parameters", count)
+    return say_count("{count:number} parameter", "{count:number} parameters", count)
+
+
+def _unverified(model: ModelFact, note: MessageLike) -> Message:
+    if model.assurance is not Assurance.VERIFIED:
+        unverified = say("The grader could not verify the size, which was only recorded in the notebook's own process")
+    else:
+        unverified = say(
+            "The grader could not verify the accuracy, which was only recorded in the notebook's own process"
+        )
+    if not note:
+        return say("{unverified}.", unverified=unverified)
+    reason = note.rstrip(".") if isinstance(note, str) else note
+    return say("{unverified}: {reason}.", unverified=unverified, reason=reason)
 
 
 def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, params: ScoreCurveParams) -> Finding:
-    reason = model.unkept_reason
-    where = f"{spoken_dataset(dataset)} ({spoken_split(params.split)})"
+    reason: MessageLike = model.unkept_reason or say("its accuracy is not known")
     trained = bool(case.evidence.fits_of(model.id))
-    if counted is not None and trained and not reason and model.artefact is not None and _fits(case, model, dataset):
-        finding = not_tried(case, model, f"The accuracy of `{model.name}` on {where} is not known")
+    kept = not model.unkept_reason and model.artefact is not None
+    if counted is not None and trained and kept and _fits(case, model, dataset):
+        accuracy = say(
+            "The accuracy of {model:code} on {dataset:dataset} ({split:split}) is not known",
+            model=model.name,
+            dataset=dataset,
+            split=params.split,
+        )
+        finding = not_tried(case, model, accuracy)
         return finding.model_copy(update={"measured": {"parameters": counted, "accuracy": None}})
     if not trained:
-        reason = "it was never trained"
+        reason = say("it was never trained")
     elif counted is None:
-        reason = "it was never built, so its parameters are not known"
+        reason = say("it was never built, so its number of parameters is not known")
     untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
     if untestable:
         return Finding.pending(
-            f"`{model.name}` cannot be placed on the curve of {where}: {english(untestable)}. A person has to look.",
+            sentences(_no_place(model, dataset, params.split, untestable), say("A person must look at it.")),
             measured={"parameters": counted, "accuracy": None},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     return Finding.failed(
-        f"`{model.name}` cannot be placed on the curve of {where}: {reason or 'its accuracy there is not known'}.",
-        advice="Train the network in this notebook and leave it in a variable, so that it can be tested.",
+        _no_place(model, dataset, params.split, reason),
+        advice=say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"parameters": counted, "accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 
 
+def _no_place(model: ModelFact, dataset: str, split: str, reason: MessageLike) -> Message:
+    return say(
+        "{model:code} has no place on the curve of {dataset:dataset} ({split:split}): {reason}.",
+        model=model.name,
+        dataset=dataset,
+        split=split,
+        reason=reason,
+    )
+
+
 def _fits(case: Case, model: ModelFact, dataset: str) -> bool:
-    """Whether the network was seen to be trained on the data set, and answers with one of its classes."""
+    """Whether the model was trained on the data set and has one output per class."""
     return any(
         fit.x is not None
         and fit.x.rows is not None

@@ -11,30 +11,32 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, WithModel
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.weights import changed_since_compile, learning_layers, reused_layers
-from grader.facts.wording import listed, plural
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["Change", "StepsParams", "steps"]
 
 Layers = Literal["any", "all", "all_but_last", "reused"] | tuple[str, ...]
-"""Which layers with weights: one or more, every one, every one but the last, those with weights that another network
-had learned, or layers by name or class."""
+"""The layers with weights that a step is about: at least one layer, all layers, all except the last, the layers with
+weights that another model learned, or layers by name or class."""
 
 _SHOWN = 3
+"""Layers that a message names; further layers are counted."""
 _MOST_FITS = 40
-"""Trainings of one network that are looked at; the matching takes the square of it."""
+"""Trainings of one model that are compared; the time grows with their square."""
 
 
 class Change(Params):
     """Layers that are frozen or unfrozen."""
 
     freeze: Layers | None = None
-    """Layers that the next training must not change: marked as not trainable, and their weights the same after it."""
+    """Layers that the next training must not change: not trainable, with the same weights after the training."""
     unfreeze: Layers | None = None
-    """Layers, frozen before, that the next training must change: marked as trainable, and their weights others."""
+    """Frozen layers that the next training must change: now trainable, with other weights after the training."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -51,34 +53,33 @@ class StepsParams(WithModel):
     """Parameters of `steps`."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)]
-    """What has to happen, in this order; the last step is a `fit`, since only a training shows what came before it."""
+    """The steps in their order; the last one must be `fit`, since only a training shows the steps before it."""
     partial: bool = True
-    """Give the part of the points that corresponds to the part of the steps that hold."""
+    """Whether each step earns its share of the points."""
 
     @model_validator(mode="after")
     def _ends_with_a_training(self) -> Self:
         if self.steps[-1] != "fit":
-            message = "the last step is `fit`: only a training shows what came before it"
+            message = "the last step must be `fit`: only a training shows the steps before it"
             raise ValueError(message)
         return self
 
 
 @check("steps")
 def steps(case: Case, params: StepsParams) -> Finding:
-    """The network was frozen, compiled, trained, unfrozen, compiled and trained again, in this order.
+    """The model was frozen, compiled, trained, unfrozen, compiled and trained again, in this order.
 
     What it does:
-        Finds the trainings of the network that fit the asked steps best, and judges each step by what happened. Frozen
-        layers are marked as not trainable when the training begins and have the very same weights after it. Unfrozen
-        ones were frozen before, are trainable now, and have other weights after it. `compile` came after the training
-        before and after the last change of `trainable`. It makes no difference whether layers are frozen one by one,
-        through a nested network, or when they are made; layers that no training changes (`Normalization`) are left
-        out. A `compile` and a `fit` count together with the freezing or unfreezing that they belong to. The trainings
-        of a network that was saved and loaded in between are those of the one that was loaded.
+        Finds the trainings of the model that match the steps best, and judges each step. Frozen layers are not
+        trainable when the training starts, and have the same weights after it. Unfrozen layers were frozen before, are
+        trainable now, and have other weights after the training. `compile` must follow the previous training and the
+        last change of `trainable`. Layers can be frozen one by one, through a nested model, or when they are created.
+        Layers that no training changes (`Normalization`) do not count. A `compile` or `fit` only counts if its
+        freezing or unfreezing holds. Trainings before a model was saved and loaded again belong to the loaded model.
 
     Why it matters:
-        A fresh last layer sends large gradients through the reused ones and spoils what they have learned, unless they
-        are frozen first; and what stays frozen is never tuned to the new task.
+        A new last layer sends large gradients through the reused layers and spoils their weights, unless they are
+        frozen first. Layers that stay frozen are never tuned to the new task.
 
     Example:
         `{check: steps, with: {model: b, steps: [freeze: all_but_last, compile, fit, unfreeze: any, compile, fit]}}`
@@ -100,7 +101,7 @@ def steps(case: Case, params: StepsParams) -> Finding:
         assurance=Assurance.RECORDED,
         measured={
             "held": held,
-            "steps": [{"step": v.step, "holds": v.holds, "seen": v.said} for v in verdicts],
+            "steps": [{"step": v.step, "holds": v.holds, "seen": english(v.seen)} for v in verdicts],
         },
         evidence=tuple(Pointer(cell=cell, event=event) for cell, event in cells)
         or (Pointer(cell=model.cell, event=model.event),),
@@ -109,7 +110,7 @@ def steps(case: Case, params: StepsParams) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Phase:
-    """The steps up to and with one training."""
+    """The steps up to and including one training."""
 
     changes: tuple[Change, ...]
     compile: bool
@@ -117,18 +118,18 @@ class _Phase:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """One step, whether it holds, and what was seen."""
+    """One step, whether it holds, and the observation: a clause without a full stop."""
 
     step: str
     holds: bool
-    said: str
+    seen: Message
     fit: FitFact | None = None
 
 
-def _phases(given: Sequence[Step]) -> Iterator[_Phase]:
+def _phases(wanted: Sequence[Step]) -> Iterator[_Phase]:
     changes: list[Change] = []
     compiled = False
-    for step in given:
+    for step in wanted:
         if isinstance(step, Change):
             changes.append(step)
         elif step == "compile":
@@ -141,7 +142,7 @@ def _phases(given: Sequence[Step]) -> Iterator[_Phase]:
 def _best(
     evidence: Evidence, model: ModelFact, phases: tuple[_Phase, ...], fits: Sequence[FitFact]
 ) -> tuple[_Verdict, ...]:
-    """Match phases with trainings in order so that most steps hold; a phase may remain without a training."""
+    """Match phases with trainings, in order, so that most steps hold; a phase may stay without a training."""
     nothing = len(fits)
 
     @cache
@@ -154,22 +155,22 @@ def _best(
     def rest(phase: int, before: int) -> tuple[int, tuple[_Verdict, ...]]:
         if phase == len(phases):
             return 0, ()
-        found: tuple[int, tuple[_Verdict, ...]] | None = None
+        best: tuple[int, tuple[_Verdict, ...]] | None = None
         for at in range(before + 1, nothing + 1):
             here = judged(phase, at, before)
             score, later = rest(phase + 1, before if at == nothing else at)
             score += sum(verdict.holds for verdict in here)
-            if found is None or score > found[0]:
-                found = score, (*here, *later)
-        return found or (0, ())
+            if best is None or score > best[0]:
+                best = score, (*here, *later)
+        return best or (0, ())
 
     return rest(0, -1)[1]
 
 
 def _missing(phase: _Phase, number: int) -> Iterator[_Verdict]:
-    said = "it was never trained" if number == 0 else "no further training was left for this step"
+    seen = say("the model was never trained") if number == 0 else say("there is no further training for this step")
     for name in _names(phase):
-        yield _Verdict(name, holds=False, said=said)
+        yield _Verdict(name, holds=False, seen=seen)
 
 
 def _names(phase: _Phase) -> Iterator[str]:
@@ -193,14 +194,18 @@ def _judge(
     belongs = not changes or any(change.holds for change in changes)
     for verdict in (*((_compiled(evidence, fit, before),) if phase.compile else ()), _trained(fit)):
         if verdict.holds and not belongs:
-            said = f"the {verdict.step} before or in {spoken_cell(fit.cell)} follows no such change of `trainable`"
-            yield _Verdict(verdict.step, holds=False, said=said, fit=fit)
+            seen = say(
+                "the {step:code} for the training in {cell:cell} follows no such change of `trainable`",
+                step=verdict.step,
+                cell=fit.cell,
+            )
+            yield _Verdict(verdict.step, holds=False, seen=seen, fit=fit)
         else:
             yield verdict
 
 
 def _chosen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) -> tuple[str, ...]:
-    """Names of the layers with weights that are meant, those that no training changes left out."""
+    """List the layers that a step is about, without layers that no training changes."""
     weighted = learning_layers(model, fit.digests_before)
     if layers in {"any", "all"}:
         return weighted
@@ -215,58 +220,101 @@ def _chosen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) 
 
 
 def _frozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) -> _Verdict:
-    where = f"the training in {spoken_cell(fit.cell)}"
-
-    def verdict(*, holds: bool, said: str) -> _Verdict:
-        return _Verdict("freeze", holds, said, fit)
+    def verdict(*, holds: bool, seen: Message) -> _Verdict:
+        return _Verdict("freeze", holds, seen, fit)
 
     meant = _chosen(evidence, model, layers, fit)
     if not meant:
-        return verdict(holds=False, said=f"in {where} there is no layer with weights that this step could mean")
+        nothing = say("the training in {cell:cell} has no layer with weights that this step can mean", cell=fit.cell)
+        return verdict(holds=False, seen=nothing)
     if not fit.digests_after:
-        return verdict(holds=False, said=f"what {where} did to the weights was not seen")
+        return verdict(holds=False, seen=_unseen(fit))
     marked = [name for name in meant if fit.trainable.get(name) is False]
     kept = [name for name in marked if name not in fit.changed_layers]
     if (layers == "any" and kept) or len(kept) == len(meant):
-        weighted = learning_layers(model, fit.digests_before)
-        said = f"{len(kept)} of {plural(len(weighted), 'layer')} with weights frozen in {where}"
-        return verdict(holds=True, said=f"{said}, their weights the same after it")
+        frozen = say(
+            "{frozen:number} of {layers:number} layers with weights were frozen in the training in {cell:cell}, which "
+            "did not change them",
+            frozen=len(kept),
+            layers=len(learning_layers(model, fit.digests_before)),
+            cell=fit.cell,
+        )
+        return verdict(holds=True, seen=frozen)
     if not marked:
-        return verdict(holds=False, said=f"no layer was frozen in {where}")
+        return verdict(holds=False, seen=say("no layer was frozen in the training in {cell:cell}", cell=fit.cell))
     moved = [name for name in marked if name in fit.changed_layers]
     if moved:
-        return verdict(holds=False, said=f"{_named(moved)} marked as not trainable, but changed by {where}")
+        changed = say_count(
+            "{layers} was not trainable, but the training in {cell:cell} changed it",
+            "{layers} were not trainable, but the training in {cell:cell} changed them",
+            len(moved),
+            cell=fit.cell,
+            layers=_named(moved),
+        )
+        return verdict(holds=False, seen=changed)
     loose = [name for name in meant if name not in marked]
-    return verdict(holds=False, said=f"{_named(loose)} still trainable in {where}")
+    trainable = say_count(
+        "{layers} was still trainable in the training in {cell:cell}",
+        "{layers} were still trainable in the training in {cell:cell}",
+        len(loose),
+        layers=_named(loose),
+        cell=fit.cell,
+    )
+    return verdict(holds=False, seen=trainable)
+
+
+def _unseen(fit: FitFact) -> Message:
+    return say("the grader could not see how the training in {cell:cell} changed the weights", cell=fit.cell)
 
 
 def _unfrozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact, before: FitFact | None) -> _Verdict:
-    where = f"the training in {spoken_cell(fit.cell)}"
-
-    def verdict(*, holds: bool, said: str) -> _Verdict:
-        return _Verdict("unfreeze", holds, said, fit)
+    def verdict(*, holds: bool, seen: Message) -> _Verdict:
+        return _Verdict("unfreeze", holds, seen, fit)
 
     cold = {name for name in fit.digests_before if _was_frozen(evidence, model, name, fit, before)}
     meant = [name for name in _chosen(evidence, model, layers, fit) if name in cold or isinstance(layers, tuple)]
     if not meant:
-        return verdict(holds=False, said=f"before {where} no layer was frozen that could be unfrozen")
+        nothing = say("no layer was frozen before the training in {cell:cell}", cell=fit.cell)
+        return verdict(holds=False, seen=nothing)
     warm = [name for name in meant if name in cold and fit.trainable.get(name) is True]
     if not warm:
-        return verdict(holds=False, said=f"{_named(meant)} still frozen in {where}")
+        return verdict(holds=False, seen=_still_frozen(meant, fit))
     if not fit.digests_after:
-        return verdict(holds=False, said=f"what {where} did to the weights was not seen")
+        return verdict(holds=False, seen=_unseen(fit))
     tuned = [name for name in warm if name in fit.changed_layers]
     if (layers == "any" and tuned) or len(tuned) == len(meant):
-        said = f"{plural(len(tuned), 'layer')} unfrozen for {where} and changed by it"
-        return verdict(holds=True, said=said)
+        unfrozen = say_count(
+            "{count:number} layer was unfrozen for the training in {cell:cell}, which changed it",
+            "{count:number} layers were unfrozen for the training in {cell:cell}, which changed them",
+            len(tuned),
+            cell=fit.cell,
+        )
+        return verdict(holds=True, seen=unfrozen)
     still = [name for name in warm if name not in tuned]
     if still:
-        return verdict(holds=False, said=f"{_named(still)} made trainable, but not changed by {where}")
-    return verdict(holds=False, said=f"{_named([n for n in meant if n not in warm])} still frozen in {where}")
+        unchanged = say_count(
+            "{layers} was trainable, but the training in {cell:cell} did not change it",
+            "{layers} were trainable, but the training in {cell:cell} did not change them",
+            len(still),
+            cell=fit.cell,
+            layers=_named(still),
+        )
+        return verdict(holds=False, seen=unchanged)
+    return verdict(holds=False, seen=_still_frozen([name for name in meant if name not in warm], fit))
+
+
+def _still_frozen(layers: Sequence[str], fit: FitFact) -> Message:
+    return say_count(
+        "{layers} was still frozen in the training in {cell:cell}",
+        "{layers} were still frozen in the training in {cell:cell}",
+        len(layers),
+        layers=_named(layers),
+        cell=fit.cell,
+    )
 
 
 def _was_frozen(evidence: Evidence, model: ModelFact, layer: str, fit: FitFact, before: FitFact | None) -> bool:
-    """Whether a layer was frozen in the training before; before the first training, at an earlier compile."""
+    """Whether a layer was frozen in the previous training or, before the first training, at an earlier compile."""
     earlier = [other for other in evidence.fits_of(model.id) if other.event < fit.event]
     if before is not None or earlier:
         return (before or earlier[-1]).trainable.get(layer) is False
@@ -278,66 +326,92 @@ def _was_frozen(evidence: Evidence, model: ModelFact, layer: str, fit: FitFact, 
 
 
 def _compiled(evidence: Evidence, fit: FitFact, before: FitFact | None) -> _Verdict:
-    where = f"the training in {spoken_cell(fit.cell)}"
-
-    def verdict(*, holds: bool, said: str) -> _Verdict:
-        return _Verdict("compile", holds, said, fit)
+    def verdict(*, holds: bool, seen: Message) -> _Verdict:
+        return _Verdict("compile", holds, seen, fit)
 
     if fit.kind == "custom_loop":
-        return verdict(holds=True, said=f"{where} is a loop of its own, which needs no compile")
+        loop = say("the training in {cell:cell} is a custom loop, which needs no `compile`", cell=fit.cell)
+        return verdict(holds=True, seen=loop)
     compiled = evidence.compile_of(fit)
     if compiled is None:
-        return verdict(holds=False, said=f"no compile was seen before {where}")
+        missing = say("there is no `compile` before the training in {cell:cell}", cell=fit.cell)
+        return verdict(holds=False, seen=missing)
     if before is not None and compiled.event < before.event:
-        return verdict(holds=False, said=f"not compiled again between {spoken_cell(before.cell)} and {where}")
+        again = say(
+            "the model was not compiled again between {before:cell} and the training in {cell:cell}",
+            before=before.cell,
+            cell=fit.cell,
+        )
+        return verdict(holds=False, seen=again)
     weighted = set(learning_layers(evidence.model(fit.model), fit.digests_before))
     late = [name for name in changed_since_compile(fit, compiled) if name in weighted]
     if late:
-        said = f"`trainable` of {_plain(late)} changed after the compile in {spoken_cell(compiled.cell)}"
-        return verdict(holds=False, said=f"{said} and before {where}")
-    return verdict(holds=True, said=f"compiled in {spoken_cell(compiled.cell)} for {where}")
+        changed = say(
+            "`trainable` of {layers} changed after the `compile` in {compiled:cell} and before the training in "
+            "{cell:cell}",
+            layers=_named(late),
+            compiled=compiled.cell,
+            cell=fit.cell,
+        )
+        return verdict(holds=False, seen=changed)
+    done = say(
+        "{compiled:cell} compiled the model for the training in {cell:cell}", compiled=compiled.cell, cell=fit.cell
+    )
+    return verdict(holds=True, seen=done)
 
 
 def _trained(fit: FitFact) -> _Verdict:
-    where = f"the training in {spoken_cell(fit.cell)}"
     if not fit.epochs_done and not fit.total_steps:
-        return _Verdict("fit", holds=False, said=f"{where} did no step", fit=fit)
+        idle = say("the training in {cell:cell} did no step", cell=fit.cell)
+        return _Verdict("fit", holds=False, seen=idle, fit=fit)
     if fit.digests_after and not fit.changed_layers:
-        return _Verdict("fit", holds=False, said=f"{where} changed no weights at all", fit=fit)
-    return _Verdict("fit", holds=True, said=f"trained in {spoken_cell(fit.cell)}", fit=fit)
+        unchanged = say("the training in {cell:cell} changed no weights", cell=fit.cell)
+        return _Verdict("fit", holds=False, seen=unchanged, fit=fit)
+    return _Verdict("fit", holds=True, seen=say("{cell:cell} trained the model", cell=fit.cell), fit=fit)
 
 
-def _plain(names: Sequence[str]) -> str:
-    shown = [f"`{name}`" for name in names[:_SHOWN]]
+def _named(names: Sequence[str]) -> list[Message]:
+    shown = [say("{layer:code}", layer=name) for name in names[:_SHOWN]]
     if len(names) > _SHOWN:
-        shown.append(f"{len(names) - _SHOWN} more")
-    return listed(shown)
+        shown.append(say("{count:number} more", count=len(names) - _SHOWN))
+    return shown
 
 
-def _named(names: Sequence[str]) -> str:
-    return f"{_plain(names)} {'was' if len(names) == 1 else 'were'}"
-
-
-def _message(model: ModelFact, verdicts: tuple[_Verdict, ...]) -> str:
+def _message(model: ModelFact, verdicts: tuple[_Verdict, ...]) -> Message:
     missed = [(place, verdict) for place, verdict in enumerate(verdicts, start=1) if not verdict.holds]
     if not missed:
-        said = [v.said for v in verdicts if v.step in {"freeze", "unfreeze"}] or [v.said for v in verdicts]
-        return f"`{model.name}`: {'; '.join(said)}; all {plural(len(verdicts), 'step')} in order."
+        seen = [v.seen for v in verdicts if v.step in {"freeze", "unfreeze"}] or [v.seen for v in verdicts]
+        return sentences(
+            say("{model:code}: {observations:clauses}.", model=model.name, observations=seen),
+            say_count("The required step was done.", "All {count:number} steps were done in order.", len(verdicts)),
+        )
     place, first = missed[0]
-    text = f"`{model.name}`: step {place} of {len(verdicts)} ({first.step}) is missing: {first.said}"
-    held = len(verdicts) - len(missed)
-    return f"{text}. {held} of the {plural(len(verdicts), 'step')} {'holds' if held == 1 else 'hold'}."
+    return sentences(
+        say(
+            "{model:code}: step {place:number} of {steps:number} ({step:raw}) is missing: {observation}.",
+            model=model.name,
+            place=place,
+            steps=len(verdicts),
+            step=first.step,
+            observation=first.seen,
+        ),
+        say(
+            "Steps that were done: {done:number} of {steps:number}.",
+            done=len(verdicts) - len(missed),
+            steps=len(verdicts),
+        ),
+    )
 
 
-def _advice(verdict: _Verdict) -> str:
+def _advice(verdict: _Verdict) -> MessageLike:
     match verdict.step:
         case "freeze":
-            return (
-                "Set `trainable = False` on the reused layers before `compile`, and train the new last layer alone at "
+            return say(
+                "Set `trainable = False` on the reused layers before `compile`, and train only the new last layer at "
                 "first."
             )
         case "unfreeze":
-            return "Set `trainable = True` on the frozen layers, compile again, and train on with a small rate."
+            return say("Set `trainable = True` on the frozen layers, compile again, and train with a small rate.")
         case "compile":
-            return "Call `compile` after every change of `trainable` and before the next `fit`."
-    return "Train after each change, so that the change has an effect."
+            return say("Call `compile` after every change of `trainable` and before the next `fit`.")
+    return say("Train after each change, so that the change has an effect.")

@@ -9,26 +9,28 @@ from pydantic import Field
 from grader.checks.registry import check
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
-from grader.facts.wording import listed, plural
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["TextParams", "text"]
 
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|<[^<>]*>|!?\[([^\]]*)\]\([^)]*\)|https?://\S+", re.DOTALL)
 _NO_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-"""Kana and Chinese characters: their words are not set apart by spaces, so each character counts as one."""
+"""Kana and Chinese characters. No spaces separate their words, so each character counts as a word."""
 _WORD = re.compile(rf"[{_NO_SPACES}]|[^\W\d_{_NO_SPACES}]+(?:['’-][^\W\d_{_NO_SPACES}]+)*")
 _ENGLISH = frozenset({"the", "and", "are", "with", "that", "this", "which", "from", "for"})
-"""Words without which hardly an English sentence is written, and which other languages do not have."""
+"""Words that are frequent in English and do not exist in other languages."""
 _ENGLISH_PART = 0.03
-"""English prose has five times as many of them."""
+"""Smallest part of such words in a text that counts as English. English prose has five times as many."""
 _COMMENT = re.compile(r"^\s*#+([^\n]*)", re.MULTILINE)
 _COMMENTED = 20
-"""So many words in comments are an explanation that stands in the wrong place."""
+"""Words in comments from which on they are an explanation that belongs in a text cell."""
 _SHINGLE = 5
-"""So many words in a row that also stand in the assignment's text are the assignment's."""
+"""Consecutive words that are counted as the assignment's if its text has the same sequence."""
+_SHOWN = 3
+"""Cells that a message names; further cells are counted."""
 
 _Word = Annotated[str, Field(min_length=1)]
 
@@ -37,37 +39,37 @@ class TextParams(Params):
     """Parameters of `text`."""
 
     min_words: Annotated[Whole, Field(ge=0)] = 0
-    """Fewest words in the text cells that count."""
+    """The smallest number of words in the text cells that count."""
     all: tuple[_Word, ...] = ()
-    """Words that must all occur; `convolution` also finds `convolutional`."""
+    """Words that must all occur; `convolution` also matches `convolutional`."""
     any: tuple[_Word, ...] = ()
-    """Words of which some must occur."""
+    """Words of which `any_at_least` must occur."""
     any_at_least: Annotated[Whole, Field(ge=1)] = 1
-    """How many of `any`."""
+    """Number of words of `any` that must occur."""
     topics: Mapping[str, Annotated[tuple[_Word, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """Subjects of which some must be addressed, each by words of which one occurs. Students are told how many they have
-    addressed and which, not which are missing."""
+    """Subjects, each with words; a subject is covered if one of its words occurs. The message names the covered
+    subjects, but not the missing ones."""
     topics_at_least: Annotated[Whole, Field(ge=1)] = 1
-    """How many of `topics`."""
+    """Number of `topics` that must be covered."""
     near: tuple[_Word, ...] = ()
-    """Only passages that mention one of these count: a run of text cells with no code between them."""
+    """Count only passages with one of these words; a passage is a run of text cells without code between them."""
     template: str | tuple[str, ...] = ()
-    """The assignment's own text, which does not count."""
+    """The text of the assignment, which does not count."""
     language: Literal["en"] | None = None
-    """The keywords' language: what is written in another one is left to a person to judge."""
+    """Language of the words above; a text in another language is left to a person."""
 
 
 @check("text")
 def text(case: Case, params: TextParams) -> Finding:
-    """The notebook explains itself in text cells.
+    """The notebook explains its work in text cells.
 
     What it does:
-        Counts the words of the Markdown cells and looks for keywords. Code, links and the assignment's own text do not
-        count. Whether the explanation is any good is for a person to say: pair this check with a manual criterion.
-        Where the keywords' language is given and a long enough text is in another one, the points wait for a person.
+        Counts the words of the Markdown cells and looks for keywords. Code, links and the text of the assignment do
+        not count. Only a person can judge whether an explanation is good, so combine this check with a manual
+        criterion. If `language` is set and a long enough text is in another language, a person must judge it.
 
     Why it matters:
-        Whoever reads a report wants to know what was done and why, without reading the code.
+        Readers of a report want to know the steps and their reasons without reading the code.
 
     Example:
         `{check: text, with: {min_words: 60, any: [convolution, pooling, dropout], any_at_least: 2}}`
@@ -76,13 +78,13 @@ def text(case: Case, params: TextParams) -> Finding:
     passages = [p for p in everything if _mentions_any(p, params.near)]
     shingles = _shingles((params.template,) if isinstance(params.template, str) else params.template)
     own = _own(passages, shingles)
-    words = sum(len(found) for _, found in own)
-    prose = " ".join(word for _, found in own for word in found).lower()
+    words = sum(len(cell_words) for _, cell_words in own)
+    prose = " ".join(word for _, cell_words in own for word in cell_words).lower()
     all_found = [word for word in params.all if _mentions(prose, word)]
     any_found = [word for word in params.any if _mentions(prose, word)]
     topics = [name for name, named in params.topics.items() if any(_mentions(prose, word) for word in named)]
     faults = [*_faults(params, words, all_found, any_found), *_topic_faults(params, topics)]
-    where = tuple(cell for cell, found in own if found)
+    where = tuple(cell for cell, cell_words in own if cell_words)
     foreign = _other_language(_own(everything, shingles), params) if faults else None
     if foreign is not None:
         return foreign
@@ -109,23 +111,25 @@ def _passages(cells: tuple[CellFact, ...]) -> Iterator[list[CellFact]]:
 
 
 def _own(passages: Iterable[list[CellFact]], shingles: frozenset[tuple[str, ...]]) -> list[tuple[CellFact, list[str]]]:
-    """Each cell with the words in it that are not the assignment's."""
+    """Pair each cell with its words that are not the assignment's."""
     return [(cell, _own_words(_prose(cell.source), shingles)) for passage in passages for cell in passage]
 
 
 def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -> Finding | None:
-    """Leave a text to a person where it is long enough and not in the language of the keywords."""
-    words = [word.lower() for _, found in own for word in found]
+    """Leave a text to a person if it is long enough and not in the language of the keywords."""
+    words = [word.lower() for _, cell_words in own for word in cell_words]
     if params.language is None or len(words) < max(params.min_words, 1):
         return None
     if sum(word in _ENGLISH for word in words) >= _ENGLISH_PART * len(words):
         return None
-    where = tuple(cell for cell, found in own if found)
-    looked_for = listed(dict.fromkeys((*params.all, *params.any, *params.near)), "or")
+    where = tuple(cell for cell, cell_words in own if cell_words)
+    keywords = list(dict.fromkeys((*params.all, *params.any, *params.near)))
     return Finding.pending(
-        (
-            f"Waits for a person to judge: {_counted(len(words), where)}, which do not seem to be English, while the "
-            f"words looked for are ({looked_for})."
+        sentences(
+            say("{observation}.", observation=_counted(len(words), where, ())),
+            say("It does not seem to be English."),
+            say("The required words are English: {words: or}.", words=keywords) if keywords else None,
+            say("A person must judge it."),
         ),
         assurance=Assurance.STATED,
         measured={"words": len(words), "found": [], "cells": len(where)},
@@ -133,11 +137,11 @@ def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -
     )
 
 
-def _advice(cells: tuple[CellFact, ...]) -> str:
+def _advice(cells: tuple[CellFact, ...]) -> MessageLike:
     comments = (text for cell in cells if cell.kind == "code" for text in _COMMENT.findall(cell.source))
     if sum(len(_prose(text)) for text in comments) < _COMMENTED:
         return ""
-    return "Comments in code do not count: what they explain to the reader belongs into a text cell."
+    return say("Comments in code do not count. Write explanations for the reader in a text cell.")
 
 
 def _prose(source: str) -> list[str]:
@@ -145,23 +149,23 @@ def _prose(source: str) -> list[str]:
 
 
 def _shingles(template: Iterable[str]) -> frozenset[tuple[str, ...]]:
-    found = set()
+    shingles = set()
     for part in template:
         words = [word.lower() for word in _prose(part)]
         size = min(_SHINGLE, len(words))
         if size:
-            found |= {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
-    return frozenset(found)
+            shingles |= {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
+    return frozenset(shingles)
 
 
 def _own_words(words: list[str], shingles: frozenset[tuple[str, ...]]) -> list[str]:
     lowered = [word.lower() for word in words]
-    given: set[int] = set()
+    template: set[int] = set()
     for size in {len(shingle) for shingle in shingles}:
         for start in range(len(words) - size + 1):
             if tuple(lowered[start : start + size]) in shingles:
-                given |= set(range(start, start + size))
-    return [word for place, word in enumerate(words) if place not in given]
+                template |= set(range(start, start + size))
+    return [word for place, word in enumerate(words) if place not in template]
 
 
 def _mentions(prose: str, word: str) -> bool:
@@ -173,35 +177,85 @@ def _mentions_any(passage: list[CellFact], words: tuple[str, ...]) -> bool:
     return not words or any(_mentions(prose, word) for word in words)
 
 
-def _faults(params: TextParams, words: int, all_found: list[str], any_found: list[str]) -> Iterator[str]:
+def _faults(params: TextParams, words: int, all_found: list[str], any_found: list[str]) -> Iterator[Message]:
     if words < params.min_words:
-        yield f"at least {params.min_words} words were asked for"
-    lacking = [word for word in params.all if word not in all_found]
-    if lacking:
-        yield f"nothing is said about {listed(lacking, 'or')}"
+        yield say_count(
+            "at least {count:number} word is required", "at least {count:number} words are required", params.min_words
+        )
+    missing = [word for word in params.all if word not in all_found]
+    if missing:
+        yield say("it does not mention {words: or}", words=missing)
     if params.any and len(any_found) < min(params.any_at_least, len(params.any)):
-        named = f"only {listed(any_found)}" if any_found else "none"
-        verb = "are" if len(any_found) > 1 else "is"
-        yield f"of {listed(params.any)}, {named} {verb} mentioned ({params.any_at_least} wanted)"
+        yield _too_few_mentioned(params, any_found)
 
 
-def _topic_faults(params: TextParams, found: list[str]) -> Iterator[str]:
-    wanted = min(params.topics_at_least, len(params.topics))
-    if len(found) < wanted:
-        named = f" ({listed(found)})" if found else ""
-        yield f"{plural(len(found), 'subject')} of {len(params.topics)} addressed{named}, {wanted} wanted"
+def _too_few_mentioned(params: TextParams, mentioned: list[str]) -> Message:
+    if not mentioned:
+        return say(
+            "it mentions none of {words} ({required:number} required)",
+            words=params.any,
+            required=params.any_at_least,
+        )
+    return say(
+        "of {words} it mentions only {mentioned} ({required:number} required)",
+        words=params.any,
+        mentioned=mentioned,
+        required=params.any_at_least,
+    )
+
+
+def _topic_faults(params: TextParams, covered: list[str]) -> Iterator[Message]:
+    required = min(params.topics_at_least, len(params.topics))
+    if len(covered) >= required:
+        return
+    if covered:
+        yield say(
+            "it covers {covered:number} of {subjects:number} subjects ({names}), and {required:number} are required",
+            covered=len(covered),
+            subjects=len(params.topics),
+            names=covered,
+            required=required,
+        )
+    else:
+        yield say(
+            "it covers none of {subjects:number} subjects ({required:number} required)",
+            subjects=len(params.topics),
+            required=required,
+        )
 
 
 def _message(
-    faults: list[str], words: int, where: tuple[CellFact, ...], found: tuple[str, ...], params: TextParams
-) -> str:
-    about = f" about {listed(params.near, 'or')}" if params.near else ""
-    said = _counted(words, where, about) if where else f"There is no text of your own{about}"
+    faults: list[Message], words: int, where: tuple[CellFact, ...], mentioned: tuple[str, ...], params: TextParams
+) -> Message:
+    observation = _counted(words, where, params.near) if where else _no_text(params.near)
     if faults:
-        return f"{said}; {'; '.join(faults)}."
-    return f"{said}{', on ' + listed(found) if found else ''}."
+        return say("{observation}, but {faults}.", observation=observation, faults=faults)
+    if mentioned:
+        return say("{observation} and mentions {words}.", observation=observation, words=mentioned)
+    return say("{observation}.", observation=observation)
 
 
-def _counted(words: int, where: tuple[CellFact, ...], about: str = "") -> str:
-    places = listed(spoken_cell(cell.index) for cell in where[:3]) + (" …" if len(where) > 3 else "")  # noqa: PLR2004 - a few places are enough to find the text
-    return f"{plural(words, 'word')} of text{about} ({places})"
+def _no_text(near: tuple[str, ...]) -> Message:
+    if near:
+        return say("The notebook has no text of your own about {words: or}", words=near)
+    return say("The notebook has no text of your own")
+
+
+def _counted(words: int, where: tuple[CellFact, ...], near: tuple[str, ...]) -> Message:
+    cells = [say("{cell:cell}", cell=cell.index) for cell in where[:_SHOWN]]
+    if len(where) > _SHOWN:
+        cells.append(say("{count:number} more", count=len(where) - _SHOWN))
+    if near:
+        return say_count(
+            "Your text about {subjects: or} has {count:number} word ({cells})",
+            "Your text about {subjects: or} has {count:number} words ({cells})",
+            words,
+            subjects=near,
+            cells=cells,
+        )
+    return say_count(
+        "Your text has {count:number} word ({cells})",
+        "Your text has {count:number} words ({cells})",
+        words,
+        cells=cells,
+    )

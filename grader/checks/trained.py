@@ -1,6 +1,5 @@
 """The check `trained`."""
 
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Annotated, Literal
@@ -15,10 +14,10 @@ from grader.facts.case import Case
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
 from grader.facts.weights import trainings_behind
-from grader.facts.wording import decimal, listed, number, percent, plural, spoken_dataset, spoken_split
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import ArrayFact, Evidence, FitFact
+from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["TrainedParams", "trained"]
 
@@ -27,35 +26,34 @@ class TrainedParams(WithModel):
     """Parameters of `trained`."""
 
     epochs_at_least: Annotated[Whole, Field(ge=0)] = 1
-    """Fewest epochs, over all trainings of this network."""
+    """The smallest number of epochs, over all trainings of the model."""
     dataset: MeasuredOn | None = None
-    """Data set; left out: the rubric's own."""
+    """Data set; by default the rubric's."""
     only_split: str | None = None
-    """The one split whose rows may be trained on, such as `train`."""
+    """The only split whose images are allowed for training, such as `train`."""
     rows_at_least: Annotated[Whole, Field(ge=1)] | None = None
-    """Fewest images in the largest training."""
+    """The smallest number of images in the largest training."""
     loss_falls: bool = False
-    """Whether the training loss has to be lower at the end than after the first epoch."""
+    """Whether the training loss must be lower at the end than after the first epoch."""
     validation: Literal["any", "not_test"] | None = None
-    """Whether data was watched that was not trained on; `not_test`: and it was not the test set."""
+    """`any`: the training must have validation data without training images; `not_test`: nor test images."""
     partial: bool = False
-    """Give the part of the points that corresponds to the part of the conditions that hold."""
+    """Whether each condition earns its share of the points."""
 
 
 @check("trained")
 def trained(case: Case, params: TrainedParams) -> Finding:
-    """The network was trained: long enough, on the right rows, with a falling loss, watched on other data.
+    """The model was trained long enough, on the right images, with a falling loss and with validation data.
 
     What it does:
-        Goes through what was recorded of every training of the network. Rows are recognised by their pixels, so that
-        it does not matter how arrays are named or scaled. The past of a network that was loaded or copied and trained
-        further belongs to it: what its weights were trained on elsewhere in the notebook counts too. Images that cannot
-        be recognised (augmented ones, say) contradict nothing, and the finding says that they could not be confirmed;
-        the same holds for what cannot be seen of a generator or of a training loop of the student's own. Epochs that
-        the grader itself cut off count as done.
+        Looks at every training of the model. It recognizes images by their pixels, so names and scaling do not matter.
+        If the model was loaded or copied, the earlier trainings of its weights count too. Images that the grader does
+        not recognize, such as augmented ones, contradict nothing; the message says that they are not confirmed. The
+        same is true for unknown figures of a generator or a custom training loop. Epochs that the grader cut off count
+        as done.
 
     Why it matters:
-        What a network was trained on decides what its test accuracy means.
+        A test accuracy only means something if the training images are known.
 
     Example:
         `{check: trained, with: {model: cnn, epochs_at_least: 3, only_split: train, loss_falls: true}}`
@@ -66,8 +64,8 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     fits = case.evidence.fits_of(model.id)
     if not fits:
         return Finding.failed(
-            f"`{model.name}` was {_made(case.evidence, model.id)} but never trained in this notebook.",
-            advice="Call `compile` and `fit` on it in this notebook.",
+            _never_trained(case.evidence, model),
+            advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
@@ -76,7 +74,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     looks = _looks(case.evidence, model.id)
     conditions = Conditions.of(_conditions(fits, behind, params, dataset, looks=looks))
     return conditions.finding(
-        f"`{model.name}`: {conditions.text}.",
+        say("{model:code}: {observations}.", model=model.name, observations=conditions.message),
         {
             "assurance": Assurance.RECORDED,
             "measured": {
@@ -90,18 +88,24 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     )
 
 
-def _made(evidence: Evidence, model: str) -> str:
-    """Where an untrained network comes from."""
-    loaded = next((s for s in evidence.saves if s.model == model and s.action in {"load", "load_weights"}), None)
-    if loaded is None:
-        return "built"
-    return f"loaded from `{PurePath(loaded.path).name}`" if loaded.path else "loaded from a file"
+def _never_trained(evidence: Evidence, model: ModelFact) -> Message:
+    loads = (s for s in evidence.saves if s.model == model.id and s.action in {"load", "load_weights"})
+    load = next(loads, None)
+    if load is None:
+        return say("{model:code} was created but never trained in this notebook.", model=model.name)
+    if not load.path:
+        return say("{model:code} was loaded from a file but never trained in this notebook.", model=model.name)
+    return say(
+        "{model:code} was loaded from {file:code} but never trained in this notebook.",
+        model=model.name,
+        file=PurePath(load.path).name,
+    )
 
 
 def _looks(evidence: Evidence, model: str) -> int:
-    """How often the network was tried on data outside a training: by `evaluate`, `predict` or a call."""
-    tried = [fact.model for fact in evidence.evaluations] + [fact.model for fact in evidence.predictions]
-    return [*tried, *(call.model for call in evidence.calls if not call.training)].count(model)
+    """Count the uses of the model on data outside a training: `evaluate`, `predict` and calls."""
+    uses = [fact.model for fact in evidence.evaluations] + [fact.model for fact in evidence.predictions]
+    return [*uses, *(call.model for call in evidence.calls if not call.training)].count(model)
 
 
 def _conditions(
@@ -113,14 +117,14 @@ def _conditions(
     if params.rows_at_least is not None:
         yield _enough_rows(behind, params.rows_at_least)
     if params.loss_falls:
-        # Another network's loss may be of another kind: it only helps where one epoch alone shows nothing.
+        # An earlier model can have another loss function, so use its loss only if one epoch alone shows nothing.
         yield _loss(behind if len(series(fits, "loss")) == 1 else fits)
     if params.validation is not None:
         yield _validation(fits, dataset, params.validation, looks=looks)
 
 
 def _epochs_of(fit: FitFact) -> int | None:
-    """Epochs of a training; in a loop of one's own the images seen over the images there are. None: not known."""
+    """Count the epochs of a training; None if unknown. In a custom loop, divide its images by the size of the array."""
     if fit.kind == "fit" or fit.epochs_done:
         return fit.epochs_done
     if not (fit.total_steps and fit.batch_size and _rows(fit.x)):
@@ -129,41 +133,63 @@ def _epochs_of(fit: FitFact) -> int | None:
 
 
 def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
-    known = [epochs for epochs in map(_epochs_of, fits) if epochs is not None]
-    if len(known) < len(fits):
-        return Condition("epochs", holds=True, seen="trained in a loop of its own, whose epochs could not be counted")
-    done = sum(known)
+    counts = [epochs for epochs in map(_epochs_of, fits) if epochs is not None]
+    if len(counts) < len(fits):
+        loop = say("it was trained in a custom loop, so the grader could not count its epochs")
+        return Condition("epochs", holds=True, seen=loop)
+    done = sum(counts)
     cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
     granted = done + sum(max(0, (f.epochs_asked or 0) - f.epochs_done) for f in cut)
-    said = f"trained for {plural(done, 'epoch')} in {plural(len(fits), 'training')}"
+    seen = say(
+        "it was trained for {epochs} in {trainings}",
+        epochs=_counted_epochs(done),
+        trainings=say_count("{count:number} training", "{count:number} trainings", len(fits)),
+    )
     if cut:
-        said += f", cut off by the grader's time budget ({plural(granted, 'epoch')} asked for)"
+        seen = say(
+            "{training} (planned: {epochs}; the grader's time budget stopped it)",
+            training=seen,
+            epochs=_counted_epochs(granted),
+        )
     if granted < wanted:
-        said += f" (at least {wanted} wanted)"
-    return Condition("epochs", granted >= wanted, said)
+        seen = say("{training} ({count:number} or more required)", training=seen, count=wanted)
+    return Condition("epochs", granted >= wanted, seen)
+
+
+def _counted_epochs(count: int) -> Message:
+    return say_count("{count:number} epoch", "{count:number} epochs", count)
 
 
 def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> Condition:
-    """The largest training's images; of those that were not seen as an array, all batches together are the bound."""
+    """Count the images of the largest training; for generators, all batches together are an upper bound."""
     rows = max(f.rows_trained or 0 for f in fits)
-    said = f"trained on {plural(rows, 'image')} (at least {number(wanted)} wanted)"
     unseen = [f for f in fits if not _rows(f.x)]
     if rows >= wanted or not unseen:
-        return Condition("rows", rows >= wanted, said)
+        seen = say_count(
+            "it was trained on {count:number} image ({wanted:number} or more required)",
+            "it was trained on {count:number} images ({wanted:number} or more required)",
+            rows,
+            wanted=wanted,
+        )
+        return Condition("rows", rows >= wanted, seen)
     batches = [(f.total_steps or 0) * f.batch_size if f.batch_size else None for f in unseen]
     most = sum(batch for batch in batches if batch is not None)
     if None not in batches and most < wanted:
-        said = f"its batches held {plural(most, 'image')} in all (at least {number(wanted)} different ones wanted)"
-        return Condition("rows", holds=False, seen=said)
-    said = "trained on batches of which it could not be seen how many different images they hold"
-    return Condition("rows", holds=True, seen=said)
+        few = say_count(
+            "all its batches together had {count:number} image ({wanted:number} different images or more required)",
+            "all its batches together had {count:number} images ({wanted:number} different images or more required)",
+            most,
+            wanted=wanted,
+        )
+        return Condition("rows", holds=False, seen=few)
+    return Condition("rows", holds=True, seen=say("the grader could not see how many different images its batches had"))
 
 
 def _rows(array: ArrayFact | None) -> int:
     return (array.shape[0] or 0) if array is not None and array.shape else 0
 
 
-def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
+def _counts(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
     rows = known_rows(array)
     if rows is None:
         return None
@@ -171,74 +197,107 @@ def _known(array: ArrayFact | None, dataset: str) -> dict[str, int] | None:
 
 
 def _learned(fit: FitFact, dataset: str) -> dict[str, int] | None:
-    """Rows of each split that a training learned from; those held back cannot be told apart where there are several."""
-    known = _known(fit.x, dataset)
-    if known is None or len(known) != 1 or fit.rows_trained is None:
-        return known
-    return {split: min(count, fit.rows_trained) for split, count in known.items()}
+    """Count the training images of each split; with several splits, include the images that were held back."""
+    counts = _counts(fit.x, dataset)
+    if counts is None or len(counts) != 1 or fit.rows_trained is None:
+        return counts
+    return {split: min(count, fit.rows_trained) for split, count in counts.items()}
 
 
 def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Condition:
     name = f"only-{split}"
-    known = [rows for rows in (_learned(f, dataset) for f in fits) if rows is not None]
-    wrong = [rows for rows in known if set(rows) - {split}]
-    strangers = [rows for rows in known if not rows]
+    counts = [rows for rows in (_learned(f, dataset) for f in fits) if rows is not None]
+    wrong = [rows for rows in counts if set(rows) - {split}]
+    strangers = [rows for rows in counts if not rows]
     if wrong:
-        return Condition(name, holds=False, seen=f"trained on {_spoken_rows(wrong[0])} of {spoken_dataset(dataset)}")
+        return Condition(name, holds=False, seen=_trained_on(wrong[0], dataset))
     if strangers:
-        return Condition(name, holds=False, seen=f"trained on images that are not from {spoken_dataset(dataset)}")
-    if len(known) < len(fits):
-        text = f"no {spoken_dataset(dataset)} image outside the {spoken_split(split)} images was recognised"
-        return Condition(name, holds=True, seen=f"{text}, but not every image could be recognised")
-    largest = max(known, key=lambda rows: rows[split])
-    return Condition(name, holds=True, seen=f"trained on {_spoken_rows(largest)} of {spoken_dataset(dataset)}")
+        other = say("it was trained on images that are not from {dataset:dataset}", dataset=dataset)
+        return Condition(name, holds=False, seen=other)
+    if len(counts) < len(fits):
+        unconfirmed = say(
+            "the grader recognized no {dataset:dataset} image outside the {split:split} images, "
+            "but it could not recognize every image",
+            dataset=dataset,
+            split=split,
+        )
+        return Condition(name, holds=True, seen=unconfirmed)
+    return Condition(name, holds=True, seen=_trained_on(max(counts, key=lambda rows: rows[split]), dataset))
 
 
-def _spoken_rows(rows: dict[str, int]) -> str:
-    return listed(f"{number(count)} {spoken_split(split)} images" for split, count in sorted(rows.items()))
+def _trained_on(rows: dict[str, int], dataset: str) -> Message:
+    images = [
+        say_count("{count:number} {split:split} image", "{count:number} {split:split} images", count, split=split)
+        for split, count in sorted(rows.items())
+    ]
+    return say("it was trained on {images} of {dataset:dataset}", images=images, dataset=dataset)
 
 
 def _loss(fits: tuple[FitFact, ...]) -> Condition:
     losses = series(fits, "loss")
     numbers = finite(losses)
     if not losses and any(f.kind == "custom_loop" for f in fits):
-        return Condition("loss", holds=True, seen="the loss of a loop of its own could not be followed")
+        return Condition("loss", holds=True, seen=say("the grader could not see the loss of a custom loop"))
     if not losses:
-        return Condition("loss", holds=False, seen="no training loss was recorded")
+        return Condition("loss", holds=False, seen=say("no training loss was recorded"))
     if len(numbers) < len(losses):
-        return Condition("loss", holds=False, seen="the training loss became not a number")
+        return Condition("loss", holds=False, seen=say("the training loss became not a number"))
     if len(losses) == 1:
-        return Condition("loss", holds=False, seen="one epoch alone does not show whether the loss falls")
+        single = say("a single epoch does not show whether the training loss falls")
+        return Condition("loss", holds=False, seen=single)
     first, last = numbers[0], numbers[-1]
-    verb = "fell" if last < first else "did not fall"
-    return Condition(
-        "loss", last < first and math.isfinite(last), f"the training loss {verb} ({decimal(first)} to {decimal(last)})"
-    )
+    if last < first:
+        fell = say("the training loss fell from {first:number} to {last:number}", first=first, last=last)
+        return Condition("loss", holds=True, seen=fell)
+    rose = say("the training loss did not fall ({first:number} to {last:number})", first=first, last=last)
+    return Condition("loss", holds=False, seen=rose)
 
 
 def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> Condition:
-    watched = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
-    if not watched and looks and any(f.kind == "custom_loop" for f in fits):
-        said = f"trained in a loop of its own, and tried outside its steps in {plural(looks, 'place')}"
-        return Condition("validation", holds=True, seen=said)
-    if not watched:
-        return Condition("validation", holds=False, seen="no validation data was watched during the training")
-    last = watched[-1]
+    validated = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
+    if not validated and looks and any(f.kind == "custom_loop" for f in fits):
+        loop = say_count(
+            "it was trained in a custom loop and used on other data in {count:number} place",
+            "it was trained in a custom loop and used on other data in {count:number} places",
+            looks,
+        )
+        return Condition("validation", holds=True, seen=loop)
+    if not validated:
+        return Condition("validation", holds=False, seen=say("its training had no validation data"))
+    last = validated[-1]
     if last.overlap:
-        said = f"{plural(last.overlap, 'validation image')} were also trained on"
-        return Condition("validation", holds=False, seen=said)
-    test = _test_rows(watched, dataset)
+        common = say_count(
+            "{count:number} validation image was also a training image",
+            "{count:number} validation images were also training images",
+            last.overlap,
+        )
+        return Condition("validation", holds=False, seen=common)
+    test = _test_rows(validated, dataset)
     if wanted == "not_test" and test:
-        return Condition("validation", holds=False, seen=f"validated on {number(test)} test images")
-    return Condition("validation", holds=True, seen=f"validated on {_watched(last, test)}")
+        on_test = say_count(
+            "it was validated on {count:number} test image", "it was validated on {count:number} test images", test
+        )
+        return Condition("validation", holds=False, seen=on_test)
+    return Condition("validation", holds=True, seen=_validated_on(last, test))
 
 
 def _test_rows(fits: Iterable[FitFact], dataset: str) -> int:
-    return max(((_known(f.val_x, dataset) or {}).get("test", 0) for f in fits), default=0)
+    return max(((_counts(f.val_x, dataset) or {}).get("test", 0) for f in fits), default=0)
 
 
-def _watched(fit: FitFact, test: int) -> str:
+def _validated_on(fit: FitFact, test: int) -> Message:
     if fit.validation_split:
-        return f"{percent(fit.validation_split)} of the training data, held back"
-    rows = plural(_rows(fit.val_x), "image") if _rows(fit.val_x) else "other data"
-    return f"{rows}, {number(test)} of them from the test set" if test else rows
+        return say(
+            "it was validated on {part:percent} of the training data, which was held back", part=fit.validation_split
+        )
+    rows = _rows(fit.val_x)
+    if not rows:
+        return say("it was validated on other data")
+    if test:
+        return say_count(
+            "it was validated on {count:number} image ({test:number} from the test set)",
+            "it was validated on {count:number} images ({test:number} from the test set)",
+            rows,
+            test=test,
+        )
+    return say_count("it was validated on {count:number} image", "it was validated on {count:number} images", rows)

@@ -1,4 +1,4 @@
-"""Two models side by side: which layer of the one corresponds to which layer of the other."""
+"""Align the layers of two models."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -19,17 +19,17 @@ _SAME_CLASS = 2
 
 
 def layer_class(layer: Layer) -> str:
-    """The class of a layer; a subclass that the student wrote has its own name."""
+    """Return the class of a layer; a student's subclass has its own name."""
     return layer.custom or layer.cls if isinstance(layer, LayerFact) else layer.cls
 
 
 def outer_layers(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers that are compared: all but input layers, which do nothing."""
+    """Drop input layers, which do nothing."""
     return [layer for layer in layers if layer.cls != "InputLayer"]
 
 
 def setting(value: Json) -> Json:
-    """Write a setting as plain JSON; a serialized Keras object, such as an activation, is reduced to its name."""
+    """Convert a setting to plain JSON; a serialized Keras object, such as an activation, becomes its name."""
     if isinstance(value, Mapping):
         inner = value.get("config")
         return inner if isinstance(inner, str) else value.get("class_name")
@@ -39,16 +39,16 @@ def setting(value: Json) -> Json:
 def aligned_rows(student: Sequence[Layer], reference: Sequence[Layer]) -> list[tuple[Layer | None, Layer | None]]:
     """Align the layers of two models: as many pairs of one class as possible, equal settings first.
 
-    The alignment is the heaviest common subsequence (Needleman and Wunsch 1970 with no cost for gaps), so that an added
-    or a missing layer shifts nothing else. The layers between two pairs share rows as well, so that one sees which
-    layers the one model has in the place of the other's.
+    The alignment is the heaviest common subsequence (Needleman and Wunsch 1970 with no cost for gaps), so an added or a
+    missing layer does not shift other pairs. Layers between two pairs share rows too: they show the layers at the same
+    place of both models.
 
     Args:
         student: The submission's layers, in order.
-        reference: The reference's; empty when there is none.
+        reference: The reference's layers; empty without a reference.
 
     Returns:
-        Rows in order. Every layer is in exactly one row, except input layers, which are in none.
+        Rows in order. Every layer except input layers is in exactly one row.
     """
     ours, theirs = outer_layers(student), outer_layers(reference)
     rows: list[tuple[Layer | None, Layer | None]] = []
@@ -70,18 +70,18 @@ def _common(ours: Sequence[Layer], theirs: Sequence[Layer]) -> list[tuple[int, i
             weight = _likeness(left[i], right[j])
             paired = best[i + 1][j + 1] + weight if weight else 0
             best[i][j] = max(paired, best[i + 1][j], best[i][j + 1])
-    found: list[tuple[int, int]] = []
+    pairs: list[tuple[int, int]] = []
     i = j = 0
     while i < len(left) and j < len(right):
         weight = _likeness(left[i], right[j])
         if weight and best[i][j] == best[i + 1][j + 1] + weight:
-            found.append((i, j))
+            pairs.append((i, j))
             i, j = i + 1, j + 1
         elif best[i][j] == best[i + 1][j]:
             i += 1
         else:
             j += 1
-    return found
+    return pairs
 
 
 def _likeness(one: tuple[str, Json, Json], other: tuple[str, Json, Json]) -> int:
@@ -93,8 +93,8 @@ def aligned_layers(student: Sequence[LayerFact], reference: Sequence[LayerFact])
     """Compare the layers of two models as JSON, aligned as by `aligned_rows`.
 
     Args:
-        student: One model's layers, in order.
-        reference: The other's.
+        student: The layers of one model, in order.
+        reference: The layers of the other model, in order.
 
     Returns:
         Rows `{"student": layer or null, "reference": layer or null, "same": bool, "differences": [names]}`. A layer is

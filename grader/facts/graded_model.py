@@ -1,7 +1,7 @@
-"""The graded model: which of a notebook's models the figures of a grade are about, and which accuracy is its own.
+"""Find the graded model of a notebook and its accuracy.
 
-The grade names both (`main_model` and `main_accuracy`), so that the terminal, the class page, `grades.csv`, the report
-and the comparison with the reference show the same model and the same figures.
+The figures of a grade are about this model. The grade names both (`main_model` and `main_accuracy`), so that the
+terminal, the class page, `grades.csv`, the report and the comparison with the reference show the same figures.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,22 +22,21 @@ __all__ = [
 ]
 
 _JUDGES = frozenset({"accuracy", "score_curve"})
-"""Checks whose points follow from one accuracy of one model."""
+"""Checks that score one accuracy of one model."""
 
 
 def graded_model(case: Case) -> ModelFact | None:
     """Pick the model that a grade is about.
 
-    1. The model of the first role of the rubric that names one. The author of a rubric orders the roles, so the first
-       one is the model that the assignment is about: the convolutional network, the transferred one.
+    1. The model of the first role that has one. Authors order the roles, so the assignment is about this model.
     2. Without such a role: the model that was trained last.
-    3. Without a training: the model that was made last.
+    3. Without a training: the model that was created last.
 
     Args:
         case: Evidence, rubric and the models of its roles.
 
     Returns:
-        None where the notebook made no model.
+        The model; None if the notebook created no model.
     """
     for role in case.rubric.roles:
         match = case.roles.get(role)
@@ -47,14 +46,14 @@ def graded_model(case: Case) -> ModelFact | None:
 
 
 def graded_accuracy(case: Case, model: ModelFact | None) -> AccuracyFact | None:
-    """Pick the accuracy of the graded model: the first one that a criterion judges, else the first one that is known.
+    """Pick the accuracy of the graded model: the first accuracy that a criterion judges, else the first known one.
 
     Args:
         case: Evidence, rubric and the models of its roles.
         model: The graded model.
 
     Returns:
-        None where no accuracy of the model is known.
+        The accuracy; None if no accuracy of the model is known.
     """
     if model is None:
         return None
@@ -63,7 +62,7 @@ def graded_accuracy(case: Case, model: ModelFact | None) -> AccuracyFact | None:
 
 
 def _judged(case: Case, model: ModelFact) -> Iterator[AccuracyFact]:
-    """The accuracies of a model that criteria judge, in the order of the rubric."""
+    """List the accuracies of a model that criteria judge, in the order of the rubric."""
     for test in (test for criterion in case.rubric.criteria for test in criterion.tests if test.check in _JUDGES):
         role, dataset, split, task = (test.with_.get(name) for name in ("model", "dataset", "split", "task"))
         if case.resolve(role).model == model.id:
@@ -75,8 +74,8 @@ def _judged(case: Case, model: ModelFact) -> Iterator[AccuracyFact]:
 def main_model(grade: Grade) -> ModelGrade | None:
     """Find the graded model in a grade.
 
-    A grade that an earlier version wrote does not name it; there it is the model that was compared with the reference,
-    else the first one with a role, with an accuracy, or the last one.
+    Grades of earlier versions do not name it. For them, it is the model that was compared with the reference, else the
+    first model with a role, else the first model with an accuracy, else the last model.
     """
     named = grade.main_model or _compared(grade)
     if named is not None:
@@ -86,7 +85,7 @@ def main_model(grade: Grade) -> ModelGrade | None:
 
 
 def _compared(grade: Grade) -> str | None:
-    """The id of the model that the comparison with the reference is about."""
+    """Return the id of the model that was compared with the reference."""
     return _named(grade.reference.comparison if grade.reference is not None else {}, "student")
 
 
@@ -106,12 +105,12 @@ def main_accuracy(grade: Grade) -> tuple[str, AccuracyGrade] | None:
 
 
 def accuracy_fact(evidence: Evidence | None, model: str | None, key: str | None) -> AccuracyFact | None:
-    """Find a network's accuracy with its predictions.
+    """Find an accuracy of a model.
 
     Args:
-        evidence: What one execution showed.
-        model: The network's id.
-        key: Data set and split, such as `mnist/test`; None for the first there is.
+        evidence: The evidence of one execution.
+        model: The model's id.
+        key: Data set and split, such as `mnist/test`; None for the first accuracy.
     """
     if evidence is None or model is None:
         return None
@@ -120,15 +119,15 @@ def accuracy_fact(evidence: Evidence | None, model: str | None, key: str | None)
 
 
 def reference_model(grade: Grade, reference: Evidence | None) -> ModelFact | None:
-    """Find the reference's model: the one that the comparison names, else the one trained last, else the last one.
+    """Find the reference's model: the compared model, else the last trained model, else the last model.
 
     Args:
-        grade: With the comparison, if it has one.
+        grade: The grade; it can have a comparison.
         reference: The reference's evidence.
     """
     if reference is None:
         return None
     named = _named(grade.reference.comparison if grade.reference is not None else {}, "reference")
     trained = [fit.model for fit in reversed(reference.fits)]
-    found = (reference.model(name) for name in (named, *trained) if name is not None)
-    return next((model for model in found if model is not None), None) or next(reversed(reference.models), None)
+    models = (reference.model(name) for name in (named, *trained) if name is not None)
+    return next((model for model in models if model is not None), None) or next(reversed(reference.models), None)

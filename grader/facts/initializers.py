@@ -1,4 +1,4 @@
-"""How a layer's weights begin and what holds them small."""
+"""Name the initializers and regularizers of layers."""
 
 import re
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ _SCHEMES = {
 
 
 def initialiser_name(name: str) -> str:
-    """Bring an initialiser's name to one form: `HeNormal`, `he_normal` and `HeNormalV2` are `he_normal`."""
+    """Normalize an initializer's name: `HeNormal`, `he_normal` and `HeNormalV2` become `he_normal`."""
     bare = name.removesuffix("V2").removesuffix("V1")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare).lower()
 
 
 def initialiser_of(layer: LayerFact) -> str | None:
-    """The name of a layer's kernel initialiser; None where it has none or it cannot be told.
+    """Return the name of a layer's `kernel_initializer`; None if it has none or it is unknown.
 
-    A `VarianceScaling` with the scale and mode of a named scheme is that scheme.
+    A `VarianceScaling` with the scale and mode of a named scheme gets the name of that scheme.
     """
     value = layer.config.get("kernel_initializer", layer.config.get("depthwise_initializer"))
     if isinstance(value, str):
@@ -49,9 +49,10 @@ def _scaling(settings: Mapping[str, Json]) -> str:
 
 
 def regulariser_of(layer: LayerFact) -> str:
-    """`l1`, `l2`, `l1_l2`, `other`, `zero` or `none`: what holds a layer's kernel small.
+    """Return the kind of a layer's `kernel_regularizer`.
 
-    `zero` is a penalty whose factors are all 0: it is written down and does nothing.
+    Returns:
+        `l1`, `l2`, `l1_l2`, `other`, `none`, or `zero` for a penalty whose factors are all 0, which has no effect.
     """
     value = layer.config.get("kernel_regularizer")
     if value is None:
@@ -62,5 +63,5 @@ def regulariser_of(layer: LayerFact) -> str:
     if not isinstance(settings, Mapping):
         return "other"
     factors = {name: settings[name] for name in ("l1", "l2") if name in settings}
-    held = [name for name, factor in factors.items() if factor]
-    return "_".join(held) or ("zero" if factors else "other")
+    penalties = [name for name, factor in factors.items() if factor]
+    return "_".join(penalties) or ("zero" if factors else "other")

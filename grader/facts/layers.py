@@ -1,4 +1,4 @@
-"""Questions about a network's layers that several checks and diagnostics ask."""
+"""Facts about a model's layers that several checks and diagnostics need."""
 
 import difflib
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ CONVOLUTIONS = frozenset(
 DROPOUTS = frozenset({"Dropout", "AlphaDropout", "GaussianDropout"}) | _over_dimensions("SpatialDropout")
 _POOLINGS = _over_dimensions("MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")
 SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization"})
-"""Layers after which numbers have a small range, whatever they were before."""
+"""Layers whose output has a small range, whatever their input."""
 _NORMALISATIONS = frozenset(
     {"BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization"}
 )
@@ -51,7 +51,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "any_normalization": _NORMALISATIONS,
     "any_pooling": _POOLINGS,
 }
-"""Names for families of layers that rubrics may write instead of a class."""
+"""Families of layers, by the names that rubrics can use instead of a class."""
 
 _TRANSPOSED = frozenset(f"Conv{suffix}Transpose" for suffix in _DIMENSIONS)
 _RECURRENT = frozenset({"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed"})
@@ -113,7 +113,7 @@ KNOWN_LAYERS = (
     | _over_dimensions("UpSampling", "ZeroPadding", "Cropping", "ConvLSTM")
     | _OTHERS
 )
-"""Layer classes of Keras by their own names."""
+"""Layer classes of Keras, without aliases."""
 
 _ALIASES = (
     {f"MaxPool{suffix}": f"MaxPooling{suffix}" for suffix in _DIMENSIONS}
@@ -132,33 +132,33 @@ _LAYERED_CLASSES = frozenset({"Sequential", "Functional", "Model"})
 
 
 def canonical_layer(name: str) -> str:
-    """Give the one name of a layer class: `MaxPool2D` is `MaxPooling2D`."""
+    """Resolve the alias of a layer class: `MaxPool2D` becomes `MaxPooling2D`."""
     return _ALIASES.get(name, name)
 
 
 def _known_layer(name: str) -> str:
     if name.startswith(_CUSTOM_PREFIX) and len(name) > len(_CUSTOM_PREFIX):
         return name
-    found = canonical_layer(name)
-    if found in KNOWN_LAYERS or found in GROUPS:
-        return found
+    canonical = canonical_layer(name)
+    if canonical in KNOWN_LAYERS or canonical in GROUPS:
+        return canonical
     choices = sorted({*KNOWN_LAYERS, *GROUPS, *_ALIASES})
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    message = f"Keras has no layer {name!r}{hint} (a class of one's own is written `custom:{name}`)"
+    message = f"Keras has no layer {name!r}{hint} (write a custom class as `custom:{name}`)"
     raise ValueError(message)
 
 
 LayerName = Annotated[str, AfterValidator(_known_layer)]
-"""A layer class, a family such as `any_dropout`, or `custom:Name` for a class that Keras does not have."""
+"""A layer class, a family such as `any_dropout`, or `custom:Name` for a custom class."""
 
 
 def layer_matches(layer: LayerFact, wanted: str | tuple[str, ...]) -> bool:
-    """Whether a layer is of a class or family.
+    """Whether a layer has a class or belongs to a family.
 
     Args:
         layer: The layer.
-        wanted: One `LayerName` or several, of which any will do.
+        wanted: One `LayerName`, or several of which one is enough.
     """
     names = (wanted,) if isinstance(wanted, str) else wanted
     return any(_is_a(layer, name) for name in names)
@@ -173,12 +173,12 @@ def _is_a(layer: LayerFact, name: str) -> bool:
 
 
 def is_transform(layer: LayerFact) -> bool:
-    """Whether a layer mixes its inputs with learned weights (a normalisation does not)."""
+    """Whether a layer mixes its inputs with learned weights; a normalization does not."""
     return layer.cls in _TRANSFORMS or (layer.parameters > 0 and layer.cls not in KNOWN_LAYERS)
 
 
 def activation_name(value: Json) -> str | None:
-    """Reduce a serialised activation to its lower-case name; None where it cannot be told."""
+    """Return the lower-case name of a serialized activation; None if it is unknown."""
     if value is None:
         return "linear"
     if isinstance(value, Mapping):
@@ -188,7 +188,7 @@ def activation_name(value: Json) -> str | None:
 
 
 def own_activation(layer: LayerFact) -> str | None:
-    """The activation a layer applies itself; None where it has no such setting or it cannot be told."""
+    """Return the activation that a layer applies itself; None if it has no such setting or it is unknown."""
     if layer.operation is not None:
         return operation_activation(layer)
     if layer.cls in _ACTIVATION_LAYERS:
@@ -197,7 +197,7 @@ def own_activation(layer: LayerFact) -> str | None:
 
 
 def kernel_size(layer: LayerFact) -> tuple[int, ...] | None:
-    """A convolution's kernel, one number a side; None where there is none."""
+    """Return the kernel size of a convolution, one number per axis; None for other layers."""
     value = layer.config.get("kernel_size")
     if isinstance(value, int):
         return (value,)
@@ -207,47 +207,46 @@ def kernel_size(layer: LayerFact) -> tuple[int, ...] | None:
 
 
 def final_activation(model: ModelFact) -> str | None:
-    """The activation behind a network's output, such as `softmax`, `sigmoid` or `linear`.
+    """Find the activation of a model's output, such as `softmax`, `sigmoid` or `linear`.
 
-    Layers and operations that only drop, average or reshape are looked through. Where the order of layers does not show
-    what is computed (a subclassed model), "linear" cannot be told from an activation applied in `call`, and the answer
-    is None; so it is where another operation than an activation comes last. Logits that are multiplied by a number or
-    moved by one remain logits.
+    Layers and operations that only drop, average or reshape numbers are skipped. A subclassed model can apply an
+    activation in `call`, so "linear" is unknown there. It is also unknown if another operation comes last. Logits that
+    are multiplied by a number, or that have a number added, remain logits.
 
     Args:
-        model: The network.
+        model: The model.
 
     Returns:
-        The activation's name, or None where it cannot be told.
+        The activation's name, or None if it is unknown.
     """
     layers = [layer for layer in reversed(model.flat_layers()) if layer.cls not in _PASS_THROUGH]
     last = next((layer for layer in layers if scaling_of(layer) is None), None)
     if last is None or model.output_shape is None or last.cls == "Lambda":
         return None
-    found = "linear" if last.cls in _NORMALISATIONS else own_activation(last)
-    if found == "linear":
-        return found if model.cls in _LAYERED_CLASSES else None
+    activation = "linear" if last.cls in _NORMALISATIONS else own_activation(last)
+    if activation == "linear":
+        return activation if model.cls in _LAYERED_CLASSES else None
     scaled = any(not keeps_range(layer) for layer in layers[: layers.index(last)])
-    return None if scaled else found
+    return None if scaled else activation
 
 
 class Network:
-    """A network's layers in order, and what comes behind each.
+    """A model's layers in order, with the connections between them.
 
     Attributes:
-        layers: Every layer and operation, nested models opened, input layers left out.
+        layers: Every layer and operation, with the layers of nested models, without input layers.
     """
 
     def __init__(self, model: ModelFact) -> None:
-        """Read the graph where every layer's sources are known, else fall back on the order of the layers."""
+        """Read the graph if the sources of every layer are known; else use the order of the layers."""
         self.layers = tuple(layer for layer in model.flat_layers() if layer.cls != "InputLayer")
         self._children = self._graph(model)
 
     def _graph(self, model: ModelFact) -> dict[str, list[int]] | None:
         names = {layer.name for layer in model.flat_layers()}
         nested = any(layer.layers for layer in model.layers)
-        known = all(layer.inbound and set(layer.inbound) <= names for layer in self.layers[1:])
-        if nested or not known or len(names) != len(model.flat_layers()):
+        connected = all(layer.inbound and set(layer.inbound) <= names for layer in self.layers[1:])
+        if nested or not connected or len(names) != len(model.flat_layers()):
             return None
         children: dict[str, list[int]] = {}
         for position, layer in enumerate(self.layers):
@@ -256,13 +255,13 @@ class Network:
         return children
 
     def next(self, position: int) -> tuple[LayerFact, ...]:
-        """The layers that take the output of the layer at a position."""
+        """List the layers that take the output of the layer at a position."""
         if self._children is None:
             return self.layers[position + 1 : position + 2]
         return tuple(self.layers[child] for child in self._children.get(self.layers[position].name, ()))
 
     def behind(self, position: int) -> tuple[LayerFact, ...]:
-        """Every layer downstream of the layer at a position, in order."""
+        """List every layer downstream of the layer at a position, in order."""
         if self._children is None:
             return self.layers[position + 1 :]
         reached: set[int] = set()
@@ -275,7 +274,7 @@ class Network:
         return tuple(self.layers[child] for child in sorted(reached))
 
     def before(self, position: int) -> tuple[LayerFact, ...]:
-        """Every layer upstream of the layer at a position, in order."""
+        """List every layer upstream of the layer at a position, in order."""
         name = self.layers[position].name
         if self._children is None:
             return self.layers[:position]
@@ -286,20 +285,20 @@ class Network:
         )
 
     def activation(self, position: int) -> str | None:
-        """The activation a layer's output goes through: its own, or the activation layer's that follows.
+        """Find the activation of a layer's output: its own activation, or the next activation layer's.
 
-        A normalisation between the two is looked through (convolution, batch normalisation, activation).
+        A normalization between the two is skipped (convolution, batch normalization, activation).
 
         Returns:
-            The activation's name, or None where the layer has no such setting.
+            The activation's name, or None if the layer has no such setting.
         """
         own = own_activation(self.layers[position])
         if own != "linear":
             return own
         for layer in self.behind(position):
-            found = own_activation(layer)
-            if found is not None and not is_transform(layer):
-                return found
+            activation = own_activation(layer)
+            if activation is not None and not is_transform(layer):
+                return activation
             if layer.cls not in _NORMALISATIONS:
                 break
         return own

@@ -1,4 +1,4 @@
-"""Networks that are one work in several objects: saved and loaded, cloned, or given another's weights."""
+"""Find models that continue another model: loaded from its file, cloned, or with its weights."""
 
 from bisect import bisect_left
 from collections.abc import Collection
@@ -8,21 +8,20 @@ from grader.schema.evidence import Evidence, FitFact, SaveFact
 __all__ = ["TAKES_WEIGHTS", "Lineage", "Writers", "descendants", "predecessors", "with_past"]
 
 TAKES_WEIGHTS = frozenset({"load", "load_weights", "set_weights"})
-"""Actions by which a model takes weights that exist already."""
-"""What gives a network other weights than it had."""
+"""Actions by which a model takes existing weights."""
 _WRITES = frozenset({"save", "save_weights"})
 _MOST_STAGES = 40
-"""Earlier stages of one network that are followed."""
+"""Earlier stages of one model, at most."""
 
 
 class Writers:
-    """What wrote the files of one execution, by path."""
+    """The saves of one execution, by path."""
 
     def __init__(self, evidence: Evidence) -> None:
-        """Sort the files' writings.
+        """Sort the saves by time.
 
         Args:
-            evidence: What one execution showed.
+            evidence: The evidence of one execution.
         """
         self._saves: dict[str | None, list[SaveFact]] = {}
         for save in evidence.saves:
@@ -34,46 +33,46 @@ class Writers:
             self._events[path] = [save.event for save in saves]
 
     def of(self, load: SaveFact) -> SaveFact | None:
-        """What had last written the file that was loaded; None where this notebook did not.
+        """Find the last save of a file before it was loaded; None if this notebook did not write it.
 
         Args:
-            load: The loading of it.
+            load: The load.
         """
         place = bisect_left(self._events.get(load.path, ()), load.event)
         return self._saves[load.path][place - 1] if place else None
 
 
 def descendants(evidence: Evidence, others: Collection[str]) -> frozenset[str]:
-    """Networks that were cloned, loaded or given their weights from one of others, or from one that was.
+    """Find models that took their weights, directly or indirectly, from one of some models.
 
     Args:
-        evidence: What one execution showed.
-        others: Ids of those others.
+        evidence: The evidence of one execution.
+        others: Ids of the source models.
     """
-    found: set[str] = set()
+    descending: set[str] = set()
     written: dict[str | None, str | None] = {}
     for save in evidence.saves:
         if save.action in _WRITES:
             written[save.path] = save.model
             continue
         origin = save.other if save.path is None else written.get(save.path)
-        if save.model is not None and origin is not None and (origin in others or origin in found):
-            found.add(save.model)
-    return frozenset(found)
+        if save.model is not None and origin is not None and (origin in others or origin in descending):
+            descending.add(save.model)
+    return frozenset(descending)
 
 
 class Lineage:
-    """Which network continued which, found out once for the evidence of one execution.
+    """The models of one execution that continue other models; it caches its results.
 
     Attributes:
-        evidence: What that execution showed.
+        evidence: The evidence of the execution.
     """
 
     def __init__(self, evidence: Evidence) -> None:
-        """Look through trainings and files.
+        """Sort trainings and files by model.
 
         Args:
-            evidence: What one execution showed.
+            evidence: The evidence of one execution.
         """
         self.evidence = evidence
         self._fits: dict[str, list[FitFact]] = {}
@@ -87,32 +86,30 @@ class Lineage:
         self._before: dict[str, str | None] = {}
 
     def predecessors(self, model_id: str, among: Collection[str]) -> tuple[str, ...]:
-        """Networks whose training another one continued: it was loaded from the file that each had been saved to.
-
-        A network that is saved, loaded and trained further is another object and the same work.
+        """Find the earlier stages of a model: it was loaded from their files and trained further.
 
         Args:
-            model_id: The network.
-            among: Ids of those that can be such; a network trained for something else is no earlier stage of this one.
+            model_id: The model.
+            among: Ids of the models that can be stages; a model trained for another purpose is none.
 
         Returns:
-            Their ids, the nearest first.
+            Their ids, the latest stage first.
         """
-        found: list[str] = []
+        stages: list[str] = []
         current = self._continued(model_id)
-        while current is not None and current in among and len(found) < _MOST_STAGES:
-            if current in {*found, model_id}:
+        while current is not None and current in among and len(stages) < _MOST_STAGES:
+            if current in {*stages, model_id}:
                 break
-            found.append(current)
+            stages.append(current)
             current = self._continued(current)
-        return tuple(found)
+        return tuple(stages)
 
     def with_past(self, model_id: str, among: Collection[str]) -> Evidence:
-        """The evidence as it would be if a network and its predecessors were one object.
+        """Copy the evidence, with the trainings, compiles and shared layers of a model's predecessors as its own.
 
         Args:
-            model_id: The network: trainings, compiles and shared layers of its predecessors become its own.
-            among: Ids of those that can be predecessors.
+            model_id: The model.
+            among: Ids of the models that can be predecessors.
         """
         evidence = self.evidence
         earlier = frozenset(self.predecessors(model_id, among))
@@ -139,7 +136,7 @@ class Lineage:
         return self._before[model_id]
 
     def _find_continued(self, model_id: str) -> str | None:
-        """The trained network that this one was loaded from before its first training, if that one went no further."""
+        """Find the model that this one was loaded from and continued, if it was not trained in between."""
         fits = self._fits.get(model_id)
         if not fits:
             return None
@@ -148,38 +145,40 @@ class Lineage:
         if load is None or writer is None or writer.model is None:
             return None
         past = self._fits.get(writer.model)
-        # A checkpoint is written while its training goes on; one that was trained on after it is a work of its own.
+        # A checkpoint is written during a training. A source that was trained after the load is a separate model.
         if not past or past[0].event > writer.event or past[-1].event > load.event:
             return None
         return writer.model if _goes_on(past[-1], fits[0], load) else None
 
 
 def predecessors(evidence: Evidence, model_id: str, among: Collection[str]) -> tuple[str, ...]:
-    """Networks whose training another one continued, as `Lineage` finds them.
+    """Find the earlier stages of a model, see `Lineage.predecessors`.
 
     Args:
-        evidence: What one execution showed.
-        model_id: The network.
-        among: Ids of those that can be such.
+        evidence: The evidence of one execution.
+        model_id: The model.
+        among: Ids of the models that can be stages.
 
     Returns:
-        Their ids, the nearest first.
+        Their ids, the latest stage first.
     """
     return Lineage(evidence).predecessors(model_id, among)
 
 
 def with_past(evidence: Evidence, model_id: str, among: Collection[str]) -> Evidence:
-    """The evidence as it would be if a network and its predecessors were one object.
+    """Copy the evidence with the past of a model's predecessors, see `Lineage.with_past`.
 
     Args:
-        evidence: What one execution showed.
-        model_id: The network.
-        among: Ids of those that can be predecessors.
+        evidence: The evidence of one execution.
+        model_id: The model.
+        among: Ids of the models that can be predecessors.
     """
     return Lineage(evidence).with_past(model_id, among)
 
 
 def _goes_on(last: FitFact, first: FitFact, load: SaveFact) -> bool:
-    """Whether a training began with the same layers as an earlier one and the weights of its end, or of the file."""
-    began = first.digests_before
-    return bool(began) and list(began) == list(last.digests_before) and began in (last.digests_after, load.digests)
+    """Whether a training started with the layers of an earlier training, and its final weights or the file's."""
+    initial = first.digests_before
+    return (
+        bool(initial) and list(initial) == list(last.digests_before) and initial in (last.digests_after, load.digests)
+    )

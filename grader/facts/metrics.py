@@ -1,4 +1,4 @@
-"""Metric names, and the series that trainings recorded under them: which one is the accuracy, and learning curves."""
+"""Find metrics and learning curves in the histories of trainings, under any of their names."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,14 +24,14 @@ _Values = TypeVar("_Values")
 CURVES = ("accuracy", "val_accuracy", "loss", "val_loss")
 """The canonical names of the learning curves."""
 _ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
-"""Keras's names of the accuracy; where a training recorded several, the first one of these is its accuracy."""
+"""Keras's names of the accuracy, preferred ones first."""
 _VALIDATION = "val_"
 
 
 def canonical_metric(name: str) -> str:
-    """Give a metric its one name: `val_acc` and `val_sparse_categorical_accuracy` are `val_accuracy`.
+    """Normalize a metric's name: `val_acc` and `val_sparse_categorical_accuracy` become `val_accuracy`.
 
-    A number that Keras appends to tell several apart (`accuracy_1`) is dropped. `top_k_categorical_accuracy` is another
+    A number that Keras appends to repeated names (`accuracy_1`) is dropped. `top_k_categorical_accuracy` is another
     metric and keeps its name.
     """
     prefix, stem = _split(name)
@@ -39,19 +39,19 @@ def canonical_metric(name: str) -> str:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Split a name into `val_` or nothing and the rest without its number."""
+    """Split a name into its prefix (`val_` or nothing) and the rest without its number."""
     prefix = _VALIDATION if name.startswith(_VALIDATION) else ""
     stem = name.removeprefix(_VALIDATION)
     return prefix, stem.rstrip("0123456789").removesuffix("_") if stem[-1:].isdigit() else stem
 
 
 def is_accuracy(name: str) -> bool:
-    """Whether a metric is an accuracy, of training or validation: by Keras's name, or by a student's (`my_acc`)."""
+    """Whether a metric is an accuracy of training or validation, by Keras's name or a student's (`my_acc`)."""
     return _rank(name) is not None
 
 
 def _rank(name: str) -> int | None:
-    """The place of an accuracy's name in the order of preference; None for any other metric."""
+    """Return the place of an accuracy's name in the order of preference; None for any other metric."""
     _, stem = _split(name)
     if stem in _ACCURACIES:
         return _ACCURACIES.index(stem)
@@ -61,15 +61,15 @@ def _rank(name: str) -> int | None:
 
 
 def metric_in(recorded: Mapping[str, _Values], metric: str) -> _Values | None:
-    """Find a metric among those that were recorded together, such as a history or the results of an evaluation.
+    """Find a metric in a history or in the results of an evaluation.
 
     Args:
-        recorded: _Values by the names that Keras gave.
-        metric: A canonical name, such as `val_accuracy`. Of several accuracies, one with Keras's usual name counts
-            before one that the student named.
+        recorded: Values by Keras's names.
+        metric: A canonical name, such as `val_accuracy`. Among several accuracies, Keras's names are preferred to a
+            student's name.
 
     Returns:
-        None where it was not recorded.
+        The values; None if the metric was not recorded.
     """
     prefix, stem = _split(metric)
     if stem != "accuracy":
@@ -79,12 +79,12 @@ def metric_in(recorded: Mapping[str, _Values], metric: str) -> _Values | None:
 
 
 def metric_of(fit: FitFact, metric: str) -> tuple[float, ...]:
-    """A metric's values over one training's epochs; empty where it was not recorded."""
+    """Return a metric's values over the epochs of a training; empty if it was not recorded."""
     return metric_in(fit.history, metric) or ()
 
 
 def series(fits: Iterable[FitFact], metric: str) -> tuple[float, ...]:
-    """A metric's values over all the epochs of several trainings, one after the other.
+    """Join a metric's values over the epochs of several trainings.
 
     Args:
         fits: Trainings, in order.
@@ -94,14 +94,14 @@ def series(fits: Iterable[FitFact], metric: str) -> tuple[float, ...]:
 
 
 def fit_curves(fit: FitFact, epochs: int) -> dict[str, tuple[float | None, ...]]:
-    """The learning curves of one training, each with so many epochs.
+    """Return the learning curves of one training, all of the same length.
 
     Args:
         fit: The training.
-        epochs: Length of every curve; values of later epochs are left out.
+        epochs: Length of every curve; values of later epochs are dropped.
 
     Returns:
-        Each of `CURVES` with its values; None where an epoch has no finite one.
+        Each of `CURVES` with its values; None for an epoch without a finite value.
     """
     curves = {name: metric_of(fit, name)[:epochs] for name in CURVES}
     return {name: (*map(_finite_or_none, values), *_gap(epochs - len(values))) for name, values in curves.items()}
@@ -116,16 +116,16 @@ def _gap(epochs: int) -> tuple[None, ...]:
 
 
 def epochs_trained(fits: Sequence[FitFact]) -> int | None:
-    """Epochs of all trainings together; None without a training."""
+    """Count the epochs of all trainings; None without a training."""
     return sum(fit.epochs_done for fit in fits) if fits else None
 
 
 def seconds_trained(fits: Sequence[FitFact]) -> float | None:
-    """Seconds of all trainings together, to a thousandth; None where no duration was recorded."""
-    known = [fit.seconds for fit in fits if fit.seconds is not None]
-    return round(sum(known), 3) if known else None
+    """Add up the seconds of all trainings, rounded to milliseconds; None if no duration was recorded."""
+    durations = [fit.seconds for fit in fits if fit.seconds is not None]
+    return round(sum(durations), 3) if durations else None
 
 
 def finite(values: Iterable[float]) -> tuple[float, ...]:
-    """The values that are numbers."""
+    """Drop values that are not finite."""
     return tuple(value for value in values if math.isfinite(value))

@@ -1,4 +1,4 @@
-"""What operations on tensors between a network's layers do, as far as their names and numbers tell."""
+"""Interpret operations on tensors between a model's layers by their names and numbers."""
 
 from grader.schema.evidence import LayerFact
 
@@ -47,19 +47,19 @@ _PAIR = 2
 
 
 def operation_activation(layer: LayerFact) -> str | None:
-    """The activation that an operation is, such as `softmax`; None for a layer and for any other operation."""
+    """Return the activation that an operation computes, such as `softmax`; None for layers and other operations."""
     return _ACTIVATIONS.get(layer.operation or "")
 
 
 def keeps_range(layer: LayerFact) -> bool:
-    """Whether it is an operation that only drops, averages, repeats or reorders numbers."""
+    """Whether a layer is an operation that only drops, averages, repeats or reorders numbers."""
     return layer.operation in _KEEPING
 
 
 def is_opaque(layer: LayerFact) -> bool:
-    """Whether its entry does not show in what range its output lies: an operation, a `Lambda`, a class of one's own.
+    """Whether the range of a layer's output is unknown: other operations, `Lambda` and custom classes.
 
-    Activations are among them, since they change the range of what goes through them.
+    Activations are opaque too, since they change the range.
     """
     if layer.operation is not None:
         return not keeps_range(layer)
@@ -67,7 +67,7 @@ def is_opaque(layer: LayerFact) -> bool:
 
 
 def scaling_of(layer: LayerFact) -> tuple[float, float] | None:
-    """Factor and offset of an operation that combines its input with one number; None for anything else."""
+    """Return the factor and offset of an operation with one number; None for any other layer or operation."""
     if layer.operation is None:
         return None
     if keeps_range(layer):

@@ -1,4 +1,4 @@
-"""How sure a measured share is, and how likely a difference of two is by chance."""
+"""Compute the confidence interval of a share, and the p-value of a difference."""
 
 import math
 
@@ -9,19 +9,19 @@ Z_95 = 1.959963984540054
 
 
 def wilson(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
-    """Interval for a share, by Wilson's score method.
+    """Compute the confidence interval of a share by Wilson's score method.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
     American Statistical Association 22 (1927), 209-212. Unlike the usual `p ± z·sqrt(p(1-p)/n)` it stays inside 0 to 1
-    and keeps its coverage near 1, where good networks are.
+    and keeps its coverage near 1, as for good models.
 
     Args:
         correct: Successes, 0 to `total`.
-        total: Trials; 0 says nothing about the share, so the interval is everything.
+        total: Trials; without any, the interval is 0 to 1.
         z: Standard normal quantile, above 0.
 
     Returns:
-        Lower and upper end, 0 to 1, with the share itself between them.
+        Lower and upper end, from 0 to 1, with the share between them.
 
     Raises:
         ValueError: Negative numbers, more successes than trials, or `z` not above 0.
@@ -39,11 +39,11 @@ def wilson(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
 
 
 def mcnemar_p_value(b: int, c: int) -> float:
-    """Two-sided exact p-value of McNemar's test.
+    """Compute the two-sided exact p-value of McNemar's test.
 
-    If both classifiers are equally good, each of the n = b + c images that only one of them has right is as likely to
-    be the one's as the other's: min(b, c) follows a binomial distribution with n trials of probability 1/2, and
-    p = min(1, 2 * sum over i <= min(b, c) of C(n, i) / 2**n). Computed in whole numbers up to the last division.
+    Let n = b + c be the number of images that only one classifier has right. If both classifiers are equally good,
+    min(b, c) follows a binomial distribution with n trials of probability 1/2, and
+    p = min(1, 2 * sum over i <= min(b, c) of C(n, i) / 2**n). Only the last division is not in integers.
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
     Psychometrika 12 (1947) 153-157; the exact form as in A. Agresti, "Categorical Data Analysis", section on
     matched pairs.
@@ -53,7 +53,7 @@ def mcnemar_p_value(b: int, c: int) -> float:
         c: Images that only the second classifier has right.
 
     Returns:
-        0 to 1; 1 when they never disagree.
+        0 to 1; 1 if they never disagree.
 
     Raises:
         ValueError: A count is negative.

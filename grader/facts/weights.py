@@ -1,4 +1,4 @@
-"""What trainings did to weights, and whose weights they began with, by the digests that were recorded."""
+"""Find changed, frozen and reused weights of trainings by their digests."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,39 +24,39 @@ How = Literal["shared", "copied", "file"]
 
 
 _LEARNING_NOTHING = frozenset({"Discretization", "IntegerLookup", "Normalization", "StringLookup", "TextVectorization"})
-"""Layers whose weights are set by `adapt` and by no training, whatever their `trainable` says."""
+"""Layers whose weights only `adapt` sets, whatever their `trainable`."""
 
 
 def learning_layers(model: ModelFact | None, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of a network's layers with weights that a training can change at all.
+    """List the layers whose weights a training can change.
 
     Args:
-        model: The network; None where it is not known, and then every layer counts.
+        model: The model; None if unknown, and then every layer counts.
         names: Names of layers with weights, as a training recorded them.
     """
     classes: dict[str, set[str]] = {}
     for layer in model.flat_layers() if model is not None else ():
         classes.setdefault(layer.name, set()).add(layer.cls)
-    idle = {name for name, found in classes.items() if found <= _LEARNING_NOTHING}
+    idle = {name for name, layer_classes in classes.items() if layer_classes <= _LEARNING_NOTHING}
     return tuple(name for name in names if name not in idle)
 
 
 def frozen_layers(fit: FitFact) -> tuple[str, ...]:
-    """Layers with weights that were marked as not trainable when the training began."""
+    """List the layers with weights that were not trainable when the training started."""
     return tuple(name for name in fit.digests_before if fit.trainable.get(name) is False)
 
 
 def frozen_but_changed(fit: FitFact) -> tuple[str, ...]:
-    """Layers marked as not trainable whose weights the training changed all the same: they were not frozen."""
+    """List the layers that were not trainable but changed: they were not frozen."""
     changed = set(fit.changed_layers)
     return tuple(name for name in frozen_layers(fit) if name in changed)
 
 
 def unfrozen_but_unchanged(fit: FitFact, model: ModelFact | None = None) -> tuple[str, ...]:
-    """Trainable layers whose weights came out as they went in: they were never tuned.
+    """List the trainable layers whose weights did not change: they were not tuned.
 
-    Layers of the network that no training changes, such as `Normalization`, are left out.
-    A training that did no step, or whose weights were not looked at afterwards, says nothing and gives none.
+    Layers that no training changes, such as `Normalization`, do not count. The list is empty for a training without a
+    step, or without recorded weights at its end.
     """
     if not fit.digests_after or (fit.epochs_done == 0 and not fit.total_steps):
         return ()
@@ -69,9 +69,9 @@ def unfrozen_but_unchanged(fit: FitFact, model: ModelFact | None = None) -> tupl
 
 
 def changed_since_compile(fit: FitFact, compiled: CompileFact) -> tuple[str, ...]:
-    """Layers whose `trainable` at the training's beginning is not what it was at the `compile` in force.
+    """List the layers whose `trainable` changed between the `compile` and the start of the training.
 
-    Keras reads `trainable` when it compiles, so such a change may not have had the effect the student meant.
+    Keras reads `trainable` in `compile`, so such a change may have had no effect.
     """
     return tuple(
         name
@@ -82,16 +82,16 @@ def changed_since_compile(fit: FitFact, compiled: CompileFact) -> tuple[str, ...
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """One layer that began a training with weights that had been learned elsewhere.
+    """A layer that started a training with weights that another model learned.
 
     Attributes:
-        layer: The layer's name in the network that was trained with it.
-        fit: Event of that network's first training that began so.
-        source: Id of the network that had learned the weights; None where they came from a file that this notebook
-            did not write.
-        origin: The layer's name there.
-        how: `shared`: both networks hold the very same layer object; `copied`: by clone, `set_weights`, a file that
-            this notebook wrote, or any other way; `file`: from a file that it did not write.
+        layer: The layer's name in the model that reuses it.
+        fit: Event of the first training that started with these weights.
+        source: Id of the model that learned the weights; None if they came from a file that this notebook did not
+            write.
+        origin: The layer's name in the source.
+        how: `shared`: both models hold the same layer object; `file`: from a file that this notebook did not write;
+            `copied`: in any other way, such as `set_weights`.
         path: The file, for `file`.
     """
 
@@ -104,34 +104,34 @@ class Reuse:
 
 
 def reused_layers(evidence: Evidence, model_id: str) -> tuple[Reuse, ...]:
-    """Find the layers of a network whose weights, when one of its trainings began, were another network's.
+    """Find the layers of a model that started a training with another model's weights.
 
-    Only weights that a training had changed count, or that came from a file: two fresh layers may begin alike (a batch
-    normalisation always does). It does not matter how the weights got there, since the digests are compared.
+    Only weights from a training or a file count: two new layers can have equal weights, as batch normalizations do.
+    The digests are compared, so the way of the weights does not matter.
 
     Args:
-        evidence: What one execution showed.
-        model_id: The network.
+        evidence: The evidence of one execution.
+        model_id: The model.
 
     Returns:
-        Each layer once, in the order it was first seen.
+        Each layer once, in the order of its first reuse.
     """
-    found: dict[str, Reuse] = {}
+    reused: dict[str, Reuse] = {}
     own: set[str] = set()
     learned = _Learned(evidence, model_id)
     for fit in evidence.fits_of(model_id):
         learned.go_to(fit.event)
         for layer, digest in fit.digests_before.items():
-            known = learned.of(digest) if layer not in found and digest not in own else None
-            if known is not None:
-                source, origin, path = known
-                found[layer] = Reuse(layer, fit.event, source, origin, _how(evidence, model_id, source), path)
+            learning = learned.of(digest) if layer not in reused and digest not in own else None
+            if learning is not None:
+                source, origin, path = learning
+                reused[layer] = Reuse(layer, fit.event, source, origin, _how(evidence, model_id, source), path)
         own |= {*fit.digests_before.values(), *fit.digests_after.values()}
-    return tuple(found.values())
+    return tuple(reused.values())
 
 
 class _Learned:
-    """The weights that were learned before an event, elsewhere, as digest → (network, layer, file)."""
+    """The weights that other models learned before an event: digest → (model, layer, file)."""
 
     def __init__(self, evidence: Evidence, model_id: str) -> None:
         self._model = model_id
@@ -145,32 +145,32 @@ class _Learned:
         self._from_fits: dict[str, tuple[str | None, str, str | None]] = {}
 
     def go_to(self, event: int) -> None:
-        """Take in what was learned before an event; one call after the other goes on in time."""
+        """Add the weights that were learned before an event; later calls must have later events."""
         while self._loads and self._loads[0].event < event:
             load = self._loads.popleft()
             if load.path not in self._written:
                 self._from_files |= {digest: (None, layer, load.path) for layer, digest in load.digests.items()}
             elif (writer := self._writers.of(load)) is not None and writer.model != self._model:
-                made = self._trained_by(writer.model, load)
-                self._from_files |= {digest: (writer.model, layer, None) for layer, digest in made}
+                trained = self._trained_by(writer.model, load)
+                self._from_files |= {digest: (writer.model, layer, None) for layer, digest in trained}
         while self._fits and self._fits[0].event < event:
             fit = self._fits.popleft()
             if fit.model != self._model:
                 self._from_fits |= {fit.digests_after[layer]: (fit.model, layer, None) for layer in _changed(fit)}
 
     def of(self, digest: str) -> tuple[str | None, str, str | None] | None:
-        """Where weights were learned; None where nowhere else."""
+        """Find the model, layer and file of learned weights; None if no other model learned them."""
         return self._from_fits.get(digest) or self._from_files.get(digest)
 
     def _trained_by(self, source: str | None, load: SaveFact) -> Iterator[tuple[str, str]]:
-        """Layers and digests of a loaded file that a training of its writer had made, at its end or on the way.
+        """List layers and digests of a loaded file that a training of its writer produced.
 
-        The best epoch's weights, which a checkpoint keeps, are in no training's first or last digests.
+        A checkpoint can hold the best epoch's weights, which are not among the first or last digests of a training.
         """
         first = self._first.get(source) if source is not None else None
         if first is not None and first.event < load.event:
-            fresh = set(first.digests_before.values())
-            yield from ((layer, digest) for layer, digest in load.digests.items() if digest not in fresh)
+            initial = set(first.digests_before.values())
+            yield from ((layer, digest) for layer, digest in load.digests.items() if digest not in initial)
 
 
 def _changed(fit: FitFact) -> Iterator[str]:
@@ -188,14 +188,14 @@ def _how(evidence: Evidence, model_id: str, source: str | None) -> How:
 
 
 def ancestor_of(evidence: Evidence, model_id: str) -> str | None:
-    """The trained network that an untrained one was loaded or copied from, such as a saved and reloaded one.
+    """Find the trained model from which an untrained model was loaded or copied.
 
     Args:
-        evidence: What one execution showed.
-        model_id: A network.
+        evidence: The evidence of one execution.
+        model_id: A model.
 
     Returns:
-        The id of the trained network; None where the network was itself trained or no such origin was seen.
+        The id of the trained model; None if the model itself was trained, or if there is no such origin.
     """
     trained = {fit.model for fit in evidence.fits}
     taken = _taken_last(evidence)
@@ -211,28 +211,28 @@ def ancestor_of(evidence: Evidence, model_id: str) -> str | None:
 
 
 def trainings_behind(evidence: Evidence, model_id: str) -> tuple[FitFact, ...]:
-    """All trainings that made a network's weights: its own, and before them those of the networks it took weights from.
+    """Find all trainings that produced a model's weights, also of the models from which it took weights.
 
-    A network that is saved, loaded again and trained further is a new network with an old past.
+    A model that is loaded from a file and trained further is a new object, but its weights are older.
 
     Args:
-        evidence: What one execution showed.
-        model_id: The network.
+        evidence: The evidence of one execution.
+        model_id: The model.
 
     Returns:
-        In the order in which they began.
+        The trainings in the order of their start.
     """
-    found: dict[int, FitFact] = {}
-    _gather_trainings(evidence, model_id, None, found, set())
-    return tuple(found[event] for event in sorted(found))
+    trainings: dict[int, FitFact] = {}
+    _gather_trainings(evidence, model_id, None, trainings, set())
+    return tuple(trainings[event] for event in sorted(trainings))
 
 
 def _gather_trainings(
-    evidence: Evidence, model_id: str, before: int | None, found: dict[int, FitFact], seen: set[str]
+    evidence: Evidence, model_id: str, before: int | None, trainings: dict[int, FitFact], seen: set[str]
 ) -> None:
     seen.add(model_id)
     own = [fit for fit in evidence.fits_of(model_id) if before is None or fit.event < before]
-    found |= {fit.event: fit for fit in own}
+    trainings |= {fit.event: fit for fit in own}
     if not own:
         return
     sources = dict(_sources(evidence, model_id, own))
@@ -241,30 +241,30 @@ def _gather_trainings(
         sources.setdefault(copied, own[0].event)
     for source, event in sources.items():
         if source not in seen:
-            _gather_trainings(evidence, source, event, found, seen)
+            _gather_trainings(evidence, source, event, trainings, seen)
 
 
 def _sources(evidence: Evidence, model_id: str, fits: Sequence[FitFact]) -> Iterator[tuple[str, int]]:
-    """Other networks whose learned weights a training began with, and that training's event; the last one last."""
+    """List other models whose weights a training started with, each with the training's event."""
     own: set[str] = set()
     learned = _Learned(evidence, model_id)
     for fit in fits:
         learned.go_to(fit.event)
         for digest in fit.digests_before.values():
-            known = learned.of(digest) if digest not in own else None
-            source = known[0] if known is not None else None
+            learning = learned.of(digest) if digest not in own else None
+            source = learning[0] if learning is not None else None
             if source is not None:
                 yield source, fit.event
         own |= {*fit.digests_before.values(), *fit.digests_after.values()}
 
 
 def _taken_last(evidence: Evidence) -> dict[str | None, SaveFact]:
-    """Of each network what it last took whole weights by."""
+    """Map each model to the last action by which it took all its weights."""
     return {save.model: save for save in evidence.saves if save.action in TAKES_WEIGHTS}
 
 
 def _copied_from(taken: SaveFact | None, writers: Writers) -> str | None:
-    """The network whose weights another one last took whole."""
+    """Find the model whose weights such an action took."""
     if taken is None or taken.action == "set_weights":
         return None if taken is None else taken.other
     writer = writers.of(taken)

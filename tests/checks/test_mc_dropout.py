@@ -4,15 +4,21 @@ from typing import Any
 
 import pytest
 
-from grader.facts.language import english
 from grader.schema.evidence import CallFact, Evidence, PredictFact
 from tests.support.factories import a_cell, a_model, an_array, an_evidence, dense, layer
-from tests.support.judging import judge
+from tests.support.judging import fails, judge
+from tests.support.says import says
 
 SELU = dense(100, "selu", name="hidden", kernel_initializer={"class_name": "LecunNormal", "config": {}})
 
 
 OUT = dense(10, "softmax", name="out")
+
+
+PREDICTED = "{cell:Cell} predicted {images} {passes:number} times with {model:code} ({how})"
+
+
+JUDGE = "A person must judge it: {reasons}."
 
 
 def called(source: str = "p = np.mean([m(x, training=True) for _ in range(20)], axis=0)", **keys: Any) -> Evidence:
@@ -39,7 +45,9 @@ LOOP = "for i in range(20):\n    "
 def test_calls_in_training_mode_that_differ_and_are_averaged_pass() -> None:
     finding = judge("mc_dropout", called(), images_at_least=1_000)
     assert finding.status == "passed"
-    assert "20 passes of `model` over the same 5,000 images with `training=True`" in finding.message
+    assert says(finding.message, PREDICTED, passes=20, model="model")
+    assert says(finding.message, "the same image", count=5_000)
+    assert says(finding.message, "calls with `training=True`")
 
 
 def test_predictions_of_a_dropout_class_of_ones_own_pass_also_when_a_function_averages_them() -> None:
@@ -87,9 +95,9 @@ def test_passes_that_are_added_up_and_divided_are_averaged(source: str) -> None:
 def test_what_else_is_added_up_or_divided_is_no_average_and_waits_for_a_person(source: str) -> None:
     finding = judge("mc_dropout", called(source))
     assert finding.status == "pending"
-    assert english(finding.message).endswith(
-        "and they differ, as dropout makes them; they were not seen to be averaged, so a person has to judge it."
-    )
+    assert says(finding.message, "The predictions differ, so dropout was on.")
+    assert says(finding.message, JUDGE)
+    assert says(finding.message, "the grader found no code that averages the passes")
 
 
 def test_a_method_that_averages_counts_where_it_is_called() -> None:
@@ -122,36 +130,48 @@ def test_averaged_passes_are_judged_and_not_longer_ones_that_nobody_averaged() -
     both = an_evidence(cells=(*tried.cells, a_cell(1, called().cells[0].source)), calls=(*tried.calls, *averaged.calls))
     finding = judge("mc_dropout", both)
     assert finding.status == "passed"
-    assert "Cell 2 made 20 passes" in finding.message
+    assert says(finding.message, PREDICTED, cell=1, passes=20)
 
 
 @pytest.mark.parametrize(
-    ("evidence", "said"),
+    ("evidence", "fault"),
     [
-        (called(outputs_differ=False), "dropout was off"),
-        (called(repeats=5), "at least 10 passes"),
-        (called("p = [m(x, training=True) for _ in range(5)]", repeats=5), "not seen to be averaged"),
-        (called(repeats=1), "No repeated predictions"),
-        (predicted("np.mean(mc.predict(x))", differ=False), "dropout was off"),
-        (an_evidence(), "No repeated predictions"),
+        (called(outputs_differ=False), "all passes gave the same numbers, so dropout was off"),
+        (called(repeats=5), "at least {passes:number} passes are required"),
+        (
+            called("p = [m(x, training=True) for _ in range(5)]", repeats=5),
+            "the grader found no code that averages the passes",
+        ),
+        (called(repeats=1), "No model with dropout predicts the same images repeatedly."),
+        (predicted("np.mean(mc.predict(x))", differ=False), "all passes gave the same numbers, so dropout was off"),
+        (an_evidence(), "No model with dropout predicts the same images repeatedly."),
     ],
 )
-def test_anything_less_is_no_monte_carlo_dropout(evidence: Evidence, said: str) -> None:
-    finding = judge("mc_dropout", evidence)
-    assert finding.status == "failed"
-    assert said in finding.message
+def test_anything_less_is_no_monte_carlo_dropout(evidence: Evidence, fault: str) -> None:
+    fails(judge("mc_dropout", evidence), fault)
+
+
+def test_the_message_gives_the_required_numbers() -> None:
+    finding = judge("mc_dropout", called(repeats=5), images_at_least=6_000)
+    assert says(finding.message, "at least {passes:number} passes are required", passes=10)
+    assert says(finding.message, "at least {images:number} images per pass are required", images=6_000)
 
 
 def test_passes_that_could_not_be_compared_wait_for_a_person() -> None:
     finding = judge("mc_dropout", called(outputs_differ=None))
     assert finding.status == "pending"
-    assert english(finding.message).endswith(
-        "; whether the passes differ could not be seen, so a person has to judge it."
-    )
+    assert says(finding.message, JUDGE)
+    assert says(finding.message, "the grader could not see whether the passes differ")
 
 
 def test_passes_in_a_function_that_became_a_graph_wait_for_a_person() -> None:
     finding = judge("mc_dropout", called(count=0, repeats=None, outputs_differ=None, traced=True, x=None))
     assert finding.status == "pending"
-    assert "A `tf.function` in cell 1 calls `model` with `training=True`" in finding.message
+    assert says(
+        finding.message,
+        "A `tf.function` in {cell:cell} calls {model:code} with `training=True`. The grader could not see how often "
+        "it ran and on which images, so a person must judge it.",
+        cell=0,
+        model="model",
+    )
     assert judge("mc_dropout", called(count=0, repeats=None, traced=True, training=None)).status == "failed"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from grader.facts.language import english
 from grader.schema.evidence import Evidence, LayerFact
 from tests.support.factories import a_fit, a_model, a_named_array, an_array, an_evidence, dense, layer, operation
 from tests.support.judging import fails, fitted, judge, lacks_its_model, passes, waits
+from tests.support.says import says
 
 
 def raw(*first: LayerFact) -> Evidence:
@@ -36,18 +36,39 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 )
 
 
-BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
-    (fitted(x=an_array(low=0.0, high=255.0)), {"to": "unit"}, "and not 0 to 1"),
-    (an_evidence(), {"to": "standardised"}, "and not mean 0 and deviation 1"),
-    (an_evidence(), {"variables": "cifar10"}, "No variable"),
-    (raw(operation("TrueDivide", None, 2.0)), {"to": "unit"}, "brings to 0 to 127.5 and not 0 to 1"),
+RANGE = "{low:number} to {high:number}"
+
+
+NUMBERS = "numbers from {low:number} to {high:number} (mean {mean:number}, standard deviation {std:number})"
+
+
+SCALED = "{subject}, which its operation {operations:code} scales to {low:number} to {high:number}"
+
+
+BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
+    (fitted(x=an_array(low=0.0, high=255.0)), {"to": "unit"}, RANGE, {"low": 0.0, "high": 1.0}),
+    (an_evidence(), {"to": "standardised"}, "standardized (mean 0, standard deviation 1)", {}),
+    (
+        an_evidence(),
+        {"variables": "cifar10"},
+        "No variable of the notebook holds images of {dataset:dataset}.",
+        {"dataset": "cifar10"},
+    ),
+    (raw(operation("TrueDivide", None, 2.0)), {"to": "unit"}, SCALED, {"low": 0.0, "high": 127.5}),
+    (raw(operation("TrueDivide", None, 2.0)), {"to": "unit"}, RANGE, {"low": 0.0, "high": 1.0}),
     (
         an_evidence(models=(a_model(operation("TrueDivide", None, 255.0), dense(10)),)),
         {},
-        "brings to 0 to 0.003922",
+        SCALED,
+        {"low": 0.0, "high": 1 / 255},
     ),
-    (raw(operation("TrueDivide", None, 255.0)), {"by_layer": False}, "from 0 to 255, mean 33.3"),
-    (raw(operation("Reshape")), {}, "from 0 to 255, mean 33.3"),
+    (
+        raw(operation("TrueDivide", None, 255.0)),
+        {"by_layer": False},
+        NUMBERS,
+        {"low": 0.0, "high": 255.0, "mean": 33.3},
+    ),
+    (raw(operation("Reshape")), {}, NUMBERS, {"low": 0.0, "high": 255.0, "mean": 33.3}),
 )
 
 
@@ -59,9 +80,11 @@ def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> 
     passes(judge("normalised", evidence, **params))
 
 
-@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
-def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
-    fails(judge("normalised", evidence, **params), said)
+@pytest.mark.parametrize(("evidence", "params", "fault", "values"), BAD)
+def test_what_is_not_as_asked_fails_and_says_why(
+    evidence: Evidence, params: dict[str, Any], fault: str, values: dict[str, Any]
+) -> None:
+    fails(judge("normalised", evidence, **params), fault, **values)
 
 
 def test_what_cannot_be_seen_waits_for_a_person() -> None:
@@ -87,5 +110,5 @@ def test_a_role_that_no_network_fills_is_said() -> None:
 def test_images_that_something_unknown_may_bring_into_range_wait_for_a_person(first: LayerFact) -> None:
     finding = judge("normalised", raw(first, operation("Subtract", None, 1.0)))
     assert finding.status == "pending"
-    assert f"what `{first.name}` of `model` makes of them" in english(finding.message)
+    assert says(finding.message, "their range after {layer:code}", layer=first.name)
     assert judge("normalised", raw(first), by_layer=False).status == "failed"

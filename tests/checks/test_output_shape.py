@@ -1,7 +1,9 @@
 """The check `output_shape`."""
 
 from grader.checks.output_shape import OutputShapeParams, output_shape
+from grader.facts.language import english
 from tests.support.factories import a_case, a_model, an_evidence
+from tests.support.says import says
 
 
 def test_ten_outputs_are_ten_outputs() -> None:
@@ -11,7 +13,14 @@ def test_ten_outputs_are_ten_outputs() -> None:
 
 def test_maps_at_the_output_get_advice() -> None:
     case = a_case(an_evidence(models=(a_model(output_shape=(5, 5, 10)),)))
-    assert "Flatten" in output_shape(case, OutputShapeParams(shape=(10,))).advice
+    finding = output_shape(case, OutputShapeParams(shape=(10,)))
+    assert says(
+        finding.message,
+        "The output shape of {model:code} is {shape:shape}; required: {wanted:shape}.",
+        shape=[5, 5, 10],
+        wanted=[10],
+    )
+    assert "`Flatten`" in english(finding.advice)
 
 
 def test_an_unbuilt_network_has_no_shape() -> None:

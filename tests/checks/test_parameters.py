@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from grader.checks.parameters import ParametersParams, parameters
 from tests.support.factories import a_case, a_model, an_evidence
+from tests.support.says import says
 
 
 def test_parameters_are_bounded_on_both_sides() -> None:
@@ -23,4 +24,19 @@ def test_parameters_without_a_bound_are_refused() -> None:
 def test_an_unbuilt_network_has_no_parameters() -> None:
     model = a_model(input_shape=None, output_shape=None, parameters=None)
     case = a_case(an_evidence(models=(model,)))
-    assert "never built" in parameters(case, ParametersParams(at_most=10)).message
+    assert says(
+        parameters(case, ParametersParams(at_most=10)).message,
+        "{model:code} was never built, so its parameters cannot be counted; required: {bounds}.",
+        model="model",
+    )
+
+
+def test_the_message_gives_the_number_and_the_bounds() -> None:
+    case = a_case(an_evidence(models=(a_model(parameters=158, trainable_parameters=150),)))
+    finding = parameters(case, ParametersParams(at_most=157, trainable_only=True))
+    assert says(
+        finding.message,
+        "{model:code} has {count:number} trainable parameter; required: {bounds}.",
+        count=150,
+    )
+    assert says(finding.message, "{high:number} or less", high=157)

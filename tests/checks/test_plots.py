@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from grader.checks.plots import PlotsParams, plots
-from grader.facts.language import english
 from grader.schema.evidence import FigureFact
 from grader.schema.grade import Finding
 from tests.support.factories import HISTORY, a_case, a_figure, a_fit, an_evidence
+from tests.support.says import ids, says, values
 
 ACCURACY, VALIDATION = HISTORY["accuracy"], HISTORY["val_accuracy"]
 
@@ -21,13 +21,14 @@ def judge(*figures: FigureFact, fits: Any = None, **params: Any) -> Finding:
 def test_the_recorded_curve_with_labels_passes() -> None:
     finding = judge(a_figure(ACCURACY))
     assert (finding.status, finding.fraction) == ("passed", 1)
-    assert "cell 6" in finding.message
+    assert says(finding.message, "The figure in {cells:cell} shows the recorded {curves}.", cells=[5])
+    assert says(finding.message, "training {metric:raw}", metric="accuracy")
 
 
 def test_the_right_curve_without_labels_earns_a_part() -> None:
     finding = judge(a_figure(ACCURACY, xlabel="", ylabel=" "))
     assert (finding.status, finding.fraction) == ("partial", 0.5)
-    assert "x and y axes have no label" in finding.message
+    assert says(finding.message, "The {axes} axis has no label.", count=2, axes=["x", "y"])
 
 
 def test_labels_need_not_be_asked_for() -> None:
@@ -37,7 +38,8 @@ def test_labels_need_not_be_asked_for() -> None:
 def test_invented_numbers_are_not_the_recorded_curve() -> None:
     finding = judge(a_figure((0.95, 0.975, 0.984, 0.995)))
     assert finding.status == "failed"
-    assert "none of the lines is" in finding.message
+    assert says(finding.message, "{count:number} figure", count=1)
+    assert values(finding.message, "The notebook drew {figures} with {lines}, but no line shows the recorded {curve}.")
 
 
 @pytest.mark.parametrize("form", [lambda v: 100 * v, lambda v: 1 - v, lambda v: 100 * (1 - v), lambda v: round(v, 3)])
@@ -81,19 +83,19 @@ def test_an_old_metric_name_is_the_same_metric() -> None:
 
 
 def test_no_figure_at_all_is_said() -> None:
-    assert "No figure was drawn" in judge().message
+    assert "No figure was drawn, so the {curve} is not shown." in ids(judge().message)
 
 
 def test_a_metric_that_was_not_recorded_is_said_with_how_to_record_it() -> None:
     finding = judge(a_figure((1.0, 0.5)), fits=(a_fit(history={"loss": (1.0, 0.5)}),))
-    assert "No training recorded" in finding.message
-    assert "metrics" in finding.advice
+    assert "No training recorded the {curve}, so no figure can show it." in ids(finding.message)
+    assert ids(finding.advice) == ["Pass `metrics` to `compile`, and `validation_data` or `validation_split` to `fit`."]
 
 
 def test_one_epoch_makes_no_curve() -> None:
     finding = judge(a_figure((0.9,)), fits=(a_fit(history={"accuracy": (0.9,)}),))
     assert finding.status == "failed"
-    assert "1 epoch of training is too few" in finding.message
+    assert says(finding.message, "{count:number} epoch of training is too few for a curve of the {curve}.", count=1)
 
 
 def test_the_labelled_one_of_two_figures_counts() -> None:
@@ -113,7 +115,7 @@ def test_a_smoothed_curve_is_the_recorded_one() -> None:
         drawn.append(0.8 * drawn[-1] + 0.2 * value)
     finding = judge(a_figure(tuple(drawn), ylabel="loss"), fits=(a_fit(history=history),), metric="loss")
     assert finding.status == "passed"
-    assert "recorded, smoothed" in finding.message
+    assert "The curve is smoothed." in ids(finding.message)
 
 
 def judge_loop(*figures: FigureFact, **params: Any) -> Finding:
@@ -124,19 +126,21 @@ def judge_loop(*figures: FigureFact, **params: Any) -> Finding:
 def test_a_curve_of_a_loop_of_ones_own_counts_by_its_name() -> None:
     finding = judge_loop(a_figure((0.9, 0.5, 0.4), ylabel="Training Loss"))
     assert (finding.status, finding.assurance) == ("passed", "stated")
-    assert "called loss is drawn in cell 6" in finding.message
+    assert says(
+        finding.message, "A curve with the name {metric:code} is drawn in {cells:cell}.", metric="loss", cells=[5]
+    )
 
 
 def test_without_labels_it_earns_a_part_there_too() -> None:
     finding = judge_loop(a_figure((0.9, 0.5, 0.4), xlabel="", ylabel="", title="Loss"))
     assert (finding.status, finding.fraction) == ("partial", 0.5)
-    assert english(finding.message).endswith("The x and y axes have no label.")
+    assert says(finding.message, "The {axes} axis has no label.", count=2, axes=["x", "y"])
 
 
 def test_a_nameless_curve_of_a_loop_of_ones_own_waits_for_a_person() -> None:
     finding = judge_loop(a_figure((0.9, 0.5, 0.4), ylabel="Verlauf"))
     assert finding.status == "pending"
-    assert "none of the curves in cell 6 is called loss" in finding.message
+    assert says(finding.message, "No curve in {cells:cell or} has the name {metric:code}.", metric="loss", cells=[5])
 
 
 def test_a_loop_of_ones_own_without_a_curve_fails() -> None:

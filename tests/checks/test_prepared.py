@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.prepared import PreparedParams, prepared
-from grader.facts.language import english
 from grader.schema.evidence import DatasetFact, NamedArrayFact, NamedLabelFact, RowsFact, TransformFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_named_array, a_run, an_evidence, rows
+from tests.support.says import ids, says
 
 ASKED: dict[str, Any] = {
     "dataset": "cifar10",
@@ -19,6 +19,9 @@ ASKED: dict[str, Any] = {
     "labels": {"one_hot": True, "classes": 10},
 }
 LOADED = DatasetFact(event=4, cell=6, dataset="cifar10", via="keras.datasets.cifar10.load_data")
+
+
+HOLD = "{arrays} hold {sizes:number} images ({shares:percent})"
 
 
 def images(name: str, count: int, **keys: Any) -> NamedArrayFact:
@@ -67,10 +70,14 @@ def judge(*facts: NamedArrayFact | NamedLabelFact, evidence: dict[str, Any] | No
 def test_a_right_preparation_passes_and_says_what_was_seen_and_where() -> None:
     found = judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL)
     assert (found.status, found.fraction, found.assurance) == ("passed", 1.0, "recorded")
-    assert english(found.message).startswith(
-        "`x_train` (cell 8) and `x_val` (cell 8) hold 35,000 and 15,000 images (70 % and 30 %) of CIFAR-10's training "
-        "set, none in common; the pixels are x / 255 - 0.5; `y_train` (cell 9) of shape 35000"
-    )
+    assert says(found.message, HOLD, sizes=[35_000, 15_000], shares=[0.7, 0.3])
+    assert says(found.message, "{observation} from the {split:split} set", split="train")
+    assert "{observation}, with no image in common" in ids(found.message)
+    assert says(found.message, "the pixels are {formula:code}", formula="x / 255 - 0.5")
+    assert "the labels are one-hot: {labels}" in ids(found.message)
+    assert says(found.message, "{labels} of shape {shape:shape}", shape=[35_000, 10])
+    for name, cell in (("x_train", 7), ("x_val", 7), ("y_train", 8)):
+        assert says(found.message, "{variable:code} ({cell:cell})", variable=name, cell=cell)
     assert [pointer.cell for pointer in found.evidence] == [7, 8]
 
 
@@ -90,18 +97,27 @@ def test_names_and_order_play_no_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "missed", "said"),
+    ("facts", "missed", "fault", "values"),
     [
         pytest.param(
             (images("x_train", 40_000), images("x_val", 10_000), *(Y_TRAIN, Y_VAL)),
             "split",
-            "hold 40,000 and 10,000 images (80 % and 20 %), and not 70 % and 30 %",
+            "the shares must be {shares:percent}",
+            {"shares": [0.7, 0.3]},
             id="80/20",
+        ),
+        pytest.param(
+            (images("x_train", 40_000), images("x_val", 10_000), *(Y_TRAIN, Y_VAL)),
+            "split",
+            HOLD,
+            {"sizes": [40_000, 10_000], "shares": [0.8, 0.2]},
+            id="sizes",
         ),
         pytest.param(
             (TRAIN.model_copy(update={"common": {"x_val": 14_000}}), VALIDATION, Y_TRAIN, Y_VAL),
             "split",
-            "with 14,000 of them both in `x_train` and in `x_val`",
+            "{count:number} image is in both {first:code} and {second:code}",
+            {"count": 14_000, "first": "x_train", "second": "x_val"},
             id="overlapping",
         ),
         pytest.param(
@@ -112,69 +128,79 @@ def test_names_and_order_play_no_part() -> None:
                 Y_VAL,
             ),
             "split",
-            "of which `x_val` has 10,000 of the test set",
+            "{count:number} {split:split} image",
+            {"count": 10_000, "split": "test"},
             id="test images",
         ),
         pytest.param(
             (images("x_train", 3_500), images("x_val", 1_500), Y_TRAIN, Y_VAL),
             "split",
-            "5,000 together instead of 50,000",
+            "these are {images:number} images together instead of {wanted:number}",
+            {"images": 5_000, "wanted": 50_000},
             id="a part of the images",
         ),
         pytest.param(
             (TRAIN, images("x_val", 15_000, rows=rows(train=7_500, dataset="cifar10", matched=0.5)), Y_TRAIN, Y_VAL),
             "split",
-            "of which in `x_val` only 50 % are recognised",
+            "the grader recognizes only {part:percent} of the images in {array:code}",
+            {"part": 0.5, "array": "x_val"},
             id="half unknown",
         ),
         pytest.param(
             (images("x_train", 35_000, rows=rows(train=35_000, dataset="cifar10", duplicates=9_000)), VALIDATION,
              Y_TRAIN, Y_VAL),
             "split",
-            "holds 9,000 more than once",
+            "{array:code} holds {count:number} image more than once",
+            {"count": 9_000, "array": "x_train"},
             id="drawn with replacement",
         ),
         pytest.param(
             (TRAIN, images("x_val", 15_000, low=0.0, high=1.0,
                            transform=TransformFact(kind="affine", scale=1 / 255, shift=0.0)), Y_TRAIN, Y_VAL),
             "scale",
-            "`x_val` (cell 8) holds numbers from 0 to 1, which is not x / 255 - 0.5",
+            "{array} holds numbers from {low:number} to {high:number}",
+            {"low": 0.0, "high": 1.0},
             id="0 to 1",
         ),
         pytest.param(
             (TRAIN, images("x_val", 15_000, transform=TransformFact(kind="unknown")), Y_TRAIN, Y_VAL),
             "scale",
-            "which is not x / 255 - 0.5",
+            "{ranges}, but the pixels must be {formula:code}",
+            {"formula": "x / 255 - 0.5"},
             id="no formula",
         ),
         pytest.param(
             (TRAIN, VALIDATION, Y_TRAIN),
             "labels",
-            "No variable holds labels for the images in `x_val`",
+            "no variable holds labels for the images in {array:code}",
+            {"array": "x_val"},
             id="no labels",
         ),
         pytest.param(
             (TRAIN, VALIDATION, Y_TRAIN, numbers("y_val", 15_000, x_val=1.0)),
             "labels",
-            "`y_val` (cell 9) holds numbers, not one-hot rows (shape 15000 × 1)",
+            "{labels} holds numbers, not one-hot rows (shape {shape:shape})",
+            {"shape": [15_000, 1]},
             id="not one-hot",
         ),
         pytest.param(
             (TRAIN, VALIDATION, Y_TRAIN, labels("y_val", 15_000, x_val=0.101)),
             "labels",
-            "`y_val` (cell 9) names the true class of only 10.1 % of the images in `x_val`",
+            "{labels} names the true class of only {part:percent} of the images in {array:code}",
+            {"part": 0.101, "array": "x_val"},
             id="shuffled apart",
         ),
         pytest.param(
             (TRAIN, VALIDATION, Y_TRAIN, labels("y_val", 15_000, x_val=1.0).model_copy(update={"shape": (15_000, 11)})),
             "labels",
-            "`y_val` (cell 9) tells 11 classes apart, not 10",
+            "{labels} has {classes:number} classes, not {wanted:number}",
+            {"classes": 11, "wanted": 10},
             id="too many columns",
         ),
     ],
 )  # fmt: skip
 def test_each_flaw_is_said_and_costs_its_own_part(
-    facts: tuple[NamedArrayFact | NamedLabelFact, ...], missed: str, said: str
+    facts: tuple[NamedArrayFact | NamedLabelFact, ...], missed: str, fault: str, values: dict[str, Any]
 ) -> None:
     relabelled = [
         fact.model_copy(update={"right": {"x_train": 1.0}})
@@ -185,7 +211,7 @@ def test_each_flaw_is_said_and_costs_its_own_part(
     strict, lenient = judge(*relabelled), judge(*relabelled, partial=True)
     assert (strict.status, strict.fraction) == ("failed", 0.0)
     assert strict.measured["missed"] == [missed]
-    assert said in strict.message
+    assert says(strict.message, fault, **values)
     assert (lenient.status, round(lenient.fraction, 3)) == ("partial", 0.667)
 
 
@@ -193,7 +219,9 @@ def test_an_array_that_was_never_divided_keeps_what_is_right_of_it() -> None:
     whole = images("x", 50_000, rows=rows(train=50_000, dataset="cifar10"))
     found = judge(whole, labels("y", 50_000, x=1.0), partial=True)
     assert found.measured["missed"] == ["split"]
-    assert "and not 70 % train and 30 % validation in variables of their own" in found.message
+    assert "separate variables must hold {parts}" in ids(found.message)
+    assert says(found.message, "{share:percent} {part:raw}", share=0.7, part="train")
+    assert says(found.message, "{share:percent} {part:raw}", share=0.3, part="validation")
 
 
 def test_identical_images_of_a_data_set_do_not_make_labels_wrong() -> None:
@@ -204,7 +232,7 @@ def test_labels_as_numbers_can_be_asked_for() -> None:
     facts = (TRAIN, VALIDATION, numbers("y_train", 35_000, x_train=1.0), numbers("y_val", 15_000, x_val=1.0))
     assert judge(*facts, labels={"one_hot": False, "classes": 10}).status == "passed"
     found = judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, labels={"one_hot": False})
-    assert "one-hot rows, not numbers" in found.message
+    assert "{labels} holds one-hot rows, not numbers (shape {shape:shape})" in ids(found.message)
 
 
 def test_without_parts_one_array_will_do() -> None:
@@ -216,7 +244,8 @@ def test_what_was_not_compared_waits_for_a_person() -> None:
     unseen = images("x_val", 15_000, rows=None, transform=None)
     found = judge(TRAIN, unseen, Y_TRAIN, partial=True)
     assert (found.status, found.fraction) == ("pending", 0.0)
-    assert "A person has to judge what could not be seen." in found.message
+    assert "A person must judge the open points." in ids(found.message)
+    assert "the grader did not compare the labels with the images" in ids(found.message)
 
 
 def test_the_range_of_what_was_not_compared_can_still_refute_it() -> None:
@@ -227,29 +256,43 @@ def test_the_range_of_what_was_not_compared_can_still_refute_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("evidence", "said"),
+    ("evidence", "reason"),
     [
-        ({"datasets": ()}, "CIFAR-10 was never loaded"),
-        ({"datasets": (LOADED.model_copy(update={"served": False}),)}, "CIFAR-10 was asked for and not served"),
-        ({}, "although it was loaded in cell 7"),
-        ({"run": a_run(status="timeout", reason="x")}, "did not reach its end"),
+        ({"datasets": ()}, "The notebook never loads {dataset:dataset}."),
+        (
+            {"datasets": (LOADED.model_copy(update={"served": False}),)},
+            "The notebook loads {dataset:dataset}, but the grader did not provide it.",
+        ),
+        ({}, "{dataset:dataset} was loaded in {cell:cell}."),
+        (
+            {"run": a_run(status="timeout", reason="x")},
+            "The notebook did not reach its end, where the grader looks at its variables.",
+        ),
     ],
 )
 def test_where_no_variable_holds_the_images_it_is_said_what_happened_to_them(
-    evidence: dict[str, Any], said: str
+    evidence: dict[str, Any], reason: str
 ) -> None:
     found = judge(a_named_array("x"), evidence=evidence)
     assert found.status == "failed"
-    assert said in found.message
+    assert reason in ids(found.message)
+    assert says(
+        found.message,
+        "The grader recognizes no {dataset:dataset} images in the notebook's variables.",
+        dataset="cifar10",
+    )
 
 
 def test_a_stand_in_is_said_whatever_the_verdict() -> None:
     made_up = {"stand_ins": ("cifar10",)}
-    said = "Judged on a stand-in of the same shape: CIFAR-10 itself was not on the grader's machine."
-    assert english(judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, evidence=made_up).message).endswith(said)
-    assert english(judge(TRAIN, evidence=made_up).message).endswith(said)
-    assert english(judge(evidence=made_up).message).endswith(said)
-    assert "stand-in" not in judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL).message
+    stand_in = "The grader's machine has no copy of {dataset:dataset}, so it used a stand-in of the same shape."
+    for finding in (
+        judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, evidence=made_up),
+        judge(TRAIN, evidence=made_up),
+        judge(evidence=made_up),
+    ):
+        assert says(finding.message, stand_in, dataset="cifar10")
+    assert stand_in not in ids(judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL).message)
 
 
 def test_parts_are_a_whole() -> None:

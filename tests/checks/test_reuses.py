@@ -6,7 +6,13 @@ from grader.checks.reuses import ReusesParams, reuses
 from grader.schema.evidence import Evidence, SaveFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_fit
+from tests.support.says import ids, says
 from tests.support.transfer_cases import FIRST, adapted, case, changed, evidence
+
+REUSED = (
+    "{reused:number} of {total:number} layers with weights of {model:code} ({layers}) started the training in "
+    "{cell:cell} {origin}."
+)
 
 
 def reuse(found: Evidence | None = None, **keys: Any) -> Finding:
@@ -18,7 +24,10 @@ def test_shared_layers_are_reused() -> None:
     finding = reuse(how="shared")
     assert finding.status == "passed"
     assert finding.measured["reused"] == ["low", "middle"]
-    assert "2 of its 3 layers with weights (`low` and `middle`) as those of `model_a` were" in finding.message
+    assert says(finding.message, REUSED, reused=2, total=3)
+    assert says(finding.message, "{layer:code}", layer="low")
+    assert says(finding.message, "{layer:code}", layer="middle")
+    assert says(finding.message, "with the weights of {source:code} (the same layer objects)", source="model_a")
 
 
 def test_a_copy_of_the_weights_is_reuse_too_but_no_sharing() -> None:
@@ -31,20 +40,25 @@ def test_a_copy_of_the_weights_is_reuse_too_but_no_sharing() -> None:
 def test_a_network_of_the_same_build_reuses_nothing() -> None:
     finding = reuse(model="scratch")
     assert finding.status == "failed"
-    assert "none of its layers began a training with weights" in finding.message
+    assert says(
+        finding.message,
+        "No layer of {model:code} started a training with weights that the model {source:code} had learned.",
+        source="first",
+    )
 
 
 def test_a_layer_with_fresh_weights_between_is_named() -> None:
     finding = reuse(changed(head={"digests_before": {"low": "a-low", "middle": "fresh", "high": "new"}}))
     assert (finding.status, finding.measured["reused"]) == ("failed", ["low"])
-    assert "`middle` began with weights of their own" in finding.message
+    assert "{layers} started from new weights." in ids(finding.message)
+    assert says(finding.message, "{layer:code}", layer="middle")
 
 
 def test_a_layer_that_no_training_changes_is_not_expected_to_be_reused() -> None:
     finding = reuse(adapted())
     assert finding.status == "passed"
     assert finding.measured["fresh"] == ["high"]
-    assert "2 of its 3 layers with weights" in finding.message
+    assert says(finding.message, REUSED, reused=2, total=3)
 
 
 def test_a_layer_that_the_source_had_frozen_comes_along() -> None:
@@ -74,7 +88,7 @@ def test_weights_from_a_file_of_the_course_are_reuse_from_a_file() -> None:
     found = evidence(saves=(loaded,), fits=evidence().fits[1:])
     finding = reuse(found, source=None, source_task=None, how="file")
     assert finding.status == "passed"
-    assert "as those of the file base.h5 were" in finding.message
+    assert says(finding.message, "with the weights in the file {path:code}", path="base.h5")
 
 
 def test_the_source_can_be_a_network_that_was_never_trained_on_its_task() -> None:
@@ -83,4 +97,4 @@ def test_the_source_can_be_a_network_that_was_never_trained_on_its_task() -> Non
     )
     finding = reuse(evidence(fits=(other, *evidence().fits[1:])), all_but_last=False)
     assert finding.status == "failed"
-    assert "had not been trained on the task `a` before" in finding.message
+    assert says(finding.message, "Their source was not trained on the task {task:code} before.", task="a")

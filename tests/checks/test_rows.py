@@ -7,6 +7,7 @@ from grader.schema.evidence import Evidence, FitFact
 from grader.schema.grade import Finding
 from tests.support.factories import an_array
 from tests.support.factories import rows as rows_fact
+from tests.support.says import ids, says
 from tests.support.transfer_cases import case, evidence
 
 
@@ -29,25 +30,37 @@ def test_two_hundred_images_of_task_b_apart_from_task_a() -> None:
 def test_too_many_images_are_counted_and_named() -> None:
     finding = look(exactly=100, partial=True)
     assert finding.status == "partial"
-    assert "trained on 200 images in cell 4 (exactly 100 wanted)" in finding.message
+    assert says(
+        finding.message, "the training in {cell:cell} used {count:number} image ({wanted} required)", cell=3, count=200
+    )
+    assert says(finding.message, "exactly {count:number}", count=100)
 
 
 def test_the_other_task_is_not_this_one() -> None:
-    assert "only 0 % are images of the task `b`" in look(model="first").message
+    finding = look(model="first")
+    assert says(finding.message, "only {part:percent} of the training images in {cell:cell} are {images}", part=0.0)
+    assert says(finding.message, "images of the task {task:code}", task="b")
 
 
 def test_images_that_were_not_recognised_do_not_count_as_right() -> None:
-    assert "could not be recognised" in look(a_training(x=an_array(200))).message
+    finding = look(a_training(x=an_array(200)))
+    assert "the grader could not recognize the training images in {cell:cell} as {images}" in ids(finding.message)
 
 
 def test_validation_images_of_the_training_are_found() -> None:
-    assert "17 images were both trained on and watched" in look(a_training(overlap=17)).message
+    assert says(
+        look(a_training(overlap=17)).message,
+        "{count:number} image was used for both training and validation in {cell:cell}",
+        count=17,
+    )
 
 
 def test_test_images_are_not_training_images() -> None:
     mixed = rows_fact(150, 50, dataset="fashion_mnist", classes={"5": 100, "6": 100})
-    assert "50 test images were trained on" in look(a_training(x=an_array(200, of=mixed))).message
+    finding = look(a_training(x=an_array(200, of=mixed)))
+    assert says(finding.message, "{count:number} {split:split} image", count=50, split="test")
 
 
 def test_networks_trained_on_the_same_classes_are_not_apart() -> None:
-    assert "trained on images of the same classes" in look(model="transferred", apart_from="scratch").message
+    finding = look(model="transferred", apart_from="scratch")
+    assert "{model:code} was trained on images of the same classes" in ids(finding.message)

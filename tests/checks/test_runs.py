@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from grader.checks.runs import RunsParams, runs
-from grader.facts.language import english
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_fit, a_run, an_error, an_evidence
+from tests.support.says import says
 
 
 def judge(*, partial: bool = False, **run: Any) -> Finding:
@@ -17,20 +17,26 @@ def judge(*, partial: bool = False, **run: Any) -> Finding:
 def test_a_notebook_without_errors_runs() -> None:
     finding = judge()
     assert (finding.status, finding.fraction) == ("passed", 1)
-    assert "All 8 code cells" in finding.message
+    assert says(finding.message, "The only code cell ran without an error.", count=8)
 
 
 def test_an_error_is_named_with_its_cell_and_pointed_to() -> None:
     finding = judge(status="cell_error", errors=(an_error(3),))
     assert (finding.status, finding.fraction) == ("failed", 0)
-    assert "cell 4 raised NameError (name 'x' is not defined)" in finding.message
+    assert says(
+        finding.message,
+        "{cell:cell} raised {error:raw} ({text:raw})",
+        cell=3,
+        error="NameError",
+        text="name 'x' is not defined",
+    )
     assert [p.cell for p in finding.evidence] == [3]
 
 
 def test_many_errors_are_counted_and_three_are_shown() -> None:
     finding = judge(status="cell_error", errors=tuple(an_error(n) for n in range(5)))
-    assert english(finding.message).startswith("5 of the code cells raised")
-    assert "and 2 more" in finding.message
+    assert says(finding.message, "{count:number} code cell raised an error: {errors:clauses}.", count=5)
+    assert says(finding.message, "and {count:number} more", count=2)
 
 
 def test_partial_points_follow_the_cells_that_ran() -> None:
@@ -47,7 +53,13 @@ def test_nothing_that_ran_clean_earns_nothing() -> None:
 def test_a_run_that_was_cut_off_says_how_far_it_came(status: str) -> None:
     finding = judge(status=status, reason="it took too long", cells_run=5, partial=True)
     assert (finding.status, finding.fraction) == ("partial", 0.625)
-    assert "5 of 8 code cells were run: it took too long" in finding.message
+    assert says(
+        finding.message,
+        "{run:number} of {total:number} code cells ran: {reason}.",
+        run=5,
+        total=8,
+        reason="it took too long",
+    )
 
 
 def test_a_notebook_without_code_does_not_pass() -> None:

@@ -13,13 +13,14 @@ from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
-from tests.support.says import says
+from tests.support.says import ids, says
 
 CURVE = (
     CurvePoint(parameters=100, none=0.7, full=0.9),
     CurvePoint(parameters=10_000, none=0.9, full=0.98),
 )
 PARAMS = ScoreCurveParams(curve=CURVE)
+NO_PLACE = "{model:code} has no place on the curve of {dataset:dataset} ({split:split}): {reason}."
 
 
 def judge(parameters: int | None, correct: int, params: ScoreCurveParams = PARAMS, **keys: Any) -> Finding:
@@ -30,6 +31,22 @@ def judge(parameters: int | None, correct: int, params: ScoreCurveParams = PARAM
 def test_a_point_of_the_curve_itself_earns_full_marks() -> None:
     finding = judge(100, 9_000)
     assert (finding.status, finding.fraction) == ("passed", 1.0)
+
+
+def test_the_message_gives_both_figures_and_the_accuracies_of_the_curve() -> None:
+    message = judge(100, 9_000).message
+    assert says(
+        message,
+        "{model:code} has {parameters} and classifies {accuracy:percent} of the {images} correctly.",
+        accuracy=0.9,
+    )
+    assert says(message, "{count:number} parameter", count=100)
+    assert says(
+        message,
+        "For this size, points start at {none:percent}, and {full:percent} earns full points.",
+        none=0.7,
+        full=0.9,
+    )
 
 
 def test_half_way_up_at_a_point_of_the_curve_earns_half() -> None:
@@ -75,7 +92,10 @@ def test_recorded_parameters_earn_nothing_where_verified_ones_are_required() -> 
     strict = ScoreCurveParams(curve=CURVE, require_verified=True)
     finding = judge(100, 9_000, strict, assurance=Assurance.RECORDED)
     assert finding.status == "failed"
-    assert "could not verify the size" in finding.message
+    assert "The grader could not verify the size, which was only recorded in the notebook's own process" in ids(
+        finding.message
+    )
+    assert "This rubric counts only verified figures." in ids(finding.message)
     assert judge(100, 9_000, strict).status == "passed"
 
 
@@ -87,14 +107,14 @@ def test_a_network_that_was_never_trained_is_told_so() -> None:
 def test_a_network_without_weights_is_told_so() -> None:
     finding = judge(None, 9_000)
     assert finding.status == "failed"
-    assert "its parameters are not known" in finding.message
+    assert "it was never built, so its number of parameters is not known" in ids(finding.message)
 
 
 def test_a_network_trained_on_other_data_has_no_place() -> None:
     fit = a_fit(x=an_array(of=rows(train=50_000, dataset="cifar10")))
     finding = score_curve(a_case(an_evidence(fits=(fit,), accuracies=())), PARAMS)
     assert finding.status == "failed"
-    assert "cannot be placed on the curve of MNIST" in finding.message
+    assert says(finding.message, NO_PLACE, dataset="mnist", split="test")
 
 
 def test_an_accuracy_the_grader_should_have_is_the_graders_failure() -> None:
@@ -159,4 +179,5 @@ def test_a_network_for_images_that_were_shrunk_outside_of_it_is_left_to_a_person
     evidence = an_evidence(models=(model,), fits=(fit,), accuracies=())
     finding = score_curve(a_case(evidence), ScoreCurveParams(curve=CURVE))
     assert finding.status == "pending"
-    assert "cannot prepare the test images" in finding.message
+    assert says(finding.message, NO_PLACE)
+    assert "A person must look at it." in ids(finding.message)

@@ -23,11 +23,28 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 )
 
 
-BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
-    (an_evidence(), {"train": 0.7}, "and not 70 %"),
-    (fitted(overlap=12), {"train": 0.9}, "12 images in both parts"),
-    (fitted(val_x=an_array(6_000, of=rows(test=6_000))), {"train": 0.9, "not_test": True}, "6,000 test images"),
-    (fitted(validation="none", val_x=None), {"train": 0.9}, "no validation data"),
+BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
+    (an_evidence(), {"train": 0.7}, "the training part must be {part:percent}", {"part": 0.7}),
+    (
+        an_evidence(),
+        {"train": 0.7},
+        "The training in {cell:cell} used {training} and {validation} ({part:percent} for training)",
+        {"part": 0.9},
+    ),
+    (fitted(overlap=12), {"train": 0.9}, "{count:number} image is in both parts", {"count": 12}),
+    (
+        fitted(val_x=an_array(6_000, of=rows(test=6_000))),
+        {"train": 0.9, "not_test": True},
+        "{count:number} of them is a test image",
+        {"count": 6_000},
+    ),
+    (fitted(validation="none", val_x=None), {"train": 0.9}, "the training had no validation data", {}),
+    (
+        an_evidence(),
+        {"train": 0.9, "variables": "cifar10"},
+        "No two variables of the notebook hold images of {dataset:dataset}.",
+        {"dataset": "cifar10"},
+    ),
 )
 
 
@@ -39,9 +56,11 @@ def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> 
     passes(judge("split", evidence, **params))
 
 
-@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
-def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
-    fails(judge("split", evidence, **params), said)
+@pytest.mark.parametrize(("evidence", "params", "fault", "values"), BAD)
+def test_what_is_not_as_asked_fails_and_says_why(
+    evidence: Evidence, params: dict[str, Any], fault: str, values: dict[str, Any]
+) -> None:
+    fails(judge("split", evidence, **params), fault, **values)
 
 
 def test_what_cannot_be_seen_waits_for_a_person() -> None:

@@ -8,7 +8,21 @@ from pydantic import ValidationError
 from grader.checks.steps import StepsParams, steps
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding
+from grader.schema.message import Message
+from tests.support.says import ids, parts, says, values
 from tests.support.transfer_cases import ORDER, WARM, adapted, case, changed, evidence, held
+
+FROZEN = (
+    "{frozen:number} of {layers:number} layers with weights were frozen in the training in {cell:cell}, which "
+    "did not change them"
+)
+UNFROZEN = "{count:number} layer was unfrozen for the training in {cell:cell}, which changed it"
+MISSING = "{model:code}: step {place:number} of {steps:number} ({step:raw}) is missing: {observation}."
+
+
+def names(message: Message | str) -> list[str]:
+    """The layers that a message names."""
+    return [part.values["layer"] for part in parts(message) if part.id == "{layer:code}"]
 
 
 def walk(found: Evidence | None = None, order: Any = ORDER, **keys: Any) -> Finding:
@@ -18,22 +32,28 @@ def walk(found: Evidence | None = None, order: Any = ORDER, **keys: Any) -> Find
 def test_the_whole_sequence_passes_and_says_what_the_weights_did() -> None:
     finding = walk()
     assert (finding.status, finding.fraction) == ("passed", 1)
-    assert "2 of 3 layers with weights frozen in the training in cell 5" in finding.message
-    assert "2 layers unfrozen for the training in cell 6 and changed by it" in finding.message
+    assert says(finding.message, FROZEN, frozen=2, layers=3, cell=4)
+    assert says(finding.message, UNFROZEN, count=2, cell=5)
 
 
 def test_layers_marked_as_frozen_but_changed_are_not_frozen() -> None:
     finding = walk(changed(head={"digests_after": {"low": "x", "middle": "a-middle", "high": "head"}}))
     assert held(finding) == [False, False, False, True, True, True]
-    assert "step 1 of 6 (freeze) is missing: `low` was marked as not trainable, but changed" in finding.message
+    assert says(finding.message, MISSING, place=1, steps=6, step="freeze")
+    assert "{layers} was not trainable, but the training in {cell:cell} changed it" in ids(finding.message)
+    assert names(finding.message) == ["low"]
 
 
 def test_unfreezing_without_a_new_compile_is_named_with_its_cell() -> None:
     finding = walk(changed(tail={"compiled": 38}))
     assert (finding.status, held(finding)) == ("partial", [True, True, True, True, False, True])
     assert finding.fraction == pytest.approx(5 / 6)
-    assert "step 5 of 6 (compile) is missing: not compiled again between cell 5 and the training in cell 6" in (
-        finding.message
+    assert says(finding.message, MISSING, place=5, steps=6, step="compile")
+    assert says(
+        finding.message,
+        "the model was not compiled again between {before:cell} and the training in {cell:cell}",
+        before=4,
+        cell=5,
     )
 
 
@@ -42,13 +62,19 @@ def test_a_change_after_the_compile_is_a_missing_compile() -> None:
     early = compiles[2].model_copy(update={"trainable": WARM})
     finding = walk(evidence(compiles=(*compiles[:2], early, compiles[3])))
     assert held(finding) == [True, False, True, True, True, True]
-    assert "`trainable` of `low` and `middle` changed after the compile in cell 4" in finding.message
+    assert says(
+        finding.message,
+        "`trainable` of {layers} changed after the `compile` in {compiled:cell} and before the training in {cell:cell}",
+        compiled=3,
+    )
+    assert names(finding.message) == ["low", "middle"]
 
 
 def test_unfrozen_layers_that_never_change_were_not_tuned() -> None:
     finding = walk(changed(tail={"digests_after": {"low": "a-low", "middle": "a-middle", "high": "b-head"}}))
     assert held(finding)[3] is False
-    assert "`low` and `middle` were made trainable, but not changed" in finding.message
+    assert values(finding.message, "{layers} was trainable, but the training in {cell:cell} did not change it")
+    assert names(finding.message) == ["low", "middle"]
 
 
 def test_trainings_without_any_freezing_earn_nothing() -> None:
@@ -61,14 +87,14 @@ def test_trainings_without_any_freezing_earn_nothing() -> None:
 def test_a_network_that_stays_frozen_has_half_of_the_steps() -> None:
     finding = walk(evidence(fits=evidence().fits[:3]))
     assert held(finding) == [True, True, True, False, False, False]
-    assert "no further training was left" in finding.message
+    assert "there is no further training for this step" in ids(finding.message)
 
 
 @pytest.mark.parametrize("layers", ["all_but_last", "reused", ["low", "middle"]])
 def test_a_layer_that_no_training_changes_need_not_be_tuned(layers: Any) -> None:
     finding = walk(adapted(), order=[{"freeze": layers}, "compile", "fit", {"unfreeze": layers}, "compile", "fit"])
     assert finding.status == "passed"
-    assert "2 of 3 layers with weights frozen" in finding.message
+    assert says(finding.message, FROZEN, frozen=2, layers=3)
 
 
 def test_a_layer_that_no_training_changes_need_not_be_frozen_and_alone_is_no_freezing() -> None:
@@ -100,7 +126,8 @@ def test_layers_can_be_named_or_be_those_that_are_reused() -> None:
 
 
 def test_a_training_whose_end_was_not_seen_is_not_judged_frozen() -> None:
-    assert "was not seen" in walk(changed(head={"digests_after": {}, "status": "unfinished"})).message
+    finding = walk(changed(head={"digests_after": {}, "status": "unfinished"}))
+    assert "the grader could not see how the training in {cell:cell} changed the weights" in ids(finding.message)
 
 
 @pytest.mark.parametrize("order", [[], ["fit", "compile"], [{"freeze": "any", "unfreeze": "any"}, "fit"], ["train"]])

@@ -11,6 +11,7 @@ from grader.facts.language import english
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_case, a_cell, an_evidence
+from tests.support.says import ids, says
 
 EXPLANATION = "The network has two convolutional layers, then max pooling, and dropout against overfitting."
 
@@ -26,13 +27,14 @@ def prose(source: str, index: int = 1) -> CellFact:
 def test_enough_words_pass_and_the_cell_is_said() -> None:
     finding = judge(prose(EXPLANATION), min_words=13)
     assert finding.status == "passed"
-    assert english(finding.message).startswith("13 words of text (cell 2)")
+    assert says(finding.message, "Your text has {count:number} word ({cells})", count=13)
+    assert says(finding.message, "{cell:cell}", cell=1)
 
 
 def test_too_few_words_fail() -> None:
     finding = judge(prose("*your answer here*"), min_words=20)
     assert finding.status == "failed"
-    assert "at least 20 words" in finding.message
+    assert says(finding.message, "at least {count:number} word is required", count=20)
 
 
 def test_code_and_its_comments_are_no_text() -> None:
@@ -48,7 +50,13 @@ def test_a_keyword_finds_the_words_that_begin_with_it() -> None:
 def test_some_of_several_keywords_are_counted() -> None:
     assert judge(prose(EXPLANATION), any=["pooling", "dropout", "softmax"], any_at_least=2).status == "passed"
     finding = judge(prose(EXPLANATION), any=["pooling", "elu", "softmax"], any_at_least=2)
-    assert "only pooling is mentioned (2 wanted)" in finding.message
+    assert says(
+        finding.message,
+        "of {words} it mentions only {mentioned} ({required:number} required)",
+        words=["pooling", "elu", "softmax"],
+        mentioned=["pooling"],
+        required=2,
+    )
 
 
 def test_only_passages_near_the_topic_count() -> None:
@@ -91,7 +99,8 @@ CHINESE = "本网络由两个卷积层、展平层、随机失活层和全连接
 def test_a_long_text_in_another_language_than_the_keywords_waits_for_a_person(source: str) -> None:
     finding = judge(prose(source), min_words=20, any=["pooling", "kernel"], near=["curve"], language="en")
     assert finding.status == "pending"
-    assert "do not seem to be English" in finding.message
+    assert "It does not seem to be English." in ids(finding.message)
+    assert says(finding.message, "The required words are English: {words: or}.", words=["pooling", "kernel", "curve"])
     assert [p.cell for p in finding.evidence] == [1]
 
 
@@ -120,7 +129,7 @@ def test_chinese_characters_count_as_words() -> None:
 def test_whoever_explains_in_comments_is_told_where_it_belongs() -> None:
     finding = judge(a_cell(0, f"# {EXPLANATION}\nx = 1\n# {EXPLANATION}"), min_words=10)
     assert finding.status == "failed"
-    assert "Comments in code do not count" in finding.advice
+    assert ids(finding.advice) == ["Comments in code do not count. Write explanations for the reader in a text cell."]
 
 
 TOPICS = {
@@ -135,10 +144,22 @@ def test_subjects_are_addressed_by_any_of_their_words_and_counted_once() -> None
     assert judge(prose(said), topics=TOPICS, topics_at_least=2).status == "passed"
     finding = judge(prose(said), topics=TOPICS, topics_at_least=3)
     assert finding.status == "failed"
-    assert "2 subjects of 3 addressed (the size of kernels and activations), 3 wanted" in finding.message
-    assert "dropout" not in finding.message
+    assert says(
+        finding.message,
+        "it covers {covered:number} of {subjects:number} subjects ({names}), and {required:number} are required",
+        covered=2,
+        subjects=3,
+        names=["the size of kernels", "activations"],
+        required=3,
+    )
+    assert "dropout" not in english(finding.message)
 
 
 def test_no_subject_at_all_is_said_without_naming_any() -> None:
     finding = judge(prose("Everything is fine."), topics=TOPICS)
-    assert "0 subjects of 3 addressed, 1 wanted" in finding.message
+    assert says(
+        finding.message,
+        "it covers none of {subjects:number} subjects ({required:number} required)",
+        subjects=3,
+        required=1,
+    )

@@ -15,10 +15,13 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 )
 
 
-BAD: tuple[tuple[Evidence, dict[str, Any], str], ...] = (
-    (an_evidence(), {"kind": "custom_loop"}, "and not a loop of its own"),
-    (an_evidence(), {"epochs": {"at_least": 20}}, "with 4 epochs instead of 20 or more"),
-    (an_evidence(), {"batch_size": {"at_most": 64}}, "with 128 a batch"),
+BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
+    (an_evidence(), {"kind": "custom_loop"}, "it must be a custom loop", {}),
+    (an_evidence(), {"epochs": {"at_least": 20}}, "the number of epochs must be {range}", {}),
+    (an_evidence(), {"epochs": {"at_least": 20}}, "{count:number} epoch", {"count": 4}),
+    (an_evidence(), {"epochs": {"at_least": 20}}, "{low:number} or more", {"low": 20}),
+    (an_evidence(), {"batch_size": {"at_most": 64}}, "batch size {size:number}", {"size": 128}),
+    (an_evidence(), {"batch_size": {"at_most": 64}}, "the batch size must be {range}", {}),
 )
 
 
@@ -30,9 +33,11 @@ def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> 
     passes(judge("training", evidence, **params))
 
 
-@pytest.mark.parametrize(("evidence", "params", "said"), BAD)
-def test_what_is_not_as_asked_fails_and_says_why(evidence: Evidence, params: dict[str, Any], said: str) -> None:
-    fails(judge("training", evidence, **params), said)
+@pytest.mark.parametrize(("evidence", "params", "fault", "values"), BAD)
+def test_what_is_not_as_asked_fails_and_says_why(
+    evidence: Evidence, params: dict[str, Any], fault: str, values: dict[str, Any]
+) -> None:
+    fails(judge("training", evidence, **params), fault, **values)
 
 
 def test_what_cannot_be_seen_waits_for_a_person() -> None:

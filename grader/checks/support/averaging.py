@@ -1,4 +1,4 @@
-"""Reads from code whether repeated passes of a network are averaged."""
+"""Find out from code whether repeated passes of a model are averaged."""
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,25 +24,25 @@ _FOLLOWED = (
     *(ast.comprehension, ast.Call, ast.BinOp, ast.Return),
 )
 _LONGEST = 3
-"""So many attributes a name may have behind it."""
+"""Attributes of a dotted name, at most."""
 _ROUNDS = 4
-"""So many names may stand between a pass and its average."""
+"""Names between a pass and its average, at most."""
 _MOST_LOOKS = 300_000
-"""Parts of the code that are looked at for all groups of passes of a notebook together, over and over ones included."""
+"""Syntax nodes that are visited for all passes of a notebook, repeated visits included."""
 
 
 class Averages:
-    """What the code of one notebook averages.
+    """The averages that the code of one notebook computes.
 
     Attributes:
-        work: What may still be looked at: hostile code is not read to its end, and nothing is seen in it.
+        work: The limit on visited syntax nodes; beyond it, code counts as code without averages.
     """
 
     def __init__(self, cells: Sequence[CellFact]) -> None:
         """Read the code.
 
         Args:
-            cells: The notebook's.
+            cells: The notebook's cells.
         """
         self.work = _Work()
         self._trees = read_code(cells) or {}
@@ -57,26 +57,26 @@ class Averages:
         self._passes: dict[tuple[int | None, str], bool] = {}
 
     def anything(self, cell: int | None, model: str) -> bool:
-        """Whether code averages anything where a cell's passes are made, or what it makes in later cells.
+        """Whether a cell with passes averages anything, or later cells average its results.
 
         Args:
-            cell: Index of the cell in question.
-            model: The network's name.
+            cell: Index of the cell.
+            model: The model's name.
         """
-        return self._known(self._anything, self._averages_anything, cell, model)
+        return self._cached(self._anything, self._averages_anything, cell, model)
 
     def passes(self, cell: int | None, model: str) -> bool:
-        """Whether what is averaged holds the passes themselves, and not times, or which predictions were right.
+        """Whether the passes themselves are averaged, and not times or counts of correct predictions.
 
         Args:
             cell: Index of the cell that makes the passes.
-            model: The network's name.
+            model: The model's name.
         """
-        return self._known(self._passes, self._averages_passes, cell, model)
+        return self._cached(self._passes, self._averages_passes, cell, model)
 
-    def _known(
+    def _cached(
         self,
-        known: dict[tuple[int | None, str], bool],
+        results: dict[tuple[int | None, str], bool],
         find: Callable[[ast.AST, int, str], bool],
         cell: int | None,
         model: str,
@@ -84,19 +84,19 @@ class Averages:
         here = self._trees.get(cell) if cell is not None else None
         if here is None or cell is None:
             return False
-        if (cell, model) not in known:
+        if (cell, model) not in results:
             try:
-                known[cell, model] = find(here, cell, model)
+                results[cell, model] = find(here, cell, model)
             except _TooMuchError:
-                known[cell, model] = False
-        return known[cell, model]
+                results[cell, model] = False
+        return results[cell, model]
 
     def _averages_anything(self, here: ast.AST, cell: int, model: str) -> bool:
         if any(self._averaging(scope) for scope in self._reached(here, model)):
             return True
-        # `_` is what nobody means to use.
-        bound = self.work.names(here, stored=True) - {"_"}
-        return any(self._averaging(tree, bound) for tree in self._later(cell)) or self.passes(cell, model)
+        # `_` is the name of a value that is not used.
+        names = self.work.names(here, stored=True) - {"_"}
+        return any(self._averaging(tree, names) for tree in self._later(cell)) or self.passes(cell, model)
 
     def _averages_passes(self, here: ast.AST, cell: int, model: str) -> bool:
         kinds = self._kinds_of(model)
@@ -107,7 +107,7 @@ class Averages:
         return any(flow.read(tree).averaged(tree) for tree in self._later(cell))
 
     def _kinds_of(self, model: str) -> dict[str, str]:
-        """What each of the notebook's functions gives back, where a network of that name makes the passes."""
+        """Map each function of the notebook to the kind of its result, if a model of that name makes the passes."""
         if model not in self._kinds:
             kinds: dict[str, str] = {}
             for _ in range(_ROUNDS):
@@ -123,7 +123,7 @@ class Averages:
         return [tree for index, tree in self._trees.items() if index > cell]
 
     def _reached(self, here: ast.AST, model: str) -> Iterator[ast.AST]:
-        """A cell's code, and the functions and methods it calls."""
+        """Walk through a cell's code and the functions and methods that it calls."""
         seen: set[str] = set()
         waiting = [here]
         while waiting:
@@ -134,7 +134,7 @@ class Averages:
                 waiting.append(self._functions[name])
 
     def _called(self, tree: ast.AST, model: str) -> set[str]:
-        """Names of what is called; the network's own `predict` is Keras's, whatever methods the notebook defines."""
+        """List the names of called functions; `predict` of the model itself is always Keras's method."""
         return {
             called_name(n)
             for n in self.work.walk(tree)
@@ -142,7 +142,7 @@ class Averages:
         }
 
     def _averaging(self, tree: ast.AST, names: set[str] | None = None) -> bool:
-        """Whether a call averages anything, or one of some names."""
+        """Whether a call averages anything; with names, whether it averages one of them."""
         seen: set[int] = set()
         for node in self.work.walk(tree):
             if isinstance(node, ast.Call) and called_name(node) in _AVERAGING:
@@ -154,24 +154,24 @@ class Averages:
 
 
 class _TooMuchError(Exception):
-    """More would have to be looked at than is worth it."""
+    """The limit on visited syntax nodes is exceeded."""
 
 
 class _Work:
-    """Goes through trees, and stops for good when it has gone through enough of them."""
+    """Walks through syntax trees up to a limit on all visits together."""
 
     def __init__(self) -> None:
         self.left = _MOST_LOOKS
         self._scopes: dict[int, list[ast.AST]] = {}
 
     def look(self) -> None:
-        """Account for one part of the code that is looked at."""
+        """Count one visit."""
         if self.left <= 0:
             raise _TooMuchError
         self.left -= 1
 
     def walk(self, tree: ast.AST, seen: set[int] | None = None) -> Iterator[ast.AST]:
-        """Go through everything in a tree, but for the parts that were seen before."""
+        """Walk through a tree, except the parts in `seen`."""
         waiting = [tree]
         while waiting:
             node = waiting.pop()
@@ -184,14 +184,14 @@ class _Work:
             waiting.extend(ast.iter_child_nodes(node))
 
     def names(self, tree: ast.AST, *, stored: bool = False) -> set[str]:
-        """Names in a tree."""
+        """Collect the names in a tree."""
         return {
             n.id for n in self.walk(tree) if isinstance(n, ast.Name) and (not stored or isinstance(n.ctx, ast.Store))
         }
 
     def own(self, scope: ast.AST) -> Iterator[ast.AST]:
-        """What can matter in a scope, without the functions and classes in it, in the order of the text."""
-        # The trees outlive this object, so an id is that of one node.
+        """Walk through the relevant nodes of a scope in the order of the text, without its functions and classes."""
+        # The trees outlive this object, so each id belongs to a single node.
         if id(scope) not in self._scopes:
             self._scopes[id(scope)] = [node for node in _own(scope, self) if isinstance(node, _FOLLOWED)]
         for node in self._scopes[id(scope)]:
@@ -201,17 +201,17 @@ class _Work:
 
 @dataclass(slots=True)
 class _Flow:
-    """Where the outputs of passes go, in one scope.
+    """The flow of the passes' outputs through one scope.
 
     Attributes:
-        model: The network's name.
-        kinds: Function → `one` where it returns a pass, `many` where it returns several, else empty.
-        work: Goes through the trees.
-        makes: Whether the scope's own passes count; those of later cells are others.
-        one: Names that hold the output of a pass.
-        many: Names that hold the outputs of several.
+        model: The model's name.
+        kinds: Function → `one` if it returns a pass, `many` if it returns several, else empty.
+        work: Walks through the trees.
+        makes: Whether calls in this scope count as passes; in later cells they are other passes.
+        one: Names that hold the output of one pass.
+        many: Names that hold the outputs of several passes.
         sums: Names to which outputs are added.
-        steps: Names that a loop counts with: `predict(x)[i]` is another image's prediction in each round.
+        steps: Loop counters: `predict(x)[i]` is the prediction for another image in each round.
     """
 
     model: str
@@ -224,7 +224,7 @@ class _Flow:
     steps: set[str] = field(default_factory=set)
 
     def read(self, scope: ast.AST) -> "_Flow":
-        """Follow the outputs through a scope; what is known of another one before it stays known."""
+        """Follow the outputs through a scope; names from earlier scopes are kept."""
         for _ in range(_ROUNDS):
             before = self._size()
             for node in self.work.own(scope):
@@ -236,11 +236,11 @@ class _Flow:
         return self
 
     def _size(self) -> int:
-        """How much is known; names are never forgotten."""
+        """Count the collected names; none is ever removed."""
         return len(self.one) + len(self.many) + len(self.sums) + len(self.steps)
 
     def returned(self, function: ast.AST) -> str:
-        """What a function gives back."""
+        """Return the kind of a function's result."""
         values = [n.value for n in self.work.own(function) if isinstance(n, ast.Return) and n.value is not None]
         if any(self._collected(value) for value in values):
             return "many"
@@ -248,7 +248,7 @@ class _Flow:
 
     def averaged(self, scope: ast.AST) -> bool:
         """Whether a scope averages several passes."""
-        # What was gone through without a find, as the rest of a chain was with its last link, is left out.
+        # Skip nodes already searched without a match.
         outputs: set[int] = set()
         parts: set[int] = set()
         return any(
@@ -259,7 +259,7 @@ class _Flow:
 
     def _bind(self, node: ast.AST) -> None:
         if isinstance(node, (ast.For, ast.comprehension)):
-            # One after the other of several outputs, or a number.
+            # The target holds one output after the other, or a counter.
             (self.one if self._collected(node.iter) else self.steps).update(self.work.names(node.target))
         for target, value in _assigned(node):
             if self._collected(value):
@@ -268,17 +268,17 @@ class _Flow:
                 self.one.add(target)
 
     def _gather(self, loop: ast.AST) -> None:
-        """Find what a loop collects of the passes that it makes itself, or goes through."""
-        made = {t for n in self.work.own(loop) for t, value in _assigned(n) if self._holds(value, set())}
+        """Find the names in which a loop collects passes, whether it makes them or iterates over them."""
+        outputs = {t for n in self.work.own(loop) for t, value in _assigned(n) if self._holds(value, set())}
         if isinstance(loop, ast.For):
-            made |= self.work.names(loop.target) & self.one
+            outputs |= self.work.names(loop.target) & self.one
         for node in self.work.own(loop):
             for target, value, added in _gathered(node, self.work):
-                if self._holds(value, made):
+                if self._holds(value, outputs):
                     (self.sums if added else self.many).add(target)
 
     def _collected(self, tree: ast.AST, seen: set[int] | None = None) -> bool:
-        """Whether an expression holds several outputs, in a part that was not seen before."""
+        """Whether an expression holds several outputs, in a part that is not in `seen`."""
         return any(self._is_several(node) for node in self._seen(tree, seen))
 
     def _is_several(self, node: ast.AST) -> bool:
@@ -291,9 +291,9 @@ class _Flow:
         return _key(node) in self.many
 
     def _holds(self, tree: ast.AST, names: set[str]) -> bool:
-        """Whether an expression makes a pass or holds some of the names."""
-        known = names | self.many
-        return any(_key(node) in known or self._is_pass(node) for node in self._seen(tree))
+        """Whether an expression makes a pass or holds one of the names."""
+        outputs = names | self.many
+        return any(_key(node) in outputs or self._is_pass(node) for node in self._seen(tree))
 
     def _is_pass(self, node: ast.AST) -> bool:
         if not self.makes or not isinstance(node, ast.Call):
@@ -306,7 +306,7 @@ class _Flow:
         )
 
     def _seen(self, tree: ast.AST, seen: set[int] | None = None) -> Iterator[ast.AST]:
-        """The parts of an expression that are outputs; a comparison says what was right, and is none."""
+        """Walk through the parts of an expression that can be outputs; the result of a comparison is not an output."""
         waiting = [tree]
         while waiting:
             node = waiting.pop()
@@ -320,21 +320,21 @@ class _Flow:
                 waiting.extend(ast.iter_child_nodes(node))
 
     def _is_step(self, node: ast.AST) -> bool:
-        """Whether it takes another part of an output in each round of a loop."""
+        """Whether a node takes another part of an output in each round of a loop."""
         if not isinstance(node, ast.Subscript):
             return False
         return _key(node.slice) in self.steps and _key(node.value) not in self.many
 
 
 def _compares(node: ast.AST) -> bool:
-    """Whether it says which predictions, or how many of them, were right."""
+    """Whether a node compares predictions or counts the correct ones."""
     if isinstance(node, ast.Call):
         return any(part in called_name(node).lower() for part in _SCORING)
     return isinstance(node, ast.Compare)
 
 
 def _own(scope: ast.AST, work: _Work) -> Iterator[ast.AST]:
-    """Everything in a scope but the functions and classes in it, in the order of the text."""
+    """Walk through a scope in the order of the text, without its functions and classes."""
     waiting = list(ast.iter_child_nodes(scope))[::-1]
     while waiting:
         node = waiting.pop()
@@ -345,7 +345,7 @@ def _own(scope: ast.AST, work: _Work) -> Iterator[ast.AST]:
 
 
 def _key(node: ast.AST) -> str:
-    """A name, or a dotted one; empty for anything else."""
+    """Return a name or a dotted name; empty for any other node."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute) and len(parts) < _LONGEST:
         parts.append(node.attr)
@@ -354,7 +354,7 @@ def _key(node: ast.AST) -> str:
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Names that a statement binds, each with the expression."""
+    """List the names that a statement assigns, each with the expression."""
     targets = node.targets if isinstance(node, ast.Assign) else ()
     if isinstance(node, (ast.AnnAssign, ast.NamedExpr)):
         targets = [node.target]
@@ -364,7 +364,7 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _gathered(node: ast.AST, work: _Work) -> Iterator[tuple[str, ast.AST, bool]]:
-    """A name that grows, by what, and whether that is added to it as a number."""
+    """List the names that a statement extends, each with the value and whether it is added as a number."""
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
         yield _base(node.target), node.value, not isinstance(node.value, (ast.List, ast.Tuple, ast.ListComp))
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
@@ -382,14 +382,14 @@ def _base(target: ast.AST) -> str:
 
 
 def _without(value: ast.expr, name: str) -> ast.AST:
-    """What is added to a name in `name + …`; the whole expression where it is joined in another way."""
+    """Return the other operand of `name + …`, or the whole expression if it is no sum."""
     if isinstance(value, ast.BinOp):
         return value.right if _key(value.left) == name else value.left
     return value
 
 
 def _divided(node: ast.AST) -> Iterator[ast.AST]:
-    """What is divided, or multiplied by a part of 1."""
+    """List the operands that are divided, or multiplied by a number below 1."""
     if isinstance(node, (ast.BinOp, ast.AugAssign)):
         left = node.left if isinstance(node, ast.BinOp) else node.target
         right = node.right if isinstance(node, ast.BinOp) else node.value

@@ -1,4 +1,4 @@
-"""Reads the code of cells."""
+"""Parse the code of cells."""
 
 import ast
 import re
@@ -13,18 +13,21 @@ __all__ = ["called_name", "parsed", "read_code"]
 _MAGIC = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
 
 _MOST_NODES = 20_000
-"""Syntax nodes of a whole notebook; ten times what long ones have."""
+"""Syntax nodes of a whole notebook, at most; long notebooks have a tenth of that."""
 _MOST_NODES_IN_CELL = 5_000
 _LETTERS_PER_NODE = 10
 
 
 def read_code(cells: Sequence[CellFact]) -> Mapping[int, ast.Module] | None:
-    """The trees of a notebook's cells by index, without cells that are no Python; None where there is too much code.
+    """Parse the code cells of a notebook.
 
-    The checks run without a time limit, so what they read has one. The trees are shared and must not be changed.
+    Checks run without a time limit, so the amount of code is limited. The trees are shared and must not be changed.
 
     Args:
-        cells: The notebook's.
+        cells: The notebook's cells.
+
+    Returns:
+        Index of the cell → tree, without cells that are not valid Python; None if there is too much code.
     """
     return _read(tuple((cell.index, cell.source) for cell in cells if cell.kind == "code"))
 
@@ -36,10 +39,10 @@ def _read(sources: tuple[tuple[int, str], ...]) -> Mapping[int, ast.Module] | No
     for index, source in sources:
         tree = parsed(source)
         if tree is None:
-            # To find out that it is no Python takes time too.
+            # Failed parsing takes time too.
             left -= len(source) // _LETTERS_PER_NODE
         else:
-            # Whether a name is read or written is no node of its own.
+            # Contexts of names (load, store) are not nodes of the code.
             size = sum(not isinstance(node, ast.expr_context) for node in ast.walk(tree))
             left -= size
             if size > _MOST_NODES_IN_CELL:
@@ -51,10 +54,10 @@ def _read(sources: tuple[tuple[int, str], ...]) -> Mapping[int, ast.Module] | No
 
 
 def parsed(source: str) -> ast.Module | None:
-    """A cell's code as a tree, its magics left out; None where it is no Python.
+    """Parse a cell's code without its magics; return None if it is not valid Python.
 
     Args:
-        source: What stands in the cell.
+        source: The cell's text.
     """
     try:
         return ast.parse(_MAGIC.sub("pass", source))
@@ -63,10 +66,10 @@ def parsed(source: str) -> ast.Module | None:
 
 
 def called_name(call: ast.Call) -> str:
-    """The last part of the name of what is called; empty where it has none.
+    """Return the last part of the called function's name; empty if it has no name.
 
     Args:
-        call: `f(…)`, `a.f(…)` or anything else that is called.
+        call: `f(…)`, `a.f(…)` or any other call.
     """
     function = call.func
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

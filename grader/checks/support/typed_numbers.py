@@ -1,4 +1,4 @@
-"""Numbers that a cell prints because they were typed into it."""
+"""Find numbers that a cell prints although no code computed them."""
 
 import ast
 from bisect import bisect_right
@@ -15,10 +15,10 @@ _COMPUTED = (ast.Name, ast.Call, ast.Attribute, ast.Subscript)
 
 
 def typed_texts(cell: CellFact) -> tuple[str, ...]:
-    """Texts that stand between quotation marks in a cell's code.
+    """List the string literals in a cell's code.
 
     Args:
-        cell: A cell of code.
+        cell: A code cell.
     """
     tree = parsed(cell.source)
     return tuple(
@@ -29,26 +29,29 @@ def typed_texts(cell: CellFact) -> tuple[str, ...]:
 
 
 class TypedNumbers:
-    """Numbers that cells print and that were typed there, or given to a printed name as they are.
+    """Numeric literals that cells print, directly or through a variable.
 
-    Numbers that something is computed with (`100.0 * right / n`) are left out, and so are counts and 1.0 and 100.0,
-    which stand in code for many reasons. Of a notebook with too much code nothing is known.
+    Numbers in calculations (`100.0 * right / n`) do not count. Neither do integers, 1.0 and 100.0, which code contains
+    for many reasons. A notebook with too much code has none.
     """
 
     def __init__(self, cells: Sequence[CellFact]) -> None:
-        """Read the code once.
+        """Parse the code once.
 
         Args:
-            cells: The notebook's, in order.
+            cells: The notebook's cells, in order.
         """
         self._trees = read_code(cells) or {}
         self._bound: dict[str, tuple[list[int], list[tuple[float, ...]]]] | None = None
 
     def printed(self, cell: CellFact) -> tuple[tuple[float, ...], ...]:
-        """The numbers of one cell, as groups in ascending order: its own, and those of each name that it prints.
+        """List the printed numbers of a cell in groups: its own literals, then the literals in each printed variable.
 
         Args:
-            cell: The one that prints.
+            cell: A code cell.
+
+        Returns:
+            Groups in ascending order, without empty ones.
         """
         tree = self._trees.get(cell.index)
         if tree is None:
@@ -60,7 +63,7 @@ class TypedNumbers:
         return tuple(group for group in groups if group)
 
     def _last(self, name: str, cell: int) -> tuple[float, ...]:
-        """The numbers in what a name was last bound to in a cell or before it, where nothing of it is computed."""
+        """Return the literals of a variable's last assignment up to a cell; empty if the value was computed."""
         if self._bound is None:
             self._bound = _bindings(self._trees)
         indices, values = self._bound.get(name, ([], []))
@@ -69,7 +72,7 @@ class TypedNumbers:
 
 
 def _printing(tree: ast.AST) -> Iterator[ast.AST]:
-    """What is printed or made into text."""
+    """List the expressions that are printed or formatted as text."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and called_name(node) in _PRINTING:
             yield from node.args
@@ -78,8 +81,8 @@ def _printing(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _uncomputed(root: ast.AST, seen: set[int]) -> Iterator[ast.AST]:
-    """The parts of an expression that are shown as they are, without those that were gone through before."""
-    # With each part, whether it is known that nothing in it is computed. No chain is looked through at every link.
+    """Walk through the parts of an expression that are shown without a calculation, except the parts in `seen`."""
+    # Each part has a flag: nothing in it is computed. The flag saves a search at every link of a chain.
     waiting = [(root, False)]
     texts: set[int] = set()
     while waiting:
@@ -99,7 +102,7 @@ def _uncomputed(root: ast.AST, seen: set[int]) -> Iterator[ast.AST]:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether it is a text with something put into it or behind it."""
+    """Whether an operation formats or extends a text."""
     while isinstance(node, ast.BinOp):
         node = node.left
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
@@ -110,19 +113,19 @@ def _computes(tree: ast.AST) -> bool:
 
 
 def _bindings(trees: Mapping[int, ast.Module]) -> dict[str, tuple[list[int], list[tuple[float, ...]]]]:
-    """Of each name the cells that bind it, and the numbers in what each of them bound it to last."""
-    found: dict[str, tuple[list[int], list[tuple[float, ...]]]] = {}
+    """Map each variable to the cells that assign it and the numeric literals of its last assignment."""
+    assignments: dict[str, tuple[list[int], list[tuple[float, ...]]]] = {}
     for index, tree in trees.items():
         nodes = list(ast.walk(tree))
         values = {id(n.targets[0]): n.value for n in nodes if isinstance(n, ast.Assign)}
-        bound = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-        # Any other way to bind a name than a plain assignment leads to the name itself, and that is no number.
-        last = {node.id: values.get(id(node), node) for node in sorted(bound, key=lambda n: (n.lineno, n.col_offset))}
+        names = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        # Other assignments (loops, tuples) give the name itself as value, which has no numbers.
+        last = {node.id: values.get(id(node), node) for node in sorted(names, key=lambda n: (n.lineno, n.col_offset))}
         for name, value in last.items():
-            indices, numbers = found.setdefault(name, ([], []))
+            indices, numbers = assignments.setdefault(name, ([], []))
             indices.append(index)
             numbers.append(() if _computes(value) else _numbers(ast.walk(value)))
-    return found
+    return assignments
 
 
 def _numbers(nodes: Iterable[ast.AST]) -> tuple[float, ...]:
