@@ -1,4 +1,4 @@
-"""Where checks and diagnostics register, and where the rest of the grader finds them."""
+"""Registry of checks and diagnostics."""
 
 import functools
 import importlib
@@ -18,10 +18,10 @@ from grader.schema.grade import Diagnostic, Finding
 __all__ = ["ENTRY_POINT_GROUP", "all_checks", "all_diagnostics", "built_in_modules", "check", "diagnostic"]
 
 ENTRY_POINT_GROUP = "grader.checks"
-"""Packages of third parties name modules here; importing one registers its checks and diagnostics."""
+"""Entry point group in which third-party packages name their modules; importing one registers its checks."""
 
 _BUILT_IN = ("grader.checks", "grader.checks.diagnostics")
-"""Packages in which every module is a check or holds diagnostics; importing one registers them."""
+"""Packages whose modules each contain a check or diagnostics; importing a module registers them."""
 
 _CHECKS: dict[str, CheckSpec] = {}
 _DIAGNOSTICS: dict[str, DiagnosticSpec] = {}
@@ -34,14 +34,14 @@ D = TypeVar("D", bound=Callable[..., tuple[Diagnostic, ...]])
 def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
     """Register a check under the name that rubrics use.
 
-    The second parameter's annotation is the frozen pydantic document of what may stand under `with`. The function's
-    docstring has the headings What it does, Why it matters, Parameters, Example.
+    The annotation of the second parameter is a frozen pydantic document of the parameters under `with`. The
+    function's docstring has the headings What it does, Why it matters, Parameters, Example.
 
     Args:
         name: Unique among all checks.
 
     Returns:
-        A decorator that gives the function back unchanged.
+        A decorator that returns the function unchanged.
 
     Raises:
         ValueError: The name is taken by another function.
@@ -61,14 +61,14 @@ def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
 def diagnostic(name: str) -> Callable[[D], D]:
     """Register a diagnostic under a stable id.
 
-    A rubric can tune a diagnostic whose function has a second parameter. Its annotation is the frozen pydantic document
-    of what a rubric may set; every field has a default.
+    A rubric can tune a diagnostic whose function has a second parameter. Its annotation is a frozen pydantic document
+    of the settings; every field has a default.
 
     Args:
         name: Unique among all diagnostics, such as `softmax-with-from-logits`.
 
     Returns:
-        A decorator that gives the function back unchanged.
+        A decorator that returns the function unchanged.
 
     Raises:
         ValueError: The id is taken by another function.
@@ -92,9 +92,9 @@ def diagnostic(name: str) -> Callable[[D], D]:
 
 @functools.cache
 def all_checks() -> Mapping[str, CheckSpec]:
-    """Every check there is, built in or installed, by name in alphabetical order.
+    """Return all checks, built in or installed, by name in alphabetical order.
 
-    Modules are imported at the first call, so that importing this package costs nothing.
+    Modules are imported at the first call, so that importing this package is fast.
 
     Raises:
         HarnessError: An installed package's checks could not be loaded.
@@ -105,7 +105,7 @@ def all_checks() -> Mapping[str, CheckSpec]:
 
 @functools.cache
 def all_diagnostics() -> Mapping[str, DiagnosticSpec]:
-    """Every diagnostic there is, built in or installed, by id in alphabetical order.
+    """Return all diagnostics, built in or installed, by id in alphabetical order.
 
     Raises:
         HarnessError: An installed package's diagnostics could not be loaded.
@@ -115,7 +115,7 @@ def all_diagnostics() -> Mapping[str, DiagnosticSpec]:
 
 
 def built_in_modules() -> tuple[str, ...]:
-    """Name the modules of the built-in checks and diagnostics, as a scan of their packages finds them."""
+    """List the modules of the built-in checks and diagnostics, from a scan of their packages."""
     return tuple(
         f"{package}.{module.name}"
         for package in _BUILT_IN
@@ -134,9 +134,9 @@ def _load_everything() -> None:
 def _load(entry: EntryPoint) -> None:
     try:
         entry.load()
-    except Exception as error:  # a stranger's module may fail in any way, and its name must be said
+    except Exception as error:  # a third-party module may raise anything; the error must name it
         message = f"the installed checks {entry.name!r} ({entry.value}) could not be loaded: {error}"
-        raise HarnessError(message, advice="mend or uninstall the package that brings them") from error
+        raise HarnessError(message, advice="fix or uninstall the package that provides them") from error
 
 
 def _claim(name: str, function: Callable[..., object], taken: Mapping[str, CheckSpec | DiagnosticSpec]) -> None:
@@ -147,12 +147,12 @@ def _claim(name: str, function: Callable[..., object], taken: Mapping[str, Check
 
 
 def _tuned_by(function: Callable[..., object]) -> type[BaseModel] | None:
-    """Find the document of a diagnostic's parameters; None where it has none."""
+    """Find the document of a diagnostic's parameters; None if it has no parameters."""
     if len(inspect.signature(function).parameters) == 1:
         return None
     document = _second_parameter(function)
     if any(field.is_required() for field in document.model_fields.values()):
-        message = f"{function.__module__}: every parameter of a diagnostic has a default"
+        message = f"{function.__module__}: every parameter of a diagnostic must have a default"
         raise TypeError(message)
     return document
 
@@ -171,6 +171,6 @@ def _second_parameter(function: Callable[..., object]) -> type[BaseModel]:
     names = list(inspect.signature(function).parameters)
     hint = get_type_hints(function).get(names[1]) if len(names) > 1 else None
     if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
-        message = f"{function.__module__}: the second parameter is annotated with a pydantic model"
+        message = f"{function.__module__}: the second parameter must be annotated with a pydantic model"
         raise TypeError(message)
     return hint

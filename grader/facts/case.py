@@ -1,4 +1,4 @@
-"""The case: all that a check may look at; and what a registered check or diagnostic is."""
+"""The input of checks and diagnostics, and their registered form."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,18 +17,18 @@ __all__ = ["Case", "CheckSpec", "DiagnosticSpec"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All a check may look at: what one execution showed, and what the rubric means by its roles."""
+    """The input of a check: the evidence of one execution, the rubric, and the models of its roles."""
 
     evidence: Evidence
     rubric: Rubric
     roles: Mapping[str, RoleMatch]
     lacking: Lacking = "lost"
-    """What it means where a prediction is lacking."""
+    """The reason for missing predictions, if any are missing."""
     noted: frozenset[str] | None = None
-    """Ids of the models that notes are about; None: all."""
+    """Ids of the models that notes may be about; None for all."""
 
     def is_noted(self, model_id: str | None) -> bool:
-        """Tell whether a note about a model is wanted; a note about no model always is."""
+        """Whether to keep a note about a model; a note without a model is always kept."""
         return model_id is None or self.noted is None or model_id in self.noted
 
     def for_notes(self) -> "Case":
@@ -76,9 +76,9 @@ class Case:
         return model, match.message or ("" if model else say("The model was not recorded."))
 
     def past(self, role: str | None) -> Evidence:
-        """The evidence in which the network of a role did itself what it was loaded from did before.
+        """Return the evidence with the earlier stages of a role's model (saved, loaded) counted as the model itself.
 
-        Only what could have the role too counts as an earlier stage of it.
+        Only models that match the role too count as earlier stages.
         """
         match = self.resolve(role)
         if role is None or match.model is None:
@@ -92,11 +92,11 @@ class CheckSpec:
 
     name: str
     parameters: type[BaseModel]
-    """What may stand under `with`."""
+    """Document of the parameters under `with`."""
     run: Callable[[Case, Any], Finding]
     """Pure: (case, parameters) → finding."""
     doc: str
-    """Its docstring: what it does, why it matters, parameters, example."""
+    """The docstring: what it does, why it matters, parameters, example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +108,4 @@ class DiagnosticSpec:
     """Pure: (case) → notes; with `parameters` also (case, parameters) → notes."""
     doc: str
     parameters: type[BaseModel] | None = None
-    """What a rubric may tune; None where there is nothing to tune."""
+    """Document of the settings that a rubric can tune; None if there are none."""

@@ -1,7 +1,7 @@
-"""Gaps in the evidence: which facts a gap may hide, and whether a check read one of them.
+"""Gaps in the evidence: the facts that may be missing, and the checks that read one of them.
 
-A check that fails on a fact that the recorder lost would blame the student for a fault of the grader. Therefore each
-check and each diagnostic gets a view of the evidence that notes which parts it reads. A gap *touches* the check if one
+A check that fails because the recorder lost a fact would blame the student for an error of the grader. Therefore each
+check and each diagnostic gets a view of the evidence that notes which parts it reads. A gap *touches* a check if one
 of these parts may be incomplete because of that gap.
 """
 
@@ -12,11 +12,11 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, PrivateAttr
 
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
-from grader.facts.wording import listed
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, FitFact, GapFact, ModelFact
 from grader.schema.grade import RoleMatch
+from grader.schema.message import Message, MessageLike, as_message, say, say_count
 
 __all__ = [
     "ALL_KINDS",
@@ -24,6 +24,7 @@ __all__ = [
     "KERAS_KINDS",
     "PARTS",
     "GapWatch",
+    "describe_cause",
     "describe_gap",
     "describe_lost",
     "distinct_problems",
@@ -39,7 +40,7 @@ _END = _HISTORY | {
     "fits.step_rates",
     "fits.digests_after",
     "fits.error",
-    # Of a custom loop, what it was given is known only at its end.
+    # The inputs of a custom loop are known only at its end.
     "fits.x",
     "fits.y",
     "fits.batch_size",
@@ -91,71 +92,87 @@ KERAS_KINDS = tuple(kind for kind in ALL_KINDS if kind not in {"start", "version
 ARRAY_KINDS = ("fit_start", "fit_end", "evaluate", "predict", "calls", "arrays")
 """Kinds that describe arrays."""
 
-_WORDS = {
-    "start": "versions",
-    "versions": "versions",
-    "dataset": "loaded data sets",
-    "model": "models",
-    "compile": "compile calls",
-    "fit_start": "trainings",
-    "epoch": "learning curves",
-    "fit_end": "results of trainings",
-    "evaluate": "evaluations",
-    "predict": "predictions",
-    "calls": "direct calls of models",
-    "trainable": "freezing and unfreezing of layers",
-    "save": "saved, loaded and copied weights",
-    "kept": "trained models",
-    "unkept": "trained models",
-    "figure": "figures",
-    "arrays": "the variables' arrays",
-    "emulated": "replaced calls",
-    "ignored": "ignored settings",
+_LOST: Mapping[str, Message] = {
+    "start": say("versions"),
+    "versions": say("versions"),
+    "dataset": say("loaded data sets"),
+    "model": say("models"),
+    "compile": say("compile calls"),
+    "fit_start": say("trainings"),
+    "epoch": say("learning curves"),
+    "fit_end": say("results of trainings"),
+    "evaluate": say("evaluations"),
+    "predict": say("predictions"),
+    "calls": say("direct calls of models"),
+    "trainable": say("freezing and unfreezing of layers"),
+    "save": say("saved, loaded and copied weights"),
+    "kept": say("trained models"),
+    "unkept": say("trained models"),
+    "figure": say("figures"),
+    "arrays": say("arrays of variables"),
+    "emulated": say("replaced calls"),
+    "ignored": say("ignored settings"),
 }
-_MOST_WORDS = 5
+_MOST_FACTS = 5
 
 
 def touches(gap: GapFact, read: Iterable[str]) -> bool:
-    """Whether a gap may have hidden something of what was read.
+    """Whether facts that a check read may be missing because of a gap.
 
     Args:
         gap: The gap.
-        read: Parts of the evidence, named as in `PARTS`.
+        read: Parts of the evidence that the check read, named as in `PARTS`.
     """
-    # A kind that only a newer recorder knows may concern anything.
+    # An unknown kind of a newer recorder may concern any part.
     return any(kind not in PARTS or not PARTS[kind].isdisjoint(read) for kind in gap.lost)
 
 
-def describe_lost(gaps: Iterable[GapFact]) -> str:
-    """Name in words what gaps may have hidden, such as "trainings and figures"."""
+def describe_lost(gaps: Iterable[GapFact]) -> Message:
+    """List the facts that may be missing because of gaps, such as "trainings and figures"."""
     kinds = dict.fromkeys(kind for gap in gaps for kind in gap.lost)
-    words = list(dict.fromkeys(_WORDS.get(kind, f"`{kind}` events") for kind in kinds))
-    if len(words) > _MOST_WORDS:
-        return listed([*words[:_MOST_WORDS], "other facts"])
-    return listed(words)
+    facts = _distinct(_LOST.get(kind) or say("{kind:code} events", kind=kind) for kind in kinds)
+    if len(facts) > _MOST_FACTS:
+        facts = [*facts[:_MOST_FACTS], say("other facts")]
+    return say("{facts}", facts=facts)
 
 
-def describe_gap(gap: GapFact) -> str:
-    """Describe a gap as a problem, for people."""
+def describe_cause(gap: GapFact) -> Message:
+    """Describe what caused a gap, as a clause."""
     if not gap.hook:
-        return gap.what
-    place = "" if gap.cell is None else f" in {spoken_cell(gap.cell)}"
-    lost = f"; {describe_lost((gap,))} may be missing from the record" if gap.lost else ""
-    return f"the grader's recorder failed{place} (`{gap.hook}`: {gap.what}){lost}"
+        return as_message(gap.what)
+    if gap.cell is None:
+        return say("the recorder failed ({hook:code}: {what})", hook=gap.hook, what=gap.what)
+    return say("the recorder failed in {cell:cell} ({hook:code}: {what})", cell=gap.cell, hook=gap.hook, what=gap.what)
+
+
+def describe_gap(gap: GapFact) -> Message:
+    """Describe a gap as a problem: its cause, and the facts that may be missing."""
+    cause = describe_cause(gap)
+    if not gap.hook or not gap.lost:
+        return cause
+    return say("{cause}; these facts may be missing: {lost}", cause=cause, lost=describe_lost((gap,)))
+
+
+def _distinct(messages: Iterable[Message]) -> list[Message]:
+    """Leave out messages that read like an earlier one."""
+    distinct: dict[str, Message] = {}
+    for message in messages:
+        distinct.setdefault(english(message), message)
+    return list(distinct.values())
 
 
 class GapWatch:
-    """Runs checks and diagnostics, and finds the gaps that touch what they read.
+    """Runs checks and diagnostics, and finds the gaps that touch them.
 
     Attributes:
-        case: The case to hand to them.
+        case: The view of the case for the checks and diagnostics.
     """
 
     def __init__(self, case: Case) -> None:
-        """Make a view of the case that notes reads; evidence without gaps needs none.
+        """Make a view of the case that notes reads; a case without gaps needs no view.
 
         Args:
-            case: What is to be judged.
+            case: The case.
         """
         self._gaps = tuple(gap for gap in case.evidence.gaps if gap.lost)
         self._read: set[str] = set()
@@ -168,10 +185,10 @@ class GapWatch:
         """Call a function with the case.
 
         Args:
-            function: Must have read all that it needs when it returns.
+            function: A function that reads nothing from the case after it returns.
 
         Returns:
-            What it returned, and the gaps that touch what it read.
+            Its result, and the gaps that touch the parts that it read.
         """
         self._read.clear()
         result = function(self.case)
@@ -179,14 +196,14 @@ class GapWatch:
 
 
 class _View(BaseModel):
-    """A document that notes which of its fields are read."""
+    """A document that notes the reads of its fields."""
 
     watched: ClassVar[frozenset[str]] = frozenset()
     prefix: ClassVar[str] = ""
     _read: set[str] | None = PrivateAttr(default=None)
 
     def __getattribute__(self, name: str) -> Any:
-        """Note the reading of a field, then read it."""
+        """Read a field, and note it."""
         if name in type(self).watched:
             private = object.__getattribute__(self, "__pydantic_private__")
             read = private.get("_read") if private else None
@@ -215,21 +232,21 @@ class _View(BaseModel):
 
 
 class _FitView(_View, FitFact):
-    """A training whose reading is noted."""
+    """A training that notes reads."""
 
     watched = frozenset(FitFact.model_fields) - {"event", "cell", "model", "kind"}
     prefix = "fits."
 
 
 class _ModelView(_View, ModelFact):
-    """A model whose reading is noted."""
+    """A model that notes reads."""
 
     watched = frozenset(ModelFact.model_fields) - {"id", "name", "cls", "cell", "event"}
     prefix = "models."
 
 
 class _EvidenceView(_View, Evidence):
-    """Evidence whose reading is noted, and that of its trainings and models as well."""
+    """Evidence that notes reads, with views of its trainings and models."""
 
     watched = frozenset(Evidence.model_fields)
 
@@ -238,9 +255,9 @@ V = TypeVar("V", bound=_View)
 
 
 def _view(cls: type[V], document: BaseModel, read: set[str], **parts: object) -> V:
-    """View a document without copying its fields; `parts` replace some of them."""
+    """Make a view of a document without copying its fields; `parts` replace some of them."""
     view = cls.__new__(cls)
-    # As pydantic copies a model; `model_construct` takes no field that is called `cls`.
+    # Set the attributes directly, as pydantic does in a copy: `model_construct` accepts no field with the name `cls`.
     object.__setattr__(view, "__dict__", {**dict(document), **parts})
     object.__setattr__(view, "__pydantic_fields_set__", set(document.model_fields_set))
     object.__setattr__(view, "__pydantic_extra__", None)
@@ -259,7 +276,7 @@ def _evidence_view(evidence: Evidence, read: set[str]) -> _EvidenceView:
 
 
 class _Roles(Mapping[str, RoleMatch]):
-    """A rubric's roles; whoever reads one depends on all that the roles were resolved from."""
+    """The roles of a rubric. Reading one notes all parts of the evidence from which the roles were resolved."""
 
     def __init__(self, case: Case, evidence: Evidence, read: set[str]) -> None:
         self._roles = case.roles
@@ -280,9 +297,18 @@ class _Roles(Mapping[str, RoleMatch]):
         return len(self._roles)
 
 
-def distinct_problems(problems: Iterable[str], gaps: Sequence[GapFact], most: int) -> tuple[str, ...]:
-    """Join problems and gaps, each text once; beyond `most` they are counted."""
-    texts = tuple(dict.fromkeys((*problems, *map(describe_gap, gaps))))
-    if len(texts) <= most:
-        return texts
-    return (*texts[: most - 1], f"and {len(texts) - most + 1:,} more problems")
+def distinct_problems(problems: Iterable[MessageLike], gaps: Sequence[GapFact], most: int) -> tuple[Message, ...]:
+    """Join problems and gaps without repetitions.
+
+    Args:
+        problems: Problems of the execution and of the grading.
+        gaps: Gaps in the evidence.
+        most: Largest number of messages; the last message counts the problems that are left out.
+    """
+    messages = _distinct((*map(as_message, problems), *map(describe_gap, gaps)))
+    if len(messages) > most:
+        more = say_count(
+            "and {count:number} more problem", "and {count:number} more problems", len(messages) - most + 1
+        )
+        messages[most - 1 :] = [more]
+    return tuple(messages)

@@ -8,11 +8,10 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
-from grader.facts.gaps import GapWatch, describe_gap, describe_lost, distinct_problems
+from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
-from grader.facts.wording import listed
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
@@ -33,7 +32,7 @@ from grader.schema.grade import (
     RubricStamp,
     SubmissionStamp,
 )
-from grader.schema.message import MessageLike, as_message, say, say_count, sentences
+from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
 from grader.schema.rubric import Criterion, Rubric, Test
 from grader.schema.submission import Submission
 
@@ -44,6 +43,8 @@ _NOTES_OF_A_KIND = 5
 """The same mistake in more places is counted, not repeated."""
 _WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
 _MOST_PROBLEMS = 50
+_LONGEST_ERROR = 300
+"""Most characters of an exception's text in a problem."""
 _REPORT_IT = "this is a fault of the grader, not of the submission: report it with the kept evidence"
 
 
@@ -82,6 +83,7 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
     watch = GapWatch(case)
     criteria = tuple(_criterion(criterion, watch, checks) for criterion in case.rubric.criteria)
     notes, faults = _notes(watch, diagnostics)
+    problems = distinct_problems((*case.evidence.problems, *faults), case.evidence.gaps, _MOST_PROBLEMS)
     model = graded_model(case)
     accuracy = graded_accuracy(case, model)
     return Grade(
@@ -98,7 +100,8 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
         diagnostics=notes,
         execution=_execution(case.evidence),
         reference=_reference(case, reference, reference_roles, labels) if reference is not None else None,
-        problems=distinct_problems((*case.evidence.problems, *faults), case.evidence.gaps, _MOST_PROBLEMS),
+        problems=tuple(map(english, problems)),
+        problems_says=problems,
     )
 
 
@@ -188,6 +191,7 @@ def outline(graded: Grade) -> Grade:
             "diagnostics": (),
             "execution": graded.execution and graded.execution.model_copy(update={"versions": {}, "errors": ()}),
             "reference": None,
+            "problems_says": (),
         }
     )
 
@@ -283,10 +287,10 @@ def _undecided(judged: Sequence[_Judged]) -> Finding:
     """Leave to a person what a gap may decide."""
     gaps = tuple(dict.fromkeys(gap for one in judged for gap in one.gaps))
     message = say(
-        "Waits for a person to judge: the grader's own record is incomplete, so this could not be decided. "
-        "These may be missing: {lost} ({gap}).",
+        "A person has to judge this, because the grader's record is incomplete: {cause}. These facts may be missing: "
+        "{lost}.",
+        cause=describe_cause(gaps[0]),
         lost=describe_lost(gaps),
-        gap=describe_gap(gaps[0]),
     )
     seen = _distinct(Pointer(cell=gap.cell, event=gap.event) for gap in gaps if gap.event is not None)
     return Finding.pending(message, evidence=seen)
@@ -384,14 +388,14 @@ def _total(points: Iterable[float]) -> float:
 
 def _notes(
     watch: GapWatch, diagnostics: Mapping[str, DiagnosticSpec]
-) -> tuple[tuple[DiagnosticGrade, ...], tuple[str, ...]]:
+) -> tuple[tuple[DiagnosticGrade, ...], tuple[Message, ...]]:
     """Run the diagnostics.
 
     Returns:
-        Their notes, and problems in words: a diagnostic that raised, or whose notes a gap may have caused.
+        Their notes, and problems: diagnostics that raised an exception, or whose notes a gap may have caused.
     """
     kept: list[DiagnosticGrade] = []
-    faults: list[str] = []
+    faults: list[Message] = []
     doubtful: list[str] = []
     settings = watch.case.rubric.diagnostics
     for name, spec in sorted(diagnostics.items()):
@@ -400,17 +404,32 @@ def _notes(
         tuned = _tuned(spec, settings.tune.get(name))
         try:
             notes, gaps = watch.run(partial(_noted, spec, tuned))
-        except Exception as error:  # noqa: BLE001 - a note gives no points: its failure must not cost a grade
-            faults.append(f"the diagnostic {spec.id!r} failed ({_REPORT_IT}): {type(error).__name__}: {error}"[:500])
+        except Exception as error:  # noqa: BLE001 - notes give no points, so their failure must not cost a grade
+            faults.append(_failed_diagnostic(spec, error))
             continue
         if notes and gaps:
-            doubtful.append(f"`{spec.id}`")
+            doubtful.append(spec.id)
             continue
         shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in notes}.values()))
         kept += [_note(note) for note in shown]
     if doubtful:
-        faults.append(f"the record is incomplete: notes were left out that may be wrong for that ({listed(doubtful)})")
+        faults.append(
+            say(
+                "the notes of these diagnostics were left out, because the record is incomplete: {diagnostics:code}",
+                diagnostics=doubtful,
+            )
+        )
     return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message))), tuple(faults)
+
+
+def _failed_diagnostic(spec: DiagnosticSpec, error: Exception) -> Message:
+    return say(
+        "the diagnostic {diagnostic:code} failed ({exception:raw}: {error:raw}); this is an error of the grader, not "
+        "of the submission: report it with the stored evidence",
+        diagnostic=spec.id,
+        exception=type(error).__name__,
+        error=str(error)[:_LONGEST_ERROR],
+    )
 
 
 def _noted(spec: DiagnosticSpec, tuned: tuple[BaseModel, ...], case: Case) -> tuple[Diagnostic, ...]:
@@ -419,15 +438,15 @@ def _noted(spec: DiagnosticSpec, tuned: tuple[BaseModel, ...], case: Case) -> tu
     return tuple(note for note in spec.run(limited, *tuned) if limited.is_noted(note.model))
 
 
-def _tuned(spec: DiagnosticSpec, given: Mapping[str, Json] | None) -> tuple[BaseModel, ...]:
+def _tuned(spec: DiagnosticSpec, settings: Mapping[str, Json] | None) -> tuple[BaseModel, ...]:
     """Make the parameters that a rubric sets for a diagnostic; none where it sets none."""
-    if not given:
+    if not settings:
         return ()
     if spec.parameters is None:
         message = f"the diagnostic {spec.id!r} has no parameters"
         raise RubricError(message, where="diagnostics")
     try:
-        return (spec.parameters.model_validate(dict(given)),)
+        return (spec.parameters.model_validate(dict(settings)),)
     except ValidationError as error:
         message = f"wrong parameters for the diagnostic {spec.id!r}: {error}"
         raise RubricError(message, where="diagnostics") from error

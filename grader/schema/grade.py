@@ -325,6 +325,8 @@ class Grade(Document):
     """None where one execution was asked for."""
     problems: tuple[str, ...] = ()
     """What the grader failed to record, to read or to compute, in words: these are the grader's faults."""
+    problems_says: tuple[Message, ...] = ()
+    """The problems as data, in the same order; empty in grades of earlier versions."""
 
     @property
     def borderline(self) -> tuple[str, ...]:

@@ -7,10 +7,22 @@ import pytest
 
 from grader.evidence.build import build_evidence
 from grader.facts.case import Case
-from grader.facts.gaps import ALL_KINDS, PARTS, GapWatch, describe_gap, describe_lost, touches
+from grader.facts.gaps import (
+    ALL_KINDS,
+    PARTS,
+    GapWatch,
+    describe_cause,
+    describe_gap,
+    describe_lost,
+    distinct_problems,
+    touches,
+)
+from grader.facts.language import english
 from grader.inside.record.events import KINDS
 from grader.schema.evidence import Evidence, FitFact, GapFact, ModelFact
+from grader.schema.message import say
 from tests.support.factories import a_case, a_fit, a_rubric, a_run, an_evidence
+from tests.support.says import ids, says
 
 
 def a_gap(*lost: str, **keys: Any) -> GapFact:
@@ -108,12 +120,44 @@ def test_a_gap_that_lost_nothing_touches_nothing() -> None:
 
 
 def test_a_gap_is_described_for_people() -> None:
-    assert describe_gap(a_gap("fit_start", "figure")) == (
-        "the grader's recorder failed in cell 5 (`FitWatch._begin`: KeyError: x); "
-        "trainings and figures may be missing from the record"
+    gap = describe_gap(a_gap("fit_start", "figure"))
+    assert gap.id == "{cause}; these facts may be missing: {lost}"
+    assert says(
+        gap,
+        "the recorder failed in {cell:cell} ({hook:code}: {what})",
+        cell=4,
+        hook="FitWatch._begin",
+        what="KeyError: x",
     )
-    assert describe_gap(a_gap("figure", hook="")) == "KeyError: x"
-    assert describe_lost([a_gap(*ALL_KINDS)]).endswith("and other facts")
+    assert ids(gap)[-2:] == ["trainings", "figures"]
+    assert english(gap) == (
+        "the recorder failed in cell 5 (`FitWatch._begin`: KeyError: x); "
+        "these facts may be missing: trainings and figures"
+    )
+
+
+def test_a_gap_without_a_hook_or_a_cell_or_lost_facts_is_described_for_people() -> None:
+    assert english(describe_gap(a_gap("figure", hook=""))) == "KeyError: x"
+    nowhere = describe_gap(a_gap("figure").model_copy(update={"cell": None}))
+    assert says(nowhere, "the recorder failed ({hook:code}: {what})", hook="FitWatch._begin")
+    assert describe_gap(a_gap()) == describe_cause(a_gap())
+
+
+def test_lost_facts_are_named_once_and_at_most_five() -> None:
+    assert ids(describe_lost([a_gap("kept", "unkept"), a_gap("kept")])) == ["{facts}", "trained models"]
+    several = ids(describe_lost([a_gap(*ALL_KINDS)]))
+    assert len(several) == 7
+    assert several[-1] == "other facts"
+    assert says(describe_lost([a_gap("telepathy")]), "{kind:code} events", kind="telepathy")
+
+
+def test_problems_and_gaps_are_listed_once_and_counted_beyond_the_limit() -> None:
+    gap = GapFact(what="b", lost=("figure",))
+    assert list(map(english, distinct_problems(("a", say("b")), (gap,), 3))) == ["a", "b"]
+    problems = distinct_problems(("a", "b", "c", "d"), (), 2)
+    assert english(problems[0]) == "a"
+    assert says(problems[1], "and {count:number} more problem", count=3)
+    assert len(problems) == 2
 
 
 def test_evidence_kept_before_there_were_gaps_can_be_read() -> None:

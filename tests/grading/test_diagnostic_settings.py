@@ -310,7 +310,7 @@ def test_a_parameter_without_a_default_is_refused(monkeypatch: pytest.MonkeyPatc
     def strict(case: Case, parameters: _Required) -> tuple[Diagnostic, ...]:
         raise AssertionError(case, parameters)
 
-    with pytest.raises(TypeError, match="every parameter of a diagnostic has a default"):
+    with pytest.raises(TypeError, match="every parameter of a diagnostic must have a default"):
         diagnostic("strict")(strict)
 
 
@@ -320,5 +320,5 @@ def test_parameters_without_a_type_are_refused(monkeypatch: pytest.MonkeyPatch) 
     def untyped(case: Case, parameters: Any) -> tuple[Diagnostic, ...]:
         raise AssertionError(case, parameters)
 
-    with pytest.raises(TypeError, match="second parameter is annotated with a pydantic model"):
+    with pytest.raises(TypeError, match="second parameter must be annotated with a pydantic model"):
         diagnostic("untyped")(untyped)

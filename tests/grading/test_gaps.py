@@ -9,11 +9,13 @@ from grader.checks import all_checks, all_diagnostics
 from grader.checks.support.params import Params
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.facts.gaps import ALL_KINDS
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.grading import grade
 from grader.schema.evidence import Evidence, GapFact
 from grader.schema.grade import CriterionStatus, Diagnostic, Finding, Grade
 from tests.support.factories import a_rubric, a_stamp, a_submission, an_evidence
+from tests.support.says import ids, says
 
 CRITERIA: tuple[Mapping[str, Any], ...] = (
     {"id": "runs", "points": 1, "check": "runs"},
@@ -89,8 +91,9 @@ def test_a_failure_that_no_gap_could_cause_stays() -> None:
 def test_the_sentence_gives_the_reason() -> None:
     (line,) = graded(an_evidence(fits=(), gaps=(a_gap("fit_start"),)), CRITERIA[5]).criteria
     assert "never trained" not in line.message
-    assert "trainings may be missing" in line.message
-    assert "FitWatch._begin" in line.message
+    assert line.says is not None
+    assert "trainings" in ids(line.says)
+    assert says(line.says, "the recorder failed in {cell:cell} ({hook:code}: {what})", cell=4, hook="FitWatch._begin")
     assert line.advice == ""
     assert line.evidence[0].event == 3
 
@@ -152,10 +155,26 @@ def test_notes_that_a_gap_could_cause_are_left_out_and_named() -> None:
     evidence = an_evidence(fits=(), figures=(), gaps=(a_gap("fit_start"),))
     result = graded(evidence, CRITERIA[0], diagnostics=specs)
     assert [note.id for note in result.diagnostics] == ["unplotted"]
-    assert any("`untrained`" in problem and "notes were left out" in problem for problem in result.problems)
+    assert any(
+        says(
+            problem,
+            "the notes of these diagnostics were left out, because the record is incomplete: {diagnostics:code}",
+            diagnostics=["untrained"],
+        )
+        for problem in result.problems_says
+    )
 
 
 def test_problems_of_the_evidence_are_problems_of_the_grade_each_once() -> None:
     gap = GapFact(what="the record ends before the notebook did", lost=("figure",))
     evidence = an_evidence(problems=("the record ends before the notebook did", "another"), gaps=(gap,))
-    assert graded(evidence, CRITERIA[0]).problems == ("the record ends before the notebook did", "another")
+    result = graded(evidence, CRITERIA[0])
+    assert result.problems == ("the record ends before the notebook did", "another")
+    assert tuple(map(english, result.problems_says)) == result.problems
+
+
+def test_a_grade_of_an_earlier_version_has_its_problems_as_texts_alone() -> None:
+    result = graded(an_evidence(problems=("another",)), CRITERIA[0])
+    earlier = Grade.model_validate(result.model_dump(by_alias=True, exclude={"problems_says"}))
+    assert (earlier.problems, earlier.problems_says) == (("another",), ())
+    assert Grade.model_validate_json(result.model_dump_json(by_alias=True)) == result

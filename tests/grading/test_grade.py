@@ -206,7 +206,9 @@ def test_a_diagnostic_that_raises_is_a_problem_and_costs_no_grade(error: Excepti
     assert (result.status, result.score) == ("graded", 10)
     assert [one.id for one in result.diagnostics] == [note.id]
     (problem,) = result.problems
-    assert "diagnostic 'd' failed" in problem
+    assert "the diagnostic `d` failed" in problem
+    (message,) = result.problems_says
+    assert (message.values["diagnostic"], message.values["exception"]) == ("d", type(error).__name__)
 
 
 def test_an_unknown_check_is_a_rubric_error() -> None:

@@ -6,9 +6,9 @@ from grader.checks.registry import diagnostic
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS, Network, final_activation, is_transform, own_activation
-from grader.facts.wording import listed, number
 from grader.schema.evidence import LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["SigmoidOnOneOfManyParams", "dropout_after_output", "hidden_softmax", "sigmoid_on_one_of_many"]
 
@@ -22,11 +22,11 @@ def hidden_softmax(case: Case) -> tuple[Diagnostic, ...]:
     """A hidden layer ends in softmax.
 
     What it does:
-        Looks for softmax, as `activation=` or as a layer of its own, with further trained layers behind it. Softmax
-        whose output multiplies something else (attention) is left alone.
+        Looks for softmax, as `activation=` or as a separate layer, that layers with weights follow. Ignores softmax
+        whose output multiplies something else (attention).
 
     Why it matters:
-        Softmax lets one or a few units through and silences the rest, so most of a wide layer is wasted.
+        Softmax lets one or a few units win and suppresses the rest, so most of a wide layer is wasted.
 
     Example:
         `Dense(512, activation="softmax")` before `Dense(10)`.
@@ -34,22 +34,24 @@ def hidden_softmax(case: Case) -> tuple[Diagnostic, ...]:
     notes = []
     for model in case.evidence.models:
         network = Network(model)
-        found = [layer for position, layer in enumerate(network.layers) if _hidden_softmax(network, position, layer)]
-        if not found:
+        layers = [layer for position, layer in enumerate(network.layers) if _hidden_softmax(network, position, layer)]
+        if not layers:
             continue
-        several = len(found) > 1
         notes.append(
             Diagnostic(
                 id="softmax-in-hidden-layer",
-                title="Softmax in a hidden layer",
+                title=say("Softmax in a hidden layer"),
                 cell=model.cell,
-                message=(
-                    f"`{model.name}` applies softmax inside the network, in {listed(f'`{x.name}`' for x in found)}"
-                    f"{_widths(found)}; {'they are' if several else 'it is'} not the output."
+                message=say_count(
+                    "{model:code} applies softmax in a hidden layer: {layers}.",
+                    "{model:code} applies softmax in {count:number} hidden layers: {layers}.",
+                    len(layers),
+                    model=model.name,
+                    layers=[_with_width(layer) for layer in layers],
                 ),
-                advice=(
-                    "Use ReLU (or ELU) in hidden layers and softmax only at the output. Softmax makes units compete "
-                    "until one or a few are left, so that a wide hidden layer passes on almost nothing."
+                advice=say(
+                    "Use ReLU (or ELU) in hidden layers, and softmax only at the output. Softmax lets one or a few "
+                    "units win, so a wide hidden layer passes on almost nothing."
                 ),
                 model=model.id,
             )
@@ -64,32 +66,36 @@ def _hidden_softmax(network: Network, position: int, layer: LayerFact) -> bool:
 
 
 def _is_gate(layer: LayerFact) -> bool:
-    """Whether a layer may multiply its input with something; of an operation nearly all may be part of that."""
+    """Whether a layer may multiply its input with something; almost any operation can be part of that."""
     return layer.cls in _GATES or layer.operation is not None
 
 
-def _widths(layers: list[LayerFact]) -> str:
-    widths = [layer.output_shape[-1] for layer in layers if layer.output_shape and layer.output_shape[-1]]
-    return f" ({listed(f'{number(w)} units' for w in widths)})" if len(widths) == len(layers) else ""
+def _with_width(layer: LayerFact) -> Message:
+    width = layer.output_shape[-1] if layer.output_shape else None
+    if not width:
+        return say("{layer:code}", layer=layer.name)
+    return say_count(
+        "{layer:code} ({count:number} unit)", "{layer:code} ({count:number} units)", width, layer=layer.name
+    )
 
 
 class SigmoidOnOneOfManyParams(Params):
     """Parameters of `sigmoid-on-one-of-many`."""
 
     most_classes: Whole = Field(default=100, ge=_FEWEST_CLASSES)
-    """Largest number of outputs to take for classes if neither the labels nor the loss tell what they are."""
+    """Largest number of outputs that count as classes if neither the labels nor the loss show it."""
 
 
 @diagnostic("sigmoid-on-one-of-many")
 def sigmoid_on_one_of_many(case: Case, parameters: SigmoidOnOneOfManyParams) -> tuple[Diagnostic, ...]:
-    """Exactly one of several classes is right, and the output is sigmoid.
+    """The output is sigmoid although exactly one of several classes is right.
 
     What it does:
-        Looks for three or more outputs with sigmoid where labels were one class an image, where the loss says so, or,
-        for a network that was never compiled, where the outputs are few enough to be classes.
+        Looks for three or more sigmoid outputs with labels of one class per image, or with a loss for such labels. For
+        a model that was never compiled, the outputs must be few enough to be classes.
 
     Why it matters:
-        Each sigmoid answers for itself, so the outputs do not sum to 1 and two classes can both be certain.
+        Each sigmoid decides alone, so the outputs do not sum to 1, and two classes can both be certain.
 
     Example:
         `Dense(10, activation="sigmoid")` for ten digits.
@@ -97,15 +103,16 @@ def sigmoid_on_one_of_many(case: Case, parameters: SigmoidOnOneOfManyParams) -> 
     return tuple(
         Diagnostic(
             id="sigmoid-on-one-of-many",
-            title="Sigmoid where one class of several is right",
+            title=say("Sigmoid output although only one class is right"),
             cell=model.cell,
-            message=(
-                f"`{model.name}` ends in {_outputs(model)} sigmoid outputs, of which exactly one is right for an image."
+            message=say(
+                "{model:code} ends in {outputs:number} sigmoid outputs, but each image has exactly one right class.",
+                model=model.name,
+                outputs=_outputs(model),
             ),
-            advice=(
-                "Use softmax at the output, or no activation and a loss with `from_logits=True`. Each sigmoid answers "
-                "yes or no for itself; softmax shares one certainty among the classes, as cross-entropy over classes "
-                "expects."
+            advice=say(
+                "Use softmax at the output, or no activation and a loss with `from_logits=True`. Each sigmoid decides "
+                "alone, so the outputs do not sum to 1, as cross-entropy over classes expects."
             ),
             model=model.id,
         )
@@ -134,14 +141,14 @@ def _one_of_many(case: Case, model: ModelFact, most_classes: int) -> bool:
 
 @diagnostic("dropout-after-output")
 def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
-    """Dropout comes behind the output.
+    """Dropout follows the output.
 
     What it does:
-        Looks for a dropout layer with no trained layer behind it. A network that was neither compiled nor trained and
-        whose layers are another's as well is a part of that one, and its end is not an output.
+        Looks for a dropout layer that no layer with weights follows. Ignores a model that was neither compiled nor
+        trained and shares its layers with another model: it is a part of that model, so its end is not an output.
 
     Why it matters:
-        During training it sets the right class's probability to 0 now and then, and the loss of that is unbounded.
+        In some training steps it sets the probability of the right class to 0, where the loss has no upper bound.
 
     Example:
         `Dense(10, activation="softmax")`, then `Dropout(0.5)`.
@@ -168,17 +175,23 @@ def _is_part(case: Case, model: ModelFact) -> bool:
 
 
 def _dropped_output(model: ModelFact, layer: LayerFact, *, followed: bool) -> Diagnostic:
+    names = {"layer": layer.name, "model": model.name}
     rate = layer.config.get("rate")
-    part = f" sets {100 * rate:.0f} % of the outputs to 0" if isinstance(rate, (int, float)) else " drops outputs"
-    place = "behind the last trained layer" if followed else "behind the output"
     return Diagnostic(
         id="dropout-after-output",
-        title="Dropout after the output",
+        title=say("Dropout after the output"),
         cell=model.cell,
-        message=f"`{layer.name}` stands {place} of `{model.name}` and{part} in every training step.",
-        advice=(
-            "Put dropout between hidden layers, before the last `Dense`. Behind the output it erases the right class's "
-            "probability at random, the rest no longer sums to 1, and the logarithm of 0 ruins the loss."
+        message=sentences(
+            say("{layer:code} comes after the last layer with weights of {model:code}.", **names)
+            if followed
+            else say("{layer:code} comes after the output of {model:code}.", **names),
+            say("It sets {rate:percent} of the outputs to 0 in every training step.", rate=rate)
+            if isinstance(rate, (int, float))
+            else say("It sets outputs to 0 in every training step."),
+        ),
+        advice=say(
+            "Move dropout between hidden layers, before the last `Dense`. After the output it can erase the "
+            "probability of the right class, and a probability of 0 makes the loss extremely large."
         ),
         model=model.id,
     )

@@ -1,4 +1,4 @@
-"""Cells that are unfinished or were run in another order, and names that no cell defines."""
+"""Unfinished cells, cells that were run in another order, and names that no cell defines."""
 
 import ast
 import itertools
@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from grader.checks.registry import diagnostic
 from grader.checks.support.source_code import parsed
 from grader.facts.case import Case
-from grader.facts.wording import plural
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import say, say_count, sentences
 from grader.schema.submission import CellError
 
 __all__ = ["name_from_elsewhere", "out_of_order", "unfinished_cells"]
@@ -30,14 +29,15 @@ _UNFINISHED_ERRORS = frozenset(
 
 @diagnostic("unfinished-cell")
 def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
-    """A cell still holds the placeholder that the assignment left in it.
+    """A cell still contains the placeholder of the assignment.
 
     What it does:
-        Looks for a placeholder where code belongs (`y = ### YOUR CODE HERE`, `pass  # your code`, `...`,
-        `raise NotImplementedError`), and for cells that raised and still have a placeholder in a comment.
+        Looks for a placeholder in place of code (`y = ### YOUR CODE HERE`, `pass  # your code`, `...`,
+        `raise NotImplementedError`). Also looks for cells that raised an error and still have a placeholder in a
+        comment.
 
     Why it matters:
-        Everything after an unfinished cell that needs its result fails with it.
+        Every later cell that needs the result of an unfinished cell fails too.
 
     Example:
         `y_train = ### YOUR CODE HERE`
@@ -45,12 +45,15 @@ def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic(
             id="unfinished-cell",
-            title="An unfinished cell",
+            title=say("An unfinished cell"),
             cell=cell.index,
-            message=f"{spoken_cell(cell.index).capitalize()} still holds a placeholder: `{line}`{_raised(cell)}.",
-            advice=(
-                "Write the code that belongs there and delete the placeholder. If the step is not needed, remove the "
-                "cell, so that the notebook runs from top to bottom."
+            message=sentences(
+                say("{cell:Cell} still contains a placeholder: {line:code}.", cell=cell.index, line=line),
+                say("The cell raised {error:code}.", error=cell.error) if cell.error else None,
+            ),
+            advice=say(
+                "Replace the placeholder with your code. If you do not need this step, delete the cell, so that the "
+                "notebook runs from top to bottom."
             ),
         )
         for cell in case.evidence.cells
@@ -58,12 +61,8 @@ def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-def _raised(cell: CellFact) -> str:
-    return f", and raised {cell.error}" if cell.error else ""
-
-
 def _placeholder(cell: CellFact) -> str:
-    """The line with the placeholder; empty when the cell is finished."""
+    """Find the line with the placeholder; empty if the cell is finished."""
     if cell.error in _UNFINISHED_ERRORS and (marked := _MARKED.search(cell.source)):
         return _line(cell.source, marked.start())
     if match := _IN_CODE.search(cell.source):
@@ -80,9 +79,9 @@ def _line(source: str, position: int) -> str:
 
 
 def _empty_statement(source: str) -> str:
-    """Find a statement that does nothing but stand in for one: `...`, `x = ...`, `raise NotImplementedError`."""
+    """Find a statement that is only a placeholder: `...`, `x = ...`, `raise NotImplementedError`."""
     if "..." not in source and "NotImplementedError" not in source:
-        return ""  # nearly every cell: it need not be parsed
+        return ""  # almost every cell; saves the parsing
     tree = parsed(source)
     if tree is None:
         return ""
@@ -104,34 +103,45 @@ def _line_of(source: str, node: ast.Expr | ast.Assign | ast.Raise) -> str:
 
 @diagnostic("cells-out-of-order")
 def out_of_order(case: Case) -> tuple[Diagnostic, ...]:
-    """The notebook was handed in with its cells run in another order than they stand in.
+    """The cells of the submitted notebook were not run from top to bottom.
 
     What it does:
-        Compares the execution counts in the file with the order of the cells; gaps are fine, a step back is not.
+        Compares the execution counts in the file with the order of the cells. Gaps are fine, a step back is not.
 
     Why it matters:
-        What the author saw may not be what anybody sees who runs the file from top to bottom.
+        A run from top to bottom may give other results than those in the submitted file.
 
     Example:
         A cell with the number 15 before a cell with the number 3.
     """
-    counted = [(c.index, c.submitted_count) for c in case.evidence.cells if c.submitted_count is not None]
-    back = [(a, b) for a, b in itertools.pairwise(counted) if b[1] <= a[1]]
-    if not back:
+    counts = [(c.index, c.submitted_count) for c in case.evidence.cells if c.submitted_count is not None]
+    steps_back = [(a, b) for a, b in itertools.pairwise(counts) if b[1] <= a[1]]
+    if not steps_back:
         return ()
-    (before, high), (after, low) = back[0]
+    (above, higher), (cell, lower) = steps_back[0]
     return (
         Diagnostic(
             id="cells-out-of-order",
-            title="Cells were run out of order",
-            cell=after,
-            message=(
-                f"In the file as it was handed in, {spoken_cell(after)} has the number [{low}] and "
-                f"{spoken_cell(before)} above it has [{high}]; the order goes back {plural(len(back), 'time')}."
+            title=say("Cells were run out of order"),
+            cell=cell,
+            message=sentences(
+                say(
+                    "In the submitted file, {cell:cell} has the execution number [{lower:raw}], but {above:cell} above "
+                    "it has [{higher:raw}].",
+                    cell=cell,
+                    lower=lower,
+                    above=above,
+                    higher=higher,
+                ),
+                say_count(
+                    "This happens once in the notebook.",
+                    "This happens {count:number} times in the notebook.",
+                    len(steps_back),
+                ),
             ),
-            advice=(
-                "Restart the kernel and run all cells before handing in. Only then do the numbers in the file belong "
-                "to the code that stands there."
+            advice=say(
+                "Restart the kernel and run all cells before you submit. Only then do the outputs in the file belong "
+                "to the code above them."
             ),
         ),
     )
@@ -142,27 +152,27 @@ _NAME_ERROR = re.compile(r"name '([^']+)' is not defined")
 
 @diagnostic("name-from-elsewhere")
 def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
-    """A cell uses a name that a run from top to bottom has not made yet, or never makes.
+    """A cell uses a name that no earlier cell defines.
 
     What it does:
-        Looks at each `NameError` for where the name is made: in a cell further down, or in none at all although the
-        file says that the cell ran where it was written. A name that a failed cell above would have made is passed
-        over: that cell's own error is the one to mend. So is any name where a cell above imports `*`, since nobody can
-        tell what that would have brought.
+        For each `NameError`, looks for the cell that defines the name. The name is reported if a later cell defines it,
+        or if no cell does although the author's kernel ran the failing cell. Ignores names that a failed cell above
+        would have defined, because that cell needs to be fixed first. Also ignores names after `import *`, because
+        the imported names are unknown.
 
     Why it matters:
-        The notebook worked only in its author's kernel, which remembered a cell that was run earlier or deleted since.
+        The notebook worked only in its author's kernel, which remembered a cell that ran earlier or was deleted.
 
     Example:
-        `model.add(keras.layers.Dense(10))` in a notebook that nowhere says `import keras`.
+        `model.add(keras.layers.Dense(10))` in a notebook without `import keras`.
     """
     notes: dict[str, Diagnostic] = {}
     for error in case.evidence.run.errors:
         name = _missing_name(error)
         if name is not None and name not in notes and error.cell is not None:
-            found = _note(case, name, error.cell)
-            if found is not None:
-                notes[name] = found
+            note = _note(case, name, error.cell)
+            if note is not None:
+                notes[name] = note
     return tuple(notes.values())
 
 
@@ -173,31 +183,38 @@ def _missing_name(error: CellError) -> str | None:
 
 def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
     code = [c for c in case.evidence.cells if c.kind == "code"]
-    makers = [c.index for c in code if name in _bound(c)]
-    if any(index < cell for index in makers):
+    definitions = [c.index for c in code if name in _bound(c)]
+    if any(index < cell for index in definitions):
         return None
     here = next((c for c in code if c.index == cell), None)
-    later = [index for index in makers if index > cell]
+    later = [index for index in definitions if index > cell]
     if later:
-        message = (
-            f"{spoken_cell(cell).capitalize()} uses `{name}`, which is first made in {spoken_cell(later[0])}, further "
-            "down: it exists there only when the cells are run in another order."
+        message = say(
+            "{cell:Cell} uses {name:code}, which is defined only further down, in {later:cell}. This works only if the "
+            "cells run in another order.",
+            cell=cell,
+            name=name,
+            later=later[0],
         )
-    elif here is not None and here.submitted_count is not None and not makers and not _stars(code, cell):
-        message = (
-            f"{spoken_cell(cell).capitalize()} uses `{name}`, which no cell of this notebook makes. The file says that "
-            f"the cell was run ([{here.submitted_count}]), so the name came from a cell that is gone."
+    elif here is not None and here.submitted_count is not None and not definitions and not _stars(code, cell):
+        message = say(
+            "{cell:Cell} uses {name:code}, which no cell of this notebook defines. The file shows that the cell was "
+            "run ([{number:raw}]), so the name came from a deleted or changed cell.",
+            cell=cell,
+            name=name,
+            number=here.submitted_count,
         )
     else:
         return None
     return Diagnostic(
         id="name-from-elsewhere",
-        title="A name that only the author's kernel knew",
+        title=say("A name that no earlier cell defines"),
         cell=cell,
         message=message,
-        advice=(
-            f"Put the cell that makes `{name}` (an import, perhaps) above this one. Then restart the kernel and run "
-            "all cells before handing in, so that nothing of an earlier order is left."
+        advice=say(
+            "Define {name:code} (perhaps with an import) in a cell above this one. Then restart the kernel and run all "
+            "cells before you submit.",
+            name=name,
         ),
     )
 
@@ -207,22 +224,22 @@ def _stars(code: Sequence[CellFact], cell: int) -> bool:
 
 
 def _bound(cell: CellFact) -> set[str]:
-    """Names that a cell makes at its top level: assigned, imported, defined."""
+    """Collect the names that a cell assigns, imports or defines at its top level."""
     tree = parsed(cell.source)
     if tree is None:
         return set()
     names: set[str] = set()
-    waiting: list[ast.AST] = list(tree.body)
-    while waiting:
-        node = waiting.pop()
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
-            continue  # what it makes inside is its own
+            continue  # names inside are local
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
         elif isinstance(node, ast.ExceptHandler) and node.name:
             names.add(node.name)
-        waiting += ast.iter_child_nodes(node)
+        pending += ast.iter_child_nodes(node)
     return names

@@ -1,4 +1,4 @@
-"""Convolutions whose filters or kernels do not suit their place."""
+"""Convolutions whose filters or kernels do not fit their position."""
 
 import itertools
 import math
@@ -10,10 +10,9 @@ from grader.checks.registry import diagnostic
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.layers import CONVOLUTIONS, Network, kernel_size
-from grader.facts.wording import listed, number, percent, spoken_shape
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count
 
 __all__ = [
     "FIRST_FILTERS_FACTOR",
@@ -28,32 +27,32 @@ __all__ = [
 ]
 
 FIRST_FILTERS_FACTOR = 8
-"""How many times the numbers under its kernel a first layer may have filters before it is called far too many.
+"""Highest accepted ratio of the first convolution's filters to the numbers under its kernel.
 
-A k x k kernel over c channels sees k*k*c numbers, so that many filters already span every linear pattern there is; more
-of them are sums of the others. With ReLU two signs of a pattern are worth having, and some four thresholds (biases) of
-each: 2 * 4 = 8. The well-known networks stay below it: 64 filters on 3x3x3 are 2.4 times, 32 on 3x3x1 are 3.6 times.
+A k x k kernel over c channels sees k*k*c numbers, so k*k*c filters already span every linear pattern; further filters
+are sums of them. With ReLU, both signs of a pattern are useful, and about four thresholds (biases) of each: 2 * 4 = 8.
+The well-known models stay below it: 64 filters on 3x3x3 are a ratio of 2.4, 32 filters on 3x3x1 are 3.6.
 """
 _SMALL = (2, 5)
-"""Sides of a kernel that counts as small: 1x1 only mixes channels, larger ones see hundreds of numbers."""
+"""Smallest and largest side of a small kernel: 1x1 only mixes channels, larger ones see hundreds of numbers."""
 
 
 class TooManyFirstFiltersParams(Params):
     """Parameters of `too-many-first-filters`."""
 
     factor: Number = Field(default=FIRST_FILTERS_FACTOR, gt=0)
-    """How many times the numbers under its kernel the first convolution may have filters."""
+    """Highest accepted ratio of the first convolution's filters to the numbers under its kernel."""
 
 
 @diagnostic("too-many-first-filters")
 def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) -> tuple[Diagnostic, ...]:
-    """The first convolution has far more filters than its small kernels can tell apart.
+    """The first convolution has far more filters than patterns that its small kernel can distinguish.
 
     What it does:
-        Compares the filters of the first convolution with the numbers under one kernel; see `FIRST_FILTERS_FACTOR`.
+        Compares the number of filters of the first convolution with the numbers under its kernel.
 
     Why it matters:
-        The maps cost memory and time at the highest resolution, and most of them repeat what others show.
+        The feature maps cost memory and time at the highest resolution, and most of them repeat others.
 
     Example:
         `Conv2D(512, (3, 3))` on an RGB image: 512 filters over 27 numbers.
@@ -68,16 +67,21 @@ def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) ->
         notes.append(
             Diagnostic(
                 id="too-many-first-filters",
-                title="Far too many filters in the first convolution",
+                title=say("Far too many filters in the first convolution"),
                 cell=model.cell,
-                message=(
-                    f"`{first.name}`, the first convolution of `{model.name}`, has {number(filters)} filters, but its "
-                    f"kernel covers only {seen} numbers: {filters / seen:.0f} times as many filters as independent "
-                    "patterns."
+                message=say(
+                    "The first convolution of {model:code}, {layer:code}, has {filters:number} filters, but its kernel "
+                    "covers only {numbers:number} numbers. That is {ratio:number} times as many filters as independent "
+                    "patterns.",
+                    model=model.name,
+                    layer=first.name,
+                    filters=filters,
+                    numbers=seen,
+                    ratio=round(filters / seen),
                 ),
-                advice=(
-                    "Begin with 8 to 64 filters. A small patch of the image holds few distinct patterns, and every "
-                    "further filter costs memory at full resolution without showing anything new."
+                advice=say(
+                    "Start with 8 to 64 filters. A small patch of an image has few distinct patterns, and each further "
+                    "filter costs memory at full resolution."
                 ),
                 model=model.id,
             )
@@ -91,7 +95,7 @@ def _numbers_under_kernel(layer: LayerFact) -> int | None:
     if sides is None or channels is None or not all(_SMALL[0] <= side <= _SMALL[1] for side in sides):
         return None
     if channels > sides[0] * 4:
-        return None  # not an image: the first convolution stands behind something else
+        return None  # the input is no image: other layers come before the convolution
     return math.prod(sides) * channels
 
 
@@ -99,19 +103,19 @@ class FiltersShrinkWithDepthParams(Params):
     """Parameters of `filters-shrink-with-depth`."""
 
     factor: Number = Field(default=2.0, gt=1)
-    """How many times the last convolution's filters the first one has, at least."""
+    """Smallest reported ratio of the first convolution's filters to the last one's."""
 
 
 @diagnostic("filters-shrink-with-depth")
 def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> tuple[Diagnostic, ...]:
-    """The deeper convolutions have fewer filters than the first.
+    """The deeper convolutions have fewer filters than the first one.
 
     What it does:
-        Looks at the filters of a classifier's convolutions in order (1x1 ones left out): they never grow, and the last
-        has at most half of the first.
+        Compares the filters of a classifier's convolutions in order, without 1x1 convolutions. Reports a model in which
+        the number never grows and the last convolution has at most half as many filters as the first.
 
     Why it matters:
-        Deeper layers see larger parts of the image, of which there are more kinds to tell apart.
+        Deeper layers see larger parts of the image, and there are more kinds of them to distinguish.
 
     Example:
         512, 128, 32, 8 filters.
@@ -125,15 +129,17 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
         notes.append(
             Diagnostic(
                 id="filters-shrink-with-depth",
-                title="Filters shrink with depth",
+                title=say("Filters shrink with depth"),
                 cell=model.cell,
-                message=(
-                    f"The convolutions of `{model.name}` have {', '.join(map(number, filters))} filters in order: the "
-                    "deeper, the fewer."
+                message=say(
+                    "The convolutions of {model:code} have {filters:number list} filters, in this order: deeper layers "
+                    "have fewer filters.",
+                    model=model.name,
+                    filters=filters,
                 ),
-                advice=(
-                    "Let the number of filters grow as the maps get smaller, for instance 16, 32, 64. Early layers "
-                    "find edges, of which there are few kinds; later ones combine them into shapes, of which many."
+                advice=say(
+                    "Let the number of filters grow as the feature maps shrink, for example 16, 32, 64. Early layers "
+                    "find edges, of which there are few kinds; later layers combine them into many shapes."
                 ),
                 model=model.id,
             )
@@ -144,12 +150,12 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
 def _filters(model: ModelFact) -> list[int]:
     if model.output_shape is None or len(model.output_shape) != 1:
         return []
-    found = []
+    numbers = []
     for layer in Network(model).layers:
         sides, filters = kernel_size(layer), layer.config.get("filters")
         if layer.cls in CONVOLUTIONS and sides and max(sides) > 1 and isinstance(filters, int):
-            found.append(filters)
-    return found
+            numbers.append(filters)
+    return numbers
 
 
 _IMPOSSIBLE = re.compile(r"output size would be negative|negative dimension size", re.IGNORECASE)
@@ -159,7 +165,7 @@ class LargeKernelsParams(Params):
     """Parameters of `large-kernels`."""
 
     side_above: Whole = Field(default=7, ge=1)
-    """A kernel is large if its shorter side is above this: 7x7 still opens well-known networks."""
+    """A kernel is large if its shorter side is above this. Well-known models start with 7x7 kernels."""
 
 
 @diagnostic("large-kernels")
@@ -167,11 +173,12 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
     """A convolution has kernels of 8x8 or more.
 
     What it does:
-        Looks at the shorter side of each kernel. A kernel that covers its whole map at once (a dense layer in another
-        form) and one with strides as large as half its side (a patch embedding) are left alone.
+        Looks at the shorter side of each kernel. Ignores a kernel that covers its whole feature map (another form of a
+        dense layer), and a kernel with strides of at least half its side (a patch embedding).
 
     Why it matters:
-        Weights grow with the square of the side, and two small kernels in a row see as much with fewer.
+        The number of weights grows with the square of the side. Two small kernels in a row see as much with fewer
+        weights.
 
     Example:
         `Conv2D(8, (10, 10))`
@@ -181,16 +188,21 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
         large = [layer for layer in Network(model).layers if _is_large(layer, parameters.side_above)]
         if not large:
             continue
-        shown = listed(f"`{layer.name}` ({spoken_shape(kernel_size(layer))})" for layer in large)
         notes.append(
             Diagnostic(
                 id="large-kernels",
-                title="Very large kernels",
+                title=say("Very large kernels"),
                 cell=model.cell,
-                message=f"In `{model.name}`, {shown} {'has' if len(large) == 1 else 'have'} very large kernels.",
-                advice=(
+                message=say_count(
+                    "A convolution of {model:code} has a very large kernel: {layers}.",
+                    "{count:number} convolutions of {model:code} have very large kernels: {layers}.",
+                    len(large),
+                    model=model.name,
+                    layers=[say("{layer:code} ({kernel:shape})", layer=x.name, kernel=kernel_size(x)) for x in large],
+                ),
+                advice=say(
                     "Stack 3x3 convolutions, with pooling between them, to see a larger part of the image. They need "
-                    "fewer weights for the same view, and an activation between them lets them learn more."
+                    "fewer weights, and the activations between them let them learn more."
                 ),
                 model=model.id,
             )
@@ -209,7 +221,7 @@ def _is_large(layer: LayerFact, side_above: int) -> bool:
 
 
 def _map(layer: LayerFact) -> tuple[int, ...] | None:
-    """Height and width of the map a layer is given."""
+    """Return height and width of the input feature map; None if they are unknown."""
     shape = layer.input_shape
     if shape is None or len(shape) != 3:  # noqa: PLR2004 - height, width, channels
         return None
@@ -221,24 +233,24 @@ class KernelLargerThanMapParams(Params):
     """Parameters of `kernel-larger-than-map`."""
 
     inside_below: Part = 0.25
-    """With `same` padding: a kernel is reported if it fits wholly inside the map at fewer than this part of all
-    positions; 0 reports none for its padding."""
+    """With `same` padding, a kernel is reported if it fits inside the map at fewer than this part of all positions. 0
+    turns this off."""
     side_from: Whole = Field(default=5, ge=1)
-    """Shortest side of such a kernel. Smaller kernels on a small map are common at the end of deep networks, and
+    """Smallest side of such a kernel. Smaller kernels on a small map are common at the end of deep models, and
     cheap."""
 
 
 @diagnostic("kernel-larger-than-map")
 def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tuple[Diagnostic, ...]:
-    """A kernel does not fit into the feature map it is given.
+    """A kernel does not fit into its feature map.
 
     What it does:
-        Compares each kernel with the map before it. With `same` padding it also reports large kernels that reach over
-        the edge at three positions out of four. A cell in which Keras refused such a layer counts too. Layers of a
-        network that came with its weights from a file were chosen by somebody else, and are left alone.
+        Compares each kernel with its input feature map. With `same` padding, also reports large kernels that reach over
+        the edge at three positions out of four. Also reports a cell in which Keras rejected such a layer. Ignores the
+        layers of a model that was loaded with its weights from a file, because the student did not choose them.
 
     Why it matters:
-        Without padding such a layer cannot be computed, and with it most of what the kernel sees is zeros.
+        Without padding, such a layer cannot be computed. With padding, most of its inputs are zeros.
 
     Example:
         A 10x10 kernel on a 6x6 map.
@@ -246,25 +258,28 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
     notes = [
         Diagnostic(
             id="kernel-larger-than-map",
-            title="A kernel does not fit its feature map",
+            title=_TITLE,
             cell=error.cell,
-            message=f"Keras refused a layer in {spoken_cell(error.cell)}: its kernel or pool is larger than the map.",
+            message=say(
+                "Keras rejected a layer in {cell:cell}: its kernel or pooling window is larger than the feature map.",
+                cell=error.cell,
+            ),
             advice=_ADVICE,
         )
         for error in case.evidence.run.errors
         if _IMPOSSIBLE.search(error.message)
     ]
-    given = _from_files(case.evidence)
+    loaded = _from_files(case.evidence)
     for model in case.evidence.models:
         for layer in Network(model).layers:
-            said = _misfit(layer, parameters)
-            if said and layer.name not in given:
+            misfit = _misfit(model, layer, parameters)
+            if misfit is not None and layer.name not in loaded:
                 notes.append(
                     Diagnostic(
                         id="kernel-larger-than-map",
-                        title="A kernel does not fit its feature map",
+                        title=_TITLE,
                         cell=model.cell,
-                        message=f"In `{model.name}`, {said}.",
+                        message=misfit,
                         advice=_ADVICE,
                         model=model.id,
                     )
@@ -273,33 +288,48 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
 
 
 def _from_files(evidence: Evidence) -> frozenset[str]:
-    """Names of the layers whose weights were loaded from files that this notebook did not write."""
+    """Collect the names of layers whose weights were loaded from files that this notebook did not write."""
     written = {save.path for save in evidence.saves if save.action in {"save", "save_weights"}}
     loads = [s for s in evidence.saves if s.action in {"load", "load_weights"} and s.path not in written]
     models = [model for save in loads if (model := evidence.model(save.model or "")) is not None]
     return frozenset(layer.name for model in models for layer in model.flat_layers())
 
 
-_ADVICE = (
-    "Use 3x3 kernels, and check the shapes with `model.summary()` before training. Each pooling and each convolution "
-    "without padding makes the maps smaller, so late layers have little left to look at."
+_TITLE = say("A kernel does not fit its feature map")
+_ADVICE = say(
+    "Use 3x3 kernels, and check the shapes with `model.summary()` before you train. Each pooling and each unpadded "
+    "convolution makes the feature maps smaller, so little is left for late layers."
 )
 
 
-def _misfit(layer: LayerFact, parameters: KernelLargerThanMapParams) -> str:
+def _misfit(model: ModelFact, layer: LayerFact, parameters: KernelLargerThanMapParams) -> Message | None:
     sides, size = kernel_size(layer), _map(layer)
     if layer.cls not in CONVOLUTIONS or sides is None or size is None or len(sides) != len(size):
-        return ""
-    said = f"`{layer.name}` has a {spoken_shape(sides)} kernel and is given maps of {spoken_shape(size)}"
+        return None
     if any(side > axis for side, axis in zip(sides, size, strict=True)):
-        return f"{said}, smaller than the kernel: it works only because zeros are padded around them"
+        return say(
+            "{layer:code} in {model:code} has a kernel of {kernel:shape}, but its feature maps are only {map:shape}. "
+            "It works only because zeros are padded around the maps.",
+            layer=layer.name,
+            model=model.name,
+            kernel=sides,
+            map=size,
+        )
     if layer.config.get("padding") != "same" or min(sides) < parameters.side_from:
-        return ""
+        return None
     inside = math.prod(axis - side + 1 for side, axis in zip(sides, size, strict=True))
     total = math.prod(size)
     if inside >= parameters.inside_below * total:
-        return ""
-    return (
-        f"{said}: it lies wholly inside at only {number(inside)} of {number(total)} positions "
-        f"({percent(inside / total)}) and sees padding at all the others"
+        return None
+    return say(
+        "{layer:code} in {model:code} has a kernel of {kernel:shape} on feature maps of {map:shape}. The kernel fits "
+        "inside the map at only {inside:number} of {positions:number} positions ({part:percent}). Elsewhere it also "
+        "sees padding.",
+        layer=layer.name,
+        model=model.name,
+        kernel=sides,
+        map=size,
+        inside=inside,
+        positions=total,
+        part=inside / total,
     )

@@ -1,14 +1,13 @@
-"""Test images where they do not belong."""
+"""Test images in training or validation data."""
 
 from pydantic import Field
 
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
-from grader.facts.wording import number, plural, spoken_dataset
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import say, say_count
 
 __all__ = ["StrayImagesParams", "tested_while_training", "trained_on_test"]
 
@@ -21,8 +20,8 @@ class StrayImagesParams(Params):
     more_than: Whole = Field(default=0, ge=0)
     """Number of test images to tolerate."""
     uncertain_part: Part = 0.01
-    """Part of the images to tolerate where they were recognised by anything but their pixels, since that may mistake a
-    few rows for those of another split."""
+    """Part of the images to tolerate if they were not recognized by their pixels. Other methods can assign a few rows
+    to the wrong split."""
 
 
 def _test_rows(array: ArrayFact | None, parameters: StrayImagesParams) -> int:
@@ -36,13 +35,13 @@ def _test_rows(array: ArrayFact | None, parameters: StrayImagesParams) -> int:
 
 @diagnostic("validation-on-test-set")
 def tested_while_training(case: Case, parameters: StrayImagesParams) -> tuple[Diagnostic, ...]:
-    """The test set served as validation data.
+    """The test set was used as validation data.
 
     What it does:
-        Looks which rows each training watched as validation data, by their pixels.
+        Recognizes the validation images of each training by their pixels.
 
     Why it matters:
-        Whoever chooses epochs, layers or rates by the test accuracy has fitted them to the test set.
+        If epochs, layers or learning rates are chosen by test accuracy, they are fitted to the test set.
 
     Example:
         `model.fit(x_train, y_train, validation_data=(x_test, y_test))`
@@ -52,20 +51,23 @@ def tested_while_training(case: Case, parameters: StrayImagesParams) -> tuple[Di
         count = _test_rows(fit.val_x, parameters)
         if not count or fit.val_x is None or fit.val_x.rows is None:
             continue
-        name = spoken_dataset(fit.val_x.rows.dataset)
         notes.append(
             Diagnostic(
                 id="validation-on-test-set",
-                title="The test set was used for validation",
+                title=say("The test set was used for validation"),
                 cell=fit.cell,
-                message=(
-                    f"The training in {spoken_cell(fit.cell)} watched {plural(count, 'image')} of the {name} test set "
-                    "as validation data."
+                message=say_count(
+                    "The training in {cell:cell} used {count:number} image of the {dataset:dataset} test set as "
+                    "validation data.",
+                    "The training in {cell:cell} used {count:number} images of the {dataset:dataset} test set as "
+                    "validation data.",
+                    count,
+                    cell=fit.cell,
+                    dataset=fit.val_x.rows.dataset,
                 ),
-                advice=(
-                    "Hold back part of the training images instead (`validation_split=0.1`) and touch the test set "
-                    "once, at the end. Every choice made by looking at test accuracy makes that accuracy a little too "
-                    "good."
+                advice=say(
+                    "Hold back part of the training images instead (`validation_split=0.1`), and use the test set only "
+                    "once, at the end. Each choice made by test accuracy makes that accuracy too optimistic."
                 ),
                 model=fit.model,
             )
@@ -75,13 +77,13 @@ def tested_while_training(case: Case, parameters: StrayImagesParams) -> tuple[Di
 
 @diagnostic("test-images-in-training-data")
 def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnostic, ...]:
-    """Images of the test set were trained on.
+    """The training data contains images of the test set.
 
     What it does:
-        Looks which rows each training was given, by their pixels.
+        Recognizes the images of each training by their pixels.
 
     Why it matters:
-        The accuracy on images that were trained on says nothing about new ones.
+        The accuracy on training images says nothing about new images.
 
     Example:
         `model.fit(np.concatenate([x_train, x_test]), …)`
@@ -91,19 +93,24 @@ def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnost
         count = _test_rows(fit.x, parameters)
         if not count or fit.x is None or fit.x.rows is None:
             continue
-        total = sum(fit.x.rows.counts.values())
         notes.append(
             Diagnostic(
                 id="test-images-in-training-data",
-                title="Test images in the training data",
+                title=say("Test images in the training data"),
                 cell=fit.cell,
-                message=(
-                    f"Of the {number(total)} recognised images that {spoken_cell(fit.cell)} trained on, "
-                    f"{number(count)} belong to the {spoken_dataset(fit.x.rows.dataset)} test set."
+                message=say_count(
+                    "{cell:Cell} trained on {total:number} recognized images. {count:number} of them belongs to the "
+                    "{dataset:dataset} test set.",
+                    "{cell:Cell} trained on {total:number} recognized images. {count:number} of them belong to the "
+                    "{dataset:dataset} test set.",
+                    count,
+                    cell=fit.cell,
+                    total=sum(fit.x.rows.counts.values()),
+                    dataset=fit.x.rows.dataset,
                 ),
-                advice=(
-                    "Train on the training images alone. A network can learn the answers to test images by heart, and "
-                    "then its test accuracy no longer tells how it does on images it has never seen."
+                advice=say(
+                    "Train only on the training images. A model can memorize test images, and then its test accuracy "
+                    "says nothing about new images."
                 ),
                 model=fit.model,
             )

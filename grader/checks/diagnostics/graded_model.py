@@ -1,28 +1,27 @@
-"""Networks that are not the graded one although they are better."""
+"""Models that are better than the graded one."""
 
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
-from grader.facts.wording import percent, spoken_dataset, spoken_split
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import AccuracyFact, Evidence
 from grader.schema.grade import Diagnostic
+from grader.schema.message import say
 
 __all__ = ["better_before"]
 
 
 @diagnostic("better-network-before")
 def better_before(case: Case) -> tuple[Diagnostic, ...]:
-    """The network trained last is graded, and one trained before is better.
+    """The model trained last is graded, but an earlier model is better.
 
     What it does:
-        Where a role of the rubric means the network trained last, compares its test accuracy with those of the other
-        networks that could fill the role. A difference within the 95 % intervals says nothing.
+        If a role of the rubric picks the model trained last, compares its test accuracy with the other models that
+        match the role. A difference within the 95 % intervals is not reported.
 
     Why it matters:
-        A baseline or an experiment at the notebook's end is graded in the place of the network that was meant.
+        A baseline or an experiment at the end of the notebook is graded instead of the intended model.
 
     Example:
-        A good network in `model`, then `model = Sequential(...)` again with fewer layers and one epoch.
+        A good model in `model`, then `model = Sequential(...)` again with fewer layers and one epoch.
     """
     notes = []
     for name, role in case.rubric.roles.items():
@@ -37,16 +36,20 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
         notes.append(
             Diagnostic(
                 id="better-network-before",
-                title="A better network was trained before the graded one",
+                title=say("A better model was trained before the graded one"),
                 cell=_cell(case.evidence, graded.model),
-                message=(
-                    f"The network trained last, in {spoken_cell(_cell(case.evidence, graded.model))}, is graded: it is "
-                    f"right on {percent(graded.value)} of the {spoken_dataset(graded.dataset)} "
-                    f"{spoken_split(graded.split)} images. The one trained in "
-                    f"{spoken_cell(_cell(case.evidence, best.model))} is right on {percent(best.value)}."
+                message=say(
+                    "The model trained last, in {cell:cell}, is graded. Its {dataset:dataset} {split:split} accuracy "
+                    "is {accuracy:percent}; the model trained in {better_cell:cell} reaches {better_accuracy:percent}.",
+                    cell=_cell(case.evidence, graded.model),
+                    dataset=graded.dataset,
+                    split=graded.split,
+                    accuracy=graded.value,
+                    better_cell=_cell(case.evidence, best.model),
+                    better_accuracy=best.value,
                 ),
-                advice=(
-                    "Train the network you hand in last, or leave experiments that come after it out of the notebook."
+                advice=say(
+                    "Train the model that should be graded last, or remove later experiments from the notebook."
                 ),
                 model=graded.model,
             )

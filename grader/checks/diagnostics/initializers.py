@@ -1,14 +1,14 @@
-"""Weights that all begin alike."""
+"""Kernels whose weights all start with the same value."""
 
 from collections.abc import Mapping
 
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
-from grader.facts.wording import listed, plural
 from grader.schema.base import Json
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import say
 
 __all__ = ["equal_kernels"]
 
@@ -17,14 +17,14 @@ _CONSTANTS = {"zeros": 0.0, "ones": 1.0}
 
 @diagnostic("zero-kernel-initialiser")
 def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
-    """A layer's kernel begins with the same number everywhere, mostly 0.
+    """All kernel weights of a layer start with the same number, usually 0.
 
     What it does:
-        Looks for `Zeros`, `Ones` or `Constant` as `kernel_initializer` of a layer with more than one unit, other than
-        the network's last one: there the labels tell the units apart.
+        Looks for `Zeros`, `Ones` or `Constant` as `kernel_initializer` of a layer with more than one unit. Ignores the
+        last layer of a model: its units get different gradients from the labels.
 
     Why it matters:
-        Units that begin alike get the same gradient and stay alike for ever: the layer has one unit, many times.
+        Units that start with equal weights get equal gradients and stay equal: the layer is many copies of one unit.
 
     Example:
         `Conv2D(512, 3, kernel_initializer=keras.initializers.Zeros())`
@@ -32,30 +32,29 @@ def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
     notes = []
     for model in case.evidence.models:
         network = Network(model)
-        found = [
+        layers = [
             (layer, value)
             for position, layer in enumerate(network.layers)
             if (value := _constant(layer)) is not None
             and _units(layer) > 1
             and any(is_transform(other) for other in network.behind(position))
         ]
-        if not found:
+        if not layers:
             continue
-        values = listed(sorted({f"{value:g}" for _, value in found}))
         notes.append(
             Diagnostic(
                 id="zero-kernel-initialiser",
-                title="All weights of a kernel begin alike",
+                title=say("All weights of a kernel start with the same value"),
                 cell=model.cell,
-                message=(
-                    f"In `{model.name}`, {plural(len(found), 'layer')} "
-                    f"({listed(f'`{layer.name}`' for layer, _ in found)}) "
-                    f"{'begins' if len(found) == 1 else 'begin'} with every kernel weight at {values}."
+                message=say(
+                    "In {model:code}, all kernel weights of {layers:code} start at {values:number or}.",
+                    model=model.name,
+                    layers=[layer.name for layer, _ in layers],
+                    values=sorted({value for _, value in layers}),
                 ),
-                advice=(
-                    "Leave `kernel_initializer` at its random default (Glorot, or He for ReLU). Units that begin alike "
-                    "receive the same gradient, so they stay copies of each other, and at zero nothing gets through to "
-                    "train them at all."
+                advice=say(
+                    "Keep the random default of `kernel_initializer` (Glorot), or use He for ReLU. Units with equal "
+                    "weights get equal gradients and remain copies of each other; zeros may block training completely."
                 ),
                 model=model.id,
             )
@@ -64,12 +63,12 @@ def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
 
 
 def _constant(layer: LayerFact) -> float | None:
-    given = layer.config.get("kernel_initializer")
-    name = given.get("class_name") if isinstance(given, Mapping) else given
+    initializer = layer.config.get("kernel_initializer")
+    name = initializer.get("class_name") if isinstance(initializer, Mapping) else initializer
     if not isinstance(name, str):
         return None
     if name.lower() == "constant":
-        settings = given.get("config") if isinstance(given, Mapping) else None
+        settings = initializer.get("config") if isinstance(initializer, Mapping) else None
         return _number(settings.get("value", 0.0)) if isinstance(settings, Mapping) else 0.0
     return _CONSTANTS.get(name.lower())
 

@@ -1,13 +1,13 @@
-"""Outputs and losses that do not belong together."""
+"""Outputs and losses that do not fit together."""
 
 from collections.abc import Iterator
 
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
 from grader.facts.layers import final_activation
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import say
 
 __all__ = ["logits_with_probability_loss", "one_unit_softmax", "softmax_with_from_logits"]
 
@@ -20,7 +20,11 @@ _CROSS_ENTROPIES = frozenset(
         "binary_focal_crossentropy",
     }
 )
-_PROBABILITIES = frozenset({"softmax", "sigmoid"})
+_PROBABILITY_TITLES = {
+    "softmax": say("Softmax output with from_logits=True"),
+    "sigmoid": say("Sigmoid output with from_logits=True"),
+}
+"""Activations that give probabilities, with the title of the note about them."""
 
 
 def _compiled(case: Case) -> Iterator[tuple[CompileFact, LossFact, ModelFact]]:
@@ -31,12 +35,12 @@ def _compiled(case: Case) -> Iterator[tuple[CompileFact, LossFact, ModelFact]]:
 
 
 def _looped(case: Case) -> Iterator[tuple[FitFact, LossFact, ModelFact]]:
-    """The first loop of the student's own of each network that called one of Keras's losses."""
-    told: set[str] = set()
+    """Find the first custom training loop of each model that called a loss of Keras."""
+    looped: set[str] = set()
     for fit in case.evidence.fits:
         model = case.evidence.model(fit.model)
-        if model is not None and fit.loss is not None and not fit.loss.custom and fit.model not in told:
-            told.add(fit.model)
+        if model is not None and fit.loss is not None and not fit.loss.custom and fit.model not in looped:
+            looped.add(fit.model)
             yield fit, fit.loss, model
 
 
@@ -46,15 +50,15 @@ def _used(case: Case) -> tuple[tuple[CompileFact | FitFact, LossFact, ModelFact]
 
 @diagnostic("softmax-with-from-logits")
 def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
-    """The network ends in softmax or sigmoid, and the loss is told to apply it again.
+    """The model ends in softmax or sigmoid, and the loss applies it again.
 
     What it does:
-        Looks for a cross-entropy with `from_logits=True` on a network whose last activation gives probabilities, in
-        `compile` and in training loops of the student's own.
+        Looks for a cross-entropy with `from_logits=True` on a model whose last activation gives probabilities, in
+        `compile` and in custom training loops.
 
     Why it matters:
-        Applied twice, the function flattens the outputs and the gradients with them. Keras recognises the pair when
-        the activation comes right before the loss, warns, and uses the numbers under it; elsewhere it does not.
+        Applied twice, the function flattens the outputs and the gradients. If the activation comes directly before the
+        loss, Keras warns and uses the logits; in other cases it does not.
 
     Example:
         `Dense(10, activation="softmax")` with `SparseCategoricalCrossentropy(from_logits=True)`.
@@ -62,34 +66,39 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic(
             id="softmax-with-from-logits",
-            title=f"{activation.capitalize()} output with `from_logits=True`",
+            title=_PROBABILITY_TITLES[activation],
             cell=use.cell,
-            message=(
-                f"`{model.name}` ends in {activation}, so it gives probabilities, but the loss in "
-                f"{spoken_cell(use.cell)} ({loss.name}) says `from_logits=True`."
+            message=say(
+                "{model:code} ends in {activation:code}, so its outputs are probabilities. The loss {loss:code} in "
+                "{cell:cell} has `from_logits=True` and expects logits.",
+                model=model.name,
+                activation=activation,
+                loss=loss.name,
+                cell=use.cell,
             ),
-            advice=(
-                f"Logits are the numbers before {activation}: either drop the activation of the last layer, or drop "
-                "`from_logits=True`. Keras repairs this pair with a warning when it recognises it; a loop or a loss of "
-                "your own would apply the function twice and learn slowly."
+            advice=say(
+                "Remove the activation of the last layer, or remove `from_logits=True`; logits are the values before "
+                "{activation:code}. Keras corrects some of these cases with a warning. In the others, the function is "
+                "applied twice and the model learns slowly.",
+                activation=activation,
             ),
             model=model.id,
         )
         for use, loss, model in _used(case)
-        if loss.from_logits and (activation := final_activation(model)) in _PROBABILITIES and activation
+        if loss.from_logits and (activation := final_activation(model)) in _PROBABILITY_TITLES and activation
     )
 
 
 @diagnostic("logits-with-probability-loss")
 def logits_with_probability_loss(case: Case) -> tuple[Diagnostic, ...]:
-    """The network gives logits, and the loss expects probabilities.
+    """The model gives logits, and the loss expects probabilities.
 
     What it does:
-        Looks for a cross-entropy without `from_logits=True`, also one given by name, on a network whose last layer has
-        no activation; one output unit included. In `compile` and in training loops of the student's own.
+        Looks for a cross-entropy without `from_logits=True`, as an object or by name, on a model whose last layer has
+        no activation. Includes models with one output. Looks in `compile` and in custom training loops.
 
     Why it matters:
-        The loss clips what it takes for probabilities to between 0 and 1; most gradients vanish.
+        The loss clips its inputs to between 0 and 1, and most gradients vanish.
 
     Example:
         `Dense(10)` with `loss="sparse_categorical_crossentropy"`.
@@ -102,15 +111,19 @@ def logits_with_probability_loss(case: Case) -> tuple[Diagnostic, ...]:
         notes.append(
             Diagnostic(
                 id="logits-with-probability-loss",
-                title="Logits with a loss that expects probabilities",
+                title=say("Logits with a loss that expects probabilities"),
                 cell=use.cell,
-                message=(
-                    f"The last layer of `{model.name}` has no activation, so it gives logits, but {loss.name} in "
-                    f"{spoken_cell(use.cell)} expects probabilities."
+                message=say(
+                    "The last layer of {model:code} has no activation, so its outputs are logits. The loss {loss:code} "
+                    "in {cell:cell} expects probabilities.",
+                    model=model.name,
+                    loss=loss.name,
+                    cell=use.cell,
                 ),
-                advice=(
-                    f"Give the last layer `activation='{function}'`, or give the loss `from_logits=True`. Without "
-                    "either, numbers outside 0 to 1 are clipped before the logarithm and most of the gradient is lost."
+                advice=say(
+                    "Give the last layer `activation='{function:raw}'`, or give the loss `from_logits=True`. Otherwise "
+                    "the loss clips values to between 0 and 1, and most of the gradient is lost.",
+                    function=function,
                 ),
                 model=model.id,
             )
@@ -123,7 +136,7 @@ def one_unit_softmax(case: Case) -> tuple[Diagnostic, ...]:
     """Softmax over a single output is always 1.
 
     What it does:
-        Looks for compiled networks with one output and softmax as the last activation.
+        Looks for compiled models with one output and softmax as the last activation.
 
     Why it matters:
         The output cannot change, so nothing is learned.
@@ -134,12 +147,12 @@ def one_unit_softmax(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic(
             id="softmax-on-one-unit",
-            title="Softmax over a single output",
+            title=say("Softmax over a single output"),
             cell=compiled.cell,
-            message=f"`{model.name}` has one output with softmax, which is 1 whatever the input is.",
-            advice=(
-                "Softmax divides by the sum over the outputs, and with one output that is the output itself. "
-                "Use sigmoid for one unit, or two units with softmax."
+            message=say("{model:code} has a single output with softmax, which is 1 for every input.", model=model.name),
+            advice=say(
+                "Use sigmoid for one output, or softmax with two outputs. Softmax divides by the sum of all outputs, "
+                "so a single output is always 1."
             ),
             model=model.id,
         )

@@ -1,4 +1,4 @@
-"""Monte-Carlo predictions without dropout."""
+"""Monte Carlo predictions without dropout."""
 
 from pydantic import Field
 
@@ -7,9 +7,8 @@ from grader.checks.registry import diagnostic
 from grader.checks.support.averaging import Averages
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
-from grader.facts.wording import plural
-from grader.schema.base import spoken_cell
 from grader.schema.grade import Diagnostic
+from grader.schema.message import say
 
 __all__ = ["McDropoutOffParams", "mc_dropout_off"]
 
@@ -18,41 +17,44 @@ class McDropoutOffParams(Params):
     """Parameters of `mc-dropout-off`."""
 
     passes: Whole = Field(default=5, ge=2)
-    """Fewest passes over the same images. Fewer equal ones may be a comparison of something else."""
+    """Smallest number of passes over the same images. Fewer equal passes can have another purpose."""
 
 
 @diagnostic("mc-dropout-off")
 def mc_dropout_off(case: Case, parameters: McDropoutOffParams) -> tuple[Diagnostic, ...]:
-    """Predictions of a network with dropout were repeated and averaged, and all of them were the same.
+    """Predictions of a model with dropout were repeated and averaged, but all of them were equal.
 
     What it does:
-        Looks for five or more passes of a network with dropout over the same images, whose outputs are equal to the
-        last bit and are averaged: the mean of times, or of which predictions were right, is none of them.
+        Looks for five or more passes of a model with dropout over the same images whose outputs are exactly equal and
+        are averaged. The mean of durations, or of correct predictions, does not count.
 
     Why it matters:
-        Dropout was off, so the mean is one ordinary prediction, many times as expensive.
+        Dropout was off, so the mean is one ordinary prediction at many times the cost.
 
     Example:
         `np.mean([model.predict(x) for _ in range(100)], axis=0)`
     """
     repeated = repeated_passes(case.evidence)
-    same = [found for found in repeated if found.differ is False and found.passes >= parameters.passes]
+    same = [passes for passes in repeated if passes.differ is False and passes.passes >= parameters.passes]
     averages = Averages(case.evidence.cells if same else ())
     return tuple(
         Diagnostic(
             id="mc-dropout-off",
-            title="Monte-Carlo dropout with dropout off",
-            cell=found.cell,
-            message=(
-                f"{spoken_cell(found.cell).capitalize()} made {plural(found.passes, 'pass', 'passes')} of "
-                f"`{found.model.name}` over the same images, and all of them gave the same numbers."
+            title=say("Monte Carlo dropout with dropout off"),
+            cell=passes.cell,
+            message=say(
+                "{cell:Cell} ran {model:code} on the same images {passes:number} times, and all outputs were equal. "
+                "Dropout was off.",
+                cell=passes.cell,
+                model=passes.model.name,
+                passes=passes.passes,
             ),
-            advice=(
-                "Call the network itself with `model(x, training=True)`: `predict` and `training=False` switch dropout "
-                "off. Two passes over the same images have to differ."
+            advice=say(
+                "Call `model(x, training=True)`; `predict` and `training=False` switch dropout off. With dropout on, "
+                "two passes over the same images differ."
             ),
-            model=found.model.id,
+            model=passes.model.id,
         )
-        for found in same
-        if averages.passes(found.cell, found.model.name)
+        for passes in same
+        if averages.passes(passes.cell, passes.model.name)
     )

@@ -1,11 +1,10 @@
-"""Settings of Keras 2 that Keras 3 takes without an error and does not heed."""
+"""Settings of Keras 2 that Keras 3 accepts and ignores."""
 
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
-from grader.facts.wording import decimal
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import IgnoredFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say
 
 __all__ = ["decay_ignored", "lr_unread"]
 
@@ -15,11 +14,11 @@ def lr_unread(case: Case) -> tuple[Diagnostic, ...]:
     """`optimizer.lr` was set, which Keras 3 does not read.
 
     What it does:
-        Looks for assignments to the attribute `lr` of one of Keras 3's own optimizers. A class of the student's own may
-        have such an attribute, and in the Keras 2 dialect it is the learning rate.
+        Looks for assignments to the attribute `lr` of an optimizer of Keras 3. Ignores custom optimizer classes, which
+        may have such an attribute, and the Keras 2 dialect, in which it is the learning rate.
 
     Why it matters:
-        The line makes a new attribute and raises no error, so that the training goes on with the rate it had.
+        The line creates a new attribute without an error, and training continues with the old learning rate.
 
     Example:
         `model.optimizer.lr = 1e-4`
@@ -27,13 +26,10 @@ def lr_unread(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic(
             id="optimizer-lr-unread",
-            title="`optimizer.lr` is not the learning rate",
+            title=say("optimizer.lr is not the learning rate"),
             cell=fact.cell,
-            message=(
-                f"In {spoken_cell(fact.cell)} the attribute `lr` of {fact.optimizer} was set{_to(fact)}. Keras 3 does "
-                "not read it, so the learning rate stayed what it was."
-            ),
-            advice="Write `optimizer.learning_rate = …`. The attribute was called `lr` in Keras 2.",
+            message=_unread(fact),
+            advice=say("Set `optimizer.learning_rate` instead. The attribute was called `lr` in Keras 2."),
         )
         for fact in case.evidence.ignored
         if fact.form == "optimizer.lr"
@@ -42,14 +38,14 @@ def lr_unread(case: Case) -> tuple[Diagnostic, ...]:
 
 @diagnostic("optimizer-decay-ignored")
 def decay_ignored(case: Case) -> tuple[Diagnostic, ...]:
-    """An optimizer was given `decay=`, which Keras 3 does not heed.
+    """An optimizer was created with `decay=`, which Keras 3 ignores.
 
     What it does:
-        Looks for optimizers that were made with `decay=` and a number other than 0. In the Keras 2 dialect the rate
-        does decay.
+        Looks for optimizers that were created with a `decay=` other than 0. Ignores the Keras 2 dialect, in which the
+        learning rate does decay.
 
     Why it matters:
-        Keras 3 only prints a warning, and trains with a rate that stays the same.
+        Keras 3 only prints a warning, and trains with a constant learning rate.
 
     Example:
         `SGD(learning_rate=0.01, decay=1e-6)`
@@ -57,15 +53,13 @@ def decay_ignored(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic(
             id="optimizer-decay-ignored",
-            title="`decay=` has no effect",
+            title=say("decay= has no effect"),
             cell=fact.cell,
-            message=(
-                f"In {spoken_cell(fact.cell)} {fact.optimizer} was given `decay`{_of(fact)}. Keras 3 leaves it out "
-                "with a warning, so this did not lower the learning rate."
-            ),
-            advice=(
-                "Give the optimizer a schedule as its rate. What `decay=` did in Keras 2 is "
-                "`learning_rate=keras.optimizers.schedules.InverseTimeDecay(rate, 1, decay)`."
+            message=_ignored(fact),
+            advice=say(
+                "Pass a schedule as the learning rate. "
+                "`learning_rate=keras.optimizers.schedules.InverseTimeDecay(rate, 1, decay)` does what `decay=` did in "
+                "Keras 2."
             ),
         )
         for fact in case.evidence.ignored
@@ -73,9 +67,35 @@ def decay_ignored(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-def _to(fact: IgnoredFact) -> str:
-    return "" if fact.value is None else f" to {decimal(fact.value)}"
+def _unread(fact: IgnoredFact) -> Message:
+    if fact.value is None:
+        return say(
+            "{cell:Cell} sets the attribute `lr` of {optimizer:code}. Keras 3 does not read it, so the learning rate "
+            "did not change.",
+            cell=fact.cell,
+            optimizer=fact.optimizer,
+        )
+    return say(
+        "{cell:Cell} sets the attribute `lr` of {optimizer:code} to {value:number}. Keras 3 does not read it, so the "
+        "learning rate did not change.",
+        cell=fact.cell,
+        optimizer=fact.optimizer,
+        value=fact.value,
+    )
 
 
-def _of(fact: IgnoredFact) -> str:
-    return "" if fact.value is None else f" = {decimal(fact.value)}"
+def _ignored(fact: IgnoredFact) -> Message:
+    if fact.value is None:
+        return say(
+            "{cell:Cell} creates {optimizer:code} with `decay`. Keras 3 ignores it with a warning, so the learning "
+            "rate did not decay.",
+            cell=fact.cell,
+            optimizer=fact.optimizer,
+        )
+    return say(
+        "{cell:Cell} creates {optimizer:code} with `decay={value:number}`. Keras 3 ignores it with a warning, so the "
+        "learning rate did not decay.",
+        cell=fact.cell,
+        optimizer=fact.optimizer,
+        value=fact.value,
+    )

@@ -1,14 +1,13 @@
-"""Figures that do not say what they show."""
+"""Figures without axis labels."""
 
 from pydantic import Field
 
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
-from grader.facts.wording import listed, plural
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import AxesFact, FigureFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["FigureWithoutLabelsParams", "unlabelled_axes"]
 
@@ -17,7 +16,7 @@ class FigureWithoutLabelsParams(Params):
     """Parameters of `figure-without-labels`."""
 
     curve_points: Whole = Field(default=2, ge=1)
-    """Fewest points that make a line a curve."""
+    """Smallest number of points of a line that counts as a curve."""
 
 
 @diagnostic("figure-without-labels")
@@ -25,12 +24,11 @@ def unlabelled_axes(case: Case, parameters: FigureWithoutLabelsParams) -> tuple[
     """A plot has no labels on its axes.
 
     What it does:
-        Looks at axes with curves, points or bars; axes that only show pictures need no labels. In a grid, the labels
-        of the left column and the bottom row are often meant for all, so one labelled pair of axes is enough for a
-        direction.
+        Looks at axes with curves, points or bars; axes that only show images need no labels. In a grid, the labels of
+        the left column and the bottom row often apply to all plots, so one label per direction is enough.
 
     Why it matters:
-        A curve without labels could be anything over anything.
+        Without labels, nobody knows what a curve shows.
 
     Example:
         `plt.plot(history.history["loss"])` with no `plt.xlabel`.
@@ -38,22 +36,17 @@ def unlabelled_axes(case: Case, parameters: FigureWithoutLabelsParams) -> tuple[
     notes = []
     for cell in dict.fromkeys(figure.cell for figure in case.evidence.figures):
         figures = [figure for figure in case.evidence.figures if figure.cell == cell]
-        bad = [(f, lacking) for f in figures if (lacking := _lacking(f, parameters.curve_points))]
-        if not bad:
+        unlabelled = [axes for figure in figures if (axes := _unlabelled(figure, parameters.curve_points))]
+        if not unlabelled:
             continue
-        missing = listed(sorted({axis for _, lacking in bad for axis in lacking}))
-        plots = "A plot" if len(bad) == 1 else plural(len(bad), "plot")
         notes.append(
             Diagnostic(
                 id="figure-without-labels",
-                title="A figure without axis labels",
+                title=say("A figure without axis labels"),
                 cell=cell,
-                message=(
-                    f"{plots} in {spoken_cell(cell)} {'lacks' if len(bad) == 1 else 'lack'} a label on the {missing} "
-                    f"{'axis' if len(missing) == 1 else 'axes'}."
-                ),
-                advice=(
-                    "Say what each axis shows, for instance `plt.xlabel('epoch')` and `plt.ylabel('accuracy')`. "
+                message=_missing_labels(cell, len(unlabelled), sorted({axis for axes in unlabelled for axis in axes})),
+                advice=say(
+                    "Name what each axis shows, for example with `plt.xlabel('epoch')` and `plt.ylabel('accuracy')`. "
                     "Several curves in one plot also need `label=` and `plt.legend()`."
                 ),
             )
@@ -61,7 +54,24 @@ def unlabelled_axes(case: Case, parameters: FigureWithoutLabelsParams) -> tuple[
     return tuple(notes)
 
 
-def _lacking(figure: FigureFact, curve_points: int) -> tuple[str, ...]:
+def _missing_labels(cell: int | None, plots: int, axes: list[str]) -> Message:
+    if len(axes) > 1:
+        return say_count(
+            "A plot in {cell:cell} has no label on its x and y axes.",
+            "{count:number} plots in {cell:cell} lack labels on their x and y axes.",
+            plots,
+            cell=cell,
+        )
+    return say_count(
+        "A plot in {cell:cell} has no label on its {axis:raw} axis.",
+        "{count:number} plots in {cell:cell} have no label on their {axis:raw} axis.",
+        plots,
+        cell=cell,
+        axis=axes[0],
+    )
+
+
+def _unlabelled(figure: FigureFact, curve_points: int) -> tuple[str, ...]:
     drawn = [axes for axes in figure.axes if _needs_labels(axes, curve_points)]
     if not drawn:
         return ()

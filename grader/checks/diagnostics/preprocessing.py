@@ -1,4 +1,4 @@
-"""Pixels that were left as they were."""
+"""Pixels that were not scaled."""
 
 from pydantic import Field
 
@@ -7,10 +7,9 @@ from grader.checks.support.params import Number, Params
 from grader.facts.case import Case
 from grader.facts.layers import SCALING_LAYERS, Network, is_transform
 from grader.facts.operations import is_opaque
-from grader.facts.wording import decimal, listed, number
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["NormalisedArrayUnusedParams", "RawPixelsParams", "normalised_array_unused", "raw_pixels"]
 
@@ -19,43 +18,39 @@ class RawPixelsParams(Params):
     """Parameters of `raw-pixels`."""
 
     high_above: Number = Field(default=100.0, gt=0)
-    """Images count as raw if their largest pixel is above this. Pixels brought to a small range stay far below 100;
-    raw ones reach 255 in nearly every batch."""
+    """Images count as raw if their largest pixel is above this. Scaled pixels stay far below 100; raw pixels reach 255
+    in almost every batch."""
 
 
 @diagnostic("raw-pixels")
 def raw_pixels(case: Case, parameters: RawPixelsParams) -> tuple[Diagnostic, ...]:
-    """The network was trained on pixels from 0 to 255.
+    """The model was trained on pixels from 0 to 255.
 
     What it does:
-        Looks at the range of what each training was given, and whether the network scales it, in a layer or an
-        operation such as `inputs / 255`, before its first weights.
+        Looks at the range of each training's inputs. Ignores a model that scales them before its first weights, in a
+        layer or an operation such as `inputs / 255`.
 
     Why it matters:
-        Initialisers and learning rates are made for inputs around 1; at 255 times that the first steps are far too
+        Initializers and learning rates are made for inputs near 1. With inputs up to 255, the first steps are far too
         large.
 
     Example:
-        `model.fit(X_train, y_train)` with `X_train` as it was loaded.
+        `model.fit(X_train, y_train)` with the loaded `X_train`.
     """
     notes = []
     for fit in case.evidence.fits:
         model = case.evidence.model(fit.model)
         if not _raw(fit, parameters.high_above) or fit.x is None or (model is not None and _scales_itself(model)):
             continue
-        named = f" (`{fit.x.names[0]}`)" if fit.x.names else ""
         notes.append(
             Diagnostic(
                 id="raw-pixels",
-                title="Pixels left at 0 to 255",
+                title=say("Pixels left at 0 to 255"),
                 cell=fit.cell,
-                message=(
-                    f"The training in {spoken_cell(fit.cell)} was given pixels{named} from {_figure(fit.x.low)} to "
-                    f"{_figure(fit.x.high)}, and the network does not scale them."
-                ),
-                advice=(
-                    "Divide the images by 255, or begin the network with `Rescaling(1 / 255)`. Weights are initialised "
-                    "for inputs around 1, and larger ones make the first steps of the training too large."
+                message=sentences(_pixel_range(fit.cell, fit.x), say("The model does not scale them.")),
+                advice=say(
+                    "Divide the images by 255, or start the model with `Rescaling(1 / 255)`. Weights are initialized "
+                    "for inputs near 1; larger inputs make the first training steps too large."
                 ),
                 model=fit.model,
             )
@@ -63,8 +58,18 @@ def raw_pixels(case: Case, parameters: RawPixelsParams) -> tuple[Diagnostic, ...
     return tuple(notes)
 
 
-def _figure(value: float | None) -> str:
-    return "?" if value is None else number(value) if float(value).is_integer() else decimal(value)
+def _pixel_range(cell: int | None, x: ArrayFact) -> Message:
+    if x.names:
+        return say(
+            "The training in {cell:cell} used {array:code} with pixels from {low:number} to {high:number}.",
+            cell=cell,
+            array=x.names[0],
+            low=x.low,
+            high=x.high,
+        )
+    return say(
+        "The training in {cell:cell} used pixels from {low:number} to {high:number}.", cell=cell, low=x.low, high=x.high
+    )
 
 
 def _raw(fit: FitFact, high_above: float) -> bool:
@@ -91,21 +96,21 @@ class NormalisedArrayUnusedParams(RawPixelsParams):
     """Parameters of `normalised-array-unused`."""
 
     span_up_to: Number = Field(default=20.0, gt=0)
-    """Largest distance between the smallest and the largest value of a scaled array. Standardised MNIST pixels span
-    about 3.3, and standardised columns rarely more than 20."""
+    """Largest difference between the largest and the smallest value of a scaled array. Standardized MNIST pixels span
+    about 3.3, and standardized columns rarely more than 20."""
 
 
 @diagnostic("normalised-array-unused")
 def normalised_array_unused(case: Case, parameters: NormalisedArrayUnusedParams) -> tuple[Diagnostic, ...]:
-    """A scaled copy of the images was computed, and the raw images were used.
+    """A scaled copy of the images was computed, but the raw images were used.
 
     What it does:
-        Looks for variables with a scaled copy of the same rows that a training was given raw, which no model was given.
-        A copy is passed over where another training was given scaled pixels of its rows by a variable that was made no
-        earlier: a part of the copy, most likely.
+        Looks for variables with a scaled copy of the images of a raw training that no model used. Ignores a copy if
+        another training used scaled pixels of the same images from a variable that is not older than the copy. That
+        variable is probably a part of the copy.
 
     Why it matters:
-        The scaling that the notebook describes never reached the network.
+        The scaling in the notebook never reached the model.
 
     Example:
         `X_trainX = X_train / 255.0`, then `model.fit(X_train, …)`.
@@ -117,39 +122,48 @@ def normalised_array_unused(case: Case, parameters: NormalisedArrayUnusedParams)
     datasets = {split.partition("/")[0] for split in splits}
     copies = [a for a in case.evidence.arrays if _scaled_copy(a, parameters.span_up_to)]
     unused = [a for a in copies if not a.used and not _in_part(case.evidence, a)]
-    beside = [a for a in unused if a.rows_of is not None and a.rows_of.partition("/")[0] in datasets]
-    if not any(a.rows_of in splits for a in beside):
+    related = [a for a in unused if a.rows_of is not None and a.rows_of.partition("/")[0] in datasets]
+    if not any(a.rows_of in splits for a in related):
         return ()
     first = raw[0]
-    names = listed(f"`{array.name}`" for array in beside)
-    trained = f"`{first.x.names[0]}`" if first.x and first.x.names else "the raw images"
     return (
         Diagnostic(
             id="normalised-array-unused",
-            title="A normalised array is never used",
+            title=say("A normalized array is never used"),
             cell=first.cell,
-            message=(
-                f"{names} {'holds' if len(beside) == 1 else 'hold'} scaled pixels, but no model was ever given "
-                f"{'it' if len(beside) == 1 else 'them'}: {spoken_cell(first.cell)} trained on {trained}."
+            message=sentences(
+                say_count(
+                    "{arrays:code} contains scaled pixels, but no model used it.",
+                    "{arrays:code} contain scaled pixels, but no model used them.",
+                    len(related),
+                    arrays=[array.name for array in related],
+                ),
+                _trained_on(first),
             ),
-            advice=(
-                "Give the scaled arrays to `fit` and `evaluate`. Reusing one name (`x_train = x_train / 255`) leaves "
-                "no raw array behind that can be taken by mistake."
+            advice=say(
+                "Pass the scaled arrays to `fit` and `evaluate`. If you reuse one name (`x_train = x_train / 255`), no "
+                "raw array is left that you could use by mistake."
             ),
             model=first.model,
         ),
     )
 
 
+def _trained_on(fit: FitFact) -> Message:
+    if fit.x is not None and fit.x.names:
+        return say("{cell:Cell} trained on {array:code} instead.", cell=fit.cell, array=fit.x.names[0])
+    return say("{cell:Cell} trained on the raw images instead.", cell=fit.cell)
+
+
 def _in_part(evidence: Evidence, copy: NamedArrayFact) -> bool:
-    """Whether a training may have been given a part of a copy, which is then an array of its own."""
+    """Whether a training may have used a part of a copy, which is a separate array."""
     made = {array.name: array.cell or 0 for array in evidence.arrays}
-    given = (fit.x for fit in evidence.fits if fit.x is not None)
-    return any(_within(x, copy) and any(made.get(name, -1) >= (copy.cell or 0) for name in x.names) for x in given)
+    inputs = (fit.x for fit in evidence.fits if fit.x is not None)
+    return any(_within(x, copy) and any(made.get(name, -1) >= (copy.cell or 0) for name in x.names) for x in inputs)
 
 
 def _within(x: ArrayFact, copy: NamedArrayFact) -> bool:
-    """Whether an array holds no other images and no other values than a scaled copy does."""
+    """Whether an array contains only images and values of a scaled copy."""
     if x.rows is None or None in {x.low, x.high, copy.low, copy.high}:
         return False
     splits = {f"{x.rows.dataset}/{split}" for split, number in x.rows.counts.items() if number}

@@ -1,4 +1,4 @@
-"""What a notebook prints, beside what it did."""
+"""Printed results that contradict the recorded ones."""
 
 import re
 from bisect import bisect_left
@@ -10,10 +10,9 @@ from grader.checks.support.params import Params, Part
 from grader.checks.support.typed_numbers import TypedNumbers, typed_texts
 from grader.facts.case import Case
 from grader.facts.metrics import is_accuracy
-from grader.facts.wording import percent
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import CellFact, Evidence
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say
 
 __all__ = ["PrintedAccuracyContradictedParams", "contradicted_accuracy", "printed_accuracies"]
 
@@ -26,30 +25,30 @@ _LIMITED = re.compile(
     r"\b(?:threshold|target|goal|aim|wanted|required|at least|baseline|best possible)\b", re.IGNORECASE
 )
 _ROUNDED = 0.0005
-"""A typed number may be rounded when it is printed."""
+"""Largest difference between a number in the code and its rounded print."""
 
 
 class PrintedAccuracyContradictedParams(Params):
     """Parameters of `printed-accuracy-contradicted`."""
 
     margin: Part = 0.005
-    """How far a printed accuracy may exceed the highest recorded one. Rounding and another run of the same code explain
-    less than half a percentage point."""
+    """Largest accepted difference between a printed accuracy and the highest recorded one. Rounding and another run of
+    the same code explain less than half a percentage point."""
 
 
 @diagnostic("printed-accuracy-contradicted")
 def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedParams) -> tuple[Diagnostic, ...]:
-    """The notebook prints an accuracy that the record does not bear out.
+    """The notebook prints an accuracy that contradicts the recorded results.
 
     What it does:
-        Reads numbers that are printed as an accuracy. Where nothing was trained and nothing evaluated, every such
-        number is without ground; otherwise one that lies above everything the trainings, evaluations and the grader's
-        own test came to. Once a network was asked for predictions, code may have computed any accuracy from them (on a
-        few images, of one class, of an average): then a number only counts if it was typed into the code that prints
-        it. Progress bars are left out, and so are notebooks whose trainings could not be recorded.
+        Reads numbers that are printed as an accuracy. If no model was trained or evaluated, reports every such number.
+        Otherwise reports a number above all accuracies of the trainings, the evaluations and the grader's own test.
+        After a prediction, code can compute any accuracy (on a few images, for one class, of an average). Then a
+        number is only reported if it is typed into the code that prints it. Ignores progress bars, and notebooks whose
+        trainings could not be recorded.
 
     Why it matters:
-        A printed number is a claim. Readers rely on it being what the code beside it computed.
+        Readers expect that the code above a printed number computed it.
 
     Example:
         `print("accuracy: 0.995")` in a notebook without a training.
@@ -57,42 +56,53 @@ def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedPar
     evidence = case.evidence
     if uses_torch(evidence) is not None or any(f.kind == "custom_loop" and not f.history for f in evidence.fits):
         return ()
-    known = list(_known(evidence))
-    if not known and (evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations):
+    recorded = list(_recorded(evidence))
+    if not recorded and (evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations):
         return ()
-    ceiling = max(known, default=None)
+    ceiling = max(recorded, default=None)
     notes = []
     typed: TypedNumbers | None = None
-    asked = _first_asked(evidence)
+    first_prediction = _first_prediction(evidence)
     for cell in evidence.cells:
         above = {v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + parameters.margin}
-        if above and asked is not None and asked <= cell.index:
+        if above and first_prediction is not None and first_prediction <= cell.index:
             typed = typed or TypedNumbers(evidence.cells)
             above = _typed(typed, cell, above)
         if not above:
             continue
-        value = max(above)
-        if ceiling is None:
-            against = "but no network was trained or evaluated in this notebook"
-        else:
-            against = f"but the highest accuracy that any training, evaluation or test came to is {percent(ceiling)}"
         notes.append(
             Diagnostic(
                 id="printed-accuracy-contradicted",
-                title="A printed accuracy contradicts the record",
+                title=say("A printed accuracy contradicts the recorded results"),
                 cell=cell.index,
-                message=f"{spoken_cell(cell.index).capitalize()} prints an accuracy of {percent(value)}, {against}.",
-                advice=(
-                    "Print what the code computed, for instance the result of `model.evaluate`. The grade rests on the "
-                    "network itself, which is tested outside the notebook."
+                message=_contradiction(cell.index, max(above), ceiling),
+                advice=say(
+                    "Print the value that your code computes, for example the result of `model.evaluate`. The grade "
+                    "depends on the model itself, which the grader tests outside the notebook."
                 ),
             )
         )
     return tuple(notes)
 
 
+def _contradiction(cell: int, printed: float, highest: float | None) -> Message:
+    if highest is None:
+        return say(
+            "{cell:Cell} prints an accuracy of {printed:percent}, but this notebook trained and evaluated no model.",
+            cell=cell,
+            printed=printed,
+        )
+    return say(
+        "{cell:Cell} prints an accuracy of {printed:percent}. The highest recorded accuracy of a training, an "
+        "evaluation or the grader's test is {highest:percent}.",
+        cell=cell,
+        printed=printed,
+        highest=highest,
+    )
+
+
 def printed_accuracies(cell: CellFact) -> tuple[float, ...]:
-    """Numbers that a cell printed as an accuracy, as parts of 1.
+    """Find the numbers that a cell printed as an accuracy, as parts of 1.
 
     Args:
         cell: A cell; only the output of code counts.
@@ -101,48 +111,50 @@ def printed_accuracies(cell: CellFact) -> tuple[float, ...]:
 
 
 def _accuracies(text: str) -> tuple[float, ...]:
-    found = []
+    accuracies = []
     for line in text.splitlines():
         if _PROGRESS.search(line) or _LIMITED.search(line):
             continue
         for match in _PRINTED.finditer(line):
             value = float(match["percent"]) / 100 if match["percent"] else float(match["part"])
             if 0 < value <= 1:
-                found.append(value)
-    return tuple(found)
+                accuracies.append(value)
+    return tuple(accuracies)
 
 
-def _first_asked(evidence: Evidence) -> int | None:
-    """From which cell on code could have computed an accuracy that the record does not hold, from a network's outputs.
+def _first_prediction(evidence: Evidence) -> int | None:
+    """Find the first cell whose code could compute an accuracy from a model's outputs without a record of it.
 
     Returns:
-        The cell; -1 where it is not known, and None where there is none.
+        The cell; -1 if it is unknown, None if there is none.
     """
-    # What a callback of the student's own does while Keras trains is not recorded.
+    # Predictions of a custom callback during a training are not recorded.
     watched = [fit.cell for fit in evidence.fits if any(callback.custom for callback in fit.callbacks)]
-    asked = [*(p.cell for p in evidence.predictions), *(c.cell for c in evidence.calls), *watched]
-    return min((-1 if place is None else place for place in asked), default=None)
+    cells = [*(p.cell for p in evidence.predictions), *(c.cell for c in evidence.calls), *watched]
+    return min((-1 if cell is None else cell for cell in cells), default=None)
 
 
 def _typed(typed: TypedNumbers, cell: CellFact, values: set[float]) -> set[float]:
-    """Those of some printed accuracies that stand in the code as a number or within a text."""
-    found = values & {value for text in typed_texts(cell) for value in _accuracies(text)}
-    groups = typed.printed(cell) if found != values else ()
-    return found | {v for v in values - found if any(_stands(group, v) or _stands(group, v, 100) for group in groups)}
+    """Select the printed accuracies that the code contains as a number or in a text."""
+    literals = values & {value for text in typed_texts(cell) for value in _accuracies(text)}
+    groups = typed.printed(cell) if literals != values else ()
+    return literals | {
+        v for v in values - literals if any(_contains(group, v) or _contains(group, v, 100) for group in groups)
+    }
 
 
-def _stands(numbers: Sequence[float], value: float, scale: int = 1) -> bool:
+def _contains(numbers: Sequence[float], value: float, scale: int = 1) -> bool:
     """Whether a value, or a multiple of it, is among numbers in ascending order."""
-    # Of numbers on both sides the nearest ones say it for all.
+    # Only the nearest number on each side can be close enough.
     place = bisect_left(numbers, value * scale)
     return any(abs(number / scale - value) <= _ROUNDED for number in numbers[max(place - 1, 0) : place + 1])
 
 
-def _known(evidence: Evidence) -> Iterator[float]:
+def _recorded(evidence: Evidence) -> Iterator[float]:
     for fit in evidence.fits:
         for name, values in fit.history.items():
             if is_accuracy(name):
-                yield from (value for value in values if value == value)  # noqa: PLR0124 - not-a-number is left out
+                yield from (value for value in values if value == value)  # noqa: PLR0124 - leaves out not-a-number
     for evaluation in evidence.evaluations:
         yield from (value for name, value in evaluation.results.items() if name != "loss" and 0 <= value <= 1)
     yield from (fact.value for fact in evidence.accuracies)

@@ -1,4 +1,4 @@
-"""SELU without what it needs to normalise itself."""
+"""SELU without the conditions under which it normalizes itself."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,10 +12,9 @@ from grader.facts.case import Case
 from grader.facts.initializers import initialiser_of
 from grader.facts.layers import DROPOUTS, SCALING_LAYERS, Network, is_transform
 from grader.facts.operations import is_opaque
-from grader.facts.wording import decimal, listed, plural
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["SeluInputsNotStandardisedParams", "selu_inputs", "selu_with_plain_dropout", "selu_without_lecun"]
 
@@ -23,7 +22,7 @@ _LECUN = frozenset({"lecun_normal", "lecun_uniform"})
 
 
 def _selu_layers(network: Network) -> list[LayerFact]:
-    """Trained layers whose output goes through SELU, the last one left out."""
+    """List the layers with weights whose output goes through SELU, without the last layer."""
     return [
         layer
         for position, layer in enumerate(network.layers)
@@ -35,62 +34,69 @@ def _selu_layers(network: Network) -> list[LayerFact]:
 
 @diagnostic("selu-without-lecun")
 def selu_without_lecun(case: Case) -> tuple[Diagnostic, ...]:
-    """SELU layers do not begin with LeCun's initialisation.
+    """SELU layers do not start with LeCun initialization.
 
     What it does:
-        Looks for trained layers with SELU whose kernel initialiser is known and is not LeCun's. Networks in which it
-        is the same are named in one note.
+        Looks for layers with SELU whose `kernel_initializer` is known and is not LeCun. One note names all models with
+        the same mistake.
 
     Why it matters:
-        SELU keeps mean 0 and deviation 1 only when each unit's weights begin with a variance of 1 over its inputs.
+        SELU keeps mean 0 and standard deviation 1 only if the initial weights of each unit have variance 1/n for n
+        inputs.
 
     Example:
-        `Dense(100, activation="selu")`, which begins with Glorot's initialisation.
+        `Dense(100, activation="selu")`, which starts with Glorot initialization.
     """
-    groups: defaultdict[tuple[int, str], list[ModelFact]] = defaultdict(list)
+    groups: defaultdict[tuple[int, tuple[str, ...]], list[ModelFact]] = defaultdict(list)
     for model in case.evidence.models:
         if not case.is_noted(model.id):
             continue  # one note names several models
-        found = [initialiser_of(layer) for layer in _selu_layers(Network(model))]
-        wrong = [name for name in found if name is not None and name not in _LECUN]
+        initializers = [initialiser_of(layer) for layer in _selu_layers(Network(model))]
+        wrong = [name for name in initializers if name is not None and name not in _LECUN]
         if wrong:
-            groups[len(wrong), listed(sorted(set(wrong)))].append(model)
-    return tuple(_without_lecun(number, names, models) for (number, names), models in groups.items())
+            groups[len(wrong), tuple(sorted(set(wrong)))].append(model)
+    return tuple(_without_lecun(layers, names, models) for (layers, names), models in groups.items())
 
 
-def _without_lecun(number: int, names: str, models: Sequence[ModelFact]) -> Diagnostic:
+def _without_lecun(layers: int, initializers: Sequence[str], models: Sequence[ModelFact]) -> Diagnostic:
     first, *others = models
-    begin = "begins" if number == 1 else "begin"
     return Diagnostic(
         id="selu-without-lecun",
-        title="SELU without LeCun initialisation",
+        title=say("SELU without LeCun initialization"),
         cell=first.cell,
-        message=(
-            f"In `{first.name}`, {plural(number, 'layer')} with SELU {begin} with {names}."
-            + _same_with((other, other.cell) for other in others)
+        message=sentences(
+            say_count(
+                "In {model:code}, {count:number} layer with SELU starts with {initializers:code}.",
+                "In {model:code}, {count:number} layers with SELU start with {initializers:code}.",
+                layers,
+                model=first.name,
+                initializers=initializers,
+            ),
+            _same_with((other, other.cell) for other in others),
         ),
-        advice=(
-            'Give these layers `kernel_initializer="lecun_normal"`. SELU normalises itself only from there; '
-            "with another initialiser the signal grows or shrinks from layer to layer."
+        advice=say(
+            'Set `kernel_initializer="lecun_normal"` in these layers. SELU normalizes itself only from this start; '
+            "with another initializer the signal grows or shrinks from layer to layer."
         ),
         model=first.id,
     )
 
 
-def _same_with(others: Iterable[tuple[ModelFact, int | None]]) -> str:
-    """A sentence that names other networks and their cells; empty where there are none."""
-    named = listed(f"`{model.name}` ({spoken_cell(cell)})" for model, cell in others)
-    return f" It is the same with {named}." if named else ""
+def _same_with(others: Iterable[tuple[ModelFact, int | None]]) -> Message | None:
+    """Name other models with the same mistake, and their cells; None if there are none."""
+    models = [say("{model:code} ({cell:cell})", model=model.name, cell=cell) for model, cell in others]
+    return say("The same applies to {models}.", models=models) if models else None
 
 
 class SeluInputsNotStandardisedParams(Params):
     """Parameters of `selu-inputs-not-standardised`.
 
-    Standardised images of another split, or per image, are well within these bounds; pixels from 0 to 1 are not.
+    Images that were standardized per image, or with numbers of another split, are well within these bounds. Pixels
+    from 0 to 1 are not.
     """
 
     mean_up_to: Number = Field(default=0.25, ge=0)
-    """Largest distance of the images' mean from 0."""
+    """Largest distance of the mean of the images from 0."""
     std_from: Number = Field(default=0.5, ge=0)
     """Smallest standard deviation."""
     std_up_to: Number = Field(default=2.0, gt=0)
@@ -99,41 +105,49 @@ class SeluInputsNotStandardisedParams(Params):
 
 @diagnostic("selu-inputs-not-standardised")
 def selu_inputs(case: Case, parameters: SeluInputsNotStandardisedParams) -> tuple[Diagnostic, ...]:
-    """A SELU network is given images that are not standardised.
+    """A model with SELU was trained on images that are not standardized.
 
     What it does:
-        Looks at mean and deviation of what each training of a network with SELU was given, unless the network
-        normalises in a layer or an operation before its first weights. Only the first such training of a network is
-        named, and all networks in one note.
+        Looks at the mean and the standard deviation of the training images of a model with SELU. Ignores a model that
+        normalizes its inputs in a layer or an operation before its first weights. Reports the first such training of
+        each model, and all models in one note.
 
     Why it matters:
-        The mean and deviation that SELU keeps are those of its inputs: 0 and 1.
+        SELU keeps mean 0 and standard deviation 1 only if its inputs have them.
 
     Example:
-        `model.fit(x_train / 255, …)` of a network with `activation="selu"`.
+        `model.fit(x_train / 255, …)` of a model with `activation="selu"`.
     """
-    found: list[tuple[ModelFact, FitFact, str]] = []
+    cases: list[tuple[ModelFact, FitFact, ArrayFact]] = []
     for model in case.evidence.models:
         if not case.is_noted(model.id) or not _selu_layers(Network(model)) or _normalises(model):
             continue  # one note names several models
         fit = next((f for f in case.evidence.fits_of(model.id) if _not_standardised(f.x, parameters)), None)
-        if fit is not None and fit.x is not None and fit.x.mean is not None and fit.x.std is not None:
-            found.append((model, fit, f"mean {decimal(fit.x.mean)} and deviation {decimal(fit.x.std)}"))
-    if not found:
+        if fit is not None and fit.x is not None:
+            cases.append((model, fit, fit.x))
+    if not cases:
         return ()
-    model, fit, figures = found[0]
+    model, fit, images = cases[0]
     return (
         Diagnostic(
             id="selu-inputs-not-standardised",
-            title="SELU with inputs that are not standardised",
+            title=say("SELU with inputs that are not standardized"),
             cell=fit.cell,
-            message=(
-                f"`{model.name}` uses SELU, and the images that {spoken_cell(fit.cell)} trained it on have {figures}."
-                + _same_with((other, later.cell) for other, later, _ in found[1:])
+            message=sentences(
+                say(
+                    "{model:code} uses SELU, but {cell:cell} trained it on images with mean {mean:number} and standard "
+                    "deviation {std:number}.",
+                    model=model.name,
+                    cell=fit.cell,
+                    mean=images.mean,
+                    std=images.std,
+                ),
+                _same_with((other, later.cell) for other, later, _ in cases[1:]),
             ),
-            advice=(
-                "Subtract the training images' mean and divide by their standard deviation, with the same figures for "
-                "validation and test images. SELU keeps mean 0 and deviation 1 only where it gets them."
+            advice=say(
+                "Subtract the mean of the training images, then divide by their standard deviation. Use the same two "
+                "numbers for validation and test images. SELU keeps mean 0 and standard deviation 1 only if its inputs "
+                "have them."
             ),
             model=model.id,
         ),
@@ -163,7 +177,7 @@ def selu_with_plain_dropout(case: Case) -> tuple[Diagnostic, ...]:
         Looks for a dropout layer other than `AlphaDropout` whose input comes from SELU.
 
     Why it matters:
-        Plain dropout sets units to 0 and scales the others, and with that changes the deviation SELU keeps at 1.
+        Plain dropout sets units to 0 and scales the others. This changes the standard deviation that SELU keeps at 1.
 
     Example:
         `Dense(100, activation="selu")`, then `Dropout(0.2)`.
@@ -171,24 +185,27 @@ def selu_with_plain_dropout(case: Case) -> tuple[Diagnostic, ...]:
     notes = []
     for model in case.evidence.models:
         network = Network(model)
-        found = [
+        layers = [
             layer
             for position, layer in enumerate(network.layers)
             if layer.cls in DROPOUTS - {"AlphaDropout"} and activation_before(network, position) == "selu"
         ]
-        if found:
+        if layers:
             notes.append(
                 Diagnostic(
                     id="selu-with-plain-dropout",
-                    title="SELU with plain dropout",
+                    title=say("SELU with plain dropout"),
                     cell=model.cell,
-                    message=(
-                        f"In `{model.name}`, {listed(f'`{x.name}` ({x.cls})' for x in found[:3])}"
-                        f"{' …' if len(found) > 3 else ''} follows SELU."  # noqa: PLR2004 - a few names are enough
+                    message=say_count(
+                        "In {model:code}, the dropout layer {layers} follows SELU.",
+                        "In {model:code}, {count:number} dropout layers follow SELU: {layers}.",
+                        len(layers),
+                        model=model.name,
+                        layers=[say("{layer:code} ({cls})", layer=layer.name, cls=layer.cls) for layer in layers],
                     ),
-                    advice=(
-                        "Use `AlphaDropout` behind SELU. It sets units to SELU's own lowest value and corrects the "
-                        "rest, so that mean and deviation stay as they are."
+                    advice=say(
+                        "Use `AlphaDropout` after SELU. It keeps the mean and the standard deviation; plain dropout "
+                        "changes them."
                     ),
                     model=model.id,
                 )

@@ -1,4 +1,4 @@
-"""How trainings ended, and what was changed between them."""
+"""The ends of trainings, and changes between them."""
 
 import math
 
@@ -6,13 +6,14 @@ from pydantic import Field
 
 from grader.checks.learning_rate import rates_of
 from grader.checks.registry import diagnostic
+from grader.checks.support.names import first_names
 from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric, finite, metric_of
-from grader.facts.wording import decimal, listed, percent, plural
-from grader.schema.base import Json, spoken_cell
+from grader.schema.base import Json
 from grader.schema.evidence import CallbackFact, FitFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = [
     "StillRisingParams",
@@ -25,29 +26,30 @@ __all__ = [
 
 @diagnostic("stopped-by-grader")
 def stopped_by_grader(case: Case) -> tuple[Diagnostic, ...]:
-    """The grader's time budget ended a training.
+    """The time limit of the grader ended a training.
 
     What it does:
-        Names every training that was stopped at an epoch's end because its budget had run out.
+        Reports each training that the grader stopped at the end of an epoch because its time limit had passed.
 
     Why it matters:
-        The network graded is the one trained so far, not the one that all epochs would have made.
+        The graded model was trained for fewer epochs than the notebook requests.
 
     Example:
-        `epochs=300` with ten minutes for a training.
+        `epochs=300` with a limit of ten minutes per training.
     """
     return tuple(
         Diagnostic(
             id="stopped-by-grader",
-            title="The grader stopped a training",
+            title=say("The grader stopped a training"),
             cell=fit.cell,
-            message=(
-                f"The training in {spoken_cell(fit.cell)} was stopped by the grader's time budget after "
-                f"{plural(fit.epochs_done, 'epoch')}{_of(fit)}{_after(fit)}; what was trained until then is graded."
+            message=sentences(
+                _stopped(fit),
+                None if fit.seconds is None else say("It ran for {seconds:seconds}.", seconds=fit.seconds),
+                say("The model is graded with the training it has."),
             ),
-            advice=(
-                "Nothing is wrong with the code, it only takes longer than this assignment allows. `EarlyStopping` or "
-                "fewer epochs end the training where it no longer improves."
+            advice=say(
+                "This is no mistake in the code, but the training takes longer than this assignment allows. Use fewer "
+                "epochs, or `EarlyStopping` to end a training that no longer improves."
             ),
             model=fit.model,
         )
@@ -56,12 +58,23 @@ def stopped_by_grader(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-def _of(fit: FitFact) -> str:
-    return f" of {fit.epochs_asked}" if fit.epochs_asked else ""
-
-
-def _after(fit: FitFact) -> str:
-    return "" if fit.seconds is None else f" ({plural(round(fit.seconds), 'second')})"
+def _stopped(fit: FitFact) -> Message:
+    if fit.epochs_asked:
+        return say_count(
+            "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} "
+            "epoch.",
+            "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} "
+            "epochs.",
+            fit.epochs_asked,
+            cell=fit.cell,
+            done=fit.epochs_done,
+        )
+    return say_count(
+        "The time limit of the grader stopped the training in {cell:cell} after {count:number} epoch.",
+        "The time limit of the grader stopped the training in {cell:cell} after {count:number} epochs.",
+        fit.epochs_done,
+        cell=fit.cell,
+    )
 
 
 class StillRisingParams(Params):
@@ -71,10 +84,9 @@ class StillRisingParams(Params):
     """Smallest difference between the mean accuracies of the last two quarters of a training. Half a percentage point
     is more than noise on thousands of images."""
     epochs: Whole = Field(default=4, ge=4)
-    """Fewest epochs of a training that is judged."""
+    """Smallest number of epochs of a training that is judged."""
     spent_at: Part = 0.02
-    """Part of its highest value down to which the learning rate falls at the end of its schedule; such a training is
-    not reported."""
+    """A training is not reported if its learning rate ends at or below this part of its highest value."""
 
 
 @diagnostic("still-rising")
@@ -82,19 +94,19 @@ def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic,
     """Accuracy was still rising when the training ended.
 
     What it does:
-        Compares the mean of the last quarter of the epochs with that of the quarter before, on validation data where
-        there is some. Only a network's last training counts, and only one that went through all its epochs.
+        Compares the mean accuracy of the last quarter of the epochs with the quarter before, on validation data if
+        there is any. Looks only at the last training of a model, and only if it completed all its epochs.
 
     Why it matters:
-        A few more epochs would have given points for nothing.
+        A few more epochs would have raised the accuracy without other work.
 
     Example:
-        0.90, 0.92, 0.94, 0.955 and no further.
+        A training that ends after 0.90, 0.92, 0.94, 0.955.
     """
     notes = []
     for model in dict.fromkeys(fit.model for fit in case.evidence.fits):
         fit = case.evidence.fits_of(model)[-1]
-        side, values = _watched_accuracy(fit)
+        validated, values = _watched_accuracy(fit)
         quarter = len(values) // 4
         if fit.status != "completed" or len(values) < parameters.epochs or len(finite(values)) < len(values):
             continue
@@ -105,16 +117,19 @@ def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic,
         notes.append(
             Diagnostic(
                 id="still-rising",
-                title="Accuracy was still rising when training stopped",
+                title=say("Accuracy was still rising when training stopped"),
                 cell=fit.cell,
-                message=(
-                    f"In {spoken_cell(fit.cell)} the {side} accuracy was at its highest ({percent(values[-1])}) in the "
-                    f"last of {plural(len(values), 'epoch')}, {decimal(100 * (last - before))} "
-                    "percentage points more than shortly before."
+                message=sentences(
+                    _highest_at_the_end(fit.cell, values, validated=validated),
+                    say(
+                        "The mean accuracy of the last quarter of the epochs is {rise:number} percentage points higher "
+                        "than in the quarter before.",
+                        rise=100 * (last - before),
+                    ),
                 ),
-                advice=(
-                    "Train for more epochs until the validation accuracy no longer rises. `EarlyStopping` with "
-                    "`restore_best_weights=True` finds that point by itself."
+                advice=say(
+                    "Train for more epochs, until the validation accuracy no longer rises. `EarlyStopping` with "
+                    "`restore_best_weights=True` finds that point automatically."
                 ),
                 model=model,
             )
@@ -122,27 +137,45 @@ def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic,
     return tuple(notes)
 
 
+def _highest_at_the_end(cell: int | None, values: tuple[float, ...], *, validated: bool) -> Message:
+    if validated:
+        return say(
+            "In {cell:cell}, the validation accuracy was highest ({accuracy:percent}) in the last of {epochs:number} "
+            "epochs.",
+            cell=cell,
+            accuracy=values[-1],
+            epochs=len(values),
+        )
+    return say(
+        "In {cell:cell}, the training accuracy was highest ({accuracy:percent}) in the last of {epochs:number} epochs.",
+        cell=cell,
+        accuracy=values[-1],
+        epochs=len(values),
+    )
+
+
 def _ended_by_its_rate(fit: FitFact, spent_at: float) -> bool:
-    """Whether the rate had fallen so far by design (1cycle, a decay) that further epochs would change little."""
+    """Whether a schedule (1cycle, a decay) had lowered the rate so far that further epochs would change little."""
     rates = rates_of(fit)
     return bool(rates) and rates[-1] <= spent_at * max(rates)
 
 
-def _watched_accuracy(fit: FitFact) -> tuple[str, tuple[float, ...]]:
+def _watched_accuracy(fit: FitFact) -> tuple[bool, tuple[float, ...]]:
+    """Return the validation accuracies after True; without any, the training accuracies after False."""
     validated = metric_of(fit, "val_accuracy")
-    return ("validation", validated) if validated else ("training", metric_of(fit, "accuracy"))
+    return (True, validated) if validated else (False, metric_of(fit, "accuracy"))
 
 
 @diagnostic("early-stopping-without-best-weights")
 def early_stopping_without_best(case: Case) -> tuple[Diagnostic, ...]:
-    """Early stopping kept the last weights although earlier ones were better.
+    """Early stopping kept the last weights although earlier weights were better.
 
     What it does:
-        Looks at trainings that `EarlyStopping` ended without `restore_best_weights`, whose best epoch was an earlier
-        one, and that did not save the best network with `ModelCheckpoint(save_best_only=True)`.
+        Looks at trainings that `EarlyStopping` ended without `restore_best_weights` and whose best epoch was not the
+        last. Ignores a training that saved the best model with `ModelCheckpoint(save_best_only=True)`.
 
     Why it matters:
-        The network that is left has gone through all the epochs of patience in which it got no better.
+        The model keeps the weights after `patience` epochs without improvement.
 
     Example:
         `EarlyStopping(patience=5)`
@@ -161,16 +194,22 @@ def early_stopping_without_best(case: Case) -> tuple[Diagnostic, ...]:
         notes.append(
             Diagnostic(
                 id="early-stopping-without-best-weights",
-                title="Early stopping without `restore_best_weights`",
+                title=say("Early stopping without restore_best_weights"),
                 cell=fit.cell,
-                message=(
-                    f"The training in {spoken_cell(fit.cell)} stopped early after {plural(len(values), 'epoch')}; "
-                    f"{monitor} was best in epoch {best + 1} ({decimal(values[best])}) and {decimal(values[-1])} in "
-                    "the last one, whose weights were kept."
+                message=say(
+                    "The training in {cell:cell} stopped early after {epochs:number} epochs. {monitor:code} was best "
+                    "in epoch {best:number} ({best_value:number}); the model kept the weights of the last epoch "
+                    "({last_value:number}).",
+                    cell=fit.cell,
+                    epochs=len(values),
+                    monitor=monitor,
+                    best=best + 1,
+                    best_value=values[best],
+                    last_value=values[-1],
                 ),
-                advice=(
-                    "Give `EarlyStopping` the setting `restore_best_weights=True`. Otherwise the network keeps the "
-                    "weights from after all the epochs of patience, in which it only got worse."
+                advice=say(
+                    "Set `restore_best_weights=True` in `EarlyStopping`. Otherwise the model keeps the weights of the "
+                    "last epoch, after `patience` epochs without improvement."
                 ),
                 model=fit.model,
             )
@@ -195,17 +234,18 @@ def _best_epoch(values: tuple[float, ...], monitor: str, mode: Json) -> int | No
 
 @diagnostic("trainable-without-compile")
 def trainable_without_compile(case: Case) -> tuple[Diagnostic, ...]:
-    """Layers were frozen or unfrozen, and the network was not compiled again.
+    """Layers were frozen or unfrozen, and the model was not compiled again.
 
     What it does:
-        Compares which layers were trainable when the network was compiled and when its training began. A loop of the
-        student's own does not go by `compile` and is passed over.
+        Compares which layers were trainable at `compile` and at the start of the training. Ignores custom training
+        loops, which do not depend on `compile`.
 
     Why it matters:
-        Keras promises to heed `trainable` only at `compile`; what such a training changes depends on its version.
+        Keras guarantees that `trainable` takes effect only at `compile`. The result of such a training depends on the
+        version of Keras.
 
     Example:
-        `base.trainable = True`, then `model.fit(…)` at once.
+        `base.trainable = True`, then `model.fit(…)` without a new `compile`.
     """
     notes = []
     for fit in case.evidence.fits:
@@ -215,19 +255,24 @@ def trainable_without_compile(case: Case) -> tuple[Diagnostic, ...]:
         changed = [n for n, now in fit.trainable.items() if compiled.trainable.get(n, now) != now]
         if not changed:
             continue
-        shown = listed(f"`{name}`" for name in changed[:3]) + (" …" if len(changed) > 3 else "")  # noqa: PLR2004 - a few names are enough
         notes.append(
             Diagnostic(
                 id="trainable-without-compile",
-                title="`trainable` was changed without a new `compile`",
+                title=say("Layers were frozen or unfrozen without a new compile"),
                 cell=fit.cell,
-                message=(
-                    f"Between the `compile` in {spoken_cell(compiled.cell)} and the training in "
-                    f"{spoken_cell(fit.cell)}, `trainable` changed for {plural(len(changed), 'layer')} ({shown})."
+                message=say_count(
+                    "Between the `compile` in {compiled:cell} and the training in {cell:cell}, `trainable` changed for "
+                    "{count:number} layer ({layers}).",
+                    "Between the `compile` in {compiled:cell} and the training in {cell:cell}, `trainable` changed for "
+                    "{count:number} layers ({layers}).",
+                    len(changed),
+                    compiled=compiled.cell,
+                    cell=fit.cell,
+                    layers=first_names(changed),
                 ),
-                advice=(
-                    "Call `compile` again after every change of `trainable`, usually with a smaller learning rate. "
-                    "Keras looks at `trainable` when it compiles, so without it the change may have no effect."
+                advice=say(
+                    "Call `compile` again after each change of `trainable`, usually with a smaller learning rate. "
+                    "Keras reads `trainable` when it compiles, so otherwise the change may have no effect."
                 ),
                 model=fit.model,
             )

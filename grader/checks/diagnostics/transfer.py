@@ -1,41 +1,33 @@
-"""What trainings did to layers that were frozen, unfrozen or shared."""
+"""Changes of frozen, unfrozen or shared layers by trainings."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from grader.checks.registry import diagnostic
+from grader.checks.support.names import first_names
 from grader.facts.case import Case
 from grader.facts.weights import ancestor_of, frozen_but_changed, unfrozen_but_unchanged
-from grader.facts.wording import listed, percent, plural
-from grader.schema.base import spoken_cell
 from grader.schema.evidence import CallFact, EvaluateFact, Evidence, FitFact, ModelFact, PredictFact
 from grader.schema.grade import Diagnostic
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["frozen_changed", "shared_changed", "unfrozen_unchanged"]
 
-_SHOWN = 3
 _COPIES = frozenset({"save", "save_weights"})
-
-
-def _named(names: tuple[str, ...]) -> str:
-    shown = [f"`{name}`" for name in names[:_SHOWN]]
-    if len(names) > _SHOWN:
-        shown.append(f"{len(names) - _SHOWN} more")
-    return listed(shown)
 
 
 @diagnostic("frozen-layers-changed")
 def frozen_changed(case: Case) -> tuple[Diagnostic, ...]:
-    """Layers marked as not trainable were changed by a training all the same.
+    """A training changed layers that were marked as not trainable.
 
     What it does:
         Compares the weights of every frozen layer before and after each training.
 
     Why it matters:
-        Such a layer was not frozen, whatever its `trainable` says: mostly the network was not compiled again, or a loop
-        of one's own changed all variables. Of a batch normalisation the moving mean and variance change when it is
-        called with `training=True`.
+        Such a layer was not frozen in spite of `trainable = False`. Usually the model was not compiled again, or a
+        custom loop changed all variables. A `BatchNormalization` called with `training=True` changes its moving mean
+        and variance.
 
     Example:
         `base.trainable = False` after `compile` and a first `fit`, and no new `compile`.
@@ -47,28 +39,45 @@ def frozen_changed(case: Case) -> tuple[Diagnostic, ...]:
             continue
         model = case.evidence.model(fit.model)
         statistics = model is not None and set(moved) <= _batch_norms(model)
-        what = "the moving statistics or weights of " if statistics else ""
         notes.append(
             Diagnostic(
                 id="frozen-layers-changed",
-                title="Frozen layers were changed",
+                title=say("Frozen layers were changed"),
                 cell=fit.cell,
-                message=(
-                    f"{_named(moved)} {'was' if len(moved) == 1 else 'were'} marked as not trainable, but the training "
-                    f"in {spoken_cell(fit.cell)} changed {what or 'the weights of '}"
-                    f"{plural(len(moved), 'frozen layer')}."
-                ),
-                advice=(
-                    "A frozen `BatchNormalization` keeps its moving mean and variance only if it runs in inference "
-                    "mode. Call the frozen part with `training=False`, and compile after freezing."
-                    if statistics
-                    else "Call `compile` after setting `trainable = False`. In a loop of your own, compute gradients "
-                    "for `model.trainable_variables` alone."
+                message=_changed_frozen(fit.cell, moved, statistics=statistics),
+                advice=say(
+                    "A frozen `BatchNormalization` keeps its moving mean and variance only in inference mode. Call the "
+                    "frozen part with `training=False`, and compile after freezing."
+                )
+                if statistics
+                else say(
+                    "Call `compile` after setting `trainable = False`. In a custom training loop, compute gradients "
+                    "only for `model.trainable_variables`."
                 ),
                 model=fit.model,
             )
         )
     return tuple(notes)
+
+
+def _changed_frozen(cell: int | None, layers: tuple[str, ...], *, statistics: bool) -> Message:
+    if statistics:
+        return say_count(
+            "The training in {cell:cell} changed the moving statistics or weights of {count:number} frozen layer: "
+            "{layers}.",
+            "The training in {cell:cell} changed the moving statistics or weights of {count:number} frozen layers: "
+            "{layers}.",
+            len(layers),
+            cell=cell,
+            layers=first_names(layers),
+        )
+    return say_count(
+        "The training in {cell:cell} changed the weights of {count:number} frozen layer: {layers}.",
+        "The training in {cell:cell} changed the weights of {count:number} frozen layers: {layers}.",
+        len(layers),
+        cell=cell,
+        layers=first_names(layers),
+    )
 
 
 def _batch_norms(model: ModelFact) -> set[str]:
@@ -77,17 +86,17 @@ def _batch_norms(model: ModelFact) -> set[str]:
 
 @diagnostic("unfrozen-layers-unchanged")
 def unfrozen_unchanged(case: Case) -> tuple[Diagnostic, ...]:
-    """Layers were unfrozen, and the training that followed did not change them.
+    """Layers were unfrozen, but the next training did not change them.
 
     What it does:
-        Looks at layers that were frozen in one training and trainable in the next one of the same network, and compares
-        their weights before and after that one. Layers that no training changes (`Normalization`) are left out.
+        Looks at layers that were frozen in one training of a model and trainable in the next, and compares their
+        weights before and after the second training. Ignores layers that no training changes (`Normalization`).
 
     Why it matters:
-        They were never tuned to the new task, so the unfreezing had no effect.
+        The layers were not adapted to the new task, so unfreezing them had no effect.
 
     Example:
-        `base.trainable = True` and `fit` again without a new `compile`.
+        `base.trainable = True` and another `fit` without a new `compile`.
     """
     notes = []
     for model in dict.fromkeys(fit.model for fit in case.evidence.fits):
@@ -100,16 +109,21 @@ def unfrozen_unchanged(case: Case) -> tuple[Diagnostic, ...]:
             notes.append(
                 Diagnostic(
                     id="unfrozen-layers-unchanged",
-                    title="Unfrozen layers were never tuned",
+                    title=say("Unfrozen layers were not trained"),
                     cell=fit.cell,
-                    message=(
-                        f"{_named(idle)} {'was' if len(idle) == 1 else 'were'} made trainable after the training in "
-                        f"{spoken_cell(before.cell)}, but the one in {spoken_cell(fit.cell)} left the weights as they "
-                        "were."
+                    message=say_count(
+                        "{layers} was made trainable after the training in {before:cell}, but the training in "
+                        "{cell:cell} did not change its weights.",
+                        "{layers} were made trainable after the training in {before:cell}, but the training in "
+                        "{cell:cell} did not change their weights.",
+                        len(idle),
+                        layers=first_names(idle),
+                        before=before.cell,
+                        cell=fit.cell,
                     ),
-                    advice=(
-                        "Compile again after setting `trainable = True`. If that was done, look whether the learning "
-                        "rate is above 0 and gradients reach these layers."
+                    advice=say(
+                        "Compile again after setting `trainable = True`. If you did, check that the learning rate is "
+                        "above 0 and that gradients reach these layers."
                     ),
                     model=model,
                 )
@@ -119,40 +133,40 @@ def unfrozen_unchanged(case: Case) -> tuple[Diagnostic, ...]:
 
 @diagnostic("shared-layers-changed")
 def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
-    """Training one network changed layers of another trained one that holds the very same layers.
+    """Training one model changed another trained model that shares its layers.
 
     What it does:
-        Finds trainings that changed layers which an earlier trained (or reloaded) network holds too. It is no mistake
-        where that network was copied or saved before and not used any more afterwards. Where the grader could test the
-        earlier network before and after, both accuracies are said.
+        Looks for trainings that changed layers of a second model that was trained or loaded before. Ignores a second
+        model that was copied or saved before the training and not used after it. Gives the accuracy of the second
+        model before and after, if the grader could test both.
 
     Why it matters:
-        `Sequential(old.layers[:-1])` copies nothing. The old network keeps its last layer, but the layers below it are
-        no longer those it was trained with.
+        `Sequential(old.layers[:-1])` copies nothing. The old model keeps its last layer, but the shared layers no
+        longer have the weights it was trained with.
 
     Example:
         `new = Sequential(old.layers[:-1] + [Dense(1)])`, `new.fit(…)`, and then `old.evaluate(…)`.
     """
     notes = []
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     past = _Past(case.evidence)
     names = {model.id: {layer.name for layer in model.flat_layers()} for model in past.models.values()}
     for fit in case.evidence.fits:
         changed = fit.changed_layers
         for other in _sharers(past, fit):
-            if (other.id, fit.model) in told:
+            if (other.id, fit.model) in reported:
                 continue
             moved = tuple(name for name in changed if name in names[other.id])
             used = past.used_after(other.id, fit.event)
             if not moved or (past.was_copied(other.id, fit.event) and not used):
                 continue
-            told.add((other.id, fit.model))
+            reported.add((other.id, fit.model))
             notes.append(_note(case.evidence, fit, other, moved, used=used))
     return tuple(notes)
 
 
 class _Past:
-    """What became of each network by when, found out once."""
+    """When each model was trained, copied, restored and used; computed once."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.models: dict[str, ModelFact] = {}
@@ -166,18 +180,18 @@ class _Past:
             if fit.epochs_done:
                 self._learned[fit.model] = min(fit.event, self._learned.get(fit.model, fit.event))
         self._copied: dict[str | None, int] = {}
-        self._mended: dict[str, list[int]] = {}
+        self._restored: dict[str, list[int]] = {}
         for save in evidence.saves:
             if save.action in _COPIES or save.action == "set_weights":
                 source = save.other if save.action == "set_weights" else save.model
                 self._copied[source] = min(save.event, self._copied.get(source, save.event))
             if save.action in {"load_weights", "set_weights"} and save.model is not None:
-                self._mended.setdefault(save.model, []).append(save.event)
+                self._restored.setdefault(save.model, []).append(save.event)
         self._used: dict[str, list[int]] = {}
         used: list[FitFact | EvaluateFact | PredictFact | CallFact] = [*evidence.fits, *evidence.evaluations]
         for fact in (*used, *evidence.predictions, *evidence.calls):
             self._used.setdefault(fact.model, []).append(fact.event)
-        for events in (*self._mended.values(), *self._used.values()):
+        for events in (*self._restored.values(), *self._used.values()):
             events.sort()
 
     def _origin(self, model_id: str) -> str | None:
@@ -186,20 +200,20 @@ class _Past:
         return self._origins[model_id]
 
     def learned_before(self, model_id: str, event: int) -> bool:
-        """Whether a network, or what it was loaded from, had learned something before an event."""
+        """Whether a model, or the model it was loaded from, was trained before an event."""
         learned = self._learned.get(self._origin(model_id) or model_id)
         return learned is not None and learned < event
 
     def was_copied(self, model_id: str, event: int) -> bool:
-        """Whether what the network had learned was copied or saved before an event."""
-        # What is not known to be another network's may be this one's.
+        """Whether the trained weights of a model were copied or saved before an event."""
+        # A copy of an unknown model may be a copy of this one.
         kin = (model_id, self._origin(model_id))
         return any(one in self._copied and self._copied[one] < event for one in kin)
 
     def used_after(self, model_id: str, event: int) -> bool:
-        """Whether it was trained, evaluated or asked for predictions after an event that changed it, not mended."""
-        used, mended = (_next(events.get(model_id, ()), event) for events in (self._used, self._mended))
-        return used is not None and (mended is None or used < mended)
+        """Whether a model was trained, evaluated or called after an event that changed it, without its old weights."""
+        used, restored = (_next(events.get(model_id, ()), event) for events in (self._used, self._restored))
+        return used is not None and (restored is None or used < restored)
 
 
 def _next(events: Sequence[int], event: int) -> int | None:
@@ -208,7 +222,7 @@ def _next(events: Sequence[int], event: int) -> int | None:
 
 
 def _sharers(past: _Past, fit: FitFact) -> Iterator[ModelFact]:
-    """Networks with the same layers that had learned something before, or were loaded from one that had."""
+    """Find the models with the same layers that were trained before, or loaded from a trained model."""
     same = set(_same_object(past.models, fit.model))
     held = past.sharing.get(fit.model, frozenset())
     for other in past.models.values():
@@ -218,7 +232,7 @@ def _sharers(past: _Past, fit: FitFact) -> Iterator[ModelFact]:
 
 
 def _same_object(models: Mapping[str, ModelFact], model_id: str) -> Iterator[str]:
-    """A network, and what the very object was before it lost layers: nobody is surprised by what became of that."""
+    """List a model and the earlier forms of the same object, from before layers were removed."""
     seen: set[str] = set()
     current: str | None = model_id
     while current is not None and current in models and current not in seen:
@@ -229,26 +243,36 @@ def _same_object(models: Mapping[str, ModelFact], model_id: str) -> Iterator[str
 
 def _note(evidence: Evidence, fit: FitFact, other: ModelFact, moved: tuple[str, ...], *, used: bool) -> Diagnostic:
     trained = evidence.model(fit.model)
-    name = trained.name if trained is not None else fit.model
-    after = " It was used again afterwards." if used else ""
     return Diagnostic(
         id="shared-layers-changed",
-        title="Training one network changed another one",
+        title=say("Training one model changed another model"),
         cell=fit.cell,
-        message=(
-            f"`{name}` and `{other.name}` hold the same layers, so the training in {spoken_cell(fit.cell)} changed "
-            f"{plural(len(moved), 'layer')} of `{other.name}` ({_named(moved)}).{_accuracies(evidence, other)}{after}"
+        message=sentences(
+            say_count(
+                "{trained:code} and {other:code} share layers, so the training in {cell:cell} changed {count:number} "
+                "layer of {other:code} ({layers}).",
+                "{trained:code} and {other:code} share layers, so the training in {cell:cell} changed {count:number} "
+                "layers of {other:code} ({layers}).",
+                len(moved),
+                trained=trained.name if trained is not None else fit.model,
+                other=other.name,
+                cell=fit.cell,
+                layers=first_names(moved),
+            ),
+            _accuracies(evidence, other),
+            say("{other:code} was used again afterwards.", other=other.name) if used else None,
         ),
-        advice=(
-            f"To keep `{other.name}` as it was, build the new network from a copy: `clone_model`, then "
-            "`copy.set_weights(old.get_weights())`. Cloning alone gives fresh weights."
+        advice=say(
+            "To keep {other:code} unchanged, build the new model from a copy: `clone_model`, then "
+            "`copy.set_weights(old.get_weights())`. `clone_model` alone creates new random weights.",
+            other=other.name,
         ),
         model=other.id,
     )
 
 
-def _accuracies(evidence: Evidence, other: ModelFact) -> str:
-    """The network's accuracy before and after, where the grader could test both."""
+def _accuracies(evidence: Evidence, other: ModelFact) -> Message | None:
+    """Give the accuracy of a model before and after; None unless the grader could test both."""
     origin = ancestor_of(evidence, other.id)
     for later in evidence.accuracies:
         if later.model != other.id or later.moment != "later":
@@ -262,7 +286,17 @@ def _accuracies(evidence: Evidence, other: ModelFact) -> str:
             ),
             None,
         )
+        if before is not None and later.task:
+            return say(
+                "Its test accuracy on the task {task:code} changed from {before:percent} to {after:percent}.",
+                task=later.task,
+                before=before.value,
+                after=later.value,
+            )
         if before is not None:
-            on = f" on the task `{later.task}`" if later.task else ""
-            return f" Its test accuracy{on} went from {percent(before.value)} to {percent(later.value)}."
-    return ""
+            return say(
+                "Its test accuracy changed from {before:percent} to {after:percent}.",
+                before=before.value,
+                after=later.value,
+            )
+    return None

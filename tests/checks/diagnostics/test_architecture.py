@@ -1,10 +1,10 @@
-"""The diagnostics in `architecture`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `architecture`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence, ModelFact
-from tests.support.diagnosing import Cases, built, each, left_alone, net, recognised
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, built, each, net
 from tests.support.factories import a_compile, a_fit, a_model, activation, an_evidence, dense, dropout, layer, operation
 
 
@@ -70,10 +70,10 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)

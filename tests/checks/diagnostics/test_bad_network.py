@@ -1,8 +1,9 @@
-"""The warm-up network of the first assignment: every flaw its list names is found in it."""
+"""The warm-up model of the first assignment: each of its listed flaws is noted."""
 
 from grader.checks import all_diagnostics
 from grader.schema.evidence import LayerFact
 from tests.support.factories import a_case, a_model, activation, an_evidence, conv, dense, dropout, layer
+from tests.support.says import says
 
 ZEROS = {"class_name": "Zeros", "config": {}}
 NORMAL = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.05, "seed": None}}
@@ -18,7 +19,7 @@ FLAWS = {
 }
 
 
-def bad_network() -> tuple[LayerFact, ...]:
+def bad_model() -> tuple[LayerFact, ...]:
     plain = {"activation": "linear"}
     return (
         conv(512, 3, over=(100, 100, 3), name="c1", kernel_initializer=ZEROS, **plain),
@@ -45,11 +46,12 @@ def bad_network() -> tuple[LayerFact, ...]:
     )
 
 
-def test_the_eight_flaws_are_found_and_nothing_else() -> None:
-    model = a_model(*bad_network(), name="net")
+def test_the_eight_flaws_are_noted_and_nothing_else() -> None:
+    model = a_model(*bad_model(), name="net")
     case = a_case(an_evidence(models=(model,), compiles=(), fits=(), accuracies=(), figures=()))
     notes = [note for spec in all_diagnostics().values() for note in spec.run(case)]
     assert {note.id for note in notes} == FLAWS
     assert all(note.cell == model.cell for note in notes)
     hidden = next(note for note in notes if note.id == "softmax-in-hidden-layer")
-    assert "`s1` and `s2` (512 units and 512 units)" in hidden.message
+    for softmax in ("s1", "s2"):
+        assert says(hidden.message, "{layer:code} ({count:number} unit)", layer=softmax, count=512)

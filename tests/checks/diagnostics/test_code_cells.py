@@ -1,19 +1,28 @@
-"""The diagnostics in `code_cells`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `code_cells`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import CellFact, Evidence
-from tests.support.diagnosing import Cases, each, left_alone, recognised
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import a_cell, a_run, an_error, an_evidence
+from tests.support.says import ids, says
 
 
-def lacking(name: str, *cells: CellFact, at: int = 0) -> Evidence:
-    """A notebook in which a cell raised because a name was not there."""
+def undefined(name: str, *cells: CellFact, at: int = 0) -> Evidence:
+    """Make a notebook in which a cell raised a NameError."""
     error = an_error(at, "NameError", f"name '{name}' is not defined")
     return an_evidence(cells=cells, run=a_run(errors=(error,)))
 
 
+LATER = (
+    "{cell:Cell} uses {name:code}, which is defined only further down, in {later:cell}. This works only if the cells "
+    "run in another order."
+)
+DELETED = (
+    "{cell:Cell} uses {name:code}, which no cell of this notebook defines. The file shows that the cell was run "
+    "([{number:raw}]), so the name came from a deleted or changed cell."
+)
 MISTAKES: Cases = {
     "unfinished-cell": (
         an_evidence(cells=(a_cell(0, "y_train = ### YOUR CODE HERE", error="SyntaxError"),)),
@@ -24,9 +33,9 @@ MISTAKES: Cases = {
     ),
     "cells-out-of-order": (an_evidence(cells=(a_cell(0, submitted_count=3), a_cell(1, submitted_count=1))),),
     "name-from-elsewhere": (
-        lacking("net", a_cell(0, "net.fit(x)"), a_cell(1, "net = build()")),
-        lacking("keras", a_cell(0, "keras.Sequential()", submitted_count=7)),
-        lacking("x", a_cell(0, "x + 1"), a_cell(1, "for x in range(3): pass")),
+        undefined("net", a_cell(0, "net.fit(x)"), a_cell(1, "net = build()")),
+        undefined("keras", a_cell(0, "keras.Sequential()", submitted_count=7)),
+        undefined("x", a_cell(0, "x + 1"), a_cell(1, "for x in range(3): pass")),
     ),
 }
 
@@ -49,19 +58,58 @@ LOOKALIKES: Cases = {
         an_evidence(cells=(a_cell(0), a_cell(1))),
     ),
     "name-from-elsewhere": (
-        lacking("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
-        lacking("kreas", a_cell(0, "kreas.Sequential()")),
-        lacking("load", a_cell(0, "from course import *"), a_cell(1, "load()", submitted_count=2), at=1),
+        undefined("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
+        undefined("kreas", a_cell(0, "kreas.Sequential()")),
+        undefined("load", a_cell(0, "from course import *"), a_cell(1, "load()", submitted_count=2), at=1),
         an_evidence(run=a_run(errors=(an_error(0, "TypeError", "name 'x' is not defined"),))),
     ),
 }
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
+
+
+def test_the_note_shows_the_placeholder_and_the_error() -> None:
+    (note,) = notes_of("unfinished-cell", MISTAKES["unfinished-cell"][0])
+    assert says(
+        note.message,
+        "{cell:Cell} still contains a placeholder: {line:code}.",
+        cell=0,
+        line="y_train = ### YOUR CODE HERE",
+    )
+    assert says(note.message, "The cell raised {error:code}.", error="SyntaxError")
+    (note,) = notes_of("unfinished-cell", MISTAKES["unfinished-cell"][1])
+    assert "The cell raised {error:code}." not in ids(note.message)
+
+
+def test_the_note_names_both_cells_and_their_execution_numbers() -> None:
+    (note,) = notes_of("cells-out-of-order", MISTAKES["cells-out-of-order"][0])
+    assert note.cell == 1
+    assert says(
+        note.message,
+        "In the submitted file, {cell:cell} has the execution number [{lower:raw}], but {above:cell} above it has "
+        "[{higher:raw}].",
+        cell=1,
+        lower=1,
+        above=0,
+        higher=3,
+    )
+    assert says(note.message, "This happens once in the notebook.", count=1)
+
+
+def test_the_note_tells_a_later_definition_from_a_deleted_one() -> None:
+    (later,) = notes_of("name-from-elsewhere", MISTAKES["name-from-elsewhere"][0])
+    assert says(later.message, LATER, cell=0, name="net", later=1)
+    (deleted,) = notes_of("name-from-elsewhere", MISTAKES["name-from-elsewhere"][1])
+    assert says(deleted.message, DELETED, cell=0, name="keras", number=7)
+
+
+def test_a_name_that_the_failing_cell_itself_defines_is_not_noted() -> None:
+    assert_not_noted("name-from-elsewhere", undefined("x", a_cell(0, "x += 1", submitted_count=2)))

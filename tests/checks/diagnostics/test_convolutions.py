@@ -1,11 +1,13 @@
-"""The diagnostics in `convolutions`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `convolutions`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence, SaveFact
-from tests.support.diagnosing import Cases, built, each, found, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, built, each, notes_of
 from tests.support.factories import a_run, an_error, an_evidence, conv, dense
+from tests.support.says import says
 
 MISTAKES: Cases = {
     "too-many-first-filters": (built(conv(512, over=(100, 100, 3)), dense(10)), built(conv(128), dense(10))),
@@ -54,18 +56,28 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
 
 
 def test_messages_have_the_figures() -> None:
-    (note,) = found("too-many-first-filters", MISTAKES["too-many-first-filters"][0])
-    assert "512 filters" in note.message
-    assert "27 numbers" in note.message
-    (note,) = found("kernel-larger-than-map", MISTAKES["kernel-larger-than-map"][1])
-    assert "36 of 225 positions (16 %)" in note.message
+    (note,) = notes_of("too-many-first-filters", MISTAKES["too-many-first-filters"][0])
+    assert dict(as_message(note.message).values) == {
+        "model": "model",
+        "layer": "conv2d",
+        "filters": 512,
+        "numbers": 27,
+        "ratio": 19,
+    }
+    (note,) = notes_of("kernel-larger-than-map", MISTAKES["kernel-larger-than-map"][1])
+    figures = as_message(note.message).values
+    assert (figures["inside"], figures["positions"], figures["part"]) == (36, 225, 0.16)
+    (note,) = notes_of("filters-shrink-with-depth", MISTAKES["filters-shrink-with-depth"][0])
+    assert as_message(note.message).values["filters"] == [512, 128, 32]
+    (note,) = notes_of("large-kernels", MISTAKES["large-kernels"][0])
+    assert says(note.message, "{layer:code} ({kernel:shape})", kernel=[10, 10])

@@ -1,10 +1,11 @@
-"""The diagnostics in `data_leaks`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `data_leaks`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence
-from tests.support.diagnosing import Cases, each, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import a_fit, an_array, an_evidence, rows
 
 MISTAKES: Cases = {
@@ -26,10 +27,18 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_note_counts_the_test_images(name: str) -> None:
+    (note,) = notes_of(name, MISTAKES[name][0])
+    figures = as_message(note.message).values
+    assert (figures["count"], figures["dataset"]) == (10_000, "mnist")
+    assert figures.get("total", 70_000) == 70_000

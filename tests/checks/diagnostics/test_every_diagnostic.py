@@ -1,4 +1,4 @@
-"""What holds for every diagnostic, and that each has its tests."""
+"""Rules for every diagnostic, and for its tests."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from grader.checks import all_diagnostics
 from grader.checks.registry import built_in_modules
 from grader.schema.evidence import Evidence
-from tests.support.diagnosing import found, tables
+from tests.support.diagnosing import assert_not_noted, tables
 from tests.support.factories import a_run, an_evidence
 
 PACKAGE = "grader.checks.diagnostics."
@@ -27,9 +27,9 @@ def test_each_diagnostic_has_a_mistake_and_a_look_alike_in_the_test_file_of_its_
 
 @pytest.mark.parametrize("name", sorted(all_diagnostics()))
 def test_a_good_notebook_gets_no_note(name: str) -> None:
-    assert found(name, an_evidence()) == ()
+    assert_not_noted(name, an_evidence())
 
 
 @pytest.mark.parametrize("name", sorted(all_diagnostics()))
 def test_an_empty_notebook_breaks_nothing(name: str) -> None:
-    assert found(name, Evidence(run=a_run(cells_run=0, cells_total=0))) == ()
+    assert_not_noted(name, Evidence(run=a_run(cells_run=0, cells_total=0)))

@@ -1,19 +1,19 @@
-"""The diagnostic about a better network than the graded one."""
+"""The diagnostic about a better model than the graded one."""
 
 import pytest
 
 from grader.checks.diagnostics.graded_model import better_before
 from grader.facts.case import Case
-from grader.facts.language import english
 from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch
+from grader.schema.message import as_message
 from grader.schema.rubric import Role
-from tests.support.diagnosing import Cases, each, found, left_alone
+from tests.support.diagnosing import Cases, assert_not_noted, assert_plain, each, notes_of
 from tests.support.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
 
 
 def case_of(first: int, last: int, pick: str = "last_trained") -> Case:
-    """Two networks with so many of 10,000 right; the second one is graded."""
+    """Make two models with these numbers of 10,000 images right; the second model is graded."""
     evidence = an_evidence(
         models=(a_model(model_id="m1"), a_model(model_id="m2")),
         fits=(a_fit(event=6, cell=4), a_fit(event=8, cell=7, model="m2")),
@@ -29,26 +29,32 @@ LOOKALIKES: Cases = {
         # The difference is within the intervals.
         case_of(9_905, 9_900),
         case_of(9_000, 9_900),
-        # The rubric means another network.
+        # The rubric picks another model.
         case_of(9_900, 1_500, pick="last"),
     )
 }
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    (note,) = found(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    (note,) = notes_of(name, one)
     assert (note.id, note.model) == (name, "m2")
-    assert english(note.advice).endswith(".")
+    assert_plain(note)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
 
 
-def test_a_better_network_before_the_graded_one_is_named() -> None:
+def test_a_better_model_before_the_graded_one_is_named() -> None:
     (note,) = better_before(case_of(9_900, 1_500))
     assert note.cell == 7
-    assert "in cell 8, is graded: it is right on 15 %" in note.message
-    assert "trained in cell 5 is right on 99 %" in note.message
+    assert dict(as_message(note.message).values) == {
+        "cell": 7,
+        "dataset": "mnist",
+        "split": "test",
+        "accuracy": 0.15,
+        "better_cell": 4,
+        "better_accuracy": 0.99,
+    }

@@ -1,10 +1,11 @@
-"""The diagnostics in `initializers`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `initializers`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence
-from tests.support.diagnosing import Cases, built, each, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, built, each, notes_of
 from tests.support.factories import an_evidence, conv, dense
 
 ZEROS = {"class_name": "Zeros", "config": {}}
@@ -27,10 +28,17 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
+
+
+@pytest.mark.parametrize(("one", "value"), list(zip(MISTAKES["zero-kernel-initialiser"], (0, 0.5, 0), strict=True)))
+def test_the_note_has_the_initial_value(one: Evidence | Case, value: float) -> None:
+    (note,) = notes_of("zero-kernel-initialiser", one)
+    assert as_message(note.message).values["values"] == [value]
+    assert len(as_message(note.message).values["layers"]) == 1

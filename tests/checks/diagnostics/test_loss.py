@@ -1,15 +1,16 @@
-"""The diagnostics in `loss`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `loss`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence, LayerFact, LossFact
-from tests.support.diagnosing import Cases, each, found, left_alone, net, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, net, notes_of
 from tests.support.factories import a_fit, a_model, activation, an_evidence, dense, layer, operation
 
 
 def looped(*layers: LayerFact, logits: bool) -> Evidence:
-    """A network that two loops of the student's own trained."""
+    """Make a model that two custom loops trained."""
     loss = LossFact(name="sparse_categorical_crossentropy", from_logits=logits)
     fits = tuple(a_fit(kind="custom_loop", event=event, loss=loss, compiled=None) for event in (5, 9))
     return an_evidence(models=(a_model(*layers),), compiles=(), fits=fits)
@@ -54,14 +55,25 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
 
 
 def test_a_loss_of_several_loops_is_one_note() -> None:
-    assert len(found("softmax-with-from-logits", looped(dense(10, "softmax"), logits=True))) == 1
+    assert len(notes_of("softmax-with-from-logits", looped(dense(10, "softmax"), logits=True))) == 1
+
+
+def test_the_notes_name_the_activation_the_loss_and_the_cell() -> None:
+    (note,) = notes_of("softmax-with-from-logits", MISTAKES["softmax-with-from-logits"][2])
+    assert as_message(note.title).id == "Sigmoid output with from_logits=True"
+    values = as_message(note.message).values
+    assert (values["activation"], values["loss"], values["cell"]) == ("sigmoid", "binary_crossentropy", note.cell)
+    (note,) = notes_of("logits-with-probability-loss", MISTAKES["logits-with-probability-loss"][2])
+    assert as_message(note.advice).values == {"function": "sigmoid"}
+    (note,) = notes_of("logits-with-probability-loss", MISTAKES["logits-with-probability-loss"][0])
+    assert as_message(note.advice).values == {"function": "softmax"}

@@ -1,4 +1,4 @@
-"""The diagnostics in `mc_dropout`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `mc_dropout`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import CallFact, Evidence, PredictFact
-from tests.support.diagnosing import Cases, each, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import a_cell, a_model, an_evidence, conv, dense
 
 
 def repeated(source: str, *, differ: bool | None = False, passes: int = 10, **keys: Any) -> Evidence:
-    """A cell that predicts the same images again and again."""
+    """Make a notebook with a cell that predicts the same images several times."""
     predictions = tuple(
         PredictFact(event=20 + n, cell=0, model="m1", pass_number=n, outputs_differ=None if n == 1 else differ)
         for n in range(1, passes + 1)
@@ -69,10 +70,16 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
+
+
+def test_the_note_counts_the_passes() -> None:
+    for one, passes in ((MISTAKES["mc-dropout-off"][0], 10), (MISTAKES["mc-dropout-off"][-1], 50)):
+        (note,) = notes_of("mc-dropout-off", one)
+        assert as_message(note.message).values["passes"] == passes

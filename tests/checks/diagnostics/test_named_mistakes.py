@@ -1,7 +1,7 @@
-"""Each mistake that the assignments name: its diagnostic, its hand-made cases, and a cell that really makes it.
+"""Each mistake that the assignments name: its diagnostic, its hand-made cases, and a real cell with the mistake.
 
-Two notebooks go through the real kernel, the recorder, the evidence and the grade: one makes every mistake, the other
-only looks as if it did.
+Two notebooks go through the real kernel, the recorder, the evidence and the grade. One makes every mistake, the other
+only resembles it.
 """
 
 import re
@@ -27,7 +27,7 @@ from tests.support.diagnosing import tables
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "cells"
 
 NAMED: Mapping[str, str] = {
-    # The flaws of the first assignment's bad network.
+    # The flaws of the bad model in the first assignment.
     "all-zero kernel initialisers": "zero-kernel-initialiser",
     "far too many filters in a first 3 by 3 layer": "too-many-first-filters",
     "filters shrinking with depth": "filters-shrink-with-depth",
@@ -36,7 +36,7 @@ NAMED: Mapping[str, str] = {
     "softmax in a hidden layer": "softmax-in-hidden-layer",
     "sigmoid on a one-of-ten output": "sigmoid-on-one-of-many",
     "dropout after the output probabilities": "dropout-after-output",
-    # What students do in any assignment.
+    # Mistakes in any assignment.
     "softmax output with a from_logits=True loss": "softmax-with-from-logits",
     "logits with a loss that expects probabilities": "logits-with-probability-loss",
     "pixels left at 0 to 255": "raw-pixels",
@@ -59,7 +59,7 @@ NAMED: Mapping[str, str] = {
 }
 
 ALSO = {("normalised-array-unused", "raw-pixels"), ("trainable-without-compile", "frozen-layers-changed")}
-"""(cell, diagnostic): what two of the mistakes bring with them: a raw training, frozen layers that learned on."""
+"""(cell, diagnostic) of two further notes that follow from the mistakes: a raw training, changed frozen layers."""
 
 RUBRIC = """
 version: 1
@@ -73,14 +73,14 @@ criteria:
 
 
 def cells_of(name: str) -> list[tuple[str, str]]:
-    """(title, source) of each cell of a file in which cells begin with `# %% title`."""
+    """List (title, source) of each cell of a file in which cells start with `# %% title`."""
     text = (NOTEBOOKS / f"{name}.py").read_text(encoding="utf-8")
     parts = re.split(r"^# %% (.*)$", text, flags=re.MULTILINE)[1:]
     return [(title.partition(":")[0], source.strip()) for title, source in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def write_notebook(name: str, folder: Path) -> None:
-    """Write a notebook as Jupyter saves it after its cells were run; the mistaken one's in another order."""
+    """Write a notebook as Jupyter saves it after a run; the cells of the mistaken notebook ran in another order."""
     cells = []
     for number, (title, source) in enumerate(cells_of(name), start=1):
         cell = new_code_cell(source)
@@ -119,10 +119,10 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
         pytest.skip(str(error))
     for name in ("mistaken", "lookalike"):
         write_notebook(name, root / "notebooks")
-    found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
+    submissions = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
     course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
-    grade_class(found, course, bench, out, lambda _: None)
+    grade_class(submissions, course, bench, out, lambda _: None)
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 
@@ -134,20 +134,20 @@ def really(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def noted(grade: Grade, name: str) -> set[tuple[str, str]]:
-    """(title of the cell, diagnostic) of each note; a cell of the grade is the notebook's, counted from 0."""
+    """List (title of the cell, diagnostic) of each note."""
     titles = [title for title, _ in cells_of(name)]
     return {("" if note.cell is None else titles[note.cell], note.id) for note in grade.diagnostics}
 
 
 @really
-def test_a_notebook_with_every_mistake_is_told_each_of_them_at_its_cell(grades: dict[str, Grade]) -> None:
+def test_each_mistake_is_noted_at_its_cell(grades: dict[str, Grade]) -> None:
     grade = grades["mistaken"]
     assert grade.status == "graded", grade.reason
     assert noted(grade, "mistaken") == {(name, name) for name in NAMED.values()} | ALSO
 
 
 @really
-def test_a_notebook_that_only_looks_like_it_is_told_nothing(grades: dict[str, Grade]) -> None:
+def test_a_notebook_without_mistakes_gets_no_note(grades: dict[str, Grade]) -> None:
     grade = grades["lookalike"]
     assert grade.status == "graded", grade.reason
     assert grade.execution is not None

@@ -1,11 +1,12 @@
-"""The diagnostics in `plots`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `plots`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence
-from tests.support.diagnosing import Cases, each, left_alone, recognised
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import a_figure, an_evidence
+from tests.support.says import says
 
 MISTAKES: Cases = {
     "figure-without-labels": (
@@ -25,10 +26,16 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
+
+
+def test_the_note_names_the_axes_without_labels() -> None:
+    both, one = (notes_of("figure-without-labels", case)[0] for case in MISTAKES["figure-without-labels"])
+    assert says(both.message, "A plot in {cell:cell} has no label on its x and y axes.", count=1)
+    assert says(one.message, "A plot in {cell:cell} has no label on its {axis:raw} axis.", count=1, axis="y")

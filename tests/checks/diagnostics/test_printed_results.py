@@ -1,19 +1,21 @@
-"""The diagnostics in `printed_results`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `printed_results`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import CallbackFact, CallFact, Evidence, PredictFact
-from tests.support.diagnosing import Cases, each, found, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import a_cell, a_fit, an_accuracy, an_evidence
 
 
-def said(printed: str, **keys: object) -> Evidence:
+def printing(printed: str, **keys: object) -> Evidence:
+    """Make a notebook whose only cell prints something."""
     return an_evidence(cells=(a_cell(0, "print(…)", output=printed),), **keys)
 
 
 def predicting(source: str, printed: str, *before: str, **keys: object) -> Evidence:
-    """A notebook that asks its network for predictions, and whose last cell prints something."""
+    """Make a notebook that predicts with its model and whose last cell prints something."""
     cells = (*(a_cell(place, text) for place, text in enumerate(before)), a_cell(len(before), source, output=printed))
     facts: dict[str, object] = {"predictions": (PredictFact(event=9, cell=0, model="m1"),), **keys}
     return an_evidence(cells=cells, **facts)
@@ -21,9 +23,9 @@ def predicting(source: str, printed: str, *before: str, **keys: object) -> Evide
 
 MISTAKES: Cases = {
     "printed-accuracy-contradicted": (
-        said("accuracy: 0.995", fits=(), accuracies=()),
-        said("Test accuracy: 99.90 %"),
-        said("test acc = 0.9999"),
+        printing("accuracy: 0.995", fits=(), accuracies=()),
+        printing("Test accuracy: 99.90 %"),
+        printing("test acc = 0.9999"),
         predicting('print("accuracy: 0.9999")', "accuracy: 0.9999"),
         predicting('print("accuracy:", 0.9999)', "accuracy: 0.9999"),
         predicting('print(f"accuracy: {99.99} %")', "accuracy: 99.99 %"),
@@ -41,13 +43,13 @@ MISTAKES: Cases = {
 
 LOOKALIKES: Cases = {
     "printed-accuracy-contradicted": (
-        said("Test accuracy: 0.9912"),
-        said("accuracy: 98.5 %"),
-        said("422/422 - 3s - loss: 0.01 - accuracy: 0.9999"),
-        said("target accuracy: 0.999"),
+        printing("Test accuracy: 0.9912"),
+        printing("accuracy: 98.5 %"),
+        printing("422/422 - 3s - loss: 0.01 - accuracy: 0.9999"),
+        printing("target accuracy: 0.999"),
         an_evidence(cells=(a_cell(0, "import torch\n", output="accuracy: 0.995"),), fits=(), accuracies=()),
-        said("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
-        said("Accuracy of one image: 1"),
+        printing("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
+        printing("Accuracy of one image: 1"),
         predicting("acc = np.mean(model.predict(x).argmax(1) == y)\nprint('Accuracy: %.4f' % acc)", "Accuracy: 0.9999"),
         predicting("print(f'accuracy on 100 images: {100.0 * right / 100:.1f} %')", "accuracy on 100 images: 100.0 %"),
         predicting("print('accuracy', np.mean(p[p > 0.9999] == 1.0))", "accuracy 1.0"),
@@ -73,23 +75,22 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
 
 
 def test_the_first_accuracy_is_not_hidden_by_a_lower_one() -> None:
-    evidence = said("accuracy: 0.9999\naccuracy: 0.98", accuracies=(an_accuracy(),))
-    (note,) = found("printed-accuracy-contradicted", evidence)
-    assert "99.99 %" in note.message
-    assert "99.1 %" in note.message
+    evidence = printing("accuracy: 0.9999\naccuracy: 0.98", accuracies=(an_accuracy(),))
+    (note,) = notes_of("printed-accuracy-contradicted", evidence)
+    assert as_message(note.message).values == {"cell": 0, "printed": 0.9999, "highest": 0.991}
 
 
-def test_of_a_typed_accuracy_and_a_higher_one_that_was_computed_the_typed_one_is_told() -> None:
+def test_a_typed_accuracy_is_noted_next_to_a_higher_computed_accuracy() -> None:
     evidence = predicting("print('accuracy: 0.9980')\nprint('accuracy', hits)", "accuracy: 0.9980\naccuracy 0.9999")
-    (note,) = found("printed-accuracy-contradicted", evidence)
-    assert "99.8 %" in note.message
+    (note,) = notes_of("printed-accuracy-contradicted", evidence)
+    assert as_message(note.message).values["printed"] == 0.998

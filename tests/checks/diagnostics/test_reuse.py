@@ -1,15 +1,16 @@
-"""The diagnostics in `reuse`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `reuse`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence, OptimizerFact
-from tests.support.diagnosing import Cases, each, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import a_compile, a_model, an_evidence
 
 
 def optimised(*ids: tuple[str, str]) -> Evidence:
-    """Compiles of (model, optimizer)."""
+    """Make a notebook with these compiles of (model, optimizer)."""
     models = tuple(a_model(model_id=model, name=model) for model in dict.fromkeys(model for model, _ in ids))
     compiles = tuple(
         a_compile(event=place, model=model, optimizer=OptimizerFact(cls="Nadam", id=optimizer))
@@ -33,10 +34,17 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
+
+
+def test_the_note_names_the_models_and_each_cell_once() -> None:
+    (note,) = notes_of("optimizer-reused", MISTAKES["optimizer-reused"][1])
+    values = as_message(note.message).values
+    assert (values["optimizer"], values["models"]) == ("Nadam", ["m1", "m2"])
+    assert len(values["cells"]) == 1

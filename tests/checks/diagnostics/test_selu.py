@@ -1,4 +1,4 @@
-"""The diagnostics in `selu`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `selu`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 from collections.abc import Mapping
 
@@ -6,16 +6,17 @@ import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import ArrayFact, Evidence, LayerFact
-from tests.support.diagnosing import Cases, built, each, found, left_alone, recognised
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, built, each, notes_of
 from tests.support.factories import a_fit, a_model, an_array, an_evidence, dense, dropout, layer, operation, rows
+from tests.support.says import ids, says, values
 
 STANDARDISED = an_array(of=rows(60_000), low=-2.1, high=2.4, mean=0.0, std=1.0)
 
 
-def selu(*behind: LayerFact, initialiser: str = "LecunNormal", x: ArrayFact | None = STANDARDISED) -> Evidence:
-    """A trained network with one hidden SELU layer."""
+def selu(*following: LayerFact, initialiser: str = "LecunNormal", x: ArrayFact | None = STANDARDISED) -> Evidence:
+    """Make a notebook with a trained model that has one hidden SELU layer."""
     hidden = dense(100, "selu", name="hidden", kernel_initializer={"class_name": initialiser, "config": {}})
-    return an_evidence(models=(a_model(hidden, *behind, dense(10, "softmax", name="out")),), fits=(a_fit(x=x),))
+    return an_evidence(models=(a_model(hidden, *following, dense(10, "softmax", name="out")),), fits=(a_fit(x=x),))
 
 
 MISTAKES: Mapping[str, tuple[Evidence, ...]] = {
@@ -53,35 +54,46 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
 
 
-def test_several_networks_with_the_same_inputs_are_one_note() -> None:
+def test_several_models_with_the_same_inputs_are_one_note() -> None:
     one = MISTAKES["selu-inputs-not-standardised"][0]
     models = tuple(one.models[0].model_copy(update={"id": name, "name": name}) for name in ("m1", "m2"))
     fits = tuple(
         one.fits[0].model_copy(update={"model": name, "event": 9 + place}) for place, name in enumerate(("m1", "m2"))
     )
-    (note,) = found("selu-inputs-not-standardised", one.model_copy(update={"models": models, "fits": fits}))
-    assert "`m1` uses SELU" in note.message
-    assert "It is the same with `m2`" in note.message
+    (note,) = notes_of("selu-inputs-not-standardised", one.model_copy(update={"models": models, "fits": fits}))
+    figures = values(
+        note.message,
+        "{model:code} uses SELU, but {cell:cell} trained it on images with mean {mean:number} and standard deviation "
+        "{std:number}.",
+    )
+    assert (figures["model"], figures["mean"], figures["std"]) == ("m1", 0.13, 0.31)
+    assert "The same applies to {models}." in ids(note.message)
+    assert says(note.message, "{model:code} ({cell:cell})", model="m2")
 
 
-def test_several_networks_that_begin_alike_are_one_note_and_another_has_its_own() -> None:
+def test_models_with_the_same_initializer_are_one_note_and_another_initializer_has_its_own() -> None:
     ones, other = (selu(initialiser=name).models[0] for name in ("GlorotUniform", "HeNormal"))
     models = (
         ones.model_copy(update={"id": "m1", "name": "first"}),
         other.model_copy(update={"id": "m2", "name": "he"}),
         ones.model_copy(update={"id": "m3", "name": "copy", "cell": 4}),
     )
-    glorot, he = found("selu-without-lecun", an_evidence(models=models, fits=()))
-    assert glorot.message == (
-        "In `first`, 1 layer with SELU begins with glorot_uniform. It is the same with `copy` (cell 5)."
+    glorot, he = notes_of("selu-without-lecun", an_evidence(models=models, fits=()))
+    assert says(
+        glorot.message,
+        "In {model:code}, {count:number} layer with SELU starts with {initializers:code}.",
+        model="first",
+        count=1,
+        initializers=["glorot_uniform"],
     )
+    assert says(glorot.message, "{model:code} ({cell:cell})", model="copy", cell=4)
     assert he.model == "m2"

@@ -1,11 +1,13 @@
-"""The diagnostics in `training`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `training`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence
-from tests.support.diagnosing import Cases, each, found, left_alone, recognised
+from grader.schema.message import as_message
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
 from tests.support.factories import HISTORY, a_compile, a_fit, an_evidence, callback
+from tests.support.says import says, values
 
 RISING = {"accuracy": (0.5, 0.6, 0.7, 0.8), "val_accuracy": (0.6, 0.7, 0.8, 0.9)}
 STOPPED = {"loss": (1.0, 0.5, 0.4, 0.3), "val_loss": (0.9, 0.4, 0.6, 0.7)}
@@ -51,20 +53,38 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
 
 
 def test_the_message_has_the_best_epoch_and_the_last_figure() -> None:
-    (note,) = found("early-stopping-without-best-weights", MISTAKES["early-stopping-without-best-weights"][0])
-    assert "best in epoch 2 (0.4) and 0.7" in note.message
+    (note,) = notes_of("early-stopping-without-best-weights", MISTAKES["early-stopping-without-best-weights"][0])
+    figures = as_message(note.message).values
+    assert (figures["best"], figures["best_value"], figures["last_value"]) == (2, 0.4, 0.7)
 
 
-def test_a_rise_is_told_in_percentage_points() -> None:
-    (note,) = found("still-rising", MISTAKES["still-rising"][0])
-    assert "percentage points more than shortly before." in note.message
+def test_the_note_has_the_rise_in_percentage_points() -> None:
+    (note,) = notes_of("still-rising", MISTAKES["still-rising"][0])
+    rise = values(
+        note.message,
+        "The mean accuracy of the last quarter of the epochs is {rise:number} percentage points higher than in the "
+        "quarter before.",
+    )
+    assert rise["rise"] == pytest.approx(10)
+
+
+def test_the_note_has_the_epochs_and_the_seconds_of_a_stopped_training() -> None:
+    fit = a_fit(status="stopped_by_budget", epochs_asked=300, seconds=600.0)
+    (note,) = notes_of("stopped-by-grader", an_evidence(fits=(fit,)))
+    assert says(
+        note.message,
+        "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} epoch.",
+        count=300,
+        done=fit.epochs_done,
+    )
+    assert says(note.message, "It ran for {seconds:seconds}.", seconds=600)

@@ -1,11 +1,11 @@
-"""The diagnostics in `transfer`, on notebooks that make the mistake and on notebooks that only look like it."""
+"""The diagnostics in `transfer`, on notebooks with the mistakes and on notebooks that only resemble them."""
 
 import pytest
 
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence
 from tests.support import transfer_cases as transfer
-from tests.support.diagnosing import Cases, each, left_alone, recognised
+from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each
 
 MISTAKES: Cases = {
     "frozen-layers-changed": (transfer.changed(head={"digests_after": transfer.ALL_MOVED}),),
@@ -36,10 +36,10 @@ LOOKALIKES: Cases = {
 
 
 @pytest.mark.parametrize(("name", "one"), each(MISTAKES))
-def test_the_mistake_is_recognised(name: str, one: Evidence | Case) -> None:
-    recognised(name, one)
+def test_the_mistake_is_noted(name: str, one: Evidence | Case) -> None:
+    assert_noted(name, one)
 
 
 @pytest.mark.parametrize(("name", "one"), each(LOOKALIKES))
-def test_what_only_looks_like_the_mistake_is_left_alone(name: str, one: Evidence | Case) -> None:
-    left_alone(name, one)
+def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
+    assert_not_noted(name, one)
