@@ -19,7 +19,7 @@ def test_data_sets_are_listed_found_and_imported(tmp_path: Path) -> None:
     assert "digits" in grader("data", "list", env=env).out
     assert Path(grader("data", "path", "digits", env=env).out.strip()).exists()
     for words, code, said in (
-        (("path", "nosuch"), 3, "there is no data set called `nosuch`"),
+        (("path", "nosuch"), 3, "unknown data set `nosuch`"),
         (("fetch", "digits"), 3, "`grader data import digits FILE`"),
         (("import", "Bad Name", tmp_path / "d.npz"), 2, "cannot be the name"),
         (("import", "other", Path(__file__)), 3, "none of the formats"),

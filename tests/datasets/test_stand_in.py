@@ -92,7 +92,7 @@ def test_a_damaged_copy_is_an_error_and_no_reason_to_make_images_up(tmp_path: Pa
 
 
 def test_nothing_can_stand_in_for_a_courses_own_data_set(tmp_path: Path) -> None:
-    with pytest.raises(DatasetMissingError, match="no data set called `galaxies`"):
+    with pytest.raises(DatasetMissingError, match="unknown data set `galaxies`"):
         DatasetStore(tmp_path, sources=bare).prepare_or_stand_in("galaxies", fingerprint)
 
 
