@@ -34,7 +34,7 @@ DOCS = ROOT / "docs"
 _WIDTH = 100
 _NOTE = "<!-- Written by tools/make_docs.py from the code; change it there and run `make docs`. -->"
 _SIZE = "whole number or text"
-"""What a size in bytes may be."""
+"""Accepted values of a size in bytes."""
 _HEADINGS = ("What it does", "Why it matters", "Parameters", "Example")
 
 _RUBRIC_INTRODUCTION = """\
