@@ -325,7 +325,7 @@ def rich_grade(comparison: Mapping[str, Any] | None = None) -> Grade:
     )  # fmt: skip
     return Grade(
         submission=SubmissionStamp(id="ada-lovelace", student="Ada Lovelace", files=("mnist.ipynb",), sha256="ab" * 32),
-        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional network for MNIST"),
+        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional model for MNIST"),
         status="graded",
         score=70.5,
         max_score=100,
@@ -365,7 +365,7 @@ def failing_grade() -> Grade:
     error = ErrorGrade(cell=3, name="NameError", message="name 'modle' is not defined", advice="Is it `model`?")
     return Grade(
         submission=SubmissionStamp(id="b-short", student="Basil Short", files=("hw1.ipynb",), sha256="12" * 32),
-        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional network for MNIST"),
+        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional model for MNIST"),
         status="graded",
         score=0,
         max_score=100,
@@ -380,7 +380,7 @@ def ungraded() -> Grade:
     """A submission that the grader failed on."""
     return Grade(
         submission=SubmissionStamp(id="c-late", student="Cleo Late", files=("late.ipynb",), sha256="34" * 32),
-        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional network for MNIST"),
+        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional model for MNIST"),
         status="not_graded",
         reason="the sandbox did not start: no space left on device",
         score=None,
