@@ -22,7 +22,7 @@ CONTENT = bytes(range(256)) * 4000
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves a folder with ranges; breaks or refuses as it is told."""
+    """Serves a folder with ranges; closes or refuses connections as the test requires."""
 
     folder: ClassVar[Path]
     breaks: ClassVar[int] = 0

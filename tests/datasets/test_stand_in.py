@@ -24,7 +24,7 @@ def bare(name: str, kept: Path) -> tuple[Source, ...]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> DatasetStore:
-    """A store without CIFAR-10, in which a stand-in was made."""
+    """A store with generated images instead of CIFAR-10."""
     made = DatasetStore(tmp_path_factory.mktemp("data"), sources=bare)
     made.prepare_or_stand_in("cifar10", fingerprint)
     return made

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.chromium
 
 @dataclass
 class Seen:
-    """What happened while a page was open."""
+    """Events while a page was open."""
 
     page: Any
     requests: list[str] = field(default_factory=list)

@@ -17,7 +17,7 @@ VOID = {"br", "hr", "img", "meta", "link", "input", "circle", "path", "line", "r
 
 
 class Outline(HTMLParser):
-    """What a page is made of, as a browser would first see it."""
+    """The structure of a page as a browser parses it."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -255,7 +255,7 @@ def test_the_page_can_always_be_written_as_utf8(rich: dict[str, Any]) -> None:
 
 
 def _text(html: str, *, unescape: bool = True) -> str:
-    """What a reader sees, white space made even."""
+    """The text that a reader sees, with normalized white space."""
     without = re.sub(r"<(style|title|desc|caption)[^>]*>.*?</\1>", " ", html, flags=re.DOTALL)
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", lambda tag: "" if _inline(tag[0]) else " ", without)).strip()
     return plain.replace("&#39;", "'").replace("&lt;", "<") if unescape else plain.replace("&#39;", "'")

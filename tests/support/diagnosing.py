@@ -1,4 +1,4 @@
-"""What tests of diagnostics share: notebooks, and what a diagnostic has to say about them."""
+"""Helpers for tests of diagnostics: notebooks, and the notes of a diagnostic on them."""
 
 import importlib
 from collections.abc import Mapping
