@@ -34,6 +34,7 @@ check: environment
 
 docs: environment
 	$(VENV)/bin/python tools/make_docs.py
+	$(VENV)/bin/python tools/make_messages.py
 
 bench: environment
 	$(VENV)/bin/python bench/run.py $(ARGS)

@@ -65,7 +65,7 @@
       if (row.classList.contains("later") !== later) { row.classList.toggle("later", later); }
     });
     const seen = Math.min(fitting, most);
-    const whole = fitting === rows.length ? fitting + " submissions" : fitting + " found submissions";
+    const whole = fitting === rows.length ? fitting + " submissions" : fitting + " matching submissions";
     shown.textContent = seen === rows.length ? "" : seen < fitting
       ? seen + " of " + whole + " shown" : fitting + " of " + rows.length + " submissions shown";
     more.hidden = every.hidden = seen === fitting;

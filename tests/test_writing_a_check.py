@@ -78,7 +78,7 @@ def test_the_installed_check_judges_and_the_diagnostic_notes(walked: tuple[Path,
     assert (criterion.status, grade.score) == ("passed", 10)
     assert criterion.measured["share"] == pytest.approx(18_496 / 29_210)
     (note,) = (one for one in grade.diagnostics if one.id == "most-parameters-in-one-layer")
-    assert "63% of the parameters" in note.message
+    assert "63.32 % of the parameters" in note.message
     report = (folder / "results" / "amara" / "report.html").read_text(encoding="utf-8")
     assert note.title in report
 

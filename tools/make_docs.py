@@ -34,18 +34,18 @@ DOCS = ROOT / "docs"
 _WIDTH = 100
 _NOTE = "<!-- Written by tools/make_docs.py from the code; change it there and run `make docs`. -->"
 _SIZE = "whole number or text"
-"""What a size in bytes may be."""
+"""Accepted values of a size in bytes."""
 _HEADINGS = ("What it does", "Why it matters", "Parameters", "Example")
 
 _RUBRIC_INTRODUCTION = """\
 A rubric is a YAML file. `grader rubric validate FILE` checks it and names the file, the line and the nearest valid name
-for every mistake; `grader rubric schema` prints the JSON Schema that editors use. There is no expression language: what
-can be asked for is what the [checks](checks/README.md) can see.
+for every mistake; `grader rubric schema` prints the JSON Schema that editors use. There is no expression language: a
+rubric can require only what a [check](checks/README.md) can determine.
 
 ```yaml
 version: 1
 id: mnist-cnn
-title: A convolutional network for MNIST
+title: A convolutional model for MNIST
 dataset: mnist
 reference: mnist-cnn.ipynb
 run: {dialect: auto, seed: 7, time: 30 min, fit_time: 10 min, memory: 6 GiB}
@@ -61,8 +61,8 @@ criteria:
 ```
 
 Points may sum to any total. A criterion is judged in exactly one way: by a `check`, by the best (`any_of`) or the worst
-(`all_of`) of several, or by a person (`manual`). Points of `bonus` criteria come on top, `hidden` ones are left out of
-what students see, and one worth 0 points is advice.
+(`all_of`) of several, or by a person (`manual`). Points of `bonus` criteria are added to the total. Students do not see
+`hidden` criteria. A criterion with 0 points is only advice.
 """
 
 _EVENTS_INTRODUCTION = f"""\
@@ -72,13 +72,13 @@ was written in the student's process.
 """
 
 _SESSION_INTRODUCTION = """\
-The kernel is started as `python -m inside.kernel -f CONNECTION_FILE` with the folder that holds `inside/` on `sys.path`
-and `GRADER_SESSION` naming a JSON file:
+The kernel is started as `python -m inside.kernel -f CONNECTION_FILE`. The folder that contains `inside/` is on
+`sys.path`, and `GRADER_SESSION` names a JSON file:
 """
 
 _LINES_INTRODUCTION = """\
-One JSON object a line, flushed at once. Not-a-number and infinities are written as `null`. A reader takes unknown kinds
-and keys for those of a newer recorder and skips them; a record of a newer version is reported as a problem.
+One JSON object per line, flushed at once. Not-a-number and infinities are written as `null`. A reader skips unknown
+kinds and keys, which a newer recorder may have written; a record of a newer version is reported as a problem.
 """
 
 _DESCRIPTIONS_INTRODUCTION = """\
@@ -92,14 +92,14 @@ Constant images have fingerprint 0. A negative scale changes it.
 """
 
 _PREDICTOR_INTRODUCTION = f"""\
-`python -m inside.predictor REQUEST.json` runs in a sandbox of its own with no student code and no labels. For each job
-of the request it writes `out/<id>.npy` (float32, one row of outputs an image, at most {predictions.MAX_OUTPUTS:,}
+`python -m inside.predictor REQUEST.json` runs in its own sandbox, without student code and labels. For each job
+of the request it writes `out/<id>.npy` (float32, one row of outputs per image, at most {predictions.MAX_OUTPUTS:,}
 columns) and appends a line to `out/results.jsonl`. A crash in one job loses only that job: the rest are tried in a new
 process.
 """
 
 _DIAGNOSTICS_SETTINGS = """\
-All of them are on by default. A rubric's `diagnostics` turns some off (`leave_out`), turns on only some (`only`),
+All diagnostics are on by default. A rubric's `diagnostics` turns some off (`leave_out`), turns on only some (`only`),
 limits notes to the models of some roles (`models`), and sets parameters (`tune`):
 
 ```yaml
@@ -115,16 +115,16 @@ A changed setting takes effect with `grader regrade`; nothing is executed again.
 """
 
 _SETTINGS_INTRODUCTION = """\
-No setting needs a change of the code. What belongs to an assignment is in its [rubric](rubric.md); what belongs to a
-machine is in a site file; an option of the command line overrides both.
+No setting needs a change of the code. Settings of an assignment are in its [rubric](rubric.md), and settings of a
+machine are in a site file. An option of the command line overrides both.
 
 | what | where | takes effect with |
 |---|---|---|
-| how a notebook is executed: `run` | rubric | `grader grade`, which executes again what a changed setting concerns |
-| which notes a report has: `diagnostics` | rubric | `grader regrade`; nothing is executed again |
+| execution of notebooks: `run` | rubric | `grader grade`, which executes affected notebooks again |
+| notes in a report: `diagnostics` | rubric | `grader regrade`; nothing is executed again |
 | data sets, tasks, roles, criteria, ranking | rubric | see [rubrics](rubric.md) |
 | jobs, sandbox, device, engine, data folder | site file | the next command |
-| one run alone | options, see [commands](commands.md) | this command |
+| a single run | options, see [commands](commands.md) | this command |
 """
 
 _RUN_INTRODUCTION = """\
@@ -142,8 +142,8 @@ run:
   output: {cell_text: 50000, total_images: 100}
 ```
 
-A changed setting other than `attempts` and `take` makes the next `grader grade` execute the class again. A setting that
-is written out with its default changes nothing.
+A changed setting other than `attempts` and `take` makes the next `grader grade` execute the class again. A setting
+with its default value changes nothing.
 """
 
 _SITE_INTRODUCTION = """\
@@ -151,8 +151,8 @@ A site file is a YAML file with the defaults of one machine or one user. It is r
 overrides the first, key by key:
 
 1. `cnn-grader/config.yaml` in the configuration folder of the machine: `/etc/xdg` on Linux, or `XDG_CONFIG_DIRS`;
-2. `cnn-grader/config.yaml` in that of the user: `~/.config` on Linux, or `XDG_CONFIG_HOME`. The environment variable
-   `GRADER_CONFIG` names another file instead.
+2. `cnn-grader/config.yaml` in the configuration folder of the user: `~/.config` on Linux, or `XDG_CONFIG_HOME`.
+   The environment variable `GRADER_CONFIG` names another file instead.
 
 ```yaml
 version: 1

@@ -20,7 +20,7 @@ __all__ = ["download"]
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 _TRIES = 4
-_OFFLINE = "connect this machine to the network, or fetch the file elsewhere and run `grader data import NAME FILE`"
+_OFFLINE = "connect this machine to the network, or download the file elsewhere and run `grader data import NAME FILE`"
 _PARTIAL_CONTENT = 206
 _RANGE_REFUSED = 416
 _FIRST_SERVER_FAULT = 500
@@ -57,13 +57,13 @@ def download(
     address = url or file.url
     if urllib.parse.urlsplit(address).scheme not in {"http", "https"}:
         msg = f"`{address}` is not a web address"
-        raise DatasetMissingError(msg, advice="give one that begins with https://")
+        raise DatasetMissingError(msg, advice="use an address that starts with https://")
     part = target.with_name(target.name + ".part")
     try:
         _fill(address, part, progress, pause)
         _accept(file, part, target, address)
     except OSError as error:
-        msg_0 = f"a download cannot be written ({error.strerror or error})"
+        msg_0 = f"cannot write the download ({error.strerror or error})"
         raise StorageError(msg_0, where=str(part)) from error
 
 
@@ -117,7 +117,7 @@ def _continue(address: str, part: Path, progress: Progress | None) -> None:
                 if progress:
                     progress(have, total)
     if total is not None and have < total:
-        msg = f"the connection broke after {have:,} of {total:,} bytes"
+        msg = f"the connection closed after {have:,} of {total:,} bytes"
         raise ConnectionError(msg)
 
 
@@ -126,11 +126,10 @@ def _accept(file: OfficialFile, part: Path, target: Path, address: str) -> None:
     actual_hash = _digest(part, file)
     if actual_hash != file.sha256:
         part.unlink()
-        msg = (
-            f"what was downloaded as {file.name} is another file (SHA-256 {actual_hash[:12]}…, not {file.sha256[:12]}…)"
-        )
+        hashes = f"SHA-256 {actual_hash[:12]}…, not {file.sha256[:12]}…"
+        msg = f"the downloaded file {file.name} is not the expected one ({hashes})"
         raise DatasetMissingError(
-            msg, where=address, advice="try again later; something between here and there changes it"
+            msg, where=address, advice="try again later; a proxy or the server may have changed the file"
         )
     with part.open("rb") as written:
         os.fsync(written.fileno())

@@ -69,7 +69,7 @@ def _reading(path: Path) -> Iterator[None]:
         UnidentifiedImageError,
         Image.DecompressionBombError,
     ) as error:
-        msg = f"the file cannot be read as a data set ({error})"
+        msg = f"cannot read the file as a data set ({error})"
         raise DatasetMissingError(msg, where=str(path), advice="download it again, or import another copy") from error
 
 
@@ -88,13 +88,13 @@ def read_any(path: Path, info: DatasetInfo | None = None) -> Arrays:
             return read_cifar(path)
         return read_idx(path)
     if not path.is_file():
-        msg = "there is no such file"
+        msg = "the file does not exist"
         raise DatasetMissingError(msg, where=str(path), advice="check the path")
     if path.suffix == ".npz":
         return read_npz(path)
     if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")):
         return read_cifar(path) if _holds_batches(path) else read_jpegs(path, info)
-    msg = f"`{path.suffix}` is none of the formats that can be imported"
+    msg = f"`{path.suffix}` is not a format that can be imported"
     advice = (
         "import an .npz with x_train, y_train, x_test and y_test, a folder of IDX files, or a tar of either CIFAR form"
     )
@@ -110,8 +110,9 @@ def read_npz(path: Path) -> Arrays:
     with _reading(path), np.load(path, allow_pickle=False) as file:
         missing = [part for part in PARTS if part not in file.files]
         if missing:
-            msg = f"it holds {', '.join(file.files) or 'nothing'}, and lacks {', '.join(missing)}"
-            raise KeyError(msg)
+            present = ", ".join(file.files) or "no arrays"
+            msg = f"it must contain the arrays {', '.join(missing)}; it contains {present}"
+            raise ValueError(msg)
         return {part: np.asarray(file[part]) for part in PARTS}
 
 
@@ -128,8 +129,8 @@ def _idx_file(folder: Path, stem: str) -> Path:
     for name in (f"{stem}.gz", stem, stem.replace("-idx", ".idx")):
         if (folder / name).is_file():
             return folder / name
-    msg = f"the folder lacks {stem}.gz"
-    raise DatasetMissingError(msg, where=str(folder), advice="name the folder that holds all four IDX files")
+    msg = f"the folder does not contain {stem}.gz"
+    raise DatasetMissingError(msg, where=str(folder), advice="use a folder that contains all four IDX files")
 
 
 def _read_idx_file(path: Path) -> Array:
@@ -144,16 +145,16 @@ def _read_idx_file(path: Path) -> Array:
                 file = cast("IO[bytes]", stack.enter_context(gzip.open(file)))
             head = file.read(4)
             if len(head) != 4 or head[:2] != b"\x00\x00" or head[2] != _IDX_UNSIGNED_BYTE:  # noqa: PLR2004 -- IDX
-                msg = "it does not begin as an IDX file of bytes"
+                msg = "it is not an IDX file of bytes"
                 raise ValueError(msg)
             shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(head[3]))
             count = int(np.prod(shape, dtype=np.int64))
             if count > _LARGEST_ARRAY:
-                msg = f"it claims to hold {count:,} bytes"
+                msg = f"its header announces {count:,} bytes, which is too many"
                 raise ValueError(msg)
             content = file.read(count + 1)
         if len(content) != count:
-            msg = f"it holds {len(content):,} bytes where its head says {count:,}"
+            msg = f"it contains {len(content):,} bytes, but its header announces {count:,}"
             raise ValueError(msg)
         return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
@@ -179,7 +180,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         modules = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"}
         if module in modules and name in allowed and (name == "encode") == (module == "_codecs"):
             return allowed[name]
-        msg = f"it asks for {module}.{name}, which is no part of a data set"
+        msg = f"it refers to {module}.{name}, which does not belong in a data set"
         raise pickle.UnpicklingError(msg)
 
 
@@ -192,7 +193,7 @@ def _plain_dtype(code: Any, *_flags: Any) -> np.dtype[Any]:
     """Create a numeric dtype; refuse arrays of objects."""
     dtype = np.dtype(code.decode("ascii") if isinstance(code, bytes) else code)
     if dtype.kind not in "biuf":
-        msg = f"it holds an array of type {dtype}"
+        msg = f"it contains an array of the unsupported type {dtype}"
         raise pickle.UnpicklingError(msg)
     return dtype
 
@@ -221,8 +222,8 @@ def read_cifar(path: Path) -> Arrays:
         names = [f"data_batch_{n}" for n in range(1, 6)]
         missing = [name for name in (*names, "test_batch") if name not in batches]
         if missing:
-            msg = f"it lacks {', '.join(missing)}"
-            raise KeyError(msg)
+            msg = f"it does not contain {', '.join(missing)}"
+            raise ValueError(msg)
         return {
             "x_train": np.concatenate([batches[name][0] for name in names]),
             "y_train": np.concatenate([batches[name][1] for name in names]),
@@ -275,7 +276,7 @@ def read_jpegs(path: Path, info: DatasetInfo | None) -> Arrays:
         DatasetMissingError: The file is damaged, the data set is unknown, or a folder is not one of its classes.
     """
     if info is None:
-        msg = "a tar of pictures can only be imported for a data set whose classes are known"
+        msg = "a tar file of pictures can only be imported for a data set with known classes"
         raise DatasetMissingError(
             msg, where=str(path), advice="import an .npz with x_train, y_train, x_test and y_test"
         )
@@ -307,7 +308,7 @@ def _read_picture(file: IO[bytes], info: DatasetInfo) -> Array:
     with Image.open(file) as picture:
         pixels = np.asarray(picture.convert("RGB" if colours else "L"), dtype=np.uint8)
     if pixels.shape != info.image_shape:
-        msg = f"a picture has the shape {pixels.shape}, not {info.image_shape}"
+        msg = f"a picture has the shape {pixels.shape} instead of {info.image_shape}"
         raise ValueError(msg)
     return pixels
 
@@ -339,7 +340,7 @@ def check_arrays(arrays: Arrays, info: DatasetInfo | None, where: str) -> None:
     """
     problem = _known_problem(arrays, info) if info else _own_problem(arrays)
     if problem:
-        msg = f"this is not the data set: {problem}"
+        msg = f"the file is not this data set: {problem}"
         raise DatasetMissingError(msg, where=where, advice="import another copy")
 
 
@@ -347,10 +348,11 @@ def _known_problem(arrays: Arrays, info: DatasetInfo) -> str:
     for part in PARTS:
         have, want = arrays[part], info.shape(part)
         if have.dtype != np.uint8 or have.shape != want:
-            return f"{part} has type {have.dtype} and shape {have.shape}, {info.name} has uint8 and {want}"
+            return f"{part} has the type {have.dtype} and the shape {have.shape}; {info.name} needs uint8 and {want}"
     for part in ("y_train", "y_test"):
-        if int(arrays[part].max()) >= len(info.labels):
-            return f"{part} holds class {int(arrays[part].max())}, {info.name} has {len(info.labels)} classes"
+        highest = int(arrays[part].max())
+        if highest >= len(info.labels):
+            return f"{part} contains the class {highest}, but {info.name} has {len(info.labels)} classes"
     return ""
 
 
@@ -358,11 +360,12 @@ def _own_problem(arrays: Arrays) -> str:
     for split in ("train", "test"):
         x, y = arrays[f"x_{split}"], arrays[f"y_{split}"]
         if x.ndim not in {2, 3, 4} or x.dtype.kind not in "buif" or not len(x):
-            return f"x_{split} has type {x.dtype} and shape {x.shape}, wanted are rows of images as numbers"
+            return f"x_{split} has the type {x.dtype} and the shape {x.shape}; it must be a numeric array of images"
         if y.dtype.kind not in "iu" or y.shape not in {(len(x),), (len(x), 1)}:
-            return f"y_{split} has type {y.dtype} and shape {y.shape}, wanted is a whole number for each image"
+            return f"y_{split} has the type {y.dtype} and the shape {y.shape}; it must have one integer per image"
         if int(y.min()) < 0:
-            return f"y_{split} holds the class {int(y.min())}, classes count from 0"
-    if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
-        return f"images of x_train and x_test differ in shape: {arrays['x_train'].shape} and {arrays['x_test'].shape}"
+            return f"y_{split} contains the class {int(y.min())}; classes start at 0"
+    shapes = [arrays[part].shape for part in ("x_train", "x_test")]
+    if shapes[0][1:] != shapes[1][1:]:
+        return f"the images of x_train and x_test have different shapes: {shapes[0]} and {shapes[1]}"
     return ""

@@ -125,7 +125,7 @@ KNOWN: Mapping[str, DatasetInfo] = {
         ),
         DatasetInfo(
             name="cifar10",
-            title="CIFAR-10 tiny colour photographs",
+            title="CIFAR-10 tiny color photographs",
             image_shape=(32, 32, 3),
             label_shape=(1,),
             counts={"train": 50_000, "test": 10_000},
@@ -170,6 +170,6 @@ def unknown_dataset(name: str, also: tuple[str, ...] = ()) -> DatasetMissingErro
     near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
     hint = f"perhaps you meant `{near[0]}`; " if near else ""
     return DatasetMissingError(
-        f"there is no data set called `{name}`",
-        advice=f"{hint}known are {', '.join(names)}; a course's own comes with `grader data import NAME FILE`",
+        f"unknown data set `{name}`",
+        advice=f"{hint}known data sets are {', '.join(names)}; add another one with `grader data import NAME FILE`",
     )

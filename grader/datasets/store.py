@@ -118,7 +118,7 @@ class DatasetStore:
         info = KNOWN.get(name)
         return DatasetStatus(
             name=name,
-            title=info.title if info else f"{name}, this course's own",
+            title=info.title if info else f"{name} (imported for this course)",
             licence=info.licence if info else "",
             source=sources[0].kind if sources else None,
             path=sources[0].path if sources else None,
@@ -209,7 +209,7 @@ class DatasetStore:
     def _part(self, name: str, kind: str, split: str) -> npt.NDArray[Any]:
         if split not in SPLITS:
             msg = f"`{name}` has no split `{split}`"
-            raise DatasetMissingError(msg, advice="splits are train and test")
+            raise DatasetMissingError(msg, advice="use train or test")
         loaded: npt.NDArray[Any] = np.load(self.prepare(name).folder / f"{kind}_{split}.npy", mmap_mode="r")
         return loaded
 
@@ -233,7 +233,7 @@ class DatasetStore:
         self._check_name(name)
         info = KNOWN.get(name)
         if info is None:
-            msg = f"`{name}` is this course's own: there is no place to fetch it from"
+            msg = f"`{name}` was imported for this course and cannot be downloaded"
             raise DatasetMissingError(msg, advice=f"run `grader data import {name} FILE`")
         folder = self._kept / name
         with self._locked(name), _writing(folder):
@@ -262,8 +262,8 @@ class DatasetStore:
             StorageError: The file cannot be written.
         """
         if not _NAME.fullmatch(name) or name == "sources":
-            msg = f"`{name}` cannot be the name of a data set"
-            raise UsageError(msg, advice="use small letters, digits, `_` and `-`")
+            msg = f"`{name}` is not a valid name for a data set"
+            raise UsageError(msg, advice="use lower-case letters, digits, `_` and `-`")
         info = KNOWN.get(name)
         arrays = read_any(path, info)
         check_arrays(arrays, info, str(path))
@@ -353,8 +353,8 @@ def _writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"the data sets' folder cannot be written ({error.strerror or error})"
-        advice = "free some space there, or name another folder in the variable GRADER_DATA"
+        msg = f"cannot write to the folder of data sets ({error.strerror or error})"
+        advice = "free some space, or set the environment variable GRADER_DATA to another folder"
         raise StorageError(msg, where=str(place), advice=advice) from error
 
 
@@ -375,7 +375,7 @@ def _first_readable(sources: tuple[Source, ...]) -> tuple[Arrays, Source, list[S
             damaged.append(source)
         else:
             return arrays, source, damaged
-    msg = "the data set vanished while it was read"
+    msg = "the data set disappeared while it was being read"
     raise first or DatasetMissingError(msg)
 
 
@@ -430,14 +430,14 @@ def whereabouts(data: PreparedDataset) -> tuple[tuple[str, int, int, int], ...]:
     """
     meta = _read_meta(data.folder)
     if meta is None or meta["sha256"] != data.sha256:
-        problem = "is no longer whole" if meta is None else "was exchanged for another"
+        problem = "is incomplete" if meta is None else "was replaced by another one"
         msg = f"the data set `{data.name}` {problem}"
-        advice = "the same command prepares it again; where its source is gone as well, `grader data import` it"
+        advice = "run the command again to prepare it; if its source is missing too, use `grader data import`"
         raise DatasetMissingError(msg, where=str(data.folder), advice=advice)
     try:
         facts = {name: (data.folder / name).stat() for name in ("meta.json", *sorted(meta["files"]))}
     except OSError as error:
-        msg = f"the data set `{data.name}` vanished"
+        msg = f"the data set `{data.name}` disappeared"
         raise DatasetMissingError(msg, where=str(data.folder)) from error
     return tuple((name, fact.st_ino, fact.st_size, fact.st_mtime_ns) for name, fact in facts.items())
 

@@ -119,11 +119,17 @@ class Language:
         places = len(text.partition(".")[2])
         return format_decimal(float(text), format="#,##0." + "0" * places if places else "#,##0", locale=self.locale)
 
-    def percent(self, part: Any) -> str:
-        """Write a part of a whole with at most two decimals: `98.52 %`, `99 %`."""
+    def percent(self, part: Any, places: int | None = None) -> str:
+        """Write a part of a whole as a percentage.
+
+        Args:
+            part: A fraction of 1.
+            places: The number of decimals, such as on an axis; None for at most two: `98.52 %`, `99 %`.
+        """
         if part is None or not math.isfinite(part):
             return self.word("not a number")
-        return f"{self._decimal(f'{100 * part:.2f}'.rstrip('0').rstrip('.'))} %"
+        text = f"{100 * part:.2f}".rstrip("0").rstrip(".") if places is None else f"{100 * part:.{places}f}"
+        return f"{self._decimal(text)} %"
 
     def points(self, value: Any) -> str:
         """Write points with at most two decimals: `10`, `7.5`, `3.33`."""

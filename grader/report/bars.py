@@ -1,25 +1,37 @@
 """Draw bars: the points of one grade, the scores of a class, the verdicts on one criterion."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from markupsafe import Markup
 
+from grader.facts.language import Language
 from grader.report.svg import element, picture
-from grader.report.text import points
+from grader.report.text import ENGLISH, percent
 from grader.schema.grade import CriterionGrade
+from grader.schema.message import Message, say
 
-__all__ = ["histogram", "points_bar", "verdict_bar"]
+__all__ = ["VERDICTS", "histogram", "points_bar", "verdict_bar"]
+
+VERDICTS: Final[Mapping[str, Message]] = {
+    "passed": say("Full marks"),
+    "partial": say("Part of the points"),
+    "failed": say("Missed"),
+    "pending": say("Waits for a person"),
+    "skipped": say("Not judged"),
+}
 
 _WIDTH = 1000.0
 _GAP = 3.0
 
 
-def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
+def points_bar(criteria: Sequence[CriterionGrade], max_score: float, language: Language = ENGLISH) -> Markup:
     """Draw the points of a grade as one piece per criterion, as wide as its points and filled by the earned part.
 
     Args:
         criteria: Criteria to show; bonus criteria and those without points have no piece.
         max_score: Points for full marks; a difference to the sum of the shown criteria remains an empty piece.
+        language: The language of the texts.
 
     Returns:
         An `svg` that stretches to the available width; an empty string without points.
@@ -34,17 +46,16 @@ def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
         width = _WIDTH * criterion.max_points / total
         inner = max(width - _GAP, 1.0)
         share = min(max(criterion.points / criterion.max_points, 0.0), 1.0)
-        description = f"{criterion.title}: {points(criterion.points)} of {points(criterion.max_points)}"
-        title = element("title", description)
+        title = element("title", language.text(_points(criterion)))
         piece = element("rect", title, x=x, y=0, width=inner, height=20, class_=f"bar rest {criterion.status}")
         earned = element("rect", title, x=x, y=0, width=inner * share, height=20, class_="bar earned")
         parts += ([piece] if share < 1 else []) + ([earned] if share else [])
         x += width
-    description = "; ".join(f"{c.title}: {points(c.points)} of {points(c.max_points)} points" for c in scored)
+    description = say("{criteria:clauses}.", criteria=[_points(criterion) for criterion in scored])
     return picture(
         "points-bar",
-        "Points by criterion",
-        f"{description}.",
+        language.text(say("Points by criterion")),
+        language.text(description),
         (_WIDTH, 20.0),
         *parts,
         class_="points-bar",
@@ -52,14 +63,23 @@ def points_bar(criteria: Sequence[CriterionGrade], max_score: float) -> Markup:
     )
 
 
-def histogram(shares: Sequence[float]) -> Markup:
+def _points(criterion: CriterionGrade) -> Message:
+    return say(
+        "{title}: {points:points} of {max_points:points} points",
+        title=criterion.title,
+        points=criterion.points,
+        max_points=criterion.max_points,
+    )
+
+
+def histogram(shares: Sequence[float], language: Language = ENGLISH) -> Markup:
     """Draw a histogram of scores with ten bins.
 
     Args:
         shares: Scores as fractions of full marks, 0 to 1; values above 1 count in the last bin.
+        language: The language of the texts.
 
     Returns:
-        An `svg`; an empty string without shares.
         An `svg`; an empty string without shares.
     """
     if not shares:
@@ -76,17 +96,26 @@ def histogram(shares: Sequence[float]) -> Markup:
             label = element("text", str(number), x=left + width / 2, y=base - height - 5, text_anchor="middle")
             parts += [column, label]
     for tick in range(0, 101, 20):
-        parts.append(element("text", f"{tick} %", x=20 + 4.0 * tick, y=base + 16, text_anchor="middle"))
-    description = "; ".join(f"{i * 10} to {i * 10 + 10} %: {number}" for i, number in enumerate(bins) if number)
-    return picture("scores", "Distribution of scores", f"{description}.", (440.0, 140.0), *parts, class_="plot")
+        parts.append(
+            element("text", percent(tick / 100, language), x=20 + 4.0 * tick, y=base + 16, text_anchor="middle")
+        )
+    counts = [
+        say("{low:percent} to {high:percent}: {number}", low=index / 10, high=(index + 1) / 10, number=number)
+        for index, number in enumerate(bins)
+        if number
+    ]
+    title, description = say("Distribution of scores"), say("{counts:clauses}.", counts=counts)
+    size = (440.0, 140.0)
+    return picture("scores", language.text(title), language.text(description), size, *parts, class_="plot")
 
 
-def verdict_bar(key: str, counts: Mapping[str, int]) -> Markup:
+def verdict_bar(key: str, counts: Mapping[str, int], language: Language = ENGLISH) -> Markup:
     """Draw the verdicts on one criterion over a class.
 
     Args:
         key: Name that is unique on the page.
         counts: Verdict → number of submissions, in drawing order.
+        language: The language of the texts.
 
     Returns:
         An `svg` that stretches to the available width; an empty string without submissions.
@@ -101,7 +130,17 @@ def verdict_bar(key: str, counts: Mapping[str, int]) -> Markup:
         if number:
             parts.append(element("rect", x=x, y=0, width=max(width - _GAP, 1.0), height=20, class_=f"bar {status}"))
         x += width
-    description = "; ".join(f"{status}: {number}" for status, number in counts.items() if number)
+    verdicts = [
+        say("{verdict}: {number}", verdict=VERDICTS[status], number=number)
+        for status, number in counts.items()
+        if number
+    ]
     return picture(
-        key, "Verdicts", f"{description}.", (_WIDTH, 20.0), *parts, class_="points-bar", preserveAspectRatio="none"
+        key,
+        language.text(say("Verdicts")),
+        language.text(say("{verdicts:clauses}.", verdicts=verdicts)),
+        (_WIDTH, 20.0),
+        *parts,
+        class_="points-bar",
+        preserveAspectRatio="none",
     )

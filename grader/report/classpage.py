@@ -12,11 +12,14 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from grader.facts.graded_model import main_accuracy, main_model
+from grader.facts.language import Language
+from grader.report.attempts import OUTCOMES
 from grader.report.bars import histogram, verdict_bar
 from grader.report.ranking import Place, front_plot, places, standing
 from grader.report.templating import asset, environment, policy
-from grader.report.text import DASH, count, percent, points
+from grader.report.text import DASH, ENGLISH, count, percent, points
 from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, Grade
+from grader.schema.message import Message, MessageLike, say
 
 __all__ = ["ClassRow", "CriterionCell", "class_row", "render_class_page"]
 
@@ -26,14 +29,7 @@ _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "
 
 
 _PIECES: Final = 4096
-_STATUS_WORDS: Final[Mapping[str, str]] = {
-    "": "not executed",
-    "completed": "ran",
-    "cell_error": "ran, with errors",
-    "timeout": "out of time",
-    "memory": "out of memory",
-    "died": "kernel died",
-}
+_NOT_EXECUTED: Final = say("not executed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +68,8 @@ class ClassRow:
     """Relative address of the report; None if there is none."""
     standing: Place | None = None
     """Figures for the rubric's competition; None without a competition or without the required figures."""
-    attempts: str = ""
-    """Selected attempt, with the lowest and highest score of all attempts; empty if there was only one execution."""
+    attempts: int = 0
+    """Number of attempts that were requested; 0 if only one execution was requested."""
     spread: tuple[int, int | None, float | None, float | None] | None = None
     """Number of graded attempts, selected attempt, lowest and highest score; None if there was only one execution."""
 
@@ -98,7 +94,9 @@ class _Line:
 
     row: ClassRow
     href: str | None
-    status: str
+    status: MessageLike
+    attempts: str
+    """Selected attempt, with the lowest and highest score of all attempts; empty if there was only one execution."""
     cells: tuple[_Cell, ...]
 
 
@@ -138,7 +136,7 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         execution=grade.execution.status if grade.execution else "",
         report=report,
         standing=standing(grade, ranked_by, _relative(report)) if ranked_by else None,
-        attempts=_attempts(grade.attempts),
+        attempts=grade.attempts.asked if grade.attempts else 0,
         spread=_spread(grade.attempts),
     )
 
@@ -159,15 +157,18 @@ def _spread(attempts: AttemptsGrade | None) -> tuple[int, int | None, float | No
     )
 
 
-def _attempts(attempts: AttemptsGrade | None) -> str:
-    if attempts is None or attempts.score is None:
-        return ""
-    selected = f"{attempts.taken} of {attempts.asked}"
-    low, high = points(attempts.score.low), points(attempts.score.high)
-    return f"{selected}: {low}" if low == high else f"{selected}: {low} to {high}"
+def _attempts(row: ClassRow) -> Message:
+    _, taken, low, high = row.spread or (0, None, None, None)
+    if low is None or high is None:
+        return Message(id="")
+    if low == high:
+        return say("{number} of {asked}: {score:points}", number=taken, asked=row.attempts, score=low)
+    return say(
+        "{number} of {asked}: {low:points} to {high:points}", number=taken, asked=row.attempts, low=low, high=high
+    )
 
 
-def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) -> str:
+def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path, language: Language = ENGLISH) -> str:
     """Render the page of a class.
 
     The page needs no server and works without its only script, which sorts and filters. The page's policy allows that
@@ -177,6 +178,7 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
         rows: One row per submission, in the order to show.
         title: The rubric's title.
         templates: Folder of the templates.
+        language: The language of messages and figures.
 
     Returns:
         A self-contained HTML page, whose only addresses are links to the reports.
@@ -192,21 +194,21 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path) 
     view = {
         "title": title,
         "ranked": ranked,
-        "front": front_plot(ranked),
+        "front": front_plot(ranked, language),
         "titles": titles,
         # Use a generator to hold only one row at a time, but an empty tuple without rows, which is falsy.
-        "lines": (_line(row, list(titles)) for row in rows) if rows else (),
-        "tiles": _tiles(rows, scores),
-        "histogram": histogram(shares),
-        "items": _items(rows, titles),
+        "lines": (_line(row, list(titles), language) for row in rows) if rows else (),
+        "tiles": _tiles(rows, scores, language),
+        "histogram": histogram(shares, language),
+        "items": _items(rows, titles, language),
         "full": rows[0].max_score if rows else 0,
-        "with_attempts": any(row.attempts for row in rows),
+        "with_attempts": any(_attempts(row) for row in rows),
         "with_borderline": any(row.borderline for row in rows),
         "style": style.body,
         "script": script.body,
         "policy": policy(style, script),
     }
-    return _joined(environment(templates).get_template("class.html.j2").generate(view))
+    return _joined(environment(templates, language).get_template("class.html.j2").generate(view))
 
 
 def _joined(pieces: Iterable[str]) -> str:
@@ -226,13 +228,14 @@ def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
     return titles
 
 
-def _line(row: ClassRow, ids: Sequence[str]) -> _Line:
+def _line(row: ClassRow, ids: Sequence[str], language: Language) -> _Line:
     cells = {cell.id: cell for cell in row.criteria}
     return _Line(
         row,
         _relative(row.report),
-        _STATUS_WORDS.get(row.execution, row.execution),
-        tuple(_cell(cells.get(name)) for name in ids),
+        OUTCOMES.get(row.execution, row.execution) if row.execution else _NOT_EXECUTED,
+        language.text(_attempts(row)),
+        tuple(_cell(cells.get(name), language) for name in ids),
     )
 
 
@@ -243,37 +246,38 @@ def _relative(address: str | None) -> str | None:
     return f"./{quote(address.lstrip('/'))}"
 
 
-def _cell(cell: CriterionCell | None) -> _Cell:
+def _cell(cell: CriterionCell | None, language: Language) -> _Cell:
     if cell is None:
         return _Cell("n", DASH)
     if cell.status == "pending":
         return _Cell(_LETTERS[cell.status], "")
     if not cell.max_points:
         return _Cell(_LETTERS[cell.status], DASH if cell.status == "skipped" else "")
-    return _Cell(_LETTERS[cell.status], points(cell.points), cell.borderline)
+    return _Cell(_LETTERS[cell.status], points(cell.points, language), cell.borderline)
 
 
-def _tiles(rows: Sequence[ClassRow], scores: Sequence[float]) -> list[tuple[str, str]]:
+def _tiles(rows: Sequence[ClassRow], scores: Sequence[float], language: Language) -> list[tuple[Message, str]]:
     """List the figures at the head of the page."""
     waiting = sum(row.pending > 0 for row in rows)
     ungraded = sum(not row.graded for row in rows)
     accuracies = [row.accuracy for row in rows if row.accuracy is not None]
-    tiles = [("Submissions", count(len(rows)))]
-    if scores:
-        tiles += [("Mean score", points(round(mean(scores), 1))), ("Median score", points(round(median(scores), 1)))]
-    if accuracies:
-        tiles.append(("Best accuracy", percent(max(accuracies))))
-    if waiting:
-        tiles.append(("Wait for a person", count(waiting)))
     borderline = sum(row.borderline for row in rows)
+    tiles = [(say("Submissions"), count(len(rows), language))]
+    if scores:
+        tiles.append((say("Mean score"), points(round(mean(scores), 1), language)))
+        tiles.append((say("Median score"), points(round(median(scores), 1), language)))
+    if accuracies:
+        tiles.append((say("Best accuracy"), percent(max(accuracies), language)))
+    if waiting:
+        tiles.append((say("Waiting for a person"), count(waiting, language)))
     if borderline:
-        tiles.append(("Borderline", count(borderline)))
+        tiles.append((say("Borderline"), count(borderline, language)))
     if ungraded:
-        tiles.append(("Not graded yet", count(ungraded)))
+        tiles.append((say("Not graded yet"), count(ungraded, language)))
     return tiles
 
 
-def _items(rows: Sequence[ClassRow], titles: Mapping[str, str]) -> list[_Item]:
+def _items(rows: Sequence[ClassRow], titles: Mapping[str, str], language: Language) -> list[_Item]:
     """Summarize each criterion: verdicts, and the mean fraction of its points where it was judged."""
     items: list[_Item] = []
     cells: dict[str, list[CriterionCell]] = {name: [] for name in titles}
@@ -286,6 +290,6 @@ def _items(rows: Sequence[ClassRow], titles: Mapping[str, str]) -> list[_Item]:
             c.points / c.max_points for c in cells[name] if c.max_points and c.status not in {"pending", "skipped"}
         ]
         counts: dict[str, int] = {status: counted[status] for status in _ORDER}
-        share = f"{100 * mean(judged):.0f} %" if judged else DASH
-        items.append(_Item(title, verdict_bar(f"item-{number}", counts), counts, share))
+        share = percent(mean(judged) if judged else None, language, 0)
+        items.append(_Item(title, verdict_bar(f"item-{number}", counts, language), counts, share))
     return items

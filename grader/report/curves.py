@@ -7,10 +7,12 @@ from typing import Final, Literal
 
 from markupsafe import Markup
 
+from grader.facts.language import Language
 from grader.facts.metrics import CURVES, fit_curves
 from grader.report.svg import Scale, element, nice_ticks, picture
-from grader.report.text import DASH, figure, percent
+from grader.report.text import DASH, ENGLISH, figure, percent
 from grader.schema.evidence import FitFact
+from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["CurveRow", "Curves", "Measure", "curve_panel", "curve_rows", "learning_curves"]
 
@@ -21,6 +23,7 @@ _MOST_EPOCHS: Final = 2_000
 _MOST_ROWS: Final = 200
 _WIDTH, _HEIGHT = 400.0, 260.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 42.0, 42.0
+_LARGE_LOSS: Final = 1e5
 _LOG_FROM: Final = 40.0
 """A loss is drawn on a logarithmic scale if its largest value exceeds its smallest by this factor."""
 
@@ -89,23 +92,26 @@ def learning_curves(fits: Sequence[FitFact]) -> Curves:
     return Curves(epochs=total, starts=tuple(starts), stops=tuple(stops), **frozen)
 
 
-def curve_rows(student: Curves, reference: Curves) -> tuple[CurveRow, ...]:
+def curve_rows(student: Curves, reference: Curves, language: Language = ENGLISH) -> tuple[CurveRow, ...]:
     """Convert the curves to a table of at most 200 rows: every k-th epoch and the last."""
     total = max(student.epochs, reference.epochs)
     step = max(1, math.ceil(total / _MOST_ROWS))
     epochs = sorted({*range(1, total + 1, step), total} - {0})
-    return tuple(CurveRow(epoch, tuple(_cells(student, epoch)), tuple(_cells(reference, epoch))) for epoch in epochs)
+    return tuple(
+        CurveRow(epoch, tuple(_cells(student, epoch, language)), tuple(_cells(reference, epoch, language)))
+        for epoch in epochs
+    )
 
 
-def _cells(curves: Curves, epoch: int) -> Iterator[str]:
-    writers: tuple[tuple[Measure, Callable[[float], str]], ...] = (("accuracy", percent), ("loss", figure))
+def _cells(curves: Curves, epoch: int, language: Language) -> Iterator[str]:
+    writers: tuple[tuple[Measure, Callable[[float, Language], str]], ...] = (("accuracy", percent), ("loss", figure))
     for measure, write in writers:
         for values in curves.of(measure):
             number = values[epoch - 1] if epoch <= len(values) else None
-            yield DASH if number is None else write(number)
+            yield DASH if number is None else write(number, language)
 
 
-def curve_panel(measure: Measure, student: Curves, reference: Curves) -> Markup:
+def curve_panel(measure: Measure, student: Curves, reference: Curves, language: Language = ENGLISH) -> Markup:
     """Draw one measure of both models.
 
     Training is a solid line, validation a dashed one. The models differ in color and in the shape of their marks, so
@@ -115,6 +121,7 @@ def curve_panel(measure: Measure, student: Curves, reference: Curves) -> Markup:
         measure: `accuracy` or `loss`.
         student: The submission's curves.
         reference: The reference's curves; empty if there are none.
+        language: The language of the texts.
 
     Returns:
         An `svg`, or an empty string if no figure was reported.
@@ -124,26 +131,32 @@ def curve_panel(measure: Measure, student: Curves, reference: Curves) -> Markup:
         return Markup()
     across = Scale(1, max(student.epochs, reference.epochs, 2), _LEFT + 6, _WIDTH - _RIGHT - 6)
     up = _upright(numbers, measure)
-    parts: list[Markup] = [*_grid(up, measure), *_epoch_axis(across)]
+    parts: list[Markup] = [*_grid(up, measure, language), *_epoch_axis(across, language)]
     for stop in student.stops:
-        parts.extend(_stop(across(stop)))
+        parts.extend(_stop(across(stop), language))
     parts.extend(element("line", x1=across(s + 0.5), x2=across(s + 0.5), y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="again")
                  for s in student.starts)  # fmt: skip
     both: tuple[tuple[Who, Curves], ...] = (("reference", reference), ("student", student))
     for who, curves in both:
         for part, values in zip(("train", "val"), curves.of(measure), strict=True):
             parts.extend(_line(values, across, up, f"curve {who} {part}"))
-    name = "Accuracy" if measure == "accuracy" else "Loss" + (" (logarithmic scale)" if up.log else "")
-    heading = element("text", name, x=_LEFT - 44, y=15, class_="panel-title")
+    name = _name(measure, log=up.log)
+    heading = element("text", language.text(name), x=_LEFT - 44, y=15, class_="panel-title")
     return picture(
         f"curve-{measure}",
-        f"{name} by epoch",
-        _description(measure, student, reference),
+        language.text(say("{measure} by epoch", measure=name)),
+        language.text(_description(measure, student, reference)),
         (_WIDTH, _HEIGHT),
         heading,
         *parts,
         class_="plot",
     )
+
+
+def _name(measure: Measure, *, log: bool) -> Message:
+    if measure == "accuracy":
+        return say("Accuracy")
+    return say("Loss (logarithmic scale)") if log else say("Loss")
 
 
 def _upright(numbers: Sequence[float], measure: Measure) -> Scale:
@@ -157,12 +170,12 @@ def _upright(numbers: Sequence[float], measure: Measure) -> Scale:
     return Scale(bottom, top, _HEIGHT - _BOTTOM, _TOP)
 
 
-def _grid(up: Scale, measure: Measure) -> Iterator[Markup]:
+def _grid(up: Scale, measure: Measure, language: Language) -> Iterator[Markup]:
     ticks = _decades(up) if up.log else nice_ticks(up.low, up.high, 5)
     digits = _digits(ticks, measure)
     for tick in ticks:
         y = up(tick)
-        label = f"{100 * tick:.{digits}f} %" if measure == "accuracy" else f"{tick:.3g}"
+        label = percent(tick, language, digits) if measure == "accuracy" else _loss(tick, language)
         yield element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid")
         yield element("text", label, x=_LEFT - 6, y=y + 4, text_anchor="end")
 
@@ -180,20 +193,28 @@ def _digits(ticks: Sequence[float], measure: Measure) -> int:
     return max(0, math.ceil(-math.log10(100 * (ticks[1] - ticks[0])) - 1e-9))
 
 
-def _epoch_axis(across: Scale) -> Iterator[Markup]:
+def _loss(tick: float, language: Language) -> str:
+    """Write a tick of the loss; a large one in scientific notation, since there is little room."""
+    return language.number(tick) if abs(tick) < _LARGE_LOSS else f"{tick:.3g}"
+
+
+def _epoch_axis(across: Scale, language: Language) -> Iterator[Markup]:
     base = _HEIGHT - _BOTTOM
     yield element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=base, y2=base, class_="axis")
     ticks = [t for t in nice_ticks(across.low, across.high, 8) if t == int(t)]
     for tick in dict.fromkeys([1.0, *(t for t in ticks if t - 1 >= (across.high - 1) / 14)]):
         yield element("text", str(int(tick)), x=across(tick), y=base + 17, text_anchor="middle")
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    yield element("text", "epoch", x=middle, y=_HEIGHT - 6, text_anchor="middle", class_="axis-title")
+    yield element(
+        "text", language.text(say("epoch")), x=middle, y=_HEIGHT - 6, text_anchor="middle", class_="axis-title"
+    )
 
 
-def _stop(x: float) -> Iterator[Markup]:
+def _stop(x: float, language: Language) -> Iterator[Markup]:
     yield element("line", x1=x, x2=x, y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="stop")
     anchor = "end" if x > _WIDTH / 2 else "start"
-    yield element("text", "stopped by the grader", x=x, y=_TOP - 7, text_anchor=anchor, class_="stop-label")
+    label = language.text(say("stopped by the grader"))
+    yield element("text", label, x=x, y=_TOP - 7, text_anchor=anchor, class_="stop-label")
 
 
 def _line(values: Values, across: Scale, up: Scale, classes: str) -> Iterator[Markup]:
@@ -219,18 +240,39 @@ def _runs(values: Values) -> Iterator[list[tuple[int, float]]]:
         yield run
 
 
-def _description(measure: Measure, student: Curves, reference: Curves) -> str:
+def _description(measure: Measure, student: Curves, reference: Curves) -> Message:
     """Describe the start and end of each curve in words."""
-    write = percent if measure == "accuracy" else figure
-    parts: list[str] = []
-    for who, curves in (("this submission", student), ("the reference", reference)):
-        for part, values in zip(("training", "validation"), curves.of(measure), strict=True):
-            reported = [number for number in values if number is not None]
-            if reported:
-                parts.append(
-                    f"{who}, {part}: from {write(reported[0])} to {write(reported[-1])} in {curves.epochs} epochs"
-                )
+    names = (
+        (student, (say("Submission, training"), say("Submission, validation"))),
+        (reference, (say("Reference, training"), say("Reference, validation"))),
+    )
+    parts = [
+        _curve(measure, curve, values, curves.epochs)
+        for curves, curve_names in names
+        for curve, values in zip(curve_names, curves.of(measure), strict=True)
+        if any(number is not None for number in values)
+    ]
     if student.stops:
-        parts.append(f"the grader stopped a training after epoch {', '.join(map(str, student.stops))}")
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+        parts.append(say("The grader stopped the training after epoch {epochs}.", epochs=student.stops))
+    return sentences(*parts)
+
+
+def _curve(measure: Measure, curve: Message, values: Values, epochs: int) -> Message:
+    reported = [number for number in values if number is not None]
+    duration = say_count("{count} epoch", "{count} epochs", epochs)
+    first, last = reported[0], reported[-1]
+    if measure == "accuracy":
+        return say(
+            "{curve}: {first:percent} to {last:percent} in {duration}.",
+            curve=curve,
+            first=first,
+            last=last,
+            duration=duration,
+        )
+    return say(
+        "{curve}: {first:number} to {last:number} in {duration}.",
+        curve=curve,
+        first=first,
+        last=last,
+        duration=duration,
+    )

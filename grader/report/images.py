@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from grader.schema.message import Message, say
+
 __all__ = ["MAX_IMAGE_BYTES", "MAX_PIXELS", "MAX_TOTAL_BYTES", "ImageBudget", "Picture", "png_uri", "verified_picture"]
 
 MAX_IMAGE_BYTES: Final = 3 << 20
@@ -20,6 +22,7 @@ MAX_PIXELS: Final = 12_000_000
 """Maximum number of pixels; a larger picture would fill a browser's memory even if its file is small."""
 MAX_TOTAL_BYTES: Final = 24 << 20
 """Maximum total size of a student's pictures in one report."""
+_TOO_LARGE: Final = say("it is larger than {limit:size}", limit=MAX_IMAGE_BYTES)
 _FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
@@ -79,7 +82,7 @@ def _uri(data: bytes, shape: tuple[int, ...]) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def verified_picture(encoded: str, budget: ImageBudget) -> Picture | str:
+def verified_picture(encoded: str, budget: ImageBudget) -> Picture | Message:
     """Decode a student's picture and verify its format before a browser opens it.
 
     The format is read from the bytes, not from the notebook's label, and the size from the header, before any pixel is
@@ -93,23 +96,23 @@ def verified_picture(encoded: str, budget: ImageBudget) -> Picture | str:
         The picture, or a description of the reason why it is not shown.
     """
     if len(encoded) > MAX_IMAGE_BYTES * 3 // 2:
-        return "it is larger than 3 MiB"
+        return _TOO_LARGE
     try:
         data = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
-        return "its data is damaged"
+        return say("its data is damaged")
     if len(data) > MAX_IMAGE_BYTES:
-        return "it is larger than 3 MiB"
+        return _TOO_LARGE
     measured = _measure(data)
-    if isinstance(measured, str):
+    if isinstance(measured, Message):
         return measured
     kind, width, height = measured
     if not budget.take(len(data)):
-        return "the notebook's pictures are larger than 24 MiB together"
+        return say("the pictures of the notebook have more than {limit:size} in total", limit=MAX_TOTAL_BYTES)
     return Picture(f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}", width, height)
 
 
-def _measure(data: bytes) -> tuple[str, int, int] | str:
+def _measure(data: bytes) -> tuple[str, int, int] | Message:
     """Return media type, width and height of a valid PNG or JPEG, or a description of what is wrong with it."""
     try:
         with warnings.catch_warnings():
@@ -117,10 +120,10 @@ def _measure(data: bytes) -> tuple[str, int, int] | str:
             with Image.open(io.BytesIO(data), formats=tuple(_FORMATS)) as image:
                 kind, (width, height) = image.format or "", image.size
                 if width * height > MAX_PIXELS:
-                    return f"it has {width} by {height} pixels"
+                    return say("it has {size:shape} pixels", size=(width, height))
                 image.verify()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return "it has too many pixels"
+        return say("it has too many pixels")
     except Exception:  # noqa: BLE001  a crafted file can raise anything inside an image library
-        return "it is not a sound PNG or JPEG"
+        return say("it is not a valid PNG or JPEG file")
     return _FORMATS[kind], width, height

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from grader.facts.language import Language
 from grader.report.svg import Scale, element, nice_ticks, picture
-from grader.report.text import percent
+from grader.report.text import ENGLISH, percent
+from grader.schema.message import Message, say
 
 __all__ = ["Interval", "interval_plot"]
 
@@ -20,7 +22,7 @@ _NARROWEST = 0.002
 class Interval:
     """One line of the plot."""
 
-    label: str
+    label: Message
     who: str
     """`student`, `reference`, or `other` for another attempt of the student; selects color and mark."""
     value: float
@@ -28,12 +30,13 @@ class Interval:
     high: float
 
 
-def interval_plot(rows: Sequence[Interval], key: str = "intervals") -> Markup:
+def interval_plot(rows: Sequence[Interval], key: str = "intervals", language: Language = ENGLISH) -> Markup:
     """Draw each accuracy as a mark on its interval.
 
     Args:
         rows: Accuracies between 0 and 1 with `low <= value <= high`.
         key: Name that makes the plot's ids unique on the page.
+        language: The language of the texts.
 
     Returns:
         An `svg`; an empty string without rows.
@@ -50,17 +53,25 @@ def interval_plot(rows: Sequence[Interval], key: str = "intervals") -> Markup:
     for tick in ticks:
         x = across(tick)
         parts.append(element("line", x1=x, x2=x, y1=_TOP, y2=base, class_="grid"))
-        parts.append(element("text", f"{100 * tick:.{digits}f} %", x=x, y=base + 16, text_anchor="middle"))
+        parts.append(element("text", percent(tick, language, digits), x=x, y=base + 16, text_anchor="middle"))
     for index, row in enumerate(rows):
-        parts.extend(_row(row, across, _TOP + _ROW * (index + 0.5)))
-    description = "; ".join(
-        f"{row.label}: {percent(row.value)} ({percent(row.low)} to {percent(row.high)})" for row in rows
+        parts.extend(_row(row, language.text(row.label), across, _TOP + _ROW * (index + 0.5)))
+    title = language.text(say("Accuracy with 95 % intervals"))
+    description = language.text(say("{rows:clauses}.", rows=[_described(row) for row in rows]))
+    return picture(key, title, description, (_WIDTH, base + 22), *parts, class_="plot")
+
+
+def _described(row: Interval) -> Message:
+    return say(
+        "{label}: {value:percent} ({low:percent} to {high:percent})",
+        label=row.label,
+        value=row.value,
+        low=row.low,
+        high=row.high,
     )
-    title = "Accuracy with 95 % intervals"
-    return picture(key, title, f"{description}.", (_WIDTH, base + 22), *parts, class_="plot")
 
 
-def _row(row: Interval, across: Scale, y: float) -> Sequence[Markup]:
+def _row(row: Interval, label: str, across: Scale, y: float) -> Sequence[Markup]:
     start, end, at = across(row.low), across(row.high), across(row.value)
     classes = f"interval {row.who}"
     mark = (
@@ -69,7 +80,7 @@ def _row(row: Interval, across: Scale, y: float) -> Sequence[Markup]:
         else element("circle", cx=at, cy=y, r=5.5, class_=f"{classes} mark")
     )
     return (
-        element("text", row.label, x=0, y=y + 4),
+        element("text", label, x=0, y=y + 4),
         element("line", x1=start, x2=end, y1=y, y2=y, class_=classes),
         element("line", x1=start, x2=start, y1=y - 6, y2=y + 6, class_=classes),
         element("line", x1=end, x2=end, y1=y - 6, y2=y + 6, class_=classes),

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from grader.facts.language import Language
 from grader.report.highlight import highlighted
-from grader.report.images import ImageBudget, verified_picture
+from grader.report.images import ImageBudget, Picture, verified_picture
 from grader.report.sanitise import Pictures, safe_html, safe_markdown
-from grader.report.text import clean, cut, settled, terminal
-from grader.schema.base import spoken_cell
+from grader.report.text import ENGLISH, clean, cut, settled, terminal
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["MAX_CELLS", "CellView", "OutputView", "cell_anchor", "notebook_cells"]
 
@@ -45,6 +46,8 @@ class CellView:
     index: int
     name: str
     """`cell 12`"""
+    heading: str
+    """`Cell 12`"""
     anchor: str
     """`cell-12`"""
     kind: str
@@ -61,38 +64,52 @@ def cell_anchor(index: int) -> str:
     return f"cell-{index + 1}"
 
 
-def notebook_cells(notebook: Mapping[str, Any] | None) -> tuple[CellView, ...]:
+def notebook_cells(notebook: Mapping[str, Any] | None, language: Language = ENGLISH) -> tuple[CellView, ...]:
     """Convert a notebook's cells to a form that is safe to show.
 
     Args:
         notebook: An executed notebook of nbformat 4, or None.
+        language: The language of the grader's own texts.
 
     Returns:
         At most `MAX_CELLS` cells, in order.
     """
-    budget = ImageBudget()
+    view = _View(ImageBudget(), language)
     cells = _list(notebook.get("cells")) if notebook is not None else []
-    return tuple(_cell(index, cell, budget) for index, cell in enumerate(cells[:MAX_CELLS]))
+    return tuple(_cell(index, cell, view) for index, cell in enumerate(cells[:MAX_CELLS]))
 
 
-def _cell(index: int, cell: Mapping[str, Any], budget: ImageBudget) -> CellView:
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The budget for pictures of the page, and its language."""
+
+    budget: ImageBudget
+    language: Language
+
+    def pictures(self, cell: int, attachments: Mapping[str, str] | None = None) -> Pictures:
+        return Pictures(self.budget, attachments or {}, cell, self.language)
+
+    def note(self, message: Message) -> OutputView:
+        return OutputView("note", escape(clean(self.language.text(message))))
+
+
+def _cell(index: int, cell: Mapping[str, Any], view: _View) -> CellView:
     kind = cell.get("cell_type")
     source = _text(cell.get("source"))
-    name, anchor = spoken_cell(index), cell_anchor(index)
+    names = (view.language.cell(index), view.language.upper_cell(index), cell_anchor(index))
     if kind == "markdown":
-        pictures = Pictures(budget, _attachments(cell), name)
-        return CellView(index, name, anchor, "markdown", safe_markdown(source, pictures))
+        pictures = view.pictures(index, _attachments(cell))
+        return CellView(index, *names, "markdown", safe_markdown(source, pictures))
     if kind != "code":
-        return CellView(index, name, anchor, "raw", escape(clean(cut(source, _MOST_SOURCE))))
+        return CellView(index, *names, "raw", escape(clean(cut(source, _MOST_SOURCE))))
     outputs = _merged(_list(cell.get("outputs")))
     count = cell.get("execution_count")
     return CellView(
         index,
-        name,
-        anchor,
+        *names,
         "code",
         highlighted(source),
-        tuple(_outputs(outputs, name, budget)),
+        tuple(_outputs(outputs, index, view)),
         count if isinstance(count, int) else None,
         failed=any(output.get("output_type") == "error" for output in outputs),
     )
@@ -136,21 +153,27 @@ def _merged(outputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return merged
 
 
-def _outputs(outputs: Sequence[Mapping[str, Any]], place: str, budget: ImageBudget) -> Iterator[OutputView]:
+def _outputs(outputs: Sequence[Mapping[str, Any]], cell: int, view: _View) -> Iterator[OutputView]:
     for output in outputs[:_MOST_OUTPUTS]:
         kind = output.get("output_type")
         if kind == "stream":
-            yield _printed(_text(output.get("text")), "stderr" if output.get("name") == "stderr" else "text")
+            yield _printed(_text(output.get("text")), "stderr" if output.get("name") == "stderr" else "text", view)
         elif kind == "error":
-            yield _error(output)
+            yield _error(output, view)
         else:
             data = output.get("data")
-            yield from _display(data if isinstance(data, Mapping) else {}, place, budget)
+            yield from _display(data if isinstance(data, Mapping) else {}, cell, view)
     if len(outputs) > _MOST_OUTPUTS:
-        yield OutputView("note", escape(f"{len(outputs) - _MOST_OUTPUTS} further outputs are in executed.ipynb."))
+        yield view.note(
+            say_count(
+                "{count} more output is in executed.ipynb.",
+                "{count} more outputs are in executed.ipynb.",
+                len(outputs) - _MOST_OUTPUTS,
+            )
+        )
 
 
-def _printed(text: str, kind: str) -> OutputView:
+def _printed(text: str, kind: str, view: _View) -> OutputView:
     """Render printed text: short text completely, long text by its first lines with the rest on click."""
     text = settled(text[:_MOST_RAW_TEXT])
     over = len(text) > _MOST_TEXT
@@ -159,49 +182,52 @@ def _printed(text: str, kind: str) -> OutputView:
         body, more, label = lines, [], ""
     else:
         body, more = lines[:_LINES_FIRST], lines[_LINES_FIRST:]
-        label = f"{len(more)} more lines"
+        label = view.language.text(say_count("{count} more line", "{count} more lines", len(more)))
     if over:
-        (more or body).append("… cut here; the whole text is in executed.ipynb")
+        (more or body).append(view.language.text(say("… cut here; the whole text is in executed.ipynb")))
     return OutputView(kind, terminal("\n".join(body)), terminal("\n".join(more)), label)
 
 
-def _error(output: Mapping[str, Any]) -> OutputView:
+def _error(output: Mapping[str, Any], view: _View) -> OutputView:
     name, message = _text(output.get("ename")) or "Error", _text(output.get("evalue"))
     trace = output.get("traceback")
     lines = [line for line in trace if isinstance(line, str)] if isinstance(trace, list) else []
     head = Markup("<bdi><strong>{}</strong>{}</bdi>").format(
         clean(cut(name, 200)), clean(cut(f": {message}" if message else "", 1_000))
     )
-    return OutputView(
-        "error", head, terminal(settled("\n".join(lines)[:_MOST_TEXT])), "the whole traceback" if lines else ""
-    )
+    label = view.language.text(say("Whole traceback")) if lines else ""
+    return OutputView("error", head, terminal(settled("\n".join(lines)[:_MOST_TEXT])), label)
 
 
-def _display(data: Mapping[str, Any], place: str, budget: ImageBudget) -> Iterator[OutputView]:
+def _display(data: Mapping[str, Any], cell: int, view: _View) -> Iterator[OutputView]:
     """Render the richest representation of a display that is safe to show."""
     text = _text(data.get("text/plain"))
-    refused = ""
+    refused = None
     for kind in ("image/png", "image/jpeg"):
         if encoded := _text(data.get(kind)):
-            picture = verified_picture(encoded, budget)
-            if not isinstance(picture, str):
-                alt = f"Picture that {place} drew" + (f": {cut(text, 120)}" if text else "")
+            picture = verified_picture(encoded, view.budget)
+            if isinstance(picture, Picture):
+                alt = clean(view.language.text(_picture_name(cell, text)))
                 tag = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
-                yield OutputView("image", tag.format(picture.uri, clean(alt), picture.width, picture.height))
+                yield OutputView("image", tag.format(picture.uri, alt, picture.width, picture.height))
                 return
             refused = picture
     if refused:
-        yield OutputView("note", escape(f"A picture is not shown: {refused}."))
+        yield view.note(say("A picture is not shown: {reason}.", reason=refused))
     for kind, render in (("text/html", safe_html), ("text/markdown", safe_markdown)):
         if source := _text(data.get(kind)):
-            html = render(source, Pictures(budget, place=place))
+            html = render(source, view.pictures(cell))
             if html.striptags().strip() or "<img" in html:
                 yield OutputView("html", html)
                 return
     if text:
-        yield _printed(text, "text")
+        yield _printed(text, "text", view)
     elif data and not refused:
-        kinds = ", ".join(sorted(map(str, data)))
-        yield OutputView(
-            "note", escape(clean(f"An output of the kind {cut(kinds, 100)} is not shown; see executed.ipynb."))
-        )
+        kinds = cut(", ".join(sorted(map(str, data))), 100)
+        yield view.note(say("An output of the type {kinds} is not shown; see executed.ipynb.", kinds=kinds))
+
+
+def _picture_name(cell: int, text: str) -> Message:
+    if text:
+        return say("Picture drawn by {cell:cell}: {text}", cell=cell, text=cut(text, 120))
+    return say("Picture drawn by {cell:cell}", cell=cell)

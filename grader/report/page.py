@@ -10,49 +10,46 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from grader.facts.graded_model import accuracy_fact, main_accuracy, main_model, reference_model
+from grader.facts.language import Language
 from grader.report.attempts import attempts_view
-from grader.report.bars import points_bar
+from grader.report.bars import VERDICTS, points_bar
 from grader.report.comparison import comparison_view
 from grader.report.confusion import Confusion, Mistake, confusion, mistakes
 from grader.report.curves import CurveRow, Curves, curve_panel, curve_rows, learning_curves
 from grader.report.layers import LayerPair, aligned
 from grader.report.notebook import CellView, cell_anchor, notebook_cells
 from grader.report.templating import asset, environment, policy
-from grader.report.text import DASH, count, duration, value
-from grader.schema.base import Assurance, Pointer, spoken_cell
+from grader.report.text import DASH, ENGLISH, count, duration, value
+from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, ModelFact
 from grader.schema.grade import CriterionGrade, DiagnosticGrade, ExecutionGrade, Grade, ModelGrade
+from grader.schema.message import Message, MessageLike, say, sentences
 
-__all__ = ["ASSURANCE_WORDS", "VERDICT_WORDS", "Audience", "Images", "render_report"]
+__all__ = ["ASSURANCES", "Audience", "Images", "render_report"]
 
 Audience = Literal["instructor", "student"]
 Images = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 """Map from data set and split, such as `mnist/test`, to images and labels."""
 
-VERDICT_WORDS: Final[Mapping[str, str]] = {
-    "passed": "Full marks",
-    "partial": "Part of the points",
-    "failed": "Missed",
-    "pending": "Waits for a person",
-    "skipped": "Not judged",
+ASSURANCES: Final[Mapping[Assurance, Message]] = {
+    Assurance.VERIFIED: say("computed by the grader outside the notebook's process"),
+    Assurance.RECORDED: say("recorded while the notebook ran"),
+    Assurance.STATED: say("claimed by the notebook's own text or printed output"),
 }
-ASSURANCE_WORDS: Final[Mapping[Assurance, str]] = {
-    Assurance.VERIFIED: "computed by the grader itself, from what the notebook left behind",
-    Assurance.RECORDED: "seen by the recorder while the notebook ran",
-    Assurance.STATED: "only what the notebook's own text or printed output says",
+_RESULTS: Final[Mapping[str, Message]] = {
+    "completed": say("All cells ran without an error."),
+    "cell_error": say("All cells ran, but at least one raised an error."),
+    "timeout": say("The time budget was used up."),
+    "memory": say("The memory, disk or process budget was used up."),
+    "died": say("The kernel died."),
 }
-_EXECUTION_WORDS: Final[Mapping[str, str]] = {
-    "completed": "Ran from top to bottom without an error",
-    "cell_error": "Ran to the end, but a cell raised an error",
-    "timeout": "The time budget ran out",
-    "memory": "The memory, disk or process budget ran out",
-    "died": "The kernel ended by itself",
+_ISOLATIONS: Final[Mapping[str, Message]] = {
+    "bubblewrap": say("bubblewrap sandbox"),
+    "container": say("container"),
+    "none": say("none: the notebook ran with the grader's permissions"),
 }
-_ISOLATION_WORDS: Final[Mapping[str, str]] = {
-    "bubblewrap": "bubblewrap sandbox",
-    "container": "container",
-    "none": "none: the notebook ran with the grader's own rights",
-}
+_DIALECTS: Final[Mapping[str, str]] = {"keras3": "Keras 3", "keras2": "Keras 2 (tf_keras)"}
+_MIB: Final = 1 << 20
 _MOST_MISTAKES: Final = 40
 
 
@@ -70,10 +67,10 @@ class CriterionView:
 
     grade: CriterionGrade
     anchor: str
-    word: str
+    verdict: Message
     measured: tuple[tuple[str, str], ...]
     assurance: str
-    assurance_words: str
+    assurance_text: Message | None
     links: tuple[Link, ...]
 
 
@@ -96,7 +93,7 @@ class NetworkView:
     pairs: tuple[LayerPair, ...]
     with_reference: bool
     assurance: str
-    assurance_words: str
+    assurance_text: Message | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ class PredictionsView:
     matrix: Confusion
     mistakes: tuple[Mistake, ...]
     data: str
-    assurance: str
+    assurance: Message
 
 
 def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
@@ -128,6 +125,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     images: Images,
     audience: Audience = "instructor",
     templates: Path,
+    language: Language = ENGLISH,
 ) -> str:
     """Render one grade as a self-contained HTML page.
 
@@ -143,6 +141,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
             `mnist/test`; without the required key, the confusion matrix is omitted.
         audience: `student` omits hidden criteria.
         templates: Folder of the templates.
+        language: The language of messages and figures.
 
     Returns:
         The page.
@@ -150,41 +149,42 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     Raises:
         StorageError: The style sheet cannot be read.
     """
-    cells = notebook_cells(notebook)
+    cells = notebook_cells(notebook, language)
     places = {cell.index for cell in cells}
     shown = [criterion for criterion in grade.criteria if audience == "instructor" or not criterion.hidden]
     model = main_model(grade)
     theirs = reference_model(grade, reference)
-    criteria = tuple(_criterion(number, criterion, places) for number, criterion in enumerate(shown, start=1))
-    notes = tuple(_note(number, note, places) for number, note in enumerate(grade.diagnostics, start=1))
+    to = _Target(places, language)
+    criteria = tuple(_criterion(number, criterion, to) for number, criterion in enumerate(shown, start=1))
+    notes = tuple(_note(number, note, to) for number, note in enumerate(grade.diagnostics, start=1))
     style = asset(templates, "report.css")
     view = {
         "grade": grade,
         "audience": audience,
         "title": _title(grade),
-        "bar": points_bar(shown, grade.max_score) if grade.status == "graded" else Markup(),
+        "bar": points_bar(shown, grade.max_score, language) if grade.status == "graded" else Markup(),
         "totals": _totals(shown),
         "unseen": any(c.hidden and c.max_points for c in grade.criteria) and audience == "student",
         "criteria": criteria,
         "notes": notes,
-        "curves": _curves(evidence, model, reference, theirs),
-        "network": _network(model, theirs),
-        "comparison": comparison_view(grade, evidence, reference, theirs),
+        "curves": _curves(evidence, model, reference, theirs, language),
+        "network": _network(model, theirs, language),
+        "comparison": comparison_view(grade, evidence, reference, theirs, language),
         "predictions": _predictions(grade, evidence, images),
-        "attempts": attempts_view(grade.attempts),
-        "facts": _facts(grade.execution),
-        "errors": _errors(grade.execution, places),
+        "attempts": attempts_view(grade.attempts, language),
+        "facts": _facts(grade.execution, language),
+        "errors": _errors(grade.execution, to),
         # A grade of an earlier version has no problems of its own.
         "problems": tuple(dict.fromkeys((*grade.problems, *(evidence.problems if evidence else ())))),
         "versions": sorted(grade.execution.versions.items()) if grade.execution else [],
         "emulations": grade.execution.emulations if grade.execution else (),
         "cells": cells,
         "left_out": _cells_of(notebook) - len(cells),
-        "beside": _beside(cells, criteria, notes),
+        "margins": _margins(cells, criteria, notes),
         "style": style.body,
         "policy": policy(style),
     }
-    return environment(templates).get_template("report.html.j2").render(view)
+    return environment(templates, language).get_template("report.html.j2").render(view)
 
 
 def _title(grade: Grade) -> str:
@@ -192,34 +192,41 @@ def _title(grade: Grade) -> str:
     return grade.rubric.title or grade.rubric.id
 
 
-def _link(cell: int | None, places: set[int]) -> Link:
-    return Link(spoken_cell(cell), f"#{cell_anchor(cell)}" if cell is not None and cell in places else None)
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The page that links lead to: the indexes of its cells, and its language."""
+
+    cells: set[int]
+    language: Language
+
+    def link(self, cell: int | None) -> Link:
+        href = f"#{cell_anchor(cell)}" if cell is not None and cell in self.cells else None
+        return Link(self.language.cell(cell), href)
+
+    def links(self, pointers: Sequence[Pointer]) -> tuple[Link, ...]:
+        """Link each cell once, in order."""
+        cells = dict.fromkeys(pointer.cell for pointer in pointers if pointer.cell is not None)
+        return tuple(self.link(cell) for cell in cells)
 
 
-def _links(pointers: Sequence[Pointer], places: set[int]) -> tuple[Link, ...]:
-    """Link each cell once, in order."""
-    cells = dict.fromkeys(pointer.cell for pointer in pointers if pointer.cell is not None)
-    return tuple(_link(cell, places) for cell in cells)
-
-
-def _criterion(number: int, criterion: CriterionGrade, places: set[int]) -> CriterionView:
+def _criterion(number: int, criterion: CriterionGrade, to: _Target) -> CriterionView:
     return CriterionView(
         grade=criterion,
         anchor=f"criterion-{number}",
-        word=VERDICT_WORDS[criterion.status],
+        verdict=VERDICTS[criterion.status],
         measured=tuple(
-            (key.replace("_", " "), value(key, measurement))
+            (key.replace("_", " "), value(key, measurement, to.language))
             for key, measurement in criterion.measured.items()
             if measurement is not None
         ),
         assurance=criterion.assurance.value if criterion.assurance else "",
-        assurance_words=ASSURANCE_WORDS[criterion.assurance] if criterion.assurance else "",
-        links=_links(criterion.evidence, places),
+        assurance_text=ASSURANCES[criterion.assurance] if criterion.assurance else None,
+        links=to.links(criterion.evidence),
     )
 
 
-def _note(number: int, note: DiagnosticGrade, places: set[int]) -> NoteView:
-    return NoteView(note, f"note-{number}", _link(note.cell, places) if note.cell is not None else None)
+def _note(number: int, note: DiagnosticGrade, to: _Target) -> NoteView:
+    return NoteView(note, f"note-{number}", to.link(note.cell) if note.cell is not None else None)
 
 
 def _totals(shown: Sequence[CriterionGrade]) -> Mapping[str, float]:
@@ -232,35 +239,40 @@ def _totals(shown: Sequence[CriterionGrade]) -> Mapping[str, float]:
 
 
 def _curves(
-    evidence: Evidence | None, model: ModelGrade | None, reference: Evidence | None, theirs: ModelFact | None
+    evidence: Evidence | None,
+    model: ModelGrade | None,
+    reference: Evidence | None,
+    theirs: ModelFact | None,
+    language: Language,
 ) -> CurvesView | None:
     fits = evidence.fits_of(model.id) if evidence is not None and model is not None else ()
     student = learning_curves(fits)
     other = learning_curves(reference.fits_of(theirs.id) if reference is not None and theirs is not None else ())
     if not student.drawn:
         return None
-    panels = (curve_panel("accuracy", student, other), curve_panel("loss", student, other))
-    return CurvesView(tuple(panel for panel in panels if panel), curve_rows(student, other), student, other)
+    panels = (curve_panel("accuracy", student, other, language), curve_panel("loss", student, other, language))
+    rows = curve_rows(student, other, language)
+    return CurvesView(tuple(panel for panel in panels if panel), rows, student, other)
 
 
-def _network(model: ModelGrade | None, theirs: ModelFact | None) -> NetworkView | None:
+def _network(model: ModelGrade | None, theirs: ModelFact | None, language: Language) -> NetworkView | None:
     if model is None:
         return None
     other = theirs.counted_layers() if theirs else ()
     return NetworkView(
         name=model.name,
-        parameters=count(model.parameters),
-        reference_parameters=count(theirs.parameters if theirs else None),
-        pairs=aligned(model.layers, other),
+        parameters=count(model.parameters, language),
+        reference_parameters=count(theirs.parameters if theirs else None, language),
+        pairs=aligned(model.layers, other, language),
         with_reference=bool(other),
         assurance=model.assurance.value,
-        assurance_words=ASSURANCE_WORDS[model.assurance],
+        assurance_text=ASSURANCES[model.assurance],
     )
 
 
 def _predictions(grade: Grade, evidence: Evidence | None, images: Images) -> PredictionsView | None:
-    model, known = main_model(grade), main_accuracy(grade)
-    key = known[0] if known else None
+    model, accuracy = main_model(grade), main_accuracy(grade)
+    key = accuracy[0] if accuracy else None
     fact = accuracy_fact(evidence, model.id if model else None, key)
     if fact is None or not fact.predicted:
         return None
@@ -273,30 +285,28 @@ def _predictions(grade: Grade, evidence: Evidence | None, images: Images) -> Pre
     if matrix is None:
         return None
     wrong = mistakes(pixels, labels, predicted.tolist(), fact.dataset, _MOST_MISTAKES)
-    return PredictionsView(matrix, wrong, data, ASSURANCE_WORDS[fact.assurance])
+    return PredictionsView(matrix, wrong, data, ASSURANCES[fact.assurance])
 
 
-def _facts(execution: ExecutionGrade | None) -> tuple[tuple[str, str], ...]:
+def _facts(execution: ExecutionGrade | None, language: Language) -> tuple[tuple[Message, MessageLike], ...]:
     """List facts of the execution as pairs of a name and a text."""
     if execution is None:
         return ()
-    memory = DASH if execution.peak_memory_mib is None else f"{count(round(execution.peak_memory_mib))} MiB"
-    dialect = {"keras3": "Keras 3", "keras2": "Keras 2 (tf_keras)"}.get(execution.dialect, execution.dialect)
-    result = _EXECUTION_WORDS[execution.status]
+    memory = execution.peak_memory_mib
     return (
-        ("Result", f"{result}. {execution.reason}" if execution.reason else result),
-        ("Cells run", f"{execution.cells_run} of {execution.cells_total}"),
-        ("Time", duration(execution.seconds)),
-        ("Most memory", memory),
-        ("Device", execution.device),
-        ("Seed", str(execution.seed)),
-        ("Dialect", dialect),
-        ("Isolation", _ISOLATION_WORDS.get(execution.isolation, execution.isolation)),
+        (say("Result"), sentences(_RESULTS[execution.status], execution.reason)),
+        (say("Cells run"), say("{run} of {total}", run=execution.cells_run, total=execution.cells_total)),
+        (say("Time"), duration(execution.seconds, language)),
+        (say("Peak memory"), DASH if memory is None else language.size(memory * _MIB)),
+        (say("Device"), execution.device),
+        (say("Seed"), str(execution.seed)),
+        (say("Dialect"), _DIALECTS.get(execution.dialect, execution.dialect)),
+        (say("Isolation"), _ISOLATIONS.get(execution.isolation, execution.isolation)),
     )
 
 
-def _errors(execution: ExecutionGrade | None, places: set[int]) -> tuple[tuple[Any, Link], ...]:
-    return tuple((error, _link(error.cell, places)) for error in execution.errors) if execution else ()
+def _errors(execution: ExecutionGrade | None, to: _Target) -> tuple[tuple[Any, Link], ...]:
+    return tuple((error, to.link(error.cell)) for error in execution.errors) if execution else ()
 
 
 def _cells_of(notebook: Mapping[str, Any] | None) -> int:
@@ -304,16 +314,16 @@ def _cells_of(notebook: Mapping[str, Any] | None) -> int:
     return len(cells) if isinstance(cells, list) else 0
 
 
-def _beside(
+def _margins(
     cells: Sequence[CellView], criteria: Sequence[CriterionView], notes: Sequence[NoteView]
 ) -> Mapping[int, tuple[list[CriterionView], list[NoteView]]]:
     """Collect the criteria and notes in the margin of each cell."""
-    margin: dict[int, tuple[list[CriterionView], list[NoteView]]] = {cell.index: ([], []) for cell in cells}
+    margins: dict[int, tuple[list[CriterionView], list[NoteView]]] = {cell.index: ([], []) for cell in cells}
     for criterion in criteria:
         for index in dict.fromkeys(pointer.cell for pointer in criterion.grade.evidence):
-            if index in margin:
-                margin[index][0].append(criterion)
+            if index in margins:
+                margins[index][0].append(criterion)
     for note in notes:
-        if note.note.cell in margin:
-            margin[note.note.cell][1].append(note)
-    return margin
+        if note.note.cell in margins:
+            margins[note.note.cell][1].append(note)
+    return margins

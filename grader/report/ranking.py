@@ -7,10 +7,12 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from grader.facts.language import Language
 from grader.report.svg import Scale, element, nice_ticks, picture
-from grader.report.text import count, percent
+from grader.report.text import ENGLISH, count, percent
 from grader.schema.base import Assurance
 from grader.schema.grade import Grade
+from grader.schema.message import Message, say, say_count
 
 __all__ = ["Place", "front_plot", "places", "standing"]
 
@@ -115,11 +117,12 @@ def _undominated(entries: Sequence[Place]) -> set[tuple[int, float]]:
     return front
 
 
-def front_plot(ranked: Sequence[Place]) -> Markup:
+def front_plot(ranked: Sequence[Place], language: Language = ENGLISH) -> Markup:
     """Draw accuracy against the logarithm of the parameters, with the Pareto front as a stepped line.
 
     Args:
         ranked: Result of `places`.
+        language: The language of the texts.
 
     Returns:
         An `svg` whose description lists the front; an empty string without places.
@@ -129,12 +132,15 @@ def front_plot(ranked: Sequence[Place]) -> Markup:
     across, up = _across(ranked), _up(ranked)
     front = _front_of(ranked)
     # Draw the front last, so that no other mark covers it.
-    marks = [_mark(entry, across, up) for entry in sorted(ranked, key=lambda entry: entry.front)]
-    parts = [*_grid(across, up), _steps(front, across, up), *marks, *_labels(ranked, across, up)]
-    front_text = "; ".join(f"{e.student}: {_figures(e)}" for e in front)
-    title = "Accuracy against the number of parameters"
-    description = (
-        f"On the Pareto front, from few parameters to many: {front_text}. The table beside it has all submissions."
+    marks = [_mark(entry, across, up, language) for entry in sorted(ranked, key=lambda entry: entry.front)]
+    parts = [*_grid(across, up, language), _steps(front, across, up), *marks, *_labels(ranked, across, up)]
+    title = language.text(say("Accuracy against the number of parameters"))
+    description = language.text(
+        say(
+            "Submissions on the Pareto front, from the fewest parameters to the most: {front:clauses}. "
+            "The table next to the plot lists all submissions.",
+            front=[_figures(entry) for entry in front],
+        )
     )
     return picture("front", title, description, (_WIDTH, _HEIGHT), *parts, class_="plot front-plot")
 
@@ -154,7 +160,7 @@ def _up(ranked: Sequence[Place]) -> Scale:
     return Scale(max(0.0, min(figures) - room), min(1.0, max(figures) + room), _HEIGHT - _BOTTOM, _TOP)
 
 
-def _grid(across: Scale, up: Scale) -> list[Markup]:
+def _grid(across: Scale, up: Scale, language: Language) -> list[Markup]:
     base, end = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     parts: list[Markup] = []
     ticks = nice_ticks(up.low, up.high, 6)
@@ -162,14 +168,15 @@ def _grid(across: Scale, up: Scale) -> list[Markup]:
     for tick in ticks:
         y = up(tick)
         parts.append(element("line", x1=_LEFT, x2=end, y1=y, y2=y, class_="grid"))
-        parts.append(element("text", f"{100 * tick:.{digits}f} %", x=_LEFT - 8, y=y + 4, text_anchor="end"))
+        parts.append(element("text", percent(tick, language, digits), x=_LEFT - 8, y=y + 4, text_anchor="end"))
     for size in _sizes(across.low, across.high):
         x = across(size)
         parts.append(element("line", x1=x, x2=x, y1=_TOP, y2=base, class_="grid"))
-        parts.append(element("text", count(size), x=x, y=base + 18, text_anchor="middle"))
+        parts.append(element("text", count(size, language), x=x, y=base + 18, text_anchor="middle"))
     parts.append(element("line", x1=_LEFT, x2=end, y1=base, y2=base, class_="axis"))
     middle = (_LEFT + end) / 2
-    parts.append(element("text", "parameters (logarithmic)", x=middle, y=_HEIGHT - 12, text_anchor="middle"))
+    label = language.text(say("parameters (logarithmic)"))
+    parts.append(element("text", label, x=middle, y=_HEIGHT - 12, text_anchor="middle"))
     return parts
 
 
@@ -200,15 +207,21 @@ def _edges(front: Sequence[Place], across: Scale, up: Scale) -> list[_Box]:
     return [(min(a[0], b[0]) - 2, min(a[1], b[1]) - 1, max(a[0], b[0]) + 2, max(a[1], b[1]) + 1) for a, b in pairs]
 
 
-def _figures(entry: Place) -> str:
-    noun = "parameter" if entry.parameters == 1 else "parameters"
-    return f"{count(entry.parameters)} {noun}, {percent(entry.accuracy)}"
+def _figures(entry: Place) -> Message:
+    parameters = say_count("{count} parameter", "{count} parameters", entry.parameters)
+    return say(
+        "{student}: {parameters}, {accuracy:percent}",
+        student=entry.student,
+        parameters=parameters,
+        accuracy=entry.accuracy,
+    )
 
 
-def _mark(entry: Place, across: Scale, up: Scale) -> Markup:
+def _mark(entry: Place, across: Scale, up: Scale, language: Language) -> Markup:
     x, y = across(entry.parameters), up(entry.accuracy)
-    description = f"{entry.student}: {_figures(entry)}"
-    title = element("title", f"{description}{', on the front' if entry.front else ''}")
+    figures = _figures(entry)
+    name = say("{figures}, on the Pareto front", figures=figures) if entry.front else figures
+    title = element("title", language.text(name))
     if entry.front:
         return element("circle", title, cx=x, cy=y, r=6.0, class_="front-mark on")
     return element("rect", title, x=x - 4, y=y - 4, width=8, height=8, class_="front-mark")

@@ -16,8 +16,10 @@ import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
+from grader.facts.language import Language
 from grader.report.images import ImageBudget, Picture, verified_picture
-from grader.report.text import clean, cut
+from grader.report.text import ENGLISH, clean, cut
+from grader.schema.message import Message, say
 
 __all__ = ["MAX_HTML", "Pictures", "safe_html", "safe_markdown"]
 
@@ -49,18 +51,23 @@ class Pictures:
     budget: ImageBudget
     attachments: Mapping[str, str] = field(default_factory=dict)
     """Name → base64 of a PNG or JPEG."""
-    place: str = "this cell"
-    """Name of the cell in alternative texts and labels."""
+    cell: int | None = None
+    """Index of the cell, for alternative texts and labels."""
+    language: Language = ENGLISH
 
-    def resolve(self, source: str) -> Picture | str:
+    def resolve(self, source: str) -> Picture | Message:
         """Return the picture at an address in the student's text, or a description of why it is not shown."""
         if source.lower().startswith("attachment:"):
             encoded = self.attachments.get(source[len("attachment:") :])
-            return "the cell has no such attachment" if encoded is None else verified_picture(encoded, self.budget)
+            if encoded is None:
+                return say("the cell has no such attachment")
+            return verified_picture(encoded, self.budget)
         match = _DATA_IMAGE.match(source)
         if match:
             return verified_picture(source[match.end() :], self.budget)
-        return f"it lies outside the notebook, at {cut(source, 80)}" if source else "it has no address"
+        if not source:
+            return say("it has no address")
+        return say("it is not part of the notebook, but at {address}", address=cut(source, 80))
 
 
 def safe_html(html: str, pictures: Pictures) -> Markup:
@@ -202,10 +209,8 @@ class _Rewriter(HTMLParser):
         self.out.append(f"<{tag}{rendered}>")
 
     def _table(self, _attributes: dict[str, str]) -> None:
-        self._write(
-            "div",
-            {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": f"Table of {self.pictures.place}"},
-        )
+        label = self._text(say("Table in {cell:cell}", cell=self.pictures.cell))
+        self._write("div", {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": label})
         self._write("table", {})
 
     def _link(self, attributes: dict[str, str]) -> None:
@@ -217,11 +222,18 @@ class _Rewriter(HTMLParser):
         picture = self.pictures.resolve(attributes.get("src", ""))
         alt = attributes.get("alt", "").strip()
         if isinstance(picture, Picture):
-            self._write("img", {"src": picture.uri, "alt": alt or f"Picture in {self.pictures.place}"})
+            alt = alt or self._text(say("Picture in {cell:cell}", cell=self.pictures.cell))
+            self._write("img", {"src": picture.uri, "alt": alt})
             return
         self._write("span", {"class": "lost"})
-        self.handle_data(f"Picture not shown{f' (“{alt}”)' if alt else ''}: {picture}.")
+        if alt:
+            self.handle_data(self._text(say("The picture “{text}” is not shown: {reason}.", text=alt, reason=picture)))
+        else:
+            self.handle_data(self._text(say("A picture is not shown: {reason}.", reason=picture)))
         self.out.append("</span>")
+
+    def _text(self, message: Message) -> str:
+        return self.pictures.language.text(message)
 
 
 def _cell_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:

@@ -2,15 +2,17 @@
 
 import base64
 import hashlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from grader.facts.language import Language
 from grader.report import text
 from grader.schema.errors import StorageError
+from grader.schema.message import Message, MessageLike
 
 __all__ = ["Asset", "asset", "environment", "policy"]
 
@@ -27,7 +29,7 @@ class Asset:
 
     def __init__(self, source: str) -> None:
         if "</" in source:
-            msg = "a style sheet or script that stands in the page cannot contain `</`"
+            msg = "a style sheet or script of a page cannot contain `</`"
             raise ValueError(msg)
         self.body = Markup(source)  # noqa: S704  a file of this project, not of a student
         self.digest = f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode('ascii')}"
@@ -43,7 +45,7 @@ def asset(templates: Path, name: str) -> Asset:
     try:
         return Asset((templates / name).read_text(encoding="utf-8"))
     except OSError as error:
-        message = f"the report's {name} cannot be read: {error.strerror}"
+        message = f"cannot read the report's {name}: {error.strerror}"
         raise StorageError(message, where=str(templates), advice="install the grader again") from error
 
 
@@ -64,17 +66,20 @@ def policy(style: Asset, script: Asset | None = None) -> str:
     )
 
 
-def _finalize(value: Any) -> Any:
-    """Clean every plain string before it is inserted into a page; the project's own markup is not changed."""
-    return text.clean(value) if type(value) is str else value
+def _shown(value: Any, language: Language) -> Any:
+    """Render a message, and clean every plain string; the project's own markup is not changed."""
+    if isinstance(value, Message):
+        value = language.text(value)
+    return text.unbroken(text.clean(value)) if type(value) is str else value
 
 
 @lru_cache(maxsize=4)
-def environment(templates: Path) -> Environment:
+def environment(templates: Path, language: Language = text.ENGLISH) -> Environment:
     """Create the template engine for a folder.
 
     Args:
         templates: Folder of `report.html.j2`, `class.html.j2`, `macros.html.j2` and the style sheet.
+        language: The language of messages and figures.
 
     Returns:
         An engine that escapes everything, cleans every string, and raises an error for an undefined name.
@@ -83,18 +88,28 @@ def environment(templates: Path) -> Environment:
         loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_finalize,
+        finalize=partial(_shown, language=language),
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
+    figures = (text.count, text.duration, text.percent, text.points, text.shape)
+    engine.filters |= {format_.__name__: partial(format_, language=language) for format_ in figures}
     engine.filters |= {
-        "bdi": text.bdi,
-        "count": text.count,
-        "duration": text.duration,
-        "percent": text.percent,
-        "points": text.points,
-        "prose": text.prose,
-        "shape": text.shape,
+        "bdi": partial(_bdi, language=language),
+        "prose": partial(_prose, language=language),
+        "unbroken": partial(_unbroken, language=language),
     }
     return engine
+
+
+def _bdi(value: Any, limit: int = 200, *, language: Language) -> Markup:
+    return text.bdi(language.text(value) if isinstance(value, Message) else value, limit)
+
+
+def _prose(message: MessageLike, *, language: Language) -> Markup:
+    return text.prose(text.rendered(message, language))
+
+
+def _unbroken(message: MessageLike, *, language: Language) -> str:
+    return text.unbroken(text.rendered(message, language))

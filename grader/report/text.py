@@ -4,14 +4,16 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from grader.facts.wording import spoken_shape
+from grader.facts.language import TIMES, Language, language
+from grader.schema.message import MessageLike
 
 __all__ = [
     "DASH",
+    "ENGLISH",
     "bdi",
     "clean",
     "count",
@@ -21,15 +23,17 @@ __all__ = [
     "percent",
     "points",
     "prose",
+    "rendered",
     "settled",
     "shape",
     "terminal",
+    "unbroken",
     "value",
 ]
 
 DASH = "\u2013"
 """Replacement for an unknown figure."""
-_NARROW = "\u202f"
+ENGLISH: Final = language("en")
 _MOST_PROSE = 1_200
 _MOST_VALUE = 300
 _FRACTION_KEYS = frozenset({"accuracy", "value", "low", "high", "at_least", "partial_from"})
@@ -40,6 +44,10 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u202a-\u202e\u2066-\u
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _COMBINING = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _STACKED = re.compile(f"([{_COMBINING}]{{4}})[{_COMBINING}]+")
+
+_UNITS = "%|s|min|h|B|KiB|MiB|GiB"
+_BREAKABLE = re.compile(rf"(?<=\d) (?=(?:{_UNITS})(?!\w))|(?<=\d) (?={TIMES.strip()} )|(?<=\d{TIMES[:-1]}) ")
+"""Spaces inside a figure: before a unit, and around a multiplication sign."""
 
 _SGR = re.compile("\x1b\\[([0-9;]*)m")
 _ESCAPE = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-ln-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\^_])")
@@ -71,7 +79,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def bdi(text: object, limit: int = 200) -> Markup:
-    """Escape a name, isolate its writing direction from the surrounding text, and cut it to `limit` characters."""
+    """Escape a text, isolate its writing direction from the surrounding text, and cut it to `limit` characters."""
     return Markup(f"<bdi>{escape(clean(cut(str(text), limit)))}</bdi>")  # noqa: S704  it was escaped
 
 
@@ -87,92 +95,99 @@ def prose(text: str) -> Markup:
     pieces = clean(cut(text, _MOST_PROSE)).split("`")
     if len(pieces) % 2 == 0:
         return bdi(text, _MOST_PROSE)
-    inner = "".join(f"<code>{escape(piece)}</code>" if i % 2 else escape(piece) for i, piece in enumerate(pieces))
+    inner = "".join(
+        f"<code>{escape(piece)}</code>" if i % 2 else escape(unbroken(piece)) for i, piece in enumerate(pieces)
+    )
     return Markup(f"<bdi>{inner}</bdi>")  # noqa: S704  every piece was escaped
 
 
-def points(number: float) -> str:
-    """Format points without unnecessary decimals: `10`, `7.5`, `3.33`."""
-    return f"{number:.2f}".rstrip("0").rstrip(".") if math.isfinite(number) else DASH
+def rendered(message: MessageLike, language: Language = ENGLISH) -> str:
+    """Render a message in a language; a plain text stays as it is."""
+    return message if isinstance(message, str) else language.text(message)
 
 
-def count(number: int | None) -> str:
-    """Format an integer with narrow spaces between thousands; return a dash for None."""
-    return DASH if number is None else f"{number:,}".replace(",", _NARROW)
+def unbroken(text: str) -> str:
+    """Put a non-breaking space between a number and its unit, and around multiplication signs."""
+    return _BREAKABLE.sub("\u00a0", text)
 
 
-def percent(fraction: float | None) -> str:
-    """Format a fraction as percent with two decimals; return a dash for None."""
-    return DASH if fraction is None or not math.isfinite(fraction) else f"{100 * fraction:.2f}{_NARROW}%"
+def points(number: float | None, language: Language = ENGLISH) -> str:
+    """Format points: `10`, `7.5`, `3.33`; return a dash for an unknown number."""
+    return DASH if number is None or not math.isfinite(number) else language.points(number)
 
 
-def figure(number: float) -> str:
-    """Format a measured number with at most five significant digits."""
-    if not math.isfinite(number):
-        return "not a number" if math.isnan(number) else "infinite"
-    if number == int(number) and abs(number) < 1e15:  # noqa: PLR2004  larger floats do not represent every integer
-        return count(int(number))
-    return f"{number:.5g}"
+def count(number: int | None, language: Language = ENGLISH) -> str:
+    """Format an integer with its thousands separated; return a dash for None."""
+    return DASH if number is None else language.whole(number)
 
 
-def duration(seconds: float | None) -> str:
-    """Format seconds in usual units: `8.4 s`, `3 min 05 s`, `1 h 02 min`."""
-    if seconds is None or not math.isfinite(seconds):
-        return DASH
-    if seconds < 60:  # noqa: PLR2004  seconds of a minute
-        return f"{seconds:.1f}{_NARROW}s"
-    minutes, remaining_seconds = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004  minutes of an hour
-        return f"{minutes}{_NARROW}min {remaining_seconds:02d}{_NARROW}s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}{_NARROW}h {minutes:02d}{_NARROW}min"
+def percent(fraction: float | None, language: Language = ENGLISH, places: int | None = None) -> str:
+    """Format a fraction of 1 in percent; return a dash for an unknown number.
+
+    Args:
+        fraction: The fraction.
+        language: The language of the page.
+        places: The number of decimals; None for at most two.
+    """
+    return DASH if fraction is None or not math.isfinite(fraction) else language.percent(fraction, places)
 
 
-def shape(sizes: Sequence[int | None] | None) -> str:
-    """Format a shape as 28 × 28 × 1; an unknown size is `?`, an unknown shape a dash."""
-    return spoken_shape(sizes, unknown=DASH, open_axis="?", axis=count)
+def figure(number: float, language: Language = ENGLISH) -> str:
+    """Format a measured number with at most four significant digits."""
+    return language.word("infinite") if math.isinf(number) else language.number(number)
 
 
-def value(name: str, given: object) -> str:
+def duration(seconds: float | None, language: Language = ENGLISH) -> str:
+    """Format seconds: `8.4 s`, `3 min 05 s`, `1 h 02 min`; return a dash for an unknown number."""
+    return DASH if seconds is None or not math.isfinite(seconds) else language.seconds(seconds)
+
+
+def shape(sizes: Sequence[int | None] | None, language: Language = ENGLISH) -> str:
+    """Format a shape: `28 × 28 × 1`; return a dash for an unknown shape."""
+    return DASH if sizes is None else language.shape(sizes)
+
+
+def value(name: str, measurement: object, language: Language = ENGLISH) -> str:
     """Format one measured value.
 
     Args:
         name: Its key, which distinguishes shapes and fractions from other numbers.
-        given: Any JSON value.
+        measurement: Any JSON value.
+        language: The language of the page.
 
     Returns:
         Plain text of at most 300 characters.
     """
-    match given:
+    match measurement:
         case None:
             return DASH
         case bool():
-            return "yes" if given else "no"
+            return language.plain(measurement)
         case int() | float():
-            return _number(name, given)
-        case str():
-            return cut(given, _MOST_VALUE)
+            return _number(name, measurement, language)
         case list() | tuple() | dict():
-            return cut(_several(name, given), _MOST_VALUE) if given else "none"
+            text = _several(name, measurement, language) if measurement else language.word("none")
+            return cut(text, _MOST_VALUE)
         case _:
-            return cut(str(given), _MOST_VALUE)
+            return cut(str(measurement), _MOST_VALUE)
 
 
-def _number(name: str, number: float) -> str:
+def _number(name: str, number: float, language: Language) -> str:
     if isinstance(number, int):
-        return count(number)
-    return percent(number) if name in _FRACTION_KEYS and 0 <= number <= 1 else figure(number)
+        return count(number, language)
+    is_fraction = name in _FRACTION_KEYS and 0 <= number <= 1
+    return percent(number, language) if is_fraction else figure(number, language)
 
 
-def _several(name: str, given: Sequence[object] | Mapping[str, object]) -> str:
+def _several(name: str, values: Sequence[object] | Mapping[str, object], language: Language) -> str:
     """Format a list or a mapping; use JSON for nested values."""
-    if isinstance(given, Mapping):
-        return "; ".join(f"{key}: {value(str(key), item)}" for key, item in given.items())
-    items: list[Any] = list(given)
+    if isinstance(values, Mapping):
+        return "; ".join(f"{key}: {value(str(key), item, language)}" for key, item in values.items())
+    items: list[Any] = list(values)
     if "shape" in name and all(size is None or type(size) is int for size in items):
-        return shape(items)
+        return shape(items, language)
     if all(item is None or isinstance(item, (str, int, float)) for item in items):
-        return ", ".join(value(name, item) for item in items)
+        return ", ".join(value(name, item, language) for item in items)
     return json.dumps(items, ensure_ascii=False, default=str)
 
 

@@ -170,7 +170,7 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"the results folder cannot be made ({error.strerror or error})"
+            msg = f"cannot create the results folder ({error.strerror or error})"
             raise StorageError(msg, where=str(path.parent)) from error
         self._migrate(migrations)
 
@@ -183,8 +183,10 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if version > len(migrations):
-                msg = f"the database is of version {version}; this grader reads up to version {len(migrations)}"
-                raise ArtefactError(msg, where=str(self._path), advice="use the newer grader that wrote it")
+                msg = f"the database has version {version}; this grader reads versions up to {len(migrations)}"
+                raise ArtefactError(
+                    msg, where=str(self._path), advice="use the newer version of the grader that wrote it"
+                )
             for step in migrations[version:]:
                 for statement in filter(str.strip, step.split(";")):
                     connection.execute(statement)
@@ -206,11 +208,11 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            msg = f"the database cannot be written ({error})"
+            msg = f"cannot write to the database ({error})"
             raise StorageError(msg, where=str(self._path)) from error
         except sqlite3.DatabaseError as error:
             msg = f"the database is damaged ({error})"
-            advice = "move the file away; grading with the kept evidence goes on, and a new one is made"
+            advice = "move the file away; the grader then creates a new database and keeps using the stored evidence"
             raise ArtefactError(msg, where=str(self._path), advice=advice) from error
 
     # --- executions
@@ -289,7 +291,7 @@ class Database:
         Raises:
             StorageError: The database cannot be written.
         """
-        interrupted = "the grader was stopped while the evidence was put in place"
+        interrupted = "the grader was stopped while it stored the evidence"
         self.record_execution(submission, key, seconds=0.0, attempt=attempt, failure=interrupted)
 
     # --- gradings

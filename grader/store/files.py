@@ -163,8 +163,8 @@ def lock(handle: int, folder: Path) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        msg = "another grader is at work in this folder"
-        raise UsageError(msg, where=str(folder), advice="wait until it has ended, or name another folder") from error
+        msg = "another grader is using this folder"
+        raise UsageError(msg, where=str(folder), advice="wait until it has finished, or use another folder") from error
     except OSError:
         return False
     return True
@@ -195,5 +195,5 @@ def sha256_or_empty(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        msg = f"the file cannot be read ({error.strerror or error})"
+        msg = f"cannot read the file ({error.strerror or error})"
         raise ArtefactError(msg, where=str(path)) from error

@@ -83,7 +83,7 @@ class ResultsFolder:
             ValueError: The id is not a plain name. (Ids come from intake, which makes them safe.)
         """
         if submission in {"", ".", ".."} or "/" in submission or "\x00" in submission:
-            msg = f"{submission!r} cannot name a folder"
+            msg = f"{submission!r} is not a valid folder name"
             raise ValueError(msg)
         return self.root / submission
 
@@ -127,8 +127,8 @@ class ResultsFolder:
             StorageError: The folder cannot be created or written.
         """
         if self.root.exists() and not self.root.is_dir():
-            msg = "is no folder"
-            raise UsageError(msg, where=f"--out {self.root}", advice="name a folder for the results")
+            msg = "not a folder"
+            raise UsageError(msg, where=f"--out {self.root}", advice="use a folder for the results")
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -437,18 +437,18 @@ def _read_document(path: Path, version: int) -> Any:
             return None
         size = path.stat().st_size
         if size > _LARGEST_DOCUMENT:
-            msg = f"the file has {size / 2**20:,.0f} MiB, more than is read"
+            msg = f"the file is too large ({size / 2**20:,.0f} MiB)"
             raise ArtefactError(msg, where=str(path))
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         msg = f"the file is damaged ({str(error)[:200]})"
         raise ArtefactError(msg, where=str(path)) from error
     except OSError as error:
-        msg = f"the file cannot be read ({error.strerror or error})"
+        msg = f"cannot read the file ({error.strerror or error})"
         raise ArtefactError(msg, where=str(path)) from error
     stored_version = content.get("version") if isinstance(content, dict) else None
     if stored_version != version:
-        msg = f"the file is of version {stored_version!r}; this grader reads version {version}"
+        msg = f"the file has version {stored_version!r}; this grader reads version {version}"
         raise ArtefactError(msg, where=str(path))
     return content
 
@@ -459,5 +459,5 @@ def _parse(kind: type[_Kind], content: Any, path: Path) -> _Kind:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        msg = f"the file does not fit its version: {place}: {first['msg']}"
+        msg = f"the file has an invalid value: {place}: {first['msg']}"
         raise ArtefactError(msg, where=str(path)) from error

@@ -19,10 +19,10 @@ def test_data_sets_are_listed_found_and_imported(tmp_path: Path) -> None:
     assert "digits" in grader("data", "list", env=env).out
     assert Path(grader("data", "path", "digits", env=env).out.strip()).exists()
     for words, code, said in (
-        (("path", "nosuch"), 3, "there is no data set called `nosuch`"),
+        (("path", "nosuch"), 3, "unknown data set `nosuch`"),
         (("fetch", "digits"), 3, "`grader data import digits FILE`"),
-        (("import", "Bad Name", tmp_path / "d.npz"), 2, "cannot be the name"),
-        (("import", "other", Path(__file__)), 3, "none of the formats"),
+        (("import", "Bad Name", tmp_path / "d.npz"), 2, "not a valid name"),
+        (("import", "other", Path(__file__)), 3, "not a format that can be imported"),
         (("import", "other", tmp_path / "gone.npz"), 2, "does not exist"),
     ):
         done = grader("data", *words, env=env)

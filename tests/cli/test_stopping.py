@@ -115,7 +115,7 @@ def test_two_graders_do_not_work_in_one_folder(rubric: Path, out: Path) -> None:
         words = ("grade", NOTEBOOKS / "plain.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none")
         done = grader(*words)
         assert (done.code, done.out) == (2, "")
-        assert "another grader is at work in this folder" in done.err
+        assert "another grader is using this folder" in done.err
     finally:
         process.kill()
         process.communicate()

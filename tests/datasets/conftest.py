@@ -68,7 +68,7 @@ class Makers:
 
 @pytest.fixture
 def makers() -> type[Makers]:
-    """What makes the files."""
+    """Functions that create the files."""
     return Makers
 
 

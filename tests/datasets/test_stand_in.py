@@ -24,7 +24,7 @@ def bare(name: str, kept: Path) -> tuple[Source, ...]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> DatasetStore:
-    """A store without CIFAR-10, in which a stand-in was made."""
+    """A store with generated images instead of CIFAR-10."""
     made = DatasetStore(tmp_path_factory.mktemp("data"), sources=bare)
     made.prepare_or_stand_in("cifar10", fingerprint)
     return made
@@ -92,7 +92,7 @@ def test_a_damaged_copy_is_an_error_and_no_reason_to_make_images_up(tmp_path: Pa
 
 
 def test_nothing_can_stand_in_for_a_courses_own_data_set(tmp_path: Path) -> None:
-    with pytest.raises(DatasetMissingError, match="no data set called `galaxies`"):
+    with pytest.raises(DatasetMissingError, match="unknown data set `galaxies`"):
         DatasetStore(tmp_path, sources=bare).prepare_or_stand_in("galaxies", fingerprint)
 
 

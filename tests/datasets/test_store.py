@@ -187,7 +187,7 @@ def test_a_missing_data_set_says_the_command_and_an_unknown_one_the_nearest_name
         store.prepare("cifar10", prints)
     with pytest.raises(DatasetMissingError, match="perhaps you meant `fashion_mnist`"):
         store.prepare("fashion-mnst")
-    with pytest.raises(DatasetMissingError, match="no data set called"):
+    with pytest.raises(DatasetMissingError, match="unknown data set"):
         store.path("../../etc")
     assert not (tmp_path / "d").exists()
 
@@ -199,7 +199,7 @@ def test_an_unknown_split_is_told(mnist: DatasetStore) -> None:
 
 def test_a_wrong_file_is_not_imported_under_a_known_name(tmp_path: Path, own: Path) -> None:
     store = DatasetStore(tmp_path / "d", sources=bare)
-    with pytest.raises(DatasetMissingError, match="not the data set"):
+    with pytest.raises(DatasetMissingError, match="not this data set"):
         store.import_file("mnist", own)
     assert store.available()[0].source is None
 
@@ -207,7 +207,7 @@ def test_a_wrong_file_is_not_imported_under_a_known_name(tmp_path: Path, own: Pa
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     store = DatasetStore(tmp_path / "file" / "d")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="cannot write"):
         store.prepare("mnist")
 
 

@@ -90,7 +90,7 @@ class Class:
             )
 
     def leftovers(self) -> list[str]:
-        """What a grader that was killed may have left, beside its results."""
+        """List leftovers of a killed grader other than its results."""
         running = [
             f"{process.pid} {process.info['name']}"
             for process in psutil.process_iter(["name"])

@@ -29,7 +29,7 @@ BY_CHANCE = {"still-rising"}
 
 
 class Expected(NamedTuple):
-    """What one notebook is judged as; criteria that are not named are passed."""
+    """Expected verdicts of one notebook; criteria that are not named pass."""
 
     failed: frozenset[str] = frozenset()
     pending: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ EXPECTED = {
     "trained_on_test": Expected(
         failed=frozenset({"training-data"}), diagnostics=frozenset({"test-images-in-training-data"})
     ),
-    # The network that was loaded is another one than the one that was trained first, with the same past.
+    # The loaded model is not the model that was trained first, but has the same history.
     "loaded_again": Expected(),
     # Which images it gives is not seen; what cannot be seen is no failure.
     "from_a_generator": Expected(diagnostics=frozenset({"validation-on-test-set"})),

@@ -90,7 +90,7 @@ def nowhere(name: str, kept: Path) -> tuple[Source, ...]:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """A course whose CIFAR-10 is a stand-in."""
+    """A course with generated images instead of CIFAR-10."""
     folder = tmp_path_factory.mktemp("course")
     store = DatasetStore(folder / "data", sources=nowhere)
     store.import_file("digits", small_digits(folder / "digits.npz"))

@@ -66,7 +66,7 @@ def evidence(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Evidence:
-    """What a kernel whose recorder fails left of a notebook that trains each model."""
+    """The record of a notebook that trains each model in a kernel with a failing recorder."""
     folder = tmp_path_factory.mktemp(request.param)
     script, parts = folder / "cells.py", folder / "parts.json"
     script.write_text(FIRST + "".join(CELL.format(name=name) for name in MODELS), encoding="utf-8")

@@ -45,7 +45,7 @@ SIGNS = {"+": "passed", "/": "partial", "-": "failed", ".": "pending"}
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of one sample beside its verdicts."""
+    """Expected results of one sample in addition to its verdicts."""
 
     accuracy: tuple[float, float] | None
     """Bounds of the verified accuracy; None where nothing was trained."""

@@ -186,7 +186,7 @@ def test_a_data_set_that_vanishes_is_no_students_failure_and_is_prepared_again(
             patched.setattr(execution, "execute", lose)
         grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert (grade.status, grade.score) == ("not_graded", None)
-    assert "the data set `digits` is no longer whole" in (grade.reason or "")
+    assert "the data set `digits` is incomplete" in (grade.reason or "")
     assert "tmp" not in str([c.message for c in grade.criteria])
     load_course(find_rubric(str(tmp_path / "tiny.yaml")), store)
     assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, PLR0913, PLR0917  lines and attacks stand as they would be written
+# ruff: noqa: E501, PLR0913, PLR0917  attacks are written as an attacker would write them
 """Grades, evidence and notebooks to render: a rich one, a failing one, one that was not graded, and an attacker's."""
 
 import base64
@@ -33,7 +33,7 @@ from grader.schema.grade import (
 from grader.schema.submission import Run
 
 SPOOF = "\u202e0.001 = erocs\u202c"
-"""Text that reverses what stands after it."""
+"""Text that reverses the text after it."""
 ZALGO = "a" + "\u0336\u0322\u0334\u0315\u0340" * 60
 
 
@@ -71,7 +71,7 @@ def png(width: int = 320, height: int = 200) -> str:
 
 
 def bomb(side: int = 60_000) -> str:
-    """A PNG of a few bytes that says it has `side` by `side` pixels."""
+    """A PNG of a few bytes whose header claims `side` by `side` pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -142,7 +142,7 @@ def graded_layers(found: Sequence[LayerFact]) -> tuple[LayerGrade, ...]:
 
 
 def history(epochs: int, best: float, gap: float = 0.006, floor: float = 0.02) -> dict[str, tuple[float, ...]]:
-    """A training that goes well."""
+    """The history of a training that goes well."""
     steps = np.arange(epochs)
     accuracy = best + gap - 0.09 * np.exp(-steps / 1.7)
     held = best - 0.03 * np.exp(-steps / 2) + 0.001 * np.sin(steps * 2)
@@ -156,7 +156,7 @@ def history(epochs: int, best: float, gap: float = 0.006, floor: float = 0.02) -
 
 
 def run(cells: int = 8, **changes: Any) -> Run:
-    """What one execution came to."""
+    """The result of one execution."""
     given: dict[str, Any] = {
         "status": "completed",
         "seconds": 84.2,
@@ -325,7 +325,7 @@ def rich_grade(comparison: Mapping[str, Any] | None = None) -> Grade:
     )  # fmt: skip
     return Grade(
         submission=SubmissionStamp(id="ada-lovelace", student="Ada Lovelace", files=("mnist.ipynb",), sha256="ab" * 32),
-        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional network for MNIST"),
+        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional model for MNIST"),
         status="graded",
         score=70.5,
         max_score=100,
@@ -365,7 +365,7 @@ def failing_grade() -> Grade:
     error = ErrorGrade(cell=3, name="NameError", message="name 'modle' is not defined", advice="Is it `model`?")
     return Grade(
         submission=SubmissionStamp(id="b-short", student="Basil Short", files=("hw1.ipynb",), sha256="12" * 32),
-        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional network for MNIST"),
+        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional model for MNIST"),
         status="graded",
         score=0,
         max_score=100,
@@ -380,7 +380,7 @@ def ungraded() -> Grade:
     """A submission that the grader failed on."""
     return Grade(
         submission=SubmissionStamp(id="c-late", student="Cleo Late", files=("late.ipynb",), sha256="34" * 32),
-        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional network for MNIST"),
+        rubric=RubricStamp(id="mnist-cnn", sha256="cd" * 32, title="A convolutional model for MNIST"),
         status="not_graded",
         reason="the sandbox did not start: no space left on device",
         score=None,
@@ -422,7 +422,7 @@ def notebook(*cells: Any) -> Any:
 
 
 def rich_notebook() -> Any:
-    """What a diligent student hands in, executed."""
+    """The executed notebook of a diligent student."""
     picture = nbformat.v4.new_markdown_cell("A sketch:\n\n![the network](attachment:sketch.png)")
     picture["attachments"] = {"sketch.png": {"image/png": png()}}
     progress = (

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.chromium
 
 @dataclass
 class Seen:
-    """What happened while a page was open."""
+    """Events while a page was open."""
 
     page: Any
     requests: list[str] = field(default_factory=list)
@@ -234,7 +234,7 @@ def test_thousands_are_sorted_and_filtered_as_a_whole_and_not_by_what_is_laid_ou
         seen.page.fill("#tools input", "student 1999")
         assert seen.page.evaluate(_LAID_OUT) == ["Student 1999"]
         seen.page.fill("#tools input", "STUDENT 1")
-        assert seen.page.inner_text("#shown") == "200 of 1111 found submissions shown"
+        assert seen.page.inner_text("#shown") == "200 of 1111 matching submissions shown"
         seen.page.fill("#tools input", "")
         seen.page.select_option("#tools select", "u")
         assert seen.page.inner_text("#shown") == "200 of 2000 submissions shown"

@@ -34,7 +34,7 @@ def test_each_submission_has_a_line_with_score_verdicts_accuracy_and_a_link(page
     assert '<td class="q">34.5</td>' in line
     assert '<td class="w"></td>' in line
     assert "98.85" in line
-    assert '<td class="l">ran</td>' in line
+    assert '<td class="l">completed</td>' in line
 
 
 def test_a_submission_that_was_not_graded_has_its_reason_instead_of_a_score(page: str) -> None:
@@ -68,7 +68,7 @@ def test_each_criterion_says_how_many_missed_it(page: str) -> None:
 
 
 def test_the_spread_of_scores_is_drawn_with_its_figures(page: str) -> None:
-    assert "0 to 10 %: 1; 70 to 80 %: 1; 90 to 100 %: 1." in page
+    assert "0 % to 10 %: 1; 70 % to 80 %: 1; 90 % to 100 %: 1." in page
 
 
 def test_only_the_page_s_own_script_is_allowed_and_by_its_hash(page: str) -> None:

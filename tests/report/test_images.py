@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from grader.report.images import ImageBudget, Picture, png_uri, verified_picture
+from grader.schema.message import Message, say
 from tests.report import samples
 
 
@@ -40,8 +41,9 @@ def test_a_sound_picture_is_shown_with_its_size() -> None:
 
 
 def test_a_picture_that_would_fill_the_memory_is_not_shown() -> None:
-    assert isinstance(verified_picture(samples.bomb(), ImageBudget()), str)
-    assert verified_picture(samples.bomb(4_000), ImageBudget()) == "it has 4000 by 4000 pixels"
+    assert isinstance(verified_picture(samples.bomb(), ImageBudget()), Message)
+    large = verified_picture(samples.bomb(4_000), ImageBudget())
+    assert large == say("it has {size:shape} pixels", size=[4000, 4000])
 
 
 def test_the_format_is_read_from_the_bytes_and_not_from_what_they_are_called() -> None:
@@ -56,7 +58,7 @@ def test_the_format_is_read_from_the_bytes_and_not_from_what_they_are_called() -
     "data", [b"GIF89a", b"<svg onload=alert(1)/>", b"", b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 9)]
 )
 def test_what_is_not_a_png_or_jpeg_is_not_shown(data: bytes) -> None:
-    assert verified_picture(base64.b64encode(data).decode(), ImageBudget()) == "it is not a sound PNG or JPEG"
+    assert verified_picture(base64.b64encode(data).decode(), ImageBudget()) == say("it is not a valid PNG or JPEG file")
 
 
 @settings(deadline=None)
@@ -64,12 +66,12 @@ def test_what_is_not_a_png_or_jpeg_is_not_shown(data: bytes) -> None:
 def test_a_damaged_picture_never_breaks_the_report(noise: bytes, place: int) -> None:
     data = base64.b64decode(samples.png(8, 8))
     broken = data[:place] + noise + data[place + len(noise) :]
-    assert isinstance(verified_picture(base64.b64encode(broken).decode(), ImageBudget()), Picture | str)
+    assert isinstance(verified_picture(base64.b64encode(broken).decode(), ImageBudget()), Picture | Message)
 
 
 def test_all_pictures_together_stay_within_the_allowance() -> None:
     size = len(base64.b64decode(samples.png()))
     budget = ImageBudget(left=size + 1)
     assert isinstance(verified_picture(samples.png(), budget), Picture)
-    assert isinstance(verified_picture(samples.png(), budget), str)
+    assert isinstance(verified_picture(samples.png(), budget), Message)
     assert budget.left == 1

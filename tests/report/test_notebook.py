@@ -18,7 +18,7 @@ def test_the_picture_wins_over_the_text_of_the_same_output() -> None:
         samples.notebook(samples.code("1", samples.shown(image_png=samples.png(), text_plain="<Figure>")))
     )
     assert [output.kind for output in cell.outputs] == ["image"]
-    assert 'alt="Picture that cell 1 drew: &lt;Figure&gt;"' in cell.outputs[0].body
+    assert 'alt="Picture drawn by cell 1: &lt;Figure&gt;"' in cell.outputs[0].body
 
 
 def test_a_refused_picture_leaves_a_note_and_the_text() -> None:

@@ -19,7 +19,7 @@ ATTRIBUTES = {"class", "href", "rel", "src", "alt", "colspan", "rowspan", "tabin
 
 
 def _pictures(**attachments: str) -> Pictures:
-    return Pictures(ImageBudget(), attachments, "cell 3")
+    return Pictures(ImageBudget(), attachments, 2)
 
 
 class _Inspector(HTMLParser):
@@ -62,7 +62,7 @@ def test_a_pandas_table_keeps_its_cells_and_loses_its_style() -> None:
     html = str(safe_html(samples.PANDAS, _pictures()))
     assert "<td>0.9071</td>" in html
     assert "vertical-align" not in html
-    assert 'aria-label="Table of cell 3"' in html
+    assert 'aria-label="Table in cell 3"' in html
 
 
 def test_headings_of_a_student_cannot_stand_beside_those_of_the_report() -> None:
@@ -81,7 +81,7 @@ def test_an_attachment_is_shown_as_a_data_uri() -> None:
 def test_a_picture_from_elsewhere_is_named_and_not_loaded() -> None:
     html = str(safe_markdown("![my net](https://e.example/a.png)", _pictures()))
     assert "<img" not in html
-    assert "Picture not shown (“my net”): it lies outside the notebook, at https://e.example/a.png." in html
+    assert "The picture “my net” is not shown: it is not part of the notebook, but at https://e.example/a.png." in html
 
 
 def test_a_picture_without_a_text_gets_one() -> None:

@@ -1,8 +1,11 @@
 """Untrusted text and written figures."""
 
+import gettext
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.facts.language import Language
 from grader.report.text import (
     bdi,
     clean,
@@ -15,6 +18,7 @@ from grader.report.text import (
     settled,
     shape,
     terminal,
+    unbroken,
     value,
 )
 from tests.report import samples
@@ -24,7 +28,7 @@ def test_characters_that_turn_the_direction_of_writing_become_visible() -> None:
     assert clean("a\u202eb") == "a⟦U+202E⟧b"
 
 
-def test_no_more_than_four_marks_stand_on_one_letter() -> None:
+def test_a_letter_keeps_at_most_four_marks() -> None:
     assert len(clean(samples.ZALGO)) == 5
 
 
@@ -47,7 +51,7 @@ def test_prose_never_lets_a_tag_of_its_text_through(text: str) -> None:
     assert set(tags) <= {"bdi", "/bdi", "code", "/code"}
 
 
-def test_what_stands_between_backticks_is_code() -> None:
+def test_text_between_backticks_is_code() -> None:
     assert prose("use `x[<0>]`") == "<bdi>use <code>x[&lt;0&gt;]</code></bdi>"
 
 
@@ -62,15 +66,28 @@ def test_a_name_is_cut_and_isolated() -> None:
 
 def test_figures_are_written_as_people_write_them() -> None:
     assert [points(10.0), points(7.5), points(10 / 3)] == ["10", "7.5", "3.33"]
-    assert count(941654) == "941\u202f654"
-    assert percent(0.9885) == "98.85\u202f%"
-    assert [figure(0.1234567), figure(float("nan")), figure(12.0)] == ["0.12346", "not a number", "12"]
-    assert [duration(8.44), duration(185), duration(3720)] == [
-        "8.4\u202fs",
-        "3\u202fmin 05\u202fs",
-        "1\u202fh 02\u202fmin",
-    ]
-    assert shape((28, None, 1)) == "28 \u00d7 ? \u00d7 1"
+    assert count(941654) == "941,654"
+    assert [percent(0.9885), percent(0.99), percent(0.99, places=1)] == ["98.85 %", "99 %", "99.0 %"]
+    assert [figure(0.1234567), figure(12.0)] == ["0.1235", "12"]
+    assert [figure(float("nan")), figure(float("inf"))] == ["not a number", "infinite"]
+    assert [duration(8.44), duration(185), duration(3720)] == ["8.4 s", "3 min 05 s", "1 h 02 min"]
+    assert shape((28, None, 1)) == "28 \u00d7 any \u00d7 1"
+
+
+def test_a_figure_is_not_separated_from_its_unit_at_the_end_of_a_line() -> None:
+    assert unbroken("98.85 % of 28 \u00d7 28 images in 8.4 s") == (
+        "98.85\u00a0% of 28\u00a0\u00d7\u00a028 images in 8.4\u00a0s"
+    )
+    assert unbroken("5 samples, 3 hours, 2 sizes") == "5 samples, 3 hours, 2 sizes"
+    assert prose("at 99 %: `99 % x`") == "<bdi>at 99\u00a0%: <code>99 % x</code></bdi>"
+
+
+def test_the_formats_of_another_language_are_used() -> None:
+    german = Language("de", gettext.NullTranslations())
+    assert count(941654, german) == "941.654"
+    assert percent(0.9885, german) == "98,85 %"
+    assert value("accuracy", [0.5, 0.25], german) == "50 %, 25 %"
+    assert duration(8.44, german) == "8,4 s"
 
 
 def test_a_missing_figure_is_a_dash_and_not_a_zero() -> None:
@@ -78,13 +95,13 @@ def test_a_missing_figure_is_a_dash_and_not_a_zero() -> None:
 
 
 def test_measured_values_are_written_by_their_kind() -> None:
-    assert value("accuracy", 0.99) == "99.00\u202f%"
+    assert value("accuracy", 0.99) == "99 %"
     assert value("rate", 0.2) == "0.2"
     assert value("input_shape", [28, 28, 1]) == "28 \u00d7 28 \u00d7 1"
     assert value("found", []) == "none"
     assert value("held", ["a", "b"]) == "a, b"
     assert value("near", {"d": ["rate", "place"]}) == "d: rate, place"
-    assert value("works", given=True) == "yes"
+    assert value("works", measurement=True) == "yes"
     assert value("deep", [{"a": 1}]) == '[{"a": 1}]'
 
 

@@ -1,4 +1,4 @@
-"""What was executed and graded, and resuming by it."""
+"""The database of executions and grades, and resuming from it."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor

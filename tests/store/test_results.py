@@ -92,7 +92,7 @@ def test_evidence_of_a_training_that_diverged_comes_back(
         ("[" * 100_000, "damaged"),
         ("[]", "version None"),
         ('{"version": 99}', "version 99"),
-        ('{"version": 1}', "does not fit"),
+        ('{"version": 1}', "invalid value"),
     ],
 )
 def test_damaged_evidence_or_of_another_version_is_told(tmp_path: Path, content: str, words: str) -> None:
@@ -135,7 +135,7 @@ def test_half_characters_of_a_student_do_not_stop_a_report(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "a\0b"])
 def test_an_id_that_is_no_plain_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="cannot name a folder"):
+    with pytest.raises(ValueError, match="not a valid folder name"):
         ResultsFolder(tmp_path).folder(name)
 
 

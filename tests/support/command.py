@@ -55,7 +55,7 @@ def grader(*words: str | Path, **keys: Any) -> Done:
     """Run the command; a traceback is never an answer.
 
     Args:
-        words: What stands after `grader`.
+        words: Arguments of `grader`.
         keys: `env` adds to the environment; the rest goes to `subprocess.run`.
     """
     env = {**os.environ, "COLUMNS": "200", **keys.pop("env", {})}
@@ -82,7 +82,7 @@ def a_course(folder: Path) -> Path:
     """Make a rubric about a data set of its own, both in a folder.
 
     Returns:
-        The rubric; the folder that `GRADER_DATA` must name is `data` beside it.
+        The rubric; `GRADER_DATA` must be the folder `data` next to it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     imported = grader(

@@ -37,7 +37,7 @@ _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "sqlit
 
 
 def contents(out: Path) -> dict[str, str]:
-    """What lies in a results folder, but the database, whose rows are compared: relative name → content."""
+    """Read all files of a results folder except the database: relative name → content."""
     files = (path for path in out.rglob("*") if path.is_dir() or not path.name.startswith("grader.sqlite"))
     return {
         str(path.relative_to(out)): "" if path.is_dir() else path.read_bytes().decode("utf-8", "replace")
@@ -57,7 +57,7 @@ def rows(out: Path, *, without: tuple[str, ...] = ("seconds", "finished")) -> li
 
 
 def _execute(request: Any, _: object) -> ExecutionOutcome:
-    """What a kernel would have left: two files in the record, and each cell's source as its output."""
+    """Imitate a kernel: write two files of the record, and return each cell's source as its output."""
     out = request.scratch / "out"
     (out / "models").mkdir(parents=True)
     source = "".join(cell.source for cell in request.notebook.cells)
@@ -204,7 +204,7 @@ def _try_all(  # noqa: PLR0913, PLR0917 — one scenario
 def main(folder: Path, step: int) -> None:
     """Try a fresh run, one after a notebook was changed, and one whose change is taken back after the kill."""
     vars(execution)["execute"] = _execute
-    # What a killed process has written is there for the next one; only a machine without power forgets it.
+    # Files written by a killed process survive; only a power failure loses unflushed data.
     vars(os)["fsync"] = lambda _: None
     scene = _Scene(folder)
     old, new, nothing = "[1, 2, 3]", "[4]", lambda: None

@@ -27,7 +27,7 @@ def main() -> None:
     for number, part in enumerate(re.split(r"^# %% ", script.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:], 1):
         title, _, source = part.partition("\n")
         cells[title] = number
-        # Other magics than Python's own syntax stand in the script as comments.
+        # In the script, magics are comments.
         reply = client.execute_interactive(source.replace("#!", ""), timeout=200, output_hook=_output)
         if reply["content"]["status"] == "error":
             errors[title] = f"{reply['content']['ename']}: {reply['content']['evalue']}"

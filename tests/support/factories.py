@@ -319,15 +319,15 @@ def a_rubric(*criteria: Mapping[str, Any], **keys: Any) -> Rubric:
 
 
 def a_case(evidence: Evidence | None = None, rubric: Rubric | None = None, **roles: RoleMatch) -> Case:
-    """A case; without arguments that of the good notebook."""
+    """A case; without arguments, the case of the good notebook."""
     return Case(evidence=evidence or an_evidence(), rubric=rubric or a_rubric(), roles=roles)
 
 
 def a_submission(name: str = "amara") -> Submission:
-    """Whose work it is."""
+    """A submission with one notebook."""
     return Submission(id=name, student=name, notebook=Path(f"{name}.ipynb"), files=(f"{name}.ipynb",), sha256="0" * 64)
 
 
 def a_stamp() -> RubricStamp:
-    """Which rubric it is."""
+    """The stamp of a rubric."""
     return RubricStamp(id="sample", sha256="1" * 64, title="A sample")

@@ -1,4 +1,4 @@
-"""What tests of checks share: notebooks, and what a check has to say about them."""
+"""Helpers for tests of checks: notebooks, and the findings of a check on them."""
 
 from typing import Any
 

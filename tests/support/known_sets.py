@@ -34,7 +34,7 @@ class KnownSet:
 
 
 def natural_images(count: int, shape: tuple[int, ...], seed: int) -> NDArray[np.uint8]:
-    """Make images whose neighbouring pixels and channels are as alike as those of photographs.
+    """Make images whose neighboring pixels and channels correlate as in photographs.
 
     The amplitude falls with the frequency (Field 1987); each image has a brightness and contrast of its own, and is cut
     off at black and white as photographs are.

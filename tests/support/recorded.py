@@ -36,7 +36,7 @@ FIT_TIME = 600.0
 
 @dataclass(frozen=True)
 class Record:
-    """What a kernel left, and what the notebook itself put down for comparison."""
+    """The record of a kernel, and values that the notebook itself wrote for comparison."""
 
     out: Path
     data: Path
@@ -46,7 +46,7 @@ class Record:
     cells: dict[str, int]
     """Title of the cell → its number in the record."""
     noted: dict[str, Any] = field(default_factory=dict)
-    """What the notebook's own code wrote down."""
+    """Values written by the notebook's own code."""
 
     def of(self, kind: str, cell: str | None = None) -> list[dict[str, Any]]:
         """Events of a kind, of one cell if its title is given."""
@@ -105,7 +105,7 @@ def write_session(folder: Path, data: Path, dialect: str, **changes: Any) -> Pat
 
 
 def environment(session: Path) -> dict[str, str]:
-    """What a sandbox would give the kernel."""
+    """The environment variables that a sandbox gives to the kernel."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return {
         **kept,

@@ -121,5 +121,6 @@ def _text(markup: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A figure without the marks between its thousands and before its sign of percent."""
-    return re.sub("[,\u202f ]", "", text)
+    """A figure without separators of thousands and spaces; a percentage always with two decimals."""
+    figure = re.sub("[,\u00a0 ]", "", text)
+    return f"{float(figure[:-1]):.2f}%" if figure.endswith("%") else figure
