@@ -3,6 +3,7 @@
 from grader.checks.registry import check
 from grader.checks.support.params import Params
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.wording import plural
 from grader.schema.base import Assurance, Pointer, spoken_cell
 from grader.schema.grade import Finding
@@ -63,8 +64,10 @@ def _what_went_wrong(run: Run) -> str:
     hidden = len(run.errors) - len(shown)
     parts = [f"{plural(len(run.errors), 'of the code cells', 'of the code cells')} raised"] if run.errors else []
     if run.cut_short:
-        parts.append(f"{run.cells_run} of {plural(run.cells_total, 'code cell')} were run: {run.reason or run.status}")
-    text = "; ".join(parts) or f"The notebook did not complete: {run.reason or run.status}"
+        parts.append(
+            f"{run.cells_run} of {plural(run.cells_total, 'code cell')} were run: {english(run.reason) or run.status}"
+        )
+    text = "; ".join(parts) or f"The notebook did not complete: {english(run.reason) or run.status}"
     detail = "; ".join(shown) + (f"; and {hidden} more" if hidden > 0 else "")
     return f"{text[0].upper()}{text[1:]}{': ' + detail if detail else ''}."
 
@@ -77,5 +80,8 @@ def _first_line(text: str) -> str:
 def _advice(run: Run) -> str:
     if run.errors:
         first = run.errors[0]
-        return first.advice or f"Start with {spoken_cell(first.cell)}: later errors often follow from the first one."
+        return (
+            english(first.advice)
+            or f"Start with {spoken_cell(first.cell)}: later errors often follow from the first one."
+        )
     return "Train fewer epochs or use less memory, so that the whole notebook fits the assignment's budget."

@@ -164,14 +164,14 @@ def _message(model: ModelFact, fact: AccuracyFact, counted: int, params: ScoreCu
     if assurance is not Assurance.VERIFIED:
         what = "size" if model.assurance is not Assurance.VERIFIED else "accuracy"
         text += f" The grader could not verify the {what}, it was only recorded in the notebook's own process"
-        text += f": {fact.note}." if fact.note else "."
+        text += f": {english(fact.note)}." if fact.note else "."
         if params.require_verified:
             text += " This rubric counts only verified figures."
     return text
 
 
 def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, params: ScoreCurveParams) -> Finding:
-    reason = model.unkept_reason
+    reason = english(model.unkept_reason or "")
     where = f"{spoken_dataset(dataset)} ({spoken_split(params.split)})"
     trained = bool(case.evidence.fits_of(model.id))
     if counted is not None and trained and not reason and model.artefact is not None and _fits(case, model, dataset):

@@ -12,11 +12,13 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, PrivateAttr
 
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.facts.wording import listed
 from grader.schema.base import spoken_cell
 from grader.schema.evidence import Evidence, FitFact, GapFact, ModelFact
 from grader.schema.grade import RoleMatch
+from grader.schema.message import MessageLike
 
 __all__ = [
     "ALL_KINDS",
@@ -138,10 +140,10 @@ def describe_lost(gaps: Iterable[GapFact]) -> str:
 def describe_gap(gap: GapFact) -> str:
     """Describe a gap as a problem, for people."""
     if not gap.hook:
-        return gap.what
+        return english(gap.what)
     place = "" if gap.cell is None else f" in {spoken_cell(gap.cell)}"
     lost = f"; {describe_lost((gap,))} may be missing from the record" if gap.lost else ""
-    return f"the grader's recorder failed{place} (`{gap.hook}`: {gap.what}){lost}"
+    return f"the grader's recorder failed{place} (`{gap.hook}`: {english(gap.what)}){lost}"
 
 
 class GapWatch:
@@ -280,9 +282,9 @@ class _Roles(Mapping[str, RoleMatch]):
         return len(self._roles)
 
 
-def distinct_problems(problems: Iterable[str], gaps: Sequence[GapFact], most: int) -> tuple[str, ...]:
+def distinct_problems(problems: Iterable[MessageLike], gaps: Sequence[GapFact], most: int) -> tuple[str, ...]:
     """Join problems and gaps, each text once; beyond `most` they are counted."""
-    texts = tuple(dict.fromkeys((*problems, *map(describe_gap, gaps))))
+    texts = tuple(dict.fromkeys((*map(english, problems), *map(describe_gap, gaps))))
     if len(texts) <= most:
         return texts
     return (*texts[: most - 1], f"and {len(texts) - most + 1:,} more problems")
