@@ -135,14 +135,16 @@ def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: 
         rubric: The rubric.
         error: The reason why the file cannot be executed.
     """
-    message = say("Nothing could be graded: {reason}.", reason=as_message(error.message))
-    lines = tuple(_line(c, status="failed", points=0.0, message=message, advice=error.advice) for c in rubric.criteria)
+    message = say("Nothing could be graded: {reason}.", reason=error.says)
+    lines = tuple(
+        _line(c, status="failed", points=0.0, message=message, advice=error.advice_says) for c in rubric.criteria
+    )
     return Grade(
         submission=_submission_stamp(submission),
         rubric=stamp,
         status="graded",
         reason=error.message,
-        reason_says=as_message(error.message),
+        reason_says=error.says,
         score=0.0,
         max_score=_total((rubric.max_score,)),
         pending=0.0,

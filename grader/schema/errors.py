@@ -20,6 +20,8 @@ GraderError                      (each class has an exit code and default advice
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from grader.schema.message import Message, literal
+
 __all__ = [
     "ArtefactError",
     "DatasetMissingError",
@@ -154,6 +156,35 @@ class StudentError(GraderError):
 
 
 class NotebookError(StudentError):
-    """The submitted file is not a notebook that can be executed."""
+    """The submitted file is not a notebook that can be executed.
+
+    Attributes:
+        says: The message as data.
+        advice_says: The advice as data.
+    """
 
     default_advice = "open the file in Jupyter, run it from top to bottom, save it and submit it again"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        advice: str = "",
+        says: Message | None = None,
+        advice_says: Message | None = None,
+    ) -> None:
+        """Store the texts; `grader.facts.refusal` makes the error from messages."""
+        super().__init__(message, where=where, advice=advice)
+        self.says = literal(message) if says is None else says
+        self.advice_says = literal(self.advice) if advice_says is None else advice_says
+
+    def __reduce__(self) -> tuple[Callable[..., "GraderError"], tuple[Any, ...]]:
+        """Keep all parts when the error is pickled."""
+        return (_rebuild_notebook_error, (self.message, self.where, self.advice, self.says, self.advice_says))
+
+
+def _rebuild_notebook_error(
+    message: str, where: str, advice: str, says: Message, advice_says: Message
+) -> NotebookError:
+    return NotebookError(message, where=where, advice=advice, says=says, advice_says=advice_says)
