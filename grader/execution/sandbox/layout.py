@@ -157,7 +157,7 @@ class Layout:
         return Binds(mounts, home=home, tmp=tmp, masked=masks(mounts, secret_folders(mounts)), devices=devices)
 
     def _data_mounts(self) -> list[Mount]:
-        """Mount only the named data sets, since the store may hold those of other courses."""
+        """Mount only the named data sets, since the store may also have the data sets of other courses."""
         if self.data is None:
             return []
         if self.datasets is None:
