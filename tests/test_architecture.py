@@ -15,7 +15,7 @@ ALLOWED = {
     "facts": {"schema"},
     "inside": set(),
     "datasets": {"schema"},
-    "intake": {"schema"},
+    "intake": {"schema", "facts"},
     "store": {"schema"},
     "evidence": {"schema", "facts"},
     "execution": {"schema", "facts"},

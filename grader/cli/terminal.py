@@ -278,7 +278,7 @@ class _Lines(AbstractContextManager["Listener"]):
     def step(self, step: Step) -> None:
         with self._lock:
             if step.kind == "begun":
-                self._console.print(f"{escape(step.submission)}: begun")
+                self._console.print(f"{escape(step.submission)}: started")
             elif step.kind == "done":
                 self._done += 1
                 self._failed += step.failed

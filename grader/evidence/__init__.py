@@ -1,1 +1,1 @@
-"""Events and artefacts become typed evidence; pure functions over what was already read."""
+"""Convert events and artefacts to typed evidence; pure functions of data that was already read."""

@@ -1,4 +1,4 @@
-"""Descriptions of arrays and labels become typed, each array looked at once."""
+"""Convert descriptions of arrays and labels to facts; each array is examined once."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,26 +23,27 @@ from grader.evidence.transform import Floats, Preparation, find_transform
 from grader.inside.record.events import MAX_CLASSES, ArrayDescription, LabelDescription
 from grader.schema.errors import ArtefactError
 from grader.schema.evidence import ArrayFact, LabelFact, RowsFact, TransformFact
+from grader.schema.message import MessageLike, literal, say
 
 __all__ = ["ArrayBook", "KnownArray"]
 
 _MAX_SAMPLE = 1024
 _MAX_LANDMARKS = 256
 _MAX_NEIGHBOURS = 6
-"""Arrays of one notebook that are compared with every raw image; each takes a few tenths of a second."""
+"""Limit of arrays that are compared with every raw image; each takes a few tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownArray:
-    """An array's fact, and the row number of each image where they are known."""
+    """An array's fact, and the row number of each image if known."""
 
     fact: ArrayFact
     rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Looked:
-    """What looking at an array's file came to."""
+class _Examined:
+    """The result of examining an array's file."""
 
     rows_fact: RowsFact | None = None
     rows: Rows | None = None
@@ -59,88 +60,88 @@ class _Prints:
 
 @dataclass(eq=False)
 class ArrayBook:
-    """Reads what the record says about arrays, and recognises their rows.
+    """Reads the record's descriptions of arrays, and recognizes their rows.
 
     Attributes:
-        reader: Reads an artefact of the record.
+        reader: Reads artefacts of the record.
         indexes: Known data sets.
-        keep: Stores derived arrays beside the evidence; None keeps none.
-        problems: What could not be read, in words.
+        keep: Stores derived arrays in the evidence folder; None stores none.
+        problems: Descriptions of unreadable files.
     """
 
     reader: ArrayReader
     indexes: Mapping[str, DatasetIndex]
     keep: ArrayKeeper | None = None
-    problems: list[str] = field(default_factory=list)
-    _looked: dict[tuple[str, int | None], _Looked] = field(default_factory=dict)
+    problems: list[MessageLike] = field(default_factory=list)
+    _examined: dict[tuple[str, int | None], _Examined] = field(default_factory=dict)
     _tried: set[tuple[str, int | None, str]] = field(default_factory=set)
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
     _neighbours: int = 0
 
     def array(self, value: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
-        """Type an array description.
+        """Convert an array description to a fact.
 
         Args:
-            value: As `docs/events.md` gives it.
-            labels: The description of the labels that went with it, where there is one.
-            given: Whether a model was given it. Of other arrays only fingerprints are looked up, and nothing derived
-                from them is kept.
+            value: A description as in `docs/events.md`.
+            labels: The description of the array's labels, if there is one.
+            given: Whether the array was passed to a model. For other arrays only fingerprints are looked up, and
+                nothing derived from them is stored.
 
         Returns:
-            None where the claim describes no array.
+            None if the claim does not describe an array.
         """
-        said = claim(ArrayDescription, value)
-        shape = as_shape(said["shape"])
+        description = claim(ArrayDescription, value)
+        shape = as_shape(description["shape"])
         if shape is None:
             return None
-        looked = self._look(said["file"], shape[0] if shape else None, labels, given=given)
+        examined = self._look(description["file"], shape[0] if shape else None, labels, given=given)
         fact = ArrayFact(
             shape=shape,
-            dtype=as_text(said["dtype"], 40),
-            low=as_float(said["low"]),
-            high=as_float(said["high"]),
-            mean=as_float(said["mean"]),
-            std=as_float(said["std"]),
-            rows=looked.rows_fact,
-            transform=looked.transform,
-            source=as_text(said["source"], 40) or "array",
-            names=as_texts(said["names"], 20),
-            mapped=as_bool(said["mapped"]) is True,
+            dtype=as_text(description["dtype"], 40),
+            low=as_float(description["low"]),
+            high=as_float(description["high"]),
+            mean=as_float(description["mean"]),
+            std=as_float(description["std"]),
+            rows=examined.rows_fact,
+            transform=examined.transform,
+            source=as_text(description["source"], 40) or "array",
+            names=as_texts(description["names"], 20),
+            mapped=as_bool(description["mapped"]) is True,
         )
-        return KnownArray(fact, looked.rows)
+        return KnownArray(fact, examined.rows)
 
     def label(self, value: object, images: KnownArray | None = None) -> LabelFact | None:
-        """Type a label description.
+        """Convert a label description to a fact.
 
         Args:
-            value: As `docs/events.md` gives it.
-            images: The images they went with; where their rows are known, so is what each label stands for.
+            value: A description as in `docs/events.md`.
+            images: The labels' images. If their rows are known, the meaning of each label is known, too.
 
         Returns:
-            None where the claim is none.
+            None if the claim does not describe labels.
         """
-        given = claim(LabelDescription, value)
-        shape = as_shape(given["shape"])
+        description = claim(LabelDescription, value)
+        shape = as_shape(description["shape"])
         if shape is None:
             return None
-        classes = {name: as_int(count) for name, count in as_map(given["classes"], MAX_CLASSES).items()}
+        classes = {name: as_int(count) for name, count in as_map(description["classes"], MAX_CLASSES).items()}
         return LabelFact(
             shape=shape,
-            dtype=as_text(given["dtype"], 40),
-            one_hot=as_bool(given["one_hot"]) is True,
+            dtype=as_text(description["dtype"], 40),
+            one_hot=as_bool(description["one_hot"]) is True,
             classes={name: count for name, count in classes.items() if count is not None},
             meaning=self._meaning(value, images),
         )
 
     def right_part(self, value: object, images: KnownArray) -> float | None:
-        """The part of the recognised images whose true class is the label in the same row.
+        """Compute the fraction of recognized images whose true class equals the label.
 
         Args:
-            value: The description of the labels, as `docs/events.md` gives it.
-            images: The images that may belong to them.
+            value: A description of labels as in `docs/events.md`.
+            images: The images that may belong to the labels.
 
         Returns:
-            0 to 1; None where there are not as many labels as images, or none is recognised.
+            0 to 1; None if the numbers of labels and images differ, or no image is recognized.
         """
         labels = self._label_rows(value)
         if labels is None or images.rows is None or images.fact.rows is None or len(labels) != len(images.rows):
@@ -152,43 +153,45 @@ class ArrayBook:
         return float((labels[known] == true).mean())
 
     def _meaning(self, value: object, images: KnownArray | None) -> dict[str, dict[str, int]]:
-        """Given label → true class → rows."""
-        given = self._label_rows(value)
-        if given is None or images is None or images.rows is None or images.fact.rows is None:
+        """Map each label to the true classes of its rows, with their counts."""
+        labels = self._label_rows(value)
+        if labels is None or images is None or images.rows is None or images.fact.rows is None:
             return {}
         known = images.rows >= 0
-        if len(given) != len(images.rows) or not known.any():
+        if len(labels) != len(images.rows) or not known.any():
             return {}
         index = self.indexes[images.fact.rows.dataset]
-        low, span = int(given.min()), int(np.ptp(given)) + 1
+        low, span = int(labels.min()), int(np.ptp(labels)) + 1
         if span > MAX_CLASSES or index.classes > MAX_CLASSES:
             return {}
-        pairs = (given[known] - low) * index.classes + index.all_labels[images.rows[known]]
+        pairs = (labels[known] - low) * index.classes + index.all_labels[images.rows[known]]
         counts = np.bincount(pairs, minlength=span * index.classes).reshape(span, index.classes)
         meaning: dict[str, dict[str, int]] = {}
         for label, true in np.argwhere(counts).tolist():
             meaning.setdefault(str(label + low), {})[str(true)] = int(counts[label, true])
         return meaning
 
-    def _look(self, file: object, count: int | None, labels: object, *, given: bool) -> _Looked:
+    def _look(self, file: object, count: int | None, labels: object, *, given: bool) -> _Examined:
         if not isinstance(file, str):
-            return _Looked()
-        known = self._looked.get((file, count), _Looked())
-        # Labels can make known what pixels alone did not, so an array seen with other labels is looked at again.
+            return _Examined()
+        known = self._examined.get((file, count), _Examined())
+        # Labels can identify rows that pixels did not, so examine an array again with other labels.
         attempt = (file, count, as_text(claim(LabelDescription, labels)["file"]))
         if known.rows_fact is None and attempt not in self._tried:
             self._tried.add(attempt)
-            known = self._looked[file, count] = self._examine(file, count, labels, given=given)
+            known = self._examined[file, count] = self._examine(file, count, labels, given=given)
         return known
 
-    def _examine(self, file: str, count: int | None, labels: object, *, given: bool) -> _Looked:
+    def _examine(self, file: str, count: int | None, labels: object, *, given: bool) -> _Examined:
         try:
             prints = _prints(self._read(file), count)
         except (ArtefactError, MalformedError) as error:
-            self.problems.append(f"the array {as_text(file, 80)!r} could not be read: {as_text(str(error), 200)}")
-            return _Looked()
+            reason = literal(as_text(str(error), 200))
+            problem = say("the array {file:code} could not be read: {reason}", file=as_text(file, 80), reason=reason)
+            self.problems.append(problem)
+            return _Examined()
         allowed = given and self._neighbours < _MAX_NEIGHBOURS
-        found = recognise_rows(
+        recognition = recognise_rows(
             prints.fingerprints,
             self._label_rows(labels),
             prints.sample,
@@ -198,36 +201,36 @@ class ArrayBook:
             neighbours=allowed,
         )
         if allowed and prints.sample is not None and len(prints.sample) >= MIN_NEIGHBOURS:
-            self._neighbours += found is None or found.fact.method in {"neighbour", "landmarks"}
-        if found is None:
-            return _Looked()
+            self._neighbours += recognition is None or recognition.fact.method in {"neighbour", "landmarks"}
+        if recognition is None:
+            return _Examined()
         if not given:
-            preparation = self._preparation(found, prints)
-            return _Looked(found.fact, found.rows, preparation.fact if preparation else None)
+            preparation = self._preparation(recognition, prints)
+            return _Examined(recognition.fact, recognition.rows, preparation.fact if preparation else None)
         stem = PurePosixPath(file).stem
-        transform = self._kept_transform(self._preparation(found, prints), stem)
-        return _Looked(self._kept_rows(found, stem), found.rows, transform)
+        transform = self._kept_transform(self._preparation(recognition, prints), stem)
+        return _Examined(self._kept_rows(recognition, stem), recognition.rows, transform)
 
     def _read(self, file: str) -> Mapping[str, NDArray[Any]]:
         if not is_inside(file):
-            msg = "a path that leaves the record"
+            msg = "the path is outside the record"
             raise MalformedError(msg)
         return self.reader(file)
 
-    def _kept_rows(self, found: Recognition, stem: str) -> RowsFact:
-        if self.keep is None or found.rows is None:
-            return found.fact
+    def _kept_rows(self, recognition: Recognition, stem: str) -> RowsFact:
+        if self.keep is None or recognition.rows is None:
+            return recognition.fact
         path = f"derived/rows-{stem}.npy"
-        self.keep(path, {"array": found.rows})
-        return found.fact.model_copy(update={"file": path})
+        self.keep(path, {"array": recognition.rows})
+        return recognition.fact.model_copy(update={"file": path})
 
-    def _preparation(self, found: Recognition, prints: _Prints) -> Preparation | None:
-        known = found.sample_rows >= 0
+    def _preparation(self, recognition: Recognition, prints: _Prints) -> Preparation | None:
+        known = recognition.sample_rows >= 0
         if prints.sample is None or not known.any():
             return None
-        index = self.indexes[found.fact.dataset]
-        raw = index.raw(found.sample_rows[known])
-        return find_transform(prints.sample[known], raw, statistics_of(index, found.rows))
+        index = self.indexes[recognition.fact.dataset]
+        raw = index.raw(recognition.sample_rows[known])
+        return find_transform(prints.sample[known], raw, statistics_of(index, recognition.rows))
 
     def _kept_transform(self, preparation: Preparation | None, stem: str) -> TransformFact | None:
         if preparation is None or self.keep is None or preparation.pixels is None:
@@ -248,7 +251,9 @@ class ArrayBook:
         try:
             labels = self._read(file).get("array")
         except (ArtefactError, MalformedError) as error:
-            self.problems.append(f"the labels {as_text(file, 80)!r} could not be read: {as_text(str(error), 200)}")
+            reason = literal(as_text(str(error), 200))
+            problem = say("the labels {file:code} could not be read: {reason}", file=as_text(file, 80), reason=reason)
+            self.problems.append(problem)
             return None
         if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu" or not labels.size:
             return None
@@ -257,48 +262,48 @@ class ArrayBook:
 
 
 def _prints(arrays: Mapping[str, NDArray[Any]], count: int | None) -> _Prints:
-    """Check an array's file against what was said of the array.
+    """Check an array's file against the array's description.
 
     Raises:
-        MalformedError: It holds other arrays than it should, or another number of rows.
+        MalformedError: The file has other arrays or another number of rows.
     """
     prints, sample, index = (arrays.get(name) for name in ("fingerprints", "sample", "sample_index"))
     if prints is None or prints.ndim != 1 or prints.dtype != np.uint64 or (count is not None and len(prints) != count):
-        msg = "no fingerprint for each row"
+        msg = "the number of fingerprints is not the number of rows"
         raise MalformedError(msg)
     if sample is None or index is None:
         return _Prints(prints, None, None)
     fits = sample.ndim > 1 and sample.dtype.kind == "f" and index.ndim == 1 and index.dtype.kind in "iu"
     if not fits or not 0 < len(sample) == len(index) <= _MAX_SAMPLE:
-        msg = "no sample of rows"
+        msg = "the sample of rows is malformed"
         raise MalformedError(msg)
     if int(index.min()) < 0 or int(index.max()) >= len(prints):
-        msg = "a sample of rows that the array does not have"
+        msg = "the sample has rows that the array does not have"
         raise MalformedError(msg)
     return _Prints(prints, sample, index.astype(np.int64), _landmarks(arrays, len(prints), sample[0].size))
 
 
 def _landmarks(arrays: Mapping[str, NDArray[Any]], rows: int, width: int) -> Landmarks | None:
-    """The pixels kept of each row, where there are any.
+    """Read the stored pixels of each row, if there are any.
 
     Raises:
-        MalformedError: They are not of these rows.
+        MalformedError: They do not belong to these rows.
     """
     values, index = arrays.get("landmarks"), arrays.get("landmark_index")
     if values is None or index is None:
         return None
     fits = values.ndim == 2 and index.ndim == 1 and values.dtype.kind == "f" and index.dtype.kind in "iu"  # noqa: PLR2004 - rows, pixels
     if not fits or values.shape != (rows, len(index)) or not 0 < len(index) <= _MAX_LANDMARKS:
-        msg = "no landmarks of each row"
+        msg = "the landmarks are malformed"
         raise MalformedError(msg)
     if int(index.min()) < 0 or int(index.max()) >= width:
-        msg = "landmarks that lie outside an image"
+        msg = "some landmarks are outside the image"
         raise MalformedError(msg)
     return Landmarks(index.astype(np.int64), values)
 
 
 def split_rows(rows: Rows, validation_split: float) -> Iterator[Rows]:
-    """The rows that `validation_split` leaves for training, then those it holds back.
+    """Split rows into those for training and those that `validation_split` holds back.
 
     Keras holds back the last part: it cuts at `floor(n * (1 - validation_split))`.
     """

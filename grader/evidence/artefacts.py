@@ -1,4 +1,4 @@
-"""Arrays that came out of a sandbox: read with every suspicion, kept beside the evidence."""
+"""Read untrusted arrays from a sandbox, and store derived arrays in the evidence folder."""
 
 import math
 import os
@@ -20,12 +20,12 @@ __all__ = ["ArrayKeeper", "ArrayReader", "ArtefactFolder", "is_inside"]
 Arrays = Mapping[str, NDArray[Any]]
 
 ArrayReader = Callable[[str], Arrays]
-"""Relative path → its arrays: those of an `.npz` by name, the one of an `.npy` under the name `array`.
+"""Reads the arrays of a file, by its relative path: `.npz` arrays by name, the array of an `.npy` as `array`.
 
-Raises `ArtefactError` for whatever cannot be read."""
+Raises `ArtefactError` if the file cannot be read."""
 
 ArrayKeeper = Callable[[str, Arrays], None]
-"""Stores arrays under a relative path ending in `.npz`, or the one named `array` under a path ending in `.npy`."""
+"""Stores arrays under a relative path: all of them as `.npz`, or the one named `array` as `.npy`."""
 
 _MAX_MEMBERS = 64
 _MAX_HEADER = 10_000
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[\w.@+ -]{1,128}", re.ASCII)
 
 
 def is_inside(path: object) -> bool:
-    """Whether a claimed path is relative, plain, and does not leave the folder it is relative to."""
+    """Whether a claimed path is relative, plain, and stays inside its folder."""
     if not isinstance(path, str) or not 0 < len(path) <= 512:  # noqa: PLR2004 - no real artefact's path is longer
         return False
     parts = path.split("/")
@@ -41,18 +41,18 @@ def is_inside(path: object) -> bool:
 
 
 class ArtefactFolder:
-    """Reads small arrays under one folder, whatever the student's process left there.
+    """Reads small arrays from one folder that the student's process could write to.
 
-    Only regular files reached without a symbolic link are opened; nothing is unpickled; sizes are checked against the
-    headers before memory is taken for them.
+    Only regular files without symbolic links in their path are opened. Nothing is unpickled. Sizes in headers are
+    checked before memory is allocated.
     """
 
     def __init__(self, root: Path, *, max_bytes: int = 128 << 20) -> None:
-        """Name the folder.
+        """Set the folder and its limits.
 
         Args:
             root: The folder that a record's paths are relative to.
-            max_bytes: Largest size of a file, and of its arrays together once unpacked.
+            max_bytes: Largest size of a file, and of all its unpacked arrays.
         """
         self.root = root
         self.max_bytes = max_bytes
@@ -61,7 +61,7 @@ class ArtefactFolder:
         """Read an `.npy` or `.npz`; see `ArrayReader`.
 
         Raises:
-            ArtefactError: It is missing, no regular file, outside the folder, too large, damaged, or holds objects.
+            ArtefactError: The file is missing, irregular, outside the folder, too large, damaged, or contains objects.
         """
         path = self.path(relative)
         try:
@@ -73,20 +73,20 @@ class ArtefactFolder:
         except (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
             msg = f"cannot be read: {error}"
             raise ArtefactError(msg, where=relative) from error
-        msg = "is neither .npy nor .npz"
+        msg = "is neither an .npy nor an .npz file"
         raise ArtefactError(msg, where=relative)
 
     def path(self, relative: str) -> Path:
-        """Where a claimed artefact lies, once it is sure that it lies inside.
+        """Find the path of a claimed artefact, and make sure that it is inside the folder.
 
         Args:
             relative: A path from the record; a file, or the folder of a SavedModel.
 
         Raises:
-            ArtefactError: It leaves the folder, is missing, or is or holds anything but regular files and folders.
+            ArtefactError: It is outside the folder, is missing, or contains anything but regular files and folders.
         """
         if not is_inside(relative):
-            msg = "is no path inside the record"
+            msg = "is not a path inside the record"
             raise ArtefactError(msg, where=repr(relative)[:200])
         path = self.root
         for part in PurePosixPath(relative).parts:
@@ -98,13 +98,13 @@ class ArtefactFolder:
         return path
 
     def keep(self, relative: str, arrays: Arrays) -> None:
-        """Store arrays that the grader derived; see `ArrayKeeper`.
+        """Store derived arrays; see `ArrayKeeper`.
 
         Raises:
-            StorageError: The file cannot be written, or something that is no plain folder stands in its way.
+            StorageError: The file cannot be written, or a part of its path is not a plain folder.
         """
         if not is_inside(relative):
-            msg = "is no path inside the record"
+            msg = "is not a path inside the record"
             raise StorageError(msg, where=relative)
         path = self.root / relative
         try:
@@ -121,16 +121,16 @@ class ArtefactFolder:
                     np.savez_compressed(file, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
             spare.replace(path)
         except (OSError, ArtefactError) as error:
-            msg = f"cannot be kept: {error}"
+            msg = f"cannot be stored: {error}"
             raise StorageError(msg, where=str(path)) from error
 
     def _open(self, path: Path, relative: str) -> IO[bytes]:
-        # O_NONBLOCK so that a pipe under an artefact's name cannot hold the grader up.
+        # O_NONBLOCK, so that a pipe in place of an artefact cannot block the grader.
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode) or info.st_size > self.max_bytes:
             file.close()
-            msg = f"is no regular file of at most {self.max_bytes >> 20} MiB"
+            msg = f"is not a regular file of at most {self.max_bytes >> 20} MiB"
             raise ArtefactError(msg, where=relative)
         return file
 
@@ -140,7 +140,7 @@ class ArtefactFolder:
         shape, _, dtype = read_header(file, max_header_size=_MAX_HEADER)
         size = math.prod(shape) * dtype.itemsize
         if dtype.kind not in "biuf" or min(shape, default=0) < 0 or size > room:
-            msg = f"holds {shape} of {dtype}: not plain numbers of at most {room >> 20} MiB"
+            msg = f"contains an array of shape {shape} and type {dtype}, instead of numbers of at most {room >> 20} MiB"
             raise ArtefactError(msg, where=relative)
         file.seek(0)
         array: NDArray[Any] = npy.read_array(file, allow_pickle=False, max_header_size=_MAX_HEADER)
@@ -152,7 +152,7 @@ class ArtefactFolder:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > room:
-                msg = f"holds more than {_MAX_MEMBERS} arrays or {room >> 20} MiB"
+                msg = f"contains more than {_MAX_MEMBERS} arrays or {room >> 20} MiB"
                 raise ArtefactError(msg, where=relative)
             for member in members:
                 with archive.open(member) as inner:
@@ -169,5 +169,5 @@ def _refuse_special(path: Path, relative: str) -> None:
         msg = "is missing"
         raise ArtefactError(msg, where=relative) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        msg = "is or goes through something that is neither a file nor a folder"
+        msg = "is not a regular file or folder, or its path contains a link"
         raise ArtefactError(msg, where=relative)

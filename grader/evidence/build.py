@@ -1,6 +1,6 @@
-"""The record of one execution becomes typed evidence.
+"""Convert the record of one execution to typed evidence.
 
-Every event is a claim from the student's process. What cannot be read is counted and said, and never stops the rest.
+Every event is a claim from the student's process. An unreadable event is counted and reported, and the others are read.
 """
 
 from collections import Counter
@@ -88,6 +88,7 @@ from grader.schema.evidence import (
     SaveFact,
     TrainableFact,
 )
+from grader.schema.message import MessageLike, literal, say, say_count
 from grader.schema.submission import Run
 
 __all__ = ["build_evidence"]
@@ -96,20 +97,20 @@ _Event = TypeVar("_Event", bound=Mapping[str, object])
 
 _MAX_EVENTS = 300_000
 _MAX_FACTS = 5_000
-"""Most facts of one kind; a notebook with more of them is written to wear the grader out."""
+"""Limit of facts of one kind, against notebooks that try to overload the grader."""
 _MAX_MODELS = 500
 _MAX_AXES = 64
 _MAX_GAPS = 300
 _MAX_UNHOOKED = 20
 _MAX_ENTRIES = 64
-"""Most entries of a legend."""
+"""Limit of entries of a legend."""
 _ACTIONS: tuple[SaveAction, ...] = get_args(SaveAction)
 _FORMATS: tuple[KeptFormat, ...] = get_args(KeptFormat)
-"""The most trustworthy first."""
+"""The most reliable first."""
 _IGNORED: tuple[IgnoredForm, ...] = get_args(IgnoredForm)
 
 
-def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
+def build_evidence(  # noqa: PLR0913 - an execution has these parts
     *,
     run: Run,
     notebook: Mapping[str, Any],
@@ -117,28 +118,28 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
     events: Sequence[Mapping[str, Any]],
     arrays: ArrayReader,
     indexes: Mapping[str, DatasetIndex],
-    problems: Sequence[str] = (),
-    unread: Sequence[str] = (),
+    problems: Sequence[MessageLike] = (),
+    unread: Sequence[MessageLike] = (),
     keep: ArrayKeeper | None = None,
     stand_ins: Sequence[str] = (),
 ) -> Evidence:
-    """Type everything one execution left.
+    """Convert the outputs of one execution to evidence.
 
     Args:
-        run: How the execution went, as the host saw it.
+        run: The outcome of the execution, as the host saw it.
         notebook: The executed notebook.
-        submitted: The notebook as it was handed in.
+        submitted: The submitted notebook.
         events: The record's lines, see `docs/events.md`; untrusted.
-        arrays: Reads the record's arrays; untrusted content.
-        indexes: Known data sets by name, to recognise rows in.
-        problems: What could not be read before.
-        unread: Parts of the record's lines that could not be read: any fact may be missing because of them.
-        keep: Stores derived arrays (rows, transforms of single pixels) under `derived/` beside the evidence; without it
-            they are left out, and a standardisation of single pixels cannot be repeated for the predictions.
-        stand_ins: Those of the data sets that are made up, the real ones not being on the machine.
+        arrays: Reads the record's arrays; their content is untrusted.
+        indexes: Known data sets by name, to recognize rows.
+        problems: Problems that are already known.
+        unread: Problems of unreadable parts of the record, which may hide any fact.
+        keep: Stores derived arrays (rows, transforms per pixel) under `derived/` in the evidence folder. Without it,
+            a standardization per pixel cannot be repeated for the predictions.
+        stand_ins: Data sets that were replaced by made-up images.
 
     Returns:
-        The evidence, without accuracies: these come from `grader.evidence.accuracies`.
+        The evidence without accuracies, which `grader.evidence.accuracies` adds.
 
     Raises:
         StorageError: `keep` could not store an array.
@@ -147,37 +148,34 @@ def build_evidence(  # noqa: PLR0913 - each part of an execution by its name
     for event in events[:_MAX_EVENTS]:
         builder.take(event)
     if len(events) > _MAX_EVENTS:
-        unread = (*unread, f"the record has more than {_MAX_EVENTS:,} events; the rest was not read")
+        excess = say("the record has more than {limit:number} events; the others were not read", limit=_MAX_EVENTS)
+        unread = (*unread, excess)
     for text in unread:
         builder.miss(text, ALL_KINDS)
     evidence = builder.evidence(cell_facts(notebook, submitted, run), (*problems, *unread))
     return evidence.model_copy(update={"stand_ins": tuple(stand_ins)})
 
 
-def _spoken_count(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """One kept form of a model."""
+    """One saved form of a model."""
 
     form: KeptFormat
     path: str
     after: int
-    """The last event that changed its weights."""
+    """Number of the last event that changed its weights."""
     custom: bool
 
     def rank(self) -> int:
-        """The most trustworthy first; a model with code of the student's own seldom loads without it."""
+        """Rank by reliability; a model with the student's own code rarely loads without that code."""
         return len(_FORMATS) if self.form == "keras" and self.custom else _FORMATS.index(self.form)
 
 
 class _Builder:
     """Collects facts event by event.
 
-    Each kind of event has one method, named after it, that reads the event and raises `MalformedError` when it is
-    worthless. An unknown kind is a newer recorder's and is passed over.
+    Each kind of event has one method, named after it. The method reads the event and raises `MalformedError` if the
+    event is unusable. Unknown kinds come from newer recorders and are skipped.
     """
 
     def __init__(self, run: Run, book: ArrayBook) -> None:
@@ -191,9 +189,9 @@ class _Builder:
         self._models: dict[str, ModelFact] = {}
         self._kept: dict[str, dict[str, _Kept]] = {}
         self._later: dict[str, str] = {}
-        self._unhooked: list[str] = []
+        self._unhooked: list[MessageLike] = []
         self._gaps: list[GapFact] = []
-        self._unkept: dict[str, str] = {}
+        self._unkept: dict[str, MessageLike] = {}
         self._facts: dict[str, list[Any]] = {}
         self._newer: int | None = None
         self._trainings = TrainingLog(book)
@@ -243,55 +241,63 @@ class _Builder:
     def _new_number(self, value: object) -> int:
         number = need_int(value, 1)
         if number in self._seen:
-            msg = "an event's number stands twice"
+            msg = "duplicate event number"
             raise MalformedError(msg)
         self._seen.add(number)
         return number
 
-    def evidence(self, cells: Sequence[Any], problems: tuple[str, ...]) -> Evidence:
-        """Everything that was collected, with what could not be read said in `problems`."""
-        found = tuple(self._problems())  # adds gaps
+    def evidence(self, cells: Sequence[Any], problems: tuple[MessageLike, ...]) -> Evidence:
+        """Make the evidence of all collected facts, with problems for the unreadable ones."""
+        own_problems = tuple(self._problems())  # adds gaps
         return Evidence(
             run=self._run,
             versions=self._versions,
             cells=tuple(cells),
             models=tuple(self._finished_models()),
             fits=self._trainings.facts(),
-            problems=(*problems, *found),
+            problems=(*problems, *own_problems),
             gaps=tuple(dict.fromkeys(self._gaps)),
             **{name: tuple(facts) for name, facts in self._facts.items()},
         )
 
-    def miss(self, what: str, lost: Sequence[str]) -> None:
+    def miss(self, what: MessageLike, lost: Sequence[str]) -> None:
         """Note that facts may be missing because the record cannot be read.
 
         Args:
-            what: The problem, in words.
-            lost: Kinds of events.
+            what: The problem.
+            lost: Kinds of events that may be missing.
         """
         self._gaps.append(GapFact(what=what, lost=tuple(lost)))
 
-    def _problems(self) -> Iterator[str]:
-        """Find what could not be read; each problem is a gap as well."""
+    def _problems(self) -> Iterator[MessageLike]:
+        """Find unreadable parts of the record; each problem is also a gap."""
         if self._bad:
-            kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(self._bad.items()))
-            text = f"{_spoken_count(self._bad.total(), 'event')} of the record could not be read ({kinds})"
+            text = say_count(
+                "{count:number} event of the record could not be read ({kinds:list})",
+                "{count:number} events of the record could not be read ({kinds:list})",
+                self._bad.total(),
+                kinds=[
+                    say("{kind}: {number:number}", kind=kind, number=count) for kind, count in sorted(self._bad.items())
+                ],
+            )
             yield self._missing(text, tuple(self._bad) if self._bad.keys() <= set(ALL_KINDS) else ALL_KINDS)
         if not self._some:
-            yield self._missing("the recorder left no events", ALL_KINDS)
+            yield self._missing(say("the recorder wrote no events"), ALL_KINDS)
         elif not self._ended and self._run.status in {"completed", "cell_error"}:
-            yield self._missing("the record ends before the notebook did", ALL_KINDS)
+            yield self._missing(say("the record ends before the notebook"), ALL_KINDS)
         if self._newer is not None:
-            yield (
-                f"the record is of version {self._newer}, and this grader reads version {RECORD_VERSION}: "
-                "facts that only the newer version has are missing"
+            yield say(
+                "the record has version {version:number}, but this grader reads version {supported:number}; "
+                "facts that only the newer version has are missing",
+                version=self._newer,
+                supported=RECORD_VERSION,
             )
-        for text in self._unhooked[:_MAX_UNHOOKED]:
-            yield self._missing(text, KERAS_KINDS)
-        for text in dict.fromkeys(self._book.problems[:20]):
-            yield self._missing(text, ARRAY_KINDS)
+        for problem in self._unhooked[:_MAX_UNHOOKED]:
+            yield self._missing(problem, KERAS_KINDS)
+        for problem in dict.fromkeys(self._book.problems[:20]):
+            yield self._missing(problem, ARRAY_KINDS)
 
-    def _missing(self, what: str, lost: Sequence[str]) -> str:
+    def _missing(self, what: MessageLike, lost: Sequence[str]) -> MessageLike:
         self.miss(what, lost)
         return what
 
@@ -313,7 +319,7 @@ class _Builder:
             yield model.model_copy(update=update)
 
     def _cell(self, value: object) -> int | None:
-        """The notebook's index of a cell that the recorder counted."""
+        """Find the notebook's index of a cell, by the recorder's number."""
         number = as_int(value, 1, len(self._run.cell_map))
         return None if number is None else self._run.cell_map[number - 1]
 
@@ -357,7 +363,7 @@ class _Builder:
         if before is None and len(self._models) >= _MAX_MODELS:
             msg = "too many models"
             raise MalformedError(msg)
-        if before is not None:  # seen again with another structure: it is still from where it was first made
+        if before is not None:  # described again with another structure: keep the first place
             model = model.model_copy(update={"cell": before.cell, "event": before.event})
         self._models[model.id] = model
 
@@ -417,7 +423,7 @@ class _Builder:
         before, after = as_bool(event["before"]), as_bool(event["after"])
         layer = as_text(event["layer"])
         if before is None or after is None or not layer:
-            msg = "a change without its two sides"
+            msg = "a change without its old or new value"
             raise MalformedError(msg)
         model = need_id(event["model"]) if event["model"] is not None else None
         fact = TrainableFact(event=at.n, cell=at.cell, layer=layer, model=model, before=before, after=after)
@@ -450,11 +456,17 @@ class _Builder:
 
     def _unkeep(self, event: Unkept, _: Moment) -> None:
         if len(self._unkept) < _MAX_MODELS:
-            self._unkept[need_id(event["model"])] = as_text(event["reason"], 1000) or "no reason was recorded"
+            self._unkept[need_id(event["model"])] = as_text(event["reason"], 1000) or say("no reason was recorded")
 
     def _unhook(self, event: Unhooked, _: Moment) -> None:
         package, reason = as_text(event["package"], 50), as_text(event["reason"], 300)
-        self._unhooked.append(f"the recorder could not watch {package or 'a package'}: {reason or 'no reason given'}")
+        self._unhooked.append(
+            say(
+                "the recorder could not watch {package}: {reason}",
+                package=say("{name:code}", name=package) if package else say("a package"),
+                reason=literal(reason) if reason else say("no reason was recorded"),
+            )
+        )
 
     def _gap(self, event: Gap, at: Moment) -> None:
         if len(self._gaps) >= _MAX_GAPS:
@@ -464,30 +476,30 @@ class _Builder:
         fact = GapFact(
             event=at.n,
             cell=at.cell,
-            what=as_text(event["what"], 300) or "no reason was recorded",
+            what=as_text(event["what"], 300) or say("no reason was recorded"),
             hook=as_text(event["hook"], 100) or "unknown",
             lost=_lost_kinds(lost),
         )
         self._gaps.append(fact)
 
     def _figure(self, event: Figure, at: Moment) -> None:
-        given = claim(FigureDescription, event["figure"])
-        axes = tuple(_axes(item) for item in claims(AxesDescription, given["axes"], _MAX_AXES))
-        self._add("figures", FigureFact(event=at.n, cell=at.cell, title=as_text(given["title"]), axes=axes))
+        figure = claim(FigureDescription, event["figure"])
+        axes = tuple(_axes(item) for item in claims(AxesDescription, figure["axes"], _MAX_AXES))
+        self._add("figures", FigureFact(event=at.n, cell=at.cell, title=as_text(figure["title"]), axes=axes))
 
     def _arrays(self, event: Arrays, at: Moment) -> None:
-        found = read_variables(event, at.cell, self._book, self._cell)
-        if found.malformed:
-            self._bad["arrays"] += found.malformed
-        for array in found.arrays:
+        variables = read_variables(event, at.cell, self._book, self._cell)
+        if variables.malformed:
+            self._bad["arrays"] += variables.malformed
+        for array in variables.arrays:
             self._add("arrays", array)
-        for label in found.labels:
+        for label in variables.labels:
             self._add("labels", label)
 
     def _emulated(self, event: Emulated, at: Moment) -> None:
         form = as_text(event["form"], 100)
         if not form:
-            msg = "an emulation of nothing"
+            msg = "an emulation without a form"
             raise MalformedError(msg)
         fact = EmulationFact(event=at.n, cell=at.cell, form=form, message=as_text(event["message"], 1000))
         self._add("emulations", fact)
@@ -506,12 +518,12 @@ class _Builder:
 def _reads(
     declared: type[_Event], reader: Callable[[_Event, Moment], None]
 ) -> tuple[str, Callable[[object, Moment], None]]:
-    """A kind of event, and what reads a line of this kind."""
+    """Pair a kind of event with the function that reads its lines."""
     return kind_of(declared), lambda line, at: reader(claim(declared, line), at)
 
 
 def _lost_kinds(value: object) -> tuple[str, ...]:
-    """Read the kinds that a gap may hide; where they are not clear, all kinds."""
+    """Read the kinds that a gap may hide; all kinds if the claim is unclear."""
     kinds = as_texts(value, len(PARTS) + 1, 50)
     if not isinstance(value, list) or len(kinds) != len(value) or len(kinds) > len(PARTS):
         return ALL_KINDS
@@ -519,26 +531,26 @@ def _lost_kinds(value: object) -> tuple[str, ...]:
 
 
 def _need_path(value: object) -> str:
-    """A path inside the record.
+    """Read a path inside the record.
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: It is not such a path.
     """
     if not isinstance(value, str) or not is_inside(value):
-        msg = "no artefact inside the record"
+        msg = "not an artefact inside the record"
         raise MalformedError(msg)
     return value
 
 
-def _axes(given: AxesDescription) -> AxesFact:
-    lines = claims(LineDescription, given["lines"], MAX_LINES)
+def _axes(axes: AxesDescription) -> AxesFact:
+    lines = claims(LineDescription, axes["lines"], MAX_LINES)
     return AxesFact(
-        title=as_text(given["title"]),
-        xlabel=as_text(given["xlabel"]),
-        ylabel=as_text(given["ylabel"]),
-        legend=as_texts(given["legend"], _MAX_ENTRIES),
+        title=as_text(axes["title"]),
+        xlabel=as_text(axes["xlabel"]),
+        ylabel=as_text(axes["ylabel"]),
+        legend=as_texts(axes["legend"], _MAX_ENTRIES),
         lines=tuple(LineFact(label=as_text(i["label"]), y=as_floats(i["y"], MAX_POINTS)) for i in lines),
-        images=as_int(given["images"]) or 0,
-        bars=as_int(given["bars"]) or 0,
-        points=as_int(given["points"]) or 0,
+        images=as_int(axes["images"]) or 0,
+        bars=as_int(axes["bars"]) or 0,
+        points=as_int(axes["points"]) or 0,
     )

@@ -1,4 +1,4 @@
-"""The cells of an executed notebook, as text."""
+"""Read the cells of an executed notebook as text."""
 
 import html
 import re
@@ -21,7 +21,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 
 def plain_text(value: object) -> str:
-    """A notebook's text field (one string, or a list of lines) without terminal colours; empty for anything else."""
+    """Read a notebook's text field (a string or a list of lines) without terminal colors; empty for anything else."""
     if isinstance(value, list):
         value = "".join(part for part in value[:_MAX_RAW] if isinstance(part, str))
     return as_text(_ANSI.sub("", value[:_MAX_RAW]), _MAX_RAW) if isinstance(value, str) else ""
@@ -32,8 +32,8 @@ def cell_facts(notebook: Mapping[str, Any], submitted: Mapping[str, Any] | None,
 
     Args:
         notebook: The executed notebook (format 4), with the outputs of this execution.
-        submitted: The notebook as it was handed in, for its `execution_count`s.
-        run: The execution, for which cells ran and which raised.
+        submitted: The submitted notebook, for its `execution_count`s.
+        run: The execution, for the executed cells and those that raised.
     """
     executed = set(run.cell_map)
     errors = {error.cell: error.name for error in run.errors if error.cell is not None}
@@ -46,14 +46,14 @@ def cell_facts(notebook: Mapping[str, Any], submitted: Mapping[str, Any] | None,
 
 
 def _submitted_counts(cells: list[Any], submitted: Mapping[str, Any] | None) -> list[int | None]:
-    """`execution_count` of each cell as handed in; nothing where the two files do not have the same cells."""
+    """Read the `execution_count` of each submitted cell; None if the numbers of cells differ."""
     before = as_list(submitted.get("cells"), _MAX_CELLS) if submitted is not None else []
     if len(before) != len(cells):
         return [None] * len(cells)
     return [as_int(as_map(cell).get("execution_count")) for cell in before]
 
 
-def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, count: int | None) -> CellFact:  # noqa: FBT001 - one of a row's columns
+def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, count: int | None) -> CellFact:  # noqa: FBT001 - a column of the row
     kind = cell.get("cell_type")
     outputs = [as_map(output) for output in as_list(cell.get("outputs"))] if kind == "code" else []
     raised = next((as_text(o.get("ename")) for o in outputs if o.get("output_type") == "error"), None)

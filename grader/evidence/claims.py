@@ -1,11 +1,10 @@
-"""Reading claims: values of any type become values of the wanted one, or nothing.
+"""Read claims: convert untrusted values to the expected type, or to None.
 
-What the recorder wrote stood in the student's process, so a number may be a list and a list may hold a million items.
-None of these functions raises anything but `MalformedError`, and that only where a claim is worthless without it.
+The record comes from the student's process, so a number may be a list, and a list may have a million items. These
+functions only raise `MalformedError`, and only if a claim is unusable without the value.
 
-`claim` gives a JSON object the type that `grader.inside.record.events` declares for it. mypy then checks every key that
-is read against the declaration that the recorder writes by. The values are still claims: pass each to one of the
-functions here before anything is done with it.
+`claim` gives a JSON object its declared type from `grader.inside.record.events`, so that mypy checks each key. The
+values are still untrusted: pass each of them to one of the functions here before use.
 """
 
 import math
@@ -52,16 +51,16 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 class MalformedError(ValueError):
-    """A claim lacks what it cannot do without."""
+    """A claim has no usable value for a required part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When an event happened.
+    """The time of an event.
 
     Attributes:
         n: The event's number.
-        cell: The notebook's index of the running cell; None before the first.
+        cell: The notebook's index of the running cell; None before the first cell.
     """
 
     n: int
@@ -72,7 +71,7 @@ class _Claim(dict[str, Any]):
     """A JSON object in which a missing key reads as None."""
 
     def __missing__(self, key: str) -> None:
-        """Read a key that an older recorder, or a forger, left out."""
+        """Read None for a key that an older recorder, or a forgery, does not have."""
 
 
 def claim(declared: type[_Declared], value: object) -> _Declared:
@@ -80,7 +79,7 @@ def claim(declared: type[_Declared], value: object) -> _Declared:
 
     Args:
         declared: The TypedDict that the recorder constructs.
-        value: What was read from JSON; anything but an object is an object without keys.
+        value: A value from JSON; anything but an object is read as an empty object.
 
     Returns:
         The object with clean keys. A missing key reads as None, and a value may be of any type.
@@ -90,17 +89,17 @@ def claim(declared: type[_Declared], value: object) -> _Declared:
 
 
 def claims(declared: type[_Declared], value: object, cap: int) -> Iterator[_Declared]:
-    """View the objects of a list, at most `cap`, as `claim` does."""
+    """View at most `cap` objects of a list, as `claim` does."""
     return (claim(declared, item) for item in as_list(value, cap))
 
 
-def holds(given: Mapping[str, object], key: str) -> bool:
+def holds(value: Mapping[str, object], key: str) -> bool:
     """Whether a claim has a key, even with the value None."""
-    return key in given
+    return key in value
 
 
 def as_int(value: object, low: int = 0, high: int = _LARGEST) -> int | None:
-    """A whole number between two bounds (both allowed), else None; `5.0` is whole, True is no number."""
+    """Read an integer between two bounds (inclusive), else None; `5.0` is an integer, True is not."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -109,20 +108,20 @@ def as_int(value: object, low: int = 0, high: int = _LARGEST) -> int | None:
 
 
 def need_int(value: object, low: int = 0, high: int = _LARGEST) -> int:
-    """A whole number between two bounds.
+    """Read an integer between two bounds (inclusive).
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: It is not such an integer.
     """
-    found = as_int(value, low, high)
-    if found is None:
-        msg = "no whole number where one must stand"
+    number = as_int(value, low, high)
+    if number is None:
+        msg = "expected an integer"
         raise MalformedError(msg)
-    return found
+    return number
 
 
 def as_float(value: object) -> float | None:
-    """A finite number, else None."""
+    """Read a finite number, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -133,82 +132,82 @@ def as_float(value: object) -> float | None:
 
 
 def as_floats(value: object, cap: int) -> tuple[float, ...]:
-    """Numbers of a list, at most `cap`; what is none becomes not-a-number, so that places keep their meaning."""
+    """Read at most `cap` numbers of a list; other items become NaN, so that positions stay valid."""
     if not isinstance(value, list):
         return ()
-    found = (as_float(item) for item in value[:cap])
-    return tuple(math.nan if number is None else number for number in found)
+    numbers = (as_float(item) for item in value[:cap])
+    return tuple(math.nan if number is None else number for number in numbers)
 
 
 def as_bool(value: object) -> bool | None:
-    """True or False, else None."""
+    """Read True or False, else None."""
     return value if isinstance(value, bool) else None
 
 
 def as_choice(value: object, choices: Collection[_Choice]) -> _Choice | None:
-    """One of some texts, else None."""
+    """Read one of several choices, else None."""
     return next((choice for choice in choices if choice == value), None)
 
 
 def need_choice(value: object, choices: Collection[_Choice]) -> _Choice:
-    """One of some texts.
+    """Read one of several choices.
 
     Raises:
         MalformedError: It is none of them.
     """
-    found = as_choice(value, choices)
-    if found is None:
+    choice = as_choice(value, choices)
+    if choice is None:
         msg = f"expected one of {', '.join(choices)}"
         raise MalformedError(msg)
-    return found
+    return choice
 
 
 def as_text(value: object, cap: int = 200) -> str:
-    """Text without control characters or halves of characters, at most `cap` long; empty for anything else."""
+    """Read text without control characters and surrogates, at most `cap` long; empty for anything else."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value[:cap]) if isinstance(value, str) else ""
 
 
 def as_texts(value: object, cap: int, length: int = 200) -> tuple[str, ...]:
-    """The texts of a list, at most `cap`, without the empty ones."""
+    """Read at most `cap` texts of a list, without empty ones."""
     return tuple(text for text in (as_text(item, length) for item in as_list(value, cap)) if text)
 
 
 def need_id(value: object) -> str:
-    """An identifier such as `m1`.
+    """Read an identifier such as `m1`.
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: It is not an identifier.
     """
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        msg = "no identifier where one must stand"
+        msg = "expected an identifier"
         raise MalformedError(msg)
     return value
 
 
 def as_list(value: object, cap: int = _MAX_ITEMS) -> list[Any]:
-    """At most `cap` items of a list; nothing for anything else."""
+    """Read at most `cap` items of a list; an empty list for anything else."""
     return value[:cap] if isinstance(value, list) else []
 
 
 def as_map(value: object, cap: int = _MAX_ITEMS) -> dict[str, Any]:
-    """At most `cap` entries of an object with clean keys; nothing for anything else."""
+    """Read at most `cap` entries of an object, with clean keys; an empty one for anything else."""
     if not isinstance(value, dict):
         return {}
     return {as_text(key): item for key, item in list(value.items())[:cap] if isinstance(key, str)}
 
 
 def as_shape(value: object) -> Shape | None:
-    """A shape: at most 16 axes, each a length or None; None for anything else."""
+    """Read a shape of at most 16 axes, each a length or None; None for anything else."""
     if not isinstance(value, list) or len(value) > _MAX_AXES:
         return None
     axes = [as_int(axis) for axis in value]
-    if any(axis is None and given is not None for axis, given in zip(axes, value, strict=True)):
+    if any(axis is None and item is not None for axis, item in zip(axes, value, strict=True)):
         return None
     return tuple(axes)
 
 
 def as_json(value: object, depth: int = _MAX_DEPTH) -> Any:
-    """A copy that any JSON reader takes: clean texts, finite numbers, capped lists, limited depth."""
+    """Copy JSON with clean texts, finite numbers, capped lists and limited depth."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Which predictions the predictor is asked for."""
+"""Plan the predictions that the predictor makes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,7 @@ from grader.facts.tasks import label_classes, names_classes, tasks_of
 from grader.facts.weights import ancestor_of
 from grader.schema.errors import ArtefactError, DatasetMissingError
 from grader.schema.evidence import ArrayFact, Evidence, ModelFact, Shape, TransformFact
+from grader.schema.message import Message, MessageLike, clauses, say
 from grader.schema.rubric import Rubric
 
 __all__ = [
@@ -33,9 +34,9 @@ __all__ = [
 Form = Literal["keras", "saved_model", "predictions"]
 Moment = Literal["trained", "later"]
 
-_LATER = "as it was after another network's training had changed layers that both hold"
+_LATER = say("as it was after the training of another model changed layers that both share")
 _PROBE = 500
-"""Images whose range is compared with a training array's."""
+"""Number of images whose range is compared with a training array's."""
 
 _CANDIDATES = (
     TransformFact(kind="affine", scale=1 / 255, shift=0.0),
@@ -45,36 +46,36 @@ _CANDIDATES = (
     TransformFact(kind="per_image", rule="standardise"),
     TransformFact(kind="per_image", rule="l2_columns"),
 )
-"""Preparations that are tried where a model's own was not recognised, the commonest first."""
+"""Ways of preprocessing that are tried if a model's own was not recognized, the most common first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """What predictions are judged against: a whole split, or the images of some of its classes."""
+    """The images and labels that predictions are compared with: a whole split, or some of its classes."""
 
     dataset: str
     split: str
     images: NDArray[np.uint8]
-    """Raw, (n, h, w[, c])."""
+    """Raw images, (n, h, w[, c])."""
     labels: NDArray[np.int32]
-    """Classes by the data set's own numbers, one an image."""
+    """Class of each image, by the data set's numbers."""
     classes: int
-    """Outputs a network for this task has."""
+    """Number of classes."""
     name: str | None = None
-    """The rubric's name for it; None for a whole split."""
+    """Name in the rubric's `tasks`; None for a whole split."""
     members: tuple[int, ...] = ()
-    """The classes of a part; a network's labels for them may be any."""
+    """The classes of a part; a model may use any labels for them."""
     binary: bool = False
-    """Whether one output may tell two classes apart."""
+    """Whether a single output may separate two classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a network's outputs name classes, where they are not simply the data set's own.
+    """The classes of a model's outputs, if they differ from the data set's numbers.
 
     Attributes:
-        labels: Label → class. Output k stands for the label k; a single output decides between the labels 0 and 1.
-        threshold: From where on a single output says 1: 0.5 for a probability, 0 for a logit.
+        labels: Label → class. Output k has the label k; a single output decides between the labels 0 and 1.
+        threshold: Limit above which a single output means label 1: 0.5 for a probability, 0 for a logit.
     """
 
     labels: Mapping[int, int]
@@ -91,61 +92,61 @@ class PredictionPlan:
     dataset: str
     split: str
     artefact: str
-    """The kept model (or, for the form `predictions`, its outputs), relative to the evidence folder."""
+    """Path of the saved model (for `predictions`: of its outputs), relative to the evidence folder."""
     format: Form
     dialect: Literal["keras3", "keras2"]
     input_shape: Shape
-    """One input without the batch axis."""
+    """Shape of one input without the batch axis."""
     preparation: Preparation
-    preprocessing: str
-    """The preparation in words."""
-    note: str = ""
-    """How the preparation was found, where it is not simply the training's own."""
+    preprocessing: MessageLike
+    """Description of the preprocessing."""
+    note: MessageLike = ""
+    """Source of the preprocessing, if it is not that of the training."""
     guessed: bool = False
-    """Whether it is one of several candidates, of which the best counts."""
+    """Whether this is one of several candidates, of which the best counts."""
     part: Task | None = None
-    """The part of the split that is predicted; None for all of it."""
+    """The part of the split to predict; None for the whole split."""
     reading: Reading | None = None
-    """How the outputs of a network for a part are read."""
+    """The meaning of the outputs of a model for a part."""
     moment: Moment = "trained"
-    """Whether the model as it was trained is judged, or as another network's training left it."""
+    """Whether the model is judged after its own training, or after that of another model."""
 
     @property
     def key(self) -> tuple[str, str, str, str | None, Moment]:
-        """Model, data set, split, task, moment: plans with the same ones compete, and the best counts."""
+        """Model, data set, split, task and moment; of plans with the same key the best counts."""
         return self.model, self.dataset, self.split, self.part.name if self.part else None, self.moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionResult:
-    """What one job came to."""
+    """The result of one plan."""
 
     plan: PredictionPlan
     outputs: NDArray[Any] | None
-    """One row of outputs an image; None where the job failed."""
-    error: str = ""
+    """One row of outputs per image; None if the job failed."""
+    error: MessageLike = ""
     description: Mapping[str, Any] | None = field(default=None)
-    """The model as the predictor found it; untrusted in form like everything out of a sandbox."""
+    """The predictor's description of the model; untrusted, because it comes from a sandbox."""
 
 
 def whole_split(index: DatasetIndex, split: str) -> Task:
-    """The ordinary task: every image of one split, every class.
+    """Make the task of all images and classes of a split.
 
     Raises:
         DatasetMissingError: The data set has no such split.
     """
     if split not in index.images:
-        msg = f"the data set {index.name!r} has no split {split!r}, only {', '.join(index.images)}"
+        msg = f"the data set {index.name!r} has the splits {', '.join(index.images)}, but not {split!r}"
         raise DatasetMissingError(msg)
     return Task(index.name, split, index.images[split], index.labels[split], index.classes)
 
 
 def part_of_split(index: DatasetIndex, split: str, name: str, rubric: Rubric) -> Task:
-    """A rubric's task: the images of one split that are of its classes.
+    """Make the task of a split's images that belong to a rubric's task.
 
     Args:
         index: The data set.
-        split: Which split of it.
+        split: Name of the split.
         name: A key of the rubric's `tasks`.
         rubric: The rubric.
 
@@ -166,7 +167,7 @@ def part_of_split(index: DatasetIndex, split: str, name: str, rubric: Rubric) ->
     )
 
 
-def plan_predictions(  # noqa: PLR0913, PLR0917 - what is to be predicted, and what is known
+def plan_predictions(  # noqa: PLR0913, PLR0917 - the parts of a plan and its data
     evidence: Evidence,
     dataset: str,
     splits: Sequence[str],
@@ -174,28 +175,28 @@ def plan_predictions(  # noqa: PLR0913, PLR0917 - what is to be predicted, and w
     arrays: ArrayReader | None = None,
     rubric: Rubric | None = None,
 ) -> tuple[PredictionPlan, ...]:
-    """Plan the predictions of every trained model that was kept and could classify the data set.
+    """Plan the predictions of each saved, trained model that could classify the data set.
 
-    The images are prepared as those of the model's last training were. Where that is not known, other arrays the model
-    was given speak for it; where none does, several preparations are planned and the best one counts. A model that was
-    loaded or copied from a trained one is planned like that one.
+    The images are preprocessed like those of the model's last training. If that is unknown, the preprocessing of other
+    inputs of the model is used. Otherwise several ways are planned, and the best one counts. A model that was loaded or
+    copied from a trained model is planned like that model.
 
-    A model whose last training was on one of the rubric's tasks is also planned on that task's images, where the labels
-    of that training show what its outputs stand for.
+    A model whose last training was on one of the rubric's tasks is also planned on that task's images, if the training
+    labels show the meaning of its outputs.
 
     Args:
-        evidence: What `build_evidence` made.
+        evidence: Evidence of `build_evidence`.
         dataset: The graded data set.
-        splits: Which of its splits.
+        splits: Names of its splits.
         indexes: Known data sets by name.
-        arrays: Reads `derived/` arrays of the evidence, for standardisations of single pixels.
-        rubric: Its `tasks` name parts of the data; without it only whole splits are planned.
+        arrays: Reads `derived/` arrays of the evidence, for standardizations per pixel.
+        rubric: Its `tasks` define parts of the data; without it only whole splits are planned.
 
     Raises:
-        DatasetMissingError: The data set or one of the splits is not there.
+        DatasetMissingError: The data set or one of the splits is missing.
     """
     if dataset not in indexes:
-        msg = f"the data set {dataset!r} is not among those that were read"
+        msg = f"the data set {dataset!r} was not loaded"
         raise DatasetMissingError(msg)
     teachers = {model.id: _teacher(evidence, model) for model in evidence.models}
     wholes = tuple(whole_split(indexes[dataset], split) for split in splits)
@@ -210,7 +211,7 @@ def plan_predictions(  # noqa: PLR0913, PLR0917 - what is to be predicted, and w
 
 
 def _teacher(evidence: Evidence, model: ModelFact) -> ModelFact | None:
-    """The model whose trainings say how a model's images were prepared: itself, or the one it was copied from."""
+    """Find the model whose trainings show a model's preprocessing: itself, or the source of its copy."""
     if any(fit.model == model.id for fit in evidence.fits):
         return model
     ancestor = ancestor_of(evidence, model.id)
@@ -232,7 +233,7 @@ def _parts(splits: Sequence[str], indexes: Mapping[str, DatasetIndex], rubric: R
 def _own_parts(
     evidence: Evidence, teacher: ModelFact, parts: tuple[Task, ...], rubric: Rubric | None
 ) -> Iterator[Task]:
-    """The parts that a model's last training was on."""
+    """Find the parts of a model's last training."""
     last = next((fit for fit in reversed(evidence.fits_of(teacher.id)) if fit.x is not None), None)
     if rubric is None or last is None:
         return
@@ -241,10 +242,10 @@ def _own_parts(
 
 
 def plan_inputs(plan: PredictionPlan, indexes: Mapping[str, DatasetIndex]) -> NDArray[np.float32]:
-    """The predictor's inputs for one plan: float32, (n, *input_shape), in the data set's own order.
+    """Compute the predictor's inputs for one plan: float32, (n, *input_shape), in the data set's order.
 
     Raises:
-        ValueError: The plan was not made by `plan_predictions`, or is one whose outputs were already recorded.
+        ValueError: The plan was not made by `plan_predictions`, or its outputs were already recorded.
     """
     inputs = None
     if plan.format != "predictions":
@@ -259,13 +260,13 @@ def plan_inputs(plan: PredictionPlan, indexes: Mapping[str, DatasetIndex]) -> ND
 def _plans(
     evidence: Evidence, model: ModelFact, teacher: ModelFact, task: Task, arrays: ArrayReader | None
 ) -> Iterator[PredictionPlan]:
-    """Every plan of one model on one task.
+    """Make all plans of one model on one task.
 
     Args:
-        evidence: All there is.
-        model: The model that is judged.
-        teacher: The model whose trainings tell how its images were prepared; mostly itself.
-        task: What it is judged on.
+        evidence: The evidence.
+        model: The model to judge.
+        teacher: The model whose trainings show the preprocessing; usually the same model.
+        task: The images to judge it on.
         arrays: Reads derived arrays.
     """
     reading = _reading(evidence, teacher, task)
@@ -283,15 +284,11 @@ def _plans(
         yield _plan(model, task, "recorded", _recorded_way(evidence, teacher), "predictions", recorded)
     for number, way in enumerate(ways if model.later_artefact is not None else ()):
         plan = _plan(model, task, f"later-{number}", way, "keras", model.later_artefact or "")
-        yield replace(plan, reading=reading, moment="later", note=_with(plan.note, _LATER))
-
-
-def _with(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
+        yield replace(plan, reading=reading, moment="later", note=clauses(plan.note, _LATER))
 
 
 def _reading(evidence: Evidence, teacher: ModelFact, task: Task) -> Reading | None:
-    """What a model's outputs stand for in a part of the data; None where it is not known, and for a whole split."""
+    """Find the meaning of a model's outputs in a part of the data; None if unknown, and for a whole split."""
     labels = label_classes(evidence, teacher.id, task.members) if task.name is not None else None
     if labels is None:
         return None
@@ -303,45 +300,54 @@ def _reading(evidence: Evidence, teacher: ModelFact, task: Task) -> Reading | No
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Way:
-    """One way to prepare a model's inputs."""
+    """One way to preprocess a model's inputs."""
 
     shape: Shape
     preparation: Preparation
-    words: str
-    note: str = ""
+    words: MessageLike
+    note: MessageLike = ""
     guessed: bool = False
 
 
 def _ways(evidence: Evidence, model: ModelFact, task: Task, arrays: ArrayReader | None) -> Iterator[_Way]:
-    """The one way that is known, or several to try; none where the model does not take the task's images."""
+    """Find the known way, or several candidates; none if the model cannot take the task's images."""
     shape = _input_shape(evidence, model)
     if shape is None or prepare_images(task.images[:1], Preparation(_CANDIDATES[1]), shape) is None:
         return
-    found, note = _own_preparation(evidence, model, task, arrays)
-    if found is not None:
-        yield _Way(shape, found, _words(found.fact, shape, task), note)
+    preparation, note = _own_preparation(evidence, model, task, arrays)
+    if preparation is not None:
+        yield _Way(shape, preparation, _words(preparation.fact, shape, task), note)
         return
     guesses = _guesses(evidence, model, task, arrays)
-    note = "what the model was given of the training images could not be recognised"
-    tried = "judged by their range" if len(guesses) == 1 else f"the best of {len(guesses)} preparations counts"
+    if len(guesses) == 1:
+        note = say("the preprocessing of its training images was not recognized; it was chosen by their range")
+    else:
+        note = say(
+            "the preprocessing of its training images was not recognized; "
+            "the best of {tried:number} common ways counts",
+            tried=len(guesses),
+        )
     for guess in guesses:
-        yield _Way(shape, guess, _words(guess.fact, shape, task), f"{note}; {tried}", guessed=True)
+        yield _Way(shape, guess, _words(guess.fact, shape, task), note, guessed=True)
 
 
-def _words(fact: TransformFact, shape: Shape, task: Task) -> str:
-    """Say the preparation, with the frame where the model takes larger images than the data set's."""
+def _words(fact: TransformFact, shape: Shape, task: Task) -> Message:
+    """Describe the preprocessing, with the padding if the model takes larger images than the data set's."""
     words = describe_transform(fact)
     height, width = task.images.shape[1:3]
     if len(shape) < 2 or shape[0] is None or shape[1] is None:  # noqa: PLR2004 - no height and width
         return words
     grown = shape[0] >= height and shape[1] >= width and shape[:2] != (height, width)
-    return f"{words}, in a black frame of {shape[0]} by {shape[1]} pixels" if grown else words
+    if not grown:
+        return words
+    return say("{preprocessing}, padded with black pixels to {shape:shape}", preprocessing=words, shape=shape[:2])
 
 
 def _recorded_way(evidence: Evidence, model: ModelFact) -> _Way:
     x = _last_x(evidence, model)
-    known = x is not None and x.transform is not None and x.transform.kind != "unknown"
-    words = describe_transform(x.transform) if known and x is not None and x.transform is not None else "as in training"
+    transform = x.transform if x is not None else None
+    recognized = transform is not None and transform.kind != "unknown"
+    words = describe_transform(transform) if transform is not None and recognized else say("as in training")
     return _Way(_input_shape(evidence, model) or (), Preparation(TransformFact(kind="unknown")), words)
 
 
@@ -366,7 +372,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - the parts of a plan
 
 
 def _classifies(evidence: Evidence, model: ModelFact, teacher: ModelFact, task: Task, reading: Reading | None) -> bool:
-    """Whether a model's outputs are the task's classes and its last training was not on another data set."""
+    """Whether a model's outputs fit the task's classes, and its last training used no other data set."""
     rows = known_rows(_last_x(evidence, teacher))
     if rows is not None and rows.dataset != task.dataset:
         return False
@@ -380,7 +386,7 @@ def _classifies(evidence: Evidence, model: ModelFact, teacher: ModelFact, task: 
 
 
 def can_read(outputs: int, task: Task, reading: Reading) -> bool:
-    """Whether so many outputs name the classes of a part."""
+    """Whether a number of outputs can name the classes of a part."""
     return names_classes(outputs, reading.labels, binary=task.binary)
 
 
@@ -397,8 +403,8 @@ def _input_shape(evidence: Evidence, model: ModelFact) -> Shape | None:
 
 def _own_preparation(
     evidence: Evidence, model: ModelFact, task: Task, arrays: ArrayReader | None
-) -> tuple[Preparation | None, str]:
-    """The preparation of the images a model was last given, and a note where it is not its last training's."""
+) -> tuple[Preparation | None, MessageLike]:
+    """Find the preprocessing of a model's inputs, and a note if it is not that of its last training."""
     for place, (array, note) in enumerate(_given_arrays(evidence, model)):
         preparation = _prepared(array, task, arrays)
         if preparation is not None and array is not None and not array.mapped:
@@ -407,7 +413,7 @@ def _own_preparation(
 
 
 def _prepared(array: ArrayFact | None, task: Task, arrays: ArrayReader | None) -> Preparation | None:
-    """How an array was made from the task's data set, where that is known and can be repeated."""
+    """Find the preprocessing of an array from the task's data set, if it is known and can be repeated."""
     if array is None or array.rows is None or array.rows.dataset != task.dataset:
         return None
     preparation = _usable(array.transform, arrays)
@@ -417,7 +423,7 @@ def _prepared(array: ArrayFact | None, task: Task, arrays: ArrayReader | None) -
 
 
 def _guesses(evidence: Evidence, model: ModelFact, task: Task, arrays: ArrayReader | None) -> tuple[Preparation, ...]:
-    """Preparations to try: that of the array before a generator or map changed it, then the common ones."""
+    """List the ways to try: the array's preprocessing before a generator or map, then the common ones."""
     x = _last_x(evidence, model)
     base = _prepared(x, task, arrays) if x is not None and x.mapped else None
     common = tuple(Preparation(fact) for fact in _candidates(x, task) if base is None or not _same(fact, base.fact))
@@ -429,31 +435,31 @@ def _same(one: TransformFact, other: TransformFact) -> bool:
 
 
 def _image_shape(task: Task) -> Shape:
-    """One raw image of a task."""
+    """Return the shape of a raw image."""
     return tuple(task.images.shape[1:])
 
 
-def _given_arrays(evidence: Evidence, model: ModelFact) -> Iterator[tuple[ArrayFact | None, str]]:
-    """Arrays of images a model was given, those that say most about its preparation first."""
+def _given_arrays(evidence: Evidence, model: ModelFact) -> Iterator[tuple[ArrayFact | None, MessageLike]]:
+    """Find the arrays of a model's inputs, the most informative about its preprocessing first."""
     fits = tuple(reversed(evidence.fits_of(model.id)))
     if fits:
         yield fits[0].x, ""
-        yield fits[0].val_x, "prepared as its validation images were"
+        yield fits[0].val_x, say("preprocessed like its validation images")
     for evaluation in reversed(evidence.evaluations):
         if evaluation.model == model.id:
-            yield evaluation.x, "prepared as the images of its `evaluate` were"
+            yield evaluation.x, say("preprocessed like the images of its {call:code}", call="evaluate")
     for prediction in reversed(evidence.predictions):
         if prediction.model == model.id:
-            yield prediction.x, "prepared as the images of its `predict` were"
+            yield prediction.x, say("preprocessed like the images of its {call:code}", call="predict")
     for call in reversed(evidence.calls):
         if call.model == model.id:
-            yield call.x, "prepared as the images of its direct calls were"
+            yield call.x, say("preprocessed like the images of its direct calls")
     for fit in fits[1:]:
-        yield fit.x, "prepared as the images of an earlier training were"
+        yield fit.x, say("preprocessed like the images of an earlier training")
 
 
 def _usable(fact: TransformFact | None, arrays: ArrayReader | None) -> Preparation | None:
-    """A preparation that can be repeated on other images."""
+    """Make a preprocessing that can be repeated on other images; None if it cannot."""
     if fact is None or fact.kind == "unknown" or (fact.kind == "per_image" and fact.rule is None):
         return None
     if fact.kind != "per_pixel":
@@ -469,7 +475,7 @@ def _usable(fact: TransformFact | None, arrays: ArrayReader | None) -> Preparati
 
 
 def _candidates(x: ArrayFact | None, task: Task) -> tuple[TransformFact, ...]:
-    """Preparations that give the range and mean of the training images, where these are known; else all."""
+    """List the common ways that give the range and mean of the training images; all of them if these are unknown."""
     if x is None or x.low is None or x.high is None or x.mean is None:
         return _CANDIDATES
     likely = tuple(fact for fact in _CANDIDATES if _has_range(fact, task, x.low, x.high, x.mean))

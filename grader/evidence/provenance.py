@@ -1,4 +1,4 @@
-"""Which rows of which known data set an array holds."""
+"""Recognize the rows of known data sets in arrays."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,37 +34,37 @@ Rows = NDArray[np.int32]
 Method = Literal["fingerprint", "labels", "neighbour", "landmarks"]
 
 _MOST = 0.5
-"""Part of an array that fingerprints must recognise before the other ways are not even tried."""
+"""Fraction of rows recognized by fingerprints from which other methods are not tried."""
 _MIN_LABELS = 32
-"""Shortest sequence of labels that is looked for: a shorter one stands in a data set by chance."""
+"""Shortest sequence of labels to search; a shorter one can match by chance."""
 _MAX_CLASSES = 256
 _LIKE = 0.97
-"""Cosine from which a sample row may be a raw row; different digits of one class reach 0.9."""
+"""Smallest cosine between a sample row and its raw row; different digits of one class reach 0.9."""
 _MARGIN = 0.01
-"""How much nearer the nearest row must be than the next one."""
+"""Smallest difference in cosine between the nearest row and the next one."""
 _CLIP = 5.0
-"""Standardised values are cut here, or single rare pixels would decide which image is nearest."""
+"""Limit of standardized values, so that single rare pixels do not decide which image is nearest."""
 _CHUNK = 4096
 MIN_NEIGHBOURS = 16
 """Smallest sample that is compared with every raw image."""
 _MAX_REPEATED = 100_000
 _NEAR_WHOLE = 0.2
-"""How far a landmark, scaled back, may lie from a whole number: single precision leaves far less."""
+"""Largest distance of a landmark, scaled back, from an integer; rounding errors are far smaller."""
 _FEWEST_LANDMARKS = 16
 _FEWEST_INKED = 8
-"""Landmarks of a row that must not be the darkest their pixel has, or nearly empty images would be taken for others."""
+"""Smallest number of non-black landmarks per row, so that nearly empty images are not confused."""
 
 
 @dataclass(frozen=True, eq=False)
 class DatasetIndex:
-    """A known data set, made ready to recognise its rows; rows are numbered train first, then test.
+    """A known data set, indexed to recognize its rows. Row numbers start with the train split, then test.
 
     Attributes:
         name: Such as `mnist`.
         labels: Split → classes, int32.
         images: Split → raw images, uint8 of shape (n, h, w[, c]); may be memory-mapped.
-        fingerprints: One a row, uint64, in the order of rows.
-        order: Row numbers sorted by fingerprint, equal ones by row.
+        fingerprints: One per row, uint64, in the order of rows.
+        order: Row numbers sorted by fingerprint, then by row.
         ordered: `fingerprints[order]`.
     """
 
@@ -77,18 +77,18 @@ class DatasetIndex:
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
-        """Rows of each split, in the order of row numbers."""
+        """Number of rows per split, in the order of row numbers."""
         return {split: len(labels) for split, labels in self.labels.items()}
 
     @cached_property
     def starts(self) -> Mapping[str, int]:
-        """The row number at which each split begins."""
+        """First row number of each split."""
         ends = np.cumsum(list(self.sizes.values()))
         return {split: int(end) - self.sizes[split] for split, end in zip(self.sizes, ends, strict=True)}
 
     @cached_property
     def classes(self) -> int:
-        """Number of classes: the largest label and one."""
+        """Number of classes: the largest label plus one."""
         return 1 + max(int(labels.max(initial=-1)) for labels in self.labels.values())
 
     @cached_property
@@ -98,17 +98,17 @@ class DatasetIndex:
 
     @cached_property
     def label_text(self) -> bytes:
-        """Class of every row as a byte, to look sequences up in; empty for more classes than a byte holds."""
+        """Class of every row as a byte, to search sequences; empty if there are more than 256 classes."""
         return self.all_labels.astype(np.uint8).tobytes() if self.classes <= _MAX_CLASSES else b""
 
     @cached_property
     def image_shape(self) -> tuple[int, ...]:
-        """One raw image, (h, w) or (h, w, c)."""
+        """Shape of a raw image, (h, w) or (h, w, c)."""
         return tuple(next(iter(self.images.values())).shape[1:])
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
-        """For each place of `ordered`: whether the next place has the same fingerprint."""
+        """For each position of `ordered`: whether the next one has the same fingerprint."""
         same = np.zeros(len(self.ordered), dtype=np.bool_)
         same[:-1] = self.ordered[:-1] == self.ordered[1:]
         return same
@@ -124,14 +124,14 @@ class DatasetIndex:
 
     @cached_property
     def split_statistics(self) -> Mapping[str, PixelStatistics]:
-        """Each split's pixel statistics."""
+        """Pixel statistics of each split."""
         return {split: pixel_statistics(images) for split, images in self.images.items() if len(images)}
 
     def raw(self, rows: ArrayLike) -> NDArray[np.uint8]:
-        """Raw images of row numbers, (k, h, w[, c]).
+        """Return the raw images of row numbers, (k, h, w[, c]).
 
         Raises:
-            IndexError: A row number that the data set does not have.
+            IndexError: The data set does not have one of the rows.
         """
         wanted = np.asarray(rows, dtype=np.int64)
         if wanted.size and (int(wanted.min()) < 0 or int(wanted.max()) >= len(self.fingerprints)):
@@ -144,7 +144,7 @@ class DatasetIndex:
         return result
 
     def counts(self, rows: Rows) -> dict[str, int]:
-        """How many of some row numbers lie in each split; -1 lies in none."""
+        """Count row numbers per split; -1 belongs to none."""
         return {
             split: int(((rows >= start) & (rows < start + self.sizes[split])).sum())
             for split, start in self.starts.items()
@@ -153,29 +153,29 @@ class DatasetIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """What was recognised of one array."""
+    """The recognized rows of one array."""
 
     fact: RowsFact
     rows: Rows | None
-    """Row number of each image, -1 unknown; None where only a sample was recognised."""
+    """Row number of each image, -1 if unknown; None if only a sample was recognized."""
     sample_rows: Rows
-    """Row number of each row of the sample, -1 unknown."""
+    """Row number of each sample, -1 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landmarks:
-    """Some pixels of every row of an array, as the model was given them.
+    """Some pixels of every row of an array, as passed to the model.
 
     Attributes:
-        index: (k,) where each stands in a flattened row.
-        values: (n, k).
+        index: Positions in a flattened row, (k,).
+        values: The pixels, (n, k).
     """
 
     index: NDArray[np.int64]
     values: Floats
 
 
-def make_index(  # noqa: PLR0913, PLR0917 - a data set has these parts
+def make_index(  # noqa: PLR0913, PLR0917 - the parts of a data set
     name: str,
     x_train: NDArray[np.uint8],
     y_train: ArrayLike,
@@ -183,7 +183,7 @@ def make_index(  # noqa: PLR0913, PLR0917 - a data set has these parts
     y_test: ArrayLike,
     fingerprints: ArrayLike,
 ) -> DatasetIndex:
-    """Make a data set ready for recognition.
+    """Index a data set for recognition.
 
     Args:
         name: Such as `mnist`.
@@ -191,10 +191,10 @@ def make_index(  # noqa: PLR0913, PLR0917 - a data set has these parts
         y_train: Their classes, (n,) or (n, 1).
         x_test: The test images.
         y_test: Their classes.
-        fingerprints: One a row, train rows first.
+        fingerprints: One per row, train rows first.
 
     Raises:
-        ValueError: The parts' lengths do not fit each other.
+        ValueError: The lengths of the parts differ.
     """
     prints = np.asarray(fingerprints, dtype=np.uint64).reshape(-1)
     labels = {
@@ -204,13 +204,13 @@ def make_index(  # noqa: PLR0913, PLR0917 - a data set has these parts
     images = {"train": x_train, "test": x_test}
     sizes = [(len(images[split]), len(labels[split])) for split in labels]
     if any(a != b for a, b in sizes) or sum(a for a, _ in sizes) != len(prints):
-        msg = f"{name}: images and labels {sizes} do not fit {len(prints)} fingerprints"
+        msg = f"{name}: {len(prints)} fingerprints do not match the numbers of images and labels {sizes}"
         raise ValueError(msg)
     order = np.argsort(prints, kind="stable")
     return DatasetIndex(name, labels, images, prints, order, prints[order])
 
 
-def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its labels holds
+def recognise_rows(  # noqa: PLR0913 - the parts of an array's and its labels' descriptions
     fingerprints: NDArray[np.uint64],
     labels: NDArray[np.int32] | None,
     sample: Floats | None,
@@ -220,24 +220,24 @@ def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its
     landmarks: Landmarks | None = None,
     neighbours: bool = True,
 ) -> Recognition | None:
-    """Say which rows of a known data set an array holds, and how that is known.
+    """Recognize the rows of a known data set in an array.
 
-    By each image's fingerprint first. Where fewer than half of the rows have a known one (pixels standardised column by
-    column, an inverted image), by the sequence of labels, which must stand in exactly one place and fit the pixels of
-    the sample; then by the nearest raw image of each row of the sample, which must lead to one formula for all of them.
-    Where landmarks were kept of every row, that formula then names the other rows too.
+    Looks up each image's fingerprint first. If fewer than half of the rows are recognized (for example after a
+    standardization per column), searches the sequence of labels. It must occur exactly once, and match the pixels of
+    the sample. After that, searches the nearest raw image of each sample row. One formula must explain all of them, and
+    with landmarks of every row it also identifies the other rows.
 
     Args:
-        fingerprints: One a row.
-        labels: Class of each row, where known.
-        sample: Some of the rows as the model was given them.
-        sample_index: Which rows these are.
+        fingerprints: One per row.
+        labels: Class of each row, if known.
+        sample: Some of the rows, as passed to the model.
+        sample_index: Row numbers of the sample.
         indexes: Known data sets by name.
         landmarks: Some pixels of every row.
-        neighbours: Whether to look for nearest images, which takes a few tenths of a second.
+        neighbours: Whether to search the nearest images, which takes a few tenths of a second.
 
     Returns:
-        The data set that explains most rows, or None where nothing is recognised: rows are never guessed.
+        The data set that explains most rows, or None if no row is recognized. Rows are never guessed.
     """
     best = max(
         (_by_fingerprint(fingerprints, sample_index, index) for index in indexes.values()), key=_matched, default=None
@@ -251,9 +251,9 @@ def recognise_rows(  # noqa: PLR0913 - what a description of an array and of its
         if neighbours:
             ways.append(lambda index: _by_neighbour(len(fingerprints), sample, sample_index, index, landmarks))
         for way in ways:
-            found = next((r for r in map(way, indexes.values()) if r is not None), None)
-            if found is not None and _matched(found) > _matched(best):
-                return found
+            recognition = next((r for r in map(way, indexes.values()) if r is not None), None)
+            if recognition is not None and _matched(recognition) > _matched(best):
+                return recognition
     return best if _matched(best) > 0 else None
 
 
@@ -273,7 +273,7 @@ def _take(rows: Rows, sample_index: NDArray[np.int64] | None) -> Rows:
 
 
 def _lookup(fingerprints: NDArray[np.uint64], index: DatasetIndex) -> Rows:
-    """Row of each fingerprint, -1 unknown; 0 is the fingerprint of every constant image and says nothing."""
+    """Look up the row of each fingerprint, -1 if unknown; 0 is the fingerprint of all constant images."""
     if len(index.ordered) == 0 or len(fingerprints) == 0:
         return np.full(len(fingerprints), -1, dtype=np.int32)
     place = np.minimum(np.searchsorted(index.ordered, fingerprints), len(index.ordered) - 1)
@@ -286,12 +286,12 @@ def _lookup(fingerprints: NDArray[np.uint64], index: DatasetIndex) -> Rows:
 
 
 def _settle_repeated(rows: Rows, several: NDArray[np.intp], place: NDArray[np.intp], index: DatasetIndex) -> None:
-    """Choose among identical images of a data set: the one that continues its neighbours, else the likelier split's.
+    """Choose among identical images of a data set: the next row of its neighbors, else one of the likelier split.
 
     Args:
         rows: The rows found so far, changed in place.
-        several: Where in the array an image stands that the data set holds more than once.
-        place: Each image's first place in `index.ordered`.
+        several: Positions of images that the data set contains more than once.
+        place: First position of each image in `index.ordered`.
         index: The data set.
     """
     sure = rows.copy()
@@ -309,7 +309,7 @@ def _settle_repeated(rows: Rows, several: NDArray[np.intp], place: NDArray[np.in
         after = int(sure[at + 1]) if at + 1 < len(rows) else -1
         inside = [row for row in options if first <= row < last] or options
         turn = used[begin] = used.get(begin, -1) + 1
-        # The first image of a split continues nothing: it only stands behind the last one of another.
+        # The first row of a split does not continue the last row of another one.
         continuing = [
             row
             for row in options
@@ -338,7 +338,7 @@ def _rows_fact(rows: Rows, index: DatasetIndex, method: Method) -> RowsFact:
 
 
 def _class_counts(known: Rows, index: DatasetIndex) -> dict[str, int]:
-    """True class → rows, of row numbers that are all known; empty for a data set of too many classes."""
+    """Count rows per true class; empty for a data set with too many classes."""
     if index.classes > _MAX_CLASSES:
         return {}
     counts = np.bincount(index.all_labels[known], minlength=1)
@@ -348,7 +348,7 @@ def _class_counts(known: Rows, index: DatasetIndex) -> dict[str, int]:
 def _piece(
     rows: Rows, times: NDArray[np.intp], counts: Mapping[str, int], index: DatasetIndex
 ) -> tuple[int | None, int | None]:
-    """First row and end within the split, where the rows, in any order, are one whole piece of it."""
+    """Find start and stop within the split, if the rows, in any order, are one contiguous slice of it."""
     split = next((s for s, count in counts.items() if count == len(rows) > 0), None)
     if split is None:
         return None, None
@@ -361,7 +361,7 @@ def _piece(
 def _by_labels(
     labels: NDArray[np.int32], sample: Floats, sample_index: NDArray[np.int64], index: DatasetIndex
 ) -> Recognition | None:
-    """Recognise one unbroken piece by its labels, confirmed by the sample's pixels."""
+    """Recognize a contiguous slice by its labels, confirmed by the sample's pixels."""
     if len(labels) < _MIN_LABELS or not index.label_text or int(labels.min()) < 0 or int(labels.max()) >= index.classes:
         return None
     wanted = labels.astype(np.uint8).tobytes()
@@ -376,7 +376,7 @@ def _by_labels(
 
 
 def statistics_of(index: DatasetIndex, rows: Rows | None) -> Iterator[PixelStatistics]:
-    """Pixel statistics a standardisation may have used: the rows' own, then each whole split's."""
+    """List pixel statistics that a standardization may have used: of the rows, then of each whole split."""
     whole = rows is not None and any(
         len(rows) == size and len(rows) and int(rows[0]) == index.starts[s] for s, size in index.sizes.items()
     )
@@ -386,7 +386,7 @@ def statistics_of(index: DatasetIndex, rows: Rows | None) -> Iterator[PixelStati
 
 
 def _same_images(sample: Floats, rows: Rows, index: DatasetIndex, statistics: Iterable[PixelStatistics] = ()) -> bool:
-    """Whether a sample shows given raw rows: made from them by one formula, or very like them in every row."""
+    """Whether a sample shows the given raw rows: by one formula, or by high similarity of each row."""
     raw = index.raw(rows)
     if find_transform(sample, raw, statistics).fact.kind != "unknown":
         return True
@@ -398,7 +398,7 @@ def _same_images(sample: Floats, rows: Rows, index: DatasetIndex, statistics: It
 
 
 def _unit(rows: NDArray[Any]) -> NDArray[Any]:
-    """Rows centred and brought to length 1, so that products are correlations."""
+    """Center rows and scale them to length 1, so that products are correlations."""
     centred = rows - rows.mean(axis=1, keepdims=True)
     length = np.sqrt((centred * centred).sum(axis=1, keepdims=True))
     directed: NDArray[Any] = centred / np.where(length == 0, 1, length)
@@ -412,12 +412,12 @@ def _by_neighbour(
     index: DatasetIndex,
     landmarks: Landmarks | None,
 ) -> Recognition | None:
-    """Recognise the sample's rows by the nearest raw images, then all rows by landmarks, or scale the counts up."""
+    """Recognize the sample by the nearest raw images, then all rows by landmarks, or scale the counts up."""
     aligned = align(np.asarray(sample, dtype=np.float32), index.image_shape)
     if aligned is None or len(aligned) < MIN_NEIGHBOURS or not np.isfinite(aligned).all():
         return None
     flat = aligned.reshape(len(aligned), -1)
-    rows = next((found for probe in (flat, _standardised(flat)) if _enough(found := _nearest(probe, index))), None)
+    rows = next((near for probe in (flat, _standardised(flat)) if _enough(near := _nearest(probe, index))), None)
     if rows is None:
         return None
     known = rows >= 0
@@ -428,7 +428,7 @@ def _by_neighbour(
         return Recognition(_rows_fact(named, index, "landmarks"), named, named[sample_index])
     seen = _rows_fact(rows, index, "neighbour")
     scaled = {split: round(part * count / len(rows)) for split, part in seen.counts.items()}
-    # A sample cannot show where a piece begins or ends, nor which rows stand twice.
+    # A sample does not show the start and stop of a slice, nor duplicate rows.
     fact = seen.model_copy(update={"counts": scaled, "start": None, "stop": None, "duplicates": 0})
     return Recognition(fact, None, rows)
 
@@ -439,23 +439,23 @@ def _enough(rows: Rows) -> bool:
 
 
 def _standardised(sample: Floats) -> Floats:
-    """A sample whose pixels were shifted but not scaled, such as by a mean image, brought to deviation 1."""
+    """Scale a sample to deviation 1 whose pixels were shifted but not scaled, such as by a mean image."""
     std = sample.std(axis=0)
     whole: Floats = ((sample - sample.mean(axis=0)) / np.where(std > 0, std, 1)).astype(np.float32)
     return whole
 
 
 def _by_landmarks(landmarks: Landmarks, sample: Floats, sample_rows: Rows, index: DatasetIndex) -> Rows | None:
-    """Name each row by its landmarks, scaled back to raw pixels as the sample's known rows show.
+    """Identify each row by its landmarks, scaled back to raw pixels with the formula of the sample's known rows.
 
     Args:
         landmarks: Some pixels of every row.
-        sample: (s, …) some rows as they were given.
-        sample_rows: Which raw rows these are, -1 unknown.
+        sample: Some rows as passed to the model, (s, …).
+        sample_rows: Their raw rows, -1 if unknown.
         index: The data set.
 
     Returns:
-        One row number an image, -1 where its landmarks are no raw image's, or several different images'; None where the
+        One row number per image, -1 if its landmarks match no raw image or several different ones; None if the
         landmarks cannot be scaled back.
     """
     width = math.prod(index.image_shape)
@@ -464,12 +464,12 @@ def _by_landmarks(landmarks: Landmarks, sample: Floats, sample_rows: Rows, index
     places = align(np.arange(width, dtype=np.float64).reshape(1, *sample.shape[1:]), index.image_shape)
     if places is None:
         return None
-    # Where in a flattened raw image each number of a flattened given one stands.
+    # Position in a flattened raw image of each value of a flattened input.
     raw_place = np.argsort(places.reshape(-1))[landmarks.index]
     known = sample_rows >= 0
     raw = index.raw(sample_rows[known]).reshape(int(known.sum()), -1)[:, raw_place].astype(np.float64)
-    given = sample[known].reshape(len(raw), -1)[:, landmarks.index].astype(np.float64)
-    scale, shift = _lines(raw, given)
+    inputs = sample[known].reshape(len(raw), -1)[:, landmarks.index].astype(np.float64)
+    scale, shift = _lines(raw, inputs)
     usable = scale != 0
     if int(usable.sum()) < _FEWEST_LANDMARKS:
         return None
@@ -478,21 +478,21 @@ def _by_landmarks(landmarks: Landmarks, sample: Floats, sample_rows: Rows, index
     fits = (np.abs(exact - whole) <= _NEAR_WHOLE) & (whole >= 0) & (whole <= 255)  # noqa: PLR2004 - a raw pixel
     pixels = np.where(fits, whole, 0).astype(np.uint8)
     rows = _rows_with(pixels, raw_place[usable], index)
-    # Images that are dark nearly everywhere else differ in pixels that are not looked at.
+    # Nearly black images may differ only in pixels that are not landmarks.
     rows[~fits.all(axis=1) | ((pixels != 0).sum(axis=1) < _FEWEST_INKED)] = -1
     return rows
 
 
-def _lines(raw: Floats, given: Floats) -> tuple[Floats, Floats]:
-    """Scale and shift of each column, (k,); scale 0 where the rows do not show it."""
-    mean_raw, mean_given = raw.mean(axis=0), given.mean(axis=0)
+def _lines(raw: Floats, inputs: Floats) -> tuple[Floats, Floats]:
+    """Fit scale and shift per column, (k,); the scale is 0 where the raw column is constant."""
+    mean_raw, mean_inputs = raw.mean(axis=0), inputs.mean(axis=0)
     spread = ((raw - mean_raw) ** 2).sum(axis=0)
-    scale = ((raw - mean_raw) * (given - mean_given)).sum(axis=0) / np.where(spread == 0, 1, spread)
-    return scale, mean_given - scale * mean_raw
+    scale = ((raw - mean_raw) * (inputs - mean_inputs)).sum(axis=0) / np.where(spread == 0, 1, spread)
+    return scale, mean_inputs - scale * mean_raw
 
 
 def _rows_with(pixels: NDArray[np.uint8], places: NDArray[np.int64], index: DatasetIndex) -> Rows:
-    """The one row of a data set that has given pixels at given places, -1 where none or several have."""
+    """Find the row of a data set with the given pixels at the given places, -1 if none or several match."""
     held = np.concatenate(
         [np.asarray(images).reshape(len(images), -1)[:, places] for images in index.images.values() if len(images)]
     )
@@ -503,14 +503,14 @@ def _rows_with(pixels: NDArray[np.uint8], places: NDArray[np.int64], index: Data
 
 
 def _whole_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """A number for each row: equal rows have equal ones, and others do not but for a chance of one in 2**64."""
+    """Hash each row; different rows have equal hashes with a probability of 2**-64."""
     weights = np.random.default_rng(pixels.shape[1]).integers(1, 2**63, pixels.shape[1], dtype=np.uint64)
     numbers: NDArray[np.uint64] = pixels.astype(np.uint64) @ (weights * np.uint64(2) + np.uint64(1))
     return numbers
 
 
 def _nearest(sample: NDArray[np.float32], index: DatasetIndex) -> Rows:
-    """Nearest raw image of each row in standardised pixels, -1 where none is near or two are about as near."""
+    """Find the nearest raw image of each row in standardized pixels, -1 if none is near or two are similarly near."""
     train = index.split_statistics["train"]
     mean, std = (part.reshape(-1).astype(np.float32) for part in (train.mean, train.std))
     varied = std > 0
@@ -538,7 +538,7 @@ def _direction(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def _keep_best(
     likeness: NDArray[np.float32], start: int, best: NDArray[np.float32], second: NDArray[np.float32], rows: Rows
 ) -> None:
-    """Carry the two best likenesses of each sample row, and the best one's row number, over one more chunk."""
+    """Update the two best similarities of each sample row, and the best one's row number, with a chunk."""
     place = likeness.argmax(axis=1)
     each = np.arange(len(likeness))
     top = likeness[each, place]
@@ -550,10 +550,10 @@ def _keep_best(
 
 
 def overlap(rows_a: Rows | None, rows_b: Rows | None) -> int | None:
-    """Rows of a data set that stand in both of two arrays; None where one array's rows are not known.
+    """Count the rows of a data set in both of two arrays; None if the rows of one array are unknown.
 
     Args:
-        rows_a: Row numbers, -1 unknown.
+        rows_a: Row numbers, -1 if unknown.
         rows_b: Row numbers of the same data set.
     """
     if rows_a is None or rows_b is None:

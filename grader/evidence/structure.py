@@ -1,4 +1,4 @@
-"""Descriptions of models, from the recorder or from the predictor, become typed."""
+"""Convert descriptions of models, from the recorder or the predictor, to facts."""
 
 import itertools
 from collections.abc import Iterator
@@ -26,67 +26,67 @@ _MAX_NESTING = 8
 
 
 def read_model(value: object, *, cell: int | None = None, event: int | None = None) -> ModelFact:
-    """Type a model's description as `docs/events.md` gives it.
+    """Convert a model's description, as in `docs/events.md`, to a fact.
 
     Args:
-        value: What was read from JSON.
-        cell: Index of the notebook's cell that made it.
-        event: The event that describes it.
+        value: A value from JSON.
+        cell: Index of the notebook's cell that created the model.
+        event: Number of the event with the description.
 
     Raises:
-        MalformedError: It is no description of a model.
+        MalformedError: It does not describe a model.
     """
-    given = claim(ModelDescription, value)
-    model = need_id(given["id"])
-    name = as_text(given["name"]) or model
+    description = claim(ModelDescription, value)
+    model = need_id(description["id"])
+    name = as_text(description["name"]) or model
     return ModelFact(
         id=model,
         name=name,
-        cls=as_text(given["cls"]) or "Model",
+        cls=as_text(description["cls"]) or "Model",
         cell=cell,
         event=event,
-        dialect="keras2" if given["dialect"] == "keras2" else "keras3",
-        input_shape=as_shape(given["input_shape"]),
-        output_shape=as_shape(given["output_shape"]),
-        parameters=as_int(given["parameters"]),
-        trainable_parameters=as_int(given["trainable_parameters"]),
-        layers=read_layers(given["layers"]),
-        shares_layers_with=as_texts(given["shares_layers_with"], 100, 64),
-        formerly=as_text(given["formerly"], 64) or None,
+        dialect="keras2" if description["dialect"] == "keras2" else "keras3",
+        input_shape=as_shape(description["input_shape"]),
+        output_shape=as_shape(description["output_shape"]),
+        parameters=as_int(description["parameters"]),
+        trainable_parameters=as_int(description["trainable_parameters"]),
+        layers=read_layers(description["layers"]),
+        shares_layers_with=as_texts(description["shares_layers_with"], 100, 64),
+        formerly=as_text(description["formerly"], 64) or None,
     )
 
 
 def read_layers(value: object) -> tuple[LayerFact, ...]:
-    """Type a list of layers, at most 2,000 with all nested ones; what is no layer is left out."""
+    """Convert a list of layers, at most 2,000 including nested ones; other items are left out."""
     return _layers(value, itertools.count(), _MAX_NESTING)
 
 
 def _layers(value: object, counter: Iterator[int], nesting: int) -> tuple[LayerFact, ...]:
-    found: list[LayerFact] = []
+    layers: list[LayerFact] = []
     for item in claims(LayerDescription, value, _MAX_LAYERS):
         if next(counter) >= _MAX_LAYERS:
             break
         try:
-            found.append(_layer(item, counter, nesting))
+            layers.append(_layer(item, counter, nesting))
         except MalformedError:
             continue
-    return tuple(found)
+    return tuple(layers)
 
 
-def _layer(given: LayerDescription, counter: Iterator[int], nesting: int) -> LayerFact:
-    cls = as_text(given["cls"])
+def _layer(layer: LayerDescription, counter: Iterator[int], nesting: int) -> LayerFact:
+    cls = as_text(layer["cls"])
     if not cls:
         msg = "a layer without a class"
         raise MalformedError(msg)
     return LayerFact(
-        name=as_text(given["name"]) or cls.lower(),
+        name=as_text(layer["name"]) or cls.lower(),
         cls=cls,
-        custom=as_text(given["custom"]) or None,
-        output_shape=as_shape(given["output_shape"]),
-        input_shape=as_shape(given["input_shape"]),
-        parameters=as_int(given["parameters"]) or 0,
-        trainable=as_bool(given["trainable"]) is not False,
-        config=as_json(as_map(given["config"])),
-        layers=_layers(given["layers"], counter, nesting - 1) if nesting > 0 else (),
-        inbound=as_texts(given["inbound"], 100),
+        custom=as_text(layer["custom"]) or None,
+        output_shape=as_shape(layer["output_shape"]),
+        input_shape=as_shape(layer["input_shape"]),
+        parameters=as_int(layer["parameters"]) or 0,
+        trainable=as_bool(layer["trainable"]) is not False,
+        config=as_json(as_map(layer["config"])),
+        layers=_layers(layer["layers"], counter, nesting - 1) if nesting > 0 else (),
+        inbound=as_texts(layer["inbound"], 100),
     )

@@ -1,4 +1,4 @@
-"""The events of trainings, put together."""
+"""Combine the events of trainings to facts."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ _VALIDATIONS: tuple[ValidationSource, ...] = get_args(ValidationSource)
 
 @dataclass(frozen=True, slots=True)
 class _Epoch:
-    """One epoch that ended."""
+    """One finished epoch."""
 
     logs: Mapping[str, float | None]
     rate: float | None
@@ -57,7 +57,7 @@ class _Epoch:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a training ended; the defaults are those of one that never did."""
+    """The end of a training; the defaults are for an unfinished one."""
 
     status: FitStatus | None = None
     epochs: int | None = None
@@ -72,23 +72,23 @@ class _End:
 
 @dataclass(eq=False)
 class _Training:
-    """One training while its events come in.
+    """One training, while its events are read.
 
     Attributes:
-        start: The event that began it.
-        at: When that was.
+        start: The event that started it.
+        at: Time of that event.
         model: The model's id.
-        kind: `fit`, or a loop of the student's own.
-        validation: Where the validation data come from.
-        split: The part of the images that is held back for validation.
-        x: The images.
-        y: The labels.
-        val_x: The images of the validation.
-        val_y: The labels of the validation.
-        overlap: Rows in both the training and the validation data.
-        batch_size: Rows of one batch.
-        epochs: Number → epoch that ended.
-        end: How it ended; None while it runs.
+        kind: `fit`, or a custom training loop.
+        validation: Source of the validation data.
+        split: Fraction of the images that is held back for validation.
+        x: The training images.
+        y: The training labels.
+        val_x: The validation images.
+        val_y: The validation labels.
+        overlap: Number of rows in both the training and the validation data.
+        batch_size: Rows per batch.
+        epochs: The finished epochs, by number.
+        end: Its end; None while it runs.
     """
 
     start: FitStart
@@ -110,12 +110,12 @@ class _Training:
 class TrainingLog:
     """Collects `fit_start`, `epoch` and `fit_end`.
 
-    Each of the three methods raises `MalformedError` for an event that is worthless: without an id, of a training that
-    never began or has ended, or beginning one that has begun.
+    Each of the three methods raises `MalformedError` for an unusable event: without an id, of a training that was not
+    started or has ended, or with the id of an earlier training.
     """
 
     def __init__(self, book: ArrayBook) -> None:
-        """Share the book of arrays.
+        """Make an empty log.
 
         Args:
             book: Reads descriptions of arrays and labels.
@@ -124,15 +124,15 @@ class TrainingLog:
         self._trainings: dict[int, _Training] = {}
 
     def start(self, event: FitStart, at: Moment) -> None:
-        """A training begins."""
+        """Start a training."""
         key = need_int(event["fit"])
         if key in self._trainings or len(self._trainings) >= _MAX_FITS:
-            msg = "a training that has begun, or one too many"
+            msg = "duplicate training, or too many trainings"
             raise MalformedError(msg)
-        self._trainings[key] = self._begun(event, at)
+        self._trainings[key] = self._started(event, at)
 
     def epoch(self, event: Epoch, _: Moment) -> None:
-        """An epoch ended."""
+        """Add a finished epoch."""
         training = self._running(event["fit"])
         number = need_int(event["epoch"], 1, _MAX_EPOCHS)
         training.epochs[number] = _Epoch(
@@ -142,7 +142,7 @@ class TrainingLog:
         )
 
     def end(self, event: FitEnd, _: Moment) -> None:
-        """A training ended."""
+        """End a training."""
         training = self._running(event["fit"])
         training.end = _End(
             status=need_choice(event["status"], _STATES),
@@ -159,7 +159,7 @@ class TrainingLog:
             self._add_batches(training, event)
 
     def _add_batches(self, training: _Training, event: FitEnd) -> None:
-        """Add what a loop of the student's own was given, which is known only once it has run."""
+        """Add the data of a custom training loop, which are known only after it has run."""
         x = self._book.array(event["x"], event["y"])
         y = self._book.label(event["y"], x)
         size = as_int(event["batch_size"], 1)
@@ -168,17 +168,17 @@ class TrainingLog:
         training.batch_size = training.batch_size if size is None else size
 
     def facts(self) -> tuple[FitFact, ...]:
-        """Every training in the order of its beginning; one that never ended has the history of its epochs."""
+        """Return all trainings in order; an unfinished one has the history of its epochs."""
         return tuple(_fact(training) for training in self._trainings.values())
 
     def _running(self, fit: object) -> _Training:
         training = self._trainings.get(need_int(fit))
         if training is None or training.end is not None:
-            msg = "no such training runs"
+            msg = "no such training is running"
             raise MalformedError(msg)
         return training
 
-    def _begun(self, event: FitStart, at: Moment) -> _Training:
+    def _started(self, event: FitStart, at: Moment) -> _Training:
         model = need_id(event["model"])
         x, val_x = self._book.array(event["x"], event["y"]), self._book.array(event["val_x"], event["val_y"])
         validation = as_choice(event["validation"], _VALIDATIONS) or "none"
@@ -202,7 +202,7 @@ class TrainingLog:
 def _overlap(
     x: KnownArray | None, val_x: KnownArray | None, validation: ValidationSource, split: float | None
 ) -> int | None:
-    """Rows in both the training and the validation data; None where they are not known."""
+    """Count the rows in both the training and the validation data; None if they are unknown."""
     if validation == "data" and x and val_x and x.fact.rows and val_x.fact.rows:
         same = x.fact.rows.dataset == val_x.fact.rows.dataset
         return overlap(x.rows, val_x.rows) if same else 0
@@ -212,15 +212,15 @@ def _overlap(
 
 
 def _callbacks(value: object) -> Iterator[CallbackFact]:
-    for given in claims(CallbackDescription, value, _MAX_CALLBACKS):
-        cls = as_text(given["cls"])
+    for callback in claims(CallbackDescription, value, _MAX_CALLBACKS):
+        cls = as_text(callback["cls"])
         if cls:
-            custom = as_text(given["custom"]) or None
-            yield CallbackFact(cls=cls, custom=custom, config=as_json(as_map(given["config"])))
+            custom = as_text(callback["custom"]) or None
+            yield CallbackFact(cls=cls, custom=custom, config=as_json(as_map(callback["config"])))
 
 
 def digests_of(value: object) -> dict[str, str]:
-    """Layer name → digest, of a claim."""
+    """Read the digests of layers, by the layers' names."""
     return {name: as_text(digest, 128) for name, digest in as_map(value).items() if isinstance(digest, str)}
 
 
@@ -272,7 +272,7 @@ def _seen_seconds(epochs: Sequence[_Epoch]) -> float | None:
 
 
 def _seen_rates(epochs: Sequence[_Epoch]) -> tuple[float, ...]:
-    """The rate of each epoch; none at all where one is not known."""
+    """Return the rate of each epoch; empty if one is unknown."""
     rates = tuple(epoch.rate for epoch in epochs if epoch.rate is not None)
     return rates if len(rates) == len(epochs) else ()
 

@@ -1,4 +1,4 @@
-"""How raw pixels became the numbers a model was given, and the same done to other images."""
+"""Find the preprocessing that turned raw pixels into a model's inputs, and apply it to other images."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.schema.evidence import Shape, TransformFact
+from grader.schema.message import Message, literal, say
 
 __all__ = [
     "PixelMap",
@@ -25,20 +26,20 @@ Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
 
 _TOLERANCE = 1e-3
-"""Largest accepted error as a part of the array's range: what half precision leaves of a formula."""
+"""Largest accepted error as a fraction of the array's range, because of half precision."""
 _PIXEL_TOLERANCE = 5e-3
-"""The same for standardised pixels, relative to `1 + |value|`: single-precision means of 60,000 rows are that rough."""
+"""The same for standardized pixels, relative to `1 + |value|`, because of single-precision means of 60,000 rows."""
 _MIN_ROWS = 16
-"""Rows a scale and shift for each pixel must agree with; two numbers a pixel fit a few rows by chance."""
+"""Smallest number of rows to fit a scale and shift per pixel; fewer rows can fit by chance."""
 _CHUNK = 1000
 _MAX_PADDING = 8
-"""Pixels in height or width that padding adds; a larger difference is a resized image."""
+"""Most pixels in height or width that padding adds; a larger difference means a resized image."""
 _NICE_SCALES = (1.0, 1 / 255, 1 / 127.5, 1 / 256, 1 / 128, -1.0, -1 / 255)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelMap:
-    """A scale and shift for each pixel: given = raw * scale + shift; both of one raw image's shape."""
+    """A scale and shift per pixel: input = raw * scale + shift; both have the shape of a raw image."""
 
     scale: Floats
     shift: Floats
@@ -46,7 +47,7 @@ class PixelMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelStatistics:
-    """Mean and (population) standard deviation of each raw pixel, 0 to 255, of one raw image's shape."""
+    """Mean and (population) standard deviation of each raw pixel, 0 to 255, in the shape of a raw image."""
 
     mean: Floats
     std: Floats
@@ -54,7 +55,7 @@ class PixelStatistics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preparation:
-    """What was done to raw images; `pixels` belongs to the kind `per_pixel`."""
+    """A preprocessing of raw images; `pixels` belongs to the kind `per_pixel`."""
 
     fact: TransformFact
     pixels: PixelMap | None = None
@@ -64,11 +65,11 @@ _UNKNOWN = Preparation(TransformFact(kind="unknown"))
 
 
 def pixel_statistics(images: Bytes) -> PixelStatistics:
-    """Mean and standard deviation of each pixel over raw images of shape (n, h, w[, c]), n at least 1."""
+    """Compute the mean and standard deviation per pixel of raw images of shape (n, h, w[, c]), n at least 1."""
     total = np.zeros(images.shape[1:])
     squares = np.zeros(images.shape[1:])
     for start in range(0, len(images), _CHUNK):
-        # Sums of 1,000 whole numbers up to 255² stay exact enough in single precision to be added in double.
+        # Sums of 1,000 integers up to 255² are exact enough in single precision to be added in double precision.
         chunk = np.asarray(images[start : start + _CHUNK], dtype=np.float32)
         total += chunk.sum(axis=0)
         squares += np.einsum("i...,i...->...", chunk, chunk)
@@ -77,35 +78,35 @@ def pixel_statistics(images: Bytes) -> PixelStatistics:
 
 
 def align(sample: Floats, shape: tuple[int, ...]) -> Floats | None:
-    """Undo what changes an image's shape and none of its pixels: flattening, channel axes, repeated channels, padding.
+    """Undo changes of shape without changes of pixels: flattening, channel axes, repeated channels, padding.
 
     Args:
-        sample: (k, ...) as a model was given them.
-        shape: One raw image, (h, w) or (h, w, c).
+        sample: Inputs of a model, (k, ...).
+        shape: Shape of a raw image, (h, w) or (h, w, c).
 
     Returns:
-        The sample as (k, *shape), or None where its images cannot be these.
+        The sample as (k, *shape), or None if the shapes do not match.
     """
-    given = sample.shape[1:]
-    if math.prod(given) == math.prod(shape):
-        if len(shape) == len(given) == 3 and given == (shape[2], *shape[:2]) != shape:  # noqa: PLR2004 - h, w, c
+    own = sample.shape[1:]
+    if math.prod(own) == math.prod(shape):
+        if len(shape) == len(own) == 3 and own == (shape[2], *shape[:2]) != shape:  # noqa: PLR2004 - h, w, c
             return np.moveaxis(sample, 1, -1)
         return sample.reshape(len(sample), *shape)
-    if len(given) == 3 and len(shape) == 2 and given[2] > 1 and bool((sample == sample[..., :1]).all()):  # noqa: PLR2004
+    if len(own) == 3 and len(shape) == 2 and own[2] > 1 and bool((sample == sample[..., :1]).all()):  # noqa: PLR2004
         return align(sample[..., 0], shape)
     return _unpadded(sample, shape)
 
 
 def _unpadded(sample: Floats, shape: tuple[int, ...]) -> Floats | None:
-    given = sample.shape[1:]
-    if len(given) < 2 or len(sample) == 0:  # noqa: PLR2004 - no height and width
+    own = sample.shape[1:]
+    if len(own) < 2 or len(sample) == 0:  # noqa: PLR2004 - no height and width
         return None
-    top, left = (given[0] - shape[0]) / 2, (given[1] - shape[1]) / 2
+    top, left = (own[0] - shape[0]) / 2, (own[1] - shape[1]) / 2
     if not (0 <= top == int(top) and 0 <= left == int(left) and max(top, left) > 0):
         return None
-    if math.prod(given[2:]) != math.prod(shape[2:]):
+    if math.prod(own[2:]) != math.prod(shape[2:]):
         return None
-    border = np.ones(given[:2], dtype=bool)
+    border = np.ones(own[:2], dtype=bool)
     rows, columns = slice(int(top), int(top) + shape[0]), slice(int(left), int(left) + shape[1])
     border[rows, columns] = False
     edge = sample[:, border]
@@ -113,18 +114,18 @@ def _unpadded(sample: Floats, shape: tuple[int, ...]) -> Floats | None:
 
 
 def find_transform(sample: Floats, raw: Bytes, statistics: Iterable[PixelStatistics] = ()) -> Preparation:
-    """Find the formula that makes given rows out of raw ones.
+    """Find the formula that computes a model's inputs from raw images.
 
-    Tried in this order: one scale and shift for all; a rule for each image by itself; standardisation of each pixel by
-    known statistics; a scale and shift for each pixel by regression.
+    Tries in this order: one scale and shift for all pixels; a rule per image; standardization per pixel with known
+    statistics; a scale and shift per pixel by regression.
 
     Args:
-        sample: (k, ...) rows as a model was given them.
-        raw: (k, h, w[, c]) the same rows, raw.
-        statistics: Pixel statistics that a standardisation may have used, likeliest first; looked at only when needed.
+        sample: Inputs of a model, (k, ...).
+        raw: The same images, raw, (k, h, w[, c]).
+        statistics: Pixel statistics that a standardization may have used, most likely first; read only if needed.
 
     Returns:
-        The formula with the largest error it makes; kind `unknown` where none is good enough.
+        The formula with its largest error; kind `unknown` if none is good enough.
     """
     aligned = align(np.asarray(sample, dtype=np.float64), raw.shape[1:]) if len(raw) == len(sample) > 0 else None
     if aligned is None or not np.isfinite(aligned).all():
@@ -181,8 +182,10 @@ _RULES: Mapping[str, Callable[[Floats], Floats]] = {
     "l2_columns": lambda x: _divided(x, np.sqrt((x * x).sum(axis=1, keepdims=True))),
     "l2_rows": lambda x: _divided(x, np.sqrt((x * x).sum(axis=2, keepdims=True))),
 }
-"""What `TransformFact.rule` names; images (n, h, w[, c]). `l2_columns` and `l2_rows` are what `keras.utils.normalize`
-does to images with `axis=1` and `axis=2`, which students take for a division by 255."""
+"""The rules of `TransformFact.rule` for images of shape (n, h, w[, c]).
+
+`l2_columns` and `l2_rows` are `keras.utils.normalize` with `axis=1` and `axis=2`. Students confuse these with a
+division by 255."""
 
 
 def _per_image(sample: Floats, raw: Floats) -> Preparation | None:
@@ -191,16 +194,16 @@ def _per_image(sample: Floats, raw: Floats) -> Preparation | None:
         error = float(np.abs(apply(raw) - sample).max())
         if error <= _TOLERANCE * reach:
             return Preparation(TransformFact(kind="per_image", rule=rule, error=error))
-    flat, given = raw.reshape(len(raw), -1), sample.reshape(len(sample), -1)
-    scale, shift = _regression(flat, given, axis=1)
-    error = float(np.abs(flat * scale + shift - given).max())
+    flat, inputs = raw.reshape(len(raw), -1), sample.reshape(len(sample), -1)
+    scale, shift = _regression(flat, inputs, axis=1)
+    error = float(np.abs(flat * scale + shift - inputs).max())
     if reach > 0 and error <= _TOLERANCE * reach:
         return Preparation(TransformFact(kind="per_image", error=error))
     return None
 
 
 def _regression(x: Floats, y: Floats, axis: int) -> tuple[Floats, Floats]:
-    """Least-squares scale and shift along an axis; scale 0 where x is constant."""
+    """Fit scale and shift along an axis by least squares; the scale is 0 where x is constant."""
     mean_x, mean_y = x.mean(axis=axis, keepdims=True), y.mean(axis=axis, keepdims=True)
     scale = _divided(
         ((x - mean_x) * (y - mean_y)).sum(axis=axis, keepdims=True), ((x - mean_x) ** 2).sum(axis=axis, keepdims=True)
@@ -213,16 +216,16 @@ def _per_pixel(sample: Floats, raw: Floats, statistics: tuple[PixelStatistics, .
         return None
     scale, shift = (part[0] for part in _regression(raw, sample, axis=0))
     varied = np.ptp(raw, axis=0) > 0
-    # Scale 0 fits every constant array: most pixels that vary must show.
+    # A scale of 0 fits any constant array, so most varying pixels must have another scale.
     if not _follows(sample, raw, PixelMap(scale, shift)) or (scale != 0).sum() <= varied.sum() / 2:
         return None
-    known = [candidate for each in statistics for candidate in _standardisations(each, scale, raw)]
-    exact = next((pixels for pixels in known if _follows(sample, raw, pixels)), None)
-    return _pixel_preparation(sample, raw, exact or _completed(PixelMap(scale, shift), raw, known))
+    candidates = [candidate for each in statistics for candidate in _standardisations(each, scale, raw)]
+    exact = next((pixels for pixels in candidates if _follows(sample, raw, pixels)), None)
+    return _pixel_preparation(sample, raw, exact or _completed(PixelMap(scale, shift), raw, candidates))
 
 
 def _standardisations(statistics: PixelStatistics, scale: Floats, raw: Floats) -> tuple[PixelMap, ...]:
-    """Full standardisation, and the subtraction of the mean image alone (with the scale that the sample shows)."""
+    """Make the full standardization, and the subtraction of the mean image alone with the sample's scale."""
     inverse = _divided(np.where(statistics.std > 0, 1.0, 0.0), statistics.std)
     varied = np.ptp(raw, axis=0) > 0
     common = np.full_like(inverse, np.median(scale[varied])) if varied.any() else np.zeros_like(inverse)
@@ -234,10 +237,10 @@ def _follows(sample: Floats, raw: Floats, pixels: PixelMap) -> bool:
     return bool((off <= _PIXEL_TOLERANCE * (1 + np.abs(sample))).all())
 
 
-def _completed(pixels: PixelMap, raw: Floats, known: list[PixelMap]) -> PixelMap:
-    """Give pixels that no row of the sample inks the scale of a standardisation that agrees on all the others."""
+def _completed(pixels: PixelMap, raw: Floats, candidates: list[PixelMap]) -> PixelMap:
+    """Complete pixels that are constant in the sample, from a standardization that agrees on all other pixels."""
     varied = np.ptp(raw, axis=0) > 0
-    for other in known:
+    for other in candidates:
         both = varied & (other.scale != 0)
         if both.any() and abs(float(np.median(pixels.scale[both] / other.scale[both])) - 1) < 0.05:  # noqa: PLR2004
             return PixelMap(np.where(varied, pixels.scale, other.scale), np.where(varied, pixels.shift, other.shift))
@@ -250,22 +253,22 @@ def _pixel_preparation(sample: Floats, raw: Floats, pixels: PixelMap) -> Prepara
 
 
 def prepare_images(raw: Bytes, preparation: Preparation, input_shape: Shape) -> NDArray[np.float32] | None:
-    """Do to raw images what was done to the training images, in the shape a model takes.
+    """Preprocess raw images like the training images, in the shape that a model takes.
 
     Args:
-        raw: (n, h, w[, c]), 0 to 255.
-        preparation: What `find_transform` found.
-        input_shape: One input without the batch axis; None for an axis of any length.
+        raw: Images of shape (n, h, w[, c]), 0 to 255.
+        preparation: A result of `find_transform`.
+        input_shape: Shape of one input without the batch axis; None for an axis of any length.
 
     Returns:
-        float32 of shape (n, *input_shape), or None where the preparation is not known or the shape impossible.
+        float32 of shape (n, *input_shape), or None if the preprocessing is unknown or the shape impossible.
     """
     if preparation.fact.kind == "unknown" or _reshaped(np.zeros((1, *raw.shape[1:])), input_shape, 0) is None:
         return None
-    # Padding is what the formula makes of a black pixel; rules for whole images keep black at 0.
+    # The padding is a preprocessed black pixel; rules per image keep black at 0.
     black = preparation.fact.shift or 0.0
     result: NDArray[np.float32] | None = None
-    for start in range(0, len(raw), _CHUNK):  # a chunk at a time: 10,000 colour images in double precision are 240 MB
+    for start in range(0, len(raw), _CHUNK):  # in chunks: 10,000 color images in double precision are 240 MB
         chunk = _formula(np.asarray(raw[start : start + _CHUNK], dtype=np.float64), preparation)
         shaped = _reshaped(chunk, input_shape, black) if chunk is not None else None
         if shaped is None:
@@ -300,13 +303,13 @@ def _reshaped(images: Floats, input_shape: Shape, black: float) -> Floats | None
     if padded is None:
         return None
     images, raw = padded, padded.shape[1:]
-    if len(target) == 3 and target[2] == 3 and len(raw) == 2:  # noqa: PLR2004 - one grey channel repeated as colours
+    if len(target) == 3 and target[2] == 3 and len(raw) == 2:  # noqa: PLR2004 - one gray channel repeated as colors
         return np.repeat(images[..., None], target[2], axis=-1) if raw == target[:2] else None
     return images.reshape(len(images), *target) if math.prod(target) == math.prod(raw) else None
 
 
 def _definite(shape: Shape, raw: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Fill the axes of any length with the image's own."""
+    """Replace open axes by the lengths of the raw image."""
     own = {1: (math.prod(raw),), 2: raw[:2], 3: (*raw[:2], raw[2] if len(raw) > 2 else 1)}.get(len(shape), shape)  # noqa: PLR2004
     filled = tuple(o if s is None else s for s, o in zip(shape, own, strict=True))
     return (
@@ -317,7 +320,7 @@ def _definite(shape: Shape, raw: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 def _padded(images: Floats, target: tuple[int, ...], black: float) -> Floats | None:
-    """Put a black frame around images that are a little smaller than the target."""
+    """Pad images that are slightly smaller than the target with black."""
     if len(target) < 2:  # noqa: PLR2004 - no height and width
         return None
     more = (target[0] - images.shape[1], target[1] - images.shape[2])
@@ -327,34 +330,42 @@ def _padded(images: Floats, target: tuple[int, ...], black: float) -> Floats | N
     return np.pad(images, frame, constant_values=black)
 
 
-_RULE_WORDS = {
-    "standardise": "each image standardised by its own mean and standard deviation",
-    "minmax": "each image brought to 0 to 1 by its own extremes",
-    "max": "each image divided by its own largest value",
-    "sum": "each image divided by its own sum",
-    "centre": "x / 255 with each image's own mean taken away",
-    "l2": "each image divided by its own length",
-    "l2_columns": "each column of each image divided by its own length (`normalize(..., axis=1)`)",
-    "l2_rows": "each row of each image divided by its own length (`normalize(..., axis=2)`)",
+_RULE_WORDS: Mapping[str, Message] = {
+    "standardise": say("each image standardized with its own mean and standard deviation"),
+    "minmax": say("each image scaled to 0 to 1 with its own minimum and maximum"),
+    "max": say("each image divided by its maximum"),
+    "sum": say("each image divided by its sum"),
+    "centre": say("x / 255 minus the mean of each image"),
+    "l2": say("each image divided by its L2 norm"),
+    "l2_columns": say(
+        "each column of each image divided by its L2 norm ({call:code})", call="keras.utils.normalize(x, axis=1)"
+    ),
+    "l2_rows": say(
+        "each row of each image divided by its L2 norm ({call:code})", call="keras.utils.normalize(x, axis=2)"
+    ),
 }
 
 
-def describe_transform(fact: TransformFact) -> str:
-    """Say in words what was done to raw pixels `x` (0 to 255)."""
+def describe_transform(fact: TransformFact) -> Message:
+    """Describe the preprocessing of raw pixels `x` (0 to 255)."""
     if fact.kind == "affine" and fact.scale is not None and fact.shift is not None:
         return _affine_words(fact.scale, fact.shift)
     if fact.kind == "per_image":
-        return _RULE_WORDS.get(fact.rule or "", "each image scaled and shifted by itself")
+        return _RULE_WORDS.get(fact.rule or "", say("each image scaled and shifted differently"))
     if fact.kind == "per_pixel":
-        return "each pixel standardised over the training images"
-    return "unknown"
+        return say("each pixel standardized over the training images")
+    return say("unknown preprocessing")
 
 
-def _affine_words(scale: float, shift: float) -> str:
+def _affine_words(scale: float, shift: float) -> Message:
     if scale == 1 and shift == 0:
-        return "raw pixels (0 to 255)"
+        return say("raw pixels (0 to 255)")
+    return literal(_formula_text(scale, shift))
+
+
+def _formula_text(scale: float, shift: float) -> str:
     inverse = 1 / scale if scale else math.inf
-    if shift and abs(shift * 2 - round(shift * 2)) > 1e-9:  # noqa: PLR2004 - not a half or a whole: a mean was taken away
+    if shift and abs(shift * 2 - round(shift * 2)) > 1e-9:  # noqa: PLR2004 - not a multiple of a half: a mean was subtracted
         middle = -shift * inverse
         return f"(x {'-' if middle >= 0 else '+'} {abs(middle):.4g}) / {inverse:.4g}"
     base = "x" if abs(scale) == 1 else f"x / {abs(inverse):.6g}"

@@ -1,4 +1,4 @@
-"""What the notebook's variables held at its end: images of known data sets, and the labels that go with them."""
+"""Read the notebook's variables at its end: images of known data sets, and their labels."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from grader.schema.evidence import NamedArrayFact, NamedLabelFact
 __all__ = ["Variables", "read_variables"]
 
 _MAX_COMPARED = 60
-"""Arrays whose rows are looked up; a recorder describes fewer."""
+"""Limit of arrays whose rows are looked up; the recorder describes fewer."""
 
 CellOf = Callable[[object], int | None]
-"""The recorder's number of a cell, as claimed → the notebook's index of that cell."""
+"""Converts the recorder's number of a cell, as claimed, to the notebook's index."""
 
 
 @dataclass(slots=True)
@@ -27,33 +27,33 @@ class Variables:
     arrays: list[NamedArrayFact] = field(default_factory=list)
     labels: list[NamedLabelFact] = field(default_factory=list)
     malformed: int = 0
-    """Items that could not be read."""
+    """Number of unreadable items."""
 
 
 def read_variables(event: Arrays, cell: int | None, book: ArrayBook, cell_of: CellOf) -> Variables:
-    """Type an `arrays` event.
+    """Convert an `arrays` event to facts.
 
     Args:
-        event: Untrusted.
-        cell: The notebook's index of the cell that it happened in; of items without the key `cell`.
-        book: Recognises rows.
-        cell_of: Finds the cell that an item names.
+        event: The event; untrusted.
+        cell: The notebook's index of the event's cell, for items without the key `cell`.
+        book: Recognizes rows.
+        cell_of: Finds the cell of an item.
     """
     read = Variables()
     known: dict[str, KnownArray] = {}
-    for given in claims(NamedArray, event["arrays"], MAX_NAMED_ARRAYS):
-        name, shape = as_text(given["name"]), as_shape(given["shape"])
+    for item in claims(NamedArray, event["arrays"], MAX_NAMED_ARRAYS):
+        name, shape = as_text(item["name"]), as_shape(item["shape"])
         if not name or shape is None:
             read.malformed += 1
             continue
-        array = book.array(given, given=False) if len(known) < _MAX_COMPARED and "file" in given else None
+        array = book.array(item, given=False) if len(known) < _MAX_COMPARED and "file" in item else None
         if array is not None and array.rows is not None:
             known[name] = array
-        made_in = cell_of(given["cell"]) if holds(given, "cell") else cell
-        read.arrays.append(_array(given, name, array, made_in))
+        made_in = cell_of(item["cell"]) if holds(item, "cell") else cell
+        read.arrays.append(_array(item, name, array, made_in))
     read.arrays = _with_common(read.arrays, _common(known, book))
-    for item in claims(NamedLabels, event["labels"], MAX_NAMED_LABELS):
-        label = _label(item, known, book, cell_of)
+    for labels in claims(NamedLabels, event["labels"], MAX_NAMED_LABELS):
+        label = _label(labels, known, book, cell_of)
         if label is None:
             read.malformed += 1
         else:
@@ -61,24 +61,24 @@ def read_variables(event: Arrays, cell: int | None, book: ArrayBook, cell_of: Ce
     return read
 
 
-def _array(given: NamedArray, name: str, array: KnownArray | None, cell: int | None) -> NamedArrayFact:
-    shape = as_shape(given["shape"])
+def _array(item: NamedArray, name: str, array: KnownArray | None, cell: int | None) -> NamedArrayFact:
+    shape = as_shape(item["shape"])
     return NamedArrayFact(
         name=name,
         cell=cell,
         shape=shape if shape is not None else (),
-        dtype=as_text(given["dtype"], 40),
-        low=as_float(given["low"]),
-        high=as_float(given["high"]),
-        rows_of=as_text(given["rows_of"], 64) or None,
-        used=as_bool(given["used"]) is True,
+        dtype=as_text(item["dtype"], 40),
+        low=as_float(item["low"]),
+        high=as_float(item["high"]),
+        rows_of=as_text(item["rows_of"], 64) or None,
+        used=as_bool(item["used"]) is True,
         rows=array.fact.rows if array else None,
         transform=array.fact.transform if array else None,
     )
 
 
 def _common(known: Mapping[str, KnownArray], book: ArrayBook) -> dict[str, dict[str, int]]:
-    """Variable → other variable of the same data set → images that both hold."""
+    """Count the images in both of two variables of the same data set, by their names."""
     masks = {name: _mask(array, book) for name, array in known.items()}
     common: dict[str, dict[str, int]] = {name: {} for name in known}
     for name, (dataset, mask) in masks.items():
@@ -89,7 +89,7 @@ def _common(known: Mapping[str, KnownArray], book: ArrayBook) -> dict[str, dict[
 
 
 def _mask(array: KnownArray, book: ArrayBook) -> tuple[str, NDArray[np.bool_]]:
-    """The data set, and for each of its rows whether the array holds it for certain."""
+    """Return the data set, and for each of its rows whether the array certainly holds it."""
     if array.rows is None or array.fact.rows is None:
         return "", np.zeros(0, dtype=np.bool_)
     index = book.indexes[array.fact.rows.dataset]
@@ -105,15 +105,15 @@ def _with_common(arrays: list[NamedArrayFact], common: Mapping[str, Mapping[str,
 
 
 def _label(
-    given: NamedLabels, known: Mapping[str, KnownArray], book: ArrayBook, cell_of: CellOf
+    labels: NamedLabels, known: Mapping[str, KnownArray], book: ArrayBook, cell_of: CellOf
 ) -> NamedLabelFact | None:
-    name, fact = as_text(given["name"]), book.label(given)
+    name, fact = as_text(labels["name"]), book.label(labels)
     if not name or fact is None:
         return None
-    parts = {images: book.right_part(given, array) for images, array in known.items()}
+    parts = {images: book.right_part(labels, array) for images, array in known.items()}
     return NamedLabelFact(
         name=name,
-        cell=cell_of(given["cell"]),
+        cell=cell_of(labels["cell"]),
         shape=fact.shape,
         dtype=fact.dtype,
         one_hot=fact.one_hot,

@@ -1,21 +1,23 @@
-"""Executes one notebook in a sandbox, and asks the predictor's sandbox for predictions.
+"""Executes notebooks and makes predictions of saved models, each in a sandbox.
 
 Modules are imported directly:
 
-- `runner`: `execute(ExecutionRequest, listener) -> ExecutionOutcome`, one notebook from start to end;
-- `client`: what talks to its kernel;
-- `predict`: `predict(jobs, …) -> list[PredictionResult]`, kept models in a sandbox without student code;
-- `collect`: what the sandbox wrote, copied safely; `read_record`;
-- `sandbox.isolation`: what all ways to keep a process apart share; `bubblewrap`, `container` and `unprotected` are the
-  ways, `choice` picks one;
-- `sandbox.device`: CPU or GPU, and the environment that goes with it;
-- `sandbox.provisioner`: the Jupyter kernel provisioner that starts a kernel inside an isolation;
-- `sandbox.warm`: processes that have imported TensorFlow, from which kernels and the predictor are forked;
-- `sandbox.layout`: the folders of one execution, on this machine and as the sandbox sees them;
-- `sandbox.scratch`: folders for what is thrown away, and what a grader that was killed left of them;
-- `sandbox.watchdog`, `sandbox.processes`: budgets of a process tree, and its end;
-- `outputs`, `terminal`: what is kept of a cell's output while it runs;
-- `advice`: the modern form of an old API, by the error it raises.
+- `runner`: `execute(ExecutionRequest, listener) -> ExecutionOutcome` executes one notebook;
+- `client`: the client of its kernel;
+- `predict`: `predict(jobs, …) -> list[PredictionResult]` uses saved models in a sandbox without student code;
+- `collect`: copies the record out of a sandbox and reads its events;
+- `canary`: the trial notebook that shows whether the recorder sees everything;
+- `sandbox.isolation`: the interface of an isolation; `bubblewrap`, `container` and `unprotected` implement it, and
+  `choice` picks one;
+- `sandbox.device`: CPU or GPU, and the environment variables for it;
+- `sandbox.capacity`: number of parallel jobs on this machine;
+- `sandbox.provisioner`: the Jupyter kernel provisioner that starts a kernel in an isolation;
+- `sandbox.warm`: processes that have imported TensorFlow, to fork kernels and predictors from;
+- `sandbox.layout`: the folders of one execution, on this machine and inside the sandbox;
+- `sandbox.scratch`: temporary folders, and the removal of those that a killed grader left;
+- `sandbox.watchdog`, `sandbox.processes`: limits for a process tree, and its end;
+- `outputs`, `terminal`: limits for the outputs of a cell;
+- `advice`: advice for common exceptions.
 
-Nothing here imports TensorFlow; `inside/` is the only code that runs within a sandbox.
+No module here imports TensorFlow; only the code in `inside/` runs in a sandbox.
 """

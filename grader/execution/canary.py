@@ -1,7 +1,7 @@
-"""The canary: a tiny notebook that uses all that the recorder hooks, and what the record of it must hold.
+"""The canary: a tiny notebook that uses every hook of the recorder, and the facts that its record must contain.
 
-The recorder hooks inner names of Keras and TensorFlow. A release may move one of them; then facts are missing from
-every record, and students would lose points for them. Therefore the canary is executed before a class is graded.
+The recorder hooks private names of Keras and TensorFlow. If a new release moves one of them, every record lacks facts,
+and students would lose points. Therefore the canary is executed before a class is graded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ Dialect = Literal["keras3", "keras2"]
 Event = Mapping[str, Any]
 
 CANARY_DATASET = "mnist"
-"""The data set that the notebook loads; any images of that shape will do."""
+"""Data set that the notebook loads; any images of the same shape work."""
 
 _CELLS = (
     """\
@@ -111,10 +111,10 @@ optimizer.lr = 0.2
 
 
 def canary_notebook(dialect: Dialect) -> NotebookNode:
-    """Make the notebook.
+    """Make the canary notebook.
 
     Args:
-        dialect: Which Keras `tensorflow.keras` is.
+        dialect: The version of Keras that `tensorflow.keras` is.
     """
     sources = _CELLS + (_KERAS_3_CELLS if dialect == "keras3" else ())
     cells = [nbformat.v4.new_code_cell(source, id=f"canary-{place}") for place, source in enumerate(sources)]
@@ -123,21 +123,21 @@ def canary_notebook(dialect: Dialect) -> NotebookNode:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One kind of fact that the record must hold."""
+    """One kind of fact that the record must contain."""
 
     kind: str
-    """Of the event."""
+    """Kind of the event."""
     hook: str
-    """What the recorder hooks in order to see it."""
+    """Name of the hooked function or attribute."""
     what: str
-    """The fact, in words."""
+    """Description of the fact."""
     holds: Callable[[Event], bool]
-    """Whether an event of that kind is this fact, with all that the checks read of it."""
+    """Whether an event of that kind is this fact, with every value that the checks read."""
     dialects: tuple[Dialect, ...] = ("keras3", "keras2")
 
 
 def _has(*names: str) -> Callable[[Event], bool]:
-    """Make a test that each of some keys holds something."""
+    """Make a test that none of the keys is missing or empty."""
     return lambda event: all(event.get(name) not in (None, "", [], {}) for name in names)
 
 
@@ -286,26 +286,26 @@ EXPECTED: tuple[Expected, ...] = (
     Expected("ignored", "Optimizer.__setattr__", "an ignored setting", _has("form"), ("keras3",)),
     Expected("end", "%grader_finish", "the end of the record", lambda _: True),
 )
-"""What the record of the canary must hold."""
+"""Facts that the record of the canary must contain."""
 
 NOT_EXPECTED: Mapping[str, str] = {
-    "unkept": "the canary's models can be kept",
+    "unkept": "the canary's models can be saved",
     "stopped": "the canary's trainings end before their budget",
     "gap": "a gap is a failure of the recorder",
     "unhooked": "a Keras that is not hooked is a failure of the recorder",
 }
-"""Kinds of events that the canary does not produce, and why."""
+"""Kinds of events that the canary does not produce, each with the reason."""
 
 
 def missing_facts(events: Sequence[Event], dialect: Dialect) -> tuple[str, ...]:
-    """Find what the record of the canary lacks.
+    """Find the facts that the record of the canary lacks.
 
     Args:
-        events: The record's lines.
-        dialect: Of the notebook that was executed.
+        events: The record's events.
+        dialect: The dialect of the executed notebook.
 
     Returns:
-        In words, each with the hook concerned; nothing where the recorder sees everything.
+        One description per missing fact, with the hook; empty if the recorder sees everything.
     """
     problems = []
     for event in events:
@@ -314,7 +314,7 @@ def missing_facts(events: Sequence[Event], dialect: Dialect) -> tuple[str, ...]:
         elif event.get("kind") == "gap":
             problems.append(f"the hook `{event.get('hook')}` failed: {event.get('what')}"[:400])
         elif event.get("kind") == "unkept":
-            problems.append(f"the hook `Keeper` kept no model: {event.get('reason')}"[:400])
+            problems.append(f"the hook `Keeper` saved no model: {event.get('reason')}"[:400])
     problems.extend(
         f"the hook `{expected.hook}` recorded no `{expected.kind}` event: {expected.what}"
         for expected in EXPECTED
@@ -327,5 +327,5 @@ def _is(expected: Expected, event: Event) -> bool:
     try:
         return event.get("kind") == expected.kind and expected.holds(event)
     except (AttributeError, IndexError, KeyError, TypeError):
-        # Not of the form that the checks read.
+        # The event is malformed.
         return False

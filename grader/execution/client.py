@@ -1,4 +1,4 @@
-"""Talks to one kernel: nbclient and jupyter_client, careful and quick where a stranger's kernel needs it."""
+"""Client of one untrusted kernel, based on nbclient and jupyter_client."""
 
 import asyncio
 from queue import Empty
@@ -16,19 +16,19 @@ __all__ = ["CellClient", "KernelClient"]
 
 _POLL_SECONDS = 0.1
 _DRAIN_SECONDS = 0.3
-"""How long outputs may still arrive from a kernel that has ended."""
+"""Time to wait for the last outputs of a kernel that has ended."""
 _ANSWER_SECONDS = 1.0
-"""How long a new kernel's answer is waited for before it is asked again."""
+"""Time to wait for a new kernel's answer before the request is repeated."""
 _ECHO_SECONDS = 0.05
-"""How long the other channel may be silent after an answer before it is taken as not yet connected."""
+"""Time to wait for a message on the iopub channel after an answer; later it counts as not yet connected."""
 
 
 class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed for us
-    """nbclient with bounded outputs and a quick eye for a dead kernel.
+    """nbclient with limited outputs and quick detection of a dead kernel.
 
     Attributes:
-        reply: The kernel's answer to the last cell, as it sent it; empty until there is one.
-        unreadable: How many messages made no sense.
+        reply: The kernel's unchanged reply to the last cell; empty before the reply.
+        unreadable: Number of malformed messages.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed 
         """Prepare to execute cells of a notebook.
 
         Args:
-            notebook: Its cells get the outputs.
-            manager: Of the kernel.
-            keeper: Bounds the outputs.
-            seconds: How long the kernel may take to answer at first.
+            notebook: The notebook to add the outputs to.
+            manager: The kernel's manager.
+            keeper: Limits the outputs.
+            seconds: Time limit for the kernel's first answer.
         """
         super().__init__(
             notebook,
@@ -56,12 +56,12 @@ class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed 
         self._cell_running: int | None = None
 
     def begin(self) -> None:
-        """Forget the cell before."""
+        """Reset the state before the next cell."""
         self.reply = {}
         self._cell_running = None
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> None:
-        """Take one message of the running cell; one that makes no sense is counted and dropped."""
+        """Handle one message of the running cell; a malformed message is counted and dropped."""
         if self._cell_running != cell_index:
             self._cell_running = cell_index
             self._keeper.begin(cell_index, cell.outputs)
@@ -69,7 +69,7 @@ class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed 
             self._take(msg["msg_type"], msg["content"])
         except CellExecutionComplete:
             raise
-        except Exception:  # noqa: BLE001 — a stranger's message can be wrong in any way
+        except Exception:  # noqa: BLE001 — an untrusted message can be wrong in any way
             self.unreadable += 1
 
     def _take(self, kind: str, content: dict[str, Any]) -> None:
@@ -106,17 +106,17 @@ class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed 
 
 
 class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is not typed for us
-    """A client that takes a kernel for ready as soon as it is.
+    """A client that detects at once that a kernel is ready.
 
-    jupyter_client's own listens until nothing has been said for 0.2 seconds, which is a tenth of a light notebook's
-    time; a kernel says itself when it has answered: by being idle again.
+    jupyter_client waits until no message has come for 0.2 seconds, which is a tenth of a small notebook's time. The
+    kernel's own status `idle` shows that it has answered.
     """
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is its own
-        """Ask until the kernel's answer and the end of its work on it have been heard, each on its own channel.
+        """Repeat a request until its reply arrives on one channel and the status `idle` on the other.
 
         Raises:
-            RuntimeError: It has ended, or did not answer in time.
+            RuntimeError: The kernel has ended, or did not answer in time.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -129,9 +129,9 @@ class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is
             raise RuntimeError(message) from error
 
     async def _answered(self, sent: str) -> bool:
-        # What is said before that other channel is connected is lost, so it is asked again.
+        # Messages on the iopub channel are lost before it is connected; then the request is repeated.
         try:
-            # Between two messages others get their turn: a flood must not keep the time from running out.
+            # Yield to the event loop after each message, so that a flood of messages cannot stop the timeout.
             while not _answers(reply := await self.get_shell_msg(timeout=_ANSWER_SECONDS), sent):  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0)
             while not _idle_after(await self.get_iopub_msg(timeout=_ECHO_SECONDS), sent):  # noqa: ASYNC110 - as above
@@ -148,5 +148,5 @@ def _answers(message: dict[str, Any], sent: str) -> bool:
 
 
 def _idle_after(message: dict[str, Any], sent: str) -> bool:
-    """Whether a message says that the kernel has done what we asked for."""
+    """Whether a message reports that the kernel has finished our request."""
     return _answers(message, sent) and message["content"].get("execution_state") == "idle"

@@ -1,7 +1,7 @@
-"""Takes over what a sandbox wrote, trusting neither names, nor kinds of files, nor sizes.
+"""Copies the files that a sandbox wrote, without trusting their names, types or sizes.
 
-Call it after the sandbox has ended: then nothing changes while it is read. Still every folder is opened relative to
-the one above it and no link is followed, so that a link planted by the notebook leads nowhere.
+Call it after the sandbox has ended, so that nothing changes during the copy. Each folder is opened relative to its
+parent and no link is followed, so a link made by the notebook has no effect.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.schema.errors import StorageError
+from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import RunSettings
 
 __all__ = ["CollectCaps", "Collected", "Record", "collect", "read_record"]
@@ -38,11 +39,11 @@ _MOST_PROBLEMS = 50
 
 @dataclass(frozen=True, slots=True)
 class CollectCaps:
-    """How much of a record is taken over."""
+    """Limits for copying and reading a record."""
 
     file_bytes: int = 400 * _MIB
     events_bytes: int = 32 * _MIB
-    """Read at once, they take ten times as much memory."""
+    """Parsed events take ten times as much memory."""
     total_bytes: int = 1024 * _MIB
     files: int = 5_000
     event_bytes: int = 8 * _MIB
@@ -51,10 +52,10 @@ class CollectCaps:
 
     @classmethod
     def for_models(cls, size: int) -> "CollectCaps":
-        """Return caps that leave room for kept models, besides arrays and predictions.
+        """Return limits with enough room for saved models, in addition to arrays and predictions.
 
         Args:
-            size: Of all kept models together, in bytes.
+            size: Total size of all saved models, in bytes.
         """
         least = cls()
         more = max(0, size - RunSettings().kept_models)
@@ -63,37 +64,37 @@ class CollectCaps:
 
 @dataclass(slots=True)
 class Collected:
-    """What was taken over."""
+    """The copied files, and the reasons why others were left out."""
 
     files: list[str] = field(default_factory=list)
     """Relative names, in the order of copying."""
     total_bytes: int = 0
-    problems: list[str] = field(default_factory=list)
-    """What was left out and why, in words."""
+    problems: list[MessageLike] = field(default_factory=list)
+    """The files that were left out, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The events of a record, as far as they could be read."""
+    """The readable events of a record."""
 
     events: list[dict[str, Any]]
-    problems: list[str]
+    problems: list[Message]
 
 
 def collect(out: Path, target: Path, caps: CollectCaps | None = None) -> Collected:
     """Copy a record out of the folder that a sandbox wrote.
 
     Args:
-        out: The sandbox's folder; its content is a stranger's.
-        target: The evidence folder; made where it is missing.
-        caps: How much is taken over.
+        out: The sandbox's folder; its content is untrusted.
+        target: The evidence folder; created if missing.
+        caps: Limits on size and number of files.
 
     Returns:
-        What was copied. Links, pipes, devices, files with several names, files with names that a record does not
-        have, and what goes over a cap are left out and listed as problems.
+        The copied files. Links, pipes, devices, files with several hard links, files whose name is not part of a
+        record, and files over a limit are left out and listed as problems.
 
     Raises:
-        StorageError: The evidence folder cannot be written, or the sandbox's folder is gone.
+        StorageError: The evidence folder cannot be written, or the sandbox's folder is missing.
     """
     caps = caps or CollectCaps()
     result = Collected()
@@ -102,46 +103,52 @@ def collect(out: Path, target: Path, caps: CollectCaps | None = None) -> Collect
         with _opened(str(out), os.O_DIRECTORY) as folder:
             _take_folder(folder, "", target, caps, result)
     except OSError as error:
-        message = f"the record could not be taken over: {error}"
+        message = f"the record could not be copied: {error}"
         raise StorageError(message, where=str(target)) from error
     if len(result.problems) > _MOST_PROBLEMS:
         more = len(result.problems) - _MOST_PROBLEMS
-        result.problems[_MOST_PROBLEMS:] = [f"and {more:,} more files of the record were left out"]
+        result.problems[_MOST_PROBLEMS:] = [
+            say_count(
+                "{count:number} more file of the record was left out",
+                "{count:number} more files of the record were left out",
+                more,
+            )
+        ]
     return result
 
 
 def read_record(path: Path, caps: CollectCaps | None = None) -> Record:
-    """Read `events.jsonl`, passing over what is not an event.
+    """Read `events.jsonl`, skipping lines that are not events.
 
     Args:
-        path: The collected file; a missing one is an empty record with a problem.
-        caps: Longest line, most lines and most bytes.
+        path: The copied file; if it is missing, the record is empty and has a problem.
+        caps: Limits on the length of a line, the number of lines and the number of bytes.
 
     Returns:
-        The events in order, and in words what could not be read. A last line without an end is what a killed kernel
-        leaves; it is dropped, and said to be torn.
+        The events in order, and the problems. A killed kernel leaves a last line without a line break; that line is
+        skipped and reported as a problem.
     """
     caps = caps or CollectCaps()
     reader = _EventReader(caps)
     try:
         with _opened(str(path), 0) as descriptor, os.fdopen(os.dup(descriptor), "rb") as source:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return Record([], ["events.jsonl is not a plain file"])
+                return Record([], [say("events.jsonl is not a regular file")])
             while reader.wants_more and (line := source.readline(caps.event_bytes + 1)):
                 reader.take(line)
     except OSError as error:
-        return Record([], [f"events.jsonl could not be read ({error.strerror})"])
+        return Record([], [say("events.jsonl cannot be read ({error})", error=error.strerror)])
     return Record(reader.events, reader.problems())
 
 
 class _EventReader:
-    """Sorts lines into events and garbage, within the caps."""
+    """Parses lines into events and counts the invalid ones, within the limits."""
 
     def __init__(self, caps: CollectCaps) -> None:
         self.events: list[dict[str, Any]] = []
         self._caps = caps
         self._bytes = 0
-        self._garbage = 0
+        self._invalid_lines = 0
         self._torn = False
         self._over = False
         self._skipping = False
@@ -151,33 +158,38 @@ class _EventReader:
         return not self._over
 
     def take(self, line: bytes) -> None:
-        """Take one line, or one piece of a line that is too long."""
+        """Read one line, or one piece of a line that is too long."""
         self._bytes += len(line)
         if self._bytes > self._caps.events_bytes or len(self.events) >= self._caps.events:
             self._over = True
             return
         ended = line.endswith(b"\n")
         if self._skipping or not ended:
-            # The piece of an overlong line, or the torn end of the file.
-            self._garbage += int(len(line) > self._caps.event_bytes and not self._skipping)
+            # A piece of an overlong line, or the torn end of the file.
+            self._invalid_lines += int(len(line) > self._caps.event_bytes and not self._skipping)
             self._torn = not ended and len(line) <= self._caps.event_bytes
             self._skipping = not ended
             return
         event = _event(line)
         if event is None:
-            self._garbage += bool(line.strip())
+            self._invalid_lines += bool(line.strip())
         else:
             self.events.append(event)
 
-    def problems(self) -> list[str]:
-        said = []
-        if self._garbage:
-            said.append(f"{self._garbage:,} lines of events.jsonl are not events")
+    def problems(self) -> list[Message]:
+        problems = []
+        if self._invalid_lines:
+            invalid = say_count(
+                "{count:number} line of events.jsonl is not an event",
+                "{count:number} lines of events.jsonl are not events",
+                self._invalid_lines,
+            )
+            problems.append(invalid)
         if self._torn:
-            said.append("the last line of events.jsonl is torn: the kernel ended while it was written")
+            problems.append(say("the last line of events.jsonl is incomplete, since the kernel ended while writing it"))
         if self._over:
-            said.append("events.jsonl is longer than the grader reads; its end was left out")
-        return said
+            problems.append(say("events.jsonl is too long, so the grader did not read its end"))
+        return problems
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
@@ -192,7 +204,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 
 def _take_folder(folder: int, prefix: str, target: Path, caps: CollectCaps, result: Collected) -> None:
-    """Copy what is allowed of one open folder."""
+    """Copy the allowed files of one open folder."""
     with os.scandir(folder) as entries:
         names = sorted(entry.name for _, entry in zip(range(caps.files + 1), entries, strict=False))
     for name in names:
@@ -200,29 +212,30 @@ def _take_folder(folder: int, prefix: str, target: Path, caps: CollectCaps, resu
         facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISDIR(facts.st_mode):
             if not _FOLDERS.fullmatch(path):
-                result.problems.append(f"the folder {_shown(path)} is not part of a record")
+                result.problems.append(say("the folder {path:code} is not part of a record", path=_shown(path)))
                 continue
             with _opened(name, os.O_DIRECTORY, folder) as inner:
                 _take_folder(inner, f"{path}/", target, caps, result)
         elif why := _refusal(path, facts, caps, result):
-            result.problems.append(f"{_shown(path)} {why}")
+            result.problems.append(why)
         else:
             _take_file(folder, name, path, target, result)
 
 
-def _refusal(path: str, facts: os.stat_result, caps: CollectCaps, result: Collected) -> str:
-    """Say why a file is not taken over; empty when it is."""
+def _refusal(path: str, facts: os.stat_result, caps: CollectCaps, result: Collected) -> Message | None:
+    """Return the reason why a file is not copied; None if it is copied."""
+    name = _shown(path)
     if not stat.S_ISREG(facts.st_mode):
-        return "is a link, a pipe or a device"
+        return say("{path:code} is a link, a pipe or a device", path=name)
     if facts.st_nlink != 1:
-        return "has more than one name"
+        return say("{path:code} has more than one name", path=name)
     if not any(pattern.fullmatch(path) for pattern in _ALLOWED):
-        return "is not part of a record"
+        return say("{path:code} is not part of a record", path=name)
     if facts.st_size > (caps.events_bytes if path == "events.jsonl" else caps.file_bytes):
-        return f"is too large ({facts.st_size / _MIB:,.0f} MiB)"
+        return say("{path:code} is too large ({size:size})", path=name, size=facts.st_size)
     if result.total_bytes + facts.st_size > caps.total_bytes or len(result.files) >= caps.files:
-        return "was left out: the record is too large"
-    return ""
+        return say("{path:code} was left out, because the record is too large", path=name)
+    return None
 
 
 def _take_file(folder: int, name: str, path: str, target: Path, result: Collected) -> None:
@@ -240,7 +253,7 @@ def _take_file(folder: int, name: str, path: str, target: Path, result: Collecte
 
 @contextmanager
 def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
-    """Open without following a link in the last place and without waiting for the other end of a pipe."""
+    """Open a file without following a link and without waiting for the other end of a pipe."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
     try:
         yield descriptor
@@ -249,4 +262,5 @@ def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
 
 
 def _shown(path: str) -> str:
-    return ascii(path[:120])
+    """Escape the characters of an untrusted path."""
+    return ascii(path[:120])[1:-1]

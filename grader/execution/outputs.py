@@ -1,4 +1,4 @@
-"""What is kept of a notebook's outputs, decided as they arrive: nothing may grow without bound."""
+"""Limits a notebook's outputs while they arrive, so that none grows without bound."""
 
 import json
 import re
@@ -15,36 +15,36 @@ __all__ = ["OutputKeeper", "clean_text", "displayed"]
 _IMAGE_PREFIX = "image/"
 _TRACEBACK_HALF = 30
 _MOST_FORMS = 20
-"""Forms (MIME types) of one display."""
+"""Maximum number of MIME types of one display."""
 _MIME_LENGTH = 100
 _DEPTH = 16
-"""Of JSON in a display or its metadata; nothing that people make is deeper."""
+"""Maximum depth of JSON in a display or its metadata; real outputs are less deep."""
 _METADATA_BYTES = 10_000
 _START_UP = re.compile(
     r"^(?:WARNING: All log messages before absl::InitializeLog\(\) [^\n]*|I\d{4} \d\d:\d\d:\d+\.\d+ [^\n]*)\n",
     re.MULTILINE,
 )
-"""What TensorFlow's libraries say of themselves while they are loaded: nothing that the student wrote or can mend."""
+"""Log lines that TensorFlow's libraries write when they are loaded; they are not the student's output."""
 _NOTE = "[Some outputs of this cell were left out by the grader: {reasons}.]\n"
 
 
 def clean_text(text: str) -> str:
-    """Replace halves of characters (lone surrogates), which no file can hold."""
+    """Replace lone surrogates, which cannot be written to a file."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def displayed(kind: str, content: Mapping[str, Any]) -> Any:
-    """Make an output of a message, whatever the kernel put into it.
+    """Make an output from an untrusted message.
 
     Args:
         kind: `display_data` or `execute_result`.
-        content: The message's content: a claim.
+        content: The message's untrusted content.
 
     Returns:
-        An output of which nothing is but what the notebook format allows.
+        An output that is valid in the notebook format.
 
     Raises:
-        AttributeError: Its data is no mapping.
+        AttributeError: The data is not a mapping.
     """
     parts = {"data": _forms(content["data"]), "metadata": _metadata(content.get("metadata"))}
     if kind == "display_data":
@@ -55,8 +55,8 @@ def displayed(kind: str, content: Mapping[str, Any]) -> Any:
 
 
 def _forms(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The forms of a display: texts, and JSON where the form is JSON."""
-    found: dict[str, Any] = {}
+    """Return the valid data of a display by MIME type: texts, and JSON for JSON types."""
+    forms: dict[str, Any] = {}
     for form, value in list(data.items())[:_MOST_FORMS]:
         name = clean_text(str(form))
         if len(name) > _MIME_LENGTH:
@@ -64,10 +64,10 @@ def _forms(data: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, list) and all(isinstance(line, str) for line in value):
             value = "".join(value)  # noqa: PLW2901 — lines of text
         if isinstance(value, str):
-            found[name] = clean_text(value)
+            forms[name] = clean_text(value)
         elif name == "application/json" or name.endswith("+json"):
-            found[name] = _shallow(value)
-    return found
+            forms[name] = _shallow(value)
+    return forms
 
 
 def _metadata(value: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _metadata(value: Any) -> dict[str, Any]:
 
 
 def _shallow(value: Any, depth: int = _DEPTH) -> Any:
-    """Copy JSON; what lies deeper becomes nothing."""
+    """Copy JSON; replace values below the maximum depth by None."""
     if isinstance(value, str):
         return clean_text(value)
     if not isinstance(value, (dict, list)):
@@ -97,7 +97,7 @@ class _Cell:
         self.screens: dict[int, Screen] = {}
         """Position of a stream output → its text so far."""
         self.rich: dict[int, int] = {}
-        """Position of a display → its size."""
+        """Position of a display → its size in characters."""
         self.images: dict[int, int] = {}
         self.reasons: dict[str, None] = {}
         self.clear_next = False
@@ -114,10 +114,10 @@ class _Cell:
 
 
 class OutputKeeper:
-    """Applies the caps to one notebook's outputs. Its caller is the notebook client, message by message."""
+    """Applies the limits to one notebook's outputs; the notebook client calls it for each message."""
 
     def __init__(self, caps: OutputSettings | None = None) -> None:
-        """Begin a notebook."""
+        """Start a notebook without outputs."""
         self.caps = caps or OutputSettings()
         self._cell: _Cell | None = None
         self._text = 0
@@ -127,17 +127,17 @@ class OutputKeeper:
         """Display id → (the cell's outputs, position, cell)."""
 
     def begin(self, index: int, outs: list[Any]) -> None:
-        """A cell starts to run.
+        """Start a cell.
 
         Args:
-            index: The cell's place in the notebook.
-            outs: The cell's own list of outputs, which is filled in place.
+            index: The cell's index in the notebook.
+            outs: The cell's list of outputs, which is filled in place.
         """
         self.finish()
         self._cell = _Cell(index, outs)
 
     def stream(self, name: Literal["stdout", "stderr"], text: str) -> None:
-        """Text was printed."""
+        """Add printed text."""
         text = _START_UP.sub("", text) if name == "stderr" else text
         if not text:
             return
@@ -149,11 +149,11 @@ class OutputKeeper:
         cell.screens[place].feed(text)
 
     def rich(self, output: Any, display_id: str | None = None) -> None:
-        """A display or a result arrived.
+        """Add a display or a result.
 
         Args:
             output: A `display_data` or `execute_result` output.
-            display_id: Its name for later updates, if it has one.
+            display_id: Its id for later updates, if it has one.
         """
         cell = self._ready()
         if len(cell.outs) >= self.caps.cell_outputs:
@@ -169,7 +169,7 @@ class OutputKeeper:
             self._displays.setdefault(display_id, []).append((cell.outs, place, cell.index))
 
     def update(self, display_id: str, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        """A display that was shown before changes; one that is not known is passed over."""
+        """Change an earlier display; ignore an unknown id."""
         cell = self._ready(clears=False)
         for outs, place, index in self._displays.get(display_id, []):
             if place >= len(outs) or "data" not in outs[place]:
@@ -184,17 +184,17 @@ class OutputKeeper:
                 self._count(cell, place, outs[place]["data"])
 
     def error(self, name: str, message: str, traceback: list[str]) -> None:
-        """The cell raised."""
+        """Add the error of a cell that raised."""
         cell = self._ready()
         if len(cell.outs) > self.caps.cell_outputs:
             return
         ends = traceback[:_TRACEBACK_HALF] + traceback[max(_TRACEBACK_HALF, len(traceback) - _TRACEBACK_HALF) :]
         kept = [clean_text(line[:20_000]) for line in ends]
-        said = {"ename": clean_text(name[:200]), "evalue": clean_text(message[:4_000])}
-        cell.outs.append(new_output("error", **said, traceback=kept))
+        texts = {"ename": clean_text(name[:200]), "evalue": clean_text(message[:4_000])}
+        cell.outs.append(new_output("error", **texts, traceback=kept))
 
     def clear(self, *, wait: bool) -> None:
-        """The notebook asked for an empty output area, at once or when the next output comes."""
+        """Clear the cell's outputs, at once or before its next output."""
         cell = self._ready(clears=False)
         if wait:
             cell.clear_next = True
@@ -202,7 +202,7 @@ class OutputKeeper:
         self._forget(cell)
 
     def finish(self) -> None:
-        """The cell ended: put the collected text into its outputs, with one note where something is missing."""
+        """End the cell: write the collected text to its outputs, with a note if some were left out."""
         cell, self._cell = self._cell, None
         if cell is None:
             return
@@ -223,12 +223,12 @@ class OutputKeeper:
         return self._cell
 
     def _forget(self, cell: _Cell) -> None:
-        for known in self._displays.values():
-            known[:] = [entry for entry in known if entry[2] != cell.index]
+        for entries in self._displays.values():
+            entries[:] = [entry for entry in entries if entry[2] != cell.index]
         cell.forget()
 
     def _stream_place(self, cell: _Cell, name: str) -> int | None:
-        """Find the output that takes more text, or begin one; None where the cell has too many."""
+        """Find the output for more text, or start one; None if the cell has too many outputs."""
         last = len(cell.outs) - 1
         if last in cell.screens and cell.outs[last]["name"] == name:
             return last
@@ -240,7 +240,7 @@ class OutputKeeper:
         return last + 1
 
     def _fitting(self, cell: _Cell, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Leave out what goes over a cap; where everything else goes, plain text is tried by itself."""
+        """Return the data if it is within the limits, else only its plain text, else nothing."""
         size, images = _size(data), _images(data)
         why = self._over(cell, size, images)
         if not why:
@@ -255,9 +255,9 @@ class OutputKeeper:
         caps = self.caps
         in_cell, cell_images = sum(cell.rich.values()) + size, sum(cell.images.values()) + images
         if size > caps.one_display:
-            return "one is too large"
+            return "one output is too large"
         if in_cell > caps.cell_displays or self._rich + in_cell > caps.total_displays:
-            return "together they are too large"
+            return "together the outputs are too large"
         if images and (cell_images > caps.cell_images or self._images + cell_images > caps.total_images):
             return "too many images"
         return ""

@@ -1,8 +1,8 @@
-"""Predictions of kept models, made in a sandbox that holds no student code and no labels.
+"""Predictions of saved models, made in a sandbox without student code and without labels.
 
-A model file is a stranger's: loading it may run code. So it is loaded where nothing is to be gained, and what comes
-back is read as plain numbers after its shape, type and size were checked. All jobs of one call should belong to one
-submission, since a file that takes over the process could answer for the jobs after it.
+A model file is untrusted: loading it may run code. So it is loaded in a sandbox that holds nothing worth stealing. The
+outputs are read as plain numbers, after checks of their shape, type and size. All jobs of one call should belong to
+one submission, since a malicious file could forge the answers of later jobs.
 """
 
 import json
@@ -37,13 +37,14 @@ from grader.inside.record.predictions import (
     Request,
 )
 from grader.schema.errors import HarnessError, PredictorError
+from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import RunSettings
 
 __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 
 _RESULTS_BYTES = 16 << 20
 _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
-"""Of one answer: a description and the rest of its keys."""
+"""Longest answer: a model description and the other keys."""
 _HEADER_BYTES = 4096
 _MODULE = "inside.predictor"
 _CRASHES = 6
@@ -51,7 +52,7 @@ _CRASHES = 6
 
 @dataclass(frozen=True, slots=True)
 class PredictionJob:
-    """One model and the images it is given."""
+    """A model and its input images."""
 
     id: str
     """Letters, digits, `-` and `_`; names the result."""
@@ -60,21 +61,21 @@ class PredictionJob:
     format: Literal["keras", "saved_model"]
     dialect: Literal["keras3", "keras2"]
     inputs: Path
-    """`.npy` of the prepared images, made by the grader."""
+    """`.npy` file of the preprocessed images, made by the grader."""
     batch_size: int = 256
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionLimits:
-    """What the predictor's sandbox may use."""
+    """Limits for the predictor's sandbox."""
 
     memory_bytes: int = RunSettings().predictor_memory
     disk_bytes: int = 2 << 30
     processes: int = 100
     crashes: int = _CRASHES
-    """How many processes may end without an answer before the rest is given up."""
+    """Number of processes that may end without an answer before the remaining jobs are skipped."""
     process_seconds: float = RunSettings().predictor_time
-    """For one process, loading TensorFlow included."""
+    """Time limit for one process, including the import of TensorFlow."""
 
     @classmethod
     def of(cls, settings: RunSettings) -> "PredictionLimits":
@@ -83,22 +84,22 @@ class PredictionLimits:
 
     @property
     def total_seconds(self) -> float:
-        """For all jobs of one call together."""
+        """Time limit for all jobs of one call together."""
         return _CRASHES * self.process_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionResult:
-    """What became of one job."""
+    """The result of one job."""
 
     id: str
     ok: bool
-    error: str = ""
-    """In words, for a job that failed: the model's failure, not the grader's."""
+    error: MessageLike = ""
+    """A clause with the reason why the model failed; a plain string if it comes from the sandbox."""
     outputs: np.ndarray | None = None
-    """float32, one row an image, at most 1,000 columns."""
+    """float32, one row per image, at most 1,000 columns."""
     model: dict[str, Any] | None = None
-    """The model's description as `docs/events.md` has it: a claim of the loaded file."""
+    """The untrusted description of the loaded model; `docs/events.md` describes its keys."""
     seconds: float = 0.0
 
 
@@ -115,27 +116,27 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     module: str = _MODULE,
     warm: WarmPool | None = None,
 ) -> list[PredictionResult]:
-    """Run the jobs; one that crashes the process loses only itself, and the rest are tried in a new process.
+    """Run the jobs. If a model crashes the process, the remaining jobs continue in a new process.
 
-    Not without end: a notebook can leave any number of models that crash or hang (`PredictionLimits`).
+    A notebook can save any number of models that crash or hang, so `PredictionLimits` limits the number of crashes.
 
     Args:
-        jobs: Of one submission, each with its own id.
-        isolation: As for notebooks.
-        scratch: A folder of this machine for the sandboxes' folders; the caller removes it.
+        jobs: The jobs of one submission, with distinct ids.
+        isolation: The same as for notebooks.
+        scratch: Parent of the sandboxes' folders; the caller removes it.
         python: The Python with TensorFlow; by default the grader's own.
         device: By default the CPU.
         threads: Threads for one operation.
-        limits: Memory, disk and time.
-        timeout: Seconds for one process, instead of those of `limits`.
-        module: What is started as `python -m MODULE REQUEST.json`.
-        warm: Where each process is forked from; without it, or where that cannot be, it is started cold.
+        limits: Limits on memory, disk and time.
+        timeout: Seconds for one process; overrides `limits`.
+        module: Module to start as `python -m MODULE REQUEST.json`.
+        warm: Processes to fork from; if None, or if the fork fails, each process is started cold.
 
     Returns:
-        One result for each job, in their order.
+        One result per job, in the order of the jobs.
 
     Raises:
-        PredictorError: The sandbox could not be started, or an input file cannot be read: the grader's failure.
+        PredictorError: The sandbox could not be started, or an input file cannot be read: a failure of the grader.
     """
     python, device = python or Path(sys.executable), device or Device("cpu")
     caps = limits or PredictionLimits()
@@ -143,28 +144,32 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     results: dict[str, PredictionResult] = {}
     rows = {job.id: _rows(job.inputs) for job in jobs}
     if len(rows) != len(jobs) or not all(name.replace("-", "").replace("_", "").isalnum() for name in rows):
-        message = "prediction jobs need ids of their own, made of letters, digits, - and _"
+        message = "prediction jobs need distinct ids of letters, digits, - and _"
         raise PredictorError(message)
     scratch.mkdir(parents=True, exist_ok=True)
     crashes, ends = 0, time.monotonic() + caps.total_seconds
     while left := [job for job in jobs if job.id not in results]:
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
         layout, finished = call.process(left, folder)
-        told = _told(layout.out / "results.jsonl")
+        answers = _answers(layout.out / "results.jsonl")
         for job in left:
-            if job.id in told:
-                results[job.id] = _result(job, told[job.id], layout.out, rows[job.id])
+            if job.id in answers:
+                results[job.id] = _result(job, answers[job.id], layout.out, rows[job.id])
         waiting = [job for job in left if job.id not in results]
         if not waiting:
             break
-        _check_started(finished, told, layout.log)
-        # Jobs run in order: the first without an answer is the one the process ended in.
+        _check_started(finished, answers, layout.log)
+        # Jobs run in order, so the process ended in the first job without an answer.
         results[waiting[0].id] = PredictionResult(
             waiting[0].id, ok=False, error=_why(finished), seconds=finished.seconds
         )
         crashes += 1
         if crashes >= caps.crashes or time.monotonic() >= ends:
-            error = f"it was not tried: {crashes} other models of this notebook had brought the predictor down"
+            error = say_count(
+                "it was not tried, because {count:number} other model of this notebook crashed the predictor",
+                "it was not tried, because {count:number} other models of this notebook crashed the predictor",
+                crashes,
+            )
             results |= {job.id: PredictionResult(job.id, ok=False, error=error) for job in waiting[1:]}
     return [results[job.id] for job in jobs]
 
@@ -213,7 +218,7 @@ class _Call:
                     limits=bounds,
                     log=layout.log,
                 )
-                with suppress(WarmRefusedError):  # the pool keeps the reason
+                with suppress(WarmRefusedError):  # the pool stores the reason
                     return self.warm.start(program)
                 return None
 
@@ -243,13 +248,13 @@ class _Call:
 
 
 def _request(jobs: Sequence[PredictionJob], layout: Layout) -> Request:
-    """Copy what the jobs need to where the sandbox's user may read it, and make the request of `docs/events.md`."""
+    """Copy the jobs' files to a folder that the sandbox's user can read, and make the request of `docs/events.md`."""
     inner = layout.inner("given")
     layout.given.mkdir()
     names: dict[Path, str] = {}
     listed: list[JobRequest] = []
     for number, job in enumerate(jobs):
-        # Keras goes by the suffix of a model's name.
+        # Keras recognizes the format by the suffix.
         model = f"{number}.keras" if job.format == "keras" else f"{number}"
         (shutil.copytree if job.model.is_dir() else shutil.copyfile)(job.model, layout.given / model)
         if job.inputs not in names:
@@ -277,17 +282,17 @@ def _rows(path: Path) -> int:
         raise PredictorError(message, where=str(path)) from error
 
 
-def _told(path: Path) -> dict[str, JobResult]:
-    """Read the answers; lines that are no answers are passed over.
+def _answers(path: Path) -> dict[str, JobResult]:
+    """Read the answers; skip lines that are not answers.
 
     Returns:
-        Job → answer. A missing key is None, and a value may be of any type.
+        Job id → answer. A missing key is None, and a value may be of any type.
     """
-    told: dict[str, JobResult] = {}
+    answers: dict[str, JobResult] = {}
     try:
         content = _read_plain(path, _RESULTS_BYTES)
     except (OSError, ValueError):
-        return told
+        return answers
     for line in content.split(b"\n"):
         if not line or len(line) > _LINE_BYTES:
             continue
@@ -297,32 +302,33 @@ def _told(path: Path) -> dict[str, JobResult]:
             continue
         if isinstance(answer, dict) and isinstance(answer.get("id"), str):
             whole = {**dict.fromkeys(JobResult.__required_keys__), **answer}
-            told.setdefault(answer["id"], cast("JobResult", whole))
-    return told
+            answers.setdefault(answer["id"], cast("JobResult", whole))
+    return answers
 
 
-def _result(job: PredictionJob, told: JobResult, out: Path, rows: int) -> PredictionResult:
-    seconds: object = told["seconds"]
+def _result(job: PredictionJob, answer: JobResult, out: Path, rows: int) -> PredictionResult:
+    seconds: object = answer["seconds"]
     result = PredictionResult(job.id, ok=False, seconds=float(seconds) if isinstance(seconds, int | float) else 0.0)
-    described: object = told["model"]
-    result = replace(result, model=described if isinstance(described, dict) else None)
-    if told["ok"] is not True:
-        return replace(result, error=str(told["error"] or "the model could not be used")[:MAX_ERROR])
+    description: object = answer["model"]
+    result = replace(result, model=description if isinstance(description, dict) else None)
+    if answer["ok"] is not True:
+        error = str(answer["error"])[:MAX_ERROR] if answer["error"] else say("the model could not be used")
+        return replace(result, error=error)
     try:
         return replace(result, ok=True, outputs=_read_outputs(out / f"{job.id}.npy", rows))
     except (OSError, ValueError) as error:
-        return replace(result, error=f"the predictions cannot be read: {error}"[:MAX_ERROR])
+        return replace(result, error=say("the predictions cannot be read ({error})", error=str(error)[:MAX_ERROR]))
 
 
 def _read_outputs(path: Path, rows: int) -> np.ndarray:
-    """Read predictions after checking what they claim to be.
+    """Read predictions after checking the file's header.
 
     Raises:
-        ValueError: They are not float32 of shape (rows, 1 to 1,000), or the file's size does not fit.
-        OSError: There is no such plain file.
+        ValueError: They are not float32 of shape (rows, 1 to 1,000), or the file's size does not match.
+        OSError: The file cannot be read.
     """
     content = _read_plain(path, _HEADER_BYTES + 4 * rows * MAX_OUTPUTS)
-    # A view of the bytes: nothing is allocated on the word of the header.
+    # The array is a view of the bytes, so a forged header cannot cause a large allocation.
     array = _parse_npy(content)
     if array.dtype != np.float32 or array.ndim != 2 or not 1 <= array.shape[1] <= MAX_OUTPUTS:  # noqa: PLR2004 — axes
         message = f"expected rows of float32, got {array.dtype} of shape {array.shape}"
@@ -345,7 +351,7 @@ def _parse_npy(content: bytes) -> np.ndarray:
         raise ValueError(message)
     count = int(np.prod(shape, dtype=object)) if shape else 1
     if len(content) - stream.tell() != count * dtype.itemsize:
-        message = "the file's size does not fit its shape"
+        message = "the file's size does not match its shape"
         raise ValueError(message)
     flat = np.frombuffer(content, dtype=dtype, offset=stream.tell(), count=count)
     return flat.reshape(shape, order="F" if fortran else "C")
@@ -356,27 +362,27 @@ def _read_plain(path: Path, most: int) -> bytes:
     with os.fdopen(descriptor, "rb") as source:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
-            message = f"{path.name} is not a plain file of at most {most:,} bytes"
+            message = f"{path.name} is not a regular file of at most {most:,} bytes"
             raise ValueError(message)
         return source.read(most)
 
 
-def _check_started(finished: Finished, told: Mapping[str, JobResult], log: Path) -> None:
-    """Tell the grader's own failure from a model's: a process that ends with Python's or bubblewrap's own complaint.
+def _check_started(finished: Finished, answers: Mapping[str, JobResult], log: Path) -> None:
+    """Make sure that the predictor ran; if it did not, the log ends with an error of bubblewrap or Python.
 
     Raises:
-        PredictorError: The predictor itself never ran.
+        PredictorError: The predictor did not start.
     """
-    said = log_tail(log)
+    tail = log_tail(log)
     signs = ("bwrap: ", "prlimit: ", "setpriv: ", "No module named")
-    if not told and finished.exit_code in (1, 125, 126, 127) and any(sign in said for sign in signs):
-        message = f"the predictor did not start (exit code {finished.exit_code}): {said[-500:]}"
+    if not answers and finished.exit_code in (1, 125, 126, 127) and any(sign in tail for sign in signs):
+        message = f"the predictor did not start (exit code {finished.exit_code}): {tail[-500:]}"
         raise PredictorError(message)
 
 
-def _why(finished: Finished) -> str:
+def _why(finished: Finished) -> Message:
     if finished.over_budget:
-        return f"the model was given up: {finished.over_budget}"
+        return say("the prediction was stopped: {excess}", excess=finished.over_budget)
     if finished.timed_out:
-        return f"the model gave no predictions within {finished.seconds:.0f} seconds"
-    return f"the model crashed the predictor (exit code {finished.exit_code})"
+        return say("the model made no predictions within {limit:seconds}", limit=round(finished.seconds))
+    return say("the model crashed the predictor (exit code {code:raw})", code=finished.exit_code)

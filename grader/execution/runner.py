@@ -33,9 +33,10 @@ from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRe
 from grader.execution.sandbox.watchdog import Budget, Watchdog
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
+from grader.facts.language import english
 from grader.inside.record.session import SESSION_VERSION, SessionFile
-from grader.schema.base import spoken_cell
 from grader.schema.errors import SandboxError
+from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import RunSettings
 from grader.schema.submission import CellError, ExecutionStatus, Run
 
@@ -46,11 +47,11 @@ SKIPPING_TAGS = frozenset({"skip-execution", "otter_ignore"})
 RAISING_TAG = "raises-exception"
 _MESSAGE_LENGTH = 1_000
 _TELL_SECONDS = 1.0
-"""How often the listener is told that the execution goes on."""
+"""Interval of the progress reports to the listener."""
 _FEWEST_THREADS = 512
 _SPARE_THREADS = 112
 _CONNECTION = "connection.json"
-# The kernel's own imports must not be shadowed by a student's files, which may still be imported: they come last.
+# The student's folder comes last in `sys.path`, so that the student's files cannot shadow the kernel's imports.
 _BOOTSTRAP = (
     "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; "
     "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -63,21 +64,21 @@ ProgressKind = Literal["starting", "started", "cell", "running", "finishing", "e
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told to the listener as the execution goes on."""
+    """A progress report to the listener."""
 
     kind: ProgressKind
-    """`starting`: the kernel does not answer yet; `started`: it does; `cell`: a cell begins; `running`: one goes on;
-    `finishing`: the record is closed; `ended`. What goes on is told again every second."""
+    """`starting`: the kernel does not answer yet; `started`: it does; `cell`: a cell starts; `running`: a cell is still
+    running; `finishing`: the record is being closed; `ended`. Repeated every second until the next step."""
     done: int
-    """Code cells that were executed by now."""
+    """Code cells executed so far."""
     total: int
     cell: int | None = None
     """Index into the notebook's `cells`, for `cell` and `running`."""
     seconds: float = 0.0
     epoch: int | None = None
-    """Which epoch of a training runs, for `running`."""
+    """Current epoch of a training, for `running`."""
     epochs: int | None = None
-    """How many were asked for, where that is known."""
+    """Number of epochs passed to `fit`, if known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class ExecutionRequest:
     """One execution of one notebook."""
 
     notebook: NotebookNode
-    """Normalised; it is not changed."""
+    """A notebook in the standard form of `grader.intake.notebook`; it is not changed."""
     scratch: Path
     """An empty or missing folder for this execution; the caller removes it."""
     isolation: Isolation
@@ -100,90 +101,90 @@ class ExecutionRequest:
     """Folder of the data sets, read-only in the sandbox."""
     datasets: tuple[str, ...] = ()
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
-    """Those of the data sets that lie in another folder, each with its own."""
+    """Data set → its folder, for data sets outside `data`."""
     graded_dataset: str = ""
     kernel_module: str = "inside.kernel"
-    """Started as `python -m MODULE -f CONNECTION_FILE`."""
+    """Module to start as `python -m MODULE -f CONNECTION_FILE`."""
     finish_code: str | None = FINISH
-    """Executed after the last cell; None for a kernel without the recorder."""
+    """Code to execute after the last cell; None for a kernel without the recorder."""
     start_seconds: float = 90.0
-    """How long the kernel may take to answer; beyond it is the grader's failure."""
+    """Time limit for the kernel's first answer; exceeding it is a failure of the grader."""
     grace_seconds: float = 6.0
-    """How long an interrupted cell may take to end before the kernel is killed."""
+    """Time that an interrupted cell has to end before the kernel is killed."""
     finish_seconds: float = 120.0
-    """How long the recorder may take to keep what is to be kept."""
+    """Time limit for the recorder to save models and close the record."""
     warm: WarmPool | None = None
-    """Where the kernel is forked from; without it, or where that cannot be, it is started cold."""
+    """Processes to fork the kernel from; if None, or if the fork fails, the kernel is started cold."""
 
     @property
     def python(self) -> Path:
-        """The Python the kernel runs with."""
+        """The Python that runs the kernel."""
         return Path(self.settings.kernel or sys.executable)
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionOutcome:
-    """What an execution left behind."""
+    """The results of an execution."""
 
     run: Run
     notebook: NotebookNode
     """The executed notebook, its outputs within the caps."""
     out: Path
-    """What the recorder wrote, still to be collected: a claim."""
+    """Folder with the record, not yet collected; its content is untrusted."""
     work: Path
     """The submission's folder as the notebook left it."""
-    problems: tuple[str, ...] = ()
-    """What the record may lack, in words."""
+    problems: tuple[MessageLike, ...] = ()
+    """Reasons why the record may be incomplete."""
     log: str = ""
-    """The end of what the kernel wrote to its standard streams."""
+    """The end of the kernel's standard output and standard error."""
     warm: bool = False
     """Whether the kernel was forked from a warm process."""
     notices: tuple[str, ...] = ()
-    """What went otherwise than asked for without harm to the record, in words: a cold start instead of a warm one."""
+    """Deviations that do not affect the record, such as a cold start instead of a warm one."""
 
 
 def reserve_of(budget: float) -> float:
-    """Return the seconds before the end of a notebook's budget by which trainings stop: a tenth, at most a minute."""
+    """Return how many seconds before a notebook's time limit trainings are stopped: a tenth of it, at most a minute."""
     return min(60.0, 0.1 * budget)
 
 
 def is_executed(cell: NotebookNode) -> bool:
-    """Whether a cell is sent to the kernel: code with something in it, and no tag that says to skip it."""
+    """Whether a cell is sent to the kernel: a code cell that is not empty and has no tag to skip it."""
     if cell.cell_type != "code" or not cell.source.strip():
         return False
     return not SKIPPING_TAGS & set(cell.metadata.get("tags", []))
 
 
 def execute(request: ExecutionRequest, listener: Callable[[Progress], None] = lambda _: None) -> ExecutionOutcome:
-    """Execute a notebook in a sandbox of its own; when this returns or raises, nothing of the sandbox is left running.
+    """Execute a notebook in a new sandbox. No process of the sandbox is left when this returns or raises.
 
-    Call it from a thread that is not running an event loop and lives until it returns.
+    Call it from a thread that runs no event loop and that lives until it returns.
 
     Args:
-        request: What to execute, and how.
-        listener: Told how it goes, in the calling thread, at least every second. What it raises ends the execution,
-            and is raised here.
+        request: The notebook and the settings.
+        listener: Callback for progress, called in the calling thread at least every second. An exception it raises
+            ends the execution and is raised here.
 
     Raises:
-        SandboxError: The kernel did not start; the grader's failure.
+        SandboxError: The kernel did not start, or it was ended from outside: a failure of the grader.
         NotebookError: The submission's files are too many or too large.
     """
     return asyncio.run(_Execution(request, listener).run())
 
 
 class _OneKernel(KernelSpecManager):  # type: ignore[misc] # jupyter_client is not typed for us
-    """Knows one kernel specification, made for one execution."""
+    """Provides the kernel specification of one execution."""
 
     def __init__(self, spec: KernelSpec) -> None:
         super().__init__()
         self._spec = spec
 
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 — whatever the notebook names
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 — the same for any name
         return self._spec
 
 
 class _Execution:
-    """One execution while it goes on."""
+    """One running execution."""
 
     def __init__(self, request: ExecutionRequest, listener: Callable[[Progress], None]) -> None:
         self.request = request
@@ -195,21 +196,21 @@ class _Execution:
         self.keeper = OutputKeeper(request.settings.output)
         self.errors: list[CellError] = []
         self.cell_map: list[int] = []
-        self.problems: list[str] = []
+        self.problems: list[MessageLike] = []
         self.status: ExecutionStatus = "completed"
-        self.reason = ""
+        self.reason: MessageLike = ""
         self.begun = time.monotonic()
         self.seconds = 0.0
         self.deadline = 0.0
         self.watchdog: Watchdog | None = None
-        self.told: ProgressKind = "starting"
-        self.unread = ""
-        """Why a kernel was ended whose messages make no sense."""
+        self.step: ProgressKind = "starting"
+        self.unreadable = ""
+        """Class of the exception that a malformed message of the kernel caused."""
         self.notices: list[str] = []
         self.is_warm = False
 
     async def run(self) -> ExecutionOutcome:
-        """Make the sandbox, run the cells, close the record, and end everything."""
+        """Make the sandbox, run the cells, close the record, and end the sandbox."""
         request = self.request
         layout = make_layout(
             request.scratch,
@@ -244,8 +245,8 @@ class _Execution:
         watch = TrainingWatch(layout.out / "events.jsonl")
         starter = plan.starter
         if request.warm is not None:
-            # Before the notebook's time begins: the first one would pay for all.
-            starter = await self._telling(self._warmed(request.warm, plan, runtime), watch)
+            # The warm process starts before the notebook's time, else the first notebook would pay for all of them.
+            starter = await self._report_during(self._warmed(request.warm, plan, runtime), watch)
         self.deadline = time.time() + request.settings.time
         _write_session(request, layout, self.deadline)
         for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
@@ -253,13 +254,13 @@ class _Execution:
         manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
         client = CellClient(self.notebook, manager, self.keeper, request.start_seconds)
         try:
-            await self._telling(self._from_start_to_end(client, layout, runtime), watch)
+            await self._report_during(self._from_start_to_end(client, layout, runtime), watch)
         finally:
             self.keeper.finish()
             await self._end(client, manager)
 
     async def _warmed(self, pool: WarmPool, plan: SandboxPlan, runtime: Path) -> Starter:
-        """Wait for a warm process and return how the kernel is forked; where that cannot be, leave a notice."""
+        """Wait for a warm process and return a starter that forks it; if there is none, add a notice."""
         arguments = ("-f", str(runtime / _CONNECTION))
 
         def program(env: Mapping[str, str]) -> Program:
@@ -297,12 +298,17 @@ class _Execution:
         await self._cells(client)
         self.seconds = time.monotonic() - self.begun
         if client.unreadable:
-            self.problems.append(f"{client.unreadable:,} of the kernel's messages made no sense and were left out")
+            malformed = say_count(
+                "{count:number} message of the kernel was malformed and was ignored",
+                "{count:number} messages of the kernel were malformed and were ignored",
+                client.unreadable,
+            )
+            self.problems.append(malformed)
         await self._finish(client)
-        self._tell("ended")
+        self._report("ended")
 
-    async def _telling(self, work: Coroutine[Any, Any, T], watch: TrainingWatch) -> T:
-        """Tell the listener every second that work goes on; what the listener raises ends the work."""
+    async def _report_during(self, work: Coroutine[Any, Any, T], watch: TrainingWatch) -> T:
+        """Report to the listener every second during the work; an exception of the listener ends the work."""
         task = asyncio.ensure_future(work)
         try:
             while True:
@@ -310,10 +316,10 @@ class _Execution:
                 if done:
                     return task.result()
                 training = watch.look()
-                if self.told == "cell":
-                    self._tell("running", self.cell_map[-1] if self.cell_map else None, training)
+                if self.step == "cell":
+                    self._report("running", self.cell_map[-1] if self.cell_map else None, training)
                 else:
-                    self._tell(self.told)
+                    self._report(self.step)
         finally:
             if not task.done():
                 task.cancel()
@@ -335,21 +341,21 @@ class _Execution:
             self.watchdog.start()
             await client.async_start_new_kernel_client()
         except (RuntimeError, OSError, TimeoutError) as error:
-            said = log_tail(layout.log)
-            message = f"the kernel did not start: {error}" + (f"\n{said}" if said else "")
+            tail = log_tail(layout.log)
+            message = f"the kernel did not start: {error}" + (f"\n{tail}" if tail else "")
             raise SandboxError(message, where=self.isolation.name) from error
         self.begun = time.monotonic()
-        self._tell("started")
+        self._report("started")
 
     async def _cells(self, client: CellClient) -> None:
-        """Run the cells in order; an exception ends its cell, and only the budget or a dead kernel ends the rest."""
+        """Run the cells in order; an exception ends its cell, but only a budget or a dead kernel ends the notebook."""
         for index, cell in enumerate(self.notebook.cells):
             if not is_executed(cell):
                 continue
             if time.time() >= self.deadline:
                 self._out_of_time(index)
                 return
-            self._tell("cell", index)
+            self._report("cell", index)
             self.cell_map.append(index)
             client.begin()
             alive = await self._cell(client, cell, index)
@@ -362,16 +368,16 @@ class _Execution:
                 return
 
     async def _cell(self, client: CellClient, cell: NotebookNode, index: int) -> bool:
-        """Run one cell, interrupt it at the deadline, and kill the kernel where that does not help.
+        """Run one cell, interrupt it at the deadline, and kill the kernel if the cell still runs.
 
         Returns:
-            Whether the kernel is still there.
+            Whether the kernel is still alive.
         """
         task = asyncio.ensure_future(client.async_execute_cell(cell, index, execution_count=len(self.cell_map)))
         try:
             done, _ = await asyncio.wait({task}, timeout=max(0.0, self.deadline - time.time()))
         except asyncio.CancelledError:
-            # nbclient calls this a dead kernel, which is not what anyone needs to hear now.
+            # nbclient reports a cancellation as a dead kernel.
             task.cancel()
             with suppress(DeadKernelError, asyncio.CancelledError):
                 await task
@@ -388,16 +394,16 @@ class _Execution:
             await task
         except (DeadKernelError, asyncio.CancelledError):
             return False
-        except Exception as error:  # noqa: BLE001 — a stranger's message can be wrong in any way
-            # What the kernel sent could not be read: the student's process speaks for itself on these channels.
-            self.unread = f"the kernel sent a message that cannot be read ({type(error).__name__})"
-            self.problems.append(self.unread)
+        except Exception as error:  # noqa: BLE001 — an untrusted message can be wrong in any way
+            # The student's process can send anything on the kernel's channels.
+            self.unreadable = type(error).__name__
+            self.problems.append(say("the kernel sent a message that cannot be read ({error})", error=self.unreadable))
             await client.km.provisioner.kill()
             return False
         return True
 
     async def _interrupt(self, client: CellClient, task: "asyncio.Future[Any]") -> set["asyncio.Future[Any]"]:
-        """Interrupt twice: a bare `except:` in a loop swallows the first one."""
+        """Interrupt twice, since a bare `except:` in a loop can swallow the first interrupt."""
         done: set[asyncio.Future[Any]] = set()
         for _ in range(2):
             with suppress(RuntimeError):
@@ -409,27 +415,35 @@ class _Execution:
 
     def _out_of_time(self, index: int) -> None:
         self.status = "timeout"
-        budget = self.request.settings.time
-        self.reason = f"the notebook's {budget:,.0f} seconds were over in {spoken_cell(index)}"
+        limit = self.request.settings.time
+        self.reason = say(
+            "the notebook's time limit of {limit:seconds} ran out in {cell:cell}", limit=limit, cell=index
+        )
 
     def _kernel_ended(self, client: CellClient, index: int) -> None:
-        """Say why there is no kernel any more.
+        """Set the status and the reason after the kernel has ended.
 
         Raises:
-            SandboxError: It was ended from outside.
+            SandboxError: The kernel was ended from outside.
         """
-        over = self.watchdog.verdict if self.watchdog else ""
+        excess = self.watchdog.verdict if self.watchdog else None
         fault = self.watchdog.fault if self.watchdog else ""
-        if not (over or fault or self.unread or self.status == "timeout"):
-            _refuse_outsiders(client, self.isolation, spoken_cell(index))
-        if over:
-            self.status, self.reason = "memory", f"{spoken_cell(index)} was ended: {over}"
-        elif self.unread:
-            self.status, self.reason = "died", f"{self.unread} in {spoken_cell(index)}"
-        elif self.status != "timeout":
+        if not (excess or fault or self.unreadable or self.status == "timeout"):
+            _refuse_outsiders(client, self.isolation, english(say("{cell:cell}", cell=index)))
+        if excess:
+            self.status = "memory"
+            self.reason = say("the kernel was stopped in {cell:cell}: {excess}", cell=index, excess=excess)
+        elif self.unreadable:
             self.status = "died"
-            self.reason = f"the kernel ended by itself in {spoken_cell(index)}{_cause(client)}"
-        self.errors.append(CellError(cell=index, name="KernelEnded", message=self.reason, advice=_ENDED[self.status]))
+            self.reason = say(
+                "the kernel sent a message in {cell:cell} that cannot be read ({error})",
+                cell=index,
+                error=self.unreadable,
+            )
+        elif self.status != "timeout":
+            self.status, self.reason = "died", _end_of_kernel(client, index)
+        message = english(self.reason)
+        self.errors.append(CellError(cell=index, name="KernelEnded", message=message, advice=_ENDED[self.status]))
 
     def _note_error(self, reply: dict[str, Any], cell: NotebookNode, index: int) -> None:
         if reply.get("status") != "error" or RAISING_TAG in cell.metadata.get("tags", []):
@@ -437,17 +451,18 @@ class _Execution:
         name = str(reply.get("ename", "Error"))[:100]
         message = _without_file(collapse(str(reply.get("evalue", ""))[: 10 * _MESSAGE_LENGTH])[:_MESSAGE_LENGTH])
         if self.status == "timeout":
-            self.errors.append(CellError(cell=index, name=name, message=self.reason, advice=_ENDED["timeout"]))
+            message = english(self.reason)
+            self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
             return
         self.errors.append(CellError(cell=index, name=name, message=message, advice=advice_for(name, message)))
         self.status = "cell_error"
-        self.reason = self.reason or f"{spoken_cell(index)} raised {name}"
+        self.reason = self.reason or say("{cell:cell} raised {error}", cell=index, error=name)
 
     async def _finish(self, client: CellClient) -> None:
-        """Let the recorder keep what is to be kept; a kernel that is gone has kept what it could."""
+        """Let the recorder save models and close the record, if the kernel is still alive."""
         if self.request.finish_code is None or not await client.km.is_alive():
             return
-        self._tell("finishing")
+        self._report("finishing")
         sent = client.kc.execute(self.request.finish_code, silent=True, store_history=False, allow_stdin=False)
         ends = time.monotonic() + self.request.finish_seconds
         while time.monotonic() < ends:
@@ -458,26 +473,28 @@ class _Execution:
                     self._ended_while_closing(client)
                     return
                 continue
-            except Exception:  # noqa: BLE001, S112 — a stranger's message can be wrong in any way
+            except Exception:  # noqa: BLE001, S112 — an untrusted message can be wrong in any way
                 continue
             answer = _answer(reply, sent)
             if answer is not None:
                 if answer.get("status") != "ok":
-                    said = f"{answer.get('ename')}: {answer.get('evalue')}"
-                    self.problems.append(f"the recorder could not close the record ({clean_text(said[:200])})")
+                    error = clean_text(f"{answer.get('ename')}: {answer.get('evalue')}"[:200])
+                    self.problems.append(say("the recorder could not close the record ({error})", error=error))
                 return
-        self.problems.append(f"the recorder did not close the record within {self.request.finish_seconds:.0f} seconds")
+        limit = self.request.finish_seconds
+        self.problems.append(say("the recorder did not close the record within {limit:seconds}", limit=limit))
 
     def _ended_while_closing(self, client: CellClient) -> None:
-        over = self.watchdog.verdict if self.watchdog else ""
-        if not (over or (self.watchdog and self.watchdog.fault)):
+        excess = self.watchdog.verdict if self.watchdog else None
+        if not (excess or (self.watchdog and self.watchdog.fault)):
             _refuse_outsiders(client, self.isolation, "after the last cell")
-        self.problems.append("the kernel ended while the record was closed")
-        if over:
-            self.status, self.reason = "memory", f"the notebook was ended after its last cell: {over}"
+        self.problems.append(say("the kernel ended before the record was closed"))
+        if excess:
+            self.status = "memory"
+            self.reason = say("the kernel was stopped after the last cell: {excess}", excess=excess)
 
     async def _end(self, client: CellClient, manager: AsyncKernelManager) -> None:
-        """End the sandbox for good; the notebook is over, so nothing needs a polite farewell."""
+        """Kill the sandbox; after the last cell the kernel need not shut down cleanly."""
         process = getattr(manager.provisioner, "process", None)
         if client.kc is not None:
             client.kc.stop_channels()
@@ -524,66 +541,75 @@ class _Execution:
             mark=self.mark,
         )
 
-    def _tell(
+    def _report(
         self, kind: ProgressKind, cell: int | None = None, training: tuple[int, int | None] | None = None
     ) -> None:
         if kind != "running":
-            self.told = kind
+            self.step = kind
         seconds = time.monotonic() - self.begun
         epoch, epochs = training or (None, None)
         done = max(0, len(self.cell_map) - (kind == "running"))
         self.listener(Progress(kind, done, self.total, cell=cell, seconds=seconds, epoch=epoch, epochs=epochs))
 
 
-_ENDED: dict[ExecutionStatus, str] = {
-    "timeout": "Train fewer epochs or on less data, and leave out endless loops and long pauses.",
-    "memory": "Use smaller batches and arrays, float32 instead of float64, and keep fewer copies of the data.",
-    "died": "Look for `exit()`, `os._exit`, or native code that crashes.",
+_ENDED: dict[ExecutionStatus, Message] = {
+    "timeout": say("Train for fewer epochs or on less data. Remove endless loops and long pauses."),
+    "memory": say("Use smaller batches and arrays, and float32 instead of float64. Keep fewer copies of the data."),
+    "died": say("Look for `exit()`, `os._exit`, or native code that crashes."),
 }
 
 
-# IPython gives each cell's source the name of a file that is not there, with another number in each process.
+# IPython gives each cell a made-up file name, with a number that differs between processes.
 _CELL_FILE = re.compile(r" \(\d+\.py, line (\d+)\)$")
 
 
 def _without_file(message: str) -> str:
-    """Leave the made-up file of a cell out of what a `SyntaxError` says: `invalid syntax (line 3)`."""
+    """Remove a cell's made-up file name from a `SyntaxError`'s text: `invalid syntax (line 3)`."""
     return _CELL_FILE.sub(r" (line \1)", message)
 
 
 def _refuse_outsiders(client: CellClient, isolation: Isolation, where: str) -> None:
-    """Make sure that a kernel was not ended from outside: that is nothing its notebook can answer for.
+    """Make sure that the kernel was not ended from outside, which is not the notebook's fault.
 
     Raises:
-        SandboxError: It was, or nobody can tell.
+        SandboxError: The kernel was ended from outside, or it may have been.
     """
     process = getattr(client.km.provisioner, "process", None)
-    # The grader's own watchdog fails an execution by itself, with a better reason.
+    # If the watchdog ended the sandbox, the watchdog gives the better reason.
     if process is not None and (why := ended_from_outside(process, isolation)):
         message = (
-            f"{why}, and the kernel with it" if getattr(process, "lost", False) else f"the kernel was ended: {why}"
+            f"{why}, and the kernel ended with it"
+            if getattr(process, "lost", False)
+            else f"the kernel was ended: {why}"
         )
         raise SandboxError(message, where=where, advice=MACHINE_ADVICE)
 
 
-def _cause(client: CellClient) -> str:
-    """Read a cause from the exit code of the kernel's process, as a shell counts signals."""
+def _end_of_kernel(client: CellClient, index: int) -> Message:
+    cause = _cause(client)
+    if cause is None:
+        return say("the kernel ended in {cell:cell}", cell=index)
+    return say("the kernel ended in {cell:cell} ({cause})", cell=index, cause=cause)
+
+
+def _cause(client: CellClient) -> Message | None:
+    """Return the cause that the exit code of the kernel's process shows; signals are counted as in a shell."""
     process = getattr(client.km.provisioner, "process", None)
     code = process.poll() if process is not None else None
     if code is None:
-        return ""
+        return None
     code = 128 - code if code < 0 else code
     if code == 128 + signal.SIGKILL:
-        return " (it was killed, most likely because its container ran out of memory)"
+        return say("it was killed, probably because its container ran out of memory")
     if code == 128 + signal.SIGSEGV:
-        return " (it crashed: segmentation fault)"
+        return say("it crashed with a segmentation fault")
     if code == 128 + signal.SIGABRT:
-        return " (it aborted in native code)"
-    return f" (exit code {code})"
+        return say("it aborted in native code")
+    return say("exit code {code:raw}", code=code)
 
 
 def _answer(reply: Any, sent: str) -> dict[str, Any] | None:
-    """Return what a reply says where it is one to our request; None for whatever else a kernel sends."""
+    """Return the content of a reply to our request; None for any other message."""
     with suppress(AttributeError, KeyError, TypeError):
         if reply["parent_header"].get("msg_id") == sent and isinstance(reply["content"], dict):
             return dict(reply["content"])
@@ -591,7 +617,7 @@ def _answer(reply: Any, sent: str) -> dict[str, Any] | None:
 
 
 def _fresh(notebook: NotebookNode) -> NotebookNode:
-    """Copy a notebook without the outputs it was handed in with."""
+    """Copy a notebook without its submitted outputs."""
     copied = copy.deepcopy(notebook)
     for cell in copied.cells:
         if cell.cell_type == "code":
@@ -600,7 +626,7 @@ def _fresh(notebook: NotebookNode) -> NotebookNode:
 
 
 def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -> None:
-    """Write what the recorder reads; the keys are described in `docs/events.md`."""
+    """Write the recorder's settings; `docs/events.md` describes the keys."""
     session = SessionFile(
         version=SESSION_VERSION,
         out=str(layout.inner("out")),
@@ -621,7 +647,7 @@ def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -
 
 
 def _threads(settings: RunSettings) -> int:
-    """Return how many processes and threads the sandbox's user may have; the watchdog counts processes alone."""
+    """Return the limit on processes and threads together; the watchdog limits the processes alone."""
     return max(_FEWEST_THREADS, settings.processes + _SPARE_THREADS) + 32 * (os.cpu_count() or 1)
 
 
@@ -636,11 +662,11 @@ def _spec(request: ExecutionRequest, plan: SandboxPlan) -> KernelSpec:
 
 
 def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
-    """Make a kernel manager whose sockets lie in the runtime folder.
+    """Make a kernel manager with its sockets in the runtime folder.
 
-    Messages have no limit of their own: ZeroMQ's closes the connection for good, and an honest notebook would lose its
-    outputs by one large animation. What is kept of them has limits, and the watchdog ends a sandbox that makes the
-    grader's own memory grow.
+    The size of messages is not limited. ZeroMQ's limit closes the connection for good, so an honest notebook would
+    lose its outputs after one large animation. Instead the stored outputs are limited, and the watchdog ends a sandbox
+    that makes the grader's own memory grow.
     """
     return AsyncKernelManager(
         kernel_name="grader",

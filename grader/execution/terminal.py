@@ -1,4 +1,4 @@
-"""What a person would have seen of printed text: progress bars overwrite themselves, colours are gone."""
+"""Renders printed text as a terminal shows it: progress bars overwrite themselves, and colors are removed."""
 
 import re
 from collections import deque
@@ -18,22 +18,22 @@ _ERASE = re.compile(r"\x1b\[([012]?)K")
 
 
 class Screen:
-    """Collects printed text as it arrives, in bounded memory.
+    """Collects printed text in bounded memory while it arrives.
 
-    A carriage return or a backspace moves back within the line and what follows overwrites it, as on a terminal. Where
-    the text grows beyond the limit, its first and its last half are kept and a note stands between them.
+    After a carriage return or a backspace, new text overwrites the old text of the line, as on a terminal. If the text
+    exceeds the limit, its beginning and its end are kept, with a note between them.
     """
 
     def __init__(self, limit: int) -> None:
-        """Begin with an empty screen.
+        """Start with an empty screen.
 
         Args:
-            limit: Characters to keep, at least 0; a single line is cut at the same length. The last whole line is
-                kept even where the first half leaves no room for it, and the line being written comes on top.
+            limit: Number of characters to keep, at least 0; a single line is cut at the same length. The last complete
+                line is always kept, and the unfinished line does not count.
         """
         self.limit = max(0, limit)
         self.cut = 0
-        """Characters that were left out."""
+        """Number of removed characters."""
         self._head: list[str] = []
         self._head_size = 0
         self._tail: deque[str] = deque()
@@ -43,7 +43,7 @@ class Screen:
         self._held = ""
 
     def feed(self, text: str) -> None:
-        """Take the next piece of text; pieces may be split anywhere, also within an escape sequence."""
+        """Add the next piece of text; pieces may be split anywhere, also within an escape sequence."""
         text = self._held + text
         unfinished = _UNFINISHED.search(text)
         self._held = text[unfinished.start() :] if unfinished else ""
@@ -57,11 +57,11 @@ class Screen:
         self._write(text[place:])
 
     def size(self) -> int:
-        """Count the characters that are kept by now."""
+        """Return the number of characters kept so far."""
         return self._head_size + self._tail_size + min(len(self._line), self.limit)
 
     def render(self) -> str:
-        """Return what stands on the screen."""
+        """Return the text on the screen."""
         line = "".join(self._line)
         if not self.cut:
             return "".join((*self._head, *self._tail, line))
@@ -110,14 +110,14 @@ class Screen:
 
 
 def collapse(text: str, limit: int | None = None) -> str:
-    r"""Reduce printed text to what a person would have seen.
+    r"""Render printed text as a terminal shows it.
 
     Args:
         text: Text with `\r`, backspaces and escape sequences.
-        limit: Characters to keep; None keeps all.
+        limit: Number of characters to keep; None keeps all.
 
     Returns:
-        Text whose only control characters are newlines and tabs.
+        Text without control characters except newlines and tabs.
     """
     screen = Screen(len(text) if limit is None else limit)
     screen.feed(text)

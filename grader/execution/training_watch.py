@@ -1,4 +1,4 @@
-"""Reads from the record of a notebook that still runs how far its training is, for a person who waits."""
+"""Reads the progress of a training from the record of a running notebook."""
 
 import json
 import os
@@ -12,19 +12,19 @@ from grader.inside.record.events import Epoch, FitEnd, FitStart, kind_of
 __all__ = ["TrainingWatch"]
 
 _PIECE = 256 << 10
-"""Bytes that are read at a time; a line longer than this is passed over."""
+"""Bytes to read at a time; a longer line is skipped."""
 _START, _EPOCH, _END = kind_of(FitStart), kind_of(Epoch), kind_of(FitEnd)
 _TELLING = tuple(f'"{kind}"'.encode() for kind in (_START, _EPOCH, _END))
 
 
 class TrainingWatch:
-    """Follows `events.jsonl` while the recorder writes it. What it tells is only shown, never graded."""
+    """Follows `events.jsonl` while the recorder writes it; the progress is only shown, not graded."""
 
     def __init__(self, events: Path) -> None:
-        """Follow a file, which may not be there yet.
+        """Follow a file that may not exist yet.
 
         Args:
-            events: The record; a student's process can write there, so that nothing but a plain file is opened.
+            events: The record. A student's process can write it, so only a regular file is opened.
         """
         self._events = events
         self._position = 0
@@ -32,10 +32,10 @@ class TrainingWatch:
         self._now: tuple[int, int | None] | None = None
 
     def look(self) -> tuple[int, int | None] | None:
-        """Read what was added since the last look.
+        """Read the events added since the last call.
 
         Returns:
-            The epoch that runs and how many were asked for (None where that is not known); None where nothing trains.
+            The current epoch and the number of epochs passed to `fit` (None if unknown); None if no training runs.
         """
         with suppress(OSError):
             piece = self._read()

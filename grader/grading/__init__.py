@@ -1,4 +1,4 @@
-"""Rubric x evidence x reference gives a grade: pure functions, and the reader of rubric files."""
+"""Grade evidence by a rubric and compare it with the reference; read rubric files. All functions are pure."""
 
 from grader.grading.compare import compare, mcnemar
 from grader.grading.grade import grade, rejected, ungraded

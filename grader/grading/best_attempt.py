@@ -1,9 +1,11 @@
-"""Several executions of one notebook: which of them is graded, and how far they lie apart. All of it pure."""
+"""Choose the graded attempt among several executions of one notebook, and describe their spread. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from grader.facts.graded_model import main_model
+from grader.facts.language import english
 from grader.schema.grade import AccuracyGrade, AttemptGrade, AttemptsGrade, Grade, Spread
+from grader.schema.message import Message, literal, say, say_count, sentences
 from grader.schema.rubric import Rubric, Take
 
 __all__ = ["attempt_seed", "choose", "graded_attempt", "nothing_to_gain", "summary"]
@@ -14,14 +16,14 @@ _Merit = tuple[float, float, float]
 
 
 def attempt_seed(seed: int, number: int) -> int:
-    """The seed of an attempt: the first one has the rubric's, each further one the next whole number.
+    """Compute the seed of an attempt: the rubric's seed for the first one, then consecutive integers.
 
     Args:
-        seed: Of the rubric or the command line, 0 to 2**32 - 1.
-        number: Which attempt, from 1.
+        seed: Seed of the rubric or the command line, 0 to 2**32 - 1.
+        number: Number of the attempt, from 1.
 
     Returns:
-        0 to 2**32 - 1; after the largest comes 0.
+        0 to 2**32 - 1; the largest seed is followed by 0.
     """
     return (seed + number - 1) % _SEEDS
 
@@ -29,14 +31,13 @@ def attempt_seed(seed: int, number: int) -> int:
 def nothing_to_gain(graded: Grade, rubric: Rubric) -> bool:
     """Whether no other execution of the same notebook could change the points.
 
-    That is so where the best attempt is taken and this one has all points. No bias comes of it, since nothing is above
-    full marks. A ranking also goes by what a network reaches beyond its points, so there every attempt counts.
-    Points that wait for a person because of the rubric (`manual`) wait in every execution; those that a check left to a
-    person might be earned by another one.
+    True if the rubric takes the best attempt and this one has full marks. This adds no bias, because no attempt can
+    have more. With a ranking every attempt counts, because it also uses results beyond the points. Points of `manual`
+    criteria are pending in every execution. Points that a check left pending could be earned by another attempt.
 
     Args:
         graded: The grade of one execution.
-        rubric: What it was graded with.
+        rubric: The rubric of the grade.
     """
     if rubric.run.take != "best" or rubric.ranking is not None:
         return False
@@ -47,12 +48,12 @@ def nothing_to_gain(graded: Grade, rubric: Rubric) -> bool:
 
 
 def graded_attempt(number: int, graded: Grade, rubric: Rubric) -> AttemptGrade:
-    """Reduce the grade of one execution to its line among the attempts.
+    """Reduce the grade of one execution to its row among the attempts.
 
     Args:
-        number: Which attempt, from 1.
+        number: Number of the attempt, from 1.
         graded: Its grade, with status `graded`.
-        rubric: What it was graded with; its first role's accuracy comes first.
+        rubric: The rubric of the grade; the accuracy of its first role comes first.
     """
     run = graded.execution
     return AttemptGrade(
@@ -68,7 +69,7 @@ def graded_attempt(number: int, graded: Grade, rubric: Rubric) -> AttemptGrade:
 
 
 def _accuracies(graded: Grade, rubric: Rubric) -> dict[str, Mapping[str, AccuracyGrade]]:
-    """Accuracies of the models the rubric means; where it means none that has one, those of the graded model."""
+    """Collect the accuracies of the rubric's roles; without any, the accuracies of the graded model."""
     measured = [model for model in graded.models if model.accuracy]
     named = {role: model.accuracy for role in rubric.roles for model in measured if role in model.roles}
     main = main_model(graded)
@@ -76,18 +77,18 @@ def _accuracies(graded: Grade, rubric: Rubric) -> dict[str, Mapping[str, Accurac
 
 
 def choose(tried: Sequence[AttemptGrade], take: Take) -> AttemptGrade | None:
-    """Pick the attempt that is graded.
+    """Choose the attempt to grade.
 
-    Attempts are ordered by score, then by the points that wait for a person, then by the accuracy of the first network,
-    then the earlier one first. An attempt that the grader failed on is no zero: it cannot be picked, and the median is
-    taken as if it stood above all others, so that the grader's failure pulls nobody down.
+    Attempts are ordered by score, then by pending points, then by the accuracy of the first model, then by number. An
+    attempt that the grader failed on is never chosen. For the median it counts as the best one, so that a failure of
+    the grader lowers no grade.
 
     Args:
-        tried: Every attempt, in any order.
-        take: Which one the rubric takes. `first` is the first one that could be graded.
+        tried: All attempts, in any order.
+        take: The rubric's choice. `first` is the first attempt that could be graded.
 
     Returns:
-        None where none was graded.
+        None if none was graded.
     """
     graded = sorted((one for one in tried if one.status == "graded"), key=lambda one: one.number)
     if not graded:
@@ -110,21 +111,23 @@ def _first_accuracy(one: AttemptGrade) -> float:
 
 
 def summary(tried: Iterable[AttemptGrade], *, asked: int, take: Take) -> AttemptsGrade:
-    """Say which attempt is taken and why, and how far they lie apart.
+    """Choose an attempt, explain the choice, and compute the spread of all attempts.
 
     Args:
-        tried: One entry for each attempt that was asked for.
-        asked: How many were asked for.
-        take: Which one the rubric takes.
+        tried: One entry for each requested attempt.
+        asked: Number of requested attempts.
+        take: The rubric's choice.
     """
     ordered = tuple(sorted(tried, key=lambda one: one.number))
     taken = choose(ordered, take)
     graded = [one for one in ordered if one.status == "graded"]
+    why = _why(taken, ordered, take)
     return AttemptsGrade(
         asked=asked,
         take=take,
         taken=taken.number if taken else None,
-        why=_why(taken, ordered, take),
+        why=english(why),
+        why_says=why,
         score=_spread(one.score for one in graded if one.score is not None),
         accuracy=_accuracy_spreads(graded),
         tried=ordered,
@@ -132,8 +135,8 @@ def summary(tried: Iterable[AttemptGrade], *, asked: int, take: Take) -> Attempt
 
 
 def _spread(figures: Iterable[float]) -> Spread | None:
-    known = list(figures)
-    return Spread(low=min(known), high=max(known)) if known else None
+    values = list(figures)
+    return Spread(low=min(values), high=max(values)) if values else None
 
 
 def _accuracy_spreads(graded: Sequence[AttemptGrade]) -> dict[str, Mapping[str, Spread]]:
@@ -143,56 +146,84 @@ def _accuracy_spreads(graded: Sequence[AttemptGrade]) -> dict[str, Mapping[str, 
             for key, fact in by_data.items():
                 values.setdefault(role, {}).setdefault(key, []).append(fact.value)
     return {
-        role: {key: Spread(low=min(found), high=max(found)) for key, found in by_data.items()}
+        role: {key: Spread(low=min(figures), high=max(figures)) for key, figures in by_data.items()}
         for role, by_data in values.items()
     }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# In words
+# The explanation
 
 
-def _why(taken: AttemptGrade | None, tried: Sequence[AttemptGrade], take: Take) -> str:
-    parts = ["No attempt could be graded." if taken is None else _choice(taken, tried, take)]
-    for status, word in (("not_graded", "graded"), ("skipped", "executed")):
-        parts += [f"{_were_not(numbers)} {word}: {reason}." for reason, numbers in _groups(tried, status).items()]
-    if any(one.status == "not_graded" for one in tried):
-        parts.append("A failure of the grader counts for nothing; the same command tries again.")
-    return " ".join(parts)
+def _why(taken: AttemptGrade | None, tried: Sequence[AttemptGrade], take: Take) -> Message:
+    failed = any(one.status == "not_graded" for one in tried)
+    return sentences(
+        say("No attempt could be graded.") if taken is None else _choice(taken, tried, take),
+        *(_not_graded(numbers, reason) for reason, numbers in _groups(tried, "not_graded").items()),
+        *(_not_executed(numbers, reason) for reason, numbers in _groups(tried, "skipped").items()),
+        say("Failures of the grader are not counted; the same command tries again.") if failed else None,
+    )
 
 
-def _choice(taken: AttemptGrade, tried: Sequence[AttemptGrade], take: Take) -> str:
+def _choice(taken: AttemptGrade, tried: Sequence[AttemptGrade], take: Take) -> Message:
     graded = [one for one in tried if one.status == "graded"]
-    said = f"Attempt {taken.number} is taken"
-    if len(graded) == 1:
-        return f"{said}, the only one that was graded."
+    number, total = taken.number, len(graded)
+    if total == 1:
+        return say("Attempt {number:number} was taken, the only one that could be graded.", number=number)
     if take == "first":
-        return f"{said}, the first of {len(graded)}."
+        return say("Attempt {number:number} was taken, the first of {total:number}.", number=number, total=total)
     if take == "median":
-        return f"{said}, the median of {len(graded)} by score, then by accuracy."
-    return f"{said}, the best of {len(graded)}{_decided_by(taken, graded)}."
-
-
-def _decided_by(taken: AttemptGrade, graded: Sequence[AttemptGrade]) -> str:
-    """What told the best attempt from the others of the same score."""
+        return say(
+            "Attempt {number:number} was taken, the median of {total:number} by score, then by accuracy.",
+            number=number,
+            total=total,
+        )
     level = [one for one in graded if one.score == taken.score and one.pending == taken.pending]
     if len(level) == 1:
-        return ""
-    same = [one for one in level if _first_accuracy(one) == _first_accuracy(taken)]
-    decided = "it has the highest accuracy" if len(same) == 1 else "it came first"
-    return f"; of the {len(level)} with the same score {decided}"
+        return say("Attempt {number:number} was taken, the best of {total:number}.", number=number, total=total)
+    if sum(_first_accuracy(one) == _first_accuracy(taken) for one in level) == 1:
+        return say(
+            "Attempt {number:number} was taken, the best of {total:number}. "
+            "It has the highest accuracy of the {level:number} with the same score.",
+            number=number,
+            total=total,
+            level=len(level),
+        )
+    return say(
+        "Attempt {number:number} was taken, the best of {total:number}. "
+        "It is the first of the {level:number} with the same score.",
+        number=number,
+        total=total,
+        level=len(level),
+    )
 
 
-def _groups(tried: Sequence[AttemptGrade], status: str) -> Mapping[str, list[int]]:
-    """Numbers of the attempts of one status by the reason given."""
-    found: dict[str, list[int]] = {}
+def _not_graded(numbers: Sequence[int], reason: Message) -> Message:
+    return say_count(
+        "Attempt {numbers} was not graded: {reason}.",
+        "Attempts {numbers} were not graded: {reason}.",
+        len(numbers),
+        numbers=numbers,
+        reason=reason,
+    )
+
+
+def _not_executed(numbers: Sequence[int], reason: Message) -> Message:
+    return say_count(
+        "Attempt {numbers} was not executed: {reason}.",
+        "Attempts {numbers} were not executed: {reason}.",
+        len(numbers),
+        numbers=numbers,
+        reason=reason,
+    )
+
+
+def _groups(tried: Sequence[AttemptGrade], status: str) -> Mapping[Message, list[int]]:
+    """Group the numbers of the attempts of one status by their reason."""
+    groups: dict[Message, list[int]] = {}
     for one in tried:
         if one.status == status:
-            found.setdefault(one.reason.rstrip("."), []).append(one.number)
-    return found
-
-
-def _were_not(numbers: Sequence[int]) -> str:
-    if len(numbers) == 1:
-        return f"Attempt {numbers[0]} was not"
-    return f"Attempts {', '.join(map(str, numbers[:-1]))} and {numbers[-1]} were not"
+            # Reasons of earlier versions may end with a full stop.
+            reason = one.reason_says or literal(one.reason.rstrip("."))
+            groups.setdefault(reason, []).append(one.number)
+    return groups

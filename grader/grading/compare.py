@@ -1,4 +1,4 @@
-"""A submission beside the reference solution: figures, a test of the difference, layers, learning curves."""
+"""Compare a submission with the reference solution: accuracy, a significance test, layers, learning curves."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,18 +16,18 @@ from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 __all__ = ["Classes", "McNemar", "compare", "learning_curves", "mcnemar"]
 
 Classes = Sequence[int] | npt.NDArray[Any]
-"""Classes of images, one whole number each."""
+"""Classes of images, one integer per image."""
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """Two classifiers on the same images, and how likely so lopsided a disagreement is by chance.
+    """Result of McNemar's test of two classifiers on the same images.
 
     Attributes:
-        student_only: Images that only the student's network has right (b).
-        reference_only: Images that only the reference has right (c).
-        both_right: Images that both have right.
-        both_wrong: Images that both have wrong.
+        student_only: Images that only the student's model classifies correctly (b).
+        reference_only: Images that only the reference classifies correctly (c).
+        both_right: Images that both classify correctly.
+        both_wrong: Images that both misclassify.
         p_value: Two-sided exact p-value, 0 to 1.
     """
 
@@ -42,18 +42,18 @@ def mcnemar(student: Classes, reference: Classes, labels: Classes) -> McNemar:
     """Compare two classifiers' predictions of the same images.
 
     Args:
-        student: Predicted classes, one an image.
+        student: Predicted classes, one per image.
         reference: Predicted classes, in the same order.
         labels: True classes, in the same order.
 
     Raises:
-        ValueError: They are not equally many.
+        ValueError: The lengths differ.
     """
     if not len(student) == len(reference) == len(labels):
         msg = f"{len(student)}, {len(reference)} and {len(labels)} images cannot be compared one by one"
         raise ValueError(msg)
     true = np.asarray(labels, dtype=np.int64)
-    ours, theirs = (np.asarray(given, dtype=np.int64) == true for given in (student, reference))
+    ours, theirs = (np.asarray(predicted, dtype=np.int64) == true for predicted in (student, reference))
     b, c = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(theirs & ~ours))
     both = int(np.count_nonzero(ours & theirs))
     return McNemar(b, c, both, len(labels) - b - c - both, mcnemar_p_value(b, c))
@@ -64,22 +64,22 @@ def compare(
     reference: tuple[Evidence, ModelFact | None],
     labels: Mapping[str, Classes] | None = None,
 ) -> dict[str, Json]:
-    """Put a submission's network beside the reference's.
+    """Compare a submission's model with the reference's.
 
     Args:
-        student: The submission's evidence and its graded network, if there is one.
-        reference: The reference's evidence and its network, if there is one.
+        student: The submission's evidence and its graded model, if there is one.
+        reference: The reference's evidence and its graded model, if there is one.
         labels: True classes of the graded splits, keyed like `mnist/test`; without them there is no McNemar test.
 
     Returns:
         Plain JSON:
 
         - `models`: `{"student": {"id", "name"} or null, "reference": …}`
-        - `accuracy`: for each split both were tested on, `{"student", "reference", "difference", "mcnemar"}`, the last
-          one null or `{"student_only", "reference_only", "both_right", "both_wrong", "p_value"}`
-        - `parameters`, `epochs`, `seconds`: `{"student", "reference"}`, null where not known
+        - `accuracy`: for each split that both were tested on, `{"student", "reference", "difference", "mcnemar"}`;
+          `mcnemar` is null or `{"student_only", "reference_only", "both_right", "both_wrong", "p_value"}`
+        - `parameters`, `epochs`, `seconds`: `{"student", "reference"}`, null if unknown
         - `layers`: rows of `aligned_layers`
-        - `curves`: `{"student": {metric: [numbers]}, "reference": …}` as of `learning_curves`
+        - `curves`: `{"student": {metric: [numbers]}, "reference": …}` from `learning_curves`
     """
     sides = {"student": student, "reference": reference}
     fits = {side: evidence.fits_of(model.id) if model else () for side, (evidence, model) in sides.items()}
@@ -88,10 +88,10 @@ def compare(
         "models": {side: {"id": m.id, "name": m.name} if m else None for side, (_, m) in sides.items()},
         "accuracy": _accuracies(student, reference, labels or {}),
         "parameters": {side: model.parameters if model else None for side, (_, model) in sides.items()},
-        "epochs": {side: epochs_trained(found) for side, found in fits.items()},
-        "seconds": {side: seconds_trained(found) for side, found in fits.items()},
+        "epochs": {side: epochs_trained(trainings) for side, trainings in fits.items()},
+        "seconds": {side: seconds_trained(trainings) for side, trainings in fits.items()},
         "layers": aligned_layers(layers["student"], layers["reference"]),
-        "curves": {side: learning_curves(found) for side, found in fits.items()},
+        "curves": {side: learning_curves(trainings) for side, trainings in fits.items()},
     }
 
 
@@ -125,14 +125,14 @@ def _paired(ours: AccuracyFact, theirs: AccuracyFact, labels: Classes | None) ->
 
 
 def learning_curves(fits: Iterable[FitFact]) -> dict[str, list[float | None]]:
-    """Loss and accuracy over all epochs of a network's trainings, one after the other.
+    """Join the loss and accuracy of all epochs of a model's trainings.
 
     Args:
         fits: The trainings, in order.
 
     Returns:
-        `loss`, `val_loss`, `accuracy`, `val_accuracy`, whatever Keras called them, each with one value an epoch and
-        None where that epoch has none; metrics that were never recorded are left out.
+        `loss`, `val_loss`, `accuracy` and `val_accuracy`, whatever their names in Keras. Each has one value per epoch,
+        or None for an epoch without one. Metrics that were never recorded are left out.
     """
     curves: dict[str, list[float | None]] = {name: [] for name in CURVES}
     for fit in fits:

@@ -1,4 +1,4 @@
-"""Typed YAML documents: every error with its line, its column and the nearest valid name."""
+"""Read typed YAML documents; each error has a line, a column and the nearest valid name."""
 
 import difflib
 import types
@@ -41,10 +41,10 @@ def read_located(content: bytes, *, name: str, noun: str, kind: type[UsageError]
         kind: Class of the error to raise.
 
     Raises:
-        UsageError: The file is too large, or no UTF-8 text.
+        UsageError: The file is too large, or is not UTF-8 text.
     """
     if len(content) > LARGEST:
-        message = f"the file is larger than {LARGEST >> 20} MiB, which no {noun} is"
+        message = f"the file is larger than {LARGEST >> 20} MiB, the limit for a {noun}"
         raise kind(message, where=name)
     try:
         text = content.decode("utf-8-sig")
@@ -56,7 +56,7 @@ def read_located(content: bytes, *, name: str, noun: str, kind: type[UsageError]
 
 
 def document_error(problems: Iterable[Problem], *, name: str, kind: type[UsageError]) -> UsageError:
-    """Make one error of all problems of a file, in the order of their lines.
+    """Combine all problems of a file into one error, ordered by line.
 
     Args:
         problems: At least one.
@@ -67,13 +67,13 @@ def document_error(problems: Iterable[Problem], *, name: str, kind: type[UsageEr
     def where(mark: Mark) -> str:
         return f"{name}:{mark.line}:{mark.column}"
 
-    listed = sorted(set(problems))
-    if len(listed) == 1:
-        return kind(listed[0].message, where=where(listed[0].mark))
-    lines = [f"{where(problem.mark)}: {problem.message}" for problem in listed[:_SHOWN]]
-    if len(listed) > _SHOWN:
-        lines.append(f"and {len(listed) - _SHOWN} more")
-    return kind(f"{len(listed)} errors\n" + "\n".join(lines), where=name)
+    ordered = sorted(set(problems))
+    if len(ordered) == 1:
+        return kind(ordered[0].message, where=where(ordered[0].mark))
+    lines = [f"{where(problem.mark)}: {problem.message}" for problem in ordered[:_SHOWN]]
+    if len(ordered) > _SHOWN:
+        lines.append(f"and {len(ordered) - _SHOWN} more")
+    return kind(f"{len(ordered)} errors\n" + "\n".join(lines), where=name)
 
 
 def document_problems(read: LocatedYaml, document: type[BaseModel], place: Place = ()) -> Iterator[Problem]:
@@ -81,8 +81,8 @@ def document_problems(read: LocatedYaml, document: type[BaseModel], place: Place
 
     Args:
         read: The file.
-        document: What the part must be.
-        place: Where the part is; the whole file by default.
+        document: The type of the part.
+        place: Path of the part; the whole file by default.
     """
     try:
         document.model_validate(value_at(read.data, place))
@@ -92,18 +92,18 @@ def document_problems(read: LocatedYaml, document: type[BaseModel], place: Place
 
 
 def telling(read: LocatedYaml, base: Place, error: ValidationError) -> Iterator[ErrorDetails]:
-    """The errors worth saying: of the members of a union, not those that only wanted another type altogether.
+    """Select the relevant errors: of a union, leave out members that expect an entirely different type.
 
     Args:
         read: The file.
-        base: Place of the part that was validated.
-        error: What its validation raised.
+        base: Path of the validated part.
+        error: The error of its validation.
     """
     details = error.errors(include_url=False)
     places = [_real_place(read, base, detail["loc"]) for detail in details]
     for place, detail in zip(places, details, strict=True):
         others = [d for p, d in zip(places, details, strict=True) if d is not detail and p[: len(place)] == place]
-        # A wrong item is left out of its list, which is then called too short.
+        # pydantic drops a wrong item from its list, and then also reports the list as too short.
         if detail["type"] == "too_short" and others:
             continue
         if not (detail["type"].endswith("_type") and any(not d["type"].endswith("_type") for d in others)):
@@ -111,41 +111,65 @@ def telling(read: LocatedYaml, base: Place, error: ValidationError) -> Iterator[
 
 
 def problem_at(read: LocatedYaml, root: type[BaseModel], base: Place, detail: ErrorDetails) -> Problem:
-    """Say a validation error in the words of the file, at its place in the file.
+    """Convert a validation error to a problem at a place of the file, with the names used there.
 
     Args:
         read: The file.
-        root: The document that was validated.
-        base: Its place in the file.
+        root: The type of the validated document.
+        base: Its path in the file.
         detail: The error.
     """
     inner = _real_place(read, base, detail["loc"])
     place = (*base, *inner)
     last = inner[-1] if inner else ""
+    if detail["type"] == "extra_forbidden":
+        message = f"unknown key {str(last)!r}{nearest(str(last), _allowed(root, inner[:-1]))}"
+        return Problem(read.key(place), message)
+    if detail["type"] == "missing":
+        outer = f" in `{place[-2]}`" if len(place) > 1 and isinstance(place[-2], str) else ""
+        return Problem(read.value(place[:-1]), f"the key {str(last)!r} is missing{outer}")
+    return Problem(read.value(place), _wrong_value(root, inner, detail))
+
+
+def _wrong_value(root: type[BaseModel], inner: Place, detail: ErrorDetails) -> str:
+    """Describe a wrong value."""
+    name = f"`{_place_name(inner)}`" if inner else "the value"
     match detail["type"]:
-        case "extra_forbidden":
-            message = f"unknown key {str(last)!r}{nearest(str(last), _allowed(root, inner[:-1]))}"
-            return Problem(read.key(place), message)
-        case "missing":
-            outer = f" in `{place[-2]}`" if len(place) > 1 and isinstance(place[-2], str) else ""
-            return Problem(read.value(place[:-1]), f"the key {str(last)!r} is missing{outer}")
-        case "literal_error" if last == "version":
-            return Problem(read.value(place), f"version {detail['input']!r} is not known; this grader reads version 1")
         case "literal_error":
-            expected = str(detail.get("ctx", {}).get("expected", ""))
-            names = [part.strip(" '") for part in expected.replace(" or ", ", ").split(",")]
-            hint = nearest(str(detail["input"]), names)
-            return Problem(read.value(place), f"`{last}` is {detail['input']!r}, but must be {expected}{hint}")
+            return _wrong_choice(inner, detail)
         case "string_pattern_mismatch":
-            said = f"`{last}` is {detail['input']!r}, but must be lower-case letters, digits, `-` and `_`"
-            return Problem(read.value(place), said)
-    said = detail["msg"].removeprefix("Value error, ").replace("Input should", "should", 1)
-    subject = f"`{_spoken_place(inner)}`: " if inner else ""
-    return Problem(read.value(place), f"{subject}{said}")
+            return f"{name} is {detail['input']!r}, but must consist of lower-case letters, digits, `-` and `_`"
+        case "model_type" | "dict_type" | "mapping_type":
+            return _mapping_expected(root, inner, name)
+        case "tuple_type" | "list_type":
+            return f"{name} must be a list"
+    text = detail["msg"].removeprefix("Value error, ")
+    if text.startswith("Input should "):
+        return f"{name} must {text.removeprefix('Input should ')}"
+    return f"{name}: {text}" if inner else text
+
+
+def _wrong_choice(inner: Place, detail: ErrorDetails) -> str:
+    """Describe a value that is not one of the valid choices."""
+    last = inner[-1] if inner else ""
+    if last == "version":
+        return f"unknown version {detail['input']!r}; this grader reads version 1"
+    expected = str(detail.get("ctx", {}).get("expected", ""))
+    names = [part.strip(" '") for part in expected.replace(" or ", ", ").split(",")]
+    return f"`{last}` is {detail['input']!r}, but must be {expected}{nearest(str(detail['input']), names)}"
+
+
+def _mapping_expected(root: type[BaseModel], inner: Place, name: str) -> str:
+    """Describe a value that is not a mapping, with the keys that the mapping must have."""
+    fields = [field for model in _models_at(root, inner) for field in model.model_fields.items()]
+    keys = [f"`{info.alias or key}`" for key, info in fields if info.is_required()]
+    if not keys:
+        return f"{name} must be a mapping of keys to values"
+    return f"{name} must be a mapping with the {'keys' if len(keys) > 1 else 'key'} {', '.join(keys)}"
 
 
 def _real_place(read: LocatedYaml, base: Place, loc: tuple[int | str, ...]) -> Place:
-    """Drop the parts of a pydantic location that name a member of a union or a validator, not a place in the file."""
+    """Drop the parts of a pydantic location that name a union member or a validator instead of a place in the file."""
     place: Place = ()
     data = value_at(read.data, base)
     for position, part in enumerate(loc):
@@ -171,22 +195,26 @@ def value_at(data: Any, place: Place) -> Any:
     return data
 
 
-def _spoken_place(place: Place) -> str:
+def _place_name(place: Place) -> str:
     words = [str(part + 1) if isinstance(part, int) else part for part in place]
     return ".".join(words[-2:]) if isinstance(place[-1], int) else words[-1]
 
 
 def _allowed(root: type[BaseModel], place: Place) -> list[str]:
-    """The keys that may stand at a place of a document."""
-    found: list[Any] = [root]
+    """List the keys that are allowed at a place of a document."""
+    return [info.alias or name for model in _models_at(root, place) for name, info in model.model_fields.items()]
+
+
+def _models_at(root: type[BaseModel], place: Place) -> list[type[BaseModel]]:
+    """Find the document types that are possible at a place of a document."""
+    kinds: list[Any] = [root]
     for part in place:
-        found = [inner for kind in found for inner in _step(kind, part)]
-    models = [kind for kind in found if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return [info.alias or name for model in models for name, info in model.model_fields.items()]
+        kinds = [inner for kind in kinds for inner in _step(kind, part)]
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _step(kind: Any, part: str | int) -> Iterator[Any]:
-    """The types that a part of a value of a type may have."""
+    """Find the possible types of a key or an item of a type."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, info in kind.model_fields.items():
             if part == (info.alias or name):
@@ -197,7 +225,7 @@ def _step(kind: Any, part: str | int) -> Iterator[Any]:
 
 
 def _members(kind: Any) -> Iterator[Any]:
-    """A type, unions and annotations opened."""
+    """Unpack the members of a type with unions and annotations."""
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
         yield from _members(typing.get_args(kind)[0])
@@ -209,7 +237,7 @@ def _members(kind: Any) -> Iterator[Any]:
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """Name the choice that is most like a name, or list all choices; a text to append to a message.
+    """Suggest the choice nearest to a name, or list all choices; a text to append to a message.
 
     Args:
         name: The unknown name.
@@ -219,15 +247,15 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; possible are {', '.join(sorted(set(choices)))}" if choices else ""
+    return f"; the choices are {', '.join(sorted(set(choices)))}" if choices else ""
 
 
 def field_extra(info: FieldInfo) -> Mapping[str, Any]:
-    """Return what a field's annotation adds to its JSON Schema, also inside `X | None`."""
-    found = [info.json_schema_extra]
+    """Return the additions of a field's annotation to its JSON Schema, also inside `X | None`."""
+    extras = [info.json_schema_extra]
     for member in _annotated(info.annotation):
-        found += [part.json_schema_extra for part in member.__metadata__ if isinstance(part, FieldInfo)]
-    return next((extra for extra in found if isinstance(extra, Mapping)), {})
+        extras += [part.json_schema_extra for part in member.__metadata__ if isinstance(part, FieldInfo)]
+    return next((extra for extra in extras if isinstance(extra, Mapping)), {})
 
 
 def _annotated(kind: Any) -> Iterator[Any]:

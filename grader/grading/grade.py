@@ -1,4 +1,4 @@
-"""From findings to points: a grade is a pure function of evidence, rubric and the reference's evidence."""
+"""Turn findings into points. A grade is a pure function of evidence, rubric and the reference's evidence."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,21 +34,21 @@ from grader.schema.grade import (
 )
 from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
 from grader.schema.rubric import Criterion, Rubric, Test
-from grader.schema.submission import Submission
+from grader.schema.submission import CellError, Submission
 
 __all__ = ["grade", "outline", "rejected", "ungraded", "visible"]
 
 _CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
-"""The same mistake in more places is counted, not repeated."""
+"""Most notes of one diagnostic; further places are only counted."""
 _WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
 _MOST_PROBLEMS = 50
 _LONGEST_ERROR = 300
 """Most characters of an exception's text in a problem."""
-_REPORT_IT = "this is a fault of the grader, not of the submission: report it with the kept evidence"
+_REPORT_IT = "this is an error of the grader, not of the submission: report it with the stored evidence"
 
 
-def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by name
+def grade(  # noqa: PLR0913 - a grade depends on all of these
     case: Case,
     *,
     submission: Submission,
@@ -64,20 +64,20 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
     Pure: the same arguments give the same grade, byte for byte.
 
     Args:
-        case: The submission's evidence, the rubric, and what its roles mean in this notebook.
-        submission: Whose work it is.
-        stamp: Which rubric, byte for byte.
-        checks: Every check, by name.
-        diagnostics: Every diagnostic, by id.
+        case: The submission's evidence, the rubric, and the models of its roles.
+        submission: The submission.
+        stamp: Identity of the rubric.
+        checks: All checks, by name.
+        diagnostics: All diagnostics, by id.
         reference: The reference solution's evidence, if the rubric has a reference.
-        reference_roles: What the rubric's roles mean in the reference; without them its last trained network counts.
+        reference_roles: The models of the rubric's roles in the reference; without them its last trained model counts.
         labels: True classes keyed like `mnist/test`, for the paired test against the reference.
 
     Returns:
         The grade, with status `graded`.
 
     Raises:
-        HarnessError: A check raised. That is the grader's failure and never a score.
+        HarnessError: A check raised an exception. This is a failure of the grader and never a score.
         RubricError: The rubric names a check or parameters that do not exist.
     """
     watch = GapWatch(case)
@@ -106,23 +106,22 @@ def grade(  # noqa: PLR0913 - a grade is a function of all of these, each by nam
 
 
 def ungraded(submission: Submission, stamp: RubricStamp, error: GraderError, rubric: Rubric) -> Grade:
-    """Say that the grader itself failed: no score, every criterion skipped.
+    """Make a grade for a failure of the grader: no score, all criteria skipped.
 
     Args:
-        submission: Whose work it is.
-        stamp: Which rubric.
-        error: The grader's failure.
+        submission: The submission.
+        stamp: Identity of the rubric.
+        error: The failure.
         rubric: The rubric.
     """
-    skipped = tuple(
-        _line(c, status="skipped", points=0.0, message="Not judged: the grader could not grade this submission.")
-        for c in rubric.criteria
-    )
+    message = say("Not judged: the grader could not grade this submission.")
+    skipped = tuple(_line(c, status="skipped", points=0.0, message=message) for c in rubric.criteria)
     return Grade(
         submission=_submission_stamp(submission),
         rubric=stamp,
         status="not_graded",
         reason=str(error),
+        reason_says=as_message(str(error)),
         score=None,
         max_score=_total((rubric.max_score,)),
         pending=0.0,
@@ -131,21 +130,24 @@ def ungraded(submission: Submission, stamp: RubricStamp, error: GraderError, rub
 
 
 def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: NotebookError) -> Grade:
-    """Grade what cannot be executed at all: 0 points, each criterion with the reason, nothing pending.
+    """Grade a submission that cannot be executed: 0 points, the reason at each criterion, nothing pending.
 
     Args:
-        submission: Whose work it is.
-        stamp: Which rubric.
+        submission: The submission.
+        stamp: Identity of the rubric.
         rubric: The rubric.
-        error: Why the file is no notebook that can be executed.
+        error: The reason why the file cannot be executed.
     """
-    message = f"Nothing could be graded: {error.message}."
-    lines = tuple(_line(c, status="failed", points=0.0, message=message, advice=error.advice) for c in rubric.criteria)
+    message = say("Nothing could be graded: {reason}.", reason=error.says)
+    lines = tuple(
+        _line(c, status="failed", points=0.0, message=message, advice=error.advice_says) for c in rubric.criteria
+    )
     return Grade(
         submission=_submission_stamp(submission),
         rubric=stamp,
         status="graded",
         reason=error.message,
+        reason_says=error.says,
         score=0.0,
         max_score=_total((rubric.max_score,)),
         pending=0.0,
@@ -154,10 +156,10 @@ def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: 
 
 
 def visible(graded: Grade) -> Grade:
-    """Leave out the criteria that students do not see, and their points from the sums.
+    """Remove hidden criteria, and their points from the sums.
 
     Args:
-        graded: A grade with all criteria.
+        graded: The grade with all criteria.
     """
     shown = tuple(c for c in graded.criteria if not c.hidden)
     if len(shown) == len(graded.criteria):
@@ -166,22 +168,23 @@ def visible(graded: Grade) -> Grade:
         "score": None if graded.score is None else _total(c.points for c in shown),
         "max_score": _total(c.max_points for c in shown if not c.bonus),
         "pending": _total(c.max_points for c in shown if c.status == "pending"),
-        # The scores of all attempts count what is not shown.
+        # The scores of all attempts include hidden criteria.
         "attempts": None,
     }
     return graded.model_copy(update={"criteria": shown, **sums})
 
 
 def outline(graded: Grade) -> Grade:
-    """Leave out what only a submission's own files tell: figures, words, layers, margin notes, the comparison.
+    """Remove details that only a single report shows: messages, measurements, layers, margin notes, the comparison.
 
-    What is left says who reached what, and is a quarter of the size: a class of thousands fits into memory.
+    The rest is a quarter of the size, so that the grades of thousands of submissions fit into memory.
 
     Args:
-        graded: A whole grade; it stands in `grade.json`.
+        graded: A complete grade, as in `grade.json`.
     """
     model, accuracy = main_model(graded), main_accuracy(graded)
-    bare = {"message": "", "advice": "", "measured": {}, "evidence": ()}
+    texts = {"message": "", "advice": "", "says": None, "advice_says": None}
+    bare: dict[str, object] = {**texts, "measured": {}, "evidence": ()}
     return graded.model_copy(
         update={
             "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
@@ -202,7 +205,7 @@ def outline(graded: Grade) -> Grade:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What one check found, and the gaps because of which it may be wrong."""
+    """The finding of one check, and the gaps that may have made it wrong."""
 
     finding: Finding
     gaps: tuple[GapFact, ...]
@@ -210,7 +213,7 @@ class _Judged:
 
 def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, CheckSpec]) -> CriterionGrade:
     if criterion.manual is not None:
-        message = f"Waits for a person to judge: {criterion.manual.guide}"
+        message = say("A person has to judge this: {guide}", guide=as_message(criterion.manual.guide))
         return _line(criterion, status="pending", points=0.0, message=message)
     judged = [_find(test, criterion, watch, checks) for test in criterion.tests]
     finding = _combined(judged, every=bool(criterion.all_of))
@@ -238,10 +241,10 @@ def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, Check
 
 def _different(texts: Iterable[MessageLike]) -> Iterable[MessageLike]:
     """Leave out texts that read like an earlier one."""
-    found: dict[str, MessageLike] = {}
+    distinct: dict[str, MessageLike] = {}
     for text in texts:
-        found.setdefault(english(text), text)
-    return found.values()
+        distinct.setdefault(english(text), text)
+    return distinct.values()
 
 
 def _line(
@@ -265,11 +268,11 @@ def _line(
 
 
 def _combined(judged: Sequence[_Judged], *, every: bool) -> Finding:
-    """Combine the findings of a criterion's checks; it is pending where a gap may decide it.
+    """Combine the findings of a criterion's checks; the result is pending if a gap may decide it.
 
     Args:
-        judged: What the checks found.
-        every: Whether all must be met; else one is enough.
+        judged: The findings of the checks.
+        every: Whether all checks must pass; otherwise one is enough.
     """
     certain = [one.finding for one in judged if not one.gaps]
     uncertain = [one for one in judged if one.gaps]
@@ -284,7 +287,7 @@ def _combined(judged: Sequence[_Judged], *, every: bool) -> Finding:
 
 
 def _undecided(judged: Sequence[_Judged]) -> Finding:
-    """Leave to a person what a gap may decide."""
+    """Leave a criterion that a gap may decide to a person."""
     gaps = tuple(dict.fromkeys(gap for one in judged for gap in one.gaps))
     message = say(
         "A person has to judge this, because the grader's record is incomplete: {cause}. These facts may be missing: "
@@ -313,7 +316,7 @@ def _find(test: Test, criterion: Criterion, watch: GapWatch, checks: Mapping[str
         if isinstance(error, StudentError):
             raise _fault(spec, error, where) from error
         raise
-    except Exception as error:  # whatever a check raises is the grader's failure
+    except Exception as error:  # any exception of a check is a failure of the grader
         raise _fault(spec, error, where) from error
     return _Judged(finding, gaps if finding.status in {"failed", "partial"} else ())
 
@@ -332,16 +335,16 @@ def _best(findings: Sequence[Finding]) -> Finding:
 
 
 def _worst(findings: Sequence[Finding]) -> Finding:
-    """The worst finding's status and points, with what all the others of its kind said."""
+    """Take the status and points of the worst finding, and the messages of all findings of its kind."""
     worst = min(findings, key=_fraction)
-    said = [f for f in findings if f.status == "passed"] if worst.status == "passed" else []
-    said = said or [f for f in findings if f.status != "passed"]
-    known = [f.assurance for f in findings if f.assurance is not None]
+    alike = [f for f in findings if f.status == "passed"] if worst.status == "passed" else []
+    alike = alike or [f for f in findings if f.status != "passed"]
+    assurances = [f.assurance for f in findings if f.assurance is not None]
     return worst.model_copy(
         update={
-            "message": sentences(*_different(f.message for f in said)),
-            "advice": sentences(*_different(f.advice for f in said)),
-            "assurance": min(known, key=_WEAKEST_FIRST.index) if known else None,
+            "message": sentences(*_different(f.message for f in alike)),
+            "advice": sentences(*_different(f.advice for f in alike)),
+            "assurance": min(assurances, key=_WEAKEST_FIRST.index) if assurances else None,
             "measured": {key: value for f in reversed(findings) for key, value in f.measured.items()},
             "evidence": _distinct(pointer for f in findings for pointer in f.evidence),
         }
@@ -349,12 +352,12 @@ def _worst(findings: Sequence[Finding]) -> Finding:
 
 
 def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) -> Finding:
-    """Say whether a person could find that the criterion was met: all that is missing is too little to be sure of.
+    """Mark a missed criterion as borderline if each missing part is smaller than the measurement error.
 
     Args:
         chosen: The finding that counts.
-        findings: All of them.
-        every: Whether all must be met; else one is enough.
+        findings: All findings.
+        every: Whether all checks must pass; otherwise one is enough.
     """
     if chosen.status not in {"failed", "partial"}:
         return chosen.model_copy(update={"borderline": False})
@@ -364,10 +367,10 @@ def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) ->
         return chosen.model_copy(update={"borderline": False})
     if every or chosen.borderline:
         return chosen.model_copy(update={"borderline": True})
-    # Another finding earned more, and yet this one decides whether a person would give full marks: its figures stay.
+    # The other finding earned less, but it may give full marks: keep its message and measurements.
     other = doubtful[0]
-    told = {"message": sentences(chosen.message, other.message), "measured": {**chosen.measured, **other.measured}}
-    return chosen.model_copy(update={"borderline": True, **told})
+    joined = {"message": sentences(chosen.message, other.message), "measured": {**chosen.measured, **other.measured}}
+    return chosen.model_copy(update={"borderline": True, **joined})
 
 
 def _distinct(pointers: Iterable[Pointer]) -> tuple[Pointer, ...]:
@@ -480,7 +483,7 @@ def _note(note: Diagnostic) -> DiagnosticGrade:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What else a grade tells
+# Other parts of a grade
 
 
 def _submission_stamp(submission: Submission) -> SubmissionStamp:
@@ -525,38 +528,53 @@ def _accuracy(fact: AccuracyFact) -> AccuracyGrade:
         assurance=fact.assurance,
         correct=fact.correct,
         total=fact.total,
-        note=fact.note,
+        note=english(fact.note),
+        note_says=as_message(fact.note) if fact.note else None,
+    )
+
+
+def _error(error: CellError) -> ErrorGrade:
+    return ErrorGrade(
+        cell=error.cell,
+        name=error.name,
+        message=error.message,
+        advice=english(error.advice),
+        advice_says=as_message(error.advice) if error.advice else None,
     )
 
 
 def _execution(evidence: Evidence) -> ExecutionGrade:
     run = evidence.run
+    emulations = tuple(_different((*(e.message for e in evidence.emulations), *_stand_ins(evidence))))
     return ExecutionGrade(
         status=run.status,
-        reason=run.reason,
+        reason=english(run.reason),
+        reason_says=as_message(run.reason) if run.reason else None,
         seconds=run.seconds,
         cells_run=run.cells_run,
         cells_total=run.cells_total,
-        errors=tuple(ErrorGrade(cell=e.cell, name=e.name, message=e.message, advice=e.advice) for e in run.errors),
+        errors=tuple(_error(e) for e in run.errors),
         peak_memory_mib=run.peak_memory_mib,
         device=run.device,
         seed=run.seed,
         versions=evidence.versions,
         isolation=run.isolation,
         dialect=run.dialect,
-        emulations=tuple(dict.fromkeys((*(e.message for e in evidence.emulations), *_stand_ins(evidence)))),
+        emulations=tuple(map(english, emulations)),
+        emulations_says=tuple(map(as_message, emulations)),
     )
 
 
-def _stand_ins(evidence: Evidence) -> Iterator[str]:
-    """Say of each data set that the notebook loaded and that was made up that it was."""
+def _stand_ins(evidence: Evidence) -> Iterator[Message]:
+    """Name the made-up data sets that the notebook loaded."""
     loaded = {d.dataset for d in evidence.datasets if d.served}
     for name in evidence.stand_ins:
         if name in loaded:
-            yield (
-                f"The data set `{name}` was not on the grader's machine. The notebook was given made-up images and "
-                "labels of the same shapes, types and counts: its preparation can be judged on them, an accuracy "
-                "cannot."
+            yield say(
+                "The data set {dataset:code} was not on the grader's machine. The notebook got made-up images and "
+                "labels of the same shapes, types and counts. They allow a judgment of the preprocessing, but not of "
+                "an accuracy.",
+                dataset=name,
             )
 
 

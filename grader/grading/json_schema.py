@@ -1,4 +1,4 @@
-"""The JSON Schema of rubric files, for editors."""
+"""Make the JSON Schema of rubric files, for editors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,14 +18,14 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def rubric_schema(
     checks: Mapping[str, CheckSpec], diagnostics: Mapping[str, DiagnosticSpec] = _NO_DIAGNOSTICS
 ) -> dict[str, Any]:
-    """Describe rubric files, each check's own parameters included.
+    """Describe rubric files, including the parameters of each check.
 
     Args:
-        checks: Every check there is, by name.
-        diagnostics: Every diagnostic that a rubric may name, by id.
+        checks: All checks, by name.
+        diagnostics: All diagnostics that a rubric may name, by id.
 
     Returns:
-        A JSON Schema (2020-12). What stands under `with` follows from the check's name by `if` and `then`.
+        A JSON Schema (2020-12). The schema of `with` depends on the check's name, by `if` and `then`.
     """
     schema = Rubric.model_json_schema(by_alias=True, mode="validation")
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
@@ -59,7 +59,7 @@ def _describe_diagnostics(diagnostics: Mapping[str, DiagnosticSpec], definitions
             tuned[name] = _define(f"diagnostic_{name}", spec.parameters, definitions)
     kept = {name: value for name, value in properties["tune"].items() if name in {"title", "description"}}
     properties["tune"] = {**kept, "type": "object", "properties": tuned, "additionalProperties": False}
-    # An empty `leave_out` leaves nothing out.
+    # An empty `leave_out` is allowed together with `only`.
     definition["not"] = {"required": ["leave_out", "only"], "properties": {"leave_out": {"minItems": 1}}}
 
 

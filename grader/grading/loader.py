@@ -1,4 +1,4 @@
-"""Rubric files: file → text → located data → typed rubric, and every error with its line."""
+"""Read rubric files: file → text → located data → typed rubric. Each error has its line."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -27,17 +27,17 @@ from grader.schema.rubric import Rubric
 __all__ = ["LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
 
 _TWICE = "two criteria have the id"
-"""The schema says this of the whole rubric; here it is said at the line."""
+"""Start of a message of the schema, which has no line; it is replaced by one with the line."""
 _NONE: Mapping[str, DiagnosticSpec] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedRubric:
-    """A rubric with the identity of the file it came from."""
+    """A rubric and the identity of its file."""
 
     rubric: Rubric
     sha256: str
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
     path: Path
 
 
@@ -48,15 +48,15 @@ def load_rubric(
 
     Args:
         path: A YAML file in UTF-8.
-        checks: Every check there is, by name; parameters are validated by each check's own document.
-        diagnostics: Every diagnostic that the rubric may name, by id, with its own document of parameters.
+        checks: All checks, by name; each check validates its own parameters.
+        diagnostics: All diagnostics that the rubric may name, by id.
 
     Returns:
         The rubric, and the SHA-256 of the file's bytes.
 
     Raises:
-        RubricError: The file cannot be read, or something in it is wrong. All errors are said at once, each as
-            `file:line:column: what, and the nearest valid name`.
+        RubricError: The file cannot be read, or is wrong. The error lists all problems, each as
+            `file:line:column: problem; did you mean …?`.
     """
     try:
         with path.open("rb") as file:
@@ -80,12 +80,12 @@ def read_rubric(
 
     Args:
         content: The bytes.
-        checks: Every check there is, by name.
-        diagnostics: Every diagnostic that the rubric may name, by id.
-        name: What errors call the file.
+        checks: All checks, by name.
+        diagnostics: All diagnostics that the rubric may name, by id.
+        name: Name of the file in errors.
 
     Raises:
-        RubricError: Something is wrong with it.
+        RubricError: The rubric is wrong.
     """
     read = read_located(content, name=name, noun="rubric", kind=RubricError)
     problems = list(read.problems)
@@ -94,18 +94,18 @@ def read_rubric(
         problems += _check_problems(read, checks)
         problems += _diagnostic_problems(read, diagnostics)
     elif not problems:
-        problems.append(Problem(read.value(()), "a rubric is a mapping of keys to values (`version: 1`, `id: …`)"))
+        problems.append(Problem(read.value(()), "a rubric must be a mapping of keys to values (`version: 1`, `id: …`)"))
     if problems:
         raise document_error(problems, name=name, kind=RubricError)
     return Rubric.model_validate(read.data)
 
 
 def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[str, ...]:
-    """List the data sets that networks are judged on: the rubric's own first, then those that its criteria name.
+    """List the data sets that models are judged on: first the rubric's `dataset`, then those of its criteria.
 
     Args:
-        rubric: A rubric that was read.
-        checks: Every check there is, by name.
+        rubric: The rubric.
+        checks: All checks, by name.
     """
     tests = (test for criterion in rubric.criteria for test in criterion.tests if test.check in checks)
     named = (
@@ -118,7 +118,7 @@ def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The rubric's own keys and values
+# Keys and values of the rubric
 
 
 def _schema_problems(read: LocatedYaml) -> Iterator[Problem]:
@@ -144,26 +144,26 @@ def _schema_problems(read: LocatedYaml) -> Iterator[Problem]:
 
 
 def _check_problems(read: LocatedYaml, checks: Mapping[str, CheckSpec]) -> Iterator[Problem]:
-    roles = read.data.get("roles")
-    known_roles = list(roles) if isinstance(roles, Mapping) else []
+    named = read.data.get("roles")
+    roles = list(named) if isinstance(named, Mapping) else []
     for place, test in _tests(read.data):
         name = test.get("check")
         if not isinstance(name, str):
-            continue  # the schema has said so
-        given = test.get("with")
+            continue  # _schema_problems reports it
+        parameters = test.get("with")
         spec = checks.get(name)
-        if isinstance(given, Mapping):
-            yield from _role_problems(read, (*place, "with"), given, known_roles)
-            yield from _name_problems(read, (*place, "with"), given, spec)
+        if isinstance(parameters, Mapping):
+            yield from _role_problems(read, (*place, "with"), parameters, roles)
+            yield from _name_problems(read, (*place, "with"), parameters, spec)
         if spec is None:
             hint = nearest(name, list(checks))
             yield Problem(read.value((*place, "check")), f"unknown check {name!r}{hint}")
-        elif given is None or isinstance(given, Mapping):
-            yield from _parameter_problems(read, (*place, "with"), spec, given or {})
+        elif parameters is None or isinstance(parameters, Mapping):
+            yield from _parameter_problems(read, (*place, "with"), spec, parameters or {})
 
 
 def _tests(data: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
-    """Every mapping that names a check, with its place."""
+    """Find all mappings that name a check, with their places."""
     criteria = data.get("criteria")
     for position, criterion in enumerate(criteria if isinstance(criteria, list) else []):
         if not isinstance(criterion, Mapping):
@@ -177,18 +177,18 @@ def _tests(data: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]]]
 
 
 def _parameter_problems(
-    read: LocatedYaml, place: Place, spec: CheckSpec, given: Mapping[str, Any]
+    read: LocatedYaml, place: Place, spec: CheckSpec, parameters: Mapping[str, Any]
 ) -> Iterator[Problem]:
     present = _has(read.data, place)
     try:
-        spec.parameters.model_validate(dict(given))
+        spec.parameters.model_validate(dict(parameters))
     except ValidationError as error:
         for detail in telling(read, place if present else place[:-1], error):
             if present:
                 problem = problem_at(read, spec.parameters, place, detail)
             else:
-                lacking = ".".join(str(part) for part in detail["loc"])
-                problem = Problem(read.value((*place[:-1], "check")), f"`with` is missing, and {lacking!r} in it")
+                missing = ".".join(str(part) for part in detail["loc"])
+                problem = Problem(read.value((*place[:-1], "check")), f"`with` is missing; it must have {missing!r}")
             yield Problem(problem.mark, f"check {spec.name!r}: {problem.message}")
 
 
@@ -197,64 +197,66 @@ def _has(data: Any, place: Place) -> bool:
     return isinstance(inner.get(place[-1]), Mapping)
 
 
-def _role_problems(read: LocatedYaml, place: Place, given: Mapping[str, Any], roles: list[str]) -> Iterator[Problem]:
-    """Parameters called `model` name a role; the one in a check without such a parameter is an unknown key already."""
-    role = given.get("model")
+def _role_problems(
+    read: LocatedYaml, place: Place, parameters: Mapping[str, Any], roles: list[str]
+) -> Iterator[Problem]:
+    """Check parameters named `model`, which name a role; checks without such a parameter report an unknown key."""
+    role = parameters.get("model")
     if isinstance(role, str) and role not in roles:
         hint = nearest(role, roles) if roles else "; this rubric has no `roles`"
         yield Problem(read.value((*place, "model")), f"unknown role {role!r}{hint}")
 
 
 def _name_problems(
-    read: LocatedYaml, place: Place, given: Mapping[str, Any], spec: CheckSpec | None
+    read: LocatedYaml, place: Place, parameters: Mapping[str, Any], spec: CheckSpec | None
 ) -> Iterator[Problem]:
-    """Further parameters that name a role, a task or a data set of the rubric, as their annotation says."""
+    """Check other parameters whose annotation says that they name a role, a task or a data set of the rubric."""
     for key, info in (spec.parameters.model_fields if spec is not None else {}).items():
         extra = field_extra(info)
         kind = extra.get("names")
-        value = given.get(key)
+        value = parameters.get(key)
         if kind == "measured":
             made_up = read.data.get("stand_in")
             if isinstance(made_up, list) and value in made_up:
-                said = f"{value!r} may be stood in for by made-up images (`stand_in`): no network can be judged on it"
-                yield Problem(read.value((*place, key)), said)
+                message = f"no model can be judged on {value!r}: `stand_in` allows made-up images in its place"
+                yield Problem(read.value((*place, key)), message)
             elif isinstance(value, str) and value not in _dataset_names(read.data):
-                said = f"{value!r} is neither `dataset` nor among `datasets`: no network can be judged on it"
-                yield Problem(read.value((*place, key)), said)
+                message = f"no model can be judged on {value!r}: it is neither `dataset` nor one of `datasets`"
+                yield Problem(read.value((*place, key)), message)
             continue
         if key == "model" or kind not in {"roles", "tasks"} or not isinstance(value, str):
             continue
         named = read.data.get(kind)
-        known = list(named) if isinstance(named, Mapping) else []
-        if value not in known:
+        names = list(named) if isinstance(named, Mapping) else []
+        if value not in names:
             word = str(kind).removesuffix("s")
-            hint = nearest(value, known) if known else f"; this rubric has no `{kind}`"
+            hint = nearest(value, names) if names else f"; this rubric has no `{kind}`"
             yield Problem(read.value((*place, key)), f"unknown {word} {value!r}{hint}")
 
 
 def _dataset_names(data: Mapping[str, Any]) -> list[Any]:
-    further = data.get("datasets")
-    return [data.get("dataset"), *(further if isinstance(further, list) else [])]
+    others = data.get("datasets")
+    return [data.get("dataset"), *(others if isinstance(others, list) else [])]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The diagnostics that the rubric switches and tunes
+# The diagnostics that the rubric selects and tunes
 
 
 def _diagnostic_problems(read: LocatedYaml, diagnostics: Mapping[str, DiagnosticSpec]) -> Iterator[Problem]:
-    """Find names of diagnostics and roles that do not exist, and wrong parameters of diagnostics."""
+    """Find unknown names of diagnostics and roles, and wrong parameters of diagnostics."""
     settings = read.data.get("diagnostics")
     if not isinstance(settings, Mapping):
-        return  # left out, or a problem of the schema
+        return  # absent, or reported by _schema_problems
     for key in ("leave_out", "only"):
         for place, name in _listed(settings, key):
             if name not in diagnostics:
                 yield Problem(read.value(place), f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
     roles = read.data.get("roles")
-    known = list(roles) if isinstance(roles, Mapping) else []
+    names = list(roles) if isinstance(roles, Mapping) else []
     for place, name in _listed(settings, "models"):
-        if name not in known:
-            hint = nearest(name, known) if known else "; this rubric has no `roles`"
+        if name not in names:
+            hint = nearest(name, names) if names else "; this rubric has no `roles`"
             yield Problem(read.value(place), f"unknown role {name!r}{hint}")
     tune = settings.get("tune")
     for name in tune if isinstance(tune, Mapping) else ():

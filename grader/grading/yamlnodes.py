@@ -1,4 +1,4 @@
-"""YAML read as data that remembers where each part stood."""
+"""Read YAML as plain data with the line and column of each part."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ __all__ = ["LocatedYaml", "Mark", "Place", "Problem", "read_yaml"]
 
 _TAG = "tag:yaml.org,2002:"
 _MOST_NODES = 50_000
-"""More parts than any rubric has, and few enough that a file of aliases of aliases ends soon."""
+"""Limit of nodes: more than any rubric has, and small enough to stop nested aliases early."""
 _DEEPEST = 60
-"""Deeper than any rubric goes."""
+"""Limit of nesting, deeper than any rubric."""
 
 Place = tuple[str | int, ...]
-"""A way through the document: keys and list positions."""
+"""A path through the document: keys and list positions."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """A place in the file, both counted from 1."""
+    """Line and column in the file, both from 1."""
 
     line: int = 1
     column: int = 1
@@ -28,7 +28,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong with the file, and where."""
+    """A problem of the file and its position."""
 
     mark: Mark
     message: str
@@ -36,13 +36,13 @@ class Problem:
 
 @dataclass(slots=True)
 class LocatedYaml:
-    """The document as plain data, with the place of every key and value.
+    """The document as plain data, with the position of each key and value.
 
     Attributes:
         data: Nested dicts, lists, strings, numbers, booleans and None.
-        values: Where each value begins.
-        keys: Where each key stands; the last part of its place is the key.
-        problems: What was wrong with the document as YAML; `data` then lacks those parts.
+        values: Position of each value, by its path.
+        keys: Position of each key, by its path; the path ends with the key.
+        problems: Parts that are not valid YAML; they are missing from `data`.
     """
 
     data: Any = None
@@ -51,11 +51,11 @@ class LocatedYaml:
     problems: list[Problem] = field(default_factory=list)
 
     def key(self, place: Place) -> Mark:
-        """Where a key stands; else the value; else the nearest thing around it that has a place."""
+        """Find the position of a key, of its value, or of the nearest part around it."""
         return self.keys.get(place) or self.value(place)
 
     def value(self, place: Place) -> Mark:
-        """Where a value begins, or the nearest thing around it that has a place."""
+        """Find the position of a value, or of the nearest part around it."""
         for length in range(len(place), -1, -1):
             if place[:length] in self.values:
                 return self.values[place[:length]]
@@ -65,7 +65,7 @@ class LocatedYaml:
 def read_yaml(text: str) -> LocatedYaml:
     """Read one YAML document of plain values.
 
-    Dates stay text; tags, merge keys and aliases that contain themselves are problems, and so are duplicate keys.
+    Dates stay text. Tags, merge keys, duplicate keys and aliases that contain themselves are problems.
 
     Args:
         text: The file's text.
@@ -79,7 +79,7 @@ def read_yaml(text: str) -> LocatedYaml:
     except RecursionError:
         read.problems.append(Problem(Mark(), "nested too deeply"))
         return read
-    except (ValueError, OverflowError) as error:  # an escape for a character that does not exist
+    except (ValueError, OverflowError) as error:  # an escape of a character that does not exist
         read.problems.append(Problem(Mark(), f"not YAML: {error}"))
         return read
     if node is None:
@@ -92,15 +92,15 @@ def read_yaml(text: str) -> LocatedYaml:
 def _syntax_problem(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark()
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
-    if "'\\t'" in said:
-        return Problem(place, "a tab stands here; YAML is indented with spaces only")
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
+    if "'\\t'" in reason:
+        return Problem(place, "this line is indented with a tab; YAML allows only spaces")
     context = getattr(error, "context", None)
-    return Problem(place, f"not YAML: {said}{f' ({context})' if context else ''}")
+    return Problem(place, f"not YAML: {reason}{f' ({context})' if context else ''}")
 
 
 class _Builder:
-    """Turns nodes into data, noting places and problems as it goes."""
+    """Converts nodes to data, and collects positions and problems."""
 
     def __init__(self, read: LocatedYaml) -> None:
         self._read = read
@@ -108,26 +108,26 @@ class _Builder:
         self._left = _MOST_NODES
 
     def build(self, node: yaml.Node, place: Place, around: tuple[int, ...]) -> Any:
-        """The value of a node.
+        """Convert a node to a value.
 
         Args:
-            node: What PyYAML composed.
-            place: The way to it.
-            around: Identities of the nodes that contain it.
+            node: The node from PyYAML.
+            place: Its path.
+            around: Identities of the nodes around it.
         """
         self._left -= 1
         mark = Mark(node.start_mark.line + 1, node.start_mark.column + 1)
         self._read.values.setdefault(place, mark)
-        trouble = ""
+        problem = ""
         if id(node) in around:
-            trouble = "an alias that contains itself"
+            problem = "an alias that contains itself"
         elif len(around) >= _DEEPEST:
-            trouble = "nested too deeply"
+            problem = "nested too deeply"
         elif self._left == 0:
-            trouble = "the document is too large"
-        if trouble:
-            self._problem(mark, trouble)
-        if trouble or self._left < 0:
+            problem = "the document is too large"
+        if problem:
+            self._problem(mark, problem)
+        if problem or self._left < 0:
             return None
         inside = (*around, id(node))
         if isinstance(node, yaml.MappingNode):
@@ -137,28 +137,28 @@ class _Builder:
         return self._scalar(node, mark)
 
     def _mapping(self, node: yaml.MappingNode, place: Place, around: tuple[int, ...]) -> Mapping[str, Any]:
-        found: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             mark = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             key = self._key(key_node, mark)
             if key is None:
                 continue
-            if key in found:
+            if key in mapping:
                 first = self._read.keys[(*place, key)]
-                self._problem(mark, f"the key {key!r} stands here twice (first in line {first.line})")
+                self._problem(mark, f"duplicate key {key!r} (first in line {first.line})")
                 continue
             self._read.keys[(*place, key)] = mark
-            found[key] = self.build(value_node, (*place, key), around)
+            mapping[key] = self.build(value_node, (*place, key), around)
             if self._left < 0:
                 break
-        return found
+        return mapping
 
     def _key(self, node: yaml.Node, mark: Mark) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            self._problem(mark, "a key is a word, not a list or a mapping")
+            self._problem(mark, "a key must be a word, not a list or a mapping")
             return None
         if node.tag == f"{_TAG}merge":
-            self._problem(mark, "merge keys (`<<`) are not read; write the keys out")
+            self._problem(mark, "merge keys (`<<`) are not supported; write the keys out")
             return None
         return str(node.value)
 
@@ -167,7 +167,7 @@ class _Builder:
         if kind in {"str", "timestamp", "value"}:
             return node.value
         if kind not in {"null", "bool", "int", "float"}:
-            self._problem(mark, f"tags such as `{node.tag[:60]}` are not read")
+            self._problem(mark, f"tags such as `{node.tag[:60]}` are not supported")
             return None
         try:
             value: Hashable = self._scalars.construct_object(node)

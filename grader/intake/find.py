@@ -27,14 +27,18 @@ from pathlib import Path
 
 import yaml
 
+from grader.facts.refusal import refusal
 from grader.intake.notebook import code_size
 from grader.intake.unpack import is_ignored, unpack_zip
 from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
+from grader.schema.message import say
 from grader.schema.submission import Submission
 
 __all__ = ["Found", "Person", "Rejected", "find_submissions", "person_of", "pick_notebook", "safe_id"]
 
 _LISTED_FILES = 1000
+_NAMED_FILES = 5
+"""Maximum number of files to name in a message."""
 _CHUNK = 1 << 20
 _ID_BYTES = 96
 _DEEPEST = 12
@@ -191,10 +195,11 @@ def _at(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
     elif _is_notebook_name(path.name):
         yield _single(path)
     else:
-        msg = f"a {path.suffix or 'file without an ending'} is not a notebook"
-        yield _Candidate(
-            person=_person(path), place=path, files=(path.name,), error=NotebookError(msg, where=path.name)
-        )
+        if path.suffix:
+            reason = say("a file with the suffix {suffix:code} is not a notebook", suffix=path.suffix)
+        else:
+            reason = say("a file without a suffix is not a notebook")
+        yield _Candidate(person=_person(path), place=path, files=(path.name,), error=refusal(reason, where=path.name))
 
 
 def _in_zip(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
@@ -314,9 +319,11 @@ def _without_notebook(folder: Path, person: Person | None) -> Iterator[_Candidat
 
 def _no_notebook(files: Sequence[str]) -> NotebookError:
     if not files:
-        return NotebookError("nothing was handed in: the folder is empty")
-    first_files = ", ".join(files[:5]) + (" …" if len(files) > 5 else "")  # noqa: PLR2004 -- as many as fit in a line
-    return NotebookError(f"no notebook was handed in, only {first_files}", advice="submit the .ipynb file itself")
+        return refusal(say("no file was submitted: the folder is empty"))
+    advice = say("submit the .ipynb file itself")
+    if len(files) > _NAMED_FILES:
+        return refusal(say("no notebook was submitted, only {files:list} …", files=files[:_NAMED_FILES]), advice=advice)
+    return refusal(say("no notebook was submitted, only {files:list}", files=files), advice=advice)
 
 
 def _nbgrader_tree(folder: Path) -> Path | None:

@@ -24,8 +24,11 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import NotebookValidationError
 
-from grader.schema.base import Json, spoken_cell
+from grader.facts.language import english
+from grader.facts.refusal import refusal
+from grader.schema.base import Json
 from grader.schema.errors import HarnessError, NotebookError, UnreadableError
+from grader.schema.message import say
 
 __all__ = [
     "LARGEST_FILE",
@@ -97,7 +100,7 @@ _LANGUAGE_NAMES = {"r": "R", "julia": "Julia", "c++": "C++", "javascript": "Java
 }
 _INVALID = (NotebookValidationError, nbformat.ValidationError)
 _KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
-_SAVE_AGAIN = "open it in Jupyter, choose Kernel, Restart and run all, save it, and submit the saved file"
+_SAVE_AGAIN = say("open it in Jupyter, choose Kernel, Restart and run all, save it, and submit the saved file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,7 @@ def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
         return normalise(parse_notebook(skeleton.content, path.name), signs=skeleton.signs, name=path.name)
     except RecursionError:
         # Drop the cause: a traceback of a thousand frames helps nobody.
-        msg = "the file is nested too deeply to be a notebook"
-        raise NotebookError(msg, where=path.name) from None
+        raise refusal(say("the file is nested too deeply to be a notebook"), where=path.name) from None
 
 
 # --- bytes ---------------------------------------------------------------------------------------------------
@@ -164,11 +166,13 @@ def read_skeleton(path: Path, *, sha256: str = "") -> Skeleton:
 def _read(file: BufferedReader, name: str) -> Skeleton:
     size = os.fstat(file.fileno()).st_size
     if size > LARGEST_FILE:
-        msg = f"the notebook has {size / 2**20:,.0f} MiB, more than the {LARGEST_FILE >> 20} MiB that are read"
-        raise NotebookError(msg, where=name, advice="clear its outputs, save it and submit it again")
+        msg = say(
+            "the notebook has a size of {size:size}, more than the limit of {limit:size}", size=size, limit=LARGEST_FILE
+        )
+        raise refusal(msg, where=name, advice=say("clear its outputs, save it and submit it again"))
     if size == 0:
-        msg = "the file is empty (0 bytes)"
-        raise NotebookError(msg, where=name, advice="the upload may have failed; submit the file again")
+        msg = say("the file is empty (0 bytes)")
+        raise refusal(msg, where=name, advice=say("the upload may have failed; submit the file again"))
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return _strip(content, name)
 
@@ -186,8 +190,8 @@ def refuse_another(file: BufferedReader, sha256: str, path: Path) -> None:
     """
     file.seek(0)
     if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-        msg = "the notebook was exchanged while the class was graded"
-        raise HarnessError(msg, where=path.name, advice="the same command grades the one that is there now")
+        msg = "the notebook changed while the class was graded"
+        raise HarnessError(msg, where=path.name, advice="run the same command again to grade the new file")
 
 
 def _strip(content: mmap.mmap, name: str) -> Skeleton:
@@ -208,8 +212,8 @@ def _skeleton(content: mmap.mmap | bytes, name: str, forget: Callable[[], None])
         signs |= _signs(content, start, min(stop, start + _SIGN_WINDOW))
     remaining_size = len(content) - position + sum(map(len, pieces))
     if remaining_size > LARGEST_REST:
-        msg = f"the notebook has {remaining_size / 2**20:,.0f} MiB even without its outputs"
-        raise NotebookError(msg, where=name, advice="move data and pictures out of its cells and submit it again")
+        msg = say("the notebook has a size of {size:size} even without its outputs", size=remaining_size)
+        raise refusal(msg, where=name, advice=say("remove data and pictures from its cells and submit it again"))
     pieces.append(content[position:])
     return Skeleton(content=b"".join(pieces), signs=tuple(sorted(signs)))
 
@@ -217,8 +221,8 @@ def _skeleton(content: mmap.mmap | bytes, name: str, forget: Callable[[], None])
 def _from_utf16(raw: bytes, name: str) -> bytes:
     """Convert a UTF-16 file, as Windows editors save it, to UTF-8, if it is small enough."""
     if len(raw) > LARGEST_REST:
-        msg = "the notebook is saved as UTF-16 and too large to be converted"
-        raise NotebookError(msg, where=name, advice=_SAVE_AGAIN)
+        msg = say("the notebook is saved as UTF-16 and too large to be converted")
+        raise refusal(msg, where=name, advice=_SAVE_AGAIN)
     return raw.decode("utf-16", errors="replace").encode("utf-8", errors="replace")
 
 
@@ -231,9 +235,9 @@ def _refuse_conflict(content: mmap.mmap | bytes, name: str) -> None:
     position = 0 if content[:7] == b"<<<<<<<" else content.find(b"\n<<<<<<<") + 1
     if content[position : position + 7] == b"<<<<<<<":
         line = content[:position].count(b"\n") + 1
-        msg = f"the file holds an unresolved merge conflict (`<<<<<<<` in line {line})"
-        advice = "choose one side of the conflict with your version control; " + _SAVE_AGAIN
-        raise NotebookError(msg, where=name, advice=advice)
+        msg = say("the file has an unresolved merge conflict (`<<<<<<<` in line {line:raw})", line=line)
+        advice = say("resolve the conflict with your version control; then {save_again}", save_again=_SAVE_AGAIN)
+        raise refusal(msg, where=name, advice=advice)
 
 
 def _cuts(content: mmap.mmap | bytes, forget: Callable[[], None]) -> Iterator[tuple[int, int, bytes]]:
@@ -292,8 +296,9 @@ def parse_notebook(content: bytes, name: str) -> dict[str, Json]:
     if _LONE_SURROGATE.search(text):
         parsed = _without_surrogates(parsed)
     if not isinstance(parsed, dict) or not ({"cells", "worksheets"} & parsed.keys()) or "nbformat" not in parsed:
-        msg = "the file is JSON, but not a notebook"
-        raise NotebookError(msg, where=name, advice="submit the .ipynb file itself; " + _SAVE_AGAIN)
+        msg = say("the file is JSON, but not a notebook")
+        advice = say("submit the .ipynb file itself; {save_again}", save_again=_SAVE_AGAIN)
+        raise refusal(msg, where=name, advice=advice)
     return _to_format_4(parsed, name)
 
 
@@ -311,24 +316,25 @@ def _decode(content: bytes) -> str:
 def _not_json(text: str, error: ValueError, name: str) -> NotebookError:
     """Build the error for a file that is not JSON, naming its actual kind if it can be recognized."""
     head = text[:2000].lstrip().lower()
-    # Leave out the error's line number: it is counted without the outputs and would mislead.
-    reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
     kinds = (
-        (head.startswith(("<!doctype", "<html")), "a web page saved from the browser"),
-        (text.startswith("PK\x03\x04"), "a zip (or an office document) with another ending"),
-        (text.startswith("%PDF"), "a PDF"),
-        (head.startswith("version https://git-lfs"), "a pointer of Git LFS, not the file itself"),
-        (head.startswith(("import ", "from ", "#", '"""', "%")), "a Python script"),
-        (not head, "blank"),
+        (head.startswith(("<!doctype", "<html")), say("the file is a web page saved from the browser, not a notebook")),
+        (text.startswith("PK\x03\x04"), say("the file is a renamed zip or office document, not a notebook")),
+        (text.startswith("%PDF"), say("the file is a PDF, not a notebook")),
+        (head.startswith("version https://git-lfs"), say("the file is a pointer of Git LFS, not the notebook itself")),
+        (head.startswith(("import ", "from ", "#", '"""', "%")), say("the file is a Python script, not a notebook")),
+        (not head, say("the file is blank, not a notebook")),
     )
-    kind_of_file = next((kind for is_it, kind in kinds if is_it), "")
-    if kind_of_file:
-        return NotebookError(f"the file is not a notebook: it is {kind_of_file}", where=name, advice=_SAVE_AGAIN)
-    cut = isinstance(error, json.JSONDecodeError) and (
-        error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
-    )
-    msg = "the file ends in the middle: it was not saved or uploaded completely" if cut else "the file is not JSON"
-    return NotebookError(msg + reason, where=name, advice=_SAVE_AGAIN)
+    kind_of_file = next((kind for is_it, kind in kinds if is_it), None)
+    if kind_of_file is not None:
+        return refusal(kind_of_file, where=name, advice=_SAVE_AGAIN)
+    if not isinstance(error, json.JSONDecodeError):
+        return refusal(say("the file is not JSON"), where=name, advice=_SAVE_AGAIN)
+    # Leave out the error's line number: it is counted without the outputs and would mislead.
+    if error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string"):
+        msg = say("the file is incomplete: it was not fully saved or uploaded ({error})", error=error.msg)
+    else:
+        msg = say("the file is not JSON ({error})", error=error.msg)
+    return refusal(msg, where=name, advice=_SAVE_AGAIN)
 
 
 def _without_surrogates(value: Json) -> Json:
@@ -347,14 +353,19 @@ def _to_format_4(parsed: dict[str, Json], name: str) -> dict[str, Json]:
     if major == nbformat.current_nbformat and "cells" in parsed:
         return parsed
     if not isinstance(major, int) or isinstance(major, bool) or not 1 <= major <= nbformat.current_nbformat:
-        msg = f"notebook format {major!r} is not known"
-        raise NotebookError(msg, where=name, advice="save it with a current version of Jupyter and submit it again")
+        msg = say("the notebook's format {format:raw} is unknown", format=ascii(major)[:40])
+        advice = say("save it with a current version of Jupyter and submit it again")
+        raise refusal(msg, where=name, advice=advice)
     try:
         with _quiet():
             upgraded = nbformat.convert(nbformat.from_dict(_complete_format_3(parsed)), nbformat.current_nbformat)
     except (KeyError, AttributeError, TypeError, ValueError, IndexError, *_INVALID) as error:
-        msg = f"the notebook is of format {major} and cannot be brought to format 4 ({error})"
-        raise NotebookError(msg, where=name, advice=_SAVE_AGAIN) from error
+        msg = say(
+            "the notebook has format {format:raw} and cannot be converted to format 4 ({error})",
+            format=major,
+            error=str(error),
+        )
+        raise refusal(msg, where=name, advice=_SAVE_AGAIN) from error
     return dict(upgraded)
 
 
@@ -410,31 +421,28 @@ def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: 
     metadata = dict(metadata) if isinstance(metadata, Mapping) else {}
     language = foreign_language(metadata)
     if language:
-        msg = f"the notebook is written for {language}, and this assignment is graded in Python"
-        raise NotebookError(
-            msg, where=name, advice="choose a Python 3 kernel, write the code in Python, save and submit"
-        )
+        msg = say("the notebook is written in {language}, but this assignment requires Python", language=language)
+        advice = say("choose a Python 3 kernel, write the code in Python, save and submit")
+        raise refusal(msg, where=name, advice=advice)
     cells = parsed.get("cells")
     if not isinstance(cells, list) or not cells:
-        msg = "the notebook has no cells"
-        raise NotebookError(msg, where=name, advice=_ADVICE_EMPTY)
+        raise refusal(say("the notebook has no cells"), where=name, advice=_ADVICE_EMPTY)
     used_ids: set[str] = set()
     normal = [_cell(cell, index, used_ids) for index, cell in enumerate(cells)]
     if not any(cell["cell_type"] == "code" and cell["source"].strip() for cell in normal):
-        msg = "the notebook has no code: every code cell is empty"
-        raise NotebookError(msg, where=name, advice=_ADVICE_EMPTY)
+        msg = say("the notebook has no code: every code cell is empty")
+        raise refusal(msg, where=name, advice=_ADVICE_EMPTY)
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": _metadata(metadata, signs), "cells": normal}
     node = nbformat.from_dict(notebook)
     try:
         nbformat.validate(node)
     except _INVALID as error:
-        reason = str(error).splitlines()[0]
-        msg = f"the notebook is damaged ({reason})"
-        raise NotebookError(msg, where=name, advice=_SAVE_AGAIN) from error
+        msg = say("the notebook is damaged ({error})", error=str(error).splitlines()[0])
+        raise refusal(msg, where=name, advice=_SAVE_AGAIN) from error
     return node
 
 
-_ADVICE_EMPTY = "an empty or template file may have been submitted by mistake; submit the notebook with your work"
+_ADVICE_EMPTY = say("an empty or template file may have been submitted by mistake; submit the notebook with your work")
 
 
 def _metadata(metadata: Mapping[str, Json], signs: tuple[str, ...]) -> dict[str, Json]:
@@ -474,17 +482,17 @@ def foreign_language(metadata: Mapping[str, Json]) -> str | None:
 
 
 def _cell(cell: Json, index: int, used_ids: set[str]) -> dict[str, Json]:
-    """Convert one cell to the standard form and add its id to `taken`."""
-    where = spoken_cell(index)
+    """Convert one cell to the standard form and add its id to `used_ids`."""
+    where = english(say("{cell:cell}", cell=index))
     if not isinstance(cell, Mapping):
-        msg = "what stands in the list of cells is not a cell"
-        raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
+        msg = say("the list of cells contains something else than a cell")
+        raise refusal(msg, where=where, advice=_SAVE_AGAIN)
     kind = cell.get("cell_type")
     if kind == "heading":  # format 3; some tools carry it over into format 4
         kind = "markdown"
     if kind not in ("code", "markdown", "raw"):  # a tuple, since the value may not be hashable
-        msg = f"a cell has the unknown type {kind!r}"
-        raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
+        msg = say("a cell has the unknown type {type:raw}", type=ascii(kind)[:100])
+        raise refusal(msg, where=where, advice=_SAVE_AGAIN)
     metadata = cell.get("metadata")
     result: dict[str, Json] = {
         "id": _cell_id(cell, index, used_ids),
@@ -545,8 +553,7 @@ def _joined(value: Json) -> str | None:
 def _source(source: Json, where: str) -> str:
     text = "" if source is None else _joined(source)
     if text is None:
-        msg = "a cell's source is not text"
-        raise NotebookError(msg, where=where, advice=_SAVE_AGAIN)
+        raise refusal(say("a cell's source is not text"), where=where, advice=_SAVE_AGAIN)
     return text
 
 

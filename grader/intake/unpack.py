@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.schema.errors import NotebookError, StorageError, UnreadableError
+from grader.facts.refusal import refusal
+from grader.schema.errors import StorageError, UnreadableError
+from grader.schema.message import say
 
 __all__ = ["Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "unpack_zip"]
 
-_ADVICE = "pack the notebook into a plain zip again, without encryption and with relative names, and submit that"
+_ADVICE = say("pack the notebook into a new zip, without encryption and with relative names, and submit that")
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _DAMAGED = (
@@ -95,16 +97,27 @@ def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
         NotebookError: A member has an unsafe path or is encrypted, or the zip is too large.
     """
     if len(entries) > limits.count:
-        msg = f"the zip holds {len(entries):,} members, more than {limits.count:,}"
-        raise NotebookError(msg, advice=_ADVICE)
+        msg = say(
+            "the zip has {members:number} members, more than the limit of {limit:number}",
+            members=len(entries),
+            limit=limits.count,
+        )
+        raise refusal(msg, advice=_ADVICE)
     total = sum(entry.size for entry in entries)
     packed = sum(entry.compressed for entry in entries)
     if total > limits.total:
-        msg = f"the zip unpacks to {total / 2**20:,.0f} MiB, more than {limits.total / 2**20:,.0f} MiB"
-        raise NotebookError(msg, advice="submit the notebook without large data files")
+        msg = say(
+            "the zip has an unpacked size of {size:size}, more than the limit of {limit:size}",
+            size=total,
+            limit=limits.total,
+        )
+        raise refusal(msg, advice=say("submit the notebook without large data files"))
     if total > limits.free and total > limits.ratio * max(packed, 1):
-        msg = f"the zip unpacks to {total / max(packed, 1):,.0f} times its size: it is made to fill a disk"
-        raise NotebookError(msg, advice=_ADVICE)
+        msg = say(
+            "the zip unpacks to {ratio:number} times its size, as zips do that are made to fill a disk",
+            ratio=round(total / max(packed, 1)),
+        )
+        raise refusal(msg, advice=_ADVICE)
     files: dict[PurePosixPath, int] = {}
     skipped = []
     for position, entry in enumerate(entries):
@@ -115,8 +128,7 @@ def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
             skipped.append(entry.name)
             continue
         if entry.encrypted:
-            msg = f"the zip is encrypted ({entry.name})"
-            raise NotebookError(msg, advice=_ADVICE)
+            raise refusal(say("the zip is encrypted ({member})", member=entry.name), advice=_ADVICE)
         files[path] = position
     return Plan(files=tuple((position, path) for path, position in files.items()), skipped=tuple(skipped))
 
@@ -131,8 +143,8 @@ def _relative(name: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     drive = bool(path.parts) and re.match(r"[A-Za-z]:", path.parts[0]) is not None
     if path.is_absolute() or drive or ".." in path.parts or "\x00" in name or not path.parts:
-        msg = f"the zip holds a name that leads out of its folder: {name!r}"
-        raise NotebookError(msg, advice=_ADVICE)
+        msg = say("a name in the zip leads out of its folder: {name}", name=repr(name))
+        raise refusal(msg, advice=_ADVICE)
     return path
 
 
@@ -189,8 +201,8 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             for position, relative in plan.files:
                 _write_member(archive, members[position], into / relative)
     except _DAMAGED as error:
-        msg = f"the zip is damaged or of a kind that cannot be read ({error})"
-        raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
+        msg = say("the zip is damaged or uses an unsupported format ({error})", error=str(error))
+        raise refusal(msg, where=path.name, advice=_ADVICE) from error
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO}:
             raise _storage(error, into) from error
@@ -198,10 +210,10 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             raise _unreadable(error, path) from error
         if error.errno is None:
             # bzip2 reports damaged data this way.
-            msg = f"the zip is damaged ({error})"
-            raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
-        msg = f"a name in the zip cannot be made into a file ({error.strerror})"
-        raise NotebookError(msg, where=path.name, advice=_ADVICE) from error
+            msg = say("the zip is damaged ({error})", error=str(error))
+            raise refusal(msg, where=path.name, advice=_ADVICE) from error
+        msg = say("a name in the zip is not a valid file name ({error})", error=error.strerror)
+        raise refusal(msg, where=path.name, advice=_ADVICE) from error
 
 
 def _entry(member: zipfile.ZipInfo) -> Entry:
@@ -222,7 +234,7 @@ def _write_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Pat
         while chunk := source.read(_CHUNK):
             remaining -= len(chunk)
             if remaining < 0:
-                msg = f"{member.filename} is larger than the zip says"
+                msg = f"{member.filename} is larger than its size in the zip's directory"
                 raise zipfile.BadZipFile(msg)
             sink.write(chunk)
 

@@ -22,6 +22,7 @@ from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import python_versions
 from grader.execution.sandbox.scratch import scratch_folder
+from grader.facts.language import english
 from grader.grading.loader import LoadedRubric
 from grader.inside.describe.fingerprint import fingerprint
 from grader.intake.find import Found, Rejected
@@ -166,12 +167,12 @@ def missing_in(place: Place, dialect: Dialect) -> tuple[str, ...]:
         outcome = execute(request)
         run = outcome.run
         if run.status not in {"completed", "cell_error"}:
-            msg = f"the recorder's trial notebook did not come to an end: {run.reason or run.status}"
+            msg = f"the recorder's trial notebook did not come to an end: {english(run.reason) or run.status}"
             raise HarnessError(msg, advice="the same command tries again; `grader doctor` tries it alone")
         collect(outcome.out, scratch / "record")
         record = read_record(scratch / "record" / "events.jsonl")
     errors = tuple(f"the trial notebook raised {error.name}: {error.message}"[:400] for error in run.errors)
-    return (*errors, *outcome.problems, *record.problems, *missing_facts(record.events, dialect))
+    return (*errors, *map(english, (*outcome.problems, *record.problems)), *missing_facts(record.events, dialect))
 
 
 def _incomplete(problems: Sequence[str], dialect: Dialect) -> HarnessError:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from grader.facts.graded_model import accuracy_fact, main_accuracy, main_model, reference_model
-from grader.facts.language import Language
+from grader.facts.language import Language, english
 from grader.report.attempts import attempts_view
 from grader.report.bars import VERDICTS, points_bar
 from grader.report.comparison import comparison_view
@@ -175,7 +175,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "facts": _facts(grade.execution, language),
         "errors": _errors(grade.execution, to),
         # A grade of an earlier version has no problems of its own.
-        "problems": tuple(dict.fromkeys((*grade.problems, *(evidence.problems if evidence else ())))),
+        "problems": tuple(dict.fromkeys((*grade.problems, *(map(english, evidence.problems) if evidence else ())))),
         "versions": sorted(grade.execution.versions.items()) if grade.execution else [],
         "emulations": grade.execution.emulations if grade.execution else (),
         "cells": cells,

@@ -1,4 +1,4 @@
-"""What every document shares: frozen, typed, and closed to keys it does not know."""
+"""Base of all documents: frozen, typed, and without unknown keys."""
 
 from enum import StrEnum
 from typing import Any
@@ -12,24 +12,24 @@ Json = Any
 
 
 class Document(BaseModel):
-    """A frozen record; a key it does not know is an error, not a surprise."""
+    """A frozen document; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="null")
 
 
 class Assurance(StrEnum):
-    """How far a fact can be trusted."""
+    """How reliable a fact is."""
 
     VERIFIED = "verified"
     """Computed outside the student's process, from artefacts."""
     RECORDED = "recorded"
-    """Seen by the recorder inside the student's process: a claim."""
+    """Observed by the recorder inside the student's process: a claim."""
     STATED = "stated"
-    """What the notebook's own text and printed output say."""
+    """Taken from the notebook's text and printed output."""
 
 
 class Pointer(Document):
-    """Where a fact was seen."""
+    """Source of a fact."""
 
     cell: int | None = None
     """Index into the notebook's `cells`, from 0."""
@@ -38,10 +38,10 @@ class Pointer(Document):
 
 
 def spoken_cell(index: int | None) -> str:
-    """Name a cell as a person counts: the first one is "cell 1".
+    """Name a cell by its number from 1.
 
     Args:
-        index: Index into the notebook's `cells`, from 0; None when it is not known.
+        index: Index into the notebook's `cells`, from 0; None if unknown.
 
     Returns:
         A phrase such as "cell 12", or "an unknown cell".

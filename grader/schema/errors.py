@@ -1,17 +1,17 @@
-"""The error tree: what happened, where, and what to do about it.
+"""The error tree. Each error has a message, a place and advice.
 
-GraderError                      (an exit code and a piece of advice each)
-├── UsageError                   exit 2   the command line cannot be carried out
+GraderError                      (each class has an exit code and default advice)
+├── UsageError                   exit 2   the command cannot be executed as given
 │   ├── RubricError              exit 2   a rubric file is wrong (file, line, nearest name)
 │   ├── SubmissionPathError      exit 2   nothing to grade at the given path
-│   └── IsolationRefusedError    exit 2   strangers' notebooks without a sandbox
+│   └── IsolationRefusedError    exit 2   untrusted notebooks without a sandbox
 ├── HarnessError                 exit 3   the grader's own failure: `not_graded`, retried, never a zero
-│   ├── UnreadableError          what was handed in is there, and cannot be read now
+│   ├── UnreadableError          a submitted file exists but cannot be read now
 │   ├── SandboxError             the sandbox or the kernel did not start
 │   ├── DatasetMissingError      a data set the rubric needs is not on this machine
 │   ├── ReferenceMissingError    the rubric names a reference that is missing or stale
 │   ├── PredictorError           the predictor's sandbox failed
-│   ├── ArtefactError            kept evidence is damaged or of another version
+│   ├── ArtefactError            stored evidence is damaged or has another version
 │   └── StorageError             results cannot be written
 └── StudentError                 exit 0   the submission cannot be executed: a clear grade, not a crash
     └── NotebookError            not JSON, no cells, another language, too large …
@@ -19,6 +19,8 @@ GraderError                      (an exit code and a piece of advice each)
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+
+from grader.schema.message import Message, literal
 
 __all__ = [
     "ArtefactError",
@@ -40,31 +42,31 @@ __all__ = [
 
 
 class GraderError(Exception):
-    """Base of every error the grader raises on purpose.
+    """Base class of all errors that the grader raises on purpose.
 
     Attributes:
         message: What happened.
         where: The file, line, cell or setting concerned; empty when there is none.
-        advice: What to do about it; empty falls back to the class's own advice.
+        advice: What to do about it; if empty, the default advice of the class.
     """
 
     exit_code: ClassVar[int] = 3
     default_advice: ClassVar[str] = ""
 
     def __init__(self, message: str, *, where: str = "", advice: str = "") -> None:
-        """Keep the three parts apart so that each reader can show them its own way."""
+        """Store the three parts separately, so that each interface can format them."""
         super().__init__(message)
         self.message = message
         self.where = where
         self.advice = advice or self.default_advice
 
     def __str__(self) -> str:
-        """Return `where: message (advice)` with the empty parts left out."""
+        """Return `where: message (advice)` without the empty parts."""
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text} — {self.advice}" if self.advice else text
 
     def __reduce__(self) -> tuple[Callable[..., "GraderError"], tuple[Any, ...]]:
-        """Survive pickling between processes with all three parts."""
+        """Keep all three parts when the error is pickled."""
         return (_rebuild, (type(self), self.message, self.where, self.advice))
 
 
@@ -73,7 +75,7 @@ def _rebuild(kind: type[GraderError], message: str, where: str, advice: str) -> 
 
 
 class UsageError(GraderError):
-    """The command cannot be carried out as given."""
+    """The command cannot be executed as given."""
 
     exit_code = 2
 
@@ -85,30 +87,30 @@ class RubricError(UsageError):
 
 
 class SubmissionPathError(UsageError):
-    """There is nothing to grade at a given path."""
+    """A path contains nothing to grade."""
 
     default_advice = "name a notebook, a folder of notebooks, or a zip of them"
 
 
 class IsolationRefusedError(UsageError):
-    """Running strangers' notebooks without a sandbox was not asked for."""
+    """No sandbox works here, and `--isolation none` was not given."""
 
     default_advice = (
         "install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`; Fedora: `dnf install bubblewrap`), "
-        "or say `--isolation none` for notebooks that you trust as you trust your own code"
+        "or give `--isolation none` for notebooks that you trust like your own code"
     )
 
 
 class HarnessError(GraderError):
-    """The grader failed, not the student: the submission is `not_graded` and is tried again."""
+    """The grader failed, not the student: the submission is `not_graded` and can be retried."""
 
     exit_code = 3
 
 
 class UnreadableError(HarnessError):
-    """What was handed in cannot be read at the moment, whatever is in it."""
+    """A submitted file cannot be read at the moment, whatever its content."""
 
-    default_advice = "look at its permissions and at the disk it lies on; the same command tries again"
+    default_advice = "check its permissions and its disk; the same command tries again"
 
 
 class SandboxError(HarnessError):
@@ -124,19 +126,19 @@ class DatasetMissingError(HarnessError):
 
 
 class ReferenceMissingError(HarnessError):
-    """The rubric's reference solution has no kept evidence."""
+    """The rubric's reference solution has no stored evidence."""
 
     default_advice = "run `grader rubric test ID --update`"
 
 
 class PredictorError(HarnessError):
-    """The predictor's sandbox failed for a reason of its own."""
+    """The predictor's sandbox failed."""
 
     default_advice = "run `grader doctor`"
 
 
 class ArtefactError(HarnessError):
-    """Kept evidence is damaged, too large, or of a version this grader does not read."""
+    """Stored evidence is damaged, too large, or of an unsupported version."""
 
     default_advice = "grade the submission again with `--no-resume`"
 
@@ -148,12 +150,41 @@ class StorageError(HarnessError):
 
 
 class StudentError(GraderError):
-    """The submission itself cannot be executed; it gets a clear grade."""
+    """The submission itself cannot be executed; it gets a grade that says why."""
 
     exit_code = 0
 
 
 class NotebookError(StudentError):
-    """The submitted file is not a notebook that can be executed."""
+    """The submitted file is not a notebook that can be executed.
+
+    Attributes:
+        says: The message as data.
+        advice_says: The advice as data.
+    """
 
     default_advice = "open the file in Jupyter, run it from top to bottom, save it and submit it again"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        advice: str = "",
+        says: Message | None = None,
+        advice_says: Message | None = None,
+    ) -> None:
+        """Store the texts; `grader.facts.refusal` makes the error from messages."""
+        super().__init__(message, where=where, advice=advice)
+        self.says = literal(message) if says is None else says
+        self.advice_says = literal(self.advice) if advice_says is None else advice_says
+
+    def __reduce__(self) -> tuple[Callable[..., "GraderError"], tuple[Any, ...]]:
+        """Keep all parts when the error is pickled."""
+        return (_rebuild_notebook_error, (self.message, self.where, self.advice, self.says, self.advice_says))
+
+
+def _rebuild_notebook_error(
+    message: str, where: str, advice: str, says: Message, advice_says: Message
+) -> NotebookError:
+    return NotebookError(message, where=where, advice=advice, says=says, advice_says=advice_says)

@@ -1,4 +1,4 @@
-"""Evidence: what an execution showed, typed. A grade is computed from this and nothing else."""
+"""Evidence: the typed facts of one execution. A grade is computed from evidence alone."""
 
 import math
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from grader.schema.base import Assurance, Document, Json
+from grader.schema.message import MessageLike
 from grader.schema.submission import Run
 
 __all__ = [
@@ -61,7 +62,7 @@ OPERATIONS = frozenset(
 Shape = tuple[int | None, ...]
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-"""A float that may be not-a-number: a diverged loss. JSON has `null` for it, which reads back as not-a-number."""
+"""A float that may be NaN, such as a diverged loss. JSON stores NaN as `null`, which is read back as NaN."""
 
 
 class CellFact(Document):
@@ -73,57 +74,59 @@ class CellFact(Document):
     source: str
     """Cut to 20,000 characters."""
     output: str = ""
-    """The text it printed or showed, cut to 4,000 characters."""
+    """Printed and displayed text, cut to 4,000 characters."""
     images: int = 0
     """Number of images among its outputs."""
     error: str | None = None
-    """The exception's class, if it raised."""
+    """Class of the exception that the cell raised, if any."""
     executed: bool = False
     submitted_count: int | None = None
-    """`execution_count` in the file as it was handed in."""
+    """`execution_count` in the submitted file."""
 
 
 class RowsFact(Document):
-    """Which rows of a known data set an array holds."""
+    """Rows of a known data set that an array holds."""
 
     dataset: str
     counts: Mapping[str, int]
-    """Rows recognised in each split, such as `{"train": 48000, "test": 0}`."""
+    """Recognized rows per split, such as `{"train": 48000, "test": 0}`."""
     matched: float
-    """Part of the array's rows that was recognised, 0 to 1."""
+    """Fraction of the array's rows that was recognized, 0 to 1."""
     method: Literal["fingerprint", "labels", "neighbour", "landmarks"]
-    """How they were recognised: by each image's pixels, by the sequence of labels, by the images nearest to a sample's,
-    or by some pixels of each image once the sample had shown how they were scaled."""
+    """How the rows were recognized.
+
+    `fingerprint`: by the pixels of each image. `labels`: by the sequence of labels. `neighbour`: by the raw images
+    nearest to a sample. `landmarks`: by some pixels of each image, scaled back as the sample shows."""
     order: Literal["original", "shuffled"] = "original"
     start: int | None = None
-    """First row within its split, when the rows are one contiguous piece of one split."""
+    """First row within the split, if the rows are one contiguous slice of one split."""
     stop: int | None = None
     duplicates: int = 0
-    """Recognised rows that stand in the array more than once."""
+    """Recognized rows that occur more than once in the array."""
     file: str | None = None
-    """`.npy` of int32 beside the evidence: the row of each image (train rows first, then test rows), -1 unknown."""
+    """`.npy` file of int32 in the evidence folder: row number of each image (train first, then test), -1 if unknown."""
     classes: Mapping[str, int] = Field(default_factory=dict)
-    """True class in the data set → recognised rows of it; of a sample where only a sample was recognised."""
+    """True class in the data set → recognized rows; rows of the sample if only a sample was recognized."""
 
 
 class TransformFact(Document):
-    """How raw pixels became the numbers the model was given."""
+    """Preprocessing that turned raw pixels into the model's inputs."""
 
     kind: Literal["affine", "per_pixel", "per_image", "unknown"]
     scale: float | None = None
-    """`affine`: given = raw * scale + shift, raw pixels being 0 to 255."""
+    """`affine`: input = raw * scale + shift, with raw pixels from 0 to 255."""
     shift: float | None = None
     file: str | None = None
-    """`per_pixel`: `.npz` beside the evidence with arrays `scale` and `shift` of one image's raw shape."""
+    """`per_pixel`: `.npz` file in the evidence folder; its arrays `scale` and `shift` have the shape of a raw image."""
     rule: str | None = None
-    """`per_image`: what was done to each image (`standardise`, `minmax`, `max`, `sum`, `centre`, `l2`, `l2_columns`,
-    `l2_rows`); None where each image has a scale and shift of its own that follow none of these."""
+    """`per_image`: the rule applied to each image (`standardise`, `minmax`, `max`, `sum`, `centre`, `l2`,
+    `l2_columns`, `l2_rows`); None if each image has its own scale and shift that follow none of these rules."""
     error: float | None = None
-    """Largest absolute difference between the array and the formula over the rows that were compared."""
+    """Largest absolute difference between the array and the formula over the compared rows."""
 
 
 class ArrayFact(Document):
-    """An array of images that a model was given."""
+    """An array of images that was passed to a model."""
 
     shape: Shape
     dtype: str
@@ -136,22 +139,23 @@ class ArrayFact(Document):
     source: str = "array"
     """`array`, `tf.data`, `generator`, …"""
     names: tuple[str, ...] = ()
-    """Variables of the notebook that hold this very array."""
+    """Variables of the notebook that refer to this array object."""
     mapped: bool = False
-    """Whether something between this array and the model (a `tf.data` map, a generator) may change the numbers; `rows`
-    and `transform` are those of the array before it."""
+    """Whether a `tf.data` map or a generator between this array and the model may change the values.
+
+    `rows` and `transform` then describe the array before that step."""
 
 
 class LabelFact(Document):
-    """The labels that went with an array."""
+    """The labels of an array of images."""
 
     shape: Shape
     dtype: str
     one_hot: bool
     classes: Mapping[str, int] = Field(default_factory=dict)
-    """Rows per class, at most 1,000 classes; empty where labels are not classes."""
+    """Rows per class, at most 1,000 classes; empty if the labels are not classes."""
     meaning: Mapping[str, Mapping[str, int]] = Field(default_factory=dict)
-    """Given label → true class of the rows that had it → rows; empty where the rows or the labels are not known."""
+    """Label → true class of the rows with that label → number of rows; empty if rows or labels are unknown."""
 
 
 class LayerFact(Document):
@@ -159,27 +163,24 @@ class LayerFact(Document):
 
     name: str
     cls: str
-    """Class name, such as `Conv2D`; the most specific Keras ancestor for a student's own class; `Operation` for an
-    operation that is no layer."""
+    """Class name, such as `Conv2D`; for a student's own class the most specific Keras base class; `Operation` for an
+    operation that is not a layer."""
     custom: str | None = None
-    """The student's own class name, for a subclass."""
+    """Name of the student's class, for a subclass."""
     output_shape: Shape | None = None
     input_shape: Shape | None = None
     parameters: int
     trainable: bool
     config: Mapping[str, Json] = Field(default_factory=dict)
-    """Keras's own `get_config()`, serialised objects reduced to a class name or `{class_name, config}`."""
+    """Keras's `get_config()`; serialized objects are reduced to a class name or `{class_name, config}`."""
     layers: tuple["LayerFact", ...] = ()
     """Layers of a nested model."""
     inbound: tuple[str, ...] = ()
-    """Names of the layers it takes its input from."""
+    """Names of the layers whose outputs it takes as input."""
 
     @property
     def operation(self) -> str | None:
-        """What an operation does, in small letters alone (`truedivide`, `softmax`); empty where it cannot be told.
-
-        None for a layer.
-        """
+        """Name of an operation in lower-case letters (`truedivide`, `softmax`); empty if unknown, None for a layer."""
         if self.cls not in OPERATIONS:
             return None
         function = self.config.get("function")
@@ -188,12 +189,12 @@ class LayerFact(Document):
 
 
 class ModelFact(Document):
-    """One network of the notebook."""
+    """One model of the notebook."""
 
     id: str
-    """`m1`, `m2` … in the order of their making."""
+    """`m1`, `m2` … in order of construction."""
     name: str
-    """The notebook's own variable name where there is one, else Keras's name."""
+    """Name of the notebook's variable if there is one, else Keras's name."""
     cls: str
     """`Sequential`, `Functional`, or the student's class."""
     cell: int | None = None
@@ -206,23 +207,23 @@ class ModelFact(Document):
     trainable_parameters: int | None = None
     layers: tuple[LayerFact, ...] = ()
     assurance: Assurance = Assurance.RECORDED
-    """`verified` where the predictor loaded the kept model and counted again."""
+    """`verified` if the predictor loaded the saved model and counted its parameters again."""
     artefact: str | None = None
-    """The kept model, relative to the evidence folder."""
+    """Path of the saved model, relative to the evidence folder."""
     artefact_format: Literal["keras", "saved_model", "predictions"] | None = None
     fallbacks: Mapping[str, str] = Field(default_factory=dict)
-    """Form → path of further kept forms of the same weights, for when the artefact cannot be used."""
-    unkept_reason: str | None = None
-    """Why no artefact was kept of a trained model, or why the kept one did not load."""
+    """Format → path of other saved forms of the same weights, in case the artefact cannot be used."""
+    unkept_reason: MessageLike | None = None
+    """Reason why a trained model was not saved, or why its saved form did not load."""
     shares_layers_with: tuple[str, ...] = ()
-    """Ids of models that hold some of the very same layer objects."""
+    """Ids of models that share layer objects with this one."""
     formerly: str | None = None
-    """Id of the network that the same object was before it lost layers (`pop`) with learned weights."""
+    """Id of the model that the same object was before `pop` removed layers with learned weights."""
     later_artefact: str | None = None
-    """The model as it was after the training of another one had changed layers that both hold; `.keras`."""
+    """Path of the model after the training of another model changed shared layers; `.keras`."""
 
     def flat_layers(self) -> tuple[LayerFact, ...]:
-        """Every layer in order, the layers of nested models in their place."""
+        """All layers in order, with nested models replaced by their layers."""
 
         def walk(layers: tuple[LayerFact, ...]) -> tuple[LayerFact, ...]:
             return tuple(inner for layer in layers for inner in (walk(layer.layers) if layer.layers else (layer,)))
@@ -230,28 +231,28 @@ class ModelFact(Document):
         return walk(self.layers)
 
     def counted_layers(self) -> tuple[LayerFact, ...]:
-        """Every layer in order, without the operations between them: what is counted, listed and compared."""
+        """All layers in order without operations: the layers that are counted, listed and compared."""
         return tuple(layer for layer in self.flat_layers() if layer.operation is None)
 
 
 class OptimizerFact(Document):
-    """An optimizer as it was compiled."""
+    """The optimizer of a `compile` or a custom training loop."""
 
     cls: str
     learning_rate: float | None = None
-    """None where it is a schedule; the schedule stands in `config`."""
+    """None for a schedule; `config` then contains the schedule."""
     config: Mapping[str, Json] = Field(default_factory=dict)
     id: str = ""
-    """`o1`, `o2` … : the same for the same object, whatever model it is given to; empty where it was not seen."""
+    """`o1`, `o2` …: identifies the optimizer object across models; empty if it was not observed."""
 
 
 class LossFact(Document):
-    """A loss as it was compiled."""
+    """The loss of a `compile` or a custom training loop."""
 
     name: str
-    """Canonical: `sparse_categorical_crossentropy`, whatever way it was written; a custom function's own name."""
+    """Canonical name, such as `sparse_categorical_crossentropy`; for a custom function its own name."""
     from_logits: bool | None = None
-    """None where the loss has no such setting."""
+    """None if the loss has no such setting."""
     custom: bool = False
     config: Mapping[str, Json] = Field(default_factory=dict)
 
@@ -266,30 +267,30 @@ class CompileFact(Document):
     loss: LossFact | None
     metrics: tuple[str, ...] = ()
     trainable: Mapping[str, bool] = Field(default_factory=dict)
-    """Layer name → trainable at that moment."""
+    """Layer name → `trainable` at the time of the call."""
 
 
 class CallbackFact(Document):
-    """A callback given to a training."""
+    """A callback passed to a training."""
 
     cls: str
-    """Class name; the Keras ancestor for a student's subclass (`Callback` when it is their own)."""
+    """Class name; for a student's subclass the Keras base class, often `Callback`."""
     custom: str | None = None
     config: Mapping[str, Json] = Field(default_factory=dict)
     """Its plain attributes (`monitor`, `patience`, `restore_best_weights` …)."""
 
 
 class FitFact(Document):
-    """One training, by `fit` or by a loop of the student's own."""
+    """One training, by `fit` or by a custom training loop."""
 
     event: int
-    """The event that began it."""
+    """Number of the event that started it."""
     cell: int | None
     model: str
     kind: Literal["fit", "custom_loop"] = "fit"
     status: Literal["completed", "stopped_by_budget", "stopped_early", "interrupted", "error", "unfinished"]
-    """`stopped_by_budget`: the grader stopped it at an epoch's end; `stopped_early`: a callback did;
-    `unfinished`: the kernel ended while it ran."""
+    """`stopped_by_budget`: the grader stopped it at the end of an epoch; `stopped_early`: a callback stopped it;
+    `unfinished`: the kernel ended during the training."""
     epochs_asked: int | None = None
     epochs_done: int = 0
     batch_size: int | None = None
@@ -299,9 +300,9 @@ class FitFact(Document):
     seconds: float | None = None
     history: Mapping[str, tuple[Number, ...]] = Field(default_factory=dict)
     learning_rates: tuple[Number, ...] = ()
-    """Rate used in each epoch's last step, where it could be read."""
+    """Learning rate of the last step of each epoch, if it could be read."""
     step_rates: tuple[Number, ...] = ()
-    """Rate at evenly spaced steps (at most 500), where a callback or schedule changes it by step."""
+    """Learning rate at evenly spaced steps (at most 500), if a callback or schedule changes it per step."""
     x: ArrayFact | None = None
     y: LabelFact | None = None
     validation: Literal["none", "data", "split"] = "none"
@@ -309,14 +310,14 @@ class FitFact(Document):
     val_x: ArrayFact | None = None
     val_y: LabelFact | None = None
     overlap: int | None = None
-    """Rows that stand in both the training and the validation data; None where rows are not known."""
+    """Rows in both the training and the validation data; None if the rows are unknown."""
     callbacks: tuple[CallbackFact, ...] = ()
     compiled: int | None = None
-    """Event of the `compile` in force."""
+    """Number of the event of the `compile` in effect."""
     optimizer: OptimizerFact | None = None
-    """The optimizer of a loop of the student's own; that of `fit` stands in its compile."""
+    """Optimizer of a custom training loop; for `fit` see its compile."""
     loss: LossFact | None = None
-    """The Keras loss object that a loop of the student's own called before its step; None where none was seen."""
+    """Keras loss object that a custom training loop called before its step; None if none was observed."""
     trainable: Mapping[str, bool] = Field(default_factory=dict)
     digests_before: Mapping[str, str] = Field(default_factory=dict)
     """Layer name → digest of its weights."""
@@ -326,16 +327,16 @@ class FitFact(Document):
 
     @property
     def rows_trained(self) -> int | None:
-        """Images it learned from: those it was given, without the part that `validation_split` holds back."""
+        """Number of training images, without the fraction that `validation_split` holds back."""
         rows = self.x.shape[0] if self.x is not None and self.x.shape else None
         if rows is None or self.validation != "split" or not self.validation_split:
             return rows
-        # As Keras cuts them.
+        # Keras cuts at the same row.
         return math.floor(rows * (1.0 - self.validation_split))
 
     @property
     def changed_layers(self) -> tuple[str, ...]:
-        """Layers with weights that this training changed."""
+        """Layers whose weights this training changed."""
         return tuple(n for n, before in self.digests_before.items() if self.digests_after.get(n, before) != before)
 
 
@@ -358,13 +359,13 @@ class PredictFact(Document):
     x: ArrayFact | None = None
     output_shape: Shape | None = None
     pass_number: int | None = None
-    """The how many-th prediction of this cell on this very input with these weights, from 1."""
+    """1-based count of predictions in this cell with the same input and weights."""
     outputs_differ: bool | None = None
-    """Whether it gave other outputs than the first of these passes; None for the first, or where it was not seen."""
+    """Whether its outputs differ from those of the first of these predictions; None for the first, or if unknown."""
 
 
 class CallFact(Document):
-    """Direct calls `model(x, training=…)` of one model in one cell, counted."""
+    """Number of direct calls `model(x, training=…)` of one model in one cell."""
 
     event: int
     cell: int | None
@@ -373,12 +374,13 @@ class CallFact(Document):
     count: int
     x: ArrayFact | None = None
     outputs_differ: bool | None = None
-    """Whether two calls on the same input with the same weights gave different outputs; None where not seen."""
+    """Whether two calls with the same input and weights gave different outputs; None if unknown."""
     repeats: int | None = None
-    """Most calls on one and the same input with the same weights; None where not seen."""
+    """Largest number of calls with the same input and weights; None if unknown."""
     traced: bool = False
-    """Whether the calls stand in a graph (`tf.function`) outside any gradient: how many and on what is not seen, and
-    `count` is 0."""
+    """Whether the calls are part of a graph (`tf.function`) outside any gradient tape.
+
+    Their number and inputs are then unknown, and `count` is 0."""
 
 
 class TrainableFact(Document):
@@ -400,10 +402,10 @@ class SaveFact(Document):
     action: Literal["save", "load", "clone", "set_weights", "save_weights", "load_weights"]
     model: str | None = None
     other: str | None = None
-    """The model it came from (clone, set_weights) where that is known."""
+    """Source model of a clone or `set_weights`, if known."""
     path: str | None = None
     digests: Mapping[str, str] = Field(default_factory=dict)
-    """Layer name → digest of its weights afterwards, where the action changed them."""
+    """Layer name → digest of its weights after the action, if the action changed them."""
 
 
 class DatasetFact(Document):
@@ -415,7 +417,7 @@ class DatasetFact(Document):
     via: str
     """The call, such as `keras.datasets.mnist.load_data`."""
     served: bool = True
-    """Whether the grader served it (else the call failed, and `detail` says why)."""
+    """Whether the grader provided the data; otherwise the call failed and `detail` has the reason."""
     detail: str = ""
 
 
@@ -442,7 +444,7 @@ class AxesFact(Document):
 
 
 class FigureFact(Document):
-    """A figure that was drawn."""
+    """A drawn figure."""
 
     event: int
     cell: int | None
@@ -451,30 +453,31 @@ class FigureFact(Document):
 
 
 class NamedArrayFact(Document):
-    """An image-like array bound to a variable when the notebook ended."""
+    """An array of images in a variable at the end of the notebook."""
 
     name: str
-    """The variable, or a place in it such as `parts[0]`."""
+    """The variable, or an item of it such as `parts[0]`."""
     cell: int | None = None
-    """The cell that made it."""
+    """The cell that created it."""
     shape: Shape
     dtype: str
     low: float | None = None
     high: float | None = None
     rows_of: str | None = None
-    """`mnist/train` … where its first rows were recognised."""
+    """Data set and split of its first rows, such as `mnist/train`, if they were recognized."""
     used: bool = False
-    """Whether it was ever given to a model (or is the base of an array that was)."""
+    """Whether it, or an array based on it, was passed to a model."""
     rows: RowsFact | None = None
-    """Which images it holds; None where not each of them was compared."""
+    """Images that it holds; None if they were not all compared."""
     transform: TransformFact | None = None
     common: Mapping[str, int] = Field(default_factory=dict)
-    """Another variable with images of the same data set → how many images both hold. Images that the data set itself
-    holds more than once are not counted."""
+    """Another variable with images of the same data set → number of images in both.
+
+    Images that occur more than once in the data set are not counted."""
 
 
 class NamedLabelFact(Document):
-    """An array bound to a variable when the notebook ended that has as many rows as an array of images."""
+    """An array in a variable at the end of the notebook, with as many rows as an array of images."""
 
     name: str
     cell: int | None = None
@@ -484,22 +487,22 @@ class NamedLabelFact(Document):
     classes: Mapping[str, int] = Field(default_factory=dict)
     """Rows per class, at most 1,000 classes."""
     right: Mapping[str, float] = Field(default_factory=dict)
-    """Variable with as many images → part of its recognised images whose true class is the label in the same row."""
+    """Variable with as many images → fraction of its recognized images whose true class equals the label."""
 
 
 class EmulationFact(Document):
-    """Something of another time or place that the grader stood in for."""
+    """An old or foreign API that the grader replaced, such as Colab's."""
 
     event: int
     cell: int | None
     form: str
     """Stable id, such as `colab.drive.mount`."""
     message: str
-    """What was done instead, and the modern form where there is one."""
+    """The replacement, and the modern form if there is one."""
 
 
 class IgnoredFact(Document):
-    """A setting of Keras 2 that Keras 3 took without an error and did not heed."""
+    """A Keras 2 setting that Keras 3 accepts without an error and ignores."""
 
     event: int
     cell: int | None
@@ -507,25 +510,25 @@ class IgnoredFact(Document):
     optimizer: str
     """The optimizer's class."""
     value: float | None = None
-    """None where it is no number."""
+    """None if it is not a number."""
 
 
 class GapFact(Document):
-    """Something the grader failed to record or to read: the facts of some kinds may be missing or incomplete."""
+    """A failure to record or to read facts: facts of the kinds in `lost` may be missing or incomplete."""
 
     event: int | None = None
-    """The `gap` event; None where the grader found the gap when it read the record."""
+    """Number of the `gap` event; None if the gap was found when the record was read."""
     cell: int | None = None
-    what: str
-    """What happened, in words."""
+    what: MessageLike
+    """Description of the failure."""
     hook: str = ""
-    """The function of the recorder that failed, such as `FitWatch._begin`; empty where none did."""
+    """The function of the recorder that failed, such as `FitWatch._begin`; empty if none failed."""
     lost: tuple[str, ...] = ()
-    """Kinds of events (`fit_start`, `figure` …) that may be missing or incomplete because of it."""
+    """Kinds of events (`fit_start`, `figure` …) that may be missing or incomplete."""
 
 
 class AccuracyFact(Document):
-    """A model's accuracy on one split, computed by the grader or, as a last resort, recorded."""
+    """A model's accuracy on one split: computed by the grader or, as a last resort, recorded in the kernel."""
 
     model: str
     dataset: str
@@ -538,29 +541,29 @@ class AccuracyFact(Document):
     high: float
     assurance: Assurance
     how: Literal["keras", "saved_model", "predictions"]
-    """What the predictions were made from."""
-    preprocessing: str
-    """How the grader prepared the images, in words."""
-    note: str = ""
-    """Why the assurance is not `verified`, or how the preparation was found."""
+    """Saved form of the model that made the predictions."""
+    preprocessing: MessageLike
+    """Preprocessing that the grader applied to the images."""
+    note: MessageLike = ""
+    """Reason why the assurance is not `verified`, or how the preprocessing was found."""
     predicted: tuple[int, ...] = ()
     """Predicted class of each image of the split, in the data set's own order."""
     task: str | None = None
-    """The rubric's task whose images these are; None for the whole split."""
+    """The rubric's task that the images belong to; None for the whole split."""
     moment: Literal["trained", "later"] = "trained"
-    """`later`: after the training of another model had changed layers that both hold."""
+    """`later`: after the training of another model changed shared layers."""
     wrong: tuple[int, ...] | None = None
-    """Positions of the images it got wrong, counted within the images of the task or split; None where not kept."""
+    """Positions of misclassified images within the task's or split's images; None if not stored."""
 
     @property
     def key(self) -> str:
-        """How grades call it: `mnist/test`, `fashion_mnist/test/b` for a task, with `@later` for the later moment."""
+        """Key in grades: `mnist/test`, `fashion_mnist/test/b` for a task, with `@later` for the later moment."""
         name = f"{self.dataset}/{self.split}" + (f"/{self.task}" if self.task else "")
         return name if self.moment == "trained" else f"{name}@{self.moment}"
 
 
 class Evidence(Document):
-    """Everything one execution showed."""
+    """All facts of one execution."""
 
     version: Literal[1] = 1
     run: Run
@@ -582,27 +585,27 @@ class Evidence(Document):
     emulations: tuple[EmulationFact, ...] = ()
     ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
-    problems: tuple[str, ...] = ()
-    """What the grader could not read of the record (damaged lines, artefacts over the size cap), in words."""
+    problems: tuple[MessageLike, ...] = ()
+    """Parts of the record that the grader could not read, such as damaged lines and artefacts over the size limit."""
     gaps: tuple[GapFact, ...] = ()
-    """What may be missing or incomplete in this evidence through no fault of the student's."""
+    """Facts that may be missing or incomplete because of the grader, not of the student."""
     stand_ins: tuple[str, ...] = ()
-    """Data sets in whose place the notebook was served made-up images, since the real ones were not on the machine."""
+    """Data sets that were replaced by made-up images because the real ones were not on the machine."""
 
     def model(self, model_id: str) -> ModelFact | None:
         """Find a model by its id."""
         return next((m for m in self.models if m.id == model_id), None)
 
     def fits_of(self, model_id: str) -> tuple[FitFact, ...]:
-        """Trainings of one model, in order."""
+        """Find the trainings of one model, in order."""
         return tuple(f for f in self.fits if f.model == model_id)
 
     def compile_of(self, fit: FitFact) -> CompileFact | None:
-        """The compile that was in force during a training."""
+        """Find the compile in effect during a training."""
         return next((c for c in self.compiles if c.event == fit.compiled), None)
 
     def last_compile(self, model_id: str) -> CompileFact | None:
-        """A model's last compile."""
+        """Find a model's last compile."""
         return next((c for c in reversed(self.compiles) if c.model == model_id), None)
 
     def accuracy(
@@ -613,6 +616,6 @@ class Evidence(Document):
         task: str | None = None,
         moment: Literal["trained", "later"] = "trained",
     ) -> AccuracyFact | None:
-        """A model's accuracy on one split, or on a task's images of it, where it is known."""
+        """Find a model's accuracy on one split, or on a task's images of it; None if unknown."""
         wanted = (model_id, dataset, split, task, moment)
         return next((a for a in self.accuracies if (a.model, a.dataset, a.split, a.task, a.moment) == wanted), None)

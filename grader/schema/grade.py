@@ -40,21 +40,23 @@ GRADE_VERSION = 1
 CriterionStatus = Literal["passed", "partial", "failed", "pending", "skipped"]
 
 Lacking = Literal["lost", "unasked", "unable"]
-"""Why evidence lacks a prediction that could have been made: `lost` by a failure of the grader's, and the next grading
-executes again; `unasked` where the execution was before the rubric came to need it, and none follows now; `unable`
-where the very same rubric was executed and nothing failed, so that another execution would leave the same."""
+"""Why evidence has no prediction that the rubric needs.
+
+`lost`: the grader failed, and the next grading executes again. `unasked`: the execution came before the rubric needed
+it, and none follows now. `unable`: the same rubric was executed and nothing failed, so that another execution would
+not help."""
 
 
 class RoleMatch(Document):
-    """Which model a role of the rubric means in this notebook."""
+    """The model of this notebook that a role of the rubric refers to."""
 
     role: str
     model: str | None = None
-    """The model's id; None when none matches or several do."""
+    """The model's id; None if none matches or several do."""
     candidates: tuple[str, ...] = ()
-    """Every model that matches the role's conditions."""
+    """All models that match the role's conditions."""
     message: MessageLike = ""
-    """A sentence: why there is no model, or which ones are possible; empty when it is clear."""
+    """A sentence that says why there is no model, or which ones are possible; empty if there is one."""
 
 
 class FindingDetails(TypedDict, total=False):
@@ -68,20 +70,20 @@ class FindingDetails(TypedDict, total=False):
 
 
 class Finding(Document):
-    """What a check found out; its constructors are named after the verdicts."""
+    """The result of a check; its constructors are named after the verdicts."""
 
     status: CriterionStatus
     fraction: float = Field(default=0.0, ge=0, le=1)
-    """Part of the points earned."""
+    """Fraction of the points."""
     message: MessageLike
-    """One or two sentences: what was seen, with figures."""
+    """One or two sentences: the observation, with figures."""
     advice: MessageLike = ""
-    """What to do about it; the criterion's own advice comes first."""
+    """How to fix it; the criterion's own advice comes first."""
     assurance: Assurance | None = None
     measured: Mapping[str, Json] = Field(default_factory=dict)
     evidence: tuple[Pointer, ...] = ()
     borderline: bool = False
-    """Whether full marks were missed by less than the measurement can tell, so that a person should look."""
+    """Whether full marks were missed by less than the measurement error, so that a person should look."""
 
     @classmethod
     def passed(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
@@ -90,29 +92,29 @@ class Finding(Document):
 
     @classmethod
     def partial(cls, message: MessageLike, fraction: float, **details: Unpack[FindingDetails]) -> Self:
-        """Give a part of the points, above 0 and below 1."""
+        """Give a fraction of the points, above 0 and below 1."""
         return cls(status="partial", fraction=fraction, message=message, **details)
 
     @classmethod
     def failed(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
-        """Give no points for what the student did."""
+        """Give no points."""
         return cls(status="failed", message=message, **details)
 
     @classmethod
     def pending(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
-        """Leave the points to a person: what was seen does not decide."""
+        """Leave the points to a person, because the evidence does not decide."""
         return cls(status="pending", message=message, **details)
 
     @classmethod
     def scored(cls, message: MessageLike, fraction: float, **details: Unpack[FindingDetails]) -> Self:
-        """Give the verdict that a fraction of the points means: passed from 1 on, partial above 0, else failed."""
+        """Choose the verdict by a fraction of the points: passed from 1, partial above 0, else failed."""
         if fraction >= 1:
             return cls.passed(message, **details)
         return cls.partial(message, fraction, **details) if fraction > 0 else cls.failed(message, **details)
 
 
 class Diagnostic(Document):
-    """A mistake the grader recognizes whether or not the rubric gives points for it."""
+    """A mistake that the grader recognizes, whether or not the rubric gives points for it."""
 
     id: str
     title: MessageLike
@@ -123,7 +125,7 @@ class Diagnostic(Document):
 
 
 class DiagnosticGrade(Document):
-    """A note in the margin: a diagnostic as the grade shows it."""
+    """A margin note: a diagnostic in a grade."""
 
     id: str
     title: str
@@ -140,7 +142,7 @@ class DiagnosticGrade(Document):
 
 
 class SubmissionStamp(Document):
-    """Which submission this grade is for."""
+    """The submission that a grade belongs to."""
 
     id: str
     student: str
@@ -149,7 +151,7 @@ class SubmissionStamp(Document):
 
 
 class RubricStamp(Document):
-    """Which rubric, byte for byte."""
+    """The rubric that a grade was made with, byte for byte."""
 
     id: str
     sha256: str
@@ -178,11 +180,11 @@ class CriterionGrade(Document):
     hidden: bool = False
     bonus: bool = False
     borderline: bool = False
-    """Full marks were missed by less than the measurement can tell; the points are those computed."""
+    """Full marks were missed by less than the measurement error; the points are as computed."""
 
 
 class LayerGrade(Document):
-    """A layer as the grade shows it."""
+    """A layer in a grade."""
 
     name: str
     cls: str = Field(alias="class")
@@ -202,10 +204,13 @@ class AccuracyGrade(Document):
     correct: int
     total: int
     note: str = ""
+    """In English: how it was measured, or why it is only recorded."""
+    note_says: Message | None = None
+    """The note as data."""
 
 
 class ModelGrade(Document):
-    """A network as the grade shows it."""
+    """A model in a grade."""
 
     name: str
     roles: tuple[str, ...]
@@ -220,19 +225,25 @@ class ModelGrade(Document):
 
 
 class ErrorGrade(Document):
-    """A cell that raised."""
+    """A cell that raised an exception."""
 
     cell: int | None
     name: str
     message: str
     advice: str = ""
+    """In English."""
+    advice_says: Message | None = None
+    """The advice as data."""
 
 
 class ExecutionGrade(Document):
-    """How the execution went."""
+    """The outcome of the execution."""
 
     status: Literal["completed", "cell_error", "timeout", "memory", "died"]
     reason: str = ""
+    """In English."""
+    reason_says: Message | None = None
+    """The reason as data."""
     seconds: float
     cells_run: int
     cells_total: int
@@ -244,10 +255,13 @@ class ExecutionGrade(Document):
     isolation: str
     dialect: str
     emulations: tuple[str, ...] = ()
+    """In English."""
+    emulations_says: tuple[Message, ...] = ()
+    """The emulations as data, in the same order."""
 
 
 class ReferenceGrade(Document):
-    """The reference solution's figures and how the submission stands beside them."""
+    """The reference solution's figures, and the comparison with the submission."""
 
     accuracy: Mapping[str, AccuracyGrade]
     parameters: int | None
@@ -256,7 +270,7 @@ class ReferenceGrade(Document):
 
 
 class Spread(Document):
-    """The lowest and the highest of some figures."""
+    """The lowest and the highest of several values."""
 
     low: float
     high: float
@@ -267,33 +281,37 @@ class AttemptGrade(Document):
 
     number: int = Field(ge=1)
     seed: int | None
-    """None where it was not executed and nobody knows any more what with."""
+    """None if it was not executed and its seed is unknown."""
     status: Literal["graded", "not_graded", "skipped"]
-    """`not_graded`: the grader itself failed. `skipped`: not executed, since it could not change the points."""
+    """`not_graded`: the grader itself failed. `skipped`: not executed, because it could not change the points."""
     reason: str = ""
-    """Why it was not graded, or not executed."""
+    """In English: why it was not graded, or not executed."""
+    reason_says: Message | None = None
+    """The reason as data."""
     execution: Literal["completed", "cell_error", "timeout", "memory", "died"] | None = None
-    """How it ended."""
+    """How the execution ended."""
     score: float | None = None
-    """None where it was not graded: a failure of the grader is never a score."""
+    """None if it was not graded: a failure of the grader is never a score."""
     pending: float = 0.0
     accuracy: Mapping[str, Mapping[str, AccuracyGrade]] = Field(default_factory=dict)
-    """By role (without one, by the network's name), then by data set and split."""
+    """By role (by the model's name if it has no role), then by data set and split."""
     seconds: float | None = None
 
 
 class AttemptsGrade(Document):
-    """Several executions of one notebook, how far they lie apart, and which one the rest of the grade is about."""
+    """Several executions of one notebook: their spread, and the one that the rest of the grade is about."""
 
     asked: int = Field(ge=1)
-    """How many executions the rubric or the command line asked for."""
+    """Number of executions that the rubric or the command line requested."""
     take: Take
     taken: int | None
-    """Number of the attempt that was taken; None where none could be graded."""
+    """Number of the graded attempt; None if none could be graded."""
     why: str
-    """In words: why this one, and what became of the others."""
+    """In English: why this one was chosen, and what happened to the others."""
+    why_says: Message | None = None
+    """The explanation as data."""
     score: Spread | None = None
-    """Of the attempts that were graded."""
+    """Spread of the graded attempts' scores."""
     accuracy: Mapping[str, Mapping[str, Spread]] = Field(default_factory=dict)
     """Keyed as in `AttemptGrade`."""
     tried: tuple[AttemptGrade, ...]
@@ -307,38 +325,41 @@ class Grade(Document):
     rubric: RubricStamp
     status: Literal["graded", "not_graded"]
     reason: str | None = None
+    """In English: why it was not graded, or why the notebook could not be executed."""
+    reason_says: Message | None = None
+    """The reason as data."""
     score: float | None
     """None for `not_graded`: a failure of the grader is never a score."""
     max_score: float
     pending: float
-    """Points that wait for a person."""
+    """Points that a person still has to give."""
     criteria: tuple[CriterionGrade, ...] = ()
     models: tuple[ModelGrade, ...] = ()
     main_model: str | None = None
-    """The id of the model that the figures of the grade are about; None without a model. Added to version 1 later."""
+    """Id of the graded model; None without a model. Added to version 1 later."""
     main_accuracy: str | None = None
-    """The key of its accuracy, such as `mnist/test`; None where none is known. Added to version 1 later."""
+    """Key of its accuracy, such as `mnist/test`; None if unknown. Added to version 1 later."""
     diagnostics: tuple[DiagnosticGrade, ...] = ()
     execution: ExecutionGrade | None = None
     reference: ReferenceGrade | None = None
     attempts: AttemptsGrade | None = None
-    """None where one execution was asked for."""
+    """None if one execution was requested."""
     problems: tuple[str, ...] = ()
-    """What the grader failed to record, to read or to compute, in words: these are the grader's faults."""
+    """In English: failures of the grader to record, to read or to compute something."""
     problems_says: tuple[Message, ...] = ()
     """The problems as data, in the same order; empty in grades of earlier versions."""
 
     @property
     def borderline(self) -> tuple[str, ...]:
-        """Ids of the criteria that a person should look at, since too little was missing to be sure."""
+        """Ids of the criteria that a person should check, because full marks were missed by too little."""
         return tuple(criterion.id for criterion in self.criteria if criterion.borderline)
 
 
 if not TYPE_CHECKING:
-    # Hidden from type checkers, for which every name of a module with `__getattr__` exists.
+    # Hidden from type checkers, which would otherwise accept any attribute of this module.
 
     def __getattr__(name: str) -> object:
-        """Import by their former path, for one version, what now is in `grader.facts.case`."""
+        """Import names that moved to `grader.facts.case` by their former path, for one version."""
         if name not in {"Case", "CheckSpec", "DiagnosticSpec"}:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)

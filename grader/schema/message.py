@@ -10,13 +10,14 @@ from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from grader.schema.base import Document
 
-__all__ = ["Message", "MessageLike", "Value", "as_message", "literal", "say", "say_count", "sentences"]
+__all__ = ["Message", "MessageLike", "Value", "as_message", "clauses", "literal", "say", "say_count", "sentences"]
 
 Value = Any
 """A value of a message: None, bool, int, float, str, a `Message`, or a sequence of these."""
 
 _LITERAL = "{text}"
 _SENTENCES = "{parts:sentences}"
+_CLAUSES = "{parts:clauses}"
 
 
 class Message(Document):
@@ -30,17 +31,17 @@ class Message(Document):
     id: str
     """The English template, and with it gettext's msgid."""
     plural: str | None = None
-    """The English template for any other count than one (msgid_plural); None where nothing is counted."""
+    """The English template for any other count than one (msgid_plural); None if nothing is counted."""
     values: Mapping[str, Value] = Field(default_factory=dict)
     """The values by name. A counted message has its count under `count`."""
 
     @model_validator(mode="before")
     @classmethod
-    def _nested(cls, given: Any) -> Any:
+    def _nested(cls, data: Any) -> Any:
         """Turn nested mappings of messages back into messages."""
-        if isinstance(given, Mapping) and isinstance(given.get("values"), Mapping):
-            return {**given, "values": {name: _revived(value) for name, value in given["values"].items()}}
-        return given
+        if isinstance(data, Mapping) and isinstance(data.get("values"), Mapping):
+            return {**data, "values": {name: _revived(value) for name, value in data["values"].items()}}
+        return data
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -54,6 +55,10 @@ class Message(Document):
     @model_serializer(mode="wrap")
     def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if key != "plural" or value is not None}
+
+    def __hash__(self) -> int:
+        """Hash without the values, which may be lists; equal messages have equal hashes."""
+        return hash((self.id, self.plural, *sorted(self.values)))
 
     def __bool__(self) -> bool:
         """Whether there is any text."""
@@ -82,7 +87,7 @@ def _revived(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON holds it: sequences become lists, and what is no finite number None."""
+    """Convert a value to JSON: sequences become lists, NaN and infinity become None."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, (str, bool, int, float, Message)) or value is None:
@@ -120,20 +125,29 @@ def say_count(one: str, many: str, count: int, /, **values: Value) -> Message:
 
 
 def literal(text: str) -> Message:
-    """Make a message of a text that is not translated: a rubric's own words, or a student's."""
+    """Make a message of a text that is not translated, such as a rubric's or a student's words."""
     return Message(id=_LITERAL, values={"text": text}) if text else Message(id="")
 
 
 def sentences(*parts: "MessageLike | None") -> Message:
-    """Join messages one after the other, each a whole sentence; empty ones are left out."""
+    """Join messages, each a whole sentence; empty ones are left out."""
+    return _joined(_SENTENCES, parts)
+
+
+def clauses(*parts: "MessageLike | None") -> Message:
+    """Join messages, each a clause, with semicolons; empty ones are left out."""
+    return _joined(_CLAUSES, parts)
+
+
+def _joined(template: str, parts: "Sequence[MessageLike | None]") -> Message:
     kept = [as_message(part) for part in parts if part]
     if len(kept) == 1:
         return kept[0]
-    return Message(id=_SENTENCES, values={"parts": kept}) if kept else Message(id="")
+    return Message(id=template, values={"parts": kept}) if kept else Message(id="")
 
 
 MessageLike = Message | str
-"""A message; a plain text is one that is not translated: a rubric's own words, or a third party's."""
+"""A message, or a plain text that is not translated, such as a rubric's or a student's words."""
 
 
 def as_message(text: MessageLike) -> Message:

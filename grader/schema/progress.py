@@ -1,4 +1,4 @@
-"""What is told while submissions are graded."""
+"""Progress reports while submissions are graded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ __all__ = ["Listener", "Step"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happened to one submission."""
+    """A progress report about one submission."""
 
     submission: str
     kind: Literal["begun", "working", "done"]
     text: str = ""
-    """What is going on, or how it ended, in a few words."""
+    """Current activity or outcome, in a few words."""
     done: int = 0
-    """Cells executed by now."""
+    """Code cells executed so far."""
     total: int = 0
-    """Code cells of the notebook; 0 while that is not known."""
+    """Code cells of the notebook; 0 while unknown."""
     failed: bool = False
-    """Whether the grader could not grade it, for `done`."""
+    """For `done`: whether the grader could not grade the submission."""
 
 
 Listener = Callable[[Step], None]
-"""Is told how it goes."""
+"""Receives progress reports."""

@@ -1,4 +1,4 @@
-"""The kept evidence of a reference solution: it travels with the project and is re-made when the notebook changes."""
+"""Stored evidence of a reference solution; it is distributed with the notebook and renewed when that changes."""
 
 from typing import Literal
 
@@ -12,13 +12,13 @@ REFERENCE_VERSION = 1
 
 
 class ReferenceRecord(Document):
-    """What one execution of a reference notebook showed."""
+    """Evidence of one execution of a reference notebook."""
 
     version: Literal[1] = 1
     rubric: str
-    """Id of the rubric it was executed for."""
+    """Id of the rubric."""
     notebook: str
     """File name of the notebook."""
     notebook_sha256: str
-    """Of the notebook as it was executed; another digest makes the record stale."""
+    """SHA-256 of the executed notebook; a different digest makes the record stale."""
     evidence: Evidence

@@ -1,4 +1,4 @@
-"""The rubric: what an instructor writes in YAML, typed."""
+"""The rubric that an instructor writes in YAML, typed."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST_ATTEMPTS = 20
-"""Executions of one notebook that can be asked for."""
+"""Largest number of executions of one notebook."""
 _FIRST_SETTINGS = {"dialect", "seed", "time", "fit_time", "memory", "kernel"}
 _DURATION_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 _MEMORY_UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
@@ -72,7 +72,7 @@ Take = Literal["best", "median", "first"]
 
 
 class OutputSettings(Document):
-    """How much of a notebook's output is kept; what goes over a cap is left out, and the cell says so."""
+    """Limits of a notebook's stored output; a cell says so if output was left out."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -81,7 +81,7 @@ class OutputSettings(Document):
     total_text: int = Field(default=2_000_000, ge=1)
     """Characters that all cells together may print."""
     cell_displays: MemorySize = 12 << 20
-    """Size of the figures, tables and other displays of one cell, in bytes."""
+    """Size of figures, tables and other displays of one cell, in bytes."""
     total_displays: MemorySize = 40 << 20
     """Size of all displays together, in bytes."""
     one_display: MemorySize = 6 << 20
@@ -95,40 +95,40 @@ class OutputSettings(Document):
 
 
 class RunSettings(Document):
-    """How a submission is executed."""
+    """Settings of the execution of a submission."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     dialect: Dialect = "auto"
-    """Which Keras the notebook was written for; `auto` recognises it from the notebook."""
+    """Keras version that the notebook was written for; `auto` recognizes it from the notebook."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seeds Python, NumPy, TensorFlow and Keras before the first cell."""
     time: Seconds = 1800.0
     """Budget for the whole notebook, in seconds."""
     fit_time: Seconds = 600.0
-    """Budget for one training; it stops gracefully at an epoch's end."""
+    """Budget for one training, in seconds; the training is stopped at the end of an epoch."""
     memory: MemorySize = 6 << 30
     """Budget for the whole process tree, in bytes."""
     attempts: int = Field(default=1, ge=1, le=MOST_ATTEMPTS)
-    """How many times the notebook is executed: the first with `seed`, the second with `seed` + 1, and so on."""
+    """Number of executions: the first with `seed`, the second with `seed` + 1, and so on."""
     take: Take = "best"
-    """Which attempt is graded: the `best`, the `median` (of an even number the lower one of the middle), or the `first`
-    (the others only show the spread). By score, then by accuracy."""
+    """Attempt to grade: the `best`, the `median` or the `first`. Attempts are ordered by score, then by accuracy. The
+    `median` of an even number is the lower middle one. With `first` the others only show the spread."""
     kernel: str | None = None
-    """Path of another Python to run the notebook with; the grader need not be installed there."""
+    """Path of another Python to run notebooks with; it does not need the grader installed."""
     disk: MemorySize = 4 << 30
-    """Budget for all that the notebook and the recorder write to disk, in bytes. A single file is at most 1 GiB."""
+    """Disk budget of the notebook and the recorder together, in bytes. A single file is at most 1 GiB."""
     processes: int = Field(default=400, ge=16)
-    """How many processes the notebook may run at the same time, the kernel's own among them."""
+    """Number of processes that the notebook may run at the same time, including those of the kernel."""
     kept_models: MemorySize = 512 << 20
-    """Size of all models together that the recorder keeps for the predictor, in bytes; a part of `disk`. A model beyond
-    it is not verified."""
+    """Total size of the models that the recorder saves for the predictor, in bytes; a part of `disk`. Models beyond it
+    are not verified."""
     predictor_time: Seconds = 300.0
-    """Budget for one process of the predictor, which tests the kept models; six times as much for all of them."""
+    """Budget for one process of the predictor, which tests the saved models, in seconds; six times as much for all."""
     predictor_memory: MemorySize = 4 << 30
     """Budget for the predictor's process tree, in bytes."""
     output: OutputSettings = OutputSettings()
-    """How much of the notebook's output is kept."""
+    """Limits of the notebook's stored output."""
 
     @model_validator(mode="after")
     def _kept_models_fit_on_the_disk(self) -> Self:
@@ -138,50 +138,50 @@ class RunSettings(Document):
         return self
 
     def known_by(self) -> dict[str, Json]:
-        """Return the settings that an execution is known by, as JSON values: another one of them executes it again.
+        """Return the settings that identify an execution, as JSON values; a change of one executes it again.
 
-        A setting that the first version of the rubric format did not have is left out at its default, so that a new
-        setting executes no class again.
+        Settings that were added after the first version of the rubric format are left out at their defaults. Otherwise
+        a new setting would execute every class again.
         """
         first = self.model_dump(mode="json", include=_FIRST_SETTINGS)
-        # How many attempts there are and which one is taken changes none of them.
+        # The number of attempts and the choice among them do not change an execution.
         later = self.model_dump(mode="json", exclude=_FIRST_SETTINGS | {"attempts", "take"}, exclude_defaults=True)
         return {**first, **later}
 
 
 class TaskSettings(Document):
-    """A part of a data set with labels of its own, such as two classes told apart by one output.
+    """A part of a data set with its own labels, such as two classes with one output.
 
-    Which output stands for which class is read from the labels each training was given; it is not written here.
+    The meaning of each output is read from the training labels.
     """
 
     dataset: Slug | None = None
-    """Left out: the rubric's own."""
+    """Data set; the rubric's `dataset` if it is left out."""
     classes: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
-    """Classes of the data set, by the data set's own numbers."""
+    """Classes, by their numbers in the data set."""
     binary: bool = False
-    """Two classes that a network may also tell apart by a single output."""
+    """Whether a model may also separate the two classes with a single output."""
 
     @model_validator(mode="after")
     def _classes_are_told_apart(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
-            msg = "a class stands twice"
+            msg = "`classes` contains a class twice"
             raise ValueError(msg)
         if self.binary and len(self.classes) != 2:  # noqa: PLR2004 - what binary means
-            msg = f"a binary task has two classes, not {len(self.classes)}"
+            msg = f"a binary task must have two classes, not {len(self.classes)}"
             raise ValueError(msg)
         return self
 
 
 class Role(Document):
-    """Which of a notebook's models is meant; every given condition must hold."""
+    """Conditions that select one of a notebook's models; all of them must hold."""
 
     has_layer: str | tuple[str, ...] | None = None
     """Layer classes the model contains."""
     lacks_layer: str | tuple[str, ...] | None = None
     """Layer classes the model does not contain."""
     activation: str | None = None
-    """An activation that some layer before the last one applies, such as `selu`."""
+    """An activation that a layer before the last one applies, such as `selu`."""
     inputs: tuple[int | None, ...] | None = None
     """Shape of one input, without the batch axis."""
     outputs: int | None = Field(default=None, ge=1)
@@ -191,17 +191,17 @@ class Role(Document):
     task: Slug | None = None
     """Task of the rubric that the model was last trained on."""
     reuses: Slug | None = None
-    """Another role, from whose network this one took weights that had been learned before."""
+    """Another role whose model passed learned weights to this one."""
     from_scratch: bool | None = None
-    """Whether none of the weights it began its trainings with had been learned by another network."""
+    """Whether the model started its trainings without weights that another model had learned."""
     name: str | None = None
-    """The notebook's own variable name for it."""
+    """Name of the notebook's variable."""
     trained: bool | None = None
-    """Whether it was trained at all."""
+    """Whether the model was trained."""
     pick: Literal["only", "first", "last", "last_trained", "first_trained", "best", "smallest", "largest"] = "only"
-    """Which one is meant where several match; `only` calls several an ambiguity, but for untrained copies of a trained
-    one and for what was saved, loaded and trained further. `last_trained` and `first_trained` go by trainings, and by
-    the order of making where none of them was trained."""
+    """Choice among several matching models. `only` treats several as ambiguous, except for untrained copies of a
+    trained model and for a model that was saved, loaded and trained further. `last_trained` and `first_trained` use the
+    order of trainings, or the order of construction if none of the models was trained."""
 
 
 class Test(Document):
@@ -214,10 +214,10 @@ class Test(Document):
 
 
 class ManualTask(Document):
-    """Something a person judges."""
+    """A criterion that a person judges."""
 
     guide: str = Field(min_length=1)
-    """What the person should look for."""
+    """Instructions for that person."""
 
 
 class Criterion(Document):
@@ -226,11 +226,11 @@ class Criterion(Document):
     id: Slug
     """Name of the criterion in results, unique in the rubric."""
     title: str = ""
-    """What is asked, as the student reads it; the id when it is left out."""
+    """Title that the student reads; the id if it is left out."""
     points: float = Field(ge=0, le=10_000)
     """Points for full marks; 0 makes it advice only."""
     check: str | None = None
-    """The check that judges it."""
+    """Name of the check."""
     with_: Mapping[str, Json] = Field(default_factory=dict, alias="with")
     """The check's parameters."""
     any_of: tuple[Test, ...] = ()
@@ -238,13 +238,13 @@ class Criterion(Document):
     all_of: tuple[Test, ...] = ()
     """The worst of these findings counts."""
     manual: ManualTask | None = None
-    """Left to a person; its points are pending."""
+    """Leaves the criterion to a person; its points are pending."""
     advice: str = ""
-    """What to tell a student who missed it."""
+    """Advice for a student who missed the criterion."""
     hidden: bool = False
-    """Left out of what students see."""
+    """Whether students do not see the criterion."""
     bonus: bool = False
-    """Its points come on top: they do not raise the maximum."""
+    """Whether its points are extra: they do not raise the maximum."""
 
     @model_validator(mode="after")
     def _one_way_of_judging(self) -> Self:
@@ -259,8 +259,8 @@ class Criterion(Document):
             if given
         ]
         if len(ways) != 1:
-            said = " and ".join(ways) if ways else "none"
-            msg = f"a criterion has exactly one of check, any_of, all_of, manual; this one has {said}"
+            present = " and ".join(ways) if ways else "none"
+            msg = f"a criterion must have exactly one of check, any_of, all_of and manual; this one has {present}"
             raise ValueError(msg)
         if self.with_ and self.check is None:
             msg = "`with` belongs to `check`; inside any_of and all_of each test has its own `with`"
@@ -269,7 +269,7 @@ class Criterion(Document):
 
     @property
     def tests(self) -> tuple[Test, ...]:
-        """The checks to run, whichever way they are combined; empty for a manual criterion."""
+        """All checks of the criterion; empty for a manual criterion."""
         if self.check is not None:
             return (Test.model_validate({"check": self.check, "with": dict(self.with_)}),)
         return self.any_of or self.all_of
@@ -283,7 +283,7 @@ class Ranking(Document):
 
 
 class DiagnosticSettings(Document):
-    """Which diagnostics write notes into the margin of a report, about which models, and from which thresholds on."""
+    """Selection of the diagnostics that write margin notes, with their models and thresholds."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -292,7 +292,7 @@ class DiagnosticSettings(Document):
     only: tuple[str, ...] | None = None
     """Ids of the only diagnostics to run, instead of `leave_out`; an empty list turns all off."""
     models: tuple[str, ...] | None = None
-    """Roles of the rubric: a note about another model is left out. A note about no model stays."""
+    """Roles of the rubric; notes about other models are left out. Notes that concern no model stay."""
     tune: Mapping[str, Mapping[str, Json]] = Field(default_factory=dict)
     """Parameters of diagnostics, by id; `docs/diagnostics.md` lists them with their defaults."""
 
@@ -309,40 +309,40 @@ class DiagnosticSettings(Document):
 
 
 class Rubric(Document):
-    """What is graded, how it is executed, and what each criterion is worth."""
+    """The criteria of an assignment, their points, and the settings of the execution."""
 
     version: Literal[1]
     """Version of the rubric format."""
     id: Slug
-    """Name of the assignment in commands and results: small letters, digits, `-` and `_`."""
+    """Name of the assignment in commands and results: lower-case letters, digits, `-` and `_`."""
     title: str
-    """What people read."""
+    """Title for people."""
     dataset: Slug
-    """The data set accuracy is verified on."""
+    """Data set that accuracy is verified on."""
     datasets: tuple[Slug, ...] = ()
-    """Further data sets the notebook may load; the first one is always there."""
+    """Other data sets that the notebook may load, in addition to `dataset`."""
     stand_in: tuple[Slug, ...] = ()
-    """Those of `datasets` that notebooks only prepare and no network is judged on. Where one is not on the machine,
-    notebooks are given made-up images of the same shapes in its place, and the grade says so."""
+    """Data sets among `datasets` that notebooks only preprocess, and no model is judged on. If one is not on the
+    machine, notebooks get made-up images of the same shapes instead, and the grade says so."""
     reference: str | None = None
-    """File name of the reference notebook, looked for beside the rubric and in `reference/`."""
+    """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""
     run: RunSettings = RunSettings()
-    """How submissions are executed."""
+    """Settings of the execution."""
     tasks: Mapping[Slug, TaskSettings] = Field(default_factory=dict)
-    """Parts of the data with labels of their own, on whose test images networks are also judged."""
+    """Parts of the data with their own labels; models are also judged on their test images."""
     roles: Mapping[Slug, Role] = Field(default_factory=dict)
-    """Names for the networks that criteria are about, each with what tells its network from the others."""
+    """Names for the models that criteria are about, each with the conditions that select its model."""
     diagnostics: DiagnosticSettings = DiagnosticSettings()
-    """Notes in the margin of a report: which are written, and from which thresholds on."""
+    """Selection and thresholds of the margin notes in a report."""
     ranking: Ranking | None = None
-    """Asks for a ranking on the class page."""
+    """Adds a ranking to the class page."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
-    """What is graded, in the order of the report."""
+    """The criteria, in the order of the report."""
 
     @model_validator(mode="after")
     def _ranking_names_a_criterion(self) -> Self:
         if self.ranking is not None and self.ranking.criterion not in {criterion.id for criterion in self.criteria}:
-            msg = f"`ranking` names the criterion {self.ranking.criterion!r}, and there is none"
+            msg = f"`ranking` names the criterion {self.ranking.criterion!r}, which does not exist"
             raise ValueError(msg)
         return self
 
@@ -360,10 +360,10 @@ class Rubric(Document):
     def _roles_name_what_there_is(self) -> Self:
         for name, role in self.roles.items():
             if role.task is not None and role.task not in self.tasks:
-                msg = f"the role {name!r} names the task {role.task!r}, which is not among `tasks`"
+                msg = f"the role {name!r} names the task {role.task!r}, which is not a key of `tasks`"
                 raise ValueError(msg)
             if role.reuses is not None and (role.reuses not in self.roles or role.reuses == name):
-                msg = f"the role {name!r} reuses {role.reuses!r}, which is no other role"
+                msg = f"the role {name!r} reuses {role.reuses!r}, which is not another role"
                 raise ValueError(msg)
         return self
 
@@ -371,7 +371,7 @@ class Rubric(Document):
     def _tasks_have_their_data(self) -> Self:
         for name, task in self.tasks.items():
             if task.dataset is not None and task.dataset not in self.all_datasets:
-                msg = f"the task {name!r} is of {task.dataset!r}, which is neither `dataset` nor among `datasets`"
+                msg = f"the task {name!r} uses {task.dataset!r}, which is neither `dataset` nor one of `datasets`"
                 raise ValueError(msg)
         return self
 
@@ -382,28 +382,28 @@ class Rubric(Document):
                 msg = f"`stand_in` names {name!r}, which is the data set that accuracy is verified on"
                 raise ValueError(msg)
             if name not in self.datasets:
-                msg = f"`stand_in` names {name!r}, which is not among `datasets`"
+                msg = f"`stand_in` names {name!r}, which is not one of `datasets`"
                 raise ValueError(msg)
             task = next((key for key in self.tasks if self.task_dataset(key) == name), None)
             if task is not None:
-                msg = f"`stand_in` names {name!r}, on which networks are judged by the task {task!r}"
+                msg = f"`stand_in` names {name!r}, but the task {task!r} judges models on it"
                 raise ValueError(msg)
             role = next((k for k, r in self.roles.items() if (r.data or "").partition("/")[0] == name), None)
             if role is not None:
-                msg = f"`stand_in` names {name!r}, which the network of the role {role!r} is trained on"
+                msg = f"`stand_in` names {name!r}, but the model of the role {role!r} is trained on it"
                 raise ValueError(msg)
         return self
 
     def task_dataset(self, task: str) -> str:
-        """The data set a task is a part of."""
+        """Return the data set of a task."""
         return self.tasks[task].dataset or self.dataset
 
     @property
     def max_score(self) -> float:
-        """Points for full marks, bonus points not counted."""
+        """Points for full marks, without bonus points."""
         return sum(criterion.points for criterion in self.criteria if not criterion.bonus)
 
     @property
     def all_datasets(self) -> tuple[str, ...]:
-        """Every data set the notebook may load, the graded one first, each once."""
+        """All data sets that the notebook may load, without duplicates; the graded one comes first."""
         return tuple(dict.fromkeys((self.dataset, *self.datasets)))

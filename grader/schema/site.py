@@ -12,7 +12,7 @@ _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class SiteSettings(Document):
-    """Defaults for what depends on the machine; a course's own settings are in its rubric."""
+    """Defaults of options that depend on the machine; course settings are in the rubric."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -25,7 +25,7 @@ class SiteSettings(Document):
     device: Literal["auto", "cpu", "gpu"] | None = None
     """Device that notebooks train on, as `--device`."""
     engine: Literal["local", "ray"] | None = None
-    """What runs the submissions, as `--engine`."""
+    """Engine that runs the submissions, as `--engine`."""
     address: _Text | None = None
     """Address of Ray's cluster, as `--address`; unused with the engine `local`. The environment variable `RAY_ADDRESS`
     overrides it."""

@@ -1,4 +1,4 @@
-"""A submission as intake hands it on, and what one execution of it came to."""
+"""A submission as intake found it, and the outcome of one execution of it."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,57 +6,58 @@ from typing import Literal
 from pydantic import Field
 
 from grader.schema.base import Document
+from grader.schema.message import MessageLike
 
 __all__ = ["CellError", "ExecutionStatus", "Run", "Submission"]
 
 
 class Submission(Document):
-    """One student's work: a notebook and the files beside it."""
+    """One student's work: a notebook and the files next to it."""
 
     id: str = Field(pattern=r"^[^/\\\x00-\x1f]+$", max_length=120)
     """Names the result folder; unique within a run of the grader."""
     student: str
-    """Who handed it in, as far as the path tells."""
+    """The student's name, read from the path."""
     notebook: Path
-    """The notebook to execute, on this machine."""
+    """Path of the notebook to execute."""
     folder: Path | None = None
     """The folder whose files the notebook may read; None for a bare notebook."""
     files: tuple[str, ...] = ()
-    """Relative names of what was handed in, sorted."""
+    """Relative names of the submitted files, sorted."""
     sha256: str
-    """Of the notebook's bytes."""
+    """Hash of the notebook's bytes."""
 
 
 class CellError(Document):
-    """An exception a cell ended with."""
+    """An exception that ended a cell."""
 
     cell: int | None
     """Index into the notebook's `cells`, from 0; None when no cell was running."""
     name: str
     """The exception's class."""
     message: str
-    """Its text, cut to a readable length."""
-    advice: str = ""
-    """What the grader can say about it, such as the modern form of an old API."""
+    """The exception's text, cut to a readable length; in English the reason if the grader ended the cell."""
+    advice: MessageLike = ""
+    """How to fix it, such as the modern form of an old API; empty if the grader has no advice."""
 
 
 ExecutionStatus = Literal["completed", "cell_error", "timeout", "memory", "died"]
 
 
 class Run(Document):
-    """What one execution of a notebook came to, as the host saw it."""
+    """The outcome of one execution of a notebook, as seen from outside the sandbox."""
 
     status: ExecutionStatus
     """`completed`: every cell ran without an error; `cell_error`: a cell raised (later ones still ran);
     `timeout`: the notebook's budget ran out; `memory`: the memory, disk or process budget ran out;
     `died`: the kernel ended by itself."""
-    reason: str = ""
-    """One sentence for a status other than `completed`."""
+    reason: MessageLike = ""
+    """A clause that gives the reason of a status other than `completed`; a string in older evidence."""
     seconds: float
     cells_run: int
     """Code cells that were executed."""
     cells_total: int
-    """Code cells with something in them."""
+    """Code cells that are not empty."""
     errors: tuple[CellError, ...] = ()
     peak_memory_mib: float | None = None
     isolation: Literal["bubblewrap", "container", "none"]

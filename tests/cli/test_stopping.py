@@ -32,7 +32,7 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("endless: begun"):
+        if line.startswith("endless: started"):
             break
     running = until(lambda: _in_sandbox(process))
     process.send_signal(signal.SIGINT)
@@ -102,7 +102,7 @@ def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("endless: begun"):
+        if line.startswith("endless: started"):
             break
     # Until the program itself is there, its sandbox is not tied to the grader yet.
     until(lambda: _in_sandbox(process))

@@ -105,7 +105,7 @@ def test_progress_without_a_terminal_is_a_line_at_the_beginning_and_at_the_end()
         listener.step(Step("anna", "begun", "reading"))
         listener.step(Step("anna", "working", "cell 1 of 2"))
         listener.step(Step("anna", "done", "3 of 5"))
-    assert file.getvalue() == "anna: begun\nanna: 3 of 5 (1 of 1)\n"
+    assert file.getvalue() == "anna: started\nanna: 3 of 5 (1 of 1)\n"
 
 
 def test_progress_on_a_terminal_tells_the_epoch_of_a_training() -> None:

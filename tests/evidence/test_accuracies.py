@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.prediction_plans import PredictionResult, plan_inputs, plan_predictions
+from grader.facts.language import english
 from grader.facts.statistics import wilson
 from grader.schema.base import Assurance
 from grader.schema.evidence import (
@@ -18,6 +19,7 @@ from grader.schema.evidence import (
 )
 from grader.schema.submission import Run
 from tests.support.kept_models import Indexes, array, evidence_of, only_plan
+from tests.support.says import says, values
 
 
 def one_hot(classes: NDArray[Any], count: int = 10) -> NDArray[Any]:
@@ -36,7 +38,8 @@ def test_accuracy_is_computed_from_predictions_with_its_interval(
     assert fact is not None
     assert (fact.correct, fact.total, fact.value) == (9907, 10_000, 0.9907)
     assert (fact.low, fact.high) == wilson(9907, 10_000)
-    assert (fact.assurance, fact.how, fact.preprocessing, fact.note) == (Assurance.VERIFIED, "keras", "x / 255", "")
+    assert (fact.assurance, fact.how, english(fact.preprocessing)) == (Assurance.VERIFIED, "keras", "x / 255")
+    assert not fact.note
     assert fact.predicted == tuple(predicted.tolist())
 
 
@@ -50,7 +53,11 @@ def test_the_best_of_several_ways_counts_and_says_so(run: Run, indexes: Indexes,
     fact = apply_predictions(evidence, results, indexes).accuracy("m1", "mnist", "test")
     assert fact is not None
     assert (fact.value, fact.preprocessing) == (1.0, plans[2].preprocessing)
-    assert "the best of 6 preparations counts" in fact.note
+    assert says(
+        fact.note,
+        "the preprocessing of its training images was not recognized; the best of {tried:number} common ways counts",
+        tried=6,
+    )
 
 
 def test_predictions_made_in_the_kernel_are_only_recorded(
@@ -67,28 +74,37 @@ def test_predictions_made_in_the_kernel_are_only_recorded(
     fact = apply_predictions(evidence, results, indexes).accuracy("m1", "mnist", "test")
     assert fact is not None
     assert (fact.value, fact.assurance, fact.how) == (1.0, Assurance.RECORDED, "predictions")
-    assert "it has a layer of its own" in fact.note
+    assert says(
+        fact.note,
+        "predicted in the notebook's own process, because the saved model could not be used outside it: {reason}",
+        reason="it has a layer of its own",
+    )
+
+
+UNITS = "its output has {count:number} unit, but there are {classes:number} classes"
+ROWS = "its outputs have the shape {shape:shape}, instead of a row of numbers for each of {images:number} images"
 
 
 @pytest.mark.parametrize(
-    ("outputs", "why"),
+    ("outputs", "reason", "figures"),
     [
-        (np.zeros((10_000, 1)), "one output an image"),
-        (np.zeros((10_000, 8)), "8 outputs an image"),
-        (np.zeros((9_999, 10)), "no row of numbers for each of 10000 images"),
-        (np.zeros(10_000), "no row of numbers"),
-        (np.zeros((10_000, 10), dtype=bool), "no row of numbers"),
-        (None, "there are no outputs"),
+        (np.zeros((10_000, 1)), UNITS, {"count": 1, "classes": 10}),
+        (np.zeros((10_000, 8)), UNITS, {"count": 8, "classes": 10}),
+        (np.zeros((9_999, 10)), ROWS, {"shape": [9_999, 10], "images": 10_000}),
+        (np.zeros(10_000), ROWS, {"shape": [10_000], "images": 10_000}),
+        (np.zeros((10_000, 10), dtype=bool), ROWS, {"shape": [10_000, 10], "images": 10_000}),
+        (None, "it gave no outputs", {}),
     ],
 )
 def test_outputs_that_name_no_class_give_no_accuracy_and_a_reason(
-    run: Run, indexes: Indexes, outputs: NDArray[Any] | None, why: str
+    run: Run, indexes: Indexes, outputs: NDArray[Any] | None, reason: str, figures: dict[str, Any]
 ) -> None:
     evidence = evidence_of(run, array())
     after = apply_predictions(evidence, [PredictionResult(only_plan(evidence, indexes), outputs)], indexes)
     assert after.accuracies == ()
-    assert why in (after.models[0].unkept_reason or "")
-    assert why in after.problems[0]
+    assert says(after.models[0].unkept_reason or "", reason, **figures)
+    assert says(after.problems[0], "no accuracy of the model {model:code}: {reason}", model="cnn")
+    assert values(after.problems[0], reason) == figures
 
 
 def test_outputs_that_are_no_numbers_count_as_wrong(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
@@ -99,7 +115,8 @@ def test_outputs_that_are_no_numbers_count_as_wrong(run: Run, indexes: Indexes, 
     fact = apply_predictions(evidence, [PredictionResult(only_plan(evidence, indexes), outputs)], indexes).accuracies[0]
     assert fact.correct == 9_985
     assert fact.predicted[:15] == (-1,) * 15
-    assert "15 of 10000 images" in fact.note
+    broken = "{count:number} of {images:number} images has an output that is not a number, and counts as wrong"
+    assert says(fact.note, broken, count=15, images=10_000)
 
 
 DESCRIPTION: dict[str, Any] = {
@@ -123,7 +140,15 @@ def test_the_predictors_description_takes_the_place_of_the_recorded_one(
     model = after.models[0]
     assert (model.id, model.name, model.cell, model.artefact) == ("m1", "cnn", 3, "models/m1.keras")
     assert (model.parameters, model.assurance, model.layers[0].cls) == (320, Assurance.VERIFIED, "Conv2D")
-    assert after.problems == ("the kept model cnn has 320 parameters where the record says 5; the kept one counts",)
+    (problem,) = after.problems
+    assert says(
+        problem,
+        "the saved model {model:code} has {saved:number} parameters, but the record says {recorded:number}; "
+        "the saved model counts",
+        model="cnn",
+        saved=320,
+        recorded=5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +186,7 @@ def test_a_form_that_does_not_load_is_replaced_by_the_next(
     assert (fact.how, fact.value, fact.assurance) == ("saved_model", 0.99, Assurance.VERIFIED)
     after = apply_predictions(evidence, [lost, *own], indexes)
     assert (after.accuracies[0].how, after.accuracies[0].assurance) == ("predictions", Assurance.RECORDED)
-    assert "unknown layer MyDropout" in after.accuracies[0].note
+    assert "unknown layer MyDropout" in english(after.accuracies[0].note)
 
 
 def test_unreadable_recorded_outputs_give_no_accuracy(run: Run, indexes: Indexes, tmp_path: Path) -> None:
@@ -169,7 +194,7 @@ def test_unreadable_recorded_outputs_give_no_accuracy(run: Run, indexes: Indexes
     results = recorded_results([only_plan(evidence, indexes)], ArtefactFolder(tmp_path))
     after = apply_predictions(evidence, results, indexes)
     assert after.accuracies == ()
-    assert "could not be read" in (after.models[0].unkept_reason or "")
+    assert says(after.models[0].unkept_reason or "", "its recorded outputs could not be read: {reason}")
 
 
 def test_predictions_made_again_replace_the_old_accuracy(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:

@@ -8,12 +8,14 @@ import pytest
 from grader.evidence.arraybook import ArrayBook
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.provenance import DatasetIndex
+from grader.schema.message import MessageLike
 from tests.evidence.conftest import Record
+from tests.support.says import values
 
 GOOD = {"landmarks": np.zeros((40, 3), np.float32), "landmark_index": np.arange(3)}
 
 
-def problems(record: Record, index: DatasetIndex, **marks: Any) -> list[str]:
+def problems(record: Record, index: DatasetIndex, **marks: Any) -> list[MessageLike]:
     claim = record.array(np.random.default_rng(0).normal(size=(40, 6, 6)))
     with np.load(record.root / claim["file"]) as stored:
         arrays = dict(stored)
@@ -41,7 +43,7 @@ def test_landmarks_that_cannot_be_are_a_problem_and_no_row(
     record: Record, small_index: DatasetIndex, changed: dict[str, Any]
 ) -> None:
     (problem,) = problems(record, small_index, **(GOOD | changed))
-    assert "landmarks" in problem
+    assert "landmarks" in values(problem, "the array {file:code} could not be read: {reason}")["reason"].values["text"]
 
 
 def test_landmarks_of_nothing_known_name_no_row(record: Record, small_index: DatasetIndex) -> None:

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.provenance import DatasetIndex
+from grader.facts.language import english
 from grader.schema.evidence import Evidence
+from grader.schema.message import say
 from grader.schema.submission import CellError, Run
+from tests.support.says import says, values
 
 Event = dict[str, Any]
 Make = Callable[..., list[Event]]
@@ -206,7 +209,8 @@ def test_other_forms_of_the_same_weights_are_fallbacks(run: Run, events: Make) -
 
 def test_what_could_not_be_watched_is_said(run: Run, events: Make) -> None:
     evidence = build(run, events({"kind": "unhooked", "package": "keras", "reason": "KeyError: x"}, {"kind": "end"}))
-    assert evidence.problems == ("the recorder could not watch keras: KeyError: x",)
+    assert [english(problem) for problem in evidence.problems] == ["the recorder could not watch `keras`: KeyError: x"]
+    assert says(evidence.problems[0], "the recorder could not watch {package}: {reason}")
 
 
 def test_why_a_model_was_not_kept_is_said(run: Run, events: Make) -> None:
@@ -214,6 +218,9 @@ def test_why_a_model_was_not_kept_is_said(run: Run, events: Make) -> None:
         run, events({"kind": "model", "model": MODEL}, {"kind": "unkept", "model": "m1", "reason": "too large"})
     )
     assert evidence.models[0].unkept_reason == "too large"
+
+
+UNREADABLE = "{count:number} event of the record could not be read ({kinds:list})"
 
 
 @pytest.mark.parametrize(
@@ -240,14 +247,16 @@ def test_a_malformed_event_is_counted_and_the_rest_is_read(run: Run, events: Mak
     evidence = build(run, events({"kind": "model", "model": MODEL}, FIT, bad, {"kind": "end"}))
     assert [m.id for m in evidence.models] == ["m1"]
     assert len(evidence.fits) == 1
-    assert evidence.problems == (f"1 event of the record could not be read ({bad['kind']}: 1)",)
+    (problem,) = evidence.problems
+    assert says(problem, UNREADABLE, count=1)
+    assert values(problem, "{kind}: {number:number}") == {"kind": bad["kind"], "number": 1}
 
 
 def test_a_second_end_of_a_training_is_not_believed(run: Run, events: Make) -> None:
     end = {"kind": "fit_end", "fit": 1, "status": "completed", "epochs": 1}
     evidence = build(run, events(FIT, end, end | {"epochs": 300}, {"kind": "end"}))
     assert evidence.fits[0].epochs_done == 1
-    assert "fit_end: 1" in evidence.problems[0]
+    assert values(evidence.problems[0], "{kind}: {number:number}") == {"kind": "fit_end", "number": 1}
 
 
 def test_a_newer_recorders_kinds_are_passed_over(run: Run, events: Make) -> None:
@@ -258,8 +267,8 @@ def test_a_newer_recorders_kinds_are_passed_over(run: Run, events: Make) -> None
 
 
 def test_a_record_that_stops_early_or_is_missing_is_said(run: Run, events: Make) -> None:
-    assert build(run, events(FIT)).problems == ("the record ends before the notebook did",)
-    assert build(run, []).problems == ("the recorder left no events",)
+    assert build(run, events(FIT)).problems == (say("the record ends before the notebook"),)
+    assert build(run, []).problems == (say("the recorder wrote no events"),)
     assert build(run.model_copy(update={"status": "died"}), events(FIT)).problems == ()
 
 

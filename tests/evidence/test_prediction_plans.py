@@ -9,13 +9,16 @@ import pytest
 
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.prediction_plans import plan_inputs, plan_predictions
+from grader.facts.language import english
 from grader.schema.errors import DatasetMissingError
 from grader.schema.evidence import (
     CallFact,
     TransformFact,
 )
+from grader.schema.message import literal
 from grader.schema.submission import Run
 from tests.support.kept_models import Indexes, array, evidence_of, only_plan
+from tests.support.says import says, values
 
 
 def test_a_plan_repeats_the_last_trainings_preparation(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
@@ -26,7 +29,7 @@ def test_a_plan_repeats_the_last_trainings_preparation(run: Run, indexes: Indexe
         "keras",
         "keras3",
     )
-    assert (plan.preprocessing, plan.note) == ("x / 255 - 0.5", "")
+    assert (english(plan.preprocessing), plan.note) == ("x / 255 - 0.5", "")
     inputs = plan_inputs(plan, indexes)
     assert inputs.shape == (10_000, 28, 28, 1)
     np.testing.assert_allclose(inputs[7, ..., 0], mnist.x_test[7] / 255 - 0.5, atol=1e-6)
@@ -46,29 +49,31 @@ def test_a_standardisation_of_each_pixel_is_read_from_beside_the_evidence(
 
 def test_an_evaluation_speaks_for_a_training_on_unknown_images(run: Run, indexes: Indexes) -> None:
     plan = only_plan(evidence_of(run, None, evaluated=array()), indexes)
-    assert (plan.preprocessing, plan.guessed) == ("x / 255", False)
-    assert "evaluate" in plan.note
+    assert (english(plan.preprocessing), plan.guessed) == ("x / 255", False)
+    assert says(plan.note, "preprocessed like the images of its {call:code}", call="evaluate")
 
 
 def test_an_unknown_preparation_is_tried_in_several_ways(run: Run, indexes: Indexes) -> None:
     plans = plan_predictions(evidence_of(run, None), "mnist", ("test",), indexes)
-    words = [plan.preprocessing for plan in plans]
+    words = [english(plan.preprocessing) for plan in plans]
     assert words[:3] == ["x / 255", "raw pixels (0 to 255)", "x / 255 - 0.5"]
     assert len({plan.id for plan in plans}) == len(plans) == 6
-    assert all(plan.guessed and "the best of 6" in plan.note for plan in plans)
+    note = "the preprocessing of its training images was not recognized; the best of {tried:number} common ways counts"
+    assert all(plan.guessed and says(plan.note, note, tried=6) for plan in plans)
 
 
 def test_the_range_of_unknown_images_narrows_the_ways(run: Run, indexes: Indexes) -> None:
     x = array(None, low=-0.5, high=0.5, mean=-0.37)
     plan = only_plan(evidence_of(run, x), indexes)
-    assert plan.preprocessing == "x / 255 - 0.5"
-    assert "judged by their range" in plan.note
+    assert english(plan.preprocessing) == "x / 255 - 0.5"
+    note = "the preprocessing of its training images was not recognized; it was chosen by their range"
+    assert says(plan.note, note)
 
 
 def test_a_generators_own_array_is_only_one_of_the_ways(run: Run, indexes: Indexes) -> None:
     x = array(TransformFact(kind="affine", scale=1.0, shift=0.0), mapped=True, source="generator")
     plans = plan_predictions(evidence_of(run, x), "mnist", ("test",), indexes)
-    assert [plan.preprocessing for plan in plans[:2]] == ["raw pixels (0 to 255)", "x / 255"]
+    assert [english(plan.preprocessing) for plan in plans[:2]] == ["raw pixels (0 to 255)", "x / 255"]
     assert len(plans) == 6
 
 
@@ -102,7 +107,7 @@ def test_a_missing_data_set_or_split_is_the_graders_failure(run: Run, indexes: I
     evidence = evidence_of(run, array())
     with pytest.raises(DatasetMissingError):
         plan_predictions(evidence, "cifar10", ("test",), indexes)
-    with pytest.raises(DatasetMissingError, match="no split 'dev'"):
+    with pytest.raises(DatasetMissingError, match="but not 'dev'"):
         plan_predictions(evidence, "mnist", ("dev",), indexes)
 
 
@@ -115,10 +120,13 @@ def test_direct_calls_speak_for_a_custom_loop(run: Run, indexes: Indexes) -> Non
     call = CallFact(event=5, cell=2, model="m1", training=True, count=9, x=array())
     evidence = evidence_of(run, None).model_copy(update={"calls": (call,)})
     plan = only_plan(evidence, indexes)
-    assert (plan.preprocessing, plan.guessed) == ("x / 255", False)
+    assert (english(plan.preprocessing), plan.guessed) == ("x / 255", False)
 
 
 def test_a_padded_input_is_said(run: Run, indexes: Indexes) -> None:
     plan = only_plan(evidence_of(run, array(), input_shape=(32, 32, 1)), indexes)
-    assert plan.preprocessing == "x / 255, in a black frame of 32 by 32 pixels"
+    assert values(plan.preprocessing, "{preprocessing}, padded with black pixels to {shape:shape}") == {
+        "preprocessing": literal("x / 255"),
+        "shape": [32, 32],
+    }
     assert plan_inputs(plan, indexes).shape == (10_000, 32, 32, 1)

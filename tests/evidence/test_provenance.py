@@ -205,7 +205,7 @@ def test_an_index_gives_raw_rows_of_both_splits(mnist: SimpleNamespace, mnist_in
 
 def test_parts_of_different_length_make_no_index() -> None:
     images = np.zeros((3, 2, 2), np.uint8)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not match the numbers of images and labels"):
         make_index("d", images, np.zeros(3), images, np.zeros(2), np.zeros(6))
 
 

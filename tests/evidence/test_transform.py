@@ -17,6 +17,7 @@ from grader.evidence.transform import (
     pixel_statistics,
     prepare_images,
 )
+from grader.facts.language import english
 from grader.schema.evidence import TransformFact
 
 RAW = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
@@ -50,7 +51,7 @@ def test_one_scale_and_shift_are_found_and_repeated(scale: float, shift: float, 
     ],
 )
 def test_a_preparation_is_said_as_students_write_it(sample: NDArray[Any], words: str) -> None:
-    assert describe_transform(find_transform(sample.astype(np.float32), RAW).fact) == words
+    assert english(describe_transform(find_transform(sample.astype(np.float32), RAW).fact)) == words
 
 
 def l2(x: NDArray[Any], axis: int | tuple[int, ...]) -> NDArray[Any]:
@@ -80,7 +81,7 @@ def test_rules_for_each_image_are_told_apart_and_repeated(rule: str) -> None:
     again = prepare_images(images, found, (8, 8, 1))
     assert again is not None
     np.testing.assert_allclose(again[..., 0], sample, atol=1e-4)
-    assert describe_transform(found.fact).startswith(("each", "x / 255"))
+    assert english(describe_transform(found.fact)).startswith(("each", "x / 255"))
 
 
 def test_brightness_that_differs_from_image_to_image_cannot_be_repeated() -> None:

@@ -1,8 +1,9 @@
-"""Advice for exceptions: the texts are those that Keras 3.15, NumPy, Python and IPython write."""
+"""Advice for exceptions, with the texts that Keras 3.15, NumPy, Python and IPython write."""
 
 import pytest
 
 from grader.execution.advice import advice_for
+from tests.support.says import ids
 
 KNOWN = [
     ("ValueError", "Argument(s) not recognized: {'lr': 0.001}", "learning_rate"),
@@ -89,7 +90,7 @@ KNOWN = [
     ("ValueError", "Computed output size would be zero or negative. Received `inputs shape=(None, 2, 2, 4)`", "(3, 3)"),
     ("TypeError", "labels=0.4 must be a sequence", "minor"),
     ("AttributeError", "'Sequential' object has no attribute 'predict_proba'", "model.predict(x)"),
-    ("AttributeError", "'Sequential' object has no attribute 'reset_states'", "Networks have no"),
+    ("AttributeError", "'Sequential' object has no attribute 'reset_states'", "Models no longer have"),
     ("TypeError", "TensorFlowTrainer.fit() got an unexpected keyword argument 'workers'", "PyDataset"),
     (
         "ValueError",
@@ -128,9 +129,10 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "message", "said"), KNOWN)
-def test_a_known_error_gets_the_modern_form(name: str, message: str, said: str) -> None:
-    assert said in advice_for(name, message)
+@pytest.mark.parametrize(("name", "message", "part"), KNOWN)
+def test_a_known_error_gets_the_modern_form(name: str, message: str, part: str) -> None:
+    (text,) = ids(advice_for(name, message))
+    assert part in text
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_an_empty_record_lacks_everything() -> None:
             "`FitWatch._begin` failed: KeyError: x",
         ),
         ({"kind": "unhooked", "package": "keras", "reason": "no module"}, "`keras` is not hooked: no module"),
-        ({"kind": "unkept", "model": "m1", "reason": "full"}, "`Keeper` kept no model: full"),
+        ({"kind": "unkept", "model": "m1", "reason": "full"}, "`Keeper` saved no model: full"),
     ],
 )
 def test_a_failure_that_the_recorder_reports_comes_first(event: Mapping[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""Taking over a record that a stranger wrote."""
+"""Copying a record from an untrusted sandbox."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from grader.execution.collect import CollectCaps, collect, read_record
 from grader.schema.errors import StorageError
+from grader.schema.message import say
+from tests.support.says import ids, says
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_an_honest_record_is_taken_over_whole(out: Path, tmp_path: Path) -> None
 def test_a_link_to_a_file_of_the_machine_is_left_out(out: Path, tmp_path: Path) -> None:
     (out / "models" / "stolen.keras").symlink_to("/etc/passwd")
     result = collect(out, tmp_path / "evidence")
-    assert result.problems == ["'models/stolen.keras' is a link, a pipe or a device"]
+    assert result.problems == [say("{path:code} is a link, a pipe or a device", path="models/stolen.keras")]
     assert not (tmp_path / "evidence" / "models" / "stolen.keras").exists()
 
 
@@ -51,7 +53,7 @@ def test_a_link_in_place_of_a_folder_is_left_out(out: Path, tmp_path: Path) -> N
     (out / "arrays").rmdir()
     (out / "arrays").symlink_to(secret)
     result = collect(out, tmp_path / "evidence")
-    assert any("'arrays'" in problem for problem in result.problems)
+    assert result.problems == [say("{path:code} is a link, a pipe or a device", path="arrays")]
     assert not (tmp_path / "evidence" / "arrays").exists()
 
 
@@ -65,44 +67,49 @@ def test_a_pipe_does_not_make_the_grader_wait(out: Path, tmp_path: Path) -> None
     (out / "events.jsonl").unlink()
     os.mkfifo(out / "events.jsonl")
     result = collect(out, tmp_path / "evidence")
-    assert result.problems == ["'events.jsonl' is a link, a pipe or a device"]
+    assert result.problems == [say("{path:code} is a link, a pipe or a device", path="events.jsonl")]
 
 
 def test_a_file_with_two_names_is_left_out(out: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.npy"
     other.write_bytes(b"x")
     os.link(other, out / "predictions" / "m7.npy")
-    assert collect(out, tmp_path / "evidence").problems == ["'predictions/m7.npy' has more than one name"]
+    assert collect(out, tmp_path / "evidence").problems == [
+        say("{path:code} has more than one name", path="predictions/m7.npy")
+    ]
 
 
 @pytest.mark.parametrize(
     "name", ["grade.json", "models/x.pkl", "models/.keras", "arrays/a b.npz", "arrays/deep/a.npz", "models/é.keras"]
 )
-def test_what_is_no_part_of_a_record_is_left_out(name: str, out: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_part_of_a_record_is_left_out(name: str, out: Path, tmp_path: Path) -> None:
     (out / name).parent.mkdir(exist_ok=True)
     (out / name).write_bytes(b"x")
     result = collect(out, tmp_path / "evidence")
-    assert "is not part of a record" in result.problems[0]
+    assert ids(result.problems[0])[0].endswith("{path:code} is not part of a record")
     assert not (tmp_path / "evidence" / name).exists()
 
 
 def test_files_over_a_cap_are_left_out(out: Path, tmp_path: Path) -> None:
     (out / "models" / "big.keras").write_bytes(bytes(2000))
     result = collect(out, tmp_path / "evidence", CollectCaps(file_bytes=1000))
-    assert "too large" in result.problems[0]
+    assert says(result.problems[0], "{path:code} is too large ({size:size})", path="models/big.keras", size=2000)
     assert "models/m1.keras" in result.files
 
 
 def test_the_total_has_a_cap(out: Path, tmp_path: Path) -> None:
     result = collect(out, tmp_path / "evidence", CollectCaps(total_bytes=30))
     assert result.total_bytes <= 30
-    assert any("the record is too large" in problem for problem in result.problems)
+    left_out = "{path:code} was left out, because the record is too large"
+    assert any(says(problem, left_out) for problem in result.problems)
 
 
 def test_thousands_of_strange_files_make_a_short_list(out: Path, tmp_path: Path) -> None:
     for number in range(500):
         (out / f"junk{number}").touch()
-    assert len(collect(out, tmp_path / "evidence").problems) == 51
+    problems = collect(out, tmp_path / "evidence").problems
+    assert len(problems) == 51
+    assert says(problems[-1], "{count:number} more file of the record was left out", count=450)
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -113,7 +120,9 @@ def write(path: Path, content: bytes) -> Path:
 def test_a_torn_last_line_is_dropped_and_named(tmp_path: Path) -> None:
     record = read_record(write(tmp_path / "e", b'{"n": 1, "kind": "start"}\n{"n": 2, "ki'))
     assert [event["n"] for event in record.events] == [1]
-    assert record.problems == ["the last line of events.jsonl is torn: the kernel ended while it was written"]
+    assert record.problems == [
+        say("the last line of events.jsonl is incomplete, since the kernel ended while writing it")
+    ]
 
 
 def test_garbage_between_events_is_counted(tmp_path: Path) -> None:
@@ -128,14 +137,16 @@ def test_garbage_between_events_is_counted(tmp_path: Path) -> None:
     ]
     record = read_record(write(tmp_path / "e", b"\n".join(lines) + b"\n"))
     assert [event["n"] for event in record.events] == [1, 2]
-    assert record.problems == ["4 lines of events.jsonl are not events"]
+    (problem,) = record.problems
+    assert says(problem, "{count:number} line of events.jsonl is not an event", count=4)
 
 
 def test_an_overlong_line_is_one_line_of_garbage(tmp_path: Path) -> None:
     content = b'{"n": 1, "kind": "' + b"x" * 5000 + b'"}\n{"n": 2, "kind": "end"}\n'
     record = read_record(write(tmp_path / "e", content), CollectCaps(event_bytes=1000))
     assert [event["n"] for event in record.events] == [2]
-    assert record.problems == ["1 lines of events.jsonl are not events"]
+    (problem,) = record.problems
+    assert says(problem, "{count:number} line of events.jsonl is not an event", count=1)
 
 
 def test_not_a_number_is_read_as_nothing(tmp_path: Path) -> None:
@@ -148,13 +159,13 @@ def test_an_endless_record_is_cut(tmp_path: Path) -> None:
     content = b'{"n": 1, "kind": "epoch"}\n' * 1000
     record = read_record(write(tmp_path / "e", content), CollectCaps(events=10))
     assert len(record.events) == 10
-    assert "longer than the grader reads" in record.problems[0]
+    assert record.problems == [say("events.jsonl is too long, so the grader did not read its end")]
 
 
 def test_a_missing_record_is_empty_and_named(tmp_path: Path) -> None:
     record = read_record(tmp_path / "e")
     assert record.events == []
-    assert "could not be read" in record.problems[0]
+    assert says(record.problems[0], "events.jsonl cannot be read ({error})", error="No such file or directory")
 
 
 @given(st.lists(st.one_of(st.binary(max_size=40), st.just(b'{"n": 3, "kind": "fit_start"}')), max_size=10))

@@ -103,7 +103,7 @@ def test_one_giant_image_is_left_out() -> None:
     keeper.begin(0, outs)
     keeper.rich(display(image_png="A" * 2000))
     keeper.finish()
-    assert "one is too large" in text_of(outs)
+    assert "one output is too large" in text_of(outs)
     assert len(outs) == 1
 
 
@@ -150,7 +150,7 @@ def test_an_update_cannot_smuggle_in_what_a_display_may_not_hold() -> None:
     keeper.update("bar", {"text/html": "x" * 1000}, {})
     keeper.finish()
     assert outs[0]["data"] == {"text/plain": "small"}
-    assert "one is too large" in text_of(outs)
+    assert "one output is too large" in text_of(outs)
 
 
 def test_a_thousand_updates_count_once() -> None:

@@ -1,4 +1,4 @@
-"""The predictor's sandbox, with a stand-in that does in NumPy what each test needs a stranger's model to do."""
+"""The predictor's sandbox, with a NumPy stand-in for untrusted models."""
 
 import os
 import textwrap
@@ -13,6 +13,7 @@ from grader.execution.predict import PredictionJob, PredictionLimits, Prediction
 from grader.execution.sandbox import layout
 from grader.execution.sandbox.isolation import Isolation
 from grader.schema.errors import PredictorError
+from tests.support.says import ids, says
 
 pytestmark = pytest.mark.bubblewrap
 ROWS = 7
@@ -73,7 +74,7 @@ ONE = pytest.mark.parametrize("isolation", ["bubblewrap"], indirect=True)
 def test_a_crash_loses_only_its_own_job(ask: Predict) -> None:
     results = ask("pass", "os._exit(139)", "pass", "os.abort()", "pass")
     assert [result.ok for result in results] == [True, False, True, False, True]
-    assert "crashed the predictor (exit code 139)" in results[1].error
+    assert says(results[1].error, "the model crashed the predictor (exit code {code:raw})", code=139)
 
 
 @ONE
@@ -86,7 +87,7 @@ def test_a_model_that_fails_is_no_failure_of_the_grader(ask: Predict) -> None:
 @ONE
 def test_an_endless_model_is_given_up_and_the_rest_goes_on(ask: Predict, marks: list[str]) -> None:
     first, second = ask("while True: pass", "pass", timeout=8)
-    assert "no predictions within" in first.error
+    assert says(first.error, "the model made no predictions within {limit:seconds}", limit=8)
     assert second.ok
     assert marks
 
@@ -95,7 +96,8 @@ def test_an_endless_model_is_given_up_and_the_rest_goes_on(ask: Predict, marks: 
 def test_a_model_that_eats_memory_is_given_up(ask: Predict, marks: list[str]) -> None:
     code = "held = []\nwhile True: held.append(b'x' * (8 << 20))"
     (result,) = ask(code, limits=PredictionLimits(memory_bytes=300 << 20))
-    assert "300 MiB of memory" in result.error
+    assert says(result.error, "the prediction was stopped: {excess}")
+    assert says(result.error, "it used more than {limit:size} of memory", limit=300 << 20)
     assert marks
 
 
@@ -123,9 +125,9 @@ CHEATS = {
 @ONE
 def test_predictions_that_are_not_what_they_should_be_are_not_trusted(ask: Predict) -> None:
     results = ask(*CHEATS.values(), "pass")
-    said = {name: result.error for name, result in zip(CHEATS, results, strict=False) if not result.ok}
-    assert set(said) == set(CHEATS)
-    assert all("cannot be read" in error for error in said.values())
+    errors = {name: result.error for name, result in zip(CHEATS, results, strict=False) if not result.ok}
+    assert set(errors) == set(CHEATS)
+    assert all(ids(error) == ["the predictions cannot be read ({error})"] for error in errors.values())
     assert results[-1].ok
 
 

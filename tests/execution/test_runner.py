@@ -14,8 +14,11 @@ from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress
 from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import copy_submission
 from grader.execution.sandbox.unprotected import NoIsolation
+from grader.facts.language import english
 from grader.schema.errors import NotebookError, SandboxError
+from grader.schema.message import say
 from grader.schema.rubric import OutputSettings, RunSettings
+from tests.support.says import says
 
 pytestmark = pytest.mark.bubblewrap
 Cells = Callable[..., ExecutionOutcome]
@@ -50,9 +53,9 @@ def test_later_cells_run_after_one_raised(isolation: Isolation, run_cells: Cells
         isolation, "a = 1", "a.lr", {"source": "1/0", "metadata": {"tags": ["raises-exception"]}}, "a + 1"
     )
     assert outcome.run.status == "cell_error"
-    assert outcome.run.reason == "cell 2 raised AttributeError"
+    assert outcome.run.reason == say("{cell:cell} raised {error}", cell=1, error="AttributeError")
     assert [(error.cell, error.name) for error in outcome.run.errors] == [(1, "AttributeError")]
-    assert "optimizer.learning_rate" in outcome.run.errors[0].advice
+    assert says(outcome.run.errors[0].advice, "Write `optimizer.learning_rate`.")
     assert text_of(outcome.notebook.cells[3]) == "2"
     assert outcome.run.cells_run == outcome.run.cells_total == 4
     assert outcome.run.isolation == isolation.name
@@ -81,7 +84,9 @@ BUSY = {
 def test_a_busy_cell_is_interrupted_and_the_kernel_lives_on(busy: str, bubblewrap: Isolation, run_cells: Cells) -> None:
     outcome = run_cells(bubblewrap, BUSY[busy], "print('never')", time=4, finish_code="open('finished', 'w').close()")
     assert outcome.run.status == "timeout"
-    assert outcome.run.reason == "the notebook's 4 seconds were over in cell 1"
+    assert says(
+        outcome.run.reason, "the notebook's time limit of {limit:seconds} ran out in {cell:cell}", limit=4, cell=0
+    )
     assert [(error.cell, error.name) for error in outcome.run.errors] in ([(0, "KeyboardInterrupt")], [])
     assert (outcome.work / "finished").exists()
     assert outcome.notebook.cells[1].outputs == []
@@ -118,7 +123,8 @@ def test_a_kernel_that_ends_itself_is_noticed_before_the_time_ends(
     cells = ("print('so far', flush=True)", "import os; os._exit(3)", "print('never')")
     outcome = run_cells(isolation, *cells, time=3600)
     assert outcome.run.status == "died"
-    assert outcome.run.reason == "the kernel ended by itself in cell 2 (exit code 3)"
+    assert says(outcome.run.reason, "the kernel ended in {cell:cell} ({cause})", cell=1)
+    assert says(outcome.run.reason, "exit code {code:raw}", code=3)
     assert outcome.run.cells_run == 2
     assert "so far" in text_of(outcome.notebook.cells[0])
     assert marks
@@ -127,14 +133,15 @@ def test_a_kernel_that_ends_itself_is_noticed_before_the_time_ends(
 def test_a_crash_in_native_code_is_called_one(bubblewrap: Isolation, run_cells: Cells) -> None:
     outcome = run_cells(bubblewrap, "import ctypes; ctypes.string_at(0)")
     assert outcome.run.status == "died"
-    assert "segmentation fault" in outcome.run.reason
+    assert says(outcome.run.reason, "it crashed with a segmentation fault")
 
 
 def test_a_memory_bomb_ends_with_the_status_memory(bubblewrap: Isolation, run_cells: Cells, marks: list[str]) -> None:
     bomb = "held = []\nwhile True: held.append(b'x' * (8 << 20))"
     outcome = run_cells(bubblewrap, bomb, memory=300 << 20)
     assert outcome.run.status == "memory"
-    assert "300 MiB of memory" in outcome.run.reason
+    assert says(outcome.run.reason, "the kernel was stopped in {cell:cell}: {excess}", cell=0)
+    assert says(outcome.run.reason, "it used more than {limit:size} of memory", limit=300 << 20)
     assert outcome.run.errors[0].cell == 0
     assert marks
 
@@ -172,7 +179,7 @@ def test_what_a_person_sees_of_outputs_is_what_is_kept(bubblewrap: Isolation, ru
     assert text_of(cleared) == "stays\n"
     assert text_of(display) == "'second'"
     assert asked.outputs[-1]["ename"] == "StdinNotImplementedError"
-    assert "input()" in outcome.run.errors[0].advice
+    assert "input()" in english(outcome.run.errors[0].advice)
 
 
 def test_a_very_large_message_is_cut_and_the_next_one_is_heard(bubblewrap: Isolation, run_cells: Cells) -> None:
@@ -223,7 +230,7 @@ def test_a_kernel_that_does_not_start_is_the_graders_failure(
 def test_a_python_that_is_none_is_the_graders_failure(bubblewrap: Isolation, tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
     settings = RunSettings(kernel="/bin/false")
-    with pytest.raises(SandboxError, match="not a Python that runs"):
+    with pytest.raises(SandboxError, match="does not run as a Python"):
         execute(ExecutionRequest(notebook, tmp_path / "s", bubblewrap, settings))
 
 
@@ -271,7 +278,9 @@ def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -
         ("ended", None, 1),
     ]
     assert outcome.problems == (
-        "the recorder could not close the record (NameError: name 'no_such_magic' is not defined)",
+        say(
+            "the recorder could not close the record ({error})", error="NameError: name 'no_such_magic' is not defined"
+        ),
     )
     assert notebook.cells[1].outputs[0]["text"] == "stale"
 
@@ -303,7 +312,7 @@ def test_a_kernel_that_hangs_at_the_end_is_not_waited_for(
 ) -> None:
     outcome = run_cells(bubblewrap, "1", finish_code="import time; time.sleep(100)", finish_seconds=1)
     assert outcome.run.status == "completed"
-    assert outcome.problems == ("the recorder did not close the record within 1 seconds",)
+    assert outcome.problems == (say("the recorder did not close the record within {limit:seconds}", limit=1),)
     assert marks
 
 
@@ -317,4 +326,5 @@ print("still here")
     outcome = run_cells(bubblewrap, nonsense, "print('after')")
     assert text_of(outcome.notebook.cells[0]).endswith("still here\n")
     assert text_of(outcome.notebook.cells[1]) == "after\n"
-    assert [problem for problem in outcome.problems if "made no sense" in problem]
+    malformed = "{count:number} message of the kernel was malformed and was ignored"
+    assert any(says(problem, malformed) for problem in outcome.problems)

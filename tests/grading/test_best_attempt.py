@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.checks import all_checks
+from grader.facts.language import english
 from grader.grading import grade
 from grader.grading.best_attempt import attempt_seed, choose, graded_attempt, nothing_to_gain, summary
 from grader.schema.grade import AccuracyGrade, AttemptGrade, Grade, RoleMatch
 from grader.schema.rubric import Rubric, Take
 from tests.support.factories import a_case, a_model, a_rubric, a_stamp, a_submission, an_accuracy, an_evidence
+from tests.support.says import says, values
 
 TAKES: tuple[Take, ...] = ("best", "median", "first")
 FULL = {"id": "runs", "points": 5, "check": "runs"}
@@ -172,26 +174,48 @@ def test_the_summary_says_what_was_taken_why_and_what_became_of_the_others() -> 
     assert [one.number for one in told.tried] == [1, 2, 3, 4, 5]
     assert told.taken == 3
     assert told.why == (
-        "Attempt 3 is taken, the best of 2. Attempt 2 was not graded: the kernel did not start. "
+        "Attempt 3 was taken, the best of 2. Attempt 2 was not graded: the kernel did not start. "
         "Attempts 4 and 5 were not executed: there is no need. "
-        "A failure of the grader counts for nothing; the same command tries again."
+        "Failures of the grader are not counted; the same command tries again."
     )
+    assert told.why_says is not None
+    assert says(told.why_says, "Attempt {number:number} was taken, the best of {total:number}.", number=3, total=2)
+    assert says(told.why_says, "Attempt {numbers} was not graded: {reason}.", count=1, numbers=[2])
+    assert says(told.why_says, "Attempt {numbers} was not executed: {reason}.", count=2, numbers=[4, 5])
     assert told.score is not None
     assert (told.score.low, told.score.high) == (60, 80)
     spread = told.accuracy["cnn"]["mnist/test"]
     assert (spread.low, spread.high) == (0.8, 0.9)
 
 
+MOST_ACCURATE = (
+    "Attempt {number:number} was taken, the best of {total:number}. "
+    "It has the highest accuracy of the {level:number} with the same score."
+)
+FIRST_OF_LEVEL = (
+    "Attempt {number:number} was taken, the best of {total:number}. "
+    "It is the first of the {level:number} with the same score."
+)
+MEDIAN = "Attempt {number:number} was taken, the median of {total:number} by score, then by accuracy."
+FIRST = "Attempt {number:number} was taken, the first of {total:number}."
+ONLY = "Attempt {number:number} was taken, the only one that could be graded."
+
+
 @pytest.mark.parametrize(
-    ("tried", "take", "words"),
+    ("tried", "take", "reason", "figures"),
     [
-        ((attempt(1, 9, 0.8), attempt(2, 9, 0.9)), "best", "of the 2 with the same score it has the highest accuracy."),
-        ((attempt(1, 9), attempt(2, 9)), "best", "of the 2 with the same score it came first."),
-        ((attempt(1, 9), attempt(2, 8)), "median", "Attempt 2 is taken, the median of 2 by score, then by accuracy."),
-        ((lost(1), attempt(2, 9), attempt(3, 8)), "first", "Attempt 2 is taken, the first of 2."),
-        ((attempt(1, 9),), "best", "Attempt 1 is taken, the only one that was graded."),
-        ((lost(1),), "best", "No attempt could be graded."),
+        ((attempt(1, 9, 0.8), attempt(2, 9, 0.9)), "best", MOST_ACCURATE, {"number": 2, "total": 2, "level": 2}),
+        ((attempt(1, 9), attempt(2, 9)), "best", FIRST_OF_LEVEL, {"number": 1, "total": 2, "level": 2}),
+        ((attempt(1, 9), attempt(2, 8)), "median", MEDIAN, {"number": 2, "total": 2}),
+        ((lost(1), attempt(2, 9), attempt(3, 8)), "first", FIRST, {"number": 2, "total": 2}),
+        ((attempt(1, 9),), "best", ONLY, {"number": 1}),
+        ((lost(1),), "best", "No attempt could be graded.", {}),
     ],
 )
-def test_the_choice_is_explained(tried: tuple[AttemptGrade, ...], take: Take, words: str) -> None:
-    assert words in summary(tried, asked=len(tried), take=take).why
+def test_the_choice_is_explained(
+    tried: tuple[AttemptGrade, ...], take: Take, reason: str, figures: dict[str, int]
+) -> None:
+    chosen = summary(tried, asked=len(tried), take=take)
+    assert chosen.why_says is not None
+    assert values(chosen.why_says, reason) == figures
+    assert chosen.why == english(chosen.why_says)

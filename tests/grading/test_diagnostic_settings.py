@@ -229,13 +229,13 @@ def test_the_defaults_written_out_change_nothing(name: str) -> None:
         ),
         (
             "{tune: {large-kernels: {side_above: large}}}",
-            "8:50: diagnostic 'large-kernels': `side_above`: should be a valid integer",
+            "8:50: diagnostic 'large-kernels': `side_above` must be a valid integer",
         ),
-        ("{tune: {still-rising: {rise: 7}}}", "diagnostic 'still-rising': `rise`: should be less than or equal to 1"),
-        ("{tune: {large-kernels: 7}}", "8:37: `large-kernels`: should be a valid dictionary"),
+        ("{tune: {still-rising: {rise: 7}}}", "diagnostic 'still-rising': `rise` must be less than or equal to 1"),
+        ("{tune: {large-kernels: 7}}", "8:37: `large-kernels` must be a mapping of keys to values"),
         ("{leaveout: []}", "8:15: unknown key 'leaveout'; did you mean 'leave_out'?"),
-        ("{leave_out: large-kernels}", "8:26: `leave_out`: should be a valid tuple"),
-        ("[large-kernels]", "8:14: `diagnostics`: should be a valid dictionary"),
+        ("{leave_out: large-kernels}", "8:26: `leave_out` must be a list"),
+        ("[large-kernels]", "8:14: `diagnostics` must be a mapping of keys to values"),
     ],
 )
 def test_an_error_has_its_line_and_the_nearest_name(settings: str, expected: str) -> None:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from grader.checks import all_checks, all_diagnostics
 from grader.checks.support.params import Params
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.language import english
 from grader.grading import grade, rejected, ungraded
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
 from grader.schema.evidence import DatasetFact, Evidence
 from grader.schema.grade import Diagnostic, Finding, Grade, RoleMatch
+from grader.schema.message import literal
 from grader.store.results import grade_bytes, grade_data
 from tests.support.factories import (
     a_case,
@@ -266,7 +268,10 @@ def test_a_failure_of_the_grader_has_no_score() -> None:
     rubric = a_rubric(one(check="runs"), one(manual={"guide": "g"}))
     graded = ungraded(a_submission(), a_stamp(), HarnessError("the sandbox did not start"), rubric)
     assert (graded.status, graded.score, graded.max_score, graded.pending) == ("not_graded", None, 20, 0)
-    assert "sandbox did not start" in (graded.reason or "")
+    assert graded.reason is not None
+    assert "sandbox did not start" in graded.reason
+    assert graded.reason_says is not None
+    assert english(graded.reason_says) == graded.reason
     assert {c.status for c in graded.criteria} == {"skipped"}
 
 
@@ -275,6 +280,7 @@ def test_a_file_that_is_no_notebook_gets_nothing_and_the_reason() -> None:
     graded = rejected(a_submission(), a_stamp(), rubric, NotebookError("the file is not JSON"))
     assert (graded.status, graded.score, graded.max_score, graded.pending) == ("graded", 0, 20, 0)
     assert all(c.status == "failed" and "the file is not JSON" in c.message for c in graded.criteria)
+    assert graded.reason_says == literal("the file is not JSON")
     assert all("Jupyter" in c.advice for c in graded.criteria)
 
 

@@ -66,21 +66,22 @@ def test_a_missing_file_is_a_rubric_error(tmp_path: Path) -> None:
     ("old", "new", "expected"),
     [
         ("title: A", "titel: A", "3:1: unknown key 'titel'; did you mean 'title'?"),
-        ("version: 1", "version: 2", "1:10: version 2 is not known; this grader reads version 1"),
+        ("version: 1", "version: 2", "1:10: unknown version 2; this grader reads version 1"),
         ("check: accuracy", "check: acuracy", "10:12: unknown check 'acuracy'; did you mean 'accuracy'?"),
         ("at_least", "atleast", "11:24: check 'accuracy': unknown key 'atleast'; did you mean 'at_least'?"),
         ("model: cnn", "model: cnns", "11:19: unknown role 'cnns'; did you mean 'cnn'?"),
-        ("0.99", "'0.99'", "11:34: check 'accuracy': `at_least`: should be a valid number"),
-        ("0.99", "99", "11:34: check 'accuracy': `at_least`: should be less than or equal to 1"),
-        ("points: 5", "points: many", "13:13: `points`: should be a valid number, unable to parse string as a number"),
+        ("0.99", "'0.99'", "11:34: check 'accuracy': `at_least` must be a valid number"),
+        ("0.99", "99", "11:34: check 'accuracy': `at_least` must be less than or equal to 1"),
+        ("points: 5", "points: many", "13:13: `points` must be a valid number, unable to parse string as a number"),
         ("id: sketch", "id: accuracy", "12:9: two criteria have the id 'accuracy' (the first in line 8)"),
-        ("points: 40", "points: 40\n    points: 4", "10:5: the key 'points' stands here twice (first in line 9)"),
+        ("points: 40", "points: 40\n    points: 4", "10:5: duplicate key 'points' (first in line 9)"),
         ("pick: last_trained", "pick: lst", "did you mean 'last'?"),
         ("has_layer", "has_layr", "6:9: unknown key 'has_layr'; did you mean 'has_layer'?"),
-        ("    points: 5", "\tpoints: 5", "13:1: a tab stands here; YAML is indented with spaces only"),
+        ("    points: 5", "\tpoints: 5", "13:1: this line is indented with a tab; YAML allows only spaces"),
         ("dataset: mnist\n", "", "1:1: the key 'dataset' is missing"),
-        ("id: sample", "id: Sample", "2:5: `id` is 'Sample', but must be lower-case letters"),
-        ("manual: {guide: A drawing}", "hidden: true", "exactly one of check, any_of, all_of, manual"),
+        ("id: sample", "id: Sample", "2:5: `id` is 'Sample', but must consist of lower-case letters"),
+        ("manual: {guide: A drawing}", "hidden: true", "exactly one of check, any_of, all_of and manual"),
+        ("{guide: A drawing}", "yes", "14:13: `manual` must be a mapping with the key `guide`"),
         ("title: A sample", "title: 2026-01-01\nrun: {time: 90 minutes}", "'90 minutes' is not a duration"),
         ("title: A sample", "title: A\nrun: {dialect: kers3}", "did you mean 'keras3'?"),
     ],
@@ -94,13 +95,13 @@ def test_a_mistake_is_said_with_its_line_and_the_nearest_name(old: str, new: str
     [
         ("", "the file is empty"),
         ("# only a comment\n", "the file is empty"),
-        ("- 1\n", "a rubric is a mapping"),
+        ("- 1\n", "a rubric must be a mapping"),
         ("a: b: c", "not YAML"),
         ("a: &x [*x]", "an alias that contains itself"),
         ("[" * 2000, "nested too deeply"),
-        ("a: !!python/object:os.system x", "are not read"),
+        ("a: !!python/object:os.system x", "are not supported"),
         ("<<: {a: 1}", "merge keys"),
-        ("? [a]\n: 1", "a key is a word"),
+        ("? [a]\n: 1", "a key must be a word"),
         ("a: 1\n---\nb: 2", "not YAML"),
     ],
 )
@@ -115,7 +116,7 @@ def test_several_mistakes_are_said_at_once() -> None:
 
 def test_missing_parameters_are_said_at_the_check() -> None:
     text = changed("    with: {model: cnn, at_least: 0.99, partial_from: 0.97}\n", "")
-    assert errors(text) == ["10:12: check 'accuracy': `with` is missing, and 'at_least' in it"]
+    assert errors(text) == ["10:12: check 'accuracy': `with` is missing; it must have 'at_least'"]
 
 
 def test_tests_inside_any_of_are_checked_like_others() -> None:
@@ -124,7 +125,7 @@ def test_tests_inside_any_of_are_checked_like_others() -> None:
         "    any_of:\n      - check: runs\n      - {check: input_shape, with: {shape: [28, x, 1]}}\n",
     )
     (said,) = errors(text)
-    assert said.startswith("12:49: check 'input_shape': `shape.2`: should be a valid integer")
+    assert said.startswith("12:49: check 'input_shape': `shape.2` must be a valid integer")
 
 
 def test_a_misspelt_layer_is_said_where_it_stands() -> None:
@@ -209,7 +210,7 @@ def test_a_ranking_by_a_criterion_that_is_none_is_refused() -> None:
         "version: 1\nid: golf\ntitle: Golf\ndataset: mnist\nranking: {criterion: golv}\n"
         "criteria:\n  - {id: golf, points: 1, check: runs}\n"
     )
-    with pytest.raises(RubricError, match="names the criterion 'golv', and there is none"):
+    with pytest.raises(RubricError, match="names the criterion 'golv', which does not exist"):
         read_rubric(text.encode(), all_checks())
 
 
@@ -217,12 +218,12 @@ def test_a_ranking_by_a_criterion_that_is_none_is_refused() -> None:
     ("new", "said"),
     [
         ("stand_in: [mnist]", "`stand_in` names 'mnist', which is the data set that accuracy is verified on"),
-        ("stand_in: [cifar10]", "`stand_in` names 'cifar10', which is not among `datasets`"),
+        ("stand_in: [cifar10]", "`stand_in` names 'cifar10', which is not one of `datasets`"),
         (
             "datasets: [cifar10]\nstand_in: [cifar10]\ntasks: {pets: {dataset: cifar10, classes: [3, 5]}}",
-            "`stand_in` names 'cifar10', on which networks are judged by the task 'pets'",
+            "`stand_in` names 'cifar10', but the task 'pets' judges models on it",
         ),
-        ("stand_in: cifar10", "`stand_in`: should be a valid"),
+        ("stand_in: cifar10", "`stand_in` must be a list"),
     ],
 )
 def test_a_stand_in_is_refused_where_networks_are_judged(new: str, said: str) -> None:
@@ -233,7 +234,7 @@ def test_a_stand_in_is_refused_where_networks_are_judged(new: str, said: str) ->
 def test_a_role_is_not_trained_on_a_stand_in() -> None:
     text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10]\nstand_in: [cifar10]")
     (found,) = errors(text.replace("has_layer: Conv2D", "data: cifar10/train"))
-    assert "which the network of the role 'cnn' is trained on" in found
+    assert "but the model of the role 'cnn' is trained on it" in found
 
 
 @pytest.mark.parametrize("check", ["accuracy", "trained"])
@@ -243,7 +244,7 @@ def test_a_criterion_cannot_judge_a_network_on_a_stand_in(check: str) -> None:
     old = "check: accuracy\n    with: {model: cnn, at_least: 0.99, partial_from: 0.97}"
     assert old in text
     (found,) = errors(text.replace(old, f"check: {check}\n    with: {{model: cnn, dataset: cifar10{level}}}"))
-    assert found.startswith("13:33: 'cifar10' may be stood in for by made-up images"), found
+    assert found.startswith("13:33: no model can be judged on 'cifar10': `stand_in` allows made-up images"), found
 
 
 def test_a_data_set_that_is_only_prepared_may_have_a_stand_in() -> None:
@@ -258,7 +259,9 @@ def _judged_on(name: str) -> str:
 
 def test_a_criterion_cannot_judge_a_network_on_a_data_set_that_the_rubric_does_not_name() -> None:
     (found,) = errors(_judged_on("fashion_mnist"))
-    assert found.startswith("12:33: 'fashion_mnist' is neither `dataset` nor among `datasets`"), found
+    assert found.startswith(
+        "12:33: no model can be judged on 'fashion_mnist': it is neither `dataset` nor one of `datasets`"
+    ), found
 
 
 def test_networks_are_judged_on_the_rubrics_data_set_and_on_those_that_criteria_name() -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.find import Found, Rejected, find_submissions, person_of, safe_id
-from grader.schema.errors import SubmissionPathError, UnreadableError
+from grader.schema.errors import NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.submission import Submission
+from tests.support.says import says
 
 
 def notebook(path: Path, code: str = "x = 1") -> Path:
@@ -99,8 +100,9 @@ def test_a_folder_of_folders_has_a_student_in_each_and_those_without_a_notebook_
     assert [item.id for item in found] == ["ann", "bob", "cem", "dan"]
     rejected = [item for item in found if isinstance(item, Rejected)]
     assert [item.id for item in rejected] == ["cem", "dan"]
-    assert "report.pdf" in rejected[0].error.message
-    assert "nothing was handed in" in rejected[1].error.message
+    reasons = [item.error.says for item in rejected if isinstance(item.error, NotebookError)]
+    assert says(reasons[0], "no notebook was submitted, only {files:list}", files=["report.pdf"])
+    assert says(reasons[1], "no file was submitted: the folder is empty")
 
 
 def test_a_class_with_one_student_who_handed_in_no_notebook_is_no_error(tmp_path: Path) -> None:
@@ -128,7 +130,8 @@ def test_where_nothing_was_handed_in_the_path_is_wrong(tmp_path: Path, make: str
 def test_another_file_named_directly_is_rejected_with_its_kind(tmp_path: Path) -> None:
     (found,) = find(tmp_path, text(tmp_path / "work.py"))
     assert isinstance(found, Rejected)
-    assert ".py" in found.error.message
+    assert isinstance(found.error, NotebookError)
+    assert says(found.error.says, "a file with the suffix {suffix:code} is not a notebook", suffix=".py")
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""How a process is kept apart from this machine."""
+"""Isolates processes from this machine."""

@@ -1,9 +1,9 @@
-"""Keeps a process apart with bubblewrap: Linux namespaces, and a filter of system calls.
+"""Isolates a process with bubblewrap: Linux namespaces, and a filter of system calls.
 
-Bubblewrap knows two ways to make the process unprivileged, since the obvious one is unsafe for root: a user namespace
-maps the inner user to the user who started it, and a process that is root outside may write most of `/proc/sys`
-(`core_pattern` among them) whatever its capabilities. So root starts bubblewrap without a user namespace and steps
-down to a user id of its own (`setpriv`); everyone else uses the user namespace.
+There are two ways to make the process unprivileged, because a user namespace is unsafe for root. It maps the inner
+user to the user who started it, and a process that is root outside can write most of `/proc/sys` (such as
+`core_pattern`) even without capabilities. So root starts bubblewrap without a user namespace and changes to an unused
+user id (`setpriv`); every other user uses the user namespace.
 """
 
 import os
@@ -37,11 +37,11 @@ __all__ = ["Bubblewrap", "BubblewrapFeatures", "explain_failure", "host_settings
 
 INNER_ID = 1000
 """User and group inside a user namespace."""
-_given: deque[int] = deque(maxlen=len(TRANSIENT_IDS) // 2)
-_giving = threading.Lock()
+_recent_ids: deque[int] = deque(maxlen=len(TRANSIENT_IDS) // 2)
+_ids_lock = threading.Lock()
 _FILTER_DESCRIPTOR = "9"
 _WITH_FILTER = f'exec {_FILTER_DESCRIPTOR}<"$0" && exec "$@"'
-"""Shell: open the file named first for bubblewrap, then become bubblewrap."""
+"""Shell code: open the filter's file for bubblewrap, then execute bubblewrap."""
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -54,7 +54,7 @@ ETC_FILES = (
     "/etc/mime.types",
     "/etc/nsswitch.conf",
 )
-"""What programs need of /etc; no passwords, no host names, no keys."""
+"""Files in /etc that programs need; they contain no passwords, host names or keys."""
 
 _HOST_SETTINGS = {
     "kernel.unprivileged_userns_clone": "/proc/sys/kernel/unprivileged_userns_clone",
@@ -65,7 +65,7 @@ _HOST_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class BubblewrapFeatures:
-    """Options that bubblewrap has learnt over the years."""
+    """Options that depend on the version of bubblewrap."""
 
     sized_tmpfs: bool
     """`--size` (0.7) and `--perms` (0.5)."""
@@ -77,54 +77,54 @@ class BubblewrapFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Bubblewrap:
-    """Linux namespaces through `bwrap`; nothing of it needs to be installed set-uid."""
+    """Isolation by Linux namespaces through `bwrap`, which need not be installed set-uid."""
 
     program: str = "bwrap"
     user: Literal["namespace", "transient"] = "namespace"
-    """`namespace`: a user namespace; `transient`: root steps down to a user id of this sandbox alone."""
+    """`namespace`: a user namespace; `transient`: root changes to a user id that only this sandbox uses."""
     user_id: int = TRANSIENT_IDS.start
-    """For `transient`."""
+    """User id for `transient`."""
     features: BubblewrapFeatures = BubblewrapFeatures(sized_tmpfs=True, disable_userns=True)
     role: Literal["sandbox", "warm"] = "sandbox"
-    """`warm`: for the process that forks kernels, which runs no student code; see `for_warm`."""
+    """`warm`: for the process that forks kernels and runs no student code; see `for_warm`."""
     started_by: tuple[str, ...] = ()
-    """What bubblewrap is a command of, such as `nsenter` with its options."""
+    """Command in front of bubblewrap, such as `nsenter` with its options."""
     name: IsolationName = field(default="bubblewrap", init=False)
     moves_paths: bool = field(default=True, init=False)
     kernel_depth: int = field(default=2, init=False)
 
     def for_run(self) -> "Bubblewrap":
-        """Take a user id of its own, so that two sandboxes cannot touch each other's files or process counts."""
+        """Return an isolation with a new user id, so that sandboxes share neither files nor process counts."""
         return self if self.user == "namespace" else replace(self, user_id=_free_user_id())
 
     def for_warm(self) -> "Bubblewrap":
         """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
 
-        It stays in the machine's pid namespace, since a process can only enter a pid namespace below its own. With a
-        user namespace it has no capabilities: owning the sandboxes' user namespaces, which lie below its own, is
-        enough. As root it keeps the few that entering namespaces and stepping down take.
+        The warm process stays in the machine's pid namespace, since a process can only enter a pid namespace below its
+        own. With a user namespace it has no capabilities: it owns the sandboxes' user namespaces, which are children
+        of its own, and that is enough. As root it keeps the capabilities to enter namespaces and to change the user.
         """
         return replace(self, role="warm")
 
     @property
     def fork_user(self) -> int | None:
-        """The user id that a fork steps down to; None where the user namespace decides."""
+        """User id that a fork changes to; None with a user namespace."""
         return self.user_id if self.user == "transient" else None
 
     @property
     def syscall_filter(self) -> bytes | None:
-        """The filter of system calls that each process of a sandbox runs under; None where there is none."""
+        """The filter of system calls for a sandbox's processes; None if there is none for this machine."""
         denied = self.features.seccomp and self.role == "sandbox"
         return filter_program(os.uname().machine) if denied else None
 
     @property
     def counts_alone(self) -> bool:
-        """Whether the processes of the sandbox's user are counted for this sandbox alone."""
-        # Since Linux 5.14 a user namespace counts its own processes; before, those of the whole desktop count too.
+        """Whether the operating system counts the processes of this sandbox separately."""
+        # Since Linux 5.14 a user namespace counts only its own processes; before, the user's other processes count too.
         return self.role == "sandbox" and (self.user == "transient" or _kernel_version() >= (5, 14))
 
     def own(self, path: Path) -> None:
-        """Give a folder to the transient user; with a user namespace it is the sandbox's already."""
+        """Change a folder's owner to the transient user; with a user namespace the owner is right already."""
         if self.user == "transient":
             chown_tree(path, self.user_id)
 
@@ -149,16 +149,16 @@ class Bubblewrap:
         return [*args, *self._step_down(), *limits.command(own_user=self.counts_alone), *command]
 
     def end_command(self) -> list[str] | None:
-        """Nothing: the sandbox dies with the process that was started."""
+        """Return None: the sandbox dies with the started process."""
         return None
 
     def _begin(self) -> list[str]:
-        """The program, with the filter of system calls where there is one for this machine."""
+        """Return the start of the command line, with the filter of system calls if this machine has one."""
         started = [*self.started_by, self.program]
         path = filter_path() if self.syscall_filter else None
         if path is None:
             return started
-        # The file is opened first: it belongs to the grader, which what starts bubblewrap may have left behind.
+        # Open the file first: it is the grader's, and `started_by` may change the user or the namespace.
         return ["/bin/sh", "-c", _WITH_FILTER, path, *started, "--seccomp", _FILTER_DESCRIPTOR]
 
     def _namespaces(self) -> list[str]:
@@ -176,7 +176,7 @@ class Bubblewrap:
     def _proc(self) -> list[str]:
         if self.role == "warm":
             return ["--ro-bind", "/proc", "/proc"]
-        # The inner user may be root outside, who owns these files whatever capabilities are left.
+        # The inner user may be root outside and so own these files, even without capabilities.
         covered = ["--ro-bind", "/proc/sys", "/proc/sys"] if self.user == "namespace" else []
         return ["--proc", "/proc", *covered]
 
@@ -200,14 +200,14 @@ class Bubblewrap:
 
 
 def explain_failure(stderr: str, settings: Mapping[str, str]) -> str:
-    """Say in words why bubblewrap did not start.
+    """Explain why bubblewrap did not start.
 
     Args:
-        stderr: What it wrote.
-        settings: Kernel settings by name, as far as they could be read (see `host_settings`).
+        stderr: Its error output.
+        settings: The readable kernel settings by name (see `host_settings`).
 
     Returns:
-        One sentence; the last line of `stderr` where the cause is not a known one.
+        One clause; it includes the last line of `stderr`.
     """
     last = stderr.strip().splitlines()[-1] if stderr.strip() else "it ended without a message"
     if settings.get("kernel.unprivileged_userns_clone") == "0":
@@ -218,23 +218,23 @@ def explain_failure(stderr: str, settings: Mapping[str, str]) -> str:
         return f"bubblewrap may not make user namespaces: `sysctl user.max_user_namespaces=10000` allows it ({last})"
     if settings.get("kernel.apparmor_restrict_unprivileged_userns") == "1":
         return (
-            "AppArmor keeps bubblewrap from using user namespaces: give bwrap an AppArmor profile with `userns,`, or "
-            f"`sysctl kernel.apparmor_restrict_unprivileged_userns=0` ({last})"
+            "AppArmor forbids user namespaces to bubblewrap: add an AppArmor profile for bwrap with `userns,`, or "
+            f"run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` ({last})"
         )
     if any(sign in stderr for sign in ("Operation not permitted", "Permission denied", "No permissions")):
-        return f"bubblewrap is forbidden here, as in a container without the right to make namespaces ({last})"
+        return f"bubblewrap may not make namespaces here, as in most containers ({last})"
     return f"bubblewrap does not work: {last}"
 
 
 def host_settings() -> dict[str, str]:
-    """Read the kernel settings that decide whether namespaces can be made; the unreadable ones are left out."""
-    found = {}
+    """Read the kernel settings that decide whether namespaces can be made; skip unreadable ones."""
+    settings = {}
     for name, path in _HOST_SETTINGS.items():
         try:
-            found[name] = Path(path).read_text(encoding="ascii").strip()
+            settings[name] = Path(path).read_text(encoding="ascii").strip()
         except OSError:
             continue
-    return found
+    return settings
 
 
 def _system_args() -> list[str]:
@@ -253,7 +253,7 @@ def _system_args() -> list[str]:
 def _mount_args(binds: Binds) -> list[str]:
     args: list[str] = []
     for parent in sorted({parent for mount in binds.mounts for parent in mount.target.parents}):
-        # Else bubblewrap makes them as closed as the mounted folder itself is.
+        # Otherwise bubblewrap makes the parents with the permissions of the mounted folder.
         args += ["--perms", "0755", "--dir", str(parent)]
     for mount in binds.mounts:
         args += ["--bind" if mount.writable else "--ro-bind", str(mount.source), str(mount.target)]
@@ -270,29 +270,29 @@ def _kernel_version() -> tuple[int, int]:
 
 
 def _free_user_id() -> int:
-    """Pick an id that was not picked here lately, and that no process of this machine runs under.
+    """Pick a user id that was not picked recently and that no process of this machine uses.
 
-    The operating system counts processes by user: two sandboxes with one id would use up each other's.
+    The operating system counts processes by user, so two sandboxes with the same id would share one limit.
 
     Raises:
-        SandboxError: There is none.
+        SandboxError: No id is free.
     """
     taken: set[int] = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             taken.update(process.uids())
-    with _giving:
-        free = sorted({*TRANSIENT_IDS} - taken - {*_given})
+    with _ids_lock:
+        free = sorted({*TRANSIENT_IDS} - taken - {*_recent_ids})
         if not free:
-            message = "every user id that root can step down to has processes already"
-            raise SandboxError(message, advice="end what an earlier run left behind, or restart this machine")
-        _given.append(random.SystemRandom().choice(free))
-        return _given[-1]
+            message = "every user id for sandboxes is used by a process"
+            raise SandboxError(message, advice="end the processes of earlier runs, or restart this machine")
+        _recent_ids.append(random.SystemRandom().choice(free))
+        return _recent_ids[-1]
 
 
 @lru_cache(maxsize=8)
 def working_bubblewrap(program: str) -> tuple[Bubblewrap | None, str]:
-    """Try the safest way first; the second value says why none works."""
+    """Find the safest working way to use bubblewrap; if none works, return None and the reason."""
     try:
         shown = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

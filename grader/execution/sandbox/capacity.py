@@ -1,6 +1,6 @@
-"""How many notebooks at a time, on which device each, with how many threads: decided once for a class.
+"""Decides how many notebooks of a class run in parallel, on which devices and with how many threads.
 
-The decision is pure; what the machine has is looked up apart from it.
+The decision is a pure function; another function looks up the machine's resources.
 """
 
 import os
@@ -13,93 +13,100 @@ from queue import SimpleQueue
 import psutil
 
 from grader.execution.sandbox.device import Device
+from grader.facts.language import english
+from grader.schema.message import say_count
 
 __all__ = ["DeviceSlots", "Machine", "Share", "divide", "free_memory", "look_at_machine"]
 
 _GIB = 1 << 30
 _OWN_BYTES = _GIB // 2
-"""For the grader itself and the operating system's haste."""
+"""Memory reserved for the grader itself and the operating system."""
 _WARM_BYTES = _GIB
-"""For the imports that warm processes hold."""
+"""Memory reserved for the imports of warm processes."""
 _CORES_EACH = 2
-"""A small network uses little more than two cores."""
+"""A small model uses little more than two cores."""
 _NO_LIMIT = 1 << 60
-"""Control groups write a number beyond this where there is no limit."""
+"""Control groups report a larger number than this if there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What there is to be shared."""
+    """Resources of a machine."""
 
     cores: int
     memory_bytes: int
-    """Free now."""
+    """Free memory."""
     devices: tuple[Device, ...] = (Device("cpu"),)
     """The CPU, or the GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Who gets what."""
+    """Resources of each job."""
 
     jobs: int
     threads: int
-    """For each job."""
+    """Threads per job."""
     devices: tuple[Device, ...]
-    """One a job; jobs beyond the GPUs take turns on them."""
+    """One device per job; if there are more jobs than GPUs, jobs share them."""
     notices: tuple[str, ...] = ()
-    """What is otherwise than asked for, in words."""
+    """Deviations from the user's wishes, and risks."""
 
 
 def divide(
     machine: Machine, wanted: int | None, *, memory_each: int, submissions: int | None = None, warm: bool = False
 ) -> Share:
-    """Divide a machine among jobs so that they neither fight for its cores nor run it out of memory.
+    """Divide a machine among jobs so that neither its cores nor its memory run short.
 
     Args:
-        machine: What there is.
-        wanted: Jobs at a time; None decides by the machine: two cores a job, or one job a GPU.
-        memory_each: Bytes that one notebook may use. Each is counted as if it used them all: a machine that runs out
-            of memory kills somebody's notebook, and nobody knows whose fault that was.
-        submissions: How many there are to do, where that is known; more jobs than that only take threads away.
-        warm: Whether warm processes hold memory as well.
+        machine: The machine's resources.
+        wanted: Number of parallel jobs; None decides by the machine: two cores per job, or one job per GPU.
+        memory_each: Memory limit of one notebook in bytes. Each job is counted with the full limit: a machine without
+            free memory kills any notebook, and it is unclear which one was at fault.
+        submissions: Number of submissions, if known; more jobs than that would only reduce the threads of each.
+        warm: Whether warm processes need memory as well.
     """
     gpus = [device for device in machine.devices if device.kind == "gpu"]
     room = machine.memory_bytes - _OWN_BYTES - (_WARM_BYTES if warm else 0)
     fitting = max(1, room // memory_each)
-    asked = wanted if wanted is not None else len(gpus) or max(1, machine.cores // _CORES_EACH)
-    useful = asked if submissions is None else max(1, min(asked, submissions))
+    requested = wanted if wanted is not None else len(gpus) or max(1, machine.cores // _CORES_EACH)
+    useful = requested if submissions is None else max(1, min(requested, submissions))
     jobs = min(useful, fitting)
     notices = []
     each, free = f"{memory_each / _GIB:.1f} GiB", f"{machine.memory_bytes / _GIB:.1f} GiB"
     if wanted is not None and jobs < useful:
         notices.append(
             f"{jobs} at the same time instead of {useful}: each notebook may use {each} of memory (`run.memory`), "
-            f"and {free} are free"
+            f"but only {free} are free"
         )
     if memory_each > room:
         notices.append(
-            f"a notebook may use {each} of memory (`run.memory`), and {free} are free: one that takes more than there "
-            "is may be killed by the machine, and is not graded then"
+            f"a notebook may use {each} of memory (`run.memory`), but only {free} are free: a notebook that uses more "
+            "may be killed by the machine, and is then not graded"
         )
     if gpus and jobs > len(gpus):
-        notices.append(
-            f"{jobs} notebooks share {len(gpus)} GPU{'s' * (len(gpus) > 1)}: one that finds its memory taken fails "
-            "through no fault of its own; `--jobs auto` gives each a GPU of its own"
+        shared = say_count(
+            "{jobs:number} notebooks share {count:number} GPU: a notebook fails if another one uses the GPU's memory; "
+            "`--jobs auto` runs one notebook per GPU",
+            "{jobs:number} notebooks share {count:number} GPUs: a notebook fails if another one uses its GPU's memory; "
+            "`--jobs auto` runs one notebook per GPU",
+            len(gpus),
+            jobs=jobs,
         )
+        notices.append(english(shared))
     threads = max(1, machine.cores // jobs)
     devices = tuple(machine.devices[slot % len(machine.devices)] for slot in range(jobs))
     return Share(jobs, threads, devices, tuple(notices))
 
 
 class DeviceSlots:
-    """Lends each job a device; used by any number of threads."""
+    """Lends each job a device; safe for any number of threads."""
 
     def __init__(self, devices: tuple[Device, ...]) -> None:
-        """Put the devices in a queue: as many jobs as there are entries run without waiting.
+        """Put the devices in a queue; as many jobs as devices run without waiting.
 
         Args:
-            devices: One a job; the same one may be there several times.
+            devices: One device per job; a device may occur several times.
         """
         self._free: SimpleQueue[Device] = SimpleQueue()
         for device in devices:
@@ -107,7 +114,7 @@ class DeviceSlots:
 
     @contextmanager
     def lend(self) -> Iterator[Device]:
-        """Wait for a free device and give it back at the end."""
+        """Wait for a free device and return it to the queue at the end."""
         device = self._free.get()
         try:
             yield device
@@ -116,10 +123,10 @@ class DeviceSlots:
 
 
 def look_at_machine(devices: tuple[Device, ...]) -> Machine:
-    """Look up what this machine has, or what of it this process may use.
+    """Look up the resources of this machine that this process may use.
 
     Args:
-        devices: Where notebooks may train.
+        devices: Devices for trainings.
     """
     return Machine(cores=len(os.sched_getaffinity(0)), memory_bytes=free_memory(), devices=devices)
 
@@ -130,12 +137,12 @@ def free_memory(
     groups: Path = Path("/sys/fs/cgroup"),
     own: Path = Path("/proc/self/cgroup"),
 ) -> int:
-    """Return the bytes of memory that are free: of the machine, or below the limit of a control group of this process.
+    """Return the free memory in bytes: of the machine, or of a control group of this process if that is less.
 
     Args:
-        available: Bytes free on the machine.
-        groups: Where control groups (version 2) are mounted.
-        own: Where this process's group is named.
+        available: Returns the machine's free memory in bytes.
+        groups: Folder where control groups (version 2) are mounted.
+        own: File that names this process's group.
     """
     left = [available()]
     try:
@@ -154,7 +161,7 @@ def free_memory(
 
 
 def _number(path: Path) -> int | None:
-    """Read one number; None for `max`, or where there is none."""
+    """Read one number; None for `max` or a missing file."""
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -162,7 +169,7 @@ def _number(path: Path) -> int | None:
 
 
 def _inactive(path: Path) -> int:
-    """Read how much of a group's memory is files that nobody looked at lately, which the kernel drops at need."""
+    """Read the size of a group's inactive file cache, which the kernel frees when memory is needed."""
     try:
         rows = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
         return int(rows.get("inactive_file", 0))

@@ -21,20 +21,20 @@ def choose_isolation(
     """Find an isolation that works on this machine.
 
     Args:
-        wanted: What the user asked for; `auto` takes bubblewrap, then a container engine, and never none.
+        wanted: The user's choice; `auto` tries bubblewrap, then a container engine, and never `none`.
         bubblewrap: The `bwrap` program.
         engines: Container engines, the preferred one first.
 
     Raises:
-        IsolationRefusedError: What was asked for does not work here; the message says why.
+        IsolationRefusedError: The chosen isolation does not work here; the message has the reason.
     """
     if wanted == "none":
         return NoIsolation()
     reasons: list[str] = []
     if wanted in ("auto", "bubblewrap"):
-        found, why = working_bubblewrap(bubblewrap)
-        if found:
-            return found
+        working, why = working_bubblewrap(bubblewrap)
+        if working:
+            return working
         reasons.append(why)
     if wanted in ("auto", "container"):
         for engine in engines:

@@ -1,4 +1,4 @@
-"""Keeps a process apart with a container engine."""
+"""Isolates a process with a container engine."""
 
 import os
 import random
@@ -23,10 +23,10 @@ __all__ = ["Container", "probe_engine"]
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container engine (podman or docker).
+    """Isolation by a container engine (podman or docker).
 
-    The argument list is tested; no engine ran on the machine this was written on, so the container itself was not.
-    The watchdog cannot see into a container: the engine's own limits on memory and processes apply.
+    The argument list is tested, but the container itself is not: no engine was available for the tests.
+    The watchdog cannot see into a container, so the engine's own limits on memory and processes apply.
     """
 
     engine: str = "podman"
@@ -39,11 +39,11 @@ class Container:
     kernel_depth: int = field(default=0, init=False)
 
     def for_run(self) -> "Container":
-        """Take a name of its own, by which `end_command` can end it."""
+        """Return an isolation with a new container name, by which `end_command` can end it."""
         return replace(self, run_name=f"grader-{random.SystemRandom().getrandbits(48):012x}")
 
     def own(self, path: Path) -> None:
-        """Give a folder to the inner user: root can; another user's rootless engine maps ids by itself."""
+        """As root, change a folder's owner to the inner user; a rootless engine maps ids itself."""
         if os.geteuid() == 0:
             chown_tree(path, self.user_id)
 
@@ -78,13 +78,13 @@ class Container:
         return [*args, "--workdir", str(cwd), self.image, *command]
 
     def end_command(self) -> list[str]:
-        """End the container by name: killing the client leaves it running."""
+        """Return the command that ends the container by name; killing the client does not end it."""
         return [self.engine, "kill", self.run_name]
 
 
 @lru_cache(maxsize=8)
 def probe_engine(engine: str) -> str:
-    """Return why a container engine does not work, empty when it does."""
+    """Return the reason why a container engine does not work; empty if it works."""
     if shutil.which(engine) is None:
         return f"{engine} is not installed"
     try:

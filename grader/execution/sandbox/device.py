@@ -1,4 +1,4 @@
-"""CPU or GPU: which one a submission runs on, and the environment variables that say so to TensorFlow."""
+"""Chooses CPU or GPU for a submission, with the environment variables for TensorFlow."""
 
 import os
 import re
@@ -19,20 +19,20 @@ _CUDA_VARIABLES = ("CUDA_HOME", "LD_LIBRARY_PATH", "XLA_FLAGS")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a notebook trains."""
+    """Device for trainings."""
 
     kind: Literal["cpu", "gpu"]
     slot: int | None = None
-    """Which GPU, counted from 0."""
+    """Index of the GPU, from 0."""
     label: str = "cpu"
-    """For people: `cpu`, or the GPU's name."""
+    """`cpu`, or the GPU's name."""
 
     def environment(self, threads: int, host: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment variables for TensorFlow and NumPy.
 
         Args:
-            threads: Threads that one operation may use, at least 1; workers on one machine share its cores.
-            host: Where CUDA's own variables are taken from, for a GPU; by default this process's environment.
+            threads: Threads for one operation, at least 1; workers on one machine share its cores.
+            host: Environment to copy CUDA's variables from, for a GPU; by default this process's environment.
         """
         count = str(max(1, threads))
         env = {
@@ -58,39 +58,39 @@ def visible_gpus(
     """List this machine's NVIDIA GPUs by name.
 
     Args:
-        run: Runs a command and returns what it printed, empty when it cannot; by default `nvidia-smi` itself.
-        nodes: Lists device nodes; by default those in /dev.
+        run: Runs a command and returns its output, empty if it fails; by default runs `nvidia-smi` itself.
+        nodes: Lists device nodes; by default in /dev.
 
     Returns:
-        Names in the driver's order; `GPU 0` … where only the device nodes are there to count.
+        Names in the driver's order; `GPU 0` … if only the device nodes exist.
     """
     listing = (run or _printed)(["nvidia-smi", "--list-gpus"])
     names = re.findall(r"^GPU \d+: (.+?)(?: \(UUID: .*\))?$", listing, re.MULTILINE)
     if names:
         return names
-    found = (nodes or _device_nodes)()
-    return [f"GPU {number}" for number in range(sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in found))]
+    devices = (nodes or _device_nodes)()
+    return [f"GPU {number}" for number in range(sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in devices))]
 
 
 def choose_devices(
     wanted: Literal["auto", "cpu", "gpu"], *, gpus: Callable[[], list[str]] = visible_gpus
 ) -> tuple[Device, ...]:
-    """Decide where notebooks run.
+    """Choose the devices for notebooks.
 
     Args:
-        wanted: What the user asked for; `auto` takes the GPUs where there are any.
+        wanted: The user's choice; `auto` uses the GPUs if there are any.
         gpus: Lists the machine's GPUs.
 
     Returns:
         Every GPU, or the CPU.
 
     Raises:
-        UsageError: A GPU was asked for and there is none.
+        UsageError: The user chose a GPU and there is none.
     """
     names = [] if wanted == "cpu" else gpus()
     if not names and wanted == "gpu":
         message = "there is no NVIDIA GPU on this machine"
-        raise UsageError(message, where="--device gpu", advice="leave `--device` out, or say `--device cpu`")
+        raise UsageError(message, where="--device gpu", advice="remove `--device`, or use `--device cpu`")
     return tuple(Device("gpu", slot=slot, label=name) for slot, name in enumerate(names)) or (Device("cpu"),)
 
 

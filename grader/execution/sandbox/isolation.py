@@ -1,7 +1,7 @@
-"""How a process is kept apart from this machine: bubblewrap, a container engine, or not at all.
+"""The interface of an isolation, which keeps a process apart from this machine.
 
-An isolation only makes a command line. Which folders are seen is decided by the caller (`Binds`), so that all
-implementations can be held to the same contract by the same tests.
+An isolation only makes a command line. The caller decides which folders are visible (`Binds`), so that the same tests
+apply to all implementations.
 """
 
 import os
@@ -25,9 +25,9 @@ __all__ = [
 IsolationName = Literal["bubblewrap", "container", "none"]
 
 TRANSIENT_IDS = range(61184, 65520)
-"""Ids that belong to nobody for long (systemd's range for transient users): root steps down to one of them."""
+"""Ids of systemd's range for transient users; a sandbox started by root runs under one of them."""
 PROBE_SECONDS = 20.0
-"""Time limit for a program that is asked whether it works."""
+"""Time limit for a test whether a program works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +35,47 @@ class Mount:
     """One file or folder that a sandbox sees."""
 
     source: Path
-    """Where it is on this machine."""
+    """Path on this machine."""
     target: Path
-    """Where the sandbox sees it."""
+    """Path inside the sandbox."""
     writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Binds:
-    """Everything of this machine that a sandbox sees, beside the system's programs and libraries."""
+    """Files, folders and devices that a sandbox sees, in addition to the system's programs and libraries."""
 
     mounts: tuple[Mount, ...]
-    """In order: a later one lies over an earlier one."""
+    """Mounts in order: a later one covers an earlier one."""
     home: Mount
-    """Home folder: memory of limited size where the isolation can, else this folder on disk."""
+    """Home folder: in memory with limited size if the isolation supports that, else this folder on disk."""
     tmp: Mount
-    """`/tmp`, in the same way."""
+    """`/tmp`, handled as the home folder."""
     tmp_bytes: int = 512 << 20
-    """Size of the home folder, of `/tmp` and of `/dev/shm`, each, where they are kept in memory."""
+    """Size limit of the home folder, `/tmp` and `/dev/shm`, each, if they are kept in memory."""
     masked: tuple[Path, ...] = ()
-    """Folders inside a mount (as the sandbox names them) that must look empty."""
+    """Folders inside a mount, by their paths in the sandbox, that must look empty."""
     devices: tuple[Path, ...] = ()
     """Device nodes, such as `/dev/nvidia0`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """Limits the kernel of the operating system enforces on each process (`setrlimit`)."""
+    """Limits that the operating system enforces on each process (`setrlimit`)."""
 
     file_bytes: int = 1 << 30
-    """Largest file."""
+    """Maximum size of a file."""
     open_files: int = 4096
     processes: int = 512
-    """Processes and threads of the sandbox's user, where that user is the sandbox's alone."""
+    """Maximum number of processes and threads of the sandbox's user, if no other process runs under that user."""
     memory_bytes: int | None = None
-    """For container engines only: everywhere else the watchdog counts memory."""
+    """Memory limit for container engines; for other isolations the watchdog limits memory."""
 
     def command(self, *, own_user: bool) -> list[str]:
-        """Make the `prlimit` call that goes before a command.
+        """Make the `prlimit` call to put in front of a command.
 
         Args:
-            own_user: Whether nothing else runs under the sandbox's user id, so that processes can be counted.
+            own_user: Whether no other process runs under the sandbox's user id, so that processes can be counted.
         """
         parts = ["prlimit", "--core=0", f"--fsize={self.file_bytes}", f"--nofile={self.open_files}"]
         if own_user:
@@ -84,11 +84,11 @@ class ProcessLimits:
 
 
 class Isolation(Protocol):
-    """A way to keep a process apart. Called by the provisioner and by `processes.run_to_end`."""
+    """A way to isolate a process; called by the provisioner and by `processes.run_to_end`."""
 
     @property
     def name(self) -> IsolationName:
-        """What a `Run` records."""
+        """Name stored in `Run.isolation`."""
         ...
 
     @property
@@ -98,15 +98,15 @@ class Isolation(Protocol):
 
     @property
     def kernel_depth(self) -> int:
-        """Generations between the started process and the command: where an interrupt must go."""
+        """Generations between the started process and the command, to find the process to interrupt."""
         ...
 
     def for_run(self) -> "Isolation":
-        """Return an isolation for one sandbox, with a user id or name of its own where that exists."""
+        """Return an isolation for one sandbox, with a new user id or name if the isolation uses them."""
         ...
 
     def own(self, path: Path) -> None:
-        """Let the sandbox's user write a folder (or read a file) of this machine, with all that is in it."""
+        """Let the sandbox's user write a folder with its content, or read a file."""
         ...
 
     def wrap(
@@ -121,24 +121,24 @@ class Isolation(Protocol):
         """Make the command line that runs `command` in the sandbox.
 
         Args:
-            command: The program and its arguments, as the sandbox names them.
-            binds: What the sandbox sees.
-            env: The whole environment inside.
-            cwd: Working folder, as the sandbox names it.
-            limits: Limits of each process.
+            command: The program and its arguments, with paths inside the sandbox.
+            binds: The visible files and folders.
+            env: The complete environment of the program.
+            cwd: Working folder inside the sandbox.
+            limits: Limits for each process.
         """
         ...
 
     def end_command(self) -> list[str] | None:
-        """Return the command that ends a sandbox whose processes are not children of ours; None otherwise."""
+        """Return the command that ends a sandbox whose processes are not our children; None if they are."""
         ...
 
 
 def gpu_binds(present: Sequence[Path] | None = None) -> tuple[tuple[Path, ...], tuple[Mount, ...]]:
-    """List what a sandbox needs for an NVIDIA GPU. Decided from names; it was not run on a machine that has one.
+    """List the devices and mounts for an NVIDIA GPU, by their names; not tested on a machine with a GPU.
 
     Args:
-        present: Candidate paths; by default those of this machine.
+        present: Candidate paths; by default the paths on this machine.
 
     Returns:
         Device nodes, and read-only mounts (driver state and the devices' folders in /sys).
@@ -151,7 +151,7 @@ def gpu_binds(present: Sequence[Path] | None = None) -> tuple[tuple[Path, ...], 
 
 
 def chown_tree(path: Path, owner: int) -> None:
-    """Give a folder, with all that is in it, to a user."""
+    """Change the owner of a folder and its content."""
     os.chown(path, owner, owner, follow_symlinks=False)
     if path.is_dir() and not path.is_symlink():
         for folder, folders, files in os.walk(path):

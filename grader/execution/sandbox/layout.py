@@ -1,4 +1,4 @@
-"""The folders of one execution: where they are on this machine, and what the sandbox calls them."""
+"""The folders of one execution, with their paths on this machine and inside the sandbox."""
 
 import functools
 import hashlib
@@ -15,7 +15,9 @@ from typing import Any
 
 from grader.execution.sandbox.bubblewrap import SYSTEM_FOLDERS
 from grader.execution.sandbox.isolation import Binds, Isolation, Mount
-from grader.schema.errors import NotebookError, SandboxError
+from grader.facts.refusal import refusal
+from grader.schema.errors import SandboxError
+from grader.schema.message import say
 
 __all__ = [
     "SOCKET_PATH_BYTES",
@@ -30,10 +32,10 @@ __all__ = [
 ]
 
 SOCKET_PATH_BYTES = 107
-"""Longest path of a Unix socket on Linux."""
+"""Maximum length of a Unix socket's path on Linux."""
 _ASK_SECONDS = 30.0
 _DEEPEST = 64
-"""Folders within folders of a submission."""
+"""Maximum depth of a submission's folders."""
 _SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
 _HOME = Path("/home/student")
 _INNER = {
@@ -63,24 +65,24 @@ class Layout:
     """The folders of one sandbox."""
 
     scratch: Path
-    """Everything below is made here, on this machine."""
+    """Parent of the folders on this machine."""
     moved: bool
-    """Whether the sandbox has names of its own for the folders."""
+    """Whether the folders have other paths inside the sandbox."""
     data: Path | None = None
-    """The data sets, read-only."""
+    """The data sets' folder, read-only."""
     datasets: tuple[str, ...] | None = None
-    """Which of them are seen; None for all."""
+    """Names of the visible data sets; None for all."""
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
-    """Data sets that lie in another folder, each with its own."""
+    """Data set → its folder, for data sets outside `data`."""
 
     @property
     def work(self) -> Path:
-        """The submission's own copy; the kernel's working folder."""
+        """Copy of the submission; the kernel's working folder."""
         return self.scratch / "work"
 
     @property
     def out(self) -> Path:
-        """Where the recorder (or the predictor) writes."""
+        """Output folder of the recorder or the predictor."""
         return self.scratch / "out"
 
     @property
@@ -95,26 +97,26 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """The home folder where it cannot be kept in memory."""
+        """The home folder, if it cannot be kept in memory."""
         return self.scratch / "home"
 
     @property
     def tmp(self) -> Path:
-        """The folder for temporary files where it cannot be kept in memory."""
+        """The folder for temporary files, if it cannot be kept in memory."""
         return self.scratch / "tmp"
 
     @property
     def log(self) -> Path:
-        """What the sandboxed program writes to its standard streams."""
+        """Standard output and standard error of the sandboxed program."""
         return self.scratch / "kernel.log"
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """What the sandbox can fill on this machine's disk."""
+        """Files and folders on this machine's disk that the sandbox can fill."""
         return (self.work, self.out, self.home, self.tmp, self.log)
 
     def inner(self, name: str) -> Path:
-        """Say what the sandbox calls `work`, `out`, `code`, `given` or `data`."""
+        """Return the path of `work`, `out`, `code`, `given` or `data` inside the sandbox."""
         if self.moved:
             return _INNER[name]
         if name == "data" and self.data is not None and not self.elsewhere:
@@ -122,7 +124,7 @@ class Layout:
         return self.scratch / name
 
     def environment(self, python: Path, env: dict[str, str]) -> dict[str, str]:
-        """Return the whole environment of the sandbox: a short list, to which the given variables are added."""
+        """Return the complete environment of the sandbox: some standard variables and those in `env`."""
         home, tmp = (_HOME, Path("/tmp")) if self.moved else (self.home, self.tmp)  # noqa: S108 — the sandbox's own
         return {
             "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -138,10 +140,10 @@ class Layout:
         }
 
     def binds(self, python: Path, extra: Iterable[Mount] = (), *, devices: tuple[Path, ...] = ()) -> Binds:
-        """List what the sandbox sees.
+        """List the files, folders and devices that the sandbox sees.
 
         Args:
-            python: The Python that runs inside.
+            python: The Python inside the sandbox.
             extra: Further mounts, after all others.
             devices: Device nodes.
         """
@@ -155,7 +157,7 @@ class Layout:
         return Binds(mounts, home=home, tmp=tmp, masked=masks(mounts, secret_folders(mounts)), devices=devices)
 
     def _data_mounts(self) -> list[Mount]:
-        """The named data sets and no other: the rest of a store may be another course's."""
+        """Mount only the named data sets, since the store may also have the data sets of other courses."""
         if self.data is None:
             return []
         if self.datasets is None:
@@ -163,7 +165,7 @@ class Layout:
         return [Mount(folder, self.inner("data") / name) for name, folder in self.data_folders()]
 
     def data_folders(self) -> Iterator[tuple[str, Path]]:
-        """The named data sets that there are, each with its folder on this machine."""
+        """Yield the named data sets that exist, each with its folder on this machine."""
         for name in self.datasets or ():
             folder = self.elsewhere.get(name, self.data / name if self.data else None)
             if folder is not None and folder.is_dir():
@@ -179,23 +181,24 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     elsewhere: Mapping[str, Path] | None = None,
     work: bool = True,
 ) -> Layout:
-    """Make the folders of one execution and copy `inside/` to where the sandbox will import it from.
+    """Make the folders of one execution, with a copy of `inside/` for the sandbox.
 
-    It is copied, not mounted in place, so that nothing else of the grader comes within reach of an import.
+    `inside/` is copied and not mounted, so that the sandbox cannot import any other code of the grader.
 
     Args:
         scratch: An empty or missing folder.
-        isolation: Decides what the sandbox calls the folders.
+        isolation: Decides the folders' paths inside the sandbox.
         data: The data sets' folder on this machine.
-        datasets: Which of them the sandbox sees; all by default.
-        elsewhere: Those of them that lie in another folder, each with its own.
-        work: Whether there is a folder for a submission.
+        datasets: Names of the visible data sets; all by default.
+        elsewhere: Data set → its folder, for data sets outside `data`.
+        work: Whether to make a folder for a submission.
 
     Raises:
-        SandboxError: The folders cannot be made, or there is something in them.
+        SandboxError: The folders cannot be made, or `scratch` is not empty.
     """
-    apart = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data.resolve() if data else None, datasets, apart)
+    other_folders = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
+    data_folder = data.resolve() if data else None
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data_folder, datasets, other_folders)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
@@ -203,8 +206,8 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
             raise SandboxError(message, where=str(scratch))
         for folder in (layout.out, layout.home, layout.tmp, *([layout.work] if work else [])):
             folder.mkdir()
-        if apart and not layout.moved:
-            # Without mounts, links bring the data sets together.
+        if other_folders and not layout.moved:
+            # Without mounts, collect the data sets by links.
             layout.inner("data").mkdir()
             for name, folder in layout.data_folders():
                 (layout.inner("data") / name).symlink_to(folder)
@@ -217,17 +220,17 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
 
 
 def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
-    """Copy a submission's files; links and everything that is not a plain file are left out.
+    """Copy a submission's regular files; links and special files are left out.
 
     Args:
-        source: The folder as it was handed in; it is only read.
+        source: The submitted folder; it is only read.
         target: An existing, empty folder.
-        max_bytes: Together.
-        max_files: Together.
+        max_bytes: Maximum size of all files together.
+        max_files: Maximum number of files and folders.
 
     Raises:
-        NotebookError: There is more than that.
-        SandboxError: It cannot be read or written.
+        NotebookError: The submission exceeds a limit.
+        SandboxError: A file cannot be read or written.
     """
     left_bytes, left_files = max_bytes, max_files
     waiting = [Path()]
@@ -250,15 +253,15 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
 
 
 def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> str:
-    """Digest what `copy_submission` would copy: names and contents.
+    """Compute a digest of the names and contents that `copy_submission` would copy.
 
     Args:
-        folder: The folder as it was handed in.
-        max_bytes: As for `copy_submission`; beyond it only what was found by then is told from another.
-        max_files: The same.
+        folder: The submitted folder.
+        max_bytes: As for `copy_submission`; files beyond the limit do not change the digest.
+        max_files: As for `copy_submission`; files beyond the limit do not change the digest.
 
     Raises:
-        SandboxError: It cannot be read.
+        SandboxError: A file cannot be read.
     """
     digest = hashlib.sha256()
     waiting, left_bytes, left_files = [Path()], max_bytes, max_files
@@ -280,7 +283,7 @@ def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_
 
 
 def _digest_plain(path: Path) -> bytes:
-    """Digest one plain file; a link, a pipe or a device, which is not copied either, has none."""
+    """Compute the digest of one regular file; empty for a link, a pipe or a device, which are not copied."""
     if not stat.S_ISREG(path.lstat().st_mode):
         return b""
     with path.open("rb") as file:
@@ -288,7 +291,7 @@ def _digest_plain(path: Path) -> bytes:
 
 
 def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:
-    """Names of the folders and files that count, one more than allowed at most."""
+    """List the names of folders and files to copy; stop after one more than `most`."""
     folders: list[str] = []
     files: list[str] = []
     with os.scandir(folder) as entries:
@@ -303,58 +306,63 @@ def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:
 
 def _refuse_too_much(source: Path, left: int, max_bytes: int, max_files: int) -> None:
     if left < 0:
-        message = f"the submission has more than {max_bytes >> 20} MiB or {max_files:,} files and folders, "
-        message += f"or folders more than {_DEEPEST} deep"
-        raise NotebookError(message, where=str(source), advice="hand in only what the notebook needs")
+        message = say(
+            "the submission has more than {limit:size}, more than {files:number} files and folders, or folders more "
+            "than {depth:number} levels deep",
+            limit=max_bytes,
+            files=max_files,
+            depth=_DEEPEST,
+        )
+        raise refusal(message, where=str(source), advice=say("submit only the files that the notebook needs"))
 
 
 def python_mounts(python: Path) -> tuple[Mount, ...]:
-    """List the read-only folders that a Python needs, each under the name it is known by and under its real one.
+    """List the read-only folders that a Python needs, each by its own path and by its real path.
 
     Raises:
-        SandboxError: It is not a Python that runs.
+        SandboxError: The Python does not run.
     """
-    found: dict[Path, Mount] = {}
+    mounts: dict[Path, Mount] = {}
     for folder in _prefixes(str(python)):
         for target in (folder, folder.resolve()):
             if not any(target.is_relative_to(system) for system in map(Path, SYSTEM_FOLDERS)):
-                found.setdefault(target, Mount(folder.resolve(), target))
-    # A folder before those inside it, or it would lie over them.
-    return tuple(mount for _, mount in sorted(found.items()))
+                mounts.setdefault(target, Mount(folder.resolve(), target))
+    # Sort a folder before its subfolders, which it would cover otherwise.
+    return tuple(mount for _, mount in sorted(mounts.items()))
 
 
 def secret_folders(mounts: Iterable[Mount] = ()) -> tuple[Path, ...]:
-    """List the grader's own folders, with rubrics and solutions, that no sandbox may see.
+    """List the grader's folders with rubrics and solutions, which no sandbox may see.
 
-    An editable installation leaves its shared files in site-packages while the code stays in the project, and a
-    course's own Python may have a grader of its own, so every mounted Python is looked into as well.
+    An editable installation has its shared files in site-packages and its code in the project, and a course's Python
+    may contain another grader. So every mounted Python is searched as well.
 
     Args:
-        mounts: What the sandbox sees; the system's folders are added.
+        mounts: The mounts of the sandbox; the system's folders are added.
     """
     package = Path(__file__).resolve().parents[2]
     project = package.parent
-    found = [package]
+    folders = [package]
     if (project / "pyproject.toml").is_file():
         names = ("rubrics", "reference", "templates", "examples", "tests")
-        found += [project / name for name in names if (project / name).is_dir()]
+        folders += [project / name for name in names if (project / name).is_dir()]
     roots = {mount.source for mount in mounts} | {Path("/usr"), Path("/usr/local")}
     for root in sorted(roots):
         for folder in root.glob("lib*/python3*/*-packages/grader"):
             if (folder / "_share").is_dir() or (folder / "inside").is_dir():
-                found.append(folder.resolve())
-    return tuple(dict.fromkeys(found))
+                folders.append(folder.resolve())
+    return tuple(dict.fromkeys(folders))
 
 
 def masks(mounts: Iterable[Mount], secrets: Iterable[Path]) -> tuple[Path, ...]:
     """Find the secret folders that a mount would show.
 
     Args:
-        mounts: What the sandbox sees; the system's folders are added.
+        mounts: The mounts of the sandbox; the system's folders are added.
         secrets: Real paths on this machine.
 
     Returns:
-        The folders as the sandbox would name them.
+        The folders' paths inside the sandbox.
     """
     system = [Mount(folder.resolve(), folder) for folder in map(Path, SYSTEM_FOLDERS) if folder.is_dir()]
     shown = [
@@ -369,39 +377,41 @@ def masks(mounts: Iterable[Mount], secrets: Iterable[Path]) -> tuple[Path, ...]:
 @functools.lru_cache(maxsize=16)
 def _prefixes(python: str) -> tuple[Path, ...]:
     if python == sys.executable:
-        found = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable]
+        paths = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable]
     else:
-        found = _ask(python, _PREFIXES)
-    *prefixes, executable = (Path(path) for path in found)
+        paths = _ask(python, _PREFIXES)
+    *prefixes, executable = (Path(path) for path in paths)
     # A chain of links to the executable may leave the prefix.
     real = executable.resolve().parent.parent
     return tuple(dict.fromkeys((*prefixes, real)))
 
 
 def python_versions(python: Path, names: Iterable[str]) -> dict[str, str]:
-    """Tell the version of a Python itself, as `python`, and of those of some packages that are installed for it.
+    """Return the version of a Python, with the key `python`, and the versions of some packages installed for it.
 
     Args:
         python: The Python that runs notebooks.
-        names: Of packages.
+        names: Names of packages; packages that are not installed are left out.
 
     Raises:
-        SandboxError: It is not a Python that runs.
+        SandboxError: The Python does not run.
     """
     return dict(_versions(str(python), tuple(names)))
 
 
 @functools.lru_cache(maxsize=16)
 def _versions(python: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    found = _ask(python, _VERSIONS, *names)
-    return tuple((str(name), str(version)) for name, version in found.items())
+    versions = _ask(python, _VERSIONS, *names)
+    return tuple((str(name), str(version)) for name, version in versions.items())
 
 
 def _ask(python: str, code: str, *words: str) -> Any:
-    """Ask a Python, outside the sandbox and in isolated mode, for JSON: the instructor named it for the course.
+    """Run code in a Python outside the sandbox, in isolated mode, and parse its JSON output.
+
+    The instructor has chosen this Python, so it is trusted.
 
     Raises:
-        SandboxError: It is not a Python that runs.
+        SandboxError: The Python does not run.
     """
     try:
         asked = subprocess.run(
@@ -409,12 +419,12 @@ def _ask(python: str, code: str, *words: str) -> Any:
         )
         return json.loads(asked.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        message = f"{python} is not a Python that runs: {error}"
-        raise SandboxError(message, where="run.kernel", advice="name a Python that has ipykernel") from error
+        message = f"{python} does not run as a Python: {error}"
+        raise SandboxError(message, where="run.kernel", advice="choose a Python with ipykernel") from error
 
 
 def _copy_plain(source: Path, target: Path, room: int) -> int:
-    """Copy one plain file and return its size; 0 for a link, a pipe or a device, which is left out."""
+    """Copy one regular file and return its size; skip a link, a pipe or a device and return 0."""
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""Starting a sandboxed program to its end, and ending a process tree for good."""
+"""Runs a sandboxed program to its end, and kills a process tree."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ import psutil
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.watchdog import Budget, Watchdog, tree
 from grader.schema.errors import SandboxError
+from grader.schema.message import Message
 
 __all__ = [
     "MACHINE_ADVICE",
@@ -28,9 +29,11 @@ __all__ = [
 
 _END_SECONDS = 5.0
 _LOG_BYTES = 4000
-MACHINE_ADVICE = "make room on this machine or grade fewer at a time; where it is always the same one, look into it"
+MACHINE_ADVICE = (
+    "free memory on this machine or grade fewer at a time; if the same notebook always fails, look into its code"
+)
 MARKER = "GRADER_MARK"
-"""Environment variable whose value names one sandbox, so that its stray processes can be found."""
+"""Environment variable whose value identifies a sandbox, to find its stray processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +41,27 @@ class Finished:
     """How a sandboxed program ended."""
 
     exit_code: int
-    """As a shell counts: 128 + n for signal n."""
+    """As in a shell: 128 + n for signal n."""
     timed_out: bool
-    over_budget: str
-    """Why the watchdog ended it; empty when it did not."""
+    over_budget: Message | None
+    """The limit for which the watchdog ended it; None if it did not."""
     seconds: float
     peak_mib: float
     outsider: str = ""
-    """Why it was not its own program that ended it, nor the grader; empty where that is not known."""
+    """Reason to believe that neither its own program nor the grader ended it; empty if there is none."""
 
 
 def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[bytes]:
-    """Start a command with its output in a log file, in a session of its own.
+    """Start a command in a new session, with its output in a log file.
 
-    The process is marked as the first to go when the machine runs out of memory. It dies with the *thread* that
+    The process is marked as the first to be killed if the machine runs out of memory. It dies with the *thread* that
     started it (`--die-with-parent`), so call this from a thread that outlives it.
 
     Args:
         command: Made by an isolation.
-        log: File that what it prints is added to.
-        mark: For `end_tree`. The isolation's own processes bear it as well: bubblewrap's child is tied to bubblewrap
-            only some milliseconds after it was made, and would else outlive one that is ended before.
+        log: File to append the output to.
+        mark: For `end_tree`. The isolation's own processes have it as well: bubblewrap ties its child to itself some
+            milliseconds after the child's start. If bubblewrap is killed before that, the child is found by its mark.
 
     Raises:
         SandboxError: The program cannot be started.
@@ -81,7 +84,7 @@ def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[byte
 
 
 def prefer_as_victim(pid: int) -> None:
-    """Let the operating system kill this process (and its children to come) first when memory runs out."""
+    """Let the operating system kill this process (and its later children) first when memory runs out."""
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("800", encoding="ascii")
 
@@ -99,22 +102,22 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     log: Path,
     starter: Callable[[Mapping[str, str]], subprocess.Popen[bytes] | None] = lambda _: None,
 ) -> Finished:
-    """Run a program in a sandbox until it ends, runs out of time or goes over its budget; nothing of it is left.
+    """Run a program in a sandbox until it ends, runs out of time or exceeds its budget; then no process is left.
 
     Args:
-        command: The program, as the sandbox names it.
+        command: The program, with its path inside the sandbox.
         isolation: Made by `for_run`.
-        binds: What it sees.
-        env: Its whole environment; a mark is added.
-        cwd: Its working folder, as the sandbox names it.
-        limits: Limits of each process.
-        budget: Limits of all its processes together.
-        timeout: Seconds.
-        log: File that what it prints is added to.
-        starter: Another way to start it, given the environment with the mark; None where it is not to be had.
+        binds: The visible files and folders.
+        env: The complete environment; a mark is added.
+        cwd: Working folder inside the sandbox.
+        limits: Limits for each process.
+        budget: Limits for all processes together.
+        timeout: Time limit in seconds.
+        log: File to append the output to.
+        starter: Another way to start the program, called with the environment; returns None if it is not available.
 
     Raises:
-        SandboxError: It cannot be started, or this machine ran out of room for it.
+        SandboxError: The program cannot be started, or this machine ran out of memory or disk.
     """
     mark = os.urandom(12).hex()
     marked = {**env, MARKER: mark}
@@ -146,7 +149,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
-    """Find every process that was started with a sandbox's mark in its environment, wherever it went since."""
+    """Find every process with a sandbox's mark in its environment, also outside the process tree."""
     needle = f"{MARKER}={mark}".encode()
     found = []
     for folder in Path("/proc").iterdir():
@@ -159,25 +162,25 @@ def marked_processes(mark: str) -> list[psutil.Process]:
 
 
 def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) -> None:
-    """Kill a sandbox and wait until it is gone: its processes, and those that left the tree, found by their mark.
+    """Kill a sandbox and wait for its end, including processes that left the tree, found by their mark.
 
-    With bubblewrap its first process takes everything in the pid namespace along; without an isolation all are
-    stopped before they are killed, so that none can fork on.
+    With bubblewrap the death of the first process kills all others in the pid namespace. Without an isolation all
+    processes are stopped before they are killed, so that none can fork again.
 
     Args:
-        process: The process that was started; it may have ended.
-        isolation: What it was started with.
+        process: The started process; it may have ended.
+        isolation: The isolation of the process.
         mark: The value of its mark.
     """
     if ender := isolation.end_command():
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(ender, capture_output=True, timeout=_END_SECONDS, check=False)
     if isolation.name == "bubblewrap" and process.poll() is None:
-        # At once, before anything is counted: counting a fork bomb takes longer than it takes to grow.
+        # Kill before listing processes: a fork bomb grows faster than it can be listed.
         process.kill()
     ends = time.monotonic() + _END_SECONDS
     while time.monotonic() < ends:
-        # Asked before looking: until it is gone, it may make one more that a look would miss.
+        # Poll before listing: as long as it lives, it may start another process that the listing would miss.
         gone = process.poll() is not None
         found = {member.pid: member for member in (*tree(process), *marked_processes(mark))}
         living = [member for member in found.values() if _alive(member)]
@@ -193,19 +196,21 @@ def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) 
 
 
 def ended_from_outside(process: subprocess.Popen[bytes], isolation: Isolation) -> str:
-    """Say why a sandbox that the grader did not end was not ended by its own program; empty where it may have been.
+    """Return the reason to believe that a sandbox was ended from outside; empty if its own program may have ended it.
 
-    - What it was forked from has ended.
-    - Bubblewrap itself got a signal: it stands outside its own walls, where nothing inside reaches it.
-    - The program got SIGKILL. That is how a machine out of memory ends one (the kernel of the operating system,
-      `systemd-oomd`, `earlyoom`), and how a person does. A program can do it to itself as well, but an innocent one
-      never does, and a guilty one gains nothing but being looked at.
+    The grader must not have ended it. It was ended from outside in these cases:
 
-    In a container SIGKILL is how the engine enforces the program's own limit of memory.
+    - The warm process that it was forked from has ended.
+    - Bubblewrap itself got a signal; no process inside the sandbox can send it one.
+    - The program got SIGKILL, as from a person or from a machine that is out of memory (the operating system,
+      `systemd-oomd`, `earlyoom`). A program can send it to itself, but honest code never does, and a dishonest student
+      only gets the instructor's attention.
+
+    In a container the engine uses SIGKILL to enforce the program's own memory limit.
 
     Args:
-        process: The process that was started, ended.
-        isolation: What it was started with.
+        process: The started process, which has ended.
+        isolation: The isolation of the process.
     """
     code = process.poll()
     if getattr(process, "lost", False):
@@ -213,14 +218,14 @@ def ended_from_outside(process: subprocess.Popen[bytes], isolation: Isolation) -
     if code is None or isolation.name == "container":
         return ""
     if code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
-        return "it was killed (SIGKILL), and not by the grader: most likely this machine ran out of memory"
+        return "it was killed (SIGKILL), and not by the grader; probably this machine ran out of memory"
     if code < 0 and isolation.name == "bubblewrap":
         return f"its sandbox got signal {-code} from outside"
     return ""
 
 
 def log_tail(log: Path) -> str:
-    """Return the end of a log file, for a message to people; empty when there is none."""
+    """Return the end of a log file, for messages; empty if there is no log."""
     try:
         with log.open("rb") as source:
             source.seek(max(0, log.stat().st_size - _LOG_BYTES))

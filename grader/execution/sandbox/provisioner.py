@@ -1,8 +1,8 @@
 """The Jupyter kernel provisioner that starts a kernel inside an isolation.
 
-Registered as the entry point `grader-sandbox`. A kernel specification asks for it by
+Registered as the entry point `grader-sandbox`. A kernel specification selects it by
 `metadata = {"kernel_provisioner": {"provisioner_name": "grader-sandbox", "config": {"plan": SandboxPlan(…)}}}`.
-The plan is an object, not JSON: the runner makes the specification in memory for each execution.
+The plan is an object and not JSON, because the runner makes the specification in memory for each execution.
 """
 
 import asyncio
@@ -28,30 +28,30 @@ from grader.schema.errors import SandboxError
 __all__ = ["SandboxPlan", "SandboxProvisioner", "Starter", "kernel_process"]
 
 Starter = Callable[[Mapping[str, str]], "subprocess.Popen[bytes] | None"]
-"""Starts a program, given its whole environment, or returns None where it cannot."""
+"""Starts a program with a complete environment, or returns None if it cannot."""
 _KERNEL_SECONDS = 2.0
-"""How long the kernel's own process may take to appear below the sandbox's."""
+"""Time limit for the kernel's own process to appear below the sandbox's process."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxPlan:
-    """Everything a kernel's sandbox is made of."""
+    """Specification of a kernel's sandbox."""
 
     isolation: Isolation
     """Made by `for_run`."""
     binds: Binds
-    """The folder of the connection file is among them, writable, under its own path."""
+    """They include the folder of the connection file, writable and with the same path inside the sandbox."""
     env: Mapping[str, str]
-    """The whole environment inside."""
+    """The kernel's complete environment."""
     cwd: Path
-    """As the sandbox names it."""
+    """Working folder inside the sandbox."""
     limits: ProcessLimits
     log: Path
-    """File on this machine for what the kernel writes to its standard streams."""
+    """File on this machine for the kernel's standard output and standard error."""
     mark: str
-    """Names this sandbox's processes; goes into their environment."""
+    """Identifies this sandbox's processes by their environment."""
     starter: Starter = lambda _: None
-    """Another way to start the kernel, given its whole environment; None where that is not to be had."""
+    """Another way to start the kernel; returns None if it is not available."""
 
     @property
     def marked(self) -> dict[str, str]:
@@ -60,12 +60,12 @@ class SandboxPlan:
 
 
 class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is not typed for us
-    """Starts the kernel through an isolation, and sends signals to where the kernel really is."""
+    """Starts the kernel in an isolation, and sends signals to the kernel's own process."""
 
     plan = Instance(SandboxPlan, allow_none=True)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Called by the kernel manager before the start: write the connection file and wrap the command.
+        """Write the connection file and wrap the command; called by the kernel manager before the start.
 
         Raises:
             SandboxError: There is no plan, the transport is not `ipc`, or the sockets' paths are too long.
@@ -73,21 +73,21 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message, advice="start the kernel through `grader.execution.runner`")
-        prepared: dict[str, Any] = await super().pre_launch(**kwargs)
+        arguments: dict[str, Any] = await super().pre_launch(**kwargs)
         _check_sockets(self.connection_info)
         connection_file = Path(self.parent.connection_file)
         self.plan.isolation.own(connection_file.parent)
-        prepared["cmd"] = self.plan.isolation.wrap(
-            prepared["cmd"],
+        arguments["cmd"] = self.plan.isolation.wrap(
+            arguments["cmd"],
             binds=self.plan.binds,
             env=self.plan.marked,
             cwd=self.plan.cwd,
             limits=self.plan.limits,
         )
-        return prepared
+        return arguments
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:  # noqa: ARG002 — Jupyter's signature
-        """Called by the kernel manager: start the wrapped command; its environment is the plan's alone."""
+        """Start the wrapped command with only the plan's environment; called by the kernel manager."""
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message)
@@ -98,7 +98,7 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         return self.connection_info
 
     async def send_signal(self, signum: int) -> None:
-        """Send a signal to the kernel itself; the sandbox's own processes pass none on. SIGKILL ends the sandbox."""
+        """Send a signal to the kernel itself, since the sandbox does not forward signals; SIGKILL ends the sandbox."""
         if not self.has_process or self.plan is None:
             return
         if signum == signal.SIGKILL:
@@ -113,21 +113,21 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
 
 
 def kernel_process(pid: int, depth: int) -> psutil.Process | None:
-    """Find the kernel below the process that was started.
+    """Find the kernel below the started process.
 
     Args:
-        pid: The process that was started.
-        depth: How many generations down; of several children the eldest counts, since later ones are orphans that
-            the sandbox's first process adopted.
+        pid: The started process.
+        depth: Number of generations. Among several children the oldest is used, since later ones are orphans that the
+            sandbox's first process adopted.
 
     Returns:
-        The kernel's process; None when it does not appear within two seconds.
+        The kernel's process; None if it does not appear within two seconds.
     """
     ends = time.monotonic() + _KERNEL_SECONDS
     while psutil.pid_exists(pid) and time.monotonic() < ends:
         with suppress(psutil.Error):
-            if (found := _descendant(psutil.Process(pid), depth)) is not None:
-                return found
+            if (kernel := _descendant(psutil.Process(pid), depth)) is not None:
+                return kernel
         time.sleep(0.02)
     return None
 
@@ -141,9 +141,9 @@ def _descendant(process: psutil.Process, depth: int) -> psutil.Process | None:
 
 def _check_sockets(connection: Mapping[str, Any]) -> None:
     if connection.get("transport") != "ipc":
-        message = f"a sandboxed kernel talks over ipc, not {connection.get('transport')!r}"
+        message = f"a sandboxed kernel uses the transport ipc, not {connection.get('transport')!r}"
         raise SandboxError(message)
     longest = len(os.fsencode(f"{connection['ip']}-00000"))
     if longest > SOCKET_PATH_BYTES:
-        message = f"the path of the kernel's sockets has {longest} bytes; {SOCKET_PATH_BYTES} are allowed"
+        message = f"the path of the kernel's sockets has {longest} bytes, more than the maximum of {SOCKET_PATH_BYTES}"
         raise SandboxError(message, where=str(connection["ip"]), advice="choose a folder with a shorter path")

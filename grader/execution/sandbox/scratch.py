@@ -1,8 +1,8 @@
-"""Folders for what is thrown away, which a later run removes where this one was killed.
+"""Temporary folders, which a later run removes if the grader was killed.
 
-Each is held by a lock (`flock`) for as long as it is used. The operating system lets go of the lock when the grader
-ends, however it ends, so a folder that can be locked belongs to nobody any more: what a grader that was killed left
-behind is known without a list of processes, and also where several containers share one `/tmp`.
+Each folder is locked (`flock`) as long as it is in use. The operating system releases the lock when the grader ends,
+however it ends. So an unlocked folder was left by a killed grader. This needs no list of processes, and it works even
+if several containers share one `/tmp`.
 """
 
 import fcntl
@@ -22,9 +22,9 @@ from grader.schema.errors import SandboxError
 __all__ = ["HeldFolder", "held_folder", "hold_folder", "remove_tree", "runtime_folder", "scratch_folder", "sweep"]
 
 _PREFIX = "grader-held-"
-"""Nobody else's folders are called so."""
+"""Start of the names of the grader's temporary folders."""
 _OURS = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
-_SOCKETS = "/tmp"  # noqa: S108 — not $TMPDIR, which may be too long for a socket
+_SOCKETS = "/tmp"  # noqa: S108 — $TMPDIR may be too long for a socket
 _BUBBLEWRAP = "bwrap"
 _TRIES = 100
 _REMOVE_SECONDS = 300.0
@@ -32,45 +32,45 @@ _REMOVE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class HeldFolder:
-    """A private folder, held until it is let go."""
+    """A private folder, locked until `let_go`."""
 
     path: Path
     descriptor: int
 
     def let_go(self) -> None:
-        """Remove the folder with all that is in it."""
+        """Remove the folder with its content, and release the lock."""
         remove_tree(self.path)
         with suppress(OSError):
             os.close(self.descriptor)
 
 
 def hold_folder(parent: str | None = None) -> HeldFolder:
-    """Make a private folder and hold it.
+    """Make a private folder and lock it.
 
     Args:
-        parent: Where it goes; by default the machine's folder for temporary files.
+        parent: Parent folder; by default the machine's folder for temporary files.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     for _ in range(_TRIES):
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         descriptor = _locked(path, must=False)
-        # Between its making and its locking another grader may have taken it for one left behind.
+        # Before it was locked, another grader may have removed it as a leftover.
         if descriptor is not None and _is_still(path, descriptor):
             return HeldFolder(path, descriptor)
         if descriptor is not None:
             os.close(descriptor)
-    message = "no folder could be held"
+    message = "no temporary folder could be locked"
     raise OSError(message)
 
 
 @contextmanager
 def held_folder() -> Iterator[Path]:
-    """Make a private folder for as long as a `with` lasts.
+    """Make a private folder that exists during a `with` block.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     held = hold_folder()
     try:
@@ -81,16 +81,16 @@ def held_folder() -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a private folder for one submission's executions, and remove it with all that was left in it.
+    """Make a private folder for one submission's executions, and remove it with its content at the end.
 
     Raises:
-        SandboxError: It cannot be made.
+        SandboxError: The folder cannot be made.
     """
     try:
         held = hold_folder()
     except OSError as error:
         message = f"a folder for temporary files cannot be made: {error.strerror or error}"
-        advice = "make room there, or name another folder in the variable TMPDIR"
+        advice = "free space there, or set the variable TMPDIR to another folder"
         raise SandboxError(message, where=tempfile.gettempdir(), advice=advice) from error
     try:
         yield held.path
@@ -99,10 +99,10 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def runtime_folder() -> HeldFolder:
-    """Make the folder for a kernel's sockets: short, private, and the same path on both sides.
+    """Make a private folder for a kernel's sockets, with a short path that is the same inside the sandbox.
 
     Raises:
-        SandboxError: It cannot be made.
+        SandboxError: The folder cannot be made.
     """
     try:
         return hold_folder(_SOCKETS)
@@ -112,9 +112,9 @@ def runtime_folder() -> HeldFolder:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove what a sandbox wrote, also folders nested deeper than Python's own way can follow, or closed ones.
+    """Remove files that a sandbox wrote, also in folders that are closed or nested too deeply for Python.
 
-    What cannot be removed stays; it is below the machine's folder for temporary files.
+    Files that cannot be removed stay in the machine's folder for temporary files.
     """
     if not folder.is_symlink() and folder.is_dir():
         for command in (["rm", "-rf", "--"], ["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
@@ -124,10 +124,10 @@ def remove_tree(folder: Path) -> None:
 
 
 def sweep() -> int:
-    """Remove what graders of this user left behind when they were killed, with the programs that still use it.
+    """Remove the folders that killed graders of this user left, and kill the programs that still use them.
 
     Returns:
-        How many folders were removed.
+        The number of removed folders.
     """
     removed = 0
     for parent in {Path(tempfile.gettempdir()), Path(_SOCKETS)}:
@@ -145,20 +145,20 @@ def _left_behind(parent: Path) -> Iterator[Path]:
     with suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             with suppress(OSError):
-                # Root gives the folder of a kernel's sockets to the sandbox's own user.
+                # As root the grader makes the sandbox's user the owner of the sockets' folder.
                 own = os.geteuid() in {0, entry.stat(follow_symlinks=False).st_uid}
                 if own and entry.is_dir(follow_symlinks=False) and _OURS.fullmatch(entry.name):
                     yield Path(entry.path)
 
 
 def _locked(path: Path, *, must: bool) -> int | None:
-    """Open a folder and lock it; None where somebody holds it, it is gone, or it must be locked and cannot be."""
+    """Open and lock a folder; None if it is in use or gone, or if it must be locked and cannot be."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except PermissionError:
-        # Another user's: root without all of its rights, as in many containers, may not open it.
+        # It is another user's: root without all capabilities, as in many containers, may not open it.
         if must:
             return None
         raise
@@ -168,7 +168,7 @@ def _locked(path: Path, *, must: bool) -> int | None:
         os.close(descriptor)
         return None
     except OSError:
-        # A file system without locks: a folder there is used all the same, and nobody sweeps it.
+        # The file system has no locks: use the folder anyway; `sweep` will not remove it.
         if must:
             os.close(descriptor)
             return None
@@ -182,14 +182,14 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _end_users_of(folder: Path) -> None:
-    """Kill what was started for a folder, known by its environment.
+    """Kill the processes that were started for a folder, found by their environment.
 
-    Inside a sandbox's own walls all is gone by now, unless the grader was killed in the milliseconds in which
-    bubblewrap is not tied to it yet: that is known by its command line, which names the folders of the sandbox.
+    The processes in a sandbox died with the grader. Only if the grader was killed in the milliseconds before bubblewrap
+    was tied to it, bubblewrap is left; its command line contains the sandbox's folders.
     """
     needle = os.fsencode(folder) + b"/"
     for process in psutil.process_iter():
         with suppress(OSError, psutil.Error):
-            told = "cmdline" if process.name() == _BUBBLEWRAP else "environ"
-            if process.pid != os.getpid() and needle in Path(f"/proc/{process.pid}/{told}").read_bytes():
+            source = "cmdline" if process.name() == _BUBBLEWRAP else "environ"
+            if process.pid != os.getpid() and needle in Path(f"/proc/{process.pid}/{source}").read_bytes():
                 process.kill()

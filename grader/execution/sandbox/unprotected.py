@@ -12,18 +12,18 @@ __all__ = ["NoIsolation"]
 
 @dataclass(frozen=True, slots=True)
 class NoIsolation:
-    """The command as it is, with the environment cleared and each process's limits set: only for trusted notebooks."""
+    """No isolation: only a clean environment and limits for each process. For trusted notebooks only."""
 
     name: IsolationName = field(default="none", init=False)
     moves_paths: bool = field(default=False, init=False)
     kernel_depth: int = field(default=0, init=False)
 
     def for_run(self) -> "NoIsolation":
-        """Nothing is particular to one run."""
+        """Return this isolation, since it has no state for a run."""
         return self
 
     def own(self, path: Path) -> None:
-        """Nothing to do: the process runs as the grader's own user."""
+        """Do nothing, since the process runs as the grader's own user."""
 
     def wrap(
         self,
@@ -34,12 +34,12 @@ class NoIsolation:
         cwd: Path,
         limits: ProcessLimits,
     ) -> list[str]:
-        """Set limits and environment; the process is killed when the grader ends, where `setpriv` can see to it."""
+        """Add limits and the environment; with `setpriv` the process is killed when the grader ends."""
         args = ["env", "--ignore-environment", f"--chdir={cwd}", *(f"{key}={value}" for key, value in env.items())]
         args += ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         args += limits.command(own_user=False) if shutil.which("prlimit") else []
         return [*args, *command]
 
     def end_command(self) -> list[str] | None:
-        """Nothing: its processes are found by their environment."""
+        """Return None: the processes are found by their environment."""
         return None

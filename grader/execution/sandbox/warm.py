@@ -1,12 +1,12 @@
-"""Warm processes: TensorFlow is imported once, and each sandboxed program starts as a fork.
+"""Warm processes, which import TensorFlow once and start each sandboxed program as a fork.
 
-A sandbox is made as for a cold start, by the same command line, but what is started in it is only a shell that waits.
-A fork of the warm process (`inside/warm.py`) then enters its namespaces and gives up every right before it starts the
-program. So whatever a cold sandbox keeps apart, this one does, and ending it is the same as well.
+A sandbox is made by the same command line as for a cold start, but only a waiting shell is started in it. A fork of the
+warm process (`inside/warm.py`) enters the sandbox's namespaces and drops all privileges before it starts the program.
+So the isolation is the same as after a cold start, and the sandbox is ended in the same way.
 
-One warm process serves one Python, dialect, isolation and environment: the hash seed and the number of threads are
-fixed when a process starts, and a fork must compute what a cold kernel would have. A fork of a process that has
-initialised a GPU is not safe, so a program for the GPU is refused here, and the caller starts it cold.
+One warm process serves one Python, dialect, isolation and environment. The hash seed and the number of threads are
+fixed at a process's start, and a fork must compute the same results as a cold kernel. A process that has initialized a
+GPU cannot be forked safely, so a program for the GPU is refused here, and the caller starts it cold.
 """
 
 import array
@@ -42,29 +42,29 @@ _BOOTSTRAP = (
     "from inside.warm import main; main(int(sys.argv[1]), sys.argv[2])"
 )
 _HOLD = 'echo; read -r code || code=70; exit "$code"'
-"""What waits in a sandbox: it says that the sandbox is made, and ends with the exit code that it is told."""
+"""Shell code that waits in a sandbox: it reports that the sandbox is ready, and exits with the code that it reads."""
 _HOLDER_SECONDS = 20.0
 _FORK_SECONDS = 20.0
 _NAMESPACES = ("user", "ipc", "uts", "net", "cgroup", "pid", "mnt")
-"""In the order of the descriptors of a request, after its three pipes; see `inside/warm.py`."""
+"""Namespaces in the order of a request's descriptors, after its three pipes; see `inside/warm.py`."""
 _OWN_VARIABLES = frozenset({MARKER, "GRADER_SESSION"})
-"""Variables that differ from program to program, which the warm process itself does without."""
+"""Variables that differ between programs; the warm process does not get them."""
 _MOST_FAILURES = 3
 _LOST = 70
-"""Exit code of a sandbox whose attendant is gone; `LOST` of `inside/warm.py`."""
+"""Exit code of a sandbox whose warm process is gone; `LOST` of `inside/warm.py`."""
 _LOST_SECONDS = 2.0
 
 
 class WarmRefusedError(Exception):
-    """A program cannot be started warm; the message says why, and a cold start may still do."""
+    """A program cannot be started warm, for the reason in the message; a cold start may still work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A Python module to be run in a sandbox."""
+    """A Python module to run in a sandbox."""
 
     module: str
-    """As `python -m` takes it."""
+    """The module's name, as for `python -m`."""
     arguments: tuple[str, ...]
     python: Path
     dialect: Literal["keras3", "keras2"]
@@ -72,47 +72,47 @@ class Program:
     """Made by `for_run`."""
     binds: Binds
     env: Mapping[str, str]
-    """The whole environment, the mark included."""
+    """The complete environment, including the mark."""
     cwd: Path
-    """As the sandbox names it."""
+    """Working folder inside the sandbox."""
     limits: ProcessLimits
     log: Path
-    """File on this machine that the program's standard streams are added to."""
+    """File on this machine to append the program's standard output and standard error to."""
 
 
 class HeldProcess(subprocess.Popen[bytes]):
-    """The outermost process of a sandbox whose program was forked; it ends with the program, by its exit code."""
+    """The outermost process of a sandbox with a forked program; it ends with the program and has its exit code."""
 
     guest: psutil.Process | None = None
     """The program's own process."""
     warm: subprocess.Popen[bytes] | None = None
-    """The warm process it was forked from."""
+    """The warm process that the program was forked from."""
 
     @property
     def lost(self) -> bool:
-        """Whether the warm process has ended, which ends the program as well and is not the program's doing."""
+        """Whether the warm process has ended, which also ends the program and is not the program's fault."""
         if self.warm is None:
             return False
         if self.returncode == _LOST:
-            # What was forked may end a moment before what it was forked from.
+            # The child may be reaped before its parent exits.
             with suppress(subprocess.TimeoutExpired):
                 self.warm.wait(_LOST_SECONDS)
         return self.warm.poll() is not None
 
 
 class WarmPool:
-    """The warm processes of one grader; used by any number of threads.
+    """The warm processes of one grader; safe for any number of threads.
 
     Attributes:
-        failures: Why warm processes could not be started or forked, in words, each reason once.
+        failures: Reasons why warm processes could not be started or forked, without repetition.
     """
 
     def __init__(self, *, most: int = 3, start_seconds: float = 90.0) -> None:
-        """Start nothing yet.
+        """Make an empty pool.
 
         Args:
-            most: Warm processes at a time; beyond it the one that was idle for longest is ended.
-            start_seconds: How long the imports may take.
+            most: Maximum number of warm processes; to start another one, the one idle for longest is ended.
+            start_seconds: Time limit for the imports.
         """
         self.failures: list[str] = []
         self._most = most
@@ -120,7 +120,7 @@ class WarmPool:
         self._parents: dict[tuple[Any, ...], _Parent] = {}
         self._failed: dict[tuple[Any, ...], int] = {}
         self._lock = threading.Lock()
-        # A sandbox dies with the thread that started it: this one lives as long as the pool.
+        # A sandbox dies with the thread that started it, so this thread lives as long as the pool.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="warm")
         self._closed = False
 
@@ -135,10 +135,10 @@ class WarmPool:
         self.close()
 
     def ready(self, program: Program) -> None:
-        """Wait until there is a warm process for a program; may take seconds, and may be called from any thread.
+        """Wait until there is a warm process for a program; takes seconds, and may be called from any thread.
 
         Raises:
-            WarmRefusedError: There cannot be one.
+            WarmRefusedError: No warm process can be started for it.
         """
         try:
             self._parent(program)
@@ -147,23 +147,23 @@ class WarmPool:
             raise
 
     def start(self, program: Program) -> HeldProcess:
-        """Start a program as a fork. Like every sandbox it dies with the thread that calls this.
+        """Start a program as a fork. Like every sandbox it dies with the calling thread.
 
         Raises:
-            WarmRefusedError: It cannot be started warm; nothing of it is left running.
+            WarmRefusedError: It cannot be started warm; no process of it is left.
         """
         try:
             return self._parent(program).start(program)
         except (OSError, ValueError, psutil.Error, HarnessError) as error:
-            refused = WarmRefusedError(f"the fork failed: {error}")
-            self._note(str(refused))
-            raise refused from error
+            refusal = WarmRefusedError(f"the fork failed: {error}")
+            self._note(str(refusal))
+            raise refusal from error
         except WarmRefusedError as error:
             self._note(str(error))
             raise
 
     def close(self) -> None:
-        """End the warm processes, and with them what was forked from them."""
+        """End the warm processes, and with them their forks."""
         with self._lock:
             self._closed = True
             parents, self._parents = list(self._parents.values()), {}
@@ -263,17 +263,17 @@ class _Parent:
 
     @property
     def busy(self) -> bool:
-        """Whether something forked from it still runs."""
+        """Whether a fork of it still runs."""
         with self._send_lock:
             self._held = [held for held in self._held if held.poll() is None]
             return bool(self._held)
 
     def start(self, program: Program) -> HeldProcess:
-        end, told = _pipe()
-        with end, told, program.log.open("ab") as log:
-            held = self._hold(program, end, log)
+        exit_reader, exit_writer = _pipe()
+        with exit_reader, exit_writer, program.log.open("ab") as log:
+            held = self._hold(program, exit_reader, log)
             try:
-                self._fork(program, held, log, told)
+                self._fork(program, held, log, exit_writer)
             except BaseException:
                 held.kill()
                 held.wait()
@@ -293,19 +293,19 @@ class _Parent:
     def _hello(self, seconds: float) -> int:
         self._socket.settimeout(seconds)
         try:
-            told = json.loads(self._socket.recv(1 << 16) or b"null")
+            answer = json.loads(self._socket.recv(1 << 16) or b"null")
         except TimeoutError:
-            told = None
-        if not isinstance(told, dict):
+            answer = None
+        if not isinstance(answer, dict):
             message = f"no answer within {seconds:.0f} seconds. {log_tail(self._log)[-500:]}"
             raise WarmRefusedError(message)
-        if told["failed"]:
-            message = "; ".join(f"{name}: {why}" for name, why in told["failed"].items())
+        if answer["failed"]:
+            message = "; ".join(f"{name}: {why}" for name, why in answer["failed"].items())
             raise WarmRefusedError(message)
-        return int(told["pid"])
+        return int(answer["pid"])
 
-    def _hold(self, program: Program, end: BinaryIO, log: BinaryIO) -> HeldProcess:
-        """Make a sandbox in which nothing runs but what waits for the program's exit code."""
+    def _hold(self, program: Program, exit_reader: BinaryIO, log: BinaryIO) -> HeldProcess:
+        """Make a sandbox with only a shell that waits for the program's exit code."""
         nested = self._isolation.user == "namespace"
         isolation = program.isolation
         if nested and isinstance(isolation, Bubblewrap):
@@ -318,7 +318,7 @@ class _Parent:
             with making:
                 held = HeldProcess(
                     command,
-                    stdin=end,
+                    stdin=exit_reader,
                     stdout=making,
                     stderr=log,
                     pass_fds=(self._user,) if nested else (),
@@ -334,28 +334,30 @@ class _Parent:
         message = f"the sandbox was not made: {log_tail(program.log)[-500:]}"
         raise WarmRefusedError(message)
 
-    def _fork(self, program: Program, held: HeldProcess, log: BinaryIO, told: BinaryIO) -> None:
-        """Have a process forked that enters the sandbox; `told` is where its exit code will be written."""
+    def _fork(self, program: Program, held: HeldProcess, log: BinaryIO, exit_writer: BinaryIO) -> None:
+        """Request a fork that enters the sandbox; its exit code will be written to `exit_writer`."""
         holder = _innermost(held.pid, program.isolation.kernel_depth)
-        status, telling = _pipe()
-        with status, telling, ExitStack() as stack:
+        status, status_writer = _pipe()
+        with status, status_writer, ExitStack() as stack:
             places = [stack.enter_context(_opened(f"/proc/{holder}/ns/{name}")) for name in _NAMESPACES]
-            handed = array.array("i", [log.fileno(), telling.fileno(), told.fileno(), *places])
+            descriptors = array.array("i", [log.fileno(), status_writer.fileno(), exit_writer.fileno(), *places])
             with self._send_lock:
                 self._held.append(held)
                 self._socket.settimeout(_FORK_SECONDS)
-                self._socket.sendmsg([_request(program)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed.tobytes())])
-            telling.close()
-            with suppress(psutil.NoSuchProcess):  # it may have ended already; its exit code comes all the same
+                self._socket.sendmsg(
+                    [_request(program)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors.tobytes())]
+                )
+            status_writer.close()
+            with suppress(psutil.NoSuchProcess):  # it may have ended already; its exit code arrives anyway
                 held.guest = psutil.Process(_guest(status))
         held.warm = self.process
 
 
 def _key(program: Program) -> tuple[Any, ...]:
-    """Say which programs can be forked from the same process.
+    """Return a key that is equal for programs that can be forked from the same process.
 
     Raises:
-        WarmRefusedError: None can be.
+        WarmRefusedError: The program cannot be forked.
     """
     isolation = program.isolation
     if not isinstance(isolation, Bubblewrap):
@@ -365,8 +367,8 @@ def _key(program: Program) -> tuple[Any, ...]:
         message = "a process that uses a GPU cannot be forked safely"
         raise WarmRefusedError(message)
     return (
-        # Kernels and predictors have memory of their own: what a notebook can learn about the addresses in its kernel
-        # must not help the network that it leaves to take over the predictor.
+        # Kernels and predictors get different warm processes: a notebook can learn the memory addresses of its kernel,
+        # and they must not help its saved model to attack the predictor.
         program.module,
         program.python,
         program.dialect,
@@ -399,12 +401,12 @@ def _request(program: Program) -> bytes:
 
 
 def _entering(user: int) -> tuple[str, ...]:
-    """Make the sandbox below the warm process's user namespace, whose owner may then enter it."""
+    """Return the command that makes the sandbox below the warm process's user namespace, so that forks may enter it."""
     return ("nsenter", f"--user=/proc/self/fd/{user}", "--preserve-credentials", "--")
 
 
 def _innermost(pid: int, depth: int) -> int:
-    """Find what waits in the sandbox, below the sandbox's own processes."""
+    """Find the waiting shell in the sandbox, below the sandbox's own processes."""
     process = psutil.Process(pid)
     try:
         for _ in range(depth):
@@ -416,10 +418,10 @@ def _innermost(pid: int, depth: int) -> int:
 
 
 def _guest(status: BinaryIO) -> int:
-    """Wait until the fork is shut in, and return its number.
+    """Wait until the fork is inside the sandbox, and return its process id.
 
     Raises:
-        WarmRefusedError: It was given up, or did not answer.
+        WarmRefusedError: The fork failed or did not answer.
     """
     pid, ready, text = 0, False, b""
     ends = time.monotonic() + _FORK_SECONDS
@@ -427,15 +429,15 @@ def _guest(status: BinaryIO) -> int:
         answered, _, _ = select.select([status], [], [], max(0.0, ends - time.monotonic()))
         piece = status.read(1 << 12) if answered else b""
         if not piece:
-            message = "the fork ended before it was shut in" if answered else "the fork did not answer"
+            message = "the fork ended before it entered the sandbox" if answered else "the fork did not answer"
             raise WarmRefusedError(message)
         *lines, text = (text + piece).split(b"\n")
         for line in lines:
-            told = json.loads(line)
-            if "error" in told:
-                message = f"the fork was given up: {told['error']}"
+            answer = json.loads(line)
+            if "error" in answer:
+                message = f"the fork failed: {answer['error']}"
                 raise WarmRefusedError(message)
-            pid, ready = told.get("pid", pid), ready or "ready" in told
+            pid, ready = answer.get("pid", pid), ready or "ready" in answer
     return int(pid)
 
 

@@ -1,13 +1,13 @@
 """Keeps a sandbox's processes within their budget of memory, processes and disk.
 
-Memory is the sum of resident memory over the process tree. Where that sum is over the budget, the proportional share
-(PSS, shared pages counted once) decides, since forked workers share most of theirs. Reading PSS costs the student's
-process time, so it is not read before it matters. Memory kept in a sandbox's `/tmp` and home is limited by their size
+Memory is the sum of resident memory over the process tree. If that sum exceeds the budget, the proportional share
+(PSS, shared pages counted once) decides, because forked workers share most of their memory. Reading PSS slows the
+student's process, so it is read only then. Memory used by a sandbox's `/tmp` and home folder is limited by their size
 and is not counted here.
 
-Files that were unlinked while a process holds them open take room that no folder shows; they count as disk. What a
-clever program still hides (a file in flight between two sockets, say) is met by a floor: where this machine itself runs
-out of disk, or the grader's own process out of memory, the sandbox ends, and that is never called the student's doing.
+Files that were unlinked while still open take space that no folder shows; they count as disk. A program can hide more,
+such as a file that is being sent between two sockets. So the sandbox also ends if this machine runs out of disk or the
+grader's own process grows too much; that is reported as a failure of the grader.
 """
 
 import errno
@@ -23,6 +23,8 @@ from pathlib import Path
 
 import psutil
 
+from grader.schema.message import Message, say
+
 __all__ = [
     "Budget",
     "Usage",
@@ -37,17 +39,17 @@ __all__ = [
 
 POLL_SECONDS = 0.2
 DISK_EVERY = 5
-"""Every how many polls the folders are measured."""
+"""The folders are measured at every fifth poll."""
 _MIB = 1 << 20
 _UNSEEN = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
-"""Errors of a folder that is there but cannot be measured."""
+"""Errors for a folder that exists but cannot be measured."""
 _LONGEST_PATH = 1000
-"""Below a folder that is measured; a deeper nest costs more to measure than to make."""
+"""Longest path below a measured folder; deeper folders cost more time to measure than to make."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What all processes of one sandbox may use together."""
+    """Limits for all processes of one sandbox together."""
 
     memory_bytes: int
     processes: int = 400
@@ -55,16 +57,16 @@ class Budget:
     disk_bytes: int = 4 << 30
     files: int = 50_000
     folders: tuple[Path, ...] = ()
-    """The folders and files of this machine that the sandbox writes."""
+    """Folders and files of this machine that the sandbox writes."""
     free_bytes: int = 256 << 20
-    """What must stay free on the disk below them."""
+    """Space that must stay free on their disks."""
     grader_bytes: int = 3 << 29
-    """How much the grader's own process may grow while the sandbox runs: what it sends must be read somewhere."""
+    """Limit on the growth of the grader's own process, which reads the sandbox's messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a sandbox uses at one moment."""
+    """Current resource use of a sandbox."""
 
     memory_bytes: int = 0
     processes: int = 0
@@ -72,46 +74,55 @@ class Usage:
     disk_bytes: int = 0
     files: int = 0
     hidden: bool = False
-    """Whether it keeps files where nobody can measure them."""
+    """Whether it has folders that cannot be measured."""
 
 
-def judge(usage: Usage, budget: Budget) -> str:
-    """Say which budget is exceeded; empty when none is."""
-    exceeded = (
-        (usage.memory_bytes > budget.memory_bytes, f"used more than {budget.memory_bytes / _MIB:,.0f} MiB of memory"),
-        (usage.processes > budget.processes, f"started more than {budget.processes:,} processes"),
-        (usage.threads > budget.threads, f"started more than {budget.threads:,} threads"),
-        (usage.disk_bytes > budget.disk_bytes, f"wrote more than {budget.disk_bytes / _MIB:,.0f} MiB to disk"),
-        (usage.files > budget.files, f"wrote more than {budget.files:,} files"),
-        (usage.hidden, "made folders that cannot be measured: closed to their owner, or nested too deeply"),
+def judge(usage: Usage, budget: Budget) -> Message | None:
+    """Return a clause that names the first exceeded limit; None if no limit is exceeded."""
+    limits = (
+        (
+            usage.memory_bytes > budget.memory_bytes,
+            say("it used more than {limit:size} of memory", limit=budget.memory_bytes),
+        ),
+        (
+            usage.processes > budget.processes,
+            say("it started more than {limit:number} processes", limit=budget.processes),
+        ),
+        (usage.threads > budget.threads, say("it started more than {limit:number} threads", limit=budget.threads)),
+        (usage.disk_bytes > budget.disk_bytes, say("it wrote more than {limit:size} to disk", limit=budget.disk_bytes)),
+        (usage.files > budget.files, say("it wrote more than {limit:number} files", limit=budget.files)),
+        (
+            usage.hidden,
+            say("it made folders that are closed or nested too deeply, so their size cannot be measured"),
+        ),
     )
-    return next((f"it {what}" for over, what in exceeded if over), "")
+    return next((excess for exceeded, excess in limits if exceeded), None)
 
 
 def tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """List a process of ours and all its descendants, parents first; empty once it has ended.
+    """List a process of ours and all its descendants, parents first; empty after it has ended.
 
-    It is asked first whether it has ended, since its number may belong to a stranger by then. A guest (a process that
-    entered the sandbox instead of being started in it) belongs to it, with its own descendants.
+    The process is polled first, since its number may belong to another process after its end. A guest (a process that
+    entered the sandbox instead of being started in it) is included with its descendants.
     """
-    found = [] if process.poll() is not None else _with_descendants(process.pid)
+    members = [] if process.poll() is not None else _with_descendants(process.pid)
     guest = getattr(process, "guest", None)
     if isinstance(guest, psutil.Process):
-        known = {member.pid for member in found}
-        found += [member for member in _with_descendants(guest) if member.pid not in known]
-    return found
+        numbers = {member.pid for member in members}
+        members += [member for member in _with_descendants(guest) if member.pid not in numbers]
+    return members
 
 
 def usage_of(processes: Iterable[psutil.Process], budget: Budget) -> Usage:
-    """Measure memory, processes and threads; a process that ends meanwhile counts nothing.
+    """Measure memory, processes and threads; a process that ends during the measurement counts as nothing.
 
     Args:
-        processes: The tree.
-        budget: Decides whether the costly measure of memory is taken.
+        processes: The process tree.
+        budget: Its memory limit decides whether PSS is read, which is slow.
     """
     listed = list(processes)
     if len(listed) > budget.processes:
-        # Measuring each one would only give a fork bomb time to grow.
+        # Measuring each process would give a fork bomb time to grow.
         return Usage(processes=len(listed))
     memory = threads = 0
     for process in listed:
@@ -128,10 +139,10 @@ def folder_usage(folders: Iterable[Path], most_files: int) -> Usage:
 
     Args:
         folders: Folders or files.
-        most_files: Counting ends soon after this many.
+        most_files: Counting stops soon after this number.
 
     Returns:
-        Bytes on disk, number of entries, and whether there is a folder that cannot be looked into.
+        Bytes on disk, number of entries, and whether a folder cannot be listed.
     """
     size = count = 0
     hidden = False
@@ -160,20 +171,20 @@ def folder_usage(folders: Iterable[Path], most_files: int) -> Usage:
 
 
 def unlinked_bytes(processes: Iterable[psutil.Process]) -> int:
-    """Add up what open files without a name take, in memory (`memfd_create`) or on disk, each once."""
-    found: dict[tuple[int, int], int] = {}
+    """Add up the sizes of open files without a name, in memory (`memfd_create`) or on disk, each counted once."""
+    sizes: dict[tuple[int, int], int] = {}
     for process in processes:
         with suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as entries:
             for entry in entries:
                 with suppress(OSError):
                     facts = entry.stat()
                     if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
-                        found[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
-    return sum(found.values())
+                        sizes[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
+    return sum(sizes.values())
 
 
 def free_bytes(folders: Iterable[Path]) -> int | None:
-    """Return the least room on the disks below some folders; None where it cannot be read."""
+    """Return the smallest free space on the disks of some folders; None if it cannot be read."""
     left = []
     for folder in folders:
         with suppress(OSError):
@@ -183,24 +194,24 @@ def free_bytes(folders: Iterable[Path]) -> int | None:
 
 
 class Watchdog(threading.Thread):
-    """Polls a process tree and ends it when it goes over its budget.
+    """Polls a process tree and ends it when it exceeds its budget.
 
     Attributes:
-        verdict: What was exceeded, in words; empty as long as nothing was.
-        fault: Why the sandbox was ended through no proven fault of its own, in words; empty as long as it was not.
-        peak_mib: Largest memory of all processes together, in MiB.
+        verdict: The exceeded limit, as a clause; None so far if no limit was exceeded.
+        fault: Reason for ending the sandbox without a proven fault of its program; empty if there is none.
+        peak_mib: Maximum memory of all processes together, in MiB.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], budget: Budget, end: Callable[[], None]) -> None:
         """Prepare to watch.
 
         Args:
-            process: The process that was started.
-            budget: What it may use.
-            end: Ends the sandbox; called once, from this thread.
+            process: The started process.
+            budget: Its limits.
+            end: Callback that ends the sandbox; called once, from this thread.
         """
         super().__init__(name=f"watchdog-{process.pid}", daemon=True)
-        self.verdict = ""
+        self.verdict: Message | None = None
         self.fault = ""
         self.peak_mib = 0.0
         self._process = process
@@ -218,7 +229,7 @@ class Watchdog(threading.Thread):
             try:
                 usage = self._measure(with_disk=turn % DISK_EVERY == 0)
                 self.fault = self._floor(grader.memory_info().rss - before)
-            except Exception as error:  # noqa: BLE001 — a sandbox must not go on unwatched, whatever failed
+            except Exception as error:  # noqa: BLE001 — a sandbox must not run unwatched
                 usage, self.fault = Usage(), f"the sandbox could not be watched ({type(error).__name__}: {error})"
             self.peak_mib = max(self.peak_mib, usage.memory_bytes / _MIB)
             self.verdict = judge(usage, self._budget)
@@ -226,11 +237,11 @@ class Watchdog(threading.Thread):
                 self._end()
                 return
             turn += 1
-            # A measure that is slow (many processes) must not become a load of its own.
+            # With many processes measuring is slow; wait longer so that it does not load the machine.
             self._stopped.wait(max(POLL_SECONDS, 2 * (time.monotonic() - begun)))
 
     def stop(self) -> None:
-        """End the watch and wait for it."""
+        """Stop the thread and wait for its end."""
         self._stopped.set()
         if self.is_alive():
             self.join()
@@ -250,7 +261,7 @@ class Watchdog(threading.Thread):
 
     def _floor(self, grown: int) -> str:
         if grown > self._budget.grader_bytes:
-            return f"the grader's own memory grew by {grown / _MIB:,.0f} MiB while it read what the sandbox sent"
+            return f"the grader's own memory grew by {grown / _MIB:,.0f} MiB while it read the sandbox's messages"
         free = free_bytes(self._budget.folders)
         if free is not None and free < self._budget.free_bytes:
             return f"the disk has only {free / _MIB:,.0f} MiB left"

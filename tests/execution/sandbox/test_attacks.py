@@ -35,6 +35,7 @@ from grader.schema.errors import IsolationRefusedError, NotebookError, SandboxEr
 from grader.schema.grade import Grade
 from grader.schema.rubric import RunSettings
 from grader.store.results import ResultsFolder
+from tests.support.says import says
 
 Run = Callable[..., Any]
 
@@ -210,7 +211,7 @@ time.sleep(60)
 """
     outcome = run_cells(bubblewrap, code, disk=40 << 20)
     assert outcome.run.status == "memory"
-    assert "MiB to disk" in outcome.run.reason
+    assert says(outcome.run.reason, "it wrote more than {limit:size} to disk", limit=40 << 20)
     assert marks
 
 
@@ -302,7 +303,8 @@ def test_a_message_nobody_can_read_ends_the_kernel_and_says_so(bubblewrap: Isola
     code = FORGE + """raw("display_data", b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"); time.sleep(5)"""
     outcome = run_cells(bubblewrap, code, "1")
     assert outcome.run.status == "died"
-    assert "a message that cannot be read" in outcome.run.reason
+    unreadable = "the kernel sent a message in {cell:cell} that cannot be read ({error})"
+    assert says(outcome.run.reason, unreadable, cell=0)
 
 
 def test_forged_answers_to_the_last_request_are_passed_over(bubblewrap: Isolation, run_cells: Run) -> None:
@@ -379,8 +381,10 @@ def test_models_that_crash_one_after_the_other_are_given_up(
         jobs, isolation=bubblewrap, scratch=tmp_path / "scratch", limits=PredictionLimits(crashes=2), timeout=20
     )
     assert [result.ok for result in results] == [False] * 9
-    assert sum("crashed the predictor" in result.error for result in results) == 2
-    assert sum("was not tried" in result.error for result in results) == 7
+    crashed = "the model crashed the predictor (exit code {code:raw})"
+    assert sum(says(result.error, crashed, code=139) for result in results) == 2
+    skipped = "it was not tried, because {count:number} other model of this notebook crashed the predictor"
+    assert sum(says(result.error, skipped, count=2) for result in results) == 7
 
 
 def test_deep_folders_can_be_removed(tmp_path: Path) -> None:

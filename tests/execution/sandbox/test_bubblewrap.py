@@ -61,7 +61,7 @@ def test_no_run_gets_a_user_id_that_has_processes(monkeypatch: pytest.MonkeyPatc
         try:
             while psutil.Process(running.pid).name() != "sleep":
                 time.sleep(0.01)
-            monkeypatch.setattr(bubblewrap, "_given", deque())
+            monkeypatch.setattr(bubblewrap, "_recent_ids", deque())
             assert Bubblewrap(user="transient").for_run().user_id == 60101
             with pytest.raises(SandboxError, match="every user id"):
                 Bubblewrap(user="transient").for_run()

@@ -43,7 +43,7 @@ def test_more_than_the_memory_holds_is_reduced_and_said() -> None:
 def test_a_machine_too_small_for_one_notebook_says_so_and_tries() -> None:
     share = divide(Machine(2, 4 * GIB), None, memory_each=6 * GIB)
     assert share.jobs == 1
-    assert "may be killed by the machine, and is not graded then" in share.notices[0]
+    assert "may be killed by the machine, and is then not graded" in share.notices[0]
 
 
 def test_each_gpu_takes_one_notebook_unless_more_are_asked_for() -> None:

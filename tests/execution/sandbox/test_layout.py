@@ -145,5 +145,5 @@ def test_the_versions_are_those_of_the_python_that_is_asked(tmp_path: Path) -> N
 
 
 def test_what_is_no_python_has_no_versions(tmp_path: Path) -> None:
-    with pytest.raises(SandboxError, match=r"run\.kernel: .* is not a Python that runs"):
+    with pytest.raises(SandboxError, match=r"run\.kernel: .* does not run as a Python"):
         python_versions(tmp_path / "none", ("numpy",))

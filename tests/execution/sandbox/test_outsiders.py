@@ -22,7 +22,9 @@ from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.processes import ended_from_outside, marked_processes
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.schema.errors import PredictorError, SandboxError
+from grader.schema.message import say
 from grader.schema.rubric import RunSettings
+from tests.support.says import says
 
 pytestmark = pytest.mark.bubblewrap
 BOTH = pytest.mark.parametrize("isolation", ["bubblewrap", "none"], indirect=True)
@@ -94,7 +96,9 @@ def test_a_kernel_that_kills_itself_gains_nothing_but_a_look(bubblewrap: Isolati
 
 def test_other_ends_are_the_programs_own(bubblewrap: Isolation, tmp_path: Path) -> None:
     outcome = _execute(tmp_path, bubblewrap, "import os; os.kill(os.getpid(), 15)", lambda _: None)
-    assert (outcome.run.status, outcome.run.reason) == ("died", "the kernel ended by itself in cell 1 (exit code 143)")
+    assert outcome.run.status == "died"
+    assert says(outcome.run.reason, "the kernel ended in {cell:cell} ({cause})", cell=0)
+    assert says(outcome.run.reason, "exit code {code:raw}", code=143)
 
 
 def test_in_a_container_sigkill_is_how_its_own_limit_of_memory_ends_a_program() -> None:
@@ -129,5 +133,5 @@ def test_no_model_is_blamed_for_a_predictor_that_was_killed(
             predict([job], isolation=isolation, scratch=tmp_path / "p")
     else:
         (result,) = predict([job], isolation=isolation, scratch=tmp_path / "p")
-        assert result.error == "the model crashed the predictor (exit code 3)"
+        assert result.error == say("the model crashed the predictor (exit code {code:raw})", code=3)
     assert os.path.lexists(tmp_path / "p")

@@ -215,7 +215,7 @@ print(json.dumps([facts(open("/proc/self/status").read()), facts(child), facts(f
         self, walls: Isolation, fork: Fork, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("grader.execution.sandbox.bubblewrap.filter_program", lambda _: bytes(8))
-        with pytest.raises(WarmRefusedError, match="given up: OSError"):
+        with pytest.raises(WarmRefusedError, match="the fork failed: OSError"):
             fork(walls, "print('started')")
 
     def test_what_waits_for_a_fork_has_no_rights_and_the_filter(self, walls: Isolation, fork: Fork) -> None:

@@ -1,4 +1,4 @@
-"""Budgets: what is measured and when it is too much; real bombs are in `test_sandbox`."""
+"""Budgets: measurements and limits; real bombs are in `test_sandbox`."""
 
 import subprocess
 import sys
@@ -7,27 +7,30 @@ from pathlib import Path
 import pytest
 
 from grader.execution.sandbox.watchdog import Budget, Usage, Watchdog, folder_usage, judge, tree, usage_of
+from tests.support.says import says
 from tests.support.waiting import until
 
 BUDGET = Budget(memory_bytes=100 << 20, processes=5, threads=50, disk_bytes=10 << 20, files=100)
 
 
 @pytest.mark.parametrize(
-    ("usage", "said"),
+    ("usage", "text", "limit"),
     [
-        (Usage(memory_bytes=101 << 20), "100 MiB of memory"),
-        (Usage(processes=6), "5 processes"),
-        (Usage(threads=51), "50 threads"),
-        (Usage(disk_bytes=11 << 20), "10 MiB to disk"),
-        (Usage(files=101), "100 files"),
+        (Usage(memory_bytes=101 << 20), "it used more than {limit:size} of memory", 100 << 20),
+        (Usage(processes=6), "it started more than {limit:number} processes", 5),
+        (Usage(threads=51), "it started more than {limit:number} threads", 50),
+        (Usage(disk_bytes=11 << 20), "it wrote more than {limit:size} to disk", 10 << 20),
+        (Usage(files=101), "it wrote more than {limit:number} files", 100),
     ],
 )
-def test_each_budget_has_its_sentence(usage: Usage, said: str) -> None:
-    assert said in judge(usage, BUDGET)
+def test_each_budget_has_its_message(usage: Usage, text: str, limit: int) -> None:
+    excess = judge(usage, BUDGET)
+    assert excess is not None
+    assert says(excess, text, limit=limit)
 
 
 def test_what_just_fits_is_allowed() -> None:
-    assert judge(Usage(100 << 20, 5, 50, 10 << 20, 100), BUDGET) == ""
+    assert judge(Usage(100 << 20, 5, 50, 10 << 20, 100), BUDGET) is None
 
 
 def test_folders_are_added_up_without_following_links(tmp_path: Path) -> None:
@@ -88,5 +91,5 @@ def test_a_watchdog_without_cause_ends_nothing() -> None:
         process.communicate(b"\n")
         watchdog.stop()
     assert ended == []
-    assert watchdog.verdict == ""
+    assert watchdog.verdict is None
     assert watchdog.peak_mib > 0

@@ -294,7 +294,7 @@ def test_a_class_that_loses_a_machine_gets_the_grades_that_one_machine_gives(
     assert driver.returncode == 0, said
     assert [row["submission"] for row in json.loads(printed)["grades"]] == [path.stem for path in notebooks]
     for path in notebooks:
-        assert f"{path.stem}: begun" in said
+        assert f"{path.stem}: started" in said
     assert "(6 of 6)" in said
     assert len(executions(marks)) == 2
     # Threads change how a training rounds: one each, as on the cluster's machines.
@@ -361,7 +361,7 @@ def test_an_address_where_nobody_is_is_told_at_once(course_folder: Path, tmp_pat
         done = command(*words, "--engine", "ray", "--address", address, env=env)
     assert done.code == 2
     assert f"--address {address}: Ray cannot be reached: ConnectionRefusedError" in done.err
-    assert "begun" not in done.err
+    assert ": started" not in done.err
 
 
 @pytest.mark.slow
@@ -379,7 +379,7 @@ def test_a_machine_that_does_not_see_the_results_is_named_before_anything_is_exe
     assert done.code == 2
     assert f"the results folder {out} cannot be seen from here" in done.err
     assert "--out" in done.err
-    assert "begun" not in done.err
+    assert ": started" not in done.err
     assert left_over(out) == []
     lose(machine)
 
