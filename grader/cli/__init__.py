@@ -1,4 +1,4 @@
-"""The command line: parses and prints."""
+"""Parse the command line and print results."""
 
 from grader.cli.app import main
 

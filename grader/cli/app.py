@@ -1,4 +1,4 @@
-"""The command line: parses, calls the pipeline, prints. Heavy imports wait until a command needs them."""
+"""Parse the command line, call the pipeline and print results. Commands import heavy packages when they need them."""
 
 import os
 import sys
@@ -39,10 +39,10 @@ app.command("doctor")(doctor_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with the contract's exit code.
+    """Run the command line, and exit with the documented exit code.
 
     Args:
-        arguments: Words after `grader`; by default those of the process.
+        arguments: Arguments after `grader`; by default the arguments of the process.
     """
     from grader.schema.errors import GraderError
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         terminal(stderr=True).print(error_text(error))
         sys.exit(error.exit_code or HARNESS)
     except Exception as error:
-        # Nobody wants to read a traceback, and its exit code 1 means another thing.
+        # A traceback would be hard to read, and its exit code 1 has another meaning.
         from grader.cli.terminal import fault_text, terminal
 
         if os.environ.get("GRADER_TRACEBACK"):
@@ -76,8 +76,8 @@ def _root(
     *,
     version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False,
 ) -> None:
-    """Take what stands before a command."""
-    del version  # its callback has printed it and ended
+    """Handle options before a command."""
+    del version  # its callback has printed it and exited
     if context.invoked_subcommand in {"grade", "check", "demo"}:
         from grader.cli.site import load_site, option_defaults
 

@@ -1,4 +1,4 @@
-"""The commands `grader data …`."""
+"""Define the commands `grader data …`."""
 
 import json
 from pathlib import Path
@@ -24,18 +24,18 @@ def data_list(*, as_json: JsonOption = False) -> None:
     """List data sets and whether they are on this machine."""
     from grader.cli.terminal import pairs_table, terminal
 
-    found = _store().available()
+    known = _store().available()
     if as_json:
-        listed = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in found]
-        typer.echo(json.dumps(listed, indent=1))
+        items = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in known]
+        typer.echo(json.dumps(items, indent=1))
         return
-    rows = [[d.name, d.title, d.source or "missing", d.licence] for d in found]
+    rows = [[d.name, d.title, d.source or "missing", d.licence] for d in known]
     terminal().print(pairs_table(rows, ("name", "title", "source", "licence"), {"missing": "yellow"}))
 
 
 @data_app.command("path")
 def data_path(name: DatasetArgument) -> None:
-    """Print where a data set lies."""
+    """Print the path of a data set."""
     typer.echo(_store().path(name))
 
 
@@ -43,7 +43,7 @@ def data_path(name: DatasetArgument) -> None:
 def data_fetch(
     name: DatasetArgument,
     *,
-    base_url: Annotated[str | None, typer.Option(help="Another place that has the same official files.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another server with the same official files.")] = None,
 ) -> None:
     """Download a data set's official files and verify their digests."""
     typer.echo(_store().fetch(name, base_url=base_url))
@@ -51,8 +51,8 @@ def data_fetch(
 
 @data_app.command("import")
 def data_import(
-    name: Annotated[str, typer.Argument(help="A known data set's name, or one for your course's own.")],
+    name: Annotated[str, typer.Argument(help="Name of a known data set, or a new name for your course's own.")],
     file: Annotated[Path, typer.Argument(exists=True, help="An `.npz`, a folder of IDX files, or a tar of images.")],
 ) -> None:
-    """Take a file of this machine as a data set."""
+    """Import a local file as a data set."""
     typer.echo(_store().import_file(name, file))

@@ -1,6 +1,7 @@
-"""What this machine can do, and the exact command that mends what it cannot.
+"""Check this machine, and suggest the command that fixes each problem.
 
-`probe_machine` looks (it starts `nvidia-smi` and reads files), `diagnose` judges. TensorFlow is never imported.
+`probe_machine` collects facts (it starts `nvidia-smi` and reads files), and `diagnose` judges them. TensorFlow is never
+imported.
 """
 
 import json
@@ -32,62 +33,62 @@ _SITE_DEFAULTS = {"jobs": "auto", "isolation": "auto", "device": "auto", "engine
 """Defaults of the options that a site file sets."""
 _GIB = 1 << 30
 _SOCKET_LIMIT = 107
-"""Longest path of a Unix socket: 108 bytes with the zero at the end."""
+"""Longest path of a Unix socket: 108 bytes including the final zero."""
 _SOCKET_TAIL = 48
-"""What is put after the temporary folder: the run's own folder and the kernel's channels."""
+"""Bytes after the temporary folder: the run's folder and the kernel's channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorLine:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     verdict: Verdict
-    """`ok`; `warn`: works, with a limit that is told; `fail`: grading does not work."""
+    """`ok`; `warn`: works with a limitation; `fail`: grading does not work."""
     found: str
-    """What there is, in words."""
+    """Description of the result."""
     mend: str = ""
-    """The command that mends it; empty where nothing needs mending."""
+    """Command that fixes the problem; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """What was found on a machine."""
+    """Facts about a machine."""
 
     python: tuple[int, int, int]
     packages: Mapping[str, str | None]
-    """Distribution → version, None where it is not installed."""
+    """Distribution → version, None if it is not installed."""
     bubblewrap: str | None
     """Path of `bwrap`."""
     sandbox_problem: str | None
-    """Why a sandbox did not start in a trial; None where it did, or where there is no bubblewrap to try."""
+    """Reason why a trial sandbox did not start; None if it did, or if bubblewrap is missing."""
     user_namespaces: int | None
-    """How many the kernel allows; None where it does not say."""
+    """Number of user namespaces that the kernel allows; None if unknown."""
     gpus: tuple[str, ...]
     datasets: Mapping[str, str | None]
-    """Data set → where it would come from, None where it is missing."""
+    """Data set → its source, None if it is missing."""
     memory: int
-    """Bytes that processes may use here, a container's limit counted."""
+    """Bytes that processes may use, including a container's limit."""
     disk_free: int
-    """Bytes free where temporary files go."""
+    """Free bytes in the temporary folder."""
     cores: int
     """Cores that this process may use."""
     temp_folder: str
     administrator: bool
     installer: str | None
-    """`apt-get`, `dnf`, `pacman`, `zypper` or `apk`; None where none of them is here."""
+    """`apt-get`, `dnf`, `pacman`, `zypper` or `apk`; None if none is installed."""
     recorder: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Dialect → what the record of a trial notebook lacks, with the hooks concerned; without those not tried."""
+    """Dialect → facts that are missing from the record of a trial notebook; only for tested dialects."""
 
 
 def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
-    """Judge what was found on a machine.
+    """Judge the facts about a machine.
 
     Args:
-        probes: What was found.
+        probes: The facts.
 
     Returns:
-        One line for each thing that matters, in the order a person would mend them.
+        One line per check, in the order in which a person should fix them.
     """
     return (
         _python(probes),
@@ -111,14 +112,14 @@ def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
 def _python(probes: Probes) -> DoctorLine:
     version = ".".join(map(str, probes.python))
     if probes.python[:2] < _LOWEST_PYTHON:
-        return DoctorLine("Python", "fail", f"{version}, needed is 3.11 or newer", "make clean demo PYTHON=python3.11")
+        return DoctorLine("Python", "fail", f"{version}; required: 3.11 or newer", "make clean demo PYTHON=python3.11")
     if probes.python[:2] > _LOWEST_PYTHON:
         return DoctorLine("Python", "ok", f"{version} (tested with 3.11)")
     return DoctorLine("Python", "ok", version)
 
 
 def _tensorflow(probes: Probes) -> tuple[DoctorLine, ...]:
-    """TensorFlow comes as one of two distributions; each Keras serves one dialect."""
+    """Check TensorFlow, which has two distributions, and the Keras of each dialect."""
     name = "tensorflow" if probes.packages.get("tensorflow") else "tensorflow-cpu"
     return (
         _version(probes, "TensorFlow", name, _TESTED["tensorflow"]),
@@ -164,15 +165,15 @@ def _bubblewrap(probes: Probes) -> DoctorLine:
     sudo = "" if probes.administrator else "sudo "
     if probes.bubblewrap is None:
         command = sudo + _INSTALL.get(probes.installer or "apt-get", _INSTALL["apt-get"]) + " bubblewrap"
-        return DoctorLine("sandbox", "fail", "bubblewrap is not installed; strangers' notebooks are refused", command)
+        return DoctorLine("sandbox", "fail", "bubblewrap is not installed; untrusted notebooks are refused", command)
     if probes.sandbox_problem is not None:
-        found = f"{probes.bubblewrap} is here, but no sandbox starts: {probes.sandbox_problem}"
+        found = f"{probes.bubblewrap} is installed, but no sandbox starts: {probes.sandbox_problem}"
         return DoctorLine("sandbox", "fail", found, _namespace_command(probes, sudo))
     return DoctorLine("sandbox", "ok", f"{probes.bubblewrap}, and a trial sandbox started")
 
 
 def _namespace_command(probes: Probes, sudo: str) -> str:
-    """What usually keeps bubblewrap from working: namespaces switched off, AppArmor, or a container's own rules."""
+    """Find the command for the usual problems of bubblewrap: disabled namespaces, AppArmor, or a container."""
     if probes.user_namespaces == 0:
         return f"{sudo}sysctl -w user.max_user_namespaces=15000"
     if "apparmor" in (probes.sandbox_problem or "").lower() or "uid map" in (probes.sandbox_problem or "").lower():
@@ -183,12 +184,12 @@ def _namespace_command(probes: Probes, sudo: str) -> str:
 def _namespaces(probes: Probes) -> DoctorLine:
     title = "user namespaces"
     if probes.user_namespaces is None:
-        return DoctorLine(title, "warn", "the kernel does not say; the trial sandbox above decides")
+        return DoctorLine(title, "warn", "unknown; see the trial sandbox above")
     if probes.user_namespaces == 0:
-        # As root bubblewrap needs none.
+        # As root, bubblewrap does not need user namespaces.
         verdict: Verdict = "warn" if probes.administrator else "fail"
         sudo = "" if probes.administrator else "sudo "
-        return DoctorLine(title, verdict, "switched off", f"{sudo}sysctl -w user.max_user_namespaces=15000")
+        return DoctorLine(title, verdict, "disabled", f"{sudo}sysctl -w user.max_user_namespaces=15000")
     return DoctorLine(title, "ok", f"up to {probes.user_namespaces:,}")
 
 
@@ -197,7 +198,7 @@ _MOST_LACKS = 5
 
 
 def _recorder(probes: Probes) -> tuple[DoctorLine, ...]:
-    """Judge trial notebooks: a Keras release may move what the recorder hooks."""
+    """Judge the trial notebooks, because a Keras release may change functions that the recorder hooks."""
     lines = []
     for dialect, problems in probes.recorder.items():
         title, package = _KERAS[dialect]
@@ -207,7 +208,7 @@ def _recorder(probes: Probes) -> tuple[DoctorLine, ...]:
             found = f"nothing can be graded: {'; '.join(problems[:_MOST_LACKS])}{more}"
             lines.append(DoctorLine(name, "fail", found, _pip(f"{package}=={_TESTED[package]}.*")))
         else:
-            lines.append(DoctorLine(name, "ok", "a trial notebook was recorded with all that the checks read"))
+            lines.append(DoctorLine(name, "ok", "the record of a trial notebook has all facts that the checks read"))
     return tuple(lines)
 
 
@@ -221,7 +222,7 @@ def _gpu(probes: Probes) -> DoctorLine:
 
 
 def _datasets(probes: Probes) -> tuple[DoctorLine, ...]:
-    """A missing data set hinders only those rubrics that use it; MNIST travels with the grader."""
+    """Check data sets: a missing one affects only rubrics that use it; MNIST is distributed with the grader."""
     lines = []
     for name, source in probes.datasets.items():
         if source is not None:
@@ -239,7 +240,7 @@ def _memory(probes: Probes) -> DoctorLine:
         return DoctorLine("memory", "fail", f"{found}; one training needs about 2 GiB")
     if probes.memory < 6 * _GIB:
         hint = "set `run: {memory: 3 GiB}` in the rubric"
-        return DoctorLine("memory", "warn", f"{found}; a notebook may by default use 6 GiB", hint)
+        return DoctorLine("memory", "warn", f"{found}; by default a notebook may use 6 GiB", hint)
     return DoctorLine("memory", "ok", found)
 
 
@@ -259,7 +260,7 @@ def _cores(probes: Probes) -> DoctorLine:
 
 
 def _sockets(probes: Probes) -> DoctorLine:
-    """Kernels are spoken to over Unix sockets in the temporary folder; the system cuts their paths."""
+    """Check the length of socket paths in the temporary folder, which the system limits."""
     length = len(os.fsencode(probes.temp_folder))
     found = f"{probes.temp_folder} ({length} bytes)"
     if length + _SOCKET_TAIL > _SOCKET_LIMIT:
@@ -277,13 +278,13 @@ def probe_machine(
     recorder: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
     temp_folder: Path | None = None,
 ) -> Probes:
-    """Look at this machine.
+    """Collect facts about this machine.
 
     Args:
-        datasets: Data set → where it would come from, None where it is missing.
-        sandbox: Starts a sandbox for a moment; returns None when that worked, else why it did not.
-        recorder: Executes the trial notebooks; called where a sandbox starts.
-        temp_folder: Where temporary files go; by default the system's folder.
+        datasets: Data set → its source, None if it is missing.
+        sandbox: Starts a trial sandbox; returns None if it worked, else the reason.
+        recorder: Executes the trial notebooks; called if a sandbox starts.
+        temp_folder: Temporary folder; by default the system's.
     """
     temp = temp_folder or Path(tempfile.gettempdir())
     bubblewrap = shutil.which("bwrap")
@@ -323,14 +324,14 @@ def _read_number(path: str) -> int | None:
 
 
 def _user_namespaces() -> int | None:
-    """The kernel's limit; Debian's own switch counts as none when it is off."""
+    """Read the kernel's limit; 0 if Debian's own switch is off."""
     if _read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0:
         return 0
     return _read_number("/proc/sys/user/max_user_namespaces")
 
 
 def _memory_limit() -> int:
-    """The machine's memory, or the limit of the container this runs in (control groups, version 2 then 1)."""
+    """Read the machine's memory, or the limit of the container (control groups version 2 or 1)."""
     import psutil
 
     limits = [psutil.virtual_memory().total]
@@ -354,14 +355,14 @@ def _gpus() -> tuple[str, ...]:
 
 
 def probe() -> Probes:
-    """Look at this machine, starting a sandbox for a moment."""
+    """Collect facts about this machine, with a trial sandbox."""
     from grader.cli.site import open_store
     from grader.datasets.store import DatasetStore
     from grader.schema.errors import UsageError
 
     try:
         store = open_store()
-    except UsageError:  # a line of its own says so
+    except UsageError:  # site_line reports it
         store = DatasetStore()
     found = {status.name: status.source for status in store.available()}
     return probe_machine(datasets=found, sandbox=_sandbox_problem, recorder=_recorder_problems)
@@ -379,7 +380,7 @@ def _sandbox_problem() -> str | None:
 
 
 def _recorder_problems() -> Mapping[str, tuple[str, ...]]:
-    """Execute the trial notebook of each dialect that is installed, always anew."""
+    """Execute the trial notebook of each installed dialect, without the cache of passed trials."""
     from grader.execution.sandbox.choice import choose_isolation
     from grader.execution.sandbox.device import Device
     from grader.pipeline.canary import DIALECTS, Place, missing_in
@@ -399,7 +400,7 @@ def _recorder_problems() -> Mapping[str, tuple[str, ...]]:
 
 
 def site_line() -> DoctorLine:
-    """Say which site files are used and which defaults are in effect; a wrong file is a failure."""
+    """Check the site files, and list the defaults in effect."""
     from grader.cli.site import load_site, open_store, site_files
     from grader.schema.errors import UsageError
 
@@ -408,17 +409,17 @@ def site_line() -> DoctorLine:
         data = open_store().root
     except UsageError as error:
         return DoctorLine("site settings", "fail", f"{error.where}: {error.message}", error.advice)
-    given = site.settings.model_dump(exclude={"version", "data"}, exclude_none=True)
+    settings = site.settings.model_dump(exclude={"version", "data"}, exclude_none=True)
     if address := os.environ.get("RAY_ADDRESS"):
-        given["address"] = f"{address} (from RAY_ADDRESS)"
+        settings["address"] = f"{address} (from RAY_ADDRESS)"
     source = " (from GRADER_DATA)" if os.environ.get("GRADER_DATA") else ""
-    values = {**_SITE_DEFAULTS, **given, "data": f"{data}{source}"}
-    shown = ", ".join(f"{name} {_spoken(value)}" for name, value in values.items())
+    values = {**_SITE_DEFAULTS, **settings, "data": f"{data}{source}"}
+    shown = ", ".join(f"{name} {_text(value)}" for name, value in values.items())
     files = ", ".join(map(str, site.files)) or f"no file ({' or '.join(map(str, site_files()))})"
     return DoctorLine("site settings", "ok", f"{files}: {shown}")
 
 
-def _spoken(value: object) -> str:
+def _text(value: object) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
@@ -426,7 +427,7 @@ def _spoken(value: object) -> str:
 
 
 def doctor_command(*, as_json: JsonOption = False) -> None:
-    """Say what this machine can do, and the command that mends what is missing."""
+    """Check this machine, and print the commands that fix its problems."""
     from grader.cli.terminal import pairs_table, terminal
 
     lines = (*diagnose(probe()), site_line())
@@ -436,9 +437,9 @@ def doctor_command(*, as_json: JsonOption = False) -> None:
         console = terminal()
         rows = [[line.verdict, line.name, line.found] for line in lines]
         styles = {"ok": "green", "warn": "yellow", "fail": "red"}
-        console.print(pairs_table(rows, ("", "what", "found"), styles))
+        console.print(pairs_table(rows, ("", "check", "result"), styles))
         for line in lines:
             if line.mend:
-                # On a line of its own: a command that a table broke in two cannot be copied.
+                # Print commands outside the table: a wrapped command cannot be copied.
                 console.print(f"{line.name}: {line.mend}", markup=False, soft_wrap=True)
     raise typer.Exit(HARNESS if any(line.verdict == "fail" for line in lines) else DONE)

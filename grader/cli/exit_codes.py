@@ -1,6 +1,6 @@
-"""Exit codes of the command line."""
+"""Define the exit codes of the command line."""
 
 __all__ = ["BELOW", "DONE", "HARNESS", "USAGE"]
 
 DONE, BELOW, USAGE, HARNESS = 0, 1, 2, 3
-"""Exit codes: done; graded but below what was asked for; usage or rubric error; something could not be graded."""
+"""Exit codes: done; graded but below the required score; usage or rubric error; something could not be graded."""

@@ -1,4 +1,4 @@
-"""Commands that execute notebooks: `grade`, `check` and `demo`."""
+"""Define the commands that execute notebooks: `grade`, `check` and `demo`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from grader.cli.options import (
     WarmOption,
     options_of,
 )
-from grader.cli.stopping import GOES_ON, NO_RESUME, stoppable, until_stopped
+from grader.cli.stopping import CONTINUE, NO_RESUME, stoppable, until_stopped
 
 if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_command", "demo_command", "grade_command"]
 
-_TOLD_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
-"""What `--json` tells of several attempts; each one is in `grade.json`."""
+_FIELDS_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
+"""Fields of several attempts that `--json` prints; `grade.json` has all of them."""
 
 
 def grade_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebooks, folders of them, or zips.")],
     rubric: RubricOption,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
     *,
     jobs: JobsOption = None,
     engine: EngineOption = Engine.LOCAL,
@@ -57,7 +57,9 @@ def grade_command(
     attempts: AttemptsOption = None,
     seed: SeedOption = None,
     fail_under: FailUnder = None,
-    no_resume: Annotated[bool, typer.Option(NO_RESUME, help="Execute again what was executed before.")] = False,
+    no_resume: Annotated[
+        bool, typer.Option(NO_RESUME, help="Execute notebooks again even if their results are current.")
+    ] = False,
     warm: WarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +79,7 @@ def grade_command(
 
 
 def _check_engine(engine: Engine, address: str | None) -> None:
-    """Refuse an engine that is not there before anything is written."""
+    """Refuse a missing engine before anything is written."""
     from importlib.util import find_spec
 
     from grader.schema.errors import UsageError
@@ -86,8 +88,8 @@ def _check_engine(engine: Engine, address: str | None) -> None:
         msg = "Ray is not installed in the grader's Python"
         raise UsageError(msg, where="--engine ray", advice="run `pip install 'cnn-grader[ray]'`")
     if engine is Engine.LOCAL and address is not None:
-        msg = "only Ray has an address"
-        raise UsageError(msg, where=f"--address {address}", advice="say `--engine ray` as well")
+        msg = "an address can only be used with Ray"
+        raise UsageError(msg, where=f"--address {address}", advice="also give `--engine ray`")
 
 
 def _grade(
@@ -100,16 +102,16 @@ def _grade(
     engine: Engine = Engine.LOCAL,
     address: str | None = None,
 ) -> "tuple[Grade, ...]":
-    """Grade what lies at the paths, with progress on the terminal; Ctrl-C says how to go on.
+    """Grade submissions with progress on the terminal; Ctrl-C prints the command to continue.
 
     Args:
-        paths: What was named.
+        paths: Paths of submissions.
         loaded: The rubric.
-        options: Of the command line.
-        out: Where results are written.
-        own: Whether this is an author's own run: of one submission, without the reference.
-        engine: What runs the submissions.
-        address: Of Ray's cluster.
+        options: Options of the command line.
+        out: Folder for the results.
+        own: Whether an author checks a single notebook, without the reference.
+        engine: Engine that runs the submissions.
+        address: Address of Ray's cluster.
 
     Raises:
         GraderError: Nothing was graded.
@@ -129,8 +131,8 @@ def _grade(
     with ExitStack() as stack:
         found = find_submissions(paths, unpack_to=stack.enter_context(held_folder()))
         if own and len(found) != 1:
-            msg = f"there are {len(found)} submissions here, and `grader check` looks at one"
-            raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grader grade`")
+            msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
+            raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
         course = load_course(loaded, open_store(may_download=True), compare=not own)
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(at_work(results))
@@ -140,8 +142,8 @@ def _grade(
         while notices:
             console.print(notices.pop(0), markup=False, soft_wrap=True)
         if options.isolation == "none":
-            console.print("[bold red]without isolation:[/] the notebooks run with all your rights on this machine")
-        words = "Nothing is kept: the same command begins again." if own else GOES_ON
+            console.print("[bold red]without isolation:[/] the notebooks run with all your permissions on this machine")
+        words = "No results were stored; the same command starts again." if own else CONTINUE
         with stoppable(console, words) as stopping, progress_on(console) as listener:
             listener.begin(len(found))
             grades = grade_all(until_stopped(listener.step, stopping))
@@ -158,7 +160,7 @@ def _runner(  # noqa: PLR0917 - the parts of a class
     out: "ResultsFolder",
     address: str | None,
 ) -> "tuple[Callable[[Listener], tuple[Grade, ...]], list[str]]":
-    """Choose what grades a class; the list fills with notices while it does."""
+    """Choose the function that grades a class; the list collects notices while it runs."""
     from grader.pipeline.classroom import grade_class, run_class
     from grader.pipeline.setup import set_up
 
@@ -185,7 +187,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "pending": g.pending,
                 "borderline": g.borderline,
                 "problems": g.problems,
-                "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_TOLD_OF_ATTEMPTS),
+                "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_FIELDS_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
             }
             for g in grades
@@ -211,12 +213,12 @@ def check_command(
     notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
     rubric: RubricOption,
     *,
-    format_: Annotated[Format, typer.Option("--format", help="How the result is said.")] = Format.TABLE,
+    format_: Annotated[Format, typer.Option("--format", help="Format of the result.")] = Format.TABLE,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
     fail_under: FailUnder = None,
 ) -> None:
-    """Grade one notebook for its own author or a CI: says what is still missing; exit 1 below full marks."""
+    """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
     from grader.cli.terminal import criteria_table, problem_text, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.grade import visible
@@ -225,9 +227,9 @@ def check_command(
 
     loaded = find_rubric(rubric)
     with held_folder() as folder:
-        # An author's own run is one execution: it says what is missing, not how lucky the seed was.
+        # One execution is enough for authors: it shows what is missing, not the effect of the seed.
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
-        # The held folder is locked already; a results folder takes a lock of its own.
+        # The held folder is already locked, and a results folder needs its own lock.
         results = folder / "results"
         (graded,) = _grade([notebook], loaded, options, results, own=True)
         full = ResultsFolder(results).read_grade(graded.submission.id)
@@ -247,20 +249,18 @@ def check_command(
 
 
 def _reachable(grade: "Grade") -> float:
-    """Full marks without what waits for a person; bonus points never were a part of them."""
+    """Compute full marks without pending and bonus points."""
     return grade.max_score - sum(c.max_points for c in grade.criteria if c.status == "pending" and not c.bonus)
 
 
 def demo_command(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are written.")] = Path(
-        "demo-results"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path("demo-results"),
     *,
     jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     warm: WarmOption = None,
 ) -> None:
-    """Grade the sample submissions that travel with the grader, and say where the class page is."""
+    """Grade the sample submissions of the grader, and print the path of the class page."""
     from grader.cli.site import load_site
     from grader.cli.terminal import error_text, terminal
     from grader.pipeline.rubrics import find_rubric

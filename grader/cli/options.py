@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Define options and arguments of several commands."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Isolation(StrEnum):
-    """How notebooks are kept apart from this machine."""
+    """Isolation of notebooks from this machine."""
 
     AUTO = "auto"
     BUBBLEWRAP = "bubblewrap"
@@ -40,7 +40,7 @@ class Isolation(StrEnum):
 
 
 class Device(StrEnum):
-    """Where notebooks train."""
+    """Device for trainings."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -48,14 +48,14 @@ class Device(StrEnum):
 
 
 class Engine(StrEnum):
-    """What runs a class's submissions."""
+    """Engine that runs the submissions of a class."""
 
     LOCAL = "local"
     RAY = "ray"
 
 
 class Format(StrEnum):
-    """How `check` says its result."""
+    """Output format of `check`."""
 
     TABLE = "table"
     JSON = "json"
@@ -67,7 +67,7 @@ def _jobs(text: str) -> int | None:
         return None
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    msg = f"{text!r} is neither `auto` nor a number from 1"
+    msg = f"{text!r} is neither `auto` nor a positive integer"
     raise typer.BadParameter(msg)
 
 
@@ -77,44 +77,44 @@ RubricOption = Annotated[
 IsolationOption = Annotated[
     Isolation, typer.Option(help="Sandbox: bubblewrap, a container, or none (only for notebooks you trust).")
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where notebooks train.")]
-EngineOption = Annotated[Engine, typer.Option(help="What runs the submissions: this machine, or a cluster of Ray.")]
+DeviceOption = Annotated[Device, typer.Option(help="Device for trainings.")]
+EngineOption = Annotated[Engine, typer.Option(help="Engine for the submissions: this machine, or a Ray cluster.")]
 AddressOption = Annotated[
     str | None,
     typer.Option(
-        metavar="ADDRESS", help="Ray's cluster, HOST:PORT or `auto`; by default RAY_ADDRESS, else this machine alone."
+        metavar="ADDRESS", help="Ray cluster, HOST:PORT or `auto`; by default RAY_ADDRESS, else only this machine."
     ),
 ]
-SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed instead of the rubric's.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed; overrides the rubric's seed.")]
 JobsOption = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         metavar="N|auto",
         parser=_jobs,
-        help="Submissions at a time on each machine; auto: two cores each, or a GPU each, as far as the memory goes.",
+        help="Submissions at a time on each machine; auto: two cores or a GPU each, as memory allows.",
     ),
 ]
 AttemptsOption = Annotated[
     int | None,
     typer.Option(
-        "--attempts", metavar="K", min=1, max=20, help="Executions of each notebook, instead of the rubric's number."
+        "--attempts", metavar="K", min=1, max=20, help="Executions of each notebook; overrides the rubric's number."
     ),
 ]
 WarmOption = Annotated[
     bool | None,
     typer.Option(
         "--warm/--no-warm",
-        help="Fork kernels from a process that has imported TensorFlow already; default: for two or more executions.",
+        help="Fork kernels from a process that has already imported TensorFlow; default: for two or more executions.",
     ),
 ]
 RubricArgument = Annotated[
     str, typer.Argument(metavar="ID|FILE", help="Id of a shipped rubric, or a YAML file.", show_default=False)
 ]
-DatasetArgument = Annotated[str, typer.Argument(help="What `grader data list` calls it.")]
+DatasetArgument = Annotated[str, typer.Argument(help="Name of a data set, as `grader data list` shows it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 FailUnder = Annotated[
-    float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 where a score is below P points.")
+    float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 if a score is below P points.")
 ]
 
 
@@ -128,7 +128,7 @@ def options_of(
     attempts: int | None = None,
     warm: bool | None = None,
 ) -> "Options":
-    """Collect the pipeline's options from those of a command."""
+    """Make the pipeline's options from a command's options."""
     from grader.pipeline.setup import Options
 
     return Options(

@@ -1,4 +1,4 @@
-"""Commands that execute nothing: `regrade` and `report`."""
+"""Define the commands that execute nothing: `regrade` and `report`."""
 
 import json
 import shlex
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["regrade_command", "report_command"]
 
 _MOST_LISTED = 40
-"""Changed submissions that a regrade lists on the terminal; a file has them all."""
+"""Most changed submissions on the terminal; a file has all of them."""
 
 
 def regrade_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
     rubric: Annotated[
-        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the one used before.")
+        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
     ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade again from kept evidence after a change of the rubric: nothing is executed."""
+    """Grade again from stored evidence after a change of the rubric, without execution."""
     from grader.cli.terminal import changes_table, terminal
     from grader.pipeline.regrade import regrade_class
 
@@ -44,38 +44,46 @@ def regrade_command(
         result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.first]
-        told = {"regraded": result.total, "changed": changed, "not_in_effect": result.ineffective}
-        typer.echo(json.dumps(told, indent=1))
+        summary = {"regraded": result.total, "changed": changed, "not_in_effect": result.ineffective}
+        typer.echo(json.dumps(summary, indent=1))
     else:
         console = terminal()
         if result.changed:
             console.print(changes_table(result.first))
         if (more := result.changed - len(result.first)) > 0:
             console.print(f"… and {more} more")
-        console.print(f"{result.total} graded again, {result.changed} changed")
+        console.print(f"graded again: {result.total}, changed: {result.changed}")
         if result.changed:
-            console.print(f"who and why: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+            console.print(f"all changes: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
     if result.ineffective:
-        _say_ineffective(result, out, course.loaded.rubric.id)
+        _print_ineffective(result, out, course.loaded.rubric.id)
     raise typer.Exit(HARNESS if result.not_graded else DONE)
 
 
-def _say_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> None:
-    """Say what of the rubric a regrade cannot bring into effect, and what does."""
+def _print_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> None:
+    """Print the changes of the rubric that need another execution, and the command for it."""
     from grader.cli.terminal import terminal
+    from grader.facts.language import english
     from grader.pipeline.rubrics import noted_rubric
+    from grader.schema.message import say_count
 
-    where = shlex.join(["--rubric", noted_rubric(out, rubric), "--out", str(out.root)])
-    told = (
-        f"not in effect: {', '.join(result.ineffective)} changed after {result.outdated} of {result.total} were "
-        f"executed, and a regrade executes nothing. This does:\ngrader grade PATH... {where}"
+    options = shlex.join(["--rubric", noted_rubric(out, rubric), "--out", str(out.root)])
+    text = say_count(
+        "not in effect: {parts:list} changed after {count:number} of {total:number} submissions was executed. "
+        "A regrade executes nothing; this command does:",
+        "not in effect: {parts:list} changed after {count:number} of {total:number} submissions were executed. "
+        "A regrade executes nothing; this command does:",
+        result.outdated,
+        parts=result.ineffective,
+        total=result.total,
     )
-    terminal(stderr=True).print(told, markup=False, highlight=False, soft_wrap=True)
+    command = f"grader grade PATH... {options}"
+    terminal(stderr=True).print(f"{english(text)}\n{command}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
-    """Count on a terminal what is done; nowhere else, and gone afterwards."""
+    """Show a counter of finished submissions on a terminal, and remove it afterwards."""
 
     def count(done: int, total: int) -> None:
         if console.is_terminal:
@@ -90,7 +98,7 @@ def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
 
 
 def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder]":
-    """Bring the course of a results folder together; its grades say which rubric it was."""
+    """Load the course of a results folder; its grades name the rubric."""
     from grader.cli.site import open_store
     from grader.pipeline.regrade import course_of_results
     from grader.pipeline.rubrics import find_rubric
@@ -104,15 +112,15 @@ def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder
 def report_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
     rubric: Annotated[
-        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the one used before.")
+        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
     ] = None,
 ) -> None:
-    """Render every report and the class page again from kept grades and evidence."""
+    """Render all reports and the class page again from stored grades and evidence."""
     from grader.cli.terminal import terminal
     from grader.pipeline.regrade import report_class
 
     course, out = _course_of(folder, rubric)
-    words = "Every page is an old or a new one. This makes them all again:"
+    words = "Some pages are new, the others unchanged. This command makes all of them again:"
     with stoppable(terminal(stderr=True), words), out.at_work():
         count = report_class(course, out)
-    typer.echo(f"{count} reports and {folder / 'index.html'}")
+    typer.echo(f"reports written: {count}, and {folder / 'index.html'}")

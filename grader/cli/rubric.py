@@ -1,13 +1,16 @@
-"""The commands `grader rubric …`."""
+"""Define the commands `grader rubric …`."""
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grader.cli.exit_codes import BELOW, DONE, USAGE
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, JsonOption, RubricArgument, options_of
+
+if TYPE_CHECKING:
+    from grader.schema.rubric import Rubric
 
 __all__ = ["rubric_app"]
 
@@ -16,7 +19,7 @@ rubric_app = typer.Typer(help="List, show, validate and test rubrics.", no_args_
 
 @rubric_app.callback()
 def _root(context: typer.Context) -> None:
-    """Take what stands before a command."""
+    """Handle options before a command."""
     if context.invoked_subcommand == "test":
         from grader.cli.site import load_site, option_defaults
 
@@ -25,7 +28,7 @@ def _root(context: typer.Context) -> None:
 
 @rubric_app.command("list")
 def rubric_list(*, as_json: JsonOption = False) -> None:
-    """List the rubrics that travel with the grader."""
+    """List the rubrics that are distributed with the grader."""
     from grader.cli.terminal import pairs_table, terminal
     from grader.pipeline.rubrics import find_rubric, shipped_rubrics
 
@@ -54,7 +57,7 @@ def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
         for c in loaded.rubric.criteria
     ]
     console = terminal()
-    console.print(f"{loaded.rubric.title} ({loaded.rubric.id}), {loaded.rubric.max_score:g} points", markup=False)
+    console.print(f"{loaded.rubric.title} ({loaded.rubric.id}), {_extent(loaded.rubric)}", markup=False)
     console.print(pairs_table(rows, ("criterion", "points", "check", "title")))
 
 
@@ -77,14 +80,23 @@ def rubric_validate(
             failed = True
             terminal(stderr=True).print(error_text(error))
         else:
-            typer.echo(
-                f"{loaded.path}: valid, {len(loaded.rubric.criteria)} criteria, {loaded.rubric.max_score:g} points"
-            )
+            typer.echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
     raise typer.Exit(USAGE if failed else DONE)
 
 
+def _extent(rubric: "Rubric") -> str:
+    """Describe the number of criteria and points of a rubric."""
+    from grader.facts.language import english
+    from grader.schema.message import say_count
+
+    score = rubric.max_score
+    criteria = say_count("{count:number} criterion", "{count:number} criteria", len(rubric.criteria))
+    points = say_count("{points:points} point", "{points:points} points", 1 if score == 1 else 2, points=score)
+    return f"{english(criteria)}, {english(points)}"
+
+
 class Settings(StrEnum):
-    """Files with settings."""
+    """Kinds of settings files."""
 
     RUBRIC = "rubric"
     SITE = "site"
@@ -95,7 +107,7 @@ def rubric_schema(
     *,
     of: Annotated[Settings, typer.Option(help="Kind of file: a rubric, or the site's defaults.")] = Settings.RUBRIC,
 ) -> None:
-    """Print the JSON Schema that editors use."""
+    """Print the JSON Schema for editors."""
     from grader.checks.registry import all_checks, all_diagnostics
     from grader.grading import json_schema
 
@@ -109,11 +121,13 @@ def rubric_schema(
 def rubric_test(
     rubric: RubricArgument,
     *,
-    update: Annotated[bool, typer.Option("--update", help="Keep the evidence beside the reference notebook.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Store the evidence next to the reference notebook.")
+    ] = False,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
 ) -> None:
-    """Send the rubric's reference solution through the grader: it must get full marks."""
+    """Grade the rubric's reference solution, which must get full marks."""
     from grader.cli.site import open_store
     from grader.cli.terminal import criteria_table, progress_on, terminal
     from grader.pipeline.reference import write_reference
@@ -126,11 +140,11 @@ def rubric_test(
         listener.begin(1)
         grade, evidence = verify_reference(loaded, open_store(may_download=True), options, listener.step)
     terminal().print(criteria_table(grade))
-    # Points of bonus criteria, earned or pending, do not make up for what is missing elsewhere.
+    # Bonus points do not replace missing points of other criteria.
     counted = [c for c in grade.criteria if not c.bonus]
     full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)
     if update and full:
-        typer.echo(f"kept: {write_reference(loaded, evidence)}")
+        typer.echo(f"stored: {write_reference(loaded, evidence)}")
     elif update:
-        typer.echo("not kept: the reference does not get full marks", err=True)
+        typer.echo("not stored: the reference does not get full marks", err=True)
     raise typer.Exit(DONE if full else BELOW)

@@ -1,4 +1,4 @@
-"""Find and read the site files, and apply them to the command line's options."""
+"""Find and read site files, and apply them to options of the command line."""
 
 import os
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("jobs", "isolation", "warm"),
     "rubric test": ("isolation", "device"),
 }
-"""Command → its options that a site file sets."""
+"""Options that a site file sets, by command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Site:
 
     settings: SiteSettings
     files: tuple[Path, ...]
-    """Files that were read; a later one overrides an earlier one, key by key."""
+    """Files that were read; a later file overrides an earlier one, key by key."""
     data: Path | None = None
-    """Folder of the data sets, resolved; None where no file sets it."""
+    """Resolved folder of the data sets; None if no file sets it."""
 
 
 def site_files() -> tuple[Path, ...]:
-    """List where site files are looked for: the machine's, then the user's or the one that `GRADER_CONFIG` names."""
+    """List the paths of site files: the machine's, then the user's or that of `GRADER_CONFIG`."""
     named = os.environ.get(_VARIABLE)
     own = Path(named) if named else platformdirs.user_config_path(_APPLICATION) / _FILE
     return (platformdirs.site_config_path(_APPLICATION) / _FILE, own)
@@ -54,9 +54,9 @@ def load_site() -> Site:
     """Read the site files.
 
     Raises:
-        UsageError: A file cannot be read, or something in it is wrong: each error with its line and the nearest key.
+        UsageError: A file cannot be read or is wrong; each error has its line and the nearest key.
     """
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     files: list[Path] = []
     data: Path | None = None
     for path in site_files():
@@ -64,17 +64,17 @@ def load_site() -> Site:
             continue
         files.append(path)
         settings = _read(path)
-        given |= settings.model_dump(exclude_none=True)
+        values |= settings.model_dump(exclude_none=True)
         if settings.data is not None:
             data = (path.resolve().parent / Path(settings.data).expanduser()).resolve()
-    return Site(SiteSettings.model_validate({"version": 1, **given}), tuple(files), data)
+    return Site(SiteSettings.model_validate({"version": 1, **values}), tuple(files), data)
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is a site file; one that `GRADER_CONFIG` names must be there, or its reading fails."""
+    """Whether a site file exists; True for the file of `GRADER_CONFIG`, so that reading fails if it is missing."""
     if os.environ.get(_VARIABLE) == str(path):
         return True
-    with suppress(OSError):  # a folder that this user may not look into has no settings for this user
+    with suppress(OSError):  # an unreadable folder has no settings for this user
         return path.is_file()
     return False
 
@@ -91,7 +91,9 @@ def _read(path: Path) -> SiteSettings:
     if isinstance(read.data, Mapping):
         problems += document_problems(read, SiteSettings)
     elif not problems:
-        problems.append(Problem(read.value(()), "a site file is a mapping of keys to values (`version: 1`, `jobs: 4`)"))
+        problems.append(
+            Problem(read.value(()), "a site file must be a mapping of keys to values (`version: 1`, `jobs: 4`)")
+        )
     if problems:
         wrong = document_error(problems, name=str(path), kind=UsageError)
         raise UsageError(wrong.message, where=wrong.where, advice=_ADVICE)
@@ -104,27 +106,27 @@ def option_defaults(site: Site) -> dict[str, Any]:
     Args:
         site: The settings.
     """
-    given = site.settings.model_dump(exclude_none=True)
-    made: dict[str, Any] = {}
+    values = site.settings.model_dump(exclude_none=True)
+    defaults: dict[str, Any] = {}
     for command, names in _OPTIONS.items():
-        place = made
+        place = defaults
         for word in command.split():
             place = place.setdefault(word, {})
         # `--jobs` is parsed from text.
-        place |= {name: str(given[name]) if name == "jobs" else given[name] for name in names if name in given}
-    return made
+        place |= {name: str(values[name]) if name == "jobs" else values[name] for name in names if name in values}
+    return defaults
 
 
 def ray_address() -> str | None:
-    """Return the site's address of Ray's cluster, unless the environment has one."""
+    """Return the site's address of Ray's cluster; None if the environment has one."""
     return None if os.environ.get("RAY_ADDRESS") else load_site().settings.address
 
 
 def open_store(*, may_download: bool = False) -> "DatasetStore":
-    """Open the data sets' folder: that of `GRADER_DATA`, else the site's, else the user's cache.
+    """Open the folder of the data sets: `GRADER_DATA`, else the site's folder, else the user's cache.
 
     Args:
-        may_download: Whether `prepare` fetches what is nowhere on this machine.
+        may_download: Whether `prepare` downloads data sets that are missing on this machine.
 
     Raises:
         UsageError: A site file is wrong.

@@ -1,4 +1,4 @@
-"""Signals: the first one stops in good order, the second one at once."""
+"""Handle signals: the first one stops a command cleanly, the second one at once."""
 
 import os
 import shlex
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
 
     from grader.schema.progress import Listener, Step
 
-__all__ = ["GOES_ON", "NO_RESUME", "stoppable", "until_stopped"]
+__all__ = ["CONTINUE", "NO_RESUME", "stoppable", "until_stopped"]
 
 NO_RESUME = "--no-resume"
-GOES_ON = "What is done is kept. This goes on:"
+CONTINUE = "Finished results are stored. This command continues:"
 
 
 @contextmanager
-def stoppable(console: "Console", words: str = GOES_ON) -> Iterator[list[int]]:
-    """Stop on the first signal in good order, and on the second at once: what that leaves the next run removes.
+def stoppable(console: "Console", words: str = CONTINUE) -> Iterator[list[int]]:
+    """Stop cleanly on the first signal, and at once on the second; the next run removes the remains.
 
     Args:
-        console: Where it is told.
-        words: What becomes of what is done; after a colon comes the command that goes on.
+        console: Console for messages.
+        words: Explanation of the results so far. If it ends with a colon, the command to continue follows.
 
     Yields:
-        A list that is empty until there was a signal, and then holds its number.
+        A list that is empty until a signal arrives, and then contains its number.
 
     Raises:
-        Exit: There was a signal.
+        Exit: A signal arrived.
     """
     stopping: list[int] = []
 
     def stop(number: int, _: object) -> None:
         if stopping:
-            # Sandboxes and workers die with this process.
+            # Sandboxes and workers end with this process.
             console.show_cursor()
             os._exit(128 + number)
         stopping.append(number)
-        console.print("[yellow]stopping …[/] once more stops at once")
+        console.print("[yellow]stopping …[/] a second signal stops at once")
         raise KeyboardInterrupt(number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -52,22 +52,24 @@ def stoppable(console: "Console", words: str = GOES_ON) -> Iterator[list[int]]:
     except KeyboardInterrupt as stopped:
         console.print(f"[yellow]stopped.[/] {words}")
         if words.endswith(":"):
-            _print_going_on(console, sys.argv[1:])
+            _print_continuation(console, sys.argv[1:])
         raise typer.Exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT)) from stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _print_going_on(console: "Console", words: "Sequence[str]") -> None:
-    """Print the command that goes on from what is done, which `--no-resume` would do again."""
-    console.print(shlex.join(["grader", *(word for word in words if word != NO_RESUME)]), markup=False, soft_wrap=True)
-    if NO_RESUME in words:
-        console.print(f"Without {NO_RESUME}: what was executed before and not yet again stands as it was.")
+def _print_continuation(console: "Console", arguments: "Sequence[str]") -> None:
+    """Print the command to continue, without `--no-resume`, which would repeat finished work."""
+    console.print(
+        shlex.join(["grader", *(word for word in arguments if word != NO_RESUME)]), markup=False, soft_wrap=True
+    )
+    if NO_RESUME in arguments:
+        console.print(f"{NO_RESUME} was dropped: submissions not re-executed yet keep their earlier results.")
 
 
 def until_stopped(listener: "Listener", stopping: "Sequence[int]") -> "Listener":
-    """Have whoever says how it goes hear of a signal too: what interrupts the main thread is lost in rare places."""
+    """Also raise in the progress listener after a signal; a KeyboardInterrupt in the main thread can get lost."""
 
     def step(one: "Step") -> None:
         if stopping:

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal: tables, progress, errors. Nothing here decides anything."""
+"""Format tables, progress and errors for the terminal."""
 
 import os
 import sys
@@ -25,8 +25,10 @@ from rich.progress import (
 from rich.table import Table
 
 from grader.facts.graded_model import main_accuracy, main_model
+from grader.facts.language import english
 from grader.schema.errors import GraderError
 from grader.schema.grade import Grade
+from grader.schema.message import say_count
 from grader.schema.progress import Step
 
 if TYPE_CHECKING:
@@ -48,44 +50,44 @@ __all__ = [
 ]
 
 _PIPED_WIDTH = 160
-"""Columns where output goes into a file or a pipe."""
+"""Width of output to a file or a pipe, in columns."""
 _MOST_PROBLEMS = 10
-"""Grades whose problems are listed below a class's table."""
+"""Most grades whose problems are listed below a class's table."""
 _WIDE = 100
-"""Columns from which on a class is shown with what is nice to know."""
+"""Width from which a class's table has all columns."""
 _MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
 _COLOURS = {"passed": "green", "partial": "yellow", "failed": "red", "pending": "cyan", "skipped": "dim"}
 
 
 class Listener(Protocol):
-    """Is told how the grading of a class goes; called from several threads."""
+    """Receives progress reports of a class, from several threads."""
 
     def begin(self, total: int) -> None:
-        """So many submissions are to be done."""
+        """Set the number of submissions."""
 
     def step(self, step: Step) -> None:
-        """Something happened to one submission."""
+        """Receive a report about one submission."""
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Make a console that uses colour only on a terminal, and is wide where no terminal sets a width."""
+    """Make a console with colors only on a terminal, and a fixed width elsewhere."""
     shown = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if shown or "COLUMNS" in os.environ else _PIPED_WIDTH
     return Console(stderr=stderr, highlight=False, soft_wrap=not shown, width=width)
 
 
 def number(value: float | None) -> str:
-    """Write points without needless zeros."""
+    """Format points without trailing zeros."""
     return "–" if value is None else f"{value:g}"
 
 
 def grades_table(grades: Sequence[Grade], title: str, *, width: int = _PIPED_WIDTH) -> Table:
-    """Lay out a class: one row a submission.
+    """Make the table of a class, with one row per submission.
 
     Args:
-        grades: The class.
-        title: What was graded.
-        width: Columns there are; a narrow table leaves out what is only nice to know.
+        grades: The grades of the class.
+        title: Title of the assignment.
+        width: Width in columns; a narrow table has only essential columns.
     """
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", header_style="bold", pad_edge=False)
     columns = [column for column in _COLUMNS if _wanted(column, grades, width)]
@@ -111,11 +113,11 @@ def _pending(grade: Grade) -> str:
 
 
 def _accuracy(grade: Grade) -> str:
-    known = main_accuracy(grade)
-    if known is None:
+    accuracy = main_accuracy(grade)
+    if accuracy is None:
         return "–"
-    fact = known[1]
-    # What the student's own process says is told apart from what was computed from its network.
+    fact = accuracy[1]
+    # Mark accuracies that were only recorded in the student's process.
     return f"{fact.value:.2%}" + ("" if fact.assurance.value == "verified" else f" {fact.assurance.value}")
 
 
@@ -129,21 +131,21 @@ def _seconds(grade: Grade) -> str:
 
 
 def _attempts(grade: Grade) -> str:
-    """Which attempt is graded, and between which scores all of them lie."""
-    told = grade.attempts
-    if told is None:
+    """Format the number of the graded attempt, and the range of all scores."""
+    attempts = grade.attempts
+    if attempts is None:
         return "–"
-    lost = sum(one.status == "not_graded" for one in told.tried)
-    parts = [f"{told.taken or '–'} of {told.asked}"]
-    if told.score is not None and told.score.low < told.score.high:
-        parts.append(f"{number(told.score.low)} to {number(told.score.high)}")
+    lost = sum(one.status == "not_graded" for one in attempts.tried)
+    parts = [f"{attempts.taken or '–'} of {attempts.asked}"]
+    if attempts.score is not None and attempts.score.low < attempts.score.high:
+        parts.append(f"{number(attempts.score.low)} to {number(attempts.score.high)}")
     if lost:
         parts.append(f"[yellow]{lost} not graded[/]")
     return ", ".join(parts)
 
 
 def _missing(grade: Grade) -> str:
-    """Say in words what is missing: a colour or a sign alone does not reach everyone."""
+    """List missed criteria in words, because not everyone can see colors and signs."""
     if grade.status == "not_graded":
         return f"[yellow]not graded:[/] {escape(grade.reason or '')}"
     if grade.reason:
@@ -165,10 +167,10 @@ class _Column(NamedTuple):
     cell: Callable[[Grade], str]
     right: bool = False
     nice: bool = False
-    """Shown only where there is room."""
+    """Whether the column is shown only in a wide table."""
 
 
-_MISSING = "what is missing"
+_MISSING = "missing"
 _COLUMNS = (
     _Column("submission", lambda grade: escape(grade.submission.id)),
     _Column("score", _score, right=True),
@@ -182,7 +184,7 @@ _COLUMNS = (
 
 
 def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
-    """Whether a column says anything here, and whether there is room for it."""
+    """Whether a column has any content, and enough space."""
     if column.nice and width < _WIDE:
         return False
     optional = {"pending", "accuracy", "parameters", "seconds", "attempts"}
@@ -190,16 +192,16 @@ def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
 
 
 def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
-    """Lay out one grade: one row a criterion, advice below what was missed."""
+    """Make the table of a grade, with one row per criterion, and advice for missed ones."""
     score = f"{number(grade.score)} of {number(grade.max_score)}"
-    pending = f", {number(grade.pending)} pending" if grade.pending else ""
+    pending = f", pending: {number(grade.pending)}" if grade.pending else ""
     table = Table(
-        title=f"{grade.submission.id}: {score} points{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=f"{grade.submission.id}: points: {score}{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )
     table.add_column("")
     table.add_column("criterion")
     table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("what was seen")
+    table.add_column("result")
     for criterion in grade.criteria:
         if criterion.hidden and not hidden:
             continue
@@ -213,55 +215,60 @@ def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
 
 
 def problem_text(problem: str, submission: str = "") -> str:
-    """Write a problem of the grader for a person.
+    """Format a problem of the grader.
 
     Args:
         problem: An item of a grade's `problems`.
-        submission: Whose grade has it, where several are shown.
+        submission: Id of the submission, if several are shown.
     """
     return f"[yellow]problem:[/] {escape(f'{submission}: ' if submission else '')}{escape(problem)}"
 
 
 def problems_of(grades: Sequence[Grade]) -> list[str]:
-    """Write the first problem of each grade, and count the others; at most ten grades are listed."""
+    """Format the first problem of each grade, and count the others; at most ten grades are listed."""
     concerned = [grade for grade in grades if grade.problems]
     lines = []
     for grade in concerned[:_MOST_PROBLEMS]:
         more = f" (and {len(grade.problems) - 1} more in its report)" if len(grade.problems) > 1 else ""
         lines.append(problem_text(grade.problems[0] + more, grade.submission.id))
     if len(concerned) > _MOST_PROBLEMS:
-        lines.append(problem_text(f"the grades of {len(concerned) - _MOST_PROBLEMS} more submissions have problems"))
+        more_grades = say_count(
+            "the grade of {count:number} more submission has problems",
+            "the grades of {count:number} more submissions have problems",
+            len(concerned) - _MOST_PROBLEMS,
+        )
+        lines.append(problem_text(english(more_grades)))
     return lines
 
 
 def error_text(error: GraderError) -> str:
-    """Write an error for a person: what happened, where, what to do."""
+    """Format an error with its place and advice."""
     where = f"[bold]{escape(error.where)}[/]: " if error.where else ""
     advice = f"\n  [dim]→ {escape(error.advice)}[/]" if error.advice else ""
     return f"[red]error:[/] {where}{escape(error.message)}{advice}"
 
 
 def fault_text(error: Exception) -> str:
-    """Write a fault of the grader's own for a person: what was raised, and how to see where."""
-    said = escape(str(error).strip().split("\n")[0][:300])
+    """Format an unexpected exception, with the way to get its traceback."""
+    text = escape(str(error).strip().split("\n")[0][:300])
     return (
-        f"[red]error:[/] a fault of the grader's own: {type(error).__name__}: {said}\n"
-        "  [dim]→ report it with what GRADER_TRACEBACK=1 before the same command prints[/]"
+        f"[red]error:[/] an error in the grader: {type(error).__name__}: {text}\n"
+        "  [dim]→ report it with the output of the same command with GRADER_TRACEBACK=1 before it[/]"
     )
 
 
 def progress_on(console: Console) -> "AbstractContextManager[Listener]":
-    """Choose how progress is shown: live bars on a terminal, a line a submission elsewhere."""
+    """Choose the progress display: live bars on a terminal, lines elsewhere."""
     return _Bars(console) if console.is_terminal else _Lines(console)
 
 
 class _Lines(AbstractContextManager["Listener"]):
-    """A line when a submission begins and one when it is done."""
+    """Prints a line when a submission starts and when it is done."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._begun = time.monotonic()
+        self._start = time.monotonic()
         self._done = 0
         self._failed = 0
         self._total = 0
@@ -282,7 +289,7 @@ class _Lines(AbstractContextManager["Listener"]):
             elif step.kind == "done":
                 self._done += 1
                 self._failed += step.failed
-                spent = time.monotonic() - self._begun
+                spent = time.monotonic() - self._start
                 left = spent / self._done * (self._total - self._done)
                 tail = f", {self._failed} not graded" if self._failed else ""
                 tail += f", about {_duration(left)} left" if left else ""
@@ -292,15 +299,15 @@ class _Lines(AbstractContextManager["Listener"]):
 
 
 def _duration(seconds: float) -> str:
-    """Write a length of time as precisely as a guess deserves."""
+    """Format an estimated duration."""
     minutes = round(seconds / 60)
-    if minutes < 2:  # noqa: PLR2004 — "90 s" is still easily read
+    if minutes < 2:  # noqa: PLR2004 — "90 s" is still easy to read
         return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 — the same with hours
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 — the same for hours
 
 
 class _Bars(AbstractContextManager["Listener"]):
-    """One bar for the class, one for each submission that runs."""
+    """Shows one bar for the class, and one for each running submission."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -360,7 +367,7 @@ class _Bars(AbstractContextManager["Listener"]):
 
 
 def changes_table(changed: "Iterable[Changed]") -> Table:
-    """Lay out what a regrade changed: one row a submission."""
+    """Make the table of a regrade's changes, with one row per submission."""
     rows = [
         [one.submission, number(one.old), number(one.new), "\n".join(change.why for change in one.changes)]
         for one in changed
@@ -371,7 +378,7 @@ def changes_table(changed: "Iterable[Changed]") -> Table:
 def pairs_table(
     rows: Iterable[Sequence[str]], headings: Sequence[str], styles: Mapping[str, str] | None = None
 ) -> Table:
-    """Lay out plain rows; a cell found in `styles` is coloured."""
+    """Make a table of plain rows; `styles` gives the colors of cells by their text."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading)

@@ -101,7 +101,7 @@ def read_rubric(
 
 
 def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[str, ...]:
-    """List the data sets that models are judged on: first the rubric's `dataset`, then those of its criteria.
+    """List the data sets that models are judged on: first the rubric's `dataset`, then further ones of its criteria.
 
     Args:
         rubric: The rubric.

@@ -1,1 +1,1 @@
-"""Connects the packages: one submission, a class, a regrade, a reference."""
+"""Connect the packages: grade a submission or a class, regrade, and run a reference."""

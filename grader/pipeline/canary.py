@@ -1,6 +1,6 @@
-"""Tries the recorder before a class is graded: a tiny notebook must leave every kind of fact that the checks read.
+"""Test the recorder before a class is graded: a small notebook must produce all kinds of facts that the checks read.
 
-One trial serves for as long as nothing changes that could change its result; a failed trial is never remembered.
+A passed trial is valid until something changes that could change its result. A failed trial is repeated.
 """
 
 import fcntl
@@ -46,16 +46,16 @@ _PACKAGES = (
     *("matplotlib-inline", "ipykernel", "ipython", "pandas", "scikit-learn"),
 )
 _SECONDS = 600.0
-"""Budget of a trial, for a machine that is busy."""
+"""Budget of a trial on a busy machine."""
 _MEMORY = 4 << 30
 _TRAIN, _TEST = 200, 100
 _SHOWN = 6
-"""Problems that the error names; more are counted."""
+"""Most problems in the error; others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where notebooks are executed."""
+    """The place of executions."""
 
     isolation: Isolation
     device: Device
@@ -63,14 +63,14 @@ class Place:
     threads: int = 1
 
     def has(self, dialect: Dialect) -> bool:
-        """Whether the Keras of a dialect is installed there; without it there is nothing to record."""
+        """Whether the Keras of a dialect is installed; without it there is nothing to record."""
         versions = python_versions(self.python, _PACKAGES)
         tensorflow = "tensorflow" in versions or "tensorflow-cpu" in versions
         return tensorflow and _KERAS[dialect].replace("_", "-") in versions
 
 
 def place_of(bench: Bench) -> Place:
-    """Find the place of a bench."""
+    """Return the place of a bench."""
     device = (bench.devices or (bench.device,))[0]
     return Place(isolation=bench.isolation, device=device, python=bench.python, threads=bench.threads)
 
@@ -80,7 +80,7 @@ def dialects_of(found: Sequence[Found], loaded: LoadedRubric) -> tuple[Dialect, 
 
     Args:
         found: The submissions.
-        loaded: The rubric; it may name the dialect.
+        loaded: The rubric, which may set the dialect.
     """
     if loaded.rubric.run.dialect != "auto":
         return (loaded.rubric.run.dialect,)
@@ -88,38 +88,38 @@ def dialects_of(found: Sequence[Found], loaded: LoadedRubric) -> tuple[Dialect, 
     for one in found:
         if isinstance(one, Rejected) or len(dialects) == len(DIALECTS):
             continue
-        # A notebook that cannot be read is judged in its turn.
+        # An unreadable notebook is reported when it is graded.
         with suppress(GraderError):
             dialects.add(recognise_dialect(read_notebook(one.notebook, sha256=one.sha256)).dialect)
     return tuple(sorted(dialects))
 
 
 def check_class(place: Place, found: Sequence[Found], loaded: LoadedRubric) -> None:
-    """Make sure, before a class is graded, that the recorder sees all that the checks read of its notebooks.
+    """Check, before a class is graded, that the recorder finds all facts that the checks read.
 
     Args:
-        place: Where notebooks are executed.
+        place: The place of executions.
         found: The submissions.
         loaded: The rubric.
 
     Raises:
-        HarnessError: It does not; the message names the hooks.
+        HarnessError: Facts are missing; the message names the hooks.
         SandboxError: The sandbox or the kernel did not start.
     """
-    # To find the dialects the notebooks must be read: not where there is nothing to try.
+    # Finding the dialects means reading all notebooks; skip it if all trials have passed.
     if not all(_passed(place, dialect) for dialect in DIALECTS if place.has(dialect)):
         check_recorder(place, dialects_of(found, loaded))
 
 
 def check_recorder(place: Place, dialects: Sequence[Dialect]) -> None:
-    """Make sure that the recorder sees all that the checks read, before anything is graded.
+    """Check that the recorder finds all facts that the checks read.
 
     Args:
-        place: Where notebooks are executed.
-        dialects: That the class needs.
+        place: The place of executions.
+        dialects: The dialects of the class.
 
     Raises:
-        HarnessError: It does not; the message names the hooks.
+        HarnessError: Facts are missing; the message names the hooks.
         SandboxError: The sandbox or the kernel did not start.
     """
     for dialect in dialects:
@@ -131,23 +131,23 @@ def check_recorder(place: Place, dialects: Sequence[Dialect]) -> None:
             problems = missing_in(place, dialect)
             if problems:
                 raise _incomplete(problems, dialect)
-            # Without a cache the trial runs each time.
+            # Without a cache folder the trial runs each time.
             with suppress(StorageError):
                 write_atomically(_folder() / _key(place, dialect), b"")
 
 
 def missing_in(place: Place, dialect: Dialect) -> tuple[str, ...]:
-    """Execute the trial notebook, and find what its record lacks.
+    """Execute the trial notebook, and find the facts that are missing from its record.
 
     Args:
-        place: Where notebooks are executed.
-        dialect: Which Keras to try.
+        place: The place of executions.
+        dialect: The Keras to try.
 
     Returns:
-        In words, with the hooks concerned; nothing where the recorder sees everything.
+        Descriptions with the hooks; empty if nothing is missing.
 
     Raises:
-        HarnessError: The trial did not come to an end.
+        HarnessError: The trial did not complete.
         SandboxError: The sandbox or the kernel did not start.
     """
     with scratch_folder() as scratch:
@@ -167,8 +167,8 @@ def missing_in(place: Place, dialect: Dialect) -> tuple[str, ...]:
         outcome = execute(request)
         run = outcome.run
         if run.status not in {"completed", "cell_error"}:
-            msg = f"the recorder's trial notebook did not come to an end: {english(run.reason) or run.status}"
-            raise HarnessError(msg, advice="the same command tries again; `grader doctor` tries it alone")
+            msg = f"the trial notebook of the recorder did not complete: {english(run.reason) or run.status}"
+            raise HarnessError(msg, advice="the same command tries again; `grader doctor` runs only the trial")
         collect(outcome.out, scratch / "record")
         record = read_record(scratch / "record" / "events.jsonl")
     errors = tuple(f"the trial notebook raised {error.name}: {error.message}"[:400] for error in run.errors)
@@ -178,15 +178,15 @@ def missing_in(place: Place, dialect: Dialect) -> tuple[str, ...]:
 def _incomplete(problems: Sequence[str], dialect: Dialect) -> HarnessError:
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     msg = (
-        f"nothing was graded: the recorder does not see everything that the checks read of {_KERAS[dialect]}: "
+        f"nothing was graded, because the recorder misses facts of {_KERAS[dialect]} that the checks read: "
         f"{'; '.join(problems[:_SHOWN])}{more}"
     )
-    advice = "`grader doctor` names the versions that the grader is tested with: install them"
+    advice = "install the tested versions that `grader doctor` names"
     return HarnessError(msg, advice=advice)
 
 
 def _made_up_data(folder: Path) -> Path:
-    """Write a small data set of random images in the layout that the sandbox serves."""
+    """Write a small data set of random images in the sandbox's layout."""
     place = folder / CANARY_DATASET
     place.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -201,12 +201,12 @@ def _made_up_data(folder: Path) -> Path:
 
 
 def _passed(place: Place, dialect: Dialect) -> bool:
-    """Whether a trial of the very same kind has passed."""
+    """Whether an identical trial has passed."""
     return (_folder() / _key(place, dialect)).is_file()
 
 
 def _key(place: Place, dialect: Dialect) -> str:
-    """Digest all that could change a trial's result."""
+    """Digest everything that could change a trial's result."""
     own = digest_code((Path(__file__), Path(canary.__file__)))
     versions = python_versions(place.python, _PACKAGES)
     python = str(place.python.resolve())
@@ -219,7 +219,7 @@ def _folder() -> Path:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Let workers of one machine wait for the first one's trial; where no file can be locked, each makes its own."""
+    """Let the workers of a machine wait for the first trial; without a lock file each runs its own."""
     handle = None
     with suppress(OSError):
         _folder().mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a regrade changed: who, and for each criterion what it was before and is now."""
+"""List the changes of a regrade: the submissions, and each criterion before and after."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ _WORDS = ("old_status", "new_status", "why")
 _OTHER_PARTS = {
     "attempts": "attempts",
     "diagnostics": "margin notes",
-    "models": "networks",
+    "models": "models",
     "main_model": "graded model",
     "main_accuracy": "accuracy of the graded model",
     "execution": "execution",
@@ -31,12 +31,12 @@ _OTHER_PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of a grade, before and after."""
+    """One criterion of a grade, before and after."""
 
     criterion: str
-    """Its id; empty where something beside the criteria changed."""
+    """The criterion's id; empty if something else changed."""
     why: str
-    """In words, with the id."""
+    """Description, with the id."""
     old_points: float | None = None
     new_points: float | None = None
     old_max: float | None = None
@@ -47,17 +47,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One submission that a regrade changed."""
+    """A submission that a regrade changed."""
 
     submission: str
     student: str
     old: float | None
-    """The score before; None where there was none."""
+    """The previous score; None if there was none."""
     new: float | None
     changes: tuple[Change, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """What `grader regrade --json` prints of it."""
+        """Return the JSON values that `grader regrade --json` prints."""
         return {
             "submission": self.submission,
             "old": self.old,
@@ -68,14 +68,14 @@ class Changed:
 
 
 def changes_of(old: Grade | None, new: Grade) -> Changed | None:
-    """Say what a person who reads both grades finds different; the rubric's own digest alone is no difference.
+    """Find the differences between two grades, except for the rubric's digest.
 
     Args:
-        old: The grade before; None where there was none that can be read.
-        new: The grade now.
+        old: The previous grade; None if it does not exist or cannot be read.
+        new: The new grade.
 
     Returns:
-        None where nothing is.
+        None if nothing changed.
     """
     if old is not None:
         old = _completed(old, new)
@@ -87,7 +87,7 @@ def changes_of(old: Grade | None, new: Grade) -> Changed | None:
 
 
 def _completed(old: Grade, new: Grade) -> Grade:
-    """Name the graded model in a grade of an earlier version, which names none: the name alone is no difference."""
+    """Add the graded model to a grade of an earlier version, so that its absence is not a difference."""
     named = {"main_model": new.main_model, "main_accuracy": new.main_accuracy}
     return old.model_copy(update=named) if old.main_model is None else old
 
@@ -106,16 +106,15 @@ def _changes(old: Grade | None, new: Grade) -> Iterator[Change]:
     if old is not None:
         parts = [words for part, words in _OTHER_PARTS.items() if getattr(old, part) != getattr(new, part)]
         if parts:
-            yield Change("", f"other words or figures: {', '.join(parts)}")
+            yield Change("", f"other parts changed: {', '.join(parts)}")
 
 
 def _other_attempt(old: Grade | None, new: Grade) -> Iterator[Change]:
-    """Say that the change made another attempt the one that is graded."""
+    """Report that another attempt is graded now."""
     before = old.attempts.taken if old is not None and old.attempts is not None else None
     if new.attempts is not None and before != new.attempts.taken:
-        yield Change(
-            "", f"attempt {new.attempts.taken} is graded now{f', no longer attempt {before}' if before else ''}"
-        )
+        instead = f" instead of attempt {before}" if before else ""
+        yield Change("", f"attempt {new.attempts.taken} is graded now{instead}")
 
 
 def _change(name: str, old: CriterionGrade | None, new: CriterionGrade | None) -> Change:
@@ -132,23 +131,23 @@ def _change(name: str, old: CriterionGrade | None, new: CriterionGrade | None) -
 
 
 def _why(name: str, old: CriterionGrade | None, new: CriterionGrade | None) -> str:
-    """Say how one line of a grade became another."""
+    """Describe the change of a criterion."""
     if new is None:
-        return f"{name}: no longer asked for"
+        return f"{name}: no longer in the rubric"
     now = f"{new.points:g} of {new.max_points:g}, {new.status}: {new.message}"
     if old is None:
         return f"{name}: new, {now}"
     if (old.points, old.max_points, old.status) == (new.points, new.max_points, new.status):
-        return f"{name}: same points, other words or figures"
+        return f"{name}: points unchanged, message or measurement changed"
     return f"{name}: {old.points:g} of {old.max_points:g} → {now}"
 
 
 def write_changes(file: TextIO, changed: Iterable[Changed]) -> None:
-    """Write one row for each change of each submission, for a spreadsheet: RFC 4180, texts guarded as in `grades.csv`.
+    """Write a CSV file (RFC 4180) with one row per change; texts are guarded as in `grades.csv`.
 
     Args:
         file: Opened with `newline=""`.
-        changed: In the order of the rows; one at a time is in memory.
+        changed: The submissions in order; only one at a time is in memory.
     """
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow((*_COLUMNS, *_WORDS))
@@ -161,23 +160,22 @@ def write_changes(file: TextIO, changed: Iterable[Changed]) -> None:
 
 
 class Journal:
-    """What a regrade has changed so far: on the disk, so that the list is whole although it was killed in between.
+    """A file with the changes of a running regrade, so that the list stays complete if the regrade is killed.
 
-    A worker writes its changes down before it puts the new grades into their places. When the same regrade is started
-    again, grades that are in their places already look unchanged; the journal knows what they were before. And what is
-    on the disk is not in memory, however large a class is.
+    A worker writes changes to the journal before it replaces grades. After a restart of the same regrade, replaced
+    grades look unchanged, but the journal still has their changes. The file also saves memory for large classes.
     """
 
     def __init__(self, root: Path, rubric_sha256: str) -> None:
-        """Name the journal of one rubric in a results folder."""
+        """Set the journal's path for a rubric and a results folder."""
         self._root = root
         self._path = root / f".regrade-{rubric_sha256[:16]}.jsonl"
 
     def begin(self) -> None:
-        """Go on with what an interrupted regrade with this rubric changed; what another rubric's left is removed.
+        """Keep the changes of an interrupted regrade with this rubric, and remove journals of other rubrics.
 
         Raises:
-            StorageError: It cannot be removed.
+            StorageError: A journal cannot be removed.
         """
         try:
             for other in self._root.glob(".regrade-*.jsonl"):
@@ -187,33 +185,33 @@ class Journal:
             raise _failed(self._path, error) from error
 
     def places(self) -> dict[str, int]:
-        """Find where each submission's changes stand, by its id; where it is noted twice, both are the same.
+        """Find the file offset of each submission's changes, by its id; duplicate entries are equal.
 
         Raises:
-            StorageError: It cannot be read.
+            StorageError: The journal cannot be read.
         """
-        found: dict[str, int] = {}
+        offsets: dict[str, int] = {}
         try:
             if not self._path.exists():
-                return found
+                return offsets
             with self._path.open("rb") as file:
                 at = 0
                 for line in file:
                     if (one := _read(line)) is not None:
-                        found[one.submission] = at
+                        offsets[one.submission] = at
                     at += len(line)
         except OSError as error:
             raise _failed(self._path, error) from error
-        return found
+        return offsets
 
     def read(self, places: Iterable[int]) -> Iterator[Changed]:
         """Read changes one after the other.
 
         Args:
-            places: Of `places`, in the order that is wanted.
+            places: Offsets of `places`, in the desired order.
 
         Raises:
-            StorageError: It cannot be read.
+            StorageError: The journal cannot be read.
         """
         try:
             with self._path.open("rb") as file:
@@ -225,10 +223,10 @@ class Journal:
             raise _failed(self._path, error) from error
 
     def note(self, changed: Iterable[Changed]) -> None:
-        """Add changes, in one write; a line that is cut short by a kill is not read.
+        """Append changes in a single write; incomplete lines are skipped when the journal is read.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The journal cannot be written.
         """
         lines = "".join(f"\n{json.dumps(asdict(one))}" for one in changed)
         if not lines:
@@ -241,10 +239,10 @@ class Journal:
             raise _failed(self._path, error) from error
 
     def end(self) -> None:
-        """Remove it: the list was written.
+        """Remove the journal after the list was written.
 
         Raises:
-            StorageError: It cannot be removed.
+            StorageError: The journal cannot be removed.
         """
         try:
             self._path.unlink(missing_ok=True)
@@ -253,14 +251,14 @@ class Journal:
 
 
 def _failed(path: Path, error: OSError) -> StorageError:
-    msg = f"the list of changes cannot be kept ({error.strerror or error})"
+    msg = f"the list of changes cannot be stored ({error.strerror or error})"
     return StorageError(msg, where=str(path))
 
 
 def _read(line: bytes) -> Changed | None:
     try:
-        given: Mapping[str, Any] = json.loads(line)
-        changes = tuple(Change(**change) for change in given["changes"])
-        return Changed(**{**given, "changes": changes})
+        entry: Mapping[str, Any] = json.loads(line)
+        changes = tuple(Change(**change) for change in entry["changes"])
+        return Changed(**{**entry, "changes": changes})
     except (ValueError, TypeError, KeyError):
         return None

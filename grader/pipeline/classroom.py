@@ -1,4 +1,4 @@
-"""Many submissions: what the results folder holds before a run, and the run itself."""
+"""Grade many submissions, and check the results folder before."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -7,6 +7,7 @@ from typing import Any
 
 from grader.execution.sandbox.capacity import DeviceSlots
 from grader.execution.sandbox.scratch import sweep
+from grader.facts.language import english
 from grader.grading.grade import outline
 from grader.intake.find import Found
 from grader.pipeline.canary import check_class, place_of
@@ -16,6 +17,7 @@ from grader.pipeline.publish import publish_class
 from grader.pipeline.setup import Bench, Options, attempts_of, warmed
 from grader.pipeline.submission import grade_found
 from grader.schema.grade import Grade
+from grader.schema.message import say_count
 from grader.schema.progress import Listener
 from grader.store.results import ResultsFolder
 
@@ -24,13 +26,13 @@ __all__ = ["at_work", "executions_of", "grade_class", "kept_of_others", "run_cla
 
 @contextmanager
 def at_work(out: ResultsFolder) -> Iterator[None]:
-    """Make sure, before anything is executed, that results can be written and that no other grader writes them.
+    """Lock the results folder, and check that it can be written, before anything is executed.
 
-    What graders that were killed left behind is removed: half-written files here, and their folders and programs.
+    Also remove the remains of killed graders: incomplete files, temporary folders and processes.
 
     Raises:
-        UsageError: There is a file of that name, or another grader is at work.
-        StorageError: The folder cannot be made or written to.
+        UsageError: A file has this name, or another grader uses the folder.
+        StorageError: The folder cannot be created or written to.
     """
     with out.at_work():
         sweep()
@@ -38,10 +40,10 @@ def at_work(out: ResultsFolder) -> Iterator[None]:
 
 
 def kept_of_others(found: Sequence[Found], out: ResultsFolder) -> tuple[str, ...]:
-    """Say what a results folder holds of others than these: they stay, but for those whose name one of these has.
+    """Warn about results of other submissions in a results folder, and about results that will be replaced.
 
     Returns:
-        A warning each, in words.
+        One text per warning.
     """
     names = {one.id for one in found}
     others = [name for name in out.submissions() if name not in names]
@@ -49,22 +51,36 @@ def kept_of_others(found: Sequence[Found], out: ResultsFolder) -> tuple[str, ...
     warnings = []
     if others:
         warnings.append(
-            f"warning: {out.root} also holds results of {len(others)} that are not among these submissions: "
-            f"{_some(others)}; they stay on the class page"
+            say_count(
+                "warning: {folder} also has results of {count:number} other submission: {names}; "
+                "it stays on the class page",
+                "warning: {folder} also has results of {count:number} other submissions: {names}; "
+                "they stay on the class page",
+                len(others),
+                folder=str(out.root),
+                names=_some(others),
+            )
         )
     if replaced:
         warnings.append(
-            f"warning: {len(replaced)} of these have the name of another notebook that was graded here before, "
-            f"whose results are replaced: {_some(replaced)}; give each section an `--out` of its own"
+            say_count(
+                "warning: the results of {count:number} earlier notebook are replaced, because one of these has its "
+                "name: {names}; use a separate {option:code} for each section",
+                "warning: the results of {count:number} earlier notebooks are replaced, because some of these have "
+                "their names: {names}; use a separate {option:code} for each section",
+                len(replaced),
+                names=_some(replaced),
+                option="--out",
+            )
         )
-    return tuple(warnings)
+    return tuple(map(english, warnings))
 
 
 def _replaces(found: Found, kept: Any, *, among_others: bool) -> bool:
-    """Tell another student's kept grade from an earlier one of the same student's.
+    """Whether a stored grade with the same name belongs to another student, instead of an earlier notebook.
 
-    Of two notebooks with one file name nobody can tell; where results of others lie beside them, they may be of another
-    section.
+    For equal file names this is unknown. If the folder also has results of other submissions, they may belong to
+    another section.
     """
     try:
         student, sha256 = kept["submission"]["student"], kept["submission"]["sha256"]
@@ -83,10 +99,10 @@ def _some(names: Sequence[str]) -> str:
 def grade_class(
     found: Sequence[Found], course: Course, bench: Bench, out: ResultsFolder, listener: Listener
 ) -> tuple[Grade, ...]:
-    """Grade many submissions on this machine, a few at a time, and write the pages of the class; see `run_class`.
+    """Grade many submissions on this machine in parallel, and write the pages of the class; see `run_class`.
 
     Raises:
-        HarnessError: The recorder does not see all that the checks read; nothing was graded.
+        HarnessError: The recorder misses facts that the checks read; nothing was graded.
     """
     check_class(place_of(bench), found, course.loaded)
     devices = bench.devices or (bench.device,)
@@ -106,19 +122,19 @@ def run_class(
     """Let an engine grade many submissions, and write the pages of the class.
 
     Returns:
-        Outlines of the grades in the order of `found`; whole they are in the results folder.
+        Summaries of the grades in the order of `found`; the results folder has the complete grades.
 
     Raises:
         StorageError: Results cannot be written.
-        KeyboardInterrupt: The person does not want to wait; what ran was ended first, and nothing of it is kept.
+        KeyboardInterrupt: The user stopped the run; running submissions are ended first and not stored.
     """
     with closing(engine.grades(found, listener)) as grading:
-        # Of a whole class only what everybody is told of each is kept in memory.
+        # Keep only grade summaries in memory.
         grades = {grade.submission.id: outline(grade) for grade in grading}
     publish_class(out, course.loaded.rubric.title, course.ranked_by)
     return tuple(grades[one.id] for one in found)
 
 
 def executions_of(submissions: int, course: Course, options: Options) -> int:
-    """How many executions there are at most."""
+    """Compute the largest possible number of executions."""
     return submissions * attempts_of(course.loaded, options)

@@ -1,7 +1,7 @@
-"""Digests of code: of what a module does, whatever its comments say and wherever its file is.
+"""Compute digests of code that do not depend on comments, docstrings and file paths.
 
-An execution is known by the code that ran beside the notebook, a grade by the code that judged it. A reworded docstring
-or a moved file must change neither; a changed line of code must.
+The digest of an execution includes the code inside the sandbox, and the digest of a grade includes the grading code. A
+changed docstring or a moved file must not change these digests; a changed line of code must.
 """
 
 import ast
@@ -33,15 +33,15 @@ _MAX_CACHED = 20_000
 
 
 def digest_module(source: bytes) -> str:
-    """Digest the code of one Python module.
+    """Digest the code of a Python module.
 
-    Docstrings, comments, layout, the order of the imports, and the paths of the grader's own modules are left out.
+    The digest excludes docstrings, comments, layout, the order of imports, and the paths of the grader's own modules.
 
     Args:
         source: The module's bytes.
 
     Returns:
-        A SHA-256 in hexadecimal. Source that does not parse is digested byte for byte.
+        A SHA-256 in hexadecimal. Source with syntax errors is digested byte for byte.
     """
     try:
         tree = ast.parse(source)
@@ -57,17 +57,17 @@ class _Stripper(ast.NodeTransformer):
 
     def __init__(self) -> None:
         self.imported: list[tuple[str, str, str]] = []
-        """Package (empty for the grader's own), name, name in the module."""
+        """Package (empty for the grader's own), name, and name in the module."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Visit a node; a block that becomes empty keeps a `pass`."""
+        """Visit a node, and add a `pass` to a block that becomes empty."""
         super().generic_visit(node)
         if isinstance(getattr(node, "body", None), list) and not node.body and not isinstance(node, ast.Module):  # type: ignore[attr-defined]  # checked
             node.body = [ast.Pass()]  # type: ignore[attr-defined]  # the same
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop a string that stands alone: a docstring."""
+        """Drop a string expression, such as a docstring."""
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return None
         return self.generic_visit(node)
@@ -89,12 +89,12 @@ def _path_free(name: str) -> str:
 
 
 def digest_code(files: Iterable[Path]) -> str:
-    """Digest the code of many modules, whatever their paths.
+    """Digest the code of many modules, independent of their paths.
 
-    Other files are digested byte for byte. Digests of modules are kept in the user's cache folder, by content.
+    Other files are digested byte for byte. The user's cache folder stores digests of modules, by content.
 
     Args:
-        files: Python modules and other files; folders are passed over.
+        files: Python modules and other files; folders are skipped.
     """
     known = _read_cache()
     added: dict[str, str] = {}
@@ -126,26 +126,26 @@ def _read_cache() -> Mapping[str, str]:
 
 
 def _write_cache(digests: Mapping[str, str]) -> None:
-    # Without a cache the digests are computed each time.
+    # Without a cache folder the digests are computed each time.
     with suppress(StorageError):
         write_atomically(_cache_path(), json.dumps(digests).encode())
 
 
 @functools.cache
 def inside_code() -> str:
-    """Digest the code that runs in a sandbox; a part of what each execution is known by."""
+    """Digest the code that runs in a sandbox, as a part of the key of each execution."""
     return digest_code((_PACKAGE / "inside").rglob("*.py"))
 
 
 @functools.cache
 def grading_code() -> str:
-    """Digest everything installed that makes a grade and a report of evidence: code, templates, checks of others."""
+    """Digest everything that affects grades and reports: code, templates, and checks of other packages."""
     return digest_code(_grading_files()) + _renderers()
 
 
 @functools.cache
 def source_digest() -> str:
-    """Digest the grader's files byte for byte: machines that grade one class must have the same."""
+    """Digest the grader's files byte for byte; all machines that grade a class must have the same files."""
     digest = hashlib.sha256(_renderers().encode())
     for path in sorted(path for path in _grading_files() if path.is_file()):
         digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -1,4 +1,4 @@
-"""The course: a rubric, its reference, its data sets: all that grading needs, and no sandbox."""
+"""Load a course: a rubric, its reference and its data sets. Grading needs these, but no sandbox."""
 
 import json
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ _SPLIT = "test"
 
 @dataclass(frozen=True)
 class Course:
-    """What grading needs: the rubric, the reference, the data. No sandbox.
+    """The rubric, the reference and the data that grading needs.
 
-    What every grade of a class needs of it is worked out once.
+    Derived values that all grades of a class need are computed once.
     """
 
     loaded: LoadedRubric
@@ -41,35 +41,35 @@ class Course:
     indexes: Mapping[str, DatasetIndex]
     data_root: Path
     basis: str
-    """Digest of all that a grade and its report follow from, beside the submission's own evidence."""
+    """Digest of everything that affects a grade and its report, except for the submission's evidence."""
 
     def whereabouts(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
-        """Tell where the files of each data set are, to be compared later.
+        """Describe the files of each data set, for a later comparison.
 
         Raises:
-            DatasetMissingError: One is no longer there as it was prepared.
+            DatasetMissingError: The files of a data set are missing or changed.
         """
         return {name: whereabouts(data) for name, data in self.prepared.items()}
 
     @property
     def stamp(self) -> RubricStamp:
-        """The rubric's identity, as grades carry it."""
+        """The rubric's identity, as stored in grades."""
         return RubricStamp(id=self.loaded.rubric.id, sha256=self.loaded.sha256, title=self.loaded.rubric.title)
 
     @property
     def ranked_by(self) -> str | None:
-        """Id of the criterion that the class page ranks submissions by, if the rubric asks for a ranking."""
+        """Id of the criterion of the ranking, if the rubric has one."""
         ranking = self.loaded.rubric.ranking
         return None if ranking is None else ranking.criterion
 
     @cached_property
     def measured(self) -> tuple[str, ...]:
-        """The data sets that accuracy is verified on: the rubric's own, then those that its criteria name."""
+        """The data sets that accuracy is verified on: the rubric's `dataset`, then further ones of its criteria."""
         return measured_datasets(self.loaded.rubric, all_checks())
 
     @cached_property
     def parts(self) -> Mapping[str, Any]:
-        """What of the rubric decides how an execution comes out, as JSON values; see `differing_parts`."""
+        """The parts of the rubric that affect an execution, as JSON values; see `differing_parts`."""
         rubric = self.loaded.rubric
         return {
             "run": rubric.run.known_by(),
@@ -80,26 +80,26 @@ class Course:
         }
 
     def differing_parts(self, noted: str) -> tuple[str, ...]:
-        """Name what of the rubric is other than it was at an execution, such as `run.time`.
+        """Name the parts of the rubric that changed since an execution, such as `run.time`.
 
         Args:
-            noted: What the database has of that execution; where it has nothing, nothing differs.
+            noted: The parts in the database for that execution; if empty, nothing differs.
         """
         try:
-            then = json.loads(noted) if noted else None
+            stored = json.loads(noted) if noted else None
         except ValueError:
-            then = None
-        if not isinstance(then, dict):
+            stored = None
+        if not isinstance(stored, dict):
             return ()
-        old, new = _leaves(then), _leaves(self.parts)
+        old, new = _leaves(stored), _leaves(self.parts)
         return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
 
     def lacking(self, evidence: Evidence, noted: str, *, executes: bool) -> Lacking:
-        """Tell what it means where evidence lacks a prediction that this rubric needs.
+        """Find the reason why evidence has no prediction that this rubric needs.
 
         Args:
-            evidence: What an execution left.
-            noted: What the database has of the rubric at that execution; empty where that is not known.
+            evidence: The evidence of an execution.
+            noted: The rubric's parts in the database for that execution; empty if unknown.
             executes: Whether another execution can follow.
         """
         if noted and not self.differing_parts(noted):
@@ -108,40 +108,42 @@ class Course:
 
     @property
     def stand_ins(self) -> Mapping[str, Path]:
-        """Data sets that are made up on this machine, and where they lie."""
+        """Folders of the made-up data sets on this machine, by the names of the replaced data sets."""
         return {name: data.folder for name, data in self.prepared.items() if data.made_up}
 
     @cached_property
     def reference_roles(self) -> Mapping[str, RoleMatch] | None:
-        """What the rubric's roles mean in the reference; None without a reference."""
+        """The models of the rubric's roles in the reference; None without a reference."""
         return None if self.reference is None else resolve_roles(self.loaded.rubric, self.reference)
 
     def labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
-        """True classes keyed like `mnist/test`, and like `fashion_mnist/test/b` for tasks; none that are made up."""
+        """Return true classes by keys like `mnist/test`, and `fashion_mnist/test/b` for tasks; none of made-up data."""
         return self._labels
 
     @cached_property
     def _labels(self) -> Mapping[str, np.ndarray[Any, Any]]:
         rubric = self.loaded.rubric
-        found = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self._real.items()}
+        labels = {f"{name}/{_SPLIT}": index.labels[_SPLIT] for name, index in self._real.items()}
         for task, settings in rubric.tasks.items():
             whole = self.indexes[rubric.task_dataset(task)].labels[_SPLIT]
-            found[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
-        return found
+            labels[f"{rubric.task_dataset(task)}/{_SPLIT}/{task}"] = whole[np.isin(whole, settings.classes)]
+        return labels
 
     def images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        """Test images and their classes, keyed as `labels` are."""
+        """Return test images and their classes, by the keys of `labels`."""
         return self._images
 
     @cached_property
     def _images(self) -> Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         rubric = self.loaded.rubric
-        found = {f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self._real.items()}
+        images = {
+            f"{name}/{_SPLIT}": (index.images[_SPLIT], index.labels[_SPLIT]) for name, index in self._real.items()
+        }
         for task in rubric.tasks:
             dataset = rubric.task_dataset(task)
             part = part_of_split(self.indexes[dataset], _SPLIT, task, rubric)
-            found[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
-        return found
+            images[f"{dataset}/{_SPLIT}/{task}"] = (part.images, part.labels)
+        return images
 
     @property
     def _real(self) -> Mapping[str, DatasetIndex]:
@@ -149,30 +151,30 @@ class Course:
 
 
 def _leaves(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings below each part a name of their own."""
-    found: dict[str, Any] = {}
+    """Flatten nested parts to names such as `run.time`."""
+    leaves: dict[str, Any] = {}
     for name, part in parts.items():
-        found |= {f"{name}.{key}": value for key, value in part.items()} if isinstance(part, dict) else {name: part}
-    return found
+        leaves |= {f"{name}.{key}": value for key, value in part.items()} if isinstance(part, dict) else {name: part}
+    return leaves
 
 
 def load_course(loaded: LoadedRubric, store: DatasetStore, *, compare: bool = True) -> Course:
-    """Bring together what grading needs.
+    """Load the course of a rubric.
 
     Args:
         loaded: The rubric.
-        store: Where the data sets are.
-        compare: Whether submissions are compared with the reference; a student's own run has none.
+        store: The data sets.
+        compare: Whether submissions are compared with the reference; not so in a student's own run.
 
     Raises:
         DatasetMissingError: A data set of the rubric is not on this machine.
-        ReferenceMissingError: The reference has no fresh evidence.
+        ReferenceMissingError: The reference has no current evidence.
     """
     return assemble_course(loaded, read_reference(loaded) if compare else None, store)
 
 
 def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: DatasetStore) -> Course:
-    """Bring together what grading needs, with a reference that was read already; see `load_course`."""
+    """Load the course of a rubric, with a reference that was already read; see `load_course`."""
     rubric, prepared = loaded.rubric, {}
     for name in rubric.all_datasets:
         lay_out = store.prepare_or_stand_in if name in rubric.stand_in else store.prepare

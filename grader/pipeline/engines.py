@@ -1,7 +1,7 @@
-"""What runs many submissions: the seam between one submission and a class.
+"""Run many submissions in parallel.
 
-An engine is given submissions and yields their grades as they are done. What happens to one submission is the same with
-every engine, `grader.pipeline.submission.grade_found`; where and how many at a time is the engine's.
+An engine takes submissions and yields their grades as they are done. Every engine grades a submission with
+`grader.pipeline.submission.grade_found`; engines differ in the place and the number of parallel submissions.
 """
 
 import threading
@@ -16,7 +16,7 @@ from grader.schema.progress import Listener, Step
 __all__ = ["Engine", "LocalEngine"]
 
 _AWAKE_SECONDS = 0.5
-"""How long a signal may wait for its answer."""
+"""Longest delay until a signal is handled."""
 
 
 class Engine(Protocol):
@@ -25,37 +25,37 @@ class Engine(Protocol):
     def grades(self, found: Sequence[Found], listener: Listener) -> Generator[Grade, None, None]:
         """Grade submissions, and yield each grade as it is done, in any order.
 
-        When this ends, however it ends, nothing of the submissions is left running.
+        No submission is left running when the generator ends or is closed.
 
         Args:
-            found: What intake found; ids are unique.
-            listener: Told how it goes, perhaps from several threads.
+            found: The submissions; ids are unique.
+            listener: Receives progress reports, possibly from several threads.
 
         Raises:
-            GraderError: The class cannot be graded at all; one submission's failure is a grade, not an error.
-            KeyboardInterrupt: The person does not want to wait.
+            GraderError: The class cannot be graded at all. A failure of one submission is a grade, not an error.
+            KeyboardInterrupt: The user stopped the run.
         """
 
 
 class _Stopped(BaseException):
-    """Raised in a worker's thread at its next word to the listener, as Ctrl-C is in the main one."""
+    """Raised in a worker thread at its next progress report, like a KeyboardInterrupt in the main thread."""
 
 
 class LocalEngine:
-    """Threads of this process, each with one submission at a time."""
+    """Runs submissions in threads of this process."""
 
     def __init__(self, grade_one: Callable[[Found, Listener], Grade], jobs: int) -> None:
-        """Name what is done.
+        """Set the function and the number of threads.
 
         Args:
             grade_one: Grades one submission.
-            jobs: Submissions at the same time.
+            jobs: Number of submissions at the same time.
         """
         self._grade_one = grade_one
         self._jobs = max(1, jobs)
 
     def grades(self, found: Sequence[Found], listener: Listener) -> Generator[Grade, None, None]:
-        """Grade submissions, a few at a time; see `Engine`."""
+        """Grade submissions in parallel; see `Engine`."""
         stop = threading.Event()
 
         def listen(step: Step) -> None:
@@ -67,12 +67,12 @@ class LocalEngine:
             try:
                 running = {pool.submit(self._grade_one, one, listen) for one in found}
                 while running:
-                    # The operating system may hand a signal to any thread, and then nothing wakes a wait without end.
+                    # Use a timeout: a signal that another thread receives does not interrupt an endless wait.
                     done, running = wait(running, _AWAKE_SECONDS, FIRST_COMPLETED)
                     for future in done:
                         yield future.result()
             except BaseException:
-                # Leaving the pool waits for its threads, which hear of it within a second.
+                # Leaving the pool waits for its threads, which stop within a second.
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

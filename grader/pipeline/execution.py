@@ -1,4 +1,4 @@
-"""One execution of a submission: what it is known by, the sandbox, and the evidence that it leaves."""
+"""Execute a submission in a sandbox and store its evidence; compute the key of an execution."""
 
 import functools
 import hashlib
@@ -32,6 +32,7 @@ from grader.pipeline.setup import Bench, Options, attempts_of
 from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking
+from grader.schema.message import say
 from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
@@ -41,7 +42,7 @@ from grader.version import __version__
 __all__ = ["Attempt", "Executor", "Keys", "keys_of", "seed_of"]
 
 Keys = Mapping[int, ExecutionKey]
-"""What each attempt of one submission is known by, from 1."""
+"""Keys of the attempts of a submission, by number from 1."""
 
 _SPLIT = "test"
 """Split that accuracy is verified on."""
@@ -49,7 +50,7 @@ _SPLIT = "test"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One execution of a submission, and where what it leaves is kept."""
+    """One execution of a submission, and the folder of its results."""
 
     submission: Submission
     number: int
@@ -58,23 +59,23 @@ class Attempt:
     seed: int
     kept: ResultsFolder
     name: str
-    """Its name in that folder."""
+    """Name of the attempt in that folder."""
 
 
 def seed_of(course: Course, options: Options, number: int) -> int:
-    """The seed that an attempt is executed with, and that its kept evidence is known by.
+    """Compute the seed of an attempt, which is a part of its key.
 
     Args:
-        course: Its rubric has a seed.
-        options: May have another.
-        number: Of the attempt, from 1.
+        course: The course, whose rubric has a seed.
+        options: Options, which may override the seed.
+        number: Number of the attempt, from 1.
     """
     return attempt_seed(course.loaded.rubric.run.seed if options.seed is None else options.seed, number)
 
 
 def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
-    """Digest all that decides how each attempt of a submission comes out, the files handed in with it among it."""
-    # Of several GPUs the first stands for all: which of them is free must not decide what is executed again.
+    """Compute the keys of a submission's attempts: digests of everything that affects their results."""
+    # Use the first of several GPUs, so that the choice of a free GPU does not change the key.
     place = {"device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name}
     runtime = digest_of(_runtime(bench.python))
     data = _data_of(submission, course)
@@ -90,7 +91,7 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
 
 
 def _data_of(submission: Submission, course: Course) -> str:
-    """Digest what a notebook can read: the data sets, and the files handed in with it."""
+    """Digest the data sets and the submitted files that a notebook can read."""
     return digest_of(
         {name: data.sha256 for name, data in course.prepared.items()},
         "" if submission.folder is None else digest_files(submission.folder),
@@ -99,7 +100,7 @@ def _data_of(submission: Submission, course: Course) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Executes attempts on a bench, and keeps what they leave."""
+    """Executes attempts on a bench, and stores their results."""
 
     course: Course
     bench: Bench
@@ -107,7 +108,7 @@ class Executor:
     listener: Listener
 
     def kept(self, attempt: Attempt) -> Evidence | None:
-        """Find kept evidence of the very same execution; None where it must be executed."""
+        """Find stored evidence with the same key; None if the attempt must be executed."""
         if not self.bench.options.resume:
             return None
         if self.database.needs_execution(attempt.submission.id, attempt.key, attempt=attempt.number):
@@ -118,34 +119,34 @@ class Executor:
             return None
 
     def lacking(self, attempt: Attempt, evidence: Evidence) -> Lacking:
-        """Tell what it means where the evidence of an attempt lacks a prediction."""
+        """Find the reason why the evidence of an attempt has no prediction."""
         rows = self.database.executions(attempt.submission.id)
         noted = next((row.parts for row in rows if row.attempt == attempt.number), "")
         return self.course.lacking(evidence, noted, executes=True)
 
     def execute(self, attempt: Attempt) -> Evidence:
-        """Execute an attempt, and note that it was done or that the grader failed.
+        """Execute an attempt, and record its success or the failure in the database.
 
         Raises:
-            NotebookError: It is no notebook.
-            HarnessError: The grader failed, or could not read what was found, and no execution came to an end.
+            NotebookError: The file is not a notebook.
+            HarnessError: The grader failed, or a file could not be read; the execution did not complete.
         """
         name, key, number = attempt.submission.id, attempt.key, attempt.number
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
             evidence = self._executed(attempt)
         except NotebookError:
             raise
         except Exception as error:
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - start
             self.database.record_execution(name, key, seconds=seconds, attempt=number, failure=str(error))
             raise
-        seconds, parts = time.monotonic() - begun, json.dumps(self.course.parts)
+        seconds, parts = time.monotonic() - start, json.dumps(self.course.parts)
         self.database.record_execution(name, key, seconds=seconds, attempt=number, parts=parts)
         return evidence
 
     def _executed(self, attempt: Attempt) -> Evidence:
-        """Execute, collect the record, predict, and keep it all."""
+        """Execute, collect the record, predict, and store the results."""
         notebook = read_notebook(attempt.submission.notebook, sha256=attempt.submission.sha256)
         data = self.course.whereabouts()
         with scratch_folder() as scratch:
@@ -168,19 +169,18 @@ class Executor:
         return evidence
 
     def _check_unchanged(self, attempt: Attempt, data: Mapping[str, object]) -> None:
-        """Make sure that a notebook had the files and the data all the time that its evidence will be known by.
+        """Check that the data and files of the key did not change during the execution.
 
         Raises:
-            DatasetMissingError: A data set vanished or was exchanged meanwhile; what the notebook made of that is not
-                its own doing.
-            HarnessError: Files that were handed in with it were exchanged meanwhile.
+            DatasetMissingError: A data set was removed or replaced during the execution.
+            HarnessError: Submitted files were replaced during the execution.
         """
         advice = "the same command tries again"
         if self.course.whereabouts() != data:
-            msg = "a data set was exchanged while the notebook was executed"
+            msg = "a data set was replaced while the notebook was executed"
             raise DatasetMissingError(msg, where=", ".join(self.course.prepared), advice=advice)
         if _data_of(attempt.submission, self.course) != attempt.key.data:
-            msg = "files of the submission were exchanged while it was graded"
+            msg = "files of the submission were replaced while it was graded"
             raise HarnessError(msg, where=str(attempt.submission.folder), advice=advice)
 
     def _request(self, attempt: Attempt, notebook: NotebookNode, scratch: Path) -> ExecutionRequest:
@@ -203,7 +203,7 @@ class Executor:
         )
 
     def _gather(self, outcome: ExecutionOutcome, submitted: NotebookNode, folder: Path, scratch: Path) -> Evidence:
-        """Turn what a sandbox left into evidence in `folder`."""
+        """Convert the outputs of a sandbox to evidence in `folder`."""
         course, rubric = self.course, self.course.loaded.rubric
         collected = collect(outcome.out, folder, CollectCaps.for_models(rubric.run.kept_models))
         record = read_record(folder / "events.jsonl")
@@ -222,14 +222,14 @@ class Executor:
         )
         plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
         for other in course.measured[1:]:
-            # Without the rubric, whose tasks are planned already; what the kernel predicted is of the graded images.
+            # Without the rubric, since its tasks are already planned. The kernel's predictions use the graded images.
             planned = plan_predictions(evidence, other, (_SPLIT,), course.indexes, arrays)
             plans += tuple(plan for plan in planned if plan.format != "predictions")
         results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
         return apply_predictions(evidence, results, course.indexes)
 
     def _predicted(self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path) -> Iterator[PredictionResult]:
-        """Let the predictor's sandbox answer; models lie in the evidence folder, inputs are made for each plan."""
+        """Run the predictor's sandbox on models of the evidence folder, with the inputs of each plan."""
         by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
         if not by_id:
             return
@@ -238,7 +238,8 @@ class Executor:
         for plan in by_id.values():
             path = inputs.add(plan_inputs(plan, self.course.indexes))
             if path is None:
-                yield PredictionResult(plan, None, "it was not tried: the notebook's other networks took all the room")
+                reason = say("it was not tried, because the inputs of other models used all the disk space")
+                yield PredictionResult(plan, None, reason)
             else:
                 jobs.append(_job(plan, folder, path))
         answers = predict(
@@ -280,7 +281,7 @@ def _epoch(progress: Progress) -> str:
 
 
 class _InputFiles:
-    """Prepared images on disk, each content once; a record can name any number of networks and preparations."""
+    """Stores preprocessed images, each content once, with a limit, because a record can have any number of models."""
 
     def __init__(self, folder: Path, most_bytes: int = 4 << 30) -> None:
         self._folder = folder
@@ -289,7 +290,7 @@ class _InputFiles:
         folder.mkdir()
 
     def add(self, images: np.ndarray[Any, Any]) -> Path | None:
-        """Write images where they are not there yet; None where there is no room left."""
+        """Write images unless they are already stored; return None if no space is left."""
         digest = hashlib.sha256(repr(images.shape).encode())
         digest.update(np.ascontiguousarray(images).data)
         key = digest.digest()
@@ -310,7 +311,7 @@ def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:
 
 @functools.cache
 def _runtime(python: Path) -> dict[str, str]:
-    """Everything installed that can change an execution: the recorder's own code, and the kernel's packages."""
-    # Of the environment that notebooks run in: the course's own, or the grader's.
+    """Find the versions that affect an execution: the recorder's code, and the kernel's packages."""
+    # Notebooks may run in an environment of the course instead of the grader's.
     packages = python_versions(python, ("tensorflow-cpu", "tensorflow", "keras", "tf-keras", "numpy"))
     return {"grader": __version__, "inside": inside_code(), "path": str(python.resolve()), **packages}

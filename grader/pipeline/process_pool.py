@@ -1,7 +1,7 @@
-"""The same pure work on thousands of names: in chunks, over the machine's cores, in order, with little in memory.
+"""Apply a pure function to thousands of names in worker processes: in chunks, in order, with little memory.
 
-Workers are forked, so that they have the course, its labels and every registered check without a word being sent; what
-they answer is sent back and must be small. They are forked from a process that has no threads of its own yet.
+Workers are forked, so that they inherit the course, its labels and all registered checks. Their answers are sent back
+and must be small. The parent must not have started threads before.
 """
 
 import ctypes
@@ -24,32 +24,32 @@ _Answer = TypeVar("_Answer")
 
 _LARGEST_CHUNK = 64
 _WORTH_A_PROCESS = 24
-"""Fewer names than this are done before workers have begun."""
+"""Smallest number of names that is worth starting workers."""
 _AHEAD = 3
-"""Chunks a worker that wait or are done and not yet asked for."""
+"""Chunks per worker that are pending, or done and not yet consumed."""
 _PR_SET_PDEATHSIG = 1
 
 _work: Callable[[Sequence[str]], Any] | None = None
-"""What a worker does; set in the worker alone."""
+"""The worker's function; set only in the worker."""
 
 
 def in_chunks(
     work: Callable[[Sequence[str]], _Answer], names: Sequence[str], *, workers: int | None = None
 ) -> Generator[_Answer, None, None]:
-    """Do work on all names, a chunk at a time.
+    """Apply a function to all names, a chunk at a time.
 
-    When this ends, or is closed, no worker is left; workers also end with this process, however it ends.
+    No worker is left when the generator ends or is closed. Workers also end when this process ends for any reason.
 
     Args:
-        work: Pure, or writing only what belongs to its names.
-        names: In the order of the answers.
-        workers: Processes; by default as many as there are cores. One does the work in this process.
+        work: A pure function, or one that writes only files of its names.
+        names: The names, in the order of the answers.
+        workers: Number of processes; by default the number of cores. With 1 the work is done in this process.
 
     Yields:
         The answer for each chunk, in order.
 
     Raises:
-        HarnessError: A worker was lost.
+        HarnessError: A worker process died.
     """
     count = workers or len(os.sched_getaffinity(0))
     if count == 1 or len(names) < _WORTH_A_PROCESS or sys.platform != "linux":
@@ -62,8 +62,8 @@ def in_chunks(
     try:
         yield from _in_order(pool, list(_chunks(names, size)), count * _AHEAD)
     except BrokenProcessPool as error:
-        msg = "a worker process was lost"
-        advice = "was the memory full? What is done is kept: the same command goes on from here"
+        msg = "a worker process died"
+        advice = "check whether memory ran out; the same command continues from here"
         raise HarnessError(msg, advice=advice) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -74,7 +74,7 @@ def _chunks(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def _in_order(pool: ProcessPoolExecutor, chunks: Sequence[Sequence[str]], most: int) -> Iterator[Any]:
-    """Keep a few chunks on their way, so that answers do not pile up where they are used more slowly than made."""
+    """Limit the number of submitted chunks, so that answers do not pile up if they are consumed slowly."""
     waiting: deque[Future[Any]] = deque()
     for chunk in chunks:
         waiting.append(pool.submit(_do, chunk))
@@ -85,27 +85,27 @@ def _in_order(pool: ProcessPoolExecutor, chunks: Sequence[Sequence[str]], most: 
 
 
 def _begin(work: Callable[[Sequence[str]], Any], parent: int) -> None:
-    global _work  # noqa: PLW0603 - a worker has one work for its whole life
+    global _work  # noqa: PLW0603 - a worker has one function for its lifetime
     _end_with(parent)
     _work = work
-    # Ctrl-C and a terminal that was closed are the parent's to answer; a worker ends its chunk.
+    # The parent handles Ctrl-C and a closed terminal; workers finish their chunks.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # With this one the pool ends its workers; the parent's own answer to it was inherited.
+    # The pool terminates its workers with SIGTERM; replace the handler inherited from the parent.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # What was inherited is never garbage, and looking at it would copy its pages.
+    # Inherited objects are never garbage, and a collection would copy their memory pages.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when the parent ends, or at once when it has: nobody else would tell a worker that it was."""
+    """Let the kernel kill this worker when the parent ends; exit at once if it already has."""
     if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
         os._exit(1)
 
 
 def _do(chunk: Sequence[str]) -> Any:
     if _work is None:
-        msg = "a worker was not told its work"
+        msg = "the worker has no function"
         raise RuntimeError(msg)
     return _work(chunk)

@@ -1,4 +1,4 @@
-"""From evidence to what people read: a grade, its report, and the pages of the class."""
+"""Make grades, reports and class pages from evidence, and write them."""
 
 import errno
 import tempfile
@@ -45,13 +45,13 @@ __all__ = [
 
 
 def judge(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking = "lost") -> Grade:
-    """Grade from evidence alone.
+    """Grade a submission from its evidence.
 
     Args:
-        submission: Whose work it is.
-        evidence: What was seen of it.
-        course: Rubric, reference, data.
-        lacking: What it means where a prediction is lacking; see `Course.lacking`.
+        submission: The submission.
+        evidence: Its evidence.
+        course: Rubric, reference and data.
+        lacking: The reason for a missing prediction; see `Course.lacking`.
     """
     rubric = course.loaded.rubric
     return grade(
@@ -67,22 +67,22 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
 
 
 def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Write a grade and its report, then note that both are there."""
+    """Write a grade and its report, then record both in the database."""
     out.write_grade(result)
     render(result, evidence, course, out)
     Database(out.database_path).record_grading(result, basis=basis_of(result.submission, course, out))
 
 
 def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -> Grade | None:
-    """Read a grade that would come out the same, report and all; None where it is not certain that it would.
+    """Read the existing grade if none of its inputs changed, else return None.
 
     Args:
-        submission: Whose evidence is kept and of what is to be graded.
-        course: Rubric, reference, data.
+        submission: The submission.
+        course: Rubric, reference and data.
         out: The results folder.
 
     Raises:
-        ArtefactError: A file of the submission's cannot be read.
+        ArtefactError: A file of the submission cannot be read.
         StorageError: The database cannot be used.
     """
     basis = basis_of(submission, course, out)
@@ -92,26 +92,26 @@ def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -
 
 
 def basis_of(submission: Submission | SubmissionStamp, course: Course, out: ResultsFolder) -> str:
-    """Digest what a grade follows from, and the files it was written to.
+    """Digest the inputs of a grade, and its files.
 
     Raises:
-        ArtefactError: A file of the submission's cannot be read.
+        ArtefactError: A file of the submission cannot be read.
     """
     stamp = [submission.id, submission.student, submission.files, submission.sha256]
     return digest_of(course.basis, stamp, out.standing(submission.id))
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Render a report from a grade and what is kept beside it, and write it.
+    """Render a report from a grade and the stored results, and write it.
 
     Raises:
-        StorageError: It cannot be written.
+        StorageError: The report cannot be written.
     """
     out.write_report(result.submission.id, report_of(result, evidence, course, out))
 
 
 def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
-    """Render a report from a grade and what is kept beside it."""
+    """Render a report from a grade and the stored results."""
     executed = out.executed_path(result.submission.id)
     notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
     return render_report(
@@ -125,40 +125,40 @@ def report_of(result: Grade, evidence: Evidence | None, course: Course, out: Res
 
 
 def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) -> None:
-    """Write `index.html` and `grades.csv` from every grade in the results folder.
+    """Write `index.html` and `grades.csv` from all grades in the results folder.
 
     Args:
         out: The results folder.
         title: The rubric's title.
-        ranked_by: Id of the criterion that the rubric ranks submissions by, if it does.
+        ranked_by: Id of the criterion of the ranking, if the rubric has one.
     """
     kept = (grade_kept(out, name) for name in out.submissions())
-    publish_rows([row_of(found, ranked_by) for found in kept if found is not None], out, title)
+    publish_rows([row_of(one, ranked_by) for one in kept if one is not None], out, title)
 
 
 def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str, batch: Batch | None = None) -> None:
-    """Write `index.html` and `grades.csv` from what `row_of` left of each grade; pages that say the same stay.
+    """Write `index.html` and `grades.csv` from the rows of `row_of`; unchanged pages are not written.
 
     Args:
-        rows: In the order to show.
+        rows: The rows, in order.
         out: The results folder.
         title: The rubric's title.
         batch: Writes them together with other files.
 
     Raises:
-        StorageError: They cannot be written.
+        StorageError: The pages cannot be written.
     """
     out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")), batch)
     out.write_page("grades.csv", rows_csv(rows), batch)
 
 
 def row_of(result: Grade, ranked_by: str | None) -> ClassRow:
-    """Reduce a grade to its line on the class page: thousands of lines fit into memory, thousands of grades do not."""
+    """Reduce a grade to its row on the class page, to save memory in large classes."""
     return class_row(result, f"{result.submission.id}/report.html", ranked_by)
 
 
 def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
-    """Read a grade; a damaged one is as none, since it can be made again."""
+    """Read a grade; None if it is missing or damaged, since it can be made again."""
     try:
         return out.read_grade(name)
     except ArtefactError:
@@ -166,13 +166,13 @@ def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
 
 
 def unexpected(error: Exception) -> HarnessError:
-    """Name a fault that nobody foresaw by what was raised, and where in the grader."""
+    """Convert an unexpected exception to an error with the exception and its place in the grader."""
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError("the disk is full", where=str(error.filename or tempfile.gettempdir()))
     home = Path(__file__).parents[1]
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if home in Path(frame.filename).parents]
     place = f"{Path(own[-1].filename).relative_to(home.parent)}:{own[-1].lineno}" if own else ""
-    said = str(error).strip().splitlines()
-    message = f"a fault of the grader's own: {type(error).__name__}" + (f": {said[0][:300]}" if said else "")
+    lines = str(error).strip().splitlines()
+    message = f"an error in the grader: {type(error).__name__}" + (f": {lines[0][:300]}" if lines else "")
     return HarnessError(message, where=place, advice="report it with this line; the same command tries again")

@@ -1,4 +1,4 @@
-"""The reference solution of a rubric, and the kept evidence of its execution."""
+"""Find the reference solution of a rubric; read and write its stored evidence."""
 
 import hashlib
 from pathlib import Path
@@ -17,20 +17,20 @@ __all__ = ["read_reference", "reference_notebook", "write_reference"]
 
 
 def reference_notebook(loaded: LoadedRubric) -> Path | None:
-    """Find the reference solution: beside the rubric first, then among the shipped ones.
+    """Find the reference solution: first next to the rubric, then in the `reference/` folder of the grader.
 
     Raises:
-        RubricError: The rubric names one that is in neither place.
+        RubricError: The rubric's reference is in neither place.
     """
     name = loaded.rubric.reference
     if name is None:
         return None
     places = (loaded.path.parent / name, share("reference") / name)
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        msg = f"the reference {name!r} is neither beside the rubric nor in {share('reference')}"
-        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or leave `reference` out")
-    return found
+    notebook = next((place for place in places if place.is_file()), None)
+    if notebook is None:
+        msg = f"the reference {name!r} is neither next to the rubric nor in {share('reference')}"
+        raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or remove `reference`")
+    return notebook
 
 
 def _record_path(notebook: Path) -> Path:
@@ -38,11 +38,11 @@ def _record_path(notebook: Path) -> Path:
 
 
 def read_reference(loaded: LoadedRubric) -> Evidence | None:
-    """Read the kept evidence of the rubric's reference solution.
+    """Read the stored evidence of the rubric's reference solution.
 
     Raises:
-        RubricError: The rubric names a reference that is not there.
-        ReferenceMissingError: It was never executed, or it changed since.
+        RubricError: The reference notebook is missing.
+        ReferenceMissingError: It was never executed, or it changed afterwards.
     """
     notebook = reference_notebook(loaded)
     if notebook is None:
@@ -51,29 +51,29 @@ def read_reference(loaded: LoadedRubric) -> Evidence | None:
     advice = f"run `grader rubric test {name} --update`"
     path = _record_path(notebook)
     if not path.is_file():
-        msg = "the reference solution has no kept evidence"
+        msg = "the reference solution has no stored evidence"
         raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
     try:
         record = ReferenceRecord.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
-        msg = f"the reference's kept evidence cannot be read (version {REFERENCE_VERSION} was expected)"
+        msg = f"the reference's stored evidence cannot be read (expected version {REFERENCE_VERSION})"
         raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
     if record.notebook_sha256 != _sha256_of(notebook):
-        msg = "the reference notebook changed since its evidence was kept"
+        msg = "the reference notebook changed after its evidence was stored"
         raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
     return record.evidence
 
 
 def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
-    """Keep the evidence of a reference solution beside its notebook.
+    """Store the evidence of a reference solution next to its notebook.
 
     Raises:
-        RubricError: The rubric names no reference.
-        StorageError: It cannot be written.
+        RubricError: The rubric has no reference.
+        StorageError: The evidence cannot be written.
     """
     notebook = reference_notebook(loaded)
     if notebook is None:
-        msg = "the rubric names no reference"
+        msg = "the rubric has no reference"
         raise RubricError(msg, where=str(loaded.path))
     record = ReferenceRecord(
         rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=_sha256_of(notebook), evidence=evidence

@@ -1,4 +1,4 @@
-"""The reference solution as a submission: executed and graded like a student's."""
+"""Execute and grade the reference solution like a submission."""
 
 from dataclasses import replace
 
@@ -23,18 +23,18 @@ __all__ = ["verify_reference"]
 def verify_reference(
     loaded: LoadedRubric, store: DatasetStore, options: Options, listener: Listener
 ) -> tuple[Grade, Evidence]:
-    """Send the reference solution through the grader as if a student had handed it in.
+    """Execute and grade the reference solution like a submission.
 
     Returns:
-        Its grade and the evidence of its execution.
+        Its grade and its evidence.
 
     Raises:
-        RubricError: The rubric names no reference, or one that is not there.
-        HarnessError: It could not be graded.
+        RubricError: The rubric has no reference, or the notebook is missing.
+        HarnessError: The reference could not be graded.
     """
     notebook = reference_notebook(loaded)
     if notebook is None:
-        msg = "the rubric names no reference"
+        msg = "the rubric has no reference"
         raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
     course = assemble_course(loaded, None, store)
     with held_folder() as folder:

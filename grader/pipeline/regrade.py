@@ -1,4 +1,4 @@
-"""Grades and pages from kept evidence, without execution."""
+"""Make grades and pages again from stored evidence, without execution."""
 
 import functools
 import time
@@ -47,40 +47,40 @@ _CHANGES = "changes.csv"
 
 @dataclass(frozen=True, slots=True)
 class Regrade:
-    """What a regrade of a class came to."""
+    """The result of a regrade of a class."""
 
     total: int
     not_graded: int
     changed: int
-    """How many submissions changed."""
+    """Number of changed submissions."""
     first: tuple[Changed, ...]
-    """The first of them, in the order of the submissions; `changes.csv` has them all."""
+    """The first changes, in the order of submissions; `changes.csv` has all of them."""
     ineffective: tuple[str, ...] = ()
-    """What of the rubric is other than it was when notebooks were executed, such as `run.time`."""
+    """Parts of the rubric that changed after notebooks were executed, such as `run.time`."""
     outdated: int = 0
-    """How many submissions were executed with something else there."""
+    """Number of submissions that were executed with other values of these parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Regraded:
-    """What a worker tells of one submission; thousands of these are kept, and so no grade is in it."""
+    """A worker's result for one submission, without the grade, to save memory."""
 
     row: ClassRow
     grading: GradingRow
     counted: frozenset[int]
-    """Which attempts are in its grade; of others stale executions may be noted."""
+    """Numbers of the attempts in its grade; the database may have stale executions of other attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What all submissions of a regrade share; workers inherit it."""
+    """Data that all submissions of a regrade share; workers inherit it."""
 
     course: Course
     out: ResultsFolder
     journal: Journal
     executions: Mapping[str, tuple[ExecutionRow, ...]]
     known: Mapping[str, GradingRow]
-    """The last gradings with this rubric."""
+    """The previous gradings with this rubric, by submission."""
 
 
 def regrade_class(
@@ -91,23 +91,22 @@ def regrade_class(
     most: int | None = None,
     listener: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Regrade:
-    """Grade every submission again from its kept evidence, without execution, and write what changed.
+    """Grade all submissions again from stored evidence, without execution, and write the changes.
 
-    A submission whose evidence is damaged or gone becomes `not_graded`; so does one that the rubric's checks fail on.
-    Where nothing changed no file is touched. Killed at any moment, the same call completes what is missing and leaves
-    the same files: a report is in its place before the grade that it shows, and a grade says what has been done. The
-    caller holds the folder (`ResultsFolder.at_work`).
+    A submission becomes `not_graded` if its evidence is damaged or missing, or if a check raises an exception. Files
+    without changes are not written. If the regrade is killed, the same call completes it with the same files, because
+    each report is written before its grade. The caller must lock the folder (`ResultsFolder.at_work`).
 
     Args:
-        course: Rubric, reference, data.
+        course: Rubric, reference and data.
         out: The results folder.
-        workers: Processes; by default as many as there are cores.
-        most: How many changed submissions are told in full; by default all of them.
-        listener: Told how many of how many are done.
+        workers: Number of processes; by default the number of cores.
+        most: Number of changed submissions to return; by default all of them.
+        listener: Called with the number of finished submissions and the total.
 
     Raises:
         StorageError: Results cannot be written.
-        HarnessError: A worker was lost.
+        HarnessError: A worker process died.
     """
     note_rubric(course.loaded, out, executes=False)
     names, database = out.submissions(), Database(out.database_path)
@@ -119,22 +118,22 @@ def regrade_class(
         known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
     )
     room.journal.begin()
-    _work_out(course)
+    _precompute(course)
     rows: list[ClassRow] = []
     cells: dict[CriterionCell, CriterionCell] = {}
     counted: dict[str, frozenset[int]] = {}
-    # Closed here, so that the caller does not let go of the folder while workers still write there.
+    # Close the workers before the caller unlocks the folder.
     with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
         for answer in answers:
             rows += [_shared(one.row, cells) for one in answer]
             counted |= {one.grading.submission: one.counted for one in answer}
-            database.record_gradings(_unknown([one.grading for one in answer], room.known))
+            database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
     pages = Batch(out.root)
     publish_rows(rows, out, course.loaded.rubric.title, pages)
-    found = room.journal.places()
-    # Also what an interrupted regrade changed before this one; what is no longer here is told of no more.
-    places = [found[name] for name in names if name in found]
+    offsets = room.journal.places()
+    # Include changes of an interrupted regrade; skip submissions that no longer exist.
+    places = [offsets[name] for name in names if name in offsets]
     if places:
         with pages.opened(out.root / _CHANGES) as file:
             write_changes(file, room.journal.read(places))
@@ -148,64 +147,64 @@ def regrade_class(
 
 
 def _ineffective(room: _Room, counted: Mapping[str, frozenset[int]]) -> tuple[tuple[str, ...], int]:
-    """What of the rubric only another execution brings into effect, and how many submissions it concerns.
+    """Find changes of the rubric that need another execution, and count the submissions that they concern.
 
     Args:
-        room: What is noted of executions.
-        counted: Of each submission, which attempts are in its grade.
+        room: The shared data.
+        counted: Numbers of the attempts in each submission's grade.
     """
     course, asked = room.course, noted_attempts(room.out)
     differing = functools.cache(course.differing_parts)
     fewer = ("run.attempts",) if asked not in {None, course.loaded.rubric.run.attempts} else ()
-    found, outdated = dict.fromkeys(fewer), 0
+    changed_parts, outdated = dict.fromkeys(fewer), 0
     for name, numbers in counted.items():
-        noted = room.executions.get(name, ())
-        rows = [row for row in noted if row.status == "executed" and row.attempt in numbers]
+        executions = room.executions.get(name, ())
+        rows = [row for row in executions if row.status == "executed" and row.attempt in numbers]
         parts = [part for row in rows for part in differing(row.parts)]
-        found |= dict.fromkeys(parts)
+        changed_parts |= dict.fromkeys(parts)
         outdated += bool(rows and (parts or fewer))
-    return tuple(sorted(found)), outdated
+    return tuple(sorted(changed_parts)), outdated
 
 
 def _counted(grade: Grade) -> frozenset[int]:
-    """Which attempts are in a grade; without several attempts it is of the first."""
+    """Find the numbers of the attempts in a grade; 1 for a single execution."""
     if grade.attempts is None:
         return frozenset({1})
     return frozenset(one.number for one in grade.attempts.tried if one.status == "graded")
 
 
 def _shared(row: ClassRow, cells: dict[CriterionCell, CriterionCell]) -> ClassRow:
-    """Let lines share their equal cells: a class of thousands has hundreds of thousands, and few that differ."""
+    """Let rows share equal cells, to save memory in large classes."""
     return replace(row, criteria=tuple(cells.setdefault(cell, cell) for cell in row.criteria))
 
 
 def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:
-    """Bring each submission's executions together."""
-    found: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
+    """Group executions by submission."""
+    groups: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
     for row in rows:
-        found[row.submission].append(row)
-    return {name: tuple(its) for name, its in found.items()}
+        groups[row.submission].append(row)
+    return {name: tuple(executions) for name, executions in groups.items()}
 
 
-def _work_out(course: Course) -> None:
-    """Have everything that all submissions share before workers are forked, so that none works it out again."""
+def _precompute(course: Course) -> None:
+    """Compute shared data before workers are forked, so that each worker inherits it."""
     all_checks()
     all_diagnostics()
     _ = (course.labels(), course.images(), course.reference_roles)
 
 
-def _unknown(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> list[GradingRow]:
-    """Leave out what the database says already, but for the time."""
+def _new_rows(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> list[GradingRow]:
+    """Drop rows that differ from the database only in `finished`."""
     now = time.time()
     fresh = (row for row in rows if (old := known.get(row.submission)) is None or replace(old, finished=0.0) != row)
     return [replace(row, finished=now) for row in fresh]
 
 
 def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
-    """Grade a few submissions again and write their files together."""
+    """Grade several submissions again, and write their files together."""
     batch, done, changed = Batch(room.out.root), list[_Regraded](), list[Changed]()
     for name in names:
-        one = _standing(room, name) or _regrade_one(room, name, batch, changed)
+        one = _unchanged(room, name) or _regrade_one(room, name, batch, changed)
         if one is not None:
             done.append(one)
     room.journal.note(changed)
@@ -213,21 +212,21 @@ def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
     return [one if one.grading.basis else replace(one, grading=_based(room, one.grading)) for one in done]
 
 
-def _standing(room: _Room, name: str) -> _Regraded | None:
-    """What stands in its place and would come out the same, report and all; None where that is not certain."""
-    known = room.known.get(name)
-    if known is None or known.status != "graded" or not known.basis or AttemptsFolder(room.out, name).exists():
+def _unchanged(room: _Room, name: str) -> _Regraded | None:
+    """Return the existing result if none of its inputs changed, else None."""
+    row = room.known.get(name)
+    if row is None or row.status != "graded" or not row.basis or AttemptsFolder(room.out, name).exists():
         return None
-    if known.sha256 != room.course.stamp.sha256 or _basis(room, name) != known.basis:
+    if row.sha256 != room.course.stamp.sha256 or _basis(room, name) != row.basis:
         return None
     kept = grade_kept(room.out, name)
     if kept is None:
         return None
-    return _Regraded(row_of(kept, room.course.ranked_by), replace(known, finished=0.0), _counted(kept))
+    return _Regraded(row_of(kept, room.course.ranked_by), replace(row, finished=0.0), _counted(kept))
 
 
 def _basis(room: _Room, name: str) -> str:
-    """Digest what a grade follows from and its files; empty where they cannot be read."""
+    """Digest the inputs of a grade and its files; empty if they cannot be read."""
     try:
         return basis_of(_submission_of(name, room.out.grade_data(name)), room.course, room.out)
     except ArtefactError:
@@ -235,7 +234,7 @@ def _basis(room: _Room, name: str) -> str:
 
 
 def _based(room: _Room, row: GradingRow) -> GradingRow:
-    """Note of a grade that is in its place now what it follows from."""
+    """Add the digest of its inputs to the row of a grade that was just written."""
     return replace(row, basis=_basis(room, row.submission))
 
 
@@ -255,7 +254,7 @@ def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -
         difference = _written(old, new, None, course, out, batch)
     except GraderError:
         raise
-    except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
+    except Exception as error:  # noqa: BLE001 - an error of the grader in one submission must not stop the class
         new = ungraded(submission, course.stamp, unexpected(error), course.loaded.rubric)
         difference = _written(old, new, None, course, out, batch)
     if difference is not None:
@@ -264,12 +263,12 @@ def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -
 
 
 def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence | None]:
-    """Grade from what is kept of one submission; None where nothing is."""
+    """Grade a submission from its stored evidence; None if nothing is stored."""
     course, out, name = room.course, room.out, submission.id
     rows = room.executions.get(name, ())
     if AttemptsFolder(out, name).exists():
         return regrade_attempts(submission, grade_kept(out, name), course, out, rows)
-    # Beside a failed execution lies what an earlier one saw, of another notebook perhaps.
+    # After a failed execution the stored evidence is from an earlier one, perhaps of another notebook.
     failed = any(row.status == "failed" for row in rows)
     evidence = None if failed else out.read_evidence(name)
     if evidence is None:
@@ -278,12 +277,12 @@ def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence
     return judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
-def _written(  # noqa: PLR0913, PLR0917 - a grade, what it came from, and where it goes
+def _written(  # noqa: PLR0913, PLR0917 - a grade, its sources and its folder
     old: Any, new: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch
 ) -> Changed | None:
-    """Write a report and then its grade, where they are not there already; tell what changed."""
+    """Write a report and then its grade, unless they are current; return the changes."""
     name, data = new.submission.id, grade_data(new)
-    # JSON values are compared first: in most regrades they are equal, and need not be written out to be seen so.
+    # Compare JSON values first: they are usually equal, and then no bytes are needed.
     content = b"" if data == old else grade_bytes(data)
     same = not content or out.says(name, content)
     if same and out.has_report(name):
@@ -292,47 +291,49 @@ def _written(  # noqa: PLR0913, PLR0917 - a grade, what it came from, and where 
     if same:
         return None
     batch.add(out.grade_path(name), content)
-    # Both as they are read back: what JSON cannot tell apart is no change.
+    # Compare both after a JSON round trip.
     return changes_of(grade_kept(out, name), parse_grade(content))
 
 
 def course_of_results(
     out: ResultsFolder, loaded: LoadedRubric | None = None, store: DatasetStore | None = None
 ) -> Course:
-    """Bring together what a regrade of a results folder needs.
+    """Load the course of a results folder.
 
     Args:
         out: The results folder.
-        loaded: The rubric; without one, the rubric that its grades were made with.
-        store: Where the data sets are; by default this machine's folder for them.
+        loaded: The rubric; by default the rubric of the grades.
+        store: The data sets; by default this machine's data sets.
 
     Raises:
         SubmissionPathError: The folder has no results.
-        UsageError: Its grades are of several rubrics, and none was given.
+        UsageError: Its grades have several rubrics, and none was given.
         HarnessError: A data set or the reference's evidence is missing.
     """
     if not out.submissions():
-        msg = "there are no results here"
-        raise SubmissionPathError(msg, where=str(out.root), advice="name the `--out` folder of a `grader grade`")
+        msg = "the folder has no results"
+        raise SubmissionPathError(
+            msg, where=str(out.root), advice="give the `--out` folder of a `grader grade` command"
+        )
     if loaded is None:
         used = rubrics_used(out)
         if len(used) != 1:
-            msg = f"the grades here are of {len(used)} rubrics"
-            raise UsageError(msg, where=str(out.root), advice="say which with `--rubric`")
+            msg = f"the grades in the folder have {len(used)} different rubrics"
+            raise UsageError(msg, where=str(out.root), advice="choose one with `--rubric`")
         loaded = find_rubric(noted_rubric(out, used.pop()))
     return load_course(loaded, store or DatasetStore(may_download=True))
 
 
 def rubrics_used(out: ResultsFolder) -> set[str]:
-    """Ids of the rubrics that a results folder was graded with."""
-    return {found for name in out.submissions() if (found := out.rubric_id(name)) is not None}
+    """Find the ids of the rubrics of the grades in a results folder."""
+    return {rubric for name in out.submissions() if (rubric := out.rubric_id(name)) is not None}
 
 
 def _without_evidence(old: Grade | None, course: Course) -> Grade | None:
-    """Grade again what was never executed: no notebook to begin with, or a failure of the grader's.
+    """Grade a submission again that was never executed, because of its file or a failure of the grader.
 
     Raises:
-        ArtefactError: It was executed, but what was seen is no longer kept.
+        ArtefactError: It was executed, but its evidence is missing.
     """
     if old is None:
         return None
@@ -346,12 +347,12 @@ def _without_evidence(old: Grade | None, course: Course) -> Grade | None:
     if old.execution is None:
         advice = next((c.advice for c in old.criteria), "")
         return rejected(submission, course.stamp, rubric, NotebookError(reason, advice=advice))
-    msg = "the evidence of its execution is no longer kept"
+    msg = "the evidence of its execution is missing"
     raise ArtefactError(msg, where=old.submission.id)
 
 
 def _submission_of(name: str, old: Any) -> Submission:
-    """Whose work it is, from its kept grade as JSON values; where there is none, its folder's name is all there is."""
+    """Make a submission from its stored grade (JSON values), or from the name of its folder alone."""
     try:
         stamp = SubmissionStamp.model_validate(old["submission"])
     except (TypeError, KeyError, ValidationError):
@@ -360,21 +361,21 @@ def _submission_of(name: str, old: Any) -> Submission:
 
 
 def report_class(course: Course, out: ResultsFolder, *, workers: int | None = None) -> int:
-    """Render every page of a results folder again from what is kept.
+    """Render all pages of a results folder again from stored results.
 
     Args:
-        course: Rubric, reference, data.
+        course: Rubric, reference and data.
         out: The results folder.
-        workers: Processes; by default as many as there are cores.
+        workers: Number of processes; by default the number of cores.
 
     Returns:
-        How many reports were written.
+        Number of written reports.
 
     Raises:
         ArtefactError: A grade is damaged.
         StorageError: Results cannot be written.
     """
-    _work_out(course)
+    _precompute(course)
     with closing(in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)) as answers:
         rows = [row for answer in answers for row in answer]
     pages = Batch(out.root)

@@ -1,4 +1,4 @@
-"""Rubrics: the shipped ones, and the one that a results folder was graded with."""
+"""Find shipped rubrics, and the rubric of a results folder."""
 
 import json
 from collections.abc import Mapping
@@ -19,39 +19,39 @@ _RUBRIC_NOTE = "rubric.json"
 
 
 def shipped_rubrics() -> tuple[Path, ...]:
-    """List the rubrics that travel with the grader."""
+    """List the rubrics that are distributed with the grader."""
     return tuple(sorted(share("rubrics").glob("*.yaml")))
 
 
 def find_rubric(name: str) -> LoadedRubric:
-    """Load a rubric by the id of a shipped one, or by its file.
+    """Load a rubric by its id, or from a file.
 
     Args:
-        name: `mnist-cnn`, or the path of a YAML file.
+        name: Id of a shipped rubric, such as `mnist-cnn`, or the path of a YAML file.
 
     Raises:
-        RubricError: There is none of that name, or it is wrong.
+        RubricError: The rubric does not exist or is wrong.
     """
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"} and not path.exists():
-        known = {rubric.stem: rubric for rubric in shipped_rubrics()}
-        if name not in known:
+        shipped = {rubric.stem: rubric for rubric in shipped_rubrics()}
+        if name not in shipped:
             msg = f"there is no rubric {name!r}"
-            raise RubricError(msg, advice=f"shipped are {', '.join(sorted(known))}; or name a YAML file")
-        path = known[name]
+            raise RubricError(msg, advice=f"the shipped rubrics are {', '.join(sorted(shipped))}; or give a YAML file")
+        path = shipped[name]
     return load_rubric(path, all_checks(), all_diagnostics())
 
 
 def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:
-    """Note in a results folder which rubric was used, so that a regrade finds it, changed as it may be.
+    """Write the rubric's id and file to a results folder, so that a regrade finds it even after a change.
 
     Args:
         loaded: The rubric.
         out: The results folder.
-        executes: Whether notebooks are executed as it says; else what was noted of that stays.
+        executes: Whether notebooks are executed with it; otherwise the stored number of attempts is kept.
 
     Raises:
-        StorageError: It cannot be written.
+        StorageError: The file cannot be written.
     """
     shipped = loaded.path in shipped_rubrics()
     note: dict[str, object] = {
@@ -66,7 +66,7 @@ def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = Tr
 
 
 def noted_attempts(out: ResultsFolder) -> int | None:
-    """Tell how many attempts the rubric asked for when notebooks were last executed; None where that is not known."""
+    """Read the rubric's number of attempts at the last execution; None if unknown."""
     attempts = _note(out).get("attempts")
     return attempts if isinstance(attempts, int) else None
 
@@ -80,11 +80,11 @@ def _note(out: ResultsFolder) -> Mapping[str, Any]:
 
 
 def noted_rubric(out: ResultsFolder, rubric: str) -> str:
-    """Tell by which name `find_rubric` finds the rubric that a results folder was graded with.
+    """Find the name by which `find_rubric` finds the rubric of a results folder.
 
     Args:
         out: The results folder.
-        rubric: The id its grades carry.
+        rubric: The rubric's id in the grades.
     """
     note = _note(out)
     file = note.get("file") if note.get("id") == rubric else None

@@ -1,4 +1,4 @@
-"""What execution needs beside the course: a sandbox, devices, threads, warm processes."""
+"""Set up executions: sandbox, devices, threads and warm processes."""
 
 import sys
 from collections.abc import Iterator
@@ -19,62 +19,62 @@ __all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "set_up", "warm
 IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
 
 _WARM_PROCESSES = 4
-"""Kernels and predictors, of notebooks for Keras 3 and for Keras 2."""
+"""Kernels and predictors, each for Keras 3 and Keras 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line decides, beside paths."""
+    """Options of the command line, except for paths."""
 
     isolation: IsolationChoice = "auto"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     jobs: int | None = 1
-    """Submissions at the same time; None decides by the machine."""
+    """Submissions at the same time; None chooses by the machine."""
     seed: int | None = None
-    """Instead of the rubric's."""
+    """Overrides the rubric's seed."""
     attempts: int | None = None
-    """Executions of each notebook, instead of the rubric's number."""
+    """Executions of each notebook; overrides the rubric's number."""
     resume: bool = True
-    """Whether kept evidence of the same notebook, settings, versions and data is used again."""
+    """Whether stored evidence of the same notebook, settings, versions and data is reused."""
     warm: bool | None = None
-    """Whether a class's kernels are forked from a process that has imported TensorFlow already; None: where that is
-    possible and there are several submissions."""
+    """Whether kernels are forked from a process that has already imported TensorFlow. None: if this is possible and
+    there are several executions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What execution needs beside the course: a sandbox, devices, threads."""
+    """The place of executions: sandbox, devices and threads."""
 
     isolation: Isolation
     device: Device
     threads: int
-    """For one notebook."""
+    """Threads per notebook."""
     options: Options
     python: Path
     devices: tuple[Device, ...] = ()
-    """One for each notebook that runs at the same time; where there are none, one runs on `device`."""
+    """One per notebook that runs at the same time; if empty, one notebook at a time runs on `device`."""
     warm: WarmPool | None = None
-    """Where kernels and predictors are forked from; without it each is started cold."""
+    """Warm processes to fork kernels and predictors from; None starts each of them cold."""
     notices: list[str] = field(default_factory=list)
-    """What went otherwise than asked for without harm to a grade, in words; added to while a class is graded."""
+    """Deviations from the options that affect no grade; more are added while a class is graded."""
 
 
 def attempts_of(loaded: LoadedRubric, options: Options) -> int:
-    """How many executions of each notebook are asked for: by the command line, else by the rubric."""
+    """Return the requested number of executions of each notebook: by the options, else by the rubric."""
     return options.attempts or loaded.rubric.run.attempts
 
 
 def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = None) -> Bench:
-    """Decide how notebooks are executed on this machine, and how many at the same time.
+    """Choose the sandbox and devices on this machine, and the number of parallel notebooks.
 
     Args:
         loaded: The rubric.
-        options: Of the command line.
-        submissions: How many there are to grade, where that is known.
+        options: Options of the command line.
+        submissions: Number of submissions, if known.
 
     Raises:
-        IsolationRefusedError: No sandbox works here and none was not asked for.
-        UsageError: A GPU was asked for and there is none.
+        IsolationRefusedError: No sandbox works here, and the isolation `none` was not given.
+        UsageError: A GPU was requested but there is none.
     """
     isolation = choose_isolation(options.isolation)
     share = divide(
@@ -96,23 +96,23 @@ def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = Non
 
 
 def _forks(bench: Bench, executions: int) -> bool:
-    """Whether warm processes are used: where asked for, else where they are possible and their start pays."""
+    """Whether warm processes are used: if requested, or if they are possible and save time."""
     if bench.options.warm is not None:
         return bench.options.warm
     if executions > 1 and bench.device.kind == "gpu":
-        bench.notices.append("each kernel starts cold: a process that uses a GPU cannot be forked safely")
+        bench.notices.append("each kernel starts cold, because a process that uses a GPU cannot be forked safely")
     return executions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
 
 
 @contextmanager
 def warmed(bench: Bench, executions: int) -> Iterator[Bench]:
-    """Give a bench its warm processes for as long as a class is graded, if they are used.
+    """Add warm processes to a bench while a class is graded, if they are used.
 
-    They start when the first kernel is needed. Why one could not be used is added to the bench's notices.
+    They start when the first kernel is needed. The bench's notices say why one could not be used.
 
     Args:
-        bench: Where the class is graded.
-        executions: How many there are at most.
+        bench: The bench of the class.
+        executions: Largest possible number of executions.
     """
     if not _forks(bench, executions):
         yield bench

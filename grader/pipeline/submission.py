@@ -1,4 +1,4 @@
-"""One submission: reuse of kept results, execution, judgement, publication."""
+"""Grade one submission: reuse stored results or execute, judge, and publish."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -24,17 +24,17 @@ __all__ = ["grade_found", "outcome_of", "publish_failure"]
 
 
 def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, listener: Listener) -> Grade:
-    """Grade one submission and write all that belongs to it. A failure of the grader becomes a `not_graded`.
+    """Grade one submission and write its results. A failure of the grader becomes a `not_graded`.
 
     Args:
-        found: What intake found.
-        course: Rubric, reference, data.
+        found: The submission, or the reason why it was rejected.
+        course: Rubric, reference and data.
         bench: Sandbox and device.
         out: The results folder.
-        listener: Told how it goes.
+        listener: Receives progress reports.
 
     Raises:
-        StorageError: Not even the grade can be written.
+        StorageError: The grade cannot be written.
     """
     submission = _as_submission(found)
     listener(Step(submission.id, "begun", "reading"))
@@ -44,7 +44,7 @@ def grade_found(found: Found, course: Course, bench: Bench, out: ResultsFolder, 
         result = publish_failure(submission, error, course, out)
     except GraderError:
         raise
-    except Exception as error:  # noqa: BLE001 - a fault of the grader's in one submission must not cost the class
+    except Exception as error:  # noqa: BLE001 - an error of the grader in one submission must not stop the class
         result = publish_failure(submission, unexpected(error), course, out)
     listener(outcome_of(result))
     return result
@@ -57,52 +57,52 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         if isinstance(found, Rejected):
             raise found.error
         keys = keys_of(submission, course, bench)
-        if bench.options.resume and (standing := _standing(submission, keys, course, out)) is not None:
-            return standing
+        if bench.options.resume and (current := _current(submission, keys, course, out)) is not None:
+            return current
         executor = Executor(course, bench, Database(out.database_path), listener)
         result, evidence = _judged(submission, keys, executor, out)
         publish(result, evidence, course, out)
     except NotebookError as error:
-        # What an earlier notebook of theirs left must not be taken for this one's.
+        # Evidence of an earlier notebook must not be used for this one.
         out.forget_evidence(submission.id)
         result = rejected(submission, course.stamp, course.loaded.rubric, error)
         publish(result, None, course, out)
     return result
 
 
-def _standing(submission: Submission, keys: Keys, course: Course, out: ResultsFolder) -> Grade | None:
-    """Find the grade of the very same executions that nothing has changed about since."""
+def _current(submission: Submission, keys: Keys, course: Course, out: ResultsFolder) -> Grade | None:
+    """Find the existing grade of executions with the same keys, if none of its inputs changed."""
     try:
-        standing = standing_grade(submission, course, out)
+        current = standing_grade(submission, course, out)
     except ArtefactError:
         return None
-    if standing is None:
+    if current is None:
         return None
-    told = standing.attempts
-    tried = () if told is None else told.tried
-    if len(keys) != (1 if told is None else told.asked) or any(one.status == "not_graded" for one in tried):
+    attempts = current.attempts
+    tried = () if attempts is None else attempts.tried
+    if len(keys) != (1 if attempts is None else attempts.asked) or any(one.status == "not_graded" for one in tried):
         return None
-    if any(one.status == "skipped" for one in tried) and not nothing_to_gain(standing, course.loaded.rubric):
-        # A regrade executes nothing: what it had to leave out is wanted now.
+    if any(one.status == "skipped" for one in tried) and not nothing_to_gain(current, course.loaded.rubric):
+        # A regrade had to skip attempts without evidence; they can be executed now.
         return None
     database = Database(out.database_path)
     numbers = [one.number for one in tried if one.status == "graded"] or [1]
     missing = any(database.needs_execution(submission.id, keys[number], attempt=number) for number in numbers)
-    return None if missing else standing
+    return None if missing else current
 
 
 def publish_failure(found: Found, error: HarnessError, course: Course, out: ResultsFolder) -> Grade:
-    """Write a `not_graded`; where even its report fails, the grade stands without one.
+    """Write a `not_graded`, without a report if that fails, too.
 
     Raises:
-        StorageError: Not even the grade can be written.
+        StorageError: The grade cannot be written.
     """
     result = ungraded(_as_submission(found), course.stamp, error, course.loaded.rubric)
     out.write_grade(result)
     Database(out.database_path).record_grading(result)
     try:
         render(result, None, course, out)
-    except Exception:  # noqa: BLE001 - the report may be the very thing that fails
+    except Exception:  # noqa: BLE001 - the report may be the cause of the failure
         out.report_path(result.submission.id).unlink(missing_ok=True)
     return result
 
@@ -114,7 +114,7 @@ def _as_submission(found: Found) -> Submission:
 
 
 def outcome_of(result: Grade) -> Step:
-    """Say in a few words how a submission ended."""
+    """Summarize the outcome of a submission as a progress report."""
     return Step(result.submission.id, "done", _outcome(result), failed=result.status == "not_graded")
 
 
@@ -122,15 +122,15 @@ def _outcome(result: Grade) -> str:
     if result.status == "not_graded":
         return f"not graded: {result.reason}"
     pending = f", {result.pending:g} pending" if result.pending else ""
-    told = result.attempts
-    taken = f", attempt {told.taken} of {told.asked}" if told is not None else ""
+    attempts = result.attempts
+    taken = f", attempt {attempts.taken} of {attempts.asked}" if attempts is not None else ""
     return f"{result.score:g} of {result.max_score:g}{pending}{taken}"
 
 
 def _judged(
     submission: Submission, keys: Keys, executor: Executor, out: ResultsFolder
 ) -> tuple[Grade, Evidence | None]:
-    """Execute as often as asked for, or use what is kept, and grade."""
+    """Execute the requested attempts, or reuse stored evidence, and grade."""
     course, options = executor.course, executor.bench.options
     folder = AttemptsFolder(out, submission.id)
 
@@ -142,7 +142,7 @@ def _judged(
         only = attempt(1, out, submission.id)
         kept = executor.kept(only)
         if kept is not None:
-            # Evidence whose predictions were lost stays without them, however often it is judged.
+            # Stored evidence never gets its lost predictions back, so execute again.
             with suppress(PredictorError):
                 return judge(submission, kept, course, executor.lacking(only, kept)), kept
         evidence = executor.execute(only)

@@ -361,7 +361,7 @@ class PredictFact(Document):
     pass_number: int | None = None
     """1-based count of predictions in this cell with the same input and weights."""
     outputs_differ: bool | None = None
-    """Whether its outputs differ from those of the first of these predictions; None for the first, or if unknown."""
+    """Whether its outputs differ from the first of these predictions; None for the first, or if unknown."""
 
 
 class CallFact(Document):

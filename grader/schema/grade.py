@@ -299,7 +299,7 @@ class AttemptGrade(Document):
 
 
 class AttemptsGrade(Document):
-    """Several executions of one notebook: their spread, and the one that the rest of the grade is about."""
+    """Several executions of one notebook: their spread, and the graded one."""
 
     asked: int = Field(ge=1)
     """Number of executions that the rubric or the command line requested."""

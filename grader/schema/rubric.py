@@ -119,7 +119,7 @@ class RunSettings(Document):
     disk: MemorySize = 4 << 30
     """Disk budget of the notebook and the recorder together, in bytes. A single file is at most 1 GiB."""
     processes: int = Field(default=400, ge=16)
-    """Number of processes that the notebook may run at the same time, including those of the kernel."""
+    """Number of processes that the notebook may run at the same time, including the kernel's."""
     kept_models: MemorySize = 512 << 20
     """Total size of the models that the recorder saves for the predictor, in bytes; a part of `disk`. Models beyond it
     are not verified."""

@@ -1,6 +1,6 @@
-"""Grades a class on many machines with Ray."""
+"""Grade a class on many machines with Ray."""
 
 import os
 
-# Ray reports usage to its makers unless told otherwise; nobody asked for that here.
+# Turn off Ray's usage reports, which are on by default.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

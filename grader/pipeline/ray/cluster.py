@@ -1,4 +1,4 @@
-"""The cluster as the driver sees it: its start, its machines, and what runs on them."""
+"""Manage the cluster from the driver: start it, find its machines, and run tasks on them."""
 
 import os
 import signal
@@ -33,31 +33,31 @@ __all__ = [
 ]
 
 RETRIES = 3
-"""How often a submission is started again after its worker or machine was lost."""
+"""Number of restarts of a submission after its worker or machine was lost."""
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 20.0
 _FIRST_SECONDS = 60.0
-"""For the first machine to join a cluster that was only just started."""
+"""Time for the first machine to join a new cluster."""
 _LOOK_SECONDS = 300.0
-"""For a machine to say whether it can grade; it may have to lay a data set out first."""
+"""Time for a machine to report whether it can grade; it may have to prepare data sets first."""
 _CANCEL_SECONDS = 30.0
 _OBJECT_BYTES = 128 << 20
-"""Ray's object store where Ray is started here; what passes through it are grades."""
+"""Size of the object store if Ray is started here; it only holds grades."""
 
 
 class Board:
-    """An actor beside the driver that keeps what the workers last said."""
+    """An actor on the driver's machine that stores the last progress reports of the workers."""
 
     def __init__(self) -> None:
         self._steps: dict[tuple[str, str], Step] = {}
 
     def tell(self, step: Step) -> None:
-        """Take the place of what was last said about the submission."""
+        """Replace the last report about the submission."""
         self._steps.pop((step.submission, step.kind), None)
         self._steps[step.submission, step.kind] = step
 
     def take(self) -> tuple[Step, ...]:
-        """Give what is new."""
+        """Return and remove the new reports."""
         steps = tuple(self._steps.values())
         self._steps.clear()
         return steps
@@ -65,21 +65,21 @@ class Board:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Be part of a cluster, or start one on this machine that ends with the run.
+    """Connect to a cluster, or start one on this machine that ends with the run.
 
     Raises:
-        UsageError: There is no such cluster.
+        UsageError: The cluster cannot be reached.
     """
-    # Ray writes its own messages to the standard output, which is for what the command prints.
+    # Ray prints to the standard output, which is reserved for the command's output.
     with redirect_stdout(sys.stderr):
-        ended = signal.getsignal(signal.SIGTERM)
+        handler = signal.getsignal(signal.SIGTERM)
         try:
             _start(address)
-            # Ray takes this signal for itself, and would leave what runs to itself.
+            # Restore the handler that Ray replaced, so that running tasks are ended.
             if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, ended)
+                signal.signal(signal.SIGTERM, handler)
         except (RayError, OSError, RuntimeError, ValueError, ImportError) as error:
-            advice = "is its head running, of the same version of Ray, and is its token known here (RAY_AUTH_TOKEN)?"
+            advice = "check that its head runs the same version of Ray, and that RAY_AUTH_TOKEN is set here"
             msg = f"Ray cannot be reached: {_first_line(error)}"
             raise UsageError(msg, where=f"--address {address or 'local'}", advice=advice) from error
         try:
@@ -91,7 +91,7 @@ def connected(address: str | None) -> Iterator[None]:
 def _start(address: str | None) -> None:
     host, _, port = (address or "").rpartition(":")
     if host and port.isdecimal() and "://" not in host:
-        # Ray itself tries for a quarter of an hour.
+        # Check first: Ray itself tries for 15 minutes.
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if address in {None, "local"}:
@@ -102,7 +102,7 @@ def _start(address: str | None) -> None:
 
 
 def _machines() -> list[Machine]:
-    """The machines of the cluster that are alive."""
+    """List the running machines of the cluster."""
     return [
         Machine(
             id=node["NodeID"],
@@ -117,7 +117,7 @@ def _machines() -> list[Machine]:
 
 
 def first_machines() -> list[Machine]:
-    """The machines there are, as soon as one of them has a CPU to give."""
+    """List the machines as soon as one of them has a free CPU."""
     ends = time.monotonic() + _FIRST_SECONDS
     while not any(machine.cpus >= 1 for machine in _machines()) and time.monotonic() < ends:
         time.sleep(_POLL_SECONDS)
@@ -125,17 +125,17 @@ def first_machines() -> list[Machine]:
 
 
 def look_at_all(box: Sequence[Any], order: Order) -> None:
-    """Ask every machine that will be given submissions whether it can grade them.
+    """Ask each usable machine whether it can grade.
 
     Raises:
-        GraderError: What the first machine that cannot says.
+        GraderError: The error of the first machine that cannot.
     """
     usable = [m for m in _machines() if m.cpus >= order.share.cpus and m.gpus >= order.share.gpus]
-    asked = {_there(look, machine).remote(box): machine for machine in usable}
+    asked = {_pinned(look, machine).remote(box): machine for machine in usable}
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_SECONDS)
     if silent:
-        msg = f"the machine does not answer within {_LOOK_SECONDS:.0f} seconds"
-        raise UsageError(msg, where=asked[silent[0]].name, advice="look at `ray status` and at its log")
+        msg = f"the machine did not answer within {_LOOK_SECONDS:.0f} seconds"
+        raise UsageError(msg, where=asked[silent[0]].name, advice="check `ray status` and the machine's log")
     for reference in answered:
         machine = asked[reference]
         try:
@@ -143,29 +143,29 @@ def look_at_all(box: Sequence[Any], order: Order) -> None:
         except RayTaskError as fault:
             msg = f"the machine cannot grade: {_first_line(fault.cause)}"
             raise UsageError(
-                msg, where=machine.name, advice="is the grader installed there, in Ray's Python?"
+                msg, where=machine.name, advice="check that the grader is installed there, in Ray's Python"
             ) from fault
         except RayError:
-            continue  # It was lost meanwhile, and is not one of them any more.
+            continue  # The machine was lost meanwhile.
         if error is not None:
             where = f"{machine.name}: {error.where}" if error.where else machine.name
             raise type(error)(error.message, where=where, advice=error.advice)
 
 
-def _there(function: Any, machine: Machine) -> Any:
-    """A task for one machine, beside whatever it does."""
-    pinned = NodeAffinitySchedulingStrategy(machine.id, soft=False)
-    return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=pinned)
+def _pinned(function: Any, machine: Machine) -> Any:
+    """Make a task that runs on one machine, even if all its CPUs are in use."""
+    there = NodeAffinitySchedulingStrategy(machine.id, soft=False)
+    return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
 
 
 def beside_the_driver(kind: type) -> Any:
-    """An actor on the driver's own machine: no other machine's loss is its own."""
+    """Start an actor on the driver's node, so that losing another node cannot kill it."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return ray.remote(kind).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
 def reported_steps(board: Any) -> tuple[Step, ...]:
-    """What the workers said; without it a class is graded all the same."""
+    """Return the workers' progress reports; none if the actor fails, since grading does not need them."""
     try:
         steps: tuple[Step, ...] = ray.get(board.take.remote(), timeout=_CONNECT_SECONDS)
     except RayError:
@@ -174,14 +174,14 @@ def reported_steps(board: Any) -> tuple[Step, ...]:
 
 
 def some_done(pending: Sequence[Any]) -> list[Any]:
-    """Wait a moment; give all that is done by then."""
+    """Wait briefly, and return all finished tasks."""
     ray.wait(pending, timeout=_POLL_SECONDS)
     done, _ = ray.wait(pending, num_returns=len(pending), timeout=0)
     return list(done)
 
 
 def cancel(pending: Sequence[Any]) -> None:
-    """End what runs: a worker first gets an interrupt, as from Ctrl-C, and is ended when it does not heed it."""
+    """End running tasks: interrupt workers as with Ctrl-C, and kill those that do not stop."""
     if not pending:
         return
     with suppress(RayError):
@@ -194,13 +194,13 @@ def cancel(pending: Sequence[Any]) -> None:
 
 
 def lost_worker(error: RayError) -> HarnessError:
-    """Make the error of a submission whose worker was lost too often."""
+    """Make the error for a submission whose worker was lost too often."""
     msg = f"the worker was lost {RETRIES + 1} times, or could not be started: {_first_line(error)}"
-    return HarnessError(msg, where="ray", advice="look at `ray status`; the same command tries again")
+    return HarnessError(msg, where="ray", advice="check `ray status`; the same command tries again")
 
 
 def _first_line(error: BaseException) -> str:
-    """What an error says first; of one that quotes a traceback what that one says last."""
+    """Return the first line of an error, or the last line if it quotes a traceback."""
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__

@@ -1,13 +1,12 @@
-"""Past one machine: the per-submission function as Ray tasks. Only this package imports Ray.
+"""Run submissions as Ray tasks on many machines. Only this package imports Ray.
 
-Ray decides which machine does what, and starts what a lost machine did again on another one. What this package adds is
-what Ray cannot know: how large a part of a machine one submission needs, what must be the same on every machine, and
-how the results come together.
+Ray assigns tasks to machines, and restarts the tasks of a lost machine on another one. This package adds the resources
+of a submission, checks that all machines have the same code and data, and collects the results.
 
 The *driver* is the process of `grader grade`; the *workers* are Ray's processes, on any machine. Workers write each
-submission's files into the results folder, which every machine sees. Only the driver writes `grader.sqlite`, since
-concurrent writers over a network file system would damage it: a worker is handed a submission's rows, keeps them in a
-database of its own while it works, and hands them back with the grade.
+submission's files to the results folder, which all machines share. Only the driver writes `grader.sqlite`, because
+concurrent writers on a network file system would damage it. A worker gets a submission's rows, uses them in a
+temporary database, and returns them with the grade.
 """
 
 import os
@@ -61,32 +60,32 @@ class RayEngine:
     """Ray tasks on one machine or many; see `grader.pipeline.engines.Engine`."""
 
     def __init__(self, course: Course, options: Options, out: ResultsFolder, address: str | None = None) -> None:
-        """Name what is to be done; nothing is started yet.
+        """Set the parameters of a run; nothing is started yet.
 
         Args:
-            course: The course, as the driver has it.
-            options: Of the command line.
-            out: The results folder; every machine must see it.
-            address: Of a running cluster (`auto` finds the one this machine belongs to); without it that of the
-                environment's RAY_ADDRESS, else Ray is started on this machine for this run.
+            course: The driver's course.
+            options: Options of the command line.
+            out: The results folder, which all machines must share.
+            address: Address of a running cluster; `auto` finds the cluster of this machine. By default the environment
+                variable RAY_ADDRESS; without both, Ray is started on this machine for this run.
         """
         self._course = course
         self._options = options
         self._out = ResultsFolder(out.root.resolve())
         self._address = address or os.environ.get("RAY_ADDRESS")
         self.notices: list[str] = []
-        """What went otherwise than asked for without harm to a grade, in words."""
+        """Deviations from the options that affect no grade."""
 
     def grades(self, found: Sequence[Found], listener: Listener) -> Generator[Grade, None, None]:
-        """Grade submissions wherever Ray has room.
+        """Grade submissions on machines with free resources.
 
         Raises:
-            UsageError: There is no such cluster, or one of its machines cannot grade.
+            UsageError: The cluster cannot be reached, or one of its machines cannot grade.
             StorageError: Results cannot be written.
-            KeyboardInterrupt: The person does not want to wait; what ran was ended first.
+            KeyboardInterrupt: The user stopped the run; running tasks are ended first.
         """
-        with connected(self._address), self._ordered(len(found)) as made:
-            order = replace(made, dialects=dialects_of(found, self._course.loaded))
+        with connected(self._address), self._ordered(len(found)) as base:
+            order = replace(base, dialects=dialects_of(found, self._course.loaded))
             box = [ray.put(order)]
             look_at_all(box, order)
             try:
@@ -95,15 +94,15 @@ class RayEngine:
                 shutil.rmtree(order.copies, ignore_errors=True)
 
     def order(self, machines: Sequence[Machine], name: str, submissions: int) -> Order:
-        """Say what workers must know.
+        """Make the order for the workers.
 
         Args:
-            machines: Of the cluster.
-            name: A name for this run that no other has.
-            submissions: How many there are.
+            machines: The machines of the cluster.
+            name: A unique name of this run.
+            submissions: Number of submissions.
 
         Raises:
-            UsageError: No machine has what is needed.
+            UsageError: No machine has enough resources.
         """
         share = share_of(machines, self._options.jobs, self._options.device, self._course.loaded.rubric.run.memory)
         return Order(
@@ -120,7 +119,7 @@ class RayEngine:
 
     @contextmanager
     def _ordered(self, submissions: int) -> Iterator[Order]:
-        """Write the sign that workers know the results folder by, for as long as they need it."""
+        """Write the file by which workers recognize the results folder, while they need it."""
         order = self.order(first_machines(), uuid.uuid4().hex, submissions)
         self._sweep()
         write_atomically(order.sign, order.name.encode())
@@ -130,7 +129,7 @@ class RayEngine:
             order.sign.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what a run that was killed left behind."""
+        """Remove the remains of killed runs."""
         for sign in self._out.root.glob(f"{SIGN}*"):
             sign.unlink(missing_ok=True)
         for copies in self._out.root.glob(f"{COPIES}*"):
@@ -147,7 +146,7 @@ class RayEngine:
             max_retries=RETRIES,
             retry_exceptions=False,
         )
-        pending = {task.remote(box, one, self._handed_out(one), board): one for one in found}
+        pending = {task.remote(box, one, self._take_rows(one), board): one for one in found}
         running = {one.id for one in found}
         try:
             while pending:
@@ -165,22 +164,22 @@ class RayEngine:
             cancel(list(pending))
             raise
 
-    def _handed_out(self, found: Found) -> Rows:
-        """Give what is noted about a submission; of what will be executed again, note that it no longer counts.
+    def _take_rows(self, found: Found) -> Rows:
+        """Return the rows of a submission, and mark executions that will be repeated as failed.
 
-        A worker exchanges the evidence before its rows come back. Were this process killed between, the rows here would
-        be taken for the new evidence's.
+        A worker replaces the evidence before its rows come back. If this process were killed in between, the old rows
+        would be used for the new evidence.
         """
         database = Database(self._out.database_path)
         rows = database.rows_of(found.id)
         for row in database.executions(found.id):
             if row.status == "executed" and (not self._options.resume or row.key.notebook != found.sha256):
-                why = "it was handed to a worker and did not come back"
+                why = "its worker did not return a result"
                 database.record_execution(found.id, row.key, seconds=row.seconds, attempt=row.attempt, failure=why)
         return rows
 
     def _received(self, found: Found, reference: Any) -> Grade:
-        """Take over what a worker hands back, or write down that it could not."""
+        """Store the result of a worker, or its failure."""
         try:
             answer: Answer = ray.get(reference)
         except RayTaskError as error:
@@ -191,9 +190,9 @@ class RayEngine:
         self.notices.extend(notice for notice in answer.notices if notice not in self.notices)
         Database(self._out.database_path).replace_rows(found.id, answer.rows)
         if answer.grade is None:
-            said = answer.error
-            return self._failed(found, said if isinstance(said, HarnessError) else HarnessError(str(said)))
-        # A machine that was given up for lost may have gone on, and written later than the one in its place.
+            failure = answer.error
+            return self._failed(found, failure if isinstance(failure, HarnessError) else HarnessError(str(failure)))
+        # A machine that seemed lost may have continued, and overwritten the grade of its replacement.
         if grade_kept(self._out, found.id) != answer.grade:
             self._out.write_grade(answer.grade)
         return answer.grade
@@ -201,18 +200,18 @@ class RayEngine:
     def _failed(self, found: Found, error: HarnessError) -> Grade:
         database = Database(self._out.database_path)
         for row in database.executions(found.id):
-            # What lies in the results folder may be newer than what is noted: it is not to be taken for it.
+            # The files may be newer than the database row, so do not reuse them.
             database.record_execution(found.id, row.key, seconds=row.seconds, attempt=row.attempt, failure=str(error))
         return publish_failure(found, error, self._course, self._out)
 
 
 def shared(found: Found, place: Path) -> Found:
-    """Copy what was handed in to where every machine sees it; a path of this machine's own means nothing to others.
+    """Copy a submission to the shared folder, since other machines cannot read local paths.
 
-    What cannot be read, was exchanged or is too much is told here, in the words in which a worker would.
+    Files that are unreadable, replaced or too large make it a rejected submission, with the error of a worker.
 
     Raises:
-        StorageError: There is no room.
+        StorageError: No space is left.
     """
     if isinstance(found, Rejected):
         return found
@@ -234,7 +233,7 @@ def _copied(found: Submission, place: Path) -> Submission:
             refuse_another(copy, found.sha256, found.notebook)
     except OSError as error:
         read_notebook(found.notebook, sha256=found.sha256)
-        msg = f"what was handed in cannot be copied to the results folder ({error.strerror or error})"
+        msg = f"the submission cannot be copied to the results folder ({error.strerror or error})"
         raise StorageError(msg, where=str(place)) from error
     if found.folder is not None and folder is not None:
         folder.mkdir()

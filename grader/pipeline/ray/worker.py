@@ -1,4 +1,4 @@
-"""What a worker does: it makes itself ready once, and grades one submission after the other."""
+"""Run a worker: prepare it once, then grade one submission after the other."""
 
 import atexit
 import os
@@ -32,18 +32,18 @@ __all__ = ["Answer", "grade_there", "look", "ready"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker hands back."""
+    """The result of a worker."""
 
     grade: Grade | None
     rows: Rows
     notices: tuple[str, ...] = ()
     error: GraderError | None = None
-    """Why there is no grade."""
+    """The error if there is no grade."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker keeps from one submission to the next."""
+    """Data that a worker reuses for all submissions of a run."""
 
     order: Order
     course: Course
@@ -51,43 +51,43 @@ class Place:
 
 
 _places: dict[str, Place] = {}
-"""By the run's name; a worker process belongs to one driver, so there is one at most."""
+"""Places by the run's name; a worker process belongs to one driver, so there is at most one."""
 
 
 def ready(order: Order) -> Place:
-    """Make a worker ready for a run, once in each of its processes.
+    """Prepare a worker process for a run, once.
 
     Raises:
-        UsageError: This machine cannot take part: other code, no results folder, no sandbox, no such device.
-        HarnessError: It should be able to and is not: no data set, a full disk.
+        UsageError: This machine cannot take part: other code, no results folder, no sandbox, or no such device.
+        HarnessError: The preparation failed: a missing data set, or a full disk.
     """
     if order.name not in _places:
         _check_machine(order)
         course = assemble_course(order.loaded, order.reference, DatasetStore(may_download=True))
         _check_data(order, course)
-        # What a worker that was lost left on this machine.
+        # Remove the remains of lost workers on this machine.
         sweep()
         bench = set_up(order.loaded, replace(order.options, jobs=1))
         check_recorder(place_of(replace(bench, threads=order.share.cpus)), order.dialects)
         with ExitStack() as stack:
-            # Warm processes are this process's children: they go with it, however it ends. Ray mostly kills it.
-            held = stack.enter_context(warmed(replace(bench, threads=order.share.cpus), order.executions))
+            # Warm processes are children of this process and end with it, even if Ray kills it.
+            warm_bench = stack.enter_context(warmed(replace(bench, threads=order.share.cpus), order.executions))
             atexit.register(stack.pop_all().close)
-        _places[order.name] = Place(order, course, held)
+        _places[order.name] = Place(order, course, warm_bench)
     return _places[order.name]
 
 
 def _check_machine(order: Order) -> None:
     if source_digest() != order.code:
-        msg = "another version of the grader is installed here than where the class was started"
+        msg = "the version of the grader here differs from the one on the driver's machine"
         raise UsageError(msg, where="cnn-grader", advice="install the same version on every machine")
     try:
-        seen = order.sign.read_text(encoding="ascii") == order.name
+        shared = order.sign.read_text(encoding="ascii") == order.name
     except OSError:
-        seen = False
-    if not seen:
-        msg = f"the results folder {order.out} cannot be seen from here"
-        advice = "name a folder on storage that every machine has under the same path, such as NFS or a shared volume"
+        shared = False
+    if not shared:
+        msg = f"the results folder {order.out} is not available here"
+        advice = "use a folder on storage that all machines share under the same path, such as NFS"
         raise UsageError(msg, where="--out", advice=advice)
     trial = order.sign.with_name(f"{order.sign.name}-{socket.gethostname()}-{os.getpid()}")
     write_atomically(trial, b"x" * 4096)
@@ -97,14 +97,14 @@ def _check_machine(order: Order) -> None:
 def _check_data(order: Order, course: Course) -> None:
     for name, data in course.prepared.items():
         if data.sha256 != order.data[name]:
-            msg = f"the data set `{name}` here is another one than where the class was started"
+            msg = f"the data set `{name}` here differs from the one on the driver's machine"
             raise UsageError(
                 msg, where=str(data.folder), advice=f"import the same file: `grader data import {name} FILE`"
             )
 
 
 def look(box: Sequence[Any]) -> GraderError | None:
-    """Find out whether a machine can grade, before anything is executed."""
+    """Check whether a machine can grade, before anything is executed."""
     try:
         ready(ray.get(box[0]))
     except GraderError as error:
@@ -116,14 +116,14 @@ def grade_there(box: Sequence[Any], found: Found, rows: Rows, board: Any) -> Ans
     """Grade one submission on a worker.
 
     Args:
-        box: Holds the reference of the run's `Order`: once fetched, it is kept.
-        found: The submission, with its files where every machine sees them.
-        rows: What the driver's database notes about it.
-        board: Where progress is told; nobody waits for it.
+        box: List with the reference of the run's `Order`, which is fetched once.
+        found: The submission, with its files in the shared folder.
+        rows: Its rows in the driver's database.
+        board: Actor that receives progress reports.
     """
 
     def tell(step: Step) -> None:
-        # How it ended is told by the driver, once it is known there.
+        # The driver reports the outcome itself.
         if step.kind != "done":
             board.tell.remote(step)
 
@@ -142,12 +142,12 @@ def grade_there(box: Sequence[Any], found: Found, rows: Rows, board: Any) -> Ans
 
 
 def _with_device(place: Place) -> Bench:
-    """The bench with the GPU that Ray gave this task; Ray gives one part of one GPU."""
+    """Set the bench's device to the GPU that Ray assigned to this task, which is a part of one GPU."""
     if not place.order.share.gpus:
         return place.bench
-    (given,) = ray.get_gpu_ids()
+    (assigned,) = ray.get_gpu_ids()
     gpus = choose_devices("gpu")
-    if not str(given).isdecimal() or int(given) >= len(gpus):
-        msg = f"Ray names the GPU {given!r}, and the grader knows {len(gpus)} GPUs by their number, from 0"
+    if not str(assigned).isdecimal() or int(assigned) >= len(gpus):
+        msg = f"Ray assigned the GPU {assigned!r}, but the grader found the GPU numbers {list(range(len(gpus)))}"
         raise HarnessError(msg, where="CUDA_VISIBLE_DEVICES", advice="start Ray with numbers in that variable")
-    return replace(place.bench, device=gpus[int(given)])
+    return replace(place.bench, device=gpus[int(assigned)])

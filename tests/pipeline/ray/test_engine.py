@@ -50,7 +50,7 @@ HEAD_WORDS = ("--num-cpus=0", "--include-dashboard=false")
 @pytest.mark.parametrize(
     ("sha256", "resume", "counts"), [("n", True, True), ("other", True, False), ("n", False, False)]
 )
-def test_what_is_handed_out_to_be_executed_again_does_not_count_until_it_is_back(
+def test_what_is_take_rows_to_be_executed_again_does_not_count_until_it_is_back(
     order: Order, sha256: str, *, resume: bool, counts: bool
 ) -> None:
     course = assemble_course(order.loaded, None, DatasetStore())
@@ -59,7 +59,7 @@ def test_what_is_handed_out_to_be_executed_again_does_not_count_until_it_is_back
     database = Database(out.database_path)
     database.record_execution("ann", key, seconds=1)
     engine = RayEngine(course, Options(resume=resume), out)
-    rows = engine._handed_out(Submission(id="ann", student="Ann", notebook=Path("a.ipynb"), sha256=sha256))
+    rows = engine._take_rows(Submission(id="ann", student="Ann", notebook=Path("a.ipynb"), sha256=sha256))
     assert database.needs_execution("ann", key) is not counts
     database.replace_rows("ann", rows)
     assert not database.needs_execution("ann", key)
