@@ -211,10 +211,10 @@ def test_an_accuracy_that_was_only_recorded_waits_for_a_person_and_says_why() ->
 @pytest.mark.parametrize(
     ("changes", "points", "said"),
     [
-        ({"arrays": (), "labels": ()}, 0, "CIFAR-10 was never loaded"),
-        ({"arrays": (photos("x", 35_000, 0.0), photos("v", 15_000, 0.0))}, 6, "which is not x / 255 - 0.5"),
-        ({"arrays": (photos("x", 40_000), photos("v", 10_000))}, 6, "and not 70 % and 30 %"),
-        ({"labels": (answers("y", 35_000, "x"),)}, 6, "No variable holds labels for the images in `v`"),
+        ({"arrays": (), "labels": ()}, 0, "The notebook never loads CIFAR-10."),
+        ({"arrays": (photos("x", 35_000, 0.0), photos("v", 15_000, 0.0))}, 6, "the pixels must be `x / 255 - 0.5`"),
+        ({"arrays": (photos("x", 40_000), photos("v", 10_000))}, 6, "the shares must be 70 % and 30 %"),
+        ({"labels": (answers("y", 35_000, "x"),)}, 6, "no variable holds labels for the images in `v`"),
     ],
 )
 def test_split_scale_and_labels_of_the_preparation_count_three_points_each(

@@ -41,7 +41,7 @@ def test_a_rubric_with_tasks_is_read() -> None:
         ("over: scratch, task: b", "over: scratch, task: c", "unknown task 'c'; possible are b"),
         ("{task: b, from_scratch: true}", "{task: c, from_scratch: true}", "names the task 'c', which is not among"),
         ("unfreeze: any", "unfreze: any", "unknown key 'unfreze'"),
-        ("unfreeze: any, compile, fit", "unfreeze: any, compile", "the last step is `fit`"),
+        ("unfreeze: any, compile, fit", "unfreeze: any, compile", "the last step must be `fit`"),
         ("classes: [5, 6]", "classes: [5, 6, 7]", "a binary task has two classes, not 3"),
     ],
 )
