@@ -213,7 +213,7 @@ def test_an_accuracy_that_was_only_recorded_waits_for_a_person_and_says_why() ->
     [
         ({"arrays": (), "labels": ()}, 0, "The notebook never loads CIFAR-10."),
         ({"arrays": (photos("x", 35_000, 0.0), photos("v", 15_000, 0.0))}, 6, "the pixels must be `x / 255 - 0.5`"),
-        ({"arrays": (photos("x", 40_000), photos("v", 10_000))}, 6, "but the shares must be 70 % and 30 %"),
+        ({"arrays": (photos("x", 40_000), photos("v", 10_000))}, 6, "the shares must be 70 % and 30 %"),
         ({"labels": (answers("y", 35_000, "x"),)}, 6, "no variable holds labels for the images in `v`"),
     ],
 )
