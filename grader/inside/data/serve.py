@@ -192,8 +192,8 @@ def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> Non
             if not str(origin).startswith(("http://", "https://", "ftp://")):
                 raise
             message = (
-                f"{origin} cannot be downloaded: there is no network while a notebook is graded. "
-                "Hand the file in beside the notebook and read it from there."
+                f"{origin} cannot be downloaded: there is no network during grading. "
+                "Submit the file together with the notebook and open it by its name."
             )
             notes_of(recorder).tell("download", message)
             raise DownloadRefusedError(message) from error

@@ -256,11 +256,11 @@ def modules(load: Load, datasets: Sequence[str], notes: Notes) -> dict[str, Fact
     def make(fullname: str) -> ModuleType:
         notes.tell(
             "tensorflow_datasets",
-            "`tensorflow_datasets` is stood in for: `load` and `builder` give the course's own copy of "
+            "`tensorflow_datasets` was replaced: `load` and `builder` return the course's own copy of "
             f"{', '.join(datasets) or 'no data set'}, in the data set's original order.",
         )
         module = ModuleType(
-            fullname, "A stand-in with `load`, `builder`, `as_numpy`, `as_dataframe` and `show_examples`."
+            fullname, "A replacement with `load`, `builder`, `as_numpy`, `as_dataframe` and `show_examples`."
         )
         contents = {
             "__version__": "4.9.0",

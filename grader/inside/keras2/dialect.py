@@ -160,7 +160,7 @@ class PrivateImports(ast.NodeTransformer):
         for private in PRIVATE:
             if module == private or module.startswith(f"{private}."):
                 self._notes.tell(
-                    "moved.private", f"`{private}` is TensorFlow's own; notebooks import `tensorflow.keras`."
+                    "moved.private", f"`{private}` is a private module; import `tensorflow.keras` instead."
                 )
                 return "tf_keras" + module[len(private) :]
         return module
@@ -193,7 +193,7 @@ def _moved_module(old: str, new: tuple[str, ...], notes: Notes) -> Factory:
         sources = [import_module(f"tf_keras.{name}") for name in new]
         where = " and ".join(f"`keras.{name}`" for name in new)
         notes.tell(f"moved.{old}", f"`keras.{old}` no longer exists; its names are in {where}.")
-        module = ModuleType(fullname, f"What `{fullname}` held, from {where}.")
+        module = ModuleType(fullname, f"The names of `{fullname}`, from {where}.")
         for source in reversed(sources):
             vars(module).update({name: value for name, value in vars(source).items() if not name.startswith("_")})
             if "__getattr__" in vars(source):

@@ -32,28 +32,28 @@ FORMS: Mapping[str, Form] = {
     "optimizer.lr": Form("Adam(lr=…)", "taken as `learning_rate=`", "`Adam(learning_rate=…)`"),
     "optimizer.decay": Form(
         "SGD(decay=d)",
-        "the rate of step n is rate / (1 + d · n), as it was",
+        "the rate of step n is rate / (1 + d · n), as in Keras 2",
         "`SGD(learning_rate=InverseTimeDecay(rate, 1, d))`",
     ),
     "optimizer.lr_attribute": Form(
         "optimizer.lr", "reads and sets the learning rate", "`optimizer.learning_rate` and `.learning_rate.assign(…)`"
     ),
     "optimizer.lower_case": Form(
-        "optimizers.adam(…)", "the class of that name", "the capitalised class, `optimizers.Adam(…)`"
+        "optimizers.adam(…)", "the class of that name", "the capitalized class, `optimizers.Adam(…)`"
     ),
     "optimizer.shared": Form(
         "one optimizer compiled into several models",
-        "each model has moments of its own, and the steps are counted on, as it was",
+        "each model gets new moments, and the step count continues, as in Keras 2",
         "a new optimizer for each model",
     ),
     "optimizer.default_rate": Form(
         "Adadelta(), Adagrad(), Adamax(), Nadam() without a rate",
-        "0.001, as since Keras 2.4; the package `keras` up to 2.3 began with 1.0, 0.01, 0.002 and 0.002, and which of "
-        "them the notebook was written for cannot be seen",
-        "`Adadelta(learning_rate=1.0)` with the rate that is meant",
+        "0.001, as since Keras 2.4; in the package `keras` up to 2.3 the rates were 1.0, 0.01, 0.002 and 0.002, and "
+        "the notebook does not show its version",
+        "an explicit rate, such as `Adadelta(learning_rate=1.0)`",
     ),
     "backend.set_value": Form("K.set_value(variable, value)", "sets the variable", "`variable.assign(value)`"),
-    "backend.get_value": Form("K.get_value(variable)", "gives the variable's value", "`variable.numpy()`"),
+    "backend.get_value": Form("K.get_value(variable)", "returns the variable's value", "`variable.numpy()`"),
     "backend.function": Form(
         "K.function([inputs], [outputs])",
         "a model from those inputs to those outputs; a learning phase among the inputs chooses training or inference",
@@ -67,7 +67,7 @@ FORMS: Mapping[str, Form] = {
     "backend.set_session": Form(
         "K.set_session(session)",
         "nothing: TensorFlow 2 runs eagerly, without a session",
-        "`tf.config.experimental.set_memory_growth(gpu, True)` for what it was mostly used for",
+        "no session; `tf.config.experimental.set_memory_growth(gpu, True)` for the usual purpose",
     ),
     "backend.old_name": Form(
         "K.mean(…), K.sqrt(…) and others of the package `keras`",
@@ -76,7 +76,7 @@ FORMS: Mapping[str, Form] = {
     ),
     "models.predict_classes": Form(
         "model.predict_classes(x)",
-        "the largest output's number, or whether a single output is above 0.5",
+        "the index of the largest output, or whether a single output is above 0.5",
         "`model.predict(x).argmax(axis=-1)`, or `model.predict(x) > 0.5`",
     ),
     "models.predict_proba": Form("model.predict_proba(x)", "the same as `predict`", "`model.predict(x)`"),
@@ -90,13 +90,13 @@ FORMS: Mapping[str, Form] = {
     "models.nb_epoch": Form("fit(nb_epoch=n)", "taken as `epochs=`", "`fit(epochs=n)`"),
     "models.samples": Form(
         "samples_per_epoch=, nb_val_samples=, val_samples=",
-        "counts of samples, divided by the generator's batch size and rounded up",
+        "numbers of samples, divided by the generator's batch size and rounded up",
         "`steps_per_epoch=`, `validation_steps=` and `steps=`, which count batches",
     ),
     "models.generator_keywords": Form(
         "nb_worker=, pickle_safe=, max_q_size=",
         "taken as `workers=`, `use_multiprocessing=` and `max_queue_size=`",
-        "those names, on the data set's own class in Keras 3",
+        "these names; in Keras 3 they are arguments of the data set's own class",
     ),
     "models.input_output": Form(
         "Model(input=a, output=b)", "taken as `inputs=, outputs=`", "`Model(inputs=a, outputs=b)`"
@@ -104,39 +104,39 @@ FORMS: Mapping[str, Form] = {
     "layers.keras1": Form(
         "nb_filter=, border_mode=, subsample=, init=, W_regularizer=, output_dim= and the other keywords of Keras 1",
         "taken as `filters=`, `padding=`, `strides=`, `kernel_initializer=`, `kernel_regularizer=`, `units=` …",
-        "the keywords of Keras 2, which Keras 3 kept",
+        "the keywords of Keras 2, which Keras 3 still has",
     ),
     "layers.positional_kernel": Form(
         "Conv2D(n, 3, 3) of the package `keras`",
         "a kernel of 3 × 3, as up to Keras 2.3; in `tf.keras` the third argument has always been the strides",
         "`Conv2D(n, (3, 3))`",
     ),
-    "layers.updates": Form("layer.updates", "an empty list, as since TensorFlow 2", "nothing: leave it out"),
+    "layers.updates": Form("layer.updates", "an empty list, as since TensorFlow 2", "no replacement: remove it"),
     "regularizers.keras1": Form(
         "regularizers.activity_l2(…), WeightRegularizer(l2=…)", "`l2(…)` and `L1L2(…)`", "`regularizers.L2(…)`"
     ),
     "history.acc": Form(
         "history.history['acc'], logs['val_acc'], monitor='val_acc'",
-        "with `metrics=['accuracy']`, what is called `accuracy` and `val_accuracy` now",
+        "with `metrics=['accuracy']`, the values now called `accuracy` and `val_accuracy`",
         "`history.history['accuracy']`",
     ),
     "history.lr": Form(
-        "history.history['lr']", "the rate as the callback logged it", "`history.history['learning_rate']`"
+        "history.history['lr']", "the rate that the callback logged", "`history.history['learning_rate']`"
     ),
     "metrics.reset_states": Form("metric.reset_states()", "the same as `reset_state`", "`metric.reset_state()`"),
     "wrappers.scikit_learn": Form(
         "keras.wrappers.scikit_learn.KerasClassifier(build_fn)",
-        "a small stand-in with `fit`, `predict`, `predict_proba`, `score`, `get_params` and `set_params`",
-        "the package `scikeras`, or `fit` itself",
+        "a small replacement with `fit`, `predict`, `predict_proba`, `score`, `get_params` and `set_params`",
+        "the package `scikeras`, or `fit` without a wrapper",
     ),
     "tensorflow1": Form(
-        "tf.set_random_seed, tf.ConfigProto, tf.Session, tf.logging and the like",
-        "the function of the same meaning in TensorFlow 2 or in `tf.compat.v1`",
-        "`tf.random.set_seed`, and no session at all",
+        "tf.set_random_seed, tf.ConfigProto, tf.Session, tf.logging and similar names",
+        "the equivalent function in TensorFlow 2 or in `tf.compat.v1`",
+        "`tf.random.set_seed`, and no session",
     ),
     "numpy.removed": Form(
-        "np.float, np.int, np.Inf and other names that NumPy dropped",
-        "what they were",
+        "np.float, np.int, np.Inf and other names that NumPy removed",
+        "their old values",
         "`float`, `int`, `bool`, `np.float64`, `np.inf`",
     ),
     "matplotlib.style": Form(

@@ -37,8 +37,8 @@ def modules(notes: Notes) -> dict[str, Factory]:
     }
 
     def package(fullname: str) -> ModuleType:
-        notes.tell("colab", "`google.colab` exists only in Colab; the notebook was given a stand-in for it.")
-        return ModuleType(fullname, "A stand-in for Colab's own package.")
+        notes.tell("colab", "`google.colab` exists only in Colab; the notebook used a replacement.")
+        return ModuleType(fullname, "A replacement for Colab's package.")
 
     table: dict[str, Factory] = {"google.colab": package}
     for name, attributes in contents.items():
@@ -48,7 +48,7 @@ def modules(notes: Notes) -> dict[str, Factory]:
 
 def _factory(attributes: Mapping[str, Any]) -> Factory:
     def make(fullname: str) -> ModuleType:
-        module = ModuleType(fullname, "A stand-in for Colab's own module.")
+        module = ModuleType(fullname, "A replacement for Colab's module.")
         vars(module).update(attributes)
         return module
 
@@ -63,8 +63,8 @@ def _drive(notes: Notes) -> Mapping[str, Any]:
     def mount(mountpoint: str = "/content/drive", *_: Any, **__: Any) -> None:
         notes.tell(
             "colab.drive.mount",
-            f"there is no Google Drive here, so nothing was mounted at {mountpoint}. "
-            "Read files from beside the notebook, with a relative path, and hand them in with it.",
+            f"There is no Google Drive during grading, so nothing was mounted at {mountpoint}. "
+            "Submit files together with the notebook and open them with a relative path.",
             show=True,
         )
 
@@ -75,14 +75,14 @@ def _files(notes: Notes) -> Mapping[str, Any]:
     def upload(*_: Any, **__: Any) -> None:
         __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
         message = (
-            "files.upload() waits for a person to choose a file, and nobody is there while a notebook is graded. "
-            "Hand the file in beside the notebook and open it by its name."
+            "files.upload() waits for a person to choose a file, but nobody is present during grading. "
+            "Submit the file together with the notebook and open it by its name."
         )
         notes.tell("colab.files.upload", message)
         raise NobodyThereError(message)
 
     def download(filename: str = "", *_: Any, **__: Any) -> None:
-        notes.tell("colab.files.download", f"files.download({filename!r}) did nothing: the file stays where it is.")
+        notes.tell("colab.files.download", f"files.download({filename!r}) did nothing: the file stays in its folder.")
 
     return {"upload": upload, "upload_file": upload, "download": download, "view": _nothing}
 
@@ -99,7 +99,7 @@ def _output() -> Mapping[str, Any]:
 
 def _userdata() -> Mapping[str, Any]:
     def get(key: str) -> str:
-        msg = f"there is no secret {key!r} while a notebook is graded"
+        msg = f"there is no secret {key!r} during grading"
         raise SecretNotFoundError(msg)
 
     return {"get": get, "SecretNotFoundError": SecretNotFoundError, "NotebookAccessError": SecretNotFoundError}

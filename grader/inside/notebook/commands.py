@@ -81,10 +81,10 @@ def advise(command: NetworkCommand) -> str:
     if command.tool == "pip":
         return _advise_packages(command.words)
     if command.tool in INSTALLERS:
-        return f"`{command.tool}` was passed over: nothing is installed while a notebook is graded."
+        return f"`{command.tool}` was skipped: nothing is installed during grading."
     return (
-        f"`{command.tool}` was passed over: there is no network while a notebook is graded. "
-        "Hand the files in beside the notebook, or load the data set with `keras.datasets`."
+        f"`{command.tool}` was skipped: there is no network during grading. "
+        "Submit the files together with the notebook, or load the data set with `keras.datasets`."
     )
 
 
@@ -94,12 +94,12 @@ def _advise_packages(words: Iterable[str]) -> str:
     ]
     names = [name for name in packages if re.fullmatch(r"[A-Za-z][\w.-]*", name) and not name.endswith(".txt")]
     missing = [name for name in names if not _is_installed(name)]
-    message = "`pip` was passed over: there is no network while a notebook is graded."
+    message = "`pip` was skipped: there is no network during grading."
     if not names:
         return message
     if not missing:
-        return f"{message} {', '.join(names)}: already here."
-    return f"{message} Not available here: {', '.join(missing)}; ask the instructor whether the course provides it."
+        return f"{message} Already installed: {', '.join(names)}."
+    return f"{message} Not installed: {', '.join(missing)}. Ask the instructor whether the course provides it."
 
 
 def _is_installed(name: str) -> bool:

@@ -67,7 +67,7 @@ def _asking(notes: Notes, name: str) -> Callable[..., str]:
     def ask(prompt: object = "", *_: Any, **__: Any) -> str:
         __tracebackhide__ = True  # IPython omits this frame from the student's traceback
         message = (
-            f"{name}({str(prompt)!r}) waits for a person to type, and nobody is there while a notebook is graded. "
+            f"{name}({str(prompt)!r}) waits for a person to type, but nobody is present during grading. "
             "Assign the value in the code instead."
         )
         notes.tell(name, message)
@@ -79,10 +79,10 @@ def _asking(notes: Notes, name: str) -> Callable[..., str]:
 
 def _winsound(notes: Notes) -> Factory:
     def silent(*_: Any, **__: Any) -> None:
-        notes.tell("winsound", "`winsound` exists only on Windows; no sound was made.")
+        notes.tell("winsound", "`winsound` exists only on Windows; no sound was played.")
 
     def make(fullname: str) -> ModuleType:
-        module = ModuleType(fullname, "A silent stand-in for Windows' own module.")
+        module = ModuleType(fullname, "A silent replacement for Windows' module.")
         flags = ("ALIAS", "ASYNC", "FILENAME", "LOOP", "MEMORY", "NODEFAULT", "NOSTOP", "NOWAIT", "PURGE")
         vars(module).update({f"SND_{flag}": 1 << bit for bit, flag in enumerate(flags)})
         vars(module).update(dict.fromkeys(("MB_OK", "MB_ICONASTERISK", "MB_ICONEXCLAMATION", "MB_ICONHAND"), 0))
@@ -100,7 +100,8 @@ def _plain_bars(module: ModuleType, notes: Notes) -> None:
 
     def bar(*args: Any, **kwargs: Any) -> Any:
         notes.tell(
-            "tqdm.notebook", "a progress bar of `ipywidgets` cannot be shown here; `tqdm`'s own is shown instead."
+            "tqdm.notebook",
+            "A progress bar of `ipywidgets` cannot be shown here; a text bar of `tqdm` is shown instead.",
         )
         kwargs.pop("display", None)
         return plain.tqdm(*args, **kwargs)
@@ -119,7 +120,7 @@ def _wrap_backend(module: ModuleType, function: str, notes: Notes) -> None:
         if not backend.startswith(WINDOW_BACKENDS):
             return wrapped(*args, **kwargs)
         notes.tell(
-            "matplotlib.use", f"the backend {backend!r} needs a window; figures are shown under their cell instead."
+            "matplotlib.use", f"The backend {backend!r} needs a window; figures are shown under their cells instead."
         )
         return None
 

@@ -45,7 +45,7 @@ def _named(action: Callable[[str], Any], name: str) -> Callable[[str], Any]:
         return action(line)
 
     magic.__name__ = name
-    magic.__doc__ = f"What `%{name}` does while a notebook is graded."
+    magic.__doc__ = f"`%{name}` during grading."
     return magic
 
 
@@ -59,9 +59,9 @@ def _pass_over_unknown(notes: Notes, shell: Any) -> None:
             name, _, arguments = line.strip().partition(" ")
         if shell.find_line_magic(name) or name in shell.magics_manager.lazy_magics:
             return run(name, arguments, _stack_depth=_stack_depth + 1)
-        hint = " A line that begins with %% must be the first of its cell." if name.startswith("%") else ""
+        hint = " A line that starts with %% must be the first line of its cell." if name.startswith("%") else ""
         command = f"%{name} {arguments}".strip()
-        notes.tell("magic.unknown", f"`{command}` is not known here and was passed over.{hint}", show=True)
+        notes.tell("magic.unknown", f"`{command}` is unknown here and was skipped.{hint}", show=True)
         return None
 
     shell.run_line_magic = run_line_magic
@@ -87,7 +87,9 @@ def _matplotlib(notes: Notes, original: Callable[[str], Any]) -> Callable[[str],
         if backend.strip("\"'").lower() in INLINE_BACKENDS or "-l" in flags or "--list" in flags:
             return original(" ".join(words))
         command = f"%matplotlib {backend}".strip()
-        notes.tell("magic.matplotlib", f"`{command}` needs a window or a browser; figures are shown inline instead.")
+        notes.tell(
+            "magic.matplotlib", f"`{command}` needs a window or a browser; figures are shown under their cells instead."
+        )
         return original(" ".join([*flags, "inline"]))
 
     return choose
@@ -99,13 +101,13 @@ def _extension(notes: Notes, original: Callable[[str], Any]) -> Callable[[str], 
         if name.startswith("tensorboard"):
             notes.tell(
                 "magic.tensorboard",
-                "the TensorBoard page is not shown while a notebook is graded; its logs are written.",
+                "The TensorBoard page is not shown during grading; its logs are written.",
             )
             return None
         try:
             return original(line)
         except (ImportError, AttributeError) as error:
-            notes.tell("magic.load_ext", f"the extension {name!r} cannot be loaded here ({error}).", show=True)
+            notes.tell("magic.load_ext", f"The extension {name!r} cannot be loaded here ({error}).", show=True)
             return None
 
     return load
@@ -118,7 +120,7 @@ def _cd(notes: Notes, original: Callable[[str], Any]) -> Callable[[str], Any]:
             return original(line)
         notes.tell(
             "magic.cd",
-            f"there is no folder {target} here; the notebook stays in its own folder. Use relative paths.",
+            f"There is no folder {target} here; the notebook stays in its own folder. Use relative paths.",
             show=True,
         )
         return None
@@ -130,7 +132,7 @@ def _tensorboard(notes: Notes, line: str) -> None:
     del line
     notes.tell(
         "magic.tensorboard",
-        "the TensorBoard page is not shown while a notebook is graded. Plot `history.history` in the notebook.",
+        "The TensorBoard page is not shown during grading. Plot `history.history` in the notebook.",
         show=True,
     )
 
@@ -139,7 +141,7 @@ def _tensorflow_version(notes: Notes, line: str) -> None:
     version = line.strip()
     old = " TensorFlow 1 is not available." if version.startswith("1") else ""
     notes.tell(
-        "magic.tensorflow_version", f"`%tensorflow_version {version}` exists only in Colab and was passed over.{old}"
+        "magic.tensorflow_version", f"`%tensorflow_version {version}` exists only in Colab and was skipped.{old}"
     )
 
 

@@ -36,7 +36,7 @@ def install_shell(notes: Notes, shell: Any) -> None:
                 raise
             notes.tell(
                 f"import.{package}",
-                f"`{package}` is not installed here: its import was passed over. What uses it will fail.",
+                f"`{package}` is not installed here, so its import was skipped. Code that uses it will fail.",
                 show=True,
             )
             shell.user_ns.update({bound: _Absent(package, path) for bound, path in names})

@@ -67,7 +67,7 @@ def limit(stream: TextIO, meter: Meter, recorder: Recorder) -> None:
         recorder: Provides the running cell.
     """
     write = stream.write
-    notice = f"\n{MARK}this cell printed more than {meter.cap // 1024} KiB; the rest is left out\n"
+    notice = f"\n{MARK}This cell printed more than {meter.cap // 1024} KiB; the rest was left out.\n"
 
     def limited(text: Any) -> Any:
         if not isinstance(text, str):

@@ -77,8 +77,8 @@ class Places:
         place.parent.mkdir(parents=True, exist_ok=True)
         self._notes.tell(
             "path.redirected",
-            f"{path} is a place on another machine; it was written to {place.relative_to(self._home)} "
-            "beside the notebook. Use a relative path.",
+            f"{path} is a path on another machine; it was written to {place.relative_to(self._home)} "
+            "next to the notebook. Use a relative path.",
             show=True,
         )
         return str(place)
@@ -220,15 +220,15 @@ def advise_missing(error: BaseException) -> str | None:
     address = _ADDRESS.search(text)
     if address or kind.__name__ == "URLError":
         return (
-            f"{address[0] if address else 'an address'} cannot be reached: there is no network while a notebook is "
-            "graded. Hand the file in beside the notebook."
+            f"{address[0] if address else 'The address'} cannot be reached: there is no network during grading. "
+            "Submit the file together with the notebook."
         )
     path = _MENTIONED.search(text)
     if path is None or (issubclass(kind, ValueError) and "not found" not in text.lower()):
         return None
     name = re.split(r"[\\/]+", path[0])[-1]
     return (
-        f"{path[0]} is a place on another machine. Hand {name!r} in beside the notebook and open it by its name alone."
+        f"{path[0]} is a path on another machine. Submit {name!r} together with the notebook and open it by its name."
     )
 
 

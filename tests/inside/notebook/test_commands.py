@@ -52,14 +52,12 @@ def test_an_unbalanced_quote_does_not_hide_a_command() -> None:
 
 
 def test_the_advice_for_pip_tells_what_is_there_from_what_is_not() -> None:
-    assert "numpy: already here" in advise(NetworkCommand("pip", ("install", "-q", "numpy>=1.0")))
-    assert "Not available here: no-such-thing;" in advise(
-        NetworkCommand("pip", ("install", "numpy", "no-such-thing==1"))
-    )
+    assert "Already installed: numpy." in advise(NetworkCommand("pip", ("install", "-q", "numpy>=1.0")))
+    assert "Not installed: no-such-thing." in advise(NetworkCommand("pip", ("install", "numpy", "no-such-thing==1")))
 
 
 def test_a_tensorflow_build_counts_as_tensorflow() -> None:
-    assert "already here" in advise(NetworkCommand("pip", ("install", "tensorflow-gpu")))
+    assert "Already installed" in advise(NetworkCommand("pip", ("install", "tensorflow-gpu")))
 
 
 def test_only_the_network_lines_of_a_script_are_taken_out() -> None:

@@ -35,7 +35,7 @@ def test_a_cell_prints_up_to_the_cap_and_then_one_line_that_says_so(recorder: Re
         print(number, file=stream)
     text = stream.getvalue()
     assert text.startswith("0\n1\n2\n")
-    assert text.count("this cell printed more than 1 KiB") == 1
+    assert text.count("This cell printed more than 1 KiB") == 1
     assert len(text) < 1200
 
 
