@@ -23,13 +23,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001
     return max(1, min(len(os.sched_getaffinity(0)), psutil.virtual_memory().available // _BYTES_EACH))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Put tests that share an expensive fixture into one group, so that a single process makes the fixture."""
-    for item in items:
-        group = None if item.get_closest_marker("xdist_group") else _group(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+    group = None if item.get_closest_marker("xdist_group") else _group(item)
+    if group:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _group(item: pytest.Item) -> str | None:

@@ -1,6 +1,8 @@
 """Rules for the tests themselves: where each one is, and that none of them asserts how fast something is."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +93,20 @@ def test_every_folder_of_tests_has_the_name_of_a_package() -> None:
     own = {"end_to_end", "notebooks", "notebooks/cells", "support"}
     folders = {path.parent.relative_to(TESTS).as_posix() for path in FILES} - {".", *own}
     assert {folder for folder in folders if not (PACKAGE / folder / "__init__.py").exists()} == set()
+
+
+GROUPS = """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("group", [pytest.param(g, marks=pytest.mark.xdist_group(g)) for g in "aaaabbbb"])
+def test_group(group):
+    pathlib.Path(f"{group}-{os.getpid()}").touch()
+"""
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
+    (tmp_path / "test_groups.py").write_text(GROUPS, encoding="utf-8")
+    words = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "test_groups.py")
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert sorted(path.name[0] for path in tmp_path.glob("?-*")) == ["a", "b"]
