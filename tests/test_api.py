@@ -159,7 +159,7 @@ def test_a_results_folder_is_graded_again(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_results_cannot_be_graded_again(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionPathError, match="no results here"):
+    with pytest.raises(SubmissionPathError, match="the folder has no results"):
         grader.regrade(tmp_path)
 
 

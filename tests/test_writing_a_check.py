@@ -70,8 +70,8 @@ def test_the_package_s_own_tests_pass(walked: tuple[Path, dict[str, str]]) -> No
 
 def test_the_installed_check_judges_and_the_diagnostic_notes(walked: tuple[Path, dict[str, str]]) -> None:
     folder, printed = walked
-    assert "share.yaml: valid, 1 criteria" in list(printed.values())[-1]
-    assert "2 graded again, 2 changed" in list(printed.values())[-1]
+    assert "share.yaml: valid, 1 criterion" in list(printed.values())[-1]
+    assert "graded again: 2, changed: 2" in list(printed.values())[-1]
     grade = ResultsFolder(folder / "results").read_grade("amara")
     assert grade is not None
     (criterion,) = grade.criteria

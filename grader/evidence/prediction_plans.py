@@ -178,8 +178,8 @@ def plan_predictions(  # noqa: PLR0913, PLR0917 - the parts of a plan and its da
     """Plan the predictions of each saved, trained model that could classify the data set.
 
     The images are preprocessed like the images of the model's last training. If that is unknown, the preprocessing of
-    other inputs of the model is used. Otherwise several ways are planned, and the best one counts. A model that was loaded or
-    copied from a trained model is planned like that model.
+    other inputs of the model is used. Otherwise several ways are planned, and the best one counts. A model that was
+    loaded or copied from a trained model is planned like that model.
 
     A model whose last training was on one of the rubric's tasks is also planned on that task's images, if the training
     labels show the meaning of its outputs.

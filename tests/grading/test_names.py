@@ -38,11 +38,11 @@ def test_a_rubric_with_tasks_is_read() -> None:
     ("old", "new", "expected"),
     [
         ("over: scratch", "over: scrath", "unknown role 'scrath'; did you mean 'scratch'?"),
-        ("over: scratch, task: b", "over: scratch, task: c", "unknown task 'c'; possible are b"),
-        ("{task: b, from_scratch: true}", "{task: c, from_scratch: true}", "names the task 'c', which is not among"),
+        ("over: scratch, task: b", "over: scratch, task: c", "unknown task 'c'; the choices are b"),
+        ("{task: b, from_scratch: true}", "{task: c, from_scratch: true}", "names the task 'c', which is not a key"),
         ("unfreeze: any", "unfreze: any", "unknown key 'unfreze'"),
         ("unfreeze: any, compile, fit", "unfreeze: any, compile", "the last step must be `fit`"),
-        ("classes: [5, 6]", "classes: [5, 6, 7]", "a binary task has two classes, not 3"),
+        ("classes: [5, 6]", "classes: [5, 6, 7]", "a binary task must have two classes, not 3"),
     ],
 )
 def test_a_name_that_is_not_there_is_said(old: str, new: str, expected: str) -> None:

@@ -41,7 +41,7 @@ def nothing() -> None:
         ('    """Metres."""\n', ""),
         ("        # A comment.\n", ""),
         ("return self.height > math.pi", "return (\n            self.height > math.pi  # pi\n        )"),
-        ("grader.facts.wording", "grader.facts.wording"),
+        ("grader.facts.wording", "grader.checks.words"),
         ("from .core", "from ..record.core"),
         ('    """Do nothing."""', '    """Do nothing at all."""'),
         (

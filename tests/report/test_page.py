@@ -211,7 +211,7 @@ def test_predictions_that_do_not_fit_the_images_are_not_shown(rich: dict[str, An
 def test_attempts_are_shown_with_their_spread_and_the_one_that_was_taken(several_page: str) -> None:
     part = several_page[several_page.index('<section id="attempts"') : several_page.index('<section id="execution"')]
     said = _text(part)
-    assert "Attempt 2 is taken, the best of 3." in said
+    assert "Attempt 2 was taken, the best of 3." in said
     assert "Attempt 3 was not graded: the kernel did not start." in said
     assert "2 selected 70.5 98.85 %" in said
     assert "3 \u2013 \u2013 9 \u2013 not graded" in said
