@@ -17,7 +17,7 @@ from babel.numbers import format_decimal
 
 from grader.schema.message import Message
 
-__all__ = ["DATASETS", "FORMATS", "TIMES", "Language", "english", "language", "languages"]
+__all__ = ["DATASETS", "FORMATS", "JOINERS", "TIMES", "Language", "english", "language", "languages"]
 
 _CATALOGS = Path(__file__).resolve().parents[1] / "locale"
 DATASETS: Mapping[str, str] = {
@@ -89,12 +89,12 @@ class Language:
             spec: Names of formats from `FORMATS`; for a sequence the last one may be a joiner (`code or`).
         """
         kind, _, joiner = spec.partition(" ")
-        if kind in _JOINERS:
+        if kind in JOINERS:
             kind, joiner = "", kind
         if kind in _OF_A_SEQUENCE or (not isinstance(value, (list, tuple)) and not joiner):
             return FORMATS[kind](self, value)
         items = value if isinstance(value, (list, tuple)) else (value,)
-        return _JOINERS[joiner](self, [FORMATS[kind](self, item) for item in items])
+        return JOINERS[joiner](self, [FORMATS[kind](self, item) for item in items])
 
     # --- numbers
 
@@ -234,7 +234,7 @@ def _with(separator: str) -> Callable[[Language, Iterable[str]], str]:
     return lambda _, items: separator.join(items)
 
 
-_JOINERS: Mapping[str, Callable[[Language, list[str]], str]] = {
+JOINERS: Mapping[str, Callable[[Language, list[str]], str]] = {
     "": _joined("standard"),
     "and": _joined("standard"),
     "or": _joined("or"),
@@ -242,6 +242,7 @@ _JOINERS: Mapping[str, Callable[[Language, list[str]], str]] = {
     "sentences": _with(" "),
     "clauses": _with("; "),
 }
+"""How the items of a list are joined; the last word of a field's format."""
 
 
 @functools.cache
