@@ -34,8 +34,9 @@ D = TypeVar("D", bound=Callable[..., tuple[Diagnostic, ...]])
 def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
     """Register a check under the name that rubrics use.
 
-    The annotation of the second parameter is a frozen pydantic document of the parameters under `with`. The
-    function's docstring has the headings What it does, Why it matters, Parameters, Example.
+    The check's second argument is annotated with a frozen pydantic model. Its fields are the settings that a rubric
+    gives under the criterion's key `with`. The check's docstring has the headings What it does, Why it matters and
+    Example.
 
     Args:
         name: Unique among all checks.

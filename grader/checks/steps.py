@@ -293,8 +293,8 @@ def _unfrozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact
     still = [name for name in warm if name not in tuned]
     if still:
         unchanged = say_count(
-            "{layers} was trainable, but the training in {cell:cell} did not change it",
-            "{layers} were trainable, but the training in {cell:cell} did not change them",
+            "{layers} was set trainable, but its weights did not change in the training in {cell:cell}",
+            "{layers} were set trainable, but their weights did not change in the training in {cell:cell}",
             len(still),
             cell=fit.cell,
             layers=_named(still),

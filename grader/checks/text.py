@@ -192,12 +192,12 @@ def _faults(params: TextParams, words: int, all_found: list[str], any_found: lis
 def _too_few_mentioned(params: TextParams, mentioned: list[str]) -> Message:
     if not mentioned:
         return say(
-            "it mentions none of {words} ({required:number} required)",
+            "it mentions none of these words, of which {required:number} are required: {words:list}",
             words=params.any,
             required=params.any_at_least,
         )
     return say(
-        "of {words} it mentions only {mentioned} ({required:number} required)",
+        "it mentions only {mentioned} of these words, of which {required:number} are required: {words:list}",
         words=params.any,
         mentioned=mentioned,
         required=params.any_at_least,

@@ -237,7 +237,7 @@ class ErrorGrade(Document):
 
 
 class ExecutionGrade(Document):
-    """The outcome of the execution."""
+    """How the notebook ran: whether it ran to the end, its errors, and the resources it used."""
 
     status: Literal["completed", "cell_error", "timeout", "memory", "died"]
     reason: str = ""

@@ -52,7 +52,7 @@ def test_some_of_several_keywords_are_counted() -> None:
     finding = judge(prose(EXPLANATION), any=["pooling", "elu", "softmax"], any_at_least=2)
     assert says(
         finding.message,
-        "of {words} it mentions only {mentioned} ({required:number} required)",
+        "it mentions only {mentioned} of these words, of which {required:number} are required: {words:list}",
         words=["pooling", "elu", "softmax"],
         mentioned=["pooling"],
         required=2,

@@ -268,7 +268,10 @@ class _Flow:
                 self.one.add(target)
 
     def _gather(self, loop: ast.AST) -> None:
-        """Find the names in which a loop collects passes, whether it makes them or iterates over them."""
+        """Find the variables in which a loop stores the predictions of Monte-Carlo passes.
+
+        The loop either makes the predictions, or iterates over predictions that were made earlier.
+        """
         outputs = {t for n in self.work.own(loop) for t, value in _assigned(n) if self._holds(value, set())}
         if isinstance(loop, ast.For):
             outputs |= self.work.names(loop.target) & self.one

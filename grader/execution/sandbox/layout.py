@@ -291,7 +291,10 @@ def _digest_plain(path: Path) -> bytes:
 
 
 def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:
-    """List the names of folders and files to copy; stop after one more than `most`."""
+    """List the names of folders and files to copy.
+
+    The list ends with one name more than `most`, so that the caller sees that there are too many.
+    """
     folders: list[str] = []
     files: list[str] = []
     with os.scandir(folder) as entries:

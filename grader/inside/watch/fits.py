@@ -120,7 +120,7 @@ class FitWatch:
         loops: LoopWatch,
         calls: CallWatch,
     ) -> None:
-        """Take the parts that a training concerns."""
+        """Keep the parts of the recorder that are needed to record a training."""
         self._recorder = recorder
         self._book = book
         self._arrays = arrays

@@ -84,7 +84,7 @@ def share_of(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The data that all workers of a run share; each worker loads the course's arrays itself."""
+    """The job that every worker of a run gets. It has no arrays: each worker loads the course's data sets itself."""
 
     name: str
     """Name of the run, and of the file by which a worker recognizes the results folder."""
