@@ -73,7 +73,8 @@ def test_a_change_after_the_compile_is_a_missing_compile() -> None:
 def test_unfrozen_layers_that_never_change_were_not_tuned() -> None:
     finding = walk(changed(tail={"digests_after": {"low": "a-low", "middle": "a-middle", "high": "b-head"}}))
     assert held(finding)[3] is False
-    assert values(finding.message, "{layers} was set trainable, but its weights did not change in the training in {cell:cell}")
+    unchanged = "{layers} was set trainable, but its weights did not change in the training in {cell:cell}"
+    assert values(finding.message, unchanged)
     assert names(finding.message) == ["low", "middle"]
 
 
