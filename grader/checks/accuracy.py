@@ -431,7 +431,7 @@ def _names(model: ModelFact, labels: Mapping[int, int], *, binary: bool) -> bool
 
 
 def _testable(model: ModelFact, fit: FitFact, dataset: str) -> bool:
-    """Whether a model takes its training images and has one output per class of the data set."""
+    """Whether the model accepts the images that it was trained on, and has an output for each class of the data set."""
     if fit.y is None or not model.output_shape:
         return False
     return _takes_its_images(model, fit) and model.output_shape == (_classes(fit, dataset),)

@@ -140,7 +140,7 @@ def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condit
                 images=meant,
             )
             return Condition("images", holds=False, seen=others)
-    return Condition("images", holds=True, seen=say("all training images are {images}", images=meant))
+    return Condition("images", holds=True, seen=say("it was trained only on {images}", images=meant))
 
 
 def _split(split: str, fits: tuple[FitFact, ...]) -> Condition:
@@ -157,7 +157,11 @@ def _split(split: str, fits: tuple[FitFact, ...]) -> Condition:
             used = say("the training in {cell:cell} used {images}", cell=fit.cell, images=counts)
             return Condition("split", holds=False, seen=used)
     if all(known_rows(fit.x) for fit in fits):
-        return Condition("split", holds=True, seen=say("all of them are {split:split} images", split=split))
+        return Condition(
+            "split",
+            holds=True,
+            seen=say("all its images come from the {split:split} part of the data set", split=split),
+        )
     return Condition("split", None, say("the grader could not see their split"))
 
 

@@ -247,8 +247,8 @@ def _counted(words: int, where: tuple[CellFact, ...], near: tuple[str, ...]) -> 
         cells.append(say("{count:number} more", count=len(where) - _SHOWN))
     if near:
         return say_count(
-            "Your text about {subjects: or} has {count:number} word ({cells})",
-            "Your text about {subjects: or} has {count:number} words ({cells})",
+            "Your text with a word such as {subjects:code or} has {count:number} word ({cells})",
+            "Your text with a word such as {subjects:code or} has {count:number} words ({cells})",
             words,
             subjects=near,
             cells=cells,

@@ -173,7 +173,7 @@ def _bubblewrap(probes: Probes) -> DoctorLine:
 
 
 def _namespace_command(probes: Probes, sudo: str) -> str:
-    """Find the command for the usual problems of bubblewrap: disabled namespaces, AppArmor, or a container."""
+    """Find the command that enables bubblewrap where namespaces are disabled, by AppArmor or in a container."""
     if probes.user_namespaces == 0:
         return f"{sudo}sysctl -w user.max_user_namespaces=15000"
     if "apparmor" in (probes.sandbox_problem or "").lower() or "uid map" in (probes.sandbox_problem or "").lower():

@@ -20,8 +20,9 @@ def resolve_roles(rubric: Rubric, evidence: Evidence) -> dict[str, RoleMatch]:
     """Find the model of every role.
 
     Args:
-        rubric: Gives the conditions in `roles`, and in `dataset` the images on which `pick: best` compares accuracies.
-        evidence: The evidence; `pick: best` needs its accuracies.
+        rubric: Its `roles` hold the conditions that a model must meet. Its `dataset` names the images on which
+            accuracies are compared if a role has `pick: best`, which selects the most accurate model.
+        evidence: The evidence of one execution, with accuracies if a role has `pick: best`.
 
     Returns:
         Role → match. If no model or several models match, `model` is None and `message` explains why.

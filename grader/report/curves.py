@@ -218,7 +218,7 @@ def _stop(x: float, language: Language) -> Iterator[Markup]:
 
 
 def _line(values: Values, across: Scale, up: Scale, classes: str) -> Iterator[Markup]:
-    """Draw one line, interrupted where a figure is missing; a single figure becomes a dot."""
+    """Draw one line with a gap where a value is missing; a single value becomes a dot."""
     for run in _runs(values):
         if len(run) > 1:
             path = "M" + "L".join(f"{across(epoch):.1f} {up(number):.1f}" for epoch, number in run)

@@ -44,7 +44,7 @@ def ancestor(value: Any) -> type | None:
 
 
 def dialect_of(value: Any) -> Dialect:
-    """Return the Keras dialect of an object."""
+    """Return which Keras an object belongs to: Keras 3, or Keras 2 (`tf_keras`)."""
     keras_class = ancestor(value)
     return "keras2" if keras_class is not None and keras_class.__module__.partition(".")[0] == "tf_keras" else "keras3"
 

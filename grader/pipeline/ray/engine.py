@@ -165,10 +165,10 @@ class RayEngine:
             raise
 
     def _take_rows(self, found: Found) -> Rows:
-        """Return the rows of a submission, and mark executions that will be repeated as failed.
+        """Return the database rows of a submission; first mark each execution that will be repeated as failed.
 
-        A worker replaces the evidence before its rows come back. If this process were killed in between, the old rows
-        would be used for the new evidence.
+        A worker writes new evidence before its rows arrive here. If this process were killed in between, the old rows
+        would be taken for those of the new evidence.
         """
         database = Database(self._out.database_path)
         rows = database.rows_of(found.id)
