@@ -1,4 +1,4 @@
-"""Everything around the student's code, put in place before the first cell."""
+"""Installs the parts that must be in place before the student's first cell."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ __all__ = ["install", "install_shell"]
 
 
 def install(recorder: Recorder) -> None:
-    """Seed, choose the dialect, serve data sets, put stand-ins in place, and watch figures and variables.
+    """Set seeds and the dialect, serve data sets, install replacements, and watch figures and variables.
 
-    Called once, before TensorFlow is imported; nothing here imports it.
+    Call it once, before TensorFlow is imported; nothing here imports TensorFlow.
 
     Args:
         recorder: The session's recorder.
@@ -25,7 +25,7 @@ def install(recorder: Recorder) -> None:
 
 
 def install_shell(recorder: Recorder, shell: Any) -> None:
-    """Do what needs the IPython shell; called once, as soon as it and the kernel's streams exist.
+    """Install the parts that need the IPython shell; call it once, after the shell and the kernel's streams exist.
 
     Args:
         recorder: The session's recorder.

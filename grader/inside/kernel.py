@@ -1,6 +1,6 @@
-"""`python -m inside.kernel -f CONNECTION_FILE`: an IPython kernel with the recorder beside it.
+"""`python -m inside.kernel -f CONNECTION_FILE`: an IPython kernel with the recorder.
 
-The recorder and its hooks are in place before the student's first cell. TensorFlow is not imported here.
+The recorder and its hooks are installed before the student's first cell. TensorFlow is not imported here.
 """
 
 import atexit
@@ -25,25 +25,25 @@ __all__ = ["CellClock", "KernelApp", "install_hooks", "main", "start_recorder"]
 
 
 class KernelApp(IPKernelApp):  # type: ignore[misc]  # untyped where it is not installed
-    """An IPython kernel that reads no configuration and runs no start-up file of the machine's."""
+    """An IPython kernel that ignores the machine's configuration and start-up files."""
 
     def load_config_file(self, suppress_errors: bool | None = None) -> None:  # noqa: FBT001 - the signature is IPython's
-        """Read none."""
+        """Read no configuration."""
 
     def _run_startup_files(self) -> None:
-        """Run none."""
+        """Run no start-up file."""
 
 
 class CellClock:
-    """Tells the recorder when a code cell begins and ends."""
+    """Reports the start and end of each code cell to the recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """Start between two cells."""
+        """Start without a running cell."""
         self._recorder = recorder
         self._began: float | None = None
 
     def pre_run_cell(self, info: Any) -> None:
-        """IPython is about to run something; only what enters the history is a cell of the notebook."""
+        """Report the start of a cell; only code with history is a cell of the notebook."""
         if info.store_history:
             if not self._recorder.log.cell:
                 seeds.start_cells(self._recorder)
@@ -51,7 +51,7 @@ class CellClock:
             self._recorder.cell_started()
 
     def post_run_cell(self, result: Any) -> None:
-        """IPython has run something: `%%time` and `%%capture` run the inner cell without history."""
+        """Report the end of a cell; `%%time` and `%%capture` run their inner cell without history."""
         if self._began is None or result.info is None or not result.info.store_history:
             return
         seconds, self._began = time.monotonic() - self._began, None
@@ -81,23 +81,24 @@ def start_recorder() -> Recorder:
 
 
 def install_hooks(recorder: Recorder) -> None:
-    """Put in place what has to be there before Keras: the environment first, which decides what an import finds.
+    """Install the hooks that must exist before Keras is imported.
 
-    The compatibility layer comes last, so that the hooks see each call in its modern form.
+    The environment comes first, since it decides which modules are found. The compatibility layer comes last, so that
+    the hooks see each call in its modern form.
 
     Args:
-        recorder: What they share.
+        recorder: The session's recorder.
     """
     for module in (install, keras_hooks, layer):
         module.install(recorder)
 
 
 def attach(shell: Any, recorder: Recorder) -> None:
-    """Connect the recorder with the shell: cells, variables, and the magic that ends the record.
+    """Connect the recorder to the shell: its cells, its variables, and a magic that ends the record.
 
     Args:
         shell: The kernel's `InteractiveShell`.
-        recorder: Already has its hooks.
+        recorder: The recorder, with its hooks installed.
     """
     clock = CellClock(recorder)
     shell.events.register("pre_run_cell", clock.pre_run_cell)
@@ -121,10 +122,10 @@ def attach(shell: Any, recorder: Recorder) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Start the recorder, then the kernel; returns when the kernel is shut down.
+    """Start the recorder, then the kernel; return after the kernel's shutdown.
 
     Args:
-        arguments: As for `ipykernel`; the process's own by default.
+        arguments: Arguments for `ipykernel`; by default the process's own.
     """
     recorder = start_recorder()
     install_hooks(recorder)

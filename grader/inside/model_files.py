@@ -1,7 +1,7 @@
-"""Looks into a `.keras` file before Keras does: what is in it that no plain network needs.
+"""Checks a `.keras` file for parts that may carry code, before Keras loads it.
 
-Keras's safe mode has been got around again and again, mostly by a configuration that names some function of Keras,
-TensorFlow or Python in the place of a layer. So a configuration may name layers and what belongs to them, nothing else.
+Keras's safe mode was bypassed several times, mostly by a configuration that names a function of Keras, TensorFlow or
+Python in place of a layer. So a configuration may only name layers and their parts.
 """
 
 import io
@@ -26,20 +26,20 @@ _MODULES = re.compile(rf"(tf_)?keras(\.src)?(\.({_FAMILIES})(\.\w+)*)?|builtins"
 _CARRIERS = frozenset(
     {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "StringLookup"}
 )
-"""Classes that carry code, or name files to be read, whatever module they are said to be in."""
+"""Classes that carry code or read files, whatever module the configuration names for them."""
 
 
 def foreign_part(path: Path) -> str | None:
-    """Find what a plain network's file does not have.
+    """Find a part of a model's file that a model of plain layers does not have.
 
     Args:
-        path: A `.keras` file: a stranger's.
+        path: An untrusted `.keras` file.
 
     Returns:
-        In words what it is; None where there is nothing of the kind.
+        Description of the part; None if there is none.
 
     Raises:
-        Exception: It is no readable `.keras` file; whatever zip, JSON or HDF5 say.
+        Exception: The file is not a readable `.keras` file; any error of zip, JSON or HDF5.
     """
     with zipfile.ZipFile(path) as archive:
         strange = next((name for name in archive.namelist() if not _MEMBERS.fullmatch(name) or ".." in name), None)
@@ -47,9 +47,9 @@ def foreign_part(path: Path) -> str | None:
             return f"the model's file has a part named {strange[:80]!r}"
         sizes = {member.filename: member.file_size for member in archive.infolist()}
         if len(sizes) != len(archive.namelist()):
-            return "the model's file has two parts of one name"
+            return "the model's file has two parts with the same name"
         if sizes.get("config.json", 0) > _MOST_CONFIG or sum(sizes.values()) > _MOST_WEIGHTS:
-            return "the model's file is too large once it is unpacked"
+            return "the model's file is too large after unpacking"
         named = _foreign_name(json.loads(archive.read("config.json")))
         if named is not None or "model.weights.h5" not in sizes:
             return named
@@ -58,20 +58,20 @@ def foreign_part(path: Path) -> str | None:
 
 
 def _foreign_name(config: Any) -> str | None:
-    """The first class or function that is not a part of plain networks."""
+    """Describe the first class or function that is not allowed."""
     for part in _objects(config):
         name, module = part["class_name"], part.get("module")
         if str(name) in _CARRIERS:
             return f"the model has a {name}, which can carry code"
         if module is not None and not (isinstance(module, str) and _MODULES.fullmatch(module)):
-            return f"the model names {str(name)[:80]!r} of {str(module)[:80]!r}, which is no part of a plain network"
+            return f"the model uses {str(name)[:80]!r} of {str(module)[:80]!r}, which is not a part of Keras layers"
         if module == "builtins" and name == "function" and not str(part.get("config")).isidentifier():
-            return "the model names a function of Python"
+            return "the model uses a function of Python"
     return None
 
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    """Every serialised object, without recursion: a configuration may be as deep as its author liked."""
+    """Yield every serialized object, without recursion, since a configuration can have any depth."""
     waiting = [config]
     while waiting:
         item = waiting.pop()
@@ -84,7 +84,7 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _outside_weights(file: io.BytesIO) -> str | None:
-    """Links and data that lead out of the HDF5 file."""
+    """Describe links or data that lead out of the HDF5 file."""
     import h5py
 
     with h5py.File(file, "r") as store:
@@ -96,10 +96,10 @@ def _outside_weights(file: io.BytesIO) -> str | None:
                 seen += 1
                 link = group.get(name, getlink=True)
                 if not isinstance(link, h5py.HardLink) or seen > _MOST_LINKS:
-                    return "the model's weights have links in them"
+                    return "the model's weights contain links"
                 item = group[name]
                 if isinstance(item, h5py.Group):
                     waiting.append(item)
                 elif item.external or item.is_virtual:
-                    return "the model's weights lie in another file"
+                    return "the model's weights are in another file"
     return None

@@ -1,7 +1,7 @@
-"""`python -m inside.predictor REQUEST.json`: predicts with kept models, in a sandbox with no student code or labels.
+"""`python -m inside.predictor REQUEST.json`: predicts with saved models, in a sandbox without student code and labels.
 
-The request and the results are described in `docs/events.md`. Each job's line is written before the next job begins, so
-that a model that takes the process down with it costs only its own result.
+`docs/events.md` describes the request and the results. Each job's line is written before the next job starts, so a
+model that crashes the process loses only its own result.
 """
 
 import json
@@ -30,13 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run every job of a request.
 
     Args:
-        arguments: The request's path; the process's own arguments by default.
+        arguments: The request's path; by default from the process's arguments.
 
     Returns:
-        0; a job that failed says so in its own line.
+        0; the error of a failed job is in its result line.
 
     Raises:
-        ValueError: The request is of another version.
+        ValueError: The request has another version.
     """
     path = Path((sys.argv[1:] if arguments is None else arguments)[0])
     request: Request = json.loads(path.read_text(encoding="utf-8"))
@@ -54,10 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_job(job: JobRequest, out: Path) -> JobResult:
-    """Load one model, predict, write `<id>.npy`.
+    """Load one model, predict, and write `<id>.npy`.
 
     Args:
-        job: What to do.
+        job: The model and its images.
         out: Folder for the predictions.
 
     Returns:
@@ -88,10 +88,10 @@ def _load(job: JobRequest) -> tuple[Predict, ModelStructure | None]:
 
 
 def _load_keras(path: Path, dialect: str) -> Any:
-    """Load with Keras's own safe mode, and without what the model was compiled with.
+    """Load a model in Keras's safe mode, without its optimizer and loss.
 
     Raises:
-        ValueError: There is something in the file that a plain network does not have.
+        ValueError: The file contains a part that may carry code.
     """
     foreign = foreign_part(path)
     if foreign is not None:
@@ -114,12 +114,12 @@ def _load_saved_model(path: Path) -> Predict:
         msg = "the SavedModel has neither `serve` nor a default signature"
         raise ValueError(msg)
     name = next(iter(signature.structured_input_signature[1]))
-    # The signature belongs to the loaded object and stops working when that is gone.
+    # Keep the loaded object alive, since its signature needs it.
     return lambda batch: _only(signature(**{name: _cast(batch, signature, tf)}), loaded)
 
 
 def _cast(batch: NDArray[Any], signature: Any, tf: Any) -> Any:
-    """A graph takes its own type and no other."""
+    """Convert a batch to the type that the graph requires."""
     specs = list(signature.structured_input_signature[1].values()) if signature is not None else []
     return tf.constant(batch, dtype=specs[0].dtype if specs else tf.float32)
 
@@ -136,10 +136,10 @@ def _only(outputs: Any, *_kept: Any) -> Any:
 
 
 def _predict(predict: Predict, inputs: Path, batch_size: int) -> NDArray[np.float32]:
-    """One row of outputs an image, in the order of the images.
+    """Return one row of outputs per image, in the order of the images.
 
     Raises:
-        ValueError: The model's outputs are not one row of at most 1,000 numbers an image.
+        ValueError: The model's outputs are not one row of at most 1,000 numbers per image.
     """
     images = np.load(inputs, mmap_mode="r", allow_pickle=False)
     rows = []
@@ -147,11 +147,11 @@ def _predict(predict: Predict, inputs: Path, batch_size: int) -> NDArray[np.floa
         batch = np.ascontiguousarray(images[start : start + batch_size])
         output = np.asarray(numbers(_only(predict(batch))), np.float32)
         if output.ndim == 0 or len(output) != len(batch):
-            msg = f"{len(batch)} images went in, outputs of shape {output.shape} came out"
+            msg = f"the model returned outputs of shape {output.shape} for {len(batch)} images"
             raise ValueError(msg)
         output = output.reshape(len(batch), -1)
         if output.shape[1] > MAX_OUTPUTS:
-            msg = f"{output.shape[1]} outputs an image, at most {MAX_OUTPUTS} are read"
+            msg = f"the model has {output.shape[1]} outputs per image, more than the maximum of {MAX_OUTPUTS}"
             raise ValueError(msg)
         rows.append(output)
     return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
@@ -161,5 +161,5 @@ if __name__ == "__main__":
     ended = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # The answers are on the disk; taking TensorFlow down takes longer than predicting.
+    # The results are on disk. Exit at once, since TensorFlow's normal exit takes longer than the predictions.
     os._exit(ended)

@@ -1,15 +1,15 @@
-"""`main(SOCKET, DIALECT)`: imports TensorFlow and its company once, then forks a process for each request.
+"""`main(SOCKET, DIALECT)`: imports TensorFlow and related packages once, then forks a process for each request.
 
-It runs no student code. A fork enters the namespaces of a sandbox that was made for it alone, exactly as a cold
-kernel's is made, gives up every right, checks that it did, and only then starts the module it was asked for:
+It runs no student code. A fork enters the namespaces of a new sandbox, which is made like a cold kernel's. It drops all
+privileges, verifies that, and only then starts the requested module:
 
-- the *attendant*, the first fork, enters the sandbox's namespaces, forks once more (a pid namespace is entered by
-  children only), gives up its capabilities, waits, and passes the exit code on;
-- the *guest*, the second fork, is what runs in the sandbox. When the warm process dies, the attendant is killed; the
-  end of its pipe ends the sandbox, and with it the guest.
+- the *attendant* is the first fork. It enters the sandbox's namespaces and forks again, since only children enter a
+  pid namespace. Then it drops its capabilities, waits, and forwards the exit code;
+- the *guest* is the second fork and runs in the sandbox. If the warm process dies, the attendant is killed. The end of
+  its pipe ends the sandbox, and with it the guest.
 
-A request is one packet of JSON on the socket, with descriptors beside it; the socket is a pair made by the host, so
-there is no path by which anything else could reach it, and a fork closes it before anything of a student's is near.
+A request is one packet of JSON with descriptors on the socket. The host makes the socket as a pair, so no other process
+can reach it, and a fork closes it before any student code runs.
 """
 
 import array
@@ -44,12 +44,12 @@ NAMESPACES = {
     "pid": 0x20000000,
     "mnt": 0x00020000,
 }
-"""File in `/proc/PID/ns` → the flag of `setns` (linux/sched.h), in the order in which they are entered."""
+"""File in `/proc/PID/ns` → the flag of `setns` (linux/sched.h), in the order of entering."""
 _NEWUSER = 0x10000000
 _GET_OWNER = 0xB701
 """`NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns another namespace."""
 DESCRIPTORS = ("log", "status", "end", "user", *NAMESPACES)
-"""The descriptors of a request, in their order."""
+"""Names of a request's descriptors, in order."""
 LOST = 70
 """Exit code of a sandbox whose attendant is gone."""
 
@@ -65,38 +65,38 @@ _OWN = ("inside.watch.keras_hooks", "inside.install", "inside.predictor", "insid
 _BACKEND = "module://matplotlib_inline.backend_inline"
 
 _libc = ctypes.CDLL(None, use_errno=True)
-# Looked up now: nothing may have to be found once the sandbox's files are all there is.
+# Look these up now, since only the sandbox's files are visible later.
 _setns, _prctl, _capset = _libc.setns, _libc.prctl, _libc.capset
 
 
 class NotSafeError(Exception):
-    """A fork is not as shut in as it must be; it ends before it starts anything."""
+    """A fork is not fully isolated; it ends before it starts the module."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one fork is to run, and how."""
+    """The program of one fork."""
 
     module: str
-    """Run as `python -m` does."""
+    """Module to run as `python -m` does."""
     arguments: tuple[str, ...]
     env: Mapping[str, str]
-    """The whole environment."""
+    """The complete environment."""
     cwd: str
     limits: Mapping[str, int]
-    """`core`, `fsize`, `nofile`, `nproc` (`setrlimit`); what is missing stays as it is."""
+    """Limits `core`, `fsize`, `nofile`, `nproc` (`setrlimit`); missing ones stay unchanged."""
     user: int | None
-    """Step down from root to this user and group id; None in a user namespace."""
+    """User and group id to change to from root; None in a user namespace."""
     filter: bytes | None
-    """The filter of system calls (classic BPF) that the sandbox's own processes run under; None where there is none."""
+    """Filter of system calls (classic BPF), the same as for the sandbox's other processes; None if there is none."""
 
     @classmethod
     def parse(cls, packet: bytes) -> "Job":
         """Read a request.
 
         Raises:
-            ValueError: It is not JSON.
-            KeyError: Something is missing.
+            ValueError: The packet is not JSON.
+            KeyError: A key is missing.
         """
         raw = json.loads(packet)
         steps = None if raw["filter"] is None else base64.b64decode(raw["filter"], validate=True)
@@ -105,19 +105,19 @@ class Job:
 
 
 def preload(dialect: str) -> dict[str, str]:
-    """Import what most notebooks import, and run nothing of it; what is missing is left out.
+    """Import the packages that most notebooks import, without calling them; skip missing ones.
 
     Args:
-        dialect: `keras3` or `keras2`: which Keras there is, as only one can be.
+        dialect: `keras3` or `keras2`; only one of them can be loaded.
 
     Returns:
-        Name of a module that could not be imported → why.
+        Name of a module that could not be imported → the reason.
     """
     failed: dict[str, str] = {}
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
     if dialect == "keras2":
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    # matplotlib reads it once, when it is imported; ipykernel would set it before.
+    # matplotlib reads the variable only at its import; a cold kernel sets it earlier.
     os.environ["MPLBACKEND"] = _BACKEND
     for name in (*_PACKAGES, "tf_keras" if dialect == "keras2" else "keras", *_OWN):
         try:
@@ -125,7 +125,7 @@ def preload(dialect: str) -> dict[str, str]:
         except Exception as error:
             failed[name] = f"{type(error).__name__}: {error}"[:300]
     with suppress(Exception):
-        # TensorFlow loads its `keras` when it is first touched.
+        # TensorFlow loads its `keras` at the first access.
         _ = sys.modules["tensorflow"].keras.layers
     del os.environ["MPLBACKEND"]
     tempfile.tempdir = None
@@ -133,7 +133,7 @@ def preload(dialect: str) -> dict[str, str]:
 
 
 def main(descriptor: int, dialect: str) -> None:
-    """Serve until the host closes the socket; in a fork, run its job and return.
+    """Serve requests until the host closes the socket; in a fork, run its job and return.
 
     Args:
         descriptor: The socket (`SOCK_SEQPACKET`).
@@ -146,7 +146,7 @@ def main(descriptor: int, dialect: str) -> None:
     gc.freeze()
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
     channel.send(json.dumps({"pid": os.getpid(), "threads": threads, "failed": failed}).encode())
-    # Ended children leave no zombies.
+    # Let ended children leave no zombies.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = _serve(channel, given)
@@ -159,10 +159,10 @@ def _serve(channel: socket.socket, given: frozenset[str]) -> Job | None:
 
     Args:
         channel: The socket.
-        given: Names of the variables that the warm process was started with.
+        given: Names of the environment variables at the start of the warm process.
 
     Returns:
-        In the guest, its job; in the warm process None, when the host has closed the socket.
+        In the guest, its job; in the warm process None, after the host has closed the socket.
     """
     size = array.array("i").itemsize * len(DESCRIPTORS)
     buffer = bytearray(_PACKET)
@@ -179,10 +179,10 @@ def _serve(channel: socket.socket, given: frozenset[str]) -> Job | None:
         sys.stderr.flush()
         warm = os.getpid()
         if _fork() == 0:
-            # The number is closed with all others; the object must not close whatever gets it next.
+            # The descriptor is closed with all others; the object must not close a later one with the same number.
             channel.detach()
             return _attend(bytes(buffer[:length]), handed, warm, given)
-        # The next fork must not find the request of this one in its memory.
+        # Clear the request, so that the next fork does not have it in its memory.
         buffer[:length] = bytes(length)
         for number in numbers:
             os.close(number)
@@ -190,13 +190,13 @@ def _serve(channel: socket.socket, given: frozenset[str]) -> Job | None:
 
 def _fork() -> int:
     with warnings.catch_warnings():
-        # Newer Pythons warn of forks beside threads: TensorFlow's idle ones are meant, and none holds a lock.
+        # Newer versions of Python warn about forks with threads; TensorFlow's threads are idle and hold no lock.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
 
 def _attend(packet: bytes, handed: Mapping[str, int], warm: int, given: frozenset[str]) -> Job:
-    """Be the attendant; returns only in the guest, shut in for good."""
+    """Run the attendant; return only in the guest, after it was isolated."""
     try:
         job = Job.parse(packet)
         _die_with(warm)
@@ -218,18 +218,18 @@ def _attend(packet: bytes, handed: Mapping[str, int], warm: int, given: frozense
 
 
 def _die_with(warm: int) -> None:
-    """Be killed when the warm process ends, or at once when it has."""
+    """Arrange to be killed when the warm process ends; exit at once if it has ended."""
     _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     if os.getppid() != warm:
         os._exit(LOST)
 
 
 def _wait(guest: int, job: Job, handed: Mapping[str, int], warm: int) -> NoReturn:
-    """Tell the host the guest's number, then wait for its end and tell the sandbox its exit code."""
+    """Send the guest's process id to the host, wait for its end, and send its exit code to the sandbox."""
     code = LOST
     try:
         _drop_rights(None)
-        _die_with(warm)  # a change of rights may have cleared it
+        _die_with(warm)  # a change of privileges may have cleared it
         _filter_calls(job.filter)
         _tell(handed["status"], pid=guest)
         _close_all_but([handed["end"]])
@@ -242,7 +242,7 @@ def _wait(guest: int, job: Job, handed: Mapping[str, int], warm: int) -> NoRetur
 
 
 def _enter(handed: Mapping[str, int]) -> None:
-    """Enter the sandbox's namespaces: first the user namespace that owns them, last the user namespace inside it."""
+    """Enter the sandbox's namespaces: first the user namespace that owns them, last the inner user namespace."""
     own = Path("/proc/self/ns/user").stat().st_ino
     inner = os.fstat(handed["user"]).st_ino
     if inner != own:
@@ -267,7 +267,7 @@ def _enter(handed: Mapping[str, int]) -> None:
 
 
 def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], given: frozenset[str]) -> None:
-    """Become a process like any that was started in the sandbox, with nothing of the warm process's but its memory."""
+    """Become like a process that was started in the sandbox; only the memory is the warm process's."""
     os.setsid()
     for number in range(1, signal.NSIG):
         with suppress(OSError, ValueError):
@@ -281,13 +281,13 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     for name, value in job.limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
     _drop_rights(job.user)
-    # A change of user clears it; the sandbox's own end would be enough, this is quicker.
+    # A change of the user clears this flag. The sandbox's end would kill the process too, but later.
     _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-    # As after `exec`: else the process could not read its own /proc/self.
+    # As after `exec`; otherwise the process could not read its own /proc/self.
     _checked(_prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
     _filter_calls(job.filter)
     _verify(job, places)
-    # What the imports have set stays, as it would after an import of the notebook's own.
+    # Keep variables that the imports have set, as after an import by the notebook.
     set_by_imports = {name: value for name, value in os.environ.items() if name not in given}
     os.environ.clear()
     os.environ.update({**set_by_imports, "PWD": job.cwd, **job.env})
@@ -297,11 +297,11 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
 
 
 def _drop_rights(user: int | None) -> None:
-    """Drop every capability, for good, and step down to a user."""
+    """Drop every capability permanently, and change to a user."""
     _checked(_prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, 0, 0, 0))
     for capability in range(_MOST_CAPABILITIES):
         if _prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-            break  # beyond the last one that this kernel knows; `_verify` looks at the whole
+            break  # beyond the last capability of this Linux; `_verify` checks all of them
     if user is not None:
         os.setgroups([])
         os.setresgid(user, user, user)
@@ -318,14 +318,14 @@ class _FilterProgram(ctypes.Structure):
 
 
 def _filter_calls(steps: bytes | None) -> None:
-    """Have every system call looked at from now on, for good; children inherit it. No new rights must be possible."""
+    """Filter every system call from now on; children inherit the filter. Requires that new privileges are disabled."""
     if steps is not None:
         program = _FilterProgram(len(steps) // _FILTER_STEP_BYTES, steps)
         _checked(_prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0))
 
 
 def _verify(job: Job, places: Mapping[str, int]) -> None:
-    """Look whether this process is as shut in as it was meant to be.
+    """Verify that this process is fully isolated.
 
     Raises:
         NotSafeError: It is not.
@@ -349,20 +349,20 @@ def _verify(job: Job, places: Mapping[str, int]) -> None:
         msg = f"these namespaces are not the sandbox's: {', '.join(strays)}"
         raise NotSafeError(msg)
     left = set(os.listdir("/proc/self/fd")) - {"0", "1", "2"}  # noqa: PTH208 — names, nothing more to import
-    if len(left) > 2:  # noqa: PLR2004 — the status pipe, and the folder that is being read
+    if len(left) > 2:  # noqa: PLR2004 — the status pipe, and the listed folder
         msg = f"{len(left)} descriptors are still open"
         raise NotSafeError(msg)
 
 
 def _run(job: Job) -> None:
-    """Run the job's module as a fresh interpreter would."""
+    """Run the job's module like a new interpreter."""
     random.seed()
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()
     tempfile.tempdir = None
     sys.argv[:] = ["-c", *job.arguments]
-    # Loaded with the rest to save time, but it is to run under another name.
+    # The module was imported to save time, but it must run under the name `__main__`.
     sys.modules.pop(job.module, None)
     runpy.run_module(job.module, run_name="__main__", alter_sys=True)
 
@@ -386,10 +386,10 @@ def _give_up(status: int, error: BaseException) -> NoReturn:
 
 
 def _checked(result: int) -> None:
-    """Raise what the C library says.
+    """Raise the error of a C function.
 
     Raises:
-        OSError: It returned an error.
+        OSError: The function returned an error.
     """
     if result != 0:
         number = ctypes.get_errno()

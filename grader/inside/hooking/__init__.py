@@ -1,1 +1,1 @@
-"""How functions of Keras and TensorFlow are hooked, and how a hook never disturbs the notebook."""
+"""Hooks functions of Keras and TensorFlow without disturbing the notebook."""

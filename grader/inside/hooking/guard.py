@@ -1,4 +1,4 @@
-"""Keeps the recorder from watching itself, and from taking Keras's own calls for the student's."""
+"""Prevents the recorder from recording its own calls, and from taking Keras's internal calls for the student's."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,20 +11,20 @@ __all__ = ["Guard", "outside_graphs"]
 
 
 class Guard:
-    """Two counters that every hook asks before it records.
+    """Two counters that every hook checks before it records.
 
-    They belong to the process and not to a thread: Keras 3 runs callbacks in threads of its own.
+    They apply to the process and not to a thread, since Keras 3 runs callbacks in other threads.
 
     Attributes:
         busy: Above 0 while the recorder itself uses Keras; nothing is recorded then.
-        keras: Above 0 while Keras runs (`fit`, `load_model` …); what it calls inside itself is not the student's doing.
+        keras: Above 0 while Keras runs (`fit`, `load_model` …); its internal calls are not the student's.
     """
 
     def __init__(self, report: Callable[[str, Exception], Any] | None = None) -> None:
-        """Start with nothing running.
+        """Start with both counters at 0.
 
         Args:
-            report: Gets the name of each part of the recorder that failed, and its exception.
+            report: Callback for the name of a failed part of the recorder and its exception.
         """
         self._report = report
         self.busy = 0
@@ -32,12 +32,12 @@ class Guard:
 
     @property
     def student(self) -> bool:
-        """Whether a call that arrives now comes from the student's own code."""
+        """Whether a call comes from the student's own code."""
         return not self.busy and not self.keras
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """While the recorder works."""
+        """Mark the recorder as busy during a `with` block."""
         self.busy += 1
         try:
             yield
@@ -46,7 +46,7 @@ class Guard:
 
     @contextmanager
     def inside_keras(self) -> Iterator[None]:
-        """While a call of the student's runs inside Keras."""
+        """Mark Keras as running during a `with` block."""
         self.keras += 1
         try:
             yield
@@ -54,10 +54,10 @@ class Guard:
             self.keras -= 1
 
     def quietly(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call the recorder's own `action`; whatever fails in it is a gap in the record and nothing more.
+        """Call a function of the recorder; if it raises, report a gap in the record instead.
 
         Returns:
-            What it returned, or None where it failed.
+            The function's result, or None if it failed.
         """
         with self.recording():
             try:
@@ -70,15 +70,15 @@ class Guard:
         """Report that a part of the recorder failed.
 
         Args:
-            action: The part.
-            problem: What it raised.
+            action: The failed function.
+            problem: Its exception.
         """
         if self._report is not None:
             self._report(hook_name(action), problem)
 
 
 def outside_graphs() -> AbstractContextManager[Any]:
-    """While a `tf.function` is traced, variables have values only outside of its graph."""
+    """Leave the graph of a `tf.function` that is being traced, since variables have values only outside of it."""
     tensorflow = sys.modules.get("tensorflow")
     found: AbstractContextManager[Any] = tensorflow.init_scope() if tensorflow is not None else nullcontext()
     return found

@@ -1,4 +1,4 @@
-"""Modules that do not exist here, and modules that have moved: found by the import system like any other."""
+"""Makes replaced and moved modules importable."""
 
 import importlib
 import importlib.util
@@ -22,22 +22,22 @@ __all__ = [
 ]
 
 Factory = Callable[[str], ModuleType]
-"""Makes a module of the given full name."""
+"""Function that makes a module with the given full name."""
 
 
 class StandInFinder(MetaPathFinder, Loader):
-    """Finds modules that are made when they are first imported."""
+    """Finds modules that are made at their first import."""
 
     def __init__(self, table: Mapping[str, Factory]) -> None:
-        """Keep the table.
+        """Store the table.
 
         Args:
-            table: Full module name → what makes it. A name that is the beginning of another is a package.
+            table: Full module name → its factory. A name that is the start of another one is a package.
         """
         self._table = dict(table)
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Answer for the names in the table and no other."""
+        """Find only the modules in the table."""
         del path, target
         if fullname not in self._table:
             return None
@@ -49,18 +49,18 @@ class StandInFinder(MetaPathFinder, Loader):
         return self._table[spec.name](spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: the module was complete when it was made."""
+        """Do nothing, since the factory made the complete module."""
 
 
 class AliasFinder(MetaPathFinder, Loader):
-    """Makes one package importable under another name, submodule by submodule, as the very same module objects."""
+    """Makes a package and its submodules importable under another name, as the same module objects."""
 
     def __init__(self, prefix: str, target: str) -> None:
         """Set the two names.
 
         Args:
             prefix: The name that notebooks import, such as `keras`.
-            target: The package they get, such as `tf_keras`.
+            target: The package to import instead, such as `tf_keras`.
         """
         self._prefix = prefix
         self._target = target
@@ -69,7 +69,7 @@ class AliasFinder(MetaPathFinder, Loader):
         return self._target + fullname[len(self._prefix) :]
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Answer for the prefix and what lies under it, where the target has it."""
+        """Find the prefix and its submodules if the target has them."""
         del path, target
         if fullname != self._prefix and not fullname.startswith(f"{self._prefix}."):
             return None
@@ -82,13 +82,13 @@ class AliasFinder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin=real.origin, is_package=real.submodule_search_locations is not None)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Import the target; its own spec is put back in `exec_module`, for the import system overwrites it."""
+        """Import the target; `exec_module` restores its spec, which the import system overwrites."""
         module = importlib.import_module(self._real_name(spec.name))
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put back the spec under which the module was really loaded."""
+        """Restore the spec with which the module was loaded."""
         spec = module.__spec__
         if spec is not None and isinstance(spec.loader_state, ModuleSpec):
             module.__spec__ = spec.loader_state
@@ -104,13 +104,13 @@ class _EmptyPackage(MetaPathFinder):
 
 
 def after_import(name: str, hook: Callable[[ModuleType], None]) -> None:
-    """Call a hook when a module is imported, or now if it was.
+    """Call a hook after the import of a module, or now if it is imported already.
 
-    A hook that fails does not fail the student's import: another version of the library lacks what was to be helped.
+    An error of the hook does not fail the student's import, since another version of the library may differ.
 
     Args:
-        name: The module.
-        hook: Is given the module.
+        name: The module's name.
+        hook: Callback for the module.
     """
 
     def safe(module: ModuleType) -> None:
@@ -121,23 +121,23 @@ def after_import(name: str, hook: Callable[[ModuleType], None]) -> None:
 
 
 def prefer(finder: MetaPathFinder) -> None:
-    """Ask `finder` before every other finder."""
+    """Put a finder in front of all others."""
     sys.meta_path.insert(0, finder)
 
 
 def fallback_package(name: str) -> None:
-    """Let an empty package of this name be found where nothing else finds one."""
+    """Make an empty package importable if no other finder finds one with this name."""
     sys.meta_path.append(_EmptyPackage(name))
 
 
 def replace_everywhere(old: object, new: object, attribute: str, packages: Sequence[str]) -> None:
-    """Rebind an attribute in every loaded module of some packages that already holds the old object.
+    """Replace an object in every loaded module of some packages that has imported it by name.
 
     Args:
-        old: What is to be replaced.
-        new: What takes its place.
-        attribute: Its name in those modules.
-        packages: Top-level packages to look through.
+        old: The object to replace.
+        new: The replacement.
+        attribute: The object's name in the modules.
+        packages: Names of top-level packages.
     """
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in packages and vars(module).get(attribute) is old:

@@ -1,4 +1,4 @@
-"""The student's random numbers, left as they were."""
+"""Protects the student's random numbers from the recorder."""
 
 import random
 import sys
@@ -13,9 +13,9 @@ __all__ = ["untouched_randomness"]
 
 @contextmanager
 def untouched_randomness() -> Iterator[None]:
-    """Put every global source of random numbers back to where it stood: Python's, NumPy's, TensorFlow's and Keras 2's.
+    """Restore the state of all global random generators: Python's, NumPy's, TensorFlow's and Keras 2's.
 
-    What is done inside may draw (tracing a model's `call` does); the student's next draw is the same as without it.
+    The block may draw random numbers, as the tracing of a model's `call` does; the student's next draw does not change.
     """
     restores = [_python(random), _numpy(), *_tensorflow()]
     try:
@@ -32,13 +32,13 @@ def _python(source: Any) -> Callable[[], None]:
 
 
 def _numpy() -> Callable[[], None]:
-    # The global generator is the one a student's code draws from; reading its state draws nothing.
-    state = np.random.get_state()  # noqa: NPY002 - the legacy global state is what is to be left alone
+    # Student code draws from the global generator; reading its state does not draw.
+    state = np.random.get_state()  # noqa: NPY002 - the legacy global state must be preserved
     return lambda: np.random.set_state(state)  # noqa: NPY002 - the same
 
 
 def _tensorflow() -> list[Callable[[], None]]:
-    """Python generators inside TensorFlow: operation seeds in eager mode, and the seeds Keras 2 gives to layers."""
+    """Handle TensorFlow's Python generators: of operation seeds in eager mode, and of Keras 2's layer seeds."""
     found = []
     with suppress(Exception):
         context = sys.modules["tensorflow.python.eager.context"].context()

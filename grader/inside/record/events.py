@@ -1,7 +1,7 @@
-"""Every event and every description of the record: the single definition that the recorder and the reader share.
+"""Types of all events and descriptions in the record, shared by the recorder and the reader.
 
-The hooks construct these types, and `grader.evidence` reads them by the same names, so that mypy follows each field
-from the place that writes it to the fact that it becomes. `docs/events.md` is generated from the docstrings here.
+The hooks construct these types, and `grader.evidence` reads them by the same names, so mypy checks each field on both
+sides. `docs/events.md` is generated from the docstrings here.
 """
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
@@ -84,36 +84,36 @@ A record whose `start` has no `version` is of version 1."""
 # --- limits -----------------------------------------------------------------------------------------------------
 
 MAX_STEP_RATES = 500
-"""Learning rates of single steps in one `fit_end`; more are thinned evenly."""
+"""Maximum number of single steps' learning rates in one `fit_end`; a longer list is thinned evenly."""
 MAX_CLASSES = 1000
-"""Different labels; an array with more of them has no `classes`."""
+"""Maximum number of different labels; an array with more has no `classes`."""
 MAX_POINTS = 2000
-"""Values of one line of a figure; a longer line is thinned evenly, its first and last value kept."""
+"""Maximum number of values of a figure's line; a longer line is thinned evenly and keeps its first and last value."""
 MAX_LINES = 100
-"""Lines of one pair of axes."""
+"""Maximum number of lines of one pair of axes."""
 MAX_NAMED_ARRAYS = 200
-"""Arrays of images in the `arrays` event."""
+"""Maximum number of arrays of images in the `arrays` event."""
 MAX_NAMED_LABELS = 60
-"""Arrays of labels in the `arrays` event."""
+"""Maximum number of arrays of labels in the `arrays` event."""
 MAX_FINGERPRINTED = 40
-"""Arrays of images of no model that are fingerprinted at the notebook's end."""
+"""Maximum number of arrays that no model was given and that are fingerprinted at the notebook's end."""
 MAX_SAMPLE = 128
-"""Rows of an array that are kept as they are."""
+"""Number of sample rows that are stored unchanged."""
 MAX_ITEMS = 256
-"""Items of a list in a `config`."""
+"""Maximum number of items of a list in a `config`."""
 MAX_EVENTS_A_CELL = 200
-"""`predict`, `evaluate` and `save` events of one model and action in one cell."""
+"""Maximum number of `predict`, `evaluate` and `save` events of one model and action in one cell."""
 MAX_GAPS = 5
-"""`gap` events of one hook."""
+"""Maximum number of `gap` events of one hook."""
 MAX_GAP_TEXT = 300
-"""Characters of a gap's `what`."""
+"""Maximum length of a gap's `what`, in characters."""
 MAX_REASON = 500
-"""Characters of an `unkept` event's `reason` and of a `fit_end` event's `error`."""
+"""Maximum length of an `unkept` event's `reason` and of a `fit_end` event's `error`, in characters."""
 
 # --- values -----------------------------------------------------------------------------------------------------
 
 Configuration: TypeAlias = dict[str, Any]
-"""An object's `get_config()` as JSON; a serialized Keras object in it becomes `{"class_name", "config"}` alone."""
+"""An object's `get_config()` as JSON; a serialized Keras object in it is reduced to `{"class_name", "config"}`."""
 Shape: TypeAlias = list[int | None]
 """Lengths of axes; null for an axis of any length."""
 Dialect: TypeAlias = Literal["keras3", "keras2"]
@@ -131,51 +131,51 @@ Source: TypeAlias = Literal["array", "tf.data", "generator"]
 class LayerDescription(TypedDict):
     """A layer of a model.
 
-    The layers of a functional model include, in the graph's order, its operations on tensors that are no layers
-    (`inputs / 255`): with `cls` `Operation` in Keras 3 (`config.function` is the operation's class), `TFOpLambda` and
-    similar classes in Keras 2 (`config.function` is TensorFlow's name). Where one of two operands is a number,
-    `config.operands` lists both (null for a tensor). Operations have no parameters and count as no layer.
+    The layers of a functional model include, in the graph's order, operations on tensors that are not layers
+    (`inputs / 255`). In Keras 3 their `cls` is `Operation`, and `config.function` is the operation's class. In Keras 2
+    `cls` is `TFOpLambda` or a similar class, and `config.function` is TensorFlow's name. If one of two operands is a
+    number, `config.operands` lists both (null for a tensor). Operations have no parameters and do not count as layers.
     """
 
     name: str
     """Keras's name of the layer."""
     cls: str
-    """The most specific class of Keras that the layer is of, without its module."""
+    """The layer's most specific Keras class, without its module."""
     custom: str | None
-    """The student's own class, where `cls` is only its ancestor."""
+    """The student's own class, if `cls` is only its base class."""
     output_shape: Shape | None
     """Without the batch axis; null where it is unknown or there are several."""
     input_shape: Shape | None
     """Without the batch axis; null where it is unknown or there are several."""
     parameters: int
-    """Numbers in its weights."""
+    """Total number of values in its weights."""
     trainable: bool
     """Whether training may change it."""
     config: Configuration
     """Its `get_config()`."""
     layers: "list[LayerDescription]"
-    """Layers of a nested model or of a composite layer of the student's own."""
+    """Layers of a nested model or of the student's own composite layer."""
     inbound: list[str]
-    """Names of the layers it takes its input from, in this model."""
+    """Names of the layers that provide its input, in this model."""
 
 
 class ModelStructure(TypedDict):
-    """What a model says about itself."""
+    """The structure of a model."""
 
     name: str
-    """The variable that holds it, or Keras's name where no variable does."""
+    """The variable that holds it, or Keras's name if no variable does."""
     cls: str
     """Its class, without the module."""
     dialect: Dialect
-    """Which Keras it belongs to."""
+    """The version of Keras that it belongs to."""
     input_shape: Shape | None
     """Without the batch axis; null where it is unknown or there are several."""
     output_shape: Shape | None
     """Without the batch axis; null where it is unknown or there are several."""
     parameters: int | None
-    """Numbers in its weights; null before it is built."""
+    """Total number of values in its weights; null before it is built."""
     trainable_parameters: int | None
-    """Those that training may change; null before it is built."""
+    """Number of values that training may change; null before it is built."""
     layers: list[LayerDescription]
     """Its layers in order."""
 
@@ -184,37 +184,36 @@ class ModelDescription(ModelStructure):
     """A model of the notebook."""
 
     id: str
-    """`m1`, `m2` … in the order in which the models were made."""
+    """`m1`, `m2` … in the order of creation."""
     shares_layers_with: list[str]
-    """Ids of the models that hold some of the same layers with weights."""
+    """Ids of the models that share layers with weights with it."""
     formerly: str | None
-    """The id this model had before it lost layers: a trained model that loses layers with weights (`pop`) gets another
-    id from there on."""
+    """The model's earlier id, if it lost layers: a trained model that loses layers with weights (`pop`) gets a new
+    id."""
 
 
 class OptimizerDescription(TypedDict):
     """An optimizer."""
 
     cls: str
-    """The most specific class of Keras that it is of, without its module."""
+    """Its most specific Keras class, without its module."""
     learning_rate: float | None
-    """Per step; null where it is a schedule or unreadable."""
+    """The learning rate; null if it is a schedule or unreadable."""
     config: Configuration
     """Its `get_config()`."""
     id: NotRequired[str]
-    """`o1`, `o2` …: the same for the same object. Only in a `compile` event."""
+    """`o1`, `o2` …, the same for the same object. Only in a `compile` event."""
 
 
 class LossDescription(TypedDict):
-    """A loss, by its canonical name however it was written."""
+    """A loss, by its canonical name."""
 
     name: str
-    """Such as `sparse_categorical_crossentropy`; the class of a loss of the student's own. Several are joined by ` + `.
-    """
+    """Such as `sparse_categorical_crossentropy`; for the student's own loss its class. Several are joined by ` + `."""
     from_logits: bool | None
-    """Whether it applies the softmax or sigmoid itself; null where it has no such setting."""
+    """Whether it applies the softmax or sigmoid itself; null if it has no such setting."""
     custom: bool
-    """Whether it is of the student's own."""
+    """Whether it is the student's own."""
     config: Configuration
     """Its `get_config()`, or a partial function's keywords."""
 
@@ -223,51 +222,51 @@ class CallbackDescription(TypedDict):
     """A callback of a training."""
 
     cls: str
-    """The most specific class of Keras that it is of, without its module."""
+    """Its most specific Keras class, without its module."""
     custom: str | None
-    """The student's own class, where `cls` is only its ancestor."""
+    """The student's own class, if `cls` is only its base class."""
     config: Configuration
-    """Its public attributes that are plain values."""
+    """Its public attributes with plain values."""
 
 
 class ArrayDescription(TypedDict):
     """An array of images that a model was given.
 
-    The same array given again keeps its id and has no second file. What cannot be read without running the student's
-    code has `shape` null and no `array`. An array that is not a batch of images (fewer than two axes after the batch
-    axis and fewer than 64 numbers a row) has no file.
+    The same array keeps its id if it is given again, and has no second file. Data that cannot be read without running
+    the student's code have `shape` null and no `array`. An array that is not a batch of images (fewer than two axes
+    after the batch axis and fewer than 64 numbers per row) has no file.
 
-    The file has `fingerprints` (uint64, one a row), `sample_index` (int64, at most 128, evenly spaced, the first and
-    last row among them) and `sample` (float32, those rows). Images of a known data set that were padded, or whose gray
-    channel was repeated, have the fingerprints of what is inside. Where fewer than half of the sample's fingerprints
-    are of a data set of the session, `landmarks` (float32, one row an image) holds some pixels of every row as they
-    were given, and `landmark_index` (int64) their places in a flattened row: pixels that were standardized one by one
-    are scaled back by them.
+    The file has `fingerprints` (uint64, one per row), `sample_index` (int64, at most 128, evenly spaced, including the
+    first and last row) and `sample` (float32, the rows of `sample_index`). Padded images of a known data set, and
+    images with a repeated gray channel, have the fingerprints of the original image. If fewer than half of the sample's
+    fingerprints are of a data set of the session, `landmarks` (float32, one row per image) has some pixels of every
+    row, and `landmark_index` (int64) has their positions in a flattened row. They serve to undo a standardization of
+    single pixels.
     """
 
     array: NotRequired[str]
-    """Its id: `a1`, `a2` …"""
+    """The array's id: `a1`, `a2` …"""
     shape: list[int] | None
     """With the batch axis."""
     dtype: str | None
     """NumPy's name of its type."""
     low: NotRequired[float | None]
-    """Its lowest number."""
+    """Minimum."""
     high: NotRequired[float | None]
-    """Its highest number."""
+    """Maximum."""
     mean: NotRequired[float | None]
-    """The mean of its numbers."""
+    """Mean."""
     std: NotRequired[float | None]
-    """The standard deviation of its numbers."""
+    """Standard deviation."""
     source: Source
-    """What the model was given: the array itself, a `tf.data` pipeline made from it, or a generator that holds it."""
+    """The model's input: the array itself, a `tf.data` pipeline made from it, or a generator that holds it."""
     names: NotRequired[list[str]]
     """Variables that hold it."""
     file: NotRequired[str]
     """`arrays/a3.npz`, relative to the record."""
     mapped: NotRequired[bool]
-    """True where something between the array and the model may change the numbers (a `tf.data` map, a generator): the
-    file then holds the array as it was before, and `low` to `std` are null."""
+    """True if a `tf.data` map or a generator between the array and the model may change the numbers; then the file
+    has the unchanged array, and `low` to `std` are null."""
 
 
 class LabelDescription(TypedDict):
@@ -278,16 +277,15 @@ class LabelDescription(TypedDict):
     dtype: str
     """NumPy's name of its type."""
     one_hot: bool
-    """Whether each row has one 1 among zeros."""
+    """Whether each row has a single 1 and zeros."""
     classes: dict[str, int]
-    """Rows of each class: `{"0": 5923, …}`."""
+    """Number of rows per class: `{"0": 5923, …}`."""
     file: NotRequired[str]
-    """`arrays/y4.npy`: each row's class as int32 (arg max of a one-hot row). Left out where labels are no whole
-    numbers."""
+    """`arrays/y4.npy`: each row's class as int32 (arg max of a one-hot row). Missing if the labels are not integers."""
 
 
 class NamedArray(TypedDict):
-    """An image-like array that a variable holds at the notebook's end."""
+    """An image-like array in a variable at the notebook's end."""
 
     name: str
     """The variable, or a place in it such as `parts[0]`."""
@@ -298,21 +296,21 @@ class NamedArray(TypedDict):
     dtype: str
     """NumPy's name of its type."""
     low: float | None
-    """Its lowest number; that of the first 2,000 rows of an array without `file`."""
+    """Minimum; without `file` only of the first 2,000 rows."""
     high: float | None
-    """Its highest number; that of the first 2,000 rows of an array without `file`."""
+    """Maximum; without `file` only of the first 2,000 rows."""
     rows_of: str | None
-    """The split that its first 16 rows were recognized as, such as `mnist/train`."""
+    """The split that its first 16 rows belong to, such as `mnist/train`."""
     used: bool
-    """Whether a model was ever given it."""
+    """Whether it was ever given to a model."""
     array: NotRequired[str]
-    """As in an array description. Only where every row was fingerprinted."""
+    """As in an array description. Only if every row was fingerprinted."""
     file: NotRequired[str]
-    """As in an array description, with 32 sample rows. Only where every row was fingerprinted."""
+    """As in an array description, with 32 sample rows. Only if every row was fingerprinted."""
 
 
 class NamedLabels(LabelDescription):
-    """An array of labels that a variable holds at the notebook's end."""
+    """An array of labels in a variable at the notebook's end."""
 
     name: str
     """The variable, or a place in it such as `parts[0]`."""
@@ -324,9 +322,9 @@ class LineDescription(TypedDict):
     """A line of a figure."""
 
     label: str
-    """As the legend shows it; empty for a line without a label."""
+    """Its label in the legend; empty for a line without a label."""
     y: list[float | None]
-    """The values drawn; a long line is thinned."""
+    """Its values; a long line is thinned."""
 
 
 class AxesDescription(TypedDict):
@@ -335,11 +333,11 @@ class AxesDescription(TypedDict):
     title: str
     """The left, middle and right title, joined."""
     xlabel: str
-    """Its own label, that of an axis tied to this one, or the figure's."""
+    """Label of the axis, of a tied axis, or of the figure."""
     ylabel: str
-    """Its own label, that of an axis tied to this one, or the figure's."""
+    """Label of the axis, of a tied axis, or of the figure."""
     legend: list[str]
-    """The legend's entries; those of the figure's legends where the axes have none."""
+    """The legend's entries; if the axes have no legend, the entries of the figure's legends."""
     lines: list[LineDescription]
     """Its lines in the order of drawing."""
     images: int
@@ -351,12 +349,12 @@ class AxesDescription(TypedDict):
 
 
 class FigureDescription(TypedDict):
-    """A figure of matplotlib as it was drawn."""
+    """A figure drawn with matplotlib."""
 
     title: str
-    """Its title above all axes."""
+    """The title above all axes."""
     axes: list[AxesDescription]
-    """Its axes, without those of color bars."""
+    """Its axes, without color bars."""
 
 
 # --- events -----------------------------------------------------------------------------------------------------
@@ -380,9 +378,9 @@ class Start(TypedDict):
 
     kind: Literal["start"]
     version: int
-    """Version of the record; a reader takes a record without it for version 1."""
+    """Version of the record; a record without it has version 1."""
     versions: dict[str, str]
-    """Version of Python and of each package that a training depends on."""
+    """Versions of Python and of the packages that a training depends on."""
     dialect: Dialect
     """As in the session."""
     seed: int
@@ -402,7 +400,7 @@ class Versions(TypedDict):
 
 
 class CellStart(TypedDict):
-    """A code cell began."""
+    """A code cell started."""
 
     kind: Literal["cell_start"]
 
@@ -412,31 +410,31 @@ class CellEnd(TypedDict):
 
     kind: Literal["cell_end"]
     ok: bool
-    """Whether it raised nothing."""
+    """Whether it ended without an exception."""
     seconds: float
-    """How long it ran."""
+    """Duration of the cell."""
 
 
 class Dataset(TypedDict):
-    """The notebook asked for a data set."""
+    """The notebook loaded a data set."""
 
     kind: Literal["dataset"]
     dataset: str
-    """Its name as Keras writes it, such as `fashion_mnist`."""
+    """Keras's name of it, such as `fashion_mnist`."""
     via: str
-    """The call that asked, such as `keras.datasets.mnist.load_data`."""
+    """The call, such as `keras.datasets.mnist.load_data`."""
     served: bool
     """Whether the course provided it."""
     detail: str
-    """Why it was not served; empty where it was."""
+    """Reason why it was not served; empty if it was."""
 
 
 class Model(TypedDict):
-    """A model was first seen, or seen again with another structure, at the latest at its cell's end."""
+    """A new model, or a new structure of a known model; written at the cell's end at the latest."""
 
     kind: Literal["model"]
     model: ModelDescription
-    """The model as it is now."""
+    """The current description."""
 
 
 class Compile(TypedDict):
@@ -446,25 +444,25 @@ class Compile(TypedDict):
     model: str
     """The model's id."""
     optimizer: OptimizerDescription | None
-    """What it will be trained with."""
+    """The optimizer."""
     loss: LossDescription | None
-    """What the training will minimize."""
+    """The loss."""
     metrics: list[str]
-    """Names as they were given, those of weighted metrics last."""
+    """Names of the metrics as passed, weighted metrics last."""
     trainable: dict[str, bool]
     """Layer → whether training may change it."""
 
 
 class FitStart(TypedDict):
-    """A training began, and the model has its weights."""
+    """A training started, and the model has its weights."""
 
     kind: Literal["fit_start"]
     fit: int
     """Id of the training: 1, 2, 3 …"""
     epochs: int | None
-    """Epochs asked for; null for a loop."""
+    """Number of epochs passed to `fit`; null for a loop."""
     steps: int | None
-    """Batches of one epoch; null where unknown."""
+    """Batches per epoch; null if unknown."""
     digests: dict[str, str]
     """Layer with weights → hash of its weights before the training (32 hex digits)."""
     device: str
@@ -472,35 +470,35 @@ class FitStart(TypedDict):
     model: str
     """The model's id."""
     type: TrainingType
-    """`fit`, or a training loop of the student's own."""
+    """`fit`, or the student's own training loop."""
     batch_size: int | None
-    """Rows of one batch; null where unknown."""
+    """Rows per batch; null if unknown."""
     x: ArrayDescription | None
     """The images."""
     y: LabelDescription | None
     """The labels."""
     validation: ValidationSource
-    """Where the validation data come from: `validation_data`, `validation_split`, or none."""
+    """Source of the validation data: `validation_data`, `validation_split`, or none."""
     validation_split: float | None
-    """The part of the images, 0 to 1, that is held back for validation; null without a split."""
+    """Fraction of the images used for validation; null without a split."""
     val_x: ArrayDescription | None
     """The images of `validation_data`."""
     val_y: LabelDescription | None
     """The labels of `validation_data`."""
     callbacks: list[CallbackDescription]
-    """The student's, in order."""
+    """The student's callbacks, in order."""
     compiled: int | None
-    """`n` of the `compile` event in force."""
+    """`n` of the last `compile` event of the model."""
     trainable: dict[str, bool]
     """Layer → whether training may change it."""
     optimizer: NotRequired[OptimizerDescription | None]
-    """As in `compile`. Only of a `custom_loop`."""
+    """As in `compile`. Only for a `custom_loop`."""
     loss: NotRequired[LossDescription | None]
-    """The Keras loss object called before the step. Only of a `custom_loop`."""
+    """The Keras loss object called before the step. Only for a `custom_loop`."""
 
 
 class Epoch(TypedDict):
-    """An epoch ended, its validation too."""
+    """An epoch ended, including its validation."""
 
     kind: Literal["epoch"]
     fit: int
@@ -508,11 +506,11 @@ class Epoch(TypedDict):
     epoch: int
     """Number of the epoch, from 1."""
     logs: dict[str, float | None]
-    """What Keras reports of it: metric → number."""
+    """Keras's logs: metric → number."""
     rate: float | None
     """Learning rate of its last step."""
     seconds: float
-    """How long it took."""
+    """Duration of the epoch."""
 
 
 class FitEnd(TypedDict):
@@ -524,27 +522,27 @@ class FitEnd(TypedDict):
     status: FitStatus
     """How it ended; `stopped_by_budget` means that the grader stopped it."""
     epochs: int
-    """Epochs done; 0 for a loop."""
+    """Number of completed epochs; 0 for a loop."""
     steps: int | None
-    """Batches done; null where they are not known."""
+    """Number of batches; null if unknown."""
     seconds: float
-    """How long it took."""
+    """Duration of the training."""
     history: dict[str, list[float | None]]
-    """Metric → one number an epoch."""
+    """Metric → one number per epoch."""
     rates: list[float | None]
     """Learning rate of each epoch's last step."""
     step_rates: list[float]
-    """Learning rates of single steps, evenly spaced, where the rate changes by step."""
+    """Learning rates of evenly spaced steps, if the rate changes by step."""
     digests: dict[str, str]
     """Layer with weights → hash of its weights after the training (32 hex digits)."""
     error: str | None
     """The exception that ended it."""
     x: NotRequired[ArrayDescription | None]
-    """The images, where they could be found. Only of a `custom_loop`."""
+    """The images; null if unknown. Only for a `custom_loop`."""
     y: NotRequired[LabelDescription | None]
-    """The labels, where they could be found. Only of a `custom_loop`."""
+    """The labels; null if unknown. Only for a `custom_loop`."""
     batch_size: NotRequired[int | None]
-    """Rows of one batch, where they could be found. Only of a `custom_loop`."""
+    """Rows per batch; null if unknown. Only for a `custom_loop`."""
 
 
 class Evaluate(TypedDict):
@@ -570,30 +568,29 @@ class Predict(TypedDict):
     output_shape: list[int] | None
     """With the batch axis; null for several outputs."""
     pass_number: int | None
-    """1-based count of predictions in this cell with the same input and weights; null where inputs cannot be
-    compared."""
+    """1-based count of predictions in this cell with the same input and weights; null if inputs cannot be compared."""
     outputs_differ: bool | None
-    """Whether the output differs from that of the first of them; null for the first itself."""
+    """Whether the output differs from the first of these predictions; null for the first one."""
 
 
 class Calls(TypedDict):
-    """Direct calls `model(x, training=…)` of one cell, counted at its end."""
+    """Number of direct calls `model(x, training=…)` in one cell, written at its end."""
 
     kind: Literal["calls"]
     model: str
     """The model's id."""
     training: bool | None
-    """As it was given; null where it was not."""
+    """The argument `training`; null if it was not passed."""
     count: int
-    """How many calls; 0 for traced ones, whose number is not seen."""
+    """Number of calls; 0 for traced calls, whose number is unknown."""
     x: ArrayDescription | None
     """The largest input."""
     outputs_differ: NotRequired[bool | None]
-    """Whether two of the repeated calls gave different outputs; null where none were compared."""
+    """Whether two calls with the same input and weights had different outputs; null if none were compared."""
     repeats: NotRequired[int]
-    """Most calls on one input with the same weights."""
+    """Maximum number of calls with the same input and weights."""
     traced: NotRequired[bool]
-    """True for calls in a `tf.function` of the student's own outside any `GradientTape`; else left out."""
+    """True for calls in the student's own `tf.function` outside any `GradientTape`; otherwise missing."""
 
 
 class Trainable(TypedDict):
@@ -603,7 +600,7 @@ class Trainable(TypedDict):
     layer: str
     """The layer's name."""
     model: str | None
-    """Id of the newest model that holds it, or is it."""
+    """Id of the newest model that contains the layer or is the layer."""
     before: bool
     """Whether training could change it before."""
     after: bool
@@ -615,48 +612,47 @@ class Save(TypedDict):
 
     kind: Literal["save"]
     action: SaveAction
-    """What was done."""
+    """The action."""
     model: str
-    """The model's id; of a `clone`, the copy's."""
+    """The model's id; for a `clone`, the id of the copy."""
     other: str | None
-    """Of a `clone`, the original's id; of `set_weights`, the id of the model that the weights came from."""
+    """For a `clone`, the id of the original; for `set_weights`, the id of the model that the weights came from."""
     path: str | None
-    """The file, as the student wrote it."""
+    """The file's path in the student's code."""
     digests: NotRequired[dict[str, str]]
     """Layer with weights → hash of its weights (32 hex digits), after an action that set weights."""
 
 
 class Kept(TypedDict):
-    """A model was kept in the record."""
+    """A model was saved in the record."""
 
     kind: Literal["kept"]
     model: str
     """The model's id."""
     format: KeptFormat
-    """A `.keras` file, the folder of a SavedModel, or its predictions for the graded test images."""
+    """A `.keras` file, the folder of a SavedModel, or predictions for the graded test images."""
     path: str
-    """Relative to the record."""
+    """Path relative to the record."""
     after: int
     """`n` of the last event that changed its weights."""
     custom: NotRequired[bool]
-    """Whether it has classes of the student's own."""
+    """Whether it uses the student's own classes."""
     moment: NotRequired[Literal["later"]]
-    """`later` where it was kept again after another model's training had changed layers that both hold; else left out.
-    """
+    """`later` if it was saved again after another model's training had changed shared layers; otherwise missing."""
 
 
 class Unkept(TypedDict):
-    """A model could not be kept."""
+    """A model could not be saved in the record."""
 
     kind: Literal["unkept"]
     model: str
     """The model's id."""
     reason: str
-    """Why."""
+    """The reason."""
 
 
 class Figure(TypedDict):
-    """A figure was drawn; once a cell for each figure that differs."""
+    """A figure was drawn; once per cell for each different figure."""
 
     kind: Literal["figure"]
     figure: FigureDescription
@@ -664,67 +660,67 @@ class Figure(TypedDict):
 
 
 class Arrays(TypedDict):
-    """What the notebook's variables hold at its end.
+    """The arrays in the notebook's variables at its end.
 
     These are the variables of the notebook and, two levels deep, the items of their tuples, lists and dictionaries
-    (`parts[0]`). Images are recognized by their first 16 rows. Those of a known data set are then fingerprinted whole,
-    into a file as an array description has it, with 32 sample rows: the scaled ones first, then the raw ones, later
-    variables before earlier ones, until 805 million numbers or 40 files are reached. What a model was given already
-    costs nothing again. The others have no `file`.
+    (`parts[0]`). Images are recognized by their first 16 rows. If they belong to a known data set, every row is
+    fingerprinted, into a file as in an array description with 32 sample rows. Scaled arrays come first, then raw ones,
+    and later variables before earlier ones, up to 805 million numbers or 40 files. Arrays that a model was given do not
+    count again. The remaining arrays have no `file`.
     """
 
     kind: Literal["arrays"]
     arrays: list[NamedArray]
     """Image-like arrays."""
     labels: list[NamedLabels]
-    """Arrays of whole numbers, (n,) or (n, 1), or one-hot, (n, classes), with as many rows as one of the recognized
-    arrays of images."""
+    """Arrays of integers, (n,) or (n, 1), or one-hot, (n, classes), with as many rows as one of the recognized arrays
+    of images."""
 
 
 class Emulated(TypedDict):
-    """A stand-in did what an old or foreign form asks for; once a cell for each form."""
+    """The grader replaced an old or foreign form; once per cell for each form."""
 
     kind: Literal["emulated"]
     form: str
     """Stable id of the form, such as `colab.drive.mount`."""
     message: str
-    """What was done instead, and the modern form where there is one."""
+    """The replacement, and the modern form if there is one."""
 
 
 class Ignored(TypedDict):
-    """A setting that Keras 3 accepts and does not use; once a cell for each form."""
+    """A setting that Keras 3 accepts but does not use; once per cell for each form."""
 
     kind: Literal["ignored"]
     form: IgnoredForm
-    """`optimizer.lr`: the attribute was set; `optimizer.decay`: the keyword was given."""
+    """`optimizer.lr`: the attribute was set; `optimizer.decay`: the keyword was passed."""
     optimizer: str
     """The optimizer's class."""
     value: float | None
-    """The value it was given, where that is a number."""
+    """The value, if it is a number."""
 
 
 class Stopped(TypedDict):
-    """A training was stopped so that the later cells still run; once a notebook."""
+    """A training was stopped so that the later cells can still run; once per notebook."""
 
     kind: Literal["stopped"]
     why: Literal["deadline"]
-    """The notebook's deadline."""
+    """`deadline`: the notebook's time limit."""
 
 
 class Gap(TypedDict):
-    """The recorder failed to write something down."""
+    """The recorder failed to record something."""
 
     kind: Literal["gap"]
     what: str
-    """What failed, in words."""
+    """Description of the failure."""
     hook: str
     """Name of the hook or function that failed."""
     lost: list[str]
-    """Kinds of the events that may be missing or incomplete because of it; all kinds where it is left out."""
+    """Kinds of events that may be missing or incomplete because of it; if missing, any kind."""
 
 
 class Unhooked(TypedDict):
-    """A Keras whose inner names are not as this recorder knows them is not watched."""
+    """The recorder does not know the private names of this version of Keras, so nothing of it is recorded."""
 
     kind: Literal["unhooked"]
     package: str
@@ -734,7 +730,7 @@ class Unhooked(TypedDict):
 
 
 class End(TypedDict):
-    """The last cell was run and everything was kept: the last event."""
+    """The last cell ended and all models were saved: the last event."""
 
     kind: Literal["end"]
 
@@ -770,11 +766,11 @@ Event: TypeAlias = (
 
 
 def kind_of(event: type[Any]) -> str:
-    """Return the `kind` of an event's type, as its declaration has it."""
+    """Return the `kind` in the declaration of an event's type."""
     return str(get_args(event.__annotations__["kind"])[0])
 
 
 EVENTS: tuple[type[Any], ...] = get_args(Event)
-"""Every event's type."""
+"""Types of all events."""
 KINDS = {kind_of(event): event for event in EVENTS}
 """Kind → type of the event."""

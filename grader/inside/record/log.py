@@ -1,4 +1,4 @@
-"""The log: events are appended to a file as they happen."""
+"""Appends events to a file as they happen."""
 
 import json
 import math
@@ -13,12 +13,12 @@ from .events import Event, Header
 __all__ = ["EventLog", "plain"]
 
 
-def plain(value: Any, depth: int = 12) -> Any:  # noqa: PLR0911 - one return a kind of value
-    """Reduce a value to what JSON holds: NumPy scalars to numbers, NaN to None, the unknown to its class name.
+def plain(value: Any, depth: int = 12) -> Any:  # noqa: PLR0911 - one return per kind of value
+    """Convert a value to JSON: NumPy scalars to numbers, NaN to None, an unknown object to its class name.
 
     Args:
-        value: Anything.
-        depth: How deep nested containers are followed.
+        value: Any value.
+        depth: Maximum depth of nested containers.
     """
     if value is None or isinstance(value, (bool, str, int)):
         return value
@@ -36,13 +36,13 @@ def plain(value: Any, depth: int = 12) -> Any:  # noqa: PLR0911 - one return a k
 
 
 class EventLog:
-    """Appends events to a file, one JSON object a line, each flushed as it happens."""
+    """Appends events to a file, one JSON object per line, and flushes each one."""
 
     def __init__(self, path: Path) -> None:
         """Open the file for appending.
 
         Args:
-            path: `events.jsonl`; its folder exists.
+            path: `events.jsonl`; its folder must exist.
         """
         self._file = path.open("a", encoding="utf-8")
         self._lock = threading.Lock()
@@ -52,13 +52,13 @@ class EventLog:
         self.cell = 0
 
     def write(self, event: Event) -> int:
-        """Append one event, with its number, its time and its cell.
+        """Append one event with its number, time and cell.
 
         Args:
-            event: One of the types in `events.py`; its values are reduced with `plain`.
+            event: One of the types in `events.py`; `plain` converts its values.
 
         Returns:
-            The event's number, from 1; 0 in a process forked from the kernel, whose doings are not the notebook's.
+            The event's number, from 1; 0 in a process forked from the kernel, which records nothing.
         """
         if os.getpid() != self._pid:
             return 0
@@ -71,5 +71,5 @@ class EventLog:
             return self.last
 
     def close(self) -> None:
-        """Close the file; nothing can be appended any more."""
+        """Close the file; no event can be appended after that."""
         self._file.close()

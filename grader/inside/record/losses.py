@@ -1,4 +1,4 @@
-"""Which events may be missing or incomplete when a part of the recorder fails."""
+"""Maps each part of the recorder to the events that may be missing or incomplete if it fails."""
 
 from collections.abc import Mapping
 
@@ -94,15 +94,15 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "Watch._weights_set": ("save", "kept"),
     "Watch.cell_ended": ("calls", "model", *_TRAINING),
 }
-"""Name of a hook → kinds of events that may be missing or incomplete when it fails."""
+"""Name of a hook → kinds of events that may be missing or incomplete if it fails."""
 
 _EVERYTHING = tuple(kind for kind in KINDS if kind not in {"gap", "unhooked", "end", "cell_start", "cell_end", "start"})
 
 
 def lost_by(hook: str) -> tuple[str, ...]:
-    """Find what a failure may have lost: anything, where the hook is not known.
+    """Return the kinds of events that a failure may have lost; all kinds for an unknown hook.
 
     Args:
-        hook: Its name.
+        hook: The hook's name.
     """
     return LOSSES.get(hook, _EVERYTHING)

@@ -1,4 +1,4 @@
-"""How a stand-in says that it stood in: an `emulated` event, and a line under the cell where people should see it."""
+"""Reports replaced forms: as an `emulated` event, and as a line under the cell if people should see it."""
 
 import sys
 from contextlib import suppress
@@ -10,29 +10,29 @@ from .recorder import Recorder
 __all__ = ["MARK", "Notes", "notes_of"]
 
 MARK = "[grader] "
-"""Begins every line that the grader prints into a cell's output."""
+"""Start of every line that the grader prints into a cell's output."""
 
 
 class Notes:
-    """Tells each form once a cell."""
+    """Reports each form once per cell."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """Start with nothing told.
+        """Start without a report.
 
         Args:
-            recorder: Where the events go, and what knows the running cell.
+            recorder: Receives the events and provides the running cell.
         """
         self._recorder = recorder
         self._cell = -1
         self._told: set[str] = set()
 
     def tell(self, form: str, message: str, *, show: bool = False) -> None:
-        """Write an `emulated` event, unless this cell has one for this form already.
+        """Write an `emulated` event, unless the cell already has one for this form.
 
         Args:
             form: Stable id, such as `colab.drive.mount`.
-            message: What was done instead, and the modern form where there is one.
-            show: Also print the message under the cell.
+            message: The replacement, and the modern form if there is one.
+            show: Whether to print the message under the cell as well.
         """
         if self._cell != self._recorder.log.cell:
             self._cell = self._recorder.log.cell
@@ -40,7 +40,7 @@ class Notes:
         if form in self._told:
             return
         self._told.add(form)
-        # A full disk must not stop the cell that is being helped along.
+        # A full disk must not stop the cell.
         with suppress(OSError, ValueError):
             self._recorder.log.write(Emulated(kind="emulated", form=form, message=message))
         if show:
@@ -52,5 +52,5 @@ _NOTES: "WeakKeyDictionary[Recorder, Notes]" = WeakKeyDictionary()
 
 
 def notes_of(recorder: Recorder) -> Notes:
-    """The one `Notes` of a recorder."""
+    """Return the `Notes` of a recorder, always the same object."""
     return _NOTES.setdefault(recorder, Notes(recorder))

@@ -1,4 +1,4 @@
-"""The predictor's request and its results: the definition that `grader.execution.predict` and the predictor share."""
+"""Types of the predictor's request and results, shared by `grader.execution.predict` and the predictor."""
 
 from typing import Literal, NotRequired, TypedDict
 
@@ -8,51 +8,51 @@ __all__ = ["MAX_DESCRIPTION", "MAX_ERROR", "MAX_OUTPUTS", "REQUEST_VERSION", "Jo
 
 REQUEST_VERSION = 1
 MAX_OUTPUTS = 1000
-"""Columns of predictions."""
+"""Maximum number of columns of predictions."""
 MAX_DESCRIPTION = 4 << 20
-"""Bytes of a described model in the results; a larger one is left out."""
+"""Maximum size of a model's description in the results, in bytes; a larger one is left out."""
 MAX_ERROR = 1000
-"""Characters of an `error`."""
+"""Maximum length of an `error`, in characters."""
 
 
 class JobRequest(TypedDict):
-    """One model and the images it is given."""
+    """A model and its input images."""
 
     id: str
-    """Names the result."""
+    """Id of the result."""
     model: str
     """Path of a `.keras` file, or of a SavedModel's folder."""
     format: Literal["keras", "saved_model"]
-    """How the model is loaded."""
+    """Format of the file."""
     dialect: Dialect
-    """Which Keras loads it."""
+    """Version of Keras to load it with."""
     inputs: NotRequired[str | None]
-    """Path of the images' `.npy`; without it the model is only loaded."""
+    """Path of the images' `.npy` file; without it the model is only loaded."""
     batch_size: NotRequired[int]
-    """Rows of one batch; 256 when left out."""
+    """Rows per batch; 256 if missing."""
 
 
 class Request(TypedDict):
-    """The file that the predictor is started with."""
+    """The predictor's input file."""
 
     version: int
     """1"""
     out: str
     """Writable folder for the results."""
     jobs: list[JobRequest]
-    """Tried in order."""
+    """Jobs in the order of execution."""
 
 
 class JobResult(TypedDict):
     """A line of `results.jsonl`."""
 
     id: str
-    """The job's."""
+    """Id of the job."""
     ok: bool
-    """Whether the model could be loaded and, with `inputs`, has predicted."""
+    """Whether the model was loaded and, with `inputs`, made predictions."""
     error: str | None
-    """The exception of a job that failed."""
+    """The exception of a failed job."""
     model: ModelStructure | None
-    """The loaded model; null for a SavedModel and where its description is too large."""
+    """The loaded model; null for a SavedModel, or if the description is too large."""
     seconds: float
-    """How long the job took."""
+    """Duration of the job."""

@@ -1,4 +1,4 @@
-"""The recorder's spine: the session it was started with, the log it appends to, and the moments others hook into."""
+"""The recorder's core: the session, the log, and callbacks at the end of cells and of the notebook."""
 
 import time
 import traceback
@@ -16,15 +16,15 @@ __all__ = ["Recorder", "hook_name"]
 
 
 class Recorder:
-    """What the hooks share.
+    """The objects that all hooks share.
 
     Attributes:
-        session: What the host asked for.
-        log: Where events go; `log.cell` is the number of the running code cell, from 1.
+        session: The host's settings.
+        log: The log of events; `log.cell` is the number of the running code cell, from 1.
     """
 
     def __init__(self, session: Session) -> None:
-        """Make the record's folders and open its log."""
+        """Make the record's folders and open the log."""
         for name in ("models", "arrays", "predictions"):
             (session.out / name).mkdir(parents=True, exist_ok=True)
         self.session = session
@@ -34,60 +34,60 @@ class Recorder:
         self.namespace: dict[str, Any] = {}
         """The notebook's variables (IPython's `user_ns`), once the shell exists."""
         self.arrays: Any = None
-        """The `ArrayBook`, once the hooks are installed; knows which arrays models were given."""
+        """The `ArrayBook` with the models' input arrays, once the hooks are installed."""
         self.cell_ok: bool | None = None
-        """Whether the cell that has just ended raised nothing; None while one runs."""
+        """Whether the last cell ended without an exception; None while a cell runs."""
         self.cell_began = time.monotonic()
-        """Monotonic time at which the running or last cell began."""
+        """Monotonic time of the start of the running or last cell."""
         self._fits = 0
         self._gaps: Counter[str] = Counter()
         self._finished = False
 
     def next_fit(self) -> int:
-        """Count the trainings: 1, 2, 3 … are their ids."""
+        """Return the id of the next training; the first one is 1."""
         self._fits += 1
         return self._fits
 
     def gap(self, hook: str, problem: Exception, lost: Sequence[str] | None = None) -> None:
-        """Write that something could not be recorded, a few times for each hook. Never raises.
+        """Write a `gap` event, at most a few times per hook. This method never raises.
 
         Args:
-            hook: The function of the recorder, or the name of a library, that is concerned.
-            problem: What was raised.
-            lost: Kinds of events that may be missing or incomplete; by default as `losses.py` says.
+            hook: The failed function of the recorder, or the name in the library.
+            problem: The exception.
+            lost: Kinds of events that may be missing or incomplete; by default from `losses.py`.
         """
         self._gaps[hook] += 1
         if self._gaps[hook] > MAX_GAPS:
             return
         kinds = list(lost_by(hook) if lost is None else lost)
-        # Where not even this can be written, the record has no end, and that is found.
+        # If the gap itself cannot be written, the record has no `end` event, which the grader detects.
         with suppress(Exception):
             self.log.write(Gap(kind="gap", what=_in_words(problem), hook=hook, lost=kinds))
 
     def at_cell_end(self, action: Callable[[], None]) -> None:
-        """Call `action` after every code cell, in the order of registration."""
+        """Register a callback for the end of each code cell; callbacks are called in order of registration."""
         self._at_cell_end.append(action)
 
     def at_end(self, action: Callable[[], None]) -> None:
-        """Call `action` once, when the last cell was run."""
+        """Register a callback for the notebook's end."""
         self._at_end.append(action)
 
     def cell_started(self) -> None:
-        """A code cell begins."""
+        """Record the start of a code cell."""
         self.log.cell += 1
         self.cell_ok = None
         self.cell_began = time.monotonic()
         self.log.write(CellStart(kind="cell_start"))
 
     def cell_ended(self, *, ok: bool, seconds: float) -> None:
-        """A code cell ended: let every hook settle what it holds, whatever one of them does."""
+        """Record the end of a code cell after calling every callback, even if one of them fails."""
         self.cell_ok = ok
         for action in self._at_cell_end:
             self._safely(action)
         self.log.write(CellEnd(kind="cell_end", ok=ok, seconds=round(seconds, 4)))
 
     def finish(self) -> None:
-        """The notebook ended: keep what is to be kept. Only the first call counts."""
+        """Record the notebook's end after calling the callbacks; only the first call has an effect."""
         if self._finished:
             return
         self._finished = True
@@ -96,7 +96,7 @@ class Recorder:
         self.log.write(End(kind="end"))
 
     def _safely(self, action: Callable[[], None]) -> None:
-        """Call an action; a failed observation is a gap in the record, never a change of the student's run."""
+        """Call a callback; its failure is a gap in the record and does not disturb the student's run."""
         try:
             action()
         except Exception as problem:
@@ -104,7 +104,7 @@ class Recorder:
 
 
 def hook_name(action: Any) -> str:
-    """Name a function of the recorder as `losses.py` does."""
+    """Return the name of a function of the recorder, as used in `losses.py`."""
     return str(getattr(action, "__qualname__", type(action).__name__))
 
 

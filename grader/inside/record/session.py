@@ -1,4 +1,4 @@
-"""The session: what the host asks of the recorder, in a file that the two share."""
+"""The session: the host's settings for the recorder, in a file."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SESSION_VERSION = 1
 
 
 class SessionFile(TypedDict):
-    """The JSON file that `GRADER_SESSION` names."""
+    """The JSON file at the path in `GRADER_SESSION`."""
 
     version: int
     """1"""
@@ -22,28 +22,28 @@ class SessionFile(TypedDict):
     data: str
     """Read-only folder: `<dataset>/{x_train,y_train,x_test,y_test}.npy` and `<dataset>/fingerprints.npy`."""
     datasets: list[str]
-    """Names to serve: `mnist`, `fashion_mnist`, `cifar10` …"""
+    """Names of the data sets to serve: `mnist`, `fashion_mnist`, `cifar10` …"""
     dialect: Dialect
-    """The Keras that the notebook is written for."""
+    """The version of Keras that the notebook was written for."""
     seed: int
     """Seed of every random generator."""
     fit_time: float
-    """Seconds that one training may take."""
+    """Time limit of one training in seconds."""
     deadline: float
-    """Unix time at which the notebook's budget ends."""
+    """End of the notebook's time limit, as Unix time."""
     reserve: float
-    """Seconds before the deadline by which trainings stop, so that later cells still run."""
+    """Seconds before the deadline at which trainings stop, so that later cells still run."""
     max_models_mib: float
-    """Cap on all kept models together, in MiB."""
+    """Limit for all saved models together, in MiB."""
     max_output_kib: float
-    """Cap on the text that one cell may print, in KiB."""
+    """Limit for the printed text of one cell, in KiB."""
     graded_dataset: str
-    """The data set whose test images the last-resort predictions are made on."""
+    """The data set whose test images are used if predictions must be made in the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the host asked for; the keys are those of `SessionFile`."""
+    """The settings of a `SessionFile`, parsed."""
 
     version: int
     out: Path
@@ -63,10 +63,10 @@ class Session:
         """Read the session file.
 
         Args:
-            path: What the environment variable `GRADER_SESSION` names.
+            path: The path in the environment variable `GRADER_SESSION`.
 
         Raises:
-            ValueError: It is of another version, or a key is missing.
+            ValueError: The file has another version, or a key is missing.
         """
         raw: SessionFile = json.loads(path.read_text(encoding="utf-8"))
         if raw.get("version") != SESSION_VERSION:

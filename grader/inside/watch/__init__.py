@@ -1,1 +1,1 @@
-"""What the recorder watches: trainings, loops, calls, models, figures, variables."""
+"""Records trainings, loops, calls, models, figures and variables."""

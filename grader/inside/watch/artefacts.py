@@ -1,7 +1,7 @@
-"""Keeps every trained model in the record, within a size and without being noticed.
+"""Saves every trained model in the record, within a size limit and without disturbing the notebook.
 
-`.keras` first; an exported SavedModel beside it where the model holds code of the student's own, which the predictor
-does not have; predictions made here as the last resort.
+The first choice is a `.keras` file. If the model uses the student's own code, which the predictor does not have, it is
+also exported as a SavedModel. The last resort is predictions made here.
 """
 
 import contextlib
@@ -32,31 +32,31 @@ from .preparation import affine_from_sample, prepared_test_images
 __all__ = ["Keeper", "UnkeepableError"]
 
 CHEAP_PART = 0.015
-"""A save at a training's end may cost this part of the time since the last one."""
+"""Maximum cost of a save at a training's end, as a fraction of the time since the last save."""
 LEAST_GAP = 20.0
-"""Seconds between two saves during a training, at least."""
+"""Minimum number of seconds between two saves during a training."""
 GAP_FACTOR = 60.0
-"""… and at least this many times what the last save cost."""
+"""Minimum time between two saves during a training, as a multiple of the last save's cost."""
 _BATCH = 500
 
 
 class UnkeepableError(Exception):
-    """A model could not be kept; the message says why."""
+    """A model could not be saved; the message gives the reason."""
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What is known of one model's keeping.
+    """State of one model's saves.
 
     Attributes:
-        model: Held weakly.
+        model: Weak reference to the model.
         after: Number of the last event that changed its weights.
-        x: Description of the images it was last trained on.
-        dirty: Whether its weights changed since they were kept.
-        shaken: Whether another model's training changed layers of it since they were kept.
-        cost: Seconds the last save took; None before the first.
-        at: Monotonic time at which it ended, or the model was first trained.
-        size: Bytes it takes in the record.
+        x: Description of the images of its last training.
+        dirty: Whether its weights changed since the last save.
+        shaken: Whether another model's training changed shared layers since the last save.
+        cost: Duration of the last save in seconds; None before the first.
+        at: Monotonic time of the last save's end, or of the first training.
+        size: Size in the record, in bytes.
     """
 
     model: "weakref.ref[Any]"
@@ -70,22 +70,22 @@ class _Kept:
 
 
 class Keeper:
-    """Decides when to save which model, and does it."""
+    """Decides when to save each model, and saves it."""
 
     def __init__(self, recorder: Recorder, book: ModelBook, guard: Guard) -> None:
-        """Start with nothing kept."""
+        """Start without saved models."""
         self._recorder = recorder
         self._book = book
         self._guard = guard
         self._kept: dict[str, _Kept] = {}
 
     def changed(self, model: Any, event: int, x: ArrayDescription | None) -> None:
-        """A model's weights changed; it lives at least until the cell's end.
+        """Note that a model's weights changed, and keep the model alive until the cell's end.
 
         Args:
             model: The model.
             event: Number of the event that changed them.
-            x: Description of the images it was trained on; None keeps the last one.
+            x: Description of the training images; None keeps the last description.
         """
         entry = self._book.entry(model)
         self._book.hold(model)
@@ -95,26 +95,26 @@ class Keeper:
         known.after, known.dirty, known.x = event, True, x or known.x
 
     def fit_ended(self, model: Any) -> None:
-        """A training ended: keep the model now if that is cheap, else at the cell's end."""
+        """Save a model after its training if that is cheap; otherwise it is saved at the cell's end."""
         known = self._kept[self._book.entry(model).id]
         if known.cost is None or known.cost <= CHEAP_PART * (time.monotonic() - known.at):
             self._keep(known)
 
     def keep_now(self, model: Any) -> None:
-        """A model is about to lose a layer: keep it as it is, unless it is kept so already.
+        """Save a model before it loses a layer, unless it is saved already.
 
         Args:
-            model: Trained or not.
+            model: A model, trained or not.
         """
         known = self._kept.get(self._book.entry(model).id)
         if known is not None and known.dirty:
             self._keep(known)
 
     def keep_sharers(self, model: Any) -> None:
-        """A training begins: what other models that hold some of its layers are now has to be kept before.
+        """Before a training, save the other models that share layers with the model.
 
         Args:
-            model: The model that will be trained.
+            model: The model to be trained.
         """
         layers = self._book.entry(model).layers
         for entry, other in self._book.alive():
@@ -123,13 +123,13 @@ class Keeper:
                 self._keep(known)
 
     def shared_layers_changed(self, model: Any, layers: frozenset[int]) -> None:
-        """A training changed layers: models kept before that hold one of them are no longer what was kept of them.
+        """Note that a training changed layers that other, already saved models share.
 
-        They are kept once more at the cell's end, beside what they were, so that both can be judged.
+        They are saved again at the cell's end, in addition to the first save, so that both can be judged.
 
         Args:
-            model: The model that was trained.
-            layers: Identities of the layers whose weights it changed.
+            model: The trained model.
+            layers: Ids of the layers whose weights changed.
         """
         for entry, other in self._book.alive():
             known = self._kept.get(entry.id)
@@ -138,22 +138,22 @@ class Keeper:
                 self._book.hold(other)
 
     def is_due(self, model: Any) -> bool:
-        """Whether a model that is being trained was last kept long enough ago."""
+        """Whether the last save of a model in training is long enough ago."""
         known = self._kept.get(self._book.entry(model).id)
         if known is None:
             return True
         return time.monotonic() - known.at > max(LEAST_GAP, GAP_FACTOR * (known.cost or 0.0))
 
     def epoch_ended(self, model: Any, event: int) -> None:
-        """An epoch ended and more will follow: keep the model if the last time is long ago.
+        """Save a model between two epochs if the last save is long ago.
 
         Args:
             model: The model.
-            event: The `fit_start` that its weights follow so far.
+            event: Number of the training's `fit_start`.
         """
         known = self._kept.get(self._book.entry(model).id)
         if known is None:
-            # Begins the clock: a training that is over soon is kept at its end and not before.
+            # Start the clock, so that the model of a short training is saved only at its end.
             self._kept[self._book.entry(model).id] = _Kept(
                 weakref.ref(model), event, None, dirty=False, at=time.monotonic()
             )
@@ -163,7 +163,7 @@ class Keeper:
             self._keep(known)
 
     def cell_ended(self) -> None:
-        """Keep what is not kept yet, and let go of models that nothing else holds."""
+        """Save changed models, and release those that only the recorder keeps alive."""
         for known in self._kept.values():
             if known.dirty:
                 self._keep(known)
@@ -172,7 +172,7 @@ class Keeper:
         self._book.release()
 
     def _keep_later(self, known: _Kept) -> None:
-        """Keep a model as another one's training left it."""
+        """Save a model after another model's training changed it."""
         known.shaken = False
         model = known.model()
         if model is None:
@@ -194,7 +194,7 @@ class Keeper:
             return
         entry = self._book.entry(model)
         if self._kept.get(entry.id) is not known:
-            # The object lost layers and is another network by now: what this one was is kept as it last was, or gone.
+            # The object lost layers and is a different model now; the last save of the earlier model remains.
             known.dirty = False
             return
         began = time.monotonic()
@@ -241,15 +241,15 @@ class Keeper:
             self._predict(model_id, model, known, problem)
 
     def _predict(self, model_id: str, model: Any, known: _Kept, problem: str) -> None:
-        """The last resort: predictions for the graded data set's test images, prepared as the training images were."""
+        """As a last resort, save predictions for the graded test images, preprocessed like the training images."""
         session = self._recorder.session
         if known.x is None or known.x["shape"] is None or "file" not in known.x:
-            msg = f"{problem}; no training images to learn the preparation from"
+            msg = f"{problem}; there are no training images that show the preprocessing"
             raise UnkeepableError(msg)
         folder = session.data / session.graded_dataset
         found = affine_from_sample(session.out / known.x["file"], folder)
         if found is None:
-            msg = f"{problem}; its training images are not a plain scaling of {session.graded_dataset}"
+            msg = f"{problem}; its training images are not simply scaled images of {session.graded_dataset}"
             raise UnkeepableError(msg)
         images = prepared_test_images(folder, found, tuple(known.x["shape"][1:]), np.dtype(known.x["dtype"]))
         rows = _outputs(model, images)
@@ -264,7 +264,7 @@ class Keeper:
         self._recorder.log.write(event)
 
     def _write(self, model_id: str, known: _Kept, target: Path, write: Callable[[Path], Any]) -> Any:
-        """Write beside the target and rename, so that a killed kernel leaves the old state or the new one."""
+        """Write to a temporary path and rename it, so that a killed kernel leaves the old or the new state."""
         part = target.with_name(f"part-{target.name}")
         _remove(part)
         try:
@@ -284,12 +284,12 @@ class Keeper:
         cap = self._recorder.session.max_models_mib * (1 << 20)
         others = sum(kept.size for other, kept in self._kept.items() if other != model_id)
         if others + size > cap:
-            msg = f"the kept models would take more than {self._recorder.session.max_models_mib:g} MiB"
+            msg = f"the saved models would take more than {self._recorder.session.max_models_mib:g} MiB"
             raise UnkeepableError(msg)
 
 
 def _export(model: Any, path: Path) -> None:
-    """Export for inference: loads without the student's classes."""
+    """Export a model for inference; it can be loaded without the student's classes."""
     if dialect_of(model) == "keras3":
         model.export(str(path), format="tf_saved_model", verbose=False)
     else:
@@ -297,7 +297,7 @@ def _export(model: Any, path: Path) -> None:
 
 
 def _outputs(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
-    """Call the model on images in batches, and put back any variable that a call changed (seeds of random layers)."""
+    """Call the model on batches of images, and restore variables that a call changed, such as layers' seeds."""
     before = [(variable, numbers(variable).copy()) for variable in getattr(model, "variables", weights_of(model))]
     try:
         rows = [numbers(model(images[at : at + _BATCH], training=False)) for at in range(0, len(images), _BATCH)]
@@ -314,7 +314,7 @@ def _outputs(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Nothing that saving prints or warns about is the student's business."""
+    """Suppress output and warnings of a save, which would confuse the student."""
     loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

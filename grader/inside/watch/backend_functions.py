@@ -1,4 +1,4 @@
-"""Sees `K.function` of Keras 2: a model of Keras's own in disguise, whose passes are those of a student's network."""
+"""Watches `K.function` of Keras 2, a hidden model whose calls count as calls of the student's model."""
 
 import functools
 import inspect
@@ -17,24 +17,24 @@ __all__ = ["FunctionWatch"]
 
 @dataclass(frozen=True, slots=True)
 class _Meant:
-    """The network whose predictions a function gives, and which of the function's outputs they are."""
+    """The model whose predictions a function returns, and their position among the function's outputs."""
 
     model: "weakref.ref[Any]"
     place: int | None
-    """None where the function gives one output without a list."""
+    """None if the function returns one output without a list."""
 
 
 class FunctionWatch:
-    """Keeps the model that a function is made of from being taken for one of the student's networks."""
+    """Prevents a function's hidden model from counting as one of the student's models."""
 
     def __init__(self, book: ModelBook, guard: Guard, calls: CallWatch, backend: ModuleType) -> None:
-        """Start with no function known.
+        """Start without functions.
 
         Args:
-            book: Knows the student's networks.
-            guard: Knows whose call it is.
-            calls: Told of each pass of a network.
-            backend: Of Keras 2, where its functions are defined.
+            book: The student's models.
+            guard: Distinguishes the student's calls from Keras's.
+            calls: Receives each call of a model.
+            backend: Keras 2's module that defines `function`.
         """
         self._book = book
         self._guard = guard
@@ -42,13 +42,13 @@ class FunctionWatch:
         self._backend = backend
 
     def function(self, original: Any, inputs: Any, outputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around `backend.function`."""
+        """Wrap `backend.function`."""
         __tracebackhide__ = True
         guard = self._guard
         with guard.recording():
             run = original(inputs, outputs, *args, **kwargs)
         if not guard.student or not inspect.isfunction(run):
-            # Keras's own use; or, in graph mode, an object that others look into, and no model at all.
+            # This is Keras's own call; or, in graph mode, an object with attributes and without a model.
             return run
         meant = guard.quietly(self._meant, outputs)
 
@@ -64,7 +64,7 @@ class FunctionWatch:
         return call
 
     def _meant(self, outputs: Any) -> _Meant | None:
-        """The first network that ends in one of these tensors: what a layer before its end gives is no prediction."""
+        """Find the first model with one of these tensors as an output; a hidden layer's tensor is not a prediction."""
         given = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
         for _, model in self._book.alive():
             ends = [_origin(tensor) for tensor in getattr(model, "outputs", None) or ()]
@@ -81,11 +81,11 @@ class FunctionWatch:
         self._calls.count(model, x, self._phase(), found if meant.place is None else found[meant.place])
 
     def _phase(self) -> bool | None:
-        """Whether the function trained or inferred, where that was said for all of Keras."""
+        """Return the global learning phase: whether calls train; None if it is not set."""
         return bool(self._backend.learning_phase()) if self._backend.global_learning_phase_is_set() else None
 
 
 def _origin(tensor: Any) -> Sequence[Any]:
-    """The layer that a symbolic tensor comes from, and which of its tensors it is."""
+    """Return the layer, node and position that a symbolic tensor comes from."""
     layer, node, place = tensor._keras_history
     return id(layer), node, place

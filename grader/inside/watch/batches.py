@@ -1,4 +1,4 @@
-"""Finds what a training loop of the student's own took its batches from, without running or iterating anything."""
+"""Finds the source of the batches of a student's own training loop, without running or iterating anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,33 +17,33 @@ class DataWatch:
     """The `tf.data` pipelines that the student's code iterated in this cell.
 
     Attributes:
-        datasets: Each once, in the order of their first use.
-        latest: The one whose iteration began last.
+        datasets: The pipelines without repetition, in the order of their first use.
+        latest: The pipeline whose iteration started last.
     """
 
     datasets: list[Any] = field(default_factory=list)
     latest: Any = None
 
     def begun(self, dataset: Any) -> None:
-        """An iteration over a data set begins."""
+        """Note the start of an iteration."""
         self.latest = dataset
         if not any(dataset is known for known in self.datasets):
             self.datasets.append(dataset)
 
     def cell_ended(self) -> None:
-        """What the next cell iterates is another matter."""
+        """Forget the pipelines of the cell."""
         self.datasets.clear()
         self.latest = None
 
 
 @dataclass(slots=True)
 class BatchSource:
-    """Where the batches of one loop came from.
+    """Source of the batches of one loop.
 
     Attributes:
-        dataset: A `tf.data` pipeline that was iterated when a step was done.
-        rows: Rows of a batch that Python saw; the largest.
-        mixed: Whether batches came from memory of several owners.
+        dataset: A `tf.data` pipeline that was being iterated during a step.
+        rows: Number of rows of the largest batch that Python saw.
+        mixed: Whether batches are views of several arrays.
     """
 
     dataset: Any = None
@@ -55,11 +55,11 @@ class BatchSource:
     _high: int = 0
 
     def add(self, x: Any, data: DataWatch) -> None:
-        """A step is about to be done.
+        """Note the source of a step's batch.
 
         Args:
-            x: What the model was last called on outside of a graph; None where that was not seen.
-            data: What is being iterated.
+            x: The model's last input outside of a graph; None if unknown.
+            data: The pipelines being iterated.
         """
         shape: Any = getattr(x, "shape", ())
         if len(shape) and shape[0]:
@@ -79,7 +79,7 @@ class BatchSource:
             self.mixed = True
 
     def find(self, namespace: Mapping[str, Any]) -> Any:
-        """What was trained on: the pipeline, or the smallest variable that holds all the batches; None if unknown.
+        """Return the pipeline, or the smallest variable that contains all the batches; None if unknown.
 
         Args:
             namespace: The notebook's variables.
@@ -99,10 +99,10 @@ class BatchSource:
 
 
 def batch_size_of(dataset: Any) -> int | None:
-    """The rows of a `tf.data` pipeline's batches; None where it has none, or they differ.
+    """Return the batch size of a `tf.data` pipeline; None if it has none, or several.
 
     Args:
-        dataset: A data set; it is not iterated.
+        dataset: A pipeline; it is not iterated.
     """
     stage = dataset
     for _ in range(_MOST_STAGES):

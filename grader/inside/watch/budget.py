@@ -1,4 +1,4 @@
-"""How long one training may go on. Pure decisions; the clock is the caller's."""
+"""Decides how long one training may run; pure functions, the caller provides the time."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from ..record.events import FitStatus
 __all__ = ["FitBudget", "fit_status", "thin"]
 
 OVERRUN = 1.5
-"""One epoch that alone runs over the budget by this factor is cut at a batch's end."""
+"""A single epoch that exceeds the time limit by this factor is stopped after a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitBudget:
-    """Seconds that one training may take, counted from its beginning.
+    """Time limits of one training, in seconds from its start.
 
     Attributes:
-        soft: No epoch is begun that would end after this.
-        hard: A batch that ends after this is the last one.
-        by_deadline: Whether the notebook's deadline, and not the budget for one training, sets `soft`.
+        soft: No epoch starts that would end later.
+        hard: No batch starts after this time.
+        by_deadline: Whether `soft` comes from the notebook's deadline and not from the limit for one training.
     """
 
     soft: float
@@ -26,13 +26,13 @@ class FitBudget:
 
     @classmethod
     def at(cls, now: float, *, fit_time: float, deadline: float, reserve: float) -> "FitBudget":
-        """Make the budget of a training that begins now.
+        """Make the time limits of a training that starts now.
 
         Args:
             now: Unix time.
-            fit_time: Seconds one training may take.
-            deadline: Unix time at which the notebook's budget ends.
-            reserve: Seconds before the deadline that belong to the later cells; a running epoch may eat half of it.
+            fit_time: Time limit of one training in seconds.
+            deadline: End of the notebook's time limit, as Unix time.
+            reserve: Seconds before the deadline reserved for later cells; a running epoch may use half of them.
         """
         left = deadline - reserve - now
         soft = max(0.0, min(fit_time, left))
@@ -40,31 +40,31 @@ class FitBudget:
         return cls(soft, max(soft, hard), left < fit_time)
 
     def ends_after_epoch(self, elapsed: float, last_epoch: float) -> bool:
-        """Whether another epoch like the last one would not fit.
+        """Whether another epoch of the same duration would exceed the limit.
 
         Args:
-            elapsed: Seconds since the training began.
-            last_epoch: Seconds the last epoch took.
+            elapsed: Seconds since the start of the training.
+            last_epoch: Duration of the last epoch in seconds.
         """
         return elapsed + last_epoch > self.soft
 
     def ends_now(self, elapsed: float) -> bool:
-        """Whether even the running epoch has to be cut.
+        """Whether the running epoch must be stopped.
 
         Args:
-            elapsed: Seconds since the training began.
+            elapsed: Seconds since the start of the training.
         """
         return elapsed > self.hard
 
 
 def fit_status(*, asked: int | None, done: int, by_budget: bool, stopping: bool) -> FitStatus:
-    """How a training that returned normally ended.
+    """Return the status of a training that ended without an exception.
 
     Args:
-        asked: Epochs asked for; None where unknown.
-        done: Epochs done.
+        asked: Number of epochs passed to `fit`; None if unknown.
+        done: Number of completed epochs.
         by_budget: Whether the grader stopped it.
-        stopping: Whether the model's `stop_training` was set at the end, by whomever.
+        stopping: Whether the model's `stop_training` was set at the end.
     """
     if by_budget:
         return "stopped_by_budget"
@@ -74,11 +74,11 @@ def fit_status(*, asked: int | None, done: int, by_budget: bool, stopping: bool)
 
 
 def thin(values: list[float], most: int) -> list[float]:
-    """Keep at most `most` values, evenly spaced, the first and the last among them.
+    """Keep at most `most` evenly spaced values, including the first and the last.
 
     Args:
         values: Any number of values.
-        most: At least 2.
+        most: Maximum number of values, at least 2.
     """
     if len(values) <= most:
         return values

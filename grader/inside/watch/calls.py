@@ -1,4 +1,4 @@
-"""Counts direct calls `model(x, training=…)` outside of Keras's own loops."""
+"""Counts direct calls `model(x, training=…)` outside of Keras's loops."""
 
 import sys
 from collections.abc import Callable
@@ -20,9 +20,9 @@ class _Calls:
     """Calls of one model with one value of `training` in one cell.
 
     Attributes:
-        model: Held until the cell's end.
-        passes: Tells repeated calls on one input.
-        count: How many.
+        model: The model, kept alive until the cell's end.
+        passes: Detects repeated calls with the same input.
+        count: Number of calls.
         x: The largest input.
     """
 
@@ -34,10 +34,10 @@ class _Calls:
 
 
 class CallWatch:
-    """Sees every eager call of a model that the student's own code makes."""
+    """Counts every eager call of a model by the student's code."""
 
     def __init__(self, recorder: Recorder, book: ModelBook, arrays: ArrayBook, guard: Guard) -> None:
-        """Start with nothing counted."""
+        """Start without calls."""
         self._recorder = recorder
         self._book = book
         self._arrays = arrays
@@ -45,21 +45,21 @@ class CallWatch:
         self._calls: dict[tuple[int, bool | None], _Calls] = {}
         self._traced: dict[tuple[int, bool], Any] = {}
         self.trained_on: dict[int, Any] = {}
-        """id of a model → its last input of this cell that was not for evaluation: what a loop's next step uses."""
+        """id of a model → its last input in this cell without `training=False`, which the next training step uses."""
         self._awaited: Any = None
         self._when_called: Callable[[], Any] = bool
 
     def await_first(self, model: Any, action: Callable[[], Any]) -> None:
-        """Call `action` once, right after Keras has called a model for the first time and so given it its weights.
+        """Call `action` once, after Keras's first call of a model, which creates its weights.
 
         Args:
-            model: Not built yet.
-            action: Called where variables have values, also while a graph is traced.
+            model: A model that is not built yet.
+            action: Callback, called outside of graphs, where variables have values.
         """
         self._awaited, self._when_called = model, action
 
     def call(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around `Model.__call__`."""
+        """Wrap `Model.__call__`."""
         __tracebackhide__ = True
         guard = self._guard
         if guard.busy or guard.keras or not args or not _eager(args[0]):
@@ -80,7 +80,7 @@ class CallWatch:
         return output
 
     def _trace(self, model: Any, x: Any, training: bool) -> None:  # noqa: FBT001 - private
-        """Remember a call that a graph of the student's own (`tf.function`) holds and that no gradient is taken of."""
+        """Note a call in the student's own graph (`tf.function`) without a gradient."""
         if _in_graph(x) and not _is_taped():
             self._traced[id(model), training] = model
 
@@ -88,10 +88,10 @@ class CallWatch:
         """Count one call.
 
         Args:
-            model: What was called.
-            x: What it was given.
-            training: As it was given; None where it was not.
-            output: What came out.
+            model: The model.
+            x: Its input.
+            training: The argument `training`; None if it was not passed.
+            output: Its output.
         """
         flag = training if isinstance(training, bool) else None
         calls = self._calls.setdefault((id(model), flag), _Calls(model, flag, Passes(model)))
@@ -108,7 +108,7 @@ class CallWatch:
         traced, self._traced = self._traced, {}
         self.trained_on.clear()
         for (_, training), model in traced.items():
-            # How often the graph ran, and on what, is not seen.
+            # The number of runs of the graph and their inputs are unknown.
             entry = self._book.announce(model)
             flag = True if training else None
             event = Calls(kind="calls", model=entry.id, training=flag, count=0, x=None, traced=True)
@@ -129,7 +129,7 @@ class CallWatch:
 
 
 def _eager(x: Any) -> bool:
-    """Whether a call is a computation, and not the building of a graph."""
+    """Whether a call computes values instead of building a graph."""
     if isinstance(x, (list, tuple)):
         return bool(x) and _eager(x[0])
     if isinstance(x, dict):
@@ -141,13 +141,13 @@ def _eager(x: Any) -> bool:
 
 
 def _in_graph(x: Any) -> bool:
-    """Whether a call becomes part of a TensorFlow graph, and not of a Keras model."""
+    """Whether a call becomes part of a TensorFlow graph and not of a Keras model."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(x, tensorflow.Tensor) and not tensorflow.executing_eagerly()
 
 
 def _is_taped() -> bool:
-    """Whether a `GradientTape` watches."""
+    """Whether a `GradientTape` is active."""
     return not sys.modules["tensorflow.python.pywrap_tfe"].TFE_Py_TapeSetIsEmpty()
 
 

@@ -1,4 +1,4 @@
-"""Records every matplotlib figure as it is drawn: what its axes are called and which numbers its lines show."""
+"""Records every matplotlib figure when it is drawn, with the labels of its axes and the values of its lines."""
 
 import hashlib
 import json
@@ -18,13 +18,13 @@ from ..record.recorder import Recorder
 __all__ = ["describe_figure", "install"]
 
 COLOUR_BAR = "<colorbar>"
-"""The label by which matplotlib marks the axes of a colour bar, which nobody is asked to label."""
+"""matplotlib's label for the axes of a color bar, which need no labels."""
 MAX_TEXT = 500
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
 def describe_figure(figure: Any) -> FigureDescription:
-    """Reduce a figure to the `figure` key of its event.
+    """Describe a figure for its event.
 
     Args:
         figure: A `matplotlib.figure.Figure`.
@@ -52,7 +52,7 @@ def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> AxesDescription
 
 
 def _shared_label(axes: Any, side: str) -> str:
-    """Give an axis its label, or that of another one it is tied to (`twinx`, `sharex`), since the two are one axis."""
+    """Return the label of an axis or of a tied one (`twinx`, `sharex`), since tied axes share one label."""
     tied = axes.get_shared_x_axes() if side == "x" else axes.get_shared_y_axes()
     labels = (getattr(each, f"get_{side}label")() for each in (axes, *tied.get_siblings(axes)))
     return next((label for label in labels if label), "")
@@ -86,7 +86,7 @@ def _clip(text: Any) -> str:
 
 
 class _Drawn:
-    """Writes one event for each figure drawn in a cell, however often it is drawn again unchanged."""
+    """Writes one event per cell for each figure, even if the unchanged figure is drawn again."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -96,7 +96,7 @@ class _Drawn:
     def see(self, figure: Any) -> None:
         described: FigureDescription = plain(describe_figure(figure))
         if not described["axes"]:
-            # `savefig` after `show` writes an empty page: that is no figure.
+            # `savefig` after `show` writes an empty page, which does not count as a figure.
             return
         digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()
         if self._cell != self._recorder.log.cell:
@@ -108,19 +108,19 @@ class _Drawn:
 
 
 def install(recorder: Recorder) -> None:
-    """Watch figures once matplotlib is imported, and make them appear under their cell by default.
+    """Watch figures after the import of matplotlib, and show them under their cells by default.
 
     Both the display under a cell and `savefig` end in `FigureCanvasBase.print_figure`, and so do pandas and seaborn.
 
     Args:
-        recorder: Where `figure` events go.
+        recorder: Receives the `figure` events.
     """
     os.environ.setdefault("MPLBACKEND", INLINE)
     name = "FigureCanvasBase.print_figure"
     drawn = _Drawn(recorder)
 
     def print_figure(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        # The student's figure is drawn whether or not it can be described.
+        # Draw the student's figure even if it cannot be described.
         try:
             drawn.see(instance.figure)
         except Exception as problem:

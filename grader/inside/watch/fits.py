@@ -1,4 +1,4 @@
-"""Watches `fit`: what went in, each epoch, what came out, and the budget that ends it gracefully."""
+"""Records `fit`: its arguments, its epochs, its result, and the time limit that stops it."""
 
 import inspect
 import sys
@@ -36,7 +36,7 @@ _DEFAULT_BATCH = 32
 
 
 def device() -> str:
-    """The first GPU's name, or `cpu`; asks only a TensorFlow that is already at work."""
+    """Return the first GPU's name, or `cpu`; only uses TensorFlow if it is already imported."""
     tensorflow = sys.modules.get("tensorflow")
     try:
         gpus = tensorflow.config.list_logical_devices("GPU") if tensorflow else []
@@ -47,26 +47,26 @@ def device() -> str:
 
 @dataclass(slots=True)
 class FitRun:
-    """One training while it runs.
+    """A running training.
 
     Attributes:
-        number: Its id in the record.
+        number: Id in the record.
         model: The model.
-        budget: How long it may go on.
-        start: Monotonic time at which it began.
-        arguments: What `fit` was given, by name.
-        description: The `fit_start` event; what is only known once training begins is added then.
-        steps: Batches begun.
-        epochs: Epochs done.
-        history: Numbers by name, one an epoch.
-        rates: Learning rate in each epoch's last step.
-        step_rates: Learning rate of each step that was read.
-        by_step: Whether the rate is read step by step.
-        stride: Every which step its rate is read.
-        by_budget: Whether the grader stopped it.
-        digests: Of the layers' weights when it began.
-        blind: Whether a step could not be observed.
-        waits: Whether `fit_start` waits for the model's weights, or waits no longer.
+        budget: Time limits.
+        start: Monotonic time of the start.
+        arguments: Arguments of `fit` by name.
+        description: The `fit_start` event; completed when the training starts.
+        steps: Number of started batches.
+        epochs: Number of completed epochs.
+        history: Metric → one number per epoch.
+        rates: Learning rate of each epoch's last step.
+        step_rates: Learning rates of single steps.
+        by_step: Whether the learning rate is read at single steps.
+        stride: Number of steps between two readings of the learning rate.
+        by_budget: Whether the grader stopped the training.
+        digests: Layer → digest of its weights at the start.
+        blind: Whether a step could not be recorded.
+        waits: Whether `fit_start` waits for the model's weights.
     """
 
     number: int
@@ -95,12 +95,12 @@ class FitRun:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return time.monotonic() - self.start
 
     @property
     def asked(self) -> int | None:
-        """Epochs asked for."""
+        """Number of epochs passed to `fit`."""
         try:
             return int(self.arguments.get("epochs", 1)) - int(self.arguments.get("initial_epoch", 0) or 0)
         except (TypeError, ValueError):
@@ -108,9 +108,9 @@ class FitRun:
 
 
 class FitWatch:
-    """Stands around `Model.fit` of both dialects."""
+    """Wraps `Model.fit` of both dialects."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - it joins the watches that a training concerns
+    def __init__(  # noqa: PLR0913, PLR0917 - a training concerns all these parts
         self,
         recorder: Recorder,
         book: ModelBook,
@@ -131,7 +131,7 @@ class FitWatch:
         self._stopped = False
 
     def wrapper(self, base: type) -> Callable[..., Any]:
-        """What goes around `fit`.
+        """Make the wrapper of `fit`.
 
         Args:
             base: The dialect's `Callback`.
@@ -148,7 +148,7 @@ class FitWatch:
             try:
                 bound = signature[0].bind(model, *args, **kwargs)
             except TypeError:
-                # Keras itself has to say what is wrong with the call.
+                # Keras itself reports the wrong arguments.
                 return original(model, *args, **kwargs)
             arguments = dict(bound.arguments)
             run = self._guard.quietly(self._begin, model, arguments)
@@ -184,7 +184,7 @@ class FitWatch:
                 self._guard.quietly(self._settle, run, run.event, {})
 
     def _begin(self, model: Any, arguments: dict[str, Any]) -> FitRun:
-        """Describe what is known before training begins."""
+        """Describe a training before its start."""
         session = self._recorder.session
         budget = FitBudget.at(
             time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
@@ -222,7 +222,7 @@ class FitWatch:
         return FitRun(event["fit"], model, entry, budget, start, arguments, event, by_step)
 
     def _begin_bare(self, model: Any, arguments: dict[str, Any]) -> FitRun:
-        """Describe what can be, after `_begin` failed: a training that takes place is never left out."""
+        """Describe a training as far as possible after `_begin` failed, so that no training is missing."""
         session, quietly = self._recorder.session, self._guard.quietly
         budget = FitBudget.at(
             time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
@@ -263,9 +263,9 @@ class FitWatch:
         return ("data", *self._arrays.describe_pair(pair[0], pair[1] if len(pair) > 1 else None))
 
     def started(self, run: FitRun) -> None:
-        """Training begins. Writes `fit_start` once, as soon as the model has its weights."""
+        """Write `fit_start` once, as soon as the model has its weights."""
         if not run.event and not run.waits and any(not layer.built for _, layer in leaves(run.model)):
-            # Keras 2 gives a model without an input shape its weights within the first step.
+            # Keras 2 creates the weights of a model without an input shape in the first step.
             run.waits = True
             self._calls.await_first(run.model, lambda: self.started(run))
         elif not run.event:
@@ -276,24 +276,24 @@ class FitWatch:
             run.event = self._recorder.log.write(event)
 
     def note_start(self, run: FitRun) -> None:
-        """Write `fit_start` without what is not known, after `started` failed."""
+        """Write an incomplete `fit_start` after `started` failed."""
         if not run.event and not run.waits:
             event: FitStart = run.description
             event["epochs"], event["steps"] = run.asked, run.batches
             run.event = self._recorder.log.write(event)
 
     def epoch_begun(self, run: FitRun) -> None:
-        """An epoch begins; a rate that changes by epoch is set by now."""
+        """Note the start of an epoch; a rate that changes by epoch is already set."""
         run.epoch_start = run.elapsed
         run.in_epoch = 0
         if not run.by_step:
             run.rate = rate_of(run.model.optimizer)
 
     def step_begun(self, run: FitRun) -> bool:
-        """A batch begins; the rate it will use is set by now.
+        """Note the start of a batch; its learning rate is already set.
 
         Returns:
-            Whether it has to be the last one.
+            Whether the training must stop after this batch.
         """
         if run.by_step and (run.steps % run.stride == 0 or run.in_epoch + 1 == run.batches):
             run.rate = rate_of(run.model.optimizer)
@@ -306,15 +306,15 @@ class FitWatch:
         return run.budget.ends_now(run.elapsed)
 
     def epoch_ended(self, run: FitRun, epoch: int, logs: dict[str, Any]) -> bool:
-        """An epoch ended, its validation too.
+        """Record the end of an epoch and its validation.
 
         Args:
             run: The training.
-            epoch: Counted from 0.
-            logs: What Keras reports.
+            epoch: Index of the epoch, from 0.
+            logs: Keras's logs.
 
         Returns:
-            Whether the training has to end now for its budget.
+            Whether the training must stop because of its time limit.
         """
         run.epochs += 1
         seconds = run.elapsed - run.epoch_start
@@ -333,7 +333,7 @@ class FitWatch:
         return run.budget.ends_after_epoch(run.elapsed, run.elapsed - run.epoch_start)
 
     def stop(self, run: FitRun) -> None:
-        """End a training as early stopping would."""
+        """Stop a training like early stopping."""
         if run.model.stop_training:
             return
         run.by_budget = True
@@ -343,12 +343,12 @@ class FitWatch:
             self._recorder.log.write(Stopped(kind="stopped", why="deadline"))
 
     def step_failed(self, run: FitRun, problem: Exception) -> None:
-        """Note that a step could not be observed: how many there were is not known."""
+        """Note that a step could not be recorded, so the number of steps is unknown."""
         run.blind = True
         self._guard.report(self.step_begun, problem)
 
     def _end(self, run: FitRun, status: FitStatus | None, error: str | None) -> bool:
-        """Write `fit_end`, and have the model kept.
+        """Write `fit_end`, and save the model.
 
         Returns:
             Always True.
@@ -358,7 +358,7 @@ class FitWatch:
         self._guard.quietly(self.started, run)
         run.waits = False
         self.note_start(run)
-        # The model may have been built, and so given its layers' shapes, only by training.
+        # Training may have built the model, so its layers' shapes are known only now.
         self._guard.quietly(self._book.announce, run.model)
         stopping = bool(getattr(run.model, "stop_training", False))
         after = self._guard.quietly(digests, run.model) or {}
@@ -379,12 +379,12 @@ class FitWatch:
         return True
 
     def _settle(self, run: FitRun, event: int, after: dict[str, str]) -> None:
-        """Tell the other watches that a training ended.
+        """Report the end of a training to the other parts of the recorder.
 
         Args:
             run: The training.
-            event: The last event of it.
-            after: Digests of the layers' weights.
+            event: Number of its last event.
+            after: Layer → digest of its weights.
         """
         quietly, model = self._guard.quietly, run.model
         quietly(self._loops.rebase, model)
@@ -396,10 +396,10 @@ class FitWatch:
 
 
 def observer_class(base: type) -> type:
-    """Make the recorder's own callback for a dialect.
+    """Make the recorder's callback for a dialect.
 
-    It comes behind the student's callbacks and before Keras's `History`, changes no logs, and hooks no batch's end, so
-    that Keras 3 goes on dispatching those in the background.
+    It runs after the student's callbacks and before Keras's `History`, and it changes no logs. It has no hook for the
+    end of a batch, so Keras 3 can still run those hooks in the background.
 
     Args:
         base: The dialect's `Callback`.
@@ -443,7 +443,7 @@ def observer_class(base: type) -> type:
 
 
 class _watched:  # noqa: N801 - reads as a statement's word
-    """The student's callbacks with the recorder's behind them; the student's own list is never changed for good."""
+    """The student's callbacks followed by the recorder's; the student's list is restored at the end."""
 
     def __init__(self, callbacks: Any, watcher: Any, model: Any) -> None:
         self._callbacks = callbacks
@@ -468,7 +468,7 @@ class _watched:  # noqa: N801 - reads as a statement's word
 
 
 def _changed_layers(model: Any, before: dict[str, str], after: dict[str, str]) -> frozenset[int]:
-    """Identities of the layers whose weights changed."""
+    """Return the ids of the layers whose weights changed."""
     changed = {name for name, digest in before.items() if after.get(name, digest) != digest}
     return frozenset(id(layer) for name, layer in leaves(model) if name in changed)
 

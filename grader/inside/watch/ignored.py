@@ -1,4 +1,4 @@
-"""Two settings of Keras 2 that Keras 3 takes without an error and heeds no more: `optimizer.lr = …` and `decay=`."""
+"""Records two settings of Keras 2 that Keras 3 accepts but does not use: `optimizer.lr = …` and `decay=`."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ __all__ = ["watch_ignored"]
 
 
 def watch_ignored(recorder: Recorder, guard: Guard, base: type, optimizer: type) -> None:
-    """Write an `ignored` event, once a cell for each of the two.
+    """Write an `ignored` event for each of the two settings, once per cell.
 
     Args:
-        recorder: Gets the events.
-        guard: Knows whose call it is.
-        base: The class whose constructor takes `decay=`.
-        optimizer: The class that all optimizers of Keras 3 come from.
+        recorder: Receives the events.
+        guard: Distinguishes the student's calls from Keras's.
+        base: The class whose constructor accepts `decay=`.
+        optimizer: The base class of all optimizers of Keras 3.
     """
     told: set[tuple[int, str]] = set()
 
@@ -31,7 +31,7 @@ def watch_ignored(recorder: Recorder, guard: Guard, base: type, optimizer: type)
     def initialise(original: Any, made: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         result = original(made, *args, **kwargs)
-        # A saved optimizer that is loaded again may hold an old setting that nobody chose now.
+        # A loaded optimizer may have an old setting that the student did not choose now.
         if kwargs.get("decay") and guard.student:
             guard.quietly(tell, "optimizer.decay", type(made), kwargs["decay"])
         return result
@@ -39,8 +39,8 @@ def watch_ignored(recorder: Recorder, guard: Guard, base: type, optimizer: type)
     def set_attribute(original: Any, held: Any, name: str, value: Any) -> None:
         __tracebackhide__ = True
         original(held, name, value)
-        # Keras has no such attribute, so the line is the student's, also in a callback that Keras calls. An optimizer
-        # class of their own may well read it.
+        # Keras has no such attribute, so the assignment is the student's, even in a callback that Keras calls. The
+        # student's own optimizer class may use the attribute.
         if name == "lr" and not guard.busy and is_of_keras(type(held)):
             guard.quietly(tell, "optimizer.lr", type(held), value)
 

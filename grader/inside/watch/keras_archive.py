@@ -1,4 +1,4 @@
-"""Writes a model as a `.keras` file without its optimizer and losses: a third of the size, less to fail on."""
+"""Writes a model as a `.keras` file without its optimizer and losses, which is smaller and fails less often."""
 
 import importlib
 import json
@@ -17,14 +17,14 @@ def save(model: Any, path: Path) -> bool:
     """Write a `.keras` file.
 
     Args:
-        model: Built, of either dialect.
-        path: Where to; the name need not end in `.keras`.
+        model: A built model of either dialect.
+        path: Path of the file, with any suffix.
 
     Returns:
-        Whether loading it needs code of the student's own (a class, a function, a Lambda layer).
+        Whether loading it needs the student's own code (a class, a function, a Lambda layer).
 
     Raises:
-        Exception: Whatever Keras raises for a model it cannot serialise.
+        Exception: Keras cannot serialize the model.
     """
     root = "tf_keras" if dialect_of(model) == "keras2" else "keras"
     library = importlib.import_module(f"{root}.src.saving.saving_lib")
@@ -36,7 +36,7 @@ def save(model: Any, path: Path) -> bool:
         weights = library.H5IOStore("model.weights.h5", archive=archive, mode="w")
         assets = library.DiskIOStore("assets", archive=archive, mode="w")
         try:
-            # Whatever is in the set counts as saved already.
+            # Keras skips the objects in the set, as if they were saved already.
             library._save_state(model, weights, assets, "", {id(part) for part in _of_training(model)})
         finally:
             weights.close()
@@ -45,16 +45,16 @@ def save(model: Any, path: Path) -> bool:
 
 
 def _of_training(model: Any) -> list[Any]:
-    """What a model carries only to be trained."""
+    """Return the parts of a model that only its training needs."""
     names = ("optimizer", "_compile_loss", "_compile_metrics", "_loss_tracker", "compiled_loss", "compiled_metrics")
     return [model.__dict__[name] for name in names if model.__dict__.get(name) is not None]
 
 
 def _config(model: Any, root: str, library: Any) -> dict[str, Any]:
-    """The model's serialised configuration without how it was compiled.
+    """Return the model's serialized configuration without the compile configuration.
 
-    A student's own loss may not be serialisable at all, so Keras must not try: an attribute of the instance hides the
-    method for a moment.
+    The student's own loss may not be serializable, so Keras must not serialize it. For that, an attribute of the
+    instance hides the method temporarily.
     """
     serialization = importlib.import_module(f"{root}.src.saving.serialization_lib")
     hidden = model.__dict__
@@ -76,10 +76,10 @@ def _config(model: Any, root: str, library: Any) -> dict[str, Any]:
 
 
 def needs_students_code(config: Any) -> bool:
-    """Whether a serialised model names a class or function that Keras does not have itself.
+    """Whether a serialized model uses a class or function that is not part of Keras.
 
     Args:
-        config: As `serialize_keras_object` makes it, or a part of that.
+        config: The result of `serialize_keras_object`, or a part of it.
     """
     if isinstance(config, (list, tuple)):
         return any(needs_students_code(item) for item in config)

@@ -1,4 +1,4 @@
-"""Hooks what Keras does, in both dialects, as soon as the student's code imports it."""
+"""Hooks the functions of Keras, in both dialects, when the student's code imports it."""
 
 import importlib
 import importlib.metadata
@@ -48,10 +48,10 @@ _PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas",
 
 
 def install(recorder: Recorder) -> "Watch":
-    """Begin to watch: at once where Keras is imported already, else when it is.
+    """Start recording: at once if Keras is already imported, else after its import.
 
     Args:
-        recorder: Gets the events; its `arrays` is set.
+        recorder: Receives the events; its `arrays` is set.
     """
     watch = Watch(recorder)
     for name in ("keras", "tf_keras"):
@@ -61,7 +61,7 @@ def install(recorder: Recorder) -> "Watch":
 
 
 def versions() -> dict[str, str]:
-    """Name → version of Python and of the packages a training depends on; imports none of them."""
+    """Return name → version of Python and of the packages that a training depends on, without importing them."""
     found = {"python": platform.python_version()}
     names = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "scikit-learn": ("scikit-learn",)}
     for package in _PACKAGES:
@@ -76,7 +76,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """The classes of one dialect that are hooked."""
+    """The hooked classes and modules of one dialect."""
 
     root: str
     model: type
@@ -84,21 +84,21 @@ class _Family:
     layer: type
     callback: type
     optimizers: tuple[type, ...]
-    """Where an optimizer's step is defined."""
+    """Classes that define an optimizer's step."""
     optimizer: type
-    """What a student's optimizer class comes from."""
+    """Base class of a student's optimizer class."""
     loss: type
     saving: ModuleType
     cloning: ModuleType
     backend: ModuleType | None = None
-    """Where `backend.function` is defined; Keras 3 has none."""
+    """Module that defines `backend.function`; None for Keras 3, which does not have it."""
 
 
 class Watch:
-    """Joins the parts of the recorder that look at Keras."""
+    """Combines the parts of the recorder that watch Keras."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """Make the parts and have them called at each cell's end."""
+        """Make the parts and register them for the end of each cell."""
         self.recorder = recorder
         self.guard = Guard(recorder.gap)
         self.book = ModelBook(recorder)
@@ -118,17 +118,17 @@ class Watch:
         recorder.at_end(self.cell_ended)
 
     def _forked(self) -> None:
-        """A process that the notebook forks is not the notebook: it must neither write nor keep anything."""
+        """Stop recording in a process that the notebook forks."""
         self.guard.busy += 1
 
     def cell_ended(self) -> None:
-        """Settle what a cell did: its calls, its loops, its models, what is to be kept."""
+        """Record a cell's calls, loops and models at its end, and save the models."""
         for settle in (self.calls.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
             self.guard.quietly(settle)
         self._passes.clear()
 
     def tensorflow_imported(self, module: ModuleType) -> None:
-        """TensorFlow was imported: its versions and its device are known now."""
+        """Record the versions after the import of TensorFlow, and hook its data sets and tapes."""
         self.guard.quietly(self.recorder.log.write, Versions(kind="versions", versions=versions()))
         self.guard.quietly(self._hook_data, module)
 
@@ -140,7 +140,7 @@ class Watch:
         """Hook one dialect.
 
         Args:
-            module: `keras` or `tf_keras`, whatever name it was imported by.
+            module: `keras` or `tf_keras`; its own name counts, not the name in the import.
         """
         root = module.__name__
         if root in self._attached or root not in {"keras", "tf_keras"}:
@@ -188,7 +188,7 @@ class Watch:
         put("cloning.clone_model", around_everywhere, root, family.cloning, "clone_model", self._clone_model)
 
     def _put(self, hook: str, patch: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-        """Put one hook in its place; where Keras has moved the name, the other hooks are put in theirs."""
+        """Install one hook; if Keras has moved the name, report a gap and continue with the other hooks."""
         try:
             patch(*args, **kwargs)
         except Exception as problem:
@@ -235,7 +235,7 @@ class Watch:
         entry.compiled = self.recorder.log.write(event)
 
     def _optimizer(self, model: Any, given: Any) -> OptimizerDescription | None:
-        """An optimizer's description with an id that stays with the object, whatever model it is given to."""
+        """Describe an optimizer, with an id that is the same for the same object in every model."""
         described: OptimizerDescription | None = describe_optimizer(getattr(model, "optimizer", None))
         if described is None:
             return None
@@ -251,7 +251,7 @@ class Watch:
         __tracebackhide__ = True
         with self.guard.inside_keras():
             result = original(model, *args, **kwargs)
-        # Keras validates inside `fit` by the same method and says so.
+        # `fit` validates with the same method and marks the call by this keyword.
         if not self.guard.busy and not kwargs.get("_use_cached_eval_dataset"):
             self.guard.quietly(self._evaluated, original, model, args, kwargs, result)
         return result
@@ -303,7 +303,7 @@ class Watch:
         return result
 
     def _remember_origin(self, model: Any, weights: Any) -> None:
-        """The arrays a student got from one model may be given to another."""
+        """Remember the model that weights came from, since the student may set them in another model."""
         self._origins = {key: known for key, known in self._origins.items() if known[0]() is not None}
         for weight in itertools.islice(weights, 1):
             self._origins[id(weight)] = (weakref.ref(weight), self.book.entry(model).id)
@@ -383,12 +383,12 @@ class Watch:
             return
         before = self.guard.quietly(_flags, layer)
         self.guard.quietly(self.loops.before_trainable, layer, value)
-        with self.guard.inside_keras():  # a model hands the value on to its layers
+        with self.guard.inside_keras():  # a model sets the value on its layers
             original(layer, value)
         if before is not None and before != self.guard.quietly(_flags, layer):
             self.guard.quietly(self._trainable_set, layer, before[0])
 
-    def _trainable_set(self, layer: Any, before: bool) -> None:  # noqa: FBT001 - the event's own word
+    def _trainable_set(self, layer: Any, before: bool) -> None:  # noqa: FBT001 - as in the event
         event = Trainable(
             kind="trainable",
             layer=layer.name,
@@ -400,7 +400,7 @@ class Watch:
 
 
 def _flags(layer: Any) -> tuple[bool, ...]:
-    """A layer's own `trainable` and those of all layers in it."""
+    """Return `trainable` of a layer and of all layers in it."""
     inner = layer._flatten_layers(recursive=True, include_self=False)
     return (bool(layer.trainable), *(bool(part.trainable) for part in inner))
 

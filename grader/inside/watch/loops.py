@@ -1,7 +1,7 @@
-"""Watches training loops of the student's own: `apply_gradients`, `optimizer.minimize`, `train_on_batch`.
+"""Records the student's own training loops: `apply_gradients`, `optimizer.minimize`, `train_on_batch`.
 
-A loop is seen as one training per cell and model. Steps inside a `tf.function`, which Python sees only while it is
-traced, are counted by the optimizer's own counter.
+A loop counts as one training per cell and model. Python sees steps inside a `tf.function` only during its tracing, so
+the optimizer's own counter provides their number.
 """
 
 import sys
@@ -26,28 +26,28 @@ from .model_book import ModelBook
 __all__ = ["LoopWatch"]
 
 _MOST_PARTS = 4
-"""Trainings of one loop in one cell that changes of `trainable` divide it into."""
+"""Maximum number of trainings into which changes of `trainable` divide one cell's loop."""
 
 
 @dataclass(slots=True)
 class _Loop:
-    """One optimizer working on one model.
+    """One optimizer that trains one model.
 
     Attributes:
-        optimizer: Held weakly.
-        model: Held weakly.
-        done: The optimizer's counter at the last settlement.
-        digests: Of the model's layers at the last settlement.
-        calls: Steps that Python saw since then, outside of any graph.
-        traced: Whether it ever worked inside a graph.
-        fit: The running training's id; None between two.
+        optimizer: Weak reference to the optimizer.
+        model: Weak reference to the model.
+        done: The optimizer's counter at the end of the last training.
+        digests: Layer → digest of its weights at the end of the last training.
+        calls: Number of steps since then that Python saw outside of graphs.
+        traced: Whether it ever made a step inside a graph.
+        fit: Id of the running training; None if there is none.
         event: Number of its `fit_start`.
         began: Monotonic time of its first step.
-        source: Where this training's batches come from.
-        pipeline: The `tf.data` pipeline of the training before.
-        loss: The loss object the student's code called before its first step.
-        held: The optimizer while a training runs: one that was made for a function's call dies before the cell ends.
-        parts: Trainings that changes of `trainable` have divided this cell's steps into.
+        source: Source of its batches.
+        pipeline: The `tf.data` pipeline of the previous training.
+        loss: The loss object that the student's code called before its first step.
+        held: The optimizer during a training, since an optimizer made in a function would die before the cell's end.
+        parts: Number of trainings into which changes of `trainable` divided this cell's steps.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -67,17 +67,17 @@ class _Loop:
 
 
 class LoopWatch:
-    """Every optimizer that the student's own code used."""
+    """Watches every optimizer that the student's code uses."""
 
     def __init__(
         self, recorder: Recorder, book: ModelBook, guard: Guard, keeper: Keeper, arrays: ArrayBook | None = None
     ) -> None:
-        """Start with none seen."""
+        """Start without optimizers."""
         self._arrays = arrays
         self.data = DataWatch()
         self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs)
         self.inputs: dict[int, Any] = {}
-        """id of a model → what the student's code last called it on."""
+        """id of a model → its last input in a call by the student's code."""
         self._loss: Any = None
         self._recorder = recorder
         self._book = book
@@ -86,7 +86,7 @@ class LoopWatch:
         self._loops: dict[tuple[int, int], _Loop] = {}
 
     def apply(self, original: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
-        """Stand around Keras 3's `Optimizer.apply`."""
+        """Wrap Keras 3's `Optimizer.apply`."""
         __tracebackhide__ = True
         if not self._guard.student:
             return original(optimizer, grads, trainable_variables, **kwargs)
@@ -100,7 +100,7 @@ class LoopWatch:
         return result
 
     def apply_gradients(self, original: Any, optimizer: Any, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around Keras 2's `Optimizer.apply_gradients`."""
+        """Wrap Keras 2's `Optimizer.apply_gradients`."""
         __tracebackhide__ = True
         if not self._guard.student:
             return original(optimizer, grads_and_vars, *args, **kwargs)
@@ -112,7 +112,7 @@ class LoopWatch:
         return result
 
     def train_on_batch(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around `Model.train_on_batch`."""
+        """Wrap `Model.train_on_batch`."""
         __tracebackhide__ = True
         if not self._guard.student:
             return original(model, *args, **kwargs)
@@ -124,7 +124,7 @@ class LoopWatch:
         return result
 
     def loss(self, original: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around `Loss.__call__`: the loss called last before a step is the one that step goes down."""
+        """Wrap `Loss.__call__`; the last loss called before a step counts as the training's loss."""
         __tracebackhide__ = True
         if self._guard.student:
             self._loss = loss
@@ -140,7 +140,7 @@ class LoopWatch:
         return None if model is None else self._step(optimizer, model, id(variables[0]))
 
     def _step(self, optimizer: Any, model: Any, variable: int | None = None) -> _Loop | None:
-        """A step is about to be done: begin a training where none is running."""
+        """Note a step, and start a training if none is running."""
         if optimizer is None:
             return None
         self.hands.changed_by_keras(model)
@@ -194,14 +194,14 @@ class LoopWatch:
         loop.event = self._recorder.log.write(event)
 
     def _after(self, loop: _Loop | None) -> None:
-        """Now and then keep the model of a loop that runs long, so that a killed kernel leaves it."""
+        """Save the model of a long loop from time to time, so that it remains if the kernel is killed."""
         if loop is not None and not loop.traced:
             model = loop.model()
             if model is not None and loop.calls > 1 and self._keeper.is_due(model):
                 self._guard.quietly(self._keeper.epoch_ended, model, loop.event)
 
     def cell_ended(self) -> None:
-        """End the trainings of this cell, and find those that went on inside a graph unseen."""
+        """End the trainings of this cell, and detect trainings inside graphs."""
         for loop in list(self._loops.values()):
             self._guard.quietly(self._settle, loop)
             loop.parts = 0
@@ -213,19 +213,19 @@ class LoopWatch:
         self._loss = None
 
     def settle(self, model: Any) -> None:
-        """End a model's running training before `fit` begins another."""
+        """End a model's running training before `fit` starts another one."""
         for loop in self._loops.values():
             if loop.model() is model:
                 self._settle(loop)
 
     def before_trainable(self, layer: Any, value: Any) -> None:
-        """A layer is about to be frozen or unfrozen: the steps before it are one training, those after it another.
+        """End the running training before a layer is frozen or unfrozen, so that later steps form a new training.
 
-        Networks that are trained against each other are frozen in turn at every step: after a few such parts the rest
-        of the cell's steps stays one training.
+        Adversarial models are frozen alternately at every step, so after a few parts the remaining steps of the cell
+        stay one training.
         """
         if _in_graph():
-            return  # a graph that is traced takes no step
+            return  # tracing a graph makes no step
         if all(bool(part.trainable) is bool(value) for part in _with_parts(layer)):
             return
         for loop in self._loops.values():
@@ -237,7 +237,7 @@ class LoopWatch:
                 self._settle(loop)
 
     def rebase(self, model: Any) -> None:
-        """`fit` has used a model's optimizer: its steps are not a loop's."""
+        """Note that `fit` used a model's optimizer, so that its steps do not count for a loop."""
         self.hands.changed_by_keras(model)
         for loop in self._loops.values():
             optimizer, held = loop.optimizer(), loop.model()
@@ -286,10 +286,10 @@ class LoopWatch:
             self._keeper.changed(model, event, x)
 
     def _given(self, loop: _Loop) -> tuple[ArrayDescription | None, LabelDescription | None, int | None]:
-        """What the batches were taken from, its labels where it brings them, and a batch's rows."""
+        """Describe the source of the batches, its labels if it has some, and the batch size."""
         found = loop.source.find(self._recorder.namespace)
         if found is None and loop.traced and loop.source.rows is None:
-            # The graph was traced in an earlier cell; its pipeline is known if it is iterated again, or the only one.
+            # The graph was traced in an earlier cell; use its pipeline if it is iterated again, or the only pipeline.
             iterated = self.data.datasets
             again = [each for each in iterated if each is loop.pipeline]
             found = (again or (iterated if len(iterated) == 1 else [None]))[0]
@@ -302,7 +302,7 @@ class LoopWatch:
         return *self._arrays.describe_pair(found), size or rows
 
     def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around `tf.data.Dataset.__iter__`."""
+        """Wrap `tf.data.Dataset.__iter__`."""
         __tracebackhide__ = True
         if self._guard.student:
             self.data.begun(dataset)

@@ -1,8 +1,8 @@
-"""Watches trainings without an optimizer: gradients of a model's weights are taken, and the weights change by hand.
+"""Records trainings without an optimizer, which take gradients and change the weights by hand.
 
-`weight.assign_sub(rate * gradient)` is how a training loop is first taught. Nothing of Keras is called in it that could
-be hooked, so it is told by two facts of one cell: a tape gave the gradients of a model's weights, and the weights are
-others at the cell's end although no optimizer and nothing else of Keras changed them.
+`weight.assign_sub(rate * gradient)` is a common first training loop. It calls no function of Keras that could be
+hooked. So it is detected by two facts: in one cell a tape computed the gradients of a model's weights, and the weights
+differ at the cell's end although no optimizer or other part of Keras changed them.
 """
 
 import time
@@ -27,17 +27,17 @@ __all__ = ["HandWatch"]
 
 @dataclass(slots=True)
 class _Hand:
-    """The gradients that were taken of one model's weights.
+    """The gradients of one model's weights in one cell.
 
     Attributes:
-        model: Held weakly.
-        variable: id of the first weight: once for each step, also where gradients are taken weight by weight.
-        digests: Of the model's layers before the cell's first gradient.
-        began: Monotonic time of that.
-        calls: Gradients that Python saw in this cell, outside of any graph.
-        traced: Whether they are taken inside a graph, where Python sees them once for any number of steps.
-        theirs: Whether an optimizer, or anything else of Keras, changed the weights in this cell.
-        source: Where this cell's batches come from.
+        model: Weak reference to the model.
+        variable: id of the first weight, which identifies a step even if gradients are taken weight by weight.
+        digests: Layer → digest of its weights before the cell's first gradient.
+        began: Monotonic time of the first gradient.
+        calls: Number of gradients that Python saw in this cell outside of graphs.
+        traced: Whether gradients are taken inside a graph, where Python sees one for any number of steps.
+        theirs: Whether an optimizer or another part of Keras changed the weights in this cell.
+        source: Source of this cell's batches.
     """
 
     model: "weakref.ref[Any]"
@@ -51,7 +51,7 @@ class _Hand:
 
 
 class HandWatch:
-    """Every model whose gradients the student's own code took."""
+    """Watches every model whose gradients the student's code takes."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a recorder
         self,
@@ -63,16 +63,16 @@ class HandWatch:
         data: DataWatch,
         inputs: Callable[[], Mapping[int, Any]],
     ) -> None:
-        """Start with none seen.
+        """Start without models.
 
         Args:
-            recorder: Gets the events.
-            book: Knows the models.
-            guard: Knows whose call it is.
-            keeper: Keeps what was trained.
-            arrays: Describes what was trained on.
-            data: What is being iterated.
-            inputs: Gives, by a model's id, what it was last called on.
+            recorder: Receives the events.
+            book: The notebook's models.
+            guard: Distinguishes the student's calls from Keras's.
+            keeper: Saves trained models.
+            arrays: Describes the training data.
+            data: The pipelines being iterated.
+            inputs: Returns a mapping: id of a model → its last input.
         """
         self._inputs = inputs
         self._recorder = recorder
@@ -85,7 +85,7 @@ class HandWatch:
         self._models: dict[int, weakref.ref[Any]] = {}
 
     def gradient(self, original: Any, tape: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand around `GradientTape.gradient`."""
+        """Wrap `GradientTape.gradient`."""
         __tracebackhide__ = True
         result = original(tape, target, sources, *args, **kwargs)
         if self._guard.student:
@@ -93,7 +93,7 @@ class HandWatch:
         return result
 
     def changed_by_keras(self, model: Any) -> None:
-        """An optimizer, `fit` or a loaded file changes a model's weights in this cell."""
+        """Note that an optimizer, `fit` or a loaded file changes a model's weights in this cell."""
         hand = self._hands.get(id(model))
         if hand is not None:
             hand.theirs = True
@@ -136,7 +136,7 @@ class HandWatch:
                     hand.source.add(None, self._data)
                 self._write(hand, model, after)
             if hand.traced:
-                # A later cell may run the same graph again, of which Python sees nothing.
+                # A later cell may run the same graph again, which Python does not see.
                 kept[key] = _Hand(hand.model, hand.variable, after, time.monotonic(), traced=True)
         self._hands = kept
         self._models = {key: known for key, known in self._models.items() if known() is not None}

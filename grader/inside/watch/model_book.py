@@ -1,4 +1,4 @@
-"""The notebook's models: their ids, names and descriptions, each written again when it changed."""
+"""Keeps the ids, names and descriptions of the notebook's models, and records each change of a description."""
 
 import sys
 import weakref
@@ -19,18 +19,18 @@ _FRAMES = 8
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one model.
+    """State of one model.
 
     Attributes:
-        id: `m1`, `m2` … in the order of their making.
-        model: Returns the model, or None once it is gone.
+        id: `m1`, `m2` … in the order of creation.
+        model: Weak reference to the model.
         dialect: `keras3` or `keras2`.
-        name: The first variable that held it; empty until one did.
-        compiled: Event number of the `compile` in force.
-        layers: Identities of its layers with weights, while it lives.
-        parts: These layers themselves, as they were when it was last described.
+        name: The first variable that held it; empty if there was none yet.
+        compiled: Number of its last `compile` event.
+        layers: Ids of its layers with weights, valid while it lives.
+        parts: Weak references to these layers at the time of the last description.
         trained: Whether a training changed its weights.
-        formerly: Id of the network that the same object was before it lost layers.
+        formerly: Earlier id of the same object, before it lost layers.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(slots=True)
 class ModelBook:
-    """Every model that is alive, and what was written about it."""
+    """Every living model, with its last description."""
 
     recorder: Recorder
     _pending: list["weakref.ref[Any]"] = field(default_factory=list)
@@ -58,12 +58,12 @@ class ModelBook:
     _held: list[Any] = field(default_factory=list)
 
     def created(self, model: Any) -> None:
-        """A model object was made; it may not be initialised yet. Inner graphs of a `Sequential` do not count."""
+        """Note a new model object, which may not be initialized yet; a `Sequential`'s inner models do not count."""
         if not _made_by_sequential():
             self._pending.append(weakref.ref(model))
 
     def entry(self, model: Any) -> Entry:
-        """The entry of a model, with ids given in the order of making.
+        """Return the entry of a model; ids follow the order of creation.
 
         Args:
             model: A Keras model of either dialect.
@@ -85,7 +85,7 @@ class ModelBook:
         return known
 
     def alive(self) -> list[tuple[Entry, Any]]:
-        """Every model that is alive with its entry, in the order of making."""
+        """List every living model with its entry, in the order of creation."""
         for reference in list(self._pending):
             model = reference()
             if model is not None:
@@ -95,7 +95,7 @@ class ModelBook:
         return sorted(((e, m) for e, m in found if m is not None), key=lambda pair: int(pair[0].id[1:]))
 
     def announce(self, model: Any) -> Entry:
-        """Write a `model` event if this model was not described yet, or has another structure or name since.
+        """Write a `model` event if the model is new, or if its structure or name changed.
 
         Args:
             model: A Keras model of either dialect.
@@ -127,7 +127,7 @@ class ModelBook:
         return entry
 
     def _renew(self, entry: Entry, model: Any) -> Entry:
-        """A trained network that lost layers (`pop`) is another one from here on; what it was stays known."""
+        """Give a trained model that lost layers (`pop`) a new entry, and keep the earlier one."""
         self._former.append(entry)
         self._count += 1
         name = self._variable(model) or entry.name
@@ -136,15 +136,15 @@ class ModelBook:
         return renewed
 
     def trained(self, model: Any) -> None:
-        """A training changed a model's weights.
+        """Note that a training changed a model's weights.
 
         Args:
-            model: As that training left it.
+            model: The model after the training.
         """
         self.announce(model).trained = True
 
     def announce_all(self) -> None:
-        """Describe every living model that is new or changed; an object that never became a model is passed over."""
+        """Describe every new or changed living model; skip objects that were never initialized."""
         for _, model in self.alive():
             try:
                 self.announce(model)
@@ -153,7 +153,7 @@ class ModelBook:
                     self.recorder.gap("ModelBook.announce", problem)
 
     def owner_of(self, layer: Any) -> str | None:
-        """Id of the newest model that holds a layer, or is it."""
+        """Return the id of the newest model that contains the layer or is the layer."""
         holders = (
             entry for entry, model in self.alive() if model is layer or any(part is layer for _, part in leaves(model))
         )
@@ -161,7 +161,7 @@ class ModelBook:
         return None if newest is None else newest.id
 
     def with_variables(self, variables: list[Any]) -> Any:
-        """The smallest model whose weights include all the given variables; None where none does."""
+        """Return the smallest model whose weights include all the variables; None if there is none."""
         wanted = {id(variable) for variable in variables}
         best, size = None, 0
         for _, model in self.alive():
@@ -176,7 +176,7 @@ class ModelBook:
             self._held.append(model)
 
     def release(self) -> None:
-        """The cell ended: let go of models that nothing else holds."""
+        """Release the models that `hold` keeps alive."""
         self._held.clear()
 
     def _variable(self, model: Any) -> str:
@@ -187,7 +187,7 @@ class ModelBook:
 
 
 def _is_whole(model: Any) -> bool:
-    """Whether an object became a model: the constructor of a student's class may have raised."""
+    """Whether an object is a complete model, since the constructor of a student's class may have raised."""
     try:
         return isinstance(model.name, str) and bool(model.layers)
     except Exception:
@@ -207,18 +207,18 @@ def _made_by_sequential() -> bool:
 
 
 def _living(entry: Entry) -> frozenset[int]:
-    """Identities of those of its layers that still exist; of a layer that is gone, another may have it."""
+    """Return the ids of its layers that still exist, since the id of a deleted layer can be reused."""
     return frozenset(id(layer) for part in entry.parts if (layer := part()) is not None)
 
 
 def _lost(entry: Entry, model: Any) -> bool:
-    """Whether a layer that the model had weights in is no longer a part of it."""
+    """Whether the model has lost a layer with weights."""
     held = {id(layer) for _, layer in leaves(model)}
     return len(_living(entry) & held) < len(entry.parts)
 
 
 def _glimpse(model: Any) -> tuple[Any, ...]:
-    """A cheap value that changes with the structure: layers, their building, their freezing."""
+    """Return a value that is cheap to compute and changes with the layers, their weights and their freezing."""
     return (
         bool(getattr(model, "built", False)),
         len(weights_of(model)),

@@ -1,6 +1,6 @@
-"""Recognises repeated passes of a model over one input, and whether what came out differed.
+"""Detects repeated calls of a model with the same input, and whether the outputs differ.
 
-That is what Monte-Carlo dropout is: the same images, the same weights, and still other numbers each time.
+Different outputs for the same images and weights are the sign of Monte Carlo dropout.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from ..describe.models import numbers, weights_of
 __all__ = ["Pass", "Passes", "signature"]
 
 _SAMPLED = 512
-"""Numbers of an input that tell it from others; a smaller one is compared whole."""
+"""Number of sampled values that identify an input; a smaller input is compared completely."""
 _MOST_INPUTS = 4_096
 _KEPT_OUTPUTS = 4 << 20
-"""Numbers of outputs that are kept for comparison, all together."""
+"""Maximum total number of output values that are stored for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one pass turned out to be.
+    """Result of comparing one call with earlier calls.
 
     Attributes:
-        number: The how many-th pass over this input with these weights, from 1; None where inputs cannot be told apart.
-        differs: Whether its output differs from the first pass's; None for the first, or where that was not kept.
+        number: 1-based count of calls with the same input and weights; None if inputs cannot be compared.
+        differs: Whether its output differs from the first call's; None for the first, or if that was not stored.
     """
 
     number: int | None = None
@@ -43,12 +43,12 @@ class _Input:
 
 @dataclass(slots=True)
 class Passes:
-    """The passes of one model in one cell.
+    """The calls of one model in one cell.
 
     Attributes:
-        model: Its weights are part of what makes two passes alike.
-        repeats: Passes over the input that was seen most often.
-        differ: Whether any two passes over one input gave different outputs; None where none were compared.
+        model: The model; two calls are only comparable if its weights are the same.
+        repeats: Maximum number of calls with the same input.
+        differ: Whether two calls with the same input had different outputs; None if none were compared.
     """
 
     model: Any
@@ -59,11 +59,11 @@ class Passes:
     _last_weight: Any = None
 
     def add(self, x: Any, output: Any) -> Pass:
-        """Count a pass.
+        """Count a call.
 
         Args:
-            x: What the model was given; only arrays and tensors are told apart.
-            output: What came out.
+            x: The model's input; only arrays and tensors are compared.
+            output: The model's output.
         """
         found = signature(x)
         if found is None:
@@ -92,7 +92,7 @@ class Passes:
         return differs
 
     def _weights(self) -> bytes:
-        """The trained weights nearest to the output: whatever trains the model changes them."""
+        """Return a sample of the last trainable weights, which every training changes."""
         if self._last_weight is None:
             held = weights_of(self.model, trainable=True) or weights_of(self.model)
             if not held:
@@ -110,13 +110,13 @@ def _reference(weight: Any) -> Any:
 
 
 def signature(x: Any) -> Any:
-    """A value that is the same for the same numbers, also in another copy; None where it cannot be told.
+    """Return a value that is equal for arrays with equal values, also for copies; None if `x` cannot be compared.
 
     Args:
-        x: An array, tensor, one of them alone in a list or tuple, or anything else; a data set is only ever the same
-            as itself.
+        x: An array or tensor, one of them alone in a list or tuple, or any other object; a data set is only equal to
+            itself.
     """
-    # A network with one input takes it in a list as well; a longer list may hold inputs of any kind.
+    # A model with one input also accepts it in a list; a longer list may contain inputs of any kind.
     while isinstance(x, (list, tuple)) and len(x) == 1:
         x = x[0]
     if isinstance(x, np.ndarray) or hasattr(x, "_numpy"):

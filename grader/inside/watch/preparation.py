@@ -1,4 +1,4 @@
-"""How raw test images have to be prepared for a model, learned from the images it was trained on."""
+"""Finds the preprocessing of a model's training images, and applies it to raw test images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 __all__ = ["Affine", "affine_from_sample", "prepared_test_images"]
 
 _CLOSE = 1e-3
-"""Largest difference, as a part of the given range, at which a formula still explains the numbers."""
+"""Maximum difference between formula and values, as a fraction of the values' range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """given = raw * scale + shift, raw pixels being 0 to 255."""
+    """Formula: input = raw * scale + shift, with raw pixels from 0 to 255."""
 
     scale: float
     shift: float
 
 
 def affine_from_sample(sample_file: Path, folder: Path) -> Affine | None:
-    """Find the formula that turns the raw images of a data set into those a model was trained on.
+    """Find the formula that converts the raw images of a data set to a model's training images.
 
     Args:
-        sample_file: An array's `.npz` of the record: `fingerprints`, `sample_index`, `sample`.
-        folder: `x_train.npy`, `x_test.npy`, and `fingerprints.npy` (uint64, train rows first, then test rows).
+        sample_file: An array's `.npz` file in the record: `fingerprints`, `sample_index`, `sample`.
+        folder: Folder with `x_train.npy`, `x_test.npy`, and `fingerprints.npy` (uint64, train rows, then test rows).
 
     Returns:
-        None where the sampled rows are not rows of this data set, or no one formula explains them all.
+        The formula; None if no sampled row belongs to this data set, or if no single formula fits all rows.
     """
     with np.load(sample_file, allow_pickle=False) as file:
         sample, prints = file["sample"], file["fingerprints"][file["sample_index"]]
@@ -47,7 +47,7 @@ def affine_from_sample(sample_file: Path, folder: Path) -> Affine | None:
 
 
 def _fit(raw: NDArray[np.float64], given: NDArray[np.float64]) -> Affine | None:
-    """Least squares over all pixels of all rows at once."""
+    """Fit a formula to all pixels of all rows by least squares."""
     if raw.shape != given.shape:
         return None
     spread = float(raw.var())
@@ -60,13 +60,13 @@ def _fit(raw: NDArray[np.float64], given: NDArray[np.float64]) -> Affine | None:
 
 
 def prepared_test_images(folder: Path, affine: Affine, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> NDArray[Any]:
-    """Prepare the raw test images.
+    """Preprocess the raw test images.
 
     Args:
-        folder: The data set.
+        folder: The data set's folder.
         affine: The formula.
-        shape: One image's shape as the model takes it.
-        dtype: The training images' type; whole numbers stay whole.
+        shape: Shape of one image in the model's input.
+        dtype: Type of the training images; for an integer type the result is rounded.
     """
     raw = np.load(folder / "x_test.npy", mmap_mode="r", allow_pickle=False)
     kind = dtype if dtype.kind in "uif" else np.dtype(np.float32)

@@ -1,8 +1,8 @@
-"""Which arrays of images and of labels the notebook's variables hold at its end, and in which cell they were made.
+"""Records the arrays of images and labels in the notebook's variables at its end, and the cells that made them.
 
-A preparation that nobody trains on is seen here and nowhere else. Images whose first rows belong to a known data set
-are fingerprinted row by row, like those that a model is given, within a budget of numbers; labels are kept where there
-are as many of them as images in one of these arrays.
+This shows a preprocessing that no training uses. Images whose first rows belong to a known data set are fingerprinted
+row by row, like a model's inputs, within a limit on the total size. Labels are stored if one of these arrays has the
+same number of rows.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,51 +29,51 @@ __all__ = ["MAX_NUMBERS", "Bindings", "describe_array", "image_like", "install",
 
 MIN_ROWS = 100
 MIN_NUMBERS = 64
-"""Numbers in one row: an 8 by 8 image."""
+"""Minimum number of values per row, as in an 8 by 8 image."""
 MAX_CLASSES = 1000
-"""Columns of a one-hot array."""
+"""Maximum number of columns of a one-hot array."""
 SEEN_ROWS = 2000
-"""Rows from which the lowest and highest number are taken where an array is not looked at as a whole."""
+"""Number of rows for the minimum and maximum of an array that is not fingerprinted."""
 COMPARED_ROWS = 16
 MIN_RECOGNISED = 12
-"""Of the compared rows, so many must be of one data set."""
+"""Minimum number of the compared rows that must belong to one data set."""
 MAX_NUMBERS = 768 << 20
-"""Numbers that are fingerprinted at the notebook's end, of arrays no model was given: about 3 seconds of one core."""
+"""Maximum number of values to fingerprint at the notebook's end; they take about 3 seconds of one core."""
 _DEEPEST = 2
 _MAX_ITEMS = 16
 _RAW_HIGH = 100.0
-"""Raw pixels reach beyond this, scaled ones do not."""
+"""Raw pixels have values above this, scaled pixels do not."""
 _NOT_NAMES = frozenset({"In", "Out"})
 _PROBED = 8
 
 Prints = Mapping[str, NDArray[np.uint64]]
-"""`mnist/train` … → its images' fingerprints."""
+"""Split, such as `mnist/train` → its images' fingerprints."""
 Array = NDArray[Any]
 
 
 def image_like(value: object) -> bool:
-    """Whether a value is an array of enough rows with enough numbers each to be a set of images."""
+    """Whether a value is an array with enough rows, and enough values per row, to be a set of images."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or value.ndim <= 1:
         return False
     return len(value) >= MIN_ROWS and value.size // len(value) >= MIN_NUMBERS
 
 
 def label_like(value: object) -> bool:
-    """Whether a value is an array that could be one label, or one row of a one-hot table, for each of enough images."""
+    """Whether a value could be an array of labels or one-hot labels for enough images."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or value.ndim not in {1, 2}:
         return False
     return len(value) >= MIN_ROWS and 0 < value.size // len(value) <= MAX_CLASSES
 
 
 def scan(namespace: Mapping[str, Any], wanted: Callable[[object], bool] = image_like) -> dict[str, Array]:
-    """Find arrays among a notebook's variables, and in the tuples, lists and dictionaries that these hold.
+    """Find arrays in a notebook's variables, and in their tuples, lists and dictionaries.
 
     Args:
         namespace: IPython's `user_ns`; names with a leading underscore are IPython's own.
-        wanted: Which arrays; those that are image-like when left out.
+        wanted: Decides which arrays to return; by default image-like arrays.
 
     Returns:
-        Arrays by variable, or by a place such as `parts[0]`; the same object is given once, by its plainest name.
+        Arrays by variable, or by a place such as `parts[0]`; the same object occurs once, under its simplest name.
     """
     found: dict[str, Array] = {}
     plain = [(name, value) for name, value in list(namespace.items()) if _is_name(name)]
@@ -103,13 +103,13 @@ def _places(items: list[tuple[str, Any]], depth: int = 0) -> Iterator[tuple[str,
         if type(value) in {list, tuple} and len(value) <= _MAX_ITEMS:
             yield from _places([(f"{name}[{place}]", inner) for place, inner in enumerate(value)], depth + 1)
         elif type(value) is dict and len(value) <= _MAX_ITEMS:
-            # Other keys may have a `__repr__` of the student's own.
+            # Other keys may have the student's own `__repr__`.
             named = [(f"{name}[{key!r:.40}]", inner) for key, inner in value.items() if type(key) in {str, int}]
             yield from _places(named, depth + 1)
 
 
 def _numbers(value: object) -> Array | None:
-    """An array's or an eager tensor's numbers, without a copy."""
+    """Return the values of an array or eager tensor without a copy."""
     if isinstance(value, np.ndarray):
         return value
     # Symbolic tensors and variables lack this method of eager ones.
@@ -127,10 +127,10 @@ def describe_array(name: str, array: Array, rows_of: str | None, *, used: bool, 
 
     Args:
         name: The variable.
-        array: What it holds.
-        rows_of: The split its first rows were recognised as, or None.
-        used: Whether a model was ever given it.
-        cell: Number of the cell that made it, where that was seen.
+        array: Its value.
+        rows_of: The split that its first rows belong to, or None.
+        used: Whether it was ever given to a model.
+        cell: Number of the cell that made it; None if unknown.
     """
     seen = array[:SEEN_ROWS]
     return NamedArray(
@@ -146,35 +146,35 @@ def describe_array(name: str, array: Array, rows_of: str | None, *, used: bool, 
 
 
 def recognise(prints: NDArray[np.uint64], known: Prints) -> str | None:
-    """Tell which split some images are of, by the data set that most of them belong to.
+    """Find the split that most of some images belong to.
 
     Args:
-        prints: Their fingerprints; 0 is a constant image, which tells nothing.
-        known: Each split's fingerprints.
+        prints: Fingerprints of the images; 0 stands for a constant image, which is ignored.
+        known: Fingerprints of each split.
     """
     telling = prints[prints != 0]
     found = {split: int(np.isin(telling, held).sum()) for split, held in known.items()}
     best = max(found, key=lambda split: found[split], default=None)
     if best is None:
         return None
-    # Splits that were joined and shuffled are still of one data set.
+    # Joined and shuffled splits still belong to one data set.
     whole = sum(count for split, count in found.items() if split.partition("/")[0] == best.partition("/")[0])
     return best if found[best] > 0 and whole >= min(MIN_RECOGNISED, len(prints)) else None
 
 
 @dataclass(slots=True)
 class Bindings:
-    """In which cell each variable got what it holds.
+    """Tracks the cell in which each variable got its value.
 
     Attributes:
-        cells: Variable → number of the cell after which its array was first seen as it is now.
+        cells: Variable → number of the cell after which its current value was first seen.
     """
 
     cells: dict[str, int] = field(default_factory=dict)
     _tokens: dict[str, Any] = field(default_factory=dict)
 
     def look(self, namespace: Mapping[str, Any], cell: int) -> None:
-        """Notice which arrays are new or changed.
+        """Find new or changed arrays.
 
         Args:
             namespace: IPython's `user_ns`.
@@ -188,12 +188,12 @@ class Bindings:
                 self._tokens[name], self.cells[name] = token, cell
 
     def cell_of(self, place: str) -> int | None:
-        """The cell that made what stands at a place such as `x_train` or `parts[0]`."""
+        """Return the cell that made the value of a place such as `x_train` or `parts[0]`."""
         return self.cells.get(place.partition("[")[0])
 
 
 def _token(value: Any) -> Any:
-    """What tells one array from another at little cost: object, form, and a few numbers, which `x /= 255` changes."""
+    """Return a value that changes with an array: its id, shape, type, and a few values, which `x /= 255` changes."""
     if type(value) in {list, tuple, dict}:
         return id(value), len(value)
     if not isinstance(value, np.ndarray) or value.dtype.hasobject or value.ndim == 0 or not len(value):
@@ -217,18 +217,18 @@ def _load_prints(data: Path, datasets: tuple[str, ...]) -> dict[str, NDArray[np.
 
 @dataclass(slots=True)
 class _Writer:
-    """Describes what the variables hold at the end.
+    """Describes the variables' arrays at the notebook's end.
 
     Attributes:
-        recorder: With the namespace and, as `arrays`, the book of arrays, once Keras is watched.
-        bindings: In which cell each was made.
+        recorder: Has the namespace and, as `arrays`, the models' input arrays after the import of Keras.
+        bindings: The cell in which each variable got its value.
     """
 
     recorder: Recorder
     bindings: Bindings
 
     def write(self) -> None:
-        """Write the `arrays` event, where there is an array to tell of."""
+        """Write the `arrays` event, if there is an array."""
         found = scan(self.recorder.namespace)
         if not found:
             return
@@ -251,7 +251,7 @@ class _Writer:
         return describe_array(name, array, rows_of, used=used, cell=self.bindings.cell_of(name))
 
     def _compare(self, facts: Mapping[str, NamedArray], found: Mapping[str, Array]) -> None:
-        """Have every row of the recognised arrays fingerprinted, the scaled and the latest first, within the budget."""
+        """Fingerprint every row of the recognized arrays within the limit, scaled and later ones first."""
         book = self.recorder.arrays
         if book is None:
             return
@@ -266,7 +266,7 @@ class _Writer:
                 room, files = room - found[name].size, files - 1
 
     def _labels(self, sizes: set[int]) -> list[NamedLabels]:
-        """Describe the arrays that could be labels of a recognised array of images, by their number."""
+        """Describe the arrays that could be labels of a recognized array of images, by their number of rows."""
         book = self.recorder.arrays
         if book is None or not sizes:
             return []
@@ -280,7 +280,7 @@ class _Writer:
 
 
 def _add_rows(fact: NamedArray, described: ArrayDescription) -> None:
-    """Add what is known of an array whose rows were all looked at."""
+    """Add the facts of an array whose rows were all fingerprinted."""
     if "array" in described:
         fact["array"] = described["array"]
     if "low" in described and "high" in described:
@@ -290,10 +290,10 @@ def _add_rows(fact: NamedArray, described: ArrayDescription) -> None:
 
 
 def install(recorder: Recorder) -> None:
-    """Write the `arrays` event when the last cell was run.
+    """Write the `arrays` event at the notebook's end.
 
     Args:
-        recorder: Holds the namespace and, as `arrays`, the book of arrays that models were given.
+        recorder: Has the namespace and, as `arrays`, the models' input arrays.
     """
     bindings = Bindings()
 

@@ -82,7 +82,7 @@ def test_a_model_beyond_the_cap_is_named_with_the_reason(killed: tuple[Path, lis
     out, events = killed
     unkept = [event for event in events if event["kind"] == "unkept"]
     assert [(event["model"], event["reason"]) for event in unkept] == [
-        ("m2", "the kept models would take more than 1 MiB")
+        ("m2", "the saved models would take more than 1 MiB")
     ]
     assert (out / "models" / "m1.keras").exists()
     assert not (out / "models" / "m2.keras").exists()
