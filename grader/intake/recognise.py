@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from grader.schema.base import spoken_cell
+from grader.facts.language import english
+from grader.schema.message import say
 
 __all__ = ["DialectGuess", "recognise_dialect", "uses_torch"]
 
@@ -196,7 +197,7 @@ def _code_signs(notebook: Any) -> Iterator[_Sign]:
         for dialect, weight, text in raw_signs:
             if text not in reported_texts:
                 reported_texts.add(text)
-                yield _Sign(dialect, weight, f"{text} ({spoken_cell(index)})")
+                yield _Sign(dialect, weight, english(say("{sign} ({cell:cell})", sign=text, cell=index)))
 
 
 _Raw = tuple[Dialect, int, str]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Assurance", "Document", "Json", "Pointer", "spoken_cell"]
+__all__ = ["Assurance", "Document", "Json", "Pointer"]
 
 Json = Any
 """A value that JSON can hold (str, int, float, bool, None, list, dict)."""
@@ -35,15 +35,3 @@ class Pointer(Document):
     """Index into the notebook's `cells`, from 0."""
     event: int | None = None
     """The `n` of a line in `evidence/events.jsonl`, from 1."""
-
-
-def spoken_cell(index: int | None) -> str:
-    """Name a cell by its number from 1.
-
-    Args:
-        index: Index into the notebook's `cells`, from 0; None if unknown.
-
-    Returns:
-        A phrase such as "cell 12", or "an unknown cell".
-    """
-    return "an unknown cell" if index is None else f"cell {index + 1}"

@@ -1,4 +1,4 @@
-"""What the execution tests share: isolations to try, and short ways to run a script or a notebook in them."""
+"""Fixtures of the execution tests: isolations, and short ways to run a script or a notebook in them."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def sandbox() -> Isolation:
 
 
 def isolation_named(name: str) -> Isolation:
-    """Return an isolation by the name the tests give it; skip where it does not work."""
+    """Return an isolation by its name in the tests; skip the test if it does not work here."""
     if name == "none":
         return NoIsolation()
     found = sandbox()
@@ -64,7 +64,7 @@ def pool() -> Iterator[WarmPool]:
 
 @pytest.fixture
 def warm(request: pytest.FixtureRequest) -> WarmPool | None:
-    """Return the warm processes where the test's isolation asks for them, else None."""
+    """Return the warm processes if the test's isolation uses them, else None."""
     asked = getattr(request.node, "callspec", None)
     names = [str(value) for value in asked.params.values()] if asked else []
     return request.getfixturevalue("pool") if any(name.startswith("warm") for name in names) else None
@@ -72,13 +72,13 @@ def warm(request: pytest.FixtureRequest) -> WarmPool | None:
 
 @pytest.fixture(params=["bubblewrap", "bubblewrap-userns", "none", *WARM])
 def isolation(request: pytest.FixtureRequest) -> Isolation:
-    """Each isolation that works here in turn; `bubblewrap-userns` is what every user but root gets."""
+    """Each isolation that works here; every user except root gets `bubblewrap-userns`."""
     return isolation_named(request.param)
 
 
 @pytest.fixture(params=["bubblewrap", "bubblewrap-userns", *WARM])
 def walls(request: pytest.FixtureRequest) -> Isolation:
-    """Each isolation that really isolates."""
+    """Each isolation except `none`."""
     return isolation_named(request.param)
 
 
@@ -97,8 +97,8 @@ class Ran:
     layout: Layout
 
     @property
-    def told(self) -> Any:
-        """The JSON it printed last."""
+    def facts(self) -> Any:
+        """Return the JSON in the last printed line."""
         return json.loads(self.printed.strip().splitlines()[-1])
 
 

@@ -1,4 +1,4 @@
-"""What the record of the canary must hold, without executing it."""
+"""Facts that the record of the canary must contain; the canary is not executed here."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,9 +19,9 @@ def test_each_kind_of_event_is_expected_or_left_out_with_a_reason() -> None:
 
 
 def test_each_expectation_names_a_hook_and_is_said_once() -> None:
-    said = [(one.kind, one.hook, one.what) for one in EXPECTED]
-    assert all(hook and what for _, hook, what in said)
-    assert len(set(said)) == len(said)
+    kinds = [(one.kind, one.hook, one.what) for one in EXPECTED]
+    assert all(hook and what for _, hook, what in kinds)
+    assert len(set(kinds)) == len(kinds)
 
 
 @pytest.mark.parametrize("dialect", ["keras3", "keras2"])
@@ -36,7 +36,7 @@ def test_an_empty_record_lacks_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "said"),
+    ("event", "kinds"),
     [
         (
             {"kind": "gap", "hook": "FitWatch._begin", "what": "KeyError: x"},
@@ -46,9 +46,9 @@ def test_an_empty_record_lacks_everything() -> None:
         ({"kind": "unkept", "model": "m1", "reason": "full"}, "`Keeper` saved no model: full"),
     ],
 )
-def test_a_failure_that_the_recorder_reports_comes_first(event: Mapping[str, Any], said: str) -> None:
+def test_a_failure_that_the_recorder_reports_comes_first(event: Mapping[str, Any], kinds: str) -> None:
     assert missing_facts([event], "keras3")[0].startswith(("the hook", "`keras`"))
-    assert said in missing_facts([event], "keras3")[0]
+    assert kinds in missing_facts([event], "keras3")[0]
 
 
 @pytest.mark.parametrize(

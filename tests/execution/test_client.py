@@ -1,4 +1,4 @@
-"""When a new kernel is taken for ready."""
+"""Detection that a new kernel is ready."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ def _message(answers: str, **content: Any) -> dict[str, Any]:
 
 
 class _Kernel(KernelClient):
-    """A client whose two channels say what a test wrote down; a None is silence."""
+    """A client with scripted messages on its two channels; None is silence."""
 
     def __init__(
         self, shell: Sequence[dict[str, Any] | None], iopub: Sequence[dict[str, Any] | None], *, alive: bool = True

@@ -1,4 +1,4 @@
-"""Caps on a notebook's outputs."""
+"""Limits of a notebook's outputs."""
 
 from typing import Any
 

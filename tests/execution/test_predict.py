@@ -1,4 +1,4 @@
-"""The predictor's sandbox, with a NumPy stand-in for untrusted models."""
+"""The predictor's sandbox, with NumPy code in place of untrusted models."""
 
 import os
 import textwrap
@@ -36,7 +36,7 @@ STAND_IN = """
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: Isolation) -> Predict:
-    """Run "models", each a piece of code the stand-in executes."""
+    """Run "models", each a piece of code that the replaced predictor executes."""
     package = tmp_path / "stand-in"
     package.mkdir()
     (package / "__init__.py").touch()

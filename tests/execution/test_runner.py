@@ -1,4 +1,4 @@
-"""Whole notebooks in real kernels; a plain ipykernel stands in for the recorder's, except in the last test."""
+"""Complete notebooks in real kernels, mostly in a plain ipykernel without the recorder."""
 
 import json
 import time
@@ -263,15 +263,15 @@ with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
 
 
 def test_the_listener_hears_how_it_goes(bubblewrap: Isolation, tmp_path: Path) -> None:
-    heard: list[Progress] = []
+    reports: list[Progress] = []
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("#"), nbformat.v4.new_code_cell("1")])
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="stale")]
     request = ExecutionRequest(
         notebook, tmp_path / "s", bubblewrap, kernel_module="ipykernel_launcher", finish_code="no_such_magic()"
     )
-    outcome = execute(request, heard.append)
-    told = dict.fromkeys((step.kind, step.cell, step.done) for step in heard)
-    assert [step for step in told if step[0] not in {"starting", "running"}] == [
+    outcome = execute(request, reports.append)
+    steps = dict.fromkeys((step.kind, step.cell, step.done) for step in reports)
+    assert [step for step in steps if step[0] not in {"starting", "running"}] == [
         ("started", None, 0),
         ("cell", 1, 0),
         ("finishing", None, 1),

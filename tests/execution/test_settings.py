@@ -1,4 +1,4 @@
-"""Settings of the rubric's `run` act on a real notebook, and on the predictor."""
+"""Effects of the rubric's `run` settings on a real notebook and on the predictor."""
 
 import json
 from collections.abc import Callable
@@ -55,12 +55,12 @@ def test_output_is_kept_as_far_as_the_rubric_says(bubblewrap: Isolation, run_cel
 def test_the_recorder_has_the_caps_of_the_rubric(bubblewrap: Isolation, run_cells: Cells) -> None:
     session = "import os; print(open(os.environ['GRADER_SESSION']).read())"
     outcome = run_cells(bubblewrap, session, kept_models=64 << 20, output=OutputSettings(cell_text=51_200))
-    told = json.loads(printed(outcome))
-    assert (told["max_models_mib"], told["max_output_kib"]) == (64, 50)
+    facts = json.loads(printed(outcome))
+    assert (facts["max_models_mib"], facts["max_output_kib"]) == (64, 50)
 
 
 class _Any:
-    """Whatever is asked of it, but for what it was given."""
+    """An object that accepts any attribute, in addition to the given ones."""
 
     def __init__(self, **given: Any) -> None:
         self.__dict__.update(given)

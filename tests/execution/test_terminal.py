@@ -1,4 +1,4 @@
-"""Printed text as a person would have seen it."""
+"""Printed text as a terminal shows it."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

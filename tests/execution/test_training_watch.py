@@ -1,4 +1,4 @@
-"""How far a training is, read from the record of a notebook that still runs."""
+"""Progress of a training, read from the record of a running notebook."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""One real kernel per dialect runs the same notebook; several test modules look at its record."""
+"""One real kernel per dialect runs the same notebook, and several test modules check its record."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,13 +40,13 @@ def record(request: pytest.FixtureRequest) -> Record:
 
 @pytest.fixture(scope="session")
 def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process in a sandbox, for what needs no session."""
+    """Return the environment of a process in a sandbox without a session."""
     return environment(tmp_path_factory.mktemp("home") / "session.json")
 
 
 @pytest.fixture(scope="session")
 def kernel_tools() -> SimpleNamespace:
-    """The functions above, for tests that start processes of their own."""
+    """Return the functions above, for tests that start their own processes."""
     return SimpleNamespace(
         write_session=write_session, environment=environment, read_events=read_events, run_script=run_script
     )

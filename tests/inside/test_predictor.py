@@ -1,4 +1,4 @@
-"""Kept models, loaded and asked for predictions in a process without the student's code."""
+"""Predictions of saved models in a process without the student's code."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def predict(record: Record, environment: dict[str, str], folder: Path) -> tuple[dict[str, Any], Path]:
-    """Ask the predictor for everything a notebook left, with some broken jobs between."""
+    """Run the predictor on all models of a notebook and on some broken jobs."""
     inputs = folder / "inputs.npy"
     np.save(inputs, (np.load(record.data / "mnist" / "x_test.npy") / 255.0).astype(np.float32)[..., None])
     narrow = folder / "narrow.npy"

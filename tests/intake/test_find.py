@@ -1,4 +1,4 @@
-"""Finding submissions in what instructors name."""
+"""Finding submissions in the paths from the command line."""
 
 import errno
 import json

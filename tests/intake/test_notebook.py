@@ -1,4 +1,4 @@
-"""Notebooks as students really hand them in."""
+"""Notebooks as students submit them."""
 
 import hashlib
 import json

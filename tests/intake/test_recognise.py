@@ -1,4 +1,4 @@
-"""Which Keras a notebook was written for."""
+"""Recognition of the Keras version of a notebook."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Zips that strangers made."""
+"""Unpacking of untrusted zips."""
 
 import stat
 import zipfile
@@ -120,14 +120,14 @@ def test_wherever_a_zip_is_damaged_it_is_told_or_unpacked(tmp_path: Path, kind: 
     with zipfile.ZipFile(archive, "w", kind) as file:
         file.writestr("a.ipynb", "x" * 500)
     content = archive.read_bytes()
-    told = 0
+    errors = 0
     for place in range(0, len(content), 2):
         archive.write_bytes(content[:place] + b"\xff\xfe" + content[place + 2 :])
         try:
             unpack_zip(archive, tmp_path / "out")
         except NotebookError:
-            told += 1
-    assert told > 20
+            errors += 1
+    assert errors > 20
 
 
 def test_a_zip_that_cannot_be_read_is_not_its_author_s_fault(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a malicious notebook tries, each against the real thing: sandbox, kernel, watchdog, copier, predictor."""
+"""Attacks of a malicious notebook on the real sandbox, kernel, watchdog, record and predictor."""
 
 import os
 import socket
@@ -51,7 +51,7 @@ KNOWN_MACHINE = pytest.mark.skipif(COLUMN is None, reason="there is no filter of
 @KNOWN_MACHINE
 def test_no_denied_system_call_gets_through(walls: Isolation, run_script: Run) -> None:
     numbers = {name: pair[COLUMN or 0] for name, pair in DENIED.items()}
-    told = run_script(
+    facts = run_script(
         walls,
         f"""
 import ctypes, errno, json
@@ -66,14 +66,14 @@ answers["clone into a user namespace"] = call({(56, 220)[COLUMN or 0]}, 0x100000
 answers["unshare"] = [libc.unshare(0x10000000), errno.errorcode.get(ctypes.get_errno())]
 print(json.dumps(answers))
 """,
-    ).told
-    assert told.pop("clone3") == [-1, "ENOSYS"]
-    assert {name: answer for name, answer in told.items() if answer != [-1, "EPERM"]} == {}
+    ).facts
+    assert facts.pop("clone3") == [-1, "ENOSYS"]
+    assert {name: answer for name, answer in facts.items() if answer != [-1, "EPERM"]} == {}
 
 
 @KNOWN_MACHINE
 def test_only_ordinary_sockets_can_be_made_and_ordinary_programs_run(walls: Isolation, run_script: Run) -> None:
-    told = run_script(
+    facts = run_script(
         walls,
         """
 import errno, json, os, socket, subprocess, threading
@@ -89,8 +89,8 @@ said.append(subprocess.run(["/bin/sh", "-c", "echo child"], capture_output=True,
 families = {number: family(number) for number in (1, 2, 10, 17, 29, 38, 40, 44)}
 print(json.dumps([families, said, os.listdir("/proc/self/fd")]))
 """,
-    ).told
-    families, said, descriptors = told
+    ).facts
+    families, said, descriptors = facts
     assert {number for number, answer in families.items() if answer == "made"} <= {"1", "2", "10"}
     assert families["40"] == "EAFNOSUPPORT"
     assert said == ["thread", "child"]
@@ -117,7 +117,7 @@ def test_neither_abstract_sockets_nor_the_loopback_of_the_machine_are_reached(
         name = f"\0grader-test-{os.getpid()}"
         abstract.bind(name)
         abstract.listen()
-        told = run_script(
+        facts = run_script(
             walls,
             f"""
 import json, socket
@@ -127,12 +127,12 @@ def reach(family, address):
         return client.connect_ex(address)
 print(json.dumps([reach(socket.AF_UNIX, {name!r}), reach(socket.AF_INET, ("127.0.0.1", {loopback.getsockname()[1]}))]))
 """,
-        ).told
-    assert 0 not in told
+        ).facts
+    assert 0 not in facts
 
 
 def test_no_other_process_can_be_seen_or_signalled(walls: Isolation, run_script: Run) -> None:
-    told = run_script(
+    facts = run_script(
         walls,
         f"""
 import json, os
@@ -150,8 +150,8 @@ print(json.dumps([
     attempt(lambda: os.mknod("disk", 0o60600, os.makedev(8, 0))),
 ]))
 """,
-    ).told
-    assert "done" not in told
+    ).facts
+    assert "done" not in facts
 
 
 # --- room ------------------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ for _ in range(30):
 
 @pytest.fixture(scope="module")
 def forged(tmp_path_factory: pytest.TempPathFactory) -> ExecutionOutcome:
-    """One notebook whose cells forge messages, in turn, through the key that the kernel has to know."""
+    """Execute a notebook whose cells forge messages with the kernel's own key."""
     try:
         isolation = choose_isolation("bubblewrap")
     except IsolationRefusedError as error:
@@ -437,13 +437,13 @@ def test_a_model_may_not_reach_out_of_its_file(tmp_path: Path) -> None:
         store.create_dataset("kernel", (4,), "f4", external=[("/given/0.npy", 0, 16)])
     with h5py.File(tmp_path / "plain.h5", "w") as store:
         store.create_group("layers")["kernel"] = np.zeros(4)
-    said = {}
+    reasons = {}
     for name in ("linked", "outside", "plain"):
         content = (tmp_path / f"{name}.h5").read_bytes()
-        said[name] = foreign_part(_keras_file(tmp_path / f"{name}.keras", PLAIN, **{"model.weights.h5": content}))
-    assert "links" in str(said["linked"])
-    assert "another file" in str(said["outside"])
-    assert said["plain"] is None
+        reasons[name] = foreign_part(_keras_file(tmp_path / f"{name}.keras", PLAIN, **{"model.weights.h5": content}))
+    assert "links" in str(reasons["linked"])
+    assert "another file" in str(reasons["outside"])
+    assert reasons["plain"] is None
     climbing = _keras_file(tmp_path / "climbing.keras", PLAIN, **{"assets__..__..__x": b""})
     assert "has a part named" in str(foreign_part(climbing))
 

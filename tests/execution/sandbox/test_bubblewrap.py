@@ -1,4 +1,4 @@
-"""Command lines of bubblewrap, and what its failures mean."""
+"""Command lines of bubblewrap, and explanations of its failures."""
 
 import os
 import subprocess

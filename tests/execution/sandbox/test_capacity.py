@@ -1,4 +1,4 @@
-"""How a machine is divided among notebooks; the machines and their GPUs are pretended."""
+"""Division of a machine among notebooks; the machines and their GPUs are simulated."""
 
 import threading
 from pathlib import Path

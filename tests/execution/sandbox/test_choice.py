@@ -1,4 +1,4 @@
-"""Which isolation is chosen."""
+"""Choice of the isolation."""
 
 from pathlib import Path
 

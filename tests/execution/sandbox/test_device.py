@@ -1,4 +1,4 @@
-"""Where notebooks run; the GPUs are pretended, none was there."""
+"""Choice of the device; the GPUs are simulated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What all isolations share."""
+"""Behavior common to all isolations."""
 
 from pathlib import Path
 

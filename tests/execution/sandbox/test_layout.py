@@ -1,4 +1,4 @@
-"""Folders of an execution: what a sandbox is shown and what it is not."""
+"""Folders of an execution: visible and hidden ones."""
 
 import importlib.metadata
 import os
@@ -98,7 +98,7 @@ def test_links_pipes_and_caches_are_not_copied(tmp_path: Path) -> None:
 
 @pytest.fixture
 def two_places(tmp_path: Path) -> tuple[Path, Path]:
-    """A folder of data sets, and one that lies elsewhere."""
+    """Make a folder of data sets, and a data set in another folder."""
     (tmp_path / "data" / "mnist").mkdir(parents=True)
     (tmp_path / "apart" / "cifar10").mkdir(parents=True)
     (tmp_path / "apart" / "cifar10" / "x_train.npy").write_text("x")
@@ -127,7 +127,7 @@ def test_without_mounts_links_bring_the_data_sets_together(tmp_path: Path, two_p
 
 
 def _a_python(path: Path, numpy: str) -> Path:
-    """A Python whose environment holds a NumPy of that version, and no Keras."""
+    """Make a Python with a given version of NumPy and without Keras."""
     site = path / "site" / f"numpy-{numpy}.dist-info"
     site.mkdir(parents=True)
     (site / "METADATA").write_text(f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n")

@@ -1,4 +1,4 @@
-"""A kernel or a predictor that somebody else ended is no student's failure; what ends by itself is."""
+"""A kernel or predictor that was ended from outside is not the student's failure, unlike one that ended by itself."""
 
 import os
 import signal

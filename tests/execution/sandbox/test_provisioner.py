@@ -1,4 +1,4 @@
-"""The kernel provisioner's own decisions; kernels that really start are in `test_runner`."""
+"""Decisions of the kernel provisioner; tests with real kernels are in `test_runner`."""
 
 import asyncio
 import subprocess

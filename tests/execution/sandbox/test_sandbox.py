@@ -1,4 +1,4 @@
-"""One contract for all isolations, tried with real processes; what `none` cannot do has tests of its own."""
+"""The contract of all isolations, tested with real processes; guarantees that `none` lacks have separate tests."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ SET_BY_IMPORTS = frozenset(
         "TPU_ML_PLATFORM_VERSION",
     )
 )
-"""What `import tensorflow` puts into the environment, which a forked program finds done."""
+"""Variables that `import tensorflow` sets; they exist already in a forked program."""
 LOOK = """
 import json, os, pathlib, socket, sys
 def attempt(action):
@@ -85,9 +85,9 @@ class TestEveryIsolation:
         warm: WarmPool | None,
     ) -> None:
         monkeypatch.setenv("SECRET_TOKEN", "s3cret")
-        told = run_script(isolation, "import json, os; print(json.dumps(dict(os.environ)))").told
-        assert "SECRET_TOKEN" not in told
-        assert set(told) <= {
+        facts = run_script(isolation, "import json, os; print(json.dumps(dict(os.environ)))").facts
+        assert "SECRET_TOKEN" not in facts
+        assert set(facts) <= {
             *("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "LANG", "LC_CTYPE", "PWD", "GRADER_MARK"),
             *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE"),
             *(SET_BY_IMPORTS if warm else ()),
@@ -103,7 +103,7 @@ class TestEveryIsolation:
 import json, resource as r
 print(json.dumps([r.getrlimit(kind)[0] for kind in (r.RLIMIT_CORE, r.RLIMIT_FSIZE)]))
 """
-        assert run_script(isolation, code).told == [0, 1 << 30]
+        assert run_script(isolation, code).facts == [0, 1 << 30]
 
     def test_an_endless_loop_ends_with_the_time(
         self, isolation: Isolation, run_script: Callable[..., Any], marks: list[str]
@@ -196,45 +196,45 @@ time.sleep(60)
 
 
 class TestWalls:
-    """What bubblewrap keeps apart; `none` does none of this."""
+    """Separation by bubblewrap, which `none` does not provide."""
 
     def test_what_the_program_sees_of_the_machine(
         self, walls: Isolation, run_script: Callable[..., Any], tmp_path: Path
     ) -> None:
-        told = run_script(walls, LOOK).told
-        assert told["uid"] not in (0, os.getuid() or -1)
-        assert len(told["pids"]) <= 3
-        assert told["interfaces"] == ["lo"]
-        assert told["network"] != "done"
-        assert told["names"] == "gaierror"
-        assert set(told["etc"]) <= {
+        facts = run_script(walls, LOOK).facts
+        assert facts["uid"] not in (0, os.getuid() or -1)
+        assert len(facts["pids"]) <= 3
+        assert facts["interfaces"] == ["lo"]
+        assert facts["network"] != "done"
+        assert facts["names"] == "gaierror"
+        assert set(facts["etc"]) <= {
             *("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
             *("localtime", "mime.types", "nsswitch.conf"),
         }
-        assert str(tmp_path) not in told["cwd"]
-        assert told["home"] == "/home/student"
+        assert str(tmp_path) not in facts["cwd"]
+        assert facts["home"] == "/home/student"
 
     def test_what_the_program_can_write(self, walls: Isolation, run_script: Callable[..., Any]) -> None:
-        told = run_script(walls, LOOK).told
-        refused = {name: told[f"write_{name}"] for name in ("root", "usr", "dev", "code", "python")}
+        facts = run_script(walls, LOOK).facts
+        refused = {name: facts[f"write_{name}"] for name in ("root", "usr", "dev", "code", "python")}
         assert "done" not in refused.values()
-        assert {told[f"write_{name}"] for name in ("work", "tmp", "home", "shm")} == {"done"}
+        assert {facts[f"write_{name}"] for name in ("work", "tmp", "home", "shm")} == {"done"}
         assert not Path("/tmp/gr-own-file").exists()  # noqa: S108 — the machine's own, on purpose
         assert not Path("/dev/shm/gr-own-file").exists()  # noqa: S108 — the same
 
     def test_the_program_has_no_rights_left(self, walls: Isolation, run_script: Callable[..., Any]) -> None:
-        told = run_script(walls, LOOK).told
-        assert set(told["caps"]) == {"0000000000000000"}
-        assert told["no_new_privs"] == ["1"]
-        assert told["sysctl"] == []
-        assert not told["trigger"]
+        facts = run_script(walls, LOOK).facts
+        assert set(facts["caps"]) == {"0000000000000000"}
+        assert facts["no_new_privs"] == ["1"]
+        assert facts["sysctl"] == []
+        assert not facts["trigger"]
 
     def test_the_recorder_can_be_imported_and_the_grader_cannot(
         self, walls: Isolation, run_script: Callable[..., Any]
     ) -> None:
-        told = run_script(walls, LOOK).told
-        assert told["inside"] == "/grader/inside/__init__.py"
-        assert told["grader"] == []
+        facts = run_script(walls, LOOK).facts
+        assert facts["inside"] == "/grader/inside/__init__.py"
+        assert facts["grader"] == []
 
     def test_other_files_of_the_machine_are_not_there(
         self, walls: Isolation, run_script: Callable[..., Any], tmp_path: Path
@@ -252,7 +252,7 @@ class TestWalls:
             Path("/var"),
         ]
         code = f"import json, os; print(json.dumps([p for p in {[str(p) for p in paths]!r} if os.path.exists(p)]))"
-        assert run_script(walls, code).told == []
+        assert run_script(walls, code).facts == []
 
     def test_temporary_memory_has_a_size(self, walls: Isolation, run_script: Callable[..., Any]) -> None:
         code = """
@@ -268,7 +268,7 @@ def fill(folder):
         os.unlink(folder + "/big")
 print(json.dumps([fill(folder) for folder in ("/tmp", "/dev/shm", "/home/student")]))
 """
-        assert run_script(walls, code).told == ["No space left on device"] * 3
+        assert run_script(walls, code).facts == ["No space left on device"] * 3
 
     def test_the_process_limit_stops_a_real_fork_bomb(
         self, bubblewrap: Isolation, run_script: Callable[..., Any], marks: list[str]
@@ -288,16 +288,16 @@ print(json.dumps([fill(folder) for folder in ("/tmp", "/dev/shm", "/home/student
         assert len(owners) > 1
 
     def test_without_isolation_the_same_look_sees_the_machine(self, run_script: Callable[..., Any]) -> None:
-        told = run_script(
+        facts = run_script(
             NoIsolation(),
             LOOK.replace('"/x"', 'os.environ["TMPDIR"] + "/x"')
             .replace('"/usr/x"', '"x"')
             .replace('"/dev/x"', '"x"')
             .replace('sys.prefix, "x"', '"x"')
             .replace('"/dev/shm/gr-own-file"', '"x"'),
-        ).told
-        assert told["uid"] == os.getuid()
-        assert len(told["pids"]) > 3
+        ).facts
+        assert facts["uid"] == os.getuid()
+        assert len(facts["pids"]) > 3
 
 
 def test_nothing_outlives_a_sandbox_that_is_ended_while_it_is_made(bubblewrap: Isolation, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders that are held by a lock, and what is swept away once nobody holds them."""
+"""Locked temporary folders, and their removal when no process holds the lock."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from tests.support.waiting import DEADLOCK_SECONDS, until
 
 @pytest.fixture
 def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files of this test's own, for sockets too."""
+    """Use a separate folder for temporary files and sockets."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(scratch, "_SOCKETS", str(tmp_path))
     return tmp_path

@@ -1,6 +1,6 @@
-"""Forks of a warm process: apart from each other and from it, and the same results as a cold start.
+"""Forks of a warm process: separated from each other and from it, with the same results as a cold start.
 
-What they share with cold sandboxes is tested in `test_sandbox` and `test_runner`, where `warm` is one more isolation.
+`test_sandbox` and `test_runner` test the behavior common to cold sandboxes; there `warm` is one more isolation.
 """
 
 import gc
@@ -36,7 +36,7 @@ from tests.support.waiting import DEADLOCK_SECONDS, until
 
 @pytest.fixture(params=WARM)
 def walls(request: pytest.FixtureRequest) -> Isolation:
-    """The isolations around a fork."""
+    """Isolations for a fork."""
     return isolation_named(request.param)
 
 
@@ -45,7 +45,7 @@ Fork = Callable[..., tuple[HeldProcess, Layout]]
 
 @pytest.fixture
 def fork(tmp_path: Path, pool: WarmPool) -> Iterator[Fork]:
-    """Start Python code in a fork with a sandbox of its own; what still runs at the end of the test is ended."""
+    """Start Python code in a fork with a new sandbox, and end it after the test."""
     count = iter(range(1000))
     started: list[tuple[HeldProcess, Isolation]] = []
 
@@ -72,7 +72,7 @@ def _program(isolation: Isolation, code: str, scratch: Path) -> tuple[Program, L
     return Program("script", (), PYTHON, "keras3", own, binds, env, cwd, ProcessLimits(), layout.log), layout
 
 
-def _told(held: HeldProcess, layout: Layout) -> Any:
+def _printed_json(held: HeldProcess, layout: Layout) -> Any:
     assert held.wait(DEADLOCK_SECONDS) == 0, layout.log.read_text()
     return json.loads(layout.log.read_text().strip().splitlines()[-1])
 
@@ -131,16 +131,16 @@ os.kill(-1, signal.SIGKILL)
 """
         held, probe = fork(walls, code)
         held.wait(DEADLOCK_SECONDS)
-        told = json.loads(probe.log.read_text().strip().splitlines()[-1])
-        assert told["found"] == []
-        assert set(told["signals"]) <= {"ProcessLookupError"}
-        assert told["seen"] == []
-        assert told["descriptors"][0] == "/dev/null"
-        assert told["others"] == []
-        assert told["sockets"] == 0
-        assert told["exe"] in ("PermissionError", "OSError")
-        assert len(told["pids"]) <= 3
-        assert told["parent"] == 0
+        facts = json.loads(probe.log.read_text().strip().splitlines()[-1])
+        assert facts["found"] == []
+        assert set(facts["signals"]) <= {"ProcessLookupError"}
+        assert facts["seen"] == []
+        assert facts["descriptors"][0] == "/dev/null"
+        assert facts["others"] == []
+        assert facts["sockets"] == 0
+        assert facts["exe"] in ("PermissionError", "OSError")
+        assert len(facts["pids"]) <= 3
+        assert facts["parent"] == 0
         assert other.guest.is_running()
         assert other.poll() is None
         assert _warm_process(other).is_running()
@@ -161,7 +161,7 @@ except OSError as error: became = error.strerror
 print(json.dumps([unshared, entered, mounted, rooted, became]))
 """
         held, layout = fork(walls, code)
-        unshared, entered, mounted, rooted, became = _told(held, layout)
+        unshared, entered, mounted, rooted, became = _printed_json(held, layout)
         assert set(unshared.values()) == {"Operation not permitted"}
         assert "done" not in entered.values()
         assert {mounted, rooted} == {"Operation not permitted"}
@@ -193,7 +193,7 @@ for _ in range(40):
     made.append(child)
 print(json.dumps([os.waitpid(child, 0)[1] for child in made]))
 """
-        assert _told(*fork(walls, modest, processes=60)) == [0] * 40
+        assert _printed_json(*fork(walls, modest, processes=60)) == [0] * 40
 
     def test_a_fork_has_no_rights_and_the_filter_and_so_has_what_it_starts(self, walls: Isolation, fork: Fork) -> None:
         code = """
@@ -204,7 +204,7 @@ child = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=T
 first = open("/proc/1/status").read()
 print(json.dumps([facts(open("/proc/self/status").read()), facts(child), facts(first)["Seccomp"]]))
 """
-        own, child, first = _told(*fork(walls, code))
+        own, child, first = _printed_json(*fork(walls, code))
         assert own == child
         assert own["Seccomp"] == first == "2"
         assert own.get("Seccomp_filters", "1") == "1"
@@ -409,7 +409,7 @@ def test_old_forms_and_their_record_come_to_the_same_warm_and_cold(bubblewrap: I
 
 
 _PASSING = {"t", "pid", "seconds", "n", "memory", "rss", "bytes", "sha256"}
-"""What differs from execution to execution of the same notebook."""
+"""Values that differ between executions of the same notebook."""
 
 
 def _record(outcome: ExecutionOutcome) -> list[Any]:

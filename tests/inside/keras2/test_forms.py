@@ -1,4 +1,4 @@
-"""Every old form has its old meaning under the Keras 2 dialect: one row a form, all in one real process."""
+"""Every old form has its old meaning in the Keras 2 dialect: one row per form, all in one real process."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ class Row:
     forms: tuple[str, ...] = ()
     """Ids of all its `emulated` events."""
     error: str | None = None
-    """What the cell's error contains; None: it ends well."""
+    """Part of the cell's error; None if it has none."""
 
 
 START = """

@@ -1,4 +1,4 @@
-"""Which shell commands need a network, and what is said about them."""
+"""Detection of shell commands that need a network, and the advice for them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every form that notebooks carry along, run in a real IPython shell with the environment around it: one row a form."""
+"""Every form of other environments, run in a real IPython shell with the replacements: one row per form."""
 
 import json
 import re
@@ -23,7 +23,7 @@ ROWS = {"train": 500, "test": 100}
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form, its code as one cell, and what has to come of it."""
+    """A form with the code of a cell and its expected effects."""
 
     name: str
     code: str
@@ -374,7 +374,7 @@ RUNS = {
 
 
 class Ran:
-    """What one run of forms came to."""
+    """Result of one run of forms."""
 
     def __init__(self, forms: tuple[Form, ...], results: list[dict[str, Any]], events: list[dict[str, Any]]) -> None:
         self._cells = {form.name: number for number, form in enumerate(forms, 1)}
@@ -434,7 +434,7 @@ def _run(folder: Path, dialect: str, forms: tuple[Form, ...]) -> Ran:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
-    """Runs, made when they are first asked for: one process each."""
+    """Runs, made at the first request, each in its own process."""
 
     class Made(dict[str, Ran]):
         def __missing__(self, name: str) -> Ran:

@@ -1,4 +1,4 @@
-"""The cap on what one cell may print."""
+"""The limit of one cell's printed text."""
 
 import io
 import json

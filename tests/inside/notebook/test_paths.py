@@ -1,4 +1,4 @@
-"""Paths of another machine: recognised, redirected when they are written, advised on when they are missing."""
+"""Paths of another machine: detection, redirection of writes, and advice for missing files."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the kernel and its imports draw must not move the notebook's own random numbers."""
+"""Random numbers drawn by the kernel and its imports do not change the notebook's random numbers."""
 
 import random
 import sys
@@ -13,7 +13,7 @@ from grader.inside.notebook import seeds
 
 @pytest.fixture
 def noisy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[seeds._QuietImports]:
-    """A package that draws while it is imported, and a finder that is told of it."""
+    """Make a package that draws during its import, and a finder that notices the import."""
     (tmp_path / "draws_at_import.py").write_text("import random\nvalue = random.random()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(seeds, "DRAWING", ("draws_at_import",))

@@ -1,4 +1,4 @@
-"""The declarations of the record: what is declared is written, and what is written is read or listed as unread."""
+"""Declarations of the record: every declared key is written, and every written key is read or listed as unread."""
 
 import json
 import re
@@ -104,7 +104,7 @@ def test_the_first_event_has_the_version(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def event_mismatches(event: dict[str, Any]) -> list[str]:
-    """Where a line of a record differs from its declaration."""
+    """List the differences between a line of a record and its declaration."""
     header = {key: event[key] for key in event if key in Header.__annotations__}
     rest = {key: value for key, value in event.items() if key == "kind" or key not in header}
     return [*mismatches(header, Header, "header"), *mismatches(rest, KINDS[event["kind"]], event["kind"])]

@@ -1,4 +1,4 @@
-"""Each part of the recorder that may fail says which events are lost with it."""
+"""Each part of the recorder that may fail has a list of the events lost with it."""
 
 import ast
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PASSED_ON = {"settle": {"calls.cell_ended", "loops.cell_ended", "book.announce_a
 
 
 def _parts() -> Iterator[str]:
-    """The last names of all parts that are called under guard."""
+    """Collect the last names of all functions that are called under guard."""
     for path in INSIDE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
@@ -34,7 +34,7 @@ def test_each_part_that_may_fail_is_in_the_table() -> None:
     assert len(parts) > 40
     for part in parts - {"action"}:
         for name in PASSED_ON.get(part, {part}):
-            # What is called once a model has its weights is named after the function that asked for it.
+            # A callback for a model's weights is named after the function that registered it.
             last = "<lambda>" if name == "self._when_called" else name.rpartition(".")[2]
             assert last in known, part
 

@@ -1,4 +1,4 @@
-"""The record as a whole: every event numbered, every cell counted, nothing of the recorder's own failing."""
+"""The complete record: every event is numbered, every cell is counted, and no part of the recorder fails."""
 
 from itertools import pairwise
 

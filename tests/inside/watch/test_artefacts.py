@@ -1,4 +1,4 @@
-"""What is left of trained models when the room is short or the kernel is killed."""
+"""Saved models after a lack of space or a killed kernel."""
 
 import subprocess
 import sys

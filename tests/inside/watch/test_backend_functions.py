@@ -1,4 +1,4 @@
-"""Keras 2 without eager execution: what its functions and callbacks need of each other stays as it is."""
+"""Keras 2 without eager execution: its functions and callbacks still work together."""
 
 from pathlib import Path
 from types import SimpleNamespace

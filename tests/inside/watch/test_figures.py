@@ -1,4 +1,4 @@
-"""What is kept of a drawn figure."""
+"""Description of a drawn figure."""
 
 from typing import Any
 

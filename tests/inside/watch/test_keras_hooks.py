@@ -81,7 +81,7 @@ print(json.dumps({"plain": plain, "recorded": recorded}))
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_mnist: Path, kernel_tools: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the same training came to without and with a recorder, and the record."""
+    """Results of the same training without and with a recorder, and the record."""
     folder = tmp_path_factory.mktemp(request.param)
     session = kernel_tools.write_session(folder, small_mnist, request.param)
     environment = kernel_tools.environment(session) | {"PYTHONHASHSEED": "0"}

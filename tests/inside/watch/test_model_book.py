@@ -1,4 +1,4 @@
-"""What the recorder leaves of transfer learning: digests, where weights came from, and what sharing did to them."""
+"""The record of transfer learning: digests, the origin of weights, and effects of shared layers."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,7 +128,7 @@ def events(
     small_mnist: Path,
     kernel_tools: SimpleNamespace,
 ) -> list[dict[str, Any]]:
-    """The record of one process that goes through it all."""
+    """The record of one process with all cases."""
     folder = tmp_path_factory.mktemp("transfer")
     dialect = "keras2" if request.param == "tf_keras" else "keras3"
     session = kernel_tools.write_session(folder, small_mnist, dialect)
@@ -173,7 +173,7 @@ def test_weights_from_a_file_are_known_by_their_digests_in_a_nested_base(events:
 
 
 def loops(events: list[dict[str, Any]], place: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Beginnings and ends of the trainings of the first or second network that was trained in a loop."""
+    """Return the starts and ends of the trainings of the first or second model in a loop."""
     starts = [event for event in of(events, "fit_start") if event["type"] == "custom_loop"]
     ends = {event["fit"]: event for event in of(events, "fit_end")}
     model = list(dict.fromkeys(start["model"] for start in starts))[place]

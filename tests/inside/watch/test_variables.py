@@ -110,7 +110,7 @@ def test_the_cell_that_made_or_changed_an_array_is_noticed() -> None:
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    """A recorder that knows a data set of 300 training images and is asked for it at the end."""
+    """Make a recorder with a data set of 300 training images."""
     images = np.random.default_rng(3).integers(0, 256, (400, 8, 8), dtype=np.uint8)
     folder = tmp_path / "data" / "tiny"
     folder.mkdir(parents=True)
