@@ -88,7 +88,7 @@ def test_an_old_bubblewrap_keeps_home_and_tmp_on_disk(tmp_path: Path) -> None:
         ({"kernel.unprivileged_userns_clone": "0"}, "sysctl kernel.unprivileged_userns_clone=1"),
         ({"user.max_user_namespaces": "0"}, "user.max_user_namespaces"),
         ({"kernel.apparmor_restrict_unprivileged_userns": "1"}, "AppArmor"),
-        ({}, "forbidden here"),
+        ({}, "may not make namespaces here"),
     ],
 )
 def test_a_failure_of_bubblewrap_is_explained_by_the_settings(settings: dict[str, str], said: str) -> None:

@@ -18,6 +18,7 @@ from grader.execution.sandbox.layout import make_layout
 from grader.execution.sandbox.processes import MARKER, end_tree, marked_processes, start
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.execution.sandbox.warm import WarmPool
+from grader.facts.language import english
 from tests.execution.conftest import PYTHON
 from tests.support.waiting import until
 
@@ -145,7 +146,7 @@ time.sleep(0.3)
     ) -> None:
         code = "held = []\nwhile True: held.append(bytearray(b'x' * (8 << 20)))"
         ran = run_script(isolation, code, memory_bytes=200 << 20)
-        assert "200 MiB of memory" in ran.finished.over_budget
+        assert "200 MiB of memory" in english(ran.finished.over_budget)
         assert ran.finished.peak_mib > 200
         assert marks
 
@@ -159,7 +160,7 @@ for _ in range(4):
         held = os.urandom(80 << 20); time.sleep(60)
 time.sleep(60)
 """
-        assert "memory" in run_script(isolation, code, memory_bytes=200 << 20).finished.over_budget
+        assert "memory" in english(run_script(isolation, code, memory_bytes=200 << 20).finished.over_budget)
         assert marks
 
     def test_a_fork_bomb_is_ended_for_its_processes(
@@ -172,7 +173,7 @@ for _ in range(300):
         time.sleep(60)
 time.sleep(60)
 """
-        assert "more than 50 processes" in run_script(isolation, code, processes=50).finished.over_budget
+        assert "more than 50 processes" in english(run_script(isolation, code, processes=50).finished.over_budget)
         assert marks
 
     def test_a_disk_filler_is_ended_for_its_disk(
@@ -184,14 +185,14 @@ with open("big", "wb") as file:
     for _ in range(80): file.write(os.urandom(1 << 20))
 time.sleep(60)
 """
-        assert "MiB to disk" in run_script(isolation, code, disk_bytes=40 << 20).finished.over_budget
+        assert "MiB to disk" in english(run_script(isolation, code, disk_bytes=40 << 20).finished.over_budget)
         assert marks
 
     def test_too_many_files_are_too_much(
         self, isolation: Isolation, run_script: Callable[..., Any], marks: list[str]
     ) -> None:
         code = "import time\nfor n in range(3000): open(f'f{n}', 'w').close()\ntime.sleep(60)"
-        assert "more than 2,000 files" in run_script(isolation, code, files=2000).finished.over_budget
+        assert "more than 2,000 files" in english(run_script(isolation, code, files=2000).finished.over_budget)
         assert marks
 
 
@@ -275,7 +276,7 @@ print(json.dumps([fill(folder) for folder in ("/tmp", "/dev/shm", "/home/student
     ) -> None:
         code = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
         ran = run_script(bubblewrap, code, timeout=10)
-        assert "processes" in ran.finished.over_budget or ran.finished.timed_out
+        assert "processes" in english(ran.finished.over_budget) or ran.finished.timed_out
         assert marks
 
     def test_two_sandboxes_of_root_cannot_touch_each_others_files(
