@@ -189,12 +189,12 @@ def _faults(
 ) -> Iterator[Message]:
     kinds = (params.to,) if isinstance(params.to, str) else params.to
     if not any(_is(kind, low, high, mean, std, params.tolerance) for kind in kinds):
-        yield say("the range must be {ranges: or}", ranges=[_range(kind) for kind in kinds])
+        yield say("the required range is {ranges:or}", ranges=[_range(kind) for kind in kinds])
 
 
 def _range(kind: Kind) -> Message:
     if kind == "standardised":
-        return say("standardized (mean 0, standard deviation 1)")
+        return say("mean 0 with standard deviation 1")
     low, high = _RANGES[kind]
     return say("{low:number} to {high:number}", low=low, high=high)
 

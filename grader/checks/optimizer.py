@@ -98,7 +98,7 @@ def _described(used: OptimizerFact) -> Message:
 def _faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
     if params.cls is not None and not _is_a(used.cls, params.cls):
         names = (params.cls,) if isinstance(params.cls, str) else params.cls
-        yield say("the optimizer must be {optimizers: or}", optimizers=[_wanted(name) for name in names])
+        yield say("the optimizer must be {optimizers:or}", optimizers=[_wanted(name) for name in names])
     if params.learning_rate is not None:
         rate = initial_rate(used)
         if rate is None:

@@ -264,7 +264,7 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
     figures = case.evidence.figures
     lines = sum(len(axes.lines) for figure in figures for axes in figure.axes)
     curves = [_curve(side, metric) for side in sides]
-    curve = say("{curves: or}", curves=curves) if params.of == "either" else say("{curves}", curves=curves)
+    curve = say("{curves:or}", curves=curves) if params.of == "either" else say("{curves}", curves=curves)
     epochs = [
         len(metric_of(fit, f"val_{metric}" if side == "validation" else metric)) for fit in fits for side in sides
     ]
@@ -303,7 +303,7 @@ def _reason(
     advice = say("Keep the result of `fit` and plot its `history` over the epochs.")
     figures = case.evidence.figures
     if not figures:
-        return say("No figure was drawn, so the {curve} is not shown.", curve=curve), advice
+        return say("No figure was drawn, so none shows the {curve}.", curve=curve), advice
     lines = sum(len(axes.lines) for figure in figures for axes in figure.axes)
     other = say(
         "The notebook drew {figures} with {lines}, but no line shows the recorded {curve}.",

@@ -267,7 +267,7 @@ def _size_faults(arrays: tuple[NamedArrayFact, ...], params: PreparedParams, tot
         yield say("the shares must be {shares:percent}", shares=list(wanted.values()))
     if params.images is not None and abs(total - params.images) > params.tolerance * params.images:
         yield say(
-            "these are {images:number} images together instead of {wanted:number}", images=total, wanted=params.images
+            "together they hold {images:number} images instead of {wanted:number}", images=total, wanted=params.images
         )
 
 

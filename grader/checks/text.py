@@ -128,7 +128,7 @@ def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -
         sentences(
             say("{observation}.", observation=_counted(len(words), where, ())),
             say("It does not seem to be English."),
-            say("The required words are English: {words: or}.", words=keywords) if keywords else None,
+            say("The required words are English: {words:or}.", words=keywords) if keywords else None,
             say("A person must judge it."),
         ),
         assurance=Assurance.STATED,
@@ -184,7 +184,7 @@ def _faults(params: TextParams, words: int, all_found: list[str], any_found: lis
         )
     missing = [word for word in params.all if word not in all_found]
     if missing:
-        yield say("it does not mention {words: or}", words=missing)
+        yield say("it does not mention {words:or}", words=missing)
     if params.any and len(any_found) < min(params.any_at_least, len(params.any)):
         yield _too_few_mentioned(params, any_found)
 
@@ -237,7 +237,7 @@ def _message(
 
 def _no_text(near: tuple[str, ...]) -> Message:
     if near:
-        return say("The notebook has no text of your own about {words: or}", words=near)
+        return say("The notebook has no text of your own about {words:or}", words=near)
     return say("The notebook has no text of your own")
 
 

@@ -210,7 +210,12 @@ def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Conditio
     wrong = [rows for rows in counts if set(rows) - {split}]
     strangers = [rows for rows in counts if not rows]
     if wrong:
-        return Condition(name, holds=False, seen=_trained_on(wrong[0], dataset))
+        others = say(
+            "{training}, but only {split:split} images are allowed",
+            training=_trained_on(wrong[0], dataset),
+            split=split,
+        )
+        return Condition(name, holds=False, seen=others)
     if strangers:
         other = say("it was trained on images that are not from {dataset:dataset}", dataset=dataset)
         return Condition(name, holds=False, seen=other)
@@ -275,7 +280,9 @@ def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: 
     test = _test_rows(validated, dataset)
     if wanted == "not_test" and test:
         on_test = say_count(
-            "it was validated on {count:number} test image", "it was validated on {count:number} test images", test
+            "it was validated on {count:number} test image, which is not allowed",
+            "it was validated on {count:number} test images, which is not allowed",
+            test,
         )
         return Condition("validation", holds=False, seen=on_test)
     return Condition("validation", holds=True, seen=_validated_on(last, test))

@@ -47,7 +47,7 @@ SCALED = "{subject}, which its operation {operations:code} scales to {low:number
 
 BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
     (fitted(x=an_array(low=0.0, high=255.0)), {"to": "unit"}, RANGE, {"low": 0.0, "high": 1.0}),
-    (an_evidence(), {"to": "standardised"}, "standardized (mean 0, standard deviation 1)", {}),
+    (an_evidence(), {"to": "standardised"}, "mean 0 with standard deviation 1", {}),
     (
         an_evidence(),
         {"variables": "cifar10"},

@@ -28,7 +28,7 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
 
 
 BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
-    (compiled("SGD"), {"cls": "Nadam"}, "the optimizer must be {optimizers: or}", {}),
+    (compiled("SGD"), {"cls": "Nadam"}, "the optimizer must be {optimizers:or}", {}),
     (compiled("SGD"), {"cls": "Nadam"}, "{optimizer:raw}", {"optimizer": "Nadam"}),
     (compiled("SGD"), {"cls": "adaptive"}, "an adaptive one", {}),
     (compiled(rate=0.1), {"learning_rate": {"at_most": 0.01}}, "a learning rate of {rate:number}", {"rate": 0.1}),

@@ -83,7 +83,7 @@ def test_an_old_metric_name_is_the_same_metric() -> None:
 
 
 def test_no_figure_at_all_is_said() -> None:
-    assert "No figure was drawn, so the {curve} is not shown." in ids(judge().message)
+    assert "No figure was drawn, so none shows the {curve}." in ids(judge().message)
 
 
 def test_a_metric_that_was_not_recorded_is_said_with_how_to_record_it() -> None:

@@ -135,7 +135,7 @@ def test_names_and_order_play_no_part() -> None:
         pytest.param(
             (images("x_train", 3_500), images("x_val", 1_500), Y_TRAIN, Y_VAL),
             "split",
-            "these are {images:number} images together instead of {wanted:number}",
+            "together they hold {images:number} images instead of {wanted:number}",
             {"images": 5_000, "wanted": 50_000},
             id="a part of the images",
         ),

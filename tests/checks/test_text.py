@@ -100,7 +100,7 @@ def test_a_long_text_in_another_language_than_the_keywords_waits_for_a_person(so
     finding = judge(prose(source), min_words=20, any=["pooling", "kernel"], near=["curve"], language="en")
     assert finding.status == "pending"
     assert "It does not seem to be English." in ids(finding.message)
-    assert says(finding.message, "The required words are English: {words: or}.", words=["pooling", "kernel", "curve"])
+    assert says(finding.message, "The required words are English: {words:or}.", words=["pooling", "kernel", "curve"])
     assert [p.cell for p in finding.evidence] == [1]
 
 

@@ -54,6 +54,7 @@ def test_test_images_in_the_training_are_found() -> None:
     assert finding.status == "failed"
     assert says(finding.message, IMAGES, count=10_000, split="test")
     assert says(finding.message, IMAGES, count=60_000, split="train")
+    assert says(finding.message, "{training}, but only {split:split} images are allowed", split="train")
 
 
 def test_another_data_set_is_not_the_training_images() -> None:
