@@ -1,6 +1,7 @@
 """Read typed YAML documents; each error has a line, a column and the nearest valid name."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +30,8 @@ LARGEST = 1 << 20
 """Size limit of a file, in bytes."""
 _SHOWN = 20
 """Number of errors to list; the others are counted."""
+_RULE = re.compile(r"(?:Input|String|List|Tuple|Dictionary|Set|Value) should (.*)", re.DOTALL)
+"""A message of pydantic about a rule of a value."""
 
 
 def read_located(content: bytes, *, name: str, noun: str, kind: type[UsageError]) -> LocatedYaml:
@@ -144,8 +147,8 @@ def _wrong_value(root: type[BaseModel], inner: Place, detail: ErrorDetails) -> s
         case "tuple_type" | "list_type":
             return f"{name} must be a list"
     text = detail["msg"].removeprefix("Value error, ")
-    if text.startswith("Input should "):
-        return f"{name} must {text.removeprefix('Input should ')}"
+    if rule := _RULE.fullmatch(text):
+        return f"{name} must {rule[1]}"
     return f"{name}: {text}" if inner else text
 
 

@@ -27,7 +27,7 @@ def test_a_regrade_changes_nothing_or_says_who_changed_and_why(rubric: Path, out
     assert grader("grade", *notebooks, "--rubric", rubric, "--out", out).code == 0
     before = _contents(out)
     done = grader("regrade", out)
-    assert (done.code, done.out) == (0, "3 graded again, 0 changed\n")
+    assert (done.code, done.out) == (0, "graded again: 3, changed: 0\n")
     assert _contents(out) == before
 
     rubric.write_text(RUBRIC.replace("min_words: 3", "min_words: 300"), encoding="utf-8")
@@ -47,7 +47,7 @@ def test_a_regrade_changes_nothing_or_says_who_changed_and_why(rubric: Path, out
     assert grade_of(out, "not-json")["rubric"]["sha256"] == grade_of(out, "plain")["rubric"]["sha256"]
 
     rubric.write_text(RUBRIC.replace("points: 2", "points: 20"), encoding="utf-8")
-    assert "3 graded again, 3 changed" in grader("regrade", out, "--rubric", rubric).out
+    assert "graded again: 3, changed: 3" in grader("regrade", out, "--rubric", rubric).out
     assert (grade_of(out, "not-json")["score"], grade_of(out, "not-json")["max_score"]) == (0, 21)
     page = out / "plain" / "report.html"
     written = page.read_bytes()
@@ -65,20 +65,22 @@ def test_a_regrade_says_what_it_cannot_bring_into_effect_and_what_does(rubric: P
     assert grader("grade", NOTEBOOKS / "plain.ipynb", *command).code == 0
     rubric.write_text(RUBRIC.replace("time: 60 s", "time: 50 s, seed: 4, attempts: 2"), encoding="utf-8")
     done = grader("regrade", out)
-    assert (done.code, done.out) == (0, "1 graded again, 0 changed\n")
+    assert (done.code, done.out) == (0, "graded again: 1, changed: 0\n")
     said, advice = done.err.splitlines()
-    assert said.startswith("not in effect: run.attempts, run.seed, run.time changed after 1 of 1 were executed")
+    assert said.startswith(
+        "not in effect: run.attempts, run.seed, run.time changed after 1 of 1 submissions was executed"
+    )
     assert advice == f"grader grade PATH... --rubric {rubric} --out {out}"
     told = json.loads(grader("regrade", out, "--json").out)
     assert told["not_in_effect"] == ["run.attempts", "run.seed", "run.time"]
     assert grader("grade", NOTEBOOKS / "plain.ipynb", *command).code == 0
     done = grader("regrade", out)
-    assert (done.out, done.err) == ("1 graded again, 0 changed\n", "")
+    assert (done.out, done.err) == ("graded again: 1, changed: 0\n", "")
 
 
 def test_a_folder_without_results_cannot_be_regraded(tmp_path: Path) -> None:
     done = grader("regrade", tmp_path)
     assert done.code == 2
-    assert "there are no results here" in done.err
+    assert "the folder has no results" in done.err
     assert grader("report", tmp_path).code == 2
     assert grader("regrade", tmp_path / "gone").code == 2

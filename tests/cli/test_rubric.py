@@ -25,7 +25,7 @@ def test_a_reference_is_kept_by_a_command_and_refused_when_it_changed(rubric: Pa
     shutil.copy(NOTEBOOKS / "no-kernel-metadata.ipynb", solution)
     done = grader("rubric", "test", rubric, "--update")
     assert done.code == 1
-    assert "not kept: the reference does not get full marks" in done.err
+    assert "not stored: the reference does not get full marks" in done.err
     shutil.copy(NOTEBOOKS / "plain.ipynb", solution)
     done = grader("rubric", "test", rubric, "--update")
     assert done.code == 0, done.err
@@ -35,7 +35,7 @@ def test_a_reference_is_kept_by_a_command_and_refused_when_it_changed(rubric: Pa
     solution.write_text(solution.read_text(encoding="utf-8").replace("[1, 2, 3]", "[1, 2]"), encoding="utf-8")
     done = grader(*words)
     assert done.code == 3
-    assert "changed since its evidence was kept" in done.err
+    assert "changed after its evidence was stored" in done.err
 
 
 def test_rubrics_are_listed_shown_validated_and_described(rubric: Path) -> None:
@@ -49,4 +49,4 @@ def test_rubrics_are_listed_shown_validated_and_described(rubric: Path) -> None:
     done = grader("rubric", "validate", rubric, "mnist-cnn")
     assert (done.code, done.out.count(": valid, ")) == (0, 2)
     done = grader("rubric", "test", rubric)
-    assert (done.code, "the rubric names no reference" in done.err) == (2, True)
+    assert (done.code, "the rubric has no reference" in done.err) == (2, True)

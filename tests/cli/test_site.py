@@ -175,13 +175,13 @@ def test_an_address_of_the_site_does_not_hinder_the_local_engine(own: Path) -> N
 
 WRONG = [
     ("version: 1\njob: 3\n", "2:1: unknown key 'job'; did you mean 'jobs'?"),
-    ("version: 2\n", "1:10: version 2 is not known; this grader reads version 1"),
+    ("version: 2\n", "1:10: unknown version 2; this grader reads version 1"),
     ("jobs: 3\n", "1:1: the key 'version' is missing"),
     ("version: 1\nisolation: bubblwrap\n", "2:12: `isolation` is 'bubblwrap', but must be"),
-    ("version: 1\njobs: 0\n", "2:7: `jobs`: should be greater than or equal to 1"),
-    ("version: 1\nwarm: perhaps\n", "2:7: `warm`: should be a valid boolean"),
-    ("version: 1\ndata: ''\n", "2:7: `data`: String should have at least 1 character"),
-    ("[1]\n", "1:1: a site file is a mapping of keys to values"),
+    ("version: 1\njobs: 0\n", "2:7: `jobs` must be greater than or equal to 1"),
+    ("version: 1\nwarm: perhaps\n", "2:7: `warm` must be a valid boolean"),
+    ("version: 1\ndata: ''\n", "2:7: `data` must have at least 1 character"),
+    ("[1]\n", "1:1: a site file must be a mapping of keys to values"),
     ("version: [\n", "not YAML"),
 ]
 

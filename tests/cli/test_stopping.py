@@ -39,7 +39,10 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == 130
     command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"])
-    assert said == f"stopping … once more stops at once\nstopped. What is done is kept. This goes on:\n{command}\n"
+    assert said == (
+        "stopping … a second signal stops at once\n"
+        f"stopped. Finished results are stored. This command continues:\n{command}\n"
+    )
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running)
     assert list(temp.iterdir()) == []
     assert grade_of(out, "plain")["score"] == 3
@@ -58,7 +61,7 @@ def test_other_signals_that_ask_it_to_end_do_the_same(
     finally:
         process.kill()
     assert process.returncode == code
-    assert "What is done is kept" in said
+    assert "Finished results are stored" in said
 
 
 def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) -> None:
@@ -66,7 +69,7 @@ def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) 
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert f"--out {out} --isolation none\n" in said
-    assert said.endswith("Without --no-resume: what was executed before and not yet again stands as it was.\n")
+    assert said.endswith("--no-resume was dropped: submissions not re-executed yet keep their earlier results.\n")
 
 
 def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, out: Path, tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, 
         one.suspend()
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    assert process.stderr.readline() == "stopping … once more stops at once\n"
+    assert process.stderr.readline() == "stopping … a second signal stops at once\n"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == 130

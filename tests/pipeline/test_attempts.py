@@ -22,6 +22,7 @@ from grader.schema.grade import Grade
 from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, a_course, grader, needs_bubblewrap, small_digits
+from tests.support.says import says
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -122,7 +123,13 @@ def test_the_best_attempt_is_the_submission_s_and_none_follows_full_marks(room: 
     assert room.seeds == [1, 2]
     assert told(made) == [(1, 1, "graded", 1), (2, 2, "graded", 3), (3, 3, "skipped", None)]
     assert made.attempts is not None
-    assert "Attempt 3 was not executed: attempt 2 already has full marks" in made.attempts.why
+    assert made.attempts.why_says is not None
+    assert says(made.attempts.why_says, "Attempt {numbers} was not executed: {reason}.", numbers=[3])
+    assert says(
+        made.attempts.why_says,
+        "attempt {number:number} already has full marks, so the points could not change",
+        number=2,
+    )
     assert (made.score, made.execution and made.execution.seed, room.placed) == (3, 2, 2)
     assert room.out.read_grade("luck") == made
     kept = AttemptsFolder(room.out, "luck")
@@ -174,7 +181,12 @@ def test_a_regrade_says_what_was_never_executed_and_the_next_grading_executes_it
     made = room.regrade("seed: 2, attempts: 2", harder)
     assert told(made) == [(1, 2, "graded", 2), (2, 3, "skipped", None)]
     assert made.attempts is not None
-    assert "only `grader grade` executes" in made.attempts.why
+    assert made.attempts.why_says is not None
+    assert says(
+        made.attempts.why_says,
+        "it has no stored evidence, and only {command:code} executes notebooks",
+        command="grader grade",
+    )
     executed = room.grade("seed: 2, attempts: 2", text=harder)
     assert (room.seeds, [one[2] for one in told(executed)]) == ([3], ["graded", "graded"])
 
@@ -186,7 +198,7 @@ def test_a_failure_of_the_grader_costs_its_attempt_alone_and_is_tried_again(room
     assert made.attempts is not None
     assert (made.status, made.score) == ("graded", 3)
     assert "Attempt 1 was not graded: the kernel did not start" in made.attempts.why
-    assert "a fault of the grader's own: LookupError: odd" in made.attempts.why
+    assert "an error in the grader: LookupError: odd" in made.attempts.why
     assert room.regrade("seed: 1, attempts: 3, take: median") == made
     room.failing = {}
     again = room.grade("seed: 1, attempts: 3, take: median")

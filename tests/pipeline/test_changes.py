@@ -24,4 +24,4 @@ def test_another_graded_model_is_a_change_with_its_reason() -> None:
     new = graded()
     changed = changes_of(new.model_copy(update={"main_model": "m9"}), new)
     assert changed is not None
-    assert [change.why for change in changed.changes] == ["other words or figures: graded model"]
+    assert [change.why for change in changed.changes] == ["other parts changed: graded model"]

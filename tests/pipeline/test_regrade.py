@@ -171,7 +171,7 @@ def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pyte
 
     with monkeypatch.context() as patched:
         patched.setattr(regrade, "judge", lost)
-        with pytest.raises(HarnessError, match="worker process was lost"):
+        with pytest.raises(HarnessError, match="worker process died"):
             regrade_class(course, out, workers=2)
     assert regrade_class(course, out, workers=2).changed == len(NAMES)
 
@@ -258,7 +258,7 @@ def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
     process.join()
     assert process.exitcode == 128 + number
     said = (tmp_path / "said").read_text(encoding="utf-8")
-    assert said.startswith("stopping … once more stops at once\nstopped. ")
+    assert said.startswith("stopping … a second signal stops at once\nstopped. ")
     assert said.endswith(f":\ngrader {command} {out}\n")
     workers = [int(mark.name) for mark in marks.iterdir() if int(mark.name) != process.pid]
     assert not any(psutil.pid_exists(worker) for worker in workers)

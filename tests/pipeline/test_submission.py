@@ -232,7 +232,7 @@ def test_files_that_are_exchanged_meanwhile_are_told_and_executed_again(
         patched.setattr(execution, "execute", exchange)
         grade = run(folder)["anna"]
     assert grade.status == "not_graded"
-    assert "were exchanged while it was graded" in (grade.reason or "")
+    assert "were replaced while it was graded" in (grade.reason or "")
     assert run(folder)["anna"].score == 2
     assert len(executed) == 2
 
@@ -296,7 +296,7 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
     ("fault", "said"),
     [
         (SandboxError("the kernel did not start"), "the kernel did not start"),
-        (LookupError("odd"), "a fault of the grader's own: LookupError: odd"),
+        (LookupError("odd"), "an error in the grader: LookupError: odd"),
     ],
 )
 def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noqa: PLR0913, PLR0917 - fixtures
@@ -434,9 +434,9 @@ def test_results_of_others_and_names_that_two_sections_share_are_told(tmp_path: 
     out = ResultsFolder(tmp_path / "out")
     assert _kept(out, tmp_path / "a", "lee.ipynb", "ann.ipynb") == ()
     others, replaced = _kept(out, tmp_path / "b", "lee.ipynb", "bob.ipynb")
-    assert f"{out.root} also holds results of 1 that are not among these submissions: ann; they stay" in others
+    assert f"{out.root} also has results of 1 other submission: ann; it stays" in others
     assert "1 of these have the name of another notebook that was graded here before" in replaced
-    assert "whose results are replaced: lee;" in replaced
+    assert "the results of 1 earlier notebook are replaced, because one of these has its name: lee;" in replaced
 
 
 def test_a_notebook_handed_in_again_is_no_other_one_s_and_one_of_a_like_name_is(tmp_path: Path) -> None:

@@ -337,7 +337,7 @@ def test_ctrl_c_ends_what_runs_elsewhere_and_the_same_command_goes_on(
         driver.send_signal(signal.SIGINT)
         _, said = driver.communicate(timeout=SECONDS)
     assert driver.returncode == 130, said
-    assert "stopped. What is done is kept" in said
+    assert "stopped. Finished results are stored" in said
     assert not alive(running)
     assert set(grades_in(out)) == {"plain"}
     assert left_over(out) == []
@@ -377,7 +377,7 @@ def test_a_machine_that_does_not_see_the_results_is_named_before_anything_is_exe
     machine = cluster.machine(*apart)
     done = command(*words, NOTEBOOKS / "plain.ipynb", "--out", out, env=env)
     assert done.code == 2
-    assert f"the results folder {out} cannot be seen from here" in done.err
+    assert f"the results folder {out} is not available here" in done.err
     assert "--out" in done.err
     assert ": started" not in done.err
     assert left_over(out) == []
