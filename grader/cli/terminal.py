@@ -194,9 +194,9 @@ def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
 def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
     """Make the table of a grade, with one row per criterion, and advice for missed ones."""
     score = f"{number(grade.score)} of {number(grade.max_score)}"
-    pending = f", pending: {number(grade.pending)}" if grade.pending else ""
+    pending = f", {number(grade.pending)} pending" if grade.pending else ""
     table = Table(
-        title=f"{grade.submission.id}: points: {score}{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=f"{grade.submission.id}: {score} points{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )
     table.add_column("")
     table.add_column("criterion")
