@@ -89,7 +89,7 @@ class Language:
             spec: Names of formats from `FORMATS`; for a sequence the last one may be a joiner (`code or`).
         """
         kind, _, joiner = spec.partition(" ")
-        if kind in JOINERS:
+        if not joiner and kind in JOINERS:
             kind, joiner = "", kind
         if kind in _OF_A_SEQUENCE or (not isinstance(value, (list, tuple)) and not joiner):
             return FORMATS[kind](self, value)

@@ -345,8 +345,14 @@ def _without_evidence(old: Grade | None, course: Course) -> Grade | None:
     if old.status == "not_graded":
         return ungraded(submission, course.stamp, HarnessError(reason), rubric)
     if old.execution is None:
-        advice = next((c.advice for c in old.criteria), "")
-        return rejected(submission, course.stamp, rubric, NotebookError(reason, advice=advice))
+        line = next(iter(old.criteria), None)
+        error = NotebookError(
+            reason,
+            advice=line.advice if line else "",
+            says=old.reason_says,
+            advice_says=line.advice_says if line else None,
+        )
+        return rejected(submission, course.stamp, rubric, error)
     msg = "the evidence of its execution is missing"
     raise ArtefactError(msg, where=old.submission.id)
 

@@ -72,7 +72,7 @@ def test_results_that_cannot_be_written_are_told_before_anything_runs(rubric: Pa
     file = tmp_path / "file"
     file.write_text("mine")
     done = grader(*words, file)
-    assert (done.code, "is no folder" in done.err, file.read_text()) == (2, True, "mine")
+    assert (done.code, "not a folder" in done.err, file.read_text()) == (2, True, "mine")
     done = grader(*words, "/proc/nothing")
     assert done.code == 3
     assert "cannot write" in done.err

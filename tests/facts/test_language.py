@@ -72,6 +72,8 @@ def german(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Language:
         ("dataset", "fashion_mnist", "Fashion-MNIST"),
         ("code", "net", "`net`"),
         ("code or", ["a", "b", "c"], "`a`, `b`, or `c`"),
+        (" or", ["a", "b"], "a or b"),
+        ("or", ["a", "b"], "a or b"),
         ("code", ["a", "b"], "`a` and `b`"),
         ("cell", [0, 2], "cell 1 and cell 3"),
         ("list", ["a", 1], "a, 1"),

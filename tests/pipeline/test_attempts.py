@@ -264,14 +264,14 @@ def test_the_commands_say_what_the_attempts_came_to(tmp_path: Path) -> None:
         "asked": 2,
         "take": "best",
         "taken": 2,
-        "why": "Attempt 2 is taken, the best of 2.",
+        "why": "Attempt 2 was taken, the best of 2.",
         "score": {"low": 1.0, "high": 3.0},
     }
     assert row["borderline"] == []
     assert "2 of 2, 1 to 3" in grader(*words, env=env).out
     rubric.write_text(RUBRIC.replace("run: {", "run: {take: first, "), encoding="utf-8")
     regraded = json.loads(grader("regrade", tmp_path / "out", "--rubric", rubric, "--json", env=env).out)
-    assert "attempt 1 is graded now, no longer attempt 2" in regraded["changed"][0]["why"]
+    assert "attempt 1 is graded now instead of attempt 2" in regraded["changed"][0]["why"]
     refused = grader(*words[:-1], "0", env=env)
     assert refused.code == 2
 

@@ -208,7 +208,7 @@ def test_a_data_set_that_is_exchanged_meanwhile_is_told(
     monkeypatch.setattr(execution, "execute", exchange)
     grade = run(NOTEBOOKS / "plain.ipynb")["plain"]
     assert grade.status == "not_graded"
-    assert "was exchanged for another" in (grade.reason or "")
+    assert "was replaced by another one" in (grade.reason or "")
     assert len(executed) == 1
 
 
@@ -410,7 +410,7 @@ def test_a_notebook_that_is_exchanged_meanwhile_is_told_and_executed_again(
         patched.setitem(globals(), "find_submissions", exchange)
         grade = run(notebook)["plain"]
     assert grade.status == "not_graded"
-    assert "was exchanged while the class was graded" in (grade.reason or "")
+    assert "changed while the class was graded" in (grade.reason or "")
     assert executed == []
     assert run(notebook)["plain"].score == 3
     assert executed == ["numbers = [4]"]
@@ -435,7 +435,7 @@ def test_results_of_others_and_names_that_two_sections_share_are_told(tmp_path: 
     assert _kept(out, tmp_path / "a", "lee.ipynb", "ann.ipynb") == ()
     others, replaced = _kept(out, tmp_path / "b", "lee.ipynb", "bob.ipynb")
     assert f"{out.root} also has results of 1 other submission: ann; it stays" in others
-    assert "1 of these have the name of another notebook that was graded here before" in replaced
+    assert "the results of 1 earlier notebook are replaced" in replaced
     assert "the results of 1 earlier notebook are replaced, because one of these has its name: lee;" in replaced
 
 
