@@ -160,9 +160,9 @@ def _certainty(
         )
         return
     yield say_count(
-        "{count:number} image is correct for only one of the two models: {ours:number} of them for {model:code} "
+        "Only one of the two models is right on {count:number} image; {model:code} is right on {ours:number} of them "
         "(exact paired test: p = {p:number}).",
-        "{count:number} images are correct for only one of the two models: {ours:number} of them for {model:code} "
+        "Only one of the two models is right on {count:number} images; {model:code} is right on {ours:number} of them "
         "(exact paired test: p = {p:number}).",
         sum(pair),
         model=model.name,
@@ -170,7 +170,7 @@ def _certainty(
         p=float(f"{p_value:.2g}"),
     )
     if p_value < params.level:
-        yield say("Chance does not explain this.")
+        yield say("A difference of this size is unlikely to be chance.")
         return
     yield say("The difference is within the noise: another random seed could reverse it.")
     if params.require_significant:

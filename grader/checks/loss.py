@@ -83,9 +83,9 @@ def _described(model: ModelFact, place: CompileFact | FitFact, used: LossFact) -
     if used.from_logits is None:
         loss = say("{loss:code}", loss=used.name)
     elif used.from_logits:
-        loss = say("{loss:code} (for logits)", loss=used.name)
+        loss = say("{loss:code}, which expects logits", loss=used.name)
     else:
-        loss = say("{loss:code} (for probabilities)", loss=used.name)
+        loss = say("{loss:code}, which expects probabilities", loss=used.name)
     if isinstance(place, FitFact):
         return say(
             "The custom loop that trains {model:code} in {cell:cell} uses the loss {loss}",
@@ -104,9 +104,9 @@ def _faults(used: LossFact, output: str | None, params: LossParams) -> Iterator[
         yield say("the loss must be {losses:code or}", losses=names)
     if params.from_logits is not None and used.from_logits is not params.from_logits:
         if params.from_logits:
-            yield say("the loss must be for logits")
+            yield say("the loss must expect logits (`from_logits=True`)")
         else:
-            yield say("the loss must be for probabilities")
+            yield say("the loss must expect probabilities (`from_logits=False`)")
     if not params.fits_output or used.from_logits is None or output is None or used.custom:
         return
     if used.from_logits and output in _PROBABILITIES:

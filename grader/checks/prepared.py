@@ -99,13 +99,13 @@ class _Candidate:
 
 @check("prepared")
 def prepared(case: Case, params: PreparedParams) -> Finding:
-    """The notebook's variables hold a data set that is split, scaled and labeled as required, trained on or not.
+    """The notebook's variables hold a data set that is split, scaled and labeled as required; no model has to use it.
 
     What it does:
         Looks at the variables at the end of the notebook. It recognizes images by their pixels, so names and the order
         of the steps do not matter. It finds the rows of the data set in each array, the formula that scaled the raw
         pixels, and the images that two arrays share. Labels belong to images if they name the true class in the same
-        row. The check judges the arrays that meet most of the conditions. If arrays are too many or too large to
+        row. The check judges the arrays that meet the most conditions. If arrays are too many or too large to
         compare, a person must judge them.
 
     Why it matters:

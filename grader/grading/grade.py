@@ -287,7 +287,7 @@ def _combined(judged: Sequence[_Judged], *, every: bool) -> Finding:
 
 
 def _undecided(judged: Sequence[_Judged]) -> Finding:
-    """Leave a criterion that a gap may decide to a person."""
+    """Let a person judge a criterion if a missing fact could change its verdict."""
     gaps = tuple(dict.fromkeys(gap for one in judged for gap in one.gaps))
     message = say(
         "A person has to judge this, because the grader's record is incomplete: {cause}. These facts may be missing: "

@@ -19,7 +19,7 @@ def compare(of: Evidence | None = None, **keys: Any) -> Finding:
 
 
 TESTED = (
-    "{count:number} image is correct for only one of the two models: {ours:number} of them for {model:code} "
+    "Only one of the two models is right on {count:number} image; {model:code} is right on {ours:number} of them "
     "(exact paired test: p = {p:number})."
 )
 
@@ -29,7 +29,7 @@ def test_a_clear_gain_is_more_than_chance() -> None:
     assert finding.status == "passed"
     assert (finding.measured["only_model"], finding.measured["only_over"]) == (50, 5)
     assert finding.measured["gain"] == pytest.approx(0.0225)
-    assert says(finding.message, "Chance does not explain this.")
+    assert says(finding.message, "A difference of this size is unlikely to be chance.")
     assert says(finding.message, TESTED, count=55, ours=50)
     assert values(finding.message, "This is {points:number} percentage points more.")["points"] == pytest.approx(2.25)
 

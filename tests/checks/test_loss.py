@@ -33,7 +33,11 @@ BAD: tuple[tuple[Evidence, dict[str, Any], Message], ...] = (
         {},
         say("the model ends in {activation:code}, so it gives probabilities", activation="softmax"),
     ),
-    (an_evidence(), {"from_logits": True, "fits_output": False}, say("the loss must be for logits")),
+    (
+        an_evidence(),
+        {"from_logits": True, "fits_output": False},
+        say("the loss must expect logits (`from_logits=True`)"),
+    ),
 )
 
 
@@ -57,7 +61,7 @@ def test_a_loss_with_a_fault_fails_with_the_fault(evidence: Evidence, params: di
 
 def test_the_message_names_the_loss() -> None:
     finding = judge("loss", an_evidence(compiles=(a_compile("mse"),)), name="categorical_crossentropy")
-    assert says(finding.message, "{loss:code} (for probabilities)", loss="mse")
+    assert says(finding.message, "{loss:code}, which expects probabilities", loss="mse")
 
 
 def test_a_model_that_was_never_compiled_fails() -> None:
