@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grader.evidence.claims import (
@@ -28,6 +28,10 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING)
+@example("\ud800" * 2001)
+@example({"\udfff": math.nan, "\x00": -math.inf})
+@example([10**400, -(10**400), 2**53 + 1, 1e308 * 10])
+@example([[[[[[[[[[[[[[math.inf]]]]]]]]]]]]]])
 def test_a_cleaned_value_is_always_strict_json(value: object) -> None:
     json.dumps(as_json(value), allow_nan=False).encode()
     json.dumps(as_json(value), ensure_ascii=False).encode()
