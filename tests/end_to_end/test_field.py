@@ -145,7 +145,7 @@ def test_a_grade_says_which_old_forms_were_given_their_meaning(folder: ResultsFo
     ):
         assert form in said
     page = folder.report_path("keras_1").read_text(encoding="utf-8")
-    listed = page.partition("What the grader stood in for")[2].partition("</ul>")[0]
+    listed = page.partition("Emulated by the grader")[2].partition("</ul>")[0]
     assert listed.count("<li>") == len(execution.emulations)
     assert "Adam(learning_rate=…)" in listed
 
