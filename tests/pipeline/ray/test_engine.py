@@ -421,7 +421,8 @@ def test_the_script_for_slurm_grades_a_class_and_leaves_no_token(course_folder: 
         "plain": 3,
         "not-json": 0,
     }
-    assert list(home.iterdir()) == []
+    # The grader keeps digests of its code in the cache; the token is gone.
+    assert {path.name for path in home.iterdir()} <= {".cache"}
 
 
 def slurm_job(words: Sequence[str], env: Mapping[str, str], log: Path) -> int | None:
