@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grader.facts.language import english
 from grader.schema.base import Json
 from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say
@@ -53,11 +52,6 @@ class Conditions:
     def message(self) -> Message:
         """The observations about the missed conditions, or about all if none is missed; without a full stop."""
         return say("{observations:clauses}", observations=[item.seen for item in self.missed or self.items])
-
-    @property
-    def text(self) -> str:
-        """The message in English."""
-        return english(self.message)
 
     @property
     def measured(self) -> dict[str, Json]:

@@ -80,12 +80,10 @@ def _badness(candidate: Candidate) -> tuple[int, int]:
 
 def _message(decisive: Candidate, candidates: int, which: Which) -> Message:
     subject = decisive.subject
-    if isinstance(subject, str):
-        subject = subject[:1].upper() + subject[1:]
     if decisive.faults:
         closest = say("This is the closest of {candidates:number}.", candidates=candidates)
         return sentences(
-            _faulty(subject, decisive.faults),
+            say("{subject}, but {faults}.", subject=subject, faults=decisive.faults),
             closest if candidates > 1 and which == "any" else None,
         )
     if decisive.unseen:
@@ -95,12 +93,6 @@ def _message(decisive: Candidate, candidates: int, which: Which) -> Message:
             unseen=decisive.unseen,
         )
     return say("{subject}, as required.", subject=subject)
-
-
-def _faulty(subject: MessageLike, faults: tuple[MessageLike, ...]) -> Message:
-    if any(isinstance(fault, str) for fault in faults):
-        return say("{subject} {faults}.", subject=subject, faults=faults)
-    return say("{subject}, but {faults}.", subject=subject, faults=faults)
 
 
 def chosen_fits(
