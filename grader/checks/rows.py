@@ -53,7 +53,7 @@ def rows(case: Case, params: RowsParams) -> Finding:
     What it does:
         Recognizes the images of every training by their pixels, and looks up their classes and splits. Labels and
         variable names do not matter. It counts the images, looks at the validation data, and can require that another
-        model was trained on other images. A condition does not hold if the images are not recognized.
+        model was trained on other images. If the images are not recognized, a person must judge the criterion.
 
     Why it matters:
         Transfer learning is about little data. With more images than the task has, or with images of another task, a

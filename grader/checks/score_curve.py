@@ -208,9 +208,9 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
         return finding.model_copy(update={"measured": {"parameters": counted, "accuracy": None}})
     if not trained:
         reason = say("it was never trained")
-    elif counted is None:
-        reason = say("it was never built, so its number of parameters is not known")
-    untestable = "" if counted is None else why_untestable(case.evidence, model, dataset)
+    untestable = why_untestable(case.evidence, model, dataset)
+    if trained and counted is None:
+        untestable = say("the grader could not see its number of parameters")
     if untestable:
         return Finding.pending(
             sentences(_no_place(model, dataset, params.split, untestable), say("A person must look at it.")),

@@ -241,10 +241,8 @@ def _trained_on(rows: dict[str, int], dataset: str) -> Message:
 def _loss(fits: tuple[FitFact, ...]) -> Condition:
     losses = series(fits, "loss")
     numbers = finite(losses)
-    if not losses and any(f.kind == "custom_loop" for f in fits):
-        return Condition("loss", holds=True, seen=say("the grader could not see the loss of a custom loop"))
     if not losses:
-        return Condition("loss", holds=False, seen=say("no training loss was recorded"))
+        return _without_losses(fits)
     if len(numbers) < len(losses):
         return Condition("loss", holds=False, seen=say("the training loss became not a number"))
     if len(losses) == 1:
@@ -256,6 +254,14 @@ def _loss(fits: tuple[FitFact, ...]) -> Condition:
         return Condition("loss", holds=True, seen=fell)
     rose = say("the training loss did not fall ({first:number} to {last:number})", first=first, last=last)
     return Condition("loss", holds=False, seen=rose)
+
+
+def _without_losses(fits: tuple[FitFact, ...]) -> Condition:
+    if any(f.kind == "custom_loop" for f in fits):
+        return Condition("loss", holds=True, seen=say("the grader could not see the loss of a custom loop"))
+    if any(f.epochs_done for f in fits):
+        return Condition("loss", None, say("the grader could not see the training loss"))
+    return Condition("loss", holds=False, seen=say("no training loss was recorded"))
 
 
 def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> Condition:
