@@ -10,12 +10,14 @@ import nbformat
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.grading.grade import grade
 from grader.pipeline.course import Course
 from grader.report.classpage import ClassRow, class_row, render_class_page
 from grader.report.csvfile import rows_csv
 from grader.report.page import render_report
+from grader.report.plain import plain_report
 from grader.resources import share
 from grader.schema.errors import (
     ArtefactError,
@@ -24,6 +26,7 @@ from grader.schema.errors import (
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade, Lacking, SubmissionStamp
+from grader.schema.message import say
 from grader.schema.submission import Submission
 from grader.store.database import Database, digest_of
 from grader.store.files import Batch
@@ -111,7 +114,23 @@ def render(result: Grade, evidence: Evidence | None, course: Course, out: Result
 
 
 def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
-    """Render a report from a grade and the stored results."""
+    """Render a report from a grade and the stored results.
+
+    A failure to render never undoes a grade: the page then shows the grade alone, and names the failure.
+    """
+    try:
+        return _report(result, evidence, course, out)
+    except Exception as error:  # noqa: BLE001 - the grade is made, and the page must show it
+        failure = say("The grader could not render the whole report ({error:raw}).", error=type(error).__name__)
+    problems = (*result.problems_says, failure)
+    known = result.model_copy(update={"problems": tuple(map(english, problems)), "problems_says": problems})
+    try:
+        return _report(known, None, course, out)
+    except Exception:  # noqa: BLE001 - as above
+        return plain_report(result, english(failure))
+
+
+def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
     executed = out.executed_path(result.submission.id)
     notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
     return render_report(

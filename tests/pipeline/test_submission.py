@@ -326,22 +326,25 @@ def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noq
     assert executed == ["print('no word about a kernel')"]
 
 
-def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
-    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("kinds", [{"whole"}, {"whole", "alone"}], ids=["the whole report", "any report"])
+def test_a_report_that_fails_does_not_undo_a_grade(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kinds: set[str]
 ) -> None:
     real = render_report
 
     def fail(**parts: Any) -> Any:
-        if parts["grade"].submission.id == "plain":
+        kind = "alone" if parts["evidence"] is None else "whole"
+        if parts["grade"].submission.id == "plain" and kind in kinds:
             raise ZeroDivisionError
         return real(**parts)
 
     with monkeypatch.context() as patched:
         patched.setattr(publish, "render_report", fail)
         grades = run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
-    assert (grades["plain"].status, grades["not-json"].status) == ("not_graded", "graded")
-    assert not (tmp_path / "out" / "plain" / "report.html").exists()
-    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert (grades["plain"].status, grades["plain"].score) == ("graded", 3)
+    page = (tmp_path / "out" / "plain" / "report.html").read_text(encoding="utf-8")
+    assert "The grader could not render the whole report (ZeroDivisionError)." in page
+    assert grades["plain"].criteria[0].title in page
     assert len(executed) == 1
 
 
