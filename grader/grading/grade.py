@@ -8,6 +8,7 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.follow_ups import advice_of, cause_text, follow_ups
 from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.facts.language import english
@@ -34,7 +35,7 @@ from grader.schema.grade import (
 )
 from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
 from grader.schema.rubric import Criterion, Rubric, Test
-from grader.schema.submission import CellError, Submission
+from grader.schema.submission import Submission
 
 __all__ = ["grade", "outline", "rejected", "ungraded", "visible"]
 
@@ -533,14 +534,21 @@ def _accuracy(fact: AccuracyFact) -> AccuracyGrade:
     )
 
 
-def _error(error: CellError) -> ErrorGrade:
-    return ErrorGrade(
-        cell=error.cell,
-        name=error.name,
-        message=error.message,
-        advice=english(error.advice),
-        advice_says=as_message(error.advice) if error.advice else None,
-    )
+def _errors(evidence: Evidence) -> Iterator[ErrorGrade]:
+    reasons = follow_ups(evidence)
+    for error in evidence.run.errors:
+        reason = None if error.cell is None else reasons.get(error.cell)
+        advice = advice_of(error, reason)
+        yield ErrorGrade(
+            cell=error.cell,
+            name=error.name,
+            message=error.message,
+            cause=cause_text(error),
+            line=error.line,
+            advice=english(advice),
+            advice_says=as_message(advice) if advice else None,
+            follows=reason.root if reason else None,
+        )
 
 
 def _execution(evidence: Evidence) -> ExecutionGrade:
@@ -553,7 +561,7 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         seconds=run.seconds,
         cells_run=run.cells_run,
         cells_total=run.cells_total,
-        errors=tuple(_error(e) for e in run.errors),
+        errors=tuple(_errors(evidence)),
         peak_memory_mib=run.peak_memory_mib,
         device=run.device,
         seed=run.seed,

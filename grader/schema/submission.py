@@ -37,6 +37,11 @@ class CellError(Document):
     """The exception's class."""
     message: str
     """The exception's text, cut to a readable length; in English the reason if the grader ended the cell."""
+    cause: str = ""
+    """The part of the text that says what was wrong; for an assertion without a text the asserted line. Empty in
+    evidence of an earlier version."""
+    line: int | None = None
+    """The line of the cell that raised the exception, from 1; None if unknown."""
     advice: MessageLike = ""
     """How to fix it, such as the modern form of an old API; empty if the grader has no advice."""
 
