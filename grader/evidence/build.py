@@ -182,6 +182,8 @@ class _Builder:
         self._run = run
         self._book = book
         self._seen: set[int] = set()
+        self._numbers: set[int] = set()
+        """Numbers of all events, also of those that could not be read."""
         self._bad: Counter[str] = Counter()
         self._ended = False
         self._some = False
@@ -229,6 +231,9 @@ class _Builder:
         if not isinstance(kind, str):
             self._bad["events without a kind"] += 1
             return
+        number = as_int(header["n"], 1)
+        if number is not None:
+            self._numbers.add(number)
         reader = self._readers.get(kind)
         if reader is None:
             return
@@ -281,6 +286,14 @@ class _Builder:
                 ],
             )
             yield self._missing(text, tuple(self._bad) if self._bad.keys() <= set(ALL_KINDS) else ALL_KINDS)
+        missing = max(self._numbers, default=0) - len(self._numbers)
+        if missing:
+            text = say_count(
+                "{count:number} event of the record is missing",
+                "{count:number} events of the record are missing",
+                missing,
+            )
+            yield self._missing(text, ALL_KINDS)
         if not self._some:
             yield self._missing(say("the recorder wrote no events"), ALL_KINDS)
         elif not self._ended and self._run.status in {"completed", "cell_error"}:
