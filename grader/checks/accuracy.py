@@ -13,6 +13,7 @@ from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, Wit
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.recognition import known_rows
+from grader.facts.suitability import CLASSES
 from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
@@ -22,9 +23,6 @@ from grader.schema.message import Message, MessageLike, say, say_count, sentence
 
 __all__ = ["AccuracyParams", "accuracy", "images_needed", "images_of", "not_tried", "untried", "why_untestable"]
 
-
-_CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
-"""Classes of whole data sets: a model that was trained on two digits only is not tested on all of them."""
 
 _ONLY_RECORDED = say(
     "the model could only be used in the notebook's own process, and was not tested on these images there"
@@ -276,7 +274,7 @@ def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
 
 
 def _classes(fit: FitFact, dataset: str) -> int | None:
-    return _CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
+    return CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
 
 
 def _for_a_person(model: ModelFact, unknown: MessageLike, reason: MessageLike, measures: str = "accuracy") -> Finding:

@@ -17,7 +17,7 @@ from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, p
 from grader.evidence.provenance import DatasetIndex
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
-from grader.facts.tasks import label_classes, of_task
+from grader.facts.tasks import label_classes, missing_classes, of_task, tasks_of
 from grader.schema.base import Assurance
 from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence, FitFact, LabelFact, SaveFact, TransformFact
 from grader.schema.rubric import Rubric
@@ -232,3 +232,54 @@ def test_roles_that_reuse_each_other_in_a_circle_mean_nothing() -> None:
 def test_tasks_and_roles_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"task|class|role"):
         rubric(**wrong)
+
+
+EIGHT = dict.fromkeys(map(str, (0, 1, 2, 3, 4, 7, 8, 9)), 100)
+OTHER_EIGHT = dict.fromkeys(map(str, (1, 3, 4, 5, 6, 7, 8, 9)), 100)
+
+
+@pytest.mark.parametrize(
+    ("classes", "tasks", "missing"),
+    [
+        pytest.param(EIGHT, ("a",), (), id="all classes of a"),
+        pytest.param({"5": 98, "6": 102}, ("b",), (), id="all classes of b"),
+        pytest.param({"0": 98, "2": 102}, (), (1, 3, 4, 7, 8, 9), id="two classes of a"),
+        pytest.param({"0": 500}, (), (1, 2, 3, 4, 7, 8, 9), id="one class of a"),
+        pytest.param({"5": 200}, (), (6,), id="one class of b"),
+        pytest.param(EIGHT | {"9": 0}, ("a",), (9,), id="one class of a forgotten"),
+        pytest.param(OTHER_EIGHT, (), (0, 2), id="eight other classes"),
+        # A duplicate image in the data set is no class.
+        pytest.param({"0": 5000, "2": 5000, "4": 3}, (), (1, 3, 4, 7, 8, 9), id="a stray image"),
+        # Too few rows to tell that a class is missing.
+        pytest.param({"0": 3, "1": 2, "2": 1}, ("a",), (), id="a handful"),
+    ],
+)
+def test_a_few_classes_of_a_task_are_another_task(
+    classes: dict[str, int], tasks: tuple[str, ...], missing: tuple[int, ...]
+) -> None:
+    count = sum(classes.values())
+    found = rows(count, classes=classes)
+    fit = FitFact(event=6, cell=1, model="m1", status="completed", x=an_array(count, of=found))
+    assert tasks_of(fit, rubric()) == tasks
+    nearest = "b" if set(classes) <= {"5", "6"} else "a"
+    assert missing_classes(found, rubric(), nearest) == missing
+    assert of_task(found, rubric(), nearest) is (bool(tasks) and not missing)
+
+
+def test_another_edition_of_the_book_is_named_by_its_classes() -> None:
+    whole = transfer.evidence()
+    count = {"0": 100, "2": 100}
+    other = an_array(200, of=rows(200, dataset="fashion_mnist", classes=count))
+    first = an_array(800, of=rows(800, dataset="fashion_mnist", classes=OTHER_EIGHT))
+    fits = tuple(f.model_copy(update={"x": first if f.model == transfer.FIRST else other}) for f in whole.fits)
+    evidence = whole.model_copy(update={"fits": fits})
+    found = resolve_roles(transfer.rubric(), evidence)
+    assert all(match.model is None for match in found.values())
+    message = (
+        "No model matches the role {role:code}. The images of the task {task:code} are classes {classes:number}; "
+        "{models:clauses}."
+    )
+    assert says(found["scratch"].message, message, role="scratch", task="b", classes=[5, 6])
+    trained = "{model:code} ({cell:cell}) was last trained on {classes:number}"
+    assert says(found["scratch"].message, trained, model="model_b", classes=[0, 2])
+    assert says(found["first"].message, trained, model="model_a", classes=[1, 3, 4, 5, 6, 7, 8, 9])
