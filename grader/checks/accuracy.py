@@ -15,13 +15,23 @@ from grader.facts.language import english
 from grader.facts.recognition import known_rows
 from grader.facts.suitability import CLASSES
 from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
+from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed", "images_of", "not_tried", "untried", "why_untestable"]
+__all__ = [
+    "AccuracyParams",
+    "accuracy",
+    "images_needed",
+    "images_of",
+    "not_tried",
+    "untrained",
+    "untried",
+    "why_untestable",
+]
 
 
 _ONLY_RECORDED = say(
@@ -236,7 +246,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     if model.unkept_reason:
         reason = _clause(model.unkept_reason)
     elif not fits:
-        reason = say("it was never trained")
+        reason = untrained(case.evidence, model)
     elif not own:
         reason = say("the grader saw no training on {dataset:dataset}", dataset=dataset)
     elif later:
@@ -364,6 +374,9 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
     """
     fits = evidence.fits_of(model.id)
     inputs = sum(layer.cls == "InputLayer" for layer in model.layers)
+    if not fits and (inside := trainings_of(evidence, model.id)):
+        whole = evidence.model(inside[-1].model)
+        return say("it was trained as a part of {model:code}", model=whole.name if whole is not None else "")
     if not fits:
         return ""
     if inputs > 1:
@@ -382,6 +395,20 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
     )
 
 
+def untrained(evidence: Evidence, model: ModelFact) -> Message:
+    """Explain why a model without a training has no accuracy: a clause about the model.
+
+    Args:
+        evidence: The evidence of one execution.
+        model: The model.
+    """
+    failed = next((fit for fit in reversed(evidence.failed_fits) if fit.model == model.id), None)
+    if failed is None:
+        return say("it was never trained")
+    error = (failed.error or "").partition(":")[0]
+    return say("{call:code} in {cell:cell} raised {error:code}", call="fit", cell=failed.cell, error=error)
+
+
 def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> Finding:
     """Explain why a model has no accuracy on the images of a task."""
     unknown = say("The accuracy of {model:code} on the task {task:code} is not known", model=model.name, task=task)
@@ -393,7 +420,7 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     if model.unkept_reason:
         reason = _clause(model.unkept_reason)
     elif not fits:
-        reason = say("it was never trained")
+        reason = untrained(case.evidence, model)
     elif task not in tasks_of(fits[-1], case.rubric):
         reason = say("the grader saw no images of this task in its last training")
     elif labels is None:

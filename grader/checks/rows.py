@@ -14,6 +14,7 @@ from grader.facts.case import Case
 from grader.facts.lineage import with_past
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import missing_classes, of_task, task_part
+from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, FitFact, ModelFact, RowsFact
 from grader.schema.grade import Finding
@@ -66,10 +67,10 @@ def rows(case: Case, params: RowsParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    fits = _chosen(case.past(params.model).fits_of(model.id), params.trainings)
+    fits = _chosen(trainings_of(case.past(params.model), model.id), params.trainings)
     if not fits:
         return Finding.failed(
-            never_trained(model),
+            never_trained(case, model),
             advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"rows": []},
             evidence=(Pointer(cell=model.cell, event=model.event),),

@@ -8,7 +8,7 @@ from grader.facts.metrics import metric_of
 from grader.facts.presented import last_used, uses_of
 from grader.facts.suitability import suitable_models
 from grader.facts.tasks import last_classes, tasks_of
-from grader.facts.weights import ancestor_of, reused_layers
+from grader.facts.weights import ancestor_of, reused_layers, trainings_of
 from grader.schema.evidence import Evidence, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
 from grader.schema.message import Message, MessageLike, say, say_count
@@ -203,7 +203,7 @@ def _hidden_activations(model: ModelFact) -> set[str]:
 
 def _lacks_training(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Message]:
     fits = evidence.fits_of(model.id)
-    if role.trained is True and not fits:
+    if role.trained is True and not trainings_of(evidence, model.id):
         yield say("was never trained")
     if role.trained is False and fits:
         yield say("was trained in {cell:cell}", cell=fits[0].cell)
