@@ -21,6 +21,8 @@ _NEARLY_ALL = 0.99
 """Part of the recognized rows that must be from a task; not all, since two classes can share an image."""
 _CLEAR = 0.9
 """Part of a class's rows that must have the same label."""
+_PAIRS = ({0, 1}, {-1, 1})
+"""Labels that a single output can distinguish: of a probability or a logit, and of `tanh` or `hinge`."""
 _ENOUGH = 10
 """Rows per class of a task, on average, with which a class without rows is missing and not absent by chance."""
 
@@ -125,7 +127,7 @@ def label_classes(evidence: Evidence, model_id: str, classes: tuple[int, ...]) -
         if not total:
             return None
         label = max(counts, key=lambda name: counts[name])
-        if counts[label] < _CLEAR * total or not label.isdigit() or int(label) in labels:
+        if counts[label] < _CLEAR * total or not label.removeprefix("-").isdigit() or int(label) in labels:
             return None
         labels[int(label)] = wanted
     return labels
@@ -140,5 +142,5 @@ def names_classes(outputs: int, labels: Mapping[int, int], *, binary: bool) -> b
         binary: Whether one output may distinguish the two classes of the task.
     """
     if outputs == 1:
-        return binary and set(labels) == {0, 1}
-    return outputs > max(labels)
+        return binary and set(labels) in _PAIRS
+    return min(labels) >= 0 and outputs > max(labels)

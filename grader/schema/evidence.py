@@ -37,6 +37,7 @@ __all__ = [
     "NamedLabelFact",
     "OptimizerFact",
     "OutputFact",
+    "OutputPart",
     "PredictFact",
     "RowsFact",
     "SaveFact",
@@ -196,6 +197,22 @@ class OutputFact(Document):
     """Key of the output, or name of the layer that gives it."""
     shape: Shape | None = None
     """Without the batch axis."""
+
+
+class OutputPart(Document):
+    """One output of a model among the columns of its predictions."""
+
+    name: str
+    """Key of the output, or its position from 0."""
+    shape: tuple[int, ...]
+    """Without the batch axis."""
+    start: int | None = None
+    """First column of its values; None if the predictions do not contain it."""
+
+    @property
+    def size(self) -> int:
+        """Number of its values for one image."""
+        return math.prod(self.shape)
 
 
 class ModelFact(Document):
