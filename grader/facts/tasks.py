@@ -9,6 +9,7 @@ from grader.schema.rubric import Rubric
 __all__ = [
     "judged_dataset",
     "label_classes",
+    "label_meaning",
     "last_classes",
     "missing_classes",
     "names_classes",
@@ -119,7 +120,7 @@ def label_classes(evidence: Evidence, model_id: str, classes: tuple[int, ...]) -
         Label → class, for every class; None if it is unknown, if a class has no clear label, or if two classes share
         a label.
     """
-    meaning = next((f.y.meaning for f in reversed(evidence.fits_of(model_id)) if f.y is not None and f.y.meaning), {})
+    meaning = label_meaning(evidence, model_id)
     labels: dict[int, int] = {}
     for wanted in classes:
         counts = {label: truth.get(str(wanted), 0) for label, truth in meaning.items()}
@@ -131,6 +132,20 @@ def label_classes(evidence: Evidence, model_id: str, classes: tuple[int, ...]) -
             return None
         labels[int(label)] = wanted
     return labels
+
+
+def label_meaning(evidence: Evidence, model_id: str) -> Mapping[str, Mapping[str, int]]:
+    """Return the meaning of the labels of a model's last training in which it was seen; empty if there is none.
+
+    Args:
+        evidence: The evidence of one execution.
+        model_id: The model.
+
+    Returns:
+        Label → true class → number of images.
+    """
+    fits = reversed(evidence.fits_of(model_id))
+    return next((fit.y.meaning for fit in fits if fit.y is not None and fit.y.meaning), {})
 
 
 def names_classes(outputs: int, labels: Mapping[int, int], *, binary: bool) -> bool:
