@@ -14,16 +14,27 @@ from grader.evidence.accuracies import apply_predictions
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
-from grader.evidence.provenance import DatasetIndex
+from grader.evidence.provenance import DatasetIndex, make_index
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.facts.tasks import label_classes, missing_classes, of_task, tasks_of
+from grader.inside.describe.fingerprint import fingerprint
 from grader.schema.base import Assurance
-from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence, FitFact, LabelFact, SaveFact, TransformFact
+from grader.schema.evidence import (
+    AccuracyFact,
+    ArrayFact,
+    CompileFact,
+    Evidence,
+    FitFact,
+    LabelFact,
+    LossFact,
+    SaveFact,
+    TransformFact,
+)
 from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
 from tests.support import transfer_cases as transfer
-from tests.support.factories import a_model, a_rubric, an_array, rows
+from tests.support.factories import a_model, a_rubric, a_run, an_array, dense, rows
 from tests.support.says import says
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -283,3 +294,82 @@ def test_another_edition_of_the_book_is_named_by_its_classes() -> None:
     trained = "{model:code} ({cell:cell}) was last trained on {classes:number}"
     assert says(found["scratch"].message, trained, model="model_b", classes=[0, 2])
     assert says(found["first"].message, trained, model="model_a", classes=[1, 3, 4, 5, 6, 7, 8, 9])
+
+
+def two_classes(y: LabelFact | None, **fit: Any) -> tuple[Evidence, dict[str, DatasetIndex]]:
+    """A model with one output for a data set of two classes; of 40 images 10 are test images."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    classes = np.arange(40) % 2
+    index = make_index("pets", images[:30], classes[:30], images[30:], classes[30:], fingerprint(images))
+    x = an_array(30, of=rows(30, dataset="pets", classes={"0": 15, "1": 15}), transform=DIVIDED, shape=(30, 8, 8))
+    training = FitFact(event=6, cell=1, model="m1", status="completed", x=x, y=y, compiled=5, **fit)
+    loss = LossFact(name="binary_crossentropy", from_logits=False)
+    compiled = CompileFact(event=5, cell=1, model="m1", optimizer=None, loss=loss)
+    model = a_model(dense(1, "sigmoid", inputs=64), output_shape=(1,), input_shape=(8, 8))
+    return Evidence(run=a_run(), models=(model,), compiles=(compiled,), fits=(training,)), {"pets": index}
+
+
+def labels_of(one: str, other: str) -> LabelFact:
+    return LabelFact(
+        shape=(30,),
+        dtype="float32",
+        one_hot=False,
+        classes={one: 15, other: 15},
+        meaning={one: {"0": 15}, other: {"1": 15}},
+    )
+
+
+def outputs_for(index: DatasetIndex, zero: float, one: float) -> NDArray[Any]:
+    return np.where(index.labels["test"] == 1, one, zero)[:, None].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("labels", "activation", "loss", "zero", "one"),
+    [
+        pytest.param(("0", "1"), "sigmoid", ("binary_crossentropy", False), 0.49, 0.51, id="probability"),
+        pytest.param(("1", "0"), "sigmoid", ("binary_crossentropy", False), 0.51, 0.49, id="the other way round"),
+        pytest.param(("0", "1"), "linear", ("binary_crossentropy", True), -0.1, 0.1, id="logit"),
+        pytest.param(("0", "1"), "sigmoid", ("binary_crossentropy", True), 0.1, 0.9, id="probability as logit"),
+        pytest.param(("0", "1"), "linear", ("mean_squared_error", None), 0.3, 0.7, id="regression"),
+        pytest.param(("-1", "1"), "tanh", ("hinge", None), -0.1, 0.1, id="hinge"),
+        pytest.param(("1", "-1"), "linear", ("mean_squared_error", None), 0.1, -0.1, id="regression to signs"),
+        pytest.param(("0", "1"), "tanh", ("squared_hinge", None), -0.1, 0.1, id="hinge of 0 and 1"),
+    ],
+)
+def test_one_output_for_a_data_set_of_two_classes_is_read_by_its_labels(
+    labels: tuple[str, str], activation: str, loss: tuple[str, bool | None], zero: float, one: float
+) -> None:
+    evidence, indexes = two_classes(labels_of(*labels))
+    compiled = evidence.compiles[0].model_copy(update={"loss": LossFact(name=loss[0], from_logits=loss[1])})
+    model = evidence.models[0].model_copy(update={"layers": (dense(1, activation, inputs=64),)})
+    evidence = evidence.model_copy(update={"compiles": (compiled,), "models": (model,)})
+    (plan,) = plan_predictions(evidence, "pets", ("test",), indexes)
+    fact = judged(evidence, plan, outputs_for(indexes["pets"], zero, one), indexes)
+    assert (fact.correct, fact.total) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(None, id="unseen"),
+        pytest.param(LabelFact(shape=(30,), dtype="float32", one_hot=False), id="of unknown meaning"),
+        pytest.param(labels_of("3", "7"), id="other numbers"),
+        pytest.param(
+            labels_of("0", "1").model_copy(update={"meaning": {"0": {"0": 8, "1": 7}, "1": {"0": 7, "1": 8}}}),
+            id="mixed up",
+        ),
+    ],
+)
+def test_one_output_is_not_judged_if_its_labels_do_not_show_its_classes(labels: LabelFact | None) -> None:
+    evidence, indexes = two_classes(labels)
+    assert plan_predictions(evidence, "pets", ("test",), indexes) == ()
+
+
+def test_relabelled_classes_of_a_whole_data_set_are_followed(run: Run, indexes: Mapping[str, DatasetIndex]) -> None:
+    meaning = {str(9 - digit): {str(digit): 50} for digit in range(10)}
+    evidence = taught(run, meaning, 10)
+    plans = task_plans(evidence, indexes)
+    truth = indexes["mnist"].labels["test"]
+    outputs = np.eye(10, dtype=np.float32)[9 - truth]
+    assert judged(evidence, plans["wholetrained"], outputs, indexes).value == 1.0
