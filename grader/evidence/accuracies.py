@@ -96,9 +96,9 @@ def _judge(
     """
     judged = [(result, _predicted(result, task)) for result in group]
     failed = [prediction for _, prediction in judged if prediction.classes is None]
-    # Outputs that fit no class explain themselves if the model's own shape is unknown, and contradict it otherwise.
-    known = model is not None and bool(model.output_shapes)
-    failure = next((prediction.note for prediction in failed if known or not prediction.unfit), "")
+    # The grader could use a model whose outputs fit no class, unless its recorded shape says that they fit.
+    unfit = (model is None or not model.output_shapes) and any(prediction.unfit for prediction in failed)
+    failure = "" if unfit else next((prediction.note for prediction in failed), "")
     why = failure or (model.unkept_reason if model is not None else None) or ""
     facts = [
         _accuracy(result.plan, prediction.classes, task, prediction.note, why)

@@ -260,6 +260,15 @@ def test_a_subclassed_model_that_gives_images_is_no_classifier(run: Run, indexes
     assert (after.models[0].output_shape, after.models[0].unkept_reason) == ((28, 28, 1), None)
 
 
+def test_a_form_that_does_not_load_is_no_problem_of_a_model_that_is_no_classifier(run: Run, indexes: Indexes) -> None:
+    more: dict[str, Any] = {"output_shape": None, "fallbacks": {"saved_model": "models/m1.saved_model"}}
+    evidence = evidence_of(run, array(), **more)
+    keras, exported = plan_predictions(evidence, "mnist", ("test",), indexes)
+    images = PredictionResult(exported, np.zeros((10_000, 784)), parts=(part("0", 0, 28, 28, 1),))
+    after = apply_predictions(evidence, [PredictionResult(keras, None, "TypeError: no class"), images], indexes)
+    assert (after.problems, after.models[0].unkept_reason) == ((), None)
+
+
 def test_ten_values_in_the_shape_of_an_image_are_no_classes(run: Run, indexes: Indexes) -> None:
     evidence = evidence_of(run, array(), output_shape=None)
     result = PredictionResult(only_plan(evidence, indexes), np.zeros((10_000, 10)), parts=(part("0", 0, 5, 2),))

@@ -26,7 +26,7 @@ class Entry:
         model: Weak reference to the model.
         dialect: `keras3` or `keras2`.
         name: Its name in the notebook; empty before it was described.
-        variable: The last variable that was seen to hold it; empty if there was none.
+        held: The last variable or place that was found to hold it; empty if there was none.
         compiled: Number of its last `compile` event.
         layers: Ids of its layers with weights, valid while it lives.
         parts: Weak references to these layers at the time of the last description.
@@ -38,7 +38,7 @@ class Entry:
     model: "weakref.ref[Any]"
     dialect: Dialect
     name: str = ""
-    variable: str = ""
+    held: str = ""
     compiled: int | None = None
     layers: frozenset[int] = frozenset()
     parts: tuple["weakref.ref[Any]", ...] = ()
@@ -138,7 +138,7 @@ class ModelBook:
         self._count += 1
         name = self._names.variable(model) or entry.name
         renewed = Entry(
-            f"m{self._count}", entry.model, entry.dialect, name, entry.variable, entry.compiled, formerly=entry.id
+            f"m{self._count}", entry.model, entry.dialect, name, entry.held, entry.compiled, formerly=entry.id
         )
         self._entries[id(model)] = renewed
         return renewed
@@ -189,12 +189,12 @@ class ModelBook:
 
     def _name(self, entry: Entry, model: Any, *, search: bool) -> str:
         """Return a model's name; without `search`, only a variable replaces another name."""
-        if not search and entry.variable:
+        if entry.name and self._names.is_variable(entry.name, model):
             return entry.name
-        name = self._names.best(model, entry.variable) if search else self._names.variable(model) or entry.name
-        if self._names.is_variable(name, model):
-            entry.variable = name
-        return name
+        if not search:
+            return self._names.variable(model) or entry.name
+        entry.held = self._names.holder(model) or entry.held
+        return entry.held or self._names.fallback(model)
 
 
 def _is_whole(model: Any) -> bool:

@@ -76,21 +76,28 @@ class ModelNames:
         """Return whether a variable of this name holds a model now."""
         return name.isidentifier() and self.recorder.namespace.get(name) is model
 
-    def best(self, model: Any, known: str = "") -> str:
-        """Return the best name of a model.
+    def holder(self, model: Any) -> str:
+        """Return what holds a model now: a variable (`cnn`), or a place (`models[2]`, `d['small']`, `self.model`).
 
         Args:
             model: The model.
-            known: Its variable, if it had one; it is kept if no other name is found.
 
         Returns:
-            A variable (`cnn`), a place (`models[2]`, `d['small']`, `self.model`), the name that the student gave it, or
-            the function that made it (`build_model()`); Keras's name if there is nothing else.
+            The code of the notebook; empty if nothing holds it.
         """
-        if known and self.is_variable(known, model):
-            return known
-        named = self.variable(model) or self._place(model) or self._attribute(model) or known
-        return named or self._made(model) or str(model.name)
+        return self.variable(model) or self._place(model) or self._attribute(model)
+
+    def fallback(self, model: Any) -> str:
+        """Return the name of a model that nothing holds.
+
+        Args:
+            model: The model.
+
+        Returns:
+            The name that the student gave it, or the function that made it (`build_model()`); else Keras's name.
+        """
+        maker = self._maker(model)
+        return str(model.name) if maker is None or not _is_automatic(model) else f"{maker.function}()"
 
     def _makes(self, frame: FrameType, model: Any) -> bool:
         """Whether a frame is code of the student outside the model's own class and with a name."""
@@ -138,10 +145,6 @@ class ModelNames:
         maker = self._maker(model)
         owner = maker.owner() if maker is not None else None
         return next((f"self{part}" for part, value in _items(owner) if value is model), "")
-
-    def _made(self, model: Any) -> str:
-        maker = self._maker(model)
-        return "" if maker is None or not _is_automatic(model) else f"{maker.function}()"
 
     def _maker(self, model: Any) -> _Maker | None:
         maker = self._makers.get(id(model))

@@ -33,7 +33,11 @@ class Notebook:
         """Run a cell, and name its models."""
         before = len(self.models)
         exec(code, self.namespace)  # noqa: S102 - the tests' own code
-        return [self.names.best(model) for model in self.models[before:]]
+        return [self.name(model) for model in self.models[before:]]
+
+    def name(self, model: Any) -> str:
+        """Name a model."""
+        return self.names.holder(model) or self.names.fallback(model)
 
 
 FUNCTION = """
@@ -82,20 +86,20 @@ def test_a_model_is_named_as_in_the_code(code: str, names: list[str]) -> None:
 def test_a_variable_that_holds_another_model_now_is_replaced_by_the_place() -> None:
     notebook = Notebook()
     notebook.run("models = []\nfor units in (1, 2):\n    model = Sequential(); models.append(model)")
-    first, second = notebook.models
-    assert (notebook.names.best(first, "model"), notebook.names.best(second, "model")) == ("models[0]", "model")
+    assert [notebook.names.holder(model) for model in notebook.models] == ["models[0]", "model"]
 
 
-def test_a_variable_that_holds_another_model_now_is_kept_if_there_is_nothing_else() -> None:
+def test_nothing_holds_a_model_whose_variable_holds_another_one() -> None:
     notebook = Notebook()
     notebook.run("model = Sequential()\nmodel = Sequential()")
-    assert [notebook.names.best(model, "model") for model in notebook.models] == ["model", "model"]
+    assert [notebook.names.holder(model) for model in notebook.models] == ["", "model"]
+    assert [notebook.names.is_variable("model", model) for model in notebook.models] == [False, True]
 
 
 def test_a_model_is_named_while_its_function_runs() -> None:
     notebook = Notebook()
     seen: list[str] = []
-    notebook.namespace["look"] = lambda model: seen.append(notebook.names.best(model))
+    notebook.namespace["look"] = lambda model: seen.append(notebook.name(model))
     notebook.run("class Net:\n    def __init__(self):\n        self.model = Sequential(); look(self.model)\nNet()")
     notebook.run(FUNCTION.replace("return", "look(model); return") + "build_model()")
     assert seen == ["self.model", "build_model()"]
