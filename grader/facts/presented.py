@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from grader.facts.weights import ancestor_of
+from grader.facts.weights import ancestor_of, trainings_of
 from grader.schema.evidence import Evidence, FigureFact, FitFact
 
 __all__ = ["Use", "last_used", "uses_of"]
@@ -33,16 +33,22 @@ class Use:
 def uses_of(evidence: Evidence, models: Collection[str]) -> tuple[Use, ...]:
     """List the uses of some models, in order.
 
-    The use of an untrained copy, such as a model that was loaded from a checkpoint, is a use of its trained original.
-    A training is not a use, and neither is a checkpoint that a training writes.
+    The use of an untrained copy, such as a model that was loaded from a checkpoint or that adds a softmax to a trained
+    model, is a use of its trained original. A training is not a use, and neither is a checkpoint that a training writes.
 
     Args:
         evidence: The evidence of one execution.
         models: Ids of the models.
     """
-    originals = {model.id: ancestor_of(evidence, model.id) or model.id for model in evidence.models}
+    originals = {model.id: _original(evidence, model.id) for model in evidence.models}
     found = (Use(originals.get(use.model, use.model), use.event, use.cell) for use in _uses(evidence))
     return tuple(sorted((use for use in found if use.model in models), key=lambda use: use.event))
+
+
+def _original(evidence: Evidence, model_id: str) -> str:
+    """Find the trained model whose weights an untrained model has."""
+    fits = trainings_of(evidence, model_id)
+    return ancestor_of(evidence, model_id) or (fits[-1].model if fits else model_id)
 
 
 def _uses(evidence: Evidence) -> Iterator[Use]:

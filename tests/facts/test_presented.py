@@ -18,7 +18,7 @@ from grader.schema.evidence import (
     SaveFact,
 )
 from grader.schema.grade import RoleMatch
-from tests.support.factories import a_figure, a_fit, a_model, a_rubric, an_accuracy, an_array, an_evidence, rows
+from tests.support.factories import a_figure, a_fit, a_model, a_rubric, an_accuracy, an_array, an_evidence, layer, rows
 from tests.support.says import says
 
 GOOD = {"loss": (0.5, 0.2), "accuracy": (0.8, 0.97)}
@@ -122,6 +122,24 @@ def test_a_copy_that_was_loaded_is_used_instead_of_its_original() -> None:
     loaded = SaveFact(event=61, cell=6, action="load", model="m3", path="best.keras")
     evidence = _evidence(
         models=(*TWO, net(3, name="best")), fits=(BEST, WORSE), saves=(saved, loaded), evaluations=(evaluated(3, 62),)
+    )
+    assert match(evidence).model == "m1"
+
+
+def test_a_model_that_adds_a_softmax_is_used_instead_of_the_model_inside() -> None:
+    layers = (layer("Dense", "low", parameters=9),)
+    fits = (
+        trained(1, 20, GOOD, digests_before={"low": "1"}, digests_after={"low": "2"}),
+        trained(2, 50, digests_before={"other": "1"}, digests_after={"other": "2"}),
+    )
+    first = a_model(*layers, model_id="m1")
+    second = a_model(layer("Dense", "other", parameters=9), model_id="m2")
+    inner = layer("Sequential", "sequential", layers=layers)
+    probabilities = a_model(inner, layer("Softmax"), model_id="m3", shares_layers_with=("m1",))
+    evidence = _evidence(
+        models=(first, second, probabilities),
+        fits=fits,
+        predictions=(PredictFact(event=60, cell=6, model="m3"),),
     )
     assert match(evidence).model == "m1"
 
