@@ -33,8 +33,8 @@ class Use:
 def uses_of(evidence: Evidence, models: Collection[str]) -> tuple[Use, ...]:
     """List the uses of some models, in order.
 
-    The use of an untrained copy, such as a model that was loaded from a checkpoint or that adds a softmax to a trained
-    model, is a use of its trained original. A training is not a use, and neither is a checkpoint that a training writes.
+    The use of an untrained copy is a use of its trained original: a model that was loaded from a checkpoint, or that
+    adds a softmax. A training is not a use, and neither is a checkpoint that a training writes.
 
     Args:
         evidence: The evidence of one execution.
