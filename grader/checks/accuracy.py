@@ -13,22 +13,31 @@ from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, Wit
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.recognition import known_rows
-from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
+from grader.facts.suitability import CLASSES
+from grader.facts.tasks import judged_dataset, label_classes, label_meaning, names_classes, tasks_of
+from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
-__all__ = ["AccuracyParams", "accuracy", "images_needed", "images_of", "not_tried", "untried", "why_untestable"]
+__all__ = [
+    "AccuracyParams",
+    "accuracy",
+    "images_needed",
+    "images_of",
+    "not_tried",
+    "untrained",
+    "untried",
+    "why_untestable",
+]
 
-
-_CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
-"""Classes of whole data sets: a model that was trained on two digits only is not tested on all of them."""
 
 _ONLY_RECORDED = say(
     "the model could only be used in the notebook's own process, and was not tested on these images there"
 )
+_UNSEEN_LABELS = say("the grader could not see which class each label of its training stands for")
 _UNABLE = say("a trained model was kept, but the grader cannot prepare the test images in the form that it takes")
 _UNASKED = say("a trained model was kept, but it was not tested on these images when the notebook was executed")
 
@@ -238,7 +247,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     if model.unkept_reason:
         reason = _clause(model.unkept_reason)
     elif not fits:
-        reason = say("it was never trained")
+        reason = untrained(case.evidence, model)
     elif not own:
         reason = say("the grader saw no training on {dataset:dataset}", dataset=dataset)
     elif later:
@@ -249,7 +258,11 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         reason = _misfit(model, own[-1], dataset)
     return Finding.failed(
         say("{unknown}: {reason}.", unknown=unknown, reason=reason),
-        advice=say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
+        advice=say(
+            "Train a model with one output for each class on these images, and train it on no others after that."
+        )
+        if fits
+        else say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
@@ -257,6 +270,12 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
 
 def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
     """Explain why a model does not fit the images of its data set."""
+    if len(model.output_shapes) > 1:
+        return say(
+            "none of its {count:number} outputs has a number for each class of {dataset:dataset}",
+            count=len(model.output_shapes),
+            dataset=dataset,
+        )
     units = model.output_shape[0] if model.output_shape is not None and len(model.output_shape) == 1 else None
     classes = _classes(fit, dataset)
     if units is not None and classes is not None and units != classes:
@@ -276,7 +295,7 @@ def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
 
 
 def _classes(fit: FitFact, dataset: str) -> int | None:
-    return _CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
+    return CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
 
 
 def _for_a_person(model: ModelFact, unknown: MessageLike, reason: MessageLike, measures: str = "accuracy") -> Finding:
@@ -366,6 +385,9 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
     """
     fits = evidence.fits_of(model.id)
     inputs = sum(layer.cls == "InputLayer" for layer in model.layers)
+    if not fits and (inside := trainings_of(evidence, model.id)):
+        whole = evidence.model(inside[-1].model)
+        return say("it was trained as a part of {model:code}", model=whole.name if whole is not None else "")
     if not fits:
         return ""
     if inputs > 1:
@@ -373,6 +395,8 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
             "the model takes several inputs ({inputs:number}), but the grader tests only models that take one image",
             inputs=inputs,
         )
+    if (1,) in model.output_shapes and CLASSES.get(dataset, 2) == 2 and not label_meaning(evidence, model.id):  # noqa: PLR2004 - two classes
+        return _UNSEEN_LABELS
     arrays = [fit.x for fit in fits if fit.x is not None]
     if not arrays or any(x.rows is not None for x in arrays) or model.artefact is None:
         return ""
@@ -384,6 +408,20 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
     )
 
 
+def untrained(evidence: Evidence, model: ModelFact) -> Message:
+    """Explain why a model without a training has no accuracy: a clause about the model.
+
+    Args:
+        evidence: The evidence of one execution.
+        model: The model.
+    """
+    failed = next((fit for fit in reversed(evidence.failed_fits) if fit.model == model.id), None)
+    if failed is None:
+        return say("it was never trained")
+    error = (failed.error or "").partition(":")[0]
+    return say("{call:code} in {cell:cell} raised {error:code}", call="fit", cell=failed.cell, error=error)
+
+
 def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> Finding:
     """Explain why a model has no accuracy on the images of a task."""
     unknown = say("The accuracy of {model:code} on the task {task:code} is not known", model=model.name, task=task)
@@ -392,10 +430,12 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     labels = label_classes(case.evidence, model.id, settings.classes)
     if untried(case, model, dataset, task):
         return not_tried(case, model, unknown)
+    if fits and task in tasks_of(fits[-1], case.rubric) and not label_meaning(case.evidence, model.id):
+        return _for_a_person(model, unknown, _UNSEEN_LABELS)
     if model.unkept_reason:
         reason = _clause(model.unkept_reason)
     elif not fits:
-        reason = say("it was never trained")
+        reason = untrained(case.evidence, model)
     elif task not in tasks_of(fits[-1], case.rubric):
         reason = say("the grader saw no images of this task in its last training")
     elif labels is None:
@@ -425,16 +465,17 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
 
 def _names(model: ModelFact, labels: Mapping[int, int], *, binary: bool) -> bool:
     """Whether the outputs of a model can name the classes of its training; assumed if they are not recorded."""
-    if model.output_shape is None:
+    if not model.output_shapes:
         return True
-    return len(model.output_shape) == 1 and names_classes(model.output_shape[0] or 0, labels, binary=binary)
+    units = (shape[0] or 0 for shape in model.output_shapes if len(shape) == 1)
+    return any(names_classes(count, labels, binary=binary) for count in units)
 
 
 def _testable(model: ModelFact, fit: FitFact, dataset: str) -> bool:
     """Whether the model accepts the images that it was trained on, and has an output for each class of the data set."""
-    if fit.y is None or not model.output_shape:
+    if fit.y is None:
         return False
-    return _takes_its_images(model, fit) and model.output_shape == (_classes(fit, dataset),)
+    return _takes_its_images(model, fit) and (_classes(fit, dataset),) in model.output_shapes
 
 
 def _takes_its_images(model: ModelFact, fit: FitFact) -> bool:

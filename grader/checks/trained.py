@@ -10,10 +10,11 @@ from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
+from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
-from grader.facts.weights import trainings_behind
+from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding
@@ -61,16 +62,16 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    fits = case.evidence.fits_of(model.id)
+    fits = trainings_of(case.evidence, model.id)
     if not fits:
         return Finding.failed(
-            _never_trained(case.evidence, model),
+            _never_trained(case, model),
             advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     dataset = params.dataset or case.rubric.dataset
-    behind = trainings_behind(case.evidence, model.id)
+    behind = trainings_behind(case.evidence, model.id) or fits
     looks = _looks(case.evidence, model.id)
     conditions = Conditions.of(_conditions(fits, behind, params, dataset, looks=looks))
     return conditions.finding(
@@ -88,7 +89,10 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     )
 
 
-def _never_trained(evidence: Evidence, model: ModelFact) -> Message:
+def _never_trained(case: Case, model: ModelFact) -> Message:
+    evidence = case.evidence
+    if any(fit.model == model.id for fit in evidence.failed_fits):
+        return never_trained(case, model)
     loads = (s for s in evidence.saves if s.model == model.id and s.action in {"load", "load_weights"})
     load = next(loads, None)
     if load is None:

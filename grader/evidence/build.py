@@ -254,12 +254,14 @@ class _Builder:
     def evidence(self, cells: Sequence[Any], problems: tuple[MessageLike, ...]) -> Evidence:
         """Make the evidence of all collected facts, with problems for the unreadable ones."""
         own_problems = tuple(self._problems())  # adds gaps
+        trainings = self._trainings.facts()
         return Evidence(
             run=self._run,
             versions=self._versions,
             cells=tuple(cells),
             models=tuple(self._finished_models()),
-            fits=self._trainings.facts(),
+            fits=tuple(fit for fit in trainings if not fit.failed_at_start),
+            failed_fits=tuple(fit for fit in trainings if fit.failed_at_start),
             problems=(*problems, *own_problems),
             gaps=tuple(dict.fromkeys(self._gaps)),
             **{name: tuple(facts) for name, facts in self._facts.items()},

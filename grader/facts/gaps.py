@@ -64,7 +64,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "dataset": frozenset({"datasets"}),
     "model": frozenset({"models", "accuracies"}),
     "compile": frozenset({"compiles", "fits.compiled"}),
-    "fit_start": frozenset({"fits", "accuracies"}),
+    "fit_start": frozenset({"fits", "failed_fits", "accuracies"}),
     "epoch": _HISTORY,
     "fit_end": _END | {"accuracies"},
     "evaluate": frozenset({"evaluations"}),

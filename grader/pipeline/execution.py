@@ -253,7 +253,7 @@ class Executor:
             warm=self.bench.warm,
         )
         for answer in answers:
-            yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model)
+            yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model, answer.parts)
 
 
 def _step(attempt: Attempt, progress: Progress) -> Step:

@@ -36,6 +36,8 @@ __all__ = [
     "NamedArrayFact",
     "NamedLabelFact",
     "OptimizerFact",
+    "OutputFact",
+    "OutputPart",
     "PredictFact",
     "RowsFact",
     "SaveFact",
@@ -188,6 +190,31 @@ class LayerFact(Document):
         return function.rpartition(".")[2].replace("_", "").lower() if known and isinstance(function, str) else ""
 
 
+class OutputFact(Document):
+    """One of several outputs of a model."""
+
+    name: str
+    """Key of the output, or name of the layer that gives it."""
+    shape: Shape | None = None
+    """Without the batch axis."""
+
+
+class OutputPart(Document):
+    """One output of a model among the columns of its predictions."""
+
+    name: str
+    """Key of the output, or its position from 0."""
+    shape: tuple[int, ...]
+    """Without the batch axis."""
+    start: int | None = None
+    """First column of its values; None if the predictions do not contain it."""
+
+    @property
+    def size(self) -> int:
+        """Number of its values for one image."""
+        return math.prod(self.shape)
+
+
 class ModelFact(Document):
     """One model of the notebook."""
 
@@ -203,6 +230,9 @@ class ModelFact(Document):
     input_shape: Shape | None = None
     """Without the batch axis; None for several inputs or an unbuilt model."""
     output_shape: Shape | None = None
+    """Without the batch axis; None for several outputs or an unbuilt model."""
+    outputs: tuple[OutputFact, ...] = ()
+    """The outputs of a model with several; empty for a single output, or if they are unknown."""
     parameters: int | None = None
     trainable_parameters: int | None = None
     layers: tuple[LayerFact, ...] = ()
@@ -221,6 +251,13 @@ class ModelFact(Document):
     """Id of the model that the same object was before `pop` removed layers with learned weights."""
     later_artefact: str | None = None
     """Path of the model after the training of another model changed shared layers; `.keras`."""
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """Shapes of all outputs; empty if they are unknown."""
+        if self.output_shape is not None:
+            return (self.output_shape,)
+        return tuple(output.shape for output in self.outputs if output.shape is not None)
 
     def flat_layers(self) -> tuple[LayerFact, ...]:
         """All layers in order, with nested models replaced by their layers."""
@@ -333,6 +370,13 @@ class FitFact(Document):
             return rows
         # Keras cuts at the same row.
         return math.floor(rows * (1.0 - self.validation_split))
+
+    @property
+    def failed_at_start(self) -> bool:
+        """Whether `fit` raised an error before its first step ended: nothing was trained."""
+        # Steps are counted at their start.
+        at_start = self.status == "error" and not self.epochs_done and (self.total_steps or 0) <= 1
+        return at_start and not self.changed_layers
 
     @property
     def changed_layers(self) -> tuple[str, ...]:
@@ -574,6 +618,8 @@ class Evidence(Document):
     models: tuple[ModelFact, ...] = ()
     compiles: tuple[CompileFact, ...] = ()
     fits: tuple[FitFact, ...] = ()
+    failed_fits: tuple[FitFact, ...] = ()
+    """Calls of `fit` that raised an error before their first step ended; they are not trainings."""
     evaluations: tuple[EvaluateFact, ...] = ()
     predictions: tuple[PredictFact, ...] = ()
     calls: tuple[CallFact, ...] = ()
