@@ -24,6 +24,7 @@ from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress
 from grader.execution.sandbox.layout import digest_files, python_versions
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.grading.best_attempt import attempt_seed
+from grader.intake.cells import oddity_messages
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
 from grader.pipeline.code_digest import inside_code
@@ -215,7 +216,7 @@ class Executor:
             events=record.events,
             arrays=arrays,
             indexes=course.indexes,
-            problems=(*outcome.problems, *collected.problems),
+            problems=(*oddity_messages(submitted), *outcome.problems, *collected.problems),
             unread=record.problems,
             keep=arrays.keep,
             stand_ins=tuple(course.stand_ins),
