@@ -15,7 +15,7 @@ from grader.facts.metrics import epochs_trained
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
-from grader.schema.evidence import AccuracyFact, Evidence, GapFact, LayerFact, ModelFact
+from grader.schema.evidence import AccuracyFact, EmulationFact, Evidence, GapFact, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
     CriterionGrade,
@@ -43,6 +43,8 @@ _NOTES_OF_A_KIND = 5
 """Most notes of one diagnostic; further places are only counted."""
 _WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
 _MOST_PROBLEMS = 50
+_NAMED_BY_CELL = ("end.", "environment.")
+"""Starts of the forms of replaced calls that are shown with their cell."""
 _CELLS_ALONE = frozenset({"cells"})
 """Parts of the evidence that exist without an execution."""
 _LONGEST_ERROR = 300
@@ -602,7 +604,7 @@ def _error(error: CellError) -> ErrorGrade:
 
 def _execution(evidence: Evidence) -> ExecutionGrade:
     run = evidence.run
-    emulations = tuple(_different((*(e.message for e in evidence.emulations), *_stand_ins(evidence))))
+    emulations = tuple(_different((*map(_emulation, evidence.emulations), *_stand_ins(evidence))))
     return ExecutionGrade(
         status=run.status,
         reason=english(run.reason),
@@ -620,6 +622,13 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         emulations=tuple(map(english, emulations)),
         emulations_says=tuple(map(as_message, emulations)),
     )
+
+
+def _emulation(fact: EmulationFact) -> MessageLike:
+    """Describe a replaced call; name the cell where the call decides how the cell ends."""
+    if fact.cell is None or not fact.form.startswith(_NAMED_BY_CELL):
+        return fact.message
+    return say("{cell:cell}: {message}", cell=fact.cell, message=fact.message)
 
 
 def _stand_ins(evidence: Evidence) -> Iterator[Message]:
