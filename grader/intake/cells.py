@@ -12,9 +12,9 @@ from typing import Any, Literal
 from grader.schema.base import Json
 from grader.schema.message import Message, say
 
-__all__ = ["as_cells", "joined", "oddity_messages", "standard_cells"]
+__all__ = ["OddityKind", "add_oddity", "as_cells", "joined", "oddity_messages", "standard_cells"]
 
-_OddityKind = Literal["type", "cell", "source"]
+OddityKind = Literal["type", "cell", "source", "tag"]
 _Oddity = dict[str, Json]
 
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -57,7 +57,20 @@ def oddity_messages(notebook: Mapping[str, Any]) -> tuple[Message, ...]:
     return tuple(_message(oddity["cell"], oddity["kind"], oddity["detail"]) for oddity in grader.get("oddities", ()))
 
 
-def _message(cell: int, kind: _OddityKind, detail: str) -> Message:
+def add_oddity(notebook: Mapping[str, Any], cell: int, kind: OddityKind, detail: str = "") -> None:
+    """Add an oddity to a notebook in the standard form.
+
+    Args:
+        notebook: The notebook.
+        cell: Index of the cell.
+        kind: Kind of oddity.
+        detail: The type or the tag.
+    """
+    oddities = notebook["metadata"].setdefault("grader", {}).setdefault("oddities", [])
+    oddities.append({"cell": cell, "kind": kind, "detail": detail})
+
+
+def _message(cell: int, kind: OddityKind, detail: str) -> Message:
     match kind:
         case "type":
             return say("{cell:cell} has the unknown type {type:raw}, so it was not run", cell=cell, type=detail)
@@ -65,6 +78,12 @@ def _message(cell: int, kind: _OddityKind, detail: str) -> Message:
             return say("the entry at {cell:cell} is not a cell, so it was left out", cell=cell)
         case "source":
             return say("parts of {cell:cell} are not text, so they were left out", cell=cell)
+        case "tag":
+            return say(
+                "the tag {tag:code} of {cell:cell} was ignored, because the assignment does not have it",
+                tag=detail,
+                cell=cell,
+            )
 
 
 def as_cells(value: Json) -> list[Json]:
@@ -84,7 +103,7 @@ def joined(value: Json) -> str | None:
 def _cell(cell: Json, index: int, used_ids: set[str], oddities: list[_Oddity]) -> dict[str, Any]:
     """Convert one cell; add its id to `used_ids`, and what is wrong with it to `oddities`."""
 
-    def note(kind: _OddityKind, detail: str = "") -> None:
+    def note(kind: OddityKind, detail: str = "") -> None:
         oddities.append({"cell": index, "kind": kind, "detail": detail})
 
     if not isinstance(cell, Mapping):

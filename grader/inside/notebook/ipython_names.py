@@ -6,8 +6,7 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-from ..hooking.imports import Factory, StandInFinder, after_import
-from ..keras2.tools import fallback_names
+from ..hooking.imports import Factory, StandInFinder, after_import, fallback_names
 from ..record.notes import Notes
 
 __all__ = ["install"]
