@@ -3,16 +3,19 @@
 import errno
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from grader.checks.registry import all_checks, all_diagnostics
+from grader.evidence.cells import cell_facts
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
-from grader.grading.grade import grade
+from grader.grading.grade import grade, rejected
+from grader.intake.cells import oddity_messages
 from grader.pipeline.course import Course
 from grader.report.classpage import ClassRow, class_row, render_class_page
 from grader.report.csvfile import rows_csv
@@ -22,12 +25,13 @@ from grader.resources import share
 from grader.schema.errors import (
     ArtefactError,
     HarnessError,
+    NotebookError,
     StorageError,
 )
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import Evidence, RefusalFact
 from grader.schema.grade import Grade, Lacking, SubmissionStamp
-from grader.schema.message import say
-from grader.schema.submission import Submission
+from grader.schema.message import as_message, say
+from grader.schema.submission import Run, Submission
 from grader.store.database import Database, digest_of
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder
@@ -36,9 +40,11 @@ __all__ = [
     "basis_of",
     "grade_kept",
     "judge",
+    "judge_refused",
     "publish",
     "publish_class",
     "publish_rows",
+    "refused_evidence",
     "render",
     "report_of",
     "row_of",
@@ -57,6 +63,8 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
         lacking: The reason for a missing prediction; see `Course.lacking`.
     """
     rubric = course.loaded.rubric
+    if evidence.refusal is not None:
+        return judge_refused(submission, evidence, _refusal_error(evidence.refusal), course)
     return grade(
         Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence), lacking=lacking),
         submission=submission,
@@ -67,6 +75,49 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
         reference_roles=course.reference_roles,
         labels=course.labels(),
     )
+
+
+def judge_refused(submission: Submission, evidence: Evidence | None, error: NotebookError, course: Course) -> Grade:
+    """Grade a submission that was not executed.
+
+    Args:
+        submission: The submission.
+        evidence: Its cells; None if none can be read.
+        error: The reason.
+        course: Rubric, reference and data.
+    """
+    return rejected(submission, course.stamp, course.loaded.rubric, error, evidence=evidence, checks=all_checks())
+
+
+def refused_evidence(notebook: Mapping[str, Any], error: NotebookError) -> Evidence:
+    """Describe the cells of a notebook that is not executed.
+
+    Args:
+        notebook: The notebook in the standard form.
+        error: The reason.
+    """
+    code = sum(cell["cell_type"] == "code" and bool(cell["source"].strip()) for cell in notebook["cells"])
+    run = Run(
+        status="died",
+        reason=error.says,
+        seconds=0.0,
+        cells_run=0,
+        cells_total=code,
+        isolation="none",
+        seed=0,
+        dialect="keras3",
+    )
+    return Evidence(
+        run=run,
+        cells=cell_facts(notebook, notebook, run),
+        problems=oddity_messages(notebook),
+        refusal=RefusalFact(reason=error.says, advice=error.advice_says),
+    )
+
+
+def _refusal_error(refusal: RefusalFact) -> NotebookError:
+    reason, advice = as_message(refusal.reason), as_message(refusal.advice)
+    return NotebookError(english(reason), advice=english(advice), says=reason, advice_says=advice)
 
 
 def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
@@ -131,6 +182,8 @@ def report_of(result: Grade, evidence: Evidence | None, course: Course, out: Res
 
 
 def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
+    if evidence is not None and evidence.refusal is not None:
+        evidence = None
     executed = out.executed_path(result.submission.id)
     notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
     return render_report(

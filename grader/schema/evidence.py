@@ -39,6 +39,7 @@ __all__ = [
     "OutputFact",
     "OutputPart",
     "PredictFact",
+    "RefusalFact",
     "RowsFact",
     "SaveFact",
     "TrainableFact",
@@ -571,6 +572,15 @@ class GapFact(Document):
     """Kinds of events (`fit_start`, `figure` …) that may be missing or incomplete."""
 
 
+class RefusalFact(Document):
+    """The reason why a notebook was not executed."""
+
+    reason: MessageLike
+    """A clause, such as "the notebook is written in R"."""
+    advice: MessageLike = ""
+    """How to fix it, as a clause."""
+
+
 class AccuracyFact(Document):
     """A model's accuracy on one split: computed by the grader or, as a last resort, recorded in the kernel."""
 
@@ -637,6 +647,8 @@ class Evidence(Document):
     """Facts that may be missing or incomplete because of the grader, not of the student."""
     stand_ins: tuple[str, ...] = ()
     """Data sets that were replaced by made-up images because the real ones were not on the machine."""
+    refusal: RefusalFact | None = None
+    """The reason why the notebook was not executed; then only `cells` holds facts. None for an executed notebook."""
 
     def model(self, model_id: str) -> ModelFact | None:
         """Find a model by its id."""

@@ -330,6 +330,9 @@ class Rubric(Document):
     machine, notebooks get made-up images of the same shapes instead, and the grade says so."""
     reference: str | None = None
     """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""
+    template: str | None = None
+    """File name of the assignment's notebook as students get it, next to the rubric. The cell tags `raises-exception`
+    and `skip-execution` count only where this notebook has them. Others are ignored, and the grade says so."""
     run: RunSettings = RunSettings()
     """Settings of the execution."""
     tasks: Mapping[Slug, TaskSettings] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ from pydantic import Field
 from grader.schema.base import Document
 from grader.schema.message import MessageLike
 
-__all__ = ["CellError", "ExecutionStatus", "Run", "Submission"]
+__all__ = ["CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
 
 
 class Submission(Document):
@@ -26,6 +26,15 @@ class Submission(Document):
     """Relative names of the submitted files, sorted."""
     sha256: str
     """Hash of the notebook's bytes."""
+
+
+class TaggedCell(Document):
+    """A code cell of the assignment's own notebook with tags such as `raises-exception`."""
+
+    id: str
+    source: str
+    """Its code without the blanks at both ends."""
+    tags: tuple[str, ...]
 
 
 class CellError(Document):

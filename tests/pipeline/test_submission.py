@@ -377,6 +377,25 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     assert len(executed) == 1
 
 
+def test_the_text_of_a_notebook_that_is_not_executed_counts_also_in_a_regrade(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    cells = [nbformat.v4.new_markdown_cell("layers see small patches"), nbformat.v4.new_code_cell("x <- 1")]
+    written = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "ir", "display_name": "R"}})
+    notebook = tmp_path / "words.ipynb"
+    nbformat.write(written, notebook)
+    graded = run(notebook)["words"]
+    assert [c.status for c in graded.criteria] == ["failed", "passed"]
+    assert (graded.score, graded.execution, executed) == (1, None, [])
+    out = ResultsFolder(tmp_path / "out")
+    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    assert regrade_class(course, out) == Regrade(total=1, not_graded=0, changed=0, first=())
+    assert out.read_grade("words") == graded
+    assert run(notebook)["words"] == graded
+    shutil.copy(NOTEBOOKS / "plain.ipynb", notebook)
+    assert run(notebook)["words"].score == 3
+
+
 @pytest.mark.parametrize("when", ["before it is found", "when its turn comes"])
 def test_a_notebook_that_cannot_be_read_is_not_graded_and_costs_no_evidence(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
