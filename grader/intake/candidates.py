@@ -1,4 +1,4 @@
-"""What the parts of a search for submissions share: candidates, listings of folders, names for messages."""
+"""Candidates for submissions, listings of folders, and names for messages, which all parts of a search share."""
 
 import re
 import unicodedata
@@ -66,7 +66,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What all parts of one search share."""
+    """Settings and notices that all parts of one search share."""
 
     unpack_to: Path
     alone: bool

@@ -287,7 +287,7 @@ def _people_in(folder: Path, entries: Entries) -> dict[str, Person]:
 
 
 def _in_download(folder: Path, entries: Entries, people: Mapping[str, Person], search: Search) -> Iterator[Candidate]:
-    """Yield the candidates in a platform's download, and those of other files and folders among them."""
+    """Yield the candidates in a platform's download, including other files and folders there."""
     paths = {path.name: path for path in (*entries.files, *entries.folders)}
     groups: dict[str, list[Piece]] = {}
     for name in sorted(people):

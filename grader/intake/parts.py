@@ -125,6 +125,8 @@ def read_subfolders(
     if not with_notebooks:
         parts = bool(without) and all(is_part_name(folder.name) and not folder.repository for folder in without)
         return Reading(one=parts, students=() if parts else tuple(folder.name for folder in without))
+    if any(_is_alike(folder, others) for folder in with_notebooks if folder not in others):
+        return _class(with_notebooks, without, mentioned, unsure=True)
     strangers = [folder for folder in without if not is_part_name(folder.name) and not mentioned(folder.name)]
     if any(_is_students(folder, others) for folder in strangers) or any(folder.parts for folder in others):
         return _class(with_notebooks, without, mentioned, unsure=True)
@@ -150,7 +152,8 @@ def _class(
     unsure: bool,
 ) -> Reading:
     """Read a class: a folder without a notebook is a student's, unless its name or the notebooks say otherwise."""
-    materials = [folder for folder in with_notebooks if is_material_name(folder.name)]
+    # Notebooks count more than a name, unless the name is clear.
+    materials = [f for f in with_notebooks if is_material_name(f.name) and f.name.isalpha()]
     nobodys = [
         folder
         for folder in without
@@ -169,9 +172,12 @@ def is_series(names: Sequence[str]) -> bool:
 
 def _is_students(folder: Subfolder, students: Sequence[Subfolder]) -> bool:
     """Return whether a folder without a notebook looks like that of a student, who did not submit one."""
-    return (
-        folder.empty or folder.repository or any(_shape(folder.name) == _shape(other.name) != "" for other in students)
-    )
+    return folder.empty or folder.repository or _is_alike(folder, students)
+
+
+def _is_alike(folder: Subfolder, others: Sequence[Subfolder]) -> bool:
+    """Return whether a name is built like another one, as `s123` and `s456`."""
+    return any(_shape(folder.name) == _shape(other.name) != "" for other in others)
 
 
 def _shape(name: str) -> str:

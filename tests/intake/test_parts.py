@@ -47,6 +47,7 @@ def test_a_folder_that_the_notebook_uses_is_surely_a_part() -> None:
         ("ann*|bob*|data|src", "ann bob", "data src"),
         ("ann*|bob*|notebooks*", "ann bob", "notebooks"),
         ("ann*|bob*|solution*", "ann bob solution", ""),
+        ("ann*|bob*|script-training*", "ann bob script-training", ""),
         ("submission_71*|submission_72*|submission_73", "submission_71 submission_72 submission_73", ""),
         ("ann@|bob@", "ann bob", ""),
         ("ann*|bob*|data@", "ann bob data", ""),
@@ -66,6 +67,7 @@ def test_several_folders_with_notebooks_are_a_class(text: str, students: str, no
         ("s123*|s456|data", ("s123", "s456")),
         ("hw1-ann*|hw1-bob@", ("hw1-ann", "hw1-bob")),
         ("hw1*|hw2*", ("hw1", "hw2")),
+        ("54-gpu-assert*|48-script-training*", ("48-script-training", "54-gpu-assert")),
     ],
 )
 def test_a_class_that_could_be_one_submission_is_reported(text: str, students: tuple[str, ...]) -> None:
