@@ -70,7 +70,7 @@ class Search:
 
     unpack_to: Path
     alone: bool
-    """Whether only one path was given, so that a zip may be a class."""
+    """Whether a zip may be a class: only one path was given, or all are downloads of a class."""
     named: frozenset[Path] = frozenset()
     """The given paths, resolved."""
     notices: list[Message] = field(default_factory=list)

@@ -2,7 +2,8 @@
 
 A path is read as follows; the first rule that fits applies:
 
-1. A notebook is one submission. A zip is unpacked and read as a folder; one of several paths is one student's zip.
+1. A notebook is one submission. A zip is unpacked and read as a folder. One of several paths is one student's zip,
+   unless all paths are zips of a platform's downloads.
 2. An nbgrader tree: `submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself.
 3. A download of a learning platform: all files and folders with one student's name are one submission, under the
    student's own file names. Of several attempts, the last one with a notebook counts.
@@ -26,6 +27,7 @@ belongs to no submission.
 
 import hashlib
 import re
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -96,8 +98,9 @@ _SIDE_SUFFIXES = frozenset(_TEXT_SUFFIXES | _DATA_SUFFIXES | _IMAGE_SUFFIXES)
 """Suffixes of files that a student does not submit in place of a notebook."""
 _CLASS_FILES = frozenset(
     {"index.html", "grades.csv", "grades.xls", "submission_metadata.yml", "status.xlsx", "status.csv"}
+    | {"desktop.ini", "Thumbs.db"}
 )
-"""Files that platforms add to a download for the instructor."""
+"""Files that platforms and systems add to a download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,8 @@ def find_all(paths: Sequence[Path], *, unpack_to: Path) -> Findings:
         StorageError: As for `find_submissions`.
     """
     named = frozenset(path.resolve() for path in paths)
-    search = Search(unpack_to, alone=len(paths) == 1, named=named)
+    whole = len(paths) == 1 or all(_is_download_zip(path, unpack_to) for path in paths)
+    search = Search(unpack_to, alone=whole, named=named)
     candidates: list[Candidate] = []
     for path in paths:
         try:
@@ -256,7 +260,14 @@ def _belongs(person: Person | None, own: Person) -> bool:
 def _in_zip(path: Path, search: Search) -> Iterator[Candidate]:
     """Yield the candidates in a zip from the command line: a class, or one student's work."""
     if not search.alone:
-        yield student_zip(path, search)
+        found = student_zip(path, search)
+        if found.folder is not None and _is_download(found.folder):
+            notice = say(
+                "{name} looks like the download of a class, but was read as one student's zip; grade it alone",
+                name=printable(path.name),
+            )
+            search.notices.append(notice)
+        yield found
         return
     try:
         folder = unpack_zip(path, search.unpack_to)
@@ -278,6 +289,27 @@ def _in_folder(folder: Path, search: Search, person: Person | None) -> Iterator[
         yield from _in_download(folder, entries, people, search)
         return
     yield from _in_plain_folder(folder, entries, search, person)
+
+
+def _is_download(folder: Path) -> bool:
+    """Return whether a folder contains the files of several students by a platform's names."""
+    try:
+        entries = entries_of(folder)
+        if len(entries.folders) == 1 and not entries.files:
+            folder, entries = entries.folders[0], entries_of(entries.folders[0])
+        return len({person.id for person in _people_in(folder, entries).values()}) > 1
+    except OSError:
+        return False
+
+
+def _is_download_zip(path: Path, unpack_to: Path) -> bool:
+    """Return whether a path is a zip with the files of several students, such as the download of a section."""
+    if path.suffix.lower() != ".zip" or person_of(path.name) is not None:
+        return False
+    try:
+        return _is_download(unpack_zip(path, unpack_to))
+    except (NotebookError, UnreadableError):
+        return False
 
 
 def _people_in(folder: Path, entries: Entries) -> dict[str, Person]:
@@ -332,6 +364,11 @@ def _in_plain_folder(folder: Path, entries: Entries, search: Search, person: Per
         inner = notebooks_in(only)
         if not is_part_name(only.name) or inner is None or len(inner) != 1:
             yield from _in_folder(only, search, person)
+            return
+    if search.alone and len(entries.zips) == 1 and not entries.notebooks and not entries.folders:
+        whole = student_zip(entries.zips[0], search)
+        if whole.folder is not None and _is_download(whole.folder):
+            yield from _in_folder(whole.folder, search, person=None)
             return
     reading = _reading(entries)
     if _is_one(entries, reading):
@@ -555,7 +592,7 @@ def _flat(notebooks: Sequence[Path], search: Search) -> Iterator[Candidate]:
 
 
 def _finish(candidate: Candidate, name: str) -> Found:
-    student = printable(candidate.person.student) or name
+    student = unicodedata.normalize("NFC", printable(candidate.person.student)) or name
     files = tuple(printable(file) for file in candidate.files)
     if candidate.notebook is None or candidate.error is not None:
         error = candidate.error or no_notebook(files)

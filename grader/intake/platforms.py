@@ -74,7 +74,7 @@ _SAKAI = re.compile(
     r"(?:_Submission attachment\(s\)_(?P<rest>.+)|_(?P<text>submissionText\.html?))?"
 )
 _EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<title>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d.\d\d.\d\d[^+]*)(?:\+[^+]*)?")
-_ILIAS = re.compile(r"(?P<last>[^_]+)_(?P<first>[^_]+)_(?P<login>.+)_(?P<number>\d+)")
+_ILIAS = re.compile(r"(?P<last>[^_]+)_(?P<first>[^_]+)_(?P<login>.+)_(?P<number>\d{2,})")
 _ILIAS_PARENT = re.compile(r"(?:abgaben|submissions|multi_feedback_.*)", re.IGNORECASE)
 _TITLED = re.compile(r"(?P<name>[^\W\d].*?) - (?P<rest>.+)")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from grader.intake.candidates import (
     Candidate,
     Search,
+    entries_of,
     free_name,
     is_notebook_name,
     listing,
@@ -75,7 +76,7 @@ def _readable_student(folder: Path, person: Person, search: Search, depth: int) 
     if not notebooks:
         return Candidate(person=person, place=folder, folder=folder, files=files, error=no_notebook(files))
     chosen = pick_notebook(notebooks, root=folder, usual=search.usual)
-    notes = _choice_note(notebooks, chosen, folder)
+    notes = (*_choice_note(notebooks, chosen, folder), *_link_note(folder))
     return Candidate(person=person, place=folder, folder=folder, notebook=chosen, files=files, notes=notes)
 
 
@@ -104,6 +105,15 @@ def _choice_note(notebooks: Sequence[Path], chosen: Path, folder: Path) -> tuple
         others=some(name for path, name in names.items() if path != chosen),
     )
     return (note,)
+
+
+def _link_note(folder: Path) -> tuple[Message, ...]:
+    """Note links in the submission, which are not followed."""
+    folders = {folder, *(path.parent for path in walk(folder))}
+    links = sorted(path.name for one in folders for path in entries_of(one).links)
+    if not links:
+        return ()
+    return (say("links were not followed: {names:list}", names=some(links)),)
 
 
 def pick_notebook(notebooks: Sequence[Path], *, root: Path | None = None, usual: Collection[str] = ()) -> Path:

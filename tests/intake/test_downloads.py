@@ -527,6 +527,34 @@ def test_one_of_several_zips_is_one_student_s(tmp_path: Path) -> None:
     assert found["mallory"].notes
 
 
+MOODLE = {f"{name}_1{i}_assignsubmission_file/hw.ipynb": name for i, name in enumerate(("Ann Lee", "Bob Ray"))}
+
+
+@pytest.mark.parametrize("top", ["", "CS101-Homework 1-99/"])
+def test_a_folder_with_only_the_zip_of_a_download_is_that_class(tmp_path: Path, top: str) -> None:
+    zipped(tmp_path / "class" / "hw.zip", {top + name: text for name, text in MOODLE.items()})
+    assert sorted(by_student(found_in(tmp_path, tmp_path / "class"))) == ["Ann Lee", "Bob Ray"]
+
+
+def test_several_downloads_are_classes_but_one_next_to_other_zips_is_a_student_s(tmp_path: Path) -> None:
+    sections = [zipped(tmp_path / f"section{i}.zip", {**MOODLE, "x.txt": str(i)}) for i in (1, 2)]
+    assert len(found_in(tmp_path, *sections).found) == 4
+    findings = found_in(tmp_path, sections[0], zipped(tmp_path / "ann.zip", {"hw.ipynb": "x"}))
+    assert [one.student for one in findings.found] == ["section1", "ann"]
+    assert says(
+        findings.notices[0],
+        "{name} looks like the download of a class, but was read as one student's zip; grade it alone",
+        name="section1.zip",
+    )
+
+
+def test_links_of_a_student_are_named(tmp_path: Path) -> None:
+    root = make(tmp_path / "ann", {"hw.ipynb": "x", "data/d.csv": "1"})
+    (root / "data" / "more").symlink_to(tmp_path)
+    (one,) = found_in(tmp_path, root).found
+    assert says(one.notes[0], "links were not followed: {names:list}", names=["more"])
+
+
 def test_a_zip_inside_a_student_s_zip_is_unpacked_and_files_next_to_it_are_kept(tmp_path: Path) -> None:
     inner = zipped(tmp_path / "inner.zip", {"hw1.ipynb": "x", "helper.py": "V = 1"})
     root = tmp_path / "class"
