@@ -548,7 +548,12 @@ def _note(note: Diagnostic) -> DiagnosticGrade:
 
 def _submission_stamp(submission: Submission) -> SubmissionStamp:
     return SubmissionStamp(
-        id=submission.id, student=submission.student, files=submission.files, sha256=submission.sha256
+        id=submission.id,
+        student=submission.student,
+        files=submission.files,
+        sha256=submission.sha256,
+        notes=tuple(map(english, submission.notes)),
+        notes_says=submission.notes,
     )
 
 

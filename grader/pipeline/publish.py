@@ -151,7 +151,10 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     Raises:
         ArtefactError: A file of the submission cannot be read.
     """
-    stamp = [submission.id, submission.student, submission.files, submission.sha256]
+    stamp: list[object] = [submission.id, submission.student, submission.files, submission.sha256]
+    notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
+    if notes:
+        stamp.append([note.model_dump(mode="json") for note in notes])
     return digest_of(course.basis, stamp, out.standing(submission.id))
 
 

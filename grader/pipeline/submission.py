@@ -128,7 +128,14 @@ def publish_failure(found: Found, error: HarnessError, course: Course, out: Resu
 def _as_submission(found: Found) -> Submission:
     if isinstance(found, Submission):
         return found
-    return Submission(id=found.id, student=found.student, notebook=Path(), files=found.files, sha256=found.sha256)
+    return Submission(
+        id=found.id,
+        student=found.student,
+        notebook=Path(),
+        files=found.files,
+        sha256=found.sha256,
+        notes=found.notes,
+    )
 
 
 def outcome_of(result: Grade) -> Step:

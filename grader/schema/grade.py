@@ -148,6 +148,10 @@ class SubmissionStamp(Document):
     student: str
     files: tuple[str, ...]
     sha256: str
+    notes: tuple[str, ...] = ()
+    """In English: how the files were read, such as which attempt and which notebook was graded."""
+    notes_says: tuple[Message, ...] = ()
+    """The notes as data."""
 
 
 class RubricStamp(Document):

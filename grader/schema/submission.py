@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from grader.schema.base import Document
-from grader.schema.message import MessageLike
+from grader.schema.message import Message, MessageLike
 
 __all__ = ["CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
 
@@ -26,6 +26,8 @@ class Submission(Document):
     """Relative names of the submitted files, sorted."""
     sha256: str
     """Hash of the notebook's bytes."""
+    notes: tuple[Message, ...] = ()
+    """How the files were read, where another reading is possible: which attempt and which notebook was graded."""
 
 
 class TaggedCell(Document):

@@ -497,7 +497,7 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
         *("main_model", "main_accuracy", "problems", "problems_says", "reason_says"),
     }
     assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
-    assert {"id", "student", "files", "sha256"} <= set(grade["submission"])
+    assert {"id", "student", "files", "sha256", "notes", "notes_says"} <= set(grade["submission"])
     assert {"id", "sha256"} <= set(grade["rubric"])
     wanted = {"id", "title", "points", "max_points", "status", "message", "advice", "assurance", "measured", "evidence"}
     assert all(wanted <= set(criterion) for criterion in grade["criteria"])
