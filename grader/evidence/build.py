@@ -182,8 +182,9 @@ class _Builder:
         self._run = run
         self._book = book
         self._seen: set[int] = set()
-        self._numbers: set[int] = set()
-        """Numbers of all events, also of those that could not be read."""
+        self._events = 0
+        self._last = 0
+        """The highest number of an event; events are numbered from 1 without gaps."""
         self._bad: Counter[str] = Counter()
         self._ended = False
         self._some = False
@@ -227,13 +228,12 @@ class _Builder:
     def take(self, event: object) -> None:
         """Read one event, or count it as unreadable."""
         header = claim(Header, event)
+        self._events += 1
+        self._last = max(self._last, as_int(header["n"], 1) or 0)
         kind: object = header["kind"]
         if not isinstance(kind, str):
             self._bad["events without a kind"] += 1
             return
-        number = as_int(header["n"], 1)
-        if number is not None:
-            self._numbers.add(number)
         reader = self._readers.get(kind)
         if reader is None:
             return
@@ -288,8 +288,8 @@ class _Builder:
                 ],
             )
             yield self._missing(text, tuple(self._bad) if self._bad.keys() <= set(ALL_KINDS) else ALL_KINDS)
-        missing = max(self._numbers, default=0) - len(self._numbers)
-        if missing:
+        missing = self._last - self._events
+        if missing > 0:
             text = say_count(
                 "{count:number} event of the record is missing",
                 "{count:number} events of the record are missing",

@@ -24,7 +24,7 @@ MET, MISSED, UNSEEN = (
         ((MET, MISSED), False, "failed", 0.0, "that"),
         ((MET, MISSED), True, "partial", 0.5, "that"),
         ((MISSED, MISSED), True, "failed", 0.0, "that; that"),
-        ((MET, UNSEEN), True, "partial", 0.5, "?"),
+        ((MISSED, UNSEEN), False, "failed", 0.0, "that; ?"),
     ],
 )
 def test_the_conditions_decide_the_verdict_and_the_text(
@@ -40,6 +40,18 @@ def test_the_conditions_decide_the_verdict_and_the_text(
         "held": [item.name for item in items if item.holds],
         "missed": [item.name for item in items if not item.holds],
     }
+
+
+@pytest.mark.parametrize(
+    ("items", "partial"), [((MET, UNSEEN), True), ((MET, UNSEEN), False), ((MISSED, UNSEEN), True)]
+)
+def test_an_undecided_condition_that_could_change_the_points_waits(
+    items: tuple[Condition, ...], *, partial: bool
+) -> None:
+    conditions = Conditions.of(items)
+    finding = conditions.finding(conditions.message, {}, partial=partial)
+    assert (finding.status, finding.fraction) == ("pending", 0.0)
+    assert finding.measured["missed"] == [item.name for item in items if not item.holds]
 
 
 def test_an_undecided_condition_counts_as_missed_and_is_listed_apart() -> None:
