@@ -8,7 +8,10 @@ from pydantic import Field
 from grader.schema.base import Document
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
+__all__ = ["STORED_ERROR", "CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
+
+STORED_ERROR = "grader_stored_error"
+"""Key of a cell's metadata: class and message of the `NameError` among the outputs in the submitted file."""
 
 
 class Submission(Document):

@@ -60,7 +60,7 @@ def hidden_softmax(case: Case) -> tuple[Diagnostic, ...]:
 
 
 def _hidden_softmax(network: Network, position: int, layer: LayerFact) -> bool:
-    if own_activation(layer) != "softmax" or any(map(_is_gate, network.next(position))):
+    if layer.ready_made or own_activation(layer) != "softmax" or any(map(_is_gate, network.next(position))):
         return False
     return any(is_transform(other) for other in network.behind(position))
 
@@ -161,7 +161,7 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
         for position, layer in enumerate(network.layers):
             if layer.cls not in DROPOUTS or any(is_transform(other) for other in network.behind(position)):
                 continue
-            if not any(is_transform(other) for other in network.before(position)):
+            if layer.ready_made or not any(is_transform(other) for other in network.before(position)):
                 continue
             notes.append(_dropped_output(model, layer, followed=bool(network.behind(position))))
     return tuple(notes)

@@ -9,7 +9,7 @@ from pydantic import Field
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
-from grader.facts.layers import CONVOLUTIONS, Network, kernel_size
+from grader.facts.layers import CONVOLUTIONS, Network, is_transform, kernel_size
 from grader.schema.evidence import Evidence, LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
 from grader.schema.message import Message, say, say_count
@@ -33,6 +33,8 @@ A k x k kernel over c channels sees k*k*c numbers, so k*k*c filters already span
 are sums of them. With ReLU, both signs of a pattern are useful, and about four thresholds (biases) of each: 2 * 4 = 8.
 The well-known models stay below it: 64 filters on 3x3x3 are a ratio of 2.4, 32 filters on 3x3x1 are 3.6.
 """
+_ENLARGING = frozenset({"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "UpSampling2D", "UpSampling3D"})
+"""Layers that make feature maps larger, as in a decoder."""
 _SMALL = (2, 5)
 """Smallest and largest side of a small kernel: 1x1 only mixes channels, larger ones see hundreds of numbers."""
 
@@ -49,7 +51,8 @@ def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) ->
     """The first convolution has far more filters than patterns that its small kernel can distinguish.
 
     What it does:
-        Compares the number of filters of the first convolution with the numbers under its kernel.
+        Compares the number of filters of the first convolution with the numbers under its kernel. Ignores models from
+        `keras.applications`.
 
     Why it matters:
         The feature maps cost memory and time at the highest resolution, and most of them repeat others.
@@ -60,6 +63,8 @@ def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) ->
     notes = []
     for model in case.evidence.models:
         first = next((layer for layer in Network(model).layers if layer.cls in CONVOLUTIONS), None)
+        if first is not None and first.ready_made:
+            continue
         seen = _numbers_under_kernel(first) if first else None
         filters = first.config.get("filters") if first else None
         if first is None or seen is None or not isinstance(filters, int) or filters <= parameters.factor * seen:
@@ -112,7 +117,9 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
 
     What it does:
         Compares the filters of a classifier's convolutions in order, without 1x1 convolutions. Reports a model in which
-        the number never grows and the last convolution has at most half as many filters as the first.
+        the number never grows and the last convolution has at most half as many filters as the first. A last
+        convolution that gives the class scores does not count. Ignores models that make images or are part of one
+        (decoders, autoencoders, U-Nets), and models from `keras.applications`.
 
     Why it matters:
         Deeper layers see larger parts of the image, and there are more kinds of them to distinguish.
@@ -122,7 +129,7 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
     """
     notes = []
     for model in case.evidence.models:
-        filters = _filters(model)
+        filters = [] if _makes_images(case.evidence, model) else _filters(model)
         falls = all(b <= a for a, b in itertools.pairwise(filters))
         if len(filters) <= 1 or not falls or filters[-1] * parameters.factor > filters[0]:
             continue
@@ -151,11 +158,27 @@ def _filters(model: ModelFact) -> list[int]:
     if model.output_shape is None or len(model.output_shape) != 1:
         return []
     numbers = []
-    for layer in Network(model).layers:
+    transforms = [layer for layer in Network(model).layers if is_transform(layer)]
+    for layer in transforms:
         sides, filters = kernel_size(layer), layer.config.get("filters")
-        if layer.cls in CONVOLUTIONS and sides and max(sides) > 1 and isinstance(filters, int):
+        if layer.cls in CONVOLUTIONS and sides and max(sides) > 1 and isinstance(filters, int) and not layer.ready_made:
             numbers.append(filters)
-    return numbers
+    scores = bool(transforms) and transforms[-1].cls in CONVOLUTIONS
+    return numbers[:-1] if scores else numbers
+
+
+def _makes_images(evidence: Evidence, model: ModelFact) -> bool:
+    """Whether a model makes images, or shares layers with a model that does."""
+    kin = [m for m in evidence.models if m.id in model.shares_layers_with or model.id in m.shares_layers_with]
+    return any(
+        layer.cls in _ENLARGING or (layer.cls == "Reshape" and _rank(layer.output_shape) > 1)
+        for each in (model, *kin)
+        for layer in each.flat_layers()
+    ) or any(_rank(each.output_shape) > 1 for each in kin)
+
+
+def _rank(shape: tuple[int | None, ...] | None) -> int:
+    return len(shape) if shape is not None else 0
 
 
 _IMPOSSIBLE = re.compile(r"output size would be negative|negative dimension size", re.IGNORECASE)
@@ -212,7 +235,9 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
 
 def _is_large(layer: LayerFact, side_above: int) -> bool:
     sides = kernel_size(layer)
-    if layer.cls not in CONVOLUTIONS or sides is None or len(sides) != 2 or min(sides) <= side_above:  # noqa: PLR2004 - images have two axes
+    if layer.ready_made or layer.cls not in CONVOLUTIONS:
+        return False
+    if sides is None or len(sides) != 2 or min(sides) <= side_above:  # noqa: PLR2004 - images have two axes
         return False
     strides = layer.config.get("strides")
     step = max(strides) if isinstance(strides, (list, tuple)) and strides else strides
@@ -247,7 +272,8 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
     What it does:
         Compares each kernel with its input feature map. With `same` padding, also reports large kernels that reach over
         the edge at three positions out of four. Also reports a cell in which Keras rejected such a layer. Ignores the
-        layers of a model that was loaded with its weights from a file, because the student did not choose them.
+        layers of a model from `keras.applications`, or that was loaded with its weights from a file, because the
+        student did not choose them.
 
     Why it matters:
         Without padding, such a layer cannot be computed. With padding, most of its inputs are zeros.
@@ -273,7 +299,7 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
     for model in case.evidence.models:
         for layer in Network(model).layers:
             misfit = _misfit(model, layer, parameters)
-            if misfit is not None and layer.name not in loaded:
+            if misfit is not None and layer.name not in loaded and not layer.ready_made:
                 notes.append(
                     Diagnostic(
                         id="kernel-larger-than-map",

@@ -35,7 +35,8 @@ def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
         layers = [
             (layer, value)
             for position, layer in enumerate(network.layers)
-            if (value := _constant(layer)) is not None
+            if not layer.ready_made
+            and (value := _constant(layer)) is not None
             and _units(layer) > 1
             and any(is_transform(other) for other in network.behind(position))
         ]
