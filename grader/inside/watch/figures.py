@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
@@ -64,19 +65,24 @@ def _is_hidden(axes: Any, side: Literal["x", "y"]) -> bool:
     axis = getattr(axes, f"{side}axis")
     if not (axes.axison and axes.get_visible() and axis.get_visible() and len(axis.get_majorticklocs())):
         return True
-    formatter = axis.get_major_formatter()
-    return not any(str(text).strip() for text in getattr(formatter, "seq", ["number"]))
+    texts = _tick_texts(axis)
+    return texts is not None and not any(texts)
 
 
 def _is_named(axes: Any, side: Literal["x", "y"]) -> bool:
-    """Whether the ticks of an axis have names, from `set_ticks` or from categories that are plotted."""
+    """Whether the ticks of an axis have names: labels of ticks, or categories that are plotted."""
     axis = getattr(axes, f"{side}axis")
     if axis.get_units() is not None and type(axis.get_converter()).__name__ == "StrCategoryConverter":
         return True
+    return any(text and not _NUMBER.fullmatch(text) for text in _tick_texts(axis) or ())
+
+
+def _tick_texts(axis: Any) -> list[str] | None:
+    """Return the fixed labels of an axis's ticks; None if they are the ticks' values."""
     formatter = axis.get_major_formatter()
-    texts = formatter.seq if type(formatter).__name__ == "FixedFormatter" else getattr(formatter, "func", None)
-    texts = [text.get_text() for text in axis.get_ticklabels()] if texts is not None else []
-    return any(text.strip() and not _NUMBER.fullmatch(text.strip()) for text in texts)
+    # matplotlib makes a partial function of labels; a function of the student is not called once more.
+    fixed = isinstance(getattr(formatter, "func", None), partial) or type(formatter).__name__ == "FixedFormatter"
+    return [text.get_text().strip() for text in axis.get_ticklabels()] if fixed else None
 
 
 def _shared_label(axes: Any, side: str) -> str:

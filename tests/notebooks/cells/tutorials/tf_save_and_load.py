@@ -45,7 +45,7 @@ cp_callback = tf.keras.callbacks.ModelCheckpoint(
 model = create_model()
 model.save_weights(checkpoint_path.format(epoch=0))
 model.fit(
-    train_images, train_labels, epochs=5, batch_size=128, callbacks=[cp_callback],
+    train_images, train_labels, epochs=3, batch_size=128, callbacks=[cp_callback],
     validation_data=(test_images, test_labels), verbose=0)
 # %% latest
 model = create_model()
