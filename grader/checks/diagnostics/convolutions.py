@@ -8,6 +8,7 @@ from pydantic import Field
 
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Number, Params, Part, Whole
+from grader.checks.support.whole_models import whole_models
 from grader.facts.case import Case
 from grader.facts.layers import CONVOLUTIONS, Network, is_transform, kernel_size
 from grader.schema.evidence import Evidence, LayerFact, ModelFact
@@ -61,7 +62,7 @@ def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) ->
         `Conv2D(512, (3, 3))` on an RGB image: 512 filters over 27 numbers.
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         first = next((layer for layer in Network(model).layers if layer.cls in CONVOLUTIONS), None)
         if first is not None and first.ready_made:
             continue
@@ -128,7 +129,7 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
         512, 128, 32, 8 filters.
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         filters = [] if _makes_images(case.evidence, model) else _filters(model)
         falls = all(b <= a for a, b in itertools.pairwise(filters))
         if len(filters) <= 1 or not falls or filters[-1] * parameters.factor > filters[0]:
@@ -207,7 +208,7 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
         `Conv2D(8, (10, 10))`
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         large = [layer for layer in Network(model).layers if _is_large(layer, parameters.side_above)]
         if not large:
             continue
@@ -296,7 +297,7 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
         if _IMPOSSIBLE.search(error.message)
     ]
     loaded = _from_files(case.evidence)
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         for layer in Network(model).layers:
             misfit = _misfit(model, layer, parameters)
             if misfit is not None and layer.name not in loaded and not layer.ready_made:
