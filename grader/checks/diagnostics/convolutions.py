@@ -198,7 +198,7 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
 
     What it does:
         Looks at the shorter side of each kernel. Ignores a kernel that covers its whole feature map (another form of a
-        dense layer), and a kernel with strides of at least half its side (a patch embedding).
+        dense layer), and a kernel with strides of at least a third of its side (a patch embedding, AlexNet).
 
     Why it matters:
         The number of weights grows with the square of the side. Two small kernels in a row see as much with fewer
@@ -242,7 +242,7 @@ def _is_large(layer: LayerFact, side_above: int) -> bool:
         return False
     strides = layer.config.get("strides")
     step = max(strides) if isinstance(strides, (list, tuple)) and strides else strides
-    patches = isinstance(step, int) and step * 2 >= min(sides)
+    patches = isinstance(step, int) and step * 3 >= min(sides)
     return not patches and _map(layer) != sides
 
 

@@ -1,6 +1,7 @@
 """Pixels that were not scaled."""
 
 import ast
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -49,8 +50,8 @@ def raw_pixels(case: Case, parameters: RawPixelsParams) -> tuple[Diagnostic, ...
     """The model was trained on pixels from 0 to 255.
 
     What it does:
-        Looks at the range of each training's inputs. Ignores a model that scales them before its first weights, in a
-        layer or an operation such as `inputs / 255`.
+        Looks at the range of each training's inputs, if they are images. Ignores a model that scales them before its
+        first weights, in a layer or an operation such as `inputs / 255`.
 
     Why it matters:
         Initializers and learning rates are made for inputs near 1. With inputs up to 255, the first steps are far too
@@ -102,7 +103,26 @@ def _raw(fit: FitFact, high_above: float) -> bool:
         and fit.x.high is not None
         and fit.x.low >= 0
         and fit.x.high > high_above
+        and _has_pixels(fit.x)
     )
+
+
+def _has_pixels(x: ArrayFact) -> bool:
+    """Whether an array holds images, and not columns of a table, words or series."""
+    if x.rows is not None:
+        return True
+    row = tuple(size or 0 for size in x.shape[1:])
+    if len(row) == 1:
+        # A flattened square image, gray or in color.
+        sides = (math.isqrt(row[0]), math.isqrt(row[0] // 3))
+        square = row[0] in {sides[0] ** 2, 3 * sides[1] ** 2} and sides[1] >= _SMALLEST_SIDE
+        return square and (x.high or 0) <= _BRIGHTEST
+    return len(row) > 2 or (len(row) > 1 and min(row) >= _SMALLEST_SIDE and (x.high or 0) <= _BRIGHTEST)  # noqa: PLR2004 - height, width, channels
+
+
+_BRIGHTEST = 255
+_SMALLEST_SIDE = 8
+"""Smallest side of an image; series have fewer columns."""
 
 
 def _scales_itself(model: ModelFact) -> bool:
@@ -162,7 +182,7 @@ def other_scale(case: Case, parameters: OtherScaleParams) -> tuple[Diagnostic, .
 
 def _scale(x: ArrayFact | None, parameters: OtherScaleParams) -> Literal["raw", "scaled"] | None:
     """Return whether images have raw or scaled pixels; None if that is unknown or unclear."""
-    if x is None or x.mapped or x.low is None or x.high is None or x.low == x.high:
+    if x is None or x.mapped or x.low is None or x.high is None or x.low == x.high or not _has_pixels(x):
         return None
     if x.low >= 0 and x.high > parameters.high_above:
         return "raw"

@@ -74,6 +74,8 @@ LOOKALIKES: Cases = {
         built(conv(8, 7), dense(10)),
         built(conv(8, 12, over=(12, 12, 8)), dense(10)),
         built(conv(96, 16, over=(224, 224, 3), strides=[16, 16]), dense(10)),
+        # The first layer of AlexNet.
+        built(conv(96, 11, over=(227, 227, 3), strides=[4, 4]), dense(10)),
     ),
     "kernel-larger-than-map": (
         built(conv(8, 10, over=(15, 15, 8)), dense(10)),

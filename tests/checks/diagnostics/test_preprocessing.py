@@ -56,6 +56,9 @@ MISTAKES: Cases = {
     ),
     "raw-pixels": (
         an_evidence(fits=(a_fit(x=RAW),), models=(a_model(conv(), dense(10)),)),
+        # Photographs of the student's own, and flattened ones.
+        an_evidence(fits=(a_fit(x=an_array(shape=(90, 64, 48, 3), high=255.0)),), models=(a_model(conv(), dense()),)),
+        an_evidence(fits=(a_fit(x=an_array(shape=(90, 3072), high=255.0)),), models=(a_model(dense(64), dense(2)),)),
         an_evidence(fits=(a_fit(x=RAW),), models=(a_model(operation("Reshape"), conv(), operation("Exp"), dense(10)),)),
     ),
     "normalised-array-unused": (
@@ -98,6 +101,10 @@ LOOKALIKES: Cases = {
         an_evidence(fits=(a_fit(x=RAW),), models=(a_model(operation("math.add", cls="TFOpLambda"), dense(10)),)),
         an_evidence(fits=(a_fit(x=RAW.model_copy(update={"mapped": True})),)),
         an_evidence(fits=(a_fit(x=an_array(of=rows(train=60_000), low=-128.0, high=127.0)),)),
+        # A table, words by number, and a series; no pixels.
+        an_evidence(fits=(a_fit(x=an_array(shape=(404, 13), high=711.0)),), models=(a_model(dense(64), dense(1)),)),
+        an_evidence(fits=(a_fit(x=an_array(shape=(25_000, 256), high=9_999.0)),), models=(a_model(dense(2)),)),
+        an_evidence(fits=(a_fit(x=an_array(shape=(500, 30, 4), high=180.0)),), models=(a_model(dense(2)),)),
     ),
     "normalised-array-unused": (
         an_evidence(arrays=(a_named_array("copy"),)),

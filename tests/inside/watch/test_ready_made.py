@@ -28,11 +28,12 @@ def on_top():
     return keras.Model(base.input, layers.Dense(10, name="scores")(pooled))
 
 top = on_top()
-nested = keras.Sequential([layers.InputLayer((32, 32, 3)), keras.Sequential(top.layers[:3]), layers.Flatten()])
+first = keras.Sequential(top.layers[:3])
+nested = keras.Sequential([layers.InputLayer((32, 32, 3)), first, layers.Flatten()], name="nested")
 recorder.cell_ended(ok=True, seconds=0.0)
 recorder.cell_started()
-critic = keras.Sequential([layers.InputLayer((4,)), layers.Dense(1)])
-maker = keras.Sequential([layers.InputLayer((2,)), layers.Dense(4, activation="sigmoid")])
+critic = keras.Sequential([layers.InputLayer((4,)), layers.Dense(1)], name="critic")
+maker = keras.Sequential([layers.InputLayer((2,)), layers.Dense(4, activation="sigmoid")], name="maker")
 loss = keras.losses.BinaryCrossentropy(from_logits=True)
 optimizers = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)]
 
@@ -52,7 +53,7 @@ step(tf.zeros((3, 4)))
 step(tf.zeros((3, 4)))
 recorder.cell_ended(ok=True, seconds=0.0)
 recorder.cell_started()
-head = keras.Sequential([layers.InputLayer((4,)), layers.Dense(1)])
+head = keras.Sequential([layers.InputLayer((4,)), layers.Dense(1)], name="head")
 with tf.GradientTape() as tape:
     value = loss(tf.ones((3, 1)), 2 * head(tf.ones((3, 4)), training=True))
 optimizers[0] = keras.optimizers.SGD(0.1)
