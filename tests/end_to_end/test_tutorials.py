@@ -37,6 +37,8 @@ TRUE: Mapping[str, frozenset[tuple[str, str]]] = {
     "tf_autoencoder": frozenset({("train basic", "validation-on-test-set")}),
     "tf_cifar_cnn": frozenset({("train", "validation-on-test-set")}),
     "tf_save_and_load": frozenset({(cell, "validation-on-test-set") for cell in ("checkpoints", "options")}),
+    # In Keras 3, `predict` switches dropout off even in layers that were called with `training=True`.
+    "keras_monte_carlo_dropout": frozenset({("passes", "mc-dropout-off")}),
     # Photographs from 0 to 255 go into the first convolution.
     "keras_segmentation": frozenset({("train", "raw-pixels")}),
     # Bars of probabilities, curves and a histogram without labels.
