@@ -42,10 +42,12 @@ def suitable_models(
 
 
 def _datasets(name: str | None, rubric: Rubric) -> frozenset[str]:
-    """List the data sets on which the criteria of a role judge its model."""
+    """List the data sets on which a role and its criteria judge the model."""
+    role = rubric.roles.get(name) if name is not None else None
+    own = {role.data.partition("/")[0]} if role is not None and role.data is not None else set()
     named = (test.with_.get("dataset") for test in _tests(name, rubric))
     tasks = (rubric.task_dataset(task) for task in rubric.tasks)
-    return frozenset({rubric.dataset, *tasks, *(dataset for dataset in named if isinstance(dataset, str))})
+    return frozenset({rubric.dataset, *own, *tasks, *(dataset for dataset in named if isinstance(dataset, str))})
 
 
 def _tests(name: str | None, rubric: Rubric) -> Iterator[Test]:
