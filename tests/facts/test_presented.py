@@ -97,6 +97,28 @@ def test_a_worse_model_after_the_presented_one_is_an_experiment() -> None:
     assert match(evidence.model_copy(update={"accuracies": tested})).model == "m1"
 
 
+@pytest.mark.parametrize(
+    "curve",
+    [
+        pytest.param((0.8, 0.97, 0.98), id="whole"),
+        pytest.param((0.97, 0.98), id="without the first epoch"),
+        pytest.param((80.0, 97.0, 98.0), id="in percent"),
+    ],
+)
+def test_a_plotted_part_of_a_history_is_a_use(curve: tuple[float, ...]) -> None:
+    best = trained(1, 20, {"accuracy": (0.8, 0.97, 0.98)})
+    figure = a_figure(curve).model_copy(update={"event": 60, "cell": 6})
+    evidence = _evidence(models=TWO, fits=(best, WORSE), figures=(figure,))
+    assert match(evidence).model == "m1"
+
+
+@pytest.mark.parametrize("curve", [(), (0.55,), (0.97, 0.8), (0.8, 0.97, 0.98, 0.99)])
+def test_another_line_is_no_use(curve: tuple[float, ...]) -> None:
+    best = trained(1, 20, {"accuracy": (0.8, 0.97, 0.98)})
+    figure = a_figure(curve).model_copy(update={"event": 60, "cell": 6})
+    assert uses_of(_evidence(models=TWO, fits=(best, WORSE), figures=(figure,)), ("m1", "m2")) == ()
+
+
 def test_a_better_model_after_the_presented_one_is_an_improvement() -> None:
     first, second = trained(1, 20, BAD), trained(2, 50, GOOD)
     evidence = _evidence(models=TWO, fits=(first, second), figures=(plotted(first, 30),))
