@@ -179,3 +179,29 @@ def test_two_jobs_with_one_id_are_refused(isolation: Isolation, tmp_path: Path) 
     job = PredictionJob("m", tmp_path / "m.keras", "keras", "keras3", tmp_path / "x.npy")
     with pytest.raises(PredictorError, match="ids"):
         predict([job, job], isolation=isolation, scratch=tmp_path / "s")
+
+
+@pytest.mark.parametrize("isolation", ["none"], indirect=True)
+@pytest.mark.parametrize(
+    ("claimed", "read"),
+    [
+        pytest.param([("digit", [1], 0), ("odd", [1], 1)], [("digit", (1,), 0), ("odd", (1,), 1)], id="two outputs"),
+        pytest.param(
+            [("digit", [2], 0), ("image", [64, 64], None)],
+            [("digit", (2,), 0), ("image", (64, 64), None)],
+            id="an output that is left out",
+        ),
+        pytest.param([("image", [2, 1], 0)], [("image", (2, 1), 0)], id="one output"),
+        pytest.param([("digit", [1], 0)], [], id="too few columns"),
+        pytest.param([("digit", [1], 1), ("odd", [1], 0)], [], id="in another order"),
+        pytest.param([("digit", [-1], 0), ("odd", [3], 0)], [], id="no shape"),
+        pytest.param([(3, [2], 0)], [], id="no name"),
+        pytest.param("digit", [], id="no list"),
+    ],
+)
+def test_claimed_outputs_are_read_if_they_divide_the_columns(ask: Predict, claimed: Any, read: list[Any]) -> None:
+    keys = ("name", "shape", "start")
+    outputs = claimed if isinstance(claimed, str) else [dict(zip(keys, part, strict=True)) for part in claimed]
+    (result,) = ask(f"answer['outputs'] = {outputs!r}")
+    assert result.ok
+    assert [(part.name, part.shape, part.start) for part in result.parts] == read
