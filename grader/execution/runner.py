@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from queue import Empty
 from typing import Any, Literal, TypeVar
 
@@ -101,6 +101,8 @@ class ExecutionRequest:
     threads: int = 1
     files: Path | None = None
     """The submission's folder, copied into the sandbox."""
+    inner: PurePosixPath = field(default_factory=PurePosixPath)
+    """Folder of the notebook relative to `files`; the kernel's working folder."""
     data: Path | None = None
     """Folder of the data sets, read-only in the sandbox."""
     datasets: tuple[str, ...] = ()
@@ -222,6 +224,7 @@ class _Execution:
             data=request.data,
             datasets=request.datasets,
             elsewhere=request.elsewhere,
+            notebook=request.inner,
         )
         if request.files is not None:
             copy_submission(request.files, layout.work)
@@ -253,7 +256,7 @@ class _Execution:
             starter = await self._report_during(self._warmed(request.warm, plan, runtime), watch)
         self.deadline = time.time() + request.settings.time
         _write_session(request, layout, self.deadline)
-        for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
+        for folder in (layout.code, layout.work, layout.input, layout.out, layout.home, layout.tmp):
             self.isolation.own(folder)
         manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
         client = CellClient(self.notebook, manager, self.keeper, request.start_seconds)
@@ -550,7 +553,7 @@ class _Execution:
             isolation=self.isolation,
             binds=layout.binds(request.python, (*mounts, Mount(runtime, runtime, writable=True)), devices=devices),
             env=layout.environment(request.python, own),
-            cwd=layout.inner("work"),
+            cwd=layout.cwd,
             limits=ProcessLimits(processes=_threads(request.settings), memory_bytes=request.settings.memory),
             log=layout.log,
             mark=self.mark,
@@ -655,6 +658,7 @@ def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -
         max_models_mib=request.settings.kept_models / (1 << 20),
         max_output_kib=request.settings.output.cell_text / 1024,
         graded_dataset=request.graded_dataset,
+        submission=str(layout.inner("work")),
     )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")

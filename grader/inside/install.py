@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import other_processes
 from .data import serve
 from .keras2 import dialect
 from .notebook import install as notebook_install
@@ -20,7 +21,7 @@ def install(recorder: Recorder) -> None:
     Args:
         recorder: The session's recorder.
     """
-    for part in (seeds, dialect, serve, notebook_install, figures, variables):
+    for part in (seeds, dialect, serve, notebook_install, figures, variables, other_processes):
         part.install(recorder)
 
 

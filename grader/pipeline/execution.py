@@ -93,10 +93,11 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
 
 
 def _data_of(submission: Submission, course: Course) -> str:
-    """Digest the data sets and the submitted files that a notebook can read."""
+    """Digest the data sets and the submitted files that a notebook can read, and the place of the notebook."""
     return digest_of(
         {name: data.sha256 for name, data in course.prepared.items()},
         "" if submission.folder is None else digest_files(submission.folder),
+        *([str(submission.inner)] if submission.inner.parts else []),
     )
 
 
@@ -198,6 +199,7 @@ class Executor:
             seed=attempt.seed,
             threads=bench.threads,
             files=attempt.submission.folder,
+            inner=attempt.submission.inner,
             data=self.course.data_root,
             datasets=rubric.all_datasets,
             elsewhere=self.course.stand_ins,

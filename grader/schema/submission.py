@@ -1,6 +1,6 @@
 """A submission as intake found it, and the outcome of one execution of it."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field
@@ -31,6 +31,13 @@ class Submission(Document):
     """Hash of the notebook's bytes."""
     notes: tuple[Message, ...] = ()
     """How the files were read, where another reading is possible: which attempt and which notebook was graded."""
+
+    @property
+    def inner(self) -> PurePosixPath:
+        """Folder of the notebook relative to `folder`: the working folder; `.` for a notebook outside of it."""
+        place = self.notebook.parent.resolve()
+        top = place if self.folder is None else self.folder.resolve()
+        return PurePosixPath(place.relative_to(top)) if place.is_relative_to(top) else PurePosixPath()
 
 
 class TaggedCell(Document):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grader.execution.sandbox.bubblewrap import SYSTEM_FOLDERS
@@ -74,11 +74,18 @@ class Layout:
     """Names of the visible data sets; None for all."""
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
     """Data set → its folder, for data sets outside `data`."""
+    notebook: PurePosixPath = field(default_factory=PurePosixPath)
+    """Folder of the notebook relative to the submission; the kernel's working folder."""
 
     @property
     def work(self) -> Path:
-        """Copy of the submission; the kernel's working folder."""
+        """Copy of the submission."""
         return self.scratch / "work"
+
+    @property
+    def input(self) -> Path:
+        """Writable folder for `/kaggle/input`."""
+        return self.scratch / "input"
 
     @property
     def out(self) -> Path:
@@ -113,7 +120,12 @@ class Layout:
     @property
     def written(self) -> tuple[Path, ...]:
         """Files and folders on this machine's disk that the sandbox can fill."""
-        return (self.work, self.out, self.home, self.tmp, self.log)
+        return (self.work, self.input, self.out, self.home, self.tmp, self.log)
+
+    @property
+    def cwd(self) -> Path:
+        """The kernel's working folder inside the sandbox."""
+        return self.inner("work") / self.notebook
 
     def inner(self, name: str) -> Path:
         """Return the path of `work`, `out`, `code`, `given` or `data` inside the sandbox."""
@@ -150,11 +162,20 @@ class Layout:
         own = [Mount(self.code, self.inner("code")), Mount(self.out, self.inner("out"), writable=True)]
         if self.work.exists():
             own.append(Mount(self.work, self.inner("work"), writable=True))
+            own += self._platform_mounts()
         own += self._data_mounts()
         mounts = (*python_mounts(python), *own, *extra)
         home = Mount(self.home, _HOME if self.moved else self.home, writable=True)
         tmp = Mount(self.tmp, Path("/tmp") if self.moved else self.tmp, writable=True)  # noqa: S108 — the sandbox's own
         return Binds(mounts, home=home, tmp=tmp, masked=masks(mounts, secret_folders(mounts)), devices=devices)
+
+    def _platform_mounts(self) -> list[Mount]:
+        """Mount the folders of Colab and Kaggle. A notebook there runs in `/content` or `/kaggle/working`."""
+        if not self.moved:
+            return []
+        here = self.work / self.notebook
+        folders = {"/content": here, "/kaggle/working": here, "/kaggle/input": self.input}
+        return [Mount(folder, Path(name), writable=True) for name, folder in folders.items()]
 
     def _data_mounts(self) -> list[Mount]:
         """Mount only the named data sets, since the store may also have the data sets of other courses."""
@@ -180,6 +201,7 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     datasets: tuple[str, ...] | None = None,
     elsewhere: Mapping[str, Path] | None = None,
     work: bool = True,
+    notebook: PurePosixPath | None = None,
 ) -> Layout:
     """Make the folders of one execution, with a copy of `inside/` for the sandbox.
 
@@ -192,20 +214,24 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
         datasets: Names of the visible data sets; all by default.
         elsewhere: Data set → its folder, for data sets outside `data`.
         work: Whether to make a folder for a submission.
+        notebook: Folder of the notebook relative to the submission; the submission's folder by default.
 
     Raises:
         SandboxError: The folders cannot be made, or `scratch` is not empty.
     """
     other_folders = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
     data_folder = data.resolve() if data else None
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data_folder, datasets, other_folders)
+    inner = notebook or PurePosixPath()
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data_folder, datasets, other_folders, inner)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
             message = "the folder for one execution is not empty"
             raise SandboxError(message, where=str(scratch))
-        for folder in (layout.out, layout.home, layout.tmp, *([layout.work] if work else [])):
+        for folder in (layout.out, layout.home, layout.tmp):
             folder.mkdir()
+        for folder in (layout.work / inner, layout.input) if work else ():
+            folder.mkdir(parents=True)
         if other_folders and not layout.moved:
             # Without mounts, collect the data sets by links.
             layout.inner("data").mkdir()

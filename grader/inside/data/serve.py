@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -93,12 +94,13 @@ class Server:
         )
         return x, y.reshape(-1, 1) if dataset in COLUMN_LABELS else y
 
-    def archive(self, name: str, via: str) -> str:
+    def archive(self, name: str, via: str, place: Path | None = None) -> str:
         """Write a data set as the `.npz` file that Keras would download.
 
         Args:
             name: The data set.
             via: The student's call, for the record.
+            place: The file to write; by default a temporary one.
 
         Returns:
             The file's path.
@@ -107,9 +109,9 @@ class Server:
             DatasetNotProvidedError: The course did not provide it.
         """
         (x_train, y_train), (x_test, y_test) = self.load(name, via)
-        path = Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
+        path = place or Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
         if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
         return str(path)
 
@@ -181,11 +183,12 @@ def _serve_keras(server: Server, package: str, name: str) -> None:
 def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> None:
     def get_file(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
-        arguments = dict(zip(("fname", "origin"), args, strict=False)) | kwargs
+        names = ("fname", "origin", "untar", "md5_hash", "file_hash", "cache_subdir")
+        arguments = dict(zip(names, args, strict=False)) | kwargs
         fname, origin = arguments.get("fname"), arguments.get("origin")
         name = server.archived(fname) or server.archived(origin)
         if name:
-            return server.archive(name, "keras.utils.get_file")
+            return server.archive(name, "keras.utils.get_file", _cached(arguments))
         try:
             return wrapped(*args, **kwargs)
         except Exception as error:
@@ -204,6 +207,18 @@ def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> Non
         replace_everywhere(original, module.get_file, "get_file", ("keras", "tf_keras", "tensorflow"))
 
     after_import(module_name, hook)
+
+
+def _cached(arguments: Mapping[str, Any]) -> Path | None:
+    """Return the place of a downloaded file in the cache of `get_file`; None if it cannot be written."""
+    name = str(arguments.get("fname") or arguments.get("origin")).replace("\\", "/").rpartition("/")[2]
+    cache = Path(str(arguments.get("cache_dir") or "~/.keras")).expanduser()
+    place = cache / str(arguments.get("cache_subdir") or "datasets") / name
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return place
 
 
 def _serve_numpy(server: Server) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..hooking.imports import Factory
 from ..record.notes import Notes
+from .paths import Places
 
 __all__ = ["NobodyThereError", "SecretNotFoundError", "modules"]
 
@@ -19,14 +20,15 @@ class SecretNotFoundError(KeyError):
     """Error of a cell that asks for a Colab secret."""
 
 
-def modules(notes: Notes) -> dict[str, Factory]:
+def modules(notes: Notes, places: Places) -> dict[str, Factory]:
     """Create the table of replacement modules.
 
     Args:
         notes: Receives a note when a replacement is used.
+        places: Makes the folder of Google Drive.
     """
     contents: dict[str, Mapping[str, Any]] = {
-        "google.colab.drive": _drive(notes),
+        "google.colab.drive": _drive(notes, places),
         "google.colab.files": _files(notes),
         "google.colab.output": _output(),
         "google.colab.userdata": _userdata(),
@@ -59,12 +61,13 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Accept any arguments and do nothing."""
 
 
-def _drive(notes: Notes) -> Mapping[str, Any]:
+def _drive(notes: Notes, places: Places) -> Mapping[str, Any]:
     def mount(mountpoint: str = "/content/drive", *_: Any, **__: Any) -> None:
+        places.make_drive(mountpoint)
         notes.tell(
             "colab.drive.mount",
-            f"There is no Google Drive during grading, so nothing was mounted at {mountpoint}. "
-            "Submit files together with the notebook and open them with a relative path.",
+            f"There is no Google Drive during grading: {mountpoint}/MyDrive is an empty folder. A missing file there "
+            "is replaced by the submitted file with the same name. Submit the files together with the notebook.",
             show=True,
         )
 

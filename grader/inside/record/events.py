@@ -728,6 +728,10 @@ class Stopped(TypedDict):
     """`deadline`: the notebook's time limit."""
 
 
+OTHER_PROCESS = "other process"
+"""`hook` of a gap for a program that trained a model; its name is in `what`."""
+
+
 class Gap(TypedDict):
     """The recorder failed to record something."""
 

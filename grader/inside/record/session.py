@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from .events import Dialect
 
@@ -39,6 +39,8 @@ class SessionFile(TypedDict):
     """Limit for the printed text of one cell, in KiB."""
     graded_dataset: str
     """The data set whose test images are used if predictions must be made in the kernel."""
+    submission: NotRequired[str]
+    """Folder of the submission, which contains the working folder; the working folder if it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Session:
     max_models_mib: float
     max_output_kib: float
     graded_dataset: str
+    submission: Path | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Session":
@@ -89,4 +92,5 @@ class Session:
             max_models_mib=raw["max_models_mib"],
             max_output_kib=raw["max_output_kib"],
             graded_dataset=raw["graded_dataset"],
+            submission=Path(raw["submission"]) if "submission" in raw else None,
         )

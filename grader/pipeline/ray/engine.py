@@ -224,10 +224,13 @@ def shared(found: Found, place: Path) -> Found:
 
 
 def _copied(found: Submission, place: Path) -> Submission:
-    notebook = place / "notebook" / found.notebook.name
     folder = place / "files" if found.folder is not None else None
+    notebook = place / ("files" if folder is not None else "notebook") / found.inner / found.notebook.name
     try:
-        notebook.parent.mkdir(parents=True)
+        if folder is not None:
+            folder.mkdir(parents=True)
+            copy_submission(found.folder or folder, folder)
+        notebook.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.notebook, notebook)
         with notebook.open("rb") as copy:
             refuse_another(copy, found.sha256, found.notebook)
@@ -235,7 +238,4 @@ def _copied(found: Submission, place: Path) -> Submission:
         read_notebook(found.notebook, sha256=found.sha256)
         msg = f"the submission cannot be copied to the results folder ({error.strerror or error})"
         raise StorageError(msg, where=str(place)) from error
-    if found.folder is not None and folder is not None:
-        folder.mkdir()
-        copy_submission(found.folder, folder)
     return found.model_copy(update={"notebook": notebook, "folder": folder})

@@ -152,14 +152,14 @@ PLAIN = (
     Form(
         "written Drive file",
         "with open('/content/drive/MyDrive/notes.txt', 'w') as f:\n    f.write('kept')\n"
-        "print(open('/content/drive/MyDrive/notes.txt').read(), open('content/drive/MyDrive/notes.txt').read())",
-        "path.redirected",
+        "print(open('/content/drive/MyDrive/notes.txt').read(), open('drive/MyDrive/notes.txt').read())",
+        None,
         "kept kept",
     ),
     Form(
         "np.save to Drive",
         "np.save('/content/drive/MyDrive/a.npy', np.arange(3))\nprint(np.load('/content/drive/MyDrive/a.npy').sum())",
-        "path.redirected",
+        None,
         "3",
     ),
     Form(

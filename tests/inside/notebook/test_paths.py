@@ -46,10 +46,15 @@ def test_writing_elsewhere_goes_beside_the_notebook_and_is_found_there_again(tmp
     places = Places(tmp_path, told)  # type: ignore[arg-type]  # only `tell` is used
     assert places.local("/content/drive/m.h5", writing=False) is None
     place = places.local("/content/drive/m.h5", writing=True)
-    assert place == str(tmp_path / "content/drive/m.h5")
+    assert place == str(tmp_path / "drive/m.h5")
     assert told.forms == ["path.redirected"]
     Path(place).write_text("x", encoding="utf-8")
-    assert places.local("/content/drive/m.h5", writing=False) == place
+    assert places.here("/content/drive/m.h5") == place
+    assert places.here("/kaggle/working/m.h5") == str(tmp_path / "m.h5")
+    assert places.here("/kaggle/input/set/m.h5") == str(tmp_path / "kaggle/input/set/m.h5")
+    elsewhere = places.local("D:/m.h5", writing=True)
+    Path(str(elsewhere)).write_text("x", encoding="utf-8")
+    assert elsewhere == places.local("D:/m.h5", writing=False) == str(tmp_path / "D/m.h5")
 
 
 def test_a_failure_in_an_own_folder_is_not_redirected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +71,7 @@ def test_a_folder_that_cannot_be_made_is_made_beside_the_notebook_however_often(
     make = _redirected(refuse, Places(tmp_path, Told()))  # type: ignore[arg-type]  # only `tell` is used
     make("/content/models/best")
     make("/content/models/best")
-    assert (tmp_path / "content/models/best").is_dir()
+    assert (tmp_path / "models/best").is_dir()
     with pytest.raises(OSError, match="Read-only"):
         make("/etc/models")
 
