@@ -655,6 +655,8 @@ class Evidence(Document):
     emulations: tuple[EmulationFact, ...] = ()
     ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
+    remarks: tuple[MessageLike, ...] = ()
+    """Circumstances that a grade names among its problems, although nothing is missing from the record."""
     problems: tuple[MessageLike, ...] = ()
     """Parts of the record that the grader could not read, such as damaged lines and artefacts over the size limit."""
     gaps: tuple[GapFact, ...] = ()

@@ -31,6 +31,12 @@ class Submission(Document):
     """Hash of the notebook's bytes."""
     notes: tuple[Message, ...] = ()
     """How the files were read, where another reading is possible: which attempt and which notebook was graded."""
+    only: tuple[str, ...] | None = None
+    """The files of `folder` that the notebook may read, by their relative names; None for all of them."""
+    left_out: tuple[Message, ...] = ()
+    """Files that the notebook does not get because of a limit."""
+    withheld: tuple[str, ...] = ()
+    """Names of files next to the notebook that it does not get, because they may belong to another student."""
 
     @property
     def inner(self) -> PurePosixPath:

@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -81,6 +81,16 @@ class Layout:
     def work(self) -> Path:
         """Copy of the submission."""
         return self.scratch / "work"
+
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder in the copy of the submission."""
+        return self.work / self.notebook
+
+    @property
+    def course(self) -> Path:
+        """Copies of the course's files, as they are placed next to the notebook; read-only in the sandbox."""
+        return self.scratch / "course"
 
     @property
     def input(self) -> Path:
@@ -173,9 +183,13 @@ class Layout:
         """Mount the folders of Colab and Kaggle. A notebook there runs in `/content` or `/kaggle/working`."""
         if not self.moved:
             return []
-        here = self.work / self.notebook
-        folders = {"/content": here, "/kaggle/working": here, "/kaggle/input": self.input}
+        folders = {"/content": self.folder, "/kaggle/working": self.folder, "/kaggle/input": self.input}
         return [Mount(folder, Path(name), writable=True) for name, folder in folders.items()]
+
+    @property
+    def notebook_folders(self) -> tuple[Path, ...]:
+        """The paths of the notebook's folder inside the sandbox."""
+        return (self.cwd, Path("/content"), Path("/kaggle/working")) if self.moved else (self.cwd,)
 
     def _data_mounts(self) -> list[Mount]:
         """Mount only the named data sets, since the store may also have the data sets of other courses."""
@@ -245,12 +259,20 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     return layout
 
 
-def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
+def copy_submission(
+    source: Path,
+    target: Path,
+    *,
+    only: Sequence[str] | None = None,
+    max_bytes: int = 1 << 30,
+    max_files: int = 10_000,
+) -> None:
     """Copy a submission's regular files; links and special files are left out.
 
     Args:
         source: The submitted folder; it is only read.
         target: An existing, empty folder.
+        only: Relative names of the files to copy; all by default.
         max_bytes: Maximum size of all files together.
         max_files: Maximum number of files and folders.
 
@@ -259,8 +281,11 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
         SandboxError: A file cannot be read or written.
     """
     left_bytes, left_files = max_bytes, max_files
-    waiting = [Path()]
+    waiting = [Path()] if only is None else []
     try:
+        for name in only or ():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy_plain(source / name, target / name, max_bytes)
         while waiting:
             inner = waiting.pop()
             folders, files = _listed(source / inner, left_files)
@@ -278,11 +303,14 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
         raise SandboxError(message, where=str(source)) from error
 
 
-def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> str:
+def digest_files(
+    folder: Path, *, only: Sequence[str] | None = None, max_bytes: int = 1 << 30, max_files: int = 10_000
+) -> str:
     """Compute a digest of the names and contents that `copy_submission` would copy.
 
     Args:
         folder: The submitted folder.
+        only: As for `copy_submission`.
         max_bytes: As for `copy_submission`; files beyond the limit do not change the digest.
         max_files: As for `copy_submission`; files beyond the limit do not change the digest.
 
@@ -290,8 +318,10 @@ def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_
         SandboxError: A file cannot be read.
     """
     digest = hashlib.sha256()
-    waiting, left_bytes, left_files = [Path()], max_bytes, max_files
+    waiting, left_bytes, left_files = [Path()] if only is None else [], max_bytes, max_files
     try:
+        for name in sorted(only or ()):
+            digest.update(repr((name, _digest_plain(folder / name))).encode())
         while waiting and left_bytes >= 0 and left_files >= 0:
             inner = waiting.pop()
             folders, files = _listed(folder / inner, left_files)

@@ -233,8 +233,10 @@ class Places:
         Returns:
             The command, with the emulated folders of platforms replaced.
         """
+        lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
         try:
-            words = shlex.split(text, comments=True)
+            words = list(lexer)
         except ValueError:
             words = text.split()
         for word in words:
