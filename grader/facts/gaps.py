@@ -141,7 +141,7 @@ def describe_cause(gap: GapFact) -> Message:
     """Describe what caused a gap, as a clause."""
     if not gap.hook:
         return as_message(gap.what)
-    if gap.hook == OTHER_PROCESS:
+    if gap.hook == OTHER_PROCESS and gap.cell is not None:
         return say(
             "{cell:cell} started {program:code}, which trained a model; only the notebook's own process is recorded",
             cell=gap.cell,

@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from . import install
 from .keras2 import layer
-from .notebook import modules, seeds
+from .notebook import modules, paths, seeds
 from .record.events import RECORD_VERSION, Start
 from .record.recorder import Recorder
 from .record.session import Session
@@ -106,7 +106,7 @@ def attach(shell: Any, recorder: Recorder) -> None:
     recorder.namespace = shell.user_ns
     install.install_shell(recorder, shell)
     layer.install_shell(recorder, shell)
-    modules.install(str(Path.cwd()))
+    modules.install(str(Path.cwd()), paths.places_of(recorder).missing_folder)
 
     def grader_finish(line: str) -> None:
         del line

@@ -140,7 +140,7 @@ def _serve_later(recorder: Recorder) -> None:
             served.append(True)
             from .data import serve
 
-            serve.install(recorder)
+            paths.places_of(recorder).provide = serve.install(recorder).cached
 
     class Finder:
         """Notices the import of a replaced package."""

@@ -27,7 +27,7 @@ __all__ = ["CompanionLimits", "companions_of", "with_companions"]
 
 T = TypeVar("T")
 
-_NOTEBOOKS = (".ipynb", ".ipynb.json", ".ipynb.txt")
+_NOTEBOOK = re.compile(r"\.ipynb(?:\.json|\.txt)?$", re.IGNORECASE)
 _COPY = re.compile(r"(?:^|[\s_.-])(?:copy|kopie|backup|checkpoint|autosave)\d*(?:\b|_|$)|\(\d+\)\s*$", re.IGNORECASE)
 _ENVIRONMENTS = frozenset({"venv", "env", "node_modules", "site-packages", "wandb", "mlruns"})
 _PARTS_OF_A_PROJECT = frozenset({"notebooks", "notebook", "nb", "nbs", "ipynb", "jupyter", "src", "code"})
@@ -203,7 +203,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _is_notebook(path: Path) -> bool:
-    return path.name.lower().endswith(_NOTEBOOKS)
+    return _NOTEBOOK.search(path.name) is not None
 
 
 def _others_in(folder: Path, notebook: Path) -> bool:
@@ -239,7 +239,7 @@ def _has_notebook_inside(path: Path) -> bool:
     """Whether a zip contains a notebook; an unreadable zip counts as containing one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.lower().endswith(_NOTEBOOKS) for name in archive.namelist())
+            return any(_NOTEBOOK.search(name) for name in archive.namelist())
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return True
 

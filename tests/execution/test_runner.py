@@ -422,7 +422,8 @@ def test_files_of_the_course_are_next_to_the_notebook_and_read_only(
     assert "course more" in printed
     assert text_of(outcome.notebook.cells[1]) == "'own'"
     (remark,) = outcome.remarks
-    assert says(remark, "the notebook got the course's file `lib/utils.py` in place of the submitted one")
+    id_ = "the notebook got the course's file {name:code} in place of the submitted one"
+    assert says(remark, id_, name="lib/utils.py")
     assert (tmp_path / "course/utils").read_text() == "W = 'course'"
 
 

@@ -129,6 +129,24 @@ class Server:
         name = known_name(base.replace("\\", "/").rpartition("/")[2].removesuffix(".npz"))
         return name if name in self._session.datasets else None
 
+    def cached(self, path: object) -> str | None:
+        """Write the archive of a data set to Keras's cache, when a notebook opens a missing file there.
+
+        Args:
+            path: The path of the file.
+
+        Returns:
+            The path; None for a path outside of the cache, or for a data set without an archive.
+        """
+        name = self.archived(path)
+        place = Path(str(path))
+        if name is None or not place.is_relative_to(Path("~/.keras/datasets").expanduser()):
+            return None
+        try:
+            return self.archive(name, "a file in ~/.keras/datasets", place)
+        except OSError:
+            return None
+
     def _provided(self) -> str:
         calls = [f"`keras.datasets.{name}.load_data()`" for name in self._session.datasets]
         return " and ".join(filter(None, (", ".join(calls[:-1]), *calls[-1:]))) or "none"
@@ -144,11 +162,14 @@ class Server:
             self._recorder.log.write(event)
 
 
-def install(recorder: Recorder) -> None:
+def install(recorder: Recorder) -> Server:
     """Serve every usual way to load a data set, starting with the import of its module.
 
     Args:
         recorder: Holds the session; receives the `dataset` events.
+
+    Returns:
+        The server.
     """
     server = Server(recorder)
     for name in KERAS_DATASETS:
@@ -159,6 +180,7 @@ def install(recorder: Recorder) -> None:
     _serve_numpy(server)
     prefer(StandInFinder(tfds.modules(server.load, recorder.session.datasets, notes_of(recorder))))
     openml.install(server.load)
+    return server
 
 
 def _serve_keras(server: Server, package: str, name: str) -> None:

@@ -91,6 +91,8 @@ class Places:
         self._top = submission or home
         self._notes = notes
         self._submitted = SubmittedFiles(self._top)
+        self.provide: Callable[[str | os.PathLike[str]], str | None] = lambda _: None
+        """Function that makes a missing file of Keras's cache, and returns its path; None for any other path."""
         self.emulated = not (Path("/content").exists() and Path("/content").samefile(home))
         self._own_folders = tuple(
             Path(folder)
@@ -152,6 +154,9 @@ class Places:
             path: The path argument of a function, after the function failed with it.
             folder: Whether it must be a folder or must be a file; None for either.
         """
+        provided = self.provide(path) if isinstance(path, (str, os.PathLike)) else None
+        if provided is not None:
+            return provided
         parts = foreign_parts(path)
         if parts is None or self._is_inside_own(str(path)):
             return None
@@ -167,6 +172,14 @@ class Places:
             f"{'folder' if submitted.is_dir() else 'file'} {self.inside(submitted)} instead.",
         )
         return self._linked(parts, submitted)
+
+    def missing_folder(self, path: str) -> str | None:
+        """Return the submitted folder for a missing folder of another machine, or None.
+
+        Args:
+            path: The folder.
+        """
+        return None if _exists(self.here(path)) else self.readable(path, folder=True)
 
     def download(self, *names: str) -> Path | None:
         """Find the submitted file for a file that cannot be downloaded.
@@ -333,6 +346,7 @@ def install(recorder: Recorder, home: Path | None = None) -> None:
         for name in MAPPED_TWICE:
             _replace(name, _mapping(getattr(os, name), places, 2))
     for module_name, redirect in (
+        ("numpy.lib._datasource", _redirect_numpy),
         ("urllib.request", _redirect_download),
         ("keras.src.utils.file_utils", _redirect_download),
         ("tf_keras.src.utils.data_utils", _redirect_download),
@@ -467,6 +481,12 @@ def _redirect_download(places: Places, module: ModuleType) -> None:
         return target, None
 
     wrapt.wrap_function_wrapper(module, "urlretrieve", urlretrieve)
+
+
+def _redirect_numpy(places: Places, module: ModuleType) -> None:
+    """Redirect `np.loadtxt` and `np.genfromtxt`, which have their own table of `open` functions."""
+    del places
+    module._file_openers._file_openers[None] = builtins.open
 
 
 def _redirect_h5(places: Places, module: ModuleType) -> None:

@@ -217,6 +217,13 @@ PLAIN = (
         "['mnist.npz']",
     ),
     Form(
+        "the file in Keras's cache",
+        "with np.load(Path.home() / '.keras/datasets/mnist.npz') as f:\n    print(len(f['x_train']), len(f['x_test']))",
+        None,
+        "500 100",
+    ),
+    Form("loadtxt", "print(np.loadtxt('C:\\\\data\\\\submitted.csv', dtype=str))", None, "['of' 'Ann']"),
+    Form(
         "a download that was submitted",
         "place = keras.utils.get_file('mine.csv', origin='https://x.invalid/submitted.csv')\nprint(open(place).read())",
         "path.submitted.submitted.csv",
