@@ -4,7 +4,7 @@
 2. A folder with several notebooks may be a class, so each of them is alone: no file in it is known to be theirs. A
    notebook that its author checks (`grader check`) still gets the files next to it.
 3. A notebook in a folder such as `notebooks/` whose code mentions `..` also gets what is next to this folder, if there
-   is no other notebook.
+   is no other notebook. For its author, other notebooks are only left out.
 
 Never brought along: other notebooks, subfolders and zips with notebooks (they may be other students'), hidden files,
 environments, caches, and earlier results of the grader. Of the rest, files closer to the notebook come first, up to a
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from grader.intake.candidates import is_notebook_name
+from grader.intake.parts import is_material_name, is_work_name
 from grader.intake.unpack import is_ignored
 from grader.schema.message import Message, say_count
 from grader.schema.submission import Submission
@@ -27,11 +29,8 @@ __all__ = ["CompanionLimits", "companions_of", "with_companions"]
 
 T = TypeVar("T")
 
-_NOTEBOOK = re.compile(r"\.ipynb(?:\.json|\.txt)?$", re.IGNORECASE)
 _COPY = re.compile(r"(?:^|[\s_.-])(?:copy|kopie|backup|checkpoint|autosave)\d*(?:\b|_|$)|\(\d+\)\s*$", re.IGNORECASE)
 _ENVIRONMENTS = frozenset({"venv", "env", "node_modules", "site-packages", "wandb", "mlruns"})
-_PARTS_OF_A_PROJECT = frozenset({"notebooks", "notebook", "nb", "nbs", "ipynb", "jupyter", "src", "code"})
-"""Names of folders that are usual for the notebooks of one project; a student's name is none of them."""
 _UPWARD = re.compile(r"""(?<![\w.])\.\./|['"]\.\.['"]""")
 _DATABASE = "grader.sqlite"
 _SECRETS = (".evidence.json",)
@@ -102,7 +101,7 @@ def companions_of(
     try:
         if not own and _others_in(folder, notebook):
             return submission.model_copy(update={"withheld": _names_in(folder)})
-        top = _top_of(notebook)
+        top = _top_of(notebook, own=own)
         search = _Search(notebook, excluded, limits, own=own)
         search.walk(top)
     except OSError:
@@ -179,7 +178,7 @@ class _Search:
         return folders
 
     def _is_withheld(self, path: Path) -> bool:
-        if _is_notebook(path) or path.name.endswith(_SECRETS):
+        if is_notebook_name(path.name) or path.name.endswith(_SECRETS):
             return True
         return path.suffix.lower() == ".zip" and _has_notebook_inside(path)
 
@@ -202,13 +201,11 @@ def _listed(folder: Path) -> list[Path]:
         return []
 
 
-def _is_notebook(path: Path) -> bool:
-    return _NOTEBOOK.search(path.name) is not None
-
-
 def _others_in(folder: Path, notebook: Path) -> bool:
     """Whether a folder has other notebooks, except copies of the notebook by name."""
-    others = [path for path in folder.iterdir() if _is_notebook(path) and path != notebook and not path.is_dir()]
+    others = [
+        path for path in folder.iterdir() if is_notebook_name(path.name) and path != notebook and not path.is_dir()
+    ]
     visible = (path for path in others if not is_ignored(path.name))
     return any(not (_COPY.search(path.stem) and path.stem.startswith(notebook.stem[:4])) for path in visible)
 
@@ -223,7 +220,7 @@ def _is_foreign(folder: Path, *, own: bool) -> bool:
 def _has_notebook(folder: Path, but: Path | None = None) -> bool:
     """Whether a folder or a subfolder has a notebook; a folder that is too large to search counts as having one."""
     for count, path in enumerate(_walked(folder)):
-        if count > _MOST_ENTRIES or (_is_notebook(path) and path != but):
+        if count > _MOST_ENTRIES or (is_notebook_name(path.name) and path != but):
             return True
     return False
 
@@ -239,24 +236,26 @@ def _has_notebook_inside(path: Path) -> bool:
     """Whether a zip contains a notebook; an unreadable zip counts as containing one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(_NOTEBOOK.search(name) for name in archive.namelist())
+            return any(is_notebook_name(name) for name in archive.namelist())
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return True
 
 
-def _top_of(notebook: Path) -> Path:
+def _top_of(notebook: Path, *, own: bool) -> Path:
     """Return the folder to search: above a folder such as `notebooks/` if the code mentions it."""
     folder = notebook.parent
     above = folder.parent
-    if folder.name.lower() not in _PARTS_OF_A_PROJECT or above in {Path.home(), Path(above.anchor)}:
+    # No student's name is that of a part; only an author has folders such as `hw1` in a project.
+    part = is_material_name(folder.name) or (own and is_work_name(folder.name))
+    if not part or above in {Path.home(), Path(above.anchor)}:
         return folder
     text = notebook.read_text(encoding="utf-8", errors="replace")
-    if not _UPWARD.search(text.replace('\\"', '"')) or _has_notebook(above, but=notebook):
+    if not _UPWARD.search(text.replace('\\"', '"')) or (not own and _has_notebook(above, but=notebook)):
         return folder
     return above
 
 
 def _names_in(folder: Path) -> tuple[str, ...]:
     """List the names of files and folders in a folder, except notebooks and zips."""
-    names = [p.name for p in _listed(folder) if not _is_notebook(p) and p.suffix.lower() != ".zip"]
+    names = [p.name for p in _listed(folder) if not is_notebook_name(p.name) and p.suffix.lower() != ".zip"]
     return tuple(names[:_MOST_NAMES])
