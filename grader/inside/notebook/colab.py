@@ -29,7 +29,7 @@ def modules(notes: Notes, places: Places) -> dict[str, Factory]:
     """
     contents: dict[str, Mapping[str, Any]] = {
         "google.colab.drive": _drive(notes, places),
-        "google.colab.files": _files(notes),
+        "google.colab.files": _files(notes, places),
         "google.colab.output": _output(),
         "google.colab.userdata": _userdata(),
         "google.colab.auth": {"authenticate_user": _nothing},
@@ -74,9 +74,17 @@ def _drive(notes: Notes, places: Places) -> Mapping[str, Any]:
     return {"mount": mount, "flush_and_unmount": _nothing}
 
 
-def _files(notes: Notes) -> Mapping[str, Any]:
-    def upload(*_: Any, **__: Any) -> None:
+def _files(notes: Notes, places: Places) -> Mapping[str, Any]:
+    def upload(*_: Any, **__: Any) -> dict[str, bytes]:
         __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        submitted = places.submitted_files()
+        if submitted:
+            notes.tell(
+                "colab.files.upload.submitted",
+                f"files.upload() returned the submitted files: {', '.join(submitted)}.",
+                show=True,
+            )
+            return submitted
         message = (
             "files.upload() waits for a person to choose a file, but nobody is present during grading. "
             "Submit the file together with the notebook and open it by its name."

@@ -41,6 +41,9 @@ _ADDRESS = re.compile(r"(?:https?|ftp|gs|s3)://[^\s'\">]+")
 _PLATFORM = re.compile(r"(?<![\w./-])/(?:content|kaggle/working|kaggle/input)(?![\w.-])")
 """A folder of a platform in a shell command."""
 
+_MOST_UPLOADED = 200 << 20
+"""Maximum size of the files that an upload returns, in bytes."""
+
 Kept = tuple[tuple[str, ...], tuple[str, ...]]
 PLATFORMS: tuple[Kept, ...] = (
     (("content",), ()),
@@ -91,6 +94,7 @@ class Places:
         self._top = submission or home
         self._notes = notes
         self._submitted = SubmittedFiles(self._top)
+        self._first_names = _files_in(home)
         self.provide: Callable[[str | os.PathLike[str]], str | None] = lambda _: None
         """Function that makes a missing file of Keras's cache, and returns its path; None for any other path."""
         self.emulated = not (Path("/content").exists() and Path("/content").samefile(home))
@@ -172,6 +176,19 @@ class Places:
             f"{'folder' if submitted.is_dir() else 'file'} {self.inside(submitted)} instead.",
         )
         return self._linked(parts, submitted)
+
+    def submitted_files(self) -> dict[str, bytes]:
+        """Return the contents of the submitted files in the notebook's folder, data before code."""
+        names = sorted(self._first_names, key=lambda name: (name.endswith((".py", ".md", ".txt")), name))
+        contents: dict[str, bytes] = {}
+        left = _MOST_UPLOADED
+        for name in names:
+            with suppress(OSError):
+                size = (self._home / name).stat().st_size
+                if size <= left:
+                    contents[name] = (self._home / name).read_bytes()
+                    left -= size
+        return contents
 
     def missing_folder(self, path: str) -> str | None:
         """Return the submitted folder for a missing folder of another machine, or None.
@@ -295,6 +312,14 @@ class Places:
                 f"There is no folder {path} here; the notebook stays in its folder. Use relative paths.",
                 show=True,
             )
+
+
+def _files_in(folder: Path) -> tuple[str, ...]:
+    """List the visible files of a folder, except notebooks."""
+    with suppress(OSError):
+        visible = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        return tuple(path.name for path in visible if path.suffix != ".ipynb")
+    return ()
 
 
 def _python_folders() -> Iterator[Path | str]:

@@ -44,5 +44,6 @@ def test_a_module_is_found_in_the_submitted_folder_of_a_missing_one(tmp_path: Pa
     (tmp_path / "src" / "net").mkdir(parents=True)
     (tmp_path / "src" / "net" / "__init__.py").write_text("")
     (tmp_path / "src" / "net" / "layers.py").write_text("x = 'layers'")
-    code = "from net import layers; print(layers.x)\ntry:\n    import nothing\nexcept ModuleNotFoundError: print('missing')"
+    code = "from net import layers; print(layers.x)\n"
+    code += "try:\n    import nothing\nexcept ModuleNotFoundError: print('missing')"
     assert printed(tmp_path, code) == "layers\nmissing"
