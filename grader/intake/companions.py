@@ -15,6 +15,7 @@ import os
 import re
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -178,7 +179,7 @@ class _Search:
         return folders
 
     def _is_withheld(self, path: Path) -> bool:
-        if is_notebook_name(path.name) or path.name.endswith(_SECRETS):
+        if is_notebook_name(path.name) or path.name.endswith(_SECRETS) or _is_own_output(path):
             return True
         return path.suffix.lower() == ".zip" and _has_notebook_inside(path)
 
@@ -191,6 +192,16 @@ class _Search:
             return
         self._bytes += size
         self.files.append(path)
+
+
+def _is_own_output(path: Path) -> bool:
+    """Whether the output of this program goes to a file, as with `grader check hw.ipynb > log.txt`."""
+    facts = path.stat()
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(facts, os.fstat(descriptor)):
+                return True
+    return False
 
 
 def _listed(folder: Path) -> list[Path]:

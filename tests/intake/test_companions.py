@@ -1,6 +1,8 @@
 """The files next to a notebook that was named by its path: which come along, and which never do."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -176,3 +178,16 @@ def test_the_working_folder_is_the_notebooks_own(tmp_path: Path) -> None:
     assert str(inside.inner) == "notebooks"
     assert str(inside.model_copy(update={"folder": None}).inner) == "."
     assert str(inside.model_copy(update={"folder": tmp_path / "elsewhere"}).inner) == "."
+
+
+def test_the_programs_own_output_stays_away(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "hw1.ipynb")
+    code = (
+        "import sys; from pathlib import Path; from grader.intake.companions import with_companions\n"
+        "from grader.intake.find import find_submissions; path = Path(sys.argv[1])\n"
+        "every = find_submissions([path], unpack_to=path.parent / 'unpacked')\n"
+        "print(with_companions(every, [path])[0].only)\n"
+    )
+    with (tmp_path / "log.txt").open("w") as log:
+        subprocess.run([sys.executable, "-c", code, str(path)], stdout=log, check=True, timeout=60)
+    assert (tmp_path / "log.txt").read_text().strip() == "('hw1.ipynb',)"

@@ -95,6 +95,8 @@ class Places:
         self._notes = notes
         self._submitted = SubmittedFiles(self._top)
         self._first_names = _files_in(home)
+        self._for_links: set[Path] = set()
+        """Folders that were made for a link; the notebook did not make them."""
         self.provide: Callable[[str | os.PathLike[str]], str | None] = lambda _: None
         """Function that makes a missing file of Keras's cache, and returns its path; None for any other path."""
         self.emulated = not (Path("/content").exists() and Path("/content").samefile(home))
@@ -249,6 +251,7 @@ class Places:
         place = self._platform(parts)
         if place is not None and place != submitted:
             with suppress(OSError):
+                self._for_links.update(folder for folder in place.parents if not _exists(folder))
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.symlink_to(submitted)
                 return str(place)
@@ -300,18 +303,19 @@ class Places:
             change: The original `os.chdir`.
         """
         local = self.here(path)
-        try:
-            change(local)
-        except (FileNotFoundError, NotADirectoryError):
-            folder = self.readable(path, folder=True)
-            if folder is not None:
-                change(folder)
+        if Path(os.fsdecode(local)) not in self._for_links:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                change(local)
                 return
-            self._notes.tell(
-                "path.chdir",
-                f"There is no folder {path} here; the notebook stays in its folder. Use relative paths.",
-                show=True,
-            )
+        folder = self.readable(path, folder=True)
+        if folder is not None:
+            change(folder)
+            return
+        self._notes.tell(
+            "path.chdir",
+            f"There is no folder {path} here; the notebook stays in its folder. Use relative paths.",
+            show=True,
+        )
 
 
 def _files_in(folder: Path) -> tuple[str, ...]:
