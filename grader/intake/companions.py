@@ -181,6 +181,8 @@ class _Search:
     def _is_withheld(self, path: Path) -> bool:
         if is_notebook_name(path.name) or path.name.endswith(_SECRETS) or _is_own_output(path):
             return True
+        if not os.access(path, os.R_OK):
+            return True
         return path.suffix.lower() == ".zip" and _has_notebook_inside(path)
 
     def _add(self, path: Path) -> None:
