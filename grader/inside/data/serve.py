@@ -61,6 +61,7 @@ class Server:
         """
         self._recorder = recorder
         self._session = recorder.session
+        self._writes = False
 
     def load(self, name: str, via: str) -> tuple[Split, Split]:
         """Load a data set like Keras's `load_data`.
@@ -108,11 +109,16 @@ class Server:
         Raises:
             DatasetNotProvidedError: The course did not provide it.
         """
-        (x_train, y_train), (x_test, y_test) = self.load(name, via)
-        path = place or Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+        # The look for the file must not ask `cached` for it.
+        self._writes = True
+        try:
+            (x_train, y_train), (x_test, y_test) = self.load(name, via)
+            path = place or Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+        finally:
+            self._writes = False
         return str(path)
 
     def archived(self, file: object) -> str | None:
@@ -138,7 +144,7 @@ class Server:
         Returns:
             The path; None for a path outside of the cache, or for a data set without an archive.
         """
-        name = self.archived(path)
+        name = None if self._writes else self.archived(path)
         place = Path(str(path))
         if name is None or not place.is_relative_to(Path("~/.keras/datasets").expanduser()):
             return None

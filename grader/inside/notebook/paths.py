@@ -139,12 +139,13 @@ class Places:
         parts = foreign_parts(path)
         if parts is None or self._is_own(Path(str(path))):
             return None
-        place = self._platform(parts) or self._home.joinpath(*parts)
+        platform = self._platform(parts)
+        place = platform or self._home.joinpath(*parts)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
         except OSError:
             return None
-        if str(place) != os.fspath(path):  # type: ignore[call-overload] # a path has parts
+        if platform is None:
             self._notes.tell(
                 "path.redirected",
                 f"{path} is a path on another machine; it was written to {self.inside(place)} next to the notebook. "

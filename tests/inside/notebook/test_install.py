@@ -222,7 +222,12 @@ PLAIN = (
         None,
         "500 100",
     ),
-    Form("loadtxt", "print(np.loadtxt('C:\\\\data\\\\submitted.csv', dtype=str))", None, "['of' 'Ann']"),
+    Form(
+        "loadtxt",
+        "print(np.loadtxt('C:\\\\data\\\\submitted.csv', dtype=str))",
+        "path.submitted.submitted.csv",
+        "['of' 'Ann']",
+    ),
     Form(
         "a download that was submitted",
         "place = keras.utils.get_file('mine.csv', origin='https://x.invalid/submitted.csv')\nprint(open(place).read())",

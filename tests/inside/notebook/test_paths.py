@@ -47,7 +47,7 @@ def test_writing_elsewhere_goes_beside_the_notebook_and_is_found_there_again(tmp
     assert places.local("/content/drive/m.h5", writing=False) is None
     place = places.local("/content/drive/m.h5", writing=True)
     assert place == str(tmp_path / "drive/m.h5")
-    assert told.forms == ["path.redirected"]
+    assert told.forms == []
     Path(place).write_text("x", encoding="utf-8")
     assert places.here("/content/drive/m.h5") == place
     assert places.here("/kaggle/working/m.h5") == str(tmp_path / "m.h5")
@@ -55,6 +55,7 @@ def test_writing_elsewhere_goes_beside_the_notebook_and_is_found_there_again(tmp
     elsewhere = places.local("D:/m.h5", writing=True)
     Path(str(elsewhere)).write_text("x", encoding="utf-8")
     assert elsewhere == places.local("D:/m.h5", writing=False) == str(tmp_path / "D/m.h5")
+    assert told.forms == ["path.redirected"]
 
 
 def test_a_failure_in_an_own_folder_is_not_redirected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
