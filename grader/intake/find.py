@@ -281,7 +281,7 @@ def _in_folder(folder: Path, search: Search, person: Person | None) -> Iterator[
     """Yield the candidates in a folder from the command line, or in an unpacked zip of `person`."""
     tree = _nbgrader_tree(folder)
     if tree is not None:
-        yield from _in_nbgrader(tree, search)
+        yield from _in_nbgrader(folder, tree, search)
         return
     entries = entries_of(folder)
     people = _people_in(folder, entries)
@@ -361,10 +361,12 @@ def _in_plain_folder(folder: Path, entries: Entries, search: Search, person: Per
     """Yield the candidates in a folder whose names are not a platform's."""
     only = entries.folders[0] if len(entries.folders) == 1 else None
     if only is not None and not entries.notebooks and not entries.zips and _is_wrapper(only):
-        inner = notebooks_in(only)
-        if not is_part_name(only.name) or inner is None or len(inner) != 1:
+        if _is_part(only, entries.files):
+            yield read_student(folder, person or person_at(folder), search)
+        else:
+            _note_others(folder, [path.name for path in entries.files if path.name not in _CLASS_FILES], search)
             yield from _in_folder(only, search, person)
-            return
+        return
     if search.alone and len(entries.zips) == 1 and not entries.notebooks and not entries.folders:
         whole = student_zip(entries.zips[0], search)
         if whole.folder is not None and _is_download(whole.folder):
@@ -482,13 +484,18 @@ def _class_members(folder: Path, entries: Entries, students: Collection[str], se
             others.append(path.name)
     others += [f"{path.name}/" for path in entries.folders if path.name not in students]
     others += [path.name for path in entries.links]
-    if others:
+    _note_others(folder, others, search)
+
+
+def _note_others(folder: Path, names: Sequence[str], search: Search) -> None:
+    """Note the files and folders of a class that belong to no submission."""
+    if names:
         notice = say_count(
             "{folder}: {names:list} belongs to no submission and was not graded",
             "{folder}: {names:list} belong to no submission and were not graded",
-            len(others),
+            len(names),
             folder=folder.name,
-            names=some(others),
+            names=some(names),
         )
         search.notices.append(notice)
 
@@ -501,6 +508,15 @@ def _is_backup(folder: Path, inner_notebooks: Sequence[Path] | None, notebook: P
     if inner_notebooks is None or COPY_NAME.search(folder.name):
         return True
     return all(path.name == notebook.name or COPY_NAME.search(path.stem) for path in inner_notebooks)
+
+
+def _is_part(only: Path, files: Sequence[Path]) -> bool:
+    """Return whether the only subfolder is a part of a submission: its name says so, or its notebook uses the files."""
+    notebooks = notebooks_in(only)
+    if notebooks is None or len(notebooks) != 1:
+        return False
+    mentions = Mentions(notebooks)
+    return is_part_name(only.name) or any(mentions(path.name) or mentions(path.stem) for path in files)
 
 
 def _is_wrapper(folder: Path) -> bool:
@@ -519,16 +535,23 @@ def _without_notebook(folder: Path, person: Person | None) -> Iterator[Candidate
         yield Candidate(person=person, place=folder, folder=folder, files=files, error=no_notebook(files))
 
 
+_NBGRADER = frozenset({"source", "release", "autograded", "feedback", "downloaded", "exchange", "gradebook.db"})
+"""Files and folders of an nbgrader course next to `submitted`."""
+
+
 def _nbgrader_tree(folder: Path) -> Path | None:
     """Find the `submitted` folder of an nbgrader course."""
     for tree in (folder, folder / "submitted"):
-        if tree.name == "submitted" and tree.is_dir() and _assignments(tree)[0]:
+        if tree.name == "submitted" and tree.is_dir() and any(own.parent != tree for own in _assignments(tree)[0]):
             return tree
     return None
 
 
 def _assignments(tree: Path) -> tuple[list[Path], list[Path]]:
-    """List the `<student>/<assignment>` folders of an nbgrader tree, and the student folders that cannot be read."""
+    """List the `<student>/<assignment>` folders of an nbgrader tree, and the student folders that cannot be read.
+
+    A student's folder with notebooks or with folders such as `data` is listed instead of its subfolders.
+    """
     readable, locked = list[Path](), list[Path]()
     for student in entries_of(tree).folders:
         try:
@@ -536,19 +559,27 @@ def _assignments(tree: Path) -> tuple[list[Path], list[Path]]:
         except OSError:
             locked.append(student)
         else:
-            readable += [] if entries.notebooks else entries.folders
+            whole = (
+                entries.notebooks or not entries.folders or any(is_material_name(path.name) for path in entries.folders)
+            )
+            readable += [student] if whole else entries.folders
     return readable, locked
 
 
-def _in_nbgrader(tree: Path, search: Search) -> Iterator[Candidate]:
+def _in_nbgrader(folder: Path, tree: Path, search: Search) -> Iterator[Candidate]:
     folders, locked = _assignments(tree)
-    several = len({folder.name for folder in folders}) > 1
-    for folder in folders:
-        student = folder.parent.name
-        name = f"{student}-{folder.name}" if several else student
-        yield read_student(folder, Person(student=student, id=name), search)
-    for folder in locked:
-        yield read_student(folder, person_at(folder), search)
+    several = len({own.name for own in folders if own.parent != tree}) > 1
+    for own in folders:
+        student = own.parent.name if own.parent != tree else own.name
+        name = f"{student}-{own.name}" if several and own.parent != tree else student
+        yield read_student(own, Person(student=student, id=name), search)
+    for own in locked:
+        yield read_student(own, person_at(own), search)
+    for place in dict.fromkeys((folder, tree, *(own.parent for own in folders))):
+        entries = entries_of(place)
+        inner = {path for path in entries.folders if tree in {place, path, place.parent} or path.name in _NBGRADER}
+        others = [path for path in (*entries.files, *entries.folders) if path not in inner]
+        _note_others(place, [path.name for path in others if path.name not in _NBGRADER], search)
 
 
 def _gradescope_names(folder: Path) -> dict[str, Person]:

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.intake.find import Findings, Found, Rejected, find_all
-from grader.schema.errors import NotebookError
+from grader.facts.language import english
+from grader.intake.find import Findings, Found, Rejected, find_all, person_of
+from grader.schema.errors import NotebookError, SubmissionPathError
 from grader.schema.submission import Submission
 from tests.support.says import says
 
@@ -419,6 +420,23 @@ def test_a_student_s_notebooks_data_and_src_are_one_submission(tmp_path: Path) -
         assert (one.notes, findings.notices) == ((), ())
 
 
+def test_files_next_to_the_only_folder_belong_to_its_notebook_if_it_uses_them(tmp_path: Path) -> None:
+    files = {"project x/hw.ipynb": "import net\nopen('../d.csv')", "d.csv": "1", "net.py": ""}
+    (one,) = found_in(tmp_path, make(tmp_path / "ann", files)).found
+    assert (one.student, set(one.files)) == ("ann", set(files))
+    findings = found_in(tmp_path, make(tmp_path / "class", {"ann/hw.ipynb": "x", "roster.csv": "1"}))
+    assert [one.student for one in findings.found] == ["ann"]
+    assert says(findings.notices[0], NOBODYS, folder="class", count=1, names=["roster.csv"])
+
+
+def test_parts_in_a_folder_named_submitted_are_no_assignments(tmp_path: Path) -> None:
+    files = {"ann/notebooks/hw.ipynb": "x", "ann/data/d.csv": "1", "bob/ps1/hw.ipynb": "x", "cem/hw.ipynb": "x"}
+    files |= {"dan.ipynb": "x"}
+    findings = found_in(tmp_path, make(tmp_path / "submitted", files))
+    assert sorted(by_student(findings)) == ["ann", "bob", "cem"]
+    assert says(findings.notices[0], NOBODYS, folder="submitted", count=1, names=["dan.ipynb"])
+
+
 def test_both_readings_of_folders_are_reported(tmp_path: Path) -> None:
     root = make(tmp_path / "ann", {"work of mine/hw.ipynb": "x", "letters/a.csv": "1"})
     (one,) = found_in(tmp_path, root).found
@@ -572,3 +590,42 @@ def test_ids_do_not_depend_on_the_folder_for_unpacked_zips(tmp_path: Path) -> No
     ids = [[one.id for one in find_all(paths, unpack_to=tmp_path / run).found] for run in ("first", "second")]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 2
+
+
+# --- nothing is lost --------------------------------------------------------------------------------------------
+
+PART = st.sampled_from(
+    ["ann", "bob", "Ann Lee", "data", "notebooks", "src", "hw1", "hw2", "old", "s123", "s456", "letters", "submitted"]
+)
+FILE = st.sampled_from(
+    [
+        *("hw.ipynb", "hw1.ipynb", "hw-Copy1.ipynb", "Untitled.ipynb", "ann.ipynb", "scratch.ipynb", "x.csv", "net.py"),
+        *("leeann_4711_90001_hw.ipynb", "leeann_4711_90002_hw-1.ipynb", "leeann_4711_90003_net.py"),
+        *("Ann Lee_11_assignsubmission_file_hw.ipynb", "Ann Lee - hw.ipynb", "Bob Ray - hw.ipynb", "report.pdf"),
+        *("hw_ann_attempt_2026-11-01-10-00-00_hw.ipynb", "hw_ann_attempt_2026-11-02-10-00-00_hw.ipynb"),
+    ]
+)
+TREE = st.lists(st.builds(lambda parts, name: "/".join([*parts, name]), st.lists(PART, max_size=3), FILE), min_size=1)
+
+
+@settings(max_examples=150)
+@given(TREE)
+def test_every_notebook_is_graded_or_named(names: list[str]) -> None:
+    files = {name: name for name in names}
+    with room() as folder:
+        try:
+            findings = found_in(folder, make(folder / "class", files))
+        except SubmissionPathError:
+            assert not any(name.endswith(".ipynb") for name in names)
+            return
+        codes = [code_of(one) for one in findings.found if isinstance(one, Submission)]
+        assert len(codes) == len(set(codes))
+        listed = {Path(name).name for one in findings.found for name in one.files}
+        notices = " ".join(map(english, findings.notices))
+        for name in names:
+            *folders, last = name.split("/")
+            own = person_of(last)
+            rest = own.rest if own else last.partition(" - ")[2]
+            named = {last, rest, rest.replace("-1", "")} - {""}
+            noticed = "…" in notices or any(part in notices for part in (*folders, last))
+            assert name in codes or listed & named or noticed
