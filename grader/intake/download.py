@@ -137,7 +137,7 @@ def _members(
 ) -> tuple[dict[str, Path], tuple[str, ...]]:
     """List the files of one attempt by their own names, and the names of earlier versions of the same file."""
     members: dict[str, Path] = {}
-    versions: dict[str, list[_Version]] = {}
+    versions: dict[tuple[str, str], list[_Version]] = {}
     for piece in pieces:
         if piece.path.is_dir():
             for path in walk(piece.path):
@@ -146,11 +146,11 @@ def _members(
         else:
             own = safe_member(originals.get(piece.path.name) or piece.person.rest or piece.path.name)
             base, number = canvas_version(own) if piece.person.platform == "canvas" else (own, 0)
-            versions.setdefault(base, []).append(_Version(number, own, piece.path))
+            versions.setdefault((piece.person.kind, base), []).append(_Version(number, own, piece.path))
     code = [v.path for same in versions.values() for v in same if v.path.suffix.lower() in {".ipynb", ".py"}]
     mentions = Mentions(code, share=0)
     earlier = list[str]()
-    for base, same in versions.items():
+    for (kind, base), same in sorted(versions.items(), key=lambda item: item[0]):
         same.sort(key=lambda version: (version.number, len(version.path.name), version.path))
         numbered = [version.name for version in same if version.number]
         if len(numbered) == len(same) > 1 or any(n.casefold() in search.usual or mentions(n) for n in numbered):
@@ -158,7 +158,7 @@ def _members(
             current, older = {version.name: version.path for version in same}, []
         else:
             current, older = {base: same[-1].path}, same[:-1]
-        members |= {free_name(name, members, "file"): path for name, path in current.items()}
+        members |= {free_name(name, members, kind): path for name, path in current.items()}
         earlier += [f"earlier/{version.path.name}" for version in older]
     return dict(sorted(members.items())), tuple(earlier)
 

@@ -175,6 +175,15 @@ def test_the_attempts_of_a_blackboard_student_are_one_submission(tmp_path: Path)
     assert isinstance(found["Bob Ray"], Rejected)
 
 
+def test_a_file_of_the_student_keeps_its_name_next_to_a_text_of_the_platform(tmp_path: Path) -> None:
+    head = "hw1_user123_attempt_2026-11-01-10-00-00"
+    files = {f"{head}_hw1.ipynb": "x", f"{head}_submission.txt": "mine", f"{head}.txt": "Name: Jane Doe (user123)\n"}
+    (found,) = found_in(tmp_path, make(tmp_path / "gradebook", files)).found
+    own = in_folder(found)
+    assert (own["submission.txt"], own["text/submission.txt"]) == ("mine", files[f"{head}.txt"])
+    assert not found.notes
+
+
 def test_an_attempt_without_a_notebook_does_not_hide_an_earlier_one(tmp_path: Path) -> None:
     files = {
         "hw1_user123_attempt_2026-11-01-10-00-00_hw1.ipynb": "work",
