@@ -77,9 +77,10 @@ def _of_members(members: Mapping[str, Path], person: Person, first: Path, search
     name, path = next(iter(members.items())) if members else ("", first)
     if len(members) == 1 and path.suffix.lower() == ".zip":
         return replace(student_zip(path, search), person=person)
-    if len(members) == 1 and is_notebook_name(path.name):
+    # A notebook that was named by its path must not get the files of others next to it.
+    if len(members) == 1 and is_notebook_name(path.name) and path not in search.named:
         return single(path, replace(person, rest=name))
-    if len(members) == 1:
+    if len(members) == 1 and not is_notebook_name(path.name):
         return Candidate(person=person, place=path, files=(name,), error=no_notebook([name]))
     folder = gather(members, search.unpack_to, safe_id(person.id))
     return read_student(folder, person, search)

@@ -90,6 +90,7 @@ def test_files_of_a_flat_canvas_download_belong_to_the_student_with_their_prefix
     found = by_student(found_in(tmp_path, *(sorted(root.glob(pattern)) if pattern else [root])))
     assert sorted(found) == ["leeann", "raybob"]
     assert found["leeann"].files == ("hw1.ipynb",)
+    assert form == "folder" or in_folder(found["leeann"]).keys() == {"hw1.ipynb"}
     assert found["raybob"].files == ("data.csv", "helper.py", "hw1.ipynb")
     files = in_folder(found["raybob"])
     assert (files["helper.py"], files["data.csv"]) == ("V = 1", "1,2")

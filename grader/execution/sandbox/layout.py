@@ -37,6 +37,8 @@ _ASK_SECONDS = 30.0
 _DEEPEST = 64
 """Maximum depth of a submission's folders."""
 _SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
+_ENVIRONMENT = "pyvenv.cfg"
+"""File of a virtual environment, whose packages the kernel cannot use."""
 _HOME = Path("/home/student")
 _INNER = {
     "work": _HOME / "submission",
@@ -356,6 +358,8 @@ def _listed(folder: Path, most: int) -> tuple[list[str], list[str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_symlink() or entry.name in _SKIPPED:
+                continue
+            if entry.is_dir() and (Path(entry.path) / _ENVIRONMENT).is_file():
                 continue
             (folders if entry.is_dir() else files).append(entry.name)
             if len(folders) + len(files) > most:

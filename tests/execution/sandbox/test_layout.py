@@ -88,6 +88,8 @@ def test_links_pipes_and_caches_are_not_copied(tmp_path: Path) -> None:
     (source / ".git").mkdir()
     (source / ".git" / "config").write_text("x")
     (source / "sub" / "kept.txt").write_text("kept")
+    (source / "my-venv").mkdir()
+    (source / "my-venv" / "pyvenv.cfg").write_text("home = /usr/bin")
     (source / "link.txt").symlink_to("/etc/passwd")
     (source / "linked").symlink_to("/etc")
     os.mkfifo(source / "pipe")
