@@ -1,12 +1,14 @@
 """Read one student's folder or zip, and choose the notebook to execute."""
 
 import re
-from collections.abc import Collection, Sequence
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from grader.intake.candidates import (
     Candidate,
+    Mentions,
     Search,
     entries_of,
     free_name,
@@ -76,6 +78,11 @@ def _readable_student(folder: Path, person: Person, search: Search, depth: int) 
     if not notebooks:
         return Candidate(person=person, place=folder, folder=folder, files=files, error=no_notebook(files))
     chosen = pick_notebook(notebooks, root=folder, usual=search.usual)
+    beside = [path for path in every if path.parent == chosen.parent and path.suffix.lower() == ".zip"]
+    for path in beside if depth < _NESTED_ZIPS else ():
+        members = _needed_files(path, chosen, every, search)
+        if members:
+            return _with_files_of(path, members, every, folder, person, search)
     notes = (*_choice_note(notebooks, chosen, folder), *_link_note(folder))
     return Candidate(person=person, place=folder, folder=folder, notebook=chosen, files=files, notes=notes)
 
@@ -92,6 +99,43 @@ def _next_to_zip(  # noqa: PLR0913, PLR0917 - the parts of a student's folder
         members[free_name(name, members, "more")] = file
     joined = gather(members, search.unpack_to, safe_id(person.id))
     return read_student(joined, person, search, _NESTED_ZIPS)
+
+
+def _needed_files(path: Path, notebook: Path, every: Sequence[Path], search: Search) -> dict[str, Path]:
+    """Unpack a zip next to a notebook that uses files in it, but does not unpack it; return these files.
+
+    Platforms that take no folders make students pack their data or modules.
+    """
+    mentions = Mentions([notebook])
+    names = {file.name for file in every}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [Path(name) for name in archive.namelist() if not name.endswith("/")]
+        used = any(one.name not in names and _is_used(one, mentions) for one in packed)
+        if not used or mentions(path.name):
+            return {}
+        folder = unpack_zip(path, search.unpack_to)
+    except (zipfile.BadZipFile, NotImplementedError, NotebookError, ValueError):
+        return {}
+    files = [file for file in walk(folder) if not is_notebook_name(file.name)]
+    return {file.relative_to(folder).as_posix(): file for file in files}
+
+
+def _is_used(packed: Path, mentions: Mentions) -> bool:
+    return mentions(packed.name) or (packed.suffix == ".py" and mentions(packed.stem))
+
+
+def _with_files_of(  # noqa: PLR0913, PLR0917 - the parts of a student's folder
+    path: Path, packed: Mapping[str, Path], every: Sequence[Path], folder: Path, person: Person, search: Search
+) -> Candidate:
+    """Put the files of a zip next to it, as if the student had submitted them."""
+    members = {file.relative_to(folder).as_posix(): file for file in every}
+    place = path.parent.relative_to(folder)
+    for name, file in packed.items():
+        members.setdefault((place / name).as_posix(), file)
+    found = read_student(gather(members, search.unpack_to, safe_id(person.id)), person, search, _NESTED_ZIPS)
+    note = say("the files of {zip} were put next to the notebook", zip=path.name)
+    return replace(found, notes=(*found.notes, note))
 
 
 def _choice_note(notebooks: Sequence[Path], chosen: Path, folder: Path) -> tuple[Message, ...]:

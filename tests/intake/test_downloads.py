@@ -595,6 +595,27 @@ def test_a_zip_inside_a_student_s_zip_is_unpacked_and_files_next_to_it_are_kept(
     assert {Path(name).name for name in in_folder(found["ann"])} == {"hw1.ipynb", "helper.py", "data.csv"}
 
 
+@pytest.mark.parametrize(
+    ("code", "used"),
+    [
+        ("open('data/d.csv')", True),
+        ("from net import make", True),
+        ("import zipfile; zipfile.ZipFile('data.zip').extractall(); open('data/d.csv')", False),
+        ("print(1)", False),
+    ],
+)
+def test_files_in_a_zip_next_to_a_notebook_are_put_next_to_it_if_it_uses_them(
+    tmp_path: Path, code: str, *, used: bool
+) -> None:
+    root = make(tmp_path / "canvas", {"raybob_12346_67891_hw1.ipynb": code})
+    zipped(root / "raybob_12346_67892_data.zip", {"data/d.csv": "1", "net.py": "", "hw1.ipynb": "other"})
+    (found,) = found_in(tmp_path, root).found
+    assert code_of(found) == code
+    packed = {"data/d.csv", "net.py"} if used else set()
+    assert set(found.files) == {"hw1.ipynb", "data.zip", *packed}
+    assert len(found.notes) == used
+
+
 def test_ids_do_not_depend_on_the_folder_for_unpacked_zips(tmp_path: Path) -> None:
     paths = [zipped(tmp_path / folder / "hw.zip", {"hw.ipynb": folder}) for folder in ("ann", "bob")]
     ids = [[one.id for one in find_all(paths, unpack_to=tmp_path / run).found] for run in ("first", "second")]
