@@ -433,16 +433,27 @@ def _reading(entries: Entries) -> Reading:
     """Decide how the subfolders of a folder are read."""
     loose = _originals(entries.notebooks) if entries.notebooks else []
     inner = {folder.name: notebooks_in(folder) for folder in entries.folders}
-    facts = []
+    facts, alike = [], _alike(inner)
     for folder in entries.folders:
         own = inner[folder.name]
         count = 1 if own is None else len(own)
         if len(loose) == 1 and count and _is_backup(folder, own, loose[0]):
             count = 0
-        facts.append(_facts(folder, count))
+        facts.append(replace(_facts(folder, count), alike=folder.name in alike))
     notebooks = [*loose, *(path for own in inner.values() for path in own or ())]
     count = 1 if _are_steps(entries) else len(loose)
     return read_subfolders(facts, loose=count, mentioned=Mentions(notebooks))
+
+
+def _alike(inner: Mapping[str, Sequence[Path] | None]) -> set[str]:
+    """Return the subfolders with a notebook whose name is used in another one, except folders of copies."""
+    names = {
+        folder: {path.name.casefold() for path in own or ()}
+        for folder, own in inner.items()
+        if not COPY_NAME.search(folder)
+    }
+    counts = Counter(name for own in names.values() for name in own)
+    return {folder for folder, own in names.items() if any(counts[name] > 1 for name in own)}
 
 
 def _facts(folder: Path, notebooks: int) -> Subfolder:

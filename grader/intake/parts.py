@@ -25,13 +25,14 @@ _MATERIAL_WORDS = """
     test tests testing train training val valid validation eval
     config configs conf settings env venv virtualenv environment environments requirements
     cache caches tmp temp build dist target archive archives old backup backups bak
+    starter startercode skeleton handout
     example examples sample samples template templates demo demos misc extra extras other others
     csv json npy npz macosx
 """
 _MATERIAL = frozenset(_MATERIAL_WORDS.split())
 """Words that name a part of a submission, and never a student."""
 _WORK_WORDS = """
-    hw homework homeworks assignment assignments assign exercise exercises ex task tasks part parts lab labs week
+    hw work homework homeworks assignment assignments assign exercise exercises ex task tasks part parts lab labs week
     project projects problem problems problemset ps question questions chapter unit module final main solution
     uebung übung blatt aufgabe aufgaben hausaufgabe abgabe projekt tarea devoir tp td
     cnn mnist cifar cifar10 fashion keras tensorflow tf dl ml ai deep learning machine neural network networks convnet
@@ -58,6 +59,8 @@ class Subfolder:
     empty: bool = False
     repository: bool = False
     """Whether it is a clone of a repository."""
+    alike: bool = False
+    """Whether another subfolder, apart from copies, has a notebook of the same name."""
     parts: bool = False
     """Whether it has notebooks and, below it, folders for data or code."""
 
@@ -125,7 +128,8 @@ def read_subfolders(
     if not with_notebooks:
         parts = bool(without) and all(is_part_name(folder.name) and not folder.repository for folder in without)
         return Reading(one=parts, students=() if parts else tuple(folder.name for folder in without))
-    if any(_is_alike(folder, others) for folder in with_notebooks if folder not in others):
+    peers = [folder for folder in with_notebooks if folder.alike]
+    if len(peers) > 1 or any(_is_alike(folder, others) for folder in with_notebooks if folder not in others):
         return _class(with_notebooks, without, mentioned, unsure=True)
     strangers = [folder for folder in without if not is_part_name(folder.name) and not mentioned(folder.name)]
     if any(_is_students(folder, others) for folder in strangers) or any(folder.parts for folder in others):
@@ -154,6 +158,8 @@ def _class(
     """Read a class: a folder without a notebook is a student's, unless its name or the notebooks say otherwise."""
     # Notebooks count more than a name, unless the name is clear.
     materials = [f for f in with_notebooks if is_material_name(f.name) and f.name.isalpha()]
+    if len(with_notebooks) - len(materials) < 2 and any(folder.alike for folder in materials):  # noqa: PLR2004 - a class
+        materials = []
     nobodys = [
         folder
         for folder in without

@@ -34,7 +34,7 @@ __all__ = ["COPY_NAME", "UNTITLED", "pick_notebook", "read_student", "single", "
 
 _NESTED_ZIPS = 3
 COPY_NAME = re.compile(
-    r"(?:^|[\s_.-])(?:copy|kopie|backup|old|bak|checkpoint|template|autosave)\d*(?:\b|_|$)"
+    r"(?:^|[\s_.-])(?:copy|kopie|backup|old|bak|checkpoint|template|autosave|starter|startercode|skeleton)\d*(?:\b|_|$)"
     r"|\(\d+\)\s*$|^(?:copy of|kopie von) ",
     re.IGNORECASE,
 )

@@ -481,6 +481,14 @@ def test_course_folders_among_students_are_named_and_are_no_students(tmp_path: P
     )
 
 
+def test_folders_with_the_same_notebook_are_students_and_folders_of_copies_are_not(tmp_path: Path) -> None:
+    root = make(tmp_path / "class", {"demo/hw.ipynb": "x", "max/hw.ipynb": "y", "src/hw.ipynb": "z"})
+    assert sorted(by_student(found_in(tmp_path, root))) == ["demo", "max", "src"]
+    root = make(tmp_path / "ann", {"work/hw.ipynb": "mine", "startercode/hw.ipynb": "start " * 9, "old/hw.ipynb": "x"})
+    (one,) = found_in(tmp_path, root).found
+    assert code_of(one) == "mine"
+
+
 def test_clones_of_repositories_are_students_even_without_a_notebook(tmp_path: Path) -> None:
     files = {"hw1-ann/.git/HEAD": "x", "hw1-ann/notebooks/hw.ipynb": "x", "hw1-ann/data/d.csv": "1"}
     files |= {"hw1-bob/.git/HEAD": "x", "hw1-bob/README.md": "x"}

@@ -75,6 +75,14 @@ def test_a_class_that_could_be_one_submission_is_reported(text: str, students: t
     assert (reading.one, reading.students, reading.unsure) == (False, students, True)
 
 
+@pytest.mark.parametrize("names", [("demo", "main"), ("max", "src"), ("notebooks", "src"), ("hw1", "project")])
+def test_folders_with_a_notebook_of_the_same_name_are_students(names: tuple[str, ...]) -> None:
+    reading = read_subfolders([Subfolder(name, notebooks=1, alike=True) for name in names])
+    assert reading == Reading(one=False, students=names, unsure=True)
+    course = [Subfolder(name, notebooks=1, alike=True) for name in ("ann", "bob", "notebooks")]
+    assert read_subfolders(course).nobodys == ("notebooks",)
+
+
 def test_a_folder_that_is_complete_in_itself_is_a_student_s() -> None:
     subfolders = [Subfolder("ann", notebooks=1, parts=True), Subfolder("data"), Subfolder("notebooks", notebooks=1)]
     expected = Reading(one=False, students=("ann",), nobodys=("data", "notebooks"), unsure=True)
