@@ -18,9 +18,9 @@ _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
 def rows_csv(rows: Sequence[ClassRow]) -> str:
     """Write one row per submission.
 
-    Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under its
-    id and its verdict under `<id>.status`, then `borderline` (ids of the criteria that a person should look at),
-    `attempts` (the number of graded attempts), `attempt` (the number of the selected one), `lowest_score` and
+    Columns: `id`, `student`, `status`, `score`, `max_score`, `pending`, then for each criterion its points under
+    `points.<id>` and its verdict under `status.<id>`, then `borderline` (ids of the criteria that a person should look
+    at), `attempts` (the number of graded attempts), `attempt` (the number of the selected one), `lowest_score` and
     `highest_score` of the attempts, `accuracy` (a fraction of 1), `parameters`, `reason`, `model` (the graded model's
     name) and `accuracy_on` (the data set and split of the accuracy, such as `mnist/test`). Unknown values are empty: a
     submission that was not graded has no score, not a 0. The columns of attempts are empty if there was only one
@@ -35,7 +35,7 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
     ids = list(dict.fromkeys(criterion.id for row in rows for criterion in row.criteria))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    criteria = [column for name in ids for column in (name, f"{name}.status")]
+    criteria = [column for name in ids for column in (f"points.{name}", f"status.{name}")]
     head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
     head += ["accuracy", "parameters", "reason", "model", "accuracy_on"]
     writer.writerow(map(guarded, head))

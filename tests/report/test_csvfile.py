@@ -23,7 +23,7 @@ def test_one_row_a_submission_with_points_and_verdict_of_each_criterion() -> Non
     assert list(row)[:6] == ["id", "student", "status", "score", "max_score", "pending"]
     assert list(row)[-5:] == ["accuracy", "parameters", "reason", "model", "accuracy_on"]
     assert (row["score"], row["pending"]) == ("70.5", "20.0")
-    assert (row["criterion-3"], row["criterion-3.status"]) == ("34.5", "partial")
+    assert (row["points.criterion-3"], row["status.criterion-3"]) == ("34.5", "partial")
     assert (row["accuracy"], row["parameters"]) == ("0.9885", "54410")
     assert (row["model"], row["accuracy_on"]) == ("model", "mnist/test")
 
@@ -32,8 +32,23 @@ def test_a_submission_that_was_not_graded_has_no_score_and_a_reason() -> None:
     rows = _rows(samples.rich_grade(), samples.ungraded())
     assert rows[1]["status"] == "not_graded"
     assert rows[1]["score"] == ""
-    assert rows[1]["criterion-1"] == ""
+    assert rows[1]["points.criterion-1"] == ""
     assert rows[1]["reason"] == "the sandbox did not start: no space left on device"
+
+
+def test_a_criterion_with_the_name_of_a_measurement_has_its_own_columns() -> None:
+    grade = samples.rich_grade()
+    names = ("accuracy", "score", "reason")
+    criteria = (
+        *(line.model_copy(update={"id": name}) for line, name in zip(grade.criteria, names, strict=False)),
+        *grade.criteria[len(names) :],
+    )
+    text = rows_csv([class_row(grade.model_copy(update={"criteria": criteria}), None)])
+    head = next(csv.reader(io.StringIO(text, newline="")))
+    assert len(head) == len(set(head))
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["accuracy"] == "0.9885"
+    assert row["points.accuracy"] == str(criteria[0].points)
 
 
 def test_attempts_and_borderline_criteria_have_their_columns() -> None:
