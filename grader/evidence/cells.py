@@ -17,6 +17,7 @@ _MAX_RAW = 200_000
 _MAX_CELLS = 5_000
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_%-]*")
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -54,7 +55,7 @@ def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, b
     return CellFact(
         index=index,
         kind="code" if kind == "code" else "markdown" if kind == "markdown" else "raw",
-        source=plain_text(cell.get("source"))[:_MAX_SOURCE],
+        source=_source(cell.get("source")),
         output="\n".join(text for text in map(_output_text, outputs) if text)[:_MAX_OUTPUT],
         images=sum(_has_image(output) for output in outputs),
         error=error or raised or None,
@@ -62,6 +63,13 @@ def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, b
         submitted_count=as_int(before.get("execution_count")),
         submitted_error=as_text(as_map(before.get("metadata")).get(STORED_ERROR)) or None,
     )
+
+
+def _source(value: object) -> str:
+    """Read a cell's source, cut to a length. Pasted pictures are removed before, since one has more than that."""
+    parts = value if isinstance(value, list) else [value]
+    text = "".join(part for part in parts[:_MAX_RAW] if isinstance(part, str))
+    return plain_text(_PICTURE.sub("data:", text))[:_MAX_SOURCE]
 
 
 def _has_image(output: dict[str, Any]) -> bool:

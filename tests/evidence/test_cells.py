@@ -1,0 +1,22 @@
+"""The cells of a notebook as text."""
+
+from grader.evidence.cells import cell_facts
+from tests.support.factories import a_run
+
+
+def sources(*cells: object) -> list[str]:
+    """The recorded sources of text cells."""
+    notebook = {"cells": [{"cell_type": "markdown", "source": source} for source in cells]}
+    return [fact.source for fact in cell_facts(notebook, None, a_run())]
+
+
+def test_a_pasted_picture_does_not_take_the_place_of_the_text_after_it() -> None:
+    picture = "![](data:image/png;base64," + 400_000 * "iVBOR+/=" + ")"
+    (source,) = sources(f"Before.\n{picture}\nAfter.")
+    assert source == "Before.\n![](data:)\nAfter."
+    (lines,) = sources(["Before.\n", picture, "\nAfter."])
+    assert lines == source
+
+
+def test_a_long_text_without_pictures_is_cut() -> None:
+    assert [len(source) for source in sources(30_000 * "a", None)] == [20_000, 0]
