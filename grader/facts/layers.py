@@ -275,14 +275,17 @@ class Network:
 
     def before(self, position: int) -> tuple[LayerFact, ...]:
         """List every layer upstream of the layer at a position, in order."""
-        name = self.layers[position].name
         if self._children is None:
             return self.layers[:position]
-        return tuple(
-            layer
-            for place, layer in enumerate(self.layers)
-            if place != position and any(other.name == name for other in self.behind(place))
-        )
+        inbound = {layer.name: layer.inbound for layer in self.layers}
+        reached: set[str] = set()
+        waiting = list(inbound[self.layers[position].name])
+        while waiting:
+            source = waiting.pop()
+            if source not in reached:
+                reached.add(source)
+                waiting += inbound.get(source, ())
+        return tuple(layer for place, layer in enumerate(self.layers) if place != position and layer.name in reached)
 
     def activation(self, position: int) -> str | None:
         """Find the activation of a layer's output: its own activation, or the next activation layer's.
