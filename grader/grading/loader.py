@@ -92,7 +92,7 @@ def load_rubric(
     return LoadedRubric(rubric=rubric, sha256=hashlib.sha256(content).hexdigest(), path=path, files=files)
 
 
-def read_rubric(
+def read_rubric(  # noqa: PLR0913 - all that a rubric may name
     content: bytes,
     checks: Mapping[str, CheckSpec],
     diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
