@@ -58,6 +58,11 @@ class AccuracyParams(WithModel):
     require_verified: bool = False
     """Count only an accuracy that the grader computed outside the student's process."""
 
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return self.dataset is None and self.task is None
+
     @model_validator(mode="after")
     def _partial_below_full(self) -> Self:
         if self.partial_from is not None and self.partial_from >= self.at_least:

@@ -10,6 +10,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Params, Whole
 from grader.facts.case import Case
+from grader.facts.lineage import TAKES_WEIGHTS
 from grader.facts.metrics import metric_in, metric_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
@@ -38,6 +39,11 @@ class BeatsParams(Params):
     """The smallest difference, as a fraction of 1."""
     dataset: MeasuredOn | None = None
     """Data set of the verified accuracies; the default is the rubric's data set."""
+
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return self.dataset is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def beats(case: Case, params: BeatsParams) -> Finding:
         if ours and theirs:
             best = [max(of_model, key=lambda r: r.value) for of_model in (ours, theirs)]
             return _compared((models[0], best[0]), (models[1], best[1]), params)
-    return _unseen(models, recorded, params)
+    return _unseen(case.evidence, models, recorded, params)
 
 
 def readings(evidence: Evidence, model: ModelFact, dataset: str) -> tuple[Reading, ...]:
@@ -223,7 +229,24 @@ def _compared(ours: tuple[ModelFact, Reading], theirs: tuple[ModelFact, Reading]
     )
 
 
-def _unseen(models: Sequence[ModelFact], recorded: Sequence[Sequence[Reading]], params: BeatsParams) -> Finding:
+def _never_trained(evidence: Evidence, model: ModelFact) -> bool:
+    """Whether a model has only new weights, neither from a training nor from another model or a file."""
+    took = any(save.model == model.id and save.action in TAKES_WEIGHTS for save in evidence.saves)
+    return not took and not model.shares_layers_with and not evidence.fits_of(model.id)
+
+
+def _unseen(
+    evidence: Evidence, models: Sequence[ModelFact], recorded: Sequence[Sequence[Reading]], params: BeatsParams
+) -> Finding:
+    idle = next((model for model in models if _never_trained(evidence, model)), None)
+    if idle is not None:
+        return Finding.failed(
+            say("{model:code} was never trained in this notebook, so the models cannot be compared.", model=idle.name),
+            advice=say("Train both models in this notebook."),
+            assurance=Assurance.RECORDED,
+            measured={"ours": None, "theirs": None},
+            evidence=(Pointer(cell=idle.cell, event=idle.event),),
+        )
     blind = [model.name for model, of_model in zip(models, recorded, strict=True) if not of_model]
     if blind:
         lacking = say(

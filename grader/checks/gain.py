@@ -40,6 +40,11 @@ class GainParams(WithModel):
     split: str = "test"
     """Split of the data set."""
 
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return self.dataset is None and self.task is None
+
 
 @check("gain")
 def gain(case: Case, params: GainParams) -> Finding:

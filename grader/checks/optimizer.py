@@ -8,6 +8,7 @@ from grader.checks.registry import check
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
+from grader.facts.optimizers import CLIPPING
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import FitFact, OptimizerFact
 from grader.schema.grade import Finding
@@ -17,7 +18,6 @@ __all__ = ["ADAPTIVE", "OptimizerParams", "initial_rate", "optimizer"]
 
 ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"})
 """Optimizers that adapt the step size of each weight."""
-_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 class OptimizerParams(WithModel):
@@ -85,7 +85,7 @@ def _described(used: OptimizerFact) -> Message:
     settings = [] if rate is None else [say("a learning rate of {rate:number}", rate=rate)]
     settings += [
         say("{setting:raw} {value:number}", setting=name, value=_number(used, name))
-        for name in ("momentum", *_CLIPS)
+        for name in ("momentum", *CLIPPING)
         if _number(used, name)
     ]
     if used.config.get("nesterov"):
@@ -130,7 +130,7 @@ def _wanted(name: str) -> Message:
 
 
 def _clip_faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
-    clips = any(_number(used, name) for name in _CLIPS)
+    clips = any(_number(used, name) for name in CLIPPING)
     if params.clipping is not None and clips != params.clipping:
         if params.clipping:
             yield say("it does not clip gradients")

@@ -38,6 +38,8 @@ class RowsParams(WithModel):
     """The largest number of training images."""
     validated: bool = False
     """Whether the training must have validation images of the same task."""
+    not_test: bool = False
+    """Whether the validation images that `validated` requires must be free of test images."""
     disjoint: bool = True
     """Whether training and validation images must have no image in common."""
     apart_from: RoleName | None = None
@@ -46,6 +48,11 @@ class RowsParams(WithModel):
     """Which of the model's trainings."""
     partial: bool = False
     """Whether each condition earns its share of the points."""
+
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return self.task is None
 
 
 @check("rows")
@@ -220,6 +227,15 @@ def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Con
         if fit.validation == "none":
             without = say("the training in {cell:cell} had no validation data", cell=fit.cell)
             return Condition("validation", holds=False, seen=without)
+        images = known_rows(fit.val_x)
+        if params.not_test and images is not None and images.counts.get("test"):
+            on_test = say_count(
+                "the training in {cell:cell} was validated on {count:number} test image",
+                "the training in {cell:cell} was validated on {count:number} test images",
+                images.counts["test"],
+                cell=fit.cell,
+            )
+            return Condition("validation", holds=False, seen=on_test)
         wanted = _is_wanted(case, params, fit.val_x)
         if wanted is None:
             unknown = say(

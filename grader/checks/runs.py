@@ -7,6 +7,7 @@ from grader.checks.support.params import Params
 from grader.facts.case import Case
 from grader.facts.follow_ups import FollowUp, advice_of, cause_text, follow_ups
 from grader.facts.language import english
+from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding
@@ -28,6 +29,8 @@ class RunsParams(Params):
 
     partial: bool = False
     """Whether each code cell that ran without an error earns its share of the points."""
+    not_empty: bool = False
+    """Whether a notebook earns nothing if it loads no data, creates no model and draws no figure, although it runs."""
 
 
 @check("runs")
@@ -54,6 +57,14 @@ def runs(case: Case, params: RunsParams) -> Finding:
             assurance=Assurance.RECORDED,
             measured=measured,
         )
+    if params.not_empty and does_nothing(case.evidence):
+        message = say_count(
+            "The only code cell ran, but it loads no data, creates no model and draws no figure.",
+            "All {count:number} code cells ran, but they load no data, create no model and draw no figure.",
+            run.cells_total,
+        )
+        advice = say("Hand in the notebook with your work; check that you saved the right file.")
+        return Finding.failed(message, advice=advice, assurance=Assurance.RECORDED, measured=measured)
     if run.status == "completed" and not run.errors:
         message = say_count(
             "The only code cell ran without an error.",

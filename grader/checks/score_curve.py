@@ -52,6 +52,11 @@ class ScoreCurveParams(WithModel):
     require_verified: bool = False
     """Whether only figures count that the grader computed outside the student's process."""
 
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return self.dataset is None
+
     @model_validator(mode="after")
     def _rises(self) -> Self:
         for before, after in pairwise(self.curve):

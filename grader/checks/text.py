@@ -9,6 +9,7 @@ from pydantic import Field
 from grader.checks.registry import check
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
+from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Finding
@@ -16,7 +17,23 @@ from grader.schema.message import Message, MessageLike, say, say_count, sentence
 
 __all__ = ["TextParams", "text"]
 
-_NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|<[^<>]*>|!?\[([^\]]*)\]\([^)]*\)|https?://\S+", re.DOTALL)
+_TARGET = r"\((?:[^()]|\([^()]*\))*\)"
+"""The target of a link."""
+_DATA = r"data:[\w.+-]+/[\w.+-]+[;,][^\s)>\"']*"
+"""The content of a pasted picture."""
+_NOT_PROSE = re.compile(
+    r"```.*?(?:```|\Z)"
+    # Evidence may have cut a cell within a pasted picture.
+    rf"|!\[[^\]]*\](?:{_TARGET}|\(\s*{_DATA}|\[[^\]]*\])"
+    rf"|\[([^\]]*)\]{_TARGET}"
+    r"|<(?:[^<>]*>|img\b[^<>]*\Z)"
+    rf"|{_DATA}"
+    r"|[A-Za-z0-9+/=]{100,}"
+    r"|^ {0,3}\[[^\]\n]+\]:[^\n]*"
+    r"|https?://\S+",
+    re.DOTALL | re.MULTILINE,
+)
+"""Code, pictures, tags and addresses. Of a link, the text in the group counts."""
 _NO_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 """Kana and Chinese characters. No spaces separate their words, so each character counts as a word."""
 _WORD = re.compile(rf"[{_NO_SPACES}]|[^\W\d_{_NO_SPACES}]+(?:['’-][^\W\d_{_NO_SPACES}]+)*")
@@ -54,7 +71,10 @@ class TextParams(Params):
     near: tuple[_Word, ...] = ()
     """Count only passages with one of these words; a passage is a run of text cells without code between them."""
     template: str | tuple[str, ...] = ()
-    """The text of the assignment, which does not count."""
+    """Text of the assignment that does not count, in addition to the rubric's `template` and `template_text`."""
+    not_empty: bool = False
+    """Whether the text earns nothing if the notebook's code loads no data, creates no model and draws no figure: a text
+    about results that do not exist."""
     language: Literal["en"] | None = None
     """Language of the words above; a text in another language is left to a person."""
 
@@ -76,7 +96,7 @@ def text(case: Case, params: TextParams) -> Finding:
     """
     everything = list(_passages(case.evidence.cells))
     passages = [p for p in everything if _mentions_any(p, params.near)]
-    shingles = _shingles((params.template,) if isinstance(params.template, str) else params.template)
+    shingles = _shingles((*_parts(case.rubric.template_text), *_parts(params.template)))
     own = _own(passages, shingles)
     words = sum(len(cell_words) for _, cell_words in own)
     prose = " ".join(word for _, cell_words in own for word in cell_words).lower()
@@ -88,6 +108,9 @@ def text(case: Case, params: TextParams) -> Finding:
     foreign = _other_language(_own(everything, shingles), params) if faults else None
     if foreign is not None:
         return foreign
+    # Other facts decide only about a text that is long enough.
+    if params.not_empty and not faults and does_nothing(case.evidence):
+        faults = [say("the code of the notebook loads no data, creates no model and draws no figure")]
     return Finding.scored(
         _message(faults, words, where, (*all_found, *any_found, *topics), params),
         0.0 if faults else 1.0,
@@ -148,6 +171,10 @@ def _prose(source: str) -> list[str]:
     return _WORD.findall(_NOT_PROSE.sub(lambda match: f" {match[1] or ''} ", source))
 
 
+def _parts(template: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (template,) if isinstance(template, str) else template
+
+
 def _shingles(template: Iterable[str]) -> frozenset[tuple[str, ...]]:
     shingles = set()
     for part in template:
@@ -173,7 +200,7 @@ def _mentions(prose: str, word: str) -> bool:
 
 
 def _mentions_any(passage: list[CellFact], words: tuple[str, ...]) -> bool:
-    prose = " ".join(cell.source for cell in passage).lower()
+    prose = " ".join(word for cell in passage for word in _prose(cell.source)).lower()
     return not words or any(_mentions(prose, word) for word in words)
 
 

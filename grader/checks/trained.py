@@ -41,6 +41,11 @@ class TrainedParams(WithModel):
     partial: bool = False
     """Whether each condition earns its share of the points."""
 
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return self.dataset is None and (self.only_split, self.validation) != (None, None)
+
 
 @check("trained")
 def trained(case: Case, params: TrainedParams) -> Finding:

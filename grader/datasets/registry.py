@@ -159,6 +159,15 @@ KNOWN: Mapping[str, DatasetInfo] = {
 }
 
 
+_NO_IMAGES: Mapping[str, str] = {
+    "imdb": "texts",
+    "reuters": "texts",
+    "boston_housing": "numbers for a regression",
+    "california_housing": "numbers for a regression",
+}
+"""Data sets of Keras that hold no images → their content."""
+
+
 def unknown_dataset(name: str, also: tuple[str, ...] = ()) -> DatasetMissingError:
     """Build the error for an unknown data set, suggesting the most similar name.
 
@@ -167,7 +176,13 @@ def unknown_dataset(name: str, also: tuple[str, ...] = ()) -> DatasetMissingErro
         also: Names of the course's own data sets on this machine.
     """
     names = sorted({*KNOWN, *also})
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
+    plain = name.lower().replace("-", "_")
+    if plain in _NO_IMAGES:
+        return DatasetMissingError(
+            f"the data set `{name}` holds {_NO_IMAGES[plain]}, but the grader judges only classifiers of images",
+            advice=f"use one of {', '.join(names)}, or import images of your own with `grader data import NAME FILE`",
+        )
+    near = difflib.get_close_matches(plain, names, n=1)
     hint = f"perhaps you meant `{near[0]}`; " if near else ""
     return DatasetMissingError(
         f"unknown data set `{name}`",

@@ -107,6 +107,14 @@ class DatasetStore:
         """List every known data set and each of the course's own, whether or not it is on this machine."""
         return tuple(self._status(name) for name in (*KNOWN, *self._own_names()))
 
+    def check(self, name: str) -> None:
+        """Check that a data set is known, whether or not it is on this machine.
+
+        Raises:
+            DatasetMissingError: It is neither known nor imported.
+        """
+        self._check_name(name)
+
     def _own_names(self) -> tuple[str, ...]:
         folders = sorted(self._kept.iterdir()) if self._kept.is_dir() else []
         return tuple(

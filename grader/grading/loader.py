@@ -1,7 +1,7 @@
 """Read rubric files: file → text → located data → typed rubric. Each error has its line."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,18 @@ from grader.schema.errors import RubricError
 from grader.schema.rubric import Rubric
 from grader.schema.submission import TaggedCell
 
-__all__ = ["LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
+__all__ = ["KnowsDataset", "LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
 
 _TWICE = "two criteria have the id"
 """Start of a message of the schema, which has no line; it is replaced by one with the line."""
 _NONE: Mapping[str, DiagnosticSpec] = {}
+
+KnowsDataset = Callable[[str], str]
+"""Describes what is wrong with the name of a data set; empty if the data set is known."""
+
+
+def _any_dataset(_name: str) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,10 @@ class LoadedRubric:
 
 
 def load_rubric(
-    path: Path, checks: Mapping[str, CheckSpec], diagnostics: Mapping[str, DiagnosticSpec] = _NONE
+    path: Path,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
+    datasets: KnowsDataset = _any_dataset,
 ) -> LoadedRubric:
     """Read and check a rubric file.
 
@@ -57,6 +67,7 @@ def load_rubric(
         path: A YAML file in UTF-8.
         checks: All checks, by name; each check validates its own parameters.
         diagnostics: All diagnostics that the rubric may name, by id.
+        datasets: Describes unknown data sets; by default every name is accepted.
 
     Returns:
         The rubric, and the SHA-256 of the file's bytes.
@@ -72,7 +83,7 @@ def load_rubric(
         message = f"the rubric cannot be read: {error.strerror or error}"
         advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
         raise RubricError(message, where=str(path), advice=advice) from error
-    rubric = read_rubric(content, checks, diagnostics, name=str(path), path=path)
+    rubric = read_rubric(content, checks, diagnostics, name=str(path), path=path, datasets=datasets)
     try:
         files = course_files(rubric, path)
     except OSError as error:
@@ -81,13 +92,14 @@ def load_rubric(
     return LoadedRubric(rubric=rubric, sha256=hashlib.sha256(content).hexdigest(), path=path, files=files)
 
 
-def read_rubric(
+def read_rubric(  # noqa: PLR0913 - all that a rubric may name
     content: bytes,
     checks: Mapping[str, CheckSpec],
     diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
     *,
     name: str = "rubric",
     path: Path | None = None,
+    datasets: KnowsDataset = _any_dataset,
 ) -> Rubric:
     """Turn a rubric file's bytes into a rubric.
 
@@ -97,6 +109,7 @@ def read_rubric(
         diagnostics: All diagnostics that the rubric may name, by id.
         name: Name of the file in errors.
         path: The rubric's file, to search the files of the course next to it; without it they are not checked.
+        datasets: Describes unknown data sets; by default every name is accepted.
 
     Raises:
         RubricError: The rubric is wrong.
@@ -108,6 +121,7 @@ def read_rubric(
         problems += _check_problems(read, checks)
         problems += _diagnostic_problems(read, diagnostics)
         problems += file_problems(read, path) if path is not None else ()
+        problems += _dataset_problems(read, datasets)
     elif not problems:
         problems.append(Problem(read.value(()), "a rubric must be a mapping of keys to values (`version: 1`, `id: …`)"))
     if problems:
@@ -129,7 +143,7 @@ def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[
         for key, info in checks[test.check].parameters.model_fields.items()
         if field_extra(info).get("names") == "measured"
     )
-    return tuple(dict.fromkeys((rubric.dataset, *(name for name in named if isinstance(name, str)))))
+    return tuple(dict.fromkeys(name for name in (rubric.dataset, *named) if isinstance(name, str) and name))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -196,7 +210,10 @@ def _parameter_problems(
 ) -> Iterator[Problem]:
     present = _has(read.data, place)
     try:
-        spec.parameters.model_validate(dict(parameters))
+        params = spec.parameters.model_validate(dict(parameters))
+        if getattr(params, "needs_dataset", False) and not read.data.get("dataset"):
+            message = f"the check {spec.name!r} needs a data set: add `dataset: NAME` to the rubric"
+            yield Problem(read.value((*place[:-1], "check")), message)
     except ValidationError as error:
         for detail in telling(read, place if present else place[:-1], error):
             if present:
@@ -247,6 +264,18 @@ def _name_problems(
             word = str(kind).removesuffix("s")
             hint = nearest(value, names) if names else f"; this rubric has no `{kind}`"
             yield Problem(read.value((*place, key)), f"unknown {word} {value!r}{hint}")
+
+
+def _dataset_problems(read: LocatedYaml, datasets: KnowsDataset) -> Iterator[Problem]:
+    """Find data sets that the grader does not know."""
+    others = read.data.get("datasets")
+    places: list[Place] = [("dataset",)]
+    places += [("datasets", position) for position, _ in enumerate(others if isinstance(others, list) else [])]
+    for place in places:
+        name = value_at(read.data, place) if len(place) > 1 else read.data.get("dataset")
+        problem = datasets(name) if isinstance(name, str) and name else ""
+        if problem:
+            yield Problem(read.value(place), problem)
 
 
 def _dataset_names(data: Mapping[str, Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from grader.intake.cells import add_oddity
 from grader.intake.notebook import read_notebook
 from grader.schema.submission import TaggedCell
 
-__all__ = ["keep_given_tags", "read_tagged_cells"]
+__all__ = ["keep_given_tags", "read_tagged_cells", "read_texts"]
 
 COUNTED_TAGS = frozenset({"raises-exception", "skip-execution", "otter_ignore"})
 """Tags that change how a cell is executed."""
@@ -33,6 +33,19 @@ def read_tagged_cells(path: Path) -> tuple[TaggedCell, ...]:
         for cell, tags in cells
         if tags
     )
+
+
+def read_texts(path: Path) -> tuple[str, ...]:
+    """Read the text cells of the assignment's notebook.
+
+    Args:
+        path: The notebook.
+
+    Raises:
+        NotebookError: It is not a notebook.
+        UnreadableError: It cannot be read.
+    """
+    return tuple(cell["source"] for cell in read_notebook(path).cells if cell["cell_type"] == "markdown")
 
 
 def keep_given_tags(notebook: NotebookNode, given: Sequence[TaggedCell]) -> NotebookNode:

@@ -76,7 +76,7 @@ class Course:
             "tasks": {name: task.model_dump(mode="json") for name, task in rubric.tasks.items()},
             "dataset": rubric.dataset,
             "datasets": sorted(rubric.all_datasets),
-            "criteria": {"dataset": sorted(self.measured[1:])},
+            "criteria": {"dataset": sorted({*self.measured} - {rubric.dataset})},
             **self._template_part,
             # Only if there are any, so that a rubric without files keeps its executions.
             **({"files": {file.target: file.sha256 for file in self.loaded.files}} if self.loaded.files else {}),
@@ -196,6 +196,7 @@ def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: Dat
         data_root=store.root,
         basis=digest_of(
             loaded.sha256,
+            rubric.template_text,
             "" if reference is None else reference.model_dump_json(),
             {name: data.sha256 for name, data in prepared.items()},
             grading_code(),

@@ -231,8 +231,13 @@ class Executor:
             keep=arrays.keep,
             stand_ins=tuple(course.stand_ins),
         )
-        plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
-        for other in course.measured[1:]:
+        judged = (*course.measured, *map(rubric.task_dataset, rubric.tasks))
+        if not judged:
+            # No criterion and no task needs an accuracy.
+            return evidence
+        graded = judged[0]
+        plans = plan_predictions(evidence, graded, (_SPLIT,), course.indexes, arrays, rubric)
+        for other in (name for name in course.measured if name != graded):
             # Without the rubric, since its tasks are already planned. The kernel's predictions use the graded images.
             planned = plan_predictions(evidence, other, (_SPLIT,), course.indexes, arrays)
             plans += tuple(plan for plan in planned if plan.format != "predictions")

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
+from grader.datasets.store import DatasetStore
 from grader.grading.loader import LoadedRubric, load_rubric
-from grader.intake.tags import read_tagged_cells
+from grader.intake.tags import read_tagged_cells, read_texts
 from grader.resources import share
-from grader.schema.errors import NotebookError, RubricError, UnreadableError
+from grader.schema.errors import DatasetMissingError, NotebookError, RubricError, UnreadableError
 from grader.store.results import ResultsFolder
 
 __all__ = ["find_rubric", "note_rubric", "noted_attempts", "noted_rubric", "shipped_rubrics"]
@@ -23,11 +25,12 @@ def shipped_rubrics() -> tuple[Path, ...]:
     return tuple(sorted(share("rubrics").glob("*.yaml")))
 
 
-def find_rubric(name: str) -> LoadedRubric:
+def find_rubric(name: str, store: DatasetStore | None = None) -> LoadedRubric:
     """Load a rubric by its id, or from a file.
 
     Args:
         name: Id of a shipped rubric, such as `mnist-cnn`, or the path of a YAML file.
+        store: If given, the rubric's data sets must be known, or imported into it.
 
     Raises:
         RubricError: The rubric does not exist or is wrong.
@@ -39,20 +42,36 @@ def find_rubric(name: str) -> LoadedRubric:
             msg = f"there is no rubric {name!r}"
             raise RubricError(msg, advice=f"the shipped rubrics are {', '.join(sorted(shipped))}; or give a YAML file")
         path = shipped[name]
-    return _with_template(load_rubric(path, all_checks(), all_diagnostics()))
+    if store is None:
+        return _with_template(load_rubric(path, all_checks(), all_diagnostics()))
+    known = partial(_dataset_problem, store)
+    return _with_template(load_rubric(path, all_checks(), all_diagnostics(), known))
+
+
+def _dataset_problem(store: DatasetStore, name: str) -> str:
+    try:
+        store.check(name)
+    except DatasetMissingError as error:
+        return f"{error.message}; {error.advice}"
+    return ""
 
 
 def _with_template(loaded: LoadedRubric) -> LoadedRubric:
-    """Read the tagged cells of the rubric's template."""
+    """Read the tagged cells and the text of the rubric's template."""
     name = loaded.rubric.template
     if name is None:
         return loaded
     try:
-        return replace(loaded, tagged=read_tagged_cells(loaded.path.parent / name))
+        beside, shipped = loaded.path.parent / name, share("rubrics") / name
+        path = shipped if shipped.is_file() and not beside.is_file() else beside
+        tagged, texts = read_tagged_cells(path), read_texts(path)
     except (NotebookError, UnreadableError) as error:
         msg = f"the template {name!r} cannot be read: {error.message}"
         advice = "put the notebook next to the rubric, or remove `template`"
         raise RubricError(msg, where=str(loaded.path), advice=advice) from error
+    own = loaded.rubric.template_text
+    text = (*((own,) if isinstance(own, str) else own), *texts)
+    return replace(loaded, tagged=tagged, rubric=loaded.rubric.model_copy(update={"template_text": text}))
 
 
 def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:

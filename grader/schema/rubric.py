@@ -332,8 +332,8 @@ class Rubric(Document):
     """Name of the assignment in commands and results: lower-case letters, digits, `-` and `_`."""
     title: str
     """Title for people."""
-    dataset: Slug
-    """Data set that accuracy is verified on."""
+    dataset: Slug = ""
+    """Data set that accuracy is verified on. A rubric whose checks compare no images with a data set needs none."""
     datasets: tuple[Slug, ...] = ()
     """Other data sets that the notebook may load, in addition to `dataset`."""
     stand_in: tuple[Slug, ...] = ()
@@ -342,8 +342,12 @@ class Rubric(Document):
     reference: str | None = None
     """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""
     template: str | None = None
-    """File name of the assignment's notebook as students get it, next to the rubric. The cell tags `raises-exception`
-    and `skip-execution` count only where this notebook has them. Others are ignored, and the grade says so."""
+    """File name of the assignment's notebook as students get it; it is searched next to the rubric and next to the
+    shipped rubrics. The cell tags `raises-exception` and `skip-execution` count only where this notebook has them.
+    Others are ignored, and the grade says so. Its text cells do not count in the check `text`."""
+    template_text: str | tuple[str, ...] = ()
+    """Other text of the assignment that does not count in the check `text`, in one or more parts. The text cells of
+    `template` are added to it."""
     files: tuple[FilesEntry | str, ...] = ()
     """Files of the course that every notebook gets, read-only: files, folders or patterns such as `data/*.csv`,
     relative to the rubric's folder, or mappings with `from` and `to`."""
@@ -391,6 +395,9 @@ class Rubric(Document):
     @model_validator(mode="after")
     def _tasks_have_their_data(self) -> Self:
         for name, task in self.tasks.items():
+            if not self.task_dataset(name):
+                msg = f"the task {name!r} names no `dataset`, and neither does the rubric"
+                raise ValueError(msg)
             if task.dataset is not None and task.dataset not in self.all_datasets:
                 msg = f"the task {name!r} uses {task.dataset!r}, which is neither `dataset` nor one of `datasets`"
                 raise ValueError(msg)
@@ -427,4 +434,4 @@ class Rubric(Document):
     @property
     def all_datasets(self) -> tuple[str, ...]:
         """All data sets that the notebook may load, without duplicates; the graded one comes first."""
-        return tuple(dict.fromkeys((self.dataset, *self.datasets)))
+        return tuple(dict.fromkeys(name for name in (self.dataset, *self.datasets) if name))

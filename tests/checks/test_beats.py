@@ -1,8 +1,11 @@
 """The check `beats`."""
 
-from typing import Any
+from typing import Any, Literal
 
-from grader.schema.evidence import Evidence
+import pytest
+
+from grader.facts.language import english
+from grader.schema.evidence import Evidence, SaveFact
 from grader.schema.grade import RoleMatch
 from grader.schema.message import Message, say, say_count
 from tests.support.factories import HISTORY, a_fit, a_model, an_accuracy, an_evidence, dense
@@ -72,4 +75,13 @@ def test_a_limit_before_the_first_record_waits_for_a_person() -> None:
 
 def test_a_model_that_was_never_trained_cannot_be_compared() -> None:
     evidence = an_evidence(models=MODELS, accuracies=(), fits=(a_fit(history=HISTORY),))
+    finding = judge("beats", evidence, BOTH, model="cnn", than="mlp")
+    assert finding.status == "failed"
+    assert "was never trained in this notebook" in english(finding.message)
+
+
+@pytest.mark.parametrize("action", ["load", "set_weights"])
+def test_a_model_with_weights_from_elsewhere_waits_for_a_person(action: Literal["load", "set_weights"]) -> None:
+    taken = tuple(SaveFact(event=3, cell=2, action=action, model=model.id) for model in MODELS)
+    evidence = an_evidence(models=MODELS, accuracies=(), fits=(a_fit(history=HISTORY),), saves=taken)
     assert judge("beats", evidence, BOTH, model="cnn", than="mlp").status == "pending"

@@ -56,6 +56,18 @@ def test_validation_images_of_the_training_are_found() -> None:
     )
 
 
+def test_validation_on_test_images_is_allowed_unless_the_rubric_excludes_it() -> None:
+    tested = rows_fact(0, 986, dataset="fashion_mnist", classes={"5": 493, "6": 493})
+    evidence = a_training(val_x=an_array(986, of=tested))
+    assert look(evidence, validated=True).status == "passed"
+    finding = look(evidence, validated=True, not_test=True)
+    assert finding.measured["missed"] == ["validation"]
+    assert says(
+        finding.message, "the training in {cell:cell} was validated on {count:number} test image", cell=3, count=986
+    )
+    assert look(validated=True, not_test=True).status == "passed"
+
+
 def test_test_images_are_not_training_images() -> None:
     mixed = rows_fact(150, 50, dataset="fashion_mnist", classes={"5": 100, "6": 100})
     finding = look(a_training(x=an_array(200, of=mixed)))

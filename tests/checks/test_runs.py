@@ -6,9 +6,20 @@ import pytest
 
 from grader.checks.runs import RunsParams, runs
 from grader.facts.language import english
+from grader.schema.evidence import DatasetFact, Evidence
 from grader.schema.grade import Finding
 from grader.schema.message import say
-from tests.support.factories import a_case, a_cell, a_fit, a_run, an_error, an_evidence
+from tests.support.factories import (
+    a_case,
+    a_cell,
+    a_figure,
+    a_fit,
+    a_model,
+    a_named_array,
+    a_run,
+    an_error,
+    an_evidence,
+)
 from tests.support.says import says
 
 
@@ -20,6 +31,28 @@ def test_a_notebook_without_errors_runs() -> None:
     finding = judge()
     assert (finding.status, finding.fraction) == ("passed", 1)
     assert says(finding.message, "The only code cell ran without an error.", count=8)
+
+
+def test_code_that_does_nothing_of_an_assignment_can_earn_nothing() -> None:
+    idle = Evidence(run=a_run(cells_total=1, cells_run=1))
+    assert runs(a_case(idle), RunsParams()).status == "passed"
+    finding = runs(a_case(idle), RunsParams(not_empty=True, partial=True))
+    assert (finding.status, finding.fraction) == ("failed", 0)
+    assert says(finding.message, "The only code cell ran, but it loads no data, creates no model and draws no figure.")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        {"datasets": (DatasetFact(event=1, cell=0, dataset="mnist", via="keras.datasets.mnist.load_data"),)},
+        {"models": (a_model(),)},
+        {"figures": (a_figure(),)},
+        {"arrays": (a_named_array("x"),)},
+    ],
+)
+def test_a_notebook_that_does_anything_is_not_empty(work: dict[str, Any]) -> None:
+    finding = runs(a_case(Evidence(run=a_run(), **work)), RunsParams(not_empty=True))
+    assert finding.status == "passed"
 
 
 def test_an_error_is_named_with_its_cell_and_pointed_to() -> None:

@@ -6,11 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.checks import all_checks
 from grader.checks.text import TextParams, text
+from grader.facts.case import Case
 from grader.facts.language import english
-from grader.schema.evidence import CellFact
+from grader.grading.grade import grade
+from grader.schema.evidence import CellFact, Evidence, GapFact
 from grader.schema.grade import Finding
-from tests.support.factories import a_case, a_cell, an_evidence
+from grader.schema.rubric import Rubric
+from tests.support.factories import (
+    a_case,
+    a_cell,
+    a_model,
+    a_rubric,
+    a_run,
+    a_stamp,
+    a_submission,
+    an_error,
+    an_evidence,
+)
 from tests.support.says import ids, says
 
 EXPLANATION = "The network has two convolutional layers, then max pooling, and dropout against overfitting."
@@ -72,9 +86,93 @@ def test_the_assignments_own_text_does_not_count() -> None:
     assert finding.measured["words"] == 4
 
 
+def test_the_text_of_the_rubrics_assignment_does_not_count_in_any_criterion() -> None:
+    assignment = "Sketch the final network architecture in your report and explain the plots."
+    rubric = a_rubric(template_text=["Another task has this text.", assignment])
+    case = a_case(an_evidence(cells=(prose(f"{assignment}\n\nMine has two layers."),)), rubric)
+    assert text(case, TextParams()).measured["words"] == 4
+    more = TextParams(template="mine has two layers")
+    assert text(case, more).measured["words"] == 0
+
+
 def test_links_and_code_blocks_are_no_words() -> None:
     finding = judge(prose("see [the page](https://example.org/a-b-c) ```x = y + z``` <b>bold</b>"))
     assert finding.measured["words"] == 4
+
+
+def test_a_text_about_results_that_do_not_exist_can_earn_nothing() -> None:
+    idle = Evidence(run=a_run(), cells=(prose(EXPLANATION),))
+    assert text(a_case(idle), TextParams(min_words=5)).status == "passed"
+    finding = text(a_case(idle), TextParams(min_words=5, not_empty=True))
+    assert finding.status == "failed"
+    assert "loads no data, creates no model and draws no figure" in english(finding.message)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"run": a_run(cells_run=0, cells_total=0)},
+        {"run": a_run(status="timeout")},
+        {"run": a_run(status="cell_error", errors=(an_error(),))},
+        {"run": a_run(), "models": (a_model(),)},
+    ],
+)
+def test_a_text_counts_if_nobody_knows_what_the_code_would_have_done(unknown: dict[str, Any]) -> None:
+    evidence = Evidence(cells=(prose(EXPLANATION),), **unknown)
+    assert text(a_case(evidence), TextParams(min_words=5, not_empty=True)).status == "passed"
+
+
+def test_a_lost_model_leaves_the_text_about_it_to_a_person() -> None:
+    lost = GapFact(what="the recorder failed", hook="ModelBook.note", lost=("model",))
+    evidence = Evidence(run=a_run(), cells=(prose(EXPLANATION),), gaps=(lost,))
+    rubric = a_rubric({"id": "text", "points": 2, "check": "text", "with": {"min_words": 5, "not_empty": True}})
+    short = a_rubric({"id": "text", "points": 2, "check": "text", "with": {"min_words": 50, "not_empty": True}})
+    assert [graded(evidence, one) for one in (rubric, short)] == ["pending", "failed"]
+
+
+def graded(evidence: Evidence, rubric: Rubric) -> str:
+    (line,) = grade(
+        Case(evidence, rubric, {}),
+        submission=a_submission(),
+        stamp=a_stamp(),
+        checks=all_checks(),
+        diagnostics={},
+        reference=None,
+    ).criteria
+    return line.status
+
+
+PIXELS = "iVBORw0KGgo" + 3_000 * "a+Loss/curve9="
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        f"![image.png](data:image/png;base64,{PIXELS})",
+        f"![image.png](data:image/png;base64,{PIXELS}"[:20_000],
+        f'<img src="data:image/png;base64,{PIXELS}">',
+        f'<img src="data:image/png;base64,{PIXELS}'[:20_000],
+        f"data:image/svg+xml;utf8,{PIXELS}",
+        "![image.png](attachment:3f2a9c.png)",
+        "![a sketch of the network](https://example.org/sketch_(final).png)",
+        f"![sketch][1]\n\n[1]: data:image/png;base64,{PIXELS}",
+        PIXELS,
+    ],
+)
+def test_a_pasted_picture_is_no_word(picture: str) -> None:
+    finding = judge(prose(f"Curve of the loss\n{picture}"), any=["curve"])
+    assert finding.measured["words"] == 4
+    assert finding.measured["found"] == ["curve"]
+
+
+def test_a_word_inside_a_pasted_picture_is_no_topic() -> None:
+    finding = judge(prose(f"Here it is.\n![](data:image/png;base64,{PIXELS})"), near=["loss"])
+    assert finding.measured["words"] == 0
+
+
+def test_signs_that_open_no_picture_leave_the_text_after_them() -> None:
+    finding = judge(prose("With a rate < 0.01 the loss falls [see below] (a little)!"))
+    assert finding.measured["words"] == 10
 
 
 @pytest.mark.parametrize("params", [{"min_words": -1}, {"all": [""]}, {"any_at_least": 0}])

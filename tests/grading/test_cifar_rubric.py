@@ -161,5 +161,5 @@ def test_an_average_that_is_not_found_waits_for_a_person() -> None:
 
 def test_an_empty_notebook_earns_nothing_and_raises_nothing() -> None:
     empty = an_evidence(cells=(), models=(), compiles=(), fits=(), figures=(), accuracies=())
-    assert judged(empty).score == 5
+    assert judged(empty).score == 0
     assert a_case(empty).model(None)[0] is None

@@ -78,7 +78,7 @@ def test_a_missing_file_is_a_rubric_error(tmp_path: Path) -> None:
         ("pick: last_trained", "pick: lst", "did you mean 'last'?"),
         ("has_layer", "has_layr", "6:9: unknown key 'has_layr'; did you mean 'has_layer'?"),
         ("    points: 5", "\tpoints: 5", "13:1: this line is indented with a tab; YAML allows only spaces"),
-        ("dataset: mnist\n", "", "1:1: the key 'dataset' is missing"),
+        ("dataset: mnist\n", "", "the check 'accuracy' needs a data set: add `dataset: NAME` to the rubric"),
         ("id: sample", "id: Sample", "2:5: `id` is 'Sample', but must consist of lower-case letters"),
         ("manual: {guide: A drawing}", "hidden: true", "exactly one of check, any_of, all_of and manual"),
         ("{guide: A drawing}", "yes", "14:13: `manual` must be a mapping with the key `guide`"),
@@ -276,3 +276,53 @@ def test_a_data_set_that_is_only_prepared_is_none_to_judge_on() -> None:
     old = "check: accuracy\n    with: {model: cnn, at_least: 0.99, partial_from: 0.97}"
     rubric = read_rubric(text.replace(old, "check: prepared\n    with: {dataset: cifar10}").encode(), all_checks())
     assert measured_datasets(rubric, all_checks()) == ("mnist",)
+
+
+NO_DATASET = """\
+version: 1
+id: sample
+title: A sample
+roles:
+  cnn: {has_layer: Conv2D, pick: last_trained}
+criteria:
+  - {id: layers, points: 4, check: has_layer, with: {model: cnn, layer: Conv2D}}
+  - {id: epochs, points: 4, check: trained, with: {model: cnn, epochs_at_least: 2}}
+"""
+
+
+def test_a_rubric_whose_checks_compare_no_images_needs_no_data_set() -> None:
+    rubric = read_rubric(NO_DATASET.encode(), all_checks())
+    assert (rubric.dataset, rubric.all_datasets, measured_datasets(rubric, all_checks())) == ("", (), ())
+
+
+@pytest.mark.parametrize(
+    ("check", "params"),
+    [
+        ("accuracy", "at_least: 0.9"),
+        ("trained", "only_split: train"),
+        ("trained", "validation: any"),
+        ("rows", "at_least: 10"),
+        ("score_curve", "curve: [{parameters: 100, none: 0.5, full: 0.9}]"),
+    ],
+)
+def test_a_check_that_compares_images_needs_a_data_set(check: str, params: str) -> None:
+    more = f"  - {{id: more, points: 4, check: {check}, with: {{model: cnn, {params}}}}}\n"
+    assert errors(NO_DATASET + more) == [
+        f"9:34: the check {check!r} needs a data set: add `dataset: NAME` to the rubric"
+    ]
+
+
+def test_a_task_needs_a_data_set() -> None:
+    (found,) = errors(NO_DATASET.replace("roles:", "tasks: {pets: {classes: [3, 5]}}\nroles:"))
+    assert "the task 'pets' names no `dataset`, and neither does the rubric" in found
+    named = "datasets: [cifar10]\ntasks: {pets: {dataset: cifar10, classes: [3, 5]}}\nroles:"
+    assert read_rubric(NO_DATASET.replace("roles:", named).encode(), all_checks()).task_dataset("pets") == "cifar10"
+
+
+def test_an_unknown_data_set_is_named_with_its_line() -> None:
+    text = changed("dataset: mnist", "dataset: mnist\ndatasets: [cifar10, pets]")
+    with pytest.raises(RubricError) as caught:
+        read_rubric(
+            text.encode(), all_checks(), name="r.yaml", datasets=lambda name: "" if name != "pets" else "which pets?"
+        )
+    assert (caught.value.where, caught.value.message) == ("r.yaml:5:21", "which pets?")

@@ -32,3 +32,17 @@ def test_a_template_that_cannot_be_read_is_an_error_of_the_rubric(tmp_path: Path
         (tmp_path / "lab.ipynb").write_text(content)
     with pytest.raises(RubricError, match=r"the template 'lab\.ipynb' cannot be read"):
         find_rubric(rubric_with(tmp_path, "lab.ipynb"))
+
+
+def test_the_text_of_the_template_is_loaded_with_the_rubric(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_markdown_cell("Explain the curves."), nbformat.v4.new_code_cell("x = 1")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "lab.ipynb")
+    loaded = find_rubric(rubric_with(tmp_path, "lab.ipynb\ntemplate_text: Hand it in by Friday."))
+    assert loaded.rubric.template_text == ("Hand it in by Friday.", "Explain the curves.")
+
+
+def test_a_changed_copy_of_a_shipped_rubric_keeps_its_template(tmp_path: Path) -> None:
+    shipped = find_rubric("mnist-cnn")
+    copy = tmp_path / "mine.yaml"
+    copy.write_bytes(shipped.path.read_bytes())
+    assert find_rubric(str(copy)).rubric.template_text == shipped.rubric.template_text != ()

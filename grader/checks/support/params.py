@@ -23,6 +23,11 @@ class Params(Document):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
+    @property
+    def needs_dataset(self) -> bool:
+        """Whether the check uses the rubric's `dataset`."""
+        return False
+
 
 RoleName = Annotated[Slug, Field(json_schema_extra={"names": "roles"})]
 """A role of the rubric; an unknown role is an error in the rubric file."""

@@ -246,6 +246,9 @@ class Keeper:
         if known.x is None or known.x["shape"] is None or "file" not in known.x:
             msg = f"{problem}; there are no training images that show the preprocessing"
             raise UnkeepableError(msg)
+        if not session.graded_dataset:
+            msg = f"{problem}; the rubric names no data set"
+            raise UnkeepableError(msg)
         folder = session.data / session.graded_dataset
         found = affine_from_sample(session.out / known.x["file"], folder)
         if found is None:
