@@ -162,6 +162,6 @@ def test_no_function_is_there_for_tests_alone() -> None:
 
 
 def is_entry(decorator: ast.expr) -> bool:
-    """Whether a decorator registers a function: as a check, a diagnostic or a command."""
+    """Whether a decorator registers a function: as a check, a diagnostic, a mutation or a command."""
     call = ast.unparse(decorator).partition("(")[0]
-    return call in {"check", "diagnostic"} or call.endswith((".command", ".callback"))
+    return call in {"check", "diagnostic", "mutation"} or call.endswith((".command", ".callback"))

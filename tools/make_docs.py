@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
@@ -23,6 +23,8 @@ from pydantic import BaseModel
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.cli.app import app
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.grading.mutations.base import Mutation
+from grader.grading.mutations.registry import all_mutations
 from grader.inside.record import events, predictions, session
 from grader.schema import rubric as rubric_schema
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
@@ -188,6 +190,7 @@ def pages() -> dict[Path, str]:
     texts = {Path("checks") / f"{name}.md": _check_page(spec) for name, spec in checks.items()}
     texts[Path("checks/README.md")] = _check_index(checks)
     texts[Path("diagnostics.md")] = _diagnostics_page(notes)
+    texts[Path("mutations.md")] = _mutations_page(all_mutations())
     texts[Path("rubric.md")] = _rubric_page()
     texts[Path("settings.md")] = _settings_page()
     texts[Path("commands.md")] = _commands_page()
@@ -287,6 +290,22 @@ def _diagnostics_page(notes: Mapping[str, DiagnosticSpec]) -> str:
             lines += ["", "```text", parts["Example"].replace("`", ""), "```"]
         if spec.parameters is not None:
             lines += ["", "**Parameters.**", "", *_table(spec.parameters)]
+    return _joined([*lines, ""])
+
+
+_MUTATIONS_INTRODUCTION = """\
+`grader rubric test RUBRIC --sensitivity` makes these mistakes, one at a time, in the stored evidence of the rubric's
+reference solution and grades the result. A check that is named here must notice the mistake if its parameters concern
+it; other criteria may react too. [Writing an assignment](writing-an-assignment.md) shows an example.
+"""
+
+
+def _mutations_page(mutations: Sequence[Mutation]) -> str:
+    lines = ["# Mistakes of the sensitivity test", "", _NOTE, "", _MUTATIONS_INTRODUCTION]
+    lines += ["| id | mistake | checks that must notice it |", "|---|---|---|"]
+    for one in mutations:
+        checks = ", ".join(f"[`{check}`](checks/{check}.md)" for check in one.concerns)
+        lines.append(f"| `{one.id}` | {_cell(one.title)} | {checks} |")
     return _joined([*lines, ""])
 
 

@@ -2,7 +2,7 @@
 
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -38,7 +38,7 @@ def rubric_list(*, as_json: JsonOption = False) -> None:
             json.dumps([{"id": o.rubric.id, "title": o.rubric.title, "file": str(o.path)} for o in loaded], indent=1)
         )
         return
-    rows = [[o.rubric.id, o.rubric.title, f"{o.rubric.max_score:g}", o.rubric.dataset] for o in loaded]
+    rows = [[o.rubric.id, o.rubric.title, f"{o.rubric.max_score:g}", o.rubric.dataset or "–"] for o in loaded]
     terminal().print(pairs_table(rows, ("id", "title", "points", "data set")))
 
 
@@ -66,21 +66,26 @@ def rubric_validate(
     rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...", help="Ids of shipped rubrics, or YAML files.")],
 ) -> None:
     """Validate rubric files; an error names the file, the line and the nearest valid name."""
+    from grader.cli.site import open_store
     from grader.cli.terminal import error_text, terminal
     from grader.pipeline.reference import reference_notebook
     from grader.pipeline.rubrics import find_rubric
     from grader.schema.errors import RubricError
 
-    failed = False
+    failed, store = False, open_store()
     for name in rubrics:
         try:
-            loaded = find_rubric(name)
-            reference_notebook(loaded)
+            loaded = find_rubric(name, store)
         except RubricError as error:
             failed = True
             terminal(stderr=True).print(error_text(error))
-        else:
-            typer.echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
+            continue
+        typer.echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
+        try:
+            reference_notebook(loaded)
+        except RubricError as error:
+            # The solution is often written after the rubric.
+            typer.echo(f"notice: {error.message}; `grader rubric test` needs it", err=True)
     raise typer.Exit(USAGE if failed else DONE)
 
 
@@ -124,10 +129,27 @@ def rubric_test(
     update: Annotated[
         bool, typer.Option("--update", help="Store the evidence next to the reference notebook.")
     ] = False,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Execute nothing: make typical mistakes in the stored evidence, and show which criteria react.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --sensitivity: print JSON for scripts.")] = False,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
 ) -> None:
-    """Grade the rubric's reference solution, which must get full marks."""
+    """Grade the rubric's reference solution, which must get full marks.
+
+    With --sensitivity, the exit code is 1 if a criterion reacts to no mistake, or not to one that concerns it.
+    """
+    if sensitivity:
+        _refuse(update=update)
+        _show_sensitivity(rubric, as_json=as_json)
+    if as_json:
+        msg = "`--json` needs `--sensitivity`"
+        raise typer.BadParameter(msg)
     from grader.cli.site import open_store
     from grader.cli.terminal import criteria_table, progress_on, terminal
     from grader.pipeline.reference import write_reference
@@ -148,3 +170,25 @@ def rubric_test(
     elif update:
         typer.echo("not stored: the reference does not get full marks", err=True)
     raise typer.Exit(DONE if full else BELOW)
+
+
+def _refuse(*, update: bool) -> None:
+    if update:
+        msg = "`--sensitivity` executes nothing: run `grader rubric test --update` first"
+        raise typer.BadParameter(msg)
+
+
+def _show_sensitivity(rubric: str, *, as_json: bool) -> NoReturn:
+    from grader.cli.sensitivity import criteria_of, mutations_of, summary_of
+    from grader.cli.terminal import terminal
+    from grader.pipeline.rubrics import find_rubric
+    from grader.pipeline.sensitivity import rubric_sensitivity
+
+    result = rubric_sensitivity(find_rubric(rubric))
+    if as_json:
+        typer.echo(result.model_dump_json(indent=1))
+    else:
+        console = terminal()
+        for part in (criteria_of(result), "", mutations_of(result), "", *summary_of(result)):
+            console.print(part, markup=False)
+    raise typer.Exit(BELOW if result.defects else DONE)

@@ -50,3 +50,62 @@ def test_rubrics_are_listed_shown_validated_and_described(rubric: Path) -> None:
     assert (done.code, done.out.count(": valid, ")) == (0, 2)
     done = grader("rubric", "test", rubric)
     assert (done.code, "the rubric has no reference" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("imdb", "holds texts, but the grader judges only classifiers of images"),
+        ("boston-housing", "holds numbers for a regression"),
+        ("fashion-mnist", "perhaps you meant `fashion_mnist`"),
+        ("pets", "`grader data import NAME FILE`"),
+    ],
+)
+def test_a_data_set_that_no_check_can_use_is_refused_with_its_line(rubric: Path, name: str, reason: str) -> None:
+    line = next(at for at, text in enumerate(RUBRIC.splitlines(), start=1) if text.startswith("dataset:"))
+    rubric.write_text(RUBRIC.replace("dataset: digits", f"dataset: {name}"), encoding="utf-8")
+    done = grader("rubric", "validate", rubric)
+    assert done.code == 2
+    assert f"{rubric}:{line}:10" in done.err.replace("\n", "")
+    assert reason in done.err.replace("\n", " ")
+
+
+def test_a_reference_that_is_not_written_yet_is_a_notice(rubric: Path) -> None:
+    rubric.write_text(RUBRIC + "reference: solution.ipynb\n", encoding="utf-8")
+    done = grader("rubric", "validate", rubric)
+    assert (done.code, ": valid, " in done.out) == (0, True)
+    assert "notice: the reference 'solution.ipynb' is neither next to the rubric" in done.err
+
+
+def test_the_sensitivity_of_a_rubric_is_shown_without_an_execution() -> None:
+    done = grader("rubric", "test", "parameter-golf", "--sensitivity")
+    assert done.code == 0, done.err
+    rows = {line.split()[0]: line.split()[1:] for line in done.out.splitlines() if line.strip()}
+    assert rows["mistake"] == ["a", "b", "c", "d", "e", "costs"]
+    assert rows["guessing"] == ["·", "·", "·", "x", "x", "70"]
+    assert "No criterion reacts to:" in done.out
+    result = json.loads(grader("rubric", "test", "parameter-golf", "--sensitivity", "--json").out)
+    assert {one["id"]: one["state"] for one in result["criteria"]}["golf"] == "reacts"
+
+
+def test_a_rubric_that_cannot_fail_is_no_success(tmp_path: Path) -> None:
+    share = Path(__file__).parents[2]
+    for file in (
+        "rubrics/parameter-golf.yaml",
+        "reference/parameter-golf.ipynb",
+        "reference/parameter-golf.evidence.json",
+    ):
+        shutil.copy(share / file, tmp_path)
+    rubric = tmp_path / "parameter-golf.yaml"
+    loose = "  - {id: loose, points: 5, check: has_layer, with: {model: entry, layer: Dense, at_least: 0}}\n"
+    rubric.write_text(rubric.read_text(encoding="utf-8") + loose, encoding="utf-8")
+    done = grader("rubric", "test", rubric, "--sensitivity")
+    assert done.code == 1
+    assert "loose reacts to nothing: it cannot fail" in done.out
+
+
+def test_the_options_of_a_sensitivity_test_do_not_mix_with_an_execution(rubric: Path) -> None:
+    assert grader("rubric", "test", rubric, "--sensitivity", "--update").code == 2
+    assert grader("rubric", "test", rubric, "--json").code == 2
+    done = grader("rubric", "test", rubric, "--sensitivity")
+    assert (done.code, "the rubric has no reference" in done.err) == (2, True)
