@@ -106,3 +106,12 @@ def test_the_page_names_every_file_that_the_commands_create(folder: Path) -> Non
     for name in ("results/index.html", "results/changes.csv", "digits.evidence.json"):
         assert name in PAGE
         assert (folder / name).is_file()
+
+
+def test_the_table_of_mistakes_is_the_one_on_the_page(outputs: dict[str, str]) -> None:
+    printed = outputs["grader rubric test digits.yaml --sensitivity\n"]
+    (table,) = (text for kind, text in BLOCKS if kind == "text")
+    rows = {line.split()[0]: line.split()[1:-1] for line in table.splitlines() if "·" in line and "," not in line}
+    now = {line.split()[0]: line.split()[1:-1] for line in printed.splitlines() if line.strip()}
+    assert {name: now[name] for name in rows} == rows
+    assert rows["no-convolution"] == ["·", "x", "·", "·"]
