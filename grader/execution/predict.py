@@ -75,7 +75,8 @@ class PredictionLimits:
     crashes: int = _CRASHES
     """Number of processes that may end without an answer before the remaining jobs are skipped."""
     process_seconds: float = RunSettings().predictor_time
-    """Time limit for one process, including the import of TensorFlow."""
+    """Time limit for one process, including the import of TensorFlow. Time that other programs of a busy machine took
+    does not count."""
 
     @classmethod
     def of(cls, settings: RunSettings) -> "PredictionLimits":
@@ -235,6 +236,7 @@ class _Call:
                 timeout=self.timeout,
                 log=layout.log,
                 starter=starter,
+                cores=self.threads,
             )
         except HarnessError as error:
             raise PredictorError(error.message, where=error.where, advice=error.advice) from error

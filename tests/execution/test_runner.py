@@ -253,7 +253,7 @@ with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
         bubblewrap, code, data=data, datasets=("mnist",), graded_dataset="mnist", dialect="keras2", seed=7, time=50
     )
     session, hash_seed, seen = json.loads(text_of(outcome.notebook.cells[0]))
-    assert session["deadline"] == 1050
+    assert (session["time"], session["deadline"]) == (50, 1350)
     assert session["reserve"] == 5
     assert (session["dialect"], session["seed"], session["datasets"]) == ("keras2", 7, ["mnist"])
     assert (session["out"], session["data"]) == ("/record", "/data")

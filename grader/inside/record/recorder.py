@@ -39,6 +39,8 @@ class Recorder:
         """Whether the last cell ended without an exception; None while a cell runs."""
         self.cell_began = time.monotonic()
         """Monotonic time of the start of the running or last cell."""
+        self.deadline = session.deadline
+        """End of the notebook's time limit, as Unix time; set again at the start of the first cell."""
         self._fits = 0
         self._gaps: Counter[str] = Counter()
         self._finished = False
@@ -74,6 +76,8 @@ class Recorder:
 
     def cell_started(self) -> None:
         """Record the start of a code cell."""
+        if not self.log.cell and self.session.time is not None:
+            self.deadline = time.time() + self.session.time
         self.log.cell += 1
         self.cell_ok = None
         self.cell_began = time.monotonic()

@@ -187,7 +187,7 @@ class FitWatch:
         """Describe a training before its start."""
         session = self._recorder.session
         budget = FitBudget.at(
-            time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
+            time.time(), fit_time=session.fit_time, deadline=self._recorder.deadline, reserve=session.reserve
         )
         start = time.monotonic()
         entry = self._book.announce(model)
@@ -225,7 +225,7 @@ class FitWatch:
         """Describe a training as far as possible after `_begin` failed, so that no training is missing."""
         session, quietly = self._recorder.session, self._guard.quietly
         budget = FitBudget.at(
-            time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
+            time.time(), fit_time=session.fit_time, deadline=self._recorder.deadline, reserve=session.reserve
         )
         quietly(self._book.announce, model)
         entry = self._book.entry(model)
