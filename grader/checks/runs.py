@@ -3,6 +3,7 @@
 from grader.checks.registry import check
 from grader.checks.support.params import Params
 from grader.facts.case import Case
+from grader.facts.stops import describe_cut, follows_from_a_stop
 from grader.schema.base import Assurance, Pointer
 from grader.schema.grade import Finding
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
@@ -27,7 +28,8 @@ def runs(case: Case, params: RunsParams) -> Finding:
 
     What it does:
         Looks at the execution in a fresh kernel: every code cell ran in the order of the file, no cell raised an
-        error, and neither time nor memory ran out. A training that the grader stopped after an epoch is no error.
+        error, and neither time nor memory ran out. A training that the grader stopped after an epoch is no error. If
+        the only errors follow from such a stop, such as a plot over all planned epochs, a person must judge it.
 
     Why it matters:
         Nobody else can use a notebook that only works if its cells run in a special order.
@@ -52,6 +54,15 @@ def runs(case: Case, params: RunsParams) -> Finding:
             run.cells_total,
         )
         return Finding.passed(message, assurance=Assurance.RECORDED, measured=measured)
+    stops = [follows_from_a_stop(case.evidence, error) for error in run.errors]
+    if not run.cut_short and stops and stops[0] is not None and None not in stops:
+        message = sentences(
+            _problems(run),
+            describe_cut(stops[0]),
+            say("The error may follow from that, so a person must judge it."),
+        )
+        pointers = tuple(Pointer(cell=error.cell) for error in run.errors)
+        return Finding.pending(message, assurance=Assurance.RECORDED, measured=measured, evidence=pointers)
     fraction = min(clean / run.cells_total, 1.0) if params.partial else 0.0
     return Finding.scored(
         _problems(run),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from grader.schema.base import Json
 from grader.schema.grade import Finding, FindingDetails
-from grader.schema.message import Message, MessageLike, say
+from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["Condition", "Conditions"]
 
@@ -67,7 +67,7 @@ class Conditions:
         return len(self.met) / len(self.items) if partial or not self.missed else 0.0
 
     def finding(self, message: MessageLike, details: FindingDetails, *, partial: bool) -> Finding:
-        """Make the finding that the conditions add up to.
+        """Make the finding that the conditions add up to: pending if a condition that evidence does not decide counts.
 
         Args:
             message: The complete message.
@@ -75,4 +75,7 @@ class Conditions:
             partial: Whether each condition earns its share of the points.
         """
         measured = {**details.get("measured", {}), **self.measured}
-        return Finding.scored(message, self.fraction(partial=partial), **(details | {"measured": measured}))
+        details = details | {"measured": measured}
+        if self.unseen and (partial or len(self.unseen) == len(self.missed)):
+            return Finding.pending(sentences(message, say("A person must judge it.")), **details)
+        return Finding.scored(message, self.fraction(partial=partial), **details)
