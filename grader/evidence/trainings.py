@@ -167,6 +167,16 @@ class TrainingLog:
         training.y = y or training.y
         training.batch_size = training.batch_size if size is None else size
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a training has no end."""
+        return any(training.end is None for training in self._trainings.values())
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Ids of all trained models."""
+        return frozenset(training.model for training in self._trainings.values())
+
     def facts(self) -> tuple[FitFact, ...]:
         """Return all trainings in order; an unfinished one has the history of its epochs."""
         return tuple(_fact(training) for training in self._trainings.values())

@@ -233,6 +233,7 @@ class Executor:
             unread=record.problems,
             keep=arrays.keep,
             stand_ins=tuple(course.stand_ins),
+            left_out=collected.left_out,
         )
         plans = plan_predictions(evidence, rubric.dataset, (_SPLIT,), course.indexes, arrays, rubric)
         for other in course.measured[1:]:
