@@ -464,6 +464,18 @@ class _Execution:
             message = english(self.reason)
             self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
             return
+        limit = self.request.settings.time
+        if name == "KeyboardInterrupt" and time.time() >= self.deadline - reserve_of(limit):
+            # The recorder interrupts a training without an end while there is still time for the later cells.
+            self.reason = self.reason or say(
+                "{cell:cell} was interrupted shortly before the notebook's time limit of {limit:seconds}",
+                cell=index,
+                limit=limit,
+            )
+            message = english(self.reason)
+            self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
+            self.status = "cell_error"
+            return
         self.errors.append(CellError(cell=index, name=name, message=message, advice=advice_for(name, message)))
         self.status = "cell_error"
         self.reason = self.reason or say("{cell:cell} raised {error}", cell=index, error=name)

@@ -66,16 +66,17 @@ def describe_cut(fit: FitFact) -> Message:
     """Describe where a training was cut short, as a sentence."""
     if fit.kind == "custom_loop" or not fit.epochs_asked:
         if not fit.total_steps:
-            return say("The grader's time limit stopped the training in {cell:cell}.", cell=fit.cell)
+            return say("The time limit of the grader stopped the training in {cell:cell}.", cell=fit.cell)
         return say_count(
-            "The grader's time limit stopped the training in {cell:cell} after {count:number} step.",
-            "The grader's time limit stopped the training in {cell:cell} after {count:number} steps.",
+            "The time limit of the grader stopped the training in {cell:cell} after {count:number} step.",
+            "The time limit of the grader stopped the training in {cell:cell} after {count:number} steps.",
             fit.total_steps,
             cell=fit.cell,
         )
     return say_count(
-        "The grader's time limit stopped the training in {cell:cell} after {done:number} of {count:number} epoch.",
-        "The grader's time limit stopped the training in {cell:cell} after {done:number} of {count:number} epochs.",
+        "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} epoch.",
+        "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} "
+        "epochs.",
         fit.epochs_asked,
         cell=fit.cell,
         done=fit.epochs_done,

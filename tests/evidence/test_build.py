@@ -291,6 +291,26 @@ def test_what_a_killed_kernel_could_not_write_is_a_gap(run: Run, events: Make, s
     assert without_training.models[0].unkept_reason is None
 
 
+def test_a_loop_in_a_killed_kernel_has_the_facts_of_its_last_note(run: Run, events: Make) -> None:
+    loop = FIT | {"type": "custom_loop", "epochs": None, "digests": {"dense": "a"}}
+    note = {"kind": "progress", "fit": 1, "steps": 40, "seconds": 9.5, "digests": {"dense": "b"}, "batch_size": 32}
+    later = note | {"steps": 90, "seconds": 40.0, "digests": {"dense": "c"}, "batch_size": None}
+    killed = run.model_copy(update={"status": "timeout"})
+    (fit,) = build(killed, events(loop, note, later)).fits
+    assert (fit.status, fit.total_steps, fit.seconds, fit.batch_size) == ("unfinished", 90, 40.0, 32)
+    assert fit.changed_layers == ("dense",)
+    end = {
+        "kind": "fit_end",
+        "fit": 1,
+        "status": "stopped_by_budget",
+        "epochs": 0,
+        "steps": 95,
+        "digests": {"dense": "d"},
+    }
+    (ended,) = build(run, events(loop, note, end, {"kind": "end"})).fits
+    assert (ended.status, ended.total_steps, ended.batch_size) == ("stopped_by_budget", 95, 32)
+
+
 def test_a_notebook_that_was_interrupted_in_time_has_no_gap(run: Run, events: Make) -> None:
     late = run.model_copy(update={"status": "timeout"})
     assert build(late, events(FIT, {"kind": "end"})).gaps == ()

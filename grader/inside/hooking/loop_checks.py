@@ -18,12 +18,13 @@ from typing import Any
 
 from .patching import around
 
-__all__ = ["LoopChecks", "check_imports", "set_checker"]
+__all__ = ["LoopChecks", "check_imports", "lines_of", "set_checker"]
 
 _NAME = "__grader_loop__"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _sites = itertools.count(1)
+_lines: dict[int, range] = {}
 
 
 def set_checker(checker: Any) -> None:
@@ -31,9 +32,14 @@ def set_checker(checker: Any) -> None:
 
     Args:
         checker: Has `enters(site)`, called at the start of a loop, and `ends(site)`, called at the end of an iteration,
-            which returns whether the loop must end.
+            which returns whether the loop must end. `lines_of(site)` gives the lines of the loop.
     """
     setattr(builtins, _NAME, checker)
+
+
+def lines_of(site: int) -> range:
+    """Return the line numbers of a loop in its file; empty for an unknown loop."""
+    return _lines.get(site, range(0))
 
 
 class LoopChecks(ast.NodeTransformer):
@@ -112,6 +118,7 @@ def _checked_loop(loop: Any, outer: int | None) -> list[ast.stmt]:
         loop.body = _with_checks(loop.body, None)
         return [loop]
     site = next(_sites)
+    _lines[site] = range(loop.lineno, (loop.end_lineno or loop.lineno) + 1)
     loop.body = _with_checks(loop.body, site)
     if not isinstance(loop.body[-1], (ast.Continue, ast.Break, ast.Return, ast.Raise)):
         loop.body.append(_check(site, loop.body[-1]))

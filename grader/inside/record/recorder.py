@@ -37,6 +37,8 @@ class Recorder:
         """The `ArrayBook` with the models' input arrays, once the hooks are installed."""
         self.cell_ok: bool | None = None
         """Whether the last cell ended without an exception; None while a cell runs."""
+        self.cell_interrupted = False
+        """Whether the last cell was interrupted."""
         self.cell_began = time.monotonic()
         """Monotonic time of the start of the running or last cell."""
         self.deadline = session.deadline
@@ -83,9 +85,9 @@ class Recorder:
         self.cell_began = time.monotonic()
         self.log.write(CellStart(kind="cell_start"))
 
-    def cell_ended(self, *, ok: bool, seconds: float) -> None:
+    def cell_ended(self, *, ok: bool, seconds: float, interrupted: bool = False) -> None:
         """Record the end of a code cell after calling every callback, even if one of them fails."""
-        self.cell_ok = ok
+        self.cell_ok, self.cell_interrupted = ok, interrupted
         for action in self._at_cell_end:
             self._safely(action)
         self.log.write(CellEnd(kind="cell_end", ok=ok, seconds=round(seconds, 4)))

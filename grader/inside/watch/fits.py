@@ -168,6 +168,7 @@ class FitWatch:
         __tracebackhide__ = True
         status: FitStatus | None = None
         error: str | None = None
+        self._loops.stops.paused += 1
         try:
             with self._guard.inside_keras():
                 history = original(*bound.args, **bound.kwargs)
@@ -180,6 +181,7 @@ class FitWatch:
         else:
             return history
         finally:
+            self._loops.stops.paused -= 1
             if self._guard.quietly(self._end, run, status, error) is None:
                 self._guard.quietly(self._settle, run, run.event, {})
 

@@ -199,6 +199,7 @@ class Watch:
         made = original(cls, *args, **kwargs)
         if not self.guard.busy:
             self.guard.quietly(self.book.created, made)
+            self.guard.quietly(self.loops.made, made)
         return made
 
     def _inside(self, original: Any, *args: Any, **kwargs: Any) -> Any:

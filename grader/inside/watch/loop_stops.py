@@ -11,17 +11,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 
-from ..hooking.loop_checks import set_checker
+from ..hooking.loop_checks import lines_of, set_checker
 from ..record.recorder import Recorder
 
-__all__ = ["LoopStops", "Steps"]
+__all__ = ["LoopStops", "Places", "Steps"]
 
 Steps = Mapping[Hashable, Hashable]
-"""Training → a value that changes with each of its steps."""
+"""Training → a value that changes with each of its steps; 0 before the first step in the running cell."""
+Places = Sequence[tuple[str, int]]
+"""Files and line numbers."""
 
 _POLL = 0.5
 _WATCH = 0.02
@@ -53,20 +56,30 @@ class LoopStops:
 
     Attributes:
         stopped: The trainings that were stopped in this cell.
+        paused: Above 0 while Keras's `fit`, which has its own limit, makes the steps.
     """
 
-    def __init__(self, recorder: Recorder, steps: Callable[[], Steps], note: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        steps: Callable[[], Steps],
+        note: Callable[[], None],
+        origins: Callable[[Hashable], Places],
+    ) -> None:
         """Start without a training.
 
         Args:
             recorder: Provides the time limits.
             steps: Returns the trainings that exist; called from another thread.
             note: Writes down the running trainings; called between two iterations of a loop of the student.
+            origins: Returns the lines of the student's code that made the model of a training.
         """
         self.stopped: set[Hashable] = set()
+        self.paused = 0
         self._recorder = recorder
         self._steps = steps
         self._note = note
+        self._origins = origins
         self._running: dict[Hashable, _Running] = {}
         self._over: dict[Hashable, Hashable] = {}
         self._entered: dict[tuple[int, int], Steps] = {}
@@ -90,29 +103,41 @@ class LoopStops:
 
     def enters(self, site: int) -> None:
         """Note the start of a loop; steps before it do not count for it."""
-        if threading.current_thread() is threading.main_thread():
-            self._entered[id(sys._getframe(1)), site] = dict(self._steps())
+        with suppress(Exception):  # nothing may disturb the student's loop
+            if threading.current_thread() is threading.main_thread():
+                self._entered[id(sys._getframe(1)), site] = dict(self._steps())
 
     def ends(self, site: int) -> bool:
         """Decide at the end of an iteration whether the loop ends: if it made a step of a training over its limit."""
-        if threading.current_thread() is not threading.main_thread():
+        if self.paused or threading.current_thread() is not threading.main_thread():
             return False
+        try:
+            return self._ends(sys._getframe(1), site)
+        except Exception:  # nothing may disturb the student's loop
+            return False
+
+    def _ends(self, frame: FrameType, site: int) -> bool:
         if self._due:
             self._due = False
             self._note()
             if not self._over:
+                self._entered.clear()
                 set_checker(None)
                 return False
         now = self._steps()
-        before = self._entered.get((id(sys._getframe(1)), site), {})
+        before = self._entered.get((id(frame), site), {})
         made = {key for key, value in self._over.items() if now.get(key) != before.get(key, value)}
         self.stopped |= made
-        return bool(made)
+        if self._past_deadline():
+            return bool(made)
+        # A loop that makes a new model in each iteration goes on with the next model.
+        place, lines = frame.f_code.co_filename, lines_of(site)
+        return any(not any(name == place and line in lines for name, line in self._origins(key)) for key in made)
 
     def _observe(self) -> None:
         while True:
             time.sleep(_WATCH if self._is_late() else _POLL)
-            if self._recorder.cell_ok is None and self._recorder.log.cell != self._cell:
+            if self._recorder.cell_ok is None and self._recorder.log.cell != self._cell and not self.paused:
                 # The student's code runs at the same time, so a look can fail; the next one follows soon.
                 with suppress(Exception):
                     self._look()
@@ -120,8 +145,12 @@ class LoopStops:
     def _is_late(self) -> bool:
         """Whether a training is over its limit and was not stopped yet."""
         now = time.monotonic()
-        limits = [self._limit(training) for training in list(self._running.values()) if training.began is not None]
-        return any(limit <= now for limit in limits) and not self._over
+        running = [each for each in list(self._running.items()) if each[1].began is not None]
+        return any(key not in self._over and self._limit(training) <= now for key, training in running)
+
+    def _past_deadline(self) -> bool:
+        """Whether all trainings must end, because the notebook's time limit is near."""
+        return time.time() >= self._recorder.deadline - self._recorder.session.reserve
 
     def _limit(self, training: _Running) -> float:
         """Return the monotonic time at which a training must end."""
@@ -132,12 +161,7 @@ class LoopStops:
     def _look(self) -> None:
         now = time.monotonic()
         for key, value in dict(self._steps()).items():
-            training = self._running.get(key)
-            if training is None:
-                training = self._running[key] = _Running(value)
-                if value:
-                    training.began = training.noted = now
-                continue
+            training = self._running.setdefault(key, _Running(0))
             before, training.value = training.value, value
             if before == value:
                 continue
@@ -152,11 +176,13 @@ class LoopStops:
 
     def _stop(self, key: Hashable, before: Hashable) -> None:
         """Let the loops end that make steps of a training."""
-        self._over.setdefault(key, before)
+        if not self._over:
+            self._entered.clear()
+        if key not in self._over:
+            self._over[key] = before
         set_checker(self)
-        session = self._recorder.session
         left = self._recorder.deadline - time.time()
-        if left <= _LAST_PART * session.reserve and not self._interrupted:
+        if left <= _LAST_PART * self._recorder.session.reserve and not self._interrupted:
             # No check of ours is in its loop, such as a comprehension; the later cells still have some time.
             self._interrupted = True
             os.kill(os.getpid(), signal.SIGINT)
