@@ -28,6 +28,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "Optimizer.apply": _TRAINING,
     "Optimizer.__setattr__": ("ignored",),
     "backend.function": ("calls",),
+    "Session.run": ("model", "evaluate", "predict", *_TRAINING),
     "saving.save_model": ("save",),
     "saving.load_model": ("save", "kept"),
     "cloning.clone_model": ("save",),

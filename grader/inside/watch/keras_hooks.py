@@ -44,6 +44,8 @@ from .passes import Passes
 
 __all__ = ["Watch", "install", "versions"]
 
+_SESSION_LOOP = 10
+"""Number of the student's own calls of `Session.run` that look like a training loop."""
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas", "scikit-learn", "ipykernel")
 
 
@@ -90,6 +92,10 @@ class _Family:
     loss: type
     saving: ModuleType
     cloning: ModuleType
+    session_model: type | None = None
+    """Class of models in graphs and sessions, as in TensorFlow 1; None for Keras 3, which does not have it."""
+    session_layer: type | None = None
+    """Class of their layers."""
     backend: ModuleType | None = None
     """Module that defines `backend.function`; None for Keras 3, which does not have it."""
 
@@ -113,6 +119,7 @@ class Watch:
         self._written: dict[tuple[int, str, str], int] = {}
         self._passes: dict[str, Passes] = {}
         self._optimizers: list[weakref.ref[Any]] = []
+        self._runs = 0
         os.register_at_fork(after_in_child=self._forked)
         recorder.at_cell_end(self.cell_ended)
         recorder.at_end(self.cell_ended)
@@ -135,6 +142,17 @@ class Watch:
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
+        around(tensorflow.compat.v1.Session, "run", self._run_session)
+
+    def _run_session(self, original: Any, session: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap `Session.run`: report that a training loop in a session cannot be recorded."""
+        __tracebackhide__ = True
+        if self.guard.student:
+            self._runs += 1
+            if self._runs == _SESSION_LOOP:
+                problem = NotImplementedError("the notebook makes its own loop of `Session.run`, which is not recorded")
+                self.recorder.gap("Session.run", problem)
+        return original(session, *args, **kwargs)
 
     def attach(self, module: ModuleType) -> None:
         """Hook one dialect.
@@ -171,6 +189,8 @@ class Watch:
         put("Sequential.pop", around, family.sequential, "pop", self._pop)
         put("Layer.trainable", around_property, family.layer, "trainable", self._set_trainable)
         put("Loss.__call__", around, family.loss, "__call__", self.loops.loss)
+        if family.session_model is not None and family.session_layer is not None:
+            self._hook_sessions(family, family.session_model, family.session_layer)
         for optimizer in family.optimizers:
             if "apply" in optimizer.__dict__:
                 put("Optimizer.apply", around, optimizer, "apply", self.loops.apply)
@@ -186,6 +206,22 @@ class Watch:
         put("saving.save_model", around_everywhere, root, saving, "save_model", self._save_model)
         put("saving.load_model", around_everywhere, root, saving, "load_model", self._load_model)
         put("cloning.clone_model", around_everywhere, root, family.cloning, "clone_model", self._clone_model)
+
+    def _hook_sessions(self, family: _Family, model: type, layer: type) -> None:
+        """Hook the classes that Keras 2 uses after `disable_eager_execution` or `disable_v2_behavior`."""
+        hooks: dict[str, Callable[..., Any]] = {
+            "compile": self._compile,
+            "fit": self.fits.wrapper(family.callback),
+            "evaluate": self._evaluate,
+            "predict": self._predict,
+            "train_on_batch": self.loops.train_on_batch,
+            "get_weights": self._get_weights,
+            "load_weights": self._load_weights,
+        }
+        for name, hook in hooks.items():
+            if name in model.__dict__:
+                self._put(f"Model.{name}", around, model, name, hook)
+        self._put("Layer.trainable", around_property, layer, "trainable", self._set_trainable)
 
     def _put(self, hook: str, patch: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         """Install one hook; if Keras has moved the name, report a gap and continue with the other hooks."""
@@ -450,5 +486,7 @@ def _keras_2(root: str) -> _Family:
         loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
+        session_model=load(f"{root}.src.engine.training_v1").Model,
+        session_layer=load(f"{root}.src.engine.base_layer_v1").Layer,
         backend=load(f"{root}.src.backend"),
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..describe.arrays import ArrayBook
 from ..describe.compiled import describe_loss, describe_optimizer, rate_of
-from ..describe.models import digests, trainable_mask
+from ..describe.models import digests, numbers, trainable_mask
 from ..hooking.guard import Guard, outside_graphs
 from ..record.events import ArrayDescription, FitEnd, FitStart, FitStatus, LabelDescription, Progress
 from ..record.recorder import Recorder
@@ -397,7 +397,7 @@ def _with_parts(layer: Any) -> list[Any]:
 def _iterations(optimizer: Any) -> int:
     try:
         with outside_graphs():
-            return int(np.asarray(optimizer.iterations))
+            return int(numbers(optimizer.iterations))
     except Exception:
         return 0
 
