@@ -149,6 +149,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         raise PredictorError(message)
     scratch.mkdir(parents=True, exist_ok=True)
     crashes, ends = 0, time.monotonic() + caps.total_seconds
+    again: set[str] = set()
+    """Jobs that are tried again, because the machine was too busy for them."""
     while left := [job for job in jobs if job.id not in results]:
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
         layout, finished = call.process(left, folder)
@@ -160,6 +162,9 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         if not waiting:
             break
         _check_started(finished, answers, layout.log)
+        if finished.timed_out and finished.load is not None and finished.load.starved and waiting[0].id not in again:
+            again.add(waiting[0].id)
+            continue
         # Jobs run in order, so the process ended in the first job without an answer.
         results[waiting[0].id] = PredictionResult(
             waiting[0].id, ok=False, error=_why(finished), seconds=finished.seconds

@@ -209,19 +209,15 @@ class Watch:
 
     def _hook_sessions(self, family: _Family, model: type, layer: type) -> None:
         """Hook the classes that Keras 2 uses after `disable_eager_execution` or `disable_v2_behavior`."""
-        hooks: dict[str, Callable[..., Any]] = {
-            "compile": self._compile,
-            "fit": self.fits.wrapper(family.callback),
-            "evaluate": self._evaluate,
-            "predict": self._predict,
-            "train_on_batch": self.loops.train_on_batch,
-            "get_weights": self._get_weights,
-            "load_weights": self._load_weights,
-        }
-        for name, hook in hooks.items():
-            if name in model.__dict__:
-                self._put(f"Model.{name}", around, model, name, hook)
-        self._put("Layer.trainable", around_property, layer, "trainable", self._set_trainable)
+        put = self._put
+        put("Model.compile", around, model, "compile", self._compile)
+        put("Model.fit", around, model, "fit", self.fits.wrapper(family.callback))
+        put("Model.evaluate", around, model, "evaluate", self._evaluate)
+        put("Model.predict", around, model, "predict", self._predict)
+        put("Model.train_on_batch", around, model, "train_on_batch", self.loops.train_on_batch)
+        put("Model.get_weights", around, model, "get_weights", self._get_weights)
+        put("Model.load_weights", around, model, "load_weights", self._load_weights)
+        put("Layer.trainable", around_property, layer, "trainable", self._set_trainable)
 
     def _put(self, hook: str, patch: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         """Install one hook; if Keras has moved the name, report a gap and continue with the other hooks."""
