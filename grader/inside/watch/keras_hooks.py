@@ -41,11 +41,10 @@ from .ignored import watch_ignored
 from .loops import LoopWatch
 from .model_book import ModelBook
 from .passes import Passes
+from .sessions import SessionWatch
 
 __all__ = ["Watch", "install", "versions"]
 
-_SESSION_LOOP = 10
-"""Number of the student's own calls of `Session.run` that look like a training loop."""
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas", "scikit-learn", "ipykernel")
 
 
@@ -114,12 +113,12 @@ class Watch:
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
         self.loops.inputs = self.calls.trained_on
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
+        self.sessions = SessionWatch(recorder, self.guard)
         self._attached: set[str] = set()
         self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._written: dict[tuple[int, str, str], int] = {}
         self._passes: dict[str, Passes] = {}
         self._optimizers: list[weakref.ref[Any]] = []
-        self._runs = 0
         os.register_at_fork(after_in_child=self._forked)
         recorder.at_cell_end(self.cell_ended)
         recorder.at_end(self.cell_ended)
@@ -142,17 +141,7 @@ class Watch:
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
-        around(tensorflow.compat.v1.Session, "run", self._run_session)
-
-    def _run_session(self, original: Any, session: Any, *args: Any, **kwargs: Any) -> Any:
-        """Wrap `Session.run`: report that a training loop in a session cannot be recorded."""
-        __tracebackhide__ = True
-        if self.guard.student:
-            self._runs += 1
-            if self._runs == _SESSION_LOOP:
-                problem = NotImplementedError("the notebook makes its own loop of `Session.run`, which is not recorded")
-                self.recorder.gap("Session.run", problem)
-        return original(session, *args, **kwargs)
+        around(tensorflow.compat.v1.Session, "run", self.sessions.run)
 
     def attach(self, module: ModuleType) -> None:
         """Hook one dialect.
