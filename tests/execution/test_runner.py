@@ -328,3 +328,14 @@ print("still here")
     assert text_of(outcome.notebook.cells[1]) == "after\n"
     malformed = "{count:number} message of the kernel was malformed and was ignored"
     assert any(says(problem, malformed) for problem in outcome.problems)
+
+
+def test_a_training_that_the_recorder_interrupts_is_reported_with_the_time_limit(
+    bubblewrap: Isolation, run_cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.execution.runner.reserve_of", lambda _: 1000.0)
+    outcome = run_cells(bubblewrap, "raise KeyboardInterrupt", "print('later')", time=60)
+    (error,) = outcome.run.errors
+    assert error.message == "cell 1 was interrupted shortly before the notebook's time limit of 1 min"
+    assert says(error.advice, "Train for fewer epochs or on less data. Remove endless loops and long pauses.")
+    assert (outcome.run.status, text_of(outcome.notebook.cells[1])) == ("cell_error", "later\n")
