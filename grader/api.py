@@ -11,9 +11,10 @@ from typing import Literal
 
 from grader.datasets.store import DatasetStore
 from grader.execution.sandbox.scratch import held_folder
+from grader.facts.language import english
 from grader.grading.grade import visible
 from grader.grading.loader import LoadedRubric
-from grader.intake.find import find_submissions
+from grader.intake.find import find_all
 from grader.pipeline.classroom import at_work, grade_class, kept_of_others
 from grader.pipeline.course import load_course
 from grader.pipeline.regrade import Regrade, course_of_results, regrade_class
@@ -156,7 +157,8 @@ def _grade(  # noqa: PLR0913 - the parts of a class
 ) -> tuple[Grade, ...]:
     """Grade the submissions at some paths; `own` is for one submission, without the reference."""
     with ExitStack() as stack:
-        found = find_submissions(paths, unpack_to=stack.enter_context(held_folder()))
+        findings = find_all(paths, unpack_to=stack.enter_context(held_folder()))
+        found = findings.found
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `check` grades one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grade`")
@@ -164,7 +166,7 @@ def _grade(  # noqa: PLR0913 - the parts of a class
         bench = set_up(loaded, options, len(found))
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)
-        notices = list(kept_of_others(found, results))
+        notices = [*map(english, findings.notices), *kept_of_others(found, results)]
         outlines = grade_class(found, course, bench, results, on_step or (lambda _step: None))
         for notice in (*notices, *bench.notices):
             warnings.warn(notice, RuntimeWarning, stacklevel=3)

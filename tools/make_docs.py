@@ -8,6 +8,7 @@ import argparse
 import ast
 import functools
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -63,6 +64,13 @@ criteria:
 Points may sum to any total. A criterion is judged in exactly one way: by a `check`, by the best (`any_of`) or the worst
 (`all_of`) of several, or by a person (`manual`). Points of `bonus` criteria are added to the total. Students do not see
 `hidden` criteria. A criterion with 0 points is only advice.
+"""
+
+_DIALECTS = {"keras3": "Keras 3", "keras2": "Keras 2"}
+_ERRORS_INTRODUCTION = """\
+The most common errors of students in Keras, with the message that the grader gives for each: the cause, taken from the
+text of the exception, and in bold the advice. A dialect that is missing accepts the code. An error because of a name
+that an earlier failed cell defines is not listed here: its advice names that cell.
 """
 
 _EVENTS_INTRODUCTION = f"""\
@@ -181,7 +189,23 @@ def pages() -> dict[Path, str]:
     texts[Path("settings.md")] = _settings_page()
     texts[Path("commands.md")] = _commands_page()
     texts[Path("events.md")] = _events_page()
+    texts[Path("errors.md")] = _errors_page()
     return texts
+
+
+def _errors_page() -> str:
+    """Show the message for each known error, from the exceptions that the tests recorded."""
+    known = json.loads((ROOT / "tests" / "execution" / "known_errors.json").read_text(encoding="utf-8"))
+    lines = ["# Messages for errors", "", _NOTE, "", _ERRORS_INTRODUCTION]
+    for row in known:
+        lines += [f"## {row['title']}", "", "```python", row["source"], "```", ""]
+        by_advice: dict[str, list[str]] = {}
+        for dialect, raised in row["raised"].items():
+            text = f"{_DIALECTS[dialect]}: {raised['name']} ({raised['cause']})"
+            by_advice.setdefault(raised["advice"], []).append(text)
+        for advice, texts in by_advice.items():
+            lines += ["```text", *texts, "```", "", *([f"**{advice}**", ""] if advice else [])]
+    return _joined(lines)
 
 
 def stale(texts: Mapping[Path, str]) -> list[Path]:

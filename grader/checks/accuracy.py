@@ -14,7 +14,9 @@ from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.recognition import known_rows
-from grader.facts.tasks import judged_dataset, label_classes, names_classes, tasks_of
+from grader.facts.suitability import CLASSES
+from grader.facts.tasks import judged_dataset, label_classes, label_meaning, names_classes, tasks_of
+from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
@@ -27,18 +29,17 @@ __all__ = [
     "images_needed",
     "images_of",
     "not_tried",
+    "untrained",
     "untried",
     "why_untestable",
     "why_unusable",
 ]
 
 
-_CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10}
-"""Classes of whole data sets: a model that was trained on two digits only is not tested on all of them."""
-
 _ONLY_RECORDED = say(
     "the model could only be used in the notebook's own process, and was not tested on these images there"
 )
+_UNSEEN_LABELS = say("the grader could not see which class each label of its training stands for")
 _UNABLE = say("a trained model was kept, but the grader cannot prepare the test images in the form that it takes")
 _UNASKED = say("a trained model was kept, but it was not tested on these images when the notebook was executed")
 
@@ -250,7 +251,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     if untestable:
         return _for_a_person(model, unknown, untestable)
     if not fits:
-        reason = say("it was never trained")
+        reason = untrained(case.evidence, model)
     elif not own and not unseen:
         reason = say("the grader saw no training on {dataset:dataset}", dataset=dataset)
     elif later:
@@ -265,7 +266,11 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         reason = _misfit(model, own[-1], dataset)
     return Finding.failed(
         say("{unknown}: {reason}.", unknown=unknown, reason=reason),
-        advice=say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
+        advice=say(
+            "Train a model with one output for each class on these images, and train it on no others after that."
+        )
+        if fits
+        else say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
@@ -295,6 +300,12 @@ def _wrong_units(model: ModelFact, fit: FitFact, dataset: str) -> Message | None
 
 def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
     """Explain why a model does not fit the images of its data set."""
+    if len(model.output_shapes) > 1:
+        return say(
+            "none of its {count:number} outputs has a number for each class of {dataset:dataset}",
+            count=len(model.output_shapes),
+            dataset=dataset,
+        )
     return _wrong_units(model, fit, dataset) or say(
         "it takes inputs of shape {inputs:shape} and gives outputs of shape {outputs:shape}, "
         "which does not fit the images",
@@ -304,7 +315,7 @@ def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
 
 
 def _classes(fit: FitFact, dataset: str) -> int | None:
-    return _CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
+    return CLASSES.get(dataset, len(fit.y.classes) if fit.y is not None else None)
 
 
 def _for_a_person(model: ModelFact, unknown: MessageLike, reason: MessageLike, measures: str = "accuracy") -> Finding:
@@ -394,6 +405,9 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
     """
     fits = evidence.fits_of(model.id)
     inputs = sum(layer.cls == "InputLayer" for layer in model.layers)
+    if not fits and (inside := trainings_of(evidence, model.id)):
+        whole = evidence.model(inside[-1].model)
+        return say("it was trained as a part of {model:code}", model=whole.name if whole is not None else "")
     if not fits:
         return ""
     if inputs > 1:
@@ -401,6 +415,8 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
             "the model takes several inputs ({inputs:number}), but the grader tests only models that take one image",
             inputs=inputs,
         )
+    if (1,) in model.output_shapes and CLASSES.get(dataset, 2) == 2 and not label_meaning(evidence, model.id):  # noqa: PLR2004 - two classes
+        return _UNSEEN_LABELS
     arrays = [fit.x for fit in fits if fit.x is not None]
     if not arrays or any(x.rows is not None for x in arrays) or model.artefact is None:
         return ""
@@ -412,6 +428,20 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
     )
 
 
+def untrained(evidence: Evidence, model: ModelFact) -> Message:
+    """Explain why a model without a training has no accuracy: a clause about the model.
+
+    Args:
+        evidence: The evidence of one execution.
+        model: The model.
+    """
+    failed = next((fit for fit in reversed(evidence.failed_fits) if fit.model == model.id), None)
+    if failed is None:
+        return say("it was never trained")
+    error = (failed.error or "").partition(":")[0]
+    return say("{call:code} in {cell:cell} raised {error:code}", call="fit", cell=failed.cell, error=error)
+
+
 def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> Finding:
     """Explain why a model has no accuracy on the images of a task."""
     unknown = say("The accuracy of {model:code} on the task {task:code} is not known", model=model.name, task=task)
@@ -420,8 +450,10 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     labels = label_classes(case.evidence, model.id, settings.classes)
     if untried(case, model, dataset, task):
         return not_tried(case, model, unknown)
+    if fits and task in tasks_of(fits[-1], case.rubric) and not label_meaning(case.evidence, model.id):
+        return _for_a_person(model, unknown, _UNSEEN_LABELS)
     if not fits:
-        reason = say("it was never trained")
+        reason = untrained(case.evidence, model)
     elif known_rows(fits[-1].x) is None:
         return _for_a_person(model, unknown, say("the grader could not see the images of its last training"))
     elif task not in tasks_of(fits[-1], case.rubric):
@@ -433,16 +465,13 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
             "its output of shape {outputs:shape} cannot name the classes that it was trained on",
             outputs=model.output_shape,
         )
-    elif lost := why_unusable(model):
-        return _for_a_person(model, unknown, lost)
-    elif _unrecorded(case, model, dataset, task):
-        return _for_a_person(model, unknown, _ONLY_RECORDED)
     else:
         shape = say(
             "the grader could not test inputs of shape {inputs:shape} with the images of this task",
             inputs=model.input_shape,
         )
-        return _for_a_person(model, unknown, why_untestable(case.evidence, model, dataset) or shape)
+        lost = why_unusable(model) or (_ONLY_RECORDED if _unrecorded(case, model, dataset, task) else "")
+        return _for_a_person(model, unknown, lost or why_untestable(case.evidence, model, dataset) or shape)
     return Finding.failed(
         say("{unknown}: {reason}.", unknown=unknown, reason=reason),
         advice=say("Train the model on the images of this task in this notebook, and keep it in a variable."),
@@ -453,16 +482,17 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
 
 def _names(model: ModelFact, labels: Mapping[int, int], *, binary: bool) -> bool:
     """Whether the outputs of a model can name the classes of its training; assumed if they are not recorded."""
-    if model.output_shape is None:
+    if not model.output_shapes:
         return True
-    return len(model.output_shape) == 1 and names_classes(model.output_shape[0] or 0, labels, binary=binary)
+    units = (shape[0] or 0 for shape in model.output_shapes if len(shape) == 1)
+    return any(names_classes(count, labels, binary=binary) for count in units)
 
 
 def _testable(model: ModelFact, fit: FitFact, dataset: str) -> bool:
     """Whether the model accepts the images that it was trained on, and has an output for each class of the data set."""
-    if fit.y is None or not model.output_shape:
+    if fit.y is None:
         return False
-    return _takes_its_images(model, fit) and model.output_shape == (_classes(fit, dataset),)
+    return _takes_its_images(model, fit) and (_classes(fit, dataset),) in model.output_shapes
 
 
 def _takes_its_images(model: ModelFact, fit: FitFact) -> bool:

@@ -9,6 +9,7 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
+from grader.facts.uses import was_run
 from grader.schema.base import Pointer
 from grader.schema.evidence import ModelFact, Shape
 from grader.schema.grade import Finding
@@ -42,6 +43,8 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     seen, wanted = model.input_shape, params.shape
+    if seen is None and was_run(case.evidence, model.id) and _inputs(model) <= 1:
+        return _unseen(model, wanted)
     inside = _reshaped_inside(model, wanted)
     passed = seen is not None and (shape_fits(seen, wanted) or inside is not None)
     return Finding.scored(
@@ -50,6 +53,23 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
         advice="" if passed else _advice(seen, wanted),
         assurance=model.assurance,
         measured={"input_shape": _plain(seen), "wanted": _plain(wanted)},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def _inputs(model: ModelFact) -> int:
+    return sum(layer.cls == "InputLayer" for layer in model.layers)
+
+
+def _unseen(model: ModelFact, wanted: Shape) -> Finding:
+    unseen = say(
+        "The grader could not see the input shape of {model:code}. A person must judge it; required: {required:shape}.",
+        model=model.name,
+        required=wanted,
+    )
+    return Finding.pending(
+        unseen,
+        measured={"input_shape": None, "wanted": _plain(wanted)},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
 

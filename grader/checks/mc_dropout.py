@@ -8,6 +8,7 @@ from pydantic import Field
 
 from grader.checks.registry import check
 from grader.checks.support.averaging import Averages
+from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS
@@ -75,9 +76,9 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     """
     wanted: str | None = None
     if params.model is not None:
-        model, reason = case.model(params.model)
+        model, _ = case.model(params.model)
         if model is None:
-            return Finding.failed(reason)
+            return missing_model(case, params.model)
         wanted = model.id
     groups = [r for r in repeated_passes(case.evidence) if wanted in {None, r.model.id}]
     traced = next((c for c in case.evidence.calls if _is_traced(case.evidence, c, wanted)), None)

@@ -15,6 +15,7 @@ from grader.checks.support.verdicts import Candidate, Which, judge, never_traine
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
 from grader.facts.operations import is_opaque, scaling_of
+from grader.facts.weights import trainings_of
 from grader.schema.base import Pointer
 from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Finding
@@ -74,8 +75,8 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    candidates = [_training_images(fit, model, params) for fit in case.evidence.fits_of(model.id)]
-    return judge(candidates, nothing=never_trained(model), which=params.trainings)
+    candidates = [_training_images(fit, model, params) for fit in trainings_of(case.evidence, model.id)]
+    return judge(candidates, nothing=never_trained(case, model), which=params.trainings)
 
 
 def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -> Candidate:

@@ -7,6 +7,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.uses import was_run
 from grader.schema.base import Pointer
 from grader.schema.grade import Finding
 from grader.schema.message import MessageLike, say
@@ -39,6 +40,17 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
         return missing_model(case, params.model)
     seen, wanted = model.output_shape, params.shape
     passed = seen is not None and shape_fits(seen, wanted)
+    if seen is None and was_run(case.evidence, model.id):
+        return Finding.pending(
+            say(
+                "{model:code} has several outputs, or the grader could not see its output shape. A person must judge "
+                "it; required: {wanted:shape}.",
+                model=model.name,
+                wanted=wanted,
+            ),
+            measured={"output_shape": None, "wanted": list(wanted)},
+            evidence=(Pointer(cell=model.cell, event=model.event),),
+        )
     if seen is None:
         message = say(
             "{model:code} has no single output shape: it was never built, or it has several outputs.", model=model.name

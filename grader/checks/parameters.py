@@ -8,6 +8,7 @@ from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.uses import was_run
 from grader.schema.base import Pointer
 from grader.schema.grade import Finding
 from grader.schema.message import Message, say, say_count
@@ -56,6 +57,14 @@ def parameters(case: Case, params: ParametersParams) -> Finding:
         return missing_model(case, params.model)
     count = model.trainable_parameters if params.trainable_only else model.parameters
     pointers = (Pointer(cell=model.cell, event=model.event),)
+    if count is None and was_run(case.evidence, model.id):
+        unseen = say(
+            "The grader could not see the number of parameters of {model:code}. A person must judge it; required: "
+            "{bounds}.",
+            model=model.name,
+            bounds=_bounds(params),
+        )
+        return Finding.pending(unseen, measured={"parameters": None}, evidence=pointers)
     if count is None:
         return Finding.failed(
             say(

@@ -13,7 +13,7 @@ from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import NamedArrayFact, NamedLabelFact
+from grader.schema.evidence import Evidence, NamedArrayFact, NamedLabelFact
 from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 from grader.schema.rubric import Slug
@@ -24,6 +24,8 @@ _NEARLY_ALL = 0.99
 """Part of an array's images or labels that must be right; not all, since a data set can hold an image twice."""
 _SAME = 1e-3
 """Allowed difference of the scale (relative) and the shift (absolute)."""
+_SHOWN = 3
+"""Arrays that a message names."""
 _MOST_ARRAYS = 30
 """Arrays that are tried as parts, the latest ones; with two parts these are 870 pairs."""
 
@@ -131,8 +133,6 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         "evidence": _pointers(best),
     }
     message = _message(case, params, best)
-    if best.conditions.unseen:
-        return Finding.pending(message, **details | {"measured": {**details["measured"], **best.conditions.measured}})
     return best.conditions.finding(message, details, partial=params.partial)
 
 
@@ -150,7 +150,6 @@ def _pointers(best: _Candidate) -> tuple[Pointer, ...]:
 def _message(case: Case, params: PreparedParams, best: _Candidate) -> Message:
     return sentences(
         say("{dataset:dataset}: {observations}.", dataset=params.dataset, observations=best.conditions.message),
-        say("A person must judge the open points.") if best.conditions.unseen else None,
         _stand_in(case, params),
     )
 
@@ -172,6 +171,8 @@ def _nothing(case: Case, params: PreparedParams) -> Finding:
         reason = say("The notebook loads {dataset:dataset}, but the grader did not provide it.", dataset=dataset)
     elif served is None:
         reason = say("The notebook never loads {dataset:dataset}.", dataset=dataset)
+    elif strangers := [a for a in case.evidence.arrays if a.rows_of is None]:
+        return _unrecognized(strangers, dataset)
     elif case.evidence.run.cut_short:
         reason = say("The notebook did not reach its end, where the grader looks at its variables.")
     else:
@@ -189,8 +190,22 @@ def _nothing(case: Case, params: PreparedParams) -> Finding:
     )
 
 
+def _unrecognized(arrays: Sequence[NamedArrayFact], dataset: str) -> Finding:
+    return Finding.pending(
+        say(
+            "The grader recognizes no {dataset:dataset} images in the notebook's variables, but it could not recognize "
+            "the images in {arrays}. A person must judge them.",
+            dataset=dataset,
+            arrays=[_named(array) for array in arrays[:_SHOWN]],
+        ),
+        assurance=Assurance.RECORDED,
+        measured={"arrays": []},
+        evidence=tuple(Pointer(cell=array.cell) for array in arrays[:_SHOWN] if array.cell is not None),
+    )
+
+
 def _judged(arrays: tuple[NamedArrayFact, ...], case: Case, params: PreparedParams) -> _Candidate:
-    conditions = [_origin(arrays, params)]
+    conditions = [_origin(arrays, params, _strangers(arrays, case.evidence))]
     labels: tuple[NamedLabelFact, ...] = ()
     if params.scale is not None:
         conditions.append(_scale(arrays, params.scale))
@@ -219,12 +234,27 @@ def _distance(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> flo
 # --- which images ----------------------------------------------------------------------------------------------
 
 
-def _origin(arrays: tuple[NamedArrayFact, ...], params: PreparedParams) -> Condition:
+def _strangers(arrays: tuple[NamedArrayFact, ...], evidence: Evidence) -> list[NamedArrayFact]:
+    """List unrecognized arrays with images of the same shape, which may be the missing parts."""
+    shapes = {array.shape[1:] for array in arrays}
+    return [array for array in evidence.arrays if array.rows_of is None and array.shape[1:] in shapes]
+
+
+def _origin(
+    arrays: tuple[NamedArrayFact, ...], params: PreparedParams, strangers: Sequence[NamedArrayFact]
+) -> Condition:
     total = sum(_size(array) for array in arrays)
     images = _holding(arrays, total)
     faults = list(_size_faults(arrays, params, total))
     if not faults and any(array.rows is None for array in arrays):
         unseen = say("{observation}, but the grader did not compare them one by one", observation=images)
+        return Condition("split", None, unseen)
+    if faults and strangers:
+        unseen = say(
+            "{observation}, but the grader could not recognize the images in {arrays}",
+            observation=images,
+            arrays=[_named(array) for array in strangers[:_SHOWN]],
+        )
         return Condition("split", None, unseen)
     faults += _row_faults(arrays, params)
     if faults:
@@ -363,6 +393,8 @@ def _labels(
     """Judge the labels of each array; also return the judged labels."""
     if any(array.rows is None for array in arrays):
         return Condition("labels", None, say("the grader did not compare the labels with the images")), ()
+    if any(_not_compared(array, labels) for array in arrays):
+        return Condition("labels", None, say("the grader did not compare all labels with the images")), ()
     chosen = [(array, _fitting(array, labels, wanted)) for array in arrays]
     faults = [fault for array, label in chosen if (fault := _label_fault(array, label, wanted))]
     judged = tuple(label for _, label in chosen if label is not None)
@@ -372,6 +404,13 @@ def _labels(
     if wanted.one_hot:
         return Condition("labels", holds=True, seen=say("the labels are one-hot: {labels}", labels=shapes)), judged
     return Condition("labels", holds=True, seen=say("the labels are numbers: {labels}", labels=shapes)), judged
+
+
+def _not_compared(array: NamedArrayFact, labels: Sequence[NamedLabelFact]) -> bool:
+    """Whether the labels of an array may be among those that were compared with no images."""
+    return all(array.name not in label.right for label in labels) and any(
+        not label.right and label.shape[:1] == array.shape[:1] for label in labels
+    )
 
 
 def _fitting(array: NamedArrayFact, labels: Sequence[NamedLabelFact], wanted: LabelForm) -> NamedLabelFact | None:

@@ -74,11 +74,14 @@ def _source(case: Case, params: ReusesParams) -> tuple[frozenset[str] | None, Me
     if params.source is None:
         return None, ""
     model, reason = case.model(params.source)
-    if model is None:
+    candidates = case.resolve(params.source).candidates
+    if model is None and not candidates:
         return None, reason or say("The model was not found.")
-    ancestor = ancestor_of(case.evidence, model.id)
-    stages = predecessors(case.evidence, model.id, case.resolve(params.source).candidates)
-    return frozenset({model.id, *stages} | ({ancestor} if ancestor else set())), ""
+    # If it is unclear which model has the role, each of them is a source.
+    sources = (model.id,) if model is not None else candidates
+    stages = (stage for source in sources for stage in predecessors(case.evidence, source, candidates))
+    ancestors = (ancestor_of(case.evidence, source) for source in sources)
+    return frozenset({*sources, *stages, *(ancestor for ancestor in ancestors if ancestor is not None)}), ""
 
 
 def _counts(reuse: Reuse, params: ReusesParams, source: frozenset[str] | None) -> bool:

@@ -11,10 +11,12 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
+from grader.facts.lineage import with_past
 from grader.facts.recognition import known_rows
-from grader.facts.tasks import of_task, task_part
+from grader.facts.tasks import missing_classes, of_task, task_part
+from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import ArrayFact, FitFact, RowsFact
+from grader.schema.evidence import ArrayFact, FitFact, ModelFact, RowsFact
 from grader.schema.grade import Finding
 from grader.schema.message import Message, say, say_count
 
@@ -53,7 +55,7 @@ def rows(case: Case, params: RowsParams) -> Finding:
     What it does:
         Recognizes the images of every training by their pixels, and looks up their classes and splits. Labels and
         variable names do not matter. It counts the images, looks at the validation data, and can require that another
-        model was trained on other images. A condition does not hold if the images are not recognized.
+        model was trained on other images. If the images are not recognized, a person must judge the criterion.
 
     Why it matters:
         Transfer learning is about little data. With more images than the task has, or with images of another task, a
@@ -65,10 +67,10 @@ def rows(case: Case, params: RowsParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    fits = _chosen(case.past(params.model).fits_of(model.id), params.trainings)
+    fits = _chosen(trainings_of(case.past(params.model), model.id), params.trainings)
     if not fits:
         return Finding.failed(
-            never_trained(model),
+            never_trained(case, model),
             advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"rows": []},
             evidence=(Pointer(cell=model.cell, event=model.event),),
@@ -132,7 +134,19 @@ def _images(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Condit
             )
             return Condition("images", None, unknown)
         if not wanted:
-            part = task_part(fit.x.rows if fit.x else None, case.rubric, params.task) if params.task else 0.0
+            rows = fit.x.rows if fit.x else None
+            missing = missing_classes(rows, case.rubric, params.task) if params.task else ()
+            part = task_part(rows, case.rubric, params.task) if params.task else 0.0
+            if missing and part:
+                classes = say_count(
+                    "the training in {cell:cell} has no images of the class {classes:raw} of the task {task:code}",
+                    "the training in {cell:cell} has no images of the classes {classes:raw} of the task {task:code}",
+                    len(missing),
+                    cell=fit.cell,
+                    classes=missing,
+                    task=params.task,
+                )
+                return Condition("images", holds=False, seen=classes)
             others = say(
                 "only {part:percent} of the training images in {cell:cell} are {images}",
                 part=part or 0.0,
@@ -247,11 +261,21 @@ def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
 
 
 def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:
-    other, reason = case.model(role)
-    if other is None:
-        unclear = say("it is unclear which model is {role:code} ({reason})", role=role, reason=reason)
-        return Condition("apart", None, unclear)
-    theirs = [known_rows(fit.x) for fit in case.past(role).fits_of(other.id)]
+    match = case.resolve(role)
+    # If it is unclear which model has the role, the answer can still be the same for each of them.
+    ids = match.candidates if match.model is None else (match.model,)
+    answers = [
+        _apart_from(case, role, other, fits) for model in ids if (other := case.evidence.model(model)) is not None
+    ]
+    if answers and len({answer.holds for answer in answers}) == 1:
+        return answers[-1]
+    unclear = say("it is unclear which model is {role:code} ({reason})", role=role, reason=match.message)
+    return Condition("apart", None, unclear)
+
+
+def _apart_from(case: Case, role: str, other: ModelFact, fits: tuple[FitFact, ...]) -> Condition:
+    past = with_past(case.evidence, other.id, case.resolve(role).candidates)
+    theirs = [known_rows(fit.x) for fit in past.fits_of(other.id)]
     ours = [known_rows(fit.x) for fit in fits]
     common = [_common(one, two) for one in ours for two in theirs if one is not None and two is not None]
     if not theirs or None in theirs or None in ours or None in common:

@@ -1,18 +1,27 @@
 """The check `runs`."""
 
+from collections.abc import Mapping, Sequence
+
 from grader.checks.registry import check
 from grader.checks.support.params import Params
 from grader.facts.case import Case
+from grader.facts.follow_ups import FollowUp, advice_of, cause_text, follow_ups
+from grader.facts.language import english
 from grader.facts.stops import describe_cut, follows_from_a_stop
 from grader.schema.base import Assurance, Pointer
+from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
-from grader.schema.submission import CellError, Run
+from grader.schema.submission import CellError
 
 __all__ = ["RunsParams", "runs"]
 
 _SHOWN_ERRORS = 3
 """Errors that a message names; further errors are counted."""
+_SHOWN_FOLLOWING = 5
+"""Cells that a message names whose errors follow from earlier ones."""
+_MOST_CHARACTERS = 200
+"""Length of an error's cause in a message."""
 
 
 class RunsParams(Params):
@@ -57,7 +66,7 @@ def runs(case: Case, params: RunsParams) -> Finding:
     stops = [follows_from_a_stop(case.evidence, error) for error in run.errors]
     if not run.cut_short and stops and stops[0] is not None and None not in stops:
         message = sentences(
-            _problems(run),
+            _problems(case.evidence),
             describe_cut(stops[0]),
             say("The error may follow from that, so a person must judge it."),
         )
@@ -65,16 +74,17 @@ def runs(case: Case, params: RunsParams) -> Finding:
         return Finding.pending(message, assurance=Assurance.RECORDED, measured=measured, evidence=pointers)
     fraction = min(clean / run.cells_total, 1.0) if params.partial else 0.0
     return Finding.scored(
-        _problems(run),
+        _problems(case.evidence),
         fraction if fraction < 1 else 0.0,
-        advice=_advice(run),
+        advice=_advice(case.evidence),
         assurance=Assurance.RECORDED,
         measured=measured,
         evidence=tuple(Pointer(cell=error.cell) for error in run.errors),
     )
 
 
-def _problems(run: Run) -> Message:
+def _problems(evidence: Evidence) -> Message:
+    run = evidence.run
     reason = run.reason or run.status
     cut_short = say(
         "{run:number} of {total:number} code cells ran: {reason}.",
@@ -82,40 +92,60 @@ def _problems(run: Run) -> Message:
         total=run.cells_total,
         reason=reason,
     )
-    if not run.errors and not run.cut_short:
+    # The end of the kernel is the reason why the notebook was cut short, which is named already.
+    errors = tuple(error for error in run.errors if not (run.cut_short and error.message == english(run.reason)))
+    if not errors and not run.cut_short:
         return say("The notebook did not complete: {reason}.", reason=reason)
-    return sentences(cut_short if run.cut_short else None, _errors(run) if run.errors else None)
+    reasons = follow_ups(evidence)
+    return sentences(cut_short if run.cut_short else None, _errors(errors, reasons) if errors else None)
 
 
-def _errors(run: Run) -> Message:
-    errors = [_error(error) for error in run.errors[:_SHOWN_ERRORS]]
-    hidden = len(run.errors) - len(errors)
+def _errors(errors: Sequence[CellError], reasons: Mapping[int, FollowUp]) -> Message:
+    following = [error for error in errors if _follows(error, reasons)]
+    first = [error for error in errors if not _follows(error, reasons)]
+    shown = [_error(error) for error in first[:_SHOWN_ERRORS]]
+    hidden = len(first) - len(shown)
     if hidden:
-        errors.append(say("and {count:number} more", count=hidden))
-    return say_count(
-        "{count:number} code cell raised an error: {errors:clauses}.",
-        "{count:number} code cells raised an error: {errors:clauses}.",
-        len(run.errors),
-        errors=errors,
+        shown.append(say("and {count:number} more", count=hidden))
+    return sentences(
+        say_count(
+            "{count:number} code cell raised an error: {errors:clauses}.",
+            "{count:number} code cells raised an error: {errors:clauses}.",
+            len(first),
+            errors=shown,
+        ),
+        say_count(
+            "{count:number} further error follows from it, in {cells:cell}.",
+            "{count:number} further errors follow from this, in {cells:cell}.",
+            len(following),
+            cells=[error.cell for error in following[:_SHOWN_FOLLOWING]],
+        )
+        if following
+        else None,
     )
 
 
+def _follows(error: CellError, reasons: Mapping[int, FollowUp]) -> bool:
+    reason = None if error.cell is None else reasons.get(error.cell)
+    return reason is not None and reason.root is not None
+
+
 def _error(error: CellError) -> Message:
-    text = _first_line(error.message)
+    text = _cut(cause_text(error))
     if not text:
         return say("{cell:cell} raised {error:raw}", cell=error.cell, error=error.name)
     return say("{cell:cell} raised {error:raw} ({text:raw})", cell=error.cell, error=error.name, text=text)
 
 
-def _first_line(text: str) -> str:
-    line = text.strip().splitlines()[0] if text.strip() else ""
-    return line if len(line) <= 120 else line[:119] + "…"  # noqa: PLR2004 - a readable length
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
 
 
-def _advice(run: Run) -> MessageLike:
+def _advice(evidence: Evidence) -> MessageLike:
+    run = evidence.run
     if run.errors:
-        first = run.errors[0]
-        return first.advice or say(
+        first, reasons = run.errors[0], follow_ups(evidence)
+        return advice_of(first, None if first.cell is None else reasons.get(first.cell)) or say(
             "Start with the error in {cell:cell}: later errors often follow from the first one.", cell=first.cell
         )
     return say(

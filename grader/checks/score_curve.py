@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.accuracy import images_of, not_tried, why_untestable, why_unusable
+from grader.checks.accuracy import images_of, not_tried, untrained, why_untestable, why_unusable
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Params, Part, Whole, WithModel
@@ -210,10 +210,10 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
         finding = not_tried(case, model, accuracy)
         return finding.model_copy(update={"measured": {"parameters": counted, "accuracy": None}})
     if not trained:
-        reason = say("it was never trained")
-    elif counted is None:
-        reason = say("it was never built, so its number of parameters is not known")
-    untestable = "" if counted is None or not trained else why_untestable(case.evidence, model, dataset)
+        reason = untrained(case.evidence, model)
+    untestable = why_untestable(case.evidence, model, dataset)
+    if trained and counted is None:
+        untestable = say("the grader could not see its number of parameters")
     untestable = untestable or (why_unusable(model) if trained and not _other_classes(case, model, dataset) else "")
     if untestable:
         return Finding.pending(

@@ -15,7 +15,7 @@ from grader.facts.language import english
 from grader.facts.weights import changed_since_compile, learning_layers, reused_layers
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["Change", "StepsParams", "steps"]
@@ -26,6 +26,8 @@ weights that another model learned, or layers by name or class."""
 
 _SHOWN = 3
 """Layers that a message names; further layers are counted."""
+_UNSEEN = 0.5
+"""Rank of a step that the evidence does not decide, between a step that holds (1) and one that does not (0)."""
 _MOST_FITS = 40
 """Trainings of one model that are compared; the time grows with their square."""
 
@@ -90,21 +92,25 @@ def steps(case: Case, params: StepsParams) -> Finding:
     past = case.past(params.model)
     phases = tuple(_phases(params.steps))
     verdicts = _best(past, model, phases, past.fits_of(model.id)[-_MOST_FITS:])
-    held = sum(verdict.holds for verdict in verdicts)
+    held = sum(bool(verdict.holds) for verdict in verdicts)
     passed = held == len(verdicts)
-    fraction = held / len(verdicts) if passed or params.partial else 0.0
     cells = dict.fromkeys((v.fit.cell, v.fit.event) for v in verdicts if v.fit is not None)
-    return Finding.scored(
-        _message(model, verdicts),
-        fraction,
-        advice="" if passed else _advice(next(v for v in verdicts if not v.holds)),
-        assurance=Assurance.RECORDED,
-        measured={
+    details: FindingDetails = {
+        "assurance": Assurance.RECORDED,
+        "measured": {
             "held": held,
             "steps": [{"step": v.step, "holds": v.holds, "seen": english(v.seen)} for v in verdicts],
         },
-        evidence=tuple(Pointer(cell=cell, event=event) for cell, event in cells)
+        "evidence": tuple(Pointer(cell=cell, event=event) for cell, event in cells)
         or (Pointer(cell=model.cell, event=model.event),),
+    }
+    unseen = next((v for v in verdicts if v.holds is None), None)
+    if unseen is not None and (params.partial or all(v.holds is not False for v in verdicts)):
+        return Finding.pending(_open(model, unseen), **details)
+    if not passed:
+        details["advice"] = _advice(next(v for v in verdicts if not v.holds))
+    return Finding.scored(
+        _message(model, verdicts), held / len(verdicts) if passed or params.partial else 0.0, **details
     )
 
 
@@ -121,7 +127,8 @@ class _Verdict:
     """One step, whether it holds, and the observation: a clause without a full stop."""
 
     step: str
-    holds: bool
+    holds: bool | None
+    """None if the evidence does not decide it."""
     seen: Message
     fit: FitFact | None = None
 
@@ -152,14 +159,14 @@ def _best(
         return tuple(_judge(evidence, model, phases[phase], fits[at], fits[before] if before >= 0 else None))
 
     @cache
-    def rest(phase: int, before: int) -> tuple[int, tuple[_Verdict, ...]]:
+    def rest(phase: int, before: int) -> tuple[float, tuple[_Verdict, ...]]:
         if phase == len(phases):
             return 0, ()
-        best: tuple[int, tuple[_Verdict, ...]] | None = None
+        best: tuple[float, tuple[_Verdict, ...]] | None = None
         for at in range(before + 1, nothing + 1):
             here = judged(phase, at, before)
             score, later = rest(phase + 1, before if at == nothing else at)
-            score += sum(verdict.holds for verdict in here)
+            score += sum(_UNSEEN if verdict.holds is None else verdict.holds for verdict in here)
             if best is None or score > best[0]:
                 best = score, (*here, *later)
         return best or (0, ())
@@ -184,14 +191,9 @@ def _names(phase: _Phase) -> Iterator[str]:
 def _judge(
     evidence: Evidence, model: ModelFact, phase: _Phase, fit: FitFact, before: FitFact | None
 ) -> Iterator[_Verdict]:
-    changes = [
-        _frozen(evidence, model, change.freeze, fit)
-        if change.freeze is not None
-        else _unfrozen(evidence, model, change.unfreeze or "any", fit, before)
-        for change in phase.changes
-    ]
+    changes = [_changed(evidence, model, change, fit, before) for change in phase.changes]
     yield from changes
-    belongs = not changes or any(change.holds for change in changes)
+    belongs = not changes or any(change.holds is not False for change in changes)
     for verdict in (*((_compiled(evidence, fit, before),) if phase.compile else ()), _trained(fit)):
         if verdict.holds and not belongs:
             seen = say(
@@ -202,6 +204,14 @@ def _judge(
             yield _Verdict(verdict.step, holds=False, seen=seen, fit=fit)
         else:
             yield verdict
+
+
+def _changed(evidence: Evidence, model: ModelFact, change: Change, fit: FitFact, before: FitFact | None) -> _Verdict:
+    if not fit.digests_before or not fit.trainable:
+        return _Verdict("freeze" if change.freeze is not None else "unfreeze", None, _unseen(fit), fit)
+    if change.freeze is not None:
+        return _frozen(evidence, model, change.freeze, fit)
+    return _unfrozen(evidence, model, change.unfreeze or "any", fit, before)
 
 
 def _chosen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) -> tuple[str, ...]:
@@ -220,16 +230,16 @@ def _chosen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) 
 
 
 def _frozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) -> _Verdict:
-    def verdict(*, holds: bool, seen: Message) -> _Verdict:
+    def verdict(*, holds: bool | None, seen: Message) -> _Verdict:
         return _Verdict("freeze", holds, seen, fit)
 
     meant = _chosen(evidence, model, layers, fit)
     if not meant:
         nothing = say("the training in {cell:cell} has no layer with weights that this step can mean", cell=fit.cell)
         return verdict(holds=False, seen=nothing)
-    if not fit.digests_after:
-        return verdict(holds=False, seen=_unseen(fit))
     marked = [name for name in meant if fit.trainable.get(name) is False]
+    if marked and not fit.digests_after:
+        return verdict(holds=None, seen=_unseen(fit))
     kept = [name for name in marked if name not in fit.changed_layers]
     if (layers == "any" and kept) or len(kept) == len(meant):
         frozen = say(
@@ -268,7 +278,7 @@ def _unseen(fit: FitFact) -> Message:
 
 
 def _unfrozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact, before: FitFact | None) -> _Verdict:
-    def verdict(*, holds: bool, seen: Message) -> _Verdict:
+    def verdict(*, holds: bool | None, seen: Message) -> _Verdict:
         return _Verdict("unfreeze", holds, seen, fit)
 
     cold = {name for name in fit.digests_before if _was_frozen(evidence, model, name, fit, before)}
@@ -280,7 +290,7 @@ def _unfrozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact
     if not warm:
         return verdict(holds=False, seen=_still_frozen(meant, fit))
     if not fit.digests_after:
-        return verdict(holds=False, seen=_unseen(fit))
+        return verdict(holds=None, seen=_unseen(fit))
     tuned = [name for name in warm if name in fit.changed_layers]
     if (layers == "any" and tuned) or len(tuned) == len(meant):
         unfrozen = say_count(
@@ -400,6 +410,12 @@ def _message(model: ModelFact, verdicts: tuple[_Verdict, ...]) -> Message:
             done=len(verdicts) - len(missed),
             steps=len(verdicts),
         ),
+    )
+
+
+def _open(model: ModelFact, verdict: _Verdict) -> Message:
+    return say(
+        "{model:code}: {observation}. A person must judge the steps.", model=model.name, observation=verdict.seen
     )
 
 

@@ -10,11 +10,12 @@ from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
+from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
 from grader.facts.stops import cut_trainings
-from grader.facts.weights import trainings_behind
+from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding
@@ -62,16 +63,16 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    fits = case.evidence.fits_of(model.id)
+    fits = trainings_of(case.evidence, model.id)
     if not fits:
         return Finding.failed(
-            _never_trained(case.evidence, model),
+            _never_trained(case, model),
             advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
         )
     dataset = params.dataset or case.rubric.dataset
-    behind = trainings_behind(case.evidence, model.id)
+    behind = trainings_behind(case.evidence, model.id) or fits
     looks = _looks(case.evidence, model.id)
     conditions = Conditions.of(_conditions(fits, behind, params, dataset, looks=looks))
     return conditions.finding(
@@ -89,7 +90,10 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     )
 
 
-def _never_trained(evidence: Evidence, model: ModelFact) -> Message:
+def _never_trained(case: Case, model: ModelFact) -> Message:
+    evidence = case.evidence
+    if any(fit.model == model.id for fit in evidence.failed_fits):
+        return never_trained(case, model)
     loads = (s for s in evidence.saves if s.model == model.id and s.action in {"load", "load_weights"})
     load = next(loads, None)
     if load is None:
@@ -250,20 +254,18 @@ def _trained_on(rows: dict[str, int], dataset: str) -> Message:
 def _loss(fits: tuple[FitFact, ...]) -> Condition:
     losses = series(fits, "loss")
     numbers = finite(losses)
-    if not losses and any(f.kind == "custom_loop" for f in fits):
-        return Condition("loss", holds=True, seen=say("the grader could not see the loss of a custom loop"))
+    cut = bool(cut_trainings(fits))
     if len(losses) == len(numbers) and len(numbers) > 1:
-        return _change(numbers[0], numbers[-1], cut=bool(cut_trainings(fits)))
-    if cut_trainings(fits):
+        return _change(numbers[0], numbers[-1], cut=cut)
+    if cut:
         stopped = say("the grader's time limit stopped it before it could show whether the loss falls")
         return Condition("loss", holds=None, seen=stopped)
     if not losses:
-        seen = say("no training loss was recorded")
-    elif len(numbers) < len(losses):
-        seen = say("the training loss became not a number")
-    else:
-        seen = say("a single epoch does not show whether the training loss falls")
-    return Condition("loss", holds=False, seen=seen)
+        return _without_losses(fits)
+    if len(numbers) < len(losses):
+        return Condition("loss", holds=False, seen=say("the training loss became not a number"))
+    single = say("a single epoch does not show whether the training loss falls")
+    return Condition("loss", holds=False, seen=single)
 
 
 def _change(first: float, last: float, *, cut: bool) -> Condition:
@@ -275,6 +277,14 @@ def _change(first: float, last: float, *, cut: bool) -> Condition:
     if cut:
         rose = say("{loss} before the grader's time limit stopped it", loss=rose)
     return Condition("loss", holds=None if cut else False, seen=rose)
+
+
+def _without_losses(fits: tuple[FitFact, ...]) -> Condition:
+    if any(f.kind == "custom_loop" for f in fits):
+        return Condition("loss", holds=True, seen=say("the grader could not see the loss of a custom loop"))
+    if any(f.epochs_done for f in fits):
+        return Condition("loss", None, say("the grader could not see the training loss"))
+    return Condition("loss", holds=False, seen=say("no training loss was recorded"))
 
 
 def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> Condition:

@@ -119,7 +119,8 @@ def _grade(
     from grader.cli.site import open_store
     from grader.cli.terminal import progress_on, terminal
     from grader.execution.sandbox.scratch import held_folder
-    from grader.intake.find import find_submissions
+    from grader.facts.language import english
+    from grader.intake.find import find_all
     from grader.pipeline.classroom import at_work, kept_of_others
     from grader.pipeline.course import load_course
     from grader.pipeline.rubrics import note_rubric
@@ -129,7 +130,8 @@ def _grade(
     console = terminal(stderr=True)
     results = ResultsFolder(out)
     with ExitStack() as stack:
-        found = find_submissions(paths, unpack_to=stack.enter_context(held_folder()))
+        findings = find_all(paths, unpack_to=stack.enter_context(held_folder()))
+        found = findings.found
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
@@ -137,6 +139,8 @@ def _grade(
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)
+        for message in findings.notices:
+            console.print(english(message), style="yellow", markup=False, soft_wrap=True)
         for warning in kept_of_others(found, results):
             console.print(warning, style="yellow", markup=False, soft_wrap=True)
         while notices:
@@ -174,7 +178,7 @@ def _runner(  # noqa: PLR0917 - the parts of a class
 
 
 def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
-    from grader.cli.terminal import grades_table, problems_of, terminal
+    from grader.cli.terminal import grades_table, notes_of, problems_of, terminal
 
     if as_json:
         rows = [
@@ -187,6 +191,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "pending": g.pending,
                 "borderline": g.borderline,
                 "problems": g.problems,
+                "notes": g.submission.notes,
                 "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_FIELDS_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
             }
@@ -196,7 +201,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
         return
     console = terminal()
     console.print(grades_table(grades, title, width=console.width))
-    for line in problems_of(grades):
+    for line in (*notes_of(grades), *problems_of(grades)):
         console.print(line, soft_wrap=True)
     console.print(f"class page: {(out / 'index.html').resolve()}", soft_wrap=True)
 
@@ -219,7 +224,7 @@ def check_command(
     fail_under: FailUnder = None,
 ) -> None:
     """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
-    from grader.cli.terminal import criteria_table, problem_text, terminal
+    from grader.cli.terminal import criteria_table, notes_of, problem_text, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.grade import visible
     from grader.pipeline.rubrics import find_rubric
@@ -240,6 +245,8 @@ def check_command(
         terminal().print(criteria_table(grade))
         for note in grade.diagnostics:
             terminal().print(f"[bold]note:[/] {note.title}", soft_wrap=True)
+        for line in notes_of([grade]):
+            terminal().print(line, soft_wrap=True)
         for problem in grade.problems:
             terminal().print(problem_text(problem), soft_wrap=True)
     else:

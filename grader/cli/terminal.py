@@ -41,6 +41,7 @@ __all__ = [
     "error_text",
     "fault_text",
     "grades_table",
+    "notes_of",
     "number",
     "pairs_table",
     "problem_text",
@@ -222,6 +223,15 @@ def problem_text(problem: str, submission: str = "") -> str:
         submission: Id of the submission, if several are shown.
     """
     return f"[yellow]problem:[/] {escape(f'{submission}: ' if submission else '')}{escape(problem)}"
+
+
+def notes_of(grades: Sequence[Grade]) -> list[str]:
+    """Format the notes on how submissions were read; all of them, since only a person can decide on another reading."""
+    return [
+        f"[yellow]files:[/] {escape(grade.submission.id)}: {escape(note)}"
+        for grade in grades
+        for note in grade.submission.notes
+    ]
 
 
 def problems_of(grades: Sequence[Grade]) -> list[str]:

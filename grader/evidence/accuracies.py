@@ -1,6 +1,7 @@
 """Compute accuracies from the predictor's answers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from grader.evidence.prediction_plans import (
     whole_split,
 )
 from grader.evidence.provenance import DatasetIndex
-from grader.evidence.structure import read_model
+from grader.evidence.structure import read_model, read_outputs
 from grader.facts.statistics import wilson
 from grader.schema.base import Assurance
 from grader.schema.errors import ArtefactError
-from grader.schema.evidence import AccuracyFact, Evidence, ModelFact
+from grader.schema.evidence import AccuracyFact, Evidence, ModelFact, OutputFact, OutputPart
 from grader.schema.message import Message, MessageLike, as_message, clauses, say, say_count
 
 __all__ = ["apply_predictions", "recorded_results"]
@@ -73,7 +74,7 @@ def apply_predictions(
             accuracies[key] = fact
         if key[0] in models and key[-1] == "trained":
             models[key[0]] = _with_outputs(_verified(models[key[0]], group, problems), group)
-            if fact is None:
+            if fact is None and failure:
                 models[key[0]] = models[key[0]].model_copy(update={"unkept_reason": failure})
                 name = models[key[0]].name
                 problems.append(say("no accuracy of the model {model:code}: {reason}", model=name, reason=failure))
@@ -89,44 +90,121 @@ def apply_predictions(
 def _judge(
     group: Sequence[PredictionResult], task: Task, model: ModelFact | None
 ) -> tuple[AccuracyFact | None, MessageLike]:
-    """Find the best accuracy of a model's results on one task, or None and the reason.
+    """Find the best accuracy of a model's results on one task, or None and the reason, if the model may fit the task.
 
     Predictions from outside the notebook's process override recorded ones, even if the recorded ones are better.
     """
-    judged = [(result, *_predicted(result, task)) for result in group]
-    failure = next((reason for _, predicted, reason in judged if predicted is None), "")
+    judged = [(result, _predicted(result, task)) for result in group]
+    failed = [prediction for _, prediction in judged if prediction.classes is None]
+    # The grader could use a model whose outputs fit no class, unless its recorded shape says that they fit.
+    unfit = (model is None or not model.output_shapes) and any(prediction.unfit for prediction in failed)
+    failure = "" if unfit else next((prediction.note for prediction in failed), "")
     why = failure or (model.unkept_reason if model is not None else None) or ""
     facts = [
-        _accuracy(result.plan, predicted, task, note, why)
-        for result, predicted, note in judged
-        if predicted is not None
+        _accuracy(result.plan, prediction.classes, task, prediction.note, why)
+        for result, prediction in judged
+        if prediction.classes is not None
     ]
     best = max(facts, key=lambda fact: (fact.assurance is Assurance.VERIFIED, fact.correct), default=None)
     return best, failure
 
 
-def _predicted(result: PredictionResult, task: Task) -> tuple[NDArray[np.int64] | None, MessageLike]:
-    """Find the class of each image (-1 for outputs that are not numbers), and a note; or None and a reason."""
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    """Predicted classes, or the reason why there are none.
+
+    Attributes:
+        classes: Class of each image, -1 for outputs that are not numbers.
+        note: A note about the outputs, or the reason.
+        unfit: Whether the reason is that no output of the model fits the classes.
+    """
+
+    classes: NDArray[np.int64] | None
+    note: MessageLike
+    unfit: bool = False
+
+
+def _predicted(result: PredictionResult, task: Task) -> _Prediction:
+    """Find the class of each image in the outputs of a model."""
     outputs = result.outputs
     if outputs is None:
-        return None, result.error or say("it gave no outputs")
+        return _Prediction(None, result.error or say("it gave no outputs"))
     if outputs.dtype.kind not in "fiu" or outputs.ndim < 2 or len(outputs) != len(task.labels):  # noqa: PLR2004 - rows of outputs
-        return None, say(
+        wrong = say(
             "its outputs have the shape {shape:shape}, instead of a row of numbers for each of {images:number} images",
             shape=outputs.shape,
             images=len(task.labels),
         )
+        return _Prediction(None, wrong)
     rows = outputs.reshape(len(outputs), -1)
-    reading = result.plan.reading
-    if reading is not None and can_read(rows.shape[1], task, reading):
-        return _read_classes(rows, reading)
-    if reading is not None or rows.shape[1] != task.classes:
-        return None, say_count(
-            "its output has {count:number} unit, but there are {classes:number} classes",
-            "its output has {count:number} units, but there are {classes:number} classes",
-            rows.shape[1],
+    if len(result.parts) > 1:
+        return _of_several(result, rows, task)
+    shape = result.parts[0].shape if result.parts else (rows.shape[1],)
+    if len(shape) == 1 and can_read(shape[0], task, result.plan.reading):
+        return _Prediction(*_read(rows, result.plan.reading))
+    return _Prediction(None, _misfit(shape, task), unfit=True)
+
+
+def _misfit(shape: Sequence[int], task: Task) -> Message:
+    if len(shape) != 1:
+        return say(
+            "its output has the shape {shape:shape}, but there are {classes:number} classes",
+            shape=shape,
             classes=task.classes,
         )
+    return say_count(
+        "its output has {count:number} unit, but there are {classes:number} classes",
+        "its output has {count:number} units, but there are {classes:number} classes",
+        shape[0],
+        classes=task.classes,
+    )
+
+
+def _of_several(result: PredictionResult, rows: NDArray[Any], task: Task) -> _Prediction:
+    """Find the classes in the only output that fits; among several, in the one that agrees best with the labels."""
+    reading = result.plan.reading
+    fitting = [part for part in result.parts if len(part.shape) == 1 and can_read(part.shape[0], task, reading)]
+    kept = [(part, part.start) for part in fitting if part.start is not None]
+    if not kept:
+        shapes = [say("{shape:shape}", shape=part.shape) for part in result.parts]
+        none = say(
+            "none of its {count:number} outputs, with the shapes {shapes:list}, has a number for each of the "
+            "{classes:number} classes",
+            count=len(result.parts),
+            shapes=shapes,
+            classes=task.classes,
+        )
+        return _Prediction(None, none, unfit=not fitting)
+    read = [(part, *_read(rows[:, start : start + part.size], reading)) for part, start in kept]
+    part, predicted, note = max(read, key=lambda each: int((each[1] == task.labels).sum()))
+    names = [_output_name(result, part)]
+    if len(read) == 1:
+        which = say("of its {count:number} outputs, {output} counts", count=len(result.parts), output=names[0])
+    else:
+        which = say(
+            "of its {count:number} outputs, {fitting:number} fit the classes; {output} agrees best with the labels and "
+            "counts",
+            count=len(result.parts),
+            fitting=len(read),
+            output=names[0],
+        )
+    return _Prediction(predicted, clauses(which, note))
+
+
+def _output_name(result: PredictionResult, part: OutputPart) -> Message:
+    """Name an output by its key or, without keys, by the name in the model's description or its place."""
+    if not part.name.isdigit():
+        return say("{name:code}", name=part.name)
+    place = result.parts.index(part)
+    outputs = read_outputs(result.description)
+    if len(outputs) == len(result.parts):
+        return say("{name:code}", name=outputs[place].name)
+    return say("output {number:number}", number=place + 1)
+
+
+def _read(rows: NDArray[Any], reading: Reading | None) -> tuple[NDArray[np.int64], MessageLike]:
+    if reading is not None:
+        return _read_classes(rows, reading)
     # -inf is valid, as the logarithm of 0. With NaN or +inf no output is the largest.
     broken = np.isnan(rows).any(axis=1) | np.isposinf(rows).any(axis=1)
     predicted = np.where(broken, -1, np.where(broken[:, None], 0, rows).argmax(axis=1)).astype(np.int64)
@@ -150,12 +228,13 @@ def _read_classes(rows: NDArray[Any], reading: Reading) -> tuple[NDArray[np.int6
     """Find the class that each row of outputs names, -1 if it names none."""
     broken = np.isnan(rows).any(axis=1)
     if rows.shape[1] == 1:
-        labels = rows[:, 0] > reading.threshold
+        chosen = rows[:, 0] > reading.threshold
+        meanings = [reading.labels[label] for label in sorted(reading.labels)]
     else:
         broken |= np.isposinf(rows).any(axis=1)
-        labels = np.where(broken[:, None], 0, rows).argmax(axis=1)
-    named = np.array([reading.labels.get(label, -1) for label in range(max(rows.shape[1], 2))], dtype=np.int64)
-    predicted = np.where(broken, -1, named[labels.astype(np.int64)])
+        chosen = np.where(broken[:, None], 0, rows).argmax(axis=1)
+        meanings = [reading.labels.get(label, -1) for label in range(rows.shape[1])]
+    predicted = np.where(broken, -1, np.array(meanings, dtype=np.int64)[chosen.astype(np.int64)])
     return predicted, _broken_note(broken)
 
 
@@ -195,11 +274,15 @@ def _recorded_note(why: MessageLike) -> Message:
 
 
 def _with_outputs(model: ModelFact, group: Sequence[PredictionResult]) -> ModelFact:
-    """Set an output shape that was not recorded, as for a subclassed model, from the predicted rows."""
-    rows = next((r.outputs for r in group if r.outputs is not None and r.outputs.ndim > 1), None)
-    if model.output_shape is not None or rows is None:
+    """Set output shapes that were not recorded, as for a subclassed model, from the predictions."""
+    done = next((r for r in group if r.outputs is not None and r.outputs.ndim > 1), None)
+    if model.output_shapes or done is None or done.outputs is None:
         return model
-    return model.model_copy(update={"output_shape": tuple(rows.shape[1:])})
+    if len(done.parts) > 1:
+        outputs = tuple(OutputFact(name=part.name, shape=part.shape) for part in done.parts)
+        return model.model_copy(update={"outputs": outputs})
+    shape = done.parts[0].shape if done.parts else done.outputs.shape[1:]
+    return model.model_copy(update={"output_shape": tuple(shape)})
 
 
 def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: list[MessageLike]) -> ModelFact:
@@ -228,6 +311,7 @@ def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: lis
             "cls": seen.cls,
             "input_shape": seen.input_shape if seen.input_shape is not None else model.input_shape,
             "output_shape": seen.output_shape if seen.output_shape is not None else model.output_shape,
+            "outputs": seen.outputs or model.outputs,
             "parameters": seen.parameters,
             "trainable_parameters": seen.trainable_parameters,
             "layers": seen.layers,

@@ -190,6 +190,9 @@ class _Builder:
         self._left_out = left_out
         self._book = book
         self._seen: set[int] = set()
+        self._events = 0
+        self._last = 0
+        """The highest number of an event; events are numbered from 1 without gaps."""
         self._bad: Counter[str] = Counter()
         self._ended = False
         self._some = False
@@ -234,6 +237,8 @@ class _Builder:
     def take(self, event: object) -> None:
         """Read one event, or count it as unreadable."""
         header = claim(Header, event)
+        self._events += 1
+        self._last = max(self._last, as_int(header["n"], 1) or 0)
         kind: object = header["kind"]
         if not isinstance(kind, str):
             self._bad["events without a kind"] += 1
@@ -258,12 +263,14 @@ class _Builder:
     def evidence(self, cells: Sequence[Any], problems: tuple[MessageLike, ...]) -> Evidence:
         """Make the evidence of all collected facts, with problems for the unreadable ones."""
         own_problems = tuple(self._problems())  # adds gaps
+        trainings = self._trainings.facts()
         return Evidence(
             run=self._run,
             versions=self._versions,
             cells=tuple(cells),
             models=tuple(self._finished_models()),
-            fits=self._trainings.facts(),
+            fits=tuple(fit for fit in trainings if not fit.failed_at_start),
+            failed_fits=tuple(fit for fit in trainings if fit.failed_at_start),
             problems=(*problems, *own_problems),
             gaps=tuple(dict.fromkeys(self._gaps)),
             **{name: tuple(facts) for name, facts in self._facts.items()},
@@ -290,6 +297,14 @@ class _Builder:
                 ],
             )
             yield self._missing(text, tuple(self._bad) if self._bad.keys() <= set(ALL_KINDS) else ALL_KINDS)
+        missing = self._last - self._events
+        if missing > 0:
+            text = say_count(
+                "{count:number} event of the record is missing",
+                "{count:number} events of the record are missing",
+                missing,
+            )
+            yield self._missing(text, ALL_KINDS)
         if not self._some:
             yield self._missing(say("the recorder wrote no events"), ALL_KINDS)
         elif not self._ended and self._run.status in {"completed", "cell_error"}:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from grader.evidence.artefacts import ArrayReader
 from grader.evidence.provenance import DatasetIndex
 from grader.evidence.transform import PixelMap, Preparation, describe_transform, prepare_images
+from grader.facts.layers import final_activation
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import label_classes, names_classes, tasks_of
 from grader.facts.weights import ancestor_of
 from grader.schema.errors import ArtefactError, DatasetMissingError
-from grader.schema.evidence import ArrayFact, Evidence, ModelFact, Shape, TransformFact
+from grader.schema.evidence import ArrayFact, Evidence, ModelFact, OutputPart, Shape, TransformFact
 from grader.schema.message import Message, MessageLike, clauses, say
 from grader.schema.rubric import Rubric
 
@@ -35,6 +36,7 @@ Form = Literal["keras", "saved_model", "predictions"]
 Moment = Literal["trained", "later"]
 
 _LATER = say("as it was after the training of another model changed layers that both share")
+_HINGES = frozenset({"hinge", "squared_hinge"})
 _PROBE = 500
 """Number of images whose range is compared with a training array's."""
 
@@ -74,8 +76,9 @@ class Reading:
     """The classes of a model's outputs, if they differ from the data set's numbers.
 
     Attributes:
-        labels: Label → class. Output k has the label k; a single output decides between the labels 0 and 1.
-        threshold: Limit above which a single output means label 1: 0.5 for a probability, 0 for a logit.
+        labels: Label → class. Output k has the label k; a single output decides between two labels, 0 and 1 or -1
+            and 1.
+        threshold: Limit above which a single output means the higher label: 0.5 for a probability, 0 for a logit.
     """
 
     labels: Mapping[int, int]
@@ -127,6 +130,8 @@ class PredictionResult:
     error: MessageLike = ""
     description: Mapping[str, Any] | None = field(default=None)
     """The predictor's description of the model; untrusted, because it comes from a sandbox."""
+    parts: tuple[OutputPart, ...] = ()
+    """The outputs of the model with their columns in the rows; empty if they are unknown."""
 
 
 def whole_split(index: DatasetIndex, split: str) -> Task:
@@ -138,7 +143,8 @@ def whole_split(index: DatasetIndex, split: str) -> Task:
     if split not in index.images:
         msg = f"the data set {index.name!r} has the splits {', '.join(index.images)}, but not {split!r}"
         raise DatasetMissingError(msg)
-    return Task(index.name, split, index.images[split], index.labels[split], index.classes)
+    images, labels = index.images[split], index.labels[split]
+    return Task(index.name, split, images, labels, index.classes, binary=index.classes == 2)  # noqa: PLR2004 - two classes
 
 
 def part_of_split(index: DatasetIndex, split: str, name: str, rubric: Rubric) -> Task:
@@ -288,14 +294,31 @@ def _plans(
 
 
 def _reading(evidence: Evidence, teacher: ModelFact, task: Task) -> Reading | None:
-    """Find the meaning of a model's outputs in a part of the data; None if unknown, and for a whole split."""
-    labels = label_classes(evidence, teacher.id, task.members) if task.name is not None else None
-    if labels is None:
+    """Find the meaning of a model's outputs by the labels of its training images.
+
+    Returns:
+        None if it is unknown; for a whole split also if output k stands for class k.
+    """
+    classes = task.members if task.name is not None else tuple(range(task.classes))
+    labels = label_classes(evidence, teacher.id, classes)
+    if labels is None or (task.name is None and not task.binary and all(k == v for k, v in labels.items())):
         return None
+    return Reading(labels, _threshold(evidence, teacher, labels))
+
+
+def _threshold(evidence: Evidence, teacher: ModelFact, labels: Mapping[int, int]) -> float:
+    """Find the limit between the two labels of a single output."""
     fits = evidence.fits_of(teacher.id)
     compiled = evidence.compile_of(fits[-1]) if fits else None
-    logits = compiled is not None and compiled.loss is not None and compiled.loss.from_logits is True
-    return Reading(labels, 0.0 if logits else 0.5)
+    loss = compiled.loss if compiled is not None else fits[-1].loss if fits else None
+    if min(labels) < 0:
+        return 0.0
+    if final_activation(teacher) == "sigmoid":
+        # Such a model gives probabilities, whatever its loss expects.
+        return 0.5
+    # `hinge` takes the labels 0 and 1 as -1 and 1.
+    logits = loss is not None and (loss.from_logits is True or loss.name in _HINGES)
+    return 0.0 if logits else 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -376,17 +399,29 @@ def _classifies(evidence: Evidence, model: ModelFact, teacher: ModelFact, task: 
     rows = known_rows(_last_x(evidence, teacher))
     if rows is not None and rows.dataset != task.dataset:
         return False
-    if task.name is None:
-        return model.output_shape is None or model.output_shape == (task.classes,)
-    if reading is None:
+    shapes = model.output_shapes
+    if task.name is not None and reading is None:
         return False
-    return model.output_shape is None or (
-        len(model.output_shape) == 1 and can_read(model.output_shape[0] or 0, task, reading)
-    )
+    return not shapes or any(_fits(shape, task, reading) for shape in shapes)
 
 
-def can_read(outputs: int, task: Task, reading: Reading) -> bool:
-    """Whether a number of outputs can name the classes of a part."""
+def _fits(shape: Shape, task: Task, reading: Reading | None) -> bool:
+    """Whether an output of this shape can name the classes of the task."""
+    if len(shape) != 1 or shape[0] is None:
+        return False
+    return can_read(shape[0], task, reading)
+
+
+def can_read(outputs: int, task: Task, reading: Reading | None) -> bool:
+    """Whether a number of outputs can name the classes of a task.
+
+    Args:
+        outputs: Number of outputs per image.
+        task: The task.
+        reading: The meaning of the outputs; None if output k stands for class k.
+    """
+    if reading is None:
+        return outputs == task.classes
     return names_classes(outputs, reading.labels, binary=task.binary)
 
 

@@ -14,12 +14,14 @@ from grader.evidence.claims import (
     as_texts,
     claim,
     claims,
+    holds,
     need_id,
 )
-from grader.inside.record.events import LayerDescription, ModelDescription
-from grader.schema.evidence import LayerFact, ModelFact
+from grader.inside.record.events import LayerDescription, ModelDescription, OutputDescription
+from grader.inside.record.predictions import MAX_PARTS
+from grader.schema.evidence import LayerFact, ModelFact, OutputFact
 
-__all__ = ["read_layers", "read_model"]
+__all__ = ["read_layers", "read_model", "read_outputs"]
 
 _MAX_LAYERS = 2000
 _MAX_NESTING = 8
@@ -48,12 +50,26 @@ def read_model(value: object, *, cell: int | None = None, event: int | None = No
         dialect="keras2" if description["dialect"] == "keras2" else "keras3",
         input_shape=as_shape(description["input_shape"]),
         output_shape=as_shape(description["output_shape"]),
+        outputs=read_outputs(description),
         parameters=as_int(description["parameters"]),
         trainable_parameters=as_int(description["trainable_parameters"]),
         layers=read_layers(description["layers"]),
         shares_layers_with=as_texts(description["shares_layers_with"], 100, 64),
         formerly=as_text(description["formerly"], 64) or None,
     )
+
+
+def read_outputs(value: object) -> tuple[OutputFact, ...]:
+    """Read the outputs of a model with several; none for a single one, or if they are unknown.
+
+    Args:
+        value: A description of a model as in `docs/events.md`.
+    """
+    model = claim(ModelDescription, value)
+    if not holds(model, "outputs"):
+        return ()
+    outputs = claims(OutputDescription, model["outputs"], MAX_PARTS)
+    return tuple(OutputFact(name=as_text(output["name"]), shape=as_shape(output["shape"])) for output in outputs)
 
 
 def read_layers(value: object) -> tuple[LayerFact, ...]:

@@ -93,7 +93,19 @@ _RULES = (
     ),
     _Rule(
         "TypeError|ValueError",
-        r"Could not (locate|deserialize|interpret)",
+        r"Could not locate class|Cannot deserialize object of type",
+        say(
+            "Pass your own class to `load_model`: `custom_objects={{'Name': Name}}`, and define it in an earlier cell."
+        ),
+    ),
+    _Rule(
+        "TypeError|ValueError",
+        r"Could not interpret|Unknown (activation|loss|optimizer|metric|initializer|regularizer)",
+        say("Keras has no such name. Check its spelling in the documentation of Keras."),
+    ),
+    _Rule(
+        "TypeError|ValueError",
+        r"Could not (locate|deserialize)",
         say(
             "Load the model with `compile=False`, or save it as `.keras`. An `.h5` file stores only the names of "
             "the loss and the metrics."
@@ -220,7 +232,15 @@ _RULES = (
     ),
     _Rule(
         "KeyError",
-        r"^'?(val_)?accuracy'?$",
+        r"^'?val_(accuracy|loss)'?$",
+        say(
+            "The history has this key only if `fit` gets validation data: pass `validation_data=` or "
+            "`validation_split=`. With `metrics=['acc']` the key is `val_acc`."
+        ),
+    ),
+    _Rule(
+        "KeyError",
+        r"^'?accuracy'?$",
         say(
             "The history's key is the name passed to `compile`. With `metrics=['acc']` the keys are `acc` and "
             "`val_acc`."
@@ -440,7 +460,7 @@ _RULES = (
     ),
     _Rule(
         "ValueError",
-        r"Negative dimension size|output size would be (zero or )?negative|negative dimension",
+        r"Negative dimension size|output size would be (zero or )?negative|negative dimension|output is <= 0 due to",
         say(
             "The feature map becomes smaller than the kernel. `Conv2D(n, 3, 3)` sets strides of 3; write "
             "`Conv2D(n, (3, 3))`."
@@ -460,6 +480,194 @@ _RULES = (
         "TBNotInstalledError|ModuleNotFoundError",
         r"[Tt]ensor[Bb]oard",
         say("TensorBoard cannot be shown during grading. Plot the history with Matplotlib."),
+    ),
+    _Rule(
+        "ValueError",
+        r"must have rank \(ndim\) `target\.ndim - 1`|`labels\.shape` must equal `logits\.shape` except",
+        say(
+            "The labels are one-hot rows. Use the loss `categorical_crossentropy`, or keep the labels as class numbers."
+        ),
+    ),
+    _Rule(
+        "ValueError",
+        r"output\.shape=\(\w+, \d+, \d+, \d+\)|Shapes \(\w+, \d+\) and \(\w+, \d+, \d+, \d+\)",
+        say("The output is still a feature map. Add `Flatten()` or `GlobalAveragePooling2D()` before the last layer."),
+    ),
+    _Rule(
+        "ValueError",
+        r"`target` and `output` must have the same (rank|shape).*target\.shape=\(\w+,( 1\)|\))"
+        r"|Shapes \(\w+,( 1)?\) and \(\w+, \d+\) are incompatible",
+        say(
+            "The labels are class numbers. Use the loss `sparse_categorical_crossentropy`, or make the labels one-hot "
+            "with `keras.utils.to_categorical`."
+        ),
+    ),
+    _Rule(
+        "ValueError",
+        r"`target` and `output` must have the same (rank|shape)|Shapes \(.*\) and \(.*\) are incompatible",
+        say(
+            "Labels and outputs have different shapes. Give the last layer one output for each class, and choose the "
+            "loss that fits the labels."
+        ),
+    ),
+    _Rule(
+        "ValueError",
+        r"expected min_ndim=4, found ndim=3",
+        say("A convolution needs a channel axis. Add it to the images, for example with `x[..., None]`."),
+    ),
+    _Rule(
+        "ValueError",
+        r"Invalid input shape for input|incompatible with the layer: expected (shape=|axis -1 of input shape)",
+        say(
+            "The data does not have the input shape of the model. Compare `x.shape[1:]` with `model.input_shape`, and "
+            "reshape the data or change the model's first layer."
+        ),
+    ),
+    _Rule(
+        "ValueError|RuntimeError",
+        r"must call `compile\(\)`|must compile your model",
+        say("Call `model.compile(…)` before `fit` or `evaluate`."),
+    ),
+    _Rule(
+        "InvalidArgumentError",
+        r"label value of -?\d+ which is outside the valid range",
+        say("The labels are larger than the number of outputs. Give the last layer one output for each class."),
+    ),
+    _Rule(
+        "ValueError",
+        r"Data cardinality is ambiguous",
+        say("Images and labels have different lengths. Cut or split both in the same way."),
+    ),
+    _Rule(
+        "AttributeError",
+        r"module '[\w.]*keras[\w.]*' has no attribute '\w+'",
+        say("Keras has no such name. Check its spelling and its capital letters, such as `Conv2D`."),
+    ),
+    _Rule(
+        "ValueError",
+        r"No such layer",
+        say(
+            "Keras numbers layers anew in each run. Pass `name=` to the layer, or take it by its position: "
+            "`model.layers[0]`."
+        ),
+    ),
+    _Rule(
+        "TypeError|ValueError",
+        r"Unknown layer",
+        say(
+            "Pass your own class to `load_model`: `custom_objects={{'Name': Name}}`, and define it in an earlier cell."
+        ),
+    ),
+    _Rule(
+        "ValueError|TypeError",
+        r"Only instances of `keras.Layer` can be added|added layer must be an instance",
+        say("Write parentheses after the name of the layer, such as `Flatten()`, and pass layers as a list."),
+    ),
+    _Rule(
+        "ValueError",
+        r"layer requires inputs with matching shapes",
+        say("Give both inputs the same shape except for the joined axis, for example with `padding='same'`."),
+    ),
+    _Rule(
+        "ValueError",
+        r"cannot reshape array",
+        say(
+            "The new shape must have as many numbers as the array. Check the number of channels, and write -1 for the "
+            "number of images."
+        ),
+    ),
+    _Rule(
+        "ValueError",
+        r"isn't built|has not yet been built|not built",
+        say("Give the first layer its input shape, or call the model once, before you read its weights."),
+    ),
+    _Rule(
+        "ValueError",
+        r"should have unique names|layer names should be unique|is used \d+ times in the model",
+        say("Two layers have the same name. Pass another `name=`, or create the layer only once."),
+    ),
+    _Rule(
+        "ValueError",
+        r"Graph disconnected|is not connected to `inputs`",
+        say("Compute the output from the inputs that you pass to `Model`. One of its layers has another input."),
+    ),
+    _Rule(
+        "ValueError|InvalidArgumentError",
+        r"operands could not be broadcast|Dimensions must be equal|Incompatible shapes",
+        say("Print the shapes of both arrays. On each axis they must be equal, or one of them 1."),
+    ),
+    _Rule(
+        "InvalidArgumentError",
+        r"Matrix size-incompatible",
+        say("The last axis of the first matrix must equal the first axis of the second one. Print both shapes."),
+    ),
+    _Rule(
+        "ValueError|UnimplementedError",
+        r"Invalid dtype: (object|str)|Unsupported object type|Cast string to (float|int)",
+        say("The array holds objects or text. Convert it with `np.array(x, dtype='float32')`, and check its rows."),
+    ),
+    _Rule(
+        "ValueError",
+        r"values to unpack",
+        say(
+            "The left side has another number of names than the right side. Keras data sets are unpacked as "
+            "`(x_train, y_train), (x_test, y_test)`."
+        ),
+    ),
+    _Rule(
+        "SyntaxError|IndentationError|TabError",
+        "",
+        say("Python cannot read this cell, so none of its lines ran. Correct the line, and run the cell again."),
+    ),
+    _Rule(
+        "ValueError",
+        r"No gradients provided",
+        say("Compute the loss from the model's output inside `with tf.GradientTape()`. It must depend on the weights."),
+    ),
+    _Rule(
+        "ValueError",
+        r"weight shape .* is not compatible with provided weight shape|Layer count mismatch|expected \d+ variables",
+        say(
+            "The weights belong to a model with other layers. Build the same architecture before you set or load them."
+        ),
+    ),
+    _Rule(
+        "IndexError",
+        r"out of bounds|out of range",
+        say("The index is larger than the array or list. Print its length, and remember that the first index is 0."),
+    ),
+    _Rule(
+        "TypeError", r"object is not callable", say("Remove the second pair of parentheses, or index with brackets.")
+    ),
+    _Rule(
+        "ValueError|TypeError",
+        r"(argument|received for) `?rate`?",
+        say("The rate of `Dropout` is a fraction between 0 and 1, such as 0.5."),
+    ),
+    _Rule(
+        "ValueError",
+        r"Unrecognized data type",
+        say("Pass NumPy arrays or tensors. Convert a list with `np.array(…)`."),
+    ),
+    _Rule(
+        "ValueError",
+        r"validation_split`? is only supported",
+        say("Only arrays can be split by `validation_split`. For a data set or a generator pass `validation_data=`."),
+    ),
+    _Rule(
+        "OSError|FileNotFoundError",
+        r"No (such )?file or directory",
+        say("The file was not handed in with the notebook, or the earlier cell that writes it did not run."),
+    ),
+    _Rule(
+        "AssertionError",
+        "",
+        say("A check in your own notebook failed. Print the values that it compares."),
+    ),
+    _Rule(
+        "AttributeError",
+        r"'(Sequential|Functional|Model|History|Conv2D|Dense)' object has no attribute '\w+'",
+        say("The object has no such name. Check its spelling: `dir(object)` lists the names that it has."),
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from nbformat.v4 import new_output
 
+from grader.execution.causes import cut_middle, without_own_paths
 from grader.execution.terminal import Screen
 from grader.schema.rubric import OutputSettings
 
@@ -189,8 +190,11 @@ class OutputKeeper:
         if len(cell.outs) > self.caps.cell_outputs:
             return
         ends = traceback[:_TRACEBACK_HALF] + traceback[max(_TRACEBACK_HALF, len(traceback) - _TRACEBACK_HALF) :]
-        kept = [clean_text(line[:20_000]) for line in ends]
-        texts = {"ename": clean_text(name[:200]), "evalue": clean_text(message[:4_000])}
+        kept = [clean_text(without_own_paths(line[:20_000])) for line in ends]
+        texts = {
+            "ename": clean_text(name[:200]),
+            "evalue": clean_text(cut_middle(without_own_paths(message[:200_000]), 4_000)),
+        }
         cell.outs.append(new_output("error", **texts, traceback=kept))
 
     def clear(self, *, wait: bool) -> None:

@@ -31,12 +31,14 @@ from grader.inside.record.predictions import (
     MAX_DESCRIPTION,
     MAX_ERROR,
     MAX_OUTPUTS,
+    MAX_PARTS,
     REQUEST_VERSION,
     JobRequest,
     JobResult,
     Request,
 )
 from grader.schema.errors import HarnessError, PredictorError
+from grader.schema.evidence import OutputPart
 from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import RunSettings
 
@@ -48,6 +50,9 @@ _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 _HEADER_BYTES = 4096
 _MODULE = "inside.predictor"
 _CRASHES = 6
+_MOST_AXES = 16
+_NAME = 200
+"""Longest name of an output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class PredictionResult:
     """A clause with the reason why the model failed; a plain string if it comes from the sandbox."""
     outputs: np.ndarray | None = None
     """float32, one row per image, at most 1,000 columns."""
+    parts: tuple[OutputPart, ...] = ()
+    """The outputs of the model with their columns; empty if they are unknown."""
     model: dict[str, Any] | None = None
     """The untrusted description of the loaded model; `docs/events.md` describes its keys."""
     seconds: float = 0.0
@@ -322,9 +329,37 @@ def _result(job: PredictionJob, answer: JobResult, out: Path, rows: int) -> Pred
         error = str(answer["error"])[:MAX_ERROR] if answer["error"] else say("the model could not be used")
         return replace(result, error=error)
     try:
-        return replace(result, ok=True, outputs=_read_outputs(out / f"{job.id}.npy", rows))
+        outputs = _read_outputs(out / f"{job.id}.npy", rows)
+        return replace(result, ok=True, outputs=outputs, parts=_parts(answer, outputs.shape[1]))
     except (OSError, ValueError) as error:
         return replace(result, error=say("the predictions cannot be read ({error})", error=str(error)[:MAX_ERROR]))
+
+
+def _parts(answer: JobResult, columns: int) -> tuple[OutputPart, ...]:
+    """Read the claimed outputs; none if they do not divide the columns of the predictions."""
+    claimed: object = answer.get("outputs")
+    parts = [_part(part) for part in claimed[:MAX_PARTS]] if isinstance(claimed, list) else []
+    if any(part is None for part in parts):
+        return ()
+    read = tuple(part for part in parts if part is not None)
+    at = 0
+    for part in read:
+        if part.start is not None:
+            if part.start != at:
+                return ()
+            at += part.size
+    return read if at == columns else ()
+
+
+def _part(value: object) -> OutputPart | None:
+    if not isinstance(value, dict):
+        return None
+    name, shape, start = (value.get(key) for key in ("name", "shape", "start"))
+    if not isinstance(name, str) or not isinstance(shape, list) or len(shape) > _MOST_AXES:
+        return None
+    if any(type(axis) is not int or axis < 0 for axis in shape) or not (start is None or type(start) is int):
+        return None
+    return OutputPart(name=name[:_NAME], shape=tuple(shape), start=start)
 
 
 def _read_outputs(path: Path, rows: int) -> np.ndarray:

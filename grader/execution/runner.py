@@ -21,6 +21,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from grader.execution.advice import advice_for
+from grader.execution.causes import cause_of, cut_middle, without_own_paths
 from grader.execution.client import CellClient, KernelClient
 from grader.execution.outputs import OutputKeeper, clean_text
 from grader.execution.sandbox.device import Device
@@ -47,6 +48,9 @@ FINISH = 'get_ipython().run_line_magic("grader_finish", "")'
 SKIPPING_TAGS = frozenset({"skip-execution", "otter_ignore"})
 RAISING_TAG = "raises-exception"
 _MESSAGE_LENGTH = 1_000
+_MOST_TEXT = 20_000
+"""Characters of an exception's text, and of a frame of its traceback, in which the cause is searched."""
+_MOST_FRAMES = 100
 _TELL_SECONDS = 1.0
 """Interval of the progress reports to the listener."""
 _FEWEST_THREADS = 512
@@ -459,7 +463,9 @@ class _Execution:
         if reply.get("status") != "error" or RAISING_TAG in cell.metadata.get("tags", []):
             return
         name = str(reply.get("ename", "Error"))[:100]
-        message = _without_file(collapse(str(reply.get("evalue", ""))[: 10 * _MESSAGE_LENGTH])[:_MESSAGE_LENGTH])
+        text = collapse(cut_middle(str(reply.get("evalue", "")), _MOST_TEXT))
+        cause = cause_of(name, text, [str(part)[:_MOST_TEXT] for part in (reply.get("traceback") or ())[:_MOST_FRAMES]])
+        message = cut_middle(_without_file(without_own_paths(text)), _MESSAGE_LENGTH)
         if self.status == "timeout":
             message = english(self.reason)
             self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
@@ -476,7 +482,16 @@ class _Execution:
             self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
             self.status = "cell_error"
             return
-        self.errors.append(CellError(cell=index, name=name, message=message, advice=advice_for(name, message)))
+        self.errors.append(
+            CellError(
+                cell=index,
+                name=name,
+                message=message,
+                cause=clean_text(cause.text),
+                line=cause.line,
+                advice=advice_for(name, cause.text) or advice_for(name, message),
+            )
+        )
         self.status = "cell_error"
         self.reason = self.reason or say("{cell:cell} raised {error}", cell=index, error=name)
 

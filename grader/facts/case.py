@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from grader.facts.lineage import predecessors, with_past
+from grader.facts.roles import resolve_unnamed
 from grader.schema.evidence import Evidence, ModelFact
 from grader.schema.grade import Diagnostic, Finding, Lacking, RoleMatch
 from grader.schema.message import MessageLike, say
@@ -53,7 +54,7 @@ class Case:
         return replace(self, noted=frozenset(noted))
 
     def resolve(self, role: str | None) -> RoleMatch:
-        """Find the model for a role; without a role, the only or last trained model.
+        """Find the model for a role; without a role, the only trained model or one of several, as by `last_trained`.
 
         Args:
             role: A key of the rubric's `roles`, or None.
@@ -62,12 +63,7 @@ class Case:
             return self.roles.get(
                 role, RoleMatch(role=role, message=say("The rubric has no role {role:code}.", role=role))
             )
-        trained = list(dict.fromkeys(f.model for f in self.evidence.fits))
-        if not trained and not self.evidence.models:
-            return RoleMatch(role="", message=say("No Keras model was created in this notebook."))
-        if not trained:
-            return RoleMatch(role="", message=say("No model was trained in this notebook."))
-        return RoleMatch(role="", model=trained[-1], candidates=tuple(trained))
+        return resolve_unnamed(self.rubric, self.evidence)
 
     def model(self, role: str | None) -> tuple[ModelFact | None, MessageLike]:
         """Find the model for a role; without one, return None and a sentence with the reason."""

@@ -64,7 +64,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "dataset": frozenset({"datasets"}),
     "model": frozenset({"models", "accuracies"}),
     "compile": frozenset({"compiles", "fits.compiled"}),
-    "fit_start": frozenset({"fits", "accuracies"}),
+    "fit_start": frozenset({"fits", "failed_fits", "accuracies"}),
     "epoch": _HISTORY,
     "fit_end": _END | {"accuracies"},
     "progress": _END | {"accuracies"},
@@ -170,18 +170,24 @@ class GapWatch:
         case: The view of the case for the checks and diagnostics.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, *, always: bool = False) -> None:
         """Make a view of the case that notes reads; a case without gaps needs no view.
 
         Args:
             case: The case.
+            always: Whether to make the view even then.
         """
         self._gaps = tuple(gap for gap in case.evidence.gaps if gap.lost)
         self._read: set[str] = set()
         self.case = case
-        if self._gaps:
+        if self._gaps or always:
             evidence = _evidence_view(case.evidence, self._read)
             self.case = replace(case, evidence=evidence, roles=_Roles(case, evidence, self._read))
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The parts of the evidence that the last function read, if there is a view."""
+        return frozenset(self._read)
 
     def run(self, function: Callable[[Case], T]) -> tuple[T, tuple[GapFact, ...]]:
         """Call a function with the case.

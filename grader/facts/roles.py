@@ -1,17 +1,23 @@
 """Find the model of a notebook that a role of the rubric means."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from grader.facts.lineage import Lineage, descendants, predecessors
-from grader.facts.tasks import tasks_of
-from grader.facts.weights import ancestor_of, reused_layers
+from grader.facts.metrics import metric_of
+from grader.facts.presented import last_used, uses_of
+from grader.facts.suitability import suitable_models
+from grader.facts.tasks import last_classes, tasks_of
+from grader.facts.weights import ancestor_of, reused_layers, trainings_of
 from grader.schema.evidence import Evidence, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
 from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import Role, Rubric
 
-__all__ = ["describe_role", "lacks", "resolve_roles"]
+__all__ = ["describe_role", "lacks", "resolve_roles", "resolve_unnamed"]
 
+_BETTER = 0.02
+"""Difference between the last accuracies of two histories that counts as an improvement."""
 _MOST_NAMED = 6
 """Models that a message names; further models are counted."""
 
@@ -59,9 +65,35 @@ def _resolve(name: str, role: Role, rubric: Rubric, lineage: Lineage, resolved: 
             matched.add(model.id)
     candidates = tuple(model.id for model in matching)
     if not matching:
-        return RoleMatch(role=name, message=_no_match(name, role, evidence.models, missing))
-    picked, message = _pick(name, role, matching, rubric.dataset, lineage)
+        reason = _other_classes(name, role, rubric, evidence) or _no_match(name, role, _shown(evidence), missing)
+        return RoleMatch(role=name, message=reason)
+    picked, message = _pick(_Choice(name, role, rubric, lineage), matching)
     return RoleMatch(role=name, model=picked.id if picked else None, candidates=candidates, message=message)
+
+
+def resolve_unnamed(rubric: Rubric, evidence: Evidence) -> RoleMatch:
+    """Find the model of a criterion without a role: the only trained model, or one of several as by `last_trained`.
+
+    Args:
+        rubric: The rubric.
+        evidence: The evidence of one execution.
+    """
+    if not evidence.models:
+        return RoleMatch(role="", message=say("No Keras model was created in this notebook."))
+    trained = {fit.model for fit in evidence.fits}
+    models = [model for model in evidence.models if model.id in trained]
+    if not models:
+        return RoleMatch(role="", message=say("No model was trained in this notebook."))
+    picked, message = _pick_trained(_Choice(None, Role(), rubric, Lineage(evidence)), models, last=True)
+    ids = tuple(model.id for model in models)
+    return RoleMatch(role="", model=picked.id if picked else None, candidates=ids, message=message)
+
+
+def _shown(evidence: Evidence) -> Sequence[ModelFact]:
+    """List the models that a message describes, without untrained copies of trained ones."""
+    trained = {fit.model for fit in evidence.fits}
+    copies = _copies(evidence.models, trained, evidence) - trained
+    return [model for model in evidence.models if model.id not in copies]
 
 
 def _no_match(
@@ -86,6 +118,35 @@ def _no_match(
     )
 
 
+def _other_classes(name: str, role: Role, rubric: Rubric, evidence: Evidence) -> Message | None:
+    """Explain that no model was last trained on the task of a role, if other classes of its data set were used."""
+    if role.task is None or any(
+        role.task in tasks_of(fits[-1], rubric) for model in evidence.models if (fits := evidence.fits_of(model.id))
+    ):
+        return None
+    classes = ((model, last_classes(evidence, model.id)) for model in evidence.models)
+    described = [
+        say(
+            "{model:code} ({cell:cell}) was last trained on {classes:number}",
+            model=model.name,
+            cell=model.cell,
+            classes=seen,
+        )
+        for model, seen in classes
+        if seen
+    ]
+    if not described:
+        return None
+    return say(
+        "No model matches the role {role:code}. The images of the task {task:code} are classes {classes:number}; "
+        "{models:clauses}.",
+        role=name,
+        task=role.task,
+        classes=rubric.tasks[role.task].classes,
+        models=described[:_MOST_NAMED],
+    )
+
+
 def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Message]:
     """List the conditions of a role that a model misses, as predicates of the model; none if it matches."""
     classes = {layer.cls for layer in model.counted_layers()}
@@ -100,9 +161,9 @@ def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Message]
     if role.inputs is not None and model.input_shape != role.inputs:
         yield _wrong_inputs(model.input_shape, role.inputs)
     if role.outputs is not None:
-        outputs = model.output_shape[-1] if model.output_shape else None
-        if outputs != role.outputs:
-            yield _wrong_outputs(outputs, role.outputs)
+        outputs = [shape[-1] for shape in model.output_shapes if shape]
+        if role.outputs not in outputs:
+            yield _wrong_outputs(outputs[-1] if outputs else None, role.outputs)
     if role.name is not None and model.name != role.name:
         yield say("is not named {name:code}", name=role.name)
     yield from _lacks_training(role, model, evidence)
@@ -142,7 +203,7 @@ def _hidden_activations(model: ModelFact) -> set[str]:
 
 def _lacks_training(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Message]:
     fits = evidence.fits_of(model.id)
-    if role.trained is True and not fits:
+    if role.trained is True and not trainings_of(evidence, model.id):
         yield say("was never trained")
     if role.trained is False and fits:
         yield say("was trained in {cell:cell}", cell=fits[0].cell)
@@ -215,28 +276,86 @@ def _each(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else names or ()
 
 
-def _pick(
-    name: str, role: Role, matching: Sequence[ModelFact], dataset: str, lineage: Lineage
-) -> tuple[ModelFact | None, MessageLike]:
-    evidence = lineage.evidence
-    if role.pick == "only":
-        matching = _works(matching, lineage)
-        if len(matching) == 1:
-            return matching[0], ""
-        return None, say_count(
-            "{count:number} model matches the role {role:code}: {models}.",
-            "{count:number} models match the role {role:code}, which means a single model: {models}.",
-            len(matching),
-            role=name,
-            models=_named(matching),
-        )
-    if role.pick in {"first", "last"}:
-        return matching[0 if role.pick == "first" else -1], ""
-    if role.pick in {"first_trained", "last_trained"}:
-        return _pick_trained(matching, evidence, last=role.pick == "last_trained"), ""
-    if role.pick == "best":
-        return _pick_best(name, matching, dataset, evidence)
-    return _pick_sized(name, matching, smallest=role.pick == "smallest")
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A choice among the models that match a role.
+
+    Attributes:
+        name: The role; None for criteria without a role.
+        role: Its conditions.
+        rubric: The rubric.
+        lineage: The models with their evidence.
+    """
+
+    name: str | None
+    role: Role
+    rubric: Rubric
+    lineage: Lineage
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence of the execution."""
+        return self.lineage.evidence
+
+
+def _pick(choice: _Choice, matching: Sequence[ModelFact]) -> tuple[ModelFact | None, MessageLike]:
+    pick = choice.role.pick
+    if pick == "only":
+        return _pick_only(choice, matching)
+    if pick in {"first_trained", "last_trained"}:
+        return _pick_trained(choice, matching, last=pick == "last_trained")
+    matching = suitable_models(matching, choice.name, choice.rubric, choice.evidence)
+    if pick in {"first", "last"}:
+        return matching[0 if pick == "first" else -1], ""
+    if pick == "best":
+        return _pick_best(choice, matching)
+    return _pick_sized(choice, matching, smallest=pick == "smallest")
+
+
+def _pick_only(choice: _Choice, matching: Sequence[ModelFact]) -> tuple[ModelFact | None, MessageLike]:
+    """Pick the only model; among several, the one that the notebook trained, reused, or used last."""
+    evidence = choice.evidence
+    works = _works(matching, choice.lineage)
+    if len(works) > 1:
+        works = suitable_models(works, choice.name, choice.rubric, evidence)
+    if len(works) > 1:
+        works = [model for model in works if evidence.fits_of(model.id)] or works
+    if len(works) == 1:
+        return works[0], ""
+    models = {model.id: model for model in works}
+    settled = _last_reused(choice, models) or last_used(uses_of(evidence, models))
+    if settled is not None:
+        return models[settled], ""
+    return None, say_count(
+        "{count:number} model matches the role {role:code}: {models}.",
+        "{count:number} models match the role {role:code}, which means a single model: {models}.",
+        len(works),
+        role=choice.name or "",
+        models=_named(works),
+    )
+
+
+def _last_reused(choice: _Choice, models: Mapping[str, ModelFact]) -> str | None:
+    """Find the model whose learned weights another model started with, if a role must reuse the weights of this role.
+
+    Args:
+        choice: The role.
+        models: The models that match it.
+
+    Returns:
+        The id of the model that was reused last; None if none was.
+    """
+    if all(role.reuses != choice.name for role in choice.rubric.roles.values()):
+        return None
+    evidence = choice.evidence
+    trained = dict.fromkeys(fit.model for fit in evidence.fits if fit.model not in models)
+    reuses = [
+        (reuse.fit, source)
+        for model in trained
+        for reuse in reused_layers(evidence, model)
+        if (source := reuse.source) is not None and source in models
+    ]
+    return max(reuses, key=lambda pair: pair[0])[1] if reuses else None
 
 
 def _works(matching: Sequence[ModelFact], lineage: Lineage) -> Sequence[ModelFact]:
@@ -258,37 +377,82 @@ def _copies(matching: Sequence[ModelFact], trained: set[str], evidence: Evidence
     return holding | held | descendants(evidence, trained)
 
 
-def _pick_trained(matching: Sequence[ModelFact], evidence: Evidence, *, last: bool) -> ModelFact:
-    models = {model.id: model for model in matching}
-    fits = sorted((fit for fit in evidence.fits if fit.model in models), key=lambda fit: fit.event)
-    if not fits:
-        # The structure can still be judged; checks of a training report that there was none.
-        return matching[-1 if last else 0]
-    return models[fits[-1 if last else 0].model]
-
-
-def _pick_best(
-    name: str, matching: Sequence[ModelFact], dataset: str, evidence: Evidence
+def _pick_trained(
+    choice: _Choice, matching: Sequence[ModelFact], *, last: bool
 ) -> tuple[ModelFact | None, MessageLike]:
+    """Pick the model that was trained first or last, among those that fit the task.
+
+    The model trained last can be an experiment after the model that the notebook presents. Therefore, a model that is
+    used after the last training is preferred, and a model that was used before it is preferred if it is better.
+    """
+    evidence = choice.evidence
+    trained = {fit.model for fit in evidence.fits}
+    models = [model for model in matching if model.id in trained]
+    if not models:
+        # The structure can still be judged; checks of a training report that there was none.
+        return suitable_models(matching, choice.name, choice.rubric, evidence)[-1 if last else 0], ""
+    known = {model.id: model for model in suitable_models(models, choice.name, choice.rubric, evidence)}
+    fits = sorted((fit for fit in evidence.fits if fit.model in known), key=lambda fit: fit.event)
+    picked = known[fits[-1 if last else 0].model]
+    if not last or len(known) == 1:
+        return picked, ""
+    uses = uses_of(evidence, known)
+    later = [use for use in uses if use.event > fits[-1].event]
+    presented = known.get(last_used(later or uses) or picked.id, picked)
+    if presented is picked or later:
+        return presented, ""
+    better = _is_better(choice, presented, picked)
+    if better is None:
+        return None, say(
+            "It is unclear which model is meant: {last:code} ({last_cell:cell}) was trained last, but the notebook "
+            "uses only {used:code} ({used_cell:cell}).",
+            last=picked.name,
+            last_cell=picked.cell,
+            used=presented.name,
+            used_cell=presented.cell,
+        )
+    return (presented if better else picked), ""
+
+
+def _is_better(choice: _Choice, one: ModelFact, other: ModelFact) -> bool | None:
+    """Whether a model is clearly more accurate than another; None if the accuracy of one of them is unknown."""
+    evidence, dataset, task = choice.evidence, choice.rubric.dataset, choice.role.task
+    if task is not None:
+        dataset = choice.rubric.task_dataset(task)
+    ours, theirs = (evidence.accuracy(model.id, dataset, "test", task) for model in (one, other))
+    if ours is not None and theirs is not None:
+        return ours.low > theirs.high
+    for metric in ("val_accuracy", "accuracy"):
+        last = [metric_of(evidence.fits_of(model.id)[-1], metric)[-1:] for model in (one, other)]
+        if all(last):
+            return last[0][0] > last[1][0] + _BETTER
+    return None
+
+
+def _pick_best(choice: _Choice, matching: Sequence[ModelFact]) -> tuple[ModelFact | None, MessageLike]:
     """Pick the most accurate model on the rubric's test images; prefer verified accuracies to recorded ones."""
     if len(matching) == 1:
         return matching[0], ""
-    accuracies = [(model, evidence.accuracy(model.id, dataset, "test")) for model in matching]
+    accuracies = [(model, choice.evidence.accuracy(model.id, choice.rubric.dataset, "test")) for model in matching]
     comparable = [(model, fact) for model, fact in accuracies if fact is not None]
     if not comparable:
         return None, say(
             "No model that matches the role {role:code} has a known test accuracy: {models}.",
-            role=name,
+            role=choice.name or "",
             models=_named(matching),
         )
     return max(comparable, key=lambda pair: (pair[1].assurance == "verified", pair[1].value))[0], ""
 
 
-def _pick_sized(name: str, matching: Sequence[ModelFact], *, smallest: bool) -> tuple[ModelFact | None, MessageLike]:
+def _pick_sized(
+    choice: _Choice, matching: Sequence[ModelFact], *, smallest: bool
+) -> tuple[ModelFact | None, MessageLike]:
     sized = [(model.parameters, model) for model in matching if model.parameters is not None]
     if not sized:
         return None, say(
-            "No model that matches the role {role:code} has weights yet: {models}.", role=name, models=_named(matching)
+            "No model that matches the role {role:code} has weights yet: {models}.",
+            role=choice.name or "",
+            models=_named(matching),
         )
     choose = min if smallest else max
     return choose(sized, key=lambda pair: pair[0])[1], ""

@@ -17,6 +17,7 @@ __all__ = [
     "learning_layers",
     "reused_layers",
     "trainings_behind",
+    "trainings_of",
     "unfrozen_but_unchanged",
 ]
 
@@ -208,6 +209,39 @@ def ancestor_of(evidence: Evidence, model_id: str) -> str | None:
         seen.add(current)
         current = _copied_from(taken.get(current), writers)
     return current if current != model_id else None
+
+
+def trainings_of(evidence: Evidence, model_id: str) -> tuple[FitFact, ...]:
+    """Find the trainings of a model: its own, or else those of larger models that contain it and changed its layers.
+
+    The decoder of an autoencoder and the generator of a GAN are trained inside another model.
+
+    Args:
+        evidence: The evidence of one execution.
+        model_id: The model.
+
+    Returns:
+        The trainings in the order of their start.
+    """
+    own = evidence.fits_of(model_id)
+    model = evidence.model(model_id)
+    if own or model is None:
+        return own
+    names = {layer.name for layer in model.flat_layers() if layer.parameters}
+    wholes = {whole.id for whole in evidence.models if _contains(whole, model, names)}
+    return tuple(fit for fit in evidence.fits if fit.model in wholes and _trains(fit, names))
+
+
+def _contains(whole: ModelFact, part: ModelFact, names: set[str]) -> bool:
+    """Whether a model contains all layers with weights, of these names, of another one."""
+    shared = part.id in whole.shares_layers_with or whole.id in part.shares_layers_with
+    return shared and bool(names) and names <= {layer.name for layer in whole.flat_layers()}
+
+
+def _trains(fit: FitFact, names: set[str]) -> bool:
+    """Whether a training changed one of some layers; assumed if its weights at the end are unknown."""
+    # A second layer of the same name is recorded with the name of its model: `decoder/dense`.
+    return not fit.digests_after or any(name.rpartition("/")[2] in names for name in fit.changed_layers)
 
 
 def trainings_behind(evidence: Evidence, model_id: str) -> tuple[FitFact, ...]:

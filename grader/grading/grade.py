@@ -8,6 +8,7 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.follow_ups import advice_of, cause_text, follow_ups
 from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.facts.language import english
@@ -15,7 +16,7 @@ from grader.facts.metrics import epochs_trained
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
-from grader.schema.evidence import AccuracyFact, Evidence, GapFact, LayerFact, ModelFact
+from grader.schema.evidence import AccuracyFact, EmulationFact, Evidence, GapFact, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
     CriterionGrade,
@@ -34,7 +35,7 @@ from grader.schema.grade import (
 )
 from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
 from grader.schema.rubric import Criterion, Rubric, Test
-from grader.schema.submission import CellError, Submission
+from grader.schema.submission import Submission
 
 __all__ = ["grade", "outline", "rejected", "ungraded", "visible"]
 
@@ -43,6 +44,10 @@ _NOTES_OF_A_KIND = 5
 """Most notes of one diagnostic; further places are only counted."""
 _WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
 _MOST_PROBLEMS = 50
+_NAMED_BY_CELL = ("end.", "environment.")
+"""Starts of the forms of replaced calls that are shown with their cell."""
+_CELLS_ALONE = frozenset({"cells"})
+"""Parts of the evidence that exist without an execution."""
 _LONGEST_ERROR = 300
 """Most characters of an exception's text in a problem."""
 _REPORT_IT = "this is an error of the grader, not of the submission: report it with the stored evidence"
@@ -129,18 +134,35 @@ def ungraded(submission: Submission, stamp: RubricStamp, error: GraderError, rub
     )
 
 
-def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: NotebookError) -> Grade:
-    """Grade a submission that cannot be executed: 0 points, the reason at each criterion, nothing pending.
+def rejected(  # noqa: PLR0913 - as `grade`
+    submission: Submission,
+    stamp: RubricStamp,
+    rubric: Rubric,
+    error: NotebookError,
+    *,
+    evidence: Evidence | None = None,
+    checks: Mapping[str, CheckSpec] | None = None,
+) -> Grade:
+    """Grade a submission that was not executed.
+
+    Checks that read only the cells are run, and manual criteria are pending. All other criteria fail with the reason.
 
     Args:
         submission: The submission.
         stamp: Identity of the rubric.
         rubric: The rubric.
-        error: The reason why the file cannot be executed.
+        error: The reason why the file was not executed.
+        evidence: Evidence with the cells; None if no cell can be read.
+        checks: All checks, by name.
     """
-    message = say("Nothing could be graded: {reason}.", reason=error.says)
+    refusal = Finding.failed(say("Nothing could be graded: {reason}.", reason=error.says), advice=error.advice_says)
+    watch = None if evidence is None else GapWatch(Case(evidence=evidence, rubric=rubric, roles={}), always=True)
+    problems = () if evidence is None else distinct_problems(evidence.problems, (), _MOST_PROBLEMS)
     lines = tuple(
-        _line(c, status="failed", points=0.0, message=message, advice=error.advice_says) for c in rubric.criteria
+        _manual(c, say("The notebook was not run: {reason}.", reason=error.says))
+        if c.manual is not None
+        else _graded_line(c, _refused(c, refusal, watch, checks or {}))
+        for c in rubric.criteria
     )
     return Grade(
         submission=_submission_stamp(submission),
@@ -148,10 +170,12 @@ def rejected(submission: Submission, stamp: RubricStamp, rubric: Rubric, error: 
         status="graded",
         reason=error.message,
         reason_says=error.says,
-        score=0.0,
+        score=_total(c.points for c in lines),
         max_score=_total((rubric.max_score,)),
-        pending=0.0,
+        pending=_total(c.max_points for c in lines if c.status == "pending"),
         criteria=lines,
+        problems=tuple(map(english, problems)),
+        problems_says=problems,
     )
 
 
@@ -213,10 +237,46 @@ class _Judged:
 
 def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, CheckSpec]) -> CriterionGrade:
     if criterion.manual is not None:
-        message = say("A person has to judge this: {guide}", guide=as_message(criterion.manual.guide))
-        return _line(criterion, status="pending", points=0.0, message=message)
+        return _manual(criterion)
     judged = [_find(test, criterion, watch, checks) for test in criterion.tests]
-    finding = _combined(judged, every=bool(criterion.all_of))
+    return _graded_line(criterion, _combined(judged, every=bool(criterion.all_of)))
+
+
+def _manual(criterion: Criterion, remark: MessageLike = "") -> CriterionGrade:
+    guide = as_message(criterion.manual.guide if criterion.manual is not None else "")
+    message = sentences(say("A person has to judge this: {guide}", guide=guide), remark)
+    return _line(criterion, status="pending", points=0.0, message=message)
+
+
+def _refused(
+    criterion: Criterion, refusal: Finding, watch: GapWatch | None, checks: Mapping[str, CheckSpec]
+) -> Finding:
+    """Judge a criterion of a notebook that was not executed.
+
+    Args:
+        criterion: A criterion with checks.
+        refusal: The finding of checks that need an execution.
+        watch: Runs the checks; None if no cell can be read.
+        checks: All checks, by name.
+    """
+    findings = [refusal if watch is None else _of_cells(test, refusal, watch, checks) for test in criterion.tests]
+    return _worst(findings) if criterion.all_of else _best(findings)
+
+
+def _of_cells(test: Test, refusal: Finding, watch: GapWatch, checks: Mapping[str, CheckSpec]) -> Finding:
+    """Run a check, and return its finding if it read nothing but the cells."""
+    spec = checks.get(test.check)
+    if spec is None:
+        return refusal
+    try:
+        parameters = spec.parameters.model_validate(dict(test.with_))
+        finding, _ = watch.run(lambda case: spec.run(case, parameters))
+    except Exception:  # noqa: BLE001 - a check that needs an execution may raise anything without one
+        return refusal
+    return finding if watch.read <= _CELLS_ALONE else refusal
+
+
+def _graded_line(criterion: Criterion, finding: Finding) -> CriterionGrade:
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
     advice = sentences(criterion.advice.strip(), finding.advice) if missed else ""
@@ -488,7 +548,12 @@ def _note(note: Diagnostic) -> DiagnosticGrade:
 
 def _submission_stamp(submission: Submission) -> SubmissionStamp:
     return SubmissionStamp(
-        id=submission.id, student=submission.student, files=submission.files, sha256=submission.sha256
+        id=submission.id,
+        student=submission.student,
+        files=submission.files,
+        sha256=submission.sha256,
+        notes=tuple(map(english, submission.notes)),
+        notes_says=submission.notes,
     )
 
 
@@ -533,19 +598,26 @@ def _accuracy(fact: AccuracyFact) -> AccuracyGrade:
     )
 
 
-def _error(error: CellError) -> ErrorGrade:
-    return ErrorGrade(
-        cell=error.cell,
-        name=error.name,
-        message=error.message,
-        advice=english(error.advice),
-        advice_says=as_message(error.advice) if error.advice else None,
-    )
+def _errors(evidence: Evidence) -> Iterator[ErrorGrade]:
+    reasons = follow_ups(evidence)
+    for error in evidence.run.errors:
+        reason = None if error.cell is None else reasons.get(error.cell)
+        advice = advice_of(error, reason)
+        yield ErrorGrade(
+            cell=error.cell,
+            name=error.name,
+            message=error.message,
+            cause=cause_text(error),
+            line=error.line,
+            advice=english(advice),
+            advice_says=as_message(advice) if advice else None,
+            follows=reason.root if reason else None,
+        )
 
 
 def _execution(evidence: Evidence) -> ExecutionGrade:
     run = evidence.run
-    emulations = tuple(_different((*(e.message for e in evidence.emulations), *_stand_ins(evidence))))
+    emulations = tuple(_different((*map(_emulation, evidence.emulations), *_stand_ins(evidence))))
     return ExecutionGrade(
         status=run.status,
         reason=english(run.reason),
@@ -553,7 +625,7 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         seconds=run.seconds,
         cells_run=run.cells_run,
         cells_total=run.cells_total,
-        errors=tuple(_error(e) for e in run.errors),
+        errors=tuple(_errors(evidence)),
         peak_memory_mib=run.peak_memory_mib,
         cpu_seconds=run.cpu_seconds,
         cpu_share=run.cpu_share,
@@ -566,6 +638,13 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         emulations=tuple(map(english, emulations)),
         emulations_says=tuple(map(as_message, emulations)),
     )
+
+
+def _emulation(fact: EmulationFact) -> MessageLike:
+    """Describe a replaced call; name the cell where the call decides how the cell ends."""
+    if fact.cell is None or not fact.form.startswith(_NAMED_BY_CELL):
+        return fact.message
+    return say("{cell:cell}: {message}", cell=fact.cell, message=fact.message)
 
 
 def _stand_ins(evidence: Evidence) -> Iterator[Message]:

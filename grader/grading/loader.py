@@ -23,6 +23,7 @@ from grader.grading.documents import (
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem
 from grader.schema.errors import RubricError
 from grader.schema.rubric import Rubric
+from grader.schema.submission import TaggedCell
 
 __all__ = ["LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
 
@@ -39,6 +40,8 @@ class LoadedRubric:
     sha256: str
     """SHA-256 of the file's bytes."""
     path: Path
+    tagged: tuple[TaggedCell, ...] = ()
+    """Tagged cells of the rubric's template."""
 
 
 def load_rubric(

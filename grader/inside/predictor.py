@@ -19,7 +19,17 @@ from .describe.models import describe_model, numbers
 from .model_files import foreign_part
 from .record.events import ModelStructure
 from .record.log import plain
-from .record.predictions import MAX_DESCRIPTION, MAX_ERROR, MAX_OUTPUTS, REQUEST_VERSION, JobRequest, JobResult, Request
+from .record.predictions import (
+    MAX_DESCRIPTION,
+    MAX_ERROR,
+    MAX_OUTPUTS,
+    MAX_PARTS,
+    REQUEST_VERSION,
+    JobRequest,
+    JobResult,
+    PredictedOutput,
+    Request,
+)
 
 __all__ = ["main", "run_job"]
 
@@ -69,7 +79,7 @@ def run_job(job: JobRequest, out: Path) -> JobResult:
         predict, result["model"] = _load(job)
         inputs = job.get("inputs")
         if inputs is not None:
-            rows = _predict(predict, Path(inputs), int(job.get("batch_size", 256)))
+            rows, result["outputs"] = _predict(predict, Path(inputs), int(job.get("batch_size", 256)))
             np.save(out / f"{job['id']}.npy", rows, allow_pickle=False)
         result["ok"] = True
     except Exception as problem:
@@ -109,13 +119,13 @@ def _load_saved_model(path: Path) -> Predict:
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures.get("serving_default") if hasattr(loaded, "signatures") else None
     if hasattr(loaded, "serve"):
-        return lambda batch: _only(loaded.serve(_cast(batch, signature, tf)))
+        return lambda batch: loaded.serve(_cast(batch, signature, tf))
     if signature is None:
         msg = "the SavedModel has neither `serve` nor a default signature"
         raise ValueError(msg)
     name = next(iter(signature.structured_input_signature[1]))
     # Keep the loaded object alive, since its signature needs it.
-    return lambda batch: _only(signature(**{name: _cast(batch, signature, tf)}), loaded)
+    return lambda batch: (signature(**{name: _cast(batch, signature, tf)}), loaded)[0]
 
 
 def _cast(batch: NDArray[Any], signature: Any, tf: Any) -> Any:
@@ -124,37 +134,61 @@ def _cast(batch: NDArray[Any], signature: Any, tf: Any) -> Any:
     return tf.constant(batch, dtype=specs[0].dtype if specs else tf.float32)
 
 
-def _only(outputs: Any, *_kept: Any) -> Any:
+def _parts(outputs: Any) -> dict[str, Any]:
+    """Map the name of each output to its tensor; outputs without keys are named by their positions."""
     if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, (list, tuple)):
-        if len(outputs) != 1:
-            msg = f"the model has {len(outputs)} outputs"
-            raise ValueError(msg)
-        return outputs[0]
-    return outputs
+        named = {str(key): value for key, value in outputs.items()}
+    elif isinstance(outputs, (list, tuple)):
+        named = {str(position): value for position, value in enumerate(outputs)}
+    else:
+        named = {"0": outputs}
+    if len(named) > MAX_PARTS:
+        msg = f"the model has {len(named)} outputs"
+        raise ValueError(msg)
+    return named
 
 
-def _predict(predict: Predict, inputs: Path, batch_size: int) -> NDArray[np.float32]:
-    """Return one row of outputs per image, in the order of the images.
+def _predict(predict: Predict, inputs: Path, batch_size: int) -> tuple[NDArray[np.float32], list[PredictedOutput]]:
+    """Return one row of outputs per image, in the order of the images, and the columns of each output.
+
+    If a model has several outputs, those that are too large are left out.
 
     Raises:
         ValueError: The model's outputs are not one row of at most 1,000 numbers per image.
     """
     images = np.load(inputs, mmap_mode="r", allow_pickle=False)
-    rows = []
+    rows: list[NDArray[np.float32]] = []
+    described: list[PredictedOutput] = []
     for start in range(0, len(images), batch_size):
         batch = np.ascontiguousarray(images[start : start + batch_size])
-        output = np.asarray(numbers(_only(predict(batch))), np.float32)
-        if output.ndim == 0 or len(output) != len(batch):
-            msg = f"the model returned outputs of shape {output.shape} for {len(batch)} images"
+        parts = {name: np.asarray(numbers(tensor), np.float32) for name, tensor in _parts(predict(batch)).items()}
+        described = described or _describe(parts, len(batch))
+        kept = [parts[part["name"]].reshape(len(batch), -1) for part in described if part["start"] is not None]
+        rows.append(np.concatenate(kept, axis=1))
+    return (np.concatenate(rows) if rows else np.empty((0, 0), np.float32)), described
+
+
+def _describe(parts: dict[str, NDArray[np.float32]], images: int) -> list[PredictedOutput]:
+    """List the outputs with their columns in the predictions.
+
+    Raises:
+        ValueError: An output is not one row per image, or no output is small enough.
+    """
+    described: list[PredictedOutput] = []
+    column = 0
+    for name, output in parts.items():
+        if output.ndim == 0 or len(output) != images:
+            msg = f"the model returned outputs of shape {output.shape} for {images} images"
             raise ValueError(msg)
-        output = output.reshape(len(batch), -1)
-        if output.shape[1] > MAX_OUTPUTS:
-            msg = f"the model has {output.shape[1]} outputs per image, more than the maximum of {MAX_OUTPUTS}"
-            raise ValueError(msg)
-        rows.append(output)
-    return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+        size = output.size // images
+        fits = column + size <= MAX_OUTPUTS
+        described.append(PredictedOutput(name=name, shape=list(output.shape[1:]), start=column if fits else None))
+        column += size if fits else 0
+    if not column:
+        size = max(output.size // images for output in parts.values())
+        msg = f"the model has {size} outputs per image, more than the maximum of {MAX_OUTPUTS}"
+        raise ValueError(msg)
+    return described
 
 
 if __name__ == "__main__":

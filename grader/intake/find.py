@@ -2,48 +2,105 @@
 
 A path is read as follows; the first rule that fits applies:
 
-1. A notebook is one submission. A zip is unpacked and read as a folder.
+1. A notebook is one submission. A zip is unpacked and read as a folder. One of several paths is one student's zip,
+   unless all paths are zips of a platform's downloads.
 2. An nbgrader tree: `submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself.
-3. A folder with exactly one notebook is one submission with the files next to it. It may have no subfolders with
-   notebooks, except one with copies, recognized by the folder's name or by the names of the notebooks in it.
-4. A folder that contains only one subfolder is read as that subfolder, unless a platform named it after a student.
-5. Any other folder is a class. Each notebook in it is a submission, each subfolder belongs to one student, and so
-   does each zip. Files of one student in a flat Canvas or Moodle download form one submission.
+3. A download of a learning platform: all files and folders with one student's name are one submission, under the
+   student's own file names. Of several attempts, the last one with a notebook counts.
+4. A folder with exactly one notebook is one submission with the files next to it. It may have no subfolders with
+   notebooks, except those with copies, recognized by the folder's name or by the names of the notebooks in it.
+5. A folder that contains only one subfolder is read as that subfolder, unless the subfolder's name is that of a part
+   of a submission.
+6. Subfolders such as `notebooks`, `data` and `src` are parts of one submission: `grader.intake.parts` decides.
+7. Any other folder is a class. Each notebook in it is a submission, each subfolder belongs to one student, and so
+   does each zip.
 
 In a student's folder with several notebooks, the one named `submission.ipynb` is executed. Without it, copies are
-excluded by their names. Among the rest, the notebook with the most code is executed, then the one closest to the
-root, then the first by name. The others remain listed in `files`.
+excluded by their names. Among the rest, the notebook whose name most other students use is executed, then the one with
+the most code, then the one closest to the root, then the first by name. The others remain listed in `files`, and a note
+names them.
 
 A student's folder with an unreadable file affects only that student: it is listed with the reason.
-Results of an earlier grading among the submissions are skipped.
+Results of an earlier grading among the submissions are skipped. A notice names any other file or folder of a class that
+belongs to no submission.
 """
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from grader.facts.refusal import refusal
-from grader.intake.notebook import code_size
+from grader.intake.candidates import (
+    Candidate,
+    Entries,
+    Mentions,
+    Search,
+    entries_of,
+    is_notebook_name,
+    is_work,
+    listing,
+    no_notebook,
+    notebooks_in,
+    person_at,
+    printable,
+    safe_id,
+    some,
+    unreadable,
+    walk,
+)
+from grader.intake.download import Piece, read_pieces
+from grader.intake.parts import (
+    Reading,
+    Subfolder,
+    is_material_name,
+    is_part_name,
+    is_series,
+    is_work_name,
+    read_subfolders,
+)
+from grader.intake.platforms import (
+    Person,
+    canvas_version,
+    people_of,
+    person_of,
+)
+from grader.intake.student import COPY_NAME, UNTITLED, pick_notebook, read_student, single, student_zip
 from grader.intake.unpack import is_ignored, unpack_zip
 from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
-from grader.schema.message import say
+from grader.schema.message import Message, say, say_count
 from grader.schema.submission import Submission
 
-__all__ = ["Found", "Person", "Rejected", "find_submissions", "person_of", "pick_notebook", "safe_id"]
+__all__ = [
+    "Findings",
+    "Found",
+    "Person",
+    "Rejected",
+    "find_all",
+    "find_submissions",
+    "person_of",
+    "pick_notebook",
+    "safe_id",
+]
 
-_LISTED_FILES = 1000
-_NAMED_FILES = 5
-"""Maximum number of files to name in a message."""
 _CHUNK = 1 << 20
-_ID_BYTES = 96
-_DEEPEST = 12
-_DATABASE = "grader.sqlite"
-"""File that marks a results folder."""
+_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".tbz2", ".zst"})
+_TEXT_SUFFIXES = {".md", ".rst", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".log"}
+_DATA_SUFFIXES = {".csv", ".tsv", ".json", ".npy", ".npz", ".h5", ".hdf5", ".keras", ".pkl", ".sqlite"}
+_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".svg"}
+_SIDE_SUFFIXES = frozenset(_TEXT_SUFFIXES | _DATA_SUFFIXES | _IMAGE_SUFFIXES)
+"""Suffixes of files that a student does not submit in place of a notebook."""
+_CLASS_FILES = frozenset(
+    {"index.html", "grades.csv", "grades.xls", "submission_metadata.yml", "status.xlsx", "status.csv"}
+    | {"desktop.ini", "Thumbs.db"}
+)
+"""Files that platforms and systems add to a download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,37 +113,24 @@ class Rejected:
     sha256: str
     """Hash of the file, or of the names and sizes in the folder; empty if they cannot be read."""
     error: NotebookError | HarnessError
+    notes: tuple[Message, ...] = ()
+    """How the files were read, where another reading is possible."""
 
 
 Found = Submission | Rejected
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Student that a name in a download belongs to."""
+class Findings:
+    """The submissions at the given paths, and what else was there."""
 
-    student: str
-    id: str
-    """Base of the result folder's name, before it is made unique."""
-    rest: str = ""
-    """The student's own file name, without the platform's prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A submission before its id is made unique."""
-
-    person: Person
-    place: Path
-    """The notebook, folder or zip."""
-    folder: Path | None = None
-    notebook: Path | None = None
-    files: tuple[str, ...] = ()
-    error: NotebookError | UnreadableError | None = field(default=None, compare=False)
+    found: tuple[Found, ...]
+    notices: tuple[Message, ...] = ()
+    """Files and folders that belong to no submission, and readings of which another is possible."""
 
 
 def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, ...]:
-    """Find every submission at the given paths.
+    """Find every submission at the given paths; `find_all` also returns notices.
 
     Args:
         paths: Notebooks, folders or zips; the module's description says how each is read.
@@ -100,81 +144,60 @@ def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, 
         UnreadableError: A path from the command line cannot be read at all.
         StorageError: A zip cannot be unpacked because space is short.
     """
-    candidates: list[_Candidate] = []
+    return find_all(paths, unpack_to=unpack_to).found
+
+
+def find_all(paths: Sequence[Path], *, unpack_to: Path) -> Findings:
+    """Find every submission at the given paths, and note what belongs to none.
+
+    Args:
+        paths: As for `find_submissions`.
+        unpack_to: As for `find_submissions`.
+
+    Raises:
+        SubmissionPathError: As for `find_submissions`.
+        UnreadableError: As for `find_submissions`.
+        StorageError: As for `find_submissions`.
+    """
+    named = frozenset(path.resolve() for path in paths)
+    whole = len(paths) == 1 or all(_is_download_zip(path, unpack_to) for path in paths)
+    search = Search(unpack_to, alone=whole, named=named)
+    candidates: list[Candidate] = []
     for path in paths:
         try:
-            path_candidates = list(_at(path, unpack_to))
+            path_candidates = list(_at(path, search))
         except OSError as error:
-            raise _unreadable(error, path, "folder") from error
-        if not path_candidates:
+            raise unreadable(error, path, "folder") from error
+        if not path_candidates and not search.notices:
             msg = "there is no notebook here"
             raise SubmissionPathError(msg, where=str(path))
         candidates += path_candidates
     unique = list({(c.notebook or c.place).resolve(): c for c in candidates}.values())
-    return tuple(_finish(candidate, name) for candidate, name in zip(unique, _unique_ids(unique), strict=True))
+    names = _unique_ids(unique, unpack_to)
+    found = tuple(_finish(candidate, name) for candidate, name in zip(unique, names, strict=True))
+    return Findings(found, tuple(dict.fromkeys(search.notices)))
 
 
 # --- names ---------------------------------------------------------------------------------------------------
 
-_MOODLE = re.compile(r"(?P<name>[^_]+(?:_[^_]+)*?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)")
-_CANVAS_ANONYMOUS = re.compile(r"anon_(?P<number>[0-9A-Za-z]+)_(?:\d+_)?(?P<rest>.+)")
-_CANVAS = re.compile(r"(?P<name>[^_]+)(?:_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
 _GRADESCOPE = re.compile(r"submission_(?P<number>\d+)")
-_COPY = re.compile(
-    r"(?:^|[\s_.-])(?:copy|kopie|backup|old|bak|checkpoint|template|autosave)\d*(?:\b|_|$)"
-    r"|\(\d+\)\s*$|^(?:copy of|kopie von) ",
-    re.IGNORECASE,
-)
 
 
-def person_of(name: str) -> Person | None:
-    """Read the student from a file or folder name that Moodle or Canvas made.
-
-    Args:
-        name: Name of a file or folder: `Ann Lee_4711_assignsubmission_file_`, `leeann_LATE_12_345_work.ipynb`,
-            `anon_12_345_work.ipynb`.
-
-    Returns:
-        The person, or None for any other name. The id contains the platform's own number to keep namesakes apart.
-    """
-    if match := _MOODLE.fullmatch(name):
-        student = match["name"].replace("_", " ").strip()
-        return Person(student=student, id=f"{student}-{match['number']}", rest=match["rest"])
-    if match := _CANVAS_ANONYMOUS.fullmatch(name):
-        return Person(student=f"anonymous {match['number']}", id=f"anon-{match['number']}", rest=match["rest"])
-    if match := _CANVAS.fullmatch(name):
-        return Person(student=match["name"], id=f"{match['name']}-{match['number']}", rest=match["rest"])
-    return None
-
-
-def _person(path: Path) -> Person:
-    """Return the student of a path: by a platform's name, else by the plain name."""
-    name = path.name if path.is_dir() else path.stem
-    return person_of(path.name) or Person(student=name, id=name, rest=path.name)
-
-
-def safe_id(name: str) -> str:
-    """Make a name safe for a folder: letters (of any script), digits, `_` and `-`, at most 96 bytes.
-
-    Args:
-        name: Any text.
-    """
-    plain = unicodedata.normalize("NFKD", name)
-    plain = unicodedata.normalize("NFC", "".join(c for c in plain if not unicodedata.combining(c)))
-    slug = re.sub(r"[^\w-]+", "-", plain).strip("-_")
-    return slug.encode()[:_ID_BYTES].decode(errors="ignore").strip("-_") or "submission"
-
-
-def _unique_ids(candidates: Sequence[_Candidate]) -> Iterator[str]:
+def _unique_ids(candidates: Sequence[Candidate], unpack_to: Path) -> Iterator[str]:
     """Yield an id for each candidate; a repeated name gets a suffix computed from the candidate's path."""
     used_ids: set[str] = set()
     for candidate in candidates:
         name = safe_id(candidate.person.id)
-        tail = "/".join((candidate.notebook or candidate.place).parts[-3:])
+        path = candidate.origin or candidate.notebook or candidate.place
+        # The folder for unpacked zips has another name in each run.
+        parts = path.relative_to(unpack_to).parts if path.is_relative_to(unpack_to) else path.parts
+        tail = "/".join(parts[-3:])
         unique_name, turn = name, 0
         # Compare ids without case: some file systems treat the folders `Ann` and `ann` as the same one.
         while unique_name.casefold() in used_ids:
-            unique_name = f"{name}-{hashlib.sha256(f'{tail}/{turn}'.encode()).hexdigest()[:6]}"
+            unique_name = (
+                f"{name}-{hashlib.sha256(f'{tail}/{turn}'.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+            )
             turn += 1
         used_ids.add(unique_name.casefold())
         yield unique_name
@@ -183,147 +206,317 @@ def _unique_ids(candidates: Sequence[_Candidate]) -> Iterator[str]:
 # --- places --------------------------------------------------------------------------------------------------
 
 
-def _at(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
+def _at(path: Path, search: Search) -> Iterator[Candidate]:
     """Yield the candidates at one path from the command line."""
     if not path.exists():
         msg = "there is no such file or folder"
         raise SubmissionPathError(msg, where=str(path))
-    if path.is_dir():
-        yield from _in_folder(path.resolve(), unpack_to, person=None)
+    if person_of(path.name) is not None:
+        yield _with_siblings(path.resolve(), search)
+    elif path.is_dir():
+        yield from _in_folder(path.resolve(), search, person=None)
     elif path.suffix.lower() == ".zip":
-        yield from _in_zip(path, unpack_to)
-    elif _is_notebook_name(path.name):
-        yield _single(path)
+        yield from _in_zip(path, search)
+    elif is_notebook_name(path.name):
+        yield single(path)
+    elif search.alone or path.suffix.lower() not in _SIDE_SUFFIXES:
+        yield _no_notebook_file(path)
     else:
-        if path.suffix:
-            reason = say("a file with the suffix {suffix:code} is not a notebook", suffix=path.suffix)
-        else:
-            reason = say("a file without a suffix is not a notebook")
-        yield _Candidate(person=_person(path), place=path, files=(path.name,), error=refusal(reason, where=path.name))
+        search.notices.append(say("{name} is not a notebook and was not graded", name=printable(path.name)))
 
 
-def _in_zip(path: Path, unpack_to: Path) -> Iterator[_Candidate]:
+def _no_notebook_file(path: Path) -> Candidate:
+    if path.suffix:
+        reason = say("a file with the suffix {suffix:code} is not a notebook", suffix=path.suffix)
+    else:
+        reason = say("a file without a suffix is not a notebook")
+    return Candidate(person=person_at(path), place=path, files=(path.name,), error=refusal(reason, where=path.name))
+
+
+def _with_siblings(path: Path, search: Search) -> Candidate:
+    """Read one file or folder of a platform's download with the student's other files and folders next to it."""
+    entries = entries_of(path.parent)
+    people = _people_in(path.parent, entries)
+    own = people[path.name] if path.name in people else person_at(path)
+    siblings = (*entries.files, *entries.folders)
+    pieces = [Piece(one, people[one.name]) for one in siblings if _belongs(people.get(one.name), own)]
+    if any(_is_asked(piece, search) for piece in pieces):
+        # Other notebooks and attempts were not asked for.
+        asked = {piece.person.attempt for piece in pieces if _is_asked(piece, search)}
+        pieces = [piece for piece in pieces if piece.person.attempt in asked]
+        pieces = [piece for piece in pieces if _is_asked(piece, search) or not is_work(piece.path)]
+    return read_pieces(pieces or [Piece(path, own)], search)
+
+
+def _is_asked(piece: Piece, search: Search) -> bool:
+    """Return whether a notebook, zip or folder of a download was named on the command line."""
+    return piece.path in search.named and (piece.path.is_dir() or is_work(piece.path))
+
+
+def _belongs(person: Person | None, own: Person) -> bool:
+    return person is not None and person.id == own.id
+
+
+def _in_zip(path: Path, search: Search) -> Iterator[Candidate]:
     """Yield the candidates in a zip from the command line: a class, or one student's work."""
+    if not search.alone:
+        found = student_zip(path, search)
+        if found.folder is not None and _is_download(found.folder):
+            notice = say(
+                "{name} looks like the download of a class, but was read as one student's zip; grade it alone",
+                name=printable(path.name),
+            )
+            search.notices.append(notice)
+        yield found
+        return
     try:
-        folder = unpack_zip(path, unpack_to)
+        folder = unpack_zip(path, search.unpack_to)
     except (NotebookError, UnreadableError) as error:
-        yield _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
+        yield Candidate(person=person_at(path), place=path, files=(path.name,), error=error)
         return
-    yield from _in_folder(folder.resolve(), unpack_to, person=_person(path))
+    yield from _in_folder(folder.resolve(), search, person=person_at(path))
 
 
-def _is_notebook_name(name: str) -> bool:
-    return name.lower().endswith((".ipynb", ".ipynb.json", ".ipynb.txt"))
-
-
-def _children(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """List notebooks, zips and subfolders directly in a folder, sorted; skip hidden, linked and result files."""
-    visible = sorted(p for p in folder.iterdir() if not is_ignored(p.name) and not p.is_symlink())
-    files = [p for p in visible if p.is_file()]
-    notebooks = [p for p in files if _is_notebook_name(p.name)]
-    zips = [p for p in files if p.suffix.lower() == ".zip"]
-    return notebooks, zips, [p for p in visible if p.is_dir() and not _is_results(p)]
-
-
-def _is_results(folder: Path) -> bool:
-    """Detect a results folder.
-
-    A student's folder that was graded in place also holds the database, but it has a notebook or zip next to it.
-    """
-    try:
-        if not (folder / _DATABASE).is_file():
-            return False
-        return not any(_is_notebook_name(path.name) or path.suffix.lower() == ".zip" for path in folder.iterdir())
-    except OSError:
-        return False  # treat it as a student's until it can be read
-
-
-def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield every file below a folder, sorted; skip hidden files, links and grading results."""
-    if depth > _DEEPEST:
+def _in_folder(folder: Path, search: Search, person: Person | None) -> Iterator[Candidate]:
+    """Yield the candidates in a folder from the command line, or in an unpacked zip of `person`."""
+    tree = _nbgrader_tree(folder)
+    if tree is not None:
+        yield from _in_nbgrader(tree, search)
         return
-    for path in sorted(folder.iterdir()):
-        if is_ignored(path.name) or path.is_symlink():
-            continue
-        if path.is_dir():
-            if not _is_results(path):
-                yield from _walk(path, depth + 1)
-        elif path.is_file():
-            yield path
+    entries = entries_of(folder)
+    people = _people_in(folder, entries)
+    if people:
+        yield from _in_download(folder, entries, people, search)
+        return
+    yield from _in_plain_folder(folder, entries, search, person)
 
 
-def _has_notebook(folder: Path) -> bool:
-    """Return whether a folder contains a notebook; an unreadable folder counts as containing one."""
+def _is_download(folder: Path) -> bool:
+    """Return whether a folder contains the files of several students by a platform's names."""
     try:
-        return any(_is_notebook_name(path.name) for path in _walk(folder))
+        entries = entries_of(folder)
+        if len(entries.folders) == 1 and not entries.files:
+            folder, entries = entries.folders[0], entries_of(entries.folders[0])
+        return len({person.id for person in _people_in(folder, entries).values()}) > 1
     except OSError:
+        return False
+
+
+def _is_download_zip(path: Path, unpack_to: Path) -> bool:
+    """Return whether a path is a zip with the files of several students, such as the download of a section."""
+    if path.suffix.lower() != ".zip" or person_of(path.name) is not None:
+        return False
+    try:
+        return _is_download(unpack_zip(path, unpack_to))
+    except (NotebookError, UnreadableError):
+        return False
+
+
+def _people_in(folder: Path, entries: Entries) -> dict[str, Person]:
+    """Read the students from the names that a platform made."""
+    people = people_of([p.name for p in entries.files], [p.name for p in entries.folders], folder.name)
+    return people | {name: one for name, one in _gradescope_names(folder).items() if (folder / name).is_dir()}
+
+
+def _in_download(folder: Path, entries: Entries, people: Mapping[str, Person], search: Search) -> Iterator[Candidate]:
+    """Yield the candidates in a platform's download, including other files and folders there."""
+    paths = {path.name: path for path in (*entries.files, *entries.folders)}
+    groups: dict[str, list[Piece]] = {}
+    for name in sorted(people):
+        groups.setdefault(people[name].id, []).append(Piece(paths[name], people[name]))
+    search = replace(search, usual=_usual_in_download(groups.values()))
+    for pieces in groups.values():
+        yield read_pieces(pieces, search)
+    rest = Entries(
+        [path for path in entries.files if path.name not in people],
+        [path for path in entries.folders if path.name not in people],
+        entries.links,
+    )
+    students = {path.name for path in rest.folders if notebooks_in(path) != []}
+    yield from _class_members(folder, rest, students, search)
+
+
+def _usual_in_download(groups: Collection[Sequence[Piece]]) -> frozenset[str]:
+    """Find the usual names of notebooks, with Canvas's number only if it is a part of everybody's name."""
+    names = [{name.casefold() for piece in pieces for name in _notebook_names(piece)} for pieces in groups]
+    plain = [{canvas_version(name)[0] for name in own} for own in names]
+    bare = {name for own in names for name in own if not canvas_version(name)[1]}
+    numbered = [{name for name in own if canvas_version(name)[0] not in bare} for own in names]
+    return _usual(plain) | _usual(numbered)
+
+
+def _notebook_names(piece: Piece) -> list[str]:
+    if piece.path.is_dir():
+        return [path.name for path in notebooks_in(piece.path) or ()]
+    return [piece.person.rest] if is_notebook_name(piece.path.name) else []
+
+
+def _usual(names: Sequence[Collection[str]]) -> frozenset[str]:
+    """Find the names of notebooks that at least two and at least half of the students use."""
+    counts = Counter(name for own in names for name in set(own))
+    return frozenset(name for name, count in counts.items() if count > 1 and 2 * count >= len(names))
+
+
+def _in_plain_folder(folder: Path, entries: Entries, search: Search, person: Person | None) -> Iterator[Candidate]:
+    """Yield the candidates in a folder whose names are not a platform's."""
+    only = entries.folders[0] if len(entries.folders) == 1 else None
+    if only is not None and not entries.notebooks and not entries.zips and _is_wrapper(only):
+        inner = notebooks_in(only)
+        if not is_part_name(only.name) or inner is None or len(inner) != 1:
+            yield from _in_folder(only, search, person)
+            return
+    if search.alone and len(entries.zips) == 1 and not entries.notebooks and not entries.folders:
+        whole = student_zip(entries.zips[0], search)
+        if whole.folder is not None and _is_download(whole.folder):
+            yield from _in_folder(whole.folder, search, person=None)
+            return
+    reading = _reading(entries)
+    if _is_one(entries, reading):
+        notes = (_one_note(entries),) if reading.unsure and entries.folders else ()
+        found = read_student(folder, person or person_at(folder), search)
+        yield replace(found, notes=(*notes, *found.notes))
+        return
+    if not (entries.notebooks or entries.zips or entries.folders):
+        yield from _without_notebook(folder, person or (None if search.alone else person_at(folder)))
+        return
+    if reading.unsure:
+        each = say(
+            "{folder}: each of these folders was read as one student's work: {names:list}",
+            folder=folder.name,
+            names=some(reading.students),
+        )
+        search.notices.append(each)
+    yield from _class_members(folder, entries, set(reading.students), search)
+
+
+def _is_one(entries: Entries, reading: Reading) -> bool:
+    """Return whether a folder is one submission."""
+    notebooks, zips = entries.notebooks, entries.zips
+    if not reading.one or any(_has_notebook_inside(path) for path in zips):
+        return False
+    if not notebooks:
+        return bool(entries.folders)
+    return len(_originals(notebooks)) == 1 or _are_steps(entries)
+
+
+def _are_steps(entries: Entries) -> bool:
+    """Return whether loose notebooks are steps of one work: no name is a student's, and code or data is there, too."""
+    if len(entries.notebooks) < 2:  # noqa: PLR2004 - several
+        return False
+    others = {path.suffix.lower() for path in entries.files} & {".py", ".csv", ".npz", ".toml"}
+    names = [path.stem for path in entries.notebooks]
+    if not (others or entries.folders) or is_series(names):
+        return False
+    return all(is_work_name(name) and not COPY_NAME.search(name) for name in names)
+
+
+def _originals(notebooks: Sequence[Path]) -> list[Path]:
+    """Leave out Jupyter's copies of another notebook in the list, and untitled ones."""
+    stems = {path.stem for path in notebooks}
+    copies = {path for path in notebooks if re.sub(r"-Copy\d+$", "", path.stem) in stems - {path.stem}}
+    named = [path for path in notebooks if path not in copies and not UNTITLED.fullmatch(path.stem)]
+    return named or list(notebooks[:1])
+
+
+def _has_notebook_inside(path: Path) -> bool:
+    """Return whether a zip contains a notebook or another zip; a damaged zip counts as one that does."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(is_work(Path(name)) for name in archive.namelist())
+    except Exception:  # noqa: BLE001 - unpacking reports what is wrong with it
         return True
 
 
-def _in_folder(folder: Path, unpack_to: Path, person: Person | None) -> Iterator[_Candidate]:
-    """Yield the candidates in a folder from the command line, or in an unpacked zip of `person`."""
-    notebooks, zips, subfolders = _children(folder)
-    tree = _nbgrader_tree(folder)
-    if tree is not None:
-        yield from _in_nbgrader(tree)
-        return
-    with_notebooks = [sub for sub in subfolders if _has_notebook(sub)]
-    alone = len(notebooks) == 1 and not zips and not person_of(notebooks[0].name)
-    if alone and (not with_notebooks or (len(with_notebooks) == 1 and _is_backup(with_notebooks[0], notebooks[0]))):
-        yield _student(folder, person or _person(folder), unpack_to)
-        return
-    lone = len(subfolders) == 1 and not notebooks and not zips
-    if lone and not person_of(subfolders[0].name) and _is_wrapper(subfolders[0]):
-        yield from _in_folder(subfolders[0], unpack_to, person=None)
-        return
-    names = _gradescope_names(folder)
-    yield from _flat(notebooks)
+def _reading(entries: Entries) -> Reading:
+    """Decide how the subfolders of a folder are read."""
+    loose = _originals(entries.notebooks) if entries.notebooks else []
+    inner = {folder.name: notebooks_in(folder) for folder in entries.folders}
+    facts = []
+    for folder in entries.folders:
+        own = inner[folder.name]
+        count = 1 if own is None else len(own)
+        if len(loose) == 1 and count and _is_backup(folder, own, loose[0]):
+            count = 0
+        facts.append(_facts(folder, count))
+    notebooks = [*loose, *(path for own in inner.values() for path in own or ())]
+    count = 1 if _are_steps(entries) else len(loose)
+    return read_subfolders(facts, loose=count, mentioned=Mentions(notebooks))
+
+
+def _facts(folder: Path, notebooks: int) -> Subfolder:
+    try:
+        children = [path for path in folder.iterdir() if not is_ignored(path.name)]
+        parts = any(is_material_name(path.name) and path.is_dir() for path in children)
+        repository = (folder / ".git").exists()
+    except OSError:
+        return Subfolder(folder.name, notebooks)
+    return Subfolder(folder.name, notebooks, not children, repository, bool(notebooks) and parts)
+
+
+def _one_note(entries: Entries) -> Message:
+    return say(
+        "the folders {folders:list} were read as parts of one submission; if they belong to different students, name "
+        "each folder in the command",
+        folders=some([path.name for path in entries.folders]),
+    )
+
+
+def _class_members(folder: Path, entries: Entries, students: Collection[str], search: Search) -> Iterator[Candidate]:
+    """Yield the candidates in a class, and note what belongs to nobody."""
+    yield from _flat(entries.notebooks, search)
+    subfolders = [path for path in entries.folders if path.name in students]
+    names = [{path.name.casefold() for path in notebooks_in(sub) or ()} for sub in subfolders]
+    inner = replace(search, usual=search.usual or _usual(names))
     for sub in subfolders:
-        # Next to loose notebooks, a folder without notebooks is their data, not a student's work.
-        if sub in with_notebooks or not notebooks:
-            yield _student(sub, names.get(sub.name) or _person(sub), unpack_to)
-    for path in zips:
-        yield _student_zip(path, unpack_to)
-    if not (notebooks or zips or subfolders):
-        yield from _without_notebook(folder, person)
+        yield read_student(sub, person_at(sub), inner)
+    others = list[str]()
+    for path in entries.files:
+        if path.suffix.lower() == ".zip":
+            if is_material_name(path.stem) and not _has_notebook_inside(path):
+                others.append(path.name)
+            else:
+                yield student_zip(path, search)
+        elif path.suffix.lower() in _ARCHIVES and not is_material_name(path.name.partition(".")[0]):
+            yield _no_notebook_file(path)
+        elif not is_notebook_name(path.name) and path.name not in _CLASS_FILES:
+            others.append(path.name)
+    others += [f"{path.name}/" for path in entries.folders if path.name not in students]
+    others += [path.name for path in entries.links]
+    if others:
+        notice = say_count(
+            "{folder}: {names:list} belongs to no submission and was not graded",
+            "{folder}: {names:list} belong to no submission and were not graded",
+            len(others),
+            folder=folder.name,
+            names=some(others),
+        )
+        search.notices.append(notice)
 
 
-def _is_backup(folder: Path, notebook: Path) -> bool:
+def _is_backup(folder: Path, inner_notebooks: Sequence[Path] | None, notebook: Path) -> bool:
     """Return whether a subfolder holds copies of the notebook next to it rather than another student's work.
 
     An unreadable subfolder counts as a backup, since it may hold files that the notebook needs.
     """
-    if _COPY.search(folder.name):
+    if inner_notebooks is None or COPY_NAME.search(folder.name):
         return True
-    try:
-        inner_notebooks = [path for path in _walk(folder) if _is_notebook_name(path.name)]
-    except OSError:
-        return True
-    return all(path.name == notebook.name or _COPY.search(path.stem) for path in inner_notebooks)
+    return all(path.name == notebook.name or COPY_NAME.search(path.stem) for path in inner_notebooks)
 
 
 def _is_wrapper(folder: Path) -> bool:
     """Return whether to search the only subfolder in place of its parent; False if it is empty or unreadable."""
     try:
-        return any(_children(folder))
+        entries = entries_of(folder)
     except OSError:
         return False
+    return bool(entries.notebooks or entries.zips or entries.folders)
 
 
-def _without_notebook(folder: Path, person: Person | None) -> Iterator[_Candidate]:
+def _without_notebook(folder: Path, person: Person | None) -> Iterator[Candidate]:
     """Yield a rejection for a zip without a notebook; for a folder from the command line yield nothing."""
-    files = _listing(folder)
+    files = listing(folder)
     if person is not None:
-        yield _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
-
-
-def _no_notebook(files: Sequence[str]) -> NotebookError:
-    if not files:
-        return refusal(say("no file was submitted: the folder is empty"))
-    advice = say("submit the .ipynb file itself")
-    if len(files) > _NAMED_FILES:
-        return refusal(say("no notebook was submitted, only {files:list} …", files=files[:_NAMED_FILES]), advice=advice)
-    return refusal(say("no notebook was submitted, only {files:list}", files=files), advice=advice)
+        yield Candidate(person=person, place=folder, folder=folder, files=files, error=no_notebook(files))
 
 
 def _nbgrader_tree(folder: Path) -> Path | None:
@@ -337,25 +530,25 @@ def _nbgrader_tree(folder: Path) -> Path | None:
 def _assignments(tree: Path) -> tuple[list[Path], list[Path]]:
     """List the `<student>/<assignment>` folders of an nbgrader tree, and the student folders that cannot be read."""
     readable, locked = list[Path](), list[Path]()
-    for student in _children(tree)[2]:
+    for student in entries_of(tree).folders:
         try:
-            notebooks, _, assignments = _children(student)
+            entries = entries_of(student)
         except OSError:
             locked.append(student)
         else:
-            readable += [] if notebooks else assignments
+            readable += [] if entries.notebooks else entries.folders
     return readable, locked
 
 
-def _in_nbgrader(tree: Path) -> Iterator[_Candidate]:
+def _in_nbgrader(tree: Path, search: Search) -> Iterator[Candidate]:
     folders, locked = _assignments(tree)
     several = len({folder.name for folder in folders}) > 1
     for folder in folders:
         student = folder.parent.name
         name = f"{student}-{folder.name}" if several else student
-        yield _student(folder, Person(student=student, id=name), None)
+        yield read_student(folder, Person(student=student, id=name), search)
     for folder in locked:
-        yield _student(folder, _person(folder), None)
+        yield read_student(folder, person_at(folder), search)
 
 
 def _gradescope_names(folder: Path) -> dict[str, Person]:
@@ -364,8 +557,8 @@ def _gradescope_names(folder: Path) -> dict[str, Person]:
     if not metadata.is_file():
         return {}
     try:
-        parsed = yaml.safe_load(metadata.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+        parsed = yaml.load(metadata.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - only texts
+    except (yaml.YAMLError, ValueError, OSError, RecursionError):
         return {}
     people = {}
     for key, entry in (parsed if isinstance(parsed, dict) else {}).items():
@@ -374,106 +567,41 @@ def _gradescope_names(folder: Path) -> dict[str, Person]:
         if number and isinstance(submitters, list):
             names = [str(s[":name"]) for s in submitters if isinstance(s, dict) and s.get(":name")]
             if names:
-                people[str(key)] = Person(student=", ".join(names), id=f"{names[0]}-{number['number']}")
+                people[str(key)] = Person(", ".join(names), f"{names[0]}-{number['number']}", platform="gradescope")
     return people
 
 
-def _flat(notebooks: Sequence[Path]) -> Iterator[_Candidate]:
-    """Yield loose notebooks, each as one submission; group several of one student by the platform's file names."""
-    groups: dict[str, list[Path]] = {}
+def _flat(notebooks: Sequence[Path], search: Search) -> Iterator[Candidate]:
+    """Yield loose notebooks, each as one submission."""
     for path in notebooks:
-        person = person_of(path.name)
-        groups.setdefault(f"person {person.id}" if person else f"file {path.name}", []).append(path)
-    for paths in groups.values():
-        files = tuple(sorted(path.name for path in paths))
-        try:
-            yield replace(_single(pick_notebook(paths)), files=files)
-        except UnreadableError as error:
-            yield replace(_single(paths[0]), files=files, error=error)
+        yield single(path)
+    originals = _originals(notebooks) if notebooks else []
+    copies = [path.name for path in notebooks if path not in originals]
+    if copies:
+        notice = say("{names:list} was read as another student's notebook, not as a copy", names=some(copies))
+        search.notices.append(notice)
 
 
-def _single(path: Path) -> _Candidate:
-    person = _person(path)
-    if _is_notebook_name(path.name) and person.rest == path.name:
-        stem = re.sub(r"\.ipynb(?:\.json|\.txt)?$", "", path.name, flags=re.IGNORECASE)
-        person = Person(student=stem, id=stem)
-    return _Candidate(person=person, place=path, notebook=path, files=(path.name,))
+# --- one student's files in a platform's download -------------------------------------------------------------
 
 
-def _student_zip(path: Path, unpack_to: Path) -> _Candidate:
-    """Unpack one student's zip in a class."""
-    try:
-        folder = unpack_zip(path, unpack_to)
-    except (NotebookError, UnreadableError) as error:
-        return _Candidate(person=_person(path), place=path, files=(path.name,), error=error)
-    return _student(folder, _person(path), None)
-
-
-def _student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
-    """Read one student's folder; reject it if any part is unreadable, since the notebook may need that part."""
-    try:
-        return _readable_student(folder, person, unpack_to)
-    except OSError as error:
-        problem = _unreadable(error, Path(error.filename or folder), "file or folder")
-    except UnreadableError as error:
-        problem = error
-    return _Candidate(person=person, place=folder, folder=folder, error=problem)
-
-
-def _readable_student(folder: Path, person: Person, unpack_to: Path | None) -> _Candidate:
-    """Read one student's folder; unpack a zip in it if there is no notebook next to it."""
-    notebooks = [path for path in _walk(folder) if _is_notebook_name(path.name)]
-    files = _listing(folder)
-    if not notebooks and unpack_to is not None:
-        zips = [path for path in _walk(folder) if path.suffix.lower() == ".zip"]
-        for path in zips:
-            inner = _student_zip(path, unpack_to)
-            if inner.notebook or isinstance(inner.error, UnreadableError) or len(zips) == 1:
-                return replace(inner, person=person)
-    if not notebooks:
-        return _Candidate(person=person, place=folder, folder=folder, files=files, error=_no_notebook(files))
-    chosen = pick_notebook(notebooks)
-    return _Candidate(person=person, place=folder, folder=folder, notebook=chosen, files=files)
-
-
-def pick_notebook(notebooks: Sequence[Path]) -> Path:
-    """Choose the notebook to execute among one student's.
-
-    Args:
-        notebooks: At least one path.
-
-    Returns:
-        The notebook named `submission.ipynb`; else the only one whose name is not that of a copy; else the one with
-        the most code.
-
-    Raises:
-        UnreadableError: The choice depends on a notebook that cannot be read now.
-    """
-    with_standard_name = [path for path in notebooks if path.name.lower() == "submission.ipynb"]
-    eligible = with_standard_name or [path for path in notebooks if not _COPY.search(path.stem)] or list(notebooks)
-    if len(eligible) == 1:
-        return eligible[0]
-    return min(eligible, key=lambda path: (-code_size(path), len(path.parts), str(path)))
+# --- one student's folder or zip --------------------------------------------------------------------------------
 
 
 # --- finishing -----------------------------------------------------------------------------------------------
 
 
-def _listing(folder: Path) -> tuple[str, ...]:
-    names = sorted(path.relative_to(folder).as_posix() for path in _walk(folder))
-    return tuple(names[:_LISTED_FILES])
-
-
-def _finish(candidate: _Candidate, name: str) -> Found:
-    student = _printable(candidate.person.student) or name
-    files = tuple(_printable(file) for file in candidate.files)
+def _finish(candidate: Candidate, name: str) -> Found:
+    student = unicodedata.normalize("NFC", printable(candidate.person.student)) or name
+    files = tuple(printable(file) for file in candidate.files)
     if candidate.notebook is None or candidate.error is not None:
-        error = candidate.error or _no_notebook(files)
-        return Rejected(id=name, student=student, files=files, sha256=_digest(candidate.place), error=error)
+        error = candidate.error or no_notebook(files)
+        digest = _digest(candidate.place)
+        return Rejected(id=name, student=student, files=files, sha256=digest, error=error, notes=candidate.notes)
     try:
         sha256 = _file_digest(candidate.notebook)
     except OSError as error:
-        problem = _unreadable(error, candidate.notebook)
+        problem = unreadable(error, candidate.notebook)
         return Rejected(id=name, student=student, files=files, sha256="", error=problem)
     return Submission(
         id=name,
@@ -482,17 +610,8 @@ def _finish(candidate: _Candidate, name: str) -> Found:
         folder=candidate.folder,
         files=files,
         sha256=sha256,
+        notes=candidate.notes,
     )
-
-
-def _unreadable(error: OSError, place: Path, kind: str = "file") -> UnreadableError:
-    return UnreadableError(f"the {kind} cannot be read ({error.strerror or error})", where=place.name)
-
-
-def _printable(text: str) -> str:
-    """Replace lone surrogates and control characters, which cannot be written or would garble a terminal."""
-    valid_text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "�" for c in valid_text).strip()
 
 
 def _file_digest(path: Path) -> str:
@@ -508,7 +627,7 @@ def _digest(place: Path) -> str:
     try:
         if place.is_file():
             return _file_digest(place)
-        lines = (f"{p.relative_to(place).as_posix()}\0{p.stat().st_size}\n" for p in _walk(place))
+        lines = (f"{p.relative_to(place).as_posix()}\0{p.stat().st_size}\n" for p in walk(place))
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     except OSError:
         return ""

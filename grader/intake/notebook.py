@@ -24,8 +24,9 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import NotebookValidationError
 
-from grader.facts.language import english
 from grader.facts.refusal import refusal
+from grader.intake.cells import as_cells, joined, standard_cells
+from grader.intake.languages import foreign_language
 from grader.schema.base import Json
 from grader.schema.errors import HarnessError, NotebookError, UnreadableError
 from grader.schema.message import say
@@ -36,10 +37,10 @@ __all__ = [
     "OUTPUT_SIGNS",
     "Skeleton",
     "code_size",
-    "foreign_language",
     "normalise",
     "parse_notebook",
     "read_notebook",
+    "read_refused",
     "read_skeleton",
     "refuse_another",
 ]
@@ -72,32 +73,7 @@ _CUTS = {
 }
 """(depth, key) → the opening bracket of the value to cut out."""
 _FORGET_EVERY = 32 << 20
-_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_KERNEL_LANGUAGES = {
-    "ir": "R",
-    "xr": "R",
-    "julia": "Julia",
-    "octave": "Octave",
-    "matlab": "MATLAB",
-    "scala": "Scala",
-    "almond": "Scala",
-    "xcpp": "C++",
-    "javascript": "JavaScript",
-    "deno": "JavaScript",
-    "bash": "Bash",
-    "java": "Java",
-    "ruby": "Ruby",
-    "rust": "Rust",
-    "evcxr": "Rust",
-    "gophernotes": "Go",
-    "sas": "SAS",
-    "stata": "Stata",
-    "ihaskell": "Haskell",
-}
-_LANGUAGE_NAMES = {"r": "R", "julia": "Julia", "c++": "C++", "javascript": "JavaScript"} | {
-    language.lower(): language for language in _KERNEL_LANGUAGES.values()
-}
 _INVALID = (NotebookValidationError, nbformat.ValidationError)
 _KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _SAVE_AGAIN = say("open it in Jupyter, choose Kernel, Restart and run all, save it, and submit the saved file")
@@ -122,7 +98,7 @@ def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
     Returns:
         A valid notebook of format 4.5. Every cell has a unique id and its source as one string. Outputs are empty,
         execution counts are the submitted ones, and the kernel is Python 3. `metadata.grader` holds `output_signs`
-        (keys of `OUTPUT_SIGNS`) and `kernel` (the kernel's name as submitted).
+        (keys of `OUTPUT_SIGNS`), `oddities` (see `grader.intake.cells`) and `kernel` (the kernel's name as submitted).
 
     Raises:
         NotebookError: The notebook cannot be executed. The error gives the reason, the place and advice.
@@ -295,11 +271,17 @@ def parse_notebook(content: bytes, name: str) -> dict[str, Json]:
         raise _not_json(text, error, name) from error
     if _LONE_SURROGATE.search(text):
         parsed = _without_surrogates(parsed)
-    if not isinstance(parsed, dict) or not ({"cells", "worksheets"} & parsed.keys()) or "nbformat" not in parsed:
+    if not isinstance(parsed, dict) or not _is_notebook(parsed):
         msg = say("the file is JSON, but not a notebook")
         advice = say("submit the .ipynb file itself; {save_again}", save_again=_SAVE_AGAIN)
         raise refusal(msg, where=name, advice=advice)
     return _to_format_4(parsed, name)
+
+
+def _is_notebook(parsed: Mapping[str, Json]) -> bool:
+    if "nbformat" in parsed:
+        return bool({"cells", "worksheets"} & parsed.keys())
+    return any(isinstance(cell, Mapping) and "cell_type" in cell for cell in as_cells(parsed.get("cells")))
 
 
 def _decode(content: bytes) -> str:
@@ -349,17 +331,26 @@ def _without_surrogates(value: Json) -> Json:
 
 
 def _to_format_4(parsed: dict[str, Json], name: str) -> dict[str, Json]:
-    major = parsed["nbformat"]
-    if major == nbformat.current_nbformat and "cells" in parsed:
+    major = parsed.get("nbformat")
+    if isinstance(major, int) and not isinstance(major, bool) and 1 <= major < nbformat.current_nbformat:
+        return _upgraded(parsed, major, name)
+    # Later formats will keep the list of cells, and hand-made files often have a wrong number.
+    if major == nbformat.current_nbformat or as_cells(parsed.get("cells")):
         return parsed
-    if not isinstance(major, int) or isinstance(major, bool) or not 1 <= major <= nbformat.current_nbformat:
-        msg = say("the notebook's format {format:raw} is unknown", format=ascii(major)[:40])
-        advice = say("save it with a current version of Jupyter and submit it again")
-        raise refusal(msg, where=name, advice=advice)
+    msg = say("the notebook's format {format:raw} is unknown", format=ascii(major)[:40])
+    advice = say("save it with a current version of Jupyter and submit it again")
+    raise refusal(msg, where=name, advice=advice)
+
+
+def _upgraded(parsed: dict[str, Json], major: int, name: str) -> dict[str, Json]:
+    """Convert a notebook of format 1 to 3; if it is damaged, take the cells that can be read."""
     try:
         with _quiet():
             upgraded = nbformat.convert(nbformat.from_dict(_complete_format_3(parsed)), nbformat.current_nbformat)
     except (KeyError, AttributeError, TypeError, ValueError, IndexError, *_INVALID) as error:
+        cells = as_cells(parsed.get("cells")) or _sheet_cells(parsed)
+        if cells:
+            return {**parsed, "cells": cells}
         msg = say(
             "the notebook has format {format:raw} and cannot be converted to format 4 ({error})",
             format=major,
@@ -367,6 +358,12 @@ def _to_format_4(parsed: dict[str, Json], name: str) -> dict[str, Json]:
         )
         raise refusal(msg, where=name, advice=_SAVE_AGAIN) from error
     return dict(upgraded)
+
+
+def _sheet_cells(parsed: Mapping[str, Json]) -> list[Json]:
+    """Return the cells of the worksheets of format 3."""
+    sheets = as_cells(parsed.get("worksheets"))
+    return [cell for sheet in sheets if isinstance(sheet, Mapping) for cell in as_cells(sheet.get("cells"))]
 
 
 @contextmanager
@@ -390,7 +387,7 @@ def _complete_format_3(parsed: dict[str, Json]) -> dict[str, Json]:
         for cell in sheet.get("cells") or ():
             cell.setdefault("metadata", {})
             for key in {"source", "input"} & cell.keys():
-                cell[key] = _joined(cell[key])
+                cell[key] = joined(cell[key])
             if cell.get("cell_type") == "code":
                 cell.setdefault("outputs", [])
                 cell.setdefault("input", "")
@@ -415,11 +412,10 @@ def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: 
         A valid notebook of format 4.5, as described in `read_notebook`.
 
     Raises:
-        NotebookError: A cell is malformed, there is no code, or the code is in another language.
+        NotebookError: The notebook is empty, damaged, or in another language.
     """
     metadata = parsed.get("metadata")
-    metadata = dict(metadata) if isinstance(metadata, Mapping) else {}
-    language = foreign_language(metadata)
+    language = foreign_language(metadata if isinstance(metadata, Mapping) else {})
     if language:
         msg = say("the notebook is written in {language}, but this assignment requires Python", language=language)
         advice = say("choose a Python 3 kernel, write the code in Python, save and submit")
@@ -427,12 +423,23 @@ def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: 
     cells = parsed.get("cells")
     if not isinstance(cells, list) or not cells:
         raise refusal(say("the notebook has no cells"), where=name, advice=_ADVICE_EMPTY)
-    used_ids: set[str] = set()
-    normal = [_cell(cell, index, used_ids) for index, cell in enumerate(cells)]
-    if not any(cell["cell_type"] == "code" and cell["source"].strip() for cell in normal):
-        msg = say("the notebook has no code: every code cell is empty")
-        raise refusal(msg, where=name, advice=_ADVICE_EMPTY)
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": _metadata(metadata, signs), "cells": normal}
+    notebook = _standard(parsed, cells, signs, name)
+    if not any(cell["source"].strip() for cell in notebook.cells):
+        raise refusal(say("the notebook is empty: no cell contains code or text"), where=name, advice=_ADVICE_EMPTY)
+    return notebook
+
+
+def _standard(parsed: Mapping[str, Json], cells: list[Json], signs: tuple[str, ...], name: str) -> NotebookNode:
+    """Make a valid notebook of format 4.5."""
+    metadata = parsed.get("metadata")
+    normal, oddities = standard_cells(cells)
+    grader = {"output_signs": list(signs), "oddities": oddities}
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": _metadata(metadata if isinstance(metadata, Mapping) else {}, grader),
+        "cells": normal,
+    }
     node = nbformat.from_dict(notebook)
     try:
         nbformat.validate(node)
@@ -442,10 +449,27 @@ def normalise(parsed: Mapping[str, Json], *, signs: tuple[str, ...] = (), name: 
     return node
 
 
+def read_refused(path: Path) -> NotebookNode | None:
+    """Read the cells of a notebook that is not executed, since its text can still be judged.
+
+    Args:
+        path: The submitted file.
+
+    Returns:
+        A valid notebook of format 4.5, or None if no cell can be read.
+    """
+    try:
+        parsed = parse_notebook(read_skeleton(path).content, path.name)
+        cells = parsed.get("cells")
+        return _standard(parsed, cells, (), path.name) if isinstance(cells, list) and cells else None
+    except (NotebookError, HarnessError, RecursionError):
+        return None
+
+
 _ADVICE_EMPTY = say("an empty or template file may have been submitted by mistake; submit the notebook with your work")
 
 
-def _metadata(metadata: Mapping[str, Json], signs: tuple[str, ...]) -> dict[str, Json]:
+def _metadata(metadata: Mapping[str, Json], grader: Mapping[str, Json]) -> dict[str, Json]:
     spec = metadata.get("kernelspec")
     kernel = spec.get("name") if isinstance(spec, Mapping) else None
     result = {key: value for key, value in metadata.items() if key not in {"kernelspec", "language_info", "widgets"}}
@@ -453,119 +477,10 @@ def _metadata(metadata: Mapping[str, Json], signs: tuple[str, ...]) -> dict[str,
     if isinstance(info, Mapping):
         result["language_info"] = {**info, "name": "python"}
     result["kernelspec"] = dict(_KERNELSPEC)
-    result["grader"] = {"output_signs": list(signs), "kernel": kernel if isinstance(kernel, str) else None}
+    result["grader"] = {**grader, "kernel": kernel if isinstance(kernel, str) else None}
     for key in ("title", "authors", "orig_nbformat", "signature"):
         result.pop(key, None)  # constrained by the format, not needed here, and often malformed
     return result
-
-
-def foreign_language(metadata: Mapping[str, Json]) -> str | None:
-    """Return the language of a notebook that is not written in Python.
-
-    Args:
-        metadata: The notebook's metadata.
-
-    Returns:
-        The language's name, or None for Python or if the metadata names no language.
-    """
-    spec = metadata.get("kernelspec")
-    info = metadata.get("language_info")
-    spec = spec if isinstance(spec, Mapping) else {}
-    info = info if isinstance(info, Mapping) else {}
-    languages = [str(value).strip().lower() for value in (spec.get("language"), info.get("name")) if value]
-    if any("python" in language for language in languages):
-        return None
-    if languages:
-        return _LANGUAGE_NAMES.get(languages[0], languages[0].capitalize())
-    match = re.match(r"([a-z+]+)", str(spec.get("name") or "").lower())
-    return _KERNEL_LANGUAGES.get(match.group(1)) if match else None
-
-
-def _cell(cell: Json, index: int, used_ids: set[str]) -> dict[str, Json]:
-    """Convert one cell to the standard form and add its id to `used_ids`."""
-    where = english(say("{cell:cell}", cell=index))
-    if not isinstance(cell, Mapping):
-        msg = say("the list of cells contains something else than a cell")
-        raise refusal(msg, where=where, advice=_SAVE_AGAIN)
-    kind = cell.get("cell_type")
-    if kind == "heading":  # format 3; some tools carry it over into format 4
-        kind = "markdown"
-    if kind not in ("code", "markdown", "raw"):  # a tuple, since the value may not be hashable
-        msg = say("a cell has the unknown type {type:raw}", type=ascii(kind)[:100])
-        raise refusal(msg, where=where, advice=_SAVE_AGAIN)
-    metadata = cell.get("metadata")
-    result: dict[str, Json] = {
-        "id": _cell_id(cell, index, used_ids),
-        "cell_type": kind,
-        "metadata": _cell_metadata(metadata) if isinstance(metadata, Mapping) else {},
-        "source": _source(cell.get("source", cell.get("input", "")), where),
-    }
-    if kind == "code":
-        count = cell.get("execution_count")
-        plain = isinstance(count, int) and not isinstance(count, bool) and count >= 0
-        result |= {"outputs": [], "execution_count": count if plain else None}
-    elif isinstance(cell.get("attachments"), Mapping):
-        result["attachments"] = _attachments(cell["attachments"])
-    return result
-
-
-def _cell_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
-    """Return a cell's metadata without standard keys whose value has the wrong type."""
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "collapsed": bool,
-        "scrolled": bool,
-        "deletable": bool,
-        "editable": bool,
-        "name": str,
-        "format": str,
-        "tags": list,
-        "jupyter": dict,
-        "execution": dict,
-    }
-    result = {key: value for key, value in metadata.items() if key not in kinds or isinstance(value, kinds[key])}
-    if "tags" in result:
-        result["tags"] = list(dict.fromkeys(tag for tag in result["tags"] if isinstance(tag, str) and "," not in tag))
-    if result.get("name") == "":
-        del result["name"]
-    for key in ("jupyter", "execution"):
-        result.pop(key, None)  # the editor's folding state and timings
-    return result
-
-
-def _attachments(attachments: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the well-formed pictures pasted into a text cell."""
-    return {
-        file: {kind: _joined(data) for kind, data in bundle.items()}
-        for file, bundle in attachments.items()
-        if isinstance(bundle, Mapping) and all(_joined(data) is not None for data in bundle.values())
-    }
-
-
-def _joined(value: Json) -> str | None:
-    """Join a string or a list of strings to one string; return None for anything else."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "".join(value)
-    return None
-
-
-def _source(source: Json, where: str) -> str:
-    text = "" if source is None else _joined(source)
-    if text is None:
-        raise refusal(say("a cell's source is not text"), where=where, advice=_SAVE_AGAIN)
-    return text
-
-
-def _cell_id(cell: Mapping[str, Json], index: int, used_ids: set[str]) -> str:
-    """Return a cell's id if it is valid and unique; else make one that is the same on every reading."""
-    cell_id = cell.get("id")
-    if not (isinstance(cell_id, str) and _CELL_ID.fullmatch(cell_id)):
-        cell_id = f"cell-{index + 1}"
-    while cell_id in used_ids:
-        cell_id = f"{cell_id[:40]}-{hashlib.sha256(f'{cell_id}/{index}'.encode()).hexdigest()[:8]}"
-    used_ids.add(cell_id)
-    return cell_id
 
 
 def code_size(path: Path) -> int:
@@ -576,11 +491,7 @@ def code_size(path: Path) -> int:
     """
     try:
         notebook: Any = parse_notebook(read_skeleton(path).content, path.name)
-        cells = notebook.get("cells") or ()
-        return sum(
-            len((_joined(cell.get("source")) or "").strip())
-            for cell in cells
-            if isinstance(cell, Mapping) and cell.get("cell_type") == "code"
-        )
+        cells, _ = standard_cells(as_cells(notebook.get("cells")))
+        return sum(len(cell["source"].strip()) for cell in cells if cell["cell_type"] == "code")
     except (NotebookError, RecursionError):
         return 0

@@ -9,9 +9,12 @@ import shutil
 import stat
 import struct
 import tempfile
+import time
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,6 +27,12 @@ __all__ = ["Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "unpack_zip"]
 _ADVICE = say("pack the notebook into a new zip, without encryption and with relative names, and submit that")
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
+"""Flag of a member whose name is in UTF-8."""
+_UNICODE_PATH = 0x7075
+"""Kind of the extra field with a name in UTF-8: a version, a checksum, the name."""
+_UNICODE_PATH_HEADER = 5
+_EXTRA_HEADER = 4
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -197,6 +206,7 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+            _decode_names(members)
             plan = plan_unpack([_entry(member) for member in members], limits)
             for position, relative in plan.files:
                 _write_member(archive, members[position], into / relative)
@@ -214,6 +224,48 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             raise refusal(msg, where=path.name, advice=_ADVICE) from error
         msg = say("a name in the zip is not a valid file name ({error})", error=error.strerror)
         raise refusal(msg, where=path.name, advice=_ADVICE) from error
+
+
+def _decode_names(members: Sequence[zipfile.ZipInfo]) -> None:
+    """Decode the names that Python read as cp437, although the zip does not declare an encoding."""
+    for member in members:
+        raw, text = _raw_name(member), member.filename
+        if raw is not None:
+            # Info-ZIP on Linux and macOS writes UTF-8 without the flag; old Windows programs write cp437.
+            text = _unicode_path(member.extra, raw) or raw.decode("utf-8" if _is_utf8(raw) else "cp437")
+        # macOS splits a letter with an accent into two characters; code that names the file usually does not.
+        member.filename = unicodedata.normalize("NFC", text.partition("\0")[0])
+
+
+def _raw_name(member: zipfile.ZipInfo) -> bytes | None:
+    """Return the bytes of a name without a declared encoding, else None."""
+    if member.flag_bits & _UTF8:
+        return None
+    try:
+        return member.orig_filename.encode("cp437")
+    except UnicodeEncodeError:
+        return None
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str:
+    """Read Info-ZIP's extra field with the name in UTF-8; it counts only with the checksum of the stored name."""
+    while len(extra) >= _EXTRA_HEADER:
+        kind, size = struct.unpack_from("<HH", extra)
+        content, extra = extra[_EXTRA_HEADER : _EXTRA_HEADER + size], extra[_EXTRA_HEADER + size :]
+        name = content[_UNICODE_PATH_HEADER:]
+        if kind == _UNICODE_PATH and name and content[0] == 1 and _is_utf8(name):
+            (checksum,) = struct.unpack_from("<I", content, 1)
+            if checksum == zlib.crc32(raw):
+                return name.decode("utf-8")
+    return ""
 
 
 def _entry(member: zipfile.ZipInfo) -> Entry:
@@ -237,6 +289,9 @@ def _write_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Pat
                 msg = f"{member.filename} is larger than its size in the zip's directory"
                 raise zipfile.BadZipFile(msg)
             sink.write(chunk)
+    with suppress(ValueError, OverflowError, OSError):  # a zip may name a day that does not exist
+        moment = time.mktime((*member.date_time, 0, 0, -1))
+        os.utime(target, (moment, moment))
 
 
 def _digest(path: Path) -> str:

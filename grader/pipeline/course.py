@@ -77,7 +77,14 @@ class Course:
             "dataset": rubric.dataset,
             "datasets": sorted(rubric.all_datasets),
             "criteria": {"dataset": sorted(self.measured[1:])},
+            **self._template_part,
         }
+
+    @property
+    def _template_part(self) -> Mapping[str, Any]:
+        """The tagged cells of the template; empty without any, so that earlier executions keep their keys."""
+        tagged = [cell.model_dump(mode="json") for cell in self.loaded.tagged]
+        return {"template": digest_of(tagged)} if tagged else {}
 
     def differing_parts(self, noted: str) -> tuple[str, ...]:
         """Name the parts of the rubric that changed since an execution, such as `run.time`.

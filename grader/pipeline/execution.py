@@ -24,8 +24,10 @@ from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress
 from grader.execution.sandbox.layout import digest_files, python_versions
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.grading.best_attempt import attempt_seed
+from grader.intake.cells import oddity_messages
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import recognise_dialect
+from grader.intake.tags import keep_given_tags
 from grader.pipeline.code_digest import inside_code
 from grader.pipeline.course import Course
 from grader.pipeline.setup import Bench, Options, attempts_of
@@ -160,7 +162,8 @@ class Executor:
 
     def _executed(self, attempt: Attempt) -> Evidence:
         """Execute, collect the record, predict, and store the results."""
-        notebook = read_notebook(attempt.submission.notebook, sha256=attempt.submission.sha256)
+        submitted = read_notebook(attempt.submission.notebook, sha256=attempt.submission.sha256)
+        notebook = keep_given_tags(submitted, self.course.loaded.tagged)
         data, rubric = self.course.whereabouts(), self.course.loaded.rubric
         with scratch_folder() as scratch:
             outcome = execute(
@@ -229,7 +232,7 @@ class Executor:
             events=record.events,
             arrays=arrays,
             indexes=course.indexes,
-            problems=(*outcome.problems, *collected.problems),
+            problems=(*oddity_messages(submitted), *outcome.problems, *collected.problems),
             unread=record.problems,
             keep=arrays.keep,
             stand_ins=tuple(course.stand_ins),
@@ -268,7 +271,7 @@ class Executor:
             warm=self.bench.warm,
         )
         for answer in answers:
-            yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model)
+            yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model, answer.parts)
 
 
 def check_fair(outcome: ExecutionOutcome, settings: RunSettings) -> None:

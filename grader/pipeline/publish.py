@@ -3,28 +3,35 @@
 import errno
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from grader.checks.registry import all_checks, all_diagnostics
+from grader.evidence.cells import cell_facts
 from grader.facts.case import Case
+from grader.facts.language import english
 from grader.facts.roles import resolve_roles
-from grader.grading.grade import grade
+from grader.grading.grade import grade, rejected
+from grader.intake.cells import oddity_messages
 from grader.pipeline.course import Course
 from grader.report.classpage import ClassRow, class_row, render_class_page
 from grader.report.csvfile import rows_csv
 from grader.report.page import render_report
+from grader.report.plain import plain_report
 from grader.resources import share
 from grader.schema.errors import (
     ArtefactError,
     HarnessError,
+    NotebookError,
     StorageError,
 )
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import Evidence, RefusalFact
 from grader.schema.grade import Grade, Lacking, SubmissionStamp
-from grader.schema.submission import Submission
+from grader.schema.message import as_message, say
+from grader.schema.submission import Run, Submission
 from grader.store.database import Database, digest_of
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder
@@ -33,9 +40,11 @@ __all__ = [
     "basis_of",
     "grade_kept",
     "judge",
+    "judge_refused",
     "publish",
     "publish_class",
     "publish_rows",
+    "refused_evidence",
     "render",
     "report_of",
     "row_of",
@@ -54,6 +63,8 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
         lacking: The reason for a missing prediction; see `Course.lacking`.
     """
     rubric = course.loaded.rubric
+    if evidence.refusal is not None:
+        return judge_refused(submission, evidence, _refusal_error(evidence.refusal), course)
     return grade(
         Case(evidence=evidence, rubric=rubric, roles=resolve_roles(rubric, evidence), lacking=lacking),
         submission=submission,
@@ -64,6 +75,49 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
         reference_roles=course.reference_roles,
         labels=course.labels(),
     )
+
+
+def judge_refused(submission: Submission, evidence: Evidence | None, error: NotebookError, course: Course) -> Grade:
+    """Grade a submission that was not executed.
+
+    Args:
+        submission: The submission.
+        evidence: Its cells; None if none can be read.
+        error: The reason.
+        course: Rubric, reference and data.
+    """
+    return rejected(submission, course.stamp, course.loaded.rubric, error, evidence=evidence, checks=all_checks())
+
+
+def refused_evidence(notebook: Mapping[str, Any], error: NotebookError) -> Evidence:
+    """Describe the cells of a notebook that is not executed.
+
+    Args:
+        notebook: The notebook in the standard form.
+        error: The reason.
+    """
+    code = sum(cell["cell_type"] == "code" and bool(cell["source"].strip()) for cell in notebook["cells"])
+    run = Run(
+        status="died",
+        reason=error.says,
+        seconds=0.0,
+        cells_run=0,
+        cells_total=code,
+        isolation="none",
+        seed=0,
+        dialect="keras3",
+    )
+    return Evidence(
+        run=run,
+        cells=cell_facts(notebook, notebook, run),
+        problems=oddity_messages(notebook),
+        refusal=RefusalFact(reason=error.says, advice=error.advice_says),
+    )
+
+
+def _refusal_error(refusal: RefusalFact) -> NotebookError:
+    reason, advice = as_message(refusal.reason), as_message(refusal.advice)
+    return NotebookError(english(reason), advice=english(advice), says=reason, advice_says=advice)
 
 
 def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
@@ -97,7 +151,10 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     Raises:
         ArtefactError: A file of the submission cannot be read.
     """
-    stamp = [submission.id, submission.student, submission.files, submission.sha256]
+    stamp: list[object] = [submission.id, submission.student, submission.files, submission.sha256]
+    notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
+    if notes:
+        stamp.append([note.model_dump(mode="json") for note in notes])
     return digest_of(course.basis, stamp, out.standing(submission.id))
 
 
@@ -111,7 +168,25 @@ def render(result: Grade, evidence: Evidence | None, course: Course, out: Result
 
 
 def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
-    """Render a report from a grade and the stored results."""
+    """Render a report from a grade and the stored results.
+
+    A failure to render never undoes a grade: the page then shows the grade alone, and names the failure.
+    """
+    try:
+        return _report(result, evidence, course, out)
+    except Exception as error:  # noqa: BLE001 - the grade is made, and the page must show it
+        failure = say("The grader could not render the whole report ({error:raw}).", error=type(error).__name__)
+    problems = (*result.problems_says, failure)
+    known = result.model_copy(update={"problems": tuple(map(english, problems)), "problems_says": problems})
+    try:
+        return _report(known, None, course, out)
+    except Exception:  # noqa: BLE001 - as above
+        return plain_report(result, english(failure))
+
+
+def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
+    if evidence is not None and evidence.refusal is not None:
+        evidence = None
     executed = out.executed_path(result.submission.id)
     notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
     return render_report(

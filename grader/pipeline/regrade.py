@@ -363,7 +363,14 @@ def _submission_of(name: str, old: Any) -> Submission:
         stamp = SubmissionStamp.model_validate(old["submission"])
     except (TypeError, KeyError, ValidationError):
         return Submission(id=name, student=name, notebook=Path(), sha256="")
-    return Submission(id=stamp.id, student=stamp.student, notebook=Path(), files=stamp.files, sha256=stamp.sha256)
+    return Submission(
+        id=stamp.id,
+        student=stamp.student,
+        notebook=Path(),
+        files=stamp.files,
+        sha256=stamp.sha256,
+        notes=stamp.notes_says,
+    )
 
 
 def report_class(course: Course, out: ResultsFolder, *, workers: int | None = None) -> int:

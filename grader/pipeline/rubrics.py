@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.grading.loader import LoadedRubric, load_rubric
+from grader.intake.tags import read_tagged_cells
 from grader.resources import share
-from grader.schema.errors import (
-    RubricError,
-)
+from grader.schema.errors import NotebookError, RubricError, UnreadableError
 from grader.store.results import ResultsFolder
 
 __all__ = ["find_rubric", "note_rubric", "noted_attempts", "noted_rubric", "shipped_rubrics"]
@@ -39,7 +39,20 @@ def find_rubric(name: str) -> LoadedRubric:
             msg = f"there is no rubric {name!r}"
             raise RubricError(msg, advice=f"the shipped rubrics are {', '.join(sorted(shipped))}; or give a YAML file")
         path = shipped[name]
-    return load_rubric(path, all_checks(), all_diagnostics())
+    return _with_template(load_rubric(path, all_checks(), all_diagnostics()))
+
+
+def _with_template(loaded: LoadedRubric) -> LoadedRubric:
+    """Read the tagged cells of the rubric's template."""
+    name = loaded.rubric.template
+    if name is None:
+        return loaded
+    try:
+        return replace(loaded, tagged=read_tagged_cells(loaded.path.parent / name))
+    except (NotebookError, UnreadableError) as error:
+        msg = f"the template {name!r} cannot be read: {error.message}"
+        advice = "put the notebook next to the rubric, or remove `template`"
+        raise RubricError(msg, where=str(loaded.path), advice=advice) from error
 
 
 def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:

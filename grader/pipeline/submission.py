@@ -4,12 +4,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from grader.grading.best_attempt import nothing_to_gain
-from grader.grading.grade import rejected, ungraded
+from grader.grading.grade import ungraded
 from grader.intake.find import Found, Rejected
+from grader.intake.notebook import read_refused
 from grader.pipeline.attempts import Source, grade_attempts
 from grader.pipeline.course import Course
 from grader.pipeline.execution import Attempt, Executor, Keys, keys_of, seed_of
-from grader.pipeline.publish import judge, publish, render, standing_grade, unexpected
+from grader.pipeline.publish import (
+    judge,
+    judge_refused,
+    publish,
+    refused_evidence,
+    render,
+    standing_grade,
+    unexpected,
+)
 from grader.pipeline.setup import Bench
 from grader.schema.errors import ArtefactError, GraderError, HarnessError, NotebookError, PredictorError
 from grader.schema.evidence import Evidence
@@ -65,9 +74,18 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
     except NotebookError as error:
         # Evidence of an earlier notebook must not be used for this one.
         out.forget_evidence(submission.id)
-        result = rejected(submission, course.stamp, course.loaded.rubric, error)
-        publish(result, None, course, out)
+        evidence = _readable_part(found, error)
+        if evidence is not None:
+            out.write_evidence(submission.id, evidence)
+        result = judge_refused(submission, evidence, error, course)
+        publish(result, evidence, course, out)
     return result
+
+
+def _readable_part(found: Found, error: NotebookError) -> Evidence | None:
+    """Read the cells of a notebook that is not executed; None if there are none."""
+    notebook = None if isinstance(found, Rejected) else read_refused(found.notebook)
+    return None if notebook is None else refused_evidence(notebook, error)
 
 
 def _current(submission: Submission, keys: Keys, course: Course, out: ResultsFolder) -> Grade | None:
@@ -110,7 +128,14 @@ def publish_failure(found: Found, error: HarnessError, course: Course, out: Resu
 def _as_submission(found: Found) -> Submission:
     if isinstance(found, Submission):
         return found
-    return Submission(id=found.id, student=found.student, notebook=Path(), files=found.files, sha256=found.sha256)
+    return Submission(
+        id=found.id,
+        student=found.student,
+        notebook=Path(),
+        files=found.files,
+        sha256=found.sha256,
+        notes=found.notes,
+    )
 
 
 def outcome_of(result: Grade) -> Step:

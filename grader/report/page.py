@@ -1,9 +1,9 @@
 """Render the report of one submission: one HTML file that opens anywhere, loads nothing and runs nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ from grader.schema.grade import CriterionGrade, DiagnosticGrade, ExecutionGrade,
 from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["ASSURANCES", "Audience", "Images", "render_report"]
+
+T = TypeVar("T")
 
 Audience = Literal["instructor", "student"]
 Images = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
@@ -100,6 +102,8 @@ class NetworkView:
 class CurvesView:
     """Plot of the learning curves, and the same figures as a table."""
 
+    name: str
+    """Name of the model."""
     panels: tuple[Markup, ...]
     rows: tuple[CurveRow, ...]
     student: Curves
@@ -149,7 +153,8 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     Raises:
         StorageError: The style sheet cannot be read.
     """
-    cells = notebook_cells(notebook, language)
+    parts, no_cells = _Parts(), tuple[CellView, ...]()
+    cells = parts.make(say("the notebook"), lambda: notebook_cells(notebook, language), no_cells)
     places = {cell.index for cell in cells}
     shown = [criterion for criterion in grade.criteria if audience == "instructor" or not criterion.hidden]
     model = main_model(grade)
@@ -167,15 +172,29 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "unseen": any(c.hidden and c.max_points for c in grade.criteria) and audience == "student",
         "criteria": criteria,
         "notes": notes,
-        "curves": _curves(evidence, model, reference, theirs, language),
-        "network": _network(model, theirs, language),
-        "comparison": comparison_view(grade, evidence, reference, theirs, language),
-        "predictions": _predictions(grade, evidence, images),
+        "curves": parts.make(
+            say("the learning curves"), lambda: _curves(evidence, model, reference, theirs, language), None
+        ),
+        "network": parts.make(say("the table of layers"), lambda: _network(model, theirs, language), None),
+        "comparison": parts.make(
+            say("the comparison with the reference solution"),
+            lambda: comparison_view(grade, evidence, reference, theirs, language),
+            None,
+        ),
+        "predictions": parts.make(say("the wrong predictions"), lambda: _predictions(grade, evidence, images), None),
         "attempts": attempts_view(grade.attempts, language),
         "facts": _facts(grade.execution, language),
         "errors": _errors(grade.execution, to),
         # A grade of an earlier version has no problems of its own.
-        "problems": tuple(dict.fromkeys((*grade.problems, *(map(english, evidence.problems) if evidence else ())))),
+        "problems": tuple(
+            dict.fromkeys(
+                (
+                    *grade.problems,
+                    *(map(english, evidence.problems) if evidence else ()),
+                    *map(language.text, parts.failed),
+                )
+            )
+        ),
         "versions": sorted(grade.execution.versions.items()) if grade.execution else [],
         "emulations": grade.execution.emulations if grade.execution else (),
         "cells": cells,
@@ -185,6 +204,33 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "policy": policy(style),
     }
     return environment(templates, language).get_template("report.html.j2").render(view)
+
+
+class _Parts:
+    """Renders the optional parts of the page; a part that fails is left out and named among the problems."""
+
+    def __init__(self) -> None:
+        self.failed: list[Message] = []
+
+    def make(self, name: Message, part: Callable[[], T], without: T) -> T:
+        """Render one part.
+
+        Args:
+            name: The part, such as "the learning curves".
+            part: Renders it.
+            without: The value if that fails.
+        """
+        try:
+            return part()
+        except Exception as error:  # noqa: BLE001 - no part of the page may cost the student the other parts
+            self.failed.append(
+                say(
+                    "The grader could not show {part} ({error:raw}). This does not affect the grade.",
+                    part=name,
+                    error=type(error).__name__,
+                )
+            )
+            return without
 
 
 def _title(grade: Grade) -> str:
@@ -248,11 +294,11 @@ def _curves(
     fits = evidence.fits_of(model.id) if evidence is not None and model is not None else ()
     student = learning_curves(fits)
     other = learning_curves(reference.fits_of(theirs.id) if reference is not None and theirs is not None else ())
-    if not student.drawn:
+    if model is None or not student.drawn:
         return None
     panels = (curve_panel("accuracy", student, other, language), curve_panel("loss", student, other, language))
     rows = curve_rows(student, other, language)
-    return CurvesView(tuple(panel for panel in panels if panel), rows, student, other)
+    return CurvesView(model.name, tuple(panel for panel in panels if panel), rows, student, other)
 
 
 def _network(model: ModelGrade | None, theirs: ModelFact | None, language: Language) -> NetworkView | None:

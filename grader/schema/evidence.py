@@ -36,7 +36,10 @@ __all__ = [
     "NamedArrayFact",
     "NamedLabelFact",
     "OptimizerFact",
+    "OutputFact",
+    "OutputPart",
     "PredictFact",
+    "RefusalFact",
     "RowsFact",
     "SaveFact",
     "TrainableFact",
@@ -188,6 +191,31 @@ class LayerFact(Document):
         return function.rpartition(".")[2].replace("_", "").lower() if known and isinstance(function, str) else ""
 
 
+class OutputFact(Document):
+    """One of several outputs of a model."""
+
+    name: str
+    """Key of the output, or name of the layer that gives it."""
+    shape: Shape | None = None
+    """Without the batch axis."""
+
+
+class OutputPart(Document):
+    """One output of a model among the columns of its predictions."""
+
+    name: str
+    """Key of the output, or its position from 0."""
+    shape: tuple[int, ...]
+    """Without the batch axis."""
+    start: int | None = None
+    """First column of its values; None if the predictions do not contain it."""
+
+    @property
+    def size(self) -> int:
+        """Number of its values for one image."""
+        return math.prod(self.shape)
+
+
 class ModelFact(Document):
     """One model of the notebook."""
 
@@ -203,6 +231,9 @@ class ModelFact(Document):
     input_shape: Shape | None = None
     """Without the batch axis; None for several inputs or an unbuilt model."""
     output_shape: Shape | None = None
+    """Without the batch axis; None for several outputs or an unbuilt model."""
+    outputs: tuple[OutputFact, ...] = ()
+    """The outputs of a model with several; empty for a single output, or if they are unknown."""
     parameters: int | None = None
     trainable_parameters: int | None = None
     layers: tuple[LayerFact, ...] = ()
@@ -221,6 +252,13 @@ class ModelFact(Document):
     """Id of the model that the same object was before `pop` removed layers with learned weights."""
     later_artefact: str | None = None
     """Path of the model after the training of another model changed shared layers; `.keras`."""
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """Shapes of all outputs; empty if they are unknown."""
+        if self.output_shape is not None:
+            return (self.output_shape,)
+        return tuple(output.shape for output in self.outputs if output.shape is not None)
 
     def flat_layers(self) -> tuple[LayerFact, ...]:
         """All layers in order, with nested models replaced by their layers."""
@@ -333,6 +371,13 @@ class FitFact(Document):
             return rows
         # Keras cuts at the same row.
         return math.floor(rows * (1.0 - self.validation_split))
+
+    @property
+    def failed_at_start(self) -> bool:
+        """Whether `fit` raised an error before its first step ended: nothing was trained."""
+        # Steps are counted at their start.
+        at_start = self.status == "error" and not self.epochs_done and (self.total_steps or 0) <= 1
+        return at_start and not self.changed_layers
 
     @property
     def changed_layers(self) -> tuple[str, ...]:
@@ -527,6 +572,15 @@ class GapFact(Document):
     """Kinds of events (`fit_start`, `figure` …) that may be missing or incomplete."""
 
 
+class RefusalFact(Document):
+    """The reason why a notebook was not executed."""
+
+    reason: MessageLike
+    """A clause, such as "the notebook is written in R"."""
+    advice: MessageLike = ""
+    """How to fix it, as a clause."""
+
+
 class AccuracyFact(Document):
     """A model's accuracy on one split: computed by the grader or, as a last resort, recorded in the kernel."""
 
@@ -574,6 +628,8 @@ class Evidence(Document):
     models: tuple[ModelFact, ...] = ()
     compiles: tuple[CompileFact, ...] = ()
     fits: tuple[FitFact, ...] = ()
+    failed_fits: tuple[FitFact, ...] = ()
+    """Calls of `fit` that raised an error before their first step ended; they are not trainings."""
     evaluations: tuple[EvaluateFact, ...] = ()
     predictions: tuple[PredictFact, ...] = ()
     calls: tuple[CallFact, ...] = ()
@@ -591,6 +647,8 @@ class Evidence(Document):
     """Facts that may be missing or incomplete because of the grader, not of the student."""
     stand_ins: tuple[str, ...] = ()
     """Data sets that were replaced by made-up images because the real ones were not on the machine."""
+    refusal: RefusalFact | None = None
+    """The reason why the notebook was not executed; then only `cells` holds facts. None for an executed notebook."""
 
     def model(self, model_id: str) -> ModelFact | None:
         """Find a model by its id."""

@@ -148,6 +148,10 @@ class SubmissionStamp(Document):
     student: str
     files: tuple[str, ...]
     sha256: str
+    notes: tuple[str, ...] = ()
+    """In English: how the files were read, such as which attempt and which notebook was graded."""
+    notes_says: tuple[Message, ...] = ()
+    """The notes as data."""
 
 
 class RubricStamp(Document):
@@ -230,10 +234,16 @@ class ErrorGrade(Document):
     cell: int | None
     name: str
     message: str
+    cause: str = ""
+    """The part of the exception's text that says what was wrong."""
+    line: int | None = None
+    """The line of the cell that raised the exception, from 1; None if unknown."""
     advice: str = ""
     """In English."""
     advice_says: Message | None = None
     """The advice as data."""
+    follows: int | None = None
+    """The earlier cell whose error caused this one; None if this error is not known to follow from another one."""
 
 
 class ExecutionGrade(Document):

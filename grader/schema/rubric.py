@@ -200,9 +200,13 @@ class Role(Document):
     trained: bool | None = None
     """Whether the model was trained."""
     pick: Literal["only", "first", "last", "last_trained", "first_trained", "best", "smallest", "largest"] = "only"
-    """Choice among several matching models. `only` treats several as ambiguous, except for untrained copies of a
-    trained model and for a model that was saved, loaded and trained further. `last_trained` and `first_trained` use the
-    order of trainings, or the order of construction if none of the models was trained."""
+    """Choice among several matching models. Models whose inputs or outputs do not fit the data set, such as an
+    autoencoder after the classifier, are left out if others fit. `only` expects a single model: an untrained copy and
+    an earlier stage that was saved, loaded and trained further do not count, and of several models the one counts that
+    another role's model reuses, or that was used last. `last_trained` and `first_trained` use the order of trainings,
+    or the order of construction if none of the models was trained. `last_trained` prefers the model that the notebook
+    evaluates, saves, plots or predicts with last, unless the model trained last is as good. If the choice is unclear,
+    a person must judge the criteria of the role."""
 
 
 class Test(Document):
@@ -327,6 +331,9 @@ class Rubric(Document):
     machine, notebooks get made-up images of the same shapes instead, and the grade says so."""
     reference: str | None = None
     """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""
+    template: str | None = None
+    """File name of the assignment's notebook as students get it, next to the rubric. The cell tags `raises-exception`
+    and `skip-execution` count only where this notebook has them. Others are ignored, and the grade says so."""
     run: RunSettings = RunSettings()
     """Settings of the execution."""
     tasks: Mapping[Slug, TaskSettings] = Field(default_factory=dict)

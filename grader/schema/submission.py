@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import Field
 
 from grader.schema.base import Document
-from grader.schema.message import MessageLike
+from grader.schema.message import Message, MessageLike
 
-__all__ = ["CellError", "ExecutionStatus", "Run", "Submission"]
+__all__ = ["CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
 
 
 class Submission(Document):
@@ -26,6 +26,17 @@ class Submission(Document):
     """Relative names of the submitted files, sorted."""
     sha256: str
     """Hash of the notebook's bytes."""
+    notes: tuple[Message, ...] = ()
+    """How the files were read, where another reading is possible: which attempt and which notebook was graded."""
+
+
+class TaggedCell(Document):
+    """A code cell of the assignment's own notebook with tags such as `raises-exception`."""
+
+    id: str
+    source: str
+    """Its code without the blanks at both ends."""
+    tags: tuple[str, ...]
 
 
 class CellError(Document):
@@ -37,6 +48,11 @@ class CellError(Document):
     """The exception's class."""
     message: str
     """The exception's text, cut to a readable length; in English the reason if the grader ended the cell."""
+    cause: str = ""
+    """The part of the text that says what was wrong; for an assertion without a text the asserted line. Empty in
+    evidence of an earlier version."""
+    line: int | None = None
+    """The line of the cell that raised the exception, from 1; None if unknown."""
     advice: MessageLike = ""
     """How to fix it, such as the modern form of an old API; empty if the grader has no advice."""
 

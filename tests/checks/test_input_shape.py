@@ -57,12 +57,12 @@ def test_a_flattened_or_another_image_does_not_have_the_required_shape(shape: tu
     assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"
 
 
-def test_an_ambiguous_role_fails_with_its_message() -> None:
+def test_a_person_decides_about_an_ambiguous_role() -> None:
     match = RoleMatch(role="cnn", candidates=("m1", "m2"), message=say("Two models match."))
     finding = input_shape(a_case(None, None, cnn=match), InputShapeParams(model="cnn", shape=(28, 28, 1)))
-    assert finding.status == "failed"
+    assert finding.status == "pending"
     assert says(finding.message, "Two models match.")
-    assert says(finding.advice, "Keep only one such model in the notebook, or train the model to be graded last.")
+    assert says(finding.message, "A person must decide which model counts.")
 
 
 def test_a_pytorch_notebook_is_recognized() -> None:
@@ -80,7 +80,7 @@ def test_without_a_training_the_first_error_is_named() -> None:
 
 
 def test_without_a_training_and_an_error_the_advice_is_to_train() -> None:
-    finding = input_shape(a_case(an_evidence(fits=())), MNIST)
+    finding = input_shape(a_case(an_evidence(fits=(), predictions=(), evaluations=())), MNIST)
     assert finding.status == "failed"
     assert says(finding.message, "No model was trained in this notebook.")
     assert says(finding.message, "The notebook creates {count:number} model and does not train it.", count=1)
@@ -95,5 +95,15 @@ def test_without_a_role_the_last_trained_model_is_judged() -> None:
 
 def test_an_unbuilt_model_has_no_shape() -> None:
     model = a_model(input_shape=None, output_shape=None, parameters=None)
-    case = a_case(an_evidence(models=(model,)))
-    assert input_shape(case, MNIST).status == "failed"
+    case = a_case(an_evidence(models=(model,), fits=()), net=RoleMatch(role="net", model="m1"))
+    assert input_shape(case, InputShapeParams(model="net", shape=(28, 28, 1))).status == "failed"
+
+
+def test_a_trained_model_without_a_visible_shape_waits_for_a_person() -> None:
+    model = a_model(input_shape=None)
+    assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "pending"
+
+
+def test_a_trained_model_with_two_inputs_has_no_single_shape() -> None:
+    model = a_model(layer("InputLayer", "left"), layer("InputLayer", "right"), *good_cnn(), input_shape=None)
+    assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"

@@ -25,5 +25,10 @@ def test_maps_at_the_output_get_advice() -> None:
 
 def test_an_unbuilt_network_has_no_shape() -> None:
     model = a_model(input_shape=None, output_shape=None, parameters=None)
-    case = a_case(an_evidence(models=(model,)))
+    case = a_case(an_evidence(models=(model,), fits=(), evaluations=()))
     assert output_shape(case, OutputShapeParams(shape=(10,))).status == "failed"
+
+
+def test_a_trained_model_without_a_visible_output_shape_waits_for_a_person() -> None:
+    case = a_case(an_evidence(models=(a_model(output_shape=None),)))
+    assert output_shape(case, OutputShapeParams(shape=(10,))).status == "pending"

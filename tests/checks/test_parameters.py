@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.parameters import ParametersParams, parameters
+from grader.schema.grade import RoleMatch
 from tests.support.factories import a_case, a_model, an_evidence
 from tests.support.says import says
 
@@ -23,12 +24,19 @@ def test_parameters_without_a_bound_are_refused() -> None:
 
 def test_an_unbuilt_network_has_no_parameters() -> None:
     model = a_model(input_shape=None, output_shape=None, parameters=None)
-    case = a_case(an_evidence(models=(model,)))
+    case = a_case(an_evidence(models=(model,), fits=()), net=RoleMatch(role="net", model="m1"))
+    finding = parameters(case, ParametersParams(model="net", at_most=10))
+    assert finding.status == "failed"
     assert says(
-        parameters(case, ParametersParams(at_most=10)).message,
+        finding.message,
         "{model:code} was never built, so its parameters cannot be counted; required: {bounds}.",
         model="model",
     )
+
+
+def test_unknown_parameters_of_a_trained_model_wait_for_a_person() -> None:
+    case = a_case(an_evidence(models=(a_model(parameters=None),)))
+    assert parameters(case, ParametersParams(at_most=10)).status == "pending"
 
 
 def test_the_message_gives_the_number_and_the_bounds() -> None:

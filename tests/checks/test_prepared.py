@@ -244,7 +244,7 @@ def test_what_was_not_compared_waits_for_a_person() -> None:
     unseen = images("x_val", 15_000, rows=None, transform=None)
     found = judge(TRAIN, unseen, Y_TRAIN, partial=True)
     assert (found.status, found.fraction) == ("pending", 0.0)
-    assert "A person must judge the open points." in ids(found.message)
+    assert says(found.message, "{message} A person must judge the open points.")
     assert "the grader did not compare the labels with the images" in ids(found.message)
 
 

@@ -1,10 +1,11 @@
 """The check `rows`."""
 
+from dataclasses import replace
 from typing import Any
 
 from grader.checks.rows import RowsParams, rows
 from grader.schema.evidence import Evidence, FitFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, RoleMatch
 from tests.support.factories import an_array
 from tests.support.factories import rows as rows_fact
 from tests.support.says import ids, says
@@ -64,3 +65,21 @@ def test_test_images_are_not_training_images() -> None:
 def test_networks_trained_on_the_same_classes_are_not_apart() -> None:
     finding = look(model="transferred", apart_from="scratch")
     assert "{model:code} was trained on images of the same classes" in ids(finding.message)
+
+
+def test_a_missing_class_of_the_task_is_named() -> None:
+    sandals = rows_fact(200, dataset="fashion_mnist", classes={"5": 200})
+    finding = look(a_training(x=an_array(200, of=sandals)))
+    assert finding.status == "failed"
+    missing = "the training in {cell:cell} has no images of the class {classes:raw} of the task {task:code}"
+    assert says(finding.message, missing, classes=[6], task="b")
+
+
+def test_an_unclear_role_that_makes_no_difference_costs_nothing() -> None:
+    unclear = RoleMatch(role="first", candidates=("m1", "m1"), message="Two models match.")
+    whole = case()
+    finding = rows(
+        replace(whole, roles={**whole.roles, "first": unclear}),
+        RowsParams.model_validate({"model": "scratch", "task": "b", "exactly": 200, "apart_from": "first"}),
+    )
+    assert finding.status == "passed"

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from grader.checks.runs import RunsParams, runs
+from grader.facts.language import english
 from grader.schema.grade import Finding
+from grader.schema.message import say
 from grader.schema.submission import CellError
-from tests.support.factories import a_case, a_fit, a_run, an_error, an_evidence
+from tests.support.factories import a_case, a_cell, a_fit, a_run, an_error, an_evidence
 from tests.support.says import says
 
 
@@ -38,6 +40,31 @@ def test_many_errors_are_counted_and_three_are_shown() -> None:
     finding = judge(status="cell_error", errors=tuple(an_error(n) for n in range(5)))
     assert says(finding.message, "{count:number} code cell raised an error: {errors:clauses}.", count=5)
     assert says(finding.message, "and {count:number} more", count=2)
+
+
+def test_an_error_that_follows_from_another_one_is_not_counted_again() -> None:
+    cells = (a_cell(3, "1 / 0\nx = 1"), a_cell(4, "print(x)"))
+    errors = (an_error(3, "ZeroDivisionError", "division by zero"), an_error(4))
+    finding = runs(a_case(an_evidence(cells=cells, run=a_run(status="cell_error", errors=errors))), RunsParams())
+    assert english(finding.message) == (
+        "1 code cell raised an error: cell 4 raised ZeroDivisionError (division by zero). "
+        "1 further error follows from it, in cell 5."
+    )
+
+
+def test_the_cause_is_shown_instead_of_the_whole_text() -> None:
+    error = an_error(3, "ValueError", "in user code:\n  File …").model_copy(update={"cause": "Shapes do not fit"})
+    finding = judge(status="cell_error", errors=(error,))
+    assert "cell 4 raised ValueError (Shapes do not fit)" in english(finding.message)
+
+
+def test_the_end_of_the_kernel_is_named_once() -> None:
+    reason = say("the kernel was stopped in {cell:cell}: it used too much memory", cell=3)
+    ended = an_error(3, "KernelEnded", english(reason))
+    finding = judge(status="memory", reason=reason, cells_run=3, errors=(ended,))
+    assert english(finding.message) == (
+        "3 of 8 code cells ran: the kernel was stopped in cell 4: it used too much memory."
+    )
 
 
 def test_partial_points_follow_the_cells_that_ran() -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from grader.checks.score_curve import CurvePoint, ScoreCurveParams, height, score_curve, wanted_accuracy
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, RoleMatch
 from tests.support.factories import a_case, a_fit, a_model, an_accuracy, an_array, an_evidence, rows
 from tests.support.says import ids, says
 
@@ -106,9 +106,17 @@ def test_a_network_that_was_never_trained_is_told_so() -> None:
 
 
 def test_a_network_without_weights_is_told_so() -> None:
-    finding = judge(None, 9_000)
+    evidence = an_evidence(models=(a_model(parameters=None),), fits=(), accuracies=())
+    case = a_case(evidence, net=RoleMatch(role="net", model="m1"))
+    finding = score_curve(case, ScoreCurveParams(model="net", curve=CURVE))
     assert finding.status == "failed"
-    assert "it was never built, so its number of parameters is not known" in ids(finding.message)
+    assert "it was never trained" in ids(finding.message)
+
+
+def test_a_trained_network_with_an_unknown_number_of_weights_waits_for_a_person() -> None:
+    finding = judge(None, 9_000)
+    assert finding.status == "pending"
+    assert "the grader could not see its number of parameters" in ids(finding.message)
 
 
 def test_a_network_trained_on_other_data_has_no_place() -> None:

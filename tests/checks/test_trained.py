@@ -7,7 +7,7 @@ import pytest
 from grader.checks.trained import TrainedParams, trained
 from grader.schema.evidence import CallFact, EvaluateFact, FitFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
-from tests.support.factories import a_case, a_fit, a_model, an_array, an_evidence, rows
+from tests.support.factories import a_case, a_fit, a_model, an_array, an_evidence, layer, rows
 from tests.support.says import ids, says
 
 EPOCHS = "{count:number} epoch"
@@ -61,7 +61,7 @@ def test_a_loss_that_the_grader_did_not_let_fall_waits_for_a_person(history: dic
     cut = a_fit(status="stopped_by_budget", epochs_asked=300, epochs_done=len(history.get("loss", ())), history=history)
     assert judge(cut, loss_falls=True).status == "pending"
     whole = a_fit(history=history, epochs_asked=2, epochs_done=2)
-    assert judge(whole, loss_falls=True).status == "failed"
+    assert judge(whole, loss_falls=True).status == ("failed" if history else "pending")
     on_test = cut.model_copy(update={"x": an_array(70_000, of=rows(train=60_000, test=10_000))})
     assert judge(on_test, loss_falls=True, only_split="train").status == "failed"
 
@@ -117,13 +117,24 @@ def test_too_few_images_fail() -> None:
         ((0.5, 0.6), "the training loss did not fall ({first:number} to {last:number})"),
         ((0.5, float("nan")), "the training loss became not a number"),
         ((0.5,), "a single epoch does not show whether the training loss falls"),
-        ((), "no training loss was recorded"),
     ],
 )
 def test_a_loss_that_does_not_fall_fails(losses: tuple[float, ...], fault: str) -> None:
     finding = judge(a_fit(history={"loss": losses}), loss_falls=True)
     assert finding.status == "failed"
     assert fault in ids(finding.message)
+
+
+def test_a_training_without_a_recorded_loss_waits_for_a_person() -> None:
+    finding = judge(a_fit(history={}), loss_falls=True)
+    assert finding.status == "pending"
+    assert "the grader could not see the training loss" in ids(finding.message)
+
+
+def test_a_training_without_an_epoch_has_no_loss() -> None:
+    finding = judge(a_fit(history={}, epochs_done=0, status="error"), loss_falls=True)
+    assert finding.status == "failed"
+    assert "no training loss was recorded" in ids(finding.message)
 
 
 def test_validation_that_was_never_watched_fails() -> None:
@@ -273,3 +284,24 @@ def test_test_images_in_the_past_of_a_network_are_found() -> None:
     finding = continued(x=an_array(70_000, of=rows(train=60_000, test=10_000)))
     assert finding.status == "failed"
     assert says(finding.message, IMAGES, count=10_000, split="test")
+
+
+def test_a_decoder_is_trained_inside_its_autoencoder() -> None:
+    layers = (layer("Dense", "up", parameters=9),)
+    decoder = a_model(*layers, model_id="m1", name="decoder", output_shape=(28, 28, 1))
+    whole = a_model(*layers, model_id="m2", shares_layers_with=("m1",), output_shape=(28, 28, 1))
+    fit = a_fit(model="m2", digests_before={"up": "1"}, digests_after={"up": "2"})
+    evidence = an_evidence(models=(decoder, whole), fits=(fit,))
+    role = RoleMatch(role="decoder", model="m1", candidates=("m1",))
+    params = TrainedParams.model_validate({"model": "decoder", "epochs_at_least": 4})
+    assert trained(a_case(evidence, decoder=role), params).status == "passed"
+
+
+def test_a_fit_that_raised_an_error_is_named() -> None:
+    failed = a_fit(status="error", epochs_done=0, total_steps=1, error="ValueError: shapes differ", digests_after={})
+    role = RoleMatch(role="net", model="m1", candidates=("m1",))
+    evidence = an_evidence(fits=(), failed_fits=(failed,))
+    finding = trained(a_case(evidence, net=role), TrainedParams.model_validate({"model": "net"}))
+    assert finding.status == "failed"
+    raised = "{never}: {call:code} in {cell:cell} raised {error:code}."
+    assert says(finding.message, raised, call="fit", error="ValueError")

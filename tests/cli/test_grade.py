@@ -128,6 +128,30 @@ def test_an_engine_that_is_not_there_is_told_with_what_installs_it(
 
 
 @sandboxed
+def test_how_a_download_was_read_is_printed_and_kept(rubric: Path, out: Path, tmp_path: Path) -> None:
+    needs_bubblewrap()
+    download = tmp_path / "canvas"
+    download.mkdir()
+    for name in ("raybob_12346_67891_hw.ipynb", "raybob_12346_67894_draft.ipynb"):
+        shutil.copy(NOTEBOOKS / "plain.ipynb", download / name)
+    (download / "raybob_12346_67892_helper.py").write_text("V = 1\n", encoding="utf-8")
+    (download / "leeann_12347_67893_text.html").write_text("<p>I could not do it.", encoding="utf-8")
+    (download / "roster.txt").write_text("Ann Lee, Bob Ray", encoding="utf-8")
+    done = grader("grade", download, "--rubric", rubric, "--out", out)
+    assert done.code == 0, done
+    assert "canvas: roster.txt belongs to no submission" in done.err
+    assert "files: raybob-12346: draft.ipynb was graded; the submission also has hw.ipynb" in done.out
+    grade = grade_of(out, "raybob-12346")
+    assert grade["submission"]["files"] == ["draft.ipynb", "helper.py", "hw.ipynb"]
+    assert grade["submission"]["notes"] == ["draft.ipynb was graded; the submission also has hw.ipynb"]
+    assert "draft.ipynb was graded" in (out / "raybob-12346" / "report.html").read_text(encoding="utf-8")
+    assert grade_of(out, "leeann-12347")["submission"]["files"] == ["text.html"]
+    regraded = grader("regrade", out, "--rubric", rubric)
+    assert regraded.code == 0, regraded
+    assert grade_of(out, "raybob-12346") == grade
+
+
+@sandboxed
 def test_a_folder_of_good_and_bad_gets_a_clear_grade_for_each(rubric: Path, out: Path, tmp_path: Path) -> None:
     needs_bubblewrap()
     names = (

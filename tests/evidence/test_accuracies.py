@@ -14,9 +14,8 @@ from grader.evidence.prediction_plans import PredictionResult, plan_inputs, plan
 from grader.facts.language import english
 from grader.facts.statistics import wilson
 from grader.schema.base import Assurance
-from grader.schema.evidence import (
-    LayerFact,
-)
+from grader.schema.evidence import LayerFact, OutputFact, OutputPart
+from grader.schema.message import say
 from grader.schema.submission import Run
 from tests.support.kept_models import Indexes, array, evidence_of, only_plan
 from tests.support.says import says, values
@@ -213,3 +212,64 @@ def test_an_output_shape_that_was_not_recorded_is_that_of_the_rows(
     result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)))
     (model,) = apply_predictions(evidence, [result], indexes).models
     assert model.output_shape == (10,)
+
+
+def part(name: str, start: int | None, *shape: int) -> OutputPart:
+    return OutputPart(name=name, shape=shape, start=start)
+
+
+SEVERAL = (OutputFact(name="odd", shape=(1,)), OutputFact(name="digit", shape=(10,)))
+
+
+def test_the_only_output_that_fits_the_classes_counts(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
+    evidence = evidence_of(run, array(), output_shape=None, outputs=SEVERAL)
+    truth = mnist.y_test.astype(int)
+    rows = np.concatenate([truth[:, None] % 2, one_hot(truth)], axis=1)
+    parts = (part("odd", 0, 1), part("digit", 1, 10), part("image", None, 64, 64))
+    result = PredictionResult(only_plan(evidence, indexes), rows, parts=parts)
+    fact = apply_predictions(evidence, [result], indexes).accuracy("m1", "mnist", "test")
+    assert fact is not None
+    assert fact.value == 1.0
+    which = "of its {count:number} outputs, {output} counts"
+    assert says(fact.note, which, count=3, output=say("{name:code}", name="digit"))
+
+
+@pytest.mark.parametrize("first", ["digits", "others"])
+def test_of_several_outputs_that_fit_the_one_that_agrees_with_the_labels_counts(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace, first: str
+) -> None:
+    evidence = evidence_of(run, array(), output_shape=None)
+    truth = mnist.y_test.astype(int)
+    columns = [one_hot(truth), one_hot(9 - truth)]
+    rows = np.concatenate(columns if first == "digits" else columns[::-1], axis=1)
+    parts = (part("0", 0, 10), part("1", 10, 10))
+    result = PredictionResult(only_plan(evidence, indexes), rows, parts=parts)
+    after = apply_predictions(evidence, [result], indexes)
+    fact = after.accuracy("m1", "mnist", "test")
+    assert fact is not None
+    assert fact.value == 1.0
+    assert says(fact.note, "output {number:number}", number=1 if first == "digits" else 2)
+    assert [output.shape for output in after.models[0].outputs] == [(10,), (10,)]
+
+
+def test_a_subclassed_model_that_gives_images_is_no_classifier(run: Run, indexes: Indexes) -> None:
+    evidence = evidence_of(run, array(), output_shape=None)
+    result = PredictionResult(only_plan(evidence, indexes), np.zeros((10_000, 784)), parts=(part("0", 0, 28, 28, 1),))
+    after = apply_predictions(evidence, [result], indexes)
+    assert after.accuracies == ()
+    assert (after.models[0].output_shape, after.models[0].unkept_reason) == ((28, 28, 1), None)
+
+
+def test_a_form_that_does_not_load_is_no_problem_of_a_model_that_is_no_classifier(run: Run, indexes: Indexes) -> None:
+    more: dict[str, Any] = {"output_shape": None, "fallbacks": {"saved_model": "models/m1.saved_model"}}
+    evidence = evidence_of(run, array(), **more)
+    keras, exported = plan_predictions(evidence, "mnist", ("test",), indexes)
+    images = PredictionResult(exported, np.zeros((10_000, 784)), parts=(part("0", 0, 28, 28, 1),))
+    after = apply_predictions(evidence, [PredictionResult(keras, None, "TypeError: no class"), images], indexes)
+    assert (after.problems, after.models[0].unkept_reason) == ((), None)
+
+
+def test_ten_values_in_the_shape_of_an_image_are_no_classes(run: Run, indexes: Indexes) -> None:
+    evidence = evidence_of(run, array(), output_shape=None)
+    result = PredictionResult(only_plan(evidence, indexes), np.zeros((10_000, 10)), parts=(part("0", 0, 5, 2),))
+    assert apply_predictions(evidence, [result], indexes).accuracies == ()

@@ -590,3 +590,22 @@ def test_the_same_arrays_given_to_several_trainings_are_told_apart_each_time(
     ]
     evidence = build(run, events({"kind": "model", "model": MODEL}, *trainings), record.root, indexes=indexes)
     assert [fit.overlap for fit in evidence.fits] == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("end", "digests", "trainings"),
+    [
+        pytest.param({"status": "error", "steps": 1}, {"l": "0"}, 0, id="in its first step"),
+        pytest.param({"status": "error", "steps": 0}, {}, 0, id="before it was built"),
+        pytest.param({"status": "error", "steps": 2}, {"l": "0"}, 1, id="in its second step"),
+        pytest.param({"status": "error", "steps": 1}, {"l": "1"}, 1, id="in the validation after one step"),
+        pytest.param({"status": "interrupted", "steps": 1}, {"l": "0"}, 1, id="interrupted"),
+        pytest.param({"status": "completed", "steps": 1, "epochs": 1}, {"l": "0"}, 1, id="with frozen layers"),
+    ],
+)
+def test_a_fit_that_raised_at_its_start_is_no_training(
+    run: Run, events: Make, end: Event, digests: Event, trainings: int
+) -> None:
+    start = {"kind": "fit_start", "fit": 1, "model": "m1", "epochs": 3, "digests": {"l": "0"} if digests else {}}
+    evidence = build(run, events(start, {"kind": "fit_end", "fit": 1, "epochs": 0, "digests": digests, **end}))
+    assert (len(evidence.fits), len(evidence.failed_fits)) == (trainings, 1 - trainings)

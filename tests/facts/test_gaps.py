@@ -47,7 +47,7 @@ def test_each_part_is_a_field_of_the_evidence() -> None:
 
 
 def test_each_fact_of_the_record_can_be_lost() -> None:
-    given = {"version", "run", "cells", "problems", "gaps", "stand_ins"}
+    given = {"version", "run", "cells", "problems", "gaps", "stand_ins", "refusal"}
     assert {part.partition(".")[0] for kind in ALL_KINDS for part in PARTS[kind]} == set(Evidence.model_fields) - given
 
 

@@ -302,7 +302,7 @@ def test_an_untrained_copy_of_the_trained_model_is_no_ambiguity(
 @pytest.mark.parametrize(
     ("other", "fits"),
     [
-        pytest.param(CLONE, (fit(2, 5),), id="made alike"),
+        pytest.param(CLONE, (fit(2, 5), fit(4, 6)), id="made alike"),
         pytest.param(SHARING, (), id="neither trained"),
         pytest.param(SHARING, (fit(2, 5), fit(4, 6)), id="both trained"),
     ],
@@ -311,6 +311,10 @@ def test_two_models_that_are_no_copy_of_each_other_stay_an_ambiguity(
     run: Run, other: ModelFact, fits: tuple[FitFact, ...]
 ) -> None:
     assert resolve(run, {"has_layer": "Conv2D"}, CNN, other, fits=fits).model is None
+
+
+def test_the_only_trained_model_is_meant(run: Run) -> None:
+    assert resolve(run, {"has_layer": "Conv2D"}, CNN, CLONE, fits=(fit(2, 5),)).model == "m2"
 
 
 def test_an_object_that_lost_layers_and_was_trained_again_is_what_it_became(run: Run) -> None:

@@ -14,16 +14,27 @@ from grader.evidence.accuracies import apply_predictions
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
-from grader.evidence.provenance import DatasetIndex
+from grader.evidence.provenance import DatasetIndex, make_index
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
-from grader.facts.tasks import label_classes, of_task
+from grader.facts.tasks import label_classes, missing_classes, of_task, tasks_of
+from grader.inside.describe.fingerprint import fingerprint
 from grader.schema.base import Assurance
-from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence, FitFact, LabelFact, SaveFact, TransformFact
+from grader.schema.evidence import (
+    AccuracyFact,
+    ArrayFact,
+    CompileFact,
+    Evidence,
+    FitFact,
+    LabelFact,
+    LossFact,
+    SaveFact,
+    TransformFact,
+)
 from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
 from tests.support import transfer_cases as transfer
-from tests.support.factories import a_model, a_rubric, an_array, rows
+from tests.support.factories import a_model, a_rubric, a_run, an_array, dense, rows
 from tests.support.says import says
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -232,3 +243,133 @@ def test_roles_that_reuse_each_other_in_a_circle_mean_nothing() -> None:
 def test_tasks_and_roles_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"task|class|role"):
         rubric(**wrong)
+
+
+EIGHT = dict.fromkeys(map(str, (0, 1, 2, 3, 4, 7, 8, 9)), 100)
+OTHER_EIGHT = dict.fromkeys(map(str, (1, 3, 4, 5, 6, 7, 8, 9)), 100)
+
+
+@pytest.mark.parametrize(
+    ("classes", "tasks", "missing"),
+    [
+        pytest.param(EIGHT, ("a",), (), id="all classes of a"),
+        pytest.param({"5": 98, "6": 102}, ("b",), (), id="all classes of b"),
+        pytest.param({"0": 98, "2": 102}, (), (1, 3, 4, 7, 8, 9), id="two classes of a"),
+        pytest.param({"0": 500}, (), (1, 2, 3, 4, 7, 8, 9), id="one class of a"),
+        pytest.param({"5": 200}, (), (6,), id="one class of b"),
+        pytest.param(EIGHT | {"9": 0}, ("a",), (9,), id="one class of a forgotten"),
+        pytest.param(OTHER_EIGHT, (), (0, 2), id="eight other classes"),
+        # A duplicate image in the data set is no class.
+        pytest.param({"0": 5000, "2": 5000, "4": 3}, (), (1, 3, 4, 7, 8, 9), id="a stray image"),
+        # Too few rows to tell that a class is missing.
+        pytest.param({"0": 3, "1": 2, "2": 1}, ("a",), (), id="a handful"),
+    ],
+)
+def test_a_few_classes_of_a_task_are_another_task(
+    classes: dict[str, int], tasks: tuple[str, ...], missing: tuple[int, ...]
+) -> None:
+    count = sum(classes.values())
+    found = rows(count, classes=classes)
+    fit = FitFact(event=6, cell=1, model="m1", status="completed", x=an_array(count, of=found))
+    assert tasks_of(fit, rubric()) == tasks
+    nearest = "b" if set(classes) <= {"5", "6"} else "a"
+    assert missing_classes(found, rubric(), nearest) == missing
+    assert of_task(found, rubric(), nearest) is (bool(tasks) and not missing)
+
+
+def test_another_edition_of_the_book_is_named_by_its_classes() -> None:
+    whole = transfer.evidence()
+    count = {"0": 100, "2": 100}
+    other = an_array(200, of=rows(200, dataset="fashion_mnist", classes=count))
+    first = an_array(800, of=rows(800, dataset="fashion_mnist", classes=OTHER_EIGHT))
+    fits = tuple(f.model_copy(update={"x": first if f.model == transfer.FIRST else other}) for f in whole.fits)
+    evidence = whole.model_copy(update={"fits": fits})
+    found = resolve_roles(transfer.rubric(), evidence)
+    assert all(match.model is None for match in found.values())
+    message = (
+        "No model matches the role {role:code}. The images of the task {task:code} are classes {classes:number}; "
+        "{models:clauses}."
+    )
+    assert says(found["scratch"].message, message, role="scratch", task="b", classes=[5, 6])
+    trained = "{model:code} ({cell:cell}) was last trained on {classes:number}"
+    assert says(found["scratch"].message, trained, model="model_b", classes=[0, 2])
+    assert says(found["first"].message, trained, model="model_a", classes=[1, 3, 4, 5, 6, 7, 8, 9])
+
+
+def two_classes(y: LabelFact | None, **fit: Any) -> tuple[Evidence, dict[str, DatasetIndex]]:
+    """A model with one output for a data set of two classes; of 40 images 10 are test images."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    classes = np.arange(40) % 2
+    index = make_index("pets", images[:30], classes[:30], images[30:], classes[30:], fingerprint(images))
+    x = an_array(30, of=rows(30, dataset="pets", classes={"0": 15, "1": 15}), transform=DIVIDED, shape=(30, 8, 8))
+    training = FitFact(event=6, cell=1, model="m1", status="completed", x=x, y=y, compiled=5, **fit)
+    loss = LossFact(name="binary_crossentropy", from_logits=False)
+    compiled = CompileFact(event=5, cell=1, model="m1", optimizer=None, loss=loss)
+    model = a_model(dense(1, "sigmoid", inputs=64), output_shape=(1,), input_shape=(8, 8))
+    return Evidence(run=a_run(), models=(model,), compiles=(compiled,), fits=(training,)), {"pets": index}
+
+
+def labels_of(one: str, other: str) -> LabelFact:
+    return LabelFact(
+        shape=(30,),
+        dtype="float32",
+        one_hot=False,
+        classes={one: 15, other: 15},
+        meaning={one: {"0": 15}, other: {"1": 15}},
+    )
+
+
+def outputs_for(index: DatasetIndex, zero: float, one: float) -> NDArray[Any]:
+    return np.where(index.labels["test"] == 1, one, zero)[:, None].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("labels", "activation", "loss", "zero", "one"),
+    [
+        pytest.param(("0", "1"), "sigmoid", ("binary_crossentropy", False), 0.49, 0.51, id="probability"),
+        pytest.param(("1", "0"), "sigmoid", ("binary_crossentropy", False), 0.51, 0.49, id="the other way round"),
+        pytest.param(("0", "1"), "linear", ("binary_crossentropy", True), -0.1, 0.1, id="logit"),
+        pytest.param(("0", "1"), "sigmoid", ("binary_crossentropy", True), 0.1, 0.9, id="probability as logit"),
+        pytest.param(("0", "1"), "linear", ("mean_squared_error", None), 0.3, 0.7, id="regression"),
+        pytest.param(("-1", "1"), "tanh", ("hinge", None), -0.1, 0.1, id="hinge"),
+        pytest.param(("1", "-1"), "linear", ("mean_squared_error", None), 0.1, -0.1, id="regression to signs"),
+        pytest.param(("0", "1"), "tanh", ("squared_hinge", None), -0.1, 0.1, id="hinge of 0 and 1"),
+    ],
+)
+def test_one_output_for_a_data_set_of_two_classes_is_read_by_its_labels(
+    labels: tuple[str, str], activation: str, loss: tuple[str, bool | None], zero: float, one: float
+) -> None:
+    evidence, indexes = two_classes(labels_of(*labels))
+    compiled = evidence.compiles[0].model_copy(update={"loss": LossFact(name=loss[0], from_logits=loss[1])})
+    model = evidence.models[0].model_copy(update={"layers": (dense(1, activation, inputs=64),)})
+    evidence = evidence.model_copy(update={"compiles": (compiled,), "models": (model,)})
+    (plan,) = plan_predictions(evidence, "pets", ("test",), indexes)
+    fact = judged(evidence, plan, outputs_for(indexes["pets"], zero, one), indexes)
+    assert (fact.correct, fact.total) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(None, id="unseen"),
+        pytest.param(LabelFact(shape=(30,), dtype="float32", one_hot=False), id="of unknown meaning"),
+        pytest.param(labels_of("3", "7"), id="other numbers"),
+        pytest.param(
+            labels_of("0", "1").model_copy(update={"meaning": {"0": {"0": 8, "1": 7}, "1": {"0": 7, "1": 8}}}),
+            id="mixed up",
+        ),
+    ],
+)
+def test_one_output_is_not_judged_if_its_labels_do_not_show_its_classes(labels: LabelFact | None) -> None:
+    evidence, indexes = two_classes(labels)
+    assert plan_predictions(evidence, "pets", ("test",), indexes) == ()
+
+
+def test_relabelled_classes_of_a_whole_data_set_are_followed(run: Run, indexes: Mapping[str, DatasetIndex]) -> None:
+    meaning = {str(9 - digit): {str(digit): 50} for digit in range(10)}
+    evidence = taught(run, meaning, 10)
+    plans = task_plans(evidence, indexes)
+    truth = indexes["mnist"].labels["test"]
+    outputs = np.eye(10, dtype=np.float32)[9 - truth]
+    assert judged(evidence, plans["wholetrained"], outputs, indexes).value == 1.0

@@ -10,9 +10,10 @@ from grader.facts.weights import (
     learning_layers,
     reused_layers,
     trainings_behind,
+    trainings_of,
     unfrozen_but_unchanged,
 )
-from grader.schema.evidence import CompileFact, Evidence, FitFact, SaveFact
+from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
 from tests.support.factories import a_model, a_run, layer
 
 
@@ -125,3 +126,43 @@ def test_two_networks_that_were_copied_to_and_fro_are_no_endless_chain() -> None
     back = training(event=9, digests_before={"a": "2"}, digests_after={"a": "3"})
     again = training(event=12, model="m2", digests_before={"a": "3"}, digests_after={"a": "4"})
     assert chain(FIRST, second, back, again) == [("m1", 2), ("m2", 8), ("m1", 9), ("m2", 12)]
+
+
+DECODER = a_model(layer("Dense", "up", parameters=9), layer("Reshape", "reshape"), model_id="m1", name="decoder")
+ENCODER = a_model(layer("Dense", "down", parameters=9), model_id="m2", name="encoder")
+PARTS = (layer("Sequential", "e", layers=ENCODER.layers), layer("Sequential", "d", layers=DECODER.layers))
+WHOLE = a_model(*PARTS, model_id="m3", name="autoencoder", shares_layers_with=("m1", "m2"))
+WHOLE_FIT = training(
+    model="m3", trainable={}, digests_before={"down": "1", "up": "1"}, digests_after={"down": "1", "up": "2"}
+)
+
+
+def inside(*fits: FitFact, whole: ModelFact = WHOLE) -> Evidence:
+    return Evidence(run=a_run(), models=(DECODER, ENCODER, whole), fits=fits)
+
+
+def test_a_part_is_trained_inside_the_model_that_contains_it() -> None:
+    assert trainings_of(inside(WHOLE_FIT), "m1") == (WHOLE_FIT,)
+    # The weights of the encoder were frozen.
+    assert trainings_of(inside(WHOLE_FIT), "m2") == ()
+
+
+def test_a_layer_whose_name_occurs_twice_is_found_with_the_name_of_its_model() -> None:
+    fit = WHOLE_FIT.model_copy(update={"digests_before": {"d/up": "1"}, "digests_after": {"d/up": "2"}})
+    assert trainings_of(inside(fit), "m1") == (fit,)
+
+
+def test_the_own_trainings_of_a_part_come_first() -> None:
+    own = training(event=1, model="m1")
+    assert trainings_of(inside(own, WHOLE_FIT), "m1") == (own,)
+
+
+def test_a_model_that_shares_only_some_layers_is_not_trained_with_them() -> None:
+    longer = a_model(*DECODER.layers, layer("Dense", "head", parameters=9), model_id="m1")
+    evidence = inside(WHOLE_FIT).model_copy(update={"models": (longer, WHOLE)})
+    assert trainings_of(evidence, "m1") == ()
+
+
+def test_a_model_with_layers_of_the_same_names_is_not_contained() -> None:
+    alike = WHOLE.model_copy(update={"shares_layers_with": ()})
+    assert trainings_of(inside(WHOLE_FIT, whole=alike), "m1") == ()

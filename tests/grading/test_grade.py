@@ -275,13 +275,14 @@ def test_a_failure_of_the_grader_has_no_score() -> None:
     assert {c.status for c in graded.criteria} == {"skipped"}
 
 
-def test_a_file_that_is_no_notebook_gets_nothing_and_the_reason() -> None:
-    rubric = a_rubric(one(check="runs"), one(manual={"guide": "g"}))
+def test_a_file_that_is_no_notebook_fails_with_the_reason_and_a_person_judges_the_rest() -> None:
+    rubric = a_rubric(one(check="runs"), one(check="text"), one(manual={"guide": "g"}))
     graded = rejected(a_submission(), a_stamp(), rubric, NotebookError("the file is not JSON"))
-    assert (graded.status, graded.score, graded.max_score, graded.pending) == ("graded", 0, 20, 0)
-    assert all(c.status == "failed" and "the file is not JSON" in c.message for c in graded.criteria)
+    assert (graded.status, graded.score, graded.max_score, graded.pending) == ("graded", 0, 30, 10)
+    assert [c.status for c in graded.criteria] == ["failed", "failed", "pending"]
+    assert all("the file is not JSON" in c.message for c in graded.criteria)
     assert graded.reason_says == literal("the file is not JSON")
-    assert all("Jupyter" in c.advice for c in graded.criteria)
+    assert all("Jupyter" in c.advice for c in graded.criteria[:2])
 
 
 def test_a_diverged_loss_is_null_in_the_grade() -> None:

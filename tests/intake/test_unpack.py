@@ -1,7 +1,11 @@
 """Unpacking of untrusted zips."""
 
 import stat
+import struct
+import tempfile
+import unicodedata
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -158,3 +162,60 @@ def test_a_file_and_a_folder_of_one_name_are_told(tmp_path: Path) -> None:
         file.writestr("a/b.ipynb", "{}")
     with pytest.raises(NotebookError, match="is not a valid file name"):
         unpack_zip(archive, tmp_path / "out")
+
+
+def with_raw_name(path: Path, name: bytes, *, extra: bytes = b"") -> Path:
+    """Write a zip as Info-ZIP does: the bytes of the name without a declared encoding."""
+    placeholder = "x" * len(name)
+    member = zipfile.ZipInfo(placeholder)
+    member.extra = extra
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, "{}")
+    path.write_bytes(path.read_bytes().replace(placeholder.encode(), name))
+    return path
+
+
+def unicode_path(name: str, raw: bytes) -> bytes:
+    content = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + name.encode()
+    return struct.pack("<HH", 0x7075, len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("Müller.ipynb".encode(), "Müller.ipynb"),
+        ("Łukasz Żak/hw.ipynb".encode(), "Łukasz Żak/hw.ipynb"),
+        ("李雷.ipynb".encode(), "李雷.ipynb"),
+        ("Müller.ipynb".encode("cp437"), "Müller.ipynb"),
+        (unicodedata.normalize("NFD", "Bände.csv").encode(), "Bände.csv"),
+        (b"plain.ipynb", "plain.ipynb"),
+    ],
+)
+def test_names_without_a_declared_encoding_are_utf8_or_else_cp437(tmp_path: Path, raw: bytes, name: str) -> None:
+    folder = unpack_zip(with_raw_name(tmp_path / "hw.zip", raw), tmp_path / "out")
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()] == [name]
+
+
+def test_the_extra_field_with_the_name_in_utf8_counts_if_it_belongs_to_the_stored_name(tmp_path: Path) -> None:
+    raw = b"M?ller.ipynb"
+    good = with_raw_name(tmp_path / "good.zip", raw, extra=b"UT\x01\x00\x00" + unicode_path("Müller.ipynb", raw))
+    assert [path.name for path in unpack_zip(good, tmp_path / "out").iterdir()] == ["Müller.ipynb"]
+    other = with_raw_name(tmp_path / "other.zip", raw, extra=unicode_path("../evil.ipynb", b"another name"))
+    assert [path.name for path in unpack_zip(other, tmp_path / "out").iterdir()] == ["M?ller.ipynb"]
+
+
+def test_a_name_in_the_extra_field_is_checked_like_any_other(tmp_path: Path) -> None:
+    raw = b"harmless.ipynb"
+    path = with_raw_name(tmp_path / "hw.zip", raw, extra=unicode_path("../../evil.ipynb", raw))
+    with pytest.raises(NotebookError, match="leads out of its folder"):
+        unpack_zip(path, tmp_path / "out")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='/\\:."'), min_size=1, max_size=20))
+def test_every_name_that_info_zip_stores_as_utf8_is_read(name: str) -> None:
+    own = unicodedata.normalize("NFC", f"{name}.ipynb")
+    if own.startswith(("~", ".")):
+        own = "a" + own
+    with tempfile.TemporaryDirectory() as place:
+        folder = unpack_zip(with_raw_name(Path(place) / "hw.zip", own.encode()), Path(place) / "out")
+        assert [path.name for path in folder.iterdir()] == [own]

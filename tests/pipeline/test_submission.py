@@ -396,22 +396,25 @@ def test_on_a_loaded_machine_a_busy_notebook_is_starved_and_a_sleeping_one_is_no
     assert found.execution is None or found.execution.status == "timeout"
 
 
-def test_a_report_that_fails_is_no_grade_but_costs_only_its_own_submission(
-    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("kinds", [{"whole"}, {"whole", "alone"}], ids=["the whole report", "any report"])
+def test_a_report_that_fails_does_not_undo_a_grade(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kinds: set[str]
 ) -> None:
     real = render_report
 
     def fail(**parts: Any) -> Any:
-        if parts["grade"].submission.id == "plain":
+        kind = "alone" if parts["evidence"] is None else "whole"
+        if parts["grade"].submission.id == "plain" and kind in kinds:
             raise ZeroDivisionError
         return real(**parts)
 
     with monkeypatch.context() as patched:
         patched.setattr(publish, "render_report", fail)
         grades = run(NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
-    assert (grades["plain"].status, grades["not-json"].status) == ("not_graded", "graded")
-    assert not (tmp_path / "out" / "plain" / "report.html").exists()
-    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    assert (grades["plain"].status, grades["plain"].score) == ("graded", 3)
+    page = (tmp_path / "out" / "plain" / "report.html").read_text(encoding="utf-8")
+    assert "The grader could not render the whole report (ZeroDivisionError)." in page
+    assert grades["plain"].criteria[0].title in page
     assert len(executed) == 1
 
 
@@ -442,6 +445,25 @@ def test_evidence_of_an_earlier_notebook_is_not_taken_for_a_later_one_s(
     assert out.read_grade("plain") == rejected
     assert not out.evidence_folder("plain").exists()
     assert len(executed) == 1
+
+
+def test_the_text_of_a_notebook_that_is_not_executed_counts_also_in_a_regrade(
+    run: Run, executed: list[str], tmp_path: Path
+) -> None:
+    cells = [nbformat.v4.new_markdown_cell("layers see small patches"), nbformat.v4.new_code_cell("x <- 1")]
+    written = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "ir", "display_name": "R"}})
+    notebook = tmp_path / "words.ipynb"
+    nbformat.write(written, notebook)
+    graded = run(notebook)["words"]
+    assert [c.status for c in graded.criteria] == ["failed", "passed"]
+    assert (graded.score, graded.execution, executed) == (1, None, [])
+    out = ResultsFolder(tmp_path / "out")
+    course = load_course(find_rubric(str(tmp_path / "tiny.yaml")), DatasetStore(tmp_path / "data"))
+    assert regrade_class(course, out) == Regrade(total=1, not_graded=0, changed=0, first=())
+    assert out.read_grade("words") == graded
+    assert run(notebook)["words"] == graded
+    shutil.copy(NOTEBOOKS / "plain.ipynb", notebook)
+    assert run(notebook)["words"].score == 3
 
 
 @pytest.mark.parametrize("when", ["before it is found", "when its turn comes"])
@@ -545,7 +567,7 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
         *("main_model", "main_accuracy", "problems", "problems_says", "reason_says"),
     }
     assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
-    assert {"id", "student", "files", "sha256"} <= set(grade["submission"])
+    assert {"id", "student", "files", "sha256", "notes", "notes_says"} <= set(grade["submission"])
     assert {"id", "sha256"} <= set(grade["rubric"])
     wanted = {"id", "title", "points", "max_points", "status", "message", "advice", "assurance", "measured", "evidence"}
     assert all(wanted <= set(criterion) for criterion in grade["criteria"])

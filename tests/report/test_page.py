@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grader.report import page as page_module
 from grader.report.page import render_report
 from grader.schema.errors import StorageError
 from tests.report import samples
@@ -242,6 +243,31 @@ def test_a_student_s_text_cannot_close_the_frame_it_stands_in(attack_page: str) 
 
 def test_the_same_grade_gives_the_same_page(rich: dict[str, Any], rich_page: str) -> None:
     assert render_report(**rich) == rich_page
+
+
+@pytest.mark.parametrize(
+    ("part", "heading", "function"),
+    [
+        ("the learning curves", "curves", "_curves"),
+        ("the table of layers", "network", "_network"),
+        ("the comparison with the reference solution", "comparison", "comparison_view"),
+        ("the wrong predictions", "mistakes", "_predictions"),
+        ("the notebook", "notebook", "notebook_cells"),
+    ],
+)
+def test_a_part_that_fails_is_left_out_and_named(
+    rich: dict[str, Any], monkeypatch: pytest.MonkeyPatch, part: str, heading: str, function: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OverflowError
+
+    before, heading = render_report(**rich), f'<section id="{heading}"'
+    monkeypatch.setattr(page_module, function, fail)
+    found = render_report(**rich)
+    assert f"The grader could not show {part} (OverflowError). This does not affect the grade." in found
+    assert heading in before
+    assert heading not in found
+    assert found.count('<li id="criterion-') == before.count('<li id="criterion-')
 
 
 def test_missing_templates_are_an_error_with_advice(rich: dict[str, Any], tmp_path: Path) -> None:

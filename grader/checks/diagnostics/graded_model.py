@@ -4,18 +4,18 @@ from grader.checks.registry import diagnostic
 from grader.facts.case import Case
 from grader.schema.evidence import AccuracyFact, Evidence
 from grader.schema.grade import Diagnostic
-from grader.schema.message import say
+from grader.schema.message import Message, say, sentences
 
 __all__ = ["better_before"]
 
 
 @diagnostic("better-network-before")
 def better_before(case: Case) -> tuple[Diagnostic, ...]:
-    """The model trained last is graded, but an earlier model is better.
+    """The model trained or used last is graded, but an earlier model is better.
 
     What it does:
-        If a role of the rubric picks the model trained last, compares its test accuracy with the other models that
-        match the role. A difference within the 95 % intervals is not reported.
+        If a role of the rubric picks the model trained last, compares the test accuracy of the graded model with the
+        other models that match the role. A difference within the 95 % intervals is not reported.
 
     Why it matters:
         A baseline or an experiment at the end of the notebook is graded instead of the intended model.
@@ -38,15 +38,17 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
                 id="better-network-before",
                 title=say("A better model was trained before the graded one"),
                 cell=_cell(case.evidence, graded.model),
-                message=say(
-                    "The model trained last, in {cell:cell}, is graded. Its {dataset:dataset} {split:split} accuracy "
-                    "is {accuracy:percent}; the model trained in {better_cell:cell} reaches {better_accuracy:percent}.",
-                    cell=_cell(case.evidence, graded.model),
-                    dataset=graded.dataset,
-                    split=graded.split,
-                    accuracy=graded.value,
-                    better_cell=_cell(case.evidence, best.model),
-                    better_accuracy=best.value,
+                message=sentences(
+                    _graded(case.evidence, graded.model, match.candidates),
+                    say(
+                        "Its {dataset:dataset} {split:split} accuracy is {accuracy:percent}; the model trained in "
+                        "{better_cell:cell} reaches {better_accuracy:percent}.",
+                        dataset=graded.dataset,
+                        split=graded.split,
+                        accuracy=graded.value,
+                        better_cell=_cell(case.evidence, best.model),
+                        better_accuracy=best.value,
+                    ),
                 ),
                 advice=say(
                     "Train the model that should be graded last, or remove later experiments from the notebook."
@@ -55,6 +57,14 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
             )
         )
     return tuple(notes)
+
+
+def _graded(evidence: Evidence, model: str, candidates: tuple[str, ...]) -> Message:
+    cell = _cell(evidence, model)
+    last = next((fit.model for fit in reversed(evidence.fits) if fit.model in candidates), model)
+    if last == model:
+        return say("The model trained last, in {cell:cell}, is graded.", cell=cell)
+    return say("The model from {cell:cell} is graded, because the notebook used it last.", cell=cell)
 
 
 def _tested(case: Case, model: str) -> AccuracyFact | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from grader.schema.base import Json
 from grader.schema.grade import Finding, FindingDetails
-from grader.schema.message import Message, MessageLike, say, sentences
+from grader.schema.message import Message, MessageLike, say
 
 __all__ = ["Condition", "Conditions"]
 
@@ -67,7 +67,7 @@ class Conditions:
         return len(self.met) / len(self.items) if partial or not self.missed else 0.0
 
     def finding(self, message: MessageLike, details: FindingDetails, *, partial: bool) -> Finding:
-        """Make the finding that the conditions add up to: pending if a condition that evidence does not decide counts.
+        """Make the finding that the conditions add up to; a person must judge it if an unseen condition may change it.
 
         Args:
             message: The complete message.
@@ -75,7 +75,8 @@ class Conditions:
             partial: Whether each condition earns its share of the points.
         """
         measured = {**details.get("measured", {}), **self.measured}
-        details = details | {"measured": measured}
-        if self.unseen and (partial or len(self.unseen) == len(self.missed)):
-            return Finding.pending(sentences(message, say("A person must judge it.")), **details)
-        return Finding.scored(message, self.fraction(partial=partial), **details)
+        wrong = len(self.missed) > len(self.unseen)
+        if self.unseen and (partial or not wrong):
+            judge = say("{message} A person must judge the open points.", message=message)
+            return Finding.pending(judge, **(details | {"measured": measured}))
+        return Finding.scored(message, self.fraction(partial=partial), **(details | {"measured": measured}))

@@ -25,6 +25,8 @@ def uses_torch(evidence: Evidence) -> int | None:
 def missing_model(case: Case, role: str | None) -> Finding:
     """Fail with the reason why no model has a role, and with its most likely cause.
 
+    If several models may have the role, the finding is pending.
+
     Args:
         case: The case.
         role: The role of the check's parameters.
@@ -32,13 +34,16 @@ def missing_model(case: Case, role: str | None) -> Finding:
     evidence = case.evidence
     _, reason = case.model(role)
     match = case.resolve(role)
+    if len(match.candidates) > 1:
+        return Finding.pending(
+            sentences(reason, say("A person must decide which model counts.")),
+            measured={"model": None, "candidates": list(match.candidates)},
+        )
     torch = uses_torch(evidence)
     pointers: tuple[Pointer, ...] = ()
     cause: MessageLike = ""
     advice: MessageLike = ""
-    if len(match.candidates) > 1:
-        advice = say("Keep only one such model in the notebook, or train the model to be graded last.")
-    elif torch is not None and not evidence.models:
+    if torch is not None and not evidence.models:
         cause = say("{cell:Cell} imports PyTorch, but the grader sees Keras models only.", cell=torch)
         advice = say("Write the model with Keras, as the assignment requires.")
         pointers = (Pointer(cell=torch),)

@@ -7,6 +7,7 @@ from typing import Literal
 from grader.checks.support.no_model import missing_model
 from grader.facts.case import Case
 from grader.facts.language import english
+from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import FitFact, ModelFact
 from grader.schema.grade import Finding
@@ -113,11 +114,24 @@ def chosen_fits(
     model, _ = case.model(role)
     if model is None:
         return None, (), missing_model(case, role)
-    return model, case.evidence.fits_of(model.id), None
+    return model, trainings_of(case.evidence, model.id), None
 
 
-def never_trained(model: ModelFact | None) -> Message:
-    """Make the message for a model, or a notebook, without a training."""
-    if model is None:
-        return say("No model was trained.")
-    return say("{model:code} was never trained.", model=model.name)
+def never_trained(case: Case, model: ModelFact | None) -> Message:
+    """Make the message for a model, or a notebook, without a training.
+
+    Args:
+        case: The case, with the calls of `fit` that raised an error.
+        model: The model; None for the whole notebook.
+    """
+    failed = [fit for fit in case.evidence.failed_fits if model is None or fit.model == model.id]
+    never = say("No model was trained") if model is None else say("{model:code} was never trained", model=model.name)
+    if not failed:
+        return say("{never}.", never=never)
+    return say(
+        "{never}: {call:code} in {cell:cell} raised {error:code}.",
+        never=never,
+        call="fit",
+        cell=failed[-1].cell,
+        error=(failed[-1].error or "").partition(":")[0] or "an error",
+    )

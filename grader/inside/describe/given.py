@@ -30,6 +30,10 @@ _UNCHANGED = (
 _ARRAY_ATTRIBUTES = ("x", "x_set", "images")
 _LABEL_ATTRIBUTES = ("y", "y_set", "labels", "classes")
 _MOST_INPUTS = 8
+_PAIR = 2
+"""Images and labels; more tensors are the labels of other outputs, or weights."""
+_HEAD = 1000
+"""Labels that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def given_pair(x: Any, y: Any = None) -> tuple[Given | None, Given | None]:
         return _from_dataset(x)
     if not _is_array_like(x):
         return _from_generator(x)
-    return Given(_numpy(x), x), None if y is None else Given(_numpy(y), y)
+    return Given(_numpy(x), x), None if y is None else Given(_labels(y), y)
 
 
 def _is_array_like(value: Any) -> bool:
@@ -89,6 +93,30 @@ def _numpy(value: Any) -> NDArray[Any] | None:
         return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value.numpy())
     except Exception:
         return None
+
+
+def _labels(value: Any) -> NDArray[Any] | None:
+    """Return the numbers of labels; for a list or dict with the labels of several outputs, take the main labels."""
+    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    if not 0 < len(parts) <= _MOST_INPUTS or not all(
+        _is_array_like(part) and len(getattr(part, "shape", ())) for part in parts
+    ):
+        return _numpy(value)
+    return _main([array for part in parts if (array := _numpy(part)) is not None])
+
+
+def _main(arrays: list[NDArray[Any]]) -> NDArray[Any] | None:
+    """Return the array with the most classes, such as the digits and not their parity; images are no labels."""
+    return max(arrays, key=_class_count, default=None)
+
+
+def _class_count(array: NDArray[Any]) -> int:
+    if array.ndim == 0 or array.ndim > 2 or array.dtype.kind not in "biuf" or not array.size:  # noqa: PLR2004 - rows, classes
+        return -1
+    head = array[:_HEAD]
+    if array.ndim == 2 and array.shape[1] > 1:  # noqa: PLR2004 - as above
+        return array.shape[1] if bool(np.all(np.abs(head).sum(axis=1) == 1)) else 0
+    return len(np.unique(head)) if bool(np.all(head == np.floor(head))) else 0
 
 
 def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
@@ -121,9 +149,11 @@ def _zipped(inputs: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # 
 
 
 def _sliced(tensors: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - as above
-    parts = [Given(_numpy(tensor), tensor, "tf.data", mapped) for tensor in tensors[:2]]
-    labels = Given(parts[1].array, parts[1].anchor, "tf.data") if len(parts) > 1 else None
-    return parts[0], labels
+    parts = [Given(_numpy(tensor), tensor, "tf.data", mapped) for tensor in tensors[: _PAIR + 1]]
+    if len(parts) > _PAIR:
+        arrays = [array for tensor in tensors[1:_MOST_INPUTS] if (array := _numpy(tensor)) is not None]
+        return parts[0], Given(_main(arrays), parts[1].anchor, "tf.data")
+    return parts[0], Given(parts[1].array, parts[1].anchor, "tf.data") if len(parts) > 1 else None
 
 
 def _from_generator(generator: Any) -> tuple[Given | None, Given | None]:

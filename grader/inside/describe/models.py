@@ -7,7 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..record.events import MAX_ITEMS, Configuration, Dialect, LayerDescription, ModelStructure, Shape
+from ..record.events import (
+    MAX_ITEMS,
+    Configuration,
+    Dialect,
+    LayerDescription,
+    ModelStructure,
+    OutputDescription,
+    Shape,
+)
 from ..record.log import plain
 
 __all__ = [
@@ -169,16 +177,41 @@ def describe_model(model: Any) -> ModelStructure:
         model: A model; if it is not built, its layers are listed without parameter counts.
     """
     built = bool(getattr(model, "built", False)) and bool(weights_of(model) or not _has_lazy_layers(model))
-    return ModelStructure(
+    outputs = _outputs(model)
+    structure = ModelStructure(
         name=str(model.name),
         cls=type(model).__name__,
         dialect=dialect_of(model),
         input_shape=_shape(model, "input"),
-        output_shape=_shape(model, "output"),
+        output_shape=outputs[0]["shape"] if len(outputs) == 1 else _shape(model, "output"),
         parameters=_count(weights_of(model)) if built else None,
         trainable_parameters=_count(weights_of(model, trainable=True)) if built else None,
         layers=_describe_layers(model),
     )
+    if len(outputs) > 1:
+        structure["outputs"] = outputs
+    return structure
+
+
+def _outputs(model: Any) -> list[OutputDescription]:
+    """List the outputs of a functional or sequential model; empty if they are unknown, as for a subclassed model."""
+    try:
+        tensors = list(model.outputs)
+        structure = getattr(model, "_outputs_struct", None) or getattr(model, "_nested_outputs", None)
+        # Both dialects flatten a dict in the order of its keys.
+        names = sorted(structure) if isinstance(structure, dict) else list(getattr(model, "output_names", ()))
+        if len(names) != len(tensors):
+            names = [str(position) for position in range(len(tensors))]
+        return [
+            OutputDescription(name=str(name), shape=(_single(_plain_shape(tensor)) or [None])[1:])
+            for name, tensor in zip(names, tensors, strict=True)
+        ]
+    except Exception:
+        return []
+
+
+def _plain_shape(tensor: Any) -> Any:
+    return tensor.shape if hasattr(tensor.shape, "as_list") else tuple(tensor.shape)
 
 
 def _has_lazy_layers(model: Any) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 import wrapt
 
@@ -16,6 +17,7 @@ __all__ = [
     "Factory",
     "StandInFinder",
     "after_import",
+    "fallback_names",
     "fallback_package",
     "prefer",
     "replace_everywhere",
@@ -123,6 +125,31 @@ def after_import(name: str, hook: Callable[[ModuleType], None]) -> None:
 def prefer(finder: MetaPathFinder) -> None:
     """Put a finder in front of all others."""
     sys.meta_path.insert(0, finder)
+
+
+def fallback_names(module: ModuleType, give: Callable[[str], Any]) -> None:
+    """Add names to a module without listing them.
+
+    Args:
+        module: The module; its own names and its existing `__getattr__` still work.
+        give: Function that returns the value of a missing name, or raises `KeyError`.
+
+    Raises:
+        AttributeError: Raised by the module, as before, if `give` raises `KeyError`.
+    """
+    before = vars(module).get("__getattr__")
+
+    def find(name: str) -> Any:
+        try:
+            return give(name)
+        except KeyError:
+            pass
+        if before is not None:
+            return before(name)
+        msg = f"module {module.__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg, name=name, obj=module)
+
+    vars(module)["__getattr__"] = find
 
 
 def fallback_package(name: str) -> None:

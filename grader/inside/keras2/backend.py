@@ -6,10 +6,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from ..hooking.imports import fallback_names
 from ..record.notes import Notes
 from .forms import tell
 from .origins import Origins
-from .tools import called_by_keras, fallback_names, public
+from .tools import called_by_keras, public
 
 __all__ = ["attach", "phases"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import wrapt
 
-from ..hooking.imports import AliasFinder, Factory, StandInFinder, after_import, prefer
+from ..hooking.imports import AliasFinder, Factory, StandInFinder, after_import, fallback_names, prefer
 from ..record.notes import Notes, notes_of
 from ..record.recorder import Recorder
 from .forms import FORMS
 from .sklearn import module as scikit_learn
-from .tools import fallback_names, public
+from .tools import public
 
 __all__ = ["KEYWORDS", "MOVED", "Keyword", "PrivateImports", "install", "install_shell"]
 

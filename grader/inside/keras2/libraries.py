@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..hooking.imports import after_import
+from ..hooking.imports import after_import, fallback_names
 from ..hooking.patching import around
 from ..record.notes import Notes
 from .forms import tell
-from .tools import called_by_library, fallback_names
+from .tools import called_by_library
 
 __all__ = ["install"]
 

@@ -5,10 +5,11 @@ from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
+from ..hooking.imports import fallback_names
 from ..record.notes import Notes
 from .forms import tell
 from .origins import Origins
-from .tools import called_by_library, fallback_names
+from .tools import called_by_library
 
 __all__ = ["NAMES", "attach"]
 

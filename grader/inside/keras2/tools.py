@@ -9,7 +9,7 @@ from typing import Any
 
 from ..hooking.patching import around
 
-__all__ = ["around_init", "called_by_keras", "called_by_library", "fallback_names", "public"]
+__all__ = ["around_init", "called_by_keras", "called_by_library", "public"]
 
 _BETWEEN = frozenset({"__getattribute__", "__setattr__", "replacement"})
 _OURS = __name__.rpartition(".")[0]
@@ -59,28 +59,3 @@ def called_by_library() -> bool:
 def _package(frame: Any) -> str:
     module = str(frame.f_globals.get("__name__", ""))
     return _OURS if module.startswith(f"{_OURS}.") else module
-
-
-def fallback_names(module: ModuleType, give: Callable[[str], Any]) -> None:
-    """Add names to a module without listing them.
-
-    Args:
-        module: The module; its own names and its existing `__getattr__` still work.
-        give: Function that returns the value of a missing name, or raises `KeyError`.
-
-    Raises:
-        AttributeError: Raised by the module, as before, if `give` raises `KeyError`.
-    """
-    before = vars(module).get("__getattr__")
-
-    def find(name: str) -> Any:
-        try:
-            return give(name)
-        except KeyError:
-            pass
-        if before is not None:
-            return before(name)
-        msg = f"module {module.__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg, name=name, obj=module)
-
-    vars(module)["__getattr__"] = find

@@ -11,7 +11,14 @@ from typing import Any
 
 from ..record.notes import Notes
 
-__all__ = ["NetworkCommand", "advise", "find_network_command", "install_shell", "without_network_lines"]
+__all__ = [
+    "NetworkCommand",
+    "advise",
+    "commands_of",
+    "find_network_command",
+    "install_shell",
+    "without_network_lines",
+]
 
 INSTALLERS = {"pip", "conda", "mamba", "uv", "apt", "apt-get", "npm"}
 _PIP_WORDS = {"install", "download", "uninstall", "wheel", "search", "index", "update", "upgrade", "remove"}
@@ -38,11 +45,20 @@ def find_network_command(line: str) -> NetworkCommand | None:
     Args:
         line: The text after `!`; it may chain several commands.
     """
-    for piece in _SEPARATORS.split(line):
-        command = _network_command(_words(piece))
+    for words in commands_of(line):
+        command = _network_command(words)
         if command:
             return command
     return None
+
+
+def commands_of(line: str) -> list[list[str]]:
+    """Split a shell line into the words of its commands, without `sudo` and assignments of variables.
+
+    Args:
+        line: The text after `!`; it may chain several commands.
+    """
+    return [_words(piece) for piece in _SEPARATORS.split(line)]
 
 
 def _words(piece: str) -> list[str]:
@@ -140,12 +156,13 @@ def tell_command(notes: Notes, command: NetworkCommand) -> None:
     notes.tell(f"shell.{command.tool}", advise(command), show=True)
 
 
-def install_shell(notes: Notes, shell: Any) -> None:
+def install_shell(notes: Notes, shell: Any, check_line: Callable[[str], None]) -> None:
     """Skip network commands in `!command` and `x = !command`.
 
     Args:
         notes: Receives a note for each skipped command.
         shell: The IPython shell.
+        check_line: Called with each shell line; it raises if the line would end the kernel.
     """
     tell = partial(tell_command, notes)
     run, capture = shell.system, shell.getoutput
@@ -153,6 +170,7 @@ def install_shell(notes: Notes, shell: Any) -> None:
     def system(cmd: str) -> None:
         # The student's variables are one frame up; the original method would look for them in this frame.
         expanded = shell.var_expand(cmd, depth=1)
+        check_line(expanded)
         command = find_network_command(expanded)
         if command is None:
             run(expanded)

@@ -4,6 +4,7 @@ import builtins
 import getpass
 import importlib
 import os
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,19 @@ import wrapt
 from ..hooking.imports import Factory, StandInFinder, after_import, fallback_package, prefer
 from ..record.notes import Notes, notes_of
 from ..record.recorder import Recorder
-from . import colab, commands, magics, missing_packages, paths, tracebacks
+from . import (
+    autograders,
+    colab,
+    commands,
+    ending,
+    environment_checks,
+    ipython_names,
+    magics,
+    missing_packages,
+    paths,
+    pictures,
+    tracebacks,
+)
 from .colab import NobodyThereError
 
 __all__ = ["install", "install_shell"]
@@ -37,7 +50,12 @@ def install(recorder: Recorder) -> None:
     # Let a `pip` started by Python code fail at once instead of retrying for a minute.
     os.environ.setdefault("PIP_RETRIES", "0")
     os.environ.setdefault("PIP_NO_INPUT", "1")
+    # The page of the report shows Plotly's charts without Plotly's script, which is as large as a notebook.
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     paths.install(recorder)
+    pictures.install(notes)
+    ipython_names.install(notes)
+    autograders.install(notes)
     after_import("matplotlib", lambda module: _wrap_backend(module, "use", notes))
     after_import("matplotlib.pyplot", lambda module: _wrap_backend(module, "switch_backend", notes))
     after_import("tqdm.notebook", lambda module: _plain_bars(module, notes))
@@ -53,7 +71,8 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
     notes = notes_of(recorder)
     magics.install_shell(notes, shell)
     missing_packages.install_shell(notes, shell)
-    commands.install_shell(notes, shell)
+    commands.install_shell(notes, shell, ending.install_shell(recorder, notes, shell))
+    environment_checks.install_shell(notes, shell)
     paths.install_shell(shell)
     tracebacks.install_shell(notes, shell)
     kernel = getattr(shell, "kernel", None)
@@ -93,15 +112,16 @@ def _winsound(notes: Notes) -> Factory:
 
 
 def _plain_bars(module: ModuleType, notes: Notes) -> None:
-    """Use text progress bars if `ipywidgets` is missing, since bars of `tqdm.notebook` then raise an error."""
-    if module.IProgress is not None:
-        return
+    """Use text progress bars, since the report cannot show the bars of `tqdm.notebook`."""
+    # `tqdm.auto` then takes text bars, too.
+    vars(module)["IProgress"] = None
+    warnings.filterwarnings("ignore", message="IProgress not found")
     plain = importlib.import_module("tqdm.std")
 
     def bar(*args: Any, **kwargs: Any) -> Any:
         notes.tell(
             "tqdm.notebook",
-            "A progress bar of `ipywidgets` cannot be shown here; a text bar of `tqdm` is shown instead.",
+            "A progress bar of `ipywidgets` cannot be shown in a report; a text bar of `tqdm` is shown instead.",
         )
         kwargs.pop("display", None)
         return plain.tqdm(*args, **kwargs)

@@ -1,5 +1,8 @@
 """Handle line magics of other environments and versions: skip unknown ones, so that the rest of the cell runs."""
 
+import ast
+import builtins
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +15,8 @@ __all__ = ["install_shell"]
 
 INLINE_BACKENDS = {"inline", "agg", "module://matplotlib_inline.backend_inline"}
 INSTALLERS = ("pip", "conda", "mamba", "uv")
+_HELPER = "_grader_unknown_cell_magic"
+_CELL_MAGIC = re.compile(r"%%(\w[\w.-]*)")
 SHELL_CELLS = {"bash": "bash", "sh": "sh", "shell": "bash"}
 """Cell magic → the magic that runs it here."""
 
@@ -24,6 +29,7 @@ def install_shell(notes: Notes, shell: Any) -> None:
         shell: The IPython shell.
     """
     _pass_over_unknown(notes, shell)
+    _unwrap_unknown_cells(notes, shell)
     _filter_shell_cells(notes, shell)
     replaced: dict[str, Callable[[str], Any]] = {
         "matplotlib": _matplotlib(notes, shell.find_line_magic("matplotlib")),
@@ -65,6 +71,41 @@ def _pass_over_unknown(notes: Notes, shell: Any) -> None:
         return None
 
     shell.run_line_magic = run_line_magic
+
+
+def _unwrap_unknown_cells(notes: Notes, shell: Any) -> None:
+    """Run the body of a cell with an unknown `%%magic` as Python."""
+
+    def tell(command: str, what: str) -> None:
+        notes.tell("magic.unknown", f"`{command}` is unknown here, so {what}.", show=True)
+
+    def unwrap(lines: list[str]) -> list[str]:
+        start = next((number for number, line in enumerate(lines) if line.strip()), 0)
+        match = _CELL_MAGIC.match(lines[start]) if lines else None
+        if match is None or _is_known(shell, match[1]):
+            return lines
+        command, body = lines[start].strip(), lines[start + 1 :]
+        # Cells are transformed several times, so the note is made when the cell runs.
+        if not _is_python(shell, body):
+            return [f"{_HELPER}({command!r}, 'its cell was skipped')\n"]
+        # Keep the number of lines, so that tracebacks name the right ones.
+        return [*lines[:start], f"{_HELPER}({command!r}, 'its cell ran without it')\n", *body]
+
+    setattr(builtins, _HELPER, tell)
+    shell.input_transformers_cleanup.append(unwrap)
+
+
+def _is_known(shell: Any, name: str) -> bool:
+    known = name in SHELL_CELLS or shell.find_cell_magic(name) is not None
+    return known or shell.find_line_magic(name) is not None or name in shell.magics_manager.lazy_magics
+
+
+def _is_python(shell: Any, body: list[str]) -> bool:
+    try:
+        ast.parse(shell.transform_cell("".join(body)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _filter_shell_cells(notes: Notes, shell: Any) -> None:

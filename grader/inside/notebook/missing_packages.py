@@ -16,6 +16,17 @@ from ..record.notes import Notes
 __all__ = ["AbsentImports", "install_shell"]
 
 _HELPER = "_grader_import_or_stand_in"
+_PUBLISHED = frozenset(
+    {
+        *("cv2", "imageio", "imgaug", "imutils", "albumentations", "skimage", "pydot", "visualkeras", "gradio"),
+        *("torch", "torchvision", "torchaudio", "torchinfo", "torchsummary", "pytorch_lightning", "fastai", "timm"),
+        *("jax", "transformers", "datasets", "huggingface_hub", "nltk", "spacy", "xgboost", "lightgbm", "onnx"),
+        *("keras_cv", "keras_hub", "keras_nlp", "keras_tuner", "kerastuner", "efficientnet", "scikeras", "optuna"),
+        *("tensorflow_addons", "tensorflow_datasets", "tensorflow_hub", "tensorflow_probability", "mlflow", "wandb"),
+        *("kaggle", "kagglehub", "kaggle_datasets", "requests", "streamlit"),
+    }
+)
+"""Published packages that students import. Any other module that is missing may be a student's own file."""
 
 
 def install_shell(notes: Notes, shell: Any) -> None:
@@ -36,7 +47,8 @@ def install_shell(notes: Notes, shell: Any) -> None:
                 raise
             notes.tell(
                 f"import.{package}",
-                f"`{package}` is not installed here, so its import was skipped. Code that uses it will fail.",
+                f"`{package}` is not installed here, so its import was skipped. Code that uses it will fail."
+                + ("" if package in _PUBLISHED else f" If it is your own file, submit `{package}.py` as well."),
                 show=True,
             )
             shell.user_ns.update({bound: _Absent(package, path) for bound, path in names})

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any
 
 from ..record.notes import Notes
+from .ending import ends_cell
 from .paths import advise_missing
 
 __all__ = ["end_before", "install_shell"]
@@ -38,6 +39,8 @@ def install_shell(notes: Notes, shell: Any) -> None:
 
     def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> Any:
         error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
+        if ends_cell(error):
+            return None
         if error is not None:
             end_before(error, __package__)
             advice = advise_missing(error)

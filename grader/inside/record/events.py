@@ -60,6 +60,7 @@ __all__ = [
     "NamedArray",
     "NamedLabels",
     "OptimizerDescription",
+    "OutputDescription",
     "Predict",
     "Progress",
     "Save",
@@ -160,6 +161,15 @@ class LayerDescription(TypedDict):
     """Names of the layers that provide its input, in this model."""
 
 
+class OutputDescription(TypedDict):
+    """One output of a model."""
+
+    name: str
+    """Its key in a dict of outputs, or the name of the layer that gives it."""
+    shape: Shape | None
+    """Without the batch axis; null where it is unknown."""
+
+
 class ModelStructure(TypedDict):
     """The structure of a model."""
 
@@ -179,6 +189,8 @@ class ModelStructure(TypedDict):
     """Number of values that training may change; null before it is built."""
     layers: list[LayerDescription]
     """Its layers in order."""
+    outputs: NotRequired[list[OutputDescription]]
+    """Its outputs in order; missing if there is one, or if they are unknown."""
 
 
 class ModelDescription(ModelStructure):

@@ -2,13 +2,25 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from .events import Dialect, ModelStructure
+from .events import Dialect, ModelStructure, Shape
 
-__all__ = ["MAX_DESCRIPTION", "MAX_ERROR", "MAX_OUTPUTS", "REQUEST_VERSION", "JobRequest", "JobResult", "Request"]
+__all__ = [
+    "MAX_DESCRIPTION",
+    "MAX_ERROR",
+    "MAX_OUTPUTS",
+    "MAX_PARTS",
+    "REQUEST_VERSION",
+    "JobRequest",
+    "JobResult",
+    "PredictedOutput",
+    "Request",
+]
 
 REQUEST_VERSION = 1
 MAX_OUTPUTS = 1000
 """Maximum number of columns of predictions."""
+MAX_PARTS = 64
+"""Maximum number of outputs of a model."""
 MAX_DESCRIPTION = 4 << 20
 """Maximum size of a model's description in the results, in bytes; a larger one is left out."""
 MAX_ERROR = 1000
@@ -43,6 +55,17 @@ class Request(TypedDict):
     """Jobs in the order of execution."""
 
 
+class PredictedOutput(TypedDict):
+    """One output of a model in its predictions."""
+
+    name: str
+    """Its key in a dict of outputs, else its position from 0."""
+    shape: Shape
+    """Without the batch axis."""
+    start: int | None
+    """First column of its values; null if the predictions do not contain it, because it has too many values."""
+
+
 class JobResult(TypedDict):
     """A line of `results.jsonl`."""
 
@@ -54,5 +77,7 @@ class JobResult(TypedDict):
     """The exception of a failed job."""
     model: ModelStructure | None
     """The loaded model; null for a SavedModel, or if the description is too large."""
+    outputs: NotRequired[list[PredictedOutput]]
+    """The outputs of the predictions; missing without predictions."""
     seconds: float
     """Duration of the job."""

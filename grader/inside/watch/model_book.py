@@ -10,10 +10,10 @@ from ..describe.models import describe_model, dialect_of, is_model, leaves, shar
 from ..record.events import Dialect, Model, ModelDescription, ModelStructure
 from ..record.log import plain
 from ..record.recorder import Recorder
+from .model_names import ModelNames
 
 __all__ = ["Entry", "ModelBook"]
 
-_NOT_NAMES = frozenset({"In", "Out"})
 _FRAMES = 8
 
 
@@ -25,7 +25,8 @@ class Entry:
         id: `m1`, `m2` … in the order of creation.
         model: Weak reference to the model.
         dialect: `keras3` or `keras2`.
-        name: The first variable that held it; empty if there was none yet.
+        name: Its name in the notebook; empty before it was described.
+        held: The last variable or place that was found to hold it; empty if there was none.
         compiled: Number of its last `compile` event.
         layers: Ids of its layers with weights, valid while it lives.
         parts: Weak references to these layers at the time of the last description.
@@ -37,6 +38,7 @@ class Entry:
     model: "weakref.ref[Any]"
     dialect: Dialect
     name: str = ""
+    held: str = ""
     compiled: int | None = None
     layers: frozenset[int] = frozenset()
     parts: tuple["weakref.ref[Any]", ...] = ()
@@ -56,11 +58,17 @@ class ModelBook:
     _former: list[Entry] = field(default_factory=list)
     _count: int = 0
     _held: list[Any] = field(default_factory=list)
+    _names: ModelNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Watch the names of the recorder's notebook."""
+        self._names = ModelNames(self.recorder)
 
     def created(self, model: Any) -> None:
         """Note a new model object, which may not be initialized yet; a `Sequential`'s inner models do not count."""
         if not _made_by_sequential():
             self._pending.append(weakref.ref(model))
+            self._names.created(model)
 
     def entry(self, model: Any) -> Entry:
         """Return the entry of a model; ids follow the order of creation.
@@ -94,22 +102,20 @@ class ModelBook:
         self._entries = {id(model): entry for entry, model in found if model is not None}
         return sorted(((e, m) for e, m in found if m is not None), key=lambda pair: int(pair[0].id[1:]))
 
-    def announce(self, model: Any) -> Entry:
+    def announce(self, model: Any, *, rename: bool = False) -> Entry:
         """Write a `model` event if the model is new, or if its structure or name changed.
 
         Args:
             model: A Keras model of either dialect.
+            rename: Whether to look for its name again, since its variable may hold another model now.
         """
         entry = self.entry(model)
-        entry.name = entry.name or self._variable(model)
         glimpse = _glimpse(model)
         if entry.trained and _lost(entry, model):
             entry = self._renew(entry, model)
-        if (
-            entry.description is not None
-            and glimpse == entry.glimpse
-            and entry.description["name"] == (entry.name or model.name)
-        ):
+        same = entry.description is not None and glimpse == entry.glimpse
+        entry.name = self._name(entry, model, search=rename or not same)
+        if same and entry.description is not None and entry.description["name"] == entry.name:
             return entry
         entry.layers = shares(model)
         entry.parts = tuple(weakref.ref(layer) for _, layer in leaves(model) if id(layer) in entry.layers)
@@ -119,7 +125,7 @@ class ModelBook:
             *(other.id for other, _ in self.alive() if other is not entry and other.layers & entry.layers),
         ]
         described = ModelDescription(id=entry.id, **structure, shares_layers_with=sharers, formerly=entry.formerly)
-        described["name"] = entry.name or structure["name"]
+        described["name"] = entry.name
         entry.glimpse = glimpse
         if described != entry.description:
             entry.description = described
@@ -130,8 +136,10 @@ class ModelBook:
         """Give a trained model that lost layers (`pop`) a new entry, and keep the earlier one."""
         self._former.append(entry)
         self._count += 1
-        name = self._variable(model) or entry.name
-        renewed = Entry(f"m{self._count}", entry.model, entry.dialect, name, entry.compiled, formerly=entry.id)
+        name = self._names.variable(model) or entry.name
+        renewed = Entry(
+            f"m{self._count}", entry.model, entry.dialect, name, entry.held, entry.compiled, formerly=entry.id
+        )
         self._entries[id(model)] = renewed
         return renewed
 
@@ -147,7 +155,7 @@ class ModelBook:
         """Describe every new or changed living model; skip objects that were never initialized."""
         for _, model in self.alive():
             try:
-                self.announce(model)
+                self.announce(model, rename=True)
             except Exception as problem:
                 if _is_whole(model):
                     self.recorder.gap("ModelBook.announce", problem)
@@ -179,11 +187,14 @@ class ModelBook:
         """Release the models that `hold` keeps alive."""
         self._held.clear()
 
-    def _variable(self, model: Any) -> str:
-        for name, value in list(self.recorder.namespace.items()):
-            if value is model and not name.startswith("_") and name not in _NOT_NAMES:
-                return name
-        return ""
+    def _name(self, entry: Entry, model: Any, *, search: bool) -> str:
+        """Return a model's name; without `search`, only a variable replaces another name."""
+        if entry.name and self._names.is_variable(entry.name, model):
+            return entry.name
+        if not search:
+            return self._names.variable(model) or entry.name
+        entry.held = self._names.holder(model) or entry.held
+        return entry.held or self._names.fallback(model)
 
 
 def _is_whole(model: Any) -> bool:

@@ -220,7 +220,7 @@ def shared(found: Found, place: Path) -> Found:
     except StorageError:
         raise
     except (NotebookError, HarnessError) as error:
-        return Rejected(found.id, found.student, found.files, found.sha256, error)
+        return Rejected(found.id, found.student, found.files, found.sha256, error, found.notes)
 
 
 def _copied(found: Submission, place: Path) -> Submission:

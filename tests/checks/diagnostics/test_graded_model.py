@@ -1,15 +1,22 @@
 """The diagnostic about a better model than the graded one."""
 
+from dataclasses import replace
+
 import pytest
 
 from grader.checks.diagnostics.graded_model import better_before
 from grader.facts.case import Case
 from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch
-from grader.schema.message import as_message
 from grader.schema.rubric import Role
 from tests.support.diagnosing import Cases, assert_not_noted, assert_plain, each, notes_of
 from tests.support.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
+from tests.support.says import says
+
+COMPARED = (
+    "Its {dataset:dataset} {split:split} accuracy is {accuracy:percent}; the model trained in "
+    "{better_cell:cell} reaches {better_accuracy:percent}."
+)
 
 
 def case_of(first: int, last: int, pick: str = "last_trained") -> Case:
@@ -50,11 +57,15 @@ def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
 def test_a_better_model_before_the_graded_one_is_named() -> None:
     (note,) = better_before(case_of(9_900, 1_500))
     assert note.cell == 7
-    assert dict(as_message(note.message).values) == {
-        "cell": 7,
-        "dataset": "mnist",
-        "split": "test",
-        "accuracy": 0.15,
-        "better_cell": 4,
-        "better_accuracy": 0.99,
-    }
+    assert says(note.message, "The model trained last, in {cell:cell}, is graded.", cell=7)
+    assert says(
+        note.message, COMPARED, dataset="mnist", split="test", accuracy=0.15, better_cell=4, better_accuracy=0.99
+    )
+
+
+def test_a_graded_model_that_was_not_trained_last_was_used_last() -> None:
+    case = case_of(1_500, 9_900)
+    graded = replace(case, roles={"network": RoleMatch(role="network", model="m1", candidates=("m1", "m2"))})
+    (note,) = better_before(graded)
+    assert says(note.message, "The model from {cell:cell} is graded, because the notebook used it last.", cell=4)
+    assert says(note.message, COMPARED, better_cell=7)

@@ -1,0 +1,364 @@
+"""Read the student, the attempt and the own file name from the names that learning platforms give to downloads.
+
+| platform | names |
+|---|---|
+| Moodle | `Ann Lee_4711_assignsubmission_file_work.ipynb`, or a folder without the file's name; also `onlinetext` |
+| Canvas | `leeann_LATE_4711_90001_work.ipynb`, `anon_4711_90001_work.ipynb`, `leeann_4711_text.html` |
+| Blackboard | `hw1_alee_attempt_2026-11-01-10-00-00_work.ipynb`, and a `.txt` with the student's name |
+| Brightspace | folder `12345-67890 - Ann Lee - Nov 1, 2026 1000 AM`, or a file with ` - work.ipynb` after that |
+| Sakai | folder `Lee, Ann(alee)`, or a file with `_Submission attachment(s)_work.ipynb` after that |
+| ILIAS | folders `Lee_Ann_alee_4711`, all in one folder |
+| nbgrader's exchange | folder `alee+ps1+2026-11-01 10:00:00 UTC+...` |
+| Google Classroom | `Ann Lee - work.ipynb`, with the same title for several students |
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+__all__ = [
+    "BlackboardNote",
+    "Person",
+    "canvas_version",
+    "people_of",
+    "person_of",
+    "read_blackboard_note",
+    "sortable_time",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Student that a name in a download belongs to, and what else the name contains."""
+
+    student: str
+    id: str
+    """Base of the result folder's name, before it is made unique. Names with the same id belong to one student."""
+    rest: str = ""
+    """The student's own file name, without the platform's prefix; empty for a folder."""
+    attempt: str = ""
+    """The time of the attempt as the platform writes it; empty if the name has none."""
+    kind: str = "file"
+    """`file` for submitted files, `text` for a text that the platform wrote, such as an online text."""
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlackboardNote:
+    """The text file that Blackboard adds to each attempt."""
+
+    student: str = ""
+    login: str = ""
+    originals: Mapping[str, str] = field(default_factory=dict)
+    """File name in the download → the student's own file name."""
+
+
+# --- single names --------------------------------------------------------------------------------------------
+
+_MOODLE = re.compile(r"(?P<name>[^_]+(?:_[^_]+)*?)_(?P<number>\d+)_assignsubmission_(?P<plugin>[a-z]+)_?(?P<rest>.*)")
+_UNNAMED = re.compile(r"participant|teilnehmer(?:[ /*:]?in)?|participante?|deelnemer|partecipante", re.IGNORECASE)
+"""Moodle's word for a student in an anonymous assignment, in some languages."""
+_CANVAS_ANONYMOUS = re.compile(r"anon_(?P<number>[0-9A-Za-z]+)_(?:\d+_)?(?P<rest>.+)")
+_CANVAS = re.compile(r"(?P<name>[^_]+)(?:_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
+_CANVAS_TEXT = re.compile(r"(?P<name>[^_]+)(?:_(?i:late))?_(?P<number>\d{2,})_(?P<rest>(?:text|link)\.html?)")
+_BLACKBOARD = re.compile(
+    r"(?P<head>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<rest>.+)|(?P<note>\.txt))"
+)
+_BRIGHTSPACE = re.compile(
+    r"(?P<first>\d+)-(?P<second>\d+) - (?P<name>.+?) ?- "
+    r"(?P<time>(?:(?! - ).)*?\b(?:19|20)\d\d\b(?:(?! - ).)*?)(?: - (?P<rest>.+))?"
+)
+_SAKAI = re.compile(
+    r"(?P<last>[^,()]+), ?(?P<first>[^()]*?) ?\((?P<login>[^()]+)\)"
+    r"(?:_Submission attachment\(s\)_(?P<rest>.+)|_(?P<text>submissionText\.html?))?"
+)
+_EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<title>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d.\d\d.\d\d[^+]*)(?:\+[^+]*)?")
+_ILIAS = re.compile(r"(?P<last>[^_]+)_(?P<first>[^_]+)_(?P<login>.+)_(?P<number>\d{2,})")
+_ILIAS_PARENT = re.compile(r"(?:abgaben|submissions|multi_feedback_.*)", re.IGNORECASE)
+_TITLED = re.compile(r"(?P<name>[^\W\d].*?) - (?P<rest>.+)")
+
+
+def person_of(name: str) -> Person | None:
+    """Read the student from a file or folder name that a platform made.
+
+    Args:
+        name: Name of a file or folder: `Ann Lee_4711_assignsubmission_file_`, `leeann_LATE_12_345_work.ipynb`,
+            `anon_12_345_work.ipynb`.
+
+    Returns:
+        The person, or None for any other name. The id contains the platform's own number to keep namesakes apart.
+    """
+    for read in (_moodle, _blackboard, _canvas, _brightspace, _sakai, _exchange):
+        person = read(name)
+        if person is not None:
+            return person
+    return None
+
+
+def _moodle(name: str) -> Person | None:
+    match = _MOODLE.fullmatch(name)
+    if match is None:
+        return None
+    student = match["name"].replace("_", " ").strip()
+    if _UNNAMED.fullmatch(student):
+        student = f"{student} {match['number']}"
+    known_id = student if student.endswith(f" {match['number']}") else f"{student}-{match['number']}"
+    text = match["plugin"] != "file"
+    rest = match["rest"]
+    if text and (not rest or rest.startswith(".")) and "." in name:
+        rest = match["plugin"] + rest
+    return Person(student, known_id, rest, kind="text" if text else "file", platform="moodle")
+
+
+def _canvas(name: str) -> Person | None:
+    if match := _CANVAS_ANONYMOUS.fullmatch(name):
+        number = match["number"]
+        return Person(f"anonymous {number}", f"anon-{number}", match["rest"], platform="canvas")
+    if match := _CANVAS.fullmatch(name):
+        return Person(match["name"], f"{match['name']}-{match['number']}", match["rest"], platform="canvas")
+    if match := _CANVAS_TEXT.fullmatch(name):
+        rest, known_id = match["rest"], f"{match['name']}-{match['number']}"
+        return Person(match["name"], known_id, rest, kind="text", platform="canvas")
+    return None
+
+
+def _blackboard(name: str) -> Person | None:
+    match = _BLACKBOARD.fullmatch(name)
+    if match is None:
+        return None
+    note = match["note"] is not None
+    # The login is shortened later, when the title is known from the names of all students.
+    return Person(
+        student=match["head"],
+        id=match["head"],
+        rest="submission.txt" if note else match["rest"],
+        attempt=match["time"],
+        kind="text" if note else "file",
+        platform="blackboard",
+    )
+
+
+def _brightspace(name: str) -> Person | None:
+    match = _BRIGHTSPACE.fullmatch(name)
+    if match is None:
+        return None
+    student = match["name"].strip()
+    known_id = f"{student}-{match['first']}-{match['second']}"
+    return Person(student, known_id, match["rest"] or "", match["time"].strip(), platform="brightspace")
+
+
+def _sakai(name: str) -> Person | None:
+    match = _SAKAI.fullmatch(name)
+    if match is None:
+        return None
+    student = f"{match['first']} {match['last']}".strip()
+    rest, text = match["rest"] or match["text"] or "", match["text"] is not None
+    return Person(student, f"{student}-{match['login']}", rest, kind="text" if text else "file", platform="sakai")
+
+
+def _exchange(name: str) -> Person | None:
+    match = _EXCHANGE.fullmatch(name)
+    if match is None:
+        return None
+    return Person(match["name"], match["name"], "", match["time"].strip(), platform="nbgrader")
+
+
+# --- all names of a folder -----------------------------------------------------------------------------------
+
+
+def people_of(files: Sequence[str], folders: Sequence[str], parent: str = "") -> dict[str, Person]:
+    """Read the students from all names in a folder, since some platforms' names can only be read together.
+
+    Args:
+        files: Names of the files.
+        folders: Names of the subfolders.
+        parent: Name of the folder.
+
+    Returns:
+        Name → student, for the names that a platform made.
+    """
+    people: dict[str, Person] = {}
+    for name in (*files, *folders):
+        person = person_of(name)
+        if person is not None:
+            people[name] = person
+    people.update(_with_logins(people))
+    people.update(_with_one_number(people))
+    rest = [name for name in folders if name not in people]
+    people.update(_ilias(rest, parent))
+    if not people:
+        people.update(_titled(files))
+    return people
+
+
+def _with_logins(people: Mapping[str, Person]) -> Iterator[tuple[str, Person]]:
+    """Cut the assignment's title off Blackboard's names: it is the part that all students' names start with."""
+    heads = {person.id for person in people.values() if person.platform == "blackboard"}
+    if not heads:
+        return
+    # All names start alike as far as the first and the last in alphabetical order do.
+    first, last = min(heads), max(heads)
+    alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    title = first[: first[:alike].rfind("_") + 1]
+    for name, person in people.items():
+        if person.platform == "blackboard":
+            login = person.id[len(title) :] or person.id
+            yield name, replace(person, student=login, id=login)
+
+
+def _with_one_number(people: Mapping[str, Person]) -> Iterator[tuple[str, Person]]:
+    """Keep the number of Brightspace's names that belongs to the student and not to the folder or the attempt."""
+    ours = {name: person for name, person in people.items() if person.platform == "brightspace"}
+    numbers = {name: person.id.rsplit("-", 2)[1:] for name, person in ours.items()}
+    students = {person.student for person in ours.values()}
+    firsts = {numbers[name][0] for name in ours}
+    position = 1 if len(students) > 1 and len(firsts) == 1 else 0
+    for name, person in ours.items():
+        yield name, replace(person, id=f"{person.student}-{numbers[name][position]}")
+
+
+def _ilias(folders: Sequence[str], parent: str) -> dict[str, Person]:
+    """Read ILIAS's folders; their names are not distinctive, so all must have the form, with different numbers."""
+    matches = {name: match for name in folders if (match := _ILIAS.fullmatch(name))}
+    numbers = {match["number"] for match in matches.values()}
+    in_place = _ILIAS_PARENT.fullmatch(parent) is not None
+    if (
+        not matches
+        or len(matches) != len(folders)
+        or len(numbers) != len(matches)
+        or not (in_place or len(matches) > 1)
+    ):
+        return {}
+    return {
+        name: Person(
+            student=f"{match['first']} {match['last']}",
+            id=f"{match['login']}-{match['number']}",
+            platform="ilias",
+        )
+        for name, match in matches.items()
+    }
+
+
+def _titled(files: Sequence[str]) -> dict[str, Person]:
+    """Read `Ann Lee - work.ipynb` where several students have a notebook of the same title."""
+    matches = {name: match for name in files if (match := _TITLED.fullmatch(name))}
+    titles = Counter(_plain_title(m["rest"]) for m in matches.values() if m["rest"].lower().endswith(".ipynb"))
+    shared = {title for title, count in titles.items() if count > 1}
+    names = {m["name"] for m in matches.values() if _plain_title(m["rest"]) in shared}
+    return {
+        name: Person(match["name"], match["name"], match["rest"], platform="classroom")
+        for name, match in matches.items()
+        if match["name"] in names
+    }
+
+
+def _plain_title(rest: str) -> str:
+    """Remove the number that a browser adds to a second file of the same name."""
+    return re.sub(r" ?\(\d+\)(?=\.[^.]*$)", "", rest).casefold()
+
+
+# --- Blackboard's texts, Canvas's suffixes, times --------------------------------------------------------------
+
+_NOTE_NAME = re.compile(r"^Name:[ \t]*(?P<name>.*?)[ \t]*(?:\((?P<login>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
+_NOTE_FILE = re.compile(
+    r"^[ \t]*Original filename:[ \t]*(?P<own>.+?)[ \t]*\r?\n[ \t]*Filename:[ \t]*(?P<name>.+?)[ \t]*$", re.MULTILINE
+)
+
+
+def read_blackboard_note(text: str) -> BlackboardNote:
+    """Read the text file that Blackboard adds to an attempt.
+
+    Args:
+        text: Its content; only the first `Name:` line counts, since students' own words follow.
+    """
+    match = _NOTE_NAME.search(text.replace("\r\n", "\n"))
+    files = text.rpartition("\nFiles:")[2]
+    originals = {m["name"]: m["own"] for m in _NOTE_FILE.finditer(files)}
+    if match is None:
+        return BlackboardNote(originals=originals)
+    return BlackboardNote(match["name"].strip(), (match["login"] or "").strip(), originals)
+
+
+_VERSION = re.compile(r"(?P<stem>.+)-(?P<number>\d{1,2})(?P<suffix>\.[^.]+(?:\.[^.]+)?)")
+
+
+def canvas_version(name: str) -> tuple[str, int]:
+    """Split the number off that Canvas adds to a file that was submitted again under the same name.
+
+    Args:
+        name: Such as `work-1.ipynb`.
+
+    Returns:
+        The name without it, and the number, which is 0 for the first.
+    """
+    match = _VERSION.fullmatch(name)
+    return (match["stem"] + match["suffix"], int(match["number"])) if match else (name, 0)
+
+
+_MONTHS = {
+    month: number
+    for number, names in enumerate(
+        (
+            "jan ene gen janv sty",
+            "feb fev fév lut",
+            "mar mär mrz maa mars",
+            "apr abr avr avril kwi",
+            "may mai mag mei maj",
+            "jun juin giu cze",
+            "jul juil lug lip",
+            "aug ago aoû aout sie",
+            "sep set wrz",
+            "oct okt ott out paź",
+            "nov lis",
+            "dec dez dic déc gru",
+        ),
+        start=1,
+    )
+    for month in names.split()
+}
+_CLOCK = re.compile(
+    r"(?P<hour>\d{1,2})(?P<sep>[:.h_ ]{0,3})(?P<minute>\d\d)(?:[:.](?P<second>\d\d))? ?(?P<half>[ap]\.?m\.?)?$"
+)
+
+
+def sortable_time(text: str) -> str:
+    """Convert the time in a platform's name to a text that sorts by time.
+
+    Args:
+        text: Such as `Nov 1, 2026 1000 AM`, `1 November, 2026 10:00` or `2026-11-01-10-00-00`.
+
+    Returns:
+        `2026-11-01 10:00:00`, or an empty text if the time cannot be read.
+    """
+    if match := re.match(r"(\d{4})-(\d\d)-(\d\d)(?:[-T ](\d\d).(\d\d).(\d\d))?", text):
+        year, month, day, *clock = (part or "00" for part in match.groups())
+        return f"{year}-{month}-{day} {':'.join(clock)}"
+    found = re.search(r"\b((?:19|20)\d\d)\b", text)
+    if found is None:
+        return ""
+    date = _month_and_day(text[: found.start()])
+    time = _time_of_day(text[found.end() :].strip(" ,").lower())
+    return f"{found[1]}-{date} {time}" if date and time else ""
+
+
+def _month_and_day(date: str) -> str:
+    numbers = [int(number) for number in re.findall(r"\d{1,2}", date)]
+    word = re.search(r"[^\W\d_]{3,}", date.lower())
+    if word is None or len(numbers) != 1:
+        return ""
+    # The longest beginning decides: `juni` and `jun` are June, `juil` is July.
+    month = max((name for name in _MONTHS if word[0].startswith(name)), key=len, default="")
+    return f"{_MONTHS[month]:02}-{numbers[0]:02}" if month else ""
+
+
+def _time_of_day(text: str) -> str:
+    if not text:
+        return "00:00:00"
+    match = _CLOCK.search(text)
+    if match is None:
+        return ""
+    hour, half = int(match["hour"]), (match["half"] or "").replace(".", "")
+    if half:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    return f"{hour:02}:{match['minute']}:{match['second'] or '00'}"
