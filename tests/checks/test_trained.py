@@ -77,6 +77,8 @@ def test_a_loop_that_the_grader_stopped_might_have_been_validated_later() -> Non
     cut = a_fit(status="stopped_by_budget", total_steps=30, **loop)
     assert judge(cut, validation="any").status == "pending"
     assert judge(cut, epochs_at_least=3).status == "pending"
+    long = a_fit(status="stopped_by_budget", total_steps=3000, **loop)
+    assert judge(long, loss_falls=True).status == "passed"
     assert judge(a_fit(**loop), validation="any").status == "failed"
 
 
