@@ -14,6 +14,7 @@ from grader.execution.sandbox.scratch import held_folder
 from grader.facts.language import english
 from grader.grading.grade import visible
 from grader.grading.loader import LoadedRubric
+from grader.intake.companions import with_companions
 from grader.intake.find import find_all
 from grader.pipeline.classroom import at_work, grade_class, kept_of_others
 from grader.pipeline.course import load_course
@@ -158,7 +159,7 @@ def _grade(  # noqa: PLR0913 - the parts of a class
     """Grade the submissions at some paths; `own` is for one submission, without the reference."""
     with ExitStack() as stack:
         findings = find_all(paths, unpack_to=stack.enter_context(held_folder()))
-        found = findings.found
+        found = with_companions(findings.found, paths, own=own, without=(loaded.path, results.root))
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `check` grades one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grade`")

@@ -64,6 +64,9 @@ criteria:
 Points may sum to any total. A criterion is judged in exactly one way: by a `check`, by the best (`any_of`) or the worst
 (`all_of`) of several, or by a person (`manual`). Points of `bonus` criteria are added to the total. Students do not see
 `hidden` criteria. A criterion with 0 points is only advice.
+
+`files` lists files of the course, such as `utils.py`, `data/train.csv` or a base model. Every notebook gets them
+next to it, read-only; [files of a notebook](files.md) describes them.
 """
 
 _DIALECTS = {"keras3": "Keras 3", "keras2": "Keras 2"}

@@ -266,9 +266,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         reason = _misfit(model, own[-1], dataset)
     return Finding.failed(
         say("{unknown}: {reason}.", unknown=unknown, reason=reason),
-        advice=say(
-            "Train a model with one output for each class on these images, and train it on no others after that."
-        )
+        advice=say("Train a model with one output for each class on these images, and on no others after that.")
         if fits
         else say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"accuracy": None},

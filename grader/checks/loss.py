@@ -68,7 +68,9 @@ def _candidate(model: ModelFact, place: CompileFact | FitFact, params: LossParam
     if used is None:
         subject = say("{model:code} was compiled in {cell:cell}", model=model.name, cell=place.cell)
         return Candidate(subject, (say("no loss was given"),), pointer)
-    output = final_activation(model)
+    # A loop can change a model's output before it calls the loss, or call it with the output of another model.
+    direct = isinstance(place, CompileFact) or place.loss_of is None or model.id in place.loss_of
+    output = final_activation(model) if direct else None
     unseen = params.fits_output and used.from_logits is not None and (output is None or used.custom)
     return Candidate(
         subject=_described(model, place, used),

@@ -9,6 +9,7 @@ from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.uses import was_run
 from grader.schema.base import Pointer
+from grader.schema.evidence import ModelFact, Shape
 from grader.schema.grade import Finding
 from grader.schema.message import MessageLike, say
 
@@ -27,7 +28,8 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
     """The model's outputs have the required shape.
 
     What it does:
-        Compares the shape of one output, without the batch axis, with the required shape.
+        Compares the shape of one output, without the batch axis, with the required shape. If a model has several
+        outputs, one of them must have the required shape.
 
     Why it matters:
         A classifier needs one output per class. With fewer outputs it can never predict some classes.
@@ -39,6 +41,8 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     seen, wanted = model.output_shape, params.shape
+    if len(model.output_shapes) > 1:
+        return _of_several(model, wanted)
     passed = seen is not None and shape_fits(seen, wanted)
     if seen is None and was_run(case.evidence, model.id):
         return Finding.pending(
@@ -73,5 +77,32 @@ def output_shape(case: Case, params: OutputShapeParams) -> Finding:
         advice=advice,
         assurance=model.assurance,
         measured={"output_shape": None if seen is None else list(seen), "wanted": list(wanted)},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
+
+
+def _of_several(model: ModelFact, wanted: Shape) -> Finding:
+    fitting = next((o for o in model.outputs if o.shape is not None and shape_fits(o.shape, wanted)), None)
+    if fitting is not None:
+        message = say(
+            "{model:code} has {count:number} outputs; {output:code} has the required shape {wanted:shape}.",
+            model=model.name,
+            count=len(model.outputs),
+            output=fitting.name,
+            wanted=wanted,
+        )
+    else:
+        message = say(
+            "None of the {count:number} outputs of {model:code} has the required shape {wanted:shape}: {shapes}.",
+            count=len(model.outputs),
+            model=model.name,
+            wanted=wanted,
+            shapes=[say("{shape:shape}", shape=shape) for shape in model.output_shapes],
+        )
+    return Finding.scored(
+        message,
+        0.0 if fitting is None else 1.0,
+        assurance=model.assurance,
+        measured={"output_shape": None, "outputs": [list(s) for s in model.output_shapes], "wanted": list(wanted)},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )

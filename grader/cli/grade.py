@@ -120,6 +120,7 @@ def _grade(
     from grader.cli.terminal import progress_on, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.facts.language import english
+    from grader.intake.companions import with_companions
     from grader.intake.find import find_all
     from grader.pipeline.classroom import at_work, kept_of_others
     from grader.pipeline.course import load_course
@@ -131,7 +132,7 @@ def _grade(
     results = ResultsFolder(out)
     with ExitStack() as stack:
         findings = find_all(paths, unpack_to=stack.enter_context(held_folder()))
-        found = findings.found
+        found = with_companions(findings.found, paths, own=own, without=(loaded.path, results.root))
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")

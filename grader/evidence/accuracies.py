@@ -161,7 +161,7 @@ def _misfit(shape: Sequence[int], task: Task) -> Message:
 
 
 def _of_several(result: PredictionResult, rows: NDArray[Any], task: Task) -> _Prediction:
-    """Find the classes in the only output that fits; among several, in the one that agrees best with the labels."""
+    """Find the classes in the output that fits; if several fit, use the output that agrees best with the labels."""
     reading = result.plan.reading
     fitting = [part for part in result.parts if len(part.shape) == 1 and can_read(part.shape[0], task, reading)]
     kept = [(part, part.start) for part in fitting if part.start is not None]

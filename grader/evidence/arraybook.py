@@ -110,12 +110,15 @@ class ArrayBook:
         )
         return KnownArray(fact, examined.rows)
 
-    def label(self, value: object, images: KnownArray | None = None) -> LabelFact | None:
+    def label(
+        self, value: object, images: KnownArray | None = None, validation_split: float | None = None
+    ) -> LabelFact | None:
         """Convert a label description to a fact.
 
         Args:
             value: A description as in `docs/events.md`.
             images: The labels' images. If their rows are known, the meaning of each label is known, too.
+            validation_split: Fraction of the rows that is held back for validation.
 
         Returns:
             None if the claim does not describe labels.
@@ -131,7 +134,19 @@ class ArrayBook:
             one_hot=as_bool(description["one_hot"]) is True,
             classes={name: count for name, count in classes.items() if count is not None},
             meaning=self._meaning(value, images),
+            held_back={} if validation_split is None else self._held_back(value, validation_split),
         )
+
+    def _held_back(self, value: object, validation_split: float) -> dict[str, int]:
+        """Count the classes of the rows that `validation_split` holds back; empty if the labels are unknown."""
+        labels = self._label_rows(value)
+        if labels is None or not 0 < validation_split < 1:
+            return {}
+        _, held_back = split_rows(labels, validation_split)
+        classes, counts = np.unique(held_back, return_counts=True)
+        if len(classes) > MAX_CLASSES:
+            return {}
+        return {str(int(name)): int(count) for name, count in zip(classes, counts, strict=True)}
 
     def right_part(self, value: object, images: KnownArray) -> float | None:
         """Compute the fraction of recognized images whose true class equals the label.

@@ -6,7 +6,7 @@ Every event is a claim from the student's process. An unreadable event is counte
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -105,6 +105,7 @@ _MAX_GAPS = 300
 _MAX_UNHOOKED = 20
 _MAX_ENTRIES = 64
 """Limit of entries of a legend."""
+_SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
 _ACTIONS: tuple[SaveAction, ...] = get_args(SaveAction)
 _FORMATS: tuple[KeptFormat, ...] = get_args(KeptFormat)
 """The most reliable first."""
@@ -600,4 +601,6 @@ def _axes(axes: AxesDescription) -> AxesFact:
         images=as_int(axes["images"]) or 0,
         bars=as_int(axes["bars"]) or 0,
         points=as_int(axes["points"]) or 0,
+        hidden=tuple(side for side in _SIDES if side in as_texts(axes["hidden"], 2, 1)),
+        named=tuple(side for side in _SIDES if side in as_texts(axes["named"], 2, 1)),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from grader.evidence.claims import as_int, as_list, as_map, as_text
 from grader.schema.evidence import CellFact
-from grader.schema.submission import Run
+from grader.schema.submission import STORED_ERROR, Run
 
 __all__ = ["cell_facts", "plain_text"]
 
@@ -38,22 +38,16 @@ def cell_facts(notebook: Mapping[str, Any], submitted: Mapping[str, Any] | None,
     executed = set(run.cell_map)
     errors = {error.cell: error.name for error in run.errors if error.cell is not None}
     cells = as_list(notebook.get("cells"), _MAX_CELLS)
-    counts = _submitted_counts(cells, submitted)
+    before = as_list(submitted.get("cells"), _MAX_CELLS) if submitted is not None else []
+    if len(before) != len(cells):
+        before = [None] * len(cells)
     return tuple(
-        _cell(index, as_map(cell), index in executed, errors.get(index), counts[index])
+        _cell(index, as_map(cell), index in executed, errors.get(index), as_map(before[index]))
         for index, cell in enumerate(cells)
     )
 
 
-def _submitted_counts(cells: list[Any], submitted: Mapping[str, Any] | None) -> list[int | None]:
-    """Read the `execution_count` of each submitted cell; None if the numbers of cells differ."""
-    before = as_list(submitted.get("cells"), _MAX_CELLS) if submitted is not None else []
-    if len(before) != len(cells):
-        return [None] * len(cells)
-    return [as_int(as_map(cell).get("execution_count")) for cell in before]
-
-
-def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, count: int | None) -> CellFact:  # noqa: FBT001 - a column of the row
+def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, before: Mapping[str, Any]) -> CellFact:  # noqa: FBT001 - a column of the row
     kind = cell.get("cell_type")
     outputs = [as_map(output) for output in as_list(cell.get("outputs"))] if kind == "code" else []
     raised = next((as_text(o.get("ename")) for o in outputs if o.get("output_type") == "error"), None)
@@ -65,7 +59,8 @@ def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, c
         images=sum(_has_image(output) for output in outputs),
         error=error or raised or None,
         executed=executed,
-        submitted_count=count,
+        submitted_count=as_int(before.get("execution_count")),
+        submitted_error=as_text(as_map(before.get("metadata")).get(STORED_ERROR)) or None,
     )
 
 

@@ -105,4 +105,5 @@ def _layer(layer: LayerDescription, counter: Iterator[int], nesting: int) -> Lay
         config=as_json(as_map(layer["config"])),
         layers=_layers(layer["layers"], counter, nesting - 1) if nesting > 0 else (),
         inbound=as_texts(layer["inbound"], 100),
+        ready_made=as_bool(layer["ready_made"]) is True,
     )

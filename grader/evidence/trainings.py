@@ -16,7 +16,9 @@ from grader.evidence.claims import (
     as_json,
     as_map,
     as_text,
+    as_texts,
     claims,
+    holds,
     need_choice,
     need_id,
     need_int,
@@ -42,6 +44,7 @@ _MAX_FITS = 2_000
 _MAX_EPOCHS = 20_000
 _MAX_NAMES = 64
 _MAX_CALLBACKS = 50
+_MAX_OWNERS = 16
 _TYPES: tuple[TrainingType, ...] = get_args(TrainingType)
 _STATES: tuple[FitStatus, ...] = get_args(FitStatus)
 _VALIDATIONS: tuple[ValidationSource, ...] = get_args(ValidationSource)
@@ -213,7 +216,7 @@ class TrainingLog:
             validation=validation,
             split=split,
             x=x.fact if x else None,
-            y=self._book.label(event["y"], x),
+            y=self._book.label(event["y"], x, split if validation == "split" else None),
             val_x=val_x.fact if val_x else None,
             val_y=self._book.label(event["val_y"], val_x),
             overlap=_overlap(x, val_x, validation, split),
@@ -280,6 +283,7 @@ def _fact(training: _Training) -> FitFact:
         compiled=as_int(start["compiled"], 1),
         optimizer=read_optimizer(start["optimizer"]),
         loss=read_loss(start["loss"]),
+        loss_of=as_texts(start["loss_of"], _MAX_OWNERS, 64) if holds(start, "loss_of") else None,
         trainable={name: flag for name, flag in as_map(start["trainable"]).items() if isinstance(flag, bool)},
         digests_before=digests_of(start["digests"]),
         digests_after=end.digests,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from queue import Empty
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +24,7 @@ from grader.execution.advice import advice_for
 from grader.execution.causes import cause_of, cut_middle, without_own_paths
 from grader.execution.client import CellClient, KernelClient
 from grader.execution.outputs import OutputKeeper, clean_text
+from grader.execution.sandbox.course_files import course_mounts, place_course_files
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
@@ -37,6 +38,7 @@ from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
 from grader.facts.language import english
 from grader.inside.record.session import SESSION_VERSION, SessionFile
+from grader.schema.course_file import CourseFile
 from grader.schema.errors import SandboxError
 from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import RunSettings
@@ -102,6 +104,12 @@ class ExecutionRequest:
     threads: int = 1
     files: Path | None = None
     """The submission's folder, copied into the sandbox."""
+    only: tuple[str, ...] | None = None
+    """Relative names of the files to copy; all by default."""
+    inner: PurePosixPath = field(default_factory=PurePosixPath)
+    """Folder of the notebook relative to `files`; the kernel's working folder."""
+    course_files: tuple[CourseFile, ...] = ()
+    """Files of the course, placed read-only next to the notebook."""
     data: Path | None = None
     """Folder of the data sets, read-only in the sandbox."""
     datasets: tuple[str, ...] = ()
@@ -141,6 +149,8 @@ class ExecutionOutcome:
     """The submission's folder as the notebook left it."""
     problems: tuple[MessageLike, ...] = ()
     """Reasons why the record may be incomplete."""
+    remarks: tuple[MessageLike, ...] = ()
+    """Circumstances of the execution that a person should know; nothing is missing because of them."""
     log: str = ""
     """The end of the kernel's standard output and standard error."""
     warm: bool = False
@@ -205,6 +215,7 @@ class _Execution:
         self.errors: list[CellError] = []
         self.cell_map: list[int] = []
         self.problems: list[MessageLike] = []
+        self.remarks: list[MessageLike] = []
         self.status: ExecutionStatus = "completed"
         self.reason: MessageLike = ""
         self.begun = time.monotonic()
@@ -227,9 +238,14 @@ class _Execution:
             data=request.data,
             datasets=request.datasets,
             elsewhere=request.elsewhere,
+            notebook=request.inner,
         )
         if request.files is not None:
-            copy_submission(request.files, layout.work)
+            copy_submission(request.files, layout.work, only=request.only)
+        for name in place_course_files(request.course_files, layout):
+            self.remarks.append(
+                say("the notebook got the course's file {name:code} in place of the submitted one", name=name)
+            )
         runtime = runtime_folder()
         try:
             await self._in_sandbox(layout, runtime.path)
@@ -243,6 +259,7 @@ class _Execution:
             out=layout.out,
             work=layout.work,
             problems=tuple(self.problems),
+            remarks=tuple(self.remarks),
             log=log_tail(layout.log),
             warm=self.is_warm,
             load=self.load,
@@ -257,7 +274,7 @@ class _Execution:
         if request.warm is not None:
             starter = await self._report_during(self._warmed(request.warm, plan, runtime), watch)
         _write_session(request, layout)
-        for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
+        for folder in (layout.code, layout.work, layout.input, layout.out, layout.home, layout.tmp):
             self.isolation.own(folder)
         manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
         client = CellClient(self.notebook, manager, self.keeper, request.start_seconds)
@@ -567,6 +584,8 @@ class _Execution:
     def _plan(self, layout: Layout, runtime: Path) -> SandboxPlan:
         request = self.request
         devices, mounts = gpu_binds() if request.device.kind == "gpu" else ((), ())
+        if self.isolation.moves_paths:
+            mounts += tuple(course_mounts(layout, layout.notebook_folders))
         own = {
             "GRADER_SESSION": str(layout.inner("code") / "session.json"),
             "PYTHONHASHSEED": str(request.seed),
@@ -576,7 +595,7 @@ class _Execution:
             isolation=self.isolation,
             binds=layout.binds(request.python, (*mounts, Mount(runtime, runtime, writable=True)), devices=devices),
             env=layout.environment(request.python, own),
-            cwd=layout.inner("work"),
+            cwd=layout.cwd,
             limits=ProcessLimits(processes=_threads(request.settings), memory_bytes=request.settings.memory),
             log=layout.log,
             mark=self.mark,
@@ -686,6 +705,7 @@ def _write_session(request: ExecutionRequest, layout: Layout) -> None:
         max_models_mib=request.settings.kept_models / (1 << 20),
         max_output_kib=request.settings.output.cell_text / 1024,
         graded_dataset=request.graded_dataset,
+        submission=str(layout.inner("work")),
     )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")

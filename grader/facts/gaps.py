@@ -14,6 +14,7 @@ from pydantic import BaseModel, PrivateAttr
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
+from grader.inside.record.events import OTHER_PROCESS
 from grader.schema.evidence import Evidence, FitFact, GapFact, ModelFact
 from grader.schema.grade import RoleMatch
 from grader.schema.message import Message, MessageLike, as_message, say, say_count
@@ -142,6 +143,12 @@ def describe_cause(gap: GapFact) -> Message:
     """Describe what caused a gap, as a clause."""
     if not gap.hook:
         return as_message(gap.what)
+    if gap.hook == OTHER_PROCESS and gap.cell is not None:
+        return say(
+            "{cell:cell} started {program:code}, which trained a model; only the notebook's own process is recorded",
+            cell=gap.cell,
+            program=english(as_message(gap.what)),
+        )
     if gap.cell is None:
         return say("the recorder failed ({hook:code}: {what})", hook=gap.hook, what=gap.what)
     return say("the recorder failed in {cell:cell} ({hook:code}: {what})", cell=gap.cell, hook=gap.hook, what=gap.what)

@@ -75,9 +75,16 @@ def _shows(figure: FigureFact, fit: FitFact) -> bool:
 
 
 def _same(drawn: tuple[float, ...], recorded: tuple[float, ...]) -> bool:
-    return len(drawn) == len(recorded) and all(
-        math.isclose(one, other, rel_tol=_SAME, abs_tol=_SAME) for one, other in zip(drawn, recorded, strict=True)
-    )
+    """Whether a line is a curve or a part of it, as recorded or in percent."""
+    if not drawn or 2 * len(drawn) < len(recorded):
+        return False
+    parts = (recorded[start : start + len(drawn)] for start in range(len(recorded) - len(drawn) + 1))
+    return any(_close(drawn, part, factor) for part in parts for factor in (1, 100))
+
+
+def _close(drawn: tuple[float, ...], recorded: tuple[float, ...], factor: int) -> bool:
+    pairs = zip(drawn, recorded, strict=True)
+    return all(math.isclose(one, factor * other, rel_tol=_SAME, abs_tol=_SAME) for one, other in pairs)
 
 
 def last_used(uses: Collection[Use]) -> str | None:

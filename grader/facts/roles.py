@@ -313,7 +313,7 @@ def _pick(choice: _Choice, matching: Sequence[ModelFact]) -> tuple[ModelFact | N
 
 
 def _pick_only(choice: _Choice, matching: Sequence[ModelFact]) -> tuple[ModelFact | None, MessageLike]:
-    """Pick the only model; among several, the one that the notebook trained, reused, or used last."""
+    """Pick the only model; among several, prefer a trained model, then the model reused, then the model used last."""
     evidence = choice.evidence
     works = _works(matching, choice.lineage)
     if len(works) > 1:

@@ -36,16 +36,18 @@ def suitable_models(
     fitting = [
         model
         for model in models
-        if _gives(model, outputs) is not False and _takes(model, datasets, evidence) is not False
+        if _gives(model, outputs, evidence) is not False and _takes(model, datasets, evidence) is not False
     ]
     return fitting or models
 
 
 def _datasets(name: str | None, rubric: Rubric) -> frozenset[str]:
-    """List the data sets on which the criteria of a role judge its model."""
+    """List the data sets on which a role and its criteria judge the model."""
+    role = rubric.roles.get(name) if name is not None else None
+    own = {role.data.partition("/")[0]} if role is not None and role.data is not None else set()
     named = (test.with_.get("dataset") for test in _tests(name, rubric))
     tasks = (rubric.task_dataset(task) for task in rubric.tasks)
-    return frozenset({rubric.dataset, *tasks, *(dataset for dataset in named if isinstance(dataset, str))})
+    return frozenset({rubric.dataset, *own, *tasks, *(dataset for dataset in named if isinstance(dataset, str))})
 
 
 def _tests(name: str | None, rubric: Rubric) -> Iterator[Test]:
@@ -79,11 +81,19 @@ def _seen_classes(dataset: str, evidence: Evidence) -> int | None:
     return max(counts, default=0) or None
 
 
-def _gives(model: ModelFact, outputs: frozenset[tuple[int | None, ...]]) -> bool | None:
-    shapes = model.output_shapes
-    if not outputs or not shapes:
+def _gives(model: ModelFact, outputs: frozenset[tuple[int | None, ...]], evidence: Evidence) -> bool | None:
+    if not outputs:
         return None
-    return any(shape in outputs for shape in shapes)
+    predicted = (fact.output_shape for fact in evidence.predictions if fact.model == model.id)
+    shapes = model.output_shapes or tuple(shape[1:] for shape in predicted if shape)
+    if shapes:
+        return any(shape in outputs for shape in shapes)
+    fit = next((fit for fit in reversed(evidence.fits_of(model.id)) if fit.kind == "fit"), None)
+    if fit is None or fit.x is None or fit.x.source != "array":
+        return None
+    # A model that learns images, or that learns without labels, is no classifier.
+    unlabeled = fit.y is None or len(fit.y.shape) > _PAIR
+    return False if unlabeled and all(len(shape) == 1 for shape in outputs) else None
 
 
 def _takes(model: ModelFact, datasets: frozenset[str], evidence: Evidence) -> bool | None:

@@ -88,7 +88,8 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
     watch = GapWatch(case)
     criteria = tuple(_criterion(criterion, watch, checks) for criterion in case.rubric.criteria)
     notes, faults = _notes(watch, diagnostics)
-    problems = distinct_problems((*case.evidence.problems, *faults), case.evidence.gaps, _MOST_PROBLEMS)
+    known = (*case.evidence.remarks, *case.evidence.problems)
+    problems = distinct_problems((*known, *faults), case.evidence.gaps, _MOST_PROBLEMS)
     model = graded_model(case)
     accuracy = graded_accuracy(case, model)
     return Grade(

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.grading.course_files import course_files, file_problems
 from grader.grading.documents import (
     LARGEST,
     document_error,
@@ -21,6 +22,7 @@ from grader.grading.documents import (
     value_at,
 )
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem
+from grader.schema.course_file import CourseFile
 from grader.schema.errors import RubricError
 from grader.schema.rubric import Rubric
 from grader.schema.submission import TaggedCell
@@ -42,6 +44,8 @@ class LoadedRubric:
     path: Path
     tagged: tuple[TaggedCell, ...] = ()
     """Tagged cells of the rubric's template."""
+    files: tuple[CourseFile, ...] = ()
+    """The files of the course that every notebook gets."""
 
 
 def load_rubric(
@@ -68,8 +72,13 @@ def load_rubric(
         message = f"the rubric cannot be read: {error.strerror or error}"
         advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
         raise RubricError(message, where=str(path), advice=advice) from error
-    rubric = read_rubric(content, checks, diagnostics, name=str(path))
-    return LoadedRubric(rubric=rubric, sha256=hashlib.sha256(content).hexdigest(), path=path)
+    rubric = read_rubric(content, checks, diagnostics, name=str(path), path=path)
+    try:
+        files = course_files(rubric, path)
+    except OSError as error:
+        message = f"a file of the course cannot be read: {error.strerror or error}"
+        raise RubricError(message, where=str(error.filename or path)) from error
+    return LoadedRubric(rubric=rubric, sha256=hashlib.sha256(content).hexdigest(), path=path, files=files)
 
 
 def read_rubric(
@@ -78,6 +87,7 @@ def read_rubric(
     diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
     *,
     name: str = "rubric",
+    path: Path | None = None,
 ) -> Rubric:
     """Turn a rubric file's bytes into a rubric.
 
@@ -86,6 +96,7 @@ def read_rubric(
         checks: All checks, by name.
         diagnostics: All diagnostics that the rubric may name, by id.
         name: Name of the file in errors.
+        path: The rubric's file, to search the files of the course next to it; without it they are not checked.
 
     Raises:
         RubricError: The rubric is wrong.
@@ -96,6 +107,7 @@ def read_rubric(
         problems += _schema_problems(read)
         problems += _check_problems(read, checks)
         problems += _diagnostic_problems(read, diagnostics)
+        problems += file_problems(read, path) if path is not None else ()
     elif not problems:
         problems.append(Problem(read.value(()), "a rubric must be a mapping of keys to values (`version: 1`, `id: …`)"))
     if problems:

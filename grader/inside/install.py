@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from . import other_processes
 from .data import serve
 from .keras2 import dialect
 from .notebook import install as notebook_install
-from .notebook import output_limit, seeds
+from .notebook import output_limit, paths, seeds
 from .record.recorder import Recorder
 from .watch import figures, variables
 
@@ -20,8 +21,11 @@ def install(recorder: Recorder) -> None:
     Args:
         recorder: The session's recorder.
     """
-    for part in (seeds, dialect, serve, notebook_install, figures, variables):
+    for part in (seeds, dialect):
         part.install(recorder)
+    paths.places_of(recorder).provide = serve.install(recorder).cached
+    for later in (notebook_install, figures, variables, other_processes):
+        later.install(recorder)
 
 
 def install_shell(recorder: Recorder, shell: Any) -> None:

@@ -16,7 +16,7 @@ from traitlets.config import Config
 from . import install
 from .hooking.loop_checks import LoopChecks, check_imports
 from .keras2 import layer
-from .notebook import seeds
+from .notebook import modules, paths, seeds
 from .record.events import RECORD_VERSION, Start
 from .record.recorder import Recorder
 from .record.session import Session
@@ -107,9 +107,10 @@ def attach(shell: Any, recorder: Recorder) -> None:
     shell.events.register("post_run_cell", clock.post_run_cell)
     recorder.namespace = shell.user_ns
     shell.ast_transformers.append(LoopChecks())
-    check_imports(Path.cwd())
+    check_imports(recorder.session.submission or Path.cwd())
     install.install_shell(recorder, shell)
     layer.install_shell(recorder, shell)
+    modules.install(str(Path.cwd()), paths.places_of(recorder).missing_folder)
 
     def grader_finish(line: str) -> None:
         del line

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from grader.schema.base import Json
 from grader.schema.message import Message, say
+from grader.schema.submission import STORED_ERROR
 
 __all__ = ["OddityKind", "add_oddity", "as_cells", "joined", "oddity_messages", "standard_cells"]
 
@@ -30,6 +31,7 @@ _KINDS = {
 _CODE_KEYS = {"outputs", "execution_count", "input", "prompt_number"}
 """Keys that only code cells have."""
 _MOST_ODDITIES = 20
+_LONGEST_ERROR = 300
 
 
 def standard_cells(cells: list[Json]) -> tuple[list[dict[str, Any]], list[_Oddity]]:
@@ -126,6 +128,9 @@ def _cell(cell: Json, index: int, used_ids: set[str], oddities: list[_Oddity]) -
         count = cell.get("execution_count", cell.get("prompt_number"))
         plain = isinstance(count, int) and not isinstance(count, bool) and count >= 0
         result |= {"outputs": [], "execution_count": count if plain else None}
+        stored = _error_text(cell.get("outputs"))
+        if stored:
+            result["metadata"][STORED_ERROR] = stored
     elif isinstance(cell.get("attachments"), Mapping):
         result["attachments"] = _attachments(cell["attachments"])
     return result
@@ -150,6 +155,14 @@ def _source(cell: Mapping[str, Json]) -> tuple[str, bool]:
     return "".join(line for line in as_cells(source) if isinstance(line, str)), False
 
 
+def _error_text(outputs: Json) -> str:
+    """Return class and message of the first error among a cell's outputs; empty if there is none."""
+    for output in as_cells(outputs):
+        if isinstance(output, Mapping) and output.get("output_type") in ("error", "pyerr"):  # may not be hashable
+            return f"{output.get('ename')}: {output.get('evalue')}"[:_LONGEST_ERROR]
+    return ""
+
+
 def _cell_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Return a cell's metadata without standard keys whose value has the wrong type."""
     kinds: dict[str, type | tuple[type, ...]] = {
@@ -168,8 +181,8 @@ def _cell_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
         result["tags"] = list(dict.fromkeys(tag for tag in result["tags"] if isinstance(tag, str) and "," not in tag))
     if result.get("name") == "":
         del result["name"]
-    for key in ("jupyter", "execution"):
-        result.pop(key, None)  # the editor's folding state and timings
+    for key in ("jupyter", "execution", STORED_ERROR):
+        result.pop(key, None)  # the editor's folding state and timings, and the key that is set here
     return result
 
 

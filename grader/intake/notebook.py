@@ -62,6 +62,8 @@ OUTPUT_SIGNS: Mapping[str, re.Pattern[bytes]] = {
 }
 """Patterns in the bytes of stored outputs that show which Keras version wrote them."""
 
+_STORED_ERROR = re.compile(rb'"name \'([^\'"\\\s]{1,80})\' is not defined"')
+"""The text of a `NameError` among the stored outputs of a cell."""
 _SIGN_WINDOW = 256 << 10
 """Bytes of each cell's outputs to search for signs; pictures take megabytes and contain no signs."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
@@ -99,6 +101,7 @@ def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
         A valid notebook of format 4.5. Every cell has a unique id and its source as one string. Outputs are empty,
         execution counts are the submitted ones, and the kernel is Python 3. `metadata.grader` holds `output_signs`
         (keys of `OUTPUT_SIGNS`), `oddities` (see `grader.intake.cells`) and `kernel` (the kernel's name as submitted).
+        The metadata of a cell with a stored `NameError` has it as `STORED_ERROR`.
 
     Raises:
         NotebookError: The notebook cannot be executed. The error gives the reason, the place and advice.
@@ -183,7 +186,7 @@ def _skeleton(content: mmap.mmap | bytes, name: str, forget: Callable[[], None])
     signs: set[str] = set()
     position = 0
     for start, stop, empty in _cuts(content, forget):
-        pieces += [content[position:start], empty]
+        pieces += [content[position:start], _stored_error(content, start, min(stop, start + _SIGN_WINDOW)) or empty]
         position = stop
         signs |= _signs(content, start, min(stop, start + _SIGN_WINDOW))
     remaining_size = len(content) - position + sum(map(len, pieces))
@@ -200,6 +203,13 @@ def _from_utf16(raw: bytes, name: str) -> bytes:
         msg = say("the notebook is saved as UTF-16 and too large to be converted")
         raise refusal(msg, where=name, advice=_SAVE_AGAIN)
     return raw.decode("utf-16", errors="replace").encode("utf-8", errors="replace")
+
+
+def _stored_error(content: mmap.mmap | bytes, start: int, stop: int) -> bytes:
+    """Shorten a cell's outputs to a stored `NameError`; empty if there is none."""
+    match = _STORED_ERROR.search(content, start, stop)
+    text = b'[{"output_type": "error", "ename": "NameError", "evalue": %b, "traceback": []}]'
+    return text % match.group() if match and content[start : start + 1] == b"[" else b""
 
 
 def _signs(content: mmap.mmap | bytes, start: int, stop: int) -> set[str]:

@@ -78,6 +78,8 @@ class Course:
             "datasets": sorted(rubric.all_datasets),
             "criteria": {"dataset": sorted(self.measured[1:])},
             **self._template_part,
+            # Only if there are any, so that a rubric without files keeps its executions.
+            **({"files": {file.target: file.sha256 for file in self.loaded.files}} if self.loaded.files else {}),
         }
 
     @property

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ from grader.pipeline.setup import Bench, Options, attempts_of
 from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError, StarvedError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking
-from grader.schema.message import say
+from grader.schema.message import MessageLike, say
 from grader.schema.progress import Listener, Step
 from grader.schema.rubric import RunSettings
 from grader.schema.submission import Submission
@@ -94,10 +95,11 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
 
 
 def _data_of(submission: Submission, course: Course) -> str:
-    """Digest the data sets and the submitted files that a notebook can read."""
+    """Digest the data sets and the submitted files that a notebook can read, and the place of the notebook."""
     return digest_of(
         {name: data.sha256 for name, data in course.prepared.items()},
-        "" if submission.folder is None else digest_files(submission.folder),
+        "" if submission.folder is None else digest_files(submission.folder, only=submission.only),
+        *([str(submission.inner)] if submission.inner.parts else []),
     )
 
 
@@ -176,6 +178,7 @@ class Executor:
             try:
                 self.listener(_word(attempt, "verifying"))
                 evidence = self._gather(outcome, notebook, filled, scratch)
+                evidence = evidence.model_copy(update={"remarks": _remarks(attempt.submission, outcome)})
                 self.listener(_word(attempt, "grading"))
                 attempt.kept.write_evidence(attempt.name, evidence, filled=filled)
                 self.database.begin_replacing(attempt.submission.id, attempt.key, attempt=attempt.number)
@@ -196,7 +199,9 @@ class Executor:
         if self.course.whereabouts() != data:
             msg = "a data set was replaced while the notebook was executed"
             raise DatasetMissingError(msg, where=", ".join(self.course.prepared), advice=advice)
-        if _data_of(attempt.submission, self.course) != attempt.key.data:
+        # Next to a notebook in its author's folder, other programs may write at any time, such as logs.
+        whole = attempt.submission.only is None
+        if whole and _data_of(attempt.submission, self.course) != attempt.key.data:
             msg = "files of the submission were replaced while it was graded"
             raise HarnessError(msg, where=str(attempt.submission.folder), advice=advice)
 
@@ -212,6 +217,9 @@ class Executor:
             seed=attempt.seed,
             threads=bench.threads,
             files=attempt.submission.folder,
+            only=attempt.submission.only,
+            inner=attempt.submission.inner,
+            course_files=self.course.loaded.files,
             data=self.course.data_root,
             datasets=rubric.all_datasets,
             elsewhere=self.course.stand_ins,
@@ -293,6 +301,28 @@ def check_fair(outcome: ExecutionOutcome, settings: RunSettings) -> None:
         f"{load.seconds:.0f} s)"
     )
     raise StarvedError(msg)
+
+
+def _remarks(submission: Submission, outcome: ExecutionOutcome) -> tuple[MessageLike, ...]:
+    """List circumstances that a person should know: files that the notebook did not get."""
+    texts = [f"{error.name}: {error.message}" for error in outcome.run.errors]
+    missing = [name for name in submission.withheld if any(_misses(text, name) for text in texts)]
+    unknown = say(
+        "the notebook did not get {names:list}, because the folder contains several notebooks; list files that "
+        "all of them need under {key:code} in the rubric",
+        names=missing,
+        key="files",
+    )
+    return (*submission.left_out, *outcome.remarks, *([unknown] if missing else []))
+
+
+def _misses(error: str, name: str) -> bool:
+    """Whether an error says that a file or a module is missing."""
+    module = name.removesuffix(".py")
+    if error.startswith("ModuleNotFoundError"):
+        return f"'{module}'" in error or f"'{module}." in error
+    words = re.split(r"""[\s'"/\\:,]+""", error)
+    return name in words and any(sign in error.lower() for sign in ("no such file", "not found", "unable to"))
 
 
 def _step(attempt: Attempt, progress: Progress) -> Step:

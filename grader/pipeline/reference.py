@@ -42,7 +42,7 @@ def read_reference(loaded: LoadedRubric) -> Evidence | None:
 
     Raises:
         RubricError: The reference notebook is missing.
-        ReferenceMissingError: It was never executed, or it changed afterwards.
+        ReferenceMissingError: It was never executed, or it or a file of the course changed afterwards.
     """
     notebook = reference_notebook(loaded)
     if notebook is None:
@@ -61,7 +61,14 @@ def read_reference(loaded: LoadedRubric) -> Evidence | None:
     if record.notebook_sha256 != _sha256_of(notebook):
         msg = "the reference notebook changed after its evidence was stored"
         raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
+    if dict(record.files) != _digests(loaded):
+        msg = "the course's files changed after the reference's evidence was stored"
+        raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
     return record.evidence
+
+
+def _digests(loaded: LoadedRubric) -> dict[str, str]:
+    return {file.target: file.sha256 for file in loaded.files}
 
 
 def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
@@ -76,7 +83,11 @@ def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:
         msg = "the rubric has no reference"
         raise RubricError(msg, where=str(loaded.path))
     record = ReferenceRecord(
-        rubric=loaded.rubric.id, notebook=notebook.name, notebook_sha256=_sha256_of(notebook), evidence=evidence
+        rubric=loaded.rubric.id,
+        notebook=notebook.name,
+        notebook_sha256=_sha256_of(notebook),
+        files=_digests(loaded),
+        evidence=evidence,
     )
     path = _record_path(notebook)
     write_atomically(path, record.model_dump_json(by_alias=True).encode() + b"\n")

@@ -85,6 +85,8 @@ class CellFact(Document):
     executed: bool = False
     submitted_count: int | None = None
     """`execution_count` in the submitted file."""
+    submitted_error: str | None = None
+    """Class and message of the `NameError` among the cell's outputs in the submitted file, if any."""
 
 
 class RowsFact(Document):
@@ -159,6 +161,8 @@ class LabelFact(Document):
     """Rows per class, at most 1,000 classes; empty if the labels are not classes."""
     meaning: Mapping[str, Mapping[str, int]] = Field(default_factory=dict)
     """Label → true class of the rows with that label → number of rows; empty if rows or labels are unknown."""
+    held_back: Mapping[str, int] = Field(default_factory=dict)
+    """Class → rows that `validation_split` holds back; empty without a split, or if the labels are unknown."""
 
 
 class LayerFact(Document):
@@ -180,6 +184,8 @@ class LayerFact(Document):
     """Layers of a nested model."""
     inbound: tuple[str, ...] = ()
     """Names of the layers whose outputs it takes as input."""
+    ready_made: bool = False
+    """Whether it is part of a model from `keras.applications`, so that the student did not choose it."""
 
     @property
     def operation(self) -> str | None:
@@ -356,6 +362,10 @@ class FitFact(Document):
     """Optimizer of a custom training loop; for `fit` see its compile."""
     loss: LossFact | None = None
     """Keras loss object that a custom training loop called before its step; None if none was observed."""
+    loss_of: tuple[str, ...] | None = None
+    """Ids of the models whose output that loss received, the innermost first.
+
+    Empty if it received something else; None if that was not recorded."""
     trainable: Mapping[str, bool] = Field(default_factory=dict)
     digests_before: Mapping[str, str] = Field(default_factory=dict)
     """Layer name → digest of its weights."""
@@ -486,6 +496,10 @@ class AxesFact(Document):
     bars: int = 0
     points: int = 0
     """Points of scatter plots."""
+    hidden: tuple[Literal["x", "y"], ...] = ()
+    """Axes that are not drawn or have no ticks."""
+    named: tuple[Literal["x", "y"], ...] = ()
+    """Axes whose ticks have names instead of numbers."""
 
 
 class FigureFact(Document):
@@ -641,6 +655,8 @@ class Evidence(Document):
     emulations: tuple[EmulationFact, ...] = ()
     ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
+    remarks: tuple[MessageLike, ...] = ()
+    """Circumstances that a grade names among its problems, although nothing is missing from the record."""
     problems: tuple[MessageLike, ...] = ()
     """Parts of the record that the grader could not read, such as damaged lines and artefacts over the size limit."""
     gaps: tuple[GapFact, ...] = ()

@@ -13,6 +13,7 @@ __all__ = [
     "Criterion",
     "DiagnosticSettings",
     "Dialect",
+    "FilesEntry",
     "ManualTask",
     "MemorySize",
     "OutputSettings",
@@ -313,6 +314,16 @@ class DiagnosticSettings(Document):
         return name in self.only if self.only is not None else name not in self.leave_out
 
 
+class FilesEntry(Document):
+    """Files of the course, with their place next to the notebook."""
+
+    from_: str = Field(alias="from", min_length=1)
+    """A file, a folder or a pattern such as `data/*.csv`, relative to the rubric's folder."""
+    to: str | None = None
+    """Path next to the notebook: the new name of the file or folder, or a folder if it ends with `/`. Files of a
+    pattern are placed in this folder. If it is left out, the path relative to the rubric's folder is kept."""
+
+
 class Rubric(Document):
     """The criteria of an assignment, their points, and the settings of the execution."""
 
@@ -334,6 +345,9 @@ class Rubric(Document):
     template: str | None = None
     """File name of the assignment's notebook as students get it, next to the rubric. The cell tags `raises-exception`
     and `skip-execution` count only where this notebook has them. Others are ignored, and the grade says so."""
+    files: tuple[FilesEntry | str, ...] = ()
+    """Files of the course that every notebook gets, read-only: files, folders or patterns such as `data/*.csv`,
+    relative to the rubric's folder, or mappings with `from` and `to`."""
     run: RunSettings = RunSettings()
     """Settings of the execution."""
     tasks: Mapping[Slug, TaskSettings] = Field(default_factory=dict)

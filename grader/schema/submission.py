@@ -1,6 +1,6 @@
 """A submission as intake found it, and the outcome of one execution of it."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field
@@ -8,7 +8,10 @@ from pydantic import Field
 from grader.schema.base import Document
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
+__all__ = ["STORED_ERROR", "CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
+
+STORED_ERROR = "grader_stored_error"
+"""Key of a cell's metadata: class and message of the `NameError` among the outputs in the submitted file."""
 
 
 class Submission(Document):
@@ -28,6 +31,19 @@ class Submission(Document):
     """Hash of the notebook's bytes."""
     notes: tuple[Message, ...] = ()
     """How the files were read, where another reading is possible: which attempt and which notebook was graded."""
+    only: tuple[str, ...] | None = None
+    """The files of `folder` that the notebook may read, by their relative names; None for all of them."""
+    left_out: tuple[Message, ...] = ()
+    """Files that the notebook does not get because of a limit."""
+    withheld: tuple[str, ...] = ()
+    """Names of files next to the notebook that it does not get, because they may belong to another student."""
+
+    @property
+    def inner(self) -> PurePosixPath:
+        """Folder of the notebook relative to `folder`: the working folder; `.` for a notebook outside of it."""
+        place = self.notebook.parent.resolve()
+        top = place if self.folder is None else self.folder.resolve()
+        return PurePosixPath(place.relative_to(top)) if place.is_relative_to(top) else PurePosixPath()
 
 
 class TaggedCell(Document):

@@ -12,7 +12,7 @@ from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untr
 from grader.facts.language import english
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
-from grader.schema.evidence import FitFact, LabelFact
+from grader.schema.evidence import FitFact, LabelFact, OutputFact
 from grader.schema.grade import Finding, Lacking
 from grader.schema.message import say
 from tests.support import transfer_cases as transfer
@@ -373,3 +373,50 @@ def test_a_model_with_predictions_for_other_images_only_waits_for_a_person() -> 
     finding = accuracy(found, AccuracyParams(at_least=0.9, dataset="digits"))
     assert finding.status == "pending"
     assert says(finding.message, "{unknown}: {reason}. A person must look at it.", reason=say(ONLY_RECORDED))
+
+
+def pets(y: LabelFact | None, outputs: int = 1) -> Finding:
+    """A model for a data set of two classes, without an accuracy."""
+    x = an_array(400, of=rows(400, dataset="pets", classes={"0": 200, "1": 200}), shape=(400, 64, 64, 3))
+    model = a_model(output_shape=(outputs,), input_shape=(64, 64, 3), artefact="models/m1.keras")
+    evidence = an_evidence(models=(model,), fits=(a_fit(x=x, y=y),), accuracies=())
+    return accuracy(a_case(evidence), AccuracyParams(at_least=0.9, dataset="pets"))
+
+
+def test_a_single_output_whose_labels_were_not_seen_waits_for_a_person() -> None:
+    finding = pets(None)
+    assert finding.status == "pending"
+    assert says(finding.message, "the grader could not see which class each label of its training stands for")
+
+
+def test_a_model_without_an_output_for_each_class_fails_without_the_advice_to_train_it() -> None:
+    labels = LabelFact(
+        shape=(400,),
+        dtype="int64",
+        one_hot=False,
+        classes={"0": 200, "1": 200},
+        meaning={"0": {"0": 200}, "1": {"1": 200}},
+    )
+    finding = pets(labels, outputs=5)
+    assert finding.status == "failed"
+    assert says(finding.message, UNITS, count=5, classes=2)
+    advice = "Train a model with one output for each class on these images, and on no others after that."
+    assert says(finding.advice, advice)
+
+
+def test_a_model_of_several_outputs_of_which_none_fits_fails_with_the_reason() -> None:
+    outputs = (OutputFact(name="odd", shape=(1,)), OutputFact(name="image", shape=(28, 28, 1)))
+    model = a_model(output_shape=None, outputs=outputs, artefact="models/m1.keras")
+    finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
+    assert finding.status == "failed"
+    none = "none of its {count:number} outputs has a number for each class of {dataset:dataset}"
+    assert says(finding.message, none, count=2, dataset="mnist")
+
+
+def test_labels_of_a_task_that_were_not_seen_wait_for_a_person() -> None:
+    whole = transfer.evidence()
+    fits = tuple(fit.model_copy(update={"y": None}) for fit in whole.fits)
+    params = AccuracyParams.model_validate({"model": "scratch", "task": "b", "at_least": 0.9})
+    finding = accuracy(transfer.case(whole.model_copy(update={"fits": fits, "accuracies": ()})), params)
+    assert finding.status == "pending"
+    assert says(finding.message, "the grader could not see which class each label of its training stands for")

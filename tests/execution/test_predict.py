@@ -202,3 +202,29 @@ def test_a_job_that_timed_out_on_a_busy_machine_is_tried_once_more(
     first, second = ask("pass", "pass")
     assert (first.ok, second.ok, len(made)) == (False, True, calls)
     assert says(first.error, "the model made no predictions within {limit:seconds}", limit=10)
+
+
+@pytest.mark.parametrize("isolation", ["none"], indirect=True)
+@pytest.mark.parametrize(
+    ("claimed", "read"),
+    [
+        pytest.param([("digit", [1], 0), ("odd", [1], 1)], [("digit", (1,), 0), ("odd", (1,), 1)], id="two outputs"),
+        pytest.param(
+            [("digit", [2], 0), ("image", [64, 64], None)],
+            [("digit", (2,), 0), ("image", (64, 64), None)],
+            id="an output that is left out",
+        ),
+        pytest.param([("image", [2, 1], 0)], [("image", (2, 1), 0)], id="one output"),
+        pytest.param([("digit", [1], 0)], [], id="too few columns"),
+        pytest.param([("digit", [1], 1), ("odd", [1], 0)], [], id="in another order"),
+        pytest.param([("digit", [-1], 0), ("odd", [3], 0)], [], id="no shape"),
+        pytest.param([(3, [2], 0)], [], id="no name"),
+        pytest.param("digit", [], id="no list"),
+    ],
+)
+def test_claimed_outputs_are_read_if_they_divide_the_columns(ask: Predict, claimed: Any, read: list[Any]) -> None:
+    keys = ("name", "shape", "start")
+    outputs = claimed if isinstance(claimed, str) else [dict(zip(keys, part, strict=True)) for part in claimed]
+    (result,) = ask(f"answer['outputs'] = {outputs!r}")
+    assert result.ok
+    assert [(part.name, part.shape, part.start) for part in result.parts] == read

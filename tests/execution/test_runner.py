@@ -1,9 +1,10 @@
 """Complete notebooks in real kernels, mostly in a plain ipykernel without the recorder."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import copy_submission
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.facts.language import english
+from grader.schema.course_file import CourseFile
 from grader.schema.errors import NotebookError, SandboxError
 from grader.schema.message import say
 from grader.schema.rubric import OutputSettings, RunSettings
@@ -339,3 +341,122 @@ def test_a_training_that_the_recorder_interrupts_is_reported_with_the_time_limit
     assert error.message == "cell 1 was interrupted shortly before the notebook's time limit of 1 min"
     assert says(error.advice, "Train for fewer epochs or on less data. Remove endless loops and long pauses.")
     assert (outcome.run.status, text_of(outcome.notebook.cells[1])) == ("cell_error", "later\n")
+
+
+def _course(tmp_path: Path, **contents: str) -> tuple[CourseFile, ...]:
+    files = []
+    for name, content in contents.items():
+        source = tmp_path / "course" / name
+        source.parent.mkdir(exist_ok=True)
+        source.write_text(content)
+        files.append(CourseFile(source, f"lib/{name}.py", hashlib.sha256(content.encode()).hexdigest()))
+    return tuple(files)
+
+
+def test_a_notebook_runs_in_its_own_folder(isolation: Isolation, run_cells: Cells, tmp_path: Path) -> None:
+    submission = tmp_path / "submission"
+    for name in ("notebooks/hw.ipynb", "notebooks/helper.py", "data/train.csv", "src/net.py"):
+        place = submission / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"NAME = {name!r}")
+    outcome = run_cells(
+        isolation,
+        "import helper, os, sys; sys.path.append('..'); from src import net\n"
+        "print(helper.NAME, net.NAME, open('../data/train.csv').read(), sorted(os.listdir()))",
+        "open('../data/made.txt', 'w').write('x'); open('made.txt', 'w').write('y'); None",
+        files=submission,
+        inner=PurePosixPath("notebooks"),
+    )
+    assert outcome.run.errors == ()
+    printed = text_of(outcome.notebook.cells[0])
+    assert "notebooks/helper.py src/net.py NAME = 'data/train.csv' ['helper.py', 'hw.ipynb']" in printed
+    assert (outcome.work / "data/made.txt").read_text() == "x"
+    assert (outcome.work / "notebooks/made.txt").read_text() == "y"
+    assert not (submission / "data/made.txt").exists()
+
+
+def test_only_the_named_files_reach_a_notebook(isolation: Isolation, run_cells: Cells, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(name)
+    outcome = run_cells(isolation, "import os; os.listdir()", files=tmp_path, only=("a.csv",))
+    assert text_of(outcome.notebook.cells[0]) == "['a.csv']"
+
+
+PLATFORMS = """\
+import os, pathlib
+made = pathlib.Path('/content/img/7'); made.mkdir(parents=True)
+(made / 'a.txt').write_text('a'); open('/kaggle/working/out.csv', 'w').write('o'); open('/kaggle/input/in.csv', 'w')
+os.system('cp /content/out.csv /kaggle/input/copy.csv')
+print(sorted(os.listdir()), os.listdir('/content/img'), sorted(os.listdir('/kaggle/input')), os.listdir('/kaggle'))
+"""
+
+
+def test_the_folders_of_colab_and_kaggle_are_real(walls: Isolation, run_cells: Cells) -> None:
+    outcome = run_cells(walls, PLATFORMS)
+    assert outcome.run.errors == ()
+    printed = text_of(outcome.notebook.cells[0])
+    assert "['img', 'out.csv'] ['7'] ['copy.csv', 'in.csv']" in printed
+    assert "'working'" in printed
+    assert (outcome.work / "img/7/a.txt").read_text() == "a"
+    assert not Path("/kaggle/input/copy.csv").exists()
+
+
+CHANGE = """\
+import os, pathlib
+for change in (lambda p: p.write_text('mine'), lambda p: p.unlink(), lambda p: p.chmod(0o777)):
+    for folder in ('', '/content/', '/kaggle/working/'):
+        try:
+            change(pathlib.Path(folder + 'lib/utils.py')); print('changed')
+        except OSError:
+            print('refused')
+from lib import utils, other; print(utils.W, other.W)
+"""
+
+
+def test_files_of_the_course_are_next_to_the_notebook_and_read_only(
+    walls: Isolation, run_cells: Cells, tmp_path: Path
+) -> None:
+    (tmp_path / "sub/work/lib").mkdir(parents=True)
+    (tmp_path / "sub/work/lib/utils.py").write_text("W = 'student'")
+    (tmp_path / "sub/work/lib/own.py").write_text("W = 'own'")
+    outcome = run_cells(
+        walls,
+        CHANGE,
+        "from lib import own; own.W",
+        files=tmp_path / "sub",
+        inner=PurePosixPath("work"),
+        course_files=_course(tmp_path, utils="W = 'course'", other="W = 'more'"),
+    )
+    printed = text_of(outcome.notebook.cells[0])
+    assert "changed" not in printed
+    assert printed.count("refused") == 9
+    assert "course more" in printed
+    assert text_of(outcome.notebook.cells[1]) == "'own'"
+    (remark,) = outcome.remarks
+    id_ = "the notebook got the course's file {name:code} in place of the submitted one"
+    assert says(remark, id_, name="lib/utils.py")
+    assert (tmp_path / "course/utils").read_text() == "W = 'course'"
+
+
+def test_without_isolation_files_of_the_course_are_copies(run_cells: Cells, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/lib").write_text("a file in the place of the course's folder")
+    course_files = _course(tmp_path, utils="W = 'course'")
+    code = (
+        "from lib import utils; import pathlib; print(utils.W, oct(pathlib.Path('lib/utils.py').stat().st_mode)[-3:])"
+    )
+    outcome = run_cells(NoIsolation(), code, files=tmp_path / "sub", course_files=course_files)
+    assert "course 444" in text_of(outcome.notebook.cells[0])
+    assert len(outcome.remarks) == 1
+
+
+def test_a_file_of_the_course_that_changed_meanwhile_is_a_failure_of_the_grader(
+    run_cells: Cells, tmp_path: Path
+) -> None:
+    course_files = _course(tmp_path, utils="W = 'course'")
+    course_files[0].source.write_text("W = 'another'")
+    with pytest.raises(SandboxError, match="changed while notebooks were executed"):
+        run_cells(NoIsolation(), "1", course_files=course_files)
+    course_files[0].source.unlink()
+    with pytest.raises(SandboxError, match="cannot be copied"):
+        run_cells(NoIsolation(), "1", course_files=course_files)

@@ -18,7 +18,7 @@ from grader.facts.gaps import (
     touches,
 )
 from grader.facts.language import english
-from grader.inside.record.events import KINDS
+from grader.inside.record.events import KINDS, OTHER_PROCESS
 from grader.schema.evidence import Evidence, FitFact, GapFact, ModelFact
 from grader.schema.message import say
 from tests.support.factories import a_case, a_fit, a_rubric, a_run, an_evidence
@@ -47,7 +47,7 @@ def test_each_part_is_a_field_of_the_evidence() -> None:
 
 
 def test_each_fact_of_the_record_can_be_lost() -> None:
-    given = {"version", "run", "cells", "problems", "gaps", "stand_ins", "refusal"}
+    given = {"version", "run", "cells", "problems", "remarks", "gaps", "stand_ins", "refusal"}
     assert {part.partition(".")[0] for kind in ALL_KINDS for part in PARTS[kind]} == set(Evidence.model_fields) - given
 
 
@@ -185,6 +185,14 @@ def test_gap_events_are_read() -> None:
     assert evidence.gaps == (
         GapFact(event=1, cell=2, what="KeyError: x", hook="FitWatch._begin", lost=("fit_start", "fit_end")),
     )
+
+
+def test_a_training_in_another_process_is_a_gap_that_names_the_program() -> None:
+    event = {"kind": "gap", "what": "train.py", "hook": OTHER_PROCESS, "lost": ["fit_start", "kept"]}
+    (gap,) = built(event, {"kind": "end"}).gaps
+    id_ = "{cell:cell} started {program:code}, which trained a model; only the notebook's own process is recorded"
+    assert describe_cause(gap) == say(id_, cell=2, program="train.py")
+    assert "train.py" in english(describe_cause(gap.model_copy(update={"cell": None})))
 
 
 @pytest.mark.parametrize("lost", [None, "fit_start", [1, 2], ["x"] * 1000, [["fit_start"]]])

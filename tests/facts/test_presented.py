@@ -13,6 +13,7 @@ from grader.schema.evidence import (
     Evidence,
     FigureFact,
     FitFact,
+    LabelFact,
     ModelFact,
     PredictFact,
     SaveFact,
@@ -95,6 +96,28 @@ def test_a_worse_model_after_the_presented_one_is_an_experiment() -> None:
     assert match(evidence).model == "m1"
     tested = (an_accuracy(9_800, model="m1"), an_accuracy(6_000, model="m2"))
     assert match(evidence.model_copy(update={"accuracies": tested})).model == "m1"
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        pytest.param((0.8, 0.97, 0.98), id="whole"),
+        pytest.param((0.97, 0.98), id="without the first epoch"),
+        pytest.param((80.0, 97.0, 98.0), id="in percent"),
+    ],
+)
+def test_a_plotted_part_of_a_history_is_a_use(curve: tuple[float, ...]) -> None:
+    best = trained(1, 20, {"accuracy": (0.8, 0.97, 0.98)})
+    figure = a_figure(curve).model_copy(update={"event": 60, "cell": 6})
+    evidence = _evidence(models=TWO, fits=(best, WORSE), figures=(figure,))
+    assert match(evidence).model == "m1"
+
+
+@pytest.mark.parametrize("curve", [(), (0.55,), (0.97, 0.8), (0.8, 0.97, 0.98, 0.99)])
+def test_another_line_is_no_use(curve: tuple[float, ...]) -> None:
+    best = trained(1, 20, {"accuracy": (0.8, 0.97, 0.98)})
+    figure = a_figure(curve).model_copy(update={"event": 60, "cell": 6})
+    assert uses_of(_evidence(models=TWO, fits=(best, WORSE), figures=(figure,)), ("m1", "m2")) == ()
 
 
 def test_a_better_model_after_the_presented_one_is_an_improvement() -> None:
@@ -183,6 +206,29 @@ def test_a_model_that_does_not_fit_the_task_is_not_the_classifier(pick: str, oth
     fits = (trained(1, 20), trained(2, 50, x=x) if x is not None else trained(2, 50))
     evidence = _evidence(models=(net(1), bigger), fits=fits, evaluations=(evaluated(2, 60),))
     assert match(evidence, {"pick": pick}).model == "m1"
+
+
+IMAGES = LabelFact(shape=(500, 28, 28, 1), dtype="float32", one_hot=False)
+DIGITS = LabelFact(shape=(500,), dtype="int64", one_hot=False, classes={"0": 500})
+
+
+@pytest.mark.parametrize(
+    ("y", "predicted", "meant"),
+    [
+        pytest.param(IMAGES, None, "m1", id="learns images"),
+        pytest.param(None, None, "m1", id="learns without labels"),
+        pytest.param(DIGITS, (500, 28, 28, 1), "m1", id="predicts images"),
+        pytest.param(DIGITS, None, "m2", id="learns labels"),
+        pytest.param(DIGITS, (500, 10), "m2", id="predicts classes"),
+    ],
+)
+def test_a_subclassed_model_of_unknown_outputs_is_known_by_its_labels_and_predictions(
+    y: LabelFact | None, predicted: tuple[int, ...] | None, meant: str
+) -> None:
+    other = net(2, output_shape=None)
+    fits = (trained(1, 20), trained(2, 50, x=an_array(500, of=rows(500), shape=(500, 28, 28, 1)), y=y))
+    predictions = (PredictFact(event=45, cell=4, model="m2", output_shape=predicted),) if predicted else ()
+    assert match(_evidence(models=(net(1), other), fits=fits, predictions=predictions)).model == meant
 
 
 def test_a_model_that_does_not_fit_the_task_is_graded_if_no_other_does() -> None:

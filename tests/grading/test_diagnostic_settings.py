@@ -126,7 +126,11 @@ def test_a_note_that_names_several_models_names_those_of_the_roles_alone() -> No
 
 def test_where_several_models_match_a_role_notes_are_about_each() -> None:
     evidence = TWO_NETWORKS.model_copy(
-        update={"models": (*TWO_NETWORKS.models, a_model(BAD, dropout(), dense(10), model_id="m3"))}
+        update={
+            "models": (*TWO_NETWORKS.models, a_model(BAD, dropout(), dense(10), model_id="m3")),
+            "fits": (*TWO_NETWORKS.fits, a_fit(model="m3", event=40)),
+            "evaluations": (),
+        }
     )
     assert {m for n, m in found("{models: [final]}", evidence) if n == "large-kernels"} == {"m2", "m3"}
 

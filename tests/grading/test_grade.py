@@ -253,6 +253,8 @@ def test_the_reference_is_compared_with_the_network_of_the_first_role() -> None:
         models=(a_model(), a_model(model_id="m2", parameters=7)),
         fits=(a_fit(), a_fit(model="m2", event=30)),
         accuracies=(an_accuracy(), an_accuracy(9_000, model="m2")),
+        evaluations=(),
+        figures=(),
     )
     rubric = a_rubric(roles={"first": {"pick": "first"}})
     case = a_case(evidence, rubric, first=RoleMatch(role="first", model="m1"))

@@ -122,3 +122,54 @@ def test_a_request_of_another_version_is_refused(tmp_path: Path) -> None:
     request.write_text('{"version": 2, "out": "x", "jobs": []}', encoding="utf-8")
     with pytest.raises(ValueError, match="request version 2"):
         main([str(request)])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "described", "columns"),
+    [
+        (
+            "[digit, odd]",
+            [{"name": "0", "shape": [10], "start": 0}, {"name": "1", "shape": [1], "start": 10}],
+            11,
+        ),
+        (
+            "{'odd': odd, 'digit': digit}",
+            [{"name": "odd", "shape": [1], "start": 0}, {"name": "digit", "shape": [10], "start": 1}],
+            11,
+        ),
+        (
+            "[large, digit]",
+            [{"name": "0", "shape": [40, 40], "start": None}, {"name": "1", "shape": [10], "start": 0}],
+            10,
+        ),
+        ("image", [{"name": "0", "shape": [5, 2], "start": 0}], 10),
+    ],
+)
+def test_each_output_of_a_model_has_its_columns(
+    sandboxed: dict[str, str], tmp_path: Path, outputs: str, described: list[Any], columns: int
+) -> None:
+    code = f"""
+import json, sys
+from pathlib import Path
+import keras, numpy as np
+from inside.predictor import run_job
+L, folder = keras.layers, Path(sys.argv[1])
+i = keras.Input((4, 4, 1)); flat = L.Flatten()(i)
+digit, odd = L.Dense(10)(flat), L.Dense(1)(flat)
+image = L.Reshape((5, 2))(digit); large = L.Reshape((40, 40))(L.Dense(1600)(flat))
+keras.Model(i, {outputs}).save(folder / "m.keras")
+np.save(folder / "x.npy", np.zeros((7, 4, 4, 1), "float32"))
+job = dict(id="m", model=str(folder / "m.keras"), format="keras", dialect="keras3", inputs=str(folder / "x.npy"))
+print(json.dumps(run_job(job, folder)))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=sandboxed,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout.splitlines()[-1])["outputs"] == described
+    assert np.load(tmp_path / "m.npy").shape == (7, columns)

@@ -17,6 +17,7 @@ from grader.intake.cells import oddity_messages
 from grader.intake.languages import foreign_language
 from grader.intake.notebook import normalise, read_notebook, read_refused
 from grader.schema.errors import HarnessError, NotebookError, UnreadableError
+from grader.schema.submission import STORED_ERROR
 from tests.support.says import says
 
 
@@ -356,6 +357,36 @@ def test_signs_in_outputs_are_noted_before_they_are_cut(tmp_path: Path) -> None:
     outputs = [{"output_type": "stream", "name": "stdout", "text": [summary, history]}]
     read = read_notebook(write(tmp_path, book(code(outputs=outputs))))
     assert read.metadata.grader.output_signs == ["history-tensorflow-python", "table-keras2"]
+
+
+def test_a_stored_name_error_is_kept_with_its_cell(tmp_path: Path) -> None:
+    error = {
+        "output_type": "error",
+        "ename": "NameError",
+        "evalue": "name 'net' is not defined",
+        "traceback": ["NameError: name 'net' is not defined"],
+    }
+    picture = {"output_type": "display_data", "data": {"image/png": "A" * 1000}, "metadata": {}}
+    cells = [code("1"), code("net.fit(x)", outputs=[picture, error]), code("print(name)", metadata={STORED_ERROR: "X"})]
+    read = read_notebook(write(tmp_path, book(*cells)))
+    assert [cell.outputs for cell in read.cells] == [[], [], []]
+    assert [cell.metadata.get(STORED_ERROR) for cell in read.cells] == [
+        None,
+        "NameError: name 'net' is not defined",
+        None,
+    ]
+
+
+def test_a_stored_name_error_of_version_3_is_kept(tmp_path: Path) -> None:
+    error = {
+        "output_type": "pyerr",
+        "ename": "NameError",
+        "evalue": "name 'a' is not defined",
+        "traceback": [],
+    }
+    cell = {"cell_type": "code", "input": "a", "outputs": [error], "language": "python", "metadata": {}}
+    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell], "metadata": {}}]}
+    assert read_notebook(write(tmp_path, old)).cells[0].metadata[STORED_ERROR] == "NameError: name 'a' is not defined"
 
 
 def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:

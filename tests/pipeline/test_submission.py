@@ -30,18 +30,20 @@ from grader.intake import notebook as intake_notebook
 from grader.intake.find import find_submissions
 from grader.pipeline import attempts, execution, publish, submission
 from grader.pipeline.classroom import grade_class, kept_of_others
-from grader.pipeline.course import assemble_course, load_course
-from grader.pipeline.execution import _runtime, keys_of
+from grader.pipeline.course import Course, assemble_course, load_course
+from grader.pipeline.execution import _misses, _runtime, keys_of
+from grader.pipeline.reference import read_reference, write_reference
 from grader.pipeline.regrade import Regrade, regrade_class
 from grader.pipeline.rubrics import find_rubric
 from grader.pipeline.setup import Bench, Options, _forks, set_up
 from grader.report.page import render_report
-from grader.schema.errors import HarnessError, PredictorError, SandboxError, StorageError
+from grader.schema.errors import HarnessError, PredictorError, ReferenceMissingError, SandboxError, StorageError
 from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
+from tests.support.factories import an_evidence
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -615,15 +617,20 @@ def test_kernels_are_forked_where_that_is_safe_and_pays(
 
 def _keys(folder: Path, text: str) -> Any:
     """What an execution with a rubric is known by."""
+    course = _course(folder, text)
+    bench = set_up(course.loaded, Options(isolation="none"))
+    submission = Submission(id="a", student="a", notebook=folder / "a.ipynb", sha256="0" * 64)
+    return keys_of(submission, course, bench)[1]
+
+
+def _course(folder: Path, text: str) -> Course:
+    """Load a course with small data sets."""
     store = DatasetStore(folder / "data")
     for name in ("digits", "others"):
         if not (store.root / name).exists():
             store.import_file(name, small_digits(folder / f"{name}.npz"))
     (folder / "tiny.yaml").write_text(text, encoding="utf-8")
-    course = load_course(find_rubric(str(folder / "tiny.yaml")), store)
-    bench = set_up(course.loaded, Options(isolation="none"))
-    submission = Submission(id="a", student="a", notebook=folder / "a.ipynb", sha256="0" * 64)
-    return keys_of(submission, course, bench)[1]
+    return load_course(find_rubric(str(folder / "tiny.yaml")), store)
 
 
 def test_which_data_set_is_graded_decides_what_is_executed_again(tmp_path: Path) -> None:
@@ -635,6 +642,70 @@ def test_which_data_set_is_graded_decides_what_is_executed_again(tmp_path: Path)
     named = _keys(tmp_path, both + judged)
     assert len({first.settings, swapped.settings, named.settings}) == 3
     assert first.data == swapped.data == named.data
+
+
+def test_a_changed_file_of_the_course_executes_notebooks_again(tmp_path: Path) -> None:
+    text = RUBRIC + "files: [utils.py]\n"
+    (tmp_path / "utils.py").write_text("x = 1\n")
+    first = _keys(tmp_path, text)
+    assert _keys(tmp_path, text.replace("points: 2", "points: 4")) == first
+    noted = json.dumps(_course(tmp_path, text).parts)
+    (tmp_path / "utils.py").write_text("x = 2\n")
+    changed = _keys(tmp_path, text)
+    assert changed != first
+    assert changed.settings != _keys(tmp_path, RUBRIC).settings
+    course = _course(tmp_path, text)
+    assert course.differing_parts(noted) == ("files.utils.py",)
+    assert course.differing_parts(json.dumps(course.parts)) == ()
+
+
+def test_a_rubric_without_files_keeps_its_executions(tmp_path: Path) -> None:
+    _keys(tmp_path, RUBRIC)
+    assert "files" not in _course(tmp_path, RUBRIC).parts
+
+
+def test_the_place_of_the_notebook_decides_what_is_executed_again(tmp_path: Path) -> None:
+    first = _keys(tmp_path, RUBRIC)
+    for name in ("sub/a.ipynb", "sub/work/a.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    course = _course(tmp_path, RUBRIC)
+    bench = set_up(course.loaded, Options(isolation="none"))
+    bare = Submission(id="a", student="a", notebook=tmp_path / "a.ipynb", sha256="0" * 64)
+    assert keys_of(bare, course, bench)[1] == first
+    moved = [
+        keys_of(bare.model_copy(update={"folder": tmp_path / "sub", "notebook": tmp_path / name}), course, bench)[1]
+        for name in ("sub/a.ipynb", "sub/work/a.ipynb")
+    ]
+    assert len({first.data, *(key.data for key in moved)}) == 3
+
+
+def test_the_reference_is_stale_after_a_change_of_a_course_file(tmp_path: Path) -> None:
+    (tmp_path / "utils.py").write_text("x = 1\n")
+    shutil.copy(NOTEBOOKS / "plain.ipynb", tmp_path / "solution.ipynb")
+    _keys(tmp_path, RUBRIC)
+    (tmp_path / "tiny.yaml").write_text(RUBRIC + "files: [utils.py]\nreference: solution.ipynb\n", encoding="utf-8")
+    loaded = find_rubric(str(tmp_path / "tiny.yaml"))
+    evidence = an_evidence()
+    write_reference(loaded, evidence)
+    assert read_reference(loaded) == evidence
+    (tmp_path / "utils.py").write_text("x = 2\n")
+    with pytest.raises(ReferenceMissingError, match="the course's files changed"):
+        read_reference(find_rubric(str(tmp_path / "tiny.yaml")))
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        ("ModuleNotFoundError: No module named 'helper'", ["helper.py"]),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'", ["data.csv"]),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '../data.csv'", ["data.csv"]),
+        ("ValueError: 'data.csv' is wrong", []),
+        ("NameError: name 'helper' is not defined", []),
+    ],
+)
+def test_a_withheld_file_is_named_if_the_notebook_failed_without_it(error: str, named: list[str]) -> None:
+    withheld = ("data.csv", "helper.py")
+    assert [name for name in withheld if _misses(error, name)] == named
 
 
 def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_again(

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Params, Whole
+from grader.checks.support.whole_models import whole_models
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS, Network, final_activation, is_transform, own_activation
 from grader.schema.evidence import LayerFact, ModelFact
@@ -32,7 +33,7 @@ def hidden_softmax(case: Case) -> tuple[Diagnostic, ...]:
         `Dense(512, activation="softmax")` before `Dense(10)`.
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         network = Network(model)
         layers = [layer for position, layer in enumerate(network.layers) if _hidden_softmax(network, position, layer)]
         if not layers:
@@ -60,7 +61,7 @@ def hidden_softmax(case: Case) -> tuple[Diagnostic, ...]:
 
 
 def _hidden_softmax(network: Network, position: int, layer: LayerFact) -> bool:
-    if own_activation(layer) != "softmax" or any(map(_is_gate, network.next(position))):
+    if layer.ready_made or own_activation(layer) != "softmax" or any(map(_is_gate, network.next(position))):
         return False
     return any(is_transform(other) for other in network.behind(position))
 
@@ -116,7 +117,7 @@ def sigmoid_on_one_of_many(case: Case, parameters: SigmoidOnOneOfManyParams) -> 
             ),
             model=model.id,
         )
-        for model in case.evidence.models
+        for model in whole_models(case.evidence)
         if final_activation(model) == "sigmoid" and _one_of_many(case, model, parameters.most_classes)
     )
 
@@ -161,7 +162,7 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
         for position, layer in enumerate(network.layers):
             if layer.cls not in DROPOUTS or any(is_transform(other) for other in network.behind(position)):
                 continue
-            if not any(is_transform(other) for other in network.before(position)):
+            if layer.ready_made or not any(is_transform(other) for other in network.before(position)):
                 continue
             notes.append(_dropped_output(model, layer, followed=bool(network.behind(position))))
     return tuple(notes)

@@ -3,15 +3,16 @@
 import ast
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeGuard
 
 from grader.checks.registry import diagnostic
-from grader.checks.support.source_code import parsed
+from grader.checks.support.definitions import PLATFORM_NAMES, bound_names, missing_name, undefined_in
+from grader.checks.support.source_code import called_name, parsed
 from grader.facts.case import Case
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Diagnostic
 from grader.schema.message import say, say_count, sentences
-from grader.schema.submission import CellError
 
 __all__ = ["name_from_elsewhere", "out_of_order", "unfinished_cells"]
 
@@ -22,6 +23,9 @@ _IN_CODE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _MARKED = re.compile(rf"#[^\n]*{_MARK}", re.IGNORECASE)
+_TAKE_ELLIPSIS = frozenset({"Argument", "Body", "Field", "Option", "Path", "Query"})
+"""Functions that take `...` as an argument."""
+_ABSTRACT = frozenset({"ABC", "Protocol", "abstractmethod", "overload"})
 _UNFINISHED_ERRORS = frozenset(
     {"SyntaxError", "IndentationError", "NameError", "NotImplementedError", "TypeError", "AttributeError"}
 )
@@ -32,9 +36,9 @@ def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
     """A cell still contains the placeholder of the assignment.
 
     What it does:
-        Looks for a placeholder in place of code (`y = ### YOUR CODE HERE`, `pass  # your code`, `...`,
+        Looks for a placeholder in place of code (`y = ### YOUR CODE HERE`, `pass  # your code`, `...`, `[...]`,
         `raise NotImplementedError`). Also looks for cells that raised an error and still have a placeholder in a
-        comment.
+        comment, and for cells with nothing else. Ignores abstract methods and classes that another class extends.
 
     Why it matters:
         Every later cell that needs the result of an unfinished cell fails too.
@@ -42,6 +46,7 @@ def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         `y_train = ### YOUR CODE HERE`
     """
+    bases = _extended(case.evidence.cells)
     return tuple(
         Diagnostic(
             id="unfinished-cell",
@@ -57,17 +62,27 @@ def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
             ),
         )
         for cell in case.evidence.cells
-        if cell.kind == "code" and (line := _placeholder(cell))
+        if cell.kind == "code" and (line := _placeholder(cell, bases))
     )
 
 
-def _placeholder(cell: CellFact) -> str:
-    """Find the line with the placeholder; empty if the cell is finished."""
-    if cell.error in _UNFINISHED_ERRORS and (marked := _MARKED.search(cell.source)):
+def _placeholder(cell: CellFact, bases: Collection[str]) -> str:
+    """Find the line with the placeholder; empty if the cell is finished.
+
+    Args:
+        cell: A code cell.
+        bases: Names of the classes that other classes of the notebook extend.
+    """
+    marked = _MARKED.search(cell.source)
+    if marked and (cell.error in _UNFINISHED_ERRORS or _only_comments(cell.source)):
         return _line(cell.source, marked.start())
     if match := _IN_CODE.search(cell.source):
         return _line(cell.source, match.start())
-    return _empty_statement(cell.source)
+    return _empty_statement(cell.source, bases)
+
+
+def _only_comments(source: str) -> bool:
+    return all(not line.strip() or line.lstrip().startswith("#") for line in source.splitlines())
 
 
 def _line(source: str, position: int) -> str:
@@ -78,26 +93,61 @@ def _line(source: str, position: int) -> str:
     return line if len(line) <= 80 else line[:79] + "…"  # noqa: PLR2004 - one readable line
 
 
-def _empty_statement(source: str) -> str:
-    """Find a statement that is only a placeholder: `...`, `x = ...`, `raise NotImplementedError`."""
+def _extended(cells: Iterable[CellFact]) -> frozenset[str]:
+    """Collect the names of classes that other classes extend."""
+    return frozenset(
+        base.id
+        for cell in cells
+        if "NotImplementedError" in cell.source or "class " in cell.source
+        for node in ast.walk(parsed(cell.source) or ast.Module(body=[], type_ignores=[]))
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if isinstance(base, ast.Name)
+    )
+
+
+def _empty_statement(source: str, bases: Collection[str]) -> str:
+    """Find code that is only a placeholder: `...`, `x = ...`, `[...]`, `raise NotImplementedError`."""
     if "..." not in source and "NotImplementedError" not in source:
         return ""  # almost every cell; saves the parsing
     tree = parsed(source)
     if tree is None:
         return ""
+    abstract = {id(inner) for node in ast.walk(tree) if _is_abstract(node, bases) for inner in ast.walk(node)}
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Expr, ast.Assign)) and _is_ellipsis(node.value):
-            return _line_of(source, node)
-        if isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node):
+        if id(node) not in abstract and _is_placeholder(node):
             return _line_of(source, node)
     return ""
+
+
+def _is_placeholder(node: ast.AST) -> TypeGuard[ast.expr | ast.stmt]:
+    if isinstance(node, (ast.Expr, ast.Assign)):
+        return _is_ellipsis(node.value)
+    if isinstance(node, ast.List):
+        return len(node.elts) == 1 and _is_ellipsis(node.elts[0])
+    if isinstance(node, ast.Call):
+        return len(node.args) == 1 and _is_ellipsis(node.args[0]) and called_name(node) not in _TAKE_ELLIPSIS
+    return isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node)
+
+
+def _is_abstract(node: ast.AST, bases: Collection[str]) -> bool:
+    """Whether code is meant to be empty: an abstract or overloaded method, a protocol, or a class to be extended."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return any(_last_name(each) in _ABSTRACT for each in node.decorator_list)
+    return isinstance(node, ast.ClassDef) and (
+        node.name in bases or any(_last_name(each) in _ABSTRACT for each in node.bases)
+    )
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _is_ellipsis(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is Ellipsis
 
 
-def _line_of(source: str, node: ast.Expr | ast.Assign | ast.Raise) -> str:
+def _line_of(source: str, node: ast.expr | ast.stmt) -> str:
     return source.splitlines()[node.lineno - 1].strip().replace("`", "'")[:80]
 
 
@@ -106,7 +156,8 @@ def out_of_order(case: Case) -> tuple[Diagnostic, ...]:
     """The cells of the submitted notebook were not run from top to bottom.
 
     What it does:
-        Compares the execution counts in the file with the order of the cells. Gaps are fine, a step back is not.
+        Compares the execution counts in the file with the order of the cells. Gaps and equal numbers (copied cells) are
+        fine, a step back is not. Ignores cells that were never run: their number is empty or 0.
 
     Why it matters:
         A run from top to bottom may give other results than those in the submitted file.
@@ -114,8 +165,8 @@ def out_of_order(case: Case) -> tuple[Diagnostic, ...]:
     Example:
         A cell with the number 15 before a cell with the number 3.
     """
-    counts = [(c.index, c.submitted_count) for c in case.evidence.cells if c.submitted_count is not None]
-    steps_back = [(a, b) for a, b in itertools.pairwise(counts) if b[1] <= a[1]]
+    counts = [(c.index, c.submitted_count) for c in case.evidence.cells if c.submitted_count]
+    steps_back = [(a, b) for a, b in itertools.pairwise(counts) if b[1] < a[1]]
     if not steps_back:
         return ()
     (above, higher), (cell, lower) = steps_back[0]
@@ -147,18 +198,16 @@ def out_of_order(case: Case) -> tuple[Diagnostic, ...]:
     )
 
 
-_NAME_ERROR = re.compile(r"name '([^']+)' is not defined")
-
-
 @diagnostic("name-from-elsewhere")
 def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
     """A cell uses a name that no earlier cell defines.
 
     What it does:
         For each `NameError`, looks for the cell that defines the name. The name is reported if a later cell defines it,
-        or if no cell does although the author's kernel ran the failing cell. Ignores names that a failed cell above
-        would have defined, because that cell needs to be fixed first. Also ignores names after `import *`, because
-        the imported names are unknown.
+        or if no cell does although the author's kernel ran the failing cell. Ignores a cell whose stored output is the
+        same error. Ignores names that a failed cell above would have defined, because that cell needs to be fixed
+        first. Also ignores names after `import *`, because the imported names are unknown, and the names that
+        Databricks defines.
 
     Why it matters:
         The notebook worked only in its author's kernel, which remembered a cell that ran earlier or was deleted.
@@ -168,7 +217,7 @@ def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes: dict[str, Diagnostic] = {}
     for error in case.evidence.run.errors:
-        name = _missing_name(error)
+        name = missing_name(error)
         if name is not None and name not in notes and error.cell is not None:
             note = _note(case, name, error.cell)
             if note is not None:
@@ -176,17 +225,14 @@ def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
     return tuple(notes.values())
 
 
-def _missing_name(error: CellError) -> str | None:
-    match = _NAME_ERROR.search(error.message) if error.name == "NameError" else None
-    return match[1] if match else None
-
-
 def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
     code = [c for c in case.evidence.cells if c.kind == "code"]
-    definitions = [c.index for c in code if name in _bound(c)]
+    definitions = [c.index for c in code if name in bound_names(c)]
     if any(index < cell for index in definitions):
         return None
     here = next((c for c in code if c.index == cell), None)
+    if name in PLATFORM_NAMES or (here is not None and _was_missing(here, name)):
+        return None
     later = [index for index in definitions if index > cell]
     if later:
         message = say(
@@ -219,27 +265,10 @@ def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
     )
 
 
+def _was_missing(cell: CellFact, name: str) -> bool:
+    """Whether the cell raised the same error in its author's kernel."""
+    return cell.submitted_error is not None and undefined_in(cell.submitted_error) == name
+
+
 def _stars(code: Sequence[CellFact], cell: int) -> bool:
-    return any("*" in _bound(above) for above in code if above.index <= cell)
-
-
-def _bound(cell: CellFact) -> set[str]:
-    """Collect the names that a cell assigns, imports or defines at its top level."""
-    tree = parsed(cell.source)
-    if tree is None:
-        return set()
-    names: set[str] = set()
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-            continue  # names inside are local
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
-        pending += ast.iter_child_nodes(node)
-    return names
+    return any("*" in bound_names(above) for above in code if above.index <= cell)

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Number, Params, Part, Whole
+from grader.checks.support.whole_models import whole_models
 from grader.facts.case import Case
-from grader.facts.layers import CONVOLUTIONS, Network, kernel_size
+from grader.facts.layers import CONVOLUTIONS, Network, is_transform, kernel_size
 from grader.schema.evidence import Evidence, LayerFact, ModelFact
 from grader.schema.grade import Diagnostic
 from grader.schema.message import Message, say, say_count
@@ -33,6 +34,8 @@ A k x k kernel over c channels sees k*k*c numbers, so k*k*c filters already span
 are sums of them. With ReLU, both signs of a pattern are useful, and about four thresholds (biases) of each: 2 * 4 = 8.
 The well-known models stay below it: 64 filters on 3x3x3 are a ratio of 2.4, 32 filters on 3x3x1 are 3.6.
 """
+_ENLARGING = frozenset({"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "UpSampling2D", "UpSampling3D"})
+"""Layers that make feature maps larger, as in a decoder."""
 _SMALL = (2, 5)
 """Smallest and largest side of a small kernel: 1x1 only mixes channels, larger ones see hundreds of numbers."""
 
@@ -49,7 +52,8 @@ def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) ->
     """The first convolution has far more filters than patterns that its small kernel can distinguish.
 
     What it does:
-        Compares the number of filters of the first convolution with the numbers under its kernel.
+        Compares the number of filters of the first convolution with the numbers under its kernel. Ignores models from
+        `keras.applications`.
 
     Why it matters:
         The feature maps cost memory and time at the highest resolution, and most of them repeat others.
@@ -58,8 +62,10 @@ def too_many_first_filters(case: Case, parameters: TooManyFirstFiltersParams) ->
         `Conv2D(512, (3, 3))` on an RGB image: 512 filters over 27 numbers.
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         first = next((layer for layer in Network(model).layers if layer.cls in CONVOLUTIONS), None)
+        if first is not None and first.ready_made:
+            continue
         seen = _numbers_under_kernel(first) if first else None
         filters = first.config.get("filters") if first else None
         if first is None or seen is None or not isinstance(filters, int) or filters <= parameters.factor * seen:
@@ -112,7 +118,9 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
 
     What it does:
         Compares the filters of a classifier's convolutions in order, without 1x1 convolutions. Reports a model in which
-        the number never grows and the last convolution has at most half as many filters as the first.
+        the number never grows and the last convolution has at most half as many filters as the first. A last
+        convolution that gives the class scores does not count. Ignores models that make images or are part of one
+        (decoders, autoencoders, U-Nets), and models from `keras.applications`.
 
     Why it matters:
         Deeper layers see larger parts of the image, and there are more kinds of them to distinguish.
@@ -121,8 +129,8 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
         512, 128, 32, 8 filters.
     """
     notes = []
-    for model in case.evidence.models:
-        filters = _filters(model)
+    for model in whole_models(case.evidence):
+        filters = [] if _makes_images(case.evidence, model) else _filters(model)
         falls = all(b <= a for a, b in itertools.pairwise(filters))
         if len(filters) <= 1 or not falls or filters[-1] * parameters.factor > filters[0]:
             continue
@@ -151,11 +159,27 @@ def _filters(model: ModelFact) -> list[int]:
     if model.output_shape is None or len(model.output_shape) != 1:
         return []
     numbers = []
-    for layer in Network(model).layers:
+    transforms = [layer for layer in Network(model).layers if is_transform(layer)]
+    for layer in transforms:
         sides, filters = kernel_size(layer), layer.config.get("filters")
-        if layer.cls in CONVOLUTIONS and sides and max(sides) > 1 and isinstance(filters, int):
+        if layer.cls in CONVOLUTIONS and sides and max(sides) > 1 and isinstance(filters, int) and not layer.ready_made:
             numbers.append(filters)
-    return numbers
+    scores = bool(transforms) and transforms[-1].cls in CONVOLUTIONS
+    return numbers[:-1] if scores else numbers
+
+
+def _makes_images(evidence: Evidence, model: ModelFact) -> bool:
+    """Whether a model makes images, or shares layers with a model that does."""
+    kin = [m for m in evidence.models if m.id in model.shares_layers_with or model.id in m.shares_layers_with]
+    return any(
+        layer.cls in _ENLARGING or (layer.cls == "Reshape" and _rank(layer.output_shape) > 1)
+        for each in (model, *kin)
+        for layer in each.flat_layers()
+    ) or any(_rank(each.output_shape) > 1 for each in kin)
+
+
+def _rank(shape: tuple[int | None, ...] | None) -> int:
+    return len(shape) if shape is not None else 0
 
 
 _IMPOSSIBLE = re.compile(r"output size would be negative|negative dimension size", re.IGNORECASE)
@@ -174,7 +198,7 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
 
     What it does:
         Looks at the shorter side of each kernel. Ignores a kernel that covers its whole feature map (another form of a
-        dense layer), and a kernel with strides of at least half its side (a patch embedding).
+        dense layer), and a kernel with strides of at least a third of its side (a patch embedding, AlexNet).
 
     Why it matters:
         The number of weights grows with the square of the side. Two small kernels in a row see as much with fewer
@@ -184,7 +208,7 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
         `Conv2D(8, (10, 10))`
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         large = [layer for layer in Network(model).layers if _is_large(layer, parameters.side_above)]
         if not large:
             continue
@@ -212,11 +236,13 @@ def large_kernels(case: Case, parameters: LargeKernelsParams) -> tuple[Diagnosti
 
 def _is_large(layer: LayerFact, side_above: int) -> bool:
     sides = kernel_size(layer)
-    if layer.cls not in CONVOLUTIONS or sides is None or len(sides) != 2 or min(sides) <= side_above:  # noqa: PLR2004 - images have two axes
+    if layer.ready_made or layer.cls not in CONVOLUTIONS:
+        return False
+    if sides is None or len(sides) != 2 or min(sides) <= side_above:  # noqa: PLR2004 - images have two axes
         return False
     strides = layer.config.get("strides")
     step = max(strides) if isinstance(strides, (list, tuple)) and strides else strides
-    patches = isinstance(step, int) and step * 2 >= min(sides)
+    patches = isinstance(step, int) and step * 3 >= min(sides)
     return not patches and _map(layer) != sides
 
 
@@ -247,7 +273,8 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
     What it does:
         Compares each kernel with its input feature map. With `same` padding, also reports large kernels that reach over
         the edge at three positions out of four. Also reports a cell in which Keras rejected such a layer. Ignores the
-        layers of a model that was loaded with its weights from a file, because the student did not choose them.
+        layers of a model from `keras.applications`, or that was loaded with its weights from a file, because the
+        student did not choose them.
 
     Why it matters:
         Without padding, such a layer cannot be computed. With padding, most of its inputs are zeros.
@@ -270,10 +297,10 @@ def kernel_exceeds_map(case: Case, parameters: KernelLargerThanMapParams) -> tup
         if _IMPOSSIBLE.search(error.message)
     ]
     loaded = _from_files(case.evidence)
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         for layer in Network(model).layers:
             misfit = _misfit(model, layer, parameters)
-            if misfit is not None and layer.name not in loaded:
+            if misfit is not None and layer.name not in loaded and not layer.ready_made:
                 notes.append(
                     Diagnostic(
                         id="kernel-larger-than-map",

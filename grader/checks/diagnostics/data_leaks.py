@@ -5,7 +5,7 @@ from pydantic import Field
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
-from grader.schema.evidence import ArrayFact
+from grader.schema.evidence import ArrayFact, Evidence, FitFact
 from grader.schema.grade import Diagnostic
 from grader.schema.message import say, say_count
 
@@ -31,6 +31,15 @@ def _test_rows(array: ArrayFact | None, parameters: StrayImagesParams) -> int:
     certain = array.rows.method in _CERTAIN_METHODS
     part = 0.0 if certain else parameters.uncertain_part * sum(array.rows.counts.values())
     return count if count > max(parameters.more_than, part) else 0
+
+
+def _learns_classes(evidence: Evidence, fit: FitFact) -> bool:
+    """Whether a training has labels; if they are unknown, whether the model's outputs can be scores of classes."""
+    if fit.y is not None:
+        return bool(fit.y.classes)
+    model = evidence.model(fit.model)
+    shape = model.output_shape if model is not None else None
+    return shape is not None and len(shape) == 1 and (shape[0] or 0) > 1
 
 
 @diagnostic("validation-on-test-set")
@@ -80,7 +89,8 @@ def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnost
     """The training data contains images of the test set.
 
     What it does:
-        Recognizes the images of each training by their pixels.
+        Recognizes the images of each training by their pixels. Ignores models that learn without classes (autoencoders,
+        generators), which have no accuracy on test images.
 
     Why it matters:
         The accuracy on training images says nothing about new images.
@@ -91,7 +101,7 @@ def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnost
     notes = []
     for fit in case.evidence.fits:
         count = _test_rows(fit.x, parameters)
-        if not count or fit.x is None or fit.x.rows is None:
+        if not count or fit.x is None or fit.x.rows is None or not _learns_classes(case.evidence, fit):
             continue
         notes.append(
             Diagnostic(

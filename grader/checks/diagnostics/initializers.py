@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from grader.checks.registry import diagnostic
+from grader.checks.support.whole_models import whole_models
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
 from grader.schema.base import Json
@@ -30,12 +31,13 @@ def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
         `Conv2D(512, 3, kernel_initializer=keras.initializers.Zeros())`
     """
     notes = []
-    for model in case.evidence.models:
+    for model in whole_models(case.evidence):
         network = Network(model)
         layers = [
             (layer, value)
             for position, layer in enumerate(network.layers)
-            if (value := _constant(layer)) is not None
+            if not layer.ready_made
+            and (value := _constant(layer)) is not None
             and _units(layer) > 1
             and any(is_transform(other) for other in network.behind(position))
         ]

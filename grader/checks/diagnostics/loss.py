@@ -35,13 +35,26 @@ def _compiled(case: Case) -> Iterator[tuple[CompileFact, LossFact, ModelFact]]:
 
 
 def _looped(case: Case) -> Iterator[tuple[FitFact, LossFact, ModelFact]]:
-    """Find the first custom training loop of each model that called a loss of Keras."""
+    """Find the first custom training loop with a loss of Keras for each model whose output that loss received.
+
+    It can be another model than the trained one: a GAN's generator is trained by the loss of the discriminator.
+    """
     looped: set[str] = set()
     for fit in case.evidence.fits:
-        model = case.evidence.model(fit.model)
-        if model is not None and fit.loss is not None and not fit.loss.custom and fit.model not in looped:
-            looped.add(fit.model)
+        receiver = _receiver(case, fit)
+        model = case.evidence.model(receiver)
+        if model is not None and fit.loss is not None and not fit.loss.custom and receiver not in looped:
+            looped.add(receiver)
             yield fit, fit.loss, model
+
+
+def _receiver(case: Case, fit: FitFact) -> str:
+    """Return the id of the model whose output the loss of a loop received; empty if it is unknown."""
+    if fit.loss_of is not None:
+        return fit.model if fit.model in fit.loss_of else next(iter(fit.loss_of), "")
+    # An old record does not name it: it is clear if all loops train the same model.
+    trained = {other.model for other in case.evidence.fits if other.kind == "custom_loop"}
+    return fit.model if len(trained) == 1 else ""
 
 
 def _used(case: Case) -> tuple[tuple[CompileFact | FitFact, LossFact, ModelFact], ...]:
@@ -54,7 +67,7 @@ def softmax_with_from_logits(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks for a cross-entropy with `from_logits=True` on a model whose last activation gives probabilities, in
-        `compile` and in custom training loops.
+        `compile` and in custom training loops. In a loop, the model is the one whose output the loss received.
 
     Why it matters:
         Applied twice, the function flattens the outputs and the gradients. If the activation comes directly before the

@@ -1,5 +1,7 @@
 """Figures without axis labels."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from grader.checks.registry import diagnostic
@@ -10,6 +12,9 @@ from grader.schema.grade import Diagnostic
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["FigureWithoutLabelsParams", "unlabelled_axes"]
+
+_Side = Literal["x", "y"]
+_SIDES: tuple[_Side, ...] = ("x", "y")
 
 
 class FigureWithoutLabelsParams(Params):
@@ -24,7 +29,8 @@ def unlabelled_axes(case: Case, parameters: FigureWithoutLabelsParams) -> tuple[
     """A plot has no labels on its axes.
 
     What it does:
-        Looks at axes with curves, points or bars; axes that only show images need no labels. In a grid, the labels of
+        Looks at axes with curves, points or bars; axes that only show images need no labels. Neither do axes that are
+        switched off or have no ticks, nor ticks with names, such as classes. In a grid, the labels of
         the left column and the bottom row often apply to all plots, so one label per direction is enough.
 
     Why it matters:
@@ -75,8 +81,13 @@ def _unlabelled(figure: FigureFact, curve_points: int) -> tuple[str, ...]:
     drawn = [axes for axes in figure.axes if _needs_labels(axes, curve_points)]
     if not drawn:
         return ()
-    labels = {"x": [a.xlabel for a in drawn], "y": [a.ylabel for a in drawn]}
-    return tuple(axis for axis, texts in labels.items() if not any(text.strip() for text in texts))
+    return tuple(side for side in _SIDES if not any(_is_clear(axes, side) for axes in drawn))
+
+
+def _is_clear(axes: AxesFact, side: _Side) -> bool:
+    """Whether an axis has a label, or needs none: it is not drawn, or its ticks have names."""
+    label = axes.xlabel if side == "x" else axes.ylabel
+    return bool(label.strip()) or side in axes.hidden or side in axes.named
 
 
 def _needs_labels(axes: AxesFact, curve_points: int) -> bool:

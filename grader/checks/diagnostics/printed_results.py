@@ -21,9 +21,20 @@ _PRINTED = re.compile(
     re.IGNORECASE,
 )
 _PROGRESS = re.compile(r"/step|\bETA\b|━|^\s*Epoch\s+\d+|^\s*\d+/\d+\b|\bloss\s*:", re.MULTILINE)
-_LIMITED = re.compile(
-    r"\b(?:threshold|target|goal|aim|wanted|required|at least|baseline|best possible)\b", re.IGNORECASE
+_NOT_THEIRS = re.compile(
+    r"\b(?:threshold|target|goal|aim|wanted|required|at least|best possible|baseline|should|could|expect(?:ed)?"
+    r"|typical(?:ly)?|human|paper|published|reported|literature|benchmark|leaderboard|state[- ]of[- ]the[- ]art"
+    r"|sota|et al|lecun|others?|tutorial|book|lecture|example|chance|random|guess(?:ing)?|forest|k?nn|svm|svc|tree"
+    r"|logistic|xgboost|neighbou?rs?|ensemble)\b",
+    re.IGNORECASE,
 )
+"""Words in a line whose number is not the result of a model in the notebook."""
+_OTHER_MODELS = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(?:sklearn\.(?!metrics|model_selection|preprocessing|datasets)|sklearn[ \t]+import"
+    r"|xgboost|lightgbm|catboost|jax|flax|mxnet|fastai|theano|autokeras|cuml)|compat[. ]*v1\b|\bSession\(",
+    re.MULTILINE,
+)
+"""Code of a library whose models the grader does not see."""
 _ROUNDED = 0.0005
 """Largest difference between a number in the code and its rounded print."""
 
@@ -38,14 +49,13 @@ class PrintedAccuracyContradictedParams(Params):
 
 @diagnostic("printed-accuracy-contradicted")
 def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedParams) -> tuple[Diagnostic, ...]:
-    """The notebook prints an accuracy that contradicts the recorded results.
+    """An accuracy that is typed into the code contradicts the recorded results.
 
     What it does:
-        Reads numbers that are printed as an accuracy. If no model was trained or evaluated, reports every such number.
-        Otherwise reports a number above all accuracies of the trainings, the evaluations and the grader's own test.
-        After a prediction, code can compute any accuracy (on a few images, for one class, of an average). Then a
-        number is only reported if it is typed into the code that prints it. Ignores progress bars, and notebooks whose
-        trainings could not be recorded.
+        Reads numbers that code prints as an accuracy and that are typed into it, in a text or as a number. Reports a
+        number above all accuracies of the trainings, the evaluations and the grader's own test, and every number if no
+        model was trained or evaluated. Ignores figures of others (a paper, a target, another method), progress bars,
+        notebooks that use another library for models, and trainings that could not be recorded.
 
     Why it matters:
         Readers expect that the code above a printed number computed it.
@@ -59,13 +69,14 @@ def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedPar
     recorded = list(_recorded(evidence))
     if not recorded and (evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations):
         return ()
+    if any(cell.kind == "code" and _OTHER_MODELS.search(cell.source) for cell in evidence.cells):
+        return ()
     ceiling = max(recorded, default=None)
     notes = []
     typed: TypedNumbers | None = None
-    first_prediction = _first_prediction(evidence)
     for cell in evidence.cells:
         above = {v for v in printed_accuracies(cell) if ceiling is None or v > ceiling + parameters.margin}
-        if above and first_prediction is not None and first_prediction <= cell.index:
+        if above:
             typed = typed or TypedNumbers(evidence.cells)
             above = _typed(typed, cell, above)
         if not above:
@@ -88,13 +99,14 @@ def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedPar
 def _contradiction(cell: int, printed: float, highest: float | None) -> Message:
     if highest is None:
         return say(
-            "{cell:Cell} prints an accuracy of {printed:percent}, but this notebook trained and evaluated no model.",
+            "{cell:Cell} prints an accuracy of {printed:percent} that is typed into the code, but this notebook "
+            "trained and evaluated no model.",
             cell=cell,
             printed=printed,
         )
     return say(
-        "{cell:Cell} prints an accuracy of {printed:percent}. The highest recorded accuracy of a training, an "
-        "evaluation or the grader's test is {highest:percent}.",
+        "{cell:Cell} prints an accuracy of {printed:percent} that is typed into the code. The highest recorded "
+        "accuracy of a training, an evaluation or the grader's test is {highest:percent}.",
         cell=cell,
         printed=printed,
         highest=highest,
@@ -113,25 +125,13 @@ def printed_accuracies(cell: CellFact) -> tuple[float, ...]:
 def _accuracies(text: str) -> tuple[float, ...]:
     accuracies = []
     for line in text.splitlines():
-        if _PROGRESS.search(line) or _LIMITED.search(line):
+        if _PROGRESS.search(line) or _NOT_THEIRS.search(line):
             continue
         for match in _PRINTED.finditer(line):
             value = float(match["percent"]) / 100 if match["percent"] else float(match["part"])
             if 0 < value <= 1:
                 accuracies.append(value)
     return tuple(accuracies)
-
-
-def _first_prediction(evidence: Evidence) -> int | None:
-    """Find the first cell whose code could compute an accuracy from a model's outputs without a record of it.
-
-    Returns:
-        The cell; -1 if it is unknown, None if there is none.
-    """
-    # Predictions of a custom callback during a training are not recorded.
-    watched = [fit.cell for fit in evidence.fits if any(callback.custom for callback in fit.callbacks)]
-    cells = [*(p.cell for p in evidence.predictions), *(c.cell for c in evidence.calls), *watched]
-    return min((-1 if cell is None else cell for cell in cells), default=None)
 
 
 def _typed(typed: TypedNumbers, cell: CellFact, values: set[float]) -> set[float]:

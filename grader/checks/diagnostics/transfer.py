@@ -22,7 +22,8 @@ def frozen_changed(case: Case) -> tuple[Diagnostic, ...]:
     """A training changed layers that were marked as not trainable.
 
     What it does:
-        Compares the weights of every frozen layer before and after each training.
+        Compares the weights of every frozen layer before and after each training. Ignores training loops that train two
+        models with shared layers in turns, as for a GAN: each loop changes layers that are frozen for the other.
 
     Why it matters:
         Such a layer was not frozen in spite of `trainable = False`. Usually the model was not compiled again, or a
@@ -35,7 +36,7 @@ def frozen_changed(case: Case) -> tuple[Diagnostic, ...]:
     notes = []
     for fit in case.evidence.fits:
         moved = frozen_but_changed(fit)
-        if not moved:
+        if not moved or _takes_turns(case.evidence, fit):
             continue
         model = case.evidence.model(fit.model)
         statistics = model is not None and set(moved) <= _batch_norms(model)
@@ -58,6 +59,18 @@ def frozen_changed(case: Case) -> tuple[Diagnostic, ...]:
             )
         )
     return tuple(notes)
+
+
+def _takes_turns(evidence: Evidence, fit: FitFact) -> bool:
+    """Whether a loop trains a model in turns with another one that has the same layers."""
+    model = evidence.model(fit.model)
+    if fit.kind != "custom_loop" or model is None:
+        return False
+    others = {loop.model for loop in evidence.fits if loop.kind == "custom_loop" and loop.cell == fit.cell} - {model.id}
+    return any(
+        other.id in others and (other.id in model.shares_layers_with or model.id in other.shares_layers_with)
+        for other in evidence.models
+    )
 
 
 def _changed_frozen(cell: int | None, layers: tuple[str, ...], *, statistics: bool) -> Message:

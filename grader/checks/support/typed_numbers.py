@@ -9,7 +9,7 @@ from grader.schema.evidence import CellFact
 
 __all__ = ["TypedNumbers", "typed_texts"]
 
-_PRINTING = frozenset({"print", "display"})
+_PRINTING = frozenset({"print", "display", "format"})
 _WHOLE = (1.0, 100.0)
 _COMPUTED = (ast.Name, ast.Call, ast.Attribute, ast.Subscript)
 

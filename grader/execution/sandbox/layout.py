@@ -8,9 +8,9 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grader.execution.sandbox.bubblewrap import SYSTEM_FOLDERS
@@ -74,11 +74,28 @@ class Layout:
     """Names of the visible data sets; None for all."""
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
     """Data set → its folder, for data sets outside `data`."""
+    notebook: PurePosixPath = field(default_factory=PurePosixPath)
+    """Folder of the notebook relative to the submission; the kernel's working folder."""
 
     @property
     def work(self) -> Path:
-        """Copy of the submission; the kernel's working folder."""
+        """Copy of the submission."""
         return self.scratch / "work"
+
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder in the copy of the submission."""
+        return self.work / self.notebook
+
+    @property
+    def course(self) -> Path:
+        """Copies of the course's files, as they are placed next to the notebook; read-only in the sandbox."""
+        return self.scratch / "course"
+
+    @property
+    def input(self) -> Path:
+        """Writable folder for `/kaggle/input`."""
+        return self.scratch / "input"
 
     @property
     def out(self) -> Path:
@@ -113,7 +130,12 @@ class Layout:
     @property
     def written(self) -> tuple[Path, ...]:
         """Files and folders on this machine's disk that the sandbox can fill."""
-        return (self.work, self.out, self.home, self.tmp, self.log)
+        return (self.work, self.input, self.out, self.home, self.tmp, self.log)
+
+    @property
+    def cwd(self) -> Path:
+        """The kernel's working folder inside the sandbox."""
+        return self.inner("work") / self.notebook
 
     def inner(self, name: str) -> Path:
         """Return the path of `work`, `out`, `code`, `given` or `data` inside the sandbox."""
@@ -150,11 +172,24 @@ class Layout:
         own = [Mount(self.code, self.inner("code")), Mount(self.out, self.inner("out"), writable=True)]
         if self.work.exists():
             own.append(Mount(self.work, self.inner("work"), writable=True))
+            own += self._platform_mounts()
         own += self._data_mounts()
         mounts = (*python_mounts(python), *own, *extra)
         home = Mount(self.home, _HOME if self.moved else self.home, writable=True)
         tmp = Mount(self.tmp, Path("/tmp") if self.moved else self.tmp, writable=True)  # noqa: S108 — the sandbox's own
         return Binds(mounts, home=home, tmp=tmp, masked=masks(mounts, secret_folders(mounts)), devices=devices)
+
+    def _platform_mounts(self) -> list[Mount]:
+        """Mount the folders of Colab and Kaggle. A notebook there runs in `/content` or `/kaggle/working`."""
+        if not self.moved:
+            return []
+        folders = {"/content": self.folder, "/kaggle/working": self.folder, "/kaggle/input": self.input}
+        return [Mount(folder, Path(name), writable=True) for name, folder in folders.items()]
+
+    @property
+    def notebook_folders(self) -> tuple[Path, ...]:
+        """The paths of the notebook's folder inside the sandbox."""
+        return (self.cwd, Path("/content"), Path("/kaggle/working")) if self.moved else (self.cwd,)
 
     def _data_mounts(self) -> list[Mount]:
         """Mount only the named data sets, since the store may also have the data sets of other courses."""
@@ -180,6 +215,7 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     datasets: tuple[str, ...] | None = None,
     elsewhere: Mapping[str, Path] | None = None,
     work: bool = True,
+    notebook: PurePosixPath | None = None,
 ) -> Layout:
     """Make the folders of one execution, with a copy of `inside/` for the sandbox.
 
@@ -192,20 +228,24 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
         datasets: Names of the visible data sets; all by default.
         elsewhere: Data set → its folder, for data sets outside `data`.
         work: Whether to make a folder for a submission.
+        notebook: Folder of the notebook relative to the submission; the submission's folder by default.
 
     Raises:
         SandboxError: The folders cannot be made, or `scratch` is not empty.
     """
     other_folders = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
     data_folder = data.resolve() if data else None
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data_folder, datasets, other_folders)
+    inner = notebook or PurePosixPath()
+    layout = Layout(scratch.resolve(), isolation.moves_paths, data_folder, datasets, other_folders, inner)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
             message = "the folder for one execution is not empty"
             raise SandboxError(message, where=str(scratch))
-        for folder in (layout.out, layout.home, layout.tmp, *([layout.work] if work else [])):
+        for folder in (layout.out, layout.home, layout.tmp):
             folder.mkdir()
+        for folder in (layout.work / inner, layout.input) if work else ():
+            folder.mkdir(parents=True)
         if other_folders and not layout.moved:
             # Without mounts, collect the data sets by links.
             layout.inner("data").mkdir()
@@ -219,12 +259,20 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     return layout
 
 
-def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> None:
+def copy_submission(
+    source: Path,
+    target: Path,
+    *,
+    only: Sequence[str] | None = None,
+    max_bytes: int = 1 << 30,
+    max_files: int = 10_000,
+) -> None:
     """Copy a submission's regular files; links and special files are left out.
 
     Args:
         source: The submitted folder; it is only read.
         target: An existing, empty folder.
+        only: Relative names of the files to copy; all by default.
         max_bytes: Maximum size of all files together.
         max_files: Maximum number of files and folders.
 
@@ -233,8 +281,11 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
         SandboxError: A file cannot be read or written.
     """
     left_bytes, left_files = max_bytes, max_files
-    waiting = [Path()]
+    waiting = [Path()] if only is None else []
     try:
+        for name in only or ():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy_plain(source / name, target / name, max_bytes)
         while waiting:
             inner = waiting.pop()
             folders, files = _listed(source / inner, left_files)
@@ -252,11 +303,14 @@ def copy_submission(source: Path, target: Path, *, max_bytes: int = 1 << 30, max
         raise SandboxError(message, where=str(source)) from error
 
 
-def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_000) -> str:
+def digest_files(
+    folder: Path, *, only: Sequence[str] | None = None, max_bytes: int = 1 << 30, max_files: int = 10_000
+) -> str:
     """Compute a digest of the names and contents that `copy_submission` would copy.
 
     Args:
         folder: The submitted folder.
+        only: As for `copy_submission`.
         max_bytes: As for `copy_submission`; files beyond the limit do not change the digest.
         max_files: As for `copy_submission`; files beyond the limit do not change the digest.
 
@@ -264,8 +318,10 @@ def digest_files(folder: Path, *, max_bytes: int = 1 << 30, max_files: int = 10_
         SandboxError: A file cannot be read.
     """
     digest = hashlib.sha256()
-    waiting, left_bytes, left_files = [Path()], max_bytes, max_files
+    waiting, left_bytes, left_files = [Path()] if only is None else [], max_bytes, max_files
     try:
+        for name in sorted(only or ()):
+            digest.update(repr((name, _digest_plain(folder / name))).encode())
         while waiting and left_bytes >= 0 and left_files >= 0:
             inner = waiting.pop()
             folders, files = _listed(folder / inner, left_files)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,7 @@ class Server:
         """
         self._recorder = recorder
         self._session = recorder.session
+        self._writes = False
 
     def load(self, name: str, via: str) -> tuple[Split, Split]:
         """Load a data set like Keras's `load_data`.
@@ -93,12 +95,13 @@ class Server:
         )
         return x, y.reshape(-1, 1) if dataset in COLUMN_LABELS else y
 
-    def archive(self, name: str, via: str) -> str:
+    def archive(self, name: str, via: str, place: Path | None = None) -> str:
         """Write a data set as the `.npz` file that Keras would download.
 
         Args:
             name: The data set.
             via: The student's call, for the record.
+            place: The file to write; by default a temporary one.
 
         Returns:
             The file's path.
@@ -106,11 +109,16 @@ class Server:
         Raises:
             DatasetNotProvidedError: The course did not provide it.
         """
-        (x_train, y_train), (x_test, y_test) = self.load(name, via)
-        path = Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
-        if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
-            np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+        # The look for the file must not ask `cached` for it.
+        self._writes = True
+        try:
+            (x_train, y_train), (x_test, y_test) = self.load(name, via)
+            path = place or Path(tempfile.gettempdir()) / f"served-{os.getpid()}" / f"{known_name(name)}.npz"
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+        finally:
+            self._writes = False
         return str(path)
 
     def archived(self, file: object) -> str | None:
@@ -127,6 +135,24 @@ class Server:
         name = known_name(base.replace("\\", "/").rpartition("/")[2].removesuffix(".npz"))
         return name if name in self._session.datasets else None
 
+    def cached(self, path: object) -> str | None:
+        """Write the archive of a data set to Keras's cache, when a notebook opens a missing file there.
+
+        Args:
+            path: The path of the file.
+
+        Returns:
+            The path; None for a path outside of the cache, or for a data set without an archive.
+        """
+        name = None if self._writes else self.archived(path)
+        place = Path(str(path))
+        if name is None or not place.is_relative_to(Path("~/.keras/datasets").expanduser()):
+            return None
+        try:
+            return self.archive(name, "a file in ~/.keras/datasets", place)
+        except OSError:
+            return None
+
     def _provided(self) -> str:
         calls = [f"`keras.datasets.{name}.load_data()`" for name in self._session.datasets]
         return " and ".join(filter(None, (", ".join(calls[:-1]), *calls[-1:]))) or "none"
@@ -142,11 +168,14 @@ class Server:
             self._recorder.log.write(event)
 
 
-def install(recorder: Recorder) -> None:
+def install(recorder: Recorder) -> Server:
     """Serve every usual way to load a data set, starting with the import of its module.
 
     Args:
         recorder: Holds the session; receives the `dataset` events.
+
+    Returns:
+        The server.
     """
     server = Server(recorder)
     for name in KERAS_DATASETS:
@@ -157,6 +186,7 @@ def install(recorder: Recorder) -> None:
     _serve_numpy(server)
     prefer(StandInFinder(tfds.modules(server.load, recorder.session.datasets, notes_of(recorder))))
     openml.install(server.load)
+    return server
 
 
 def _serve_keras(server: Server, package: str, name: str) -> None:
@@ -181,11 +211,12 @@ def _serve_keras(server: Server, package: str, name: str) -> None:
 def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> None:
     def get_file(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
-        arguments = dict(zip(("fname", "origin"), args, strict=False)) | kwargs
+        names = ("fname", "origin", "untar", "md5_hash", "file_hash", "cache_subdir")
+        arguments = dict(zip(names, args, strict=False)) | kwargs
         fname, origin = arguments.get("fname"), arguments.get("origin")
         name = server.archived(fname) or server.archived(origin)
         if name:
-            return server.archive(name, "keras.utils.get_file")
+            return server.archive(name, "keras.utils.get_file", _cached(arguments))
         try:
             return wrapped(*args, **kwargs)
         except Exception as error:
@@ -204,6 +235,18 @@ def _serve_get_file(server: Server, recorder: Recorder, module_name: str) -> Non
         replace_everywhere(original, module.get_file, "get_file", ("keras", "tf_keras", "tensorflow"))
 
     after_import(module_name, hook)
+
+
+def _cached(arguments: Mapping[str, Any]) -> Path | None:
+    """Return the place of a downloaded file in the cache of `get_file`; None if it cannot be written."""
+    name = str(arguments.get("fname") or arguments.get("origin")).replace("\\", "/").rpartition("/")[2]
+    cache = Path(str(arguments.get("cache_dir") or "~/.keras")).expanduser()
+    place = cache / str(arguments.get("cache_subdir") or "datasets") / name
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return place
 
 
 def _serve_numpy(server: Server) -> None:

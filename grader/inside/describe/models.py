@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "in_sessions",
     "is_model",
     "leaves",
+    "mark_ready_made",
     "numbers",
     "shares",
     "trainable_mask",
@@ -39,6 +41,9 @@ _OPERANDS = ("x1", "x2", "x", "y")
 _SKIPPED = frozenset(
     {"layers", "input_layers", "output_layers", "build_config", "compile_config", "module", "registered_name"}
 )
+
+_READY_MADE: "weakref.WeakSet[Any]" = weakref.WeakSet()
+"""Layers of models from `keras.applications`, also if they are used in another model."""
 
 
 def ancestor(value: Any) -> type | None:
@@ -106,6 +111,16 @@ def leaves(model: Any) -> Iterator[tuple[str, Any]]:
             yield from walk(inner, name)
 
     yield from walk(model, str(model.name))
+
+
+def mark_ready_made(model: Any) -> None:
+    """Note that the layers of a model are not the student's own.
+
+    Args:
+        model: A complete model from `keras.applications`.
+    """
+    for _, layer in leaves(model):
+        _READY_MADE.add(layer)
 
 
 def weights_of(layer: Any, *, trainable: bool = False) -> list[Any]:
@@ -284,7 +299,7 @@ def _describe_layer(layer: Any, inbound: list[str]) -> LayerDescription:
     config = configuration(layer)
     if type(layer).__name__ == "TFOpLambda" and (operands := _operands(layer)) is not None:
         config = {**config, "operands": operands}
-    return LayerDescription(
+    described = LayerDescription(
         name=str(layer.name),
         cls=keras_class.__name__ if keras_class else type(layer).__name__,
         custom=_custom_name(layer),
@@ -296,6 +311,9 @@ def _describe_layer(layer: Any, inbound: list[str]) -> LayerDescription:
         layers=_describe_layers(layer),
         inbound=inbound,
     )
+    if layer in _READY_MADE:
+        described["ready_made"] = True
+    return described
 
 
 def _count(weights: Any) -> int:

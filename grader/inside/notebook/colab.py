@@ -7,6 +7,7 @@ from typing import Any
 
 from ..hooking.imports import Factory
 from ..record.notes import Notes
+from .paths import Places
 
 __all__ = ["NobodyThereError", "SecretNotFoundError", "modules"]
 
@@ -19,15 +20,16 @@ class SecretNotFoundError(KeyError):
     """Error of a cell that asks for a Colab secret."""
 
 
-def modules(notes: Notes) -> dict[str, Factory]:
+def modules(notes: Notes, places: Places) -> dict[str, Factory]:
     """Create the table of replacement modules.
 
     Args:
         notes: Receives a note when a replacement is used.
+        places: Makes the folder of Google Drive.
     """
     contents: dict[str, Mapping[str, Any]] = {
-        "google.colab.drive": _drive(notes),
-        "google.colab.files": _files(notes),
+        "google.colab.drive": _drive(notes, places),
+        "google.colab.files": _files(notes, places),
         "google.colab.output": _output(),
         "google.colab.userdata": _userdata(),
         "google.colab.auth": {"authenticate_user": _nothing},
@@ -59,21 +61,30 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Accept any arguments and do nothing."""
 
 
-def _drive(notes: Notes) -> Mapping[str, Any]:
+def _drive(notes: Notes, places: Places) -> Mapping[str, Any]:
     def mount(mountpoint: str = "/content/drive", *_: Any, **__: Any) -> None:
+        places.make_drive(mountpoint)
         notes.tell(
             "colab.drive.mount",
-            f"There is no Google Drive during grading, so nothing was mounted at {mountpoint}. "
-            "Submit files together with the notebook and open them with a relative path.",
+            f"There is no Google Drive during grading: {mountpoint}/MyDrive is an empty folder. A missing file there "
+            "is replaced by the submitted file with the same name. Submit the files together with the notebook.",
             show=True,
         )
 
     return {"mount": mount, "flush_and_unmount": _nothing}
 
 
-def _files(notes: Notes) -> Mapping[str, Any]:
-    def upload(*_: Any, **__: Any) -> None:
+def _files(notes: Notes, places: Places) -> Mapping[str, Any]:
+    def upload(*_: Any, **__: Any) -> dict[str, bytes]:
         __tracebackhide__ = True  # IPython leaves this frame out of the student's traceback
+        submitted = places.submitted_files()
+        if submitted:
+            notes.tell(
+                "colab.files.upload.submitted",
+                f"files.upload() returned the submitted files: {', '.join(submitted)}.",
+                show=True,
+            )
+            return submitted
         message = (
             "files.upload() waits for a person to choose a file, but nobody is present during grading. "
             "Submit the file together with the notebook and open it by its name."

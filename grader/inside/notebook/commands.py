@@ -156,13 +156,16 @@ def tell_command(notes: Notes, command: NetworkCommand) -> None:
     notes.tell(f"shell.{command.tool}", advise(command), show=True)
 
 
-def install_shell(notes: Notes, shell: Any, check_line: Callable[[str], None]) -> None:
+def install_shell(
+    notes: Notes, shell: Any, check_line: Callable[[str], None], prepare: Callable[[str], str] = str
+) -> None:
     """Skip network commands in `!command` and `x = !command`.
 
     Args:
         notes: Receives a note for each skipped command.
         shell: The IPython shell.
         check_line: Called with each shell line; it raises if the line would end the kernel.
+        prepare: Function that prepares the paths of a command before it runs.
     """
     tell = partial(tell_command, notes)
     run, capture = shell.system, shell.getoutput
@@ -173,7 +176,7 @@ def install_shell(notes: Notes, shell: Any, check_line: Callable[[str], None]) -
         check_line(expanded)
         command = find_network_command(expanded)
         if command is None:
-            run(expanded)
+            run(prepare(expanded))
             return
         tell(command)
         shell.user_ns["_exit_code"] = 0
@@ -183,7 +186,10 @@ def install_shell(notes: Notes, shell: Any, check_line: Callable[[str], None]) -
 
         command = find_network_command(cmd)
         if command is None:
-            return capture(cmd, split=split, depth=depth + 1)
+            expanded = shell.var_expand(cmd, depth=depth + 1)
+            prepared = prepare(expanded)
+            # The original expands the command itself; a second expansion could change it.
+            return capture(cmd if prepared == expanded else prepared, split=split, depth=depth + 1)
         tell(command)
         return SList([]) if split else LSString("")
 

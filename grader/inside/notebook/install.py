@@ -42,7 +42,7 @@ def install(recorder: Recorder) -> None:
         recorder: Receives an `emulated` event for each form and cell.
     """
     notes = notes_of(recorder)
-    prefer(StandInFinder({**colab.modules(notes), "winsound": _winsound(notes)}))
+    prefer(StandInFinder({**colab.modules(notes, paths.places_of(recorder)), "winsound": _winsound(notes)}))
     # Colab's package is in the namespace `google`, which protobuf creates if it is installed.
     fallback_package("google")
     builtins.input = _asking(notes, "input")
@@ -69,9 +69,10 @@ def install_shell(recorder: Recorder, shell: Any) -> None:
         shell: The shell; in a kernel, its `kernel` is patched too.
     """
     notes = notes_of(recorder)
-    magics.install_shell(notes, shell)
+    magics.install_shell(notes, shell, paths.places_of(recorder).command)
     missing_packages.install_shell(notes, shell)
-    commands.install_shell(notes, shell, ending.install_shell(recorder, notes, shell))
+    check_line = ending.install_shell(recorder, notes, shell)
+    commands.install_shell(notes, shell, check_line, paths.places_of(recorder).command)
     environment_checks.install_shell(notes, shell)
     paths.install_shell(shell)
     tracebacks.install_shell(notes, shell)

@@ -21,16 +21,17 @@ SHELL_CELLS = {"bash": "bash", "sh": "sh", "shell": "bash"}
 """Cell magic → the magic that runs it here."""
 
 
-def install_shell(notes: Notes, shell: Any) -> None:
+def install_shell(notes: Notes, shell: Any, prepare: Callable[[str], str] = str) -> None:
     """Register the magics that notebooks from other environments use.
 
     Args:
         notes: Receives a note for each skipped magic.
         shell: The IPython shell.
+        prepare: Function that prepares the paths of a shell script before it runs.
     """
     _pass_over_unknown(notes, shell)
     _unwrap_unknown_cells(notes, shell)
-    _filter_shell_cells(notes, shell)
+    _filter_shell_cells(notes, shell, prepare)
     replaced: dict[str, Callable[[str], Any]] = {
         "matplotlib": _matplotlib(notes, shell.find_line_magic("matplotlib")),
         "pylab": _matplotlib(notes, shell.find_line_magic("pylab")),
@@ -108,14 +109,14 @@ def _is_python(shell: Any, body: list[str]) -> bool:
     return True
 
 
-def _filter_shell_cells(notes: Notes, shell: Any) -> None:
+def _filter_shell_cells(notes: Notes, shell: Any, prepare: Callable[[str], str]) -> None:
     run = shell.run_cell_magic
 
     def run_cell_magic(magic_name: str, line: str, cell: str) -> Any:
         if magic_name not in SHELL_CELLS:
             return run(magic_name, line, cell)
         script = without_network_lines(cell, partial(tell_command, notes))
-        return run(SHELL_CELLS[magic_name], line, script) if script.strip() else None
+        return run(SHELL_CELLS[magic_name], line, prepare(script)) if script.strip() else None
 
     shell.run_cell_magic = run_cell_magic
 

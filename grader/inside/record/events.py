@@ -159,6 +159,8 @@ class LayerDescription(TypedDict):
     """Layers of a nested model or of the student's own composite layer."""
     inbound: list[str]
     """Names of the layers that provide its input, in this model."""
+    ready_made: NotRequired[bool]
+    """True for a layer of a model from `keras.applications`; otherwise missing."""
 
 
 class OutputDescription(TypedDict):
@@ -359,6 +361,10 @@ class AxesDescription(TypedDict):
     """Bars of all bar charts."""
     points: int
     """Points of all scatter plots."""
+    hidden: NotRequired[list[Literal["x", "y"]]]
+    """Axes that are not drawn or have no ticks, as after `axis('off')` or `yticks([])`."""
+    named: NotRequired[list[Literal["x", "y"]]]
+    """Axes whose ticks have names instead of numbers, such as classes."""
 
 
 class FigureDescription(TypedDict):
@@ -508,6 +514,9 @@ class FitStart(TypedDict):
     """As in `compile`. Only for a `custom_loop`."""
     loss: NotRequired[LossDescription | None]
     """The Keras loss object called before the step. Only for a `custom_loop`."""
+    loss_of: NotRequired[list[str]]
+    """Ids of the models whose output that loss received, the innermost first; empty if unknown. Only for a
+    `custom_loop`."""
 
 
 class Epoch(TypedDict):
@@ -738,6 +747,10 @@ class Stopped(TypedDict):
     kind: Literal["stopped"]
     why: Literal["deadline"]
     """`deadline`: the notebook's time limit."""
+
+
+OTHER_PROCESS = "other process"
+"""`hook` of a gap for a program that trained a model; its name is in `what`."""
 
 
 class Gap(TypedDict):

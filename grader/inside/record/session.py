@@ -41,6 +41,8 @@ class SessionFile(TypedDict):
     """Limit for the printed text of one cell, in KiB."""
     graded_dataset: str
     """The data set whose test images are used if predictions must be made in the kernel."""
+    submission: NotRequired[str]
+    """Folder of the submission, which contains the working folder; the working folder if it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Session:
     max_output_kib: float
     graded_dataset: str
     time: float | None = None
+    submission: Path | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Session":
@@ -93,4 +96,5 @@ class Session:
             max_output_kib=raw["max_output_kib"],
             graded_dataset=raw["graded_dataset"],
             time=raw.get("time"),
+            submission=Path(raw["submission"]) if "submission" in raw else None,
         )

@@ -10,6 +10,7 @@ from ..hooking.guard import Guard, outside_graphs
 from ..record.events import Calls
 from ..record.recorder import Recorder
 from .model_book import ModelBook
+from .outputs import Outputs
 from .passes import Passes
 
 __all__ = ["CallWatch"]
@@ -46,6 +47,7 @@ class CallWatch:
         self._traced: dict[tuple[int, bool], Any] = {}
         self.trained_on: dict[int, Any] = {}
         """id of a model → its last input in this cell without `training=False`, which the next training step uses."""
+        self.outputs = Outputs()
         self._awaited: Any = None
         self._when_called: Callable[[], Any] = bool
 
@@ -66,6 +68,8 @@ class CallWatch:
             if args and guard.student:
                 guard.quietly(self._trace, model, args[0], kwargs.get("training") is True)
             output = original(model, *args, **kwargs)
+            if not guard.busy:
+                guard.quietly(self.outputs.add, model, output)
             if self._awaited is model:
                 self._awaited = None
                 with outside_graphs():
@@ -76,6 +80,7 @@ class CallWatch:
             output = original(model, *args, **kwargs)
         finally:
             guard.keras -= 1
+        guard.quietly(self.outputs.add, model, output)
         guard.quietly(self.count, model, args[0], kwargs.get("training"), output)
         return output
 

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import wrapt
@@ -20,6 +22,8 @@ __all__ = ["describe_figure", "install"]
 COLOUR_BAR = "<colorbar>"
 """matplotlib's label for the axes of a color bar, which need no labels."""
 MAX_TEXT = 500
+_SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
+_NUMBER = re.compile(r"[-+−]?[\d.,]+(?:[eE][-+−]?\d+)?%?")
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -39,7 +43,7 @@ def describe_figure(figure: Any) -> FigureDescription:
 def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> AxesDescription:
     titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
     legend = axes.get_legend()
-    return AxesDescription(
+    described = AxesDescription(
         title=_clip(" ".join(filter(None, titles))),
         xlabel=_clip(_shared_label(axes, "x") or figure.get_supxlabel()),
         ylabel=_clip(_shared_label(axes, "y") or figure.get_supylabel()),
@@ -49,6 +53,36 @@ def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> AxesDescription
         bars=sum(len(held) for held in axes.containers if type(held).__name__ == "BarContainer"),
         points=_count(axes.collections, "PathCollection", lambda held: len(held.get_offsets())),
     )
+    if hidden := [side for side in _SIDES if _is_hidden(axes, side)]:
+        described["hidden"] = hidden
+    if named := [side for side in _SIDES if side not in hidden and _is_named(axes, side)]:
+        described["named"] = named
+    return described
+
+
+def _is_hidden(axes: Any, side: Literal["x", "y"]) -> bool:
+    """Whether an axis is not drawn, or has no ticks."""
+    axis = getattr(axes, f"{side}axis")
+    if not (axes.axison and axes.get_visible() and axis.get_visible() and len(axis.get_majorticklocs())):
+        return True
+    texts = _tick_texts(axis)
+    return texts is not None and not any(texts)
+
+
+def _is_named(axes: Any, side: Literal["x", "y"]) -> bool:
+    """Whether the ticks of an axis have names: labels of ticks, or categories that are plotted."""
+    axis = getattr(axes, f"{side}axis")
+    if axis.get_units() is not None and type(axis.get_converter()).__name__ == "StrCategoryConverter":
+        return True
+    return any(text and not _NUMBER.fullmatch(text) for text in _tick_texts(axis) or ())
+
+
+def _tick_texts(axis: Any) -> list[str] | None:
+    """Return the fixed labels of an axis's ticks; None if they are the ticks' values."""
+    formatter = axis.get_major_formatter()
+    # matplotlib makes a partial function of labels; a function of the student is not called once more.
+    fixed = isinstance(getattr(formatter, "func", None), partial) or type(formatter).__name__ == "FixedFormatter"
+    return [text.get_text().strip() for text in axis.get_ticklabels()] if fixed else None
 
 
 def _shared_label(axes: Any, side: str) -> str:

@@ -112,6 +112,7 @@ class Watch:
         self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
         self.loops.inputs = self.calls.trained_on
+        self.loops.outputs = self.calls.outputs
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
         self.sessions = SessionWatch(recorder, self.guard)
         self._attached: set[str] = set()

@@ -7,6 +7,7 @@ the optimizer's own counter provides their number.
 import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +25,32 @@ from .batches import BatchSource, DataWatch, batch_size_of
 from .loop_stops import LoopStops, Places
 from .manual_updates import HandWatch, status_of
 from .model_book import ModelBook
+from .outputs import Outputs
 
 __all__ = ["LoopWatch"]
 
 _MOST_FRAMES = 40
 _MOST_PARTS = 4
 """Maximum number of trainings into which changes of `trainable` divide one cell's loop."""
+_MOST_LOSSES = 8
+"""Maximum number of losses between two steps; adversarial models compute the losses of all steps first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """One call of a loss by the student's code.
+
+    Attributes:
+        loss: The loss object.
+        models: Weak references to the models whose output it received, the innermost first; empty if unknown.
+    """
+
+    loss: Any
+    models: "tuple[weakref.ref[Any], ...]"
+
+    def living(self) -> list[Any]:
+        """Return the models that still exist."""
+        return [model for reference in self.models if (model := reference()) is not None]
 
 
 @dataclass(slots=True)
@@ -48,7 +69,7 @@ class _Loop:
         began: Monotonic time of its first step.
         source: Source of its batches.
         pipeline: The `tf.data` pipeline of the previous training.
-        loss: The loss object that the student's code called before its first step.
+        loss: The loss that the student's code called before its first step.
         held: The optimizer during a training, since an optimizer made in a function would die before the cell's end.
         parts: Number of trainings into which changes of `trainable` divided this cell's steps.
         described: Whether an event of the training has its data.
@@ -65,7 +86,7 @@ class _Loop:
     began: float = 0.0
     source: BatchSource = field(default_factory=BatchSource)
     pipeline: Any = None
-    loss: Any = None
+    loss: _Loss | None = None
     held: Any = None
     parts: int = 0
     described: bool = False
@@ -84,7 +105,8 @@ class LoopWatch:
         self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs, self.stops.watch)
         self.inputs: dict[int, Any] = {}
         """id of a model → its last input in a call by the student's code."""
-        self._loss: Any = None
+        self.outputs = Outputs()
+        self._losses: deque[_Loss] = deque(maxlen=_MOST_LOSSES)
         self._recorder = recorder
         self._book = book
         self._guard = guard
@@ -187,11 +209,21 @@ class LoopWatch:
         return result
 
     def loss(self, original: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
-        """Wrap `Loss.__call__`; the last loss called before a step counts as the training's loss."""
+        """Wrap `Loss.__call__`; the last loss of a model's output before a step counts as the training's loss."""
         __tracebackhide__ = True
         if self._guard.student:
-            self._loss = loss
+            self._guard.quietly(self._note_loss, loss, args[1] if len(args) > 1 else kwargs.get("y_pred"))
         return original(loss, *args, **kwargs)
+
+    def _note_loss(self, loss: Any, output: Any) -> None:
+        models = self.outputs.models_of(output)
+        self._losses.append(_Loss(loss, tuple(weakref.ref(model) for model in models)))
+
+    def _loss_of(self, model: Any) -> _Loss | None:
+        """Return the last loss of an output of the model or of its parts; without one, the last loss."""
+        parts = {id(part) for part in _with_parts(model)}
+        own = (each for each in reversed(self._losses) if any(id(other) in parts for other in each.living()))
+        return next(own, self._losses[-1] if self._losses else None)
 
     def _before(self, optimizer: Any, variables: list[Any]) -> _Loop | None:
         if not variables:
@@ -213,8 +245,8 @@ class LoopWatch:
         if loop is None or loop.optimizer() is not optimizer or loop.model() is not model:
             loop = _Loop(weakref.ref(optimizer), weakref.ref(model), _iterations(optimizer))
             self._loops[key] = loop
-        if self._loss is not None:
-            loop.loss, self._loss = self._loss, None
+        if loop.fit is None or loop.loss is None:
+            loop.loss = self._loss_of(model) or loop.loss
         if _in_graph():
             loop.traced = True
             loop.source.add(None, self.data)
@@ -249,7 +281,8 @@ class LoopWatch:
             val_y=None,
             callbacks=[],
             optimizer=describe_optimizer(optimizer),
-            loss=self._guard.quietly(describe_loss, loop.loss, entry.dialect),
+            loss=self._guard.quietly(describe_loss, loop.loss.loss, entry.dialect) if loop.loss else None,
+            loss_of=[self._book.entry(each).id for each in loop.loss.living()] if loop.loss else [],
             compiled=entry.compiled,
             trainable=trainable_mask(model),
             digests=loop.digests,
@@ -276,7 +309,7 @@ class LoopWatch:
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
         }
         self.data.cell_ended()
-        self._loss = None
+        self._losses.clear()
 
     def settle(self, model: Any) -> None:
         """End a model's running training before `fit` starts another one."""

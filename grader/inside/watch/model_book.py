@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from ..describe.models import describe_model, dialect_of, is_model, leaves, shares, weights_of
+from ..describe.models import describe_model, dialect_of, is_model, leaves, mark_ready_made, shares, weights_of
 from ..record.events import Dialect, Model, ModelDescription, ModelStructure
 from ..record.log import plain
 from ..record.recorder import Recorder
@@ -15,6 +15,8 @@ from .model_names import ModelNames
 __all__ = ["Entry", "ModelBook"]
 
 _FRAMES = 8
+_APPLICATIONS = "keras/src/applications/"
+"""Folder of `keras.applications` in both dialects (`keras`, `tf_keras`)."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class ModelBook:
 
     recorder: Recorder
     _pending: list["weakref.ref[Any]"] = field(default_factory=list)
+    _ready_made: list[Any] = field(default_factory=list)
     _entries: dict[int, Entry] = field(default_factory=dict)
     _former: list[Entry] = field(default_factory=list)
     _count: int = 0
@@ -69,6 +72,8 @@ class ModelBook:
         if not _made_by_sequential():
             self._pending.append(weakref.ref(model))
             self._names.created(model)
+        if _made_by_applications():
+            self._ready_made.append(model)
 
     def entry(self, model: Any) -> Entry:
         """Return the entry of a model; ids follow the order of creation.
@@ -109,6 +114,10 @@ class ModelBook:
             model: A Keras model of either dialect.
             rename: Whether to look for its name again, since its variable may hold another model now.
         """
+        ready_made, self._ready_made = self._ready_made, []
+        for each in ready_made:
+            if _is_whole(each):
+                mark_ready_made(each)
         entry = self.entry(model)
         glimpse = _glimpse(model)
         if entry.trained and _lost(entry, model):
@@ -212,6 +221,18 @@ def _made_by_sequential() -> bool:
             return False
         code = frame.f_code
         if code.co_name in {"build", "_maybe_rebuild"} and code.co_filename.endswith("models/sequential.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _made_by_applications() -> bool:
+    """Whether `keras.applications` creates the model."""
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(2 * _FRAMES):
+        if frame is None:
+            return False
+        if _APPLICATIONS in frame.f_code.co_filename.replace("\\", "/"):
             return True
         frame = frame.f_back
     return False

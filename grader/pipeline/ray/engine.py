@@ -45,6 +45,7 @@ from grader.pipeline.ray.shares import COPIES, SIGN, Machine, Order, share_of
 from grader.pipeline.ray.worker import Answer, grade_there
 from grader.pipeline.setup import Options
 from grader.pipeline.submission import outcome_of, publish_failure
+from grader.schema.course_file import CourseFile
 from grader.schema.errors import HarnessError, NotebookError, StorageError
 from grader.schema.grade import Grade
 from grader.schema.progress import Listener
@@ -53,7 +54,10 @@ from grader.store.database import Database, Rows
 from grader.store.files import write_atomically
 from grader.store.results import ResultsFolder
 
-__all__ = ["RayEngine", "shared"]
+__all__ = ["RayEngine", "shared", "shared_files"]
+
+_COURSE = ".course"
+"""Folder of the course's files among the copies; no submission has this id."""
 
 
 class RayEngine:
@@ -85,7 +89,8 @@ class RayEngine:
             KeyboardInterrupt: The user stopped the run; running tasks are ended first.
         """
         with connected(self._address), self._ordered(len(found)) as base:
-            order = replace(base, dialects=dialects_of(found, self._course.loaded))
+            loaded = replace(base.loaded, files=shared_files(base.loaded.files, base.copies / _COURSE))
+            order = replace(base, loaded=loaded, dialects=dialects_of(found, self._course.loaded))
             box = [ray.put(order)]
             look_at_all(box, order)
             try:
@@ -223,11 +228,33 @@ def shared(found: Found, place: Path) -> Found:
         return Rejected(found.id, found.student, found.files, found.sha256, error, found.notes)
 
 
-def _copied(found: Submission, place: Path) -> Submission:
-    notebook = place / "notebook" / found.notebook.name
-    folder = place / "files" if found.folder is not None else None
+def shared_files(files: Sequence[CourseFile], place: Path) -> tuple[CourseFile, ...]:
+    """Copy the course's files to the shared folder, since other machines cannot read local paths.
+
+    Raises:
+        StorageError: A file cannot be copied.
+    """
+    copies = []
     try:
-        notebook.parent.mkdir(parents=True)
+        for number, file in enumerate(files):
+            copy = place / f"{number}"
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.source, copy)
+            copies.append(replace(file, source=copy))
+    except OSError as error:
+        msg = f"the files of the course cannot be copied to the results folder ({error.strerror or error})"
+        raise StorageError(msg, where=str(place)) from error
+    return tuple(copies)
+
+
+def _copied(found: Submission, place: Path) -> Submission:
+    folder = place / "files" if found.folder is not None else None
+    notebook = place / ("files" if folder is not None else "notebook") / found.inner / found.notebook.name
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True)
+            copy_submission(found.folder or folder, folder, only=found.only)
+        notebook.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.notebook, notebook)
         with notebook.open("rb") as copy:
             refuse_another(copy, found.sha256, found.notebook)
@@ -235,7 +262,4 @@ def _copied(found: Submission, place: Path) -> Submission:
         read_notebook(found.notebook, sha256=found.sha256)
         msg = f"the submission cannot be copied to the results folder ({error.strerror or error})"
         raise StorageError(msg, where=str(place)) from error
-    if found.folder is not None and folder is not None:
-        folder.mkdir()
-        copy_submission(found.folder, folder)
     return found.model_copy(update={"notebook": notebook, "folder": folder})

@@ -30,12 +30,22 @@ MISTAKES: Cases = {
         an_evidence(cells=(a_cell(0, "x_val = ..."),)),
         an_evidence(cells=(a_cell(0, "def f():\n    raise NotImplementedError()"),)),
         an_evidence(cells=(a_cell(0, "# TODO: build the model\nmodel.fit(x)", error="NameError"),)),
+        an_evidence(cells=(a_cell(0, "model = keras.Sequential([...])", error="ValueError"),)),
+        an_evidence(cells=(a_cell(0, "filters = [...]"),)),
+        an_evidence(cells=(a_cell(0, "history = model.fit(...)", error="TypeError"),)),
+        an_evidence(cells=(a_cell(0, "# TODO: plot the accuracy\n# one curve per training"),)),
+        an_evidence(cells=(a_cell(0, "class Net(keras.Model):\n    def call(self, x):\n        ..."),)),
     ),
-    "cells-out-of-order": (an_evidence(cells=(a_cell(0, submitted_count=3), a_cell(1, submitted_count=1))),),
+    "cells-out-of-order": (
+        an_evidence(cells=(a_cell(0, submitted_count=3), a_cell(1, submitted_count=1))),
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((4, 0, None, 2)))),
+    ),
     "name-from-elsewhere": (
         undefined("net", a_cell(0, "net.fit(x)"), a_cell(1, "net = build()")),
         undefined("keras", a_cell(0, "keras.Sequential()", submitted_count=7)),
         undefined("x", a_cell(0, "x + 1"), a_cell(1, "for x in range(3): pass")),
+        # The author's kernel lacked another name.
+        undefined("a", a_cell(0, "b + a", submitted_count=2, submitted_error="NameError: name 'b' is not defined")),
     ),
 }
 
@@ -49,6 +59,22 @@ LOOKALIKES: Cases = {
         an_evidence(cells=(a_cell(0, "print('YOUR CODE HERE')"),)),
         an_evidence(cells=(a_cell(0, "y = ### YOUR CODE HERE", "markdown"),)),
         an_evidence(cells=(a_cell(0, "fit(x)", error="MemoryError"),)),
+        # Types, slices and required fields are written with dots, too.
+        an_evidence(
+            cells=(a_cell(0, "Shape = tuple[int, ...]\nf: Callable[..., int] = g\nx = y[...]\nz = y[..., 0]"),)
+        ),
+        an_evidence(cells=(a_cell(0, "class Settings(BaseModel):\n    rate: float = Field(...)"),)),
+        an_evidence(cells=(a_cell(0, "class Net(Protocol):\n    def call(self, x): ..."),)),
+        an_evidence(cells=(a_cell(0, "class A(ABC):\n    @abstractmethod\n    def call(self, x):\n        ..."),)),
+        # A class that another class extends.
+        an_evidence(
+            cells=(
+                a_cell(0, "class Base:\n    def call(self, x):\n        raise NotImplementedError"),
+                a_cell(1, "class Net(Base):\n    def call(self, x):\n        return x"),
+            )
+        ),
+        an_evidence(cells=(a_cell(0, "print('loading', end='...')\nprint('...')"),)),
+        an_evidence(cells=(a_cell(0, "# The model of the previous exercise, without changes"),)),
         an_evidence(
             cells=(a_cell(0, "layers = [\n    Dense(10),  # TODO: try 20\n    Dense(  # TODO\n        2),\n]"),)
         ),
@@ -56,12 +82,30 @@ LOOKALIKES: Cases = {
     "cells-out-of-order": (
         an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 3, None, 7)))),
         an_evidence(cells=(a_cell(0), a_cell(1))),
+        # A copied cell has the same number; cells that were never run have 0 in some editors.
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((2, 2, 3)))),
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 0, 2, 0, 5)))),
+        an_evidence(cells=(a_cell(0, submitted_count=0), a_cell(1, submitted_count=0))),
     ),
     "name-from-elsewhere": (
         undefined("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
         undefined("kreas", a_cell(0, "kreas.Sequential()")),
         undefined("load", a_cell(0, "from course import *"), a_cell(1, "load()", submitted_count=2), at=1),
         an_evidence(run=a_run(errors=(an_error(0, "TypeError", "name 'x' is not defined"),))),
+        # The submitted file shows that the author saw the same error.
+        undefined(
+            "a",
+            a_cell(0, "# YOUR CODE HERE\nraise NotImplementedError()", submitted_count=1),
+            a_cell(1, "a == 1", submitted_count=2, submitted_error="NameError: name 'a' is not defined"),
+            at=1,
+        ),
+        undefined(
+            "net",
+            a_cell(0, "net.fit(x)", submitted_count=3, submitted_error="NameError: name 'net' is not defined"),
+            a_cell(1, "net = build()"),
+        ),
+        # Databricks defines it; another note reports that.
+        undefined("spark", a_cell(0, "spark.read.csv('x.csv')", submitted_count=4)),
     ),
 }
 

@@ -3,14 +3,19 @@
 import pytest
 
 from grader.facts.case import Case
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import Evidence, LabelFact
 from grader.schema.message import as_message
 from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
-from tests.support.factories import a_fit, an_array, an_evidence, rows
+from tests.support.factories import a_fit, a_model, an_array, an_evidence, dense, rows
 
+ALL_IMAGES = an_array(70_000, of=rows(train=60_000, test=10_000))
 MISTAKES: Cases = {
     "validation-on-test-set": (an_evidence(fits=(a_fit(val_x=an_array(10_000, of=rows(test=10_000))),)),),
-    "test-images-in-training-data": (an_evidence(fits=(a_fit(x=an_array(of=rows(train=60_000, test=10_000))),)),),
+    "test-images-in-training-data": (
+        an_evidence(fits=(a_fit(x=ALL_IMAGES),)),
+        # The labels of a pipeline are unknown, but the model gives scores of ten classes.
+        an_evidence(fits=(a_fit(x=ALL_IMAGES, y=None),)),
+    ),
 }
 
 
@@ -18,10 +23,18 @@ LOOKALIKES: Cases = {
     "validation-on-test-set": (
         an_evidence(),
         an_evidence(fits=(a_fit(val_x=an_array(6_000, of=rows(6_000, 5, method="neighbour"))),)),
+        # The last training images.
+        an_evidence(fits=(a_fit(val_x=an_array(6_000, of=rows(6_000, start=54_000, stop=60_000))),)),
     ),
     "test-images-in-training-data": (
         an_evidence(),
         an_evidence(fits=(a_fit(val_x=an_array(10_000, of=rows(test=10_000))),)),
+        # A GAN or an autoencoder learns from images without classes.
+        an_evidence(models=(a_model(dense(1)),), fits=(a_fit(kind="custom_loop", x=ALL_IMAGES, y=None, history={}),)),
+        an_evidence(
+            models=(a_model(dense(784, "sigmoid")),),
+            fits=(a_fit(x=ALL_IMAGES, y=LabelFact(shape=(70_000, 784), dtype="float32", one_hot=False)),),
+        ),
     ),
 }
 

@@ -26,6 +26,12 @@ def test_each_diagnostic_has_a_mistake_and_a_look_alike_in_the_test_file_of_its_
 
 
 @pytest.mark.parametrize("name", sorted(all_diagnostics()))
+def test_each_diagnostic_has_two_look_alikes_besides_the_good_notebook(name: str) -> None:
+    _, lookalikes = tables(all_diagnostics()[name].run.__module__.removeprefix(PACKAGE))
+    assert len([one for one in lookalikes[name] if one != an_evidence()]) >= 2
+
+
+@pytest.mark.parametrize("name", sorted(all_diagnostics()))
 def test_a_good_notebook_gets_no_note(name: str) -> None:
     assert_not_noted(name, an_evidence())
 

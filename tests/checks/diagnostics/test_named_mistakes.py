@@ -56,6 +56,13 @@ NAMED: Mapping[str, str] = {
     "names that exist only through it": "name-from-elsewhere",
     "unfinished YOUR CODE HERE cells": "unfinished-cell",
     "a report figure without axis labels": "figure-without-labels",
+    # Mistakes that the record of a run shows.
+    "evaluation on 0 to 255 after training on 0 to 1": "evaluation-on-other-scale",
+    "a clone that is never used": "clone-unused",
+    "validation_split on sorted labels": "validation-split-on-sorted-labels",
+    "an automatic layer name from another run": "automatic-layer-name",
+    "names of Databricks": "databricks-only",
+    "conflict markers in a cell": "conflict-markers",
 }
 
 ALSO = {("normalised-array-unused", "raw-pixels"), ("trainable-without-compile", "frozen-layers-changed")}

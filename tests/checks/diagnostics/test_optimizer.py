@@ -6,7 +6,7 @@ from grader.facts.case import Case
 from grader.schema.evidence import Evidence, IgnoredFact
 from grader.schema.message import as_message
 from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
-from tests.support.factories import an_evidence
+from tests.support.factories import a_cell, an_evidence
 
 UNREAD = IgnoredFact(event=5, cell=4, form="optimizer.lr", optimizer="Adam", value=0.0001)
 IGNORED = IgnoredFact(event=3, cell=2, form="optimizer.decay", optimizer="SGD", value=1e-06)
@@ -20,8 +20,14 @@ MISTAKES: Cases = {
 
 
 LOOKALIKES: Cases = {
-    "optimizer-lr-unread": (an_evidence(ignored=(IGNORED,)),),
-    "optimizer-decay-ignored": (an_evidence(ignored=(UNREAD,)),),
+    "optimizer-lr-unread": (
+        an_evidence(ignored=(IGNORED,)),
+        an_evidence(cells=(a_cell(0, "model.optimizer.learning_rate = 1e-4\nlr = 1e-4"),)),
+    ),
+    "optimizer-decay-ignored": (
+        an_evidence(ignored=(UNREAD,)),
+        an_evidence(cells=(a_cell(0, "SGD(learning_rate=schedules.InverseTimeDecay(0.01, 1, decay_rate=1e-6))"),)),
+    ),
 }
 
 

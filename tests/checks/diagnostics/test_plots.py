@@ -12,6 +12,8 @@ MISTAKES: Cases = {
     "figure-without-labels": (
         an_evidence(figures=(a_figure((1.0, 2.0), xlabel="", ylabel=""),)),
         an_evidence(figures=(a_figure(bars=10, ylabel=""),)),
+        # Only the ticks of the y axis were removed.
+        an_evidence(figures=(a_figure((1.0, 2.0), xlabel="", ylabel="", hidden=("y",)),)),
     ),
 }
 
@@ -21,6 +23,10 @@ LOOKALIKES: Cases = {
         an_evidence(),
         an_evidence(figures=(a_figure(xlabel="", ylabel="", images=25),)),
         an_evidence(figures=()),
+        # `ax.axis("off")`: a drawing, not a plot.
+        an_evidence(figures=(a_figure((0.0, 1.0), xlabel="", ylabel="", points=2, hidden=("x", "y")),)),
+        # Bars of classes: the ticks have the classes' names, and the other axis has none.
+        an_evidence(figures=(a_figure(bars=10, xlabel="", ylabel="", named=("x",), hidden=("y",)),)),
     ),
 }
 
@@ -36,6 +42,6 @@ def test_a_look_alike_is_not_noted(name: str, one: Evidence | Case) -> None:
 
 
 def test_the_note_names_the_axes_without_labels() -> None:
-    both, one = (notes_of("figure-without-labels", case)[0] for case in MISTAKES["figure-without-labels"])
+    both, one, _ = (notes_of("figure-without-labels", case)[0] for case in MISTAKES["figure-without-labels"])
     assert says(both.message, "A plot in {cell:cell} has no label on its x and y axes.", count=1)
     assert says(one.message, "A plot in {cell:cell} has no label on its {axis:raw} axis.", count=1, axis="y")

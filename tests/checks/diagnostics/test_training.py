@@ -24,7 +24,11 @@ MISTAKES: Cases = {
 
 
 LOOKALIKES: Cases = {
-    "stopped-by-grader": (an_evidence(), an_evidence(fits=(a_fit(status="stopped_early"),))),
+    "stopped-by-grader": (
+        an_evidence(),
+        an_evidence(fits=(a_fit(status="stopped_early"),)),
+        an_evidence(fits=(a_fit(status="interrupted"),)),
+    ),
     "still-rising": (
         an_evidence(),
         an_evidence(fits=(a_fit(history=RISING, status="stopped_by_budget"),)),

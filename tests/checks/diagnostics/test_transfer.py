@@ -6,9 +6,26 @@ from grader.facts.case import Case
 from grader.schema.evidence import Evidence
 from tests.support import transfer_cases as transfer
 from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each
+from tests.support.factories import a_fit, a_model, an_evidence, dense
+
+
+def in_turns(*, shared: bool) -> Evidence:
+    """Make loops of one cell that train a critic and a model with the critic, which is frozen there."""
+    frozen = {"kind": "custom_loop", "trainable": {"a": False}, "digests_before": {"a": "1"}, "cell": 3}
+    fits = tuple(
+        a_fit(event=event, model=model, **frozen, digests_after={"a": "2"}) for event, model in ((5, "m1"), (6, "m2"))
+    )
+    sharers = ("m1",) if shared else ()
+    models = (a_model(dense(1, name="a")), a_model(dense(1, name="a"), model_id="m2", shares_layers_with=sharers))
+    return an_evidence(models=models, fits=fits)
+
 
 MISTAKES: Cases = {
-    "frozen-layers-changed": (transfer.changed(head={"digests_after": transfer.ALL_MOVED}),),
+    "frozen-layers-changed": (
+        transfer.changed(head={"digests_after": transfer.ALL_MOVED}),
+        # Two models without shared layers.
+        in_turns(shared=False),
+    ),
     "unfrozen-layers-unchanged": (transfer.changed(tail={"digests_after": transfer.HEAD_ONLY}),),
     "shared-layers-changed": (
         transfer.evidence(saves=()),
@@ -18,7 +35,12 @@ MISTAKES: Cases = {
 
 
 LOOKALIKES: Cases = {
-    "frozen-layers-changed": (transfer.evidence(), transfer.changed(tail={"trainable": {}})),
+    "frozen-layers-changed": (
+        transfer.evidence(),
+        transfer.changed(tail={"trainable": {}}),
+        # A GAN: the critic is trained alone, and frozen inside of the other model.
+        in_turns(shared=True),
+    ),
     "unfrozen-layers-unchanged": (
         transfer.evidence(),
         transfer.adapted(),

@@ -152,15 +152,87 @@ PLAIN = (
     Form(
         "written Drive file",
         "with open('/content/drive/MyDrive/notes.txt', 'w') as f:\n    f.write('kept')\n"
-        "print(open('/content/drive/MyDrive/notes.txt').read(), open('content/drive/MyDrive/notes.txt').read())",
-        "path.redirected",
+        "print(open('/content/drive/MyDrive/notes.txt').read(), open('drive/MyDrive/notes.txt').read())",
+        None,
         "kept kept",
     ),
     Form(
         "np.save to Drive",
         "np.save('/content/drive/MyDrive/a.npy', np.arange(3))\nprint(np.load('/content/drive/MyDrive/a.npy').sum())",
-        "path.redirected",
+        None,
         "3",
+    ),
+    Form(
+        "missing Drive file that was submitted",
+        "import os, time\nfrom pathlib import Path\nPath('submitted.csv').write_text('of Ann'); time.sleep(1.1)\n"
+        "at = '/content/drive/MyDrive/ml/hw1/submitted.csv'\n"
+        "print(open(at).read(), os.path.exists(at), os.stat(at).st_size)",
+        "path.submitted.submitted.csv",
+        "of Ann True 6",
+    ),
+    Form(
+        "missing Windows file that was submitted",
+        "print(Path('C:/Users/ann/submitted.csv').read_text())",
+        "path.submitted.submitted.csv",
+        "of Ann",
+    ),
+    Form(
+        "folders of Kaggle",
+        "os.makedirs('/kaggle/working/a/b', exist_ok=True); Path('/kaggle/working/a/b/c.txt').write_text('x')\n"
+        "print(os.listdir('/kaggle/working/a'), os.listdir('a/b'), list(os.walk('/kaggle/input/digits')))\n"
+        "os.rename('/kaggle/working/a/b/c.txt', '/content/d.txt'); print(Path('d.txt').exists())",
+        None,
+        "['b'] ['c.txt'] []\nTrue",
+    ),
+    Form("!ls in a platform's folder", "!ls /content/d.txt && cat /kaggle/working/d.txt", None, "d.txt"),
+    Form(
+        "os.chdir to a missing folder",
+        "before = os.getcwd(); os.chdir('/content/drive/MyDrive/ml'); print(os.getcwd() == before)",
+        "path.chdir",
+        "the notebook stays in its folder. Use relative paths.\nTrue",
+    ),
+    Form("os.chdir to a folder", "os.chdir('a'); print(os.listdir()); os.chdir('..')", None, "['b']"),
+    Form(
+        "a data set in another process",
+        "import subprocess, sys\ncode = 'import keras; print(keras.datasets.mnist.load_data()[0][0].shape)'\n"
+        "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout)",
+        None,
+        "(500, 28, 28)",
+    ),
+    Form(
+        "a data set in a script",
+        "Path('load.py').write_text('import numpy as np, tensorflow as tf, tensorflow_datasets as tfds\\n'\n"
+        "  \"print(len(np.load('mnist.npz')['x_test']), tf.keras.datasets.mnist.load_data()[1][1].shape)\\n\"\n"
+        "  \"print(len(tfds.load('mnist', split='train')), open('/content/drive/MyDrive/submitted.csv').read())\")\n"
+        "!{sys.executable} load.py 2>/dev/null",
+        None,
+        "100 (100,)",
+    ),
+    Form(
+        "an own cache of get_file",
+        "import keras\n"
+        "print(keras.utils.get_file('mnist.npz', origin='https://x.invalid/mnist.npz', cache_dir='/content/cache'))\n"
+        "print(os.listdir('/content/cache/datasets'))",
+        None,
+        "['mnist.npz']",
+    ),
+    Form(
+        "the file in Keras's cache",
+        "with np.load(Path.home() / '.keras/datasets/mnist.npz') as f:\n    print(len(f['x_train']), len(f['x_test']))",
+        None,
+        "500 100",
+    ),
+    Form(
+        "loadtxt",
+        "print(np.loadtxt('C:\\\\data\\\\submitted.csv', dtype=str))",
+        "path.submitted.submitted.csv",
+        "['of' 'Ann']",
+    ),
+    Form(
+        "a download that was submitted",
+        "place = keras.utils.get_file('mine.csv', origin='https://x.invalid/submitted.csv')\nprint(open(place).read())",
+        "path.submitted.submitted.csv",
+        "of Ann",
     ),
     Form(
         "h5py to a Mac's disk",

@@ -46,10 +46,16 @@ def test_writing_elsewhere_goes_beside_the_notebook_and_is_found_there_again(tmp
     places = Places(tmp_path, told)  # type: ignore[arg-type]  # only `tell` is used
     assert places.local("/content/drive/m.h5", writing=False) is None
     place = places.local("/content/drive/m.h5", writing=True)
-    assert place == str(tmp_path / "content/drive/m.h5")
-    assert told.forms == ["path.redirected"]
+    assert place == str(tmp_path / "drive/m.h5")
+    assert told.forms == []
     Path(place).write_text("x", encoding="utf-8")
-    assert places.local("/content/drive/m.h5", writing=False) == place
+    assert places.here("/content/drive/m.h5") == place
+    assert places.here("/kaggle/working/m.h5") == str(tmp_path / "m.h5")
+    assert places.here("/kaggle/input/set/m.h5") == str(tmp_path / "kaggle/input/set/m.h5")
+    elsewhere = places.local("D:/m.h5", writing=True)
+    Path(str(elsewhere)).write_text("x", encoding="utf-8")
+    assert elsewhere == places.local("D:/m.h5", writing=False) == str(tmp_path / "D/m.h5")
+    assert told.forms == ["path.redirected"]
 
 
 def test_a_failure_in_an_own_folder_is_not_redirected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +72,7 @@ def test_a_folder_that_cannot_be_made_is_made_beside_the_notebook_however_often(
     make = _redirected(refuse, Places(tmp_path, Told()))  # type: ignore[arg-type]  # only `tell` is used
     make("/content/models/best")
     make("/content/models/best")
-    assert (tmp_path / "content/models/best").is_dir()
+    assert (tmp_path / "models/best").is_dir()
     with pytest.raises(OSError, match="Read-only"):
         make("/etc/models")
 
@@ -100,3 +106,65 @@ def test_an_address_gets_advice_about_the_network() -> None:
 )
 def test_other_errors_get_no_advice(error: Exception) -> None:
     assert advise_missing(error) is None
+
+
+def test_an_upload_gets_the_files_that_were_submitted(tmp_path: Path) -> None:
+    for name in ("helper.py", "data.csv", "hw.ipynb", ".hidden"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    places = Places(tmp_path, Told())  # type: ignore[arg-type]  # only `tell` is used
+    (tmp_path / "made-later.csv").write_text("x", encoding="utf-8")
+    assert list(places.submitted_files().items()) == [("data.csv", b"data.csv"), ("helper.py", b"helper.py")]
+    (tmp_path / "empty").mkdir()
+    assert Places(tmp_path / "empty", Told()).submitted_files() == {}  # type: ignore[arg-type]
+
+
+class Noted(Told):
+    """Notes that need not be shown."""
+
+    def tell(self, form: str, message: str, *, show: bool = False) -> None:
+        del show
+        assert message
+        self.forms.append(form)
+
+
+@pytest.mark.parametrize(
+    ("path", "submitted"),
+    [
+        ("/content/drive/MyDrive/ml/hw1/data/train.csv", "data/train.csv"),
+        ("/kaggle/input/old/train.csv", "old/train.csv"),
+        ("/kaggle/input/another/train.csv", "data/train.csv"),
+        ("C:\\Users\\ann\\helper.py", "work/helper.py"),
+        ("/Users/ann/images", "images"),
+        ("/content/drive/MyDrive/test.csv", None),
+        ("/content/.secret", None),
+        ("data/train.csv", None),
+        ("/usr/share/train.csv", None),
+    ],
+)
+def test_a_missing_file_is_replaced_by_the_submitted_one_of_that_name(
+    tmp_path: Path, path: str, submitted: str | None
+) -> None:
+    for name in ("work/helper.py", "data/train.csv", "old/train.csv", "images/1.png", ".secret"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    noted = Noted()
+    places = Places(tmp_path / "work", noted, submission=tmp_path)  # type: ignore[arg-type]
+    found = places.readable(path)
+    assert (None if found is None else Path(found).resolve()) == (submitted and tmp_path / submitted)
+    assert bool(noted.forms) is (submitted is not None)
+
+
+def test_a_shell_command_finds_a_submitted_file(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x", encoding="utf-8")
+    places = Places(tmp_path, Noted())  # type: ignore[arg-type]
+    command = places.command("cat '/content/drive/My Drive/data.csv'; ls /kaggle/working /contents")
+    assert command == f"cat '{tmp_path}/drive/My Drive/data.csv'; ls {tmp_path} /contents"
+    assert (tmp_path / "drive/My Drive/data.csv").read_text(encoding="utf-8") == "x"
+
+
+def test_a_drive_is_an_empty_folder(tmp_path: Path) -> None:
+    places = Places(tmp_path, Noted())  # type: ignore[arg-type]
+    for _ in range(2):
+        places.make_drive("/content/drive")
+    assert list((tmp_path / "drive/MyDrive").iterdir()) == []
+    assert (tmp_path / "drive/My Drive").samefile(tmp_path / "drive/MyDrive")

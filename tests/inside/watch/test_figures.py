@@ -1,5 +1,6 @@
 """Description of a drawn figure."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,49 @@ def test_axes_beside_each_other_do_not() -> None:
     left, _ = figure.subplots(1, 2)
     left.set_xlabel("epoch")
     assert [axes["xlabel"] for axes in describe_figure(figure)["axes"]] == ["epoch", ""]
+
+
+def _sides(draw: Callable[[Any], object]) -> tuple[list[str], list[str]]:
+    """Return the hidden and the named axes of a small plot."""
+    figure, axes = _axes()
+    axes.plot([0, 1], [1, 2])
+    draw(axes)
+    (kept,) = describe_figure(figure)["axes"]
+    return list(kept.get("hidden", [])), list(kept.get("named", []))
+
+
+@pytest.mark.parametrize(
+    ("draw", "hidden"),
+    [
+        (lambda _: None, []),
+        (lambda axes: axes.axis("off"), ["x", "y"]),
+        (lambda axes: axes.set_axis_off(), ["x", "y"]),
+        (lambda axes: axes.set_yticks([]), ["y"]),
+        (lambda axes: axes.get_xaxis().set_visible(False), ["x"]),
+        (lambda axes: axes.set_xticks([0, 1], labels=["", ""]), ["x"]),
+        (lambda axes: axes.set_xscale("log"), []),
+    ],
+)
+def test_axes_that_are_switched_off_or_have_no_ticks_are_hidden(
+    draw: Callable[[Any], object], hidden: list[str]
+) -> None:
+    assert _sides(draw) == (hidden, [])
+
+
+@pytest.mark.parametrize(
+    ("draw", "named"),
+    [
+        (lambda axes: axes.set_xticks([0, 1], labels=["cat", "dog"]), ["x"]),
+        (lambda axes: axes.set_xticks([0, 1], labels=["0", "1.5"]), []),
+        (lambda axes: axes.set_yticks([1, 2]), []),
+    ],
+)
+def test_ticks_with_names_are_told_from_numbers(draw: Callable[[Any], object], named: list[str]) -> None:
+    assert _sides(draw) == ([], named)
+
+
+def test_categories_are_names() -> None:
+    figure, axes = _axes()
+    axes.bar(["cat", "dog"], [1, 2])
+    (kept,) = describe_figure(figure)["axes"]
+    assert kept["named"] == ["x"]

@@ -22,6 +22,7 @@ def test_a_loop_of_the_students_own_says_its_optimizer_and_the_loss_it_called(re
     assert start["optimizer"]["cls"] == "Adam"
     assert start["optimizer"]["learning_rate"] == pytest.approx(0.001)
     assert (start["loss"]["name"], start["loss"]["from_logits"]) == ("sparse_categorical_crossentropy", True)
+    assert start["loss_of"] == ["m2"]
 
 
 def test_a_loop_whose_optimizer_lived_only_in_a_function_is_followed_to_its_end(record: Record) -> None:

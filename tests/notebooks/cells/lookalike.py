@@ -121,6 +121,68 @@ train(stopped, x[:100], y[:100], keras.optimizers.Adam(0.05), epochs=60, validat
 # %% still-rising: long at its best
 quick = small(layers.Dense(10, activation="softmax"))
 train(quick, x[:60], y[:60], keras.optimizers.Adam(0.01), epochs=40)
+# %% evaluation-on-other-scale: the model divides by 255 itself
+other_scale = small(layers.Dense(10, activation="softmax"), first=[layers.Rescaling(1 / 255)])
+train(other_scale, x_all[:600, ..., None], y)
+other_scale.evaluate(x_all[50000:50200, ..., None], y_later, verbose=0)
+# %% clone-unused: the copy keeps the weights from before the training
+kept = small(layers.Dense(10, activation="softmax"))
+train(kept, x, y)
+spare = keras.models.clone_model(kept)
+spare.set_weights(kept.get_weights())
+onto = keras.Sequential([keras.Input((28, 28, 1)), *kept.layers[:-1], layers.Dense(1, activation="sigmoid")])
+train(onto, x, (y == 5).astype("float32"), loss="binary_crossentropy")
+spare.predict(x_later, verbose=0)
+# %% validation-split-on-sorted-labels: shuffled again
+order = np.random.default_rng(1).permutation(np.argsort(y))
+by_class = small(layers.Dense(10, activation="softmax"))
+train(by_class, x[order], y[order], validation_split=0.2)
+# %% automatic-layer-name: a name that a dictionary of another kind lacks
+try:
+    {"dense": 1}["dense_999"]
+except KeyError:
+    print(by_class.layers[-1].name)
+# %% databricks-only: a variable of the notebook
+spark = np.arange(3)
+print(spark)
+# %% conflict-markers: in a text
+print("""
+<<<<<<< HEAD
+=======
+>>>>>>> main
+""")
+# %% softmax-with-from-logits: the loss that trains a generator receives the critic's logits
+critic = keras.Sequential([keras.Input((784,)), layers.Dense(8, "relu"), layers.Dense(1)])
+maker = keras.Sequential([keras.Input((16,)), layers.Dense(784, "sigmoid")])
+cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+critic_optimizer, maker_optimizer = keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3)
+for real in np.split(x.reshape(-1, 784).astype("float32")[:128], 4):
+    with tf.GradientTape() as tape:
+        both = tf.concat([maker(tf.random.normal((32, 16))), real], axis=0)
+        critic_loss = cross_entropy(tf.concat([tf.zeros((32, 1)), tf.ones((32, 1))], axis=0), critic(both))
+    critic_optimizer.apply(tape.gradient(critic_loss, critic.trainable_variables), critic.trainable_variables)
+    with tf.GradientTape() as tape:
+        maker_loss = cross_entropy(tf.ones((32, 1)), critic(maker(tf.random.normal((32, 16)))))
+    maker_optimizer.apply(tape.gradient(maker_loss, maker.trainable_variables), maker.trainable_variables)
+# %% figure-without-labels: a drawing without axes
+fig, ax = plt.subplots()
+ax.scatter([0, 1], [0, 1], s=500)
+ax.plot([0, 1], [0, 1])
+ax.axis("off")
+plt.show()
+# %% figure-without-labels: classes have names
+plt.bar(["cat", "dog"], [0.2, 0.8])
+plt.ylabel("probability")
+plt.show()
+# %% kernel-larger-than-map: not the student's layers
+base = keras.applications.MobileNetV2(weights=None, alpha=0.35, input_shape=(32, 32, 3), include_top=False)
+on_base = keras.Model(base.input, layers.Dense(10)(layers.GlobalAveragePooling2D()(base.output)))
+# %% filters-shrink-with-depth: the encoder of an autoencoder
+images = keras.Input((28, 28, 1))
+codes = layers.Dense(8)(layers.Flatten()(layers.Conv2D(8, 3, strides=2)(layers.Conv2D(32, 3, strides=2)(images))))
+encoder = keras.Model(images, codes)
+decoded = layers.Reshape((28, 28, 1))(layers.Dense(784, "sigmoid")(codes))
+autoencoder = keras.Model(images, decoded)
 # %% name-from-elsewhere: a slip of the pen
 try:
     print(kreas.__version__)

@@ -113,6 +113,31 @@ train(stopped, x[:100], y[:100], keras.optimizers.Adam(0.05), epochs=60, validat
 # %% still-rising
 slow = small(layers.Dense(10, activation="softmax"))
 train(slow, x, y, keras.optimizers.SGD(0.01), epochs=8, batch_size=32)
+# %% evaluation-on-other-scale
+other_scale = small(layers.Dense(10, activation="softmax"))
+train(other_scale, x, y)
+other_scale.evaluate(x_all[50000:50200, ..., None], y_later, verbose=0)
+# %% clone-unused
+kept = small(layers.Dense(10, activation="softmax"))
+train(kept, x, y)
+spare = keras.models.clone_model(kept)
+spare.set_weights(kept.get_weights())
+onto = keras.Sequential([keras.Input((28, 28, 1)), *kept.layers[:-1], layers.Dense(1, activation="sigmoid")])
+train(onto, x, (y == 5).astype("float32"), loss="binary_crossentropy")
+# %% validation-split-on-sorted-labels
+order = np.argsort(y)
+by_class = small(layers.Dense(10, activation="softmax"))
+train(by_class, x[order], y[order], validation_split=0.2)
+# %% automatic-layer-name
+{layer.name: layer for layer in by_class.layers}["dense_999"]
+# %% databricks-only
+spark.read.csv("digits.csv")
+# %% conflict-markers
+<<<<<<< HEAD
+epochs = 5
+=======
+epochs = 10
+>>>>>>> main
 # %% name-from-elsewhere
 print(made_below + 1)
 # %% makes the name

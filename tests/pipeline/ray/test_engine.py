@@ -25,12 +25,14 @@ import psutil
 import pytest
 
 from grader.datasets.store import DatasetStore
+from grader.execution.sandbox.layout import digest_files
 from grader.intake.find import Rejected, find_submissions
 from grader.pipeline.course import assemble_course
-from grader.pipeline.ray.engine import RayEngine, shared
+from grader.pipeline.ray.engine import RayEngine, shared, shared_files
 from grader.pipeline.ray.shares import Order
 from grader.pipeline.setup import Options
-from grader.schema.errors import HarnessError
+from grader.schema.course_file import CourseFile
+from grader.schema.errors import HarnessError, StorageError
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey
 from grader.store.results import ResultsFolder
@@ -442,3 +444,38 @@ def slurm_job(words: Sequence[str], env: Mapping[str, str], log: Path) -> int | 
                 if os.getsid(one.pid) == job.pid or one.environ().get("SLURM_JOB_ID") == env["SLURM_JOB_ID"]:
                     one.kill()
         job.wait(SECONDS)
+
+
+def test_files_of_the_course_are_copied_to_where_every_machine_sees_them(tmp_path: Path) -> None:
+    files = []
+    for name in ("a/utils.py", "b/utils.py"):
+        source = tmp_path / "course" / name
+        source.parent.mkdir(parents=True)
+        source.write_text(name)
+        files.append(CourseFile(source, name, "0" * 64))
+    copies = shared_files(files, tmp_path / "out" / ".course")
+    contents = {copy.target: copy.source.read_text() for copy in copies}
+    assert contents == {"a/utils.py": "a/utils.py", "b/utils.py": "b/utils.py"}
+    assert all(copy.source.is_relative_to(tmp_path / "out") for copy in copies)
+    assert shared_files((), tmp_path / "none") == ()
+    files[0].source.unlink()
+    with pytest.raises(StorageError, match="cannot be copied to the results folder"):
+        shared_files(files, tmp_path / "again")
+
+
+def test_the_notebooks_folder_and_its_files_are_kept_in_the_copy(tmp_path: Path) -> None:
+    handed_in = tmp_path / "class" / "ann"
+    for name in ("notebooks", "data"):
+        (handed_in / name).mkdir(parents=True)
+    notebook = Path(shutil.copy(NOTEBOOKS / "plain.ipynb", handed_in / "notebooks" / "hw.ipynb"))
+    (handed_in / "data" / "train.csv").write_text("x")
+    (handed_in / "private.csv").write_text("x")
+    (found,) = find_submissions([notebook], unpack_to=tmp_path / "unpacked")
+    assert isinstance(found, Submission)
+    found = found.model_copy(update={"folder": handed_in, "only": ("data/train.csv", "notebooks/hw.ipynb")})
+    copied = shared(found, tmp_path / "out")
+    assert isinstance(copied, Submission)
+    assert copied.folder is not None
+    assert copied.inner == found.inner
+    assert sorted(path.name for path in copied.folder.rglob("*.*")) == ["hw.ipynb", "train.csv"]
+    assert digest_files(copied.folder, only=copied.only) == digest_files(handed_in, only=found.only)
