@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
+from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.recognition import known_rows
@@ -31,6 +32,7 @@ __all__ = [
     "untrained",
     "untried",
     "why_untestable",
+    "why_unusable",
 ]
 
 
@@ -80,7 +82,8 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         compares its predictions with labels that the notebook never saw. It counts whole images, so that no rounding
         can decide. If the accuracy misses `at_least`, but `at_least` is within the 95 % interval, the criterion is
         *borderline*: the points do not change, and a person should look. A narrow pass remains a pass, and
-        `within_noise` reports it.
+        `within_noise` reports it. If the grader stopped the training while it was still improving, or has no usable
+        form of the model, a person must judge a missed criterion.
 
     Why it matters:
         A number that a notebook prints is a claim. A number that someone else can compute again is a result.
@@ -117,7 +120,9 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         "evidence": (pointer or Pointer(cell=model.cell, event=model.event),),
     }
     message = _message(fact, model, params, needed)
-    return Finding.pending(message, **details) if fraction is None else Finding.scored(message, fraction, **details)
+    if fraction is None:
+        return Finding.pending(message, **details)
+    return allow_for_stop(case, Finding.scored(message, fraction, **details), model.id)
 
 
 def images_needed(part: float, total: int) -> int:
@@ -241,6 +246,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     )
     fits = case.evidence.fits_of(model.id)
     own = [fit for fit in fits if fit.x and fit.x.rows and fit.x.rows.dataset == dataset]
+    unseen = any(known_rows(fit.x) is None for fit in fits)
     later = _elsewhere(fits, dataset)
     if untried(case, model, dataset):
         return not_tried(case, model, unknown)
@@ -249,16 +255,18 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         untestable = _ONLY_RECORDED
     if untestable:
         return _for_a_person(model, unknown, untestable)
-    if model.unkept_reason:
-        reason = _clause(model.unkept_reason)
-    elif not fits:
+    if not fits:
         reason = untrained(case.evidence, model)
-    elif not own:
+    elif not own and not unseen:
         reason = say("the grader saw no training on {dataset:dataset}", dataset=dataset)
     elif later:
         reason = say("its last training was on {dataset:dataset}", dataset=later)
-    elif model.artefact is None:
-        reason = say("no trained model was kept")
+    elif own and (misfit := _wrong_units(model, own[-1], dataset)):
+        reason = misfit
+    elif lost := why_unusable(model):
+        return _for_a_person(model, unknown, lost)
+    elif not own:
+        return _for_a_person(model, unknown, say("the grader could not see the images of its training"))
     else:
         reason = _misfit(model, own[-1], dataset)
     return Finding.failed(
@@ -271,14 +279,15 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     )
 
 
-def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
-    """Explain why a model does not fit the images of its data set."""
-    if len(model.output_shapes) > 1:
-        return say(
-            "none of its {count:number} outputs has a number for each class of {dataset:dataset}",
-            count=len(model.output_shapes),
-            dataset=dataset,
-        )
+def why_unusable(model: ModelFact) -> MessageLike:
+    """Explain why the grader has no usable form of a trained model, through no fault of the student; else empty."""
+    if model.unkept_reason:
+        return _clause(model.unkept_reason)
+    return say("no trained model was kept") if model.artefact is None else ""
+
+
+def _wrong_units(model: ModelFact, fit: FitFact, dataset: str) -> Message | None:
+    """Explain that a model has another number of outputs than its data set has classes; None if it has not."""
     units = model.output_shape[0] if model.output_shape is not None and len(model.output_shape) == 1 else None
     classes = _classes(fit, dataset)
     if units is not None and classes is not None and units != classes:
@@ -289,7 +298,18 @@ def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
             dataset=dataset,
             classes=classes,
         )
-    return say(
+    return None
+
+
+def _misfit(model: ModelFact, fit: FitFact, dataset: str) -> Message:
+    """Explain why a model does not fit the images of its data set."""
+    if len(model.output_shapes) > 1:
+        return say(
+            "none of its {count:number} outputs has a number for each class of {dataset:dataset}",
+            count=len(model.output_shapes),
+            dataset=dataset,
+        )
+    return _wrong_units(model, fit, dataset) or say(
         "it takes inputs of shape {inputs:shape} and gives outputs of shape {outputs:shape}, "
         "which does not fit the images",
         inputs=model.input_shape,
@@ -435,29 +455,26 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
         return not_tried(case, model, unknown)
     if fits and task in tasks_of(fits[-1], case.rubric) and not label_meaning(case.evidence, model.id):
         return _for_a_person(model, unknown, _UNSEEN_LABELS)
-    if model.unkept_reason:
-        reason = _clause(model.unkept_reason)
-    elif not fits:
+    if not fits:
         reason = untrained(case.evidence, model)
+    elif known_rows(fits[-1].x) is None:
+        return _for_a_person(model, unknown, say("the grader could not see the images of its last training"))
     elif task not in tasks_of(fits[-1], case.rubric):
         reason = say("the grader saw no images of this task in its last training")
     elif labels is None:
         reason = say("the labels of its last training do not show the meaning of its outputs")
-    elif model.artefact is None:
-        reason = say("no trained model was kept")
     elif not _names(model, labels, binary=settings.binary):
         reason = say(
             "its output of shape {outputs:shape} cannot name the classes that it was trained on",
             outputs=model.output_shape,
         )
-    elif _unrecorded(case, model, dataset, task):
-        return _for_a_person(model, unknown, _ONLY_RECORDED)
     else:
         shape = say(
             "the grader could not test inputs of shape {inputs:shape} with the images of this task",
             inputs=model.input_shape,
         )
-        return _for_a_person(model, unknown, why_untestable(case.evidence, model, dataset) or shape)
+        lost = why_unusable(model) or (_ONLY_RECORDED if _unrecorded(case, model, dataset, task) else "")
+        return _for_a_person(model, unknown, lost or why_untestable(case.evidence, model, dataset) or shape)
     return Finding.failed(
         say("{unknown}: {reason}.", unknown=unknown, reason=reason),
         advice=say("Train the model on the images of this task in this notebook, and keep it in a variable."),

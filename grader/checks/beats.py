@@ -9,6 +9,7 @@ from pydantic import Field
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Params, Whole
+from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.facts.lineage import TAKES_WEIGHTS
 from grader.facts.metrics import metric_in, metric_of
@@ -92,7 +93,8 @@ def beats(case: Case, params: BeatsParams) -> Finding:
         ours, theirs = ([r for r in of_model if r.side == side] for of_model in recorded)
         if ours and theirs:
             best = [max(of_model, key=lambda r: r.value) for of_model in (ours, theirs)]
-            return _compared((models[0], best[0]), (models[1], best[1]), params)
+            finding = _compared((models[0], best[0]), (models[1], best[1]), params)
+            return allow_for_stop(case, finding, models[0].id, models[1].id)
     return _unseen(case.evidence, models, recorded, params)
 
 

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from grader.checks.accuracy import images_of, not_tried, untried
+from grader.checks.accuracy import images_of, not_tried, untried, why_unusable
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, RoleName, TaskName, WithModel
+from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.facts.statistics import mcnemar_p_value
 from grader.facts.tasks import judged_dataset
@@ -71,18 +72,33 @@ def gain(case: Case, params: GainParams) -> Finding:
     if other.id == model.id:
         return _unknown(model, say("both roles mean {model:code}, so there is nothing to compare", model=model.name))
     dataset = judged_dataset(case.rubric, params.dataset, params.task)
-    facts = [case.evidence.accuracy(m.id, dataset, params.split, params.task) for m in (model, other)]
-    ours, theirs = facts
+    ours, theirs = (case.evidence.accuracy(m.id, dataset, params.split, params.task) for m in (model, other))
     if ours is None or theirs is None or ours.total != theirs.total:
         lacking = model if ours is None else other
-        if None in facts and untried(case, lacking, dataset, params.task):
-            unknown = say(
-                "The accuracy of {model:code} on the images of the comparison is not known", model=lacking.name
-            )
-            return not_tried(case, lacking, unknown, "gain")
-        reason = say("the accuracy of {model:code} on the images of the comparison is not known", model=lacking.name)
+        return _unmeasured(case, params, model, lacking, tried=ours is not None and theirs is not None)
+    return allow_for_stop(case, _compared(params, (model, ours), (other, theirs)), model.id, other.id)
+
+
+def _unmeasured(case: Case, params: GainParams, model: ModelFact, lacking: ModelFact, *, tried: bool) -> Finding:
+    """Explain why one of the models has no accuracy on the images of the comparison."""
+    dataset = judged_dataset(case.rubric, params.dataset, params.task)
+    if not tried and untried(case, lacking, dataset, params.task):
+        unknown = say("The accuracy of {model:code} on the images of the comparison is not known", model=lacking.name)
+        return not_tried(case, lacking, unknown, "gain")
+    reason = say("the accuracy of {model:code} on the images of the comparison is not known", model=lacking.name)
+    lost = why_unusable(lacking) if case.evidence.fits_of(lacking.id) else ""
+    if not lost:
         return _unknown(model, reason)
-    return _compared(params, (model, ours), (other, theirs))
+    return Finding.pending(
+        say(
+            "The gain of {model:code} is not known: {reason} ({cause}). A person must look at it.",
+            model=model.name,
+            reason=reason,
+            cause=lost,
+        ),
+        measured={"gain": None},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
 
 
 def _compared(

@@ -13,6 +13,7 @@ from grader.checks.support.params import Number, Part, Whole, WithModel
 from grader.checks.support.smoothing import smoothed
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric, metric_of, series
+from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
 from grader.facts.weights import trainings_behind
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
@@ -73,7 +74,8 @@ def plots(case: Case, params: PlotsParams) -> Finding:
         Compares the numbers of every plotted line with the recorded history of the model's trainings. A line counts if
         it shows that history, or at least a continuous half of it. It may join several trainings, be smoothed, or show
         percentages or errors. Then the check looks for labels on both axes. A custom training loop may leave no
-        history. Then a curve with the metric's name counts, and curves without a name are left to a person.
+        history. Then a curve with the metric's name counts, and curves without a name are left to a person. So is a
+        missing curve of a training that the grader stopped, if it had too few epochs or the plot raised an error.
 
     Why it matters:
         A learning curve shows whether to train longer or to regularize more, if its axes say what it shows.
@@ -94,7 +96,8 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     if not complete and _unrecorded(fits, metric):
         return _claimed(case, metric, params)
     if not complete:
-        return _absent(case, fits, metric, [s for s in wanted if not by_side[s]], params)
+        missing = [s for s in wanted if not by_side[s]]
+        return _stopped(case, fits, metric, params) or _absent(case, fits, metric, missing, params)
     chosen = [min(by_side[side], key=lambda m: len(m.missing_labels)) for side in shown]
     return _drawn(chosen, metric, params)
 
@@ -247,6 +250,28 @@ def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
         assurance=Assurance.STATED,
         measured=measured | {"labels_missing": list(missing)},
         evidence=pointers,
+    )
+
+
+def _stopped(case: Case, fits: tuple[FitFact, ...], metric: str, params: PlotsParams) -> Finding | None:
+    """Leave a missing curve to a person if the grader stopped the training before there was one; else None."""
+    cut, run = cut_trainings(fits), case.evidence.run
+    epochs = max((len(metric_of(fit, name)) for fit in fits for name in (metric, f"val_{metric}")), default=0)
+    raised = any(follows_from_a_stop(case.evidence, error) for error in run.errors)
+    never_measured = not epochs and any(fit.history for fit in fits)
+    if not cut or never_measured or (epochs >= max(2, params.points_at_least) and not raised):
+        return None
+    if not case.evidence.figures and not raised and not run.cut_short:
+        return None
+    return Finding.pending(
+        sentences(
+            describe_cut(cut[-1]),
+            say("So the grader cannot see whether the notebook shows the {metric:raw}.", metric=metric),
+            say("A person must judge it."),
+        ),
+        assurance=Assurance.RECORDED,
+        measured={"metric": metric, "curves": [], "figures": len(case.evidence.figures)},
+        evidence=tuple(Pointer(cell=fit.cell, event=fit.event) for fit in cut),
     )
 
 

@@ -7,6 +7,7 @@ from grader.checks.support.params import Params
 from grader.facts.case import Case
 from grader.facts.follow_ups import FollowUp, advice_of, cause_text, follow_ups
 from grader.facts.language import english
+from grader.facts.stops import describe_cut, follows_from_a_stop
 from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence
@@ -39,7 +40,8 @@ def runs(case: Case, params: RunsParams) -> Finding:
 
     What it does:
         Looks at the execution in a fresh kernel: every code cell ran in the order of the file, no cell raised an
-        error, and neither time nor memory ran out. A training that the grader stopped after an epoch is no error.
+        error, and neither time nor memory ran out. A training that the grader stopped after an epoch is no error. If
+        the only errors follow from such a stop, such as a plot over all planned epochs, a person must judge it.
 
     Why it matters:
         Nobody else can use a notebook that only works if its cells run in a special order.
@@ -72,6 +74,15 @@ def runs(case: Case, params: RunsParams) -> Finding:
             run.cells_total,
         )
         return Finding.passed(message, assurance=Assurance.RECORDED, measured=measured)
+    stops = [follows_from_a_stop(case.evidence, error) for error in run.errors]
+    if not run.cut_short and stops and stops[0] is not None and None not in stops:
+        message = sentences(
+            _problems(case.evidence),
+            describe_cut(stops[0]),
+            say("The error may follow from that, so a person must judge it."),
+        )
+        pointers = tuple(Pointer(cell=error.cell) for error in run.errors)
+        return Finding.pending(message, assurance=Assurance.RECORDED, measured=measured, evidence=pointers)
     fraction = min(clean / run.cells_total, 1.0) if params.partial else 0.0
     return Finding.scored(
         _problems(case.evidence),

@@ -7,14 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.accuracy import images_of, not_tried, untrained, why_untestable
+from grader.checks.accuracy import images_of, not_tried, untrained, why_untestable, why_unusable
 from grader.checks.registry import check
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Params, Part, Whole, WithModel
+from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["CurvePoint", "ScoreCurveParams", "height", "score_curve", "wanted_accuracy"]
@@ -98,12 +99,9 @@ def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
     reached = height(params.curve, counted, fact.value)
     assurance = min(fact.assurance, model.assurance, key=_CERTAINTY.index)
     refused = params.require_verified and assurance is not Assurance.VERIFIED
-    fraction = 0.0 if refused else min(max(reached, 0.0), 1.0)
-    return Finding.scored(
-        _message(model, fact, counted, params, assurance),
-        fraction,
-        assurance=assurance,
-        measured={
+    details: FindingDetails = {
+        "assurance": assurance,
+        "measured": {
             "parameters": counted,
             "total_parameters": model.parameters,
             "trainable_parameters": model.trainable_parameters,
@@ -114,8 +112,13 @@ def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
             "full_from": upper,
             "height": round(reached, 6),
         },
-        evidence=_where(case, model),
-    )
+        "evidence": _where(case, model),
+    }
+    message = _message(model, fact, counted, params, assurance)
+    if refused and reached > 0:
+        # A recorded figure may be forged, or it may be honest: let a person decide.
+        return Finding.pending(sentences(message, say("A person must look at it.")), **details)
+    return allow_for_stop(case, Finding.scored(message, min(max(reached, 0.0), 1.0), **details), model.id)
 
 
 _CERTAINTY = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
@@ -216,6 +219,7 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
     untestable = why_untestable(case.evidence, model, dataset)
     if trained and counted is None:
         untestable = say("the grader could not see its number of parameters")
+    untestable = untestable or (why_unusable(model) if trained and not _other_classes(case, model, dataset) else "")
     if untestable:
         return Finding.pending(
             sentences(_no_place(model, dataset, params.split, untestable), say("A person must look at it.")),
@@ -250,6 +254,13 @@ def _fits(case: Case, model: ModelFact, dataset: str) -> bool:
         and model.output_shape == (len(fit.y.classes),)
         for fit in case.evidence.fits_of(model.id)
     )
+
+
+def _other_classes(case: Case, model: ModelFact, dataset: str) -> bool:
+    """Whether the model's outputs are known and are not one for each class of the data set."""
+    fits = [fit for fit in case.evidence.fits_of(model.id) if fit.x is not None and fit.x.rows is not None]
+    own = any(fit.x is not None and fit.x.rows is not None and fit.x.rows.dataset == dataset for fit in fits)
+    return bool(fits) and (not own or (bool(model.output_shape) and not _fits(case, model, dataset)))
 
 
 def _where(case: Case, model: ModelFact) -> tuple[Pointer, ...]:

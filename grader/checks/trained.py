@@ -14,6 +14,7 @@ from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
+from grader.facts.stops import cut_trainings
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
@@ -56,7 +57,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         If the model was loaded or copied, the earlier trainings of its weights count too. Images that the grader does
         not recognize, such as augmented ones, contradict nothing; the message says that they are not confirmed. The
         same is true for unknown figures of a generator or a custom training loop. Epochs that the grader cut off count
-        as done.
+        as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
 
     Why it matters:
         A test accuracy only means something if the training images are known.
@@ -148,6 +149,14 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
         return Condition("epochs", holds=True, seen=loop)
     done = sum(counts)
     cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
+    unknown = [f for f in cut_trainings(fits) if f not in cut]
+    if done < wanted and unknown and all((f.epochs_asked or wanted) >= wanted for f in unknown):
+        early = say_count(
+            "it was stopped after {count:number} epoch, so it is unknown how long it would have been trained",
+            "it was stopped after {count:number} epochs, so it is unknown how long it would have been trained",
+            done,
+        )
+        return Condition("epochs", holds=None, seen=early)
     granted = done + sum(max(0, (f.epochs_asked or 0) - f.epochs_done) for f in cut)
     seen = say(
         "it was trained for {epochs} in {trainings}",
@@ -250,19 +259,30 @@ def _trained_on(rows: dict[str, int], dataset: str) -> Message:
 def _loss(fits: tuple[FitFact, ...]) -> Condition:
     losses = series(fits, "loss")
     numbers = finite(losses)
+    cut = bool(cut_trainings(fits))
+    if len(losses) == len(numbers) and len(numbers) > 1:
+        return _change(numbers[0], numbers[-1], cut=cut)
+    loop = any(f.kind == "custom_loop" for f in fits)
+    if cut and (losses or not loop):
+        stopped = say("the grader's time limit stopped it before it could show whether the loss falls")
+        return Condition("loss", holds=None, seen=stopped)
     if not losses:
         return _without_losses(fits)
     if len(numbers) < len(losses):
         return Condition("loss", holds=False, seen=say("the training loss became not a number"))
-    if len(losses) == 1:
-        single = say("a single epoch does not show whether the training loss falls")
-        return Condition("loss", holds=False, seen=single)
-    first, last = numbers[0], numbers[-1]
+    single = say("a single epoch does not show whether the training loss falls")
+    return Condition("loss", holds=False, seen=single)
+
+
+def _change(first: float, last: float, *, cut: bool) -> Condition:
+    """Judge the change of the loss; in a training that the grader cut short, it might have fallen later."""
     if last < first:
         fell = say("the training loss fell from {first:number} to {last:number}", first=first, last=last)
         return Condition("loss", holds=True, seen=fell)
     rose = say("the training loss did not fall ({first:number} to {last:number})", first=first, last=last)
-    return Condition("loss", holds=False, seen=rose)
+    if cut:
+        rose = say("{loss} before the grader's time limit stopped it", loss=rose)
+    return Condition("loss", holds=None if cut else False, seen=rose)
 
 
 def _without_losses(fits: tuple[FitFact, ...]) -> Condition:
@@ -282,6 +302,9 @@ def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: 
             looks,
         )
         return Condition("validation", holds=True, seen=loop)
+    if not validated and any(f.kind == "custom_loop" for f in cut_trainings(fits)):
+        stopped = say("the grader's time limit stopped its loop, which might have used validation data later")
+        return Condition("validation", holds=None, seen=stopped)
     if not validated:
         return Condition("validation", holds=False, seen=say("its training had no validation data"))
     last = validated[-1]

@@ -62,6 +62,7 @@ from grader.inside.record.events import (
     LineDescription,
     Model,
     Predict,
+    Progress,
     Save,
     SaveAction,
     Start,
@@ -109,6 +110,10 @@ _ACTIONS: tuple[SaveAction, ...] = get_args(SaveAction)
 _FORMATS: tuple[KeptFormat, ...] = get_args(KeptFormat)
 """The most reliable first."""
 _IGNORED: tuple[IgnoredForm, ...] = get_args(IgnoredForm)
+_AT_END = ("calls", "arrays")
+"""Kinds of events that are written at the end of a cell or of the notebook, and are lost if the kernel is killed."""
+_AT_FIT_END = ("fit_end",)
+"""Kinds that are also lost if it is killed during a training."""
 
 
 def build_evidence(  # noqa: PLR0913 - an execution has these parts
@@ -123,6 +128,7 @@ def build_evidence(  # noqa: PLR0913 - an execution has these parts
     unread: Sequence[MessageLike] = (),
     keep: ArrayKeeper | None = None,
     stand_ins: Sequence[str] = (),
+    left_out: Mapping[str, MessageLike] | None = None,
 ) -> Evidence:
     """Convert the outputs of one execution to evidence.
 
@@ -138,6 +144,7 @@ def build_evidence(  # noqa: PLR0913 - an execution has these parts
         keep: Stores derived arrays (rows, transforms per pixel) under `derived/` in the evidence folder. Without it,
             a standardization per pixel cannot be repeated for the predictions.
         stand_ins: Data sets that were replaced by made-up images.
+        left_out: Files of the record that were not copied → the reason.
 
     Returns:
         The evidence without accuracies, which `grader.evidence.accuracies` adds.
@@ -145,7 +152,7 @@ def build_evidence(  # noqa: PLR0913 - an execution has these parts
     Raises:
         StorageError: `keep` could not store an array.
     """
-    builder = _Builder(run, ArrayBook(arrays, indexes, keep))
+    builder = _Builder(run, ArrayBook(arrays, indexes, keep), left_out or {})
     for event in events[:_MAX_EVENTS]:
         builder.take(event)
     if len(events) > _MAX_EVENTS:
@@ -179,8 +186,9 @@ class _Builder:
     event is unusable. Unknown kinds come from newer recorders and are skipped.
     """
 
-    def __init__(self, run: Run, book: ArrayBook) -> None:
+    def __init__(self, run: Run, book: ArrayBook, left_out: Mapping[str, MessageLike]) -> None:
         self._run = run
+        self._left_out = left_out
         self._book = book
         self._seen: set[int] = set()
         self._events = 0
@@ -209,6 +217,7 @@ class _Builder:
                 _reads(FitStart, self._trainings.start),
                 _reads(Epoch, self._trainings.epoch),
                 _reads(FitEnd, self._trainings.end),
+                _reads(Progress, self._trainings.progress),
                 _reads(Evaluate, self._evaluate),
                 _reads(Predict, self._predict),
                 _reads(Calls, self._call),
@@ -301,6 +310,11 @@ class _Builder:
             yield self._missing(say("the recorder wrote no events"), ALL_KINDS)
         elif not self._ended and self._run.status in {"completed", "cell_error"}:
             yield self._missing(say("the record ends before the notebook"), ALL_KINDS)
+        elif not self._ended:
+            yield self._missing(
+                say("the kernel ended before the recorder could write everything down"),
+                (*_AT_END, *(_AT_FIT_END if self._trainings.unfinished else ())),
+            )
         if self._newer is not None:
             yield say(
                 "the record has version {version:number}, but this grader reads version {supported:number}; "
@@ -319,11 +333,12 @@ class _Builder:
 
     def _finished_models(self) -> Iterator[ModelFact]:
         for key, model in self._models.items():
+            later = self._later.get(key)
+            kept, lost = self._usable(key)
             update: dict[str, Any] = {
-                "unkept_reason": self._unkept.get(key),
-                "later_artefact": self._later.get(key),
+                "unkept_reason": self._unkept.get(key) or (lost if not kept else None),
+                "later_artefact": later if later is None or self._why_lost(later) is None else None,
             }
-            kept = self._kept.get(key)
             if kept:
                 newest = max(each.after for each in kept.values())
                 forms = sorted((each for each in kept.values() if each.after == newest), key=_Kept.rank)
@@ -333,6 +348,23 @@ class _Builder:
                     "fallbacks": {each.form: each.path for each in forms[1:]},
                 }
             yield model.model_copy(update=update)
+
+    def _usable(self, model: str) -> tuple[dict[str, _Kept], MessageLike | None]:
+        """Find the saved forms of a trained model that were copied, and the reason if there is none."""
+        forms = self._kept.get(model, {})
+        lost = {form: why for form, each in forms.items() if (why := self._why_lost(each.path)) is not None}
+        usable = {form: each for form, each in forms.items() if form not in lost}
+        if lost:
+            return usable, next(iter(lost.values()))
+        if not forms and model in self._trainings.models and not self._ended:
+            return usable, say("the kernel ended before the grader could save the trained model")
+        return usable, None
+
+    def _why_lost(self, path: str) -> MessageLike | None:
+        """Return the reason why a file, or a file in a folder, was not copied; None if it was."""
+        if path in self._left_out:
+            return self._left_out[path]
+        return next((why for name, why in self._left_out.items() if name.startswith(f"{path}/")), None)
 
     def _cell(self, value: object) -> int | None:
         """Find the notebook's index of a cell, by the recorder's number."""

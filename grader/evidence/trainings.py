@@ -32,6 +32,7 @@ from grader.inside.record.events import (
     FitEnd,
     FitStart,
     FitStatus,
+    Progress,
     TrainingType,
     ValidationSource,
 )
@@ -92,6 +93,7 @@ class _Training:
         batch_size: Rows per batch.
         epochs: The finished epochs, by number.
         end: Its end; None while it runs.
+        partial: What is known of a running one.
     """
 
     start: FitStart
@@ -108,12 +110,13 @@ class _Training:
     batch_size: int | None
     epochs: dict[int, _Epoch] = field(default_factory=dict)
     end: _End | None = None
+    partial: _End = field(default_factory=_End)
 
 
 class TrainingLog:
-    """Collects `fit_start`, `epoch` and `fit_end`.
+    """Collects `fit_start`, `epoch`, `progress` and `fit_end`.
 
-    Each of the three methods raises `MalformedError` for an unusable event: without an id, of a training that was not
+    Each of the four methods raises `MalformedError` for an unusable event: without an id, of a training that was not
     started or has ended, or with the id of an earlier training.
     """
 
@@ -159,16 +162,35 @@ class TrainingLog:
             error=as_text(event["error"], 1000) or None,
         )
         if training.kind == "custom_loop":
-            self._add_batches(training, event)
+            self._add_batches(training, event["x"], event["y"], event["batch_size"])
 
-    def _add_batches(self, training: _Training, event: FitEnd) -> None:
+    def progress(self, event: Progress, _: Moment) -> None:
+        """Note the state of a running custom training loop."""
+        training = self._running(event["fit"])
+        training.partial = _End(
+            steps=as_int(event["steps"]), seconds=as_float(event["seconds"]), digests=digests_of(event["digests"])
+        )
+        if training.kind == "custom_loop":
+            self._add_batches(training, event["x"], event["y"], event["batch_size"])
+
+    def _add_batches(self, training: _Training, images: object, labels: object, batch_size: object) -> None:
         """Add the data of a custom training loop, which are known only after it has run."""
-        x = self._book.array(event["x"], event["y"])
-        y = self._book.label(event["y"], x)
-        size = as_int(event["batch_size"], 1)
+        x = self._book.array(images, labels)
+        y = self._book.label(labels, x)
+        size = as_int(batch_size, 1)
         training.x = x.fact if x else training.x
         training.y = y or training.y
         training.batch_size = training.batch_size if size is None else size
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a training has no end."""
+        return any(training.end is None for training in self._trainings.values())
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Ids of all trained models."""
+        return frozenset(training.model for training in self._trainings.values())
 
     def facts(self) -> tuple[FitFact, ...]:
         """Return all trainings in order; an unfinished one has the history of its epochs."""
@@ -234,7 +256,7 @@ def _history(value: object) -> dict[str, tuple[float, ...]]:
 def _fact(training: _Training) -> FitFact:
     start: FitStart = training.start
     epochs = [training.epochs[number] for number in sorted(training.epochs)]
-    end = training.end or _End()
+    end = training.end or training.partial
     return FitFact(
         event=training.at.n,
         cell=training.at.cell,

@@ -71,6 +71,8 @@ class Collected:
     total_bytes: int = 0
     problems: list[MessageLike] = field(default_factory=list)
     """The files that were left out, each with the reason."""
+    left_out: dict[str, Message] = field(default_factory=dict)
+    """Relative names of the record's own files that were left out for their size → the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,8 @@ def _take_folder(folder: int, prefix: str, target: Path, caps: CollectCaps, resu
                 _take_folder(inner, f"{path}/", target, caps, result)
         elif why := _refusal(path, facts, caps, result):
             result.problems.append(why)
+            if any(pattern.fullmatch(path) for pattern in _ALLOWED) and len(result.left_out) < caps.files:
+                result.left_out[path] = why
         else:
             _take_file(folder, name, path, target, result)
 

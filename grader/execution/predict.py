@@ -80,7 +80,8 @@ class PredictionLimits:
     crashes: int = _CRASHES
     """Number of processes that may end without an answer before the remaining jobs are skipped."""
     process_seconds: float = RunSettings().predictor_time
-    """Time limit for one process, including the import of TensorFlow."""
+    """Time limit for one process, including the import of TensorFlow. Time that other programs of a busy machine took
+    does not count."""
 
     @classmethod
     def of(cls, settings: RunSettings) -> "PredictionLimits":
@@ -155,6 +156,8 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         raise PredictorError(message)
     scratch.mkdir(parents=True, exist_ok=True)
     crashes, ends = 0, time.monotonic() + caps.total_seconds
+    again: set[str] = set()
+    """Jobs that are tried again, because the machine was too busy for them."""
     while left := [job for job in jobs if job.id not in results]:
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
         layout, finished = call.process(left, folder)
@@ -166,6 +169,9 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         if not waiting:
             break
         _check_started(finished, answers, layout.log)
+        if finished.timed_out and finished.load is not None and finished.load.starved and waiting[0].id not in again:
+            again.add(waiting[0].id)
+            continue
         # Jobs run in order, so the process ended in the first job without an answer.
         results[waiting[0].id] = PredictionResult(
             waiting[0].id, ok=False, error=_why(finished), seconds=finished.seconds
@@ -242,6 +248,7 @@ class _Call:
                 timeout=self.timeout,
                 log=layout.log,
                 starter=starter,
+                cores=self.threads,
             )
         except HarnessError as error:
             raise PredictorError(error.message, where=error.where, advice=error.advice) from error

@@ -28,6 +28,7 @@ from grader.execution.sandbox.course_files import course_mounts, place_course_fi
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
+from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
 from grader.execution.sandbox.provisioner import SandboxPlan, Starter
 from grader.execution.sandbox.scratch import runtime_folder
@@ -119,8 +120,9 @@ class ExecutionRequest:
     """Module to start as `python -m MODULE -f CONNECTION_FILE`."""
     finish_code: str | None = FINISH
     """Code to execute after the last cell; None for a kernel without the recorder."""
-    start_seconds: float = 90.0
-    """Time limit for the kernel's first answer; exceeding it is a failure of the grader."""
+    start_seconds: float = 300.0
+    """Time limit for the kernel's first answer; exceeding it is a failure of the grader. The notebook's own time starts
+    only after that."""
     grace_seconds: float = 6.0
     """Time that an interrupted cell has to end before the kernel is killed."""
     finish_seconds: float = 120.0
@@ -153,6 +155,8 @@ class ExecutionOutcome:
     """The end of the kernel's standard output and standard error."""
     warm: bool = False
     """Whether the kernel was forked from a warm process."""
+    load: Load | None = None
+    """CPU time during the cells, and what other programs of the machine took from it; None if it was not measured."""
     notices: tuple[str, ...] = ()
     """Deviations that do not affect the record, such as a cold start instead of a warm one."""
 
@@ -218,6 +222,7 @@ class _Execution:
         self.seconds = 0.0
         self.deadline = 0.0
         self.watchdog: Watchdog | None = None
+        self.load: Load | None = None
         self.step: ProgressKind = "starting"
         self.unreadable = ""
         """Class of the exception that a malformed message of the kernel caused."""
@@ -257,6 +262,7 @@ class _Execution:
             remarks=tuple(self.remarks),
             log=log_tail(layout.log),
             warm=self.is_warm,
+            load=self.load,
             notices=tuple(self.notices),
         )
 
@@ -266,10 +272,8 @@ class _Execution:
         watch = TrainingWatch(layout.out / "events.jsonl")
         starter = plan.starter
         if request.warm is not None:
-            # The warm process starts before the notebook's time, else the first notebook would pay for all of them.
             starter = await self._report_during(self._warmed(request.warm, plan, runtime), watch)
-        self.deadline = time.time() + request.settings.time
-        _write_session(request, layout, self.deadline)
+        _write_session(request, layout)
         for folder in (layout.code, layout.work, layout.input, layout.out, layout.home, layout.tmp):
             self.isolation.own(folder)
         manager = _manager(_spec(request, replace(plan, starter=starter)), runtime)
@@ -318,6 +322,7 @@ class _Execution:
         await self._start(client, layout, runtime)
         await self._cells(client)
         self.seconds = time.monotonic() - self.begun
+        self.load = self.watchdog.measure_load() if self.watchdog else None
         if client.unreadable:
             malformed = say_count(
                 "{count:number} message of the kernel was malformed and was ignored",
@@ -358,14 +363,19 @@ class _Execution:
                 disk_bytes=request.settings.disk,
                 folders=(*layout.written, runtime),
             )
-            self.watchdog = Watchdog(process, budget, lambda: end_tree(process, self.isolation, self.mark))
+            meter = CpuMeter(request.threads, visible=self.isolation.name != "container")
+            self.watchdog = Watchdog(process, budget, lambda: end_tree(process, self.isolation, self.mark), meter)
             self.watchdog.start()
             await client.async_start_new_kernel_client()
         except (RuntimeError, OSError, TimeoutError) as error:
             tail = log_tail(layout.log)
             message = f"the kernel did not start: {error}" + (f"\n{tail}" if tail else "")
             raise SandboxError(message, where=self.isolation.name) from error
+        self.watchdog.measure_load()
+        self.watchdog.meter.restart()
         self.begun = time.monotonic()
+        # The notebook's time starts with its first cell, however long the kernel took to start.
+        self.deadline = time.time() + request.settings.time
         self._report("started")
 
     async def _cells(self, client: CellClient) -> None:
@@ -477,6 +487,18 @@ class _Execution:
             message = english(self.reason)
             self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
             return
+        limit = self.request.settings.time
+        if name == "KeyboardInterrupt" and time.time() >= self.deadline - reserve_of(limit):
+            # The recorder interrupts a training without an end while there is still time for the later cells.
+            self.reason = self.reason or say(
+                "{cell:cell} was interrupted shortly before the notebook's time limit of {limit:seconds}",
+                cell=index,
+                limit=limit,
+            )
+            message = english(self.reason)
+            self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
+            self.status = "cell_error"
+            return
         self.errors.append(
             CellError(
                 cell=index,
@@ -540,6 +562,7 @@ class _Execution:
     def _verdict(self) -> Run:
         request = self.request
         peak = self.watchdog.peak_mib if self.watchdog else 0.0
+        load = self.load
         return Run(
             status=self.status,
             reason=self.reason,
@@ -548,6 +571,9 @@ class _Execution:
             cells_total=self.total,
             errors=tuple(self.errors),
             peak_memory_mib=round(peak, 1) if peak else None,
+            cpu_seconds=_rounded(load.cpu_seconds) if load else None,
+            cpu_share=_rounded(load.share) if load else None,
+            pressure=_rounded(load.pressure) if load else None,
             isolation=self.isolation.name,
             device=request.device.label,
             seed=request.seed,
@@ -659,7 +685,11 @@ def _fresh(notebook: NotebookNode) -> NotebookNode:
     return copied
 
 
-def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -> None:
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)
+
+
+def _write_session(request: ExecutionRequest, layout: Layout) -> None:
     """Write the recorder's settings; `docs/events.md` describes the keys."""
     session = SessionFile(
         version=SESSION_VERSION,
@@ -669,7 +699,8 @@ def _write_session(request: ExecutionRequest, layout: Layout, deadline: float) -
         dialect=request.dialect,
         seed=request.seed,
         fit_time=request.settings.fit_time,
-        deadline=deadline,
+        deadline=time.time() + request.start_seconds + request.settings.time,
+        time=request.settings.time,
         reserve=reserve_of(request.settings.time),
         max_models_mib=request.settings.kept_models / (1 << 20),
         max_output_kib=request.settings.output.cell_text / 1024,

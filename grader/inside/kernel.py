@@ -14,6 +14,7 @@ from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
 from . import install
+from .hooking.loop_checks import LoopChecks, check_imports
 from .keras2 import layer
 from .notebook import modules, paths, seeds
 from .record.events import RECORD_VERSION, Start
@@ -55,7 +56,8 @@ class CellClock:
         if self._began is None or result.info is None or not result.info.store_history:
             return
         seconds, self._began = time.monotonic() - self._began, None
-        self._recorder.cell_ended(ok=bool(result.success), seconds=seconds)
+        interrupted = isinstance(result.error_in_exec, KeyboardInterrupt)
+        self._recorder.cell_ended(ok=bool(result.success), seconds=seconds, interrupted=interrupted)
 
 
 def start_recorder() -> Recorder:
@@ -104,6 +106,8 @@ def attach(shell: Any, recorder: Recorder) -> None:
     shell.events.register("pre_run_cell", clock.pre_run_cell)
     shell.events.register("post_run_cell", clock.post_run_cell)
     recorder.namespace = shell.user_ns
+    shell.ast_transformers.append(LoopChecks())
+    check_imports(recorder.session.submission or Path.cwd())
     install.install_shell(recorder, shell)
     layer.install_shell(recorder, shell)
     modules.install(str(Path.cwd()), paths.places_of(recorder).missing_folder)

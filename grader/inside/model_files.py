@@ -22,7 +22,7 @@ _FAMILIES = (
     "activations|constraints|dtype_policies|engine|initializers|layers|losses|metrics|mixed_precision|models|ops"
     "|optimizers|regularizers"
 )
-_MODULES = re.compile(rf"(tf_)?keras(\.src)?(\.({_FAMILIES})(\.\w+)*)?|builtins")
+_MODULES = re.compile(rf"(tf_)?keras(\.src|\._legacy)?(\.({_FAMILIES})(\.\w+)*)?|builtins")
 _CARRIERS = frozenset(
     {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "StringLookup"}
 )

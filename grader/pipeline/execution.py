@@ -32,17 +32,18 @@ from grader.intake.tags import keep_given_tags
 from grader.pipeline.code_digest import inside_code
 from grader.pipeline.course import Course
 from grader.pipeline.setup import Bench, Options, attempts_of
-from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError
+from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError, StarvedError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking
 from grader.schema.message import MessageLike, say
 from grader.schema.progress import Listener, Step
+from grader.schema.rubric import RunSettings
 from grader.schema.submission import Submission
 from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder
 from grader.version import __version__
 
-__all__ = ["Attempt", "Executor", "Keys", "keys_of", "seed_of"]
+__all__ = ["Attempt", "Executor", "Keys", "check_fair", "keys_of", "seed_of"]
 
 Keys = Mapping[int, ExecutionKey]
 """Keys of the attempts of a submission, by number from 1."""
@@ -138,7 +139,7 @@ class Executor:
         name, key, number = attempt.submission.id, attempt.key, attempt.number
         start = time.monotonic()
         try:
-            evidence = self._executed(attempt)
+            evidence = self._fairly_executed(attempt)
         except NotebookError:
             raise
         except Exception as error:
@@ -149,17 +150,30 @@ class Executor:
         self.database.record_execution(name, key, seconds=seconds, attempt=number, parts=parts)
         return evidence
 
+    def _fairly_executed(self, attempt: Attempt) -> Evidence:
+        """Execute an attempt, and once more if the machine was too busy.
+
+        Raises:
+            StarvedError: The machine was too busy both times.
+        """
+        try:
+            return self._executed(attempt)
+        except StarvedError:
+            self.listener(_word(attempt, "starting again, because the machine was busy"))
+            return self._executed(attempt)
+
     def _executed(self, attempt: Attempt) -> Evidence:
         """Execute, collect the record, predict, and store the results."""
         submitted = read_notebook(attempt.submission.notebook, sha256=attempt.submission.sha256)
         notebook = keep_given_tags(submitted, self.course.loaded.tagged)
-        data = self.course.whereabouts()
+        data, rubric = self.course.whereabouts(), self.course.loaded.rubric
         with scratch_folder() as scratch:
             outcome = execute(
                 self._request(attempt, notebook, scratch / "run"),
                 lambda progress: self.listener(_step(attempt, progress)),
             )
             self._check_unchanged(attempt, data)
+            check_fair(outcome, rubric.run)
             filled = attempt.kept.new_evidence_folder(attempt.name)
             try:
                 self.listener(_word(attempt, "verifying"))
@@ -230,6 +244,7 @@ class Executor:
             unread=record.problems,
             keep=arrays.keep,
             stand_ins=tuple(course.stand_ins),
+            left_out=collected.left_out,
         )
         judged = (*course.measured, *map(rubric.task_dataset, rubric.tasks))
         if not judged:
@@ -270,6 +285,27 @@ class Executor:
         )
         for answer in answers:
             yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model, answer.parts)
+
+
+def check_fair(outcome: ExecutionOutcome, settings: RunSettings) -> None:
+    """Check that a notebook that ran out of time got the CPU time that it was promised.
+
+    Args:
+        outcome: The outcome of its execution.
+        settings: The rubric's settings, with the time limit.
+
+    Raises:
+        StarvedError: It got clearly less, because other programs kept the machine busy.
+    """
+    load = outcome.load
+    if outcome.run.status != "timeout" or load is None or not load.starved:
+        return
+    msg = (
+        f"the notebook ran out of its time of {settings.time:g} s, but the machine was busy: the notebook got only "
+        f"{load.share or 0:.0%} of the CPU time that it could use ({load.cpu_seconds or 0:.0f} s of CPU time in "
+        f"{load.seconds:.0f} s)"
+    )
+    raise StarvedError(msg)
 
 
 def _remarks(submission: Submission, outcome: ExecutionOutcome) -> tuple[MessageLike, ...]:

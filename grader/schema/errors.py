@@ -119,6 +119,14 @@ class SandboxError(HarnessError):
     default_advice = "run `grader doctor`"
 
 
+class StarvedError(HarnessError):
+    """A notebook ran out of time while other programs kept the machine busy."""
+
+    default_advice = (
+        "the same command tries again: run it when fewer programs run on this machine, or with a smaller `--jobs`"
+    )
+
+
 class DatasetMissingError(HarnessError):
     """A data set is not on this machine."""
 

@@ -333,7 +333,7 @@ class FitFact(Document):
     model: str
     kind: Literal["fit", "custom_loop"] = "fit"
     status: Literal["completed", "stopped_by_budget", "stopped_early", "interrupted", "error", "unfinished"]
-    """`stopped_by_budget`: the grader stopped it at the end of an epoch; `stopped_early`: a callback stopped it;
+    """`stopped_by_budget`: the grader stopped it between two epochs or iterations; `stopped_early`: a callback did;
     `unfinished`: the kernel ended during the training."""
     epochs_asked: int | None = None
     epochs_done: int = 0

@@ -255,10 +255,17 @@ class ExecutionGrade(Document):
     reason_says: Message | None = None
     """The reason as data."""
     seconds: float
+    """Wall time from the first cell to the last."""
     cells_run: int
     cells_total: int
     errors: tuple[ErrorGrade, ...]
     peak_memory_mib: float | None
+    cpu_seconds: float | None = None
+    """CPU time of all its processes; None if it was not measured."""
+    cpu_share: float | None = None
+    """Part of the CPU time that it could use and got, 0 to 1; None if it was not measured."""
+    pressure: float | None = None
+    """Fraction of the time in which some thread of the machine waited for a core; None if it was not measured."""
     device: str
     seed: int
     versions: Mapping[str, str]

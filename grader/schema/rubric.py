@@ -105,9 +105,10 @@ class RunSettings(Document):
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seeds Python, NumPy, TensorFlow and Keras before the first cell."""
     time: Seconds = 1800.0
-    """Budget for the whole notebook, in seconds."""
+    """Budget for the whole notebook from its first cell on, in seconds."""
     fit_time: Seconds = 600.0
-    """Budget for one training, in seconds; the training is stopped at the end of an epoch."""
+    """Budget for one training, in seconds. A `fit` is stopped at the end of an epoch, a training loop of the student
+    between two iterations."""
     memory: MemorySize = 6 << 30
     """Budget for the whole process tree, in bytes."""
     attempts: int = Field(default=1, ge=1, le=MOST_ATTEMPTS)

@@ -86,12 +86,21 @@ class Run(Document):
     reason: MessageLike = ""
     """A clause that gives the reason of a status other than `completed`; a string in older evidence."""
     seconds: float
+    """Wall time from the first cell to the last."""
     cells_run: int
     """Code cells that were executed."""
     cells_total: int
     """Code cells that are not empty."""
     errors: tuple[CellError, ...] = ()
     peak_memory_mib: float | None = None
+    cpu_seconds: float | None = None
+    """CPU time of all processes of the sandbox from the first cell to the last; None if it was not measured."""
+    cpu_share: float | None = None
+    """Part of the CPU time that the notebook could use within its cores and got, 0 to 1; other programs got the rest.
+    None if it was not measured."""
+    pressure: float | None = None
+    """Fraction of that time in which some thread of the machine waited for a core (PSI); None if the kernel of the
+    operating system does not measure it."""
     isolation: Literal["bubblewrap", "container", "none"]
     device: str = "cpu"
     seed: int

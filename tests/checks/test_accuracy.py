@@ -12,7 +12,7 @@ from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untr
 from grader.facts.language import english
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
-from grader.schema.evidence import LabelFact, OutputFact
+from grader.schema.evidence import FitFact, LabelFact, OutputFact
 from grader.schema.grade import Finding, Lacking
 from grader.schema.message import say
 from tests.support import transfer_cases as transfer
@@ -122,14 +122,53 @@ def test_a_recorded_accuracy_waits_for_a_person_if_only_verified_ones_count() ->
     assert judge(9_950, params).status == "passed"
 
 
-def test_an_unkept_model_fails_with_the_reason() -> None:
+def test_an_unkept_model_waits_for_a_person_with_the_reason() -> None:
     model = a_model(artefact=None, unkept_reason="it was larger than the cap on kept models")
     finding = accuracy(a_case(an_evidence(models=(model,), accuracies=())), FULL)
-    assert finding.status == "failed"
+    assert finding.status == "pending"
     reason = "it was larger than the cap on kept models"
-    assert says(finding.message, "{unknown}: {reason}.", reason=reason)
+    assert says(finding.message, "{unknown}: {reason}. A person must look at it.", reason=reason)
     unknown = "The accuracy of {model:code} on {dataset:dataset} ({split:split}) is not known"
     assert says(finding.message, unknown, model="model", dataset="mnist", split="test")
+
+
+NOT_USED = {
+    "not saved": {"artefact": None},
+    "not loaded": {"artefact": "models/m1.keras", "unkept_reason": "the model made no predictions within 5 min"},
+}
+
+
+@pytest.mark.parametrize("keys", NOT_USED.values(), ids=NOT_USED)
+def test_a_model_that_the_grader_could_not_use_fails_only_for_the_students_own_mistakes(keys: dict[str, str]) -> None:
+    def status(*fits: FitFact, **more: Any) -> str:
+        model = a_model(**(keys | more))
+        return accuracy(a_case(an_evidence(models=(model,), fits=fits, accuracies=())), FULL).status
+
+    cifar = a_fit(event=9, x=an_array(of=rows(train=50_000, dataset="cifar10")))
+    assert status(a_fit()) == "pending"
+    assert status(a_fit(x=None)) == "pending"
+    assert status(a_fit(x=an_array(of=None))) == "pending"
+    assert status(a_fit(), output_shape=(5,)) == "failed"
+    assert status() == "failed"
+    assert status(cifar) == "failed"
+    assert status(a_fit(), cifar) == "failed"
+
+
+def test_an_accuracy_that_the_grader_cut_short_waits_for_a_person() -> None:
+    def judged(correct: int, **keys: Any) -> Finding:
+        found = an_evidence(fits=(a_fit(**keys),), accuracies=(an_accuracy(correct),))
+        return accuracy(a_case(found), FULL)
+
+    cut = {"status": "stopped_by_budget", "epochs_asked": 300}
+    assert judged(9_800, **cut).status == "pending"
+    assert judged(9_000, **cut).status == "pending"
+    message = "A longer training might have reached more, so a person must judge it."
+    assert says(judged(9_800, **cut).message, message)
+    assert judged(9_910, **cut).status == "passed"
+    assert judged(9_800, status="stopped_by_budget", epochs_asked=4).status == "partial"
+    assert judged(9_800, status="stopped_early", epochs_asked=300).status == "partial"
+    flat = {"accuracy": (0.5, *(0.97,) * 49), "val_accuracy": (0.5, *(0.96,) * 49)}
+    assert judged(9_800, **cut, history=flat, epochs_done=50).status == "partial"
 
 
 def test_a_model_trained_on_other_data_fails_with_the_reason() -> None:
@@ -305,8 +344,13 @@ def test_a_model_that_cannot_name_the_classes_of_a_task_fails_with_the_reason() 
     assert finding.status == "failed"
     message = "its output of shape {outputs:shape} cannot name the classes that it was trained on"
     assert says(finding.message, message, outputs=[4, 2])
-    assert says(on_task_b(artefact=None).message, "no trained model was kept")
-    assert english(on_task_b(unkept_reason="it was too large.").message).endswith("is not known: it was too large.")
+
+
+@pytest.mark.parametrize("keys", [{"artefact": None}, {"unkept_reason": "it was too large."}])
+def test_a_model_of_a_task_that_was_not_kept_waits_for_a_person(keys: dict[str, str]) -> None:
+    finding = on_task_b(**keys)
+    assert finding.status == "pending"
+    assert ("no trained model was kept" in ids(finding.message)) is ("artefact" in keys)
 
 
 ONLY_RECORDED = "the model could only be used in the notebook's own process, and was not tested on these images there"

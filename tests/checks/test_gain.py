@@ -69,7 +69,7 @@ def test_an_unknown_accuracy_is_reported() -> None:
     found = evidence(accuracies=evidence().accuracies[1:])
     lost = tuple(model.model_copy(update={"unkept_reason": "it was too large"}) for model in found.models)
     finding = compare(found.model_copy(update={"models": lost}))
-    assert finding.status == "failed"
+    assert finding.status == "pending"
     reason = "the accuracy of {model:code} on the images of the comparison is not known"
     assert says(finding.message, reason, model="model_b")
 
@@ -86,3 +86,13 @@ def test_a_comparison_without_another_execution_waits_for_a_person(lacking: Lack
     params = GainParams(model="transferred", over="scratch", task="b")
     finding = gain(replace(case(found), lacking=lacking), params)
     assert (finding.status, finding.measured) == ("pending", {"gain": None})
+
+
+@pytest.mark.parametrize("model", [SCRATCH, TRANSFERRED])
+def test_a_gain_that_the_grader_cut_short_waits_for_a_person(model: str) -> None:
+    found = evidence(accuracies=accuracies((SCRATCH, range(20)), (TRANSFERRED, range(60))))
+    stop = {"status": "stopped_by_budget", "epochs_asked": 300, "history": {}}
+    fits = tuple(fit.model_copy(update=stop if fit.model == model else {}) for fit in found.fits)
+    finding = compare(found.model_copy(update={"fits": fits}))
+    assert finding.status == "pending"
+    assert says(finding.message, "A longer training might have reached more, so a person must judge it.")

@@ -7,7 +7,8 @@ import pytest
 from grader.checks.plots import PlotsParams, plots
 from grader.schema.evidence import FigureFact
 from grader.schema.grade import Finding
-from tests.support.factories import HISTORY, a_case, a_figure, a_fit, an_evidence
+from grader.schema.submission import CellError
+from tests.support.factories import HISTORY, a_case, a_figure, a_fit, a_run, an_error, an_evidence
 from tests.support.says import ids, says, values
 
 ACCURACY, VALIDATION = HISTORY["accuracy"], HISTORY["val_accuracy"]
@@ -150,3 +151,33 @@ def test_a_loop_of_ones_own_without_a_curve_fails() -> None:
 
 def test_a_curve_called_by_another_metrics_name_is_not_it() -> None:
     assert judge_loop(a_figure((0.9, 0.95), ylabel="accuracy")).status == "pending"
+
+
+LENGTHS = "x and y must have same first dimension, but have shapes (300,) and (2,)"
+
+
+def after_a_stop(*figures: FigureFact, errors: tuple[CellError, ...] = (), **keys: Any) -> str:
+    """The status after the grader stopped a training of 300 epochs, by default after the first one."""
+    history = {name: values[:1] for name, values in HISTORY.items()}
+    known = {"status": "stopped_by_budget", "epochs_asked": 300, "epochs_done": 1, "history": history}
+    found = an_evidence(fits=(a_fit(**(known | keys)),), figures=figures, run=a_run(errors=errors))
+    return plots(a_case(found), PlotsParams(metric="accuracy")).status
+
+
+def test_a_curve_that_the_grader_cut_to_a_point_waits_for_a_person() -> None:
+    drawn = a_figure((0.5,), ylabel="accuracy")
+    assert after_a_stop(drawn) == "pending"
+    assert after_a_stop(drawn, epochs_asked=1) == "failed"
+    assert after_a_stop(drawn, status="completed") == "failed"
+
+
+def test_a_plot_that_failed_for_the_epochs_that_the_grader_cut_off_waits_for_a_person() -> None:
+    two = {name: values[:2] for name, values in HISTORY.items()}
+    error = an_error(cell=5, name="ValueError", message=LENGTHS)
+    assert after_a_stop(errors=(error,), epochs_done=2, history=two) == "pending"
+    assert after_a_stop(errors=(an_error(cell=5),), epochs_done=2, history=two) == "failed"
+
+
+def test_a_student_who_drew_nothing_or_measured_nothing_fails_despite_a_stop() -> None:
+    assert after_a_stop() == "failed"
+    assert after_a_stop(a_figure((0.5,)), history={"loss": (0.5,)}) == "failed"

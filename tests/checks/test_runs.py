@@ -9,6 +9,7 @@ from grader.facts.language import english
 from grader.schema.evidence import DatasetFact, Evidence
 from grader.schema.grade import Finding
 from grader.schema.message import say
+from grader.schema.submission import CellError
 from tests.support.factories import (
     a_case,
     a_cell,
@@ -129,3 +130,18 @@ def test_a_notebook_without_code_does_not_pass() -> None:
 def test_a_training_stopped_by_the_grader_is_no_error() -> None:
     case = a_case(an_evidence(fits=(a_fit(status="stopped_by_budget"),)))
     assert runs(case, RunsParams()).status == "passed"
+
+
+def test_an_error_that_follows_from_a_stop_of_the_grader_waits_for_a_person() -> None:
+    def status(*errors: CellError, **keys: Any) -> str:
+        known = {"cell": 2, "status": "stopped_by_budget", "epochs_asked": 50, "epochs_done": 3}
+        run = a_run(status="cell_error", errors=errors)
+        return runs(a_case(an_evidence(fits=(a_fit(**(known | keys)),), run=run)), RunsParams(partial=True)).status
+
+    lengths = an_error(3, "ValueError", "x and y must have same first dimension, but have shapes (50,) and (3,)")
+    assert status(lengths) == "pending"
+    assert status(lengths, status="completed") == "partial"
+    assert status(lengths, cell=4) == "partial"
+    assert status(lengths, epochs_asked=40) == "partial"
+    assert status(lengths, an_error()) == "partial"
+    assert status(lengths, kind="custom_loop", epochs_asked=None) == "pending"

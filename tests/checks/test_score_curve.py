@@ -88,10 +88,11 @@ def test_the_weaker_of_two_assurances_counts() -> None:
     assert judge(100, 9_000, assurance=Assurance.RECORDED).assurance is Assurance.RECORDED
 
 
-def test_recorded_parameters_earn_nothing_where_verified_ones_are_required() -> None:
+def test_recorded_parameters_wait_for_a_person_where_verified_ones_are_required() -> None:
     strict = ScoreCurveParams(curve=CURVE, require_verified=True)
     finding = judge(100, 9_000, strict, assurance=Assurance.RECORDED)
-    assert finding.status == "failed"
+    assert finding.status == "pending"
+    assert judge(100, 10, strict, assurance=Assurance.RECORDED).status == "failed"
     assert "The grader could not verify the size, which was only recorded in the notebook's own process" in ids(
         finding.message
     )
@@ -189,3 +190,19 @@ def test_a_network_for_images_that_were_shrunk_outside_of_it_is_left_to_a_person
     assert finding.status == "pending"
     assert says(finding.message, NO_PLACE)
     assert "A person must look at it." in ids(finding.message)
+
+
+@pytest.mark.parametrize(("correct", "status"), [(9_000, "passed"), (8_000, "pending"), (10, "pending")])
+def test_a_training_that_the_grader_cut_short_loses_no_points(correct: int, status: str) -> None:
+    model = a_model(parameters=100)
+    fit = a_fit(status="stopped_by_budget", epochs_asked=300)
+    found = an_evidence(models=(model,), fits=(fit,), accuracies=(an_accuracy(correct),))
+    assert score_curve(a_case(found), PARAMS).status == status
+
+
+@pytest.mark.parametrize("keys", [{"artefact": None}, {"unkept_reason": "it was too large"}])
+def test_a_model_that_the_grader_could_not_use_waits_for_a_person(keys: dict[str, str]) -> None:
+    known: dict[str, Any] = {"artefact": "models/m1.keras", "parameters": 100} | keys
+    assert score_curve(a_case(an_evidence(models=(a_model(**known),), accuracies=())), PARAMS).status == "pending"
+    other = a_model(**(known | {"output_shape": (3,)}))
+    assert score_curve(a_case(an_evidence(models=(other,), accuracies=())), PARAMS).status == "failed"

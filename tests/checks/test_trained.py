@@ -45,8 +45,41 @@ def test_epochs_that_the_grader_cut_off_count_as_done() -> None:
     assert says(finding.message, EPOCHS, count=300)
 
 
-def test_epochs_that_the_student_stopped_do_not() -> None:
-    assert judge(a_fit(status="interrupted", epochs_asked=300), epochs_at_least=20).status == "failed"
+@pytest.mark.parametrize("status", ["interrupted", "unfinished"])
+def test_epochs_of_a_training_that_was_interrupted_wait_for_a_person(status: str) -> None:
+    assert judge(a_fit(status=status, epochs_asked=300), epochs_at_least=20).status == "pending"
+    assert judge(a_fit(status=status, epochs_asked=10), epochs_at_least=20).status == "failed"
+    assert judge(a_fit(status=status, epochs_asked=300), epochs_at_least=3).status == "passed"
+
+
+def test_epochs_after_early_stopping_count_as_they_are() -> None:
+    assert judge(a_fit(status="stopped_early", epochs_asked=300), epochs_at_least=20).status == "failed"
+
+
+@pytest.mark.parametrize("history", [{"loss": (0.5,)}, {}, {"loss": (0.5, 0.6)}])
+def test_a_loss_that_the_grader_did_not_let_fall_waits_for_a_person(history: dict[str, tuple[float, ...]]) -> None:
+    cut = a_fit(status="stopped_by_budget", epochs_asked=300, epochs_done=len(history.get("loss", ())), history=history)
+    assert judge(cut, loss_falls=True).status == "pending"
+    whole = a_fit(history=history, epochs_asked=2, epochs_done=2)
+    assert judge(whole, loss_falls=True).status == ("failed" if history else "pending")
+    on_test = cut.model_copy(update={"x": an_array(70_000, of=rows(train=60_000, test=10_000))})
+    assert judge(on_test, loss_falls=True, only_split="train").status == "failed"
+
+
+def test_a_loop_that_the_grader_stopped_might_have_been_validated_later() -> None:
+    loop: dict[str, Any] = {
+        "kind": "custom_loop",
+        "validation": "none",
+        "history": {},
+        "epochs_asked": None,
+        "epochs_done": 0,
+    }
+    cut = a_fit(status="stopped_by_budget", total_steps=30, **loop)
+    assert judge(cut, validation="any").status == "pending"
+    assert judge(cut, epochs_at_least=3).status == "pending"
+    long = a_fit(status="stopped_by_budget", total_steps=3000, **loop)
+    assert judge(long, loss_falls=True).status == "passed"
+    assert judge(a_fit(**loop), validation="any").status == "failed"
 
 
 def test_test_images_in_the_training_are_found() -> None:

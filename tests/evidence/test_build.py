@@ -269,7 +269,71 @@ def test_a_newer_recorders_kinds_are_passed_over(run: Run, events: Make) -> None
 def test_a_record_that_stops_early_or_is_missing_is_said(run: Run, events: Make) -> None:
     assert build(run, events(FIT)).problems == (say("the record ends before the notebook"),)
     assert build(run, []).problems == (say("the recorder wrote no events"),)
-    assert build(run.model_copy(update={"status": "died"}), events(FIT)).problems == ()
+
+
+KILLED = "the kernel ended before the recorder could write everything down"
+UNSAVED = "the kernel ended before the grader could save the trained model"
+
+
+@pytest.mark.parametrize("status", ["died", "memory", "timeout"])
+def test_what_a_killed_kernel_could_not_write_is_a_gap(run: Run, events: Make, status: str) -> None:
+    killed = run.model_copy(update={"status": status})
+    model = {"kind": "model", "model": MODEL}
+    end = {"kind": "fit_end", "fit": 1, "status": "completed", "epochs": 3}
+    in_a_training = build(killed, events(model, FIT))
+    assert in_a_training.problems == (say(KILLED),)
+    assert [set(gap.lost) for gap in in_a_training.gaps] == [{"calls", "arrays", "fit_end"}]
+    assert in_a_training.models[0].unkept_reason == say(UNSAVED)
+    after_it = build(killed, events(model, FIT, end, kept(after=3)))
+    assert [set(gap.lost) for gap in after_it.gaps] == [{"calls", "arrays"}]
+    assert (after_it.models[0].artefact, after_it.models[0].unkept_reason) == ("models/m1.keras", None)
+    without_training = build(killed, events(model))
+    assert without_training.models[0].unkept_reason is None
+
+
+def test_a_loop_in_a_killed_kernel_has_the_facts_of_its_last_note(run: Run, events: Make) -> None:
+    loop = FIT | {"type": "custom_loop", "epochs": None, "digests": {"dense": "a"}}
+    note = {"kind": "progress", "fit": 1, "steps": 40, "seconds": 9.5, "digests": {"dense": "b"}, "batch_size": 32}
+    later = note | {"steps": 90, "seconds": 40.0, "digests": {"dense": "c"}, "batch_size": None}
+    killed = run.model_copy(update={"status": "timeout"})
+    (fit,) = build(killed, events(loop, note, later)).fits
+    assert (fit.status, fit.total_steps, fit.seconds, fit.batch_size) == ("unfinished", 90, 40.0, 32)
+    assert fit.changed_layers == ("dense",)
+    end = {
+        "kind": "fit_end",
+        "fit": 1,
+        "status": "stopped_by_budget",
+        "epochs": 0,
+        "steps": 95,
+        "digests": {"dense": "d"},
+    }
+    (ended,) = build(run, events(loop, note, end, {"kind": "end"})).fits
+    assert (ended.status, ended.total_steps, ended.batch_size) == ("stopped_by_budget", 95, 32)
+
+
+def test_a_notebook_that_was_interrupted_in_time_has_no_gap(run: Run, events: Make) -> None:
+    late = run.model_copy(update={"status": "timeout"})
+    assert build(late, events(FIT, {"kind": "end"})).gaps == ()
+
+
+def test_a_model_that_was_not_copied_is_an_unkept_one(run: Run, events: Make) -> None:
+    large = say("{path:code} is too large ({size:size})", path="models/m1.keras", size=1 << 30)
+    given = events({"kind": "model", "model": MODEL}, kept(), {"kind": "end"})
+    (model,) = build(run, given, left_out={"models/m1.keras": large}).models
+    assert (model.artefact, model.unkept_reason) == (None, large)
+    forms = events({"kind": "model", "model": MODEL}, kept(), kept(format="predictions", path="predictions/m1.npy"))
+    (other,) = build(run, forms, left_out={"models/m1.keras": large}).models
+    assert (other.artefact, other.unkept_reason) == ("predictions/m1.npy", None)
+
+
+def test_a_folder_without_one_of_its_files_is_not_used(run: Run, events: Make) -> None:
+    part = say("{path:code} was left out, because the record is too large", path="models/m1.saved_model/variables")
+    saved = kept(format="saved_model", path="models/m1.saved_model", custom=True)
+    given = events({"kind": "model", "model": MODEL}, saved, {"kind": "end"})
+    (model,) = build(run, given, left_out={"models/m1.saved_model/variables/x.data": part}).models
+    assert (model.artefact, model.unkept_reason) == (None, part)
+    (whole,) = build(run, given, left_out={"models/m10.keras": part}).models
+    assert whole.artefact == "models/m1.saved_model"
 
 
 KINDS = (

@@ -95,6 +95,7 @@ def test_files_over_a_cap_are_left_out(out: Path, tmp_path: Path) -> None:
     result = collect(out, tmp_path / "evidence", CollectCaps(file_bytes=1000))
     assert says(result.problems[0], "{path:code} is too large ({size:size})", path="models/big.keras", size=2000)
     assert "models/m1.keras" in result.files
+    assert result.left_out == {"models/big.keras": result.problems[0]}
 
 
 def test_the_total_has_a_cap(out: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from grader.execution.predict import PredictionJob, PredictionLimits, PredictionResult, predict
 from grader.execution.sandbox import layout
 from grader.execution.sandbox.isolation import Isolation
+from grader.execution.sandbox.load import Load
+from grader.execution.sandbox.processes import Finished, run_to_end
 from grader.schema.errors import PredictorError
 from tests.support.says import ids, says
 
@@ -179,6 +181,27 @@ def test_two_jobs_with_one_id_are_refused(isolation: Isolation, tmp_path: Path) 
     job = PredictionJob("m", tmp_path / "m.keras", "keras", "keras3", tmp_path / "x.npy")
     with pytest.raises(PredictorError, match="ids"):
         predict([job, job], isolation=isolation, scratch=tmp_path / "s")
+
+
+@ONE
+@pytest.mark.parametrize(("share", "calls"), [(0.4, 3), (1.0, 2)])
+def test_a_job_that_timed_out_on_a_busy_machine_is_tried_once_more(
+    ask: Predict, monkeypatch: pytest.MonkeyPatch, share: float, calls: int
+) -> None:
+    real, made = run_to_end, []
+    cpu = 10 * share
+    busy = Load(10.0, 1, cpu_seconds=cpu, waited_seconds=10 - cpu, others_seconds=10 - cpu)
+
+    def slow(*args: Any, **kwargs: Any) -> Finished:
+        made.append(1)
+        if len(made) < calls:
+            return Finished(137, timed_out=True, over_budget=None, seconds=10.0, peak_mib=1.0, load=busy)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr("grader.execution.predict.run_to_end", slow)
+    first, second = ask("pass", "pass")
+    assert (first.ok, second.ok, len(made)) == (False, True, calls)
+    assert says(first.error, "the model made no predictions within {limit:seconds}", limit=10)
 
 
 @pytest.mark.parametrize("isolation", ["none"], indirect=True)

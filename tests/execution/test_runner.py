@@ -255,7 +255,7 @@ with open(session["out"] + "/events.jsonl", "w") as record: record.write("{}")
         bubblewrap, code, data=data, datasets=("mnist",), graded_dataset="mnist", dialect="keras2", seed=7, time=50
     )
     session, hash_seed, seen = json.loads(text_of(outcome.notebook.cells[0]))
-    assert session["deadline"] == 1050
+    assert (session["time"], session["deadline"]) == (50, 1350)
     assert session["reserve"] == 5
     assert (session["dialect"], session["seed"], session["datasets"]) == ("keras2", 7, ["mnist"])
     assert (session["out"], session["data"]) == ("/record", "/data")
@@ -330,6 +330,17 @@ print("still here")
     assert text_of(outcome.notebook.cells[1]) == "after\n"
     malformed = "{count:number} message of the kernel was malformed and was ignored"
     assert any(says(problem, malformed) for problem in outcome.problems)
+
+
+def test_a_training_that_the_recorder_interrupts_is_reported_with_the_time_limit(
+    bubblewrap: Isolation, run_cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.execution.runner.reserve_of", lambda _: 1000.0)
+    outcome = run_cells(bubblewrap, "raise KeyboardInterrupt", "print('later')", time=60)
+    (error,) = outcome.run.errors
+    assert error.message == "cell 1 was interrupted shortly before the notebook's time limit of 1 min"
+    assert says(error.advice, "Train for fewer epochs or on less data. Remove endless loops and long pauses.")
+    assert (outcome.run.status, text_of(outcome.notebook.cells[1])) == ("cell_error", "later\n")
 
 
 def _course(tmp_path: Path, **contents: str) -> tuple[CourseFile, ...]:

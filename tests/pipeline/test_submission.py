@@ -5,8 +5,11 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
 from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.device import Device
+from grader.execution.sandbox.load import Load
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.inside.describe.fingerprint import fingerprint
 from grader.intake import find
@@ -62,11 +66,11 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Grade notebooks with a small course into one results folder."""
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+    """Grade notebooks with a small course into one results folder; a test may give the rubric."""
     store = DatasetStore(tmp_path / "data")
     store.import_file("digits", small_digits(tmp_path / "digits.npz"))
-    (tmp_path / "tiny.yaml").write_text(RUBRIC, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(request.param if hasattr(request, "param") else RUBRIC, encoding="utf-8")
     loaded = find_rubric(str(tmp_path / "tiny.yaml"))
     course = load_course(loaded, store)
 
@@ -328,6 +332,72 @@ def test_a_failure_of_the_grader_costs_one_submission_and_is_tried_again(  # noq
     assert executed == ["print('no word about a kernel')"]
 
 
+@pytest.mark.parametrize(("busy", "executions", "status"), [(1, 2, "graded"), (2, 2, "not_graded")])
+def test_a_notebook_that_ran_out_of_time_on_a_busy_machine_runs_once_more(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, busy: int, executions: int, status: str
+) -> None:
+    noted: Any = vars(execution)["execute"]
+    quiet: list[bool] = []
+    starved = Load(seconds=5.0, cores=2, cpu_seconds=2.0, waited_seconds=6.0, others_seconds=7.0)
+
+    def crowd(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        if len(executed) > busy or quiet:
+            return outcome
+        return replace(outcome, run=outcome.run.model_copy(update={"status": "timeout"}), load=starved)
+
+    monkeypatch.setattr(execution, "execute", crowd)
+    (found,) = run(NOTEBOOKS / "plain.ipynb").values()
+    assert (found.status, len(executed)) == (status, executions)
+    if status == "graded":
+        assert found.score == 3
+        return
+    assert found.score is None
+    assert "the notebook got only 25% of the CPU time that it could use" in (found.reason or "")
+    executed.clear()
+    quiet.append(True)
+    (again,) = run(NOTEBOOKS / "plain.ipynb").values()
+    assert (again.status, len(executed)) == ("graded", 1)
+
+
+def test_a_notebook_that_used_its_time_for_nothing_gets_no_second_try(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: Any = vars(execution)["execute"]
+    asleep = Load(seconds=5.0, cores=2, cpu_seconds=0.1, waited_seconds=0.1, others_seconds=9.9)
+
+    def sleep(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        return replace(outcome, run=outcome.run.model_copy(update={"status": "timeout"}), load=asleep)
+
+    monkeypatch.setattr(execution, "execute", sleep)
+    (found,) = run(NOTEBOOKS / "plain.ipynb").values()
+    assert (found.status, len(executed)) == ("graded", 1)
+    assert found.execution is not None
+    assert found.execution.status == "timeout"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "status"), [("while True: pass", "not_graded"), ("import time; time.sleep(99)", "graded")]
+)
+@pytest.mark.parametrize("run", [RUBRIC.replace("60 s", "6 s")], indirect=True, ids=["six seconds"])
+def test_on_a_loaded_machine_a_busy_notebook_is_starved_and_a_sleeping_one_is_not(
+    run: Run, executed: list[str], tmp_path: Path, code: str, status: str
+) -> None:
+    notebook = tmp_path / "own" / "busy.ipynb"
+    notebook.parent.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), notebook)
+    with ExitStack() as load:
+        for _ in range(3 * len(os.sched_getaffinity(0))):
+            other = load.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            load.callback(other.kill)
+        (found,) = run(notebook).values()
+    assert found.status == status
+    assert len(executed) == (2 if status == "not_graded" else 1)
+    assert found.execution is None or found.execution.status == "timeout"
+
+
 @pytest.mark.parametrize("kinds", [{"whole"}, {"whole", "alone"}], ids=["the whole report", "any report"])
 def test_a_report_that_fails_does_not_undo_a_grade(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kinds: set[str]
@@ -513,10 +583,12 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
     assert accuracy["assurance"] == "verified"
     execution = {
         *("status", "seconds", "cells_run", "cells_total", "errors", "peak_memory_mib"),
-        *("device", "seed", "versions"),
+        *("cpu_seconds", "cpu_share", "pressure", "device", "seed", "versions"),
     }
     assert execution <= set(grade["execution"])
     assert grade["execution"]["status"] == "completed"
+    assert grade["execution"]["cpu_seconds"] > 0
+    assert 0 < grade["execution"]["cpu_share"] <= 1
     assert grade["execution"]["versions"]["keras"].startswith("3.")
     assert grade["reference"] is None
     assert grade["attempts"] is None

@@ -139,11 +139,11 @@ def run_script(script: str, session: Path) -> list[dict[str, Any]]:
     return read_events(session.parent / "out")
 
 
-def run_notebook(folder: Path, data: Path, dialect: str) -> Record:
-    """Drive a real kernel through `recorded.py`, whose cells begin with `# %% title`."""
-    session = write_session(folder, data, dialect)
+def run_notebook(folder: Path, data: Path, dialect: str, notebook: Path = NOTEBOOK, **changes: Any) -> Record:
+    """Drive a real kernel through a script, whose cells begin with `# %% title`; `changes` are of the session."""
+    session = write_session(folder, data, dialect, **changes)
     run = subprocess.run(
-        [sys.executable, str(DRIVER), str(NOTEBOOK), str(folder / "seen.json")],
+        [sys.executable, str(DRIVER), str(notebook), str(folder / "seen.json")],
         env=environment(session) | {"TEST_DATA": str(data / "mnist"), "TEST_NOTES": str(folder / "noted.json")},
         cwd=folder,
         capture_output=True,

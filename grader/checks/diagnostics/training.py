@@ -10,6 +10,7 @@ from grader.checks.support.names import first_names
 from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric, finite, metric_of
+from grader.facts.stops import describe_cut
 from grader.schema.base import Json
 from grader.schema.evidence import CallbackFact, FitFact
 from grader.schema.grade import Diagnostic
@@ -29,7 +30,8 @@ def stopped_by_grader(case: Case) -> tuple[Diagnostic, ...]:
     """The time limit of the grader ended a training.
 
     What it does:
-        Reports each training that the grader stopped at the end of an epoch because its time limit had passed.
+        Reports each training that the grader stopped because its time limit had passed: a `fit` at the end of an epoch,
+        a custom training loop between two steps.
 
     Why it matters:
         The graded model was trained for fewer epochs than the notebook requests.
@@ -43,7 +45,7 @@ def stopped_by_grader(case: Case) -> tuple[Diagnostic, ...]:
             title=say("The grader stopped a training"),
             cell=fit.cell,
             message=sentences(
-                _stopped(fit),
+                describe_cut(fit),
                 None if fit.seconds is None else say("It ran for {seconds:seconds}.", seconds=fit.seconds),
                 say("The model is graded with the training it has."),
             ),
@@ -55,25 +57,6 @@ def stopped_by_grader(case: Case) -> tuple[Diagnostic, ...]:
         )
         for fit in case.evidence.fits
         if fit.status == "stopped_by_budget"
-    )
-
-
-def _stopped(fit: FitFact) -> Message:
-    if fit.epochs_asked:
-        return say_count(
-            "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} "
-            "epoch.",
-            "The time limit of the grader stopped the training in {cell:cell} after {done:number} of {count:number} "
-            "epochs.",
-            fit.epochs_asked,
-            cell=fit.cell,
-            done=fit.epochs_done,
-        )
-    return say_count(
-        "The time limit of the grader stopped the training in {cell:cell} after {count:number} epoch.",
-        "The time limit of the grader stopped the training in {cell:cell} after {count:number} epochs.",
-        fit.epochs_done,
-        cell=fit.cell,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
+from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.watchdog import Budget, Watchdog, tree
 from grader.schema.errors import SandboxError
 from grader.schema.message import Message
@@ -29,6 +30,10 @@ __all__ = [
 
 _END_SECONDS = 5.0
 _LOG_BYTES = 4000
+_LONGEST_WAIT = 5.0
+"""Longest wait for a program on a busy machine, as a multiple of its time limit."""
+_LEAST_EXTENSION = 0.5
+"""Shortest extension of a time limit, in seconds."""
 MACHINE_ADVICE = (
     "free memory on this machine or grade fewer at a time; if the same notebook always fails, look into its code"
 )
@@ -49,6 +54,8 @@ class Finished:
     peak_mib: float
     outsider: str = ""
     """Reason to believe that neither its own program nor the grader ended it; empty if there is none."""
+    load: Load | None = None
+    """Its CPU time; None if it was not measured."""
 
 
 def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[bytes]:
@@ -101,8 +108,11 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     timeout: float,
     log: Path,
     starter: Callable[[Mapping[str, str]], subprocess.Popen[bytes] | None] = lambda _: None,
+    cores: int | None = None,
 ) -> Finished:
     """Run a program in a sandbox until it ends, runs out of time or exceeds its budget; then no process is left.
+
+    The time during which other programs of a busy machine kept it from running does not count, up to a limit.
 
     Args:
         command: The program, with its path inside the sandbox.
@@ -112,9 +122,10 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         cwd: Working folder inside the sandbox.
         limits: Limits for each process.
         budget: Limits for all processes together.
-        timeout: Time limit in seconds.
+        timeout: Time limit in seconds, as on an idle machine.
         log: File to append the output to.
         starter: Another way to start the program, called with the environment; returns None if it is not available.
+        cores: Cores that the program was promised; by default all cores of the machine.
 
     Raises:
         SandboxError: The program cannot be started, or this machine ran out of memory or disk.
@@ -125,14 +136,15 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     process = starter(marked)
     if process is None:
         process = start(isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits), log, mark)
-    watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark))
+    meter = CpuMeter(cores or os.cpu_count() or 1, visible=isolation.name != "container")
+    watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark), meter)
     watchdog.start()
     timed_out, outsider = False, ""
     try:
-        try:
-            code = process.wait(timeout)
+        if _ends_in_time(process, watchdog, timeout):
+            code = process.wait()
             outsider = ended_from_outside(process, isolation)
-        except subprocess.TimeoutExpired:
+        else:
             timed_out = True
             end_tree(process, isolation, mark)
             code = process.wait()
@@ -145,7 +157,26 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     seconds = time.monotonic() - begun
     exit_code = code if code >= 0 else 128 - code
     outsider = "" if watchdog.verdict else outsider
-    return Finished(exit_code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib, outsider)
+    return Finished(exit_code, timed_out, watchdog.verdict, seconds, watchdog.peak_mib, outsider, meter.load())
+
+
+def _ends_in_time(process: subprocess.Popen[bytes], watchdog: Watchdog, timeout: float) -> bool:
+    """Wait for a program's end; extend the limit by the time that other programs took from it.
+
+    Returns:
+        Whether it has ended.
+    """
+    limit = timeout
+    while True:
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            load = watchdog.measure_load()
+            limit = min(timeout - load.fair_seconds, _LONGEST_WAIT * timeout - load.seconds)
+            if limit <= _LEAST_EXTENSION:
+                return False
+        else:
+            return True
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:

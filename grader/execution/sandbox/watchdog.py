@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 
+from grader.execution.sandbox.load import CpuMeter, Load
 from grader.schema.message import Message, say
 
 __all__ = [
@@ -39,7 +40,7 @@ __all__ = [
 
 POLL_SECONDS = 0.2
 DISK_EVERY = 5
-"""The folders are measured at every fifth poll."""
+"""The folders are measured at every fifth poll, and so is the time that threads waited for a core."""
 _MIB = 1 << 20
 _UNSEEN = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
 """Errors for a folder that exists but cannot be measured."""
@@ -200,20 +201,29 @@ class Watchdog(threading.Thread):
         verdict: The exceeded limit, as a clause; None so far if no limit was exceeded.
         fault: Reason for ending the sandbox without a proven fault of its program; empty if there is none.
         peak_mib: Maximum memory of all processes together, in MiB.
+        meter: CPU time of all processes together.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], budget: Budget, end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        budget: Budget,
+        end: Callable[[], None],
+        meter: CpuMeter | None = None,
+    ) -> None:
         """Prepare to watch.
 
         Args:
             process: The started process.
             budget: Its limits.
             end: Callback that ends the sandbox; called once, from this thread.
+            meter: Adds up the CPU time; by default one for all cores of the machine.
         """
         super().__init__(name=f"watchdog-{process.pid}", daemon=True)
         self.verdict: Message | None = None
         self.fault = ""
         self.peak_mib = 0.0
+        self.meter = meter or CpuMeter(os.cpu_count() or 1)
         self._process = process
         self._budget = budget
         self._end = end
@@ -246,8 +256,15 @@ class Watchdog(threading.Thread):
         if self.is_alive():
             self.join()
 
+    def measure_load(self) -> Load:
+        """Measure the CPU time up to this moment; call it from any thread while the program runs."""
+        self.meter.sample(tree(self._process))
+        return self.meter.load()
+
     def _measure(self, *, with_disk: bool) -> Usage:
         processes = tree(self._process)
+        if len(processes) <= self._budget.processes:
+            self.meter.sample(processes, waits=with_disk)
         usage = usage_of(processes, self._budget)
         if not with_disk or usage.processes > self._budget.processes:
             return usage

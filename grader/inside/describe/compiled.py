@@ -9,7 +9,7 @@ import numpy as np
 
 from ..record.events import CallbackDescription, LossDescription, OptimizerDescription
 from ..record.log import plain
-from .models import KERAS_PACKAGES, ancestor, configuration
+from .models import KERAS_PACKAGES, ancestor, configuration, in_sessions, numbers
 
 __all__ = [
     "changes_rate_by_step",
@@ -60,6 +60,9 @@ def rate_of(optimizer: Any) -> float | None:
         The rate, or None if it cannot be read.
     """
     try:
+        if in_sessions():  # a decayed rate would add operations to the student's graph
+            rate = _raw_rate(optimizer)
+            return None if is_schedule(rate) else _readable(numbers(rate))
         if _decays(optimizer):  # optimizers with `decay`, as in Keras before 2.11
             return _readable(optimizer._decayed_lr("float32"))
         rate = _raw_rate(optimizer)

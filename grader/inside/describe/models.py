@@ -1,6 +1,7 @@
 """Describe models and layers of both dialects in the form of `docs/events.md`, for the recorder and the predictor."""
 
 import hashlib
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -24,6 +25,7 @@ __all__ = [
     "describe_model",
     "dialect_of",
     "digests",
+    "in_sessions",
     "is_model",
     "leaves",
     "mark_ready_made",
@@ -157,12 +159,20 @@ def numbers(tensor: Any) -> np.ndarray[Any, Any]:
     Args:
         tensor: A Keras variable, a TensorFlow variable or eager tensor, or anything that NumPy can read.
     """
+    if in_sessions() and hasattr(tensor, "op"):
+        return np.asarray(sys.modules["tf_keras.src.backend"].get_value(tensor))
     inner = getattr(tensor, "value", tensor)
     inner = inner() if callable(inner) else inner
     if hasattr(inner, "read_value"):
         inner = inner.read_value()
     reader = getattr(inner, "_numpy", None)
     return np.asarray(reader() if callable(reader) else tensor)
+
+
+def in_sessions() -> bool:
+    """Whether the notebook switched to graphs and sessions, as in TensorFlow 1, where variables have no `numpy()`."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and not tensorflow.compat.v1.executing_eagerly_outside_functions()
 
 
 def trainable_mask(model: Any) -> dict[str, bool]:

@@ -62,6 +62,7 @@ __all__ = [
     "OptimizerDescription",
     "OutputDescription",
     "Predict",
+    "Progress",
     "Save",
     "SaveAction",
     "Shape",
@@ -566,6 +567,26 @@ class FitEnd(TypedDict):
     """Rows per batch; null if unknown. Only for a `custom_loop`."""
 
 
+class Progress(TypedDict):
+    """A custom training loop is still running; written from time to time, so that a killed kernel leaves its facts."""
+
+    kind: Literal["progress"]
+    fit: int
+    """The training's id."""
+    steps: int | None
+    """Number of batches so far; null if unknown."""
+    seconds: float
+    """Seconds since its start."""
+    digests: dict[str, str]
+    """Layer with weights → hash of its weights now (32 hex digits)."""
+    x: ArrayDescription | None
+    """The images; null if unknown, or if an earlier event of the training describes them."""
+    y: LabelDescription | None
+    """The labels; null as for `x`."""
+    batch_size: int | None
+    """Rows per batch; null if unknown."""
+
+
 class Evaluate(TypedDict):
     """A model was evaluated."""
 
@@ -771,6 +792,7 @@ Event: TypeAlias = (
     | FitStart
     | Epoch
     | FitEnd
+    | Progress
     | Evaluate
     | Predict
     | Calls

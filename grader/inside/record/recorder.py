@@ -37,8 +37,12 @@ class Recorder:
         """The `ArrayBook` with the models' input arrays, once the hooks are installed."""
         self.cell_ok: bool | None = None
         """Whether the last cell ended without an exception; None while a cell runs."""
+        self.cell_interrupted = False
+        """Whether the last cell was interrupted."""
         self.cell_began = time.monotonic()
         """Monotonic time of the start of the running or last cell."""
+        self.deadline = session.deadline
+        """End of the notebook's time limit, as Unix time; set again at the start of the first cell."""
         self._fits = 0
         self._gaps: Counter[str] = Counter()
         self._finished = False
@@ -74,14 +78,16 @@ class Recorder:
 
     def cell_started(self) -> None:
         """Record the start of a code cell."""
+        if not self.log.cell and self.session.time is not None:
+            self.deadline = time.time() + self.session.time
         self.log.cell += 1
         self.cell_ok = None
         self.cell_began = time.monotonic()
         self.log.write(CellStart(kind="cell_start"))
 
-    def cell_ended(self, *, ok: bool, seconds: float) -> None:
+    def cell_ended(self, *, ok: bool, seconds: float, interrupted: bool = False) -> None:
         """Record the end of a code cell after calling every callback, even if one of them fails."""
-        self.cell_ok = ok
+        self.cell_ok, self.cell_interrupted = ok, interrupted
         for action in self._at_cell_end:
             self._safely(action)
         self.log.write(CellEnd(kind="cell_end", ok=ok, seconds=round(seconds, 4)))

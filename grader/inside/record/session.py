@@ -30,7 +30,9 @@ class SessionFile(TypedDict):
     fit_time: float
     """Time limit of one training in seconds."""
     deadline: float
-    """End of the notebook's time limit, as Unix time."""
+    """Latest end of the notebook's time limit, as Unix time."""
+    time: NotRequired[float]
+    """The notebook's time limit in seconds from the start of its first cell."""
     reserve: float
     """Seconds before the deadline at which trainings stop, so that later cells still run."""
     max_models_mib: float
@@ -59,6 +61,7 @@ class Session:
     max_models_mib: float
     max_output_kib: float
     graded_dataset: str
+    time: float | None = None
     submission: Path | None = None
 
     @classmethod
@@ -92,5 +95,6 @@ class Session:
             max_models_mib=raw["max_models_mib"],
             max_output_kib=raw["max_output_kib"],
             graded_dataset=raw["graded_dataset"],
+            time=raw.get("time"),
             submission=Path(raw["submission"]) if "submission" in raw else None,
         )

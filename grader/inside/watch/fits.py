@@ -168,6 +168,7 @@ class FitWatch:
         __tracebackhide__ = True
         status: FitStatus | None = None
         error: str | None = None
+        self._loops.stops.paused += 1
         try:
             with self._guard.inside_keras():
                 history = original(*bound.args, **bound.kwargs)
@@ -180,6 +181,7 @@ class FitWatch:
         else:
             return history
         finally:
+            self._loops.stops.paused -= 1
             if self._guard.quietly(self._end, run, status, error) is None:
                 self._guard.quietly(self._settle, run, run.event, {})
 
@@ -187,7 +189,7 @@ class FitWatch:
         """Describe a training before its start."""
         session = self._recorder.session
         budget = FitBudget.at(
-            time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
+            time.time(), fit_time=session.fit_time, deadline=self._recorder.deadline, reserve=session.reserve
         )
         start = time.monotonic()
         entry = self._book.announce(model)
@@ -225,7 +227,7 @@ class FitWatch:
         """Describe a training as far as possible after `_begin` failed, so that no training is missing."""
         session, quietly = self._recorder.session, self._guard.quietly
         budget = FitBudget.at(
-            time.time(), fit_time=session.fit_time, deadline=session.deadline, reserve=session.reserve
+            time.time(), fit_time=session.fit_time, deadline=self._recorder.deadline, reserve=session.reserve
         )
         quietly(self._book.announce, model)
         entry = self._book.entry(model)

@@ -3,10 +3,12 @@
 import importlib
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..describe.models import dialect_of
+from ..describe.models import dialect_of, in_sessions, numbers
 
 __all__ = ["needs_students_code", "save"]
 
@@ -37,11 +39,27 @@ def save(model: Any, path: Path) -> bool:
         assets = library.DiskIOStore("assets", archive=archive, mode="w")
         try:
             # Keras skips the objects in the set, as if they were saved already.
-            library._save_state(model, weights, assets, "", {id(part) for part in _of_training(model)})
+            with _readable_in_sessions():
+                library._save_state(model, weights, assets, "", {id(part) for part in _of_training(model)})
         finally:
             weights.close()
             assets.close()
     return needs_students_code(config)
+
+
+@contextmanager
+def _readable_in_sessions() -> Iterator[None]:
+    """Let Keras read variables in a notebook that uses graphs and sessions."""
+    if not in_sessions():
+        yield
+        return
+    variable = importlib.import_module("tensorflow.python.ops.resource_variable_ops").BaseResourceVariable
+    before = variable.numpy
+    variable.numpy = numbers
+    try:
+        yield
+    finally:
+        variable.numpy = before
 
 
 def _of_training(model: Any) -> list[Any]:

@@ -41,6 +41,7 @@ from .ignored import watch_ignored
 from .loops import LoopWatch
 from .model_book import ModelBook
 from .passes import Passes
+from .sessions import SessionWatch
 
 __all__ = ["Watch", "install", "versions"]
 
@@ -90,6 +91,10 @@ class _Family:
     loss: type
     saving: ModuleType
     cloning: ModuleType
+    session_model: type | None = None
+    """Class of models in graphs and sessions, as in TensorFlow 1; None for Keras 3, which does not have it."""
+    session_layer: type | None = None
+    """Class of their layers."""
     backend: ModuleType | None = None
     """Module that defines `backend.function`; None for Keras 3, which does not have it."""
 
@@ -109,6 +114,7 @@ class Watch:
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
+        self.sessions = SessionWatch(recorder, self.guard)
         self._attached: set[str] = set()
         self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._written: dict[tuple[int, str, str], int] = {}
@@ -136,6 +142,7 @@ class Watch:
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
+        around(tensorflow.compat.v1.Session, "run", self.sessions.run)
 
     def attach(self, module: ModuleType) -> None:
         """Hook one dialect.
@@ -172,6 +179,8 @@ class Watch:
         put("Sequential.pop", around, family.sequential, "pop", self._pop)
         put("Layer.trainable", around_property, family.layer, "trainable", self._set_trainable)
         put("Loss.__call__", around, family.loss, "__call__", self.loops.loss)
+        if family.session_model is not None and family.session_layer is not None:
+            self._hook_sessions(family, family.session_model, family.session_layer)
         for optimizer in family.optimizers:
             if "apply" in optimizer.__dict__:
                 put("Optimizer.apply", around, optimizer, "apply", self.loops.apply)
@@ -188,6 +197,18 @@ class Watch:
         put("saving.load_model", around_everywhere, root, saving, "load_model", self._load_model)
         put("cloning.clone_model", around_everywhere, root, family.cloning, "clone_model", self._clone_model)
 
+    def _hook_sessions(self, family: _Family, model: type, layer: type) -> None:
+        """Hook the classes that Keras 2 uses after `disable_eager_execution` or `disable_v2_behavior`."""
+        put = self._put
+        put("Model.compile", around, model, "compile", self._compile)
+        put("Model.fit", around, model, "fit", self.fits.wrapper(family.callback))
+        put("Model.evaluate", around, model, "evaluate", self._evaluate)
+        put("Model.predict", around, model, "predict", self._predict)
+        put("Model.train_on_batch", around, model, "train_on_batch", self.loops.train_on_batch)
+        put("Model.get_weights", around, model, "get_weights", self._get_weights)
+        put("Model.load_weights", around, model, "load_weights", self._load_weights)
+        put("Layer.trainable", around_property, layer, "trainable", self._set_trainable)
+
     def _put(self, hook: str, patch: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         """Install one hook; if Keras has moved the name, report a gap and continue with the other hooks."""
         try:
@@ -200,6 +221,7 @@ class Watch:
         made = original(cls, *args, **kwargs)
         if not self.guard.busy:
             self.guard.quietly(self.book.created, made)
+            self.guard.quietly(self.loops.made, made)
         return made
 
     def _inside(self, original: Any, *args: Any, **kwargs: Any) -> Any:
@@ -450,5 +472,7 @@ def _keras_2(root: str) -> _Family:
         loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
+        session_model=load(f"{root}.src.engine.training_v1").Model,
+        session_layer=load(f"{root}.src.engine.base_layer_v1").Layer,
         backend=load(f"{root}.src.backend"),
     )

@@ -8,6 +8,7 @@ import sys
 import time
 import weakref
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,18 +16,20 @@ import numpy as np
 
 from ..describe.arrays import ArrayBook
 from ..describe.compiled import describe_loss, describe_optimizer, rate_of
-from ..describe.models import digests, trainable_mask
+from ..describe.models import digests, numbers, trainable_mask
 from ..hooking.guard import Guard, outside_graphs
-from ..record.events import ArrayDescription, FitEnd, FitStart, LabelDescription
+from ..record.events import ArrayDescription, FitEnd, FitStart, FitStatus, LabelDescription, Progress
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
-from .manual_updates import HandWatch
+from .loop_stops import LoopStops, Places
+from .manual_updates import HandWatch, status_of
 from .model_book import ModelBook
 from .outputs import Outputs
 
 __all__ = ["LoopWatch"]
 
+_MOST_FRAMES = 40
 _MOST_PARTS = 4
 """Maximum number of trainings into which changes of `trainable` divide one cell's loop."""
 _MOST_LOSSES = 8
@@ -69,6 +72,7 @@ class _Loop:
         loss: The loss that the student's code called before its first step.
         held: The optimizer during a training, since an optimizer made in a function would die before the cell's end.
         parts: Number of trainings into which changes of `trainable` divided this cell's steps.
+        described: Whether an event of the training has its data.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -85,6 +89,7 @@ class _Loop:
     loss: _Loss | None = None
     held: Any = None
     parts: int = 0
+    described: bool = False
 
 
 class LoopWatch:
@@ -96,7 +101,8 @@ class LoopWatch:
         """Start without optimizers."""
         self._arrays = arrays
         self.data = DataWatch()
-        self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs)
+        self.stops = LoopStops(recorder, self.steps, self._note, self._origins)
+        self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs, self.stops.watch)
         self.inputs: dict[int, Any] = {}
         """id of a model → its last input in a call by the student's code."""
         self.outputs = Outputs()
@@ -106,6 +112,63 @@ class LoopWatch:
         self._guard = guard
         self._keeper = keeper
         self._loops: dict[tuple[int, int], _Loop] = {}
+        self._made: dict[int, tuple[weakref.ref[Any], Places]] = {}
+
+    def made(self, model: Any) -> None:
+        """Note the lines of the student's code that make a new model.
+
+        Args:
+            model: A model that may not be initialized yet.
+        """
+        self._made = {key: known for key, known in self._made.items() if known[0]() is not None}
+        self._made[id(model)] = weakref.ref(model), _students_lines()
+
+    def _origins(self, key: Hashable) -> Places:
+        loop = next((loop for known, loop in self._loops.items() if known == key), None)
+        model = loop.model() if loop is not None else self.hands.model_of(key)
+        reference, places = self._made.get(id(model), (None, ()))
+        return places if reference is not None and reference() is model else ()
+
+    def steps(self) -> dict[Hashable, Hashable]:
+        """Return the trainings that exist, with the number of their steps in this cell."""
+        found: dict[Hashable, Hashable] = {}
+        for key, loop in list(self._loops.items()):
+            optimizer = loop.optimizer()
+            if optimizer is not None:
+                found[key] = max(_iterations(optimizer) - loop.done, 0) if loop.traced else loop.calls
+        return found | self.hands.steps()
+
+    def _note(self) -> None:
+        self._guard.quietly(self.progress)
+        self._guard.quietly(self.hands.progress)
+
+    def progress(self) -> None:
+        """Write down the trainings that run, and save their models from time to time."""
+        for loop in list(self._loops.values()):
+            optimizer, model = loop.optimizer(), loop.model()
+            if optimizer is None or model is None:
+                continue
+            steps = max(_iterations(optimizer) - loop.done, 0) if loop.traced else loop.calls
+            if not steps:
+                continue
+            if loop.fit is None:
+                self.hands.changed_by_keras(model)
+                self._begin(loop, model, optimizer)
+                loop.began = self._recorder.cell_began
+            x, y, batch_size = (None, None, loop.source.rows) if loop.described else self._given(loop)
+            loop.described = loop.described or x is not None
+            event = Progress(
+                kind="progress",
+                fit=loop.fit or 0,
+                steps=steps,
+                seconds=round(time.monotonic() - loop.began, 4),
+                digests=digests(model),
+                x=x,
+                y=y,
+                batch_size=batch_size,
+            )
+            self._recorder.log.write(event)
+            self._keeper.epoch_ended(model, loop.event)
 
     def apply(self, original: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         """Wrap Keras 3's `Optimizer.apply`."""
@@ -178,6 +241,7 @@ class LoopWatch:
         self.hands.changed_by_keras(model)
         key = (id(optimizer), variable if variable is not None else id(model))
         loop = self._loops.get(key)
+        self.stops.watch()
         if loop is None or loop.optimizer() is not optimizer or loop.model() is not model:
             loop = _Loop(weakref.ref(optimizer), weakref.ref(model), _iterations(optimizer))
             self._loops[key] = loop
@@ -235,10 +299,12 @@ class LoopWatch:
 
     def cell_ended(self) -> None:
         """End the trainings of this cell, and detect trainings inside graphs."""
-        for loop in list(self._loops.values()):
-            self._guard.quietly(self._settle, loop)
+        for key, loop in list(self._loops.items()):
+            self._guard.quietly(self._settle, loop, stopped=key in self.stops.stopped)
             loop.parts = 0
+        self.hands.stopped = self.stops.stopped
         self._guard.quietly(self.hands.cell_ended)
+        self._guard.quietly(self.stops.cell_ended)
         self._loops = {
             key: loop for key, loop in self._loops.items() if loop.model() is not None and loop.optimizer() is not None
         }
@@ -278,7 +344,7 @@ class LoopWatch:
                 loop.done = _iterations(optimizer)
                 loop.digests = digests(held) if held is not None else {}
 
-    def _settle(self, loop: _Loop) -> None:
+    def _settle(self, loop: _Loop, *, stopped: bool = False) -> None:
         optimizer, model = loop.optimizer(), loop.model()
         if optimizer is None or model is None:
             return
@@ -289,11 +355,14 @@ class LoopWatch:
             self._begin(loop, model, optimizer)
             loop.began = self._recorder.cell_began
         if loop.fit is not None:
-            self._end(loop, loop.fit, model, optimizer, steps)
+            self._end(loop, loop.fit, model, optimizer, steps, status_of(self._recorder, stopped=stopped))
+        loop.described = False
         loop.done, loop.calls, loop.fit = done, 0, None
         loop.source, loop.held = BatchSource(), None
 
-    def _end(self, loop: _Loop, fit: int, model: Any, optimizer: Any, steps: int) -> None:
+    def _end(  # noqa: PLR0913, PLR0917 - all that is known of the training
+        self, loop: _Loop, fit: int, model: Any, optimizer: Any, steps: int, status: FitStatus
+    ) -> None:
         after = digests(model)
         x, y, batch_size = self._guard.quietly(self._given, loop) or (None, None, None)
         end = FitEnd(
@@ -302,7 +371,7 @@ class LoopWatch:
             x=x,
             y=y,
             batch_size=batch_size,
-            status="error" if self._recorder.cell_ok is False else "completed",
+            status=status,
             epochs=0,
             steps=steps,
             seconds=round(time.monotonic() - loop.began, 4),
@@ -342,6 +411,18 @@ class LoopWatch:
         return original(dataset, *args, **kwargs)
 
 
+def _students_lines() -> Places:
+    """Return the files and lines of the calls that are running now, without those of packages."""
+    found: list[tuple[str, int]] = []
+    frame: Any = sys._getframe(1)
+    while frame is not None and len(found) < _MOST_FRAMES:
+        name = frame.f_code.co_filename
+        if "site-packages" not in name and not name.startswith((sys.base_prefix, sys.prefix)):
+            found.append((name, frame.f_lineno))
+        frame = frame.f_back
+    return found
+
+
 def _with_parts(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(recursive=True, include_self=True))
 
@@ -349,7 +430,7 @@ def _with_parts(layer: Any) -> list[Any]:
 def _iterations(optimizer: Any) -> int:
     try:
         with outside_graphs():
-            return int(np.asarray(optimizer.iterations))
+            return int(numbers(optimizer.iterations))
     except Exception:
         return 0
 

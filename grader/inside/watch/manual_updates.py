@@ -7,22 +7,36 @@ differ at the cell's end although no optimizer or other part of Keras changed th
 
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..describe.arrays import ArrayBook
-from ..describe.models import digests, trainable_mask
+from ..describe.models import digests, numbers, trainable_mask, weights_of
 from ..hooking.guard import Guard, outside_graphs
-from ..record.events import ArrayDescription, FitEnd, FitStart, LabelDescription
+from ..record.events import ArrayDescription, FitEnd, FitStart, FitStatus, LabelDescription, Progress
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
 from .model_book import ModelBook
 
-__all__ = ["HandWatch"]
+__all__ = ["HandWatch", "status_of"]
+
+
+def status_of(recorder: Recorder, *, stopped: bool) -> FitStatus:
+    """Return how a custom training loop ended, at the end of its cell.
+
+    Args:
+        recorder: Has the outcome of the cell; while the cell runs, the loop is taken for complete.
+        stopped: Whether the grader stopped it.
+    """
+    if stopped:
+        return "stopped_by_budget"
+    if recorder.cell_ok is not False:
+        return "completed"
+    return "interrupted" if recorder.cell_interrupted else "error"
 
 
 @dataclass(slots=True)
@@ -38,6 +52,10 @@ class _Hand:
         traced: Whether gradients are taken inside a graph, where Python sees one for any number of steps.
         theirs: Whether an optimizer or another part of Keras changed the weights in this cell.
         source: Source of this cell's batches.
+        glance: Some values of the first weight before the cell's first gradient.
+        fit: Id of the training, once it is written down.
+        event: Number of its `fit_start`.
+        described: Whether an event of the training has its data.
     """
 
     model: "weakref.ref[Any]"
@@ -48,6 +66,10 @@ class _Hand:
     traced: bool = False
     theirs: bool = False
     source: BatchSource = field(default_factory=BatchSource)
+    glance: bytes = b""
+    fit: int | None = None
+    event: int = 0
+    described: bool = False
 
 
 class HandWatch:
@@ -62,6 +84,7 @@ class HandWatch:
         arrays: ArrayBook | None,
         data: DataWatch,
         inputs: Callable[[], Mapping[int, Any]],
+        watch: Callable[[], None],
     ) -> None:
         """Start without models.
 
@@ -73,7 +96,9 @@ class HandWatch:
             arrays: Describes the training data.
             data: The pipelines being iterated.
             inputs: Returns a mapping: id of a model → its last input.
+            watch: Called when there is a training whose time must be limited.
         """
+        self.watch = watch
         self._inputs = inputs
         self._recorder = recorder
         self._book = book
@@ -83,6 +108,48 @@ class HandWatch:
         self._data = data
         self._hands: dict[int, _Hand] = {}
         self._models: dict[int, weakref.ref[Any]] = {}
+        self.stopped: set[Hashable] = set()
+        """The trainings of the last cell that the grader stopped."""
+
+    def steps(self) -> dict[Hashable, Hashable]:
+        """Return the trainings that exist, each with a value that changes with its steps; 0 before the first one."""
+        found: dict[Hashable, Hashable] = {}
+        for key, hand in list(self._hands.items()):
+            model = hand.model()
+            if model is not None and not hand.theirs:
+                glance = _glance(model) if hand.traced else b""
+                found["by hand", key] = (glance if glance != hand.glance else 0) if hand.traced else hand.calls
+        return found
+
+    def model_of(self, key: Hashable) -> Any:
+        """Find the model of a training by its key in `steps`; None if there is none."""
+        hand = next((hand for known, hand in self._hands.items() if ("by hand", known) == key), None)
+        return hand.model() if hand is not None else None
+
+    def progress(self) -> None:
+        """Write down the trainings that run, and save their models from time to time."""
+        for hand in list(self._hands.values()):
+            model = hand.model()
+            if model is None or hand.theirs:
+                continue
+            now = digests(model)
+            if now == hand.digests:
+                continue
+            fit = self._start(hand, model)
+            x, y, batch_size = (None, None, hand.source.rows) if hand.described else self._given(hand)
+            hand.described = hand.described or x is not None
+            event = Progress(
+                kind="progress",
+                fit=fit,
+                steps=None if hand.traced else hand.calls,
+                seconds=round(time.monotonic() - hand.began, 4),
+                digests=now,
+                x=x,
+                y=y,
+                batch_size=batch_size,
+            )
+            self._recorder.log.write(event)
+            self._keeper.epoch_ended(model, hand.event)
 
     def gradient(self, original: Any, tape: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `GradientTape.gradient`."""
@@ -107,6 +174,8 @@ class HandWatch:
         if hand is None or hand.model() is not model:
             with outside_graphs():
                 hand = _Hand(weakref.ref(model), id(variables[0]), digests(model), time.monotonic())
+                hand.glance = _glance(model)
+            self.watch()
             self._hands[id(model)] = hand
             self._book.hold(model)
         hand.traced = hand.traced or not _eagerly()
@@ -131,34 +200,42 @@ class HandWatch:
             if model is None:
                 continue
             after = digests(model)
-            if not hand.theirs and after != hand.digests:
+            if hand.fit is not None or (not hand.theirs and after != hand.digests):
                 if hand.traced:
                     hand.source.add(None, self._data)
-                self._write(hand, model, after)
+                self._write(hand, model, after, stopped=("by hand", key) in self.stopped)
             if hand.traced:
                 # A later cell may run the same graph again, which Python does not see.
                 kept[key] = _Hand(hand.model, hand.variable, after, time.monotonic(), traced=True)
+                kept[key].glance = _glance(model)
         self._hands = kept
         self._models = {key: known for key, known in self._models.items() if known() is not None}
 
-    def _write(self, hand: _Hand, model: Any, after: dict[str, str]) -> None:
+    def _start(self, hand: _Hand, model: Any) -> int:
+        """Write the start of a training, unless it is written already; return its id."""
+        if hand.fit is not None:
+            return hand.fit
         entry = self._book.announce(model)
-        fit = self._recorder.next_fit()
-        start = self._recorder.log.write(FitStart(
+        fit = hand.fit = self._recorder.next_fit()
+        hand.event = self._recorder.log.write(FitStart(
             kind="fit_start", fit=fit, model=entry.id, type="custom_loop", epochs=None, batch_size=None, steps=None,
             x=None, y=None, validation="none", validation_split=None, val_x=None, val_y=None, callbacks=[],
             optimizer=None, loss=None, compiled=entry.compiled, trainable=trainable_mask(model), digests=hand.digests,
             device="",
         ))  # fmt: skip
+        return fit
+
+    def _write(self, hand: _Hand, model: Any, after: dict[str, str], *, stopped: bool) -> None:
+        fit = self._start(hand, model)
         x, y, batch_size = self._guard.quietly(self._given, hand) or (None, None, None)
         end = self._recorder.log.write(FitEnd(
             kind="fit_end", fit=fit, x=x, y=y, batch_size=batch_size, epochs=0, history={}, rates=[], step_rates=[],
-            status="error" if self._recorder.cell_ok is False else "completed",
+            status=status_of(self._recorder, stopped=stopped),
             steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
             error=None,
         ))  # fmt: skip
         self._book.trained(model)
-        self._keeper.changed(model, end or start, x)
+        self._keeper.changed(model, end or hand.event, x)
 
     def _given(self, hand: _Hand) -> tuple[ArrayDescription | None, LabelDescription | None, int | None]:
         found = hand.source.find(self._recorder.namespace)
@@ -167,6 +244,13 @@ class HandWatch:
             return None, None, rows
         size = rows if isinstance(found, np.ndarray) else batch_size_of(found)
         return *self._arrays.describe_pair(found), size or rows
+
+
+def _glance(model: Any) -> bytes:
+    """Return some values of the model's first trainable weight, which change with a step."""
+    with outside_graphs():
+        weight = next(iter(getattr(model, "trainable_variables", None) or weights_of(model)), None)
+        return b"" if weight is None else np.asarray(numbers(weight)).ravel()[:256].tobytes()
 
 
 def _flat(sources: Any) -> Iterator[Any]:

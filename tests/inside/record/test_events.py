@@ -46,7 +46,7 @@ READ = uses_in("evidence")
 
 def builder() -> _Builder:
     run = Run(status="completed", seconds=1.0, cells_run=1, cells_total=1, isolation="none", seed=7, dialect="keras3")
-    return _Builder(run, ArrayBook(ArtefactFolder(Path("/nonexistent")), {}))
+    return _Builder(run, ArrayBook(ArtefactFolder(Path("/nonexistent")), {}), {})
 
 
 def test_each_kind_is_the_name_of_its_type_and_stands_once() -> None:

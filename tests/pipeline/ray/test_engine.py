@@ -253,10 +253,13 @@ def executions(marks: Path) -> list[int]:
     return [int(mark.name) for mark in marks.iterdir() if mark.name.isdecimal()]
 
 
+_VARYING = {"seconds", "peak_memory_mib", "cpu_seconds", "cpu_share", "pressure"}
+
+
 def without_timings(value: Any) -> Any:
     """A grade without what differs from run to run."""
     if isinstance(value, dict):
-        return {key: without_timings(v) for key, v in value.items() if key not in {"seconds", "peak_memory_mib"}}
+        return {key: without_timings(v) for key, v in value.items() if key not in _VARYING}
     return [without_timings(item) for item in value] if isinstance(value, list) else value
 
 
