@@ -167,6 +167,7 @@ PENDING_ON_PURPOSE: dict[str, set[tuple[str, str]]] = {
     "fashion-transfer": {
         ("passes-not-averaged", "mc-dropout"),
         ("never-trained", "task-b-from-scratch"),
+        ("training-failed", "task-b-from-scratch"),
         ("other-data-set", "task-b-from-scratch"),
         ("images-of-all-classes", "task-b-from-scratch"),
     },

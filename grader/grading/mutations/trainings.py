@@ -201,25 +201,23 @@ def _training_failed(evidence: Evidence, model: ModelFact, _target: Target) -> E
     if not any(fit.kind == "fit" for fit in fits):
         return NotApplicable(f"no `fit` trains `{model.name}`")
 
-    def failed(fit: FitFact) -> FitFact | None:
-        return (
-            None
-            if fit.kind != "fit"
-            else fit.model_copy(
-                update={
-                    "status": "error",
-                    "error": "ValueError",
-                    "epochs_done": 0,
-                    "total_steps": 0,
-                    "history": {},
-                    "learning_rates": (),
-                    "step_rates": (),
-                    "digests_after": fit.digests_before,
-                }
-            )
+    def failed(fit: FitFact) -> FitFact:
+        return fit.model_copy(
+            update={
+                "status": "error",
+                "error": "ValueError",
+                "epochs_done": 0,
+                "total_steps": 0,
+                "history": {},
+                "learning_rates": (),
+                "step_rates": (),
+                "digests_after": fit.digests_before,
+            }
         )
 
-    return _unkept(each_fit(_redrawn(evidence, fits, 0), model.id, failed), model)
+    mutant = _unkept(each_fit(_redrawn(evidence, fits, 0), model.id, lambda _fit: None), model)
+    raised = tuple(failed(fit) for fit in fits if fit.kind == "fit")
+    return mutant.model_copy(update={"failed_fits": (*mutant.failed_fits, *raised)})
 
 
 @mutation("fit-instead-of-loop", concerns={"training": lambda params: params.kind == "custom_loop"})
