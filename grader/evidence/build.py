@@ -17,6 +17,7 @@ from grader.evidence.claims import (
     MalformedError,
     Moment,
     as_bool,
+    as_choice,
     as_float,
     as_floats,
     as_int,
@@ -63,6 +64,7 @@ from grader.inside.record.events import (
     Model,
     Predict,
     Progress,
+    RepeatedPasses,
     Save,
     SaveAction,
     Start,
@@ -73,6 +75,7 @@ from grader.inside.record.events import (
     kind_of,
 )
 from grader.schema.evidence import (
+    Average,
     AxesFact,
     CallFact,
     CompileFact,
@@ -86,6 +89,7 @@ from grader.schema.evidence import (
     LineFact,
     ModelFact,
     PredictFact,
+    RepeatedPassesFact,
     SaveFact,
     TrainableFact,
 )
@@ -99,6 +103,8 @@ _Event = TypeVar("_Event", bound=Mapping[str, object])
 _MAX_EVENTS = 300_000
 _MAX_FACTS = 5_000
 """Limit of facts of one kind, against notebooks that try to overload the grader."""
+_WAYS: tuple[Literal["call", "predict"], ...] = ("call", "predict")
+_AVERAGES: tuple[Average, ...] = ("mean", "median", "discarded", "wrong_axis", "accuracies", "sum")
 _MAX_MODELS = 500
 _MAX_AXES = 64
 _MAX_GAPS = 300
@@ -221,6 +227,7 @@ class _Builder:
                 _reads(Evaluate, self._evaluate),
                 _reads(Predict, self._predict),
                 _reads(Calls, self._call),
+                _reads(RepeatedPasses, self._repeated),
                 _reads(Trainable, self._trainable),
                 _reads(Save, self._save),
                 _reads(Kept, self._keep),
@@ -466,6 +473,30 @@ class _Builder:
             traced=as_bool(event["traced"]) is True,
         )
         self._add("calls", fact)
+
+    def _repeated(self, event: RepeatedPasses, at: Moment) -> None:
+        """Add repeated passes; a later event of the same passes replaces an earlier one."""
+        average = as_choice(event["average"], _AVERAGES)
+        fact = RepeatedPassesFact(
+            event=at.n,
+            cell=self._cell(event["made"]),
+            model=need_id(event["model"]),
+            way=need_choice(event["way"], _WAYS),
+            training=as_bool(event["training"]),
+            passes=need_int(event["passes"], 2),
+            images=need_int(event["images"]),
+            differ=as_bool(event["differ"]) is True,
+            average=average,
+            averaged=as_int(event["averaged"], 2),
+            average_cell=at.cell if average else None,
+        )
+
+        def key(fact: RepeatedPassesFact) -> tuple[object, ...]:
+            return fact.cell, fact.model, fact.way, fact.training, fact.passes, fact.images
+
+        facts = self._facts.setdefault("repeated_passes", [])
+        facts[:] = [known for known in facts if key(known) != key(fact)]
+        self._add("repeated_passes", fact)
 
     def _trainable(self, event: Trainable, at: Moment) -> None:
         before, after = as_bool(event["before"]), as_bool(event["after"])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,7 @@ __all__ = [
     "OPERATIONS",
     "AccuracyFact",
     "ArrayFact",
+    "Average",
     "AxesFact",
     "CallFact",
     "CallbackFact",
@@ -40,6 +41,7 @@ __all__ = [
     "OutputPart",
     "PredictFact",
     "RefusalFact",
+    "RepeatedPassesFact",
     "RowsFact",
     "SaveFact",
     "TrainableFact",
@@ -438,6 +440,33 @@ class CallFact(Document):
     Their number and inputs are then unknown, and `count` is 0."""
 
 
+Average: TypeAlias = Literal["mean", "median", "discarded", "wrong_axis", "accuracies", "sum"]
+"""What the notebook computed from the outputs of repeated passes."""
+
+
+class RepeatedPassesFact(Document):
+    """Repeated passes of a model over the same images with the same weights, made in one cell."""
+
+    event: int
+    cell: int | None
+    """The cell that made the passes."""
+    model: str
+    way: Literal["call", "predict"]
+    training: bool | None = None
+    """The argument `training` of direct calls."""
+    passes: int
+    images: int
+    """Number of images with so many passes."""
+    differ: bool
+    """Whether the outputs differ."""
+    average: Average | None = None
+    """What the notebook computed from the outputs, as in the record; None if nothing was seen."""
+    averaged: int | None = None
+    """Number of passes in that average."""
+    average_cell: int | None = None
+    """The cell that computed it."""
+
+
 class TrainableFact(Document):
     """A change of a layer's or model's `trainable`."""
 
@@ -647,6 +676,7 @@ class Evidence(Document):
     evaluations: tuple[EvaluateFact, ...] = ()
     predictions: tuple[PredictFact, ...] = ()
     calls: tuple[CallFact, ...] = ()
+    repeated_passes: tuple[RepeatedPassesFact, ...] = ()
     trainable_changes: tuple[TrainableFact, ...] = ()
     saves: tuple[SaveFact, ...] = ()
     figures: tuple[FigureFact, ...] = ()

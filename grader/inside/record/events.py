@@ -63,6 +63,7 @@ __all__ = [
     "OutputDescription",
     "Predict",
     "Progress",
+    "RepeatedPasses",
     "Save",
     "SaveAction",
     "Shape",
@@ -635,6 +636,38 @@ class Calls(TypedDict):
     """True for calls in the student's own `tf.function` outside any `GradientTape`; otherwise missing."""
 
 
+class RepeatedPasses(TypedDict):
+    """Repeated passes of a model over the same images with the same weights.
+
+    It is written at the end of the cell that made them, and again if a later cell computes their average. The last
+    event of the same `made`, `model`, `way`, `training` and `passes` counts.
+    """
+
+    kind: Literal["repeated_passes"]
+    model: str
+    """The model's id."""
+    way: Literal["call", "predict"]
+    """Direct calls, or calls of `predict`."""
+    training: bool | None
+    """The argument `training` of direct calls; null if it was not passed."""
+    made: int
+    """Number of the cell that made the passes."""
+    passes: int
+    """Number of passes. A call with several copies of the same images is as many passes."""
+    images: int
+    """Number of images with so many passes; the batches together if each was passed for itself."""
+    differ: bool
+    """Whether the outputs differ."""
+    average: Literal["mean", "median", "discarded", "wrong_axis", "accuracies", "sum"] | None
+    """The array that the notebook computed from the outputs.
+
+    `mean` or `median`: an array equals it. `discarded`: the notebook does not use the mean. `wrong_axis`: only a mean
+    over images or classes. `accuracies`: only the mean of the passes' accuracies. `sum`: only their sum. null: none of
+    them was seen."""
+    averaged: int | None
+    """Number of passes in that average."""
+
+
 class Trainable(TypedDict):
     """A layer was frozen or unfrozen."""
 
@@ -796,6 +829,7 @@ Event: TypeAlias = (
     | Evaluate
     | Predict
     | Calls
+    | RepeatedPasses
     | Trainable
     | Save
     | Kept

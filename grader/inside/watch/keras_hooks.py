@@ -42,6 +42,7 @@ from .loops import LoopWatch
 from .model_book import ModelBook
 from .passes import Passes
 from .sessions import SessionWatch
+from .values import ValueWatch
 
 __all__ = ["Watch", "install", "versions"]
 
@@ -110,7 +111,9 @@ class Watch:
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
         self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
-        self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
+        self.values = ValueWatch(recorder, self.guard)
+        self.guard.pausing = self.values.paused
+        self.calls = CallWatch(recorder, self.book, self.arrays, self.guard, self.values)
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
@@ -121,6 +124,7 @@ class Watch:
         self._passes: dict[str, Passes] = {}
         self._optimizers: list[weakref.ref[Any]] = []
         os.register_at_fork(after_in_child=self._forked)
+        recorder.at_cell_start(self.values.cell_started)
         recorder.at_cell_end(self.cell_ended)
         recorder.at_end(self.cell_ended)
 
@@ -129,10 +133,13 @@ class Watch:
         self.guard.busy += 1
 
     def cell_ended(self) -> None:
-        """Record a cell's calls, loops and models at its end, and save the models."""
-        for settle in (self.calls.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
-            self.guard.quietly(settle)
+        """Record a cell's calls, passes, loops and models at its end, and save the models."""
+        self.guard.quietly(self.calls.cell_ended)
+        for model, passes in self._passes.items():
+            self.values.ended(model, "predict", None, passes.repeated)
         self._passes.clear()
+        for settle in (self.values.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
+            self.guard.quietly(settle)
 
     def tensorflow_imported(self, module: ModuleType) -> None:
         """Record the versions after the import of TensorFlow, and hook its data sets and tapes."""
@@ -297,12 +304,12 @@ class Watch:
 
     def _predicted(self, original: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         entry = self.book.announce(model)
+        given = inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x")
+        seen = self._passes.setdefault(entry.id, Passes(model, self.values.repeated)).add(given, result)
         if self._too_many(entry.id, "predict"):
             return
-        given = inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x")
         x, _ = self.arrays.describe_pair(given)
         shape = list(result.shape) if isinstance(result, np.ndarray) else None
-        seen = self._passes.setdefault(entry.id, Passes(model)).add(given, result)
         event = Predict(
             kind="predict",
             model=entry.id,
