@@ -37,6 +37,7 @@ from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
 from grader.evidence.variables import read_variables
 from grader.facts.gaps import ALL_KINDS, ARRAY_KINDS, KERAS_KINDS, PARTS
+from grader.facts.metrics import is_accuracy_class, is_metric_key
 from grader.inside.record.events import (
     MAX_LINES,
     MAX_POINTS,
@@ -84,6 +85,7 @@ from grader.schema.evidence import (
     EvaluateFact,
     Evidence,
     FigureFact,
+    FitFact,
     GapFact,
     IgnoredFact,
     LineFact,
@@ -271,7 +273,7 @@ class _Builder:
     def evidence(self, cells: Sequence[Any], problems: tuple[MessageLike, ...]) -> Evidence:
         """Make the evidence of all collected facts, with problems for the unreadable ones."""
         own_problems = tuple(self._problems())  # adds gaps
-        trainings = self._trainings.facts()
+        trainings = tuple(self._with_accuracies(fit) for fit in self._trainings.facts())
         return Evidence(
             run=self._run,
             versions=self._versions,
@@ -283,6 +285,14 @@ class _Builder:
             gaps=tuple(dict.fromkeys(self._gaps)),
             **{name: tuple(facts) for name, facts in self._facts.items()},
         )
+
+    def _with_accuracies(self, fit: FitFact) -> FitFact:
+        """Note the metrics in a training's history that are accuracies by their class."""
+        compiled = next((each for each in self._facts.get("compiles", ()) if each.event == fit.compiled), None)
+        classes = {} if compiled is None else compiled.metric_classes
+        names = [name for name, cls in classes.items() if is_accuracy_class(cls)]
+        found = tuple(key for key in fit.history if any(is_metric_key(key, name) for name in names))
+        return fit.model_copy(update={"accuracies": found}) if found else fit
 
     def miss(self, what: MessageLike, lost: Sequence[str]) -> None:
         """Note that facts may be missing because the record cannot be read.
@@ -430,6 +440,7 @@ class _Builder:
             optimizer=read_optimizer(event["optimizer"]),
             loss=read_loss(event["loss"]),
             metrics=as_texts(event["metrics"], 50),
+            metric_classes={name: as_text(cls) for name, cls in as_map(event["metric_classes"], 50).items()},
             trainable={k: v for k, v in as_map(event["trainable"]).items() if isinstance(v, bool)},
         )
         self._add("compiles", fact)
@@ -622,16 +633,21 @@ def _need_path(value: object) -> str:
 
 
 def _axes(axes: AxesDescription) -> AxesFact:
-    lines = claims(LineDescription, axes["lines"], MAX_LINES)
     return AxesFact(
         title=as_text(axes["title"]),
         xlabel=as_text(axes["xlabel"]),
         ylabel=as_text(axes["ylabel"]),
         legend=as_texts(axes["legend"], _MAX_ENTRIES),
-        lines=tuple(LineFact(label=as_text(i["label"]), y=as_floats(i["y"], MAX_POINTS)) for i in lines),
+        lines=_lines(axes["lines"]),
+        scatters=_lines(axes["scatters"]),
         images=as_int(axes["images"]) or 0,
         bars=as_int(axes["bars"]) or 0,
         points=as_int(axes["points"]) or 0,
         hidden=tuple(side for side in _SIDES if side in as_texts(axes["hidden"], 2, 1)),
         named=tuple(side for side in _SIDES if side in as_texts(axes["named"], 2, 1)),
     )
+
+
+def _lines(value: object) -> tuple[LineFact, ...]:
+    lines = claims(LineDescription, value, MAX_LINES)
+    return tuple(LineFact(label=as_text(line["label"]), y=as_floats(line["y"], MAX_POINTS)) for line in lines)

@@ -53,6 +53,7 @@ _KEPT = frozenset(
         "models.fallbacks",
         "models.unkept_reason",
         "models.later_artefact",
+        "models.predicted_activation",
         "accuracies",
     }
 )
@@ -64,7 +65,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "cell_end": frozenset(),
     "dataset": frozenset({"datasets"}),
     "model": frozenset({"models", "accuracies"}),
-    "compile": frozenset({"compiles", "fits.compiled"}),
+    "compile": frozenset({"compiles", "fits.compiled", "fits.accuracies"}),
     "fit_start": frozenset({"fits", "failed_fits", "accuracies"}),
     "epoch": _HISTORY,
     "fit_end": _END | {"accuracies"},

@@ -242,6 +242,8 @@ class ModelFact(Document):
     """Without the batch axis; None for several outputs or an unbuilt model."""
     outputs: tuple[OutputFact, ...] = ()
     """The outputs of a model with several; empty for a single output, or if they are unknown."""
+    predicted_activation: Literal["linear", "sigmoid", "softmax"] | None = None
+    """Last activation, as far as the predicted values show it; None if the model was not used for predictions."""
     parameters: int | None = None
     trainable_parameters: int | None = None
     layers: tuple[LayerFact, ...] = ()
@@ -312,6 +314,8 @@ class CompileFact(Document):
     optimizer: OptimizerFact | None
     loss: LossFact | None
     metrics: tuple[str, ...] = ()
+    metric_classes: Mapping[str, str] = Field(default_factory=dict)
+    """Name of a metric → its Keras class, for metrics that were passed as objects."""
     trainable: Mapping[str, bool] = Field(default_factory=dict)
     """Layer name → `trainable` at the time of the call."""
 
@@ -345,6 +349,8 @@ class FitFact(Document):
     total_steps: int | None = None
     seconds: float | None = None
     history: Mapping[str, tuple[Number, ...]] = Field(default_factory=dict)
+    accuracies: tuple[str, ...] = ()
+    """Names in the history of metrics whose class shows that they are accuracies."""
     learning_rates: tuple[Number, ...] = ()
     """Learning rate of the last step of each epoch, if it could be read."""
     step_rates: tuple[Number, ...] = ()
@@ -521,6 +527,8 @@ class AxesFact(Document):
     ylabel: str = ""
     legend: tuple[str, ...] = ()
     lines: tuple[LineFact, ...] = ()
+    scatters: tuple[LineFact, ...] = ()
+    """Scatter plots."""
     images: int = 0
     bars: int = 0
     points: int = 0

@@ -356,6 +356,8 @@ class AxesDescription(TypedDict):
     """The legend's entries; if the axes have no legend, the entries of the figure's legends."""
     lines: list[LineDescription]
     """Its lines in the order of drawing."""
+    scatters: NotRequired[list[LineDescription]]
+    """Its scatter plots in the order of drawing, each with its points in the order of their data."""
     images: int
     """Images and color meshes."""
     bars: int
@@ -469,6 +471,8 @@ class Compile(TypedDict):
     """The loss."""
     metrics: list[str]
     """Names of the metrics as passed, weighted metrics last."""
+    metric_classes: NotRequired[dict[str, str]]
+    """Name of a metric that was passed as an object → its most specific Keras class."""
     trainable: dict[str, bool]
     """Layer → whether training may change it."""
 

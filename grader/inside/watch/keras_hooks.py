@@ -16,7 +16,7 @@ import numpy as np
 import wrapt
 
 from ..describe.arrays import ArrayBook
-from ..describe.compiled import describe_loss, describe_metrics, describe_optimizer
+from ..describe.compiled import describe_loss, describe_metrics, describe_optimizer, metric_classes
 from ..describe.models import digests, is_model, trainable_mask
 from ..hooking.guard import Guard
 from ..hooking.patching import around, around_everywhere, around_property
@@ -92,6 +92,8 @@ class _Family:
     loss: type
     saving: ModuleType
     cloning: ModuleType
+    adapters: ModuleType
+    """Module that reads a generator's first batch."""
     session_model: type | None = None
     """Class of models in graphs and sessions, as in TensorFlow 1; None for Keras 3, which does not have it."""
     session_layer: type | None = None
@@ -195,6 +197,11 @@ class Watch:
                 put("Optimizer.apply", around, optimizer, "apply_gradients", self.loops.apply_gradients)
         root, saving = family.root, family.saving
         if root == "keras":
+            put("get_tensor_spec", around_everywhere, root, family.adapters, "get_tensor_spec", self.fits.first_batches)
+        else:
+            for adapter in (family.adapters.GeneratorDataAdapter, family.adapters.KerasSequenceAdapter):
+                put("get_tensor_spec", around, adapter, "_peek_and_restore", self.fits.first_batch)
+        if root == "keras":
             bases = family.optimizers[0], family.optimizer
             put("Optimizer.__setattr__", watch_ignored, self.recorder, self.guard, *bases)
         if family.backend is not None:
@@ -260,6 +267,7 @@ class Watch:
             optimizer=self._optimizer(model, given.get("optimizer")),
             loss=describe_loss(given.get("loss"), entry.dialect),
             metrics=metrics,
+            metric_classes=metric_classes([given.get("metrics"), given.get("weighted_metrics")]),
             trainable=trainable_mask(model),
         )
         entry.compiled = self.recorder.log.write(event)
@@ -455,11 +463,15 @@ def _keras_3(root: str) -> _Family:
         sequential=load(f"{root}.src.models.sequential").Sequential,
         layer=load(f"{root}.src.layers.layer").Layer,
         callback=load(f"{root}.src.callbacks.callback").Callback,
-        optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
+        optimizers=(
+            load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,
+            load(f"{root}.src.optimizers.loss_scale_optimizer").LossScaleOptimizer,
+        ),
         optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
         loss=load(f"{root}.src.losses.loss").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
+        adapters=load(f"{root}.src.trainers.data_adapters.data_adapter_utils"),
     )
 
 
@@ -475,11 +487,14 @@ def _keras_2(root: str) -> _Family:
         optimizers=(
             load(f"{root}.src.optimizers.optimizer").Optimizer,
             load(f"{root}.src.optimizers.legacy.optimizer_v2").OptimizerV2,
+            load(f"{root}.src.mixed_precision.loss_scale_optimizer").LossScaleOptimizer,
+            load(f"{root}.src.mixed_precision.loss_scale_optimizer").LossScaleOptimizerV3,
         ),
         loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
         session_model=load(f"{root}.src.engine.training_v1").Model,
         session_layer=load(f"{root}.src.engine.base_layer_v1").Layer,
+        adapters=load(f"{root}.src.engine.data_adapter"),
         backend=load(f"{root}.src.backend"),
     )
