@@ -76,7 +76,7 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     What it does:
         Compares the numbers of every plotted line and scatter plot with the recorded history of the model's trainings.
         A line counts if it shows that history, at least a continuous half of it, or every second or third epoch. It may
-        join several trainings, average those of a cross-validation, start with one more value, be smoothed, or show
+        join several trainings, average the folds of a cross-validation, start with one more value, be smoothed, or show
         percentages, errors or logarithms. Then the check looks for labels on both axes. A custom training loop may
         leave no history. Then a curve with the metric's name counts, and curves without a name are left to a person. So
         is a missing curve of a training that the grader stopped, if it had too few epochs or the plot raised an error.
@@ -182,7 +182,7 @@ def _size(evidence: Evidence, fit: FitFact) -> int | None:
 
 
 def _means(fits: Sequence[FitFact], key: str) -> Iterator[tuple[float, ...]]:
-    """Average a metric over several trainings, as far as the shortest one goes, and over those of full length."""
+    """Average a metric over several trainings: over all epochs of the shortest, and over all that reach an epoch."""
     histories = [metric_of(fit, key) for fit in fits if metric_of(fit, key)]
     if len(histories) > 1:
         yield tuple(sum(values) / len(values) for values in zip(*histories, strict=False))
