@@ -22,7 +22,7 @@ _SAMPLE = 1_024
 """Number of values of one pass that are stored."""
 _MAX_PASSES = 500
 """Number of passes whose values are stored; a model with more passes has no known average."""
-_MAX_CLASSES = 2 << 20
+_MAX_CLASSES = 1 << 20
 """Number of predicted classes that are stored."""
 _ALL_WINDOWS = 128
 """With more passes, a mean over some of them is only found if it includes the first or the last pass."""
@@ -73,6 +73,7 @@ class Outputs:
     _kept: Array | None = None
     _columns: list[Array] = field(default_factory=list)
     _classes: list[Array] = field(default_factory=list)
+    _closed: bool = False
     _precision: float = 0.0
     _forms: dict[str, Array] = field(default_factory=dict)
 
@@ -127,7 +128,20 @@ class Outputs:
     @property
     def _is_stored(self) -> bool:
         """Whether the values of every pass so far are stored."""
-        return self.count <= _MAX_PASSES and len(self._columns) == self.count - 1
+        return not self._closed and self.count <= _MAX_PASSES and len(self._columns) == self.count - 1
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the stored values."""
+        kept = 0 if self._kept is None else self._kept.nbytes
+        return kept + sum(array.nbytes for arrays in (self._columns, self._classes) for array in arrays)
+
+    def close(self) -> None:
+        """Forget the stored values; the outputs can no longer be compared."""
+        self._closed = True
+        self._kept = None
+        for stored in (self._columns, self._classes, self._forms):
+            stored.clear()
 
     def note(self, finding: Finding) -> None:
         """Remember a finding, unless a better one is known."""

@@ -35,6 +35,9 @@ _MAX_REPORTS = 100_000
 _MAX_ALL_REPORTS = 1_000_000
 _MAX_OPEN = 64
 """Number of inputs whose passes are compared."""
+_MEASURED = 10
+"""The stored values are measured after so many passes."""
+_MAX_BYTES = 48 << 20
 _MAX_COMPARED = 16
 """Number of inputs that one value is compared with."""
 _MAX_NUMBERS = 2_000
@@ -120,8 +123,13 @@ class ValueWatch:
         Args:
             outputs: Passes over one input, at least two; more are added later.
         """
-        if outputs.count == 2 and len(self._open) < _MAX_OPEN:  # noqa: PLR2004 - the first repetition
-            self._open.append(outputs)
+        if outputs.count == 2:  # noqa: PLR2004 - the first repetition
+            if len(self._open) < _MAX_OPEN:
+                self._open.append(outputs)
+            else:
+                outputs.close()
+        elif outputs.count % _MEASURED == 0 and sum(each.stored_bytes for each in self._open) > _MAX_BYTES:
+            outputs.close()
         if outputs.count >= _FEWEST_PASSES and not self._active:
             self._active = True
             self._left = min(_MAX_REPORTS, self._left_in_all)
@@ -161,7 +169,7 @@ class ValueWatch:
 
     def cell_started(self) -> None:
         """Watch a cell after the passes until their average is known."""
-        if any(outputs.average != "mean" for outputs in self._open):
+        if self._open:
             self._active = True
             self._left = min(_MAX_REPORTS, self._left_in_all)
             self._start()
@@ -174,11 +182,21 @@ class ValueWatch:
         if self._open:
             self._look_at(self._recorder.namespace)
             self._compare_accuracies()
+            self._forget()
         self._seen = _Seen()
         for group in self._groups:
             event = group.event()
             if event is not None:
                 self._recorder.log.write(event)
+
+    def _forget(self) -> None:
+        """Keep only the latest passes whose average is not known, for later cells."""
+        unknown = [outputs for outputs in self._open if outputs.average not in {"mean", "median"}]
+        kept = unknown[-_MAX_COMPARED:]
+        for outputs in self._open:
+            if not any(outputs is each for each in kept):
+                outputs.close()
+        self._open = kept
 
     def _report(self, frame: FrameType, event: str, value: Any) -> None:
         """Receive one report of Python."""

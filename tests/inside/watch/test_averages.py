@@ -99,3 +99,19 @@ def test_the_best_finding_is_kept() -> None:
     ):
         held.note(finding)
     assert (held.average, held.averaged) == ("mean", 5)
+
+
+def test_closed_outputs_take_no_memory_and_are_only_counted() -> None:
+    held, passes = outputs()
+    assert 0 < held.stored_bytes < 12 * 2 * 8 * 1_100
+    held.close()
+    held.add(passes[0])
+    assert (held.stored_bytes, held.count) == (0, 13)
+    assert held.find(np.mean(passes, axis=0)) is None
+
+
+def test_many_passes_over_many_images_take_little_memory() -> None:
+    held = Outputs((10_000, 10))
+    for _ in range(100):
+        held.add(RANDOM.random((10_000, 10), dtype=np.float32))
+    assert held.stored_bytes < 4 << 20
