@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..describe.models import numbers
 
-__all__ = ["MAX_WIDTH", "Average", "Finding", "Outputs", "shape_of"]
+__all__ = ["MAX_WIDTH", "Average", "Finding", "PassOutputs", "shape_of"]
 
 Array: TypeAlias = NDArray[Any]
 Average: TypeAlias = Literal["mean", "median", "discarded", "wrong_axis", "accuracies", "sum"]
@@ -54,7 +54,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Outputs:
+class PassOutputs:
     """A sample of the outputs of passes over one input.
 
     Attributes:

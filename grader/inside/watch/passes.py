@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..describe.models import numbers, weights_of
-from .averages import Outputs
+from .averages import PassOutputs
 
 __all__ = ["Pass", "Passes", "signature"]
 
@@ -43,7 +43,7 @@ class Pass:
 class _Input:
     count: int = 0
     output: NDArray[Any] | None = None
-    outputs: Outputs | None = None
+    outputs: PassOutputs | None = None
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Passes:
     """
 
     model: Any
-    on_repeat: Callable[[Outputs], None] | None = None
+    on_repeat: Callable[[PassOutputs], None] | None = None
     repeats: int = 0
     differ: bool | None = None
     _inputs: dict[Any, _Input] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Passes:
         return [self._add(found, part) for part in parts][-1]
 
     @property
-    def repeated(self) -> list[Outputs]:
+    def repeated(self) -> list[PassOutputs]:
         """The compared outputs of each input with more than one call."""
         return [known.outputs for known in self._inputs.values() if known.outputs is not None]
 
@@ -107,7 +107,7 @@ class Passes:
         if known.output is None or output is None:
             return None
         if known.outputs is None:
-            known.outputs = Outputs(known.output.shape)
+            known.outputs = PassOutputs(known.output.shape)
             known.outputs.add(known.output)
         known.outputs.add(output)
         differs = not np.array_equal(known.output, output)

@@ -21,7 +21,7 @@ from ..describe.models import numbers
 from ..hooking.guard import Guard
 from ..record.events import RepeatedPasses
 from ..record.recorder import Recorder
-from .averages import Finding, Outputs, shape_of
+from .averages import Finding, PassOutputs, shape_of
 
 __all__ = ["Group", "ValueWatch"]
 
@@ -66,7 +66,7 @@ class Group:
     way: Way
     training: bool | None
     cell: int
-    outputs: list[Outputs]
+    outputs: list[PassOutputs]
     _written: Any = None
 
     def event(self) -> RepeatedPasses | None:
@@ -106,18 +106,18 @@ class ValueWatch:
         """Start without passes."""
         self._recorder = recorder
         self._guard = guard
-        self._open: list[Outputs] = []
+        self._open: list[PassOutputs] = []
         self._groups: list[Group] = []
         self._active = False
         self._left = 0
         self._left_in_all = _MAX_ALL_REPORTS
-        self._inner: list[tuple[Outputs, Finding]] = []
+        self._inner: list[tuple[PassOutputs, Finding]] = []
         self._seen = _Seen()
         self._arrays: dict[type, bool] = {}
 
     # --- passes ---------------------------------------------------------------------------------------------------
 
-    def repeated(self, outputs: Outputs) -> None:
+    def repeated(self, outputs: PassOutputs) -> None:
         """Start to compare values with passes.
 
         Args:
@@ -134,7 +134,7 @@ class ValueWatch:
             self._active = True
             self._left = min(_MAX_REPORTS, self._left_in_all)
 
-    def ended(self, model: str, way: Way, training: bool | None, outputs: list[Outputs]) -> None:  # noqa: FBT001 - private
+    def ended(self, model: str, way: Way, training: bool | None, outputs: list[PassOutputs]) -> None:  # noqa: FBT001 - private
         """Take the passes of a model at the cell's end.
 
         Args:
@@ -285,7 +285,7 @@ class ValueWatch:
                 outputs.note(finding)
             self._note_labels(value)
 
-    def _find(self, value: Any, frame: FrameType | None = None) -> list[tuple[Outputs, Finding]]:
+    def _find(self, value: Any, frame: FrameType | None = None) -> list[tuple[PassOutputs, Finding]]:
         try:
             array = numbers(value)
         except Exception:
@@ -301,7 +301,7 @@ class ValueWatch:
                 found.append((outputs, finding))
         return found
 
-    def _compared(self) -> list[Outputs]:
+    def _compared(self) -> list[PassOutputs]:
         return [each for each in self._open if (each.average, each.averaged) != ("mean", each.count)][-_MAX_COMPARED:]
 
     def _is_array(self, value: Any) -> bool:

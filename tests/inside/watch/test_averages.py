@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from grader.inside.watch.averages import Finding, Outputs
+from grader.inside.watch.averages import Finding, PassOutputs
 
 RANDOM = np.random.default_rng(7)
 
 
 def outputs(
     count: int = 12, shape: tuple[int, ...] = (40, 10), dtype: str = "float32"
-) -> tuple[Outputs, list[np.ndarray]]:
+) -> tuple[PassOutputs, list[np.ndarray]]:
     passes = [RANDOM.dirichlet(np.ones(shape[-1]), shape[:-1]).astype(dtype) for _ in range(count)]
     if shape[-1] == 1:
         passes = [RANDOM.random(shape).astype(dtype) for _ in range(count)]
-    held = Outputs(shape)
+    held = PassOutputs(shape)
     for each in passes:
         held.add(each)
     return held, passes
@@ -81,7 +81,7 @@ def test_more_passes_than_are_stored_have_no_known_average() -> None:
 
 
 def test_equal_passes_have_no_mean_of_their_own() -> None:
-    held = Outputs((4, 3))
+    held = PassOutputs((4, 3))
     for _ in range(5):
         held.add(np.full((4, 3), 0.25))
     assert held.find(np.full((4, 3), 0.25)) is None
@@ -89,7 +89,7 @@ def test_equal_passes_have_no_mean_of_their_own() -> None:
 
 
 def test_the_best_finding_is_kept() -> None:
-    held = Outputs((4, 3))
+    held = PassOutputs((4, 3))
     for finding in (
         Finding("sum", 5),
         Finding("mean", 3),
@@ -111,7 +111,7 @@ def test_closed_outputs_take_no_memory_and_are_only_counted() -> None:
 
 
 def test_many_passes_over_many_images_take_little_memory() -> None:
-    held = Outputs((10_000, 10))
+    held = PassOutputs((10_000, 10))
     for _ in range(100):
         held.add(RANDOM.random((10_000, 10), dtype=np.float32))
     assert held.stored_bytes < 4 << 20
