@@ -447,7 +447,7 @@ class CallFact(Document):
 
 
 Average: TypeAlias = Literal["mean", "median", "discarded", "wrong_axis", "accuracies", "sum"]
-"""What the notebook computed from the outputs of repeated passes."""
+"""The result that the notebook computed from the outputs of repeated passes."""
 
 
 class RepeatedPassesFact(Document):
@@ -466,7 +466,7 @@ class RepeatedPassesFact(Document):
     differ: bool
     """Whether the outputs differ."""
     average: Average | None = None
-    """What the notebook computed from the outputs, as in the record; None if nothing was seen."""
+    """The result that the notebook computed from the outputs, as in the record; None if nothing was seen."""
     averaged: int | None = None
     """Number of passes in that average."""
     average_cell: int | None = None
