@@ -11,7 +11,6 @@ __all__ = ["MOVED", "install"]
 
 MOVED: Mapping[str, str] = MappingProxyType(
     {
-        "grader.checks.averaging": "grader.checks.support.averaging",
         "grader.checks.candidates": "grader.checks.support.verdicts",
         "grader.checks.code": "grader.checks.support.source_code",
         "grader.checks.histories": "grader.facts.metrics",

@@ -1,19 +1,18 @@
 """The check `mc_dropout`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
-from grader.checks.support.averaging import Averages
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import CallFact, Evidence, ModelFact
+from grader.schema.evidence import Average, CallFact, Evidence, ModelFact
 from grader.schema.grade import Finding
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
@@ -45,6 +44,9 @@ class Repeated:
         cell: Index of the notebook's cell.
         event: Event of the last pass.
         images: Number of images in a pass; None if unknown.
+        average: What the notebook computed from the outputs; None if nothing was seen.
+        averaged: Number of passes in that average.
+        compared: Whether the grader compared the notebook's arrays with the outputs.
     """
 
     model: ModelFact
@@ -54,6 +56,9 @@ class Repeated:
     cell: int | None
     event: int
     images: int | None
+    average: Average | None = None
+    averaged: int | None = None
+    compared: bool = False
 
 
 @check("mc_dropout")
@@ -63,9 +68,10 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     What it does:
         Counts the passes of a model with dropout over the same images with the same weights. A pass is a direct call
         (`model(x, training=True)`), or `predict` if a layer class of the student's always drops. If all passes gave
-        the same numbers, dropout was off. A `tf.function` of the student's is left to a person. The average is looked
-        for in the code of the cell, of the functions that it calls, and of later cells that use its results. If there
-        is none, a person must judge.
+        the same numbers, dropout was off. A `tf.function` of the student's is left to a person. One call with several
+        copies of the images is as many passes. The arrays that the notebook computes are compared with the outputs: one
+        of them must be the mean (or median) over the passes. A mean that is not used, a mean over images or classes,
+        and a mean of accuracies are mistakes. If nothing of this was seen, a person must judge.
 
     Why it matters:
         A single pass with dropout is only a noisier prediction. The mean of many passes is a better one, and their
@@ -92,10 +98,9 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
             ),
             measured={"passes": 0},
         )
-    averages = Averages(case.evidence.cells)
-    best = _best(groups, params, averages)
+    best = _best(groups, params)
     faults = list(_faults(best, params))
-    unseen = list(_unseen_parts(best, params, averages))
+    unseen = list(_unseen_parts(best, params))
     verdict = Finding.failed if faults else Finding.pending if unseen else Finding.passed
     return verdict(
         _message(best, faults, unseen),
@@ -106,7 +111,13 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
         if faults
         else "",
         assurance=Assurance.RECORDED,
-        measured={"passes": best.passes, "differ": best.differ, "images": best.images, "model": best.model.name},
+        measured={
+            "passes": best.passes,
+            "differ": best.differ,
+            "images": best.images,
+            "model": best.model.name,
+            "average": best.average,
+        },
         evidence=(Pointer(cell=best.cell, event=best.event),),
     )
 
@@ -118,17 +129,15 @@ def _no_passes(case: Case, wanted: str | None) -> Message:
     return say("{model:code} does not predict the same images repeatedly.", model=model.name)
 
 
-def _best(groups: Sequence[Repeated], params: McDropoutParams, averages: Averages) -> Repeated:
+def _best(groups: Sequence[Repeated], params: McDropoutParams) -> Repeated:
     """Prefer passes that meet every condition: a mere trial may have more of them."""
 
-    def rank(group: Repeated) -> tuple[bool, bool, bool, int]:
+    def rank(group: Repeated) -> tuple[bool, bool, bool, bool, int]:
         many = (group.images or 0) >= params.images_at_least
-        return not any(_faults(group, params)), group.differ is True, many, group.passes
+        no_faults, complete = not any(_faults(group, params)), not any(_unseen_parts(group, params))
+        return no_faults and complete, no_faults, group.differ is True, many, group.passes
 
-    # Reading code is slow, so stop at the first group that meets every condition.
-    ranked = sorted(groups, key=rank, reverse=True)
-    lacking = (any(_faults(group, params)) or any(_unseen_parts(group, params, averages)) for group in ranked)
-    return next((group for group, lacks in zip(ranked, lacking, strict=True) if not lacks), ranked[0])
+    return max(groups, key=rank)
 
 
 def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
@@ -153,35 +162,68 @@ def _unseen(evidence: Evidence, call: CallFact) -> Finding:
 
 def repeated_passes(evidence: Evidence) -> Iterator[Repeated]:
     """Find repeated passes of a model with dropout over the same input, grouped by cell."""
+    compared = set()
+    for fact in evidence.repeated_passes:
+        model = evidence.model(fact.model)
+        if model is not None and _drops(model):
+            compared.add((fact.cell, model.id, fact.way))
+            yield Repeated(
+                model=model,
+                passes=fact.passes,
+                differ=fact.differ,
+                how=_how(fact.way, fact.training),
+                cell=fact.cell,
+                event=fact.event,
+                images=fact.images,
+                average=fact.average,
+                averaged=fact.averaged,
+                compared=True,
+            )
+    for model in evidence.models:
+        if _drops(model):
+            yield from _other_calls(evidence, model, compared)
+            yield from _other_predictions(evidence, model, compared)
+
+
+def _how(way: Literal["call", "predict"], training: bool | None) -> Message:  # noqa: FBT001 - as in the fact
+    if way == "predict":
+        return say("calls of `predict`")
+    return say("calls with `training=True`") if training else say("calls without `training=True`")
+
+
+def _other_calls(evidence: Evidence, model: ModelFact, compared: Collection[object]) -> Iterator[Repeated]:
+    """List the repeated calls whose outputs the recorder did not compare with the notebook's arrays."""
     for call in evidence.calls:
-        model = evidence.model(call.model)
         passes = call.repeats or 0
-        if model is not None and _drops(model) and passes > 1:
+        if evidence.model(call.model) == model and passes > 1 and (call.cell, model.id, "call") not in compared:
             yield Repeated(
                 model=model,
                 passes=passes,
                 differ=call.outputs_differ,
-                how=say("calls with `training=True`") if call.training else say("calls without `training=True`"),
+                how=_how("call", call.training),
                 cell=call.cell,
                 event=call.event,
                 images=_rows(call.x.shape if call.x else ()),
             )
-    for model in evidence.models:
-        predictions = [p for p in evidence.predictions if p.model == model.id and p.pass_number is not None]
-        for cell in dict.fromkeys(p.cell for p in predictions) if _drops(model) else ():
-            here = [p for p in predictions if p.cell == cell]
-            last = max(here, key=lambda p: p.pass_number or 0)
-            if (last.pass_number or 0) > 1:
-                comparisons = [p.outputs_differ for p in here if p.outputs_differ is not None]
-                yield Repeated(
-                    model=model,
-                    passes=last.pass_number or 0,
-                    differ=any(comparisons) if comparisons else None,
-                    how=say("calls of `predict`"),
-                    cell=cell,
-                    event=last.event,
-                    images=_rows(last.x.shape if last.x else ()),
-                )
+
+
+def _other_predictions(evidence: Evidence, model: ModelFact, compared: Collection[object]) -> Iterator[Repeated]:
+    """List the repeated predictions whose outputs the recorder did not compare with the notebook's arrays."""
+    predictions = [p for p in evidence.predictions if p.model == model.id and p.pass_number is not None]
+    for cell in dict.fromkeys(p.cell for p in predictions if (p.cell, model.id, "predict") not in compared):
+        here = [p for p in predictions if p.cell == cell]
+        last = max(here, key=lambda p: p.pass_number or 0)
+        if (last.pass_number or 0) > 1:
+            comparisons = [p.outputs_differ for p in here if p.outputs_differ is not None]
+            yield Repeated(
+                model=model,
+                passes=last.pass_number or 0,
+                differ=any(comparisons) if comparisons else None,
+                how=_how("predict", None),
+                cell=cell,
+                event=last.event,
+                images=_rows(last.x.shape if last.x else ()),
+            )
 
 
 def _rows(shape: Sequence[int | None]) -> int | None:
@@ -200,14 +242,35 @@ def _faults(best: Repeated, params: McDropoutParams) -> Iterator[Message]:
         yield say("at least {passes:number} passes are required", passes=params.passes_at_least)
     if (best.images or params.images_at_least) < params.images_at_least:
         yield say("at least {images:number} images per pass are required", images=params.images_at_least)
+    if params.averaged:
+        yield from _average_faults(best, params)
 
 
-def _unseen_parts(best: Repeated, params: McDropoutParams, averages: Averages) -> Iterator[Message]:
-    """List the conditions that stay open: code can average in more ways than the grader recognizes."""
+def _average_faults(best: Repeated, params: McDropoutParams) -> Iterator[Message]:
+    if best.average == "discarded":
+        yield say("the mean of the passes is computed and not used")
+    elif best.average == "wrong_axis":
+        yield say("the mean is over images or classes and not over the passes")
+    elif best.average == "accuracies":
+        yield say("the accuracy of each pass is computed, and not the accuracy of their mean")
+    elif best.average and best.averaged and best.averaged < params.passes_at_least <= best.passes:
+        yield say_count(
+            "the mean is over only {count:number} pass", "the mean is over only {count:number} passes", best.averaged
+        )
+
+
+def _unseen_parts(best: Repeated, params: McDropoutParams) -> Iterator[Message]:
+    """List the conditions that stay open: a notebook can average in ways that leave no array."""
     if best.differ is None:
         yield say("the grader could not see whether the passes differ")
-    if params.averaged and not averages.anything(best.cell, best.model.name):
-        yield say("the grader found no code that averages the passes")
+    if not params.averaged or best.differ is False:
+        return
+    if not best.compared:
+        yield say("the grader could not compare the notebook's arrays with the passes")
+    elif best.average == "sum":
+        yield say("the passes are added up, and the grader saw no array that is their mean")
+    elif best.average is None:
+        yield say("the grader saw no array that is the mean of the passes")
 
 
 def _message(best: Repeated, faults: list[Message], unseen: list[Message]) -> Message:
@@ -223,7 +286,8 @@ def _message(best: Repeated, faults: list[Message], unseen: list[Message]) -> Me
         return say("{observation}, but {faults}.", observation=observation, faults=[*faults, *unseen])
     differ: MessageLike = say("The predictions differ, so dropout was on.") if best.differ else ""
     judge = say("A person must judge it: {reasons}.", reasons=unseen) if unseen else ""
-    return sentences(say("{observation}.", observation=observation), differ, judge)
+    average: MessageLike = say("An array is their mean.") if best.average == "mean" else ""
+    return sentences(say("{observation}.", observation=observation), differ, average, judge)
 
 
 def _same_images(count: int | None) -> Message:

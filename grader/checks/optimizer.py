@@ -49,8 +49,10 @@ def optimizer(case: Case, params: OptimizerParams) -> Finding:
 
     What it does:
         Looks at the optimizer that was compiled when each training started, or that a custom training loop used to
-        apply gradients. It compares the class and the configuration, so that `"nadam"` and `Nadam()` are the same. If
-        a loop updates the weights without an optimizer, a person must judge it.
+        apply gradients. It compares the class and the configuration, so that `"nadam"` and `Nadam()` are the same. A
+        wrapper such as mixed precision's `LossScaleOptimizer` counts as the optimizer in it. If a loop updates the
+        weights without an optimizer, or the optimizer is the student's own class or one of TensorFlow 1, a person must
+        judge it.
 
     Why it matters:
         The optimizer and the learning rate decide whether a model learns at all, and how fast.
@@ -72,10 +74,16 @@ def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:
     if used is None:
         subject = say("The training in {cell:cell} did not use a compiled optimizer", cell=fit.cell)
         return Candidate(subject, (), pointer, unseen=(say("which optimizer it used"),))
+    unseen = []
+    if params.cls is not None and not _is_known(used.cls):
+        unseen.append(say("which method its own optimizer class uses"))
+    if params.learning_rate is not None and initial_rate(used) is None:
+        unseen.append(say("its initial learning rate"))
     return Candidate(
         subject=say("The training in {cell:cell} used {optimizer}", cell=fit.cell, optimizer=_described(used)),
         faults=tuple(_faults(used, params)),
         pointer=pointer,
+        unseen=tuple(unseen),
         measured={"optimizer": used.cls, "learning_rate": initial_rate(used)},
     )
 
@@ -96,14 +104,12 @@ def _described(used: OptimizerFact) -> Message:
 
 
 def _faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
-    if params.cls is not None and not _is_a(used.cls, params.cls):
+    if params.cls is not None and _is_known(used.cls) and not _is_a(used.cls, params.cls):
         names = (params.cls,) if isinstance(params.cls, str) else params.cls
         yield say("the optimizer must be {optimizers:or}", optimizers=[_wanted(name) for name in names])
     if params.learning_rate is not None:
         rate = initial_rate(used)
-        if rate is None:
-            yield say("its learning rate is unknown and must be {range}", range=params.learning_rate.said)
-        elif not params.learning_rate.holds(rate):
+        if rate is not None and not params.learning_rate.holds(rate):
             yield say("the learning rate must be {range}", range=params.learning_rate.said)
     momentum = _number(used, "momentum")
     if params.momentum is not None and not params.momentum.holds(momentum):
@@ -163,6 +169,11 @@ def initial_rate(used: OptimizerFact) -> float | None:
     settings = schedule.get("config") if isinstance(schedule, Mapping) else None
     first = settings.get("initial_learning_rate") if isinstance(settings, Mapping) else None
     return float(first) if isinstance(first, (int, float)) else None
+
+
+def _is_known(cls: str) -> bool:
+    """Whether a class is one of Keras's methods: not a student's class, nor one of TensorFlow 1."""
+    return not cls.lower().rstrip("v0123456789").endswith("optimizer")
 
 
 def _is_a(cls: str, wanted: str | tuple[str, ...]) -> bool:

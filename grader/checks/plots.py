@@ -1,18 +1,18 @@
 """The check `plots`."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.drawn import drawn_as
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Number, Part, Whole, WithModel
-from grader.checks.support.smoothing import smoothed
 from grader.facts.case import Case
-from grader.facts.metrics import canonical_metric, metric_of, series
+from grader.facts.metrics import canonical_metric, metric_in, metric_of, metrics_of, series
 from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
 from grader.facts.weights import trainings_behind
 from grader.schema.base import Assurance, Pointer
@@ -22,13 +22,15 @@ from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["PlotsParams", "plots"]
 
-_FORMS: dict[str, Callable[[float], float]] = {
-    "as it is": lambda value: value,
-    "in percent": lambda value: 100 * value,
-    "as error": lambda value: 1 - value,
-    "as error in percent": lambda value: 100 * (1 - value),
-}
-"""Ways to draw an accuracy; other metrics are drawn as they are."""
+_OTHER_METRICS = frozenset(
+    {
+        *("loss", "lr", "learning_rate", "precision", "recall", "auc", "mse", "mae", "f1_score", "cosine_similarity"),
+        *("mean_squared_error", "mean_absolute_error", "root_mean_squared_error", "kl_divergence"),
+        *("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy"),
+        *("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy"),
+    }
+)
+"""Metrics of Keras that are no accuracy, and other figures in a history."""
 _STEM = 3
 """Letters that are enough to name a metric in a figure: `acc`, `Los`."""
 
@@ -59,6 +61,7 @@ class _Match:
     figure: FigureFact
     axes: AxesFact
     form: str
+    points: int
 
     @property
     def missing_labels(self) -> tuple[str, ...]:
@@ -71,11 +74,12 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     """A figure shows a metric over the epochs, with labels on both axes.
 
     What it does:
-        Compares the numbers of every plotted line with the recorded history of the model's trainings. A line counts if
-        it shows that history, or at least a continuous half of it. It may join several trainings, be smoothed, or show
-        percentages or errors. Then the check looks for labels on both axes. A custom training loop may leave no
-        history. Then a curve with the metric's name counts, and curves without a name are left to a person. So is a
-        missing curve of a training that the grader stopped, if it had too few epochs or the plot raised an error.
+        Compares the numbers of every plotted line and scatter plot with the recorded history of the model's trainings.
+        A line counts if it shows that history, at least a continuous half of it, or every second or third epoch. It may
+        join several trainings, average the folds of a cross-validation, start with one more value, be smoothed, or show
+        percentages, errors or logarithms. Then the check looks for labels on both axes. A custom training loop may
+        leave no history. Then a curve with the metric's name counts, and curves without a name are left to a person. So
+        is a missing curve of a training that the grader stopped, if it had too few epochs or the plot raised an error.
 
     Why it matters:
         A learning curve shows whether to train longer or to regularize more, if its axes say what it shows.
@@ -90,14 +94,20 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     metric = canonical_metric(params.metric)
     wanted = _sides(params.of)
     matches = [m for side in wanted for m in _matches(case.evidence, model.id, metric, side, params)]
-    by_side = {side: [m for m in matches if m.side == side] for side in wanted}
+    short = [m for m in matches if m.points < params.points_at_least]
+    by_side = {side: [m for m in matches if m.side == side and m not in short] for side in wanted}
     shown = [side for side in wanted if by_side[side]]
     complete = len(shown) == len(wanted) if params.of == "both" else bool(shown)
     if not complete and _unrecorded(fits, metric):
         return _claimed(case, metric, params)
     if not complete:
         missing = [s for s in wanted if not by_side[s]]
-        return _stopped(case, fits, metric, params) or _absent(case, fits, metric, missing, params)
+        return (
+            _stopped(case, fits, metric, params)
+            or _unclear(case.evidence, fits, metric, params)
+            or _too_short(short, metric)
+            or _absent(case, fits, metric, missing, params)
+        )
     chosen = [min(by_side[side], key=lambda m: len(m.missing_labels)) for side in shown]
     return _drawn(chosen, metric, params)
 
@@ -108,47 +118,77 @@ def _sides(of: str) -> tuple[str, ...]:
 
 def _matches(evidence: Evidence, model: str, metric: str, side: str, params: PlotsParams) -> Iterator[_Match]:
     key = f"val_{metric}" if side == "validation" else metric
-    for fit, recorded in _recorded(evidence, model, key):
-        for figure in evidence.figures:
-            for axes in figure.axes:
-                for line in axes.lines:
-                    form = _form(line.y, recorded, metric, params)
-                    if form is not None:
-                        yield _Match(side, fit, figure, axes, form)
+    histories = list(_recorded(evidence, model, key))
+    for figure in evidence.figures:
+        for axes in figure.axes:
+            for line in (*axes.lines, *axes.scatters):
+                found = _shown_history(line.y, histories, metric, params)
+                if found is not None:
+                    yield _Match(side, found[0], figure, axes, found[1], len(line.y))
+
+
+def _shown_history(
+    drawn: tuple[float, ...], histories: Sequence[tuple[FitFact, tuple[float, ...]]], metric: str, params: PlotsParams
+) -> tuple[FitFact, str] | None:
+    for fit, recorded in histories:
+        # A line of one point shows one epoch, but is too short for a curve.
+        fewest = min(params.points_at_least, len(recorded))
+        form = drawn_as(drawn, recorded, metric, params.tolerance, fewest)
+        if form is not None:
+            return fit, form
+    return None
 
 
 def _recorded(evidence: Evidence, model: str, key: str) -> Iterator[tuple[FitFact, tuple[float, ...]]]:
-    """Find the series that a curve may show: each training, all trainings, and all with the model's earlier stages."""
-    fits = [fit for fit in evidence.fits_of(model) if metric_of(fit, key)]
+    """Find the series that a curve may show.
+
+    These are each training, all trainings, all with the model's earlier stages, the mean over the trainings of a
+    cross-validation, and the evaluations between the trainings.
+    """
+    fits = [fit for fit in evidence.fits_of(model) if metrics_of(fit, key)]
     for fit in fits:
-        yield fit, metric_of(fit, key)
+        for values in metrics_of(fit, key):
+            yield fit, values
     if len(fits) > 1:
         yield fits[-1], series(fits, key)
     behind = [fit for fit in trainings_behind(evidence, model) if metric_of(fit, key)]
     if fits and len(behind) > len(fits):
         yield fits[-1], series(behind, key)
+    for fit in fits:
+        for values in _means(_folds(evidence, fit), key):
+            yield fit, values
+    yield from _evaluations(evidence, model, key)
 
 
-def _form(drawn: tuple[float, ...], recorded: tuple[float, ...], metric: str, params: PlotsParams) -> str | None:
-    if len(drawn) < max(params.points_at_least, math.ceil(len(recorded) / 2)) or len(drawn) > len(recorded):
-        return None
-    forms = _FORMS if metric == "accuracy" else {"as it is": _FORMS["as it is"]}
-    for name, form in forms.items():
-        tolerance = params.tolerance * (100 if "percent" in name else 1)
-        values = [form(value) for value in recorded]
-        for start in range(len(values) - len(drawn) + 1):
-            pairs = zip(drawn, values[start : start + len(drawn)], strict=True)
-            if all(_close(a, b, tolerance, params.tolerance) for a, b in pairs):
-                return name
-        if smoothed(drawn, values, tolerance):
-            return f"{name}, smoothed"
-    return None
+def _evaluations(evidence: Evidence, model: str, key: str) -> Iterator[tuple[FitFact, tuple[float, ...]]]:
+    """Read the results of evaluations between trainings as a validation curve."""
+    fits = evidence.fits_of(model)
+    if not fits or not key.startswith("val_"):
+        return
+    results = [metric_in(e.results, key.removeprefix("val_")) for e in evidence.evaluations if e.model == model]
+    if len(results) > 1:
+        yield fits[-1], tuple(math.nan if value is None else value for value in results)
 
 
-def _close(drawn: float, recorded: float, absolute: float, relative: float) -> bool:
-    if math.isnan(drawn) or math.isnan(recorded):
-        return math.isnan(drawn) and math.isnan(recorded)
-    return math.isclose(drawn, recorded, abs_tol=absolute, rel_tol=relative)
+def _folds(evidence: Evidence, fit: FitFact) -> list[FitFact]:
+    """List the trainings of one cell that belong together: models with the same number of weights."""
+    size = _size(evidence, fit)
+    return [each for each in evidence.fits if each.cell == fit.cell and _size(evidence, each) == size]
+
+
+def _size(evidence: Evidence, fit: FitFact) -> int | None:
+    model = evidence.model(fit.model)
+    return None if model is None else model.parameters
+
+
+def _means(fits: Sequence[FitFact], key: str) -> Iterator[tuple[float, ...]]:
+    """Average a metric over several trainings: over all epochs of the shortest, and over all that reach an epoch."""
+    histories = [metric_of(fit, key) for fit in fits if metric_of(fit, key)]
+    if len(histories) > 1:
+        yield tuple(sum(values) / len(values) for values in zip(*histories, strict=False))
+        longest = max(map(len, histories))
+        reached = [[values[place] for values in histories if place < len(values)] for place in range(longest)]
+        yield tuple(sum(values) / len(values) for values in reached)
 
 
 def _drawn(chosen: list[_Match], metric: str, params: PlotsParams) -> Finding:
@@ -209,13 +249,59 @@ def _unrecorded(fits: tuple[FitFact, ...], metric: str) -> bool:
     )
 
 
+def _too_short(matches: Sequence[_Match], metric: str) -> Finding | None:
+    """Judge figures that show the history of too few epochs; None if there are none."""
+    if not matches:
+        return None
+    points = max(m.points for m in matches)
+    short = say_count(
+        "It has only {count:number} point, which is too few for a curve.",
+        "It has only {count:number} points, which are too few for a curve.",
+        points,
+    )
+    sides = {m.side: m for m in matches}
+    return Finding.failed(
+        sentences(_shown(list(sides.values()), metric), short),
+        advice=say("Train for more epochs."),
+        assurance=Assurance.RECORDED,
+        measured={"metric": metric, "curves": [], "points": points},
+        evidence=tuple(Pointer(cell=m.figure.cell, event=m.figure.event) for m in sides.values()),
+    )
+
+
+def _unclear(evidence: Evidence, fits: Sequence[FitFact], metric: str, params: PlotsParams) -> Finding | None:
+    """Leave a curve of the student's own metric to a person: it can be an accuracy under any name."""
+    if metric != "accuracy" or any(metrics_of(fit, key) for fit in fits for key in (metric, f"val_{metric}")):
+        return None
+    for fit in fits:
+        for name, values in fit.history.items():
+            if canonical_metric(name).removeprefix("val_") in _OTHER_METRICS or name.endswith("loss"):
+                continue
+            for figure in evidence.figures:
+                lines = [line for axes in figure.axes for line in (*axes.lines, *axes.scatters)]
+                if any(drawn_as(line.y, values, metric, params.tolerance, params.points_at_least) for line in lines):
+                    return Finding.pending(
+                        say(
+                            "The figure in {cell:cell} shows the recorded {name:code}. The grader does not know "
+                            "whether this is the {metric:raw}, so a person must judge it.",
+                            cell=figure.cell,
+                            name=name,
+                            metric=metric,
+                        ),
+                        assurance=Assurance.RECORDED,
+                        measured={"metric": metric, "curves": [], "shown": name},
+                        evidence=(Pointer(cell=figure.cell, event=figure.event),),
+                    )
+    return None
+
+
 def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
     """Judge curves by their names if there are no recorded values to compare them with."""
     curves = [
         (figure, axes)
         for figure in case.evidence.figures
         for axes in figure.axes
-        if any(len(line.y) >= params.points_at_least for line in axes.lines)
+        if any(len(line.y) >= params.points_at_least for line in (*axes.lines, *axes.scatters))
     ]
     named = [(figure, axes) for figure, axes in curves if _calls(figure, axes, metric)]
     measured = {"metric": metric, "curves": [], "figures": len(case.evidence.figures), "named": len(named)}
@@ -277,7 +363,13 @@ def _stopped(case: Case, fits: tuple[FitFact, ...], metric: str, params: PlotsPa
 
 def _calls(figure: FigureFact, axes: AxesFact, metric: str) -> bool:
     """Whether a title, a label or a legend names the metric; `acc` is enough for accuracy."""
-    texts = (figure.title, axes.title, axes.ylabel, *axes.legend, *(line.label for line in axes.lines))
+    texts = (
+        figure.title,
+        axes.title,
+        axes.ylabel,
+        *axes.legend,
+        *(line.label for line in (*axes.lines, *axes.scatters)),
+    )
     return any(metric[:_STEM] in text.lower() for text in texts)
 
 
@@ -317,7 +409,7 @@ def _reason(
             say("No training recorded the {curve}, so no figure can show it.", curve=curve),
             say("Pass `metrics` to `compile`, and `validation_data` or `validation_split` to `fit`."),
         )
-    if sum(epochs) < params.points_at_least:
+    if max(epochs) < params.points_at_least and len(fits) == 1:
         short = say_count(
             "{count:number} epoch of training is too few for a curve of the {curve}.",
             "{count:number} epochs of training are too few for a curve of the {curve}.",

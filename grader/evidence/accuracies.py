@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ from grader.schema.evidence import AccuracyFact, Evidence, ModelFact, OutputFact
 from grader.schema.message import Message, MessageLike, as_message, clauses, say, say_count
 
 __all__ = ["apply_predictions", "recorded_results"]
+
+_FEWEST_ROWS = 20
+"""Number of predicted rows from which an activation is concluded."""
+_ROUNDING = 0.01
+"""Error of probabilities in half precision."""
 
 
 def _read_outputs(path: str, arrays: ArrayReader) -> tuple[NDArray[Any] | None, MessageLike]:
@@ -274,15 +279,29 @@ def _recorded_note(why: MessageLike) -> Message:
 
 
 def _with_outputs(model: ModelFact, group: Sequence[PredictionResult]) -> ModelFact:
-    """Set output shapes that were not recorded, as for a subclassed model, from the predictions."""
+    """Set the last activation, and output shapes that were not recorded, as for a subclassed model."""
     done = next((r for r in group if r.outputs is not None and r.outputs.ndim > 1), None)
-    if model.output_shapes or done is None or done.outputs is None:
+    if done is None or done.outputs is None:
+        return model
+    if len(done.parts) <= 1:
+        model = model.model_copy(update={"predicted_activation": _activation_of(done.outputs)})
+    if model.output_shapes:
         return model
     if len(done.parts) > 1:
         outputs = tuple(OutputFact(name=part.name, shape=part.shape) for part in done.parts)
         return model.model_copy(update={"outputs": outputs})
     shape = done.parts[0].shape if done.parts else done.outputs.shape[1:]
     return model.model_copy(update={"output_shape": tuple(shape)})
+
+
+def _activation_of(rows: NDArray[Any]) -> Literal["linear", "sigmoid", "softmax"] | None:
+    """Find the last activation from predicted values: logits leave the range from 0 to 1."""
+    if rows.dtype.kind != "f" or rows.ndim != 2 or len(rows) < _FEWEST_ROWS or not np.isfinite(rows).all():  # noqa: PLR2004 - rows of outputs
+        return None
+    if rows.min() < -_ROUNDING or rows.max() > 1 + _ROUNDING:
+        return "linear"
+    sums_to_one = rows.shape[1] > 1 and bool((np.abs(rows.sum(axis=1, dtype=np.float64) - 1) <= _ROUNDING).all())
+    return "softmax" if sums_to_one else "sigmoid"
 
 
 def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: list[MessageLike]) -> ModelFact:

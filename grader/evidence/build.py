@@ -17,6 +17,7 @@ from grader.evidence.claims import (
     MalformedError,
     Moment,
     as_bool,
+    as_choice,
     as_float,
     as_floats,
     as_int,
@@ -36,6 +37,7 @@ from grader.evidence.structure import read_model
 from grader.evidence.trainings import TrainingLog, digests_of
 from grader.evidence.variables import read_variables
 from grader.facts.gaps import ALL_KINDS, ARRAY_KINDS, KERAS_KINDS, PARTS
+from grader.facts.metrics import is_accuracy_class, is_metric_key
 from grader.inside.record.events import (
     MAX_LINES,
     MAX_POINTS,
@@ -63,6 +65,7 @@ from grader.inside.record.events import (
     Model,
     Predict,
     Progress,
+    RepeatedPasses,
     Save,
     SaveAction,
     Start,
@@ -73,6 +76,7 @@ from grader.inside.record.events import (
     kind_of,
 )
 from grader.schema.evidence import (
+    Average,
     AxesFact,
     CallFact,
     CompileFact,
@@ -81,11 +85,13 @@ from grader.schema.evidence import (
     EvaluateFact,
     Evidence,
     FigureFact,
+    FitFact,
     GapFact,
     IgnoredFact,
     LineFact,
     ModelFact,
     PredictFact,
+    RepeatedPassesFact,
     SaveFact,
     TrainableFact,
 )
@@ -99,6 +105,8 @@ _Event = TypeVar("_Event", bound=Mapping[str, object])
 _MAX_EVENTS = 300_000
 _MAX_FACTS = 5_000
 """Limit of facts of one kind, against notebooks that try to overload the grader."""
+_WAYS: tuple[Literal["call", "predict"], ...] = ("call", "predict")
+_AVERAGES: tuple[Average, ...] = ("mean", "median", "discarded", "wrong_axis", "accuracies", "sum")
 _MAX_MODELS = 500
 _MAX_AXES = 64
 _MAX_GAPS = 300
@@ -221,6 +229,7 @@ class _Builder:
                 _reads(Evaluate, self._evaluate),
                 _reads(Predict, self._predict),
                 _reads(Calls, self._call),
+                _reads(RepeatedPasses, self._repeated),
                 _reads(Trainable, self._trainable),
                 _reads(Save, self._save),
                 _reads(Kept, self._keep),
@@ -264,7 +273,7 @@ class _Builder:
     def evidence(self, cells: Sequence[Any], problems: tuple[MessageLike, ...]) -> Evidence:
         """Make the evidence of all collected facts, with problems for the unreadable ones."""
         own_problems = tuple(self._problems())  # adds gaps
-        trainings = self._trainings.facts()
+        trainings = tuple(self._with_accuracies(fit) for fit in self._trainings.facts())
         return Evidence(
             run=self._run,
             versions=self._versions,
@@ -276,6 +285,14 @@ class _Builder:
             gaps=tuple(dict.fromkeys(self._gaps)),
             **{name: tuple(facts) for name, facts in self._facts.items()},
         )
+
+    def _with_accuracies(self, fit: FitFact) -> FitFact:
+        """Note the metrics in a training's history that are accuracies by their class."""
+        compiled = next((each for each in self._facts.get("compiles", ()) if each.event == fit.compiled), None)
+        classes = {} if compiled is None else compiled.metric_classes
+        names = [name for name, cls in classes.items() if is_accuracy_class(cls)]
+        found = tuple(key for key in fit.history if any(is_metric_key(key, name) for name in names))
+        return fit.model_copy(update={"accuracies": found}) if found else fit
 
     def miss(self, what: MessageLike, lost: Sequence[str]) -> None:
         """Note that facts may be missing because the record cannot be read.
@@ -423,6 +440,7 @@ class _Builder:
             optimizer=read_optimizer(event["optimizer"]),
             loss=read_loss(event["loss"]),
             metrics=as_texts(event["metrics"], 50),
+            metric_classes={name: as_text(cls) for name, cls in as_map(event["metric_classes"], 50).items()},
             trainable={k: v for k, v in as_map(event["trainable"]).items() if isinstance(v, bool)},
         )
         self._add("compiles", fact)
@@ -466,6 +484,30 @@ class _Builder:
             traced=as_bool(event["traced"]) is True,
         )
         self._add("calls", fact)
+
+    def _repeated(self, event: RepeatedPasses, at: Moment) -> None:
+        """Add repeated passes; a later event of the same passes replaces an earlier one."""
+        average = as_choice(event["average"], _AVERAGES)
+        fact = RepeatedPassesFact(
+            event=at.n,
+            cell=self._cell(event["made"]),
+            model=need_id(event["model"]),
+            way=need_choice(event["way"], _WAYS),
+            training=as_bool(event["training"]),
+            passes=need_int(event["passes"], 2),
+            images=need_int(event["images"]),
+            differ=as_bool(event["differ"]) is True,
+            average=average,
+            averaged=as_int(event["averaged"], 2),
+            average_cell=at.cell if average else None,
+        )
+
+        def key(fact: RepeatedPassesFact) -> tuple[object, ...]:
+            return fact.cell, fact.model, fact.way, fact.training, fact.passes, fact.images
+
+        facts = self._facts.setdefault("repeated_passes", [])
+        facts[:] = [known for known in facts if key(known) != key(fact)]
+        self._add("repeated_passes", fact)
 
     def _trainable(self, event: Trainable, at: Moment) -> None:
         before, after = as_bool(event["before"]), as_bool(event["after"])
@@ -591,16 +633,21 @@ def _need_path(value: object) -> str:
 
 
 def _axes(axes: AxesDescription) -> AxesFact:
-    lines = claims(LineDescription, axes["lines"], MAX_LINES)
     return AxesFact(
         title=as_text(axes["title"]),
         xlabel=as_text(axes["xlabel"]),
         ylabel=as_text(axes["ylabel"]),
         legend=as_texts(axes["legend"], _MAX_ENTRIES),
-        lines=tuple(LineFact(label=as_text(i["label"]), y=as_floats(i["y"], MAX_POINTS)) for i in lines),
+        lines=_lines(axes["lines"]),
+        scatters=_lines(axes["scatters"]),
         images=as_int(axes["images"]) or 0,
         bars=as_int(axes["bars"]) or 0,
         points=as_int(axes["points"]) or 0,
         hidden=tuple(side for side in _SIDES if side in as_texts(axes["hidden"], 2, 1)),
         named=tuple(side for side in _SIDES if side in as_texts(axes["named"], 2, 1)),
     )
+
+
+def _lines(value: object) -> tuple[LineFact, ...]:
+    lines = claims(LineDescription, value, MAX_LINES)
+    return tuple(LineFact(label=as_text(line["label"]), y=as_floats(line["y"], MAX_POINTS)) for line in lines)

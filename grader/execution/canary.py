@@ -60,6 +60,10 @@ for _ in range(2):
     outputs = model(batch, training=True)
 """,
     """\
+passes = [model(batch, training=True) for _ in range(3)]
+labels = np.argmax(sum(passes) / len(passes), axis=1)
+""",
+    """\
 model.get_layer("convolution").trainable = False
 model.save("canary.keras")
 model.save_weights("canary.weights.h5")
@@ -266,6 +270,12 @@ EXPECTED: tuple[Expected, ...] = (
         "Model.__call__",
         "two calls with training=True on one input",
         lambda e: e.get("training") is True and e.get("repeats") == 2 and e.get("outputs_differ") is True,  # noqa: PLR2004
+    ),
+    Expected(
+        "repeated_passes",
+        "sys.setprofile",
+        "the mean of three passes, which is in no variable",
+        lambda e: (e.get("average"), e.get("averaged"), e.get("differ")) == ("mean", 3, True),
     ),
     Expected(
         "trainable",

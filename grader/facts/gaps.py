@@ -53,6 +53,7 @@ _KEPT = frozenset(
         "models.fallbacks",
         "models.unkept_reason",
         "models.later_artefact",
+        "models.predicted_activation",
         "accuracies",
     }
 )
@@ -64,7 +65,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "cell_end": frozenset(),
     "dataset": frozenset({"datasets"}),
     "model": frozenset({"models", "accuracies"}),
-    "compile": frozenset({"compiles", "fits.compiled"}),
+    "compile": frozenset({"compiles", "fits.compiled", "fits.accuracies"}),
     "fit_start": frozenset({"fits", "failed_fits", "accuracies"}),
     "epoch": _HISTORY,
     "fit_end": _END | {"accuracies"},
@@ -72,6 +73,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "evaluate": frozenset({"evaluations"}),
     "predict": frozenset({"predictions"}),
     "calls": frozenset({"calls"}),
+    "repeated_passes": frozenset({"repeated_passes"}),
     "trainable": frozenset({"trainable_changes"}),
     "save": frozenset({"saves", "accuracies"}),
     "kept": _KEPT,
@@ -107,6 +109,7 @@ _LOST: Mapping[str, Message] = {
     "evaluate": say("evaluations"),
     "predict": say("predictions"),
     "calls": say("direct calls of models"),
+    "repeated_passes": say("repeated passes"),
     "trainable": say("freezing and unfreezing of layers"),
     "save": say("saved, loaded and copied weights"),
     "kept": say("trained models"),

@@ -210,8 +210,8 @@ def final_activation(model: ModelFact) -> str | None:
     """Find the activation of a model's output, such as `softmax`, `sigmoid` or `linear`.
 
     Layers and operations that only drop, average or reshape numbers are skipped. A subclassed model can apply an
-    activation in `call`, so "linear" is unknown there. It is also unknown if another operation comes last. Logits that
-    are multiplied by a number, or that have a number added, remain logits.
+    activation in `call`, so its layers do not show "linear", and neither do other operations that come last. Then the
+    predicted values decide. Logits that are multiplied by a number, or that have a number added, remain logits.
 
     Args:
         model: The model.
@@ -219,6 +219,10 @@ def final_activation(model: ModelFact) -> str | None:
     Returns:
         The activation's name, or None if it is unknown.
     """
+    return _structural_activation(model) or model.predicted_activation
+
+
+def _structural_activation(model: ModelFact) -> str | None:
     layers = [layer for layer in reversed(model.flat_layers()) if layer.cls not in _PASS_THROUGH]
     last = next((layer for layer in layers if scaling_of(layer) is None), None)
     if last is None or model.output_shape is None or last.cls == "Lambda":

@@ -13,8 +13,11 @@ __all__ = [
     "finite",
     "fit_curves",
     "is_accuracy",
+    "is_accuracy_class",
+    "is_metric_key",
     "metric_in",
     "metric_of",
+    "metrics_of",
     "seconds_trained",
     "series",
 ]
@@ -43,6 +46,17 @@ def _split(name: str) -> tuple[str, str]:
     prefix = _VALIDATION if name.startswith(_VALIDATION) else ""
     stem = name.removeprefix(_VALIDATION)
     return prefix, stem.rstrip("0123456789").removesuffix("_") if stem[-1:].isdigit() else stem
+
+
+def is_accuracy_class(cls: str) -> bool:
+    """Whether a metric's Keras class is an accuracy that counts the largest output."""
+    return cls in {"Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy"}
+
+
+def is_metric_key(key: str, name: str) -> bool:
+    """Whether a key of a history belongs to a metric: its name, with `val_` or an output's name before it."""
+    stem = _split(key)[1]
+    return stem in {name, _split(name)[1]} or stem.endswith(f"_{name}")
 
 
 def is_accuracy(name: str) -> bool:
@@ -80,7 +94,35 @@ def metric_in(recorded: Mapping[str, _Values], metric: str) -> _Values | None:
 
 def metric_of(fit: FitFact, metric: str) -> tuple[float, ...]:
     """Return a metric's values over the epochs of a training; empty if it was not recorded."""
-    return metric_in(fit.history, metric) or ()
+    return metric_in(fit.history, metric) or next(iter(_by_class(fit, metric)), ())
+
+
+def _by_class(fit: FitFact, metric: str) -> list[tuple[float, ...]]:
+    """List the values of metrics that are accuracies by their class and not by their name."""
+    prefix, stem = _split(metric)
+    if stem != "accuracy":
+        return []
+    return [fit.history[name] for name in fit.accuracies if name in fit.history and _split(name)[0] == prefix]
+
+
+def metrics_of(fit: FitFact, metric: str) -> tuple[tuple[float, ...], ...]:
+    """List the values of every metric of a training that counts as one, such as the accuracies of two outputs.
+
+    Args:
+        fit: The training.
+        metric: A canonical name, such as `val_accuracy`.
+
+    Returns:
+        The values of each, the preferred one first.
+    """
+    prefix, stem = _split(metric)
+    first = metric_of(fit, metric)
+    same = [values for name, values in fit.history.items() if _split(name)[0] == prefix and _counts_as(name, stem)]
+    return tuple(dict.fromkeys(values for values in (first, *_by_class(fit, metric), *same) if values))
+
+
+def _counts_as(name: str, stem: str) -> bool:
+    return is_accuracy(name) if stem == "accuracy" else _split(name)[1].endswith(f"_{stem}")
 
 
 def series(fits: Iterable[FitFact], metric: str) -> tuple[float, ...]:

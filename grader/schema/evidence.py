@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,7 @@ __all__ = [
     "OPERATIONS",
     "AccuracyFact",
     "ArrayFact",
+    "Average",
     "AxesFact",
     "CallFact",
     "CallbackFact",
@@ -40,6 +41,7 @@ __all__ = [
     "OutputPart",
     "PredictFact",
     "RefusalFact",
+    "RepeatedPassesFact",
     "RowsFact",
     "SaveFact",
     "TrainableFact",
@@ -240,6 +242,8 @@ class ModelFact(Document):
     """Without the batch axis; None for several outputs or an unbuilt model."""
     outputs: tuple[OutputFact, ...] = ()
     """The outputs of a model with several; empty for a single output, or if they are unknown."""
+    predicted_activation: Literal["linear", "sigmoid", "softmax"] | None = None
+    """Last activation, as far as the predicted values show it; None if the model was not used for predictions."""
     parameters: int | None = None
     trainable_parameters: int | None = None
     layers: tuple[LayerFact, ...] = ()
@@ -310,6 +314,8 @@ class CompileFact(Document):
     optimizer: OptimizerFact | None
     loss: LossFact | None
     metrics: tuple[str, ...] = ()
+    metric_classes: Mapping[str, str] = Field(default_factory=dict)
+    """Name of a metric → its Keras class, for metrics that were passed as objects."""
     trainable: Mapping[str, bool] = Field(default_factory=dict)
     """Layer name → `trainable` at the time of the call."""
 
@@ -343,6 +349,8 @@ class FitFact(Document):
     total_steps: int | None = None
     seconds: float | None = None
     history: Mapping[str, tuple[Number, ...]] = Field(default_factory=dict)
+    accuracies: tuple[str, ...] = ()
+    """Names in the history of metrics whose class shows that they are accuracies."""
     learning_rates: tuple[Number, ...] = ()
     """Learning rate of the last step of each epoch, if it could be read."""
     step_rates: tuple[Number, ...] = ()
@@ -438,6 +446,33 @@ class CallFact(Document):
     Their number and inputs are then unknown, and `count` is 0."""
 
 
+Average: TypeAlias = Literal["mean", "median", "discarded", "wrong_axis", "accuracies", "sum"]
+"""The result that the notebook computed from the outputs of repeated passes."""
+
+
+class RepeatedPassesFact(Document):
+    """Repeated passes of a model over the same images with the same weights, made in one cell."""
+
+    event: int
+    cell: int | None
+    """The cell that made the passes."""
+    model: str
+    way: Literal["call", "predict"]
+    training: bool | None = None
+    """The argument `training` of direct calls."""
+    passes: int
+    images: int
+    """Number of images with so many passes."""
+    differ: bool
+    """Whether the outputs differ."""
+    average: Average | None = None
+    """The result that the notebook computed from the outputs, as in the record; None if nothing was seen."""
+    averaged: int | None = None
+    """Number of passes in that average."""
+    average_cell: int | None = None
+    """The cell that computed it."""
+
+
 class TrainableFact(Document):
     """A change of a layer's or model's `trainable`."""
 
@@ -492,6 +527,8 @@ class AxesFact(Document):
     ylabel: str = ""
     legend: tuple[str, ...] = ()
     lines: tuple[LineFact, ...] = ()
+    scatters: tuple[LineFact, ...] = ()
+    """Scatter plots."""
     images: int = 0
     bars: int = 0
     points: int = 0
@@ -647,6 +684,7 @@ class Evidence(Document):
     evaluations: tuple[EvaluateFact, ...] = ()
     predictions: tuple[PredictFact, ...] = ()
     calls: tuple[CallFact, ...] = ()
+    repeated_passes: tuple[RepeatedPassesFact, ...] = ()
     trainable_changes: tuple[TrainableFact, ...] = ()
     saves: tuple[SaveFact, ...] = ()
     figures: tuple[FigureFact, ...] = ()

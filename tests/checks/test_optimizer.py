@@ -84,3 +84,16 @@ def test_the_optimizer_of_a_loop_is_judged_like_a_compiled_one() -> None:
 
 def test_a_loop_without_an_optimizer_waits_for_a_person() -> None:
     assert optimizer(a_loop(optimizer=None), OptimizerParams(cls="adaptive")).status == "pending"
+
+
+@pytest.mark.parametrize("cls", ["Optimizer", "OptimizerV2", "AdamOptimizer", "TFOptimizer"])
+def test_an_optimizer_class_of_ones_own_or_of_tensorflow_1_waits_for_a_person(cls: str) -> None:
+    waits(judge("optimizer", compiled(cls), cls="Adam"))
+    passes(judge("optimizer", compiled(cls), learning_rate={"at_most": 0.001}))
+
+
+def test_an_unknown_rate_waits_for_a_person() -> None:
+    rate = {"at_most": 0.001}
+    waits(judge("optimizer", compiled("Adam", None), learning_rate=rate))
+    other = judge("optimizer", compiled("SGD", None), cls="Adam", learning_rate=rate)
+    fails(other, "the optimizer must be {optimizers:or}")

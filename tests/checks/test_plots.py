@@ -1,14 +1,15 @@
 """The check `plots`."""
 
+import math
 from typing import Any
 
 import pytest
 
 from grader.checks.plots import PlotsParams, plots
-from grader.schema.evidence import FigureFact
+from grader.schema.evidence import EvaluateFact, FigureFact, LineFact
 from grader.schema.grade import Finding
 from grader.schema.submission import CellError
-from tests.support.factories import HISTORY, a_case, a_figure, a_fit, a_run, an_error, an_evidence
+from tests.support.factories import HISTORY, a_case, a_figure, a_fit, a_model, a_run, an_error, an_evidence
 from tests.support.says import ids, says, values
 
 ACCURACY, VALIDATION = HISTORY["accuracy"], HISTORY["val_accuracy"]
@@ -94,9 +95,138 @@ def test_a_metric_that_was_not_recorded_is_said_with_how_to_record_it() -> None:
 
 
 def test_one_epoch_makes_no_curve() -> None:
-    finding = judge(a_figure((0.9,)), fits=(a_fit(history={"accuracy": (0.9,)}),))
-    assert finding.status == "failed"
-    assert says(finding.message, "{count:number} epoch of training is too few for a curve of the {curve}.", count=1)
+    one = a_fit(history={"accuracy": (0.9,), "val_accuracy": (0.8,)})
+    drawn = judge(a_figure((0.9,)), fits=(one,))
+    assert drawn.status == "failed"
+    assert says(drawn.message, "The figure in {cells:cell} shows the recorded {curves}.", cells=[5])
+    assert says(drawn.message, "It has only {count:number} point, which is too few for a curve.", count=1)
+    absent = judge(a_figure((0.5,)), fits=(one,))
+    assert absent.status == "failed"
+    assert says(absent.message, "{count:number} epoch of training is too few for a curve of the {curve}.", count=1)
+
+
+def test_one_epoch_of_a_training_that_the_grader_stopped_waits_for_a_person() -> None:
+    stopped = a_fit(history={"accuracy": (0.9,)}, status="stopped_by_budget", epochs_asked=5, epochs_done=1)
+    assert judge(a_figure((0.9,)), fits=(stopped,)).status == "pending"
+
+
+LONG = (0.5, 0.62, 0.7, 0.74, 0.79, 0.8, 0.83, 0.85, 0.855, 0.87, 0.878, 0.881)
+LOSS = (2.0, 1.5, 1.2, 0.9, 0.8, 0.71, 0.63, 0.6, 0.55, 0.5, 0.48, 0.46)
+
+
+def exponential(values: tuple[float, ...], factor: float, *, corrected: bool) -> tuple[float, ...]:
+    total, drawn = 0.0, []
+    for place, value in enumerate(values, start=1):
+        total = factor * total + (1 - factor) * value
+        drawn.append(total / (1 - factor**place) if corrected else total)
+    return tuple(drawn)
+
+
+def rolling(values: tuple[float, ...], window: int, before: int) -> tuple[float, ...]:
+    parts = [values[max(0, place - before) : place - before + window] for place in range(len(values))]
+    return tuple(sum(part) / len(part) for part in parts)
+
+
+FORMS: dict[str, tuple[float, ...]] = {
+    "a value before the first epoch": (0.0, *LONG),
+    "from the second epoch on": LONG[1:],
+    "every second epoch": LONG[::2],
+    "every third epoch": LONG[2::3],
+    "two decimals": tuple(round(value, 2) for value in LONG),
+    "percent with one decimal": tuple(round(100 * value, 1) for value in LONG),
+    "smoothed as in TensorBoard": exponential(LONG, 0.6, corrected=True),
+    "smoothed from 0": exponential(LONG, 0.6, corrected=False),
+    "mean of at most three epochs": rolling(LONG, 3, 2),
+    "centered mean of at most five epochs": rolling(LONG, 5, 2),
+    "error": tuple(1 - value for value in LONG),
+}
+OTHERS: dict[str, tuple[float, ...]] = {
+    "two values before the first epoch": (0.0, 0.1, *LONG),
+    "reversed": LONG[::-1],
+    "sorted by the alphabet": tuple(sorted(LONG, key=str))[::-1],
+    "a straight line": tuple(0.5 + 0.035 * place for place in range(12)),
+    "one value changed": (*LONG[:5], 0.9, *LONG[6:]),
+    "every fifth epoch": LONG[::5],
+    "a better curve": tuple(value + 0.05 for value in LONG),
+    "as logarithm": tuple(math.log(value) for value in LONG),
+    "the best value so often": (max(LONG),) * 12,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_history_is_recognized_in_many_forms(form: str) -> None:
+    fits = (a_fit(history={"accuracy": LONG}),)
+    assert judge(a_figure(FORMS[form]), fits=fits).status == "passed"
+    assert judge(a_figure(FORMS[form]), fits=(a_fit(history={"accuracy": LONG[::-1]}),)).status == "failed"
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_a_curve_that_is_not_the_history_is_no_form_of_it(form: str) -> None:
+    assert judge(a_figure(OTHERS[form]), fits=(a_fit(history={"accuracy": LONG}),)).status == "failed"
+
+
+@pytest.mark.parametrize("form", [math.log, math.log10])
+def test_a_loss_may_be_drawn_as_its_logarithm(form: Any) -> None:
+    drawn = a_figure(tuple(form(value) for value in LOSS))
+    assert judge(drawn, metric="loss", fits=(a_fit(history={"loss": LOSS}),)).status == "passed"
+    assert judge(drawn, metric="loss", fits=(a_fit(history={"loss": LOSS[::-1]}),)).status == "failed"
+
+
+def test_a_scatter_plot_shows_a_history() -> None:
+    figure = a_figure()
+    axes = figure.axes[0].model_copy(update={"lines": (), "scatters": (LineFact(y=ACCURACY),)})
+    assert judge(figure.model_copy(update={"axes": (axes,)})).status == "passed"
+
+
+@pytest.mark.parametrize(
+    "name", ["train_acc", "acc1", "digit_accuracy", "my_accuracy", "sparse_categorical_accuracy_3"]
+)
+def test_an_accuracy_of_any_name_is_recognized(name: str) -> None:
+    fits = (a_fit(history={name: ACCURACY, f"val_{name}": VALIDATION}),)
+    assert judge(a_figure(ACCURACY, VALIDATION), fits=fits, of="both").status == "passed"
+
+
+def test_the_accuracy_of_each_output_counts() -> None:
+    fits = (a_fit(history={"digit_accuracy": ACCURACY, "parity_accuracy": VALIDATION, "digit_loss": LOSS[:4]}),)
+    assert judge(a_figure(ACCURACY), fits=fits).status == "passed"
+    assert judge(a_figure(VALIDATION), fits=fits).status == "passed"
+    assert judge(a_figure(LOSS[:4]), fits=fits, metric="loss").status == "passed"
+
+
+def test_a_metric_whose_class_is_an_accuracy_is_one_whatever_its_name() -> None:
+    history = {"exact": ACCURACY, "val_exact": VALIDATION}
+    known = a_fit(history=history, accuracies=("exact", "val_exact"))
+    assert judge(a_figure(ACCURACY, VALIDATION), fits=(known,), of="both").status == "passed"
+
+
+def test_a_metric_that_may_be_an_accuracy_waits_for_a_person() -> None:
+    for name, status in (("exact", "pending"), ("precision", "failed"), ("mse", "failed"), ("aux_loss", "failed")):
+        fits = (a_fit(history={name: ACCURACY, f"val_{name}": VALIDATION}),)
+        assert judge(a_figure(ACCURACY), fits=fits).status == status
+        assert judge(a_figure(LONG), fits=fits).status == "failed"
+
+
+def test_the_mean_over_the_folds_of_a_cross_validation_counts() -> None:
+    histories = [LONG, tuple(v - 0.02 for v in LONG), (*(v + 0.01 for v in LONG[:-1]), 0.9)]
+    models = tuple(a_model(model_id=f"m{n}", name="model") for n in (1, 2, 3))
+    fits = tuple(a_fit(model=f"m{n}", event=n, history={"accuracy": h}) for n, h in enumerate(histories, start=1))
+    mean = tuple(sum(values) / 3 for values in zip(*histories, strict=True))
+    evidence = an_evidence(figures=(a_figure(mean),), fits=fits, models=models)
+    params = PlotsParams(metric="accuracy")
+    assert plots(a_case(evidence), params).status == "passed"
+    elsewhere = tuple(fit.model_copy(update={"cell": place}) for place, fit in enumerate(fits, start=3))
+    assert plots(a_case(evidence.model_copy(update={"fits": elsewhere})), params).status == "failed"
+
+
+def test_the_evaluations_between_trainings_are_a_validation_curve() -> None:
+    fits = tuple(a_fit(event=n, history={"accuracy": (v,)}) for n, v in enumerate((0.5, 0.6, 0.7), start=1))
+    curve = (0.4, 0.5, 0.55)
+    results = [
+        EvaluateFact(event=20 + n, cell=4, model="m1", results={"accuracy": value}) for n, value in enumerate(curve)
+    ]
+    evidence = an_evidence(figures=(a_figure(curve),), fits=fits, evaluations=tuple(results))
+    assert plots(a_case(evidence), PlotsParams(metric="accuracy", of="validation")).status == "passed"
+    assert plots(a_case(evidence), PlotsParams(metric="accuracy", of="training")).status == "failed"
 
 
 def test_the_labelled_one_of_two_figures_counts() -> None:

@@ -12,6 +12,7 @@ from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.prediction_plans import PredictionResult, plan_inputs, plan_predictions
 from grader.facts.language import english
+from grader.facts.layers import final_activation
 from grader.facts.statistics import wilson
 from grader.schema.base import Assurance
 from grader.schema.evidence import LayerFact, OutputFact, OutputPart
@@ -273,3 +274,26 @@ def test_ten_values_in_the_shape_of_an_image_are_no_classes(run: Run, indexes: I
     evidence = evidence_of(run, array(), output_shape=None)
     result = PredictionResult(only_plan(evidence, indexes), np.zeros((10_000, 10)), parts=(part("0", 0, 5, 2),))
     assert apply_predictions(evidence, [result], indexes).accuracies == ()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "activation"),
+    [
+        (lambda p: p, "softmax"),
+        (lambda p: p.astype(np.float16), "softmax"),
+        (np.log, "linear"),
+        (lambda p: 8 * p - 2, "linear"),
+        (lambda p: np.minimum(1, 3 * p), "sigmoid"),
+        (lambda p: np.where(p > 2, p, np.nan), None),
+    ],
+)
+def test_predicted_values_show_the_last_activation_of_a_subclassed_model(
+    outputs: Any, activation: str | None, run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array(), cls="Net")
+    rows = np.random.default_rng(7).dirichlet(np.ones(10), len(mnist.y_test))
+    result = PredictionResult(only_plan(evidence, indexes), outputs(rows))
+    (model,) = apply_predictions(evidence, [result], indexes).models
+    assert model.predicted_activation == activation
+    unknown = model.model_copy(update={"layers": ()})
+    assert final_activation(unknown) == activation

@@ -9,7 +9,7 @@ from grader.facts.case import Case
 from grader.facts.roles import resolve_roles
 from grader.grading import grade
 from grader.pipeline.rubrics import find_rubric
-from grader.schema.evidence import CallFact, Evidence, LayerFact, OptimizerFact
+from grader.schema.evidence import Evidence, LayerFact, OptimizerFact
 from grader.schema.grade import Grade
 from tests.support.factories import (
     a_case,
@@ -27,6 +27,7 @@ from tests.support.factories import (
     dense,
     layer,
     rows,
+    some_passes,
 )
 
 RUBRIC = find_rubric("cifar-deep").rubric
@@ -82,18 +83,7 @@ def notebook(**networks: tuple[LayerFact, ...]) -> Evidence:
         ),
         fits=tuple(fits),
         accuracies=(an_accuracy(4_500, dataset="cifar10"),),
-        calls=(
-            CallFact(
-                event=30,
-                cell=0,
-                model="m4",
-                training=True,
-                count=20,
-                repeats=20,
-                outputs_differ=True,
-                x=an_array(5_000),
-            ),
-        ),
+        repeated_passes=(some_passes(event=30, model="m4"),),
         figures=(),
     )
 
@@ -154,8 +144,8 @@ def test_a_rate_that_never_changes_costs_its_points() -> None:
 
 def test_an_average_that_is_not_found_waits_for_a_person() -> None:
     evidence = notebook()
-    cells = (a_cell(0, "p = [net(x, training=True) for _ in range(20)]"), evidence.cells[1])
-    grade = judged(evidence.model_copy(update={"cells": cells}))
+    unseen = (some_passes(event=30, model="m4", average=None, averaged=None),)
+    grade = judged(evidence.model_copy(update={"repeated_passes": unseen}))
     assert next(c.status for c in grade.criteria if c.id == "mc-dropout") == "pending"
 
 

@@ -13,11 +13,10 @@ from grader.facts.case import Case
 from grader.facts.roles import resolve_roles
 from grader.grading import grade
 from grader.grading.loader import read_rubric
-from grader.schema.evidence import CallFact, Evidence, LabelFact, LayerFact, OptimizerFact, PredictFact
+from grader.schema.evidence import Evidence, LabelFact, LayerFact, OptimizerFact
 from grader.schema.grade import CriterionGrade
 from tests.support import transfer_cases as transfer
 from tests.support.factories import (
-    a_cell,
     a_compile,
     a_fit,
     a_model,
@@ -33,6 +32,7 @@ from tests.support.factories import (
     dropout,
     layer,
     rows,
+    some_passes,
 )
 from tests.support.says import says
 
@@ -90,22 +90,15 @@ def labelled(*shape: int, one_hot: bool = False) -> Evidence:
     return fitted(y=LabelFact(shape=shape, dtype="uint8", one_hot=one_hot, classes={str(c): 5_000 for c in range(10)}))
 
 
-def called(
-    *, times: int = 10, differ: bool = True, source: str = "p = np.mean([net(x, training=True)], 0)"
-) -> Evidence:
-    call = CallFact(event=9, cell=0, model="m1", training=True, count=times, repeats=times, outputs_differ=differ)
-    return an_evidence(cells=(a_cell(0, source),), calls=(call,))
+def called(*, times: int = 10, differ: bool = True, average: str | None = "mean") -> Evidence:
+    return an_evidence(repeated_passes=(some_passes(passes=times, differ=differ, average=average, averaged=times),))
 
 
-def subclassed(*, custom: str | None = "MCDropout", differ: bool = True, passes: int = 10) -> Evidence:
+def subclassed(*, custom: str | None = "MCDropout", differ: bool = True) -> Evidence:
     own = dropout().model_copy(update={"custom": custom})
     return an_evidence(
-        cells=(a_cell(0, "p = np.mean([net.predict(x) for _ in range(10)], axis=0)"),),
         models=(a_model(conv(), own, dense(10, "softmax", name="out")),),
-        predictions=tuple(
-            PredictFact(event=9 + n, cell=0, model="m1", pass_number=n, outputs_differ=None if n == 1 else differ)
-            for n in range(1, passes + 1)
-        ),
+        repeated_passes=(some_passes(way="predict", training=None, passes=10, averaged=10, differ=differ),),
     )
 
 
@@ -332,7 +325,7 @@ def test_a_notebook_that_does_not_fails_and_is_told_why(fact: str) -> None:
 
 
 def test_monte_carlo_dropout_whose_average_is_not_found_waits_for_a_person() -> None:
-    item = Item("{check: mc_dropout, with: {model: net}}", called(), called(source="p = [net(x, training=True)]"))
+    item = Item("{check: mc_dropout, with: {model: net}}", called(), called(average=None))
     assert judged(item, item.fulfilled).status == "passed"
     line = judged(item, item.missed)
     assert (line.status, line.points) == ("pending", 0), line.message

@@ -162,16 +162,13 @@ def test_no_mistake_is_left_to_a_person(name: str) -> None:
 PENDING_ON_PURPOSE: dict[str, set[tuple[str, str]]] = {
     # No accuracy of both models on the same images, or within the number of steps.
     "keras-mnist-cnn": {(one, "beats-mlp") for one in ("fewer-outputs", "other-data-set", "single-images")},
-    # Code can average in more ways than the grader recognizes.
     # Without a model of task A, nobody can decide whether it was trained on other images.
     "fashion-transfer": {
-        ("passes-not-averaged", "mc-dropout"),
         ("never-trained", "task-b-from-scratch"),
         ("training-failed", "task-b-from-scratch"),
         ("other-data-set", "task-b-from-scratch"),
         ("images-of-all-classes", "task-b-from-scratch"),
     },
-    "cifar-deep": {("passes-not-averaged", "mc-dropout")},
 }
 
 

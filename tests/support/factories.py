@@ -23,6 +23,7 @@ from grader.schema.evidence import (
     ModelFact,
     NamedArrayFact,
     OptimizerFact,
+    RepeatedPassesFact,
     RowsFact,
 )
 from grader.schema.grade import RoleMatch, RubricStamp
@@ -54,6 +55,7 @@ __all__ = [
     "layer",
     "operation",
     "rows",
+    "some_passes",
 ]
 
 HISTORY: Mapping[str, tuple[float, ...]] = {
@@ -286,6 +288,24 @@ def a_run(**keys: Any) -> Run:
         "dialect": "keras3",
     }
     return Run(**(values | keys))
+
+
+def some_passes(**keys: Any) -> RepeatedPassesFact:
+    """Twenty passes over 5,000 images that differ, and an array that is their mean."""
+    values = {
+        "event": 10,
+        "cell": 0,
+        "model": "m1",
+        "way": "call",
+        "training": True,
+        "passes": 20,
+        "images": 5_000,
+        "differ": True,
+        "average": "mean",
+        "averaged": 20,
+        "average_cell": 0,
+    }
+    return RepeatedPassesFact.model_validate(values | keys)
 
 
 def an_evidence(**keys: Any) -> Evidence:

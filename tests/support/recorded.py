@@ -153,7 +153,8 @@ def run_notebook(folder: Path, data: Path, dialect: str, notebook: Path = NOTEBO
     )
     assert run.returncode == 0, run.stdout + run.stderr
     seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
-    noted = json.loads((folder / "noted.json").read_text(encoding="utf-8"))
+    notes = folder / "noted.json"
+    noted = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
     return Record(folder / "out", data, read_events(folder / "out"), seen["errors"], seen["cells"], noted)
 
 

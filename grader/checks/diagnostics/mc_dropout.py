@@ -4,7 +4,6 @@ from pydantic import Field
 
 from grader.checks.mc_dropout import repeated_passes
 from grader.checks.registry import diagnostic
-from grader.checks.support.averaging import Averages
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.schema.grade import Diagnostic
@@ -25,8 +24,9 @@ def mc_dropout_off(case: Case, parameters: McDropoutOffParams) -> tuple[Diagnost
     """Predictions of a model with dropout were repeated and averaged, but all of them were equal.
 
     What it does:
-        Looks for five or more passes of a model with dropout over the same images whose outputs are exactly equal and
-        are averaged. The mean of durations, or of correct predictions, does not count.
+        Looks for five or more passes of a model with dropout over the same images whose outputs are exactly equal, and
+        which a function of the notebook's averages or which are added up. The mean of durations, or of correct
+        predictions, does not count.
 
     Why it matters:
         Dropout was off, so the mean is one ordinary prediction at many times the cost.
@@ -36,7 +36,6 @@ def mc_dropout_off(case: Case, parameters: McDropoutOffParams) -> tuple[Diagnost
     """
     repeated = repeated_passes(case.evidence)
     same = [passes for passes in repeated if passes.differ is False and passes.passes >= parameters.passes]
-    averages = Averages(case.evidence.cells if same else ())
     return tuple(
         Diagnostic(
             id="mc-dropout-off",
@@ -56,5 +55,5 @@ def mc_dropout_off(case: Case, parameters: McDropoutOffParams) -> tuple[Diagnost
             model=passes.model.id,
         )
         for passes in same
-        if averages.passes(passes.cell, passes.model.name)
+        if passes.average in {"mean", "median", "sum"}
     )

@@ -7,13 +7,17 @@ __all__ = ["smoothed"]
 
 _FEWEST = 4
 """Two points determine the smoothing factor; the other points must confirm it."""
+_WIDEST = 50
+"""Largest window of a moving average with as many points as the history."""
 
 
 def smoothed(drawn: Sequence[float], recorded: Sequence[float], tolerance: float) -> bool:
     """Whether a drawn curve is a smoothed version of a recorded curve.
 
-    Two methods are recognized. Exponential smoothing starts with the first value; each further point is `f` times the
-    previous point plus `1 - f` times the recorded value. A moving average is the mean over a window of recorded values.
+    Two methods are recognized. In exponential smoothing each point is `f` times the previous point plus `1 - f` times
+    the recorded value; it starts with the first value or with 0, and the bias of that start may be corrected (as in
+    pandas and TensorBoard). A moving average is the mean over a window of recorded values; at its ends the window may
+    be shorter, or 0 may be added.
 
     Args:
         drawn: The values of the line; a moving average may start with not-a-number.
@@ -24,7 +28,13 @@ def smoothed(drawn: Sequence[float], recorded: Sequence[float], tolerance: float
     complete = all(map(math.isfinite, recorded))
     if len(numbers) < _FEWEST or len(numbers) > len(recorded) or not complete:
         return False
-    return _is_exponential(numbers, recorded[-len(numbers) :], tolerance) or _is_mean(numbers, recorded, tolerance)
+    last = recorded[-len(numbers) :]
+    return (
+        _is_exponential(numbers, last, tolerance)
+        or _is_exponential_from_zero(numbers, last, tolerance)
+        or _is_mean(numbers, recorded, tolerance)
+        or (len(numbers) == len(recorded) and _is_mean_of_shorter_windows(numbers, recorded, tolerance))
+    )
 
 
 def _is_exponential(drawn: Sequence[float], recorded: Sequence[float], tolerance: float) -> bool:
@@ -40,6 +50,48 @@ def _is_exponential(drawn: Sequence[float], recorded: Sequence[float], tolerance
         return False
     expected = (factor * a + (1 - factor) * b for a, b in zip(before, values, strict=True))
     return all(_close(a, b, tolerance) for a, b in zip(now, expected, strict=True))
+
+
+def _is_exponential_from_zero(drawn: Sequence[float], recorded: Sequence[float], tolerance: float) -> bool:
+    """Whether exponential smoothing started with 0: its first points are too low, or divided by their weights."""
+    if abs(recorded[0]) <= tolerance:
+        return False
+    if not _close(drawn[0], recorded[0], tolerance):
+        return _follows(drawn, recorded, 1 - drawn[0] / recorded[0], tolerance, corrected=False)
+    gap = recorded[0] - drawn[1]
+    return abs(gap) > tolerance and _follows(drawn, recorded, (drawn[1] - recorded[1]) / gap, tolerance, corrected=True)
+
+
+def _follows(
+    drawn: Sequence[float], recorded: Sequence[float], factor: float, tolerance: float, *, corrected: bool
+) -> bool:
+    if not 0 < factor < 1:
+        return False
+    total, weight = 0.0, 0.0
+    for seen, value in zip(drawn, recorded, strict=True):
+        total, weight = factor * total + (1 - factor) * value, factor * weight + 1 - factor
+        if not _close(seen, total / weight if corrected else total, tolerance):
+            return False
+    return True
+
+
+def _is_mean_of_shorter_windows(drawn: Sequence[float], recorded: Sequence[float], tolerance: float) -> bool:
+    """Whether a moving average has as many points as the history: windows at the ends are shorter, or filled with 0."""
+    count = len(recorded)
+    sums = [0.0]
+    for value in recorded:
+        sums.append(sums[-1] + value)
+
+    def mean(place: int, window: int, before: int, *, filled: bool) -> float:
+        low, high = max(0, place - before), min(count, place - before + window)
+        return (sums[high] - sums[low]) / (window if filled else high - low)
+
+    return any(
+        all(_close(seen, mean(place, window, before, filled=filled), tolerance) for place, seen in enumerate(drawn))
+        for window in range(2, min(count // 2 + 2, _WIDEST))
+        for before in {window - 1, window // 2, (window - 1) // 2}
+        for filled in (False, True)
+    )
 
 
 def _is_mean(drawn: Sequence[float], recorded: Sequence[float], tolerance: float) -> bool:

@@ -10,7 +10,19 @@ _NO_PASSES = "does not predict the same images repeatedly"
 
 def _passes(evidence: Evidence, model: str) -> bool:
     calls = any((call.repeats or 0) > 1 for call in evidence.calls if call.model == model)
-    return calls or any((one.pass_number or 0) > 1 for one in evidence.predictions if one.model == model)
+    predictions = any((one.pass_number or 0) > 1 for one in evidence.predictions if one.model == model)
+    return calls or predictions or any(fact.model == model for fact in evidence.repeated_passes)
+
+
+def _changed_passes(evidence: Evidence, model: str, **fields: object) -> Evidence:
+    """Change the repeated passes of a model."""
+    facts = tuple(fact.model_copy(update=fields) if fact.model == model else fact for fact in evidence.repeated_passes)
+    return evidence.model_copy(update={"repeated_passes": facts})
+
+
+def _without_passes(evidence: Evidence, model: str) -> Evidence:
+    facts = tuple(fact for fact in evidence.repeated_passes if fact.model != model)
+    return evidence.model_copy(update={"repeated_passes": facts})
 
 
 def _changed_calls(evidence: Evidence, model: str, **fields: object) -> Evidence:
@@ -41,6 +53,7 @@ def with_equal_passes(evidence: Evidence, model: str) -> Evidence:
         one.model_copy(update={"outputs_differ": False}) if one.model == model and one.outputs_differ else one
         for one in evidence.predictions
     )
+    evidence = _changed_passes(evidence, model, differ=False)
     return evidence.model_copy(update={"calls": calls, "predictions": predictions})
 
 
@@ -55,7 +68,8 @@ def _no_passes(evidence: Evidence, model: ModelFact, _target: Target) -> Evidenc
         else call
         for call in evidence.calls
     )
-    return _limited_predictions(evidence.model_copy(update={"calls": calls}), model.id, 1)
+    evidence = _without_passes(evidence, model.id).model_copy(update={"calls": calls})
+    return _limited_predictions(evidence, model.id, 1)
 
 
 @mutation("few-passes", concerns={"mc_dropout": lambda params: params.passes_at_least > 2})  # noqa: PLR2004 - two passes
@@ -63,6 +77,7 @@ def _few_passes(evidence: Evidence, model: ModelFact, _target: Target) -> Eviden
     """The images are predicted only twice."""
     if not _passes(evidence, model.id):
         return NotApplicable(f"`{model.name}` {_NO_PASSES}")
+    evidence = _changed_passes(evidence, model.id, passes=2, averaged=2)
     return _limited_predictions(_changed_calls(evidence, model.id, count=2, repeats=2), model.id, 2)
 
 
@@ -71,6 +86,7 @@ def _passes_without_dropout(evidence: Evidence, model: ModelFact, _target: Targe
     """Dropout is off in the repeated predictions."""
     if not _passes(evidence, model.id):
         return NotApplicable(f"`{model.name}` {_NO_PASSES}")
+    evidence = _changed_passes(evidence, model.id, training=False)
     return with_equal_passes(_changed_calls(evidence, model.id, training=False), model.id)
 
 
@@ -91,21 +107,13 @@ def _passes_of_one_image(evidence: Evidence, model: ModelFact, _target: Target) 
         else one
         for one in evidence.predictions
     )
+    evidence = _changed_passes(evidence, model.id, images=1)
     return evidence.model_copy(update={"calls": calls, "predictions": predictions})
 
 
 @mutation("passes-not-averaged", concerns={"mc_dropout": sets("averaged")})
 def _passes_not_averaged(evidence: Evidence, model: ModelFact, _target: Target) -> Evidence | NotApplicable:
-    """The repeated predictions are not averaged."""
-    if not _passes(evidence, model.id):
+    """The accuracy of each pass is computed, and the predictions are not averaged."""
+    if not any(fact.model == model.id for fact in evidence.repeated_passes):
         return NotApplicable(f"`{model.name}` {_NO_PASSES}")
-    where = {call.cell for call in evidence.calls if call.model == model.id and (call.repeats or 0) > 1}
-    where |= {one.cell for one in evidence.predictions if one.model == model.id and (one.pass_number or 0) > 1}
-    first = min((cell for cell in where if cell is not None), default=0)
-    cells = tuple(
-        cell.model_copy(update={"source": f"passes_{cell.index} = predict(images)"})
-        if cell.kind == "code" and cell.index >= first
-        else cell
-        for cell in evidence.cells
-    )
-    return evidence.model_copy(update={"cells": cells})
+    return _changed_passes(evidence, model.id, average="accuracies")

@@ -19,10 +19,16 @@ __all__ = [
     "describe_optimizer",
     "is_of_keras",
     "is_schedule",
+    "metric_classes",
     "rate_of",
+    "unwrapped",
 ]
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+_WRAPPED = ("inner_optimizer", "_optimizer", "optimizer", "base_optimizer")
+"""Attributes in which wrappers of optimizers keep the optimizer."""
+_MAX_WRAPPERS = 4
+_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 _HIDDEN = frozenset({"model", "_model", "params", "validation_data"})
 
 
@@ -36,9 +42,34 @@ def is_schedule(rate: Any) -> bool:
     return any(cls.__name__ == "LearningRateSchedule" for cls in type(rate).__mro__)
 
 
+def unwrapped(optimizer: Any) -> Any:
+    """Return the optimizer in a wrapper such as `LossScaleOptimizer`, which mixed precision adds; else itself.
+
+    Args:
+        optimizer: An optimizer of either dialect.
+    """
+    for _ in range(_MAX_WRAPPERS):
+        inner = next(filter(_is_optimizer, (_attribute(optimizer, name) for name in _WRAPPED)), None)
+        if inner is None or inner is optimizer:
+            break
+        optimizer = inner
+    return optimizer
+
+
+def _attribute(optimizer: Any, name: str) -> Any:
+    try:
+        return getattr(optimizer, name, None)
+    except Exception:
+        return None
+
+
+def _is_optimizer(value: Any) -> bool:
+    return not isinstance(value, (type, str)) and callable(getattr(value, "apply_gradients", None))
+
+
 def _raw_rate(optimizer: Any) -> Any:
-    inner = getattr(optimizer, "inner_optimizer", None) or optimizer
-    for name in ("_learning_rate", "learning_rate"):
+    inner = unwrapped(optimizer)
+    for name in ("_learning_rate", "learning_rate", "_lr"):
         rate = inner.__dict__.get(name) if name.startswith("_") else getattr(inner, name, None)
         if rate is not None:
             return rate
@@ -60,6 +91,7 @@ def rate_of(optimizer: Any) -> float | None:
         The rate, or None if it cannot be read.
     """
     try:
+        optimizer = unwrapped(optimizer)
         if in_sessions():  # a decayed rate would add operations to the student's graph
             rate = _raw_rate(optimizer)
             return None if is_schedule(rate) else _readable(numbers(rate))
@@ -79,9 +111,10 @@ def _readable(number: Any) -> float:
 
 
 def describe_optimizer(optimizer: Any) -> OptimizerDescription | None:
-    """Describe an optimizer; return None if there is none."""
+    """Describe an optimizer, or the one in a wrapper; return None if there is none."""
     if optimizer is None:
         return None
+    wrapper, optimizer = optimizer, unwrapped(optimizer)
     keras_class = ancestor(optimizer)
     rate = None if is_schedule(_raw_rate(optimizer)) else rate_of(optimizer)
     config = configuration(optimizer)
@@ -89,6 +122,8 @@ def describe_optimizer(optimizer: Any) -> OptimizerDescription | None:
         config["learning_rate"] = _readable(config["learning_rate"])
     if isinstance(config.get("decay"), (int, float)) and config["decay"] and rate is not None:
         rate = config.get("learning_rate", rate)
+    outer = {} if wrapper is optimizer else configuration(wrapper)
+    config |= {name: outer[name] for name in _CLIPS if outer.get(name) and not config.get(name)}
     cls = keras_class.__name__ if keras_class else type(optimizer).__name__
     return OptimizerDescription(cls=cls, learning_rate=rate, config=config)
 
@@ -186,6 +221,20 @@ def describe_metrics(metrics: Any) -> list[str]:
     ]
 
 
+def metric_classes(metrics: Any) -> dict[str, str]:
+    """Map the names of metrics that were passed as objects to their most specific Keras classes.
+
+    Args:
+        metrics: A name, function or metric object, or lists and dicts of them.
+    """
+    if isinstance(metrics, (list, tuple, dict)):
+        items = metrics.values() if isinstance(metrics, dict) else metrics
+        return {name: cls for item in items for name, cls in metric_classes(item).items()}
+    keras_class = None if metrics is None or isinstance(metrics, str) else ancestor(metrics)
+    name = getattr(metrics, "name", None)
+    return {str(name): keras_class.__name__} if keras_class is not None and name else {}
+
+
 def describe_callback(callback: Any) -> CallbackDescription:
     """Describe a callback by its class and its plain attributes.
 
@@ -212,6 +261,7 @@ def changes_rate_by_step(optimizer: Any, callbacks: list[Any]) -> bool:
         optimizer: The model's optimizer.
         callbacks: The student's callbacks.
     """
+    optimizer = unwrapped(optimizer)
     if optimizer is not None and is_schedule(_raw_rate(optimizer)):
         return True
     if getattr(optimizer, "_initial_decay", 0) and _decays(optimizer):

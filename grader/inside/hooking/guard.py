@@ -29,6 +29,8 @@ class Guard:
         self._report = report
         self.busy = 0
         self.keras = 0
+        self.pausing: Callable[[], AbstractContextManager[Any]] = nullcontext
+        """Makes a context for each call of Keras and of the recorder."""
 
     @property
     def student(self) -> bool:
@@ -38,20 +40,22 @@ class Guard:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Mark the recorder as busy during a `with` block."""
-        self.busy += 1
-        try:
-            yield
-        finally:
-            self.busy -= 1
+        with self.pausing():
+            self.busy += 1
+            try:
+                yield
+            finally:
+                self.busy -= 1
 
     @contextmanager
     def inside_keras(self) -> Iterator[None]:
         """Mark Keras as running during a `with` block."""
-        self.keras += 1
-        try:
-            yield
-        finally:
-            self.keras -= 1
+        with self.pausing():
+            self.keras += 1
+            try:
+                yield
+            finally:
+                self.keras -= 1
 
     def quietly(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function of the recorder; if it raises, report a gap in the record instead.

@@ -63,6 +63,7 @@ __all__ = [
     "OutputDescription",
     "Predict",
     "Progress",
+    "RepeatedPasses",
     "Save",
     "SaveAction",
     "Shape",
@@ -355,6 +356,8 @@ class AxesDescription(TypedDict):
     """The legend's entries; if the axes have no legend, the entries of the figure's legends."""
     lines: list[LineDescription]
     """Its lines in the order of drawing."""
+    scatters: NotRequired[list[LineDescription]]
+    """Its scatter plots in the order of drawing, each with its points in the order of their data."""
     images: int
     """Images and color meshes."""
     bars: int
@@ -468,6 +471,8 @@ class Compile(TypedDict):
     """The loss."""
     metrics: list[str]
     """Names of the metrics as passed, weighted metrics last."""
+    metric_classes: NotRequired[dict[str, str]]
+    """Name of a metric that was passed as an object → its most specific Keras class."""
     trainable: dict[str, bool]
     """Layer → whether training may change it."""
 
@@ -635,6 +640,38 @@ class Calls(TypedDict):
     """True for calls in the student's own `tf.function` outside any `GradientTape`; otherwise missing."""
 
 
+class RepeatedPasses(TypedDict):
+    """Repeated passes of a model over the same images with the same weights.
+
+    It is written at the end of the cell that made them, and again if a later cell computes their average. The last
+    event of the same `made`, `model`, `way`, `training` and `passes` counts.
+    """
+
+    kind: Literal["repeated_passes"]
+    model: str
+    """The model's id."""
+    way: Literal["call", "predict"]
+    """Direct calls, or calls of `predict`."""
+    training: bool | None
+    """The argument `training` of direct calls; null if it was not passed."""
+    made: int
+    """Number of the cell that made the passes."""
+    passes: int
+    """Number of passes. A call with several copies of the same images is as many passes."""
+    images: int
+    """Number of images with so many passes; the batches together if each was passed for itself."""
+    differ: bool
+    """Whether the outputs differ."""
+    average: Literal["mean", "median", "discarded", "wrong_axis", "accuracies", "sum"] | None
+    """The array that the notebook computed from the outputs.
+
+    `mean` or `median`: an array equals it. `discarded`: the notebook does not use the mean. `wrong_axis`: only a mean
+    over images or classes. `accuracies`: only the mean of the passes' accuracies. `sum`: only their sum. null: none of
+    them was seen."""
+    averaged: int | None
+    """Number of passes in that average."""
+
+
 class Trainable(TypedDict):
     """A layer was frozen or unfrozen."""
 
@@ -796,6 +833,7 @@ Event: TypeAlias = (
     | Evaluate
     | Predict
     | Calls
+    | RepeatedPasses
     | Trainable
     | Save
     | Kept

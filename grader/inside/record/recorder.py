@@ -29,6 +29,7 @@ class Recorder:
             (session.out / name).mkdir(parents=True, exist_ok=True)
         self.session = session
         self.log = EventLog(session.out / "events.jsonl")
+        self._at_cell_start: list[Callable[[], None]] = []
         self._at_cell_end: list[Callable[[], None]] = []
         self._at_end: list[Callable[[], None]] = []
         self.namespace: dict[str, Any] = {}
@@ -68,6 +69,10 @@ class Recorder:
         with suppress(Exception):
             self.log.write(Gap(kind="gap", what=_in_words(problem), hook=hook, lost=kinds))
 
+    def at_cell_start(self, action: Callable[[], None]) -> None:
+        """Register a callback for the start of each code cell; the last thing before the cell's own code."""
+        self._at_cell_start.append(action)
+
     def at_cell_end(self, action: Callable[[], None]) -> None:
         """Register a callback for the end of each code cell; callbacks are called in order of registration."""
         self._at_cell_end.append(action)
@@ -84,6 +89,8 @@ class Recorder:
         self.cell_ok = None
         self.cell_began = time.monotonic()
         self.log.write(CellStart(kind="cell_start"))
+        for action in self._at_cell_start:
+            self._safely(action)
 
     def cell_ended(self, *, ok: bool, seconds: float, interrupted: bool = False) -> None:
         """Record the end of a code cell after calling every callback, even if one of them fails."""

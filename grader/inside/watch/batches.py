@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-__all__ = ["BatchSource", "DataWatch", "batch_size_of"]
+__all__ = ["BatchSource", "DataWatch", "batch_size_of", "fixed_rows", "rows_of_batch"]
 
 _MOST_STAGES = 64
+_OTHER_ROWS = ("Unbatch", "Rebatch", "FlatMap", "Interleave", "Window", "Generator")
+"""Parts of the names of stages whose elements are not the batches of earlier stages."""
 
 
 @dataclass(slots=True)
@@ -109,8 +111,41 @@ def batch_size_of(dataset: Any) -> int | None:
         size = getattr(stage, "_batch_size", None)
         if size is not None:
             return int(np.asarray(size))
+        kind = type(stage).__name__
         inputs: Any = stage._inputs() if hasattr(stage, "_inputs") else ()
-        if len(inputs) != 1:
+        if any(name in kind for name in _OTHER_ROWS) or not inputs or (len(inputs) != 1 and "Zip" not in kind):
             return None
         stage = inputs[0]
     return None
+
+
+def rows_of_batch(batch: Any) -> int | None:
+    """Return the number of rows of a batch that a generator gave; None if that is unknown.
+
+    Args:
+        batch: An array, or a tuple, list or dict of arrays, of which the first one counts.
+    """
+    for _ in range(_MOST_STAGES):
+        if isinstance(batch, dict):
+            batch = list(batch.values())
+        if not isinstance(batch, (tuple, list)) or not batch:
+            break
+        batch = batch[0]
+    shape = getattr(batch, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) and shape[0] is not None else None
+
+
+def fixed_rows(dataset: Any, model: Any) -> int | None:
+    """Return the fixed number of rows in the elements of a `tf.data` pipeline; None if they have no fixed number.
+
+    Args:
+        dataset: A pipeline; it is not iterated.
+        model: The model that takes the elements.
+    """
+    spec = dataset.element_spec
+    while isinstance(spec, (tuple, list)) and spec:
+        spec = spec[0]
+    shape, expected = getattr(spec, "shape", None), getattr(model, "input_shape", None)
+    if shape is None or not isinstance(expected, tuple) or shape.rank != len(expected):
+        return None
+    return None if shape[0] is None else int(shape[0])

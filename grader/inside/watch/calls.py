@@ -12,6 +12,7 @@ from ..record.recorder import Recorder
 from .model_book import ModelBook
 from .outputs import Outputs
 from .passes import Passes
+from .values import ValueWatch
 
 __all__ = ["CallWatch"]
 
@@ -37,8 +38,11 @@ class _Calls:
 class CallWatch:
     """Counts every eager call of a model by the student's code."""
 
-    def __init__(self, recorder: Recorder, book: ModelBook, arrays: ArrayBook, guard: Guard) -> None:
+    def __init__(
+        self, recorder: Recorder, book: ModelBook, arrays: ArrayBook, guard: Guard, values: ValueWatch
+    ) -> None:
         """Start without calls."""
+        self._values = values
         self._recorder = recorder
         self._book = book
         self._arrays = arrays
@@ -75,13 +79,14 @@ class CallWatch:
                 with outside_graphs():
                     guard.quietly(self._when_called)
             return output
-        guard.keras += 1
-        try:
-            output = original(model, *args, **kwargs)
-        finally:
-            guard.keras -= 1
-        guard.quietly(self.outputs.add, model, output)
-        guard.quietly(self.count, model, args[0], kwargs.get("training"), output)
+        with self._values.paused():
+            guard.keras += 1
+            try:
+                output = original(model, *args, **kwargs)
+            finally:
+                guard.keras -= 1
+            guard.quietly(self.outputs.add, model, output)
+            guard.quietly(self.count, model, args[0], kwargs.get("training"), output)
         return output
 
     def _trace(self, model: Any, x: Any, training: bool) -> None:  # noqa: FBT001 - private
@@ -99,7 +104,7 @@ class CallWatch:
             output: Its output.
         """
         flag = training if isinstance(training, bool) else None
-        calls = self._calls.setdefault((id(model), flag), _Calls(model, flag, Passes(model)))
+        calls = self._calls.setdefault((id(model), flag), _Calls(model, flag, Passes(model, self._values.repeated)))
         calls.count += 1
         if calls.x is None or _rows(x) > _rows(calls.x):
             calls.x = x
@@ -131,6 +136,7 @@ class CallWatch:
                 repeats=calls.passes.repeats,
             )
             self._recorder.log.write(event)
+            self._values.ended(entry.id, "call", calls.training, calls.passes.repeated)
 
 
 def _eager(x: Any) -> bool:

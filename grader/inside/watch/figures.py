@@ -49,6 +49,7 @@ def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> AxesDescription
         ylabel=_clip(_shared_label(axes, "y") or figure.get_supylabel()),
         legend=[_text(text) for text in legend.get_texts()] if legend else shared,
         lines=[_describe_line(line) for line in list(axes.get_lines())[:MAX_LINES]],
+        scatters=[_describe_scatter(held) for held in _of_class(axes.collections, "PathCollection")[:MAX_LINES]],
         images=len(axes.images) + _count(axes.collections, "QuadMesh", lambda _: 1),
         bars=sum(len(held) for held in axes.containers if type(held).__name__ == "BarContainer"),
         points=_count(axes.collections, "PathCollection", lambda held: len(held.get_offsets())),
@@ -97,6 +98,13 @@ def _describe_line(line: Any) -> LineDescription:
     return LineDescription(label="" if label.startswith("_") else _clip(label), y=_numbers(line.get_ydata(orig=False)))
 
 
+def _describe_scatter(points: Any) -> LineDescription:
+    label = str(points.get_label())
+    offsets = np.ma.asarray(points.get_offsets())
+    y = _numbers(offsets[:, 1]) if offsets.ndim > 1 else []
+    return LineDescription(label="" if label.startswith("_") else _clip(label), y=y)
+
+
 def _numbers(values: Any) -> list[float | None]:
     try:
         numbers: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
@@ -107,8 +115,12 @@ def _numbers(values: Any) -> list[float | None]:
     return [float(number) if np.isfinite(number) else None for number in numbers]
 
 
+def _of_class(held: Iterable[Any], cls: str) -> list[Any]:
+    return [item for item in held if any(base.__name__ == cls for base in type(item).__mro__)]
+
+
 def _count(held: Iterable[Any], cls: str, weigh: Callable[[Any], int]) -> int:
-    return sum(weigh(item) for item in held if any(base.__name__ == cls for base in type(item).__mro__))
+    return sum(weigh(item) for item in _of_class(held, cls))
 
 
 def _text(item: Any) -> str:

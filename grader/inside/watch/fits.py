@@ -25,6 +25,7 @@ from ..record.events import (
 )
 from ..record.recorder import Recorder
 from .artefacts import Keeper
+from .batches import batch_size_of, fixed_rows, rows_of_batch
 from .budget import FitBudget, fit_status, thin
 from .calls import CallWatch
 from .loops import LoopWatch
@@ -129,6 +130,7 @@ class FitWatch:
         self._loops = loops
         self._calls = calls
         self._stopped = False
+        self._running: list[FitRun] = []
 
     def wrapper(self, base: type) -> Callable[..., Any]:
         """Make the wrapper of `fit`.
@@ -169,6 +171,7 @@ class FitWatch:
         status: FitStatus | None = None
         error: str | None = None
         self._loops.stops.paused += 1
+        self._running.append(run)
         try:
             with self._guard.inside_keras():
                 history = original(*bound.args, **bound.kwargs)
@@ -182,8 +185,27 @@ class FitWatch:
             return history
         finally:
             self._loops.stops.paused -= 1
+            self._running.remove(run)
             if self._guard.quietly(self._end, run, status, error) is None:
                 self._guard.quietly(self._settle, run, run.event, {})
+
+    def first_batches(self, original: Any, batches: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap Keras 3's function that reads the shapes of a generator's first batches."""
+        __tracebackhide__ = True
+        self._guard.quietly(self._first_batch, batches[0] if isinstance(batches, (list, tuple)) and batches else None)
+        return original(batches, *args, **kwargs)
+
+    def first_batch(self, original: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap Keras 2's functions that read a generator's first batch."""
+        __tracebackhide__ = True
+        found = original(*args, **kwargs)
+        self._guard.quietly(self._first_batch, found[0])
+        return found
+
+    def _first_batch(self, batch: Any) -> None:
+        run = self._running[-1] if self._running else None
+        if run is not None and not run.event and run.description["batch_size"] is None:
+            run.description["batch_size"] = rows_of_batch(batch)
 
     def _begin(self, model: Any, arguments: dict[str, Any]) -> FitRun:
         """Describe a training before its start."""
@@ -208,7 +230,7 @@ class FitWatch:
             device="",
             model=entry.id,
             type="fit",
-            batch_size=_batch_size(arguments, x),
+            batch_size=self._guard.quietly(_batch_size, model, arguments, x),
             x=x,
             y=y,
             validation=kind,
@@ -485,13 +507,17 @@ def _flat(callbacks: Any) -> list[Any]:
     return [callbacks]
 
 
-def _batch_size(arguments: dict[str, Any], x: ArrayDescription | None) -> int | None:
-    size = arguments.get("batch_size")
+def _batch_size(model: Any, arguments: dict[str, Any], x: ArrayDescription | None) -> int | None:
+    """Return the number of rows in a batch; Keras ignores `batch_size` for data that come in batches."""
+    given, size = arguments.get("x"), arguments.get("batch_size")
+    if hasattr(given, "element_spec"):
+        return batch_size_of(given) or fixed_rows(given, model)
+    if x is not None and x["source"] != "array":
+        # The first batch shows it.
+        return None
     if size is not None:
         return int(size)
-    if x is not None and x["source"] == "array" and arguments.get("steps_per_epoch") is None:
-        return _DEFAULT_BATCH
-    return None
+    return _DEFAULT_BATCH if x is not None and arguments.get("steps_per_epoch") is None else None
 
 
 def _number(value: Any) -> float | None:

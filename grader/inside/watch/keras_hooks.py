@@ -16,7 +16,7 @@ import numpy as np
 import wrapt
 
 from ..describe.arrays import ArrayBook
-from ..describe.compiled import describe_loss, describe_metrics, describe_optimizer
+from ..describe.compiled import describe_loss, describe_metrics, describe_optimizer, metric_classes
 from ..describe.models import digests, is_model, trainable_mask
 from ..hooking.guard import Guard
 from ..hooking.patching import around, around_everywhere, around_property
@@ -42,6 +42,7 @@ from .loops import LoopWatch
 from .model_book import ModelBook
 from .passes import Passes
 from .sessions import SessionWatch
+from .values import ValueWatch
 
 __all__ = ["Watch", "install", "versions"]
 
@@ -91,6 +92,8 @@ class _Family:
     loss: type
     saving: ModuleType
     cloning: ModuleType
+    adapters: ModuleType
+    """Module that reads a generator's first batch."""
     session_model: type | None = None
     """Class of models in graphs and sessions, as in TensorFlow 1; None for Keras 3, which does not have it."""
     session_layer: type | None = None
@@ -110,7 +113,9 @@ class Watch:
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
         self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
-        self.calls = CallWatch(recorder, self.book, self.arrays, self.guard)
+        self.values = ValueWatch(recorder, self.guard)
+        self.guard.pausing = self.values.paused
+        self.calls = CallWatch(recorder, self.book, self.arrays, self.guard, self.values)
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
         self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
@@ -121,6 +126,7 @@ class Watch:
         self._passes: dict[str, Passes] = {}
         self._optimizers: list[weakref.ref[Any]] = []
         os.register_at_fork(after_in_child=self._forked)
+        recorder.at_cell_start(self.values.cell_started)
         recorder.at_cell_end(self.cell_ended)
         recorder.at_end(self.cell_ended)
 
@@ -129,10 +135,13 @@ class Watch:
         self.guard.busy += 1
 
     def cell_ended(self) -> None:
-        """Record a cell's calls, loops and models at its end, and save the models."""
-        for settle in (self.calls.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
-            self.guard.quietly(settle)
+        """Record a cell's calls, passes, loops and models at its end, and save the models."""
+        self.guard.quietly(self.calls.cell_ended)
+        for model, passes in self._passes.items():
+            self.values.ended(model, "predict", None, passes.repeated)
         self._passes.clear()
+        for settle in (self.values.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
+            self.guard.quietly(settle)
 
     def tensorflow_imported(self, module: ModuleType) -> None:
         """Record the versions after the import of TensorFlow, and hook its data sets and tapes."""
@@ -187,6 +196,11 @@ class Watch:
             else:
                 put("Optimizer.apply", around, optimizer, "apply_gradients", self.loops.apply_gradients)
         root, saving = family.root, family.saving
+        if root == "keras":
+            put("get_tensor_spec", around_everywhere, root, family.adapters, "get_tensor_spec", self.fits.first_batches)
+        else:
+            for adapter in (family.adapters.GeneratorDataAdapter, family.adapters.KerasSequenceAdapter):
+                put("get_tensor_spec", around, adapter, "_peek_and_restore", self.fits.first_batch)
         if root == "keras":
             bases = family.optimizers[0], family.optimizer
             put("Optimizer.__setattr__", watch_ignored, self.recorder, self.guard, *bases)
@@ -253,6 +267,7 @@ class Watch:
             optimizer=self._optimizer(model, given.get("optimizer")),
             loss=describe_loss(given.get("loss"), entry.dialect),
             metrics=metrics,
+            metric_classes=metric_classes([given.get("metrics"), given.get("weighted_metrics")]),
             trainable=trainable_mask(model),
         )
         entry.compiled = self.recorder.log.write(event)
@@ -297,12 +312,12 @@ class Watch:
 
     def _predicted(self, original: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         entry = self.book.announce(model)
+        given = inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x")
+        seen = self._passes.setdefault(entry.id, Passes(model, self.values.repeated)).add(given, result)
         if self._too_many(entry.id, "predict"):
             return
-        given = inspect.signature(original).bind(model, *args, **kwargs).arguments.get("x")
         x, _ = self.arrays.describe_pair(given)
         shape = list(result.shape) if isinstance(result, np.ndarray) else None
-        seen = self._passes.setdefault(entry.id, Passes(model)).add(given, result)
         event = Predict(
             kind="predict",
             model=entry.id,
@@ -448,11 +463,15 @@ def _keras_3(root: str) -> _Family:
         sequential=load(f"{root}.src.models.sequential").Sequential,
         layer=load(f"{root}.src.layers.layer").Layer,
         callback=load(f"{root}.src.callbacks.callback").Callback,
-        optimizers=(load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,),
+        optimizers=(
+            load(f"{root}.src.optimizers.base_optimizer").BaseOptimizer,
+            load(f"{root}.src.optimizers.loss_scale_optimizer").LossScaleOptimizer,
+        ),
         optimizer=load(f"{root}.src.optimizers.optimizer").Optimizer,
         loss=load(f"{root}.src.losses.loss").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
+        adapters=load(f"{root}.src.trainers.data_adapters.data_adapter_utils"),
     )
 
 
@@ -468,11 +487,14 @@ def _keras_2(root: str) -> _Family:
         optimizers=(
             load(f"{root}.src.optimizers.optimizer").Optimizer,
             load(f"{root}.src.optimizers.legacy.optimizer_v2").OptimizerV2,
+            load(f"{root}.src.mixed_precision.loss_scale_optimizer").LossScaleOptimizer,
+            load(f"{root}.src.mixed_precision.loss_scale_optimizer").LossScaleOptimizerV3,
         ),
         loss=load(f"{root}.src.losses").Loss,
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
         session_model=load(f"{root}.src.engine.training_v1").Model,
         session_layer=load(f"{root}.src.engine.base_layer_v1").Layer,
+        adapters=load(f"{root}.src.engine.data_adapter"),
         backend=load(f"{root}.src.backend"),
     )

@@ -5,6 +5,7 @@ Different outputs for the same images and weights are the sign of Monte Carlo dr
 
 import hashlib
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..describe.models import numbers, weights_of
+from .averages import PassOutputs
 
 __all__ = ["Pass", "Passes", "signature"]
 
 _SAMPLED = 512
 """Number of sampled values that identify an input; a smaller input is compared completely."""
+_PROBED = 16
+"""Values of a row, and rows of an array, that are compared to find copies of images."""
 _MOST_INPUTS = 4_096
 _KEPT_OUTPUTS = 4 << 20
 """Maximum total number of output values that are stored for comparison."""
@@ -39,6 +43,7 @@ class Pass:
 class _Input:
     count: int = 0
     output: NDArray[Any] | None = None
+    outputs: PassOutputs | None = None
 
 
 @dataclass(slots=True)
@@ -47,11 +52,13 @@ class Passes:
 
     Attributes:
         model: The model; two calls are only comparable if its weights are the same.
+        on_repeat: Called after each repetition that could be compared.
         repeats: Maximum number of calls with the same input.
         differ: Whether two calls with the same input had different outputs; None if none were compared.
     """
 
     model: Any
+    on_repeat: Callable[[PassOutputs], None] | None = None
     repeats: int = 0
     differ: bool | None = None
     _inputs: dict[Any, _Input] = field(default_factory=dict)
@@ -59,13 +66,26 @@ class Passes:
     _last_weight: Any = None
 
     def add(self, x: Any, output: Any) -> Pass:
-        """Count a call.
+        """Count a call; a call with several copies of the same images is as many passes.
 
         Args:
             x: The model's input; only arrays and tensors are compared.
-            output: The model's output.
+            output: The model's output; of several, the first one is compared.
         """
-        found = signature(x)
+        values = _first(output)
+        copies = _copies(x, values)
+        if copies is None:
+            return self._add(signature(x), values)
+        images, parts = copies
+        found = signature(images)
+        return [self._add(found, part) for part in parts][-1]
+
+    @property
+    def repeated(self) -> list[PassOutputs]:
+        """The compared outputs of each input with more than one call."""
+        return [known.outputs for known in self._inputs.values() if known.outputs is not None]
+
+    def _add(self, found: Any, output: NDArray[Any] | None) -> Pass:
         if found is None:
             return Pass()
         key = (found, self._weights())
@@ -78,17 +98,23 @@ class Passes:
         self.repeats = max(self.repeats, known.count)
         return Pass(known.count, self._compare(known, output))
 
-    def _compare(self, known: _Input, output: Any) -> bool | None:
+    def _compare(self, known: _Input, output: NDArray[Any] | None) -> bool | None:
         if known.count == 1:
-            size = int(np.prod(output.shape)) if hasattr(output, "shape") else self._room + 1
-            if size <= self._room:
-                known.output = np.array(numbers(output))
-                self._room -= size
+            if output is not None and output.size <= self._room:
+                known.output = np.array(output)
+                self._room -= output.size
             return None
-        if known.output is None:
+        if known.output is None or output is None:
             return None
-        differs = not np.array_equal(known.output, numbers(output))
+        if known.outputs is None:
+            known.outputs = PassOutputs(known.output.shape)
+            known.outputs.add(known.output)
+        known.outputs.add(output)
+        differs = not np.array_equal(known.output, output)
+        known.outputs.differ = known.outputs.differ or differs
         self.differ = bool(self.differ) or differs
+        if self.on_repeat is not None:
+            self.on_repeat(known.outputs)
         return differs
 
     def _weights(self) -> bytes:
@@ -100,6 +126,63 @@ class Passes:
             self._last_weight = _reference(held[-1])
         weight = self._last_weight()
         return b"" if weight is None else _sampled(numbers(weight))
+
+
+def _first(output: Any) -> NDArray[Any] | None:
+    """Return the numbers of an output, or of the first of several; None if there are none."""
+    if isinstance(output, dict):
+        output = list(output.values())
+    while isinstance(output, (list, tuple)) and output:
+        output = output[0]
+    return numbers(output) if hasattr(output, "shape") else None
+
+
+def _copies(x: Any, output: NDArray[Any] | None) -> tuple[NDArray[Any], list[NDArray[Any]]] | None:
+    """Split a call with several copies of the same images (`np.repeat`, `np.tile`) whose outputs differ.
+
+    Returns:
+        The images, and their output for each copy; None for any other call.
+    """
+    while isinstance(x, (list, tuple)) and len(x) == 1:
+        x = x[0]
+    if output is None or not (isinstance(x, np.ndarray) or hasattr(x, "_numpy")):
+        return None
+    array = numbers(x)
+    rows = len(array) if array.ndim > 1 and array.size else 0
+    if rows < 2 or array.dtype.kind not in "fiub" or len(output) != rows:  # noqa: PLR2004 - one row has no copy
+        return None
+    same = _equal_to_first(array)
+    count = int(same.sum())
+    if count < 2 or rows % count:  # noqa: PLR2004 - the first row itself
+        return None
+    images, step = rows // count, int(np.flatnonzero(same)[1])
+    if step not in {1, images} or not np.array_equal(np.flatnonzero(same), np.arange(count) * step):
+        return None
+    order = np.arange(rows).reshape((images, count) if step == 1 and images > 1 else (count, images))
+    places = order.T if step == 1 and images > 1 else order
+    if not all(_same_rows(array, places[0], copy) for copy in places[1:]):
+        return None
+    parts = [output[copy] for copy in places]
+    return None if all(np.array_equal(parts[0], part) for part in parts[1:]) else (array[places[0]], parts)
+
+
+def _equal_to_first(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Compare some values of each row with the first row's, preferably values that are not 0."""
+    first = array[0]
+    found = np.flatnonzero(first)
+    if not len(found):
+        found = np.arange(first.size)
+    picked = found[np.linspace(0, len(found) - 1, min(_PROBED, len(found))).astype(np.int64)]
+    places: tuple[Any, ...] = np.unravel_index(picked, first.shape)
+    probes = array[(slice(None), *places)]
+    same: NDArray[np.bool_] = (probes == probes[0]).all(axis=1)
+    return same
+
+
+def _same_rows(array: NDArray[Any], first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether some rows are equal to other rows of an array."""
+    picked = np.unique(np.linspace(0, len(first) - 1, min(_PROBED, len(first))).astype(np.int64))
+    return np.array_equal(array[first[picked]], array[second[picked]])
 
 
 def _reference(weight: Any) -> Any:

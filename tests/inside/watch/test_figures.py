@@ -29,7 +29,7 @@ def test_titles_labels_legend_and_lines_are_kept() -> None:
             {
                 "title": "Curves", "xlabel": "epoch", "ylabel": "loss", "legend": ["loss"],
                 "lines": [{"label": "loss", "y": [0.5, 0.25, 0.125]}, {"label": "", "y": [9.0, 8.0]}],
-                "images": 0, "bars": 0, "points": 0,
+                "scatters": [], "images": 0, "bars": 0, "points": 0,
             }
         ],
     }  # fmt: skip
@@ -42,6 +42,14 @@ def test_images_bars_and_points_are_counted_and_colour_bars_are_no_axes() -> Non
     axes.scatter([1, 2, 3], [1, 2, 3])
     (kept,) = describe_figure(figure)["axes"]
     assert (kept["images"], kept["bars"], kept["points"]) == (1, 2, 3)
+
+
+def test_the_points_of_a_scatter_plot_are_kept_in_order() -> None:
+    figure, axes = _axes()
+    axes.scatter([3, 2, 1], [0.5, 0.25, np.nan], label="loss")
+    axes.scatter([], [])
+    (kept,) = describe_figure(figure)["axes"]
+    assert kept["scatters"] == [{"label": "loss", "y": [0.5, 0.25, None]}, {"label": "", "y": []}]
 
 
 def test_values_that_are_no_numbers_become_none() -> None:

@@ -90,3 +90,20 @@ def test_a_training_that_fails_or_is_interrupted_has_an_end(record: Record) -> N
 def test_the_rate_a_callback_sets_is_read_at_every_step(record: Record) -> None:
     _, end = only(record.fits("one cycle"))
     assert end["step_rates"] == pytest.approx([0.01 * min(step, 11 - step) for step in range(1, 11)])
+
+
+def test_the_batch_size_is_that_of_the_data_and_not_an_ignored_argument(record: Record) -> None:
+    assert [start["batch_size"] for start, _ in record.fits("real batches")] == [80, 48, 40, 20]
+
+
+def test_the_optimizer_of_mixed_precision_is_the_one_in_the_wrapper(record: Record) -> None:
+    compiled = only(record.of("compile", "mixed precision"))["optimizer"]
+    assert (compiled["cls"], compiled["learning_rate"], compiled["config"]["clipnorm"]) == ("Adam", 0.002, 1.0)
+    (_, fitted), (loop, looped) = record.fits("mixed precision")
+    assert fitted["rates"] == [0.002]
+    assert (loop["type"], loop["optimizer"]["cls"], loop["optimizer"]["learning_rate"]) == (
+        "custom_loop",
+        "Nadam",
+        0.003,
+    )
+    assert looped["steps"] == 2

@@ -82,3 +82,26 @@ def test_a_copy_has_the_same_signature_and_a_changed_small_array_another(x: Any)
         changed = x.copy()
         changed.flat[x.size // 2] += 3
         assert signature(x) != signature(changed)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_copies_of_images_in_one_call_are_as_many_passes(number: int) -> None:
+    images = np.arange(1.0, 1 + 4 * number).reshape(number, 2, 2)
+    for copies in (np.tile(images, (6, 1, 1)), np.repeat(images, 6, axis=0)):
+        passes = Passes(a_net())
+        assert passes.add(copies, np.random.default_rng(7).random((6 * number, 3))) == Pass(6, differs=True)
+        (held,) = passes.repeated
+        assert (held.count, held.shape) == (6, (number, 3))
+
+
+def test_equal_outputs_of_copies_and_other_equal_rows_are_no_passes() -> None:
+    passes = Passes(a_net())
+    assert passes.add(np.zeros((6, 4)), np.ones((6, 3))) == Pass(1)
+    some_equal = np.array([[1.0, 2], [3, 4], [1, 2], [5, 6]])
+    assert passes.add(some_equal, np.random.default_rng(7).random((4, 3))) == Pass(1)
+
+
+def test_the_first_of_several_outputs_is_compared() -> None:
+    passes, x = Passes(a_net()), np.ones((5, 4))
+    passes.add(x, [np.ones((5, 2)), np.ones(5)])
+    assert passes.add(x, {"digit": np.zeros((5, 2)), "parity": np.ones(5)}) == Pass(2, differs=True)

@@ -311,6 +311,37 @@ _ = net.fit(
     verbose=0,
     callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))],
 )
+# %% real batches
+onehot = np.eye(10)[y_train[:320]]
+
+
+class Pieces(keras.utils.Sequence):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, place):
+        return x_train[40 * place : 40 * place + 40], onehot[40 * place : 40 * place + 40]
+
+
+def pieces():
+    while True:
+        yield x_train[:48], onehot[:48]
+
+
+ignored = {"batch_size": 16} if hasattr(keras, "ops") else {}
+_ = net.fit(tf.data.Dataset.from_tensor_slices((x_train[:320], onehot)).batch(80), verbose=0, **ignored)
+_ = net.fit(pieces(), steps_per_epoch=3, verbose=0)
+_ = net.fit(Pieces(), verbose=0)
+_ = net.fit(tf.data.Dataset.from_tensor_slices((x_train[:320], onehot)).batch(80).unbatch().batch(20), verbose=0)
+# %% mixed precision
+scaled = keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.002, clipnorm=1.0))
+net.compile(scaled, "mse")
+_ = net.fit(x_train[:320], onehot, verbose=0)
+scaled = keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Nadam(0.003))
+for _ in range(2):
+    with tf.GradientTape() as tape:
+        value = tf.reduce_mean((net(x_train[:32], training=True) - onehot[:32]) ** 2)
+    scaled.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
 # %% three hundred epochs
 # The test shortens the budget here, so that no other training of this notebook can run into it.
 import gc
