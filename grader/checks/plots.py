@@ -15,7 +15,7 @@ from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric, metric_in, metric_of, metrics_of, series
 from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
 from grader.facts.weights import trainings_behind
-from grader.schema.base import Assurance, Pointer
+from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
 from grader.schema.grade import Finding
 from grader.schema.message import Message, say, say_count, sentences
@@ -380,17 +380,25 @@ def _missing_labels(axes: AxesFact) -> tuple[str, ...]:
 def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str], params: PlotsParams) -> Finding:
     figures = case.evidence.figures
     lines = sum(len(axes.lines) for figure in figures for axes in figure.axes)
+    measured: dict[str, Json] = {"metric": metric, "curves": [], "figures": len(figures), "lines": lines}
     curves = [_curve(side, metric) for side in sides]
     curve = say("{curves:or}", curves=curves) if params.of == "either" else say("{curves}", curves=curves)
     epochs = [
         len(metric_of(fit, f"val_{metric}" if side == "validation" else metric)) for fit in fits for side in sides
     ]
+    if max(epochs, default=0) == 0 and any(fit.epochs_done and not fit.history for fit in fits):
+        unseen = say(
+            "The grader could not see the history of a training, so it cannot recognize the {curve}. A person must "
+            "look at the figures.",
+            curve=curve,
+        )
+        return Finding.pending(unseen, measured=measured)
     message, advice = _reason(case, fits, curve, epochs, params)
     return Finding.failed(
         message,
         advice=advice,
         assurance=Assurance.RECORDED,
-        measured={"metric": metric, "curves": [], "figures": len(figures), "lines": lines},
+        measured=measured,
         evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in figures),
     )
 

@@ -59,6 +59,8 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     source, fault = _source(case, params)
+    if params.source is not None and case.resolve(params.source).unseen:
+        return missing_model(case, params.source)
     if fault:
         unclear = say("It is unclear which model {model:code} must reuse.", model=model.name)
         return _failed(model, sentences(unclear, fault))

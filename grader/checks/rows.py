@@ -286,7 +286,7 @@ def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:
     if answers and len({answer.holds for answer in answers}) == 1:
         return answers[-1]
     unclear = say("it is unclear which model is {role:code} ({reason})", role=role, reason=match.message)
-    if not ids:
+    if not ids and not match.unseen:
         return Condition("apart", holds=False, seen=unclear)
     return Condition("apart", None, unclear)
 

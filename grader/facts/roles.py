@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from grader.facts.lineage import Lineage, descendants, predecessors
 from grader.facts.metrics import metric_of
 from grader.facts.presented import last_used, uses_of
+from grader.facts.recognition import known_rows
 from grader.facts.suitability import suitable_models
 from grader.facts.tasks import last_classes, tasks_of
 from grader.facts.weights import ancestor_of, reused_layers, trainings_of
-from grader.schema.evidence import Evidence, ModelFact, RowsFact
+from grader.schema.evidence import Evidence, FitFact, ModelFact, RowsFact
 from grader.schema.grade import RoleMatch
 from grader.schema.message import Message, MessageLike, say, say_count
 from grader.schema.rubric import Role, Rubric
@@ -18,6 +19,16 @@ __all__ = ["describe_role", "lacks", "resolve_roles", "resolve_unnamed"]
 
 _BETTER = 0.02
 """Difference between the last accuracies of two histories that counts as an improvement."""
+_UNSEEN = frozenset(
+    {
+        "takes inputs of an unknown shape, not {required:shape}",
+        "has an unknown number of outputs, not {required:number}",
+        "was trained on data that the grader does not recognize, not on {required}",
+        "was last trained on images that the grader does not recognize, not on the task {task:code}",
+        "has weights whose origin the grader could not see",
+    }
+)
+"""Faults that are no fault of the model: the grader could not see whether the condition holds."""
 _MOST_NAMED = 6
 """Models that a message names; further models are counted."""
 
@@ -65,8 +76,10 @@ def _resolve(name: str, role: Role, rubric: Rubric, lineage: Lineage, resolved: 
             matched.add(model.id)
     candidates = tuple(model.id for model in matching)
     if not matching:
-        reason = _other_classes(name, role, rubric, evidence) or _no_match(name, role, _shown(evidence), missing)
-        return RoleMatch(role=name, message=reason)
+        unseen = any(all(fault.id in _UNSEEN for fault in faults) for faults in missing.values())
+        other = None if unseen else _other_classes(name, role, rubric, evidence)
+        reason = other or _no_match(name, role, _shown(evidence), missing)
+        return RoleMatch(role=name, message=reason, unseen=unseen)
     picked, message = _pick(_Choice(name, role, rubric, lineage), matching)
     return RoleMatch(role=name, model=picked.id if picked else None, candidates=candidates, message=message)
 
@@ -237,7 +250,7 @@ def _lacks_origin(
 ) -> Iterator[Message]:
     """List the conditions on the last task and on the origin of the weights that a model misses."""
     if role.task is not None:
-        yield from _lacks_task(role.task, tuple(tasks_of(fit, rubric) for fit in evidence.fits_of(model.id)))
+        yield from _lacks_task(role.task, evidence.fits_of(model.id), rubric)
     if role.reuses is None and role.from_scratch is None:
         return
     reused = reused_layers(evidence, model.id)
@@ -254,12 +267,29 @@ def _lacks_origin(
         # If no model has the role of the source, accept weights of any other model: that mistake is reported for the
         # role of the source, and must not also cost the points for this model.
         if not any(reuse.source is not None and (sources is None or reuse.source in sources) for reuse in reused):
-            yield say("has no weights that the model {role:code} learned", role=role.reuses)
+            if _origin_unseen(evidence, model.id):
+                yield say("has weights whose origin the grader could not see")
+            else:
+                yield say("has no weights that the model {role:code} learned", role=role.reuses)
 
 
-def _lacks_task(task: str, tasks: Sequence[Sequence[str]]) -> Iterator[Message]:
+def _origin_unseen(evidence: Evidence, model: str) -> bool:
+    """Whether the weights of a model's first training, or those after a training of another model, are unknown."""
+    fits = evidence.fits_of(model)
+    others = [fit for fit in evidence.fits if fit.model != model and fits and fit.event < fits[0].event]
+    return any(not fit.digests_before for fit in fits[:1]) or any(
+        fit.digests_before and not fit.digests_after for fit in others
+    )
+
+
+def _lacks_task(task: str, fits: Sequence[FitFact], rubric: Rubric) -> Iterator[Message]:
+    tasks = tuple(tasks_of(fit, rubric) for fit in fits)
     if not tasks:
         yield say("was not trained on the task {task:code}", task=task)
+    elif not tasks[-1] and known_rows(fits[-1].x) is None:
+        yield say(
+            "was last trained on images that the grader does not recognize, not on the task {task:code}", task=task
+        )
     elif not tasks[-1]:
         yield say("was last trained on images of no task, not on the task {task:code}", task=task)
     elif task not in tasks[-1]:

@@ -57,6 +57,8 @@ class RoleMatch(Document):
     """All models that match the role's conditions."""
     message: MessageLike = ""
     """A sentence that says why there is no model, or which ones are possible; empty if there is one."""
+    unseen: bool = False
+    """Whether a model may match, but the grader could not see a fact that decides it."""
 
 
 class FindingDetails(TypedDict, total=False):

@@ -25,7 +25,8 @@ def uses_torch(evidence: Evidence) -> int | None:
 def missing_model(case: Case, role: str | None) -> Finding:
     """Fail with the reason why no model has a role, and with its most likely cause.
 
-    If several models may have the role, the finding is pending.
+    If several models may have the role, or a model may have it by a fact that the grader could not see, the finding is
+    pending.
 
     Args:
         case: The case.
@@ -34,6 +35,11 @@ def missing_model(case: Case, role: str | None) -> Finding:
     evidence = case.evidence
     _, reason = case.model(role)
     match = case.resolve(role)
+    if match.unseen:
+        return Finding.pending(
+            sentences(reason, say("The grader could not see all facts, so a person must judge this.")),
+            measured={"model": None, "candidates": []},
+        )
     if len(match.candidates) > 1:
         return Finding.pending(
             sentences(reason, say("A person must decide which model counts.")),
