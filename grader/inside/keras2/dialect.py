@@ -177,7 +177,8 @@ def _moved_modules(notes: Notes) -> dict[str, Factory]:
 
 
 def _moved_attributes(root: ModuleType) -> None:
-    """Make `keras.utils.np_utils` and similar attributes available without an import."""
+    """Make `keras.utils.np_utils` and similar attributes available without an import, and `tf.keras.__version__`."""
+    vars(import_module(f"{root.__name__}.api._v2.keras")).setdefault("__version__", root.__version__)
     for parent in ("layers", "utils"):
         moved = {name.rpartition(".")[2]: name for name in MOVED if name.startswith(f"{parent}.")}
 
