@@ -12,6 +12,7 @@ pytestmark = pytest.mark.bubblewrap
 
 CALLS = (
     "quit()",
+    "exit",
     "exit(0)",
     "exit(keep_kernel=True)",
     "import sys; sys.exit()",
