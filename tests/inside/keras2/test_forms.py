@@ -295,7 +295,8 @@ ROWS = (
     ),
     Row(
         "version",
-        "from tensorflow import keras as k\nassert k.__version__ == tf.keras.__version__ == keras.__version__",
+        "from tensorflow import keras as k1\nimport tensorflow.keras as k2\nimport tensorflow.compat.v1 as tf1\n"
+        "np.testing.assert_equal({k.__version__ for k in (k1, k2, tf.keras, tf1.keras)}, {keras.__version__})",
     ),
     Row("monitored acc", MONITORED, ("history.acc", "history.lr")),
     Row(
