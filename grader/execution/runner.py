@@ -116,6 +116,8 @@ class ExecutionRequest:
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
     """Data set → its folder, for data sets outside `data`."""
     graded_dataset: str = ""
+    openml_frames: bool = True
+    """Whether `fetch_openml` returns data frames by default."""
     kernel_module: str = "inside.kernel"
     """Module to start as `python -m MODULE -f CONNECTION_FILE`."""
     finish_code: str | None = FINISH
@@ -706,6 +708,7 @@ def _write_session(request: ExecutionRequest, layout: Layout) -> None:
         max_output_kib=request.settings.output.cell_text / 1024,
         graded_dataset=request.graded_dataset,
         submission=str(layout.inner("work")),
+        openml_frames=request.openml_frames,
     )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")

@@ -4,6 +4,7 @@ A cell that cannot be read becomes an empty raw cell, so that the numbers of all
 an *oddity*: a mapping with `cell` (its index), `kind` and `detail`, stored in `metadata.grader.oddities`.
 """
 
+import ast
 import hashlib
 import re
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ __all__ = ["OddityKind", "add_oddity", "as_cells", "joined", "oddity_messages", 
 OddityKind = Literal["type", "cell", "source", "tag"]
 _Oddity = dict[str, Json]
 
+_IPYTHON_LINE = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _KINDS = {
     "code": "code",
@@ -112,9 +114,13 @@ def _cell(cell: Json, index: int, used_ids: set[str], oddities: list[_Oddity]) -
         note("cell")
         cell = {"cell_type": "raw"}
     kind = _kind(cell)
+    source, is_text = _source(cell)
+    language = _language(cell)
     if kind is None:
         note("type", ascii(cell.get("cell_type"))[:100])
-    source, is_text = _source(cell)
+    elif kind == "code" and language and not _is_python(source):
+        kind = None
+        note("type", ascii(language)[:100])
     if not is_text:
         note("source")
     metadata = cell.get("metadata")
@@ -142,6 +148,23 @@ def _kind(cell: Mapping[str, Json]) -> str | None:
     if kind is None:
         return "code" if _CODE_KEYS & cell.keys() else "markdown"
     return _KINDS.get(kind.strip().lower()) if isinstance(kind, str) else None
+
+
+def _language(cell: Mapping[str, Json]) -> str:
+    """Return the language that VS Code notes for a cell that differs from its notebook; empty for Python."""
+    metadata = cell.get("metadata")
+    editor = metadata.get("vscode") if isinstance(metadata, Mapping) else None
+    language = editor.get("languageId") if isinstance(editor, Mapping) else None
+    return language if isinstance(language, str) and language != "python" else ""
+
+
+def _is_python(source: str) -> bool:
+    """Whether code is Python, without the lines that only IPython understands."""
+    try:
+        ast.parse(_IPYTHON_LINE.sub(r"\1pass", source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _source(cell: Mapping[str, Json]) -> tuple[str, bool]:

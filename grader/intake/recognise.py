@@ -9,7 +9,7 @@ from typing import Any, Literal
 from grader.facts.language import english
 from grader.schema.message import say
 
-__all__ = ["DialectGuess", "recognise_dialect", "uses_torch"]
+__all__ = ["DialectGuess", "expects_frames", "recognise_dialect", "uses_torch"]
 
 Dialect = Literal["keras3", "keras2"]
 
@@ -102,6 +102,12 @@ _OUTPUT_SIGNS: Mapping[str, _Sign] = {
 }
 """Signs in stored outputs. Outputs of Keras 3 weigh most: the notebook ran there, however old its code looks."""
 
+_HABIT = 1
+"""Weight of signs that do not fail in the other version."""
+_OF_FRAMES = re.compile(r"\.(?:iloc|loc)\s*\[|\.to_numpy\(|\.values\b(?!\()|\.columns\b|\.head\(")
+"""Code that only works with pandas objects."""
+_LAST_PYTHON_BEFORE_FRAMES = (3, 7)
+"""Python 3.8 and later became usual when scikit-learn had changed."""
 _FIRST_PYTHON_OF_KERAS_3 = (3, 9)
 _FIRST_PYTHON_WITHOUT_KERAS_2 = (3, 12)
 
@@ -109,7 +115,8 @@ _FIRST_PYTHON_WITHOUT_KERAS_2 = (3, 12)
 def recognise_dialect(notebook: Any) -> DialectGuess:
     """Decide which Keras version a notebook was written for.
 
-    Each sign has a weight, and the heavier side wins. Keras 3 is assumed if nothing indicates Keras 2.
+    Code that fails in Keras 2 overrides stored outputs, which may be older than the code. Otherwise all signs count.
+    Each has a weight, and the heavier side wins. Keras 3 is assumed if nothing indicates Keras 2.
 
     Args:
         notebook: A notebook of format 4, ideally from `read_notebook`, which records the signs in stored outputs.
@@ -117,14 +124,38 @@ def recognise_dialect(notebook: Any) -> DialectGuess:
     Returns:
         The dialect with the signs that support it.
     """
-    signs = list(dict.fromkeys([*_metadata_signs(notebook.get("metadata") or {}), *_code_signs(notebook)]))
-    weight = {dialect: sum(s.weight for s in signs if s.dialect == dialect) for dialect in ("keras2", "keras3")}
-    # Outputs of Keras 3 prove that the code ran there: a stronger single sign of Keras 3 overrides the sum.
-    strongest = {d: max((s.weight for s in signs if s.dialect == d), default=0) for d in ("keras2", "keras3")}
-    ran_on_3 = strongest["keras3"] > strongest["keras2"]
-    dialect: Dialect = "keras2" if weight["keras2"] > weight["keras3"] and not ran_on_3 else "keras3"
+    code = list(_code_signs(notebook))
+    signs = list(dict.fromkeys([*_metadata_signs(notebook.get("metadata") or {}), *code]))
+    modern = _heavier(sign for sign in code if sign.weight > _HABIT) == "keras3"
+    dialect: Dialect = "keras3" if modern else _heavier(signs) or "keras3"
     chosen = sorted((s for s in signs if s.dialect == dialect), key=lambda sign: -sign.weight)
     return DialectGuess(dialect=dialect, reasons=tuple(dict.fromkeys(s.text for s in chosen)))
+
+
+def _heavier(signs: Iterable[_Sign]) -> Dialect | None:
+    """Return the version with the heavier signs; None if both weigh the same."""
+    signs = list(signs)
+    weight = {dialect: sum(s.weight for s in signs if s.dialect == dialect) for dialect in ("keras2", "keras3")}
+    # A stronger single sign of Keras 3 overrides the sum: old habits are frequent, and new modules are not.
+    strongest = {d: max((s.weight for s in signs if s.dialect == d), default=0) for d in ("keras2", "keras3")}
+    if strongest["keras3"] > strongest["keras2"] or weight["keras3"] > weight["keras2"]:
+        return "keras3"
+    return "keras2" if weight["keras2"] > weight["keras3"] else None
+
+
+def expects_frames(notebook: Any) -> bool:
+    """Return whether a notebook expects data frames from `fetch_openml`, the default since scikit-learn 0.24 of 2020.
+
+    Args:
+        notebook: A notebook of format 4, ideally from `read_notebook`.
+    """
+    sources = [source for _, source in _code_cells(notebook)]
+    if any(_OF_FRAMES.search(source) for source in sources):
+        return True
+    python = _python_of(notebook.get("metadata") or {})
+    if python is not None:
+        return python > _LAST_PYTHON_BEFORE_FRAMES
+    return recognise_dialect(notebook).dialect == "keras3"
 
 
 def uses_torch(notebook: Any) -> bool:
@@ -153,15 +184,20 @@ def _metadata_signs(metadata: Mapping[str, Any]) -> Iterator[_Sign]:
     grader_metadata = metadata.get("grader")
     if isinstance(grader_metadata, Mapping):
         yield from (_OUTPUT_SIGNS[key] for key in grader_metadata.get("output_signs") or () if key in _OUTPUT_SIGNS)
-    info = metadata.get("language_info")
-    version = str(info.get("version") or "") if isinstance(info, Mapping) else ""
-    match = re.match(r"(\d+)\.(\d+)", version)
-    if match:
-        python = (int(match[1]), int(match[2]))
+    python = _python_of(metadata)
+    if python is not None:
         if python < _FIRST_PYTHON_OF_KERAS_3:
             yield _Sign("keras2", 3, f"it was saved with Python {python[0]}.{python[1]}, for which there is no Keras 3")
         elif python >= _FIRST_PYTHON_WITHOUT_KERAS_2:
             yield _Sign("keras3", 1, f"it was saved with Python {python[0]}.{python[1]}, newer than most of Keras 2")
+
+
+def _python_of(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the version of Python that saved a notebook, if it is known."""
+    info = metadata.get("language_info")
+    version = str(info.get("version") or "") if isinstance(info, Mapping) else ""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 # --- code ----------------------------------------------------------------------------------------------------
@@ -213,7 +249,7 @@ def _tree_signs(tree: ast.Module, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
         yield from _import_signs(module, bound)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            yield from _call_signs(node)
+            yield from _call_signs(node, acc_is_a_metric=acc_is_a_metric)
         elif isinstance(node, ast.Subscript):
             yield from _history_signs(node, acc_is_a_metric=acc_is_a_metric)
         elif isinstance(node, ast.Attribute):
@@ -255,7 +291,7 @@ def _dotted(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-def _call_signs(call: ast.Call) -> Iterator[_Raw]:
+def _call_signs(call: ast.Call, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
     name = _dotted(call.func)
     last = call.func.attr if isinstance(call.func, ast.Attribute) else name
     keywords = {keyword.arg for keyword in call.keywords if keyword.arg}
@@ -270,6 +306,10 @@ def _call_signs(call: ast.Call) -> Iterator[_Raw]:
         yield "keras2", 2, f"it calls `optimizers.{last}`, whose classes are capitalised now"
     if last == "compile" and len(call.args) >= 3 and isinstance(call.args[2], ast.List):  # noqa: PLR2004 - the third
         yield "keras2", 2, "it gives `compile` its metrics as the third argument"
+    for keyword in call.keywords:
+        monitored = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+        if keyword.arg == "monitor" and monitored in {"acc", "val_acc"} and not acc_is_a_metric:
+            yield "keras2", 2, f"a callback monitors `{monitored}`"
     for old in sorted(keywords & _OLD_KEYWORDS):
         yield "keras2", 2, f"it uses the keyword `{old}=`"
 

@@ -27,7 +27,7 @@ from grader.execution.sandbox.scratch import scratch_folder
 from grader.grading.best_attempt import attempt_seed
 from grader.intake.cells import oddity_messages
 from grader.intake.notebook import read_notebook
-from grader.intake.recognise import recognise_dialect
+from grader.intake.recognise import expects_frames, recognise_dialect
 from grader.intake.tags import keep_given_tags
 from grader.pipeline.code_digest import inside_code
 from grader.pipeline.course import Course
@@ -214,6 +214,7 @@ class Executor:
             settings=rubric.run,
             device=bench.device,
             dialect=recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect,
+            openml_frames=expects_frames(notebook),
             seed=attempt.seed,
             threads=bench.threads,
             files=attempt.submission.folder,

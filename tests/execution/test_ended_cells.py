@@ -29,13 +29,13 @@ def test_the_cells_after_a_call_that_ends_the_kernel_run(
     bubblewrap: Isolation, run_cells: Callable[..., ExecutionOutcome]
 ) -> None:
     cells = [source for number, call in enumerate(CALLS) for source in (f"{call}\nlate = 1", f"print({number})")]
-    outcome = run_cells(bubblewrap, *cells, "print('late' in dir())", kernel_module="inside.kernel")
+    cells += ["exit", "print('late' in dir())"]
+    outcome = run_cells(bubblewrap, *cells, kernel_module="inside.kernel")
     assert (outcome.run.status, outcome.run.errors) == ("completed", ())
     printed = ["".join(o.get("text", "") for o in cell.outputs) for cell in outcome.notebook.cells]
-    assert printed[1::2] == [f"{number}\n" for number in range(len(CALLS))]
-    assert printed[-1] == "False\n"
+    assert printed[1::2] == [*(f"{number}\n" for number in range(len(CALLS))), "False\n"]
     events = [json.loads(line) for line in (outcome.out / "events.jsonl").read_text().splitlines()]
     noted = [(event["cell"], event["form"]) for event in events if event["kind"] == "emulated"]
-    assert [cell for cell, _ in noted] == list(range(1, 2 * len(CALLS), 2))
+    assert [cell for cell, _ in noted] == list(range(1, len(cells), 2))
     assert {form for _, form in noted} == {"end.cell", "end.restart"}
-    assert [event["ok"] for event in events if event["kind"] == "cell_end"] == [True] * (len(cells) + 1)
+    assert [event["ok"] for event in events if event["kind"] == "cell_end"] == [True] * len(cells)

@@ -141,6 +141,11 @@ def test_a_notebook_of_text_alone_is_read(tmp_path: Path) -> None:
         (book(code("a"), "text", code("c")), ["code", "raw", "code"], ["a", "", "c"]),
         (book(code("a"), code(5), code("c")), ["code"] * 3, ["a", "", "c"]),
         (book(code(["a\n", 5, "b"])), ["code"], ["a\nb"]),
+        (
+            book(code("select * from a", metadata={"vscode": {"languageId": "sql"}}), code("c")),
+            ["raw", "code"],
+            ["select * from a", "c"],
+        ),
         (book({"cell_type": ["code"], "source": "x"}, code("c")), ["raw", "code"], ["x", "c"]),
     ],
 )
@@ -168,6 +173,10 @@ def test_a_cell_that_is_not_run_is_named_as_people_count(tmp_path: Path) -> None
         ({"cell_type": "code", "source": "x = 1", "outputs": "gone", "metadata": None, "execution_count": "5"}, "code"),
         ({"cell_type": "code", "input": "x = 1", "outputs": {"a": 1}}, "code"),
         ({"cell_type": "heading", "source": "Title", "level": 2}, "markdown"),
+        ({"cell_type": "code", "source": "x = 1", "metadata": {"vscode": {"languageId": "plaintext"}}}, "code"),
+        ({"cell_type": "code", "source": "%time\nx = 1", "metadata": {"vscode": {"languageId": "sql"}}}, "code"),
+        ({"cell_type": "code", "source": "def f(:", "metadata": {"vscode": {"languageId": "python"}}}, "code"),
+        ({"cell_type": "code", "source": "def f(:", "metadata": {"vscode": 5}}, "code"),
     ],
 )
 def test_a_cell_with_missing_or_wrong_fields_keeps_its_text(tmp_path: Path, cell: Any, kind: str) -> None:

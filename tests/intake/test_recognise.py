@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from grader.intake.notebook import OUTPUT_SIGNS
-from grader.intake.recognise import recognise_dialect, uses_torch
+from grader.intake.recognise import expects_frames, recognise_dialect, uses_torch
 
 OUTPUTS = {
     "history-tensorflow-python": b"<tensorflow.python.keras.callbacks.History at 0x7f8>",
@@ -39,6 +39,7 @@ def book(*sources: str, **metadata: Any) -> dict[str, Any]:
         "plt.plot(history.history['acc'])",
         "plt.plot(hist['val_acc'])",
         "rates = history.history['lr']",
+        "stop = EarlyStopping(monitor='val_acc', patience=3)",
         "from tensorflow.python.keras import layers",
         "from keras.preprocessing.image import ImageDataGenerator",
         "keras.optimizers.legacy.Adam(0.1)",
@@ -95,6 +96,51 @@ def test_each_sign_in_outputs_is_seen_in_real_bytes_and_decides(sign: str, conte
 def test_a_notebook_that_ran_on_keras_3_is_for_keras_3_however_old_its_habits() -> None:
     guess = recognise_dialect(book("SGD(lr=0.1)", "m.fit_generator(g)", grader={"output_signs": ["table-keras3"]}))
     assert guess.dialect == "keras3"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rates = history.history['learning_rate']",
+        "from keras import ops",
+        "x = keras.ops.mean(y)",
+        "keras.random.uniform((2,))",
+        "import keras.saving",
+    ],
+)
+@pytest.mark.parametrize("sign", ["table-keras2", "history-tensorflow-python", "bar-keras2"])
+def test_modern_code_overrides_outputs_that_are_older(source: str, sign: str) -> None:
+    guess = recognise_dialect(book("import keras", source, grader={"output_signs": [sign]}))
+    assert guess.dialect == "keras3"
+
+
+def test_old_and_modern_code_together_leave_the_choice_to_the_outputs() -> None:
+    sources = ("SGD(lr=0.1)", "rates = history.history['learning_rate']")
+    assert recognise_dialect(book(*sources, grader={"output_signs": ["table-keras2"]})).dialect == "keras2"
+    assert recognise_dialect(book(*sources, grader={"output_signs": ["table-keras3"]})).dialect == "keras3"
+
+
+FETCH = "mnist = fetch_openml('mnist_784')"
+
+
+@pytest.mark.parametrize(
+    ("sources", "version", "expected"),
+    [
+        ((FETCH, "x = mnist['data'][0].reshape(28, 28)"), "3.6.9", False),
+        ((FETCH, "x = mnist.data[:100]", "keras.optimizers.SGD(lr=0.1)"), None, False),
+        ((FETCH, "x = mnist.data.to_numpy()"), "3.7.3", True),
+        ((FETCH, "x = mnist.data.iloc[0]", "keras.optimizers.SGD(lr=0.1)"), None, True),
+        ((FETCH, "x = mnist.data.values / 255", "SGD(lr=0.1)"), None, True),
+        ((FETCH, "x = mnist.data[:100]"), "3.11.2", True),
+        ((FETCH, "x = mnist.data[:100]"), None, True),
+        ((FETCH, "for x in d.values():\n    pass", "SGD(lr=0.1)"), None, False),
+    ],
+)
+def test_a_notebook_of_2019_expects_arrays_from_openml(
+    sources: tuple[str, ...], version: str | None, *, expected: bool
+) -> None:
+    metadata = {} if version is None else {"language_info": {"version": version}}
+    assert expects_frames(book(*sources, **metadata)) is expected
 
 
 @pytest.mark.parametrize(

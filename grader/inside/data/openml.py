@@ -41,11 +41,12 @@ def flat_images(x: np.ndarray) -> np.ndarray:
     return planes.reshape(len(x), -1).astype(np.int64)
 
 
-def install(load: Callable[[str, str], Any]) -> None:
+def install(load: Callable[[str, str], Any], *, frames: bool = True) -> None:
     """Serve `fetch_openml` when scikit-learn is imported.
 
     Args:
         load: Function (name, via) → `(x_train, y_train), (x_test, y_test)`.
+        frames: Whether data frames are returned by default, as since scikit-learn 0.24.
     """
 
     def fetch(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -56,7 +57,7 @@ def install(load: Callable[[str, str], Any]) -> None:
         data = np.concatenate([flat_images(x_train), flat_images(x_test)])
         target = np.concatenate([y_train.ravel(), y_test.ravel()]).astype(str).astype(object)
         return _bunch(
-            title, data, target, as_frame=arguments.get("as_frame", "auto"), pair=arguments.get("return_X_y", False)
+            title, data, target, as_frame=arguments.get("as_frame", frames), pair=arguments.get("return_X_y", False)
         )
 
     def hook(module: ModuleType) -> None:

@@ -185,7 +185,7 @@ def install(recorder: Recorder) -> Server:
         _serve_get_file(server, recorder, module)
     _serve_numpy(server)
     prefer(StandInFinder(tfds.modules(server.load, recorder.session.datasets, notes_of(recorder))))
-    openml.install(server.load)
+    openml.install(server.load, frames=recorder.session.openml_frames)
     return server
 
 

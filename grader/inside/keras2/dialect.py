@@ -177,7 +177,10 @@ def _moved_modules(notes: Notes) -> dict[str, Factory]:
 
 
 def _moved_attributes(root: ModuleType) -> None:
-    """Make `keras.utils.np_utils` and similar attributes available without an import."""
+    """Make `keras.utils.np_utils` and similar attributes available without an import, and `tf.keras.__version__`."""
+    # TensorFlow gives `tf.keras` under several names; Keras 2 had its version in all of them.
+    for name in ("tensorflow.keras", "tf_keras.api._v1.keras", "tf_keras.api._v2.keras"):
+        after_import(name, lambda module: vars(module).setdefault("__version__", root.__version__))
     for parent in ("layers", "utils"):
         moved = {name.rpartition(".")[2]: name for name in MOVED if name.startswith(f"{parent}.")}
 

@@ -123,6 +123,14 @@ FORMS: Mapping[str, Form] = {
     "history.lr": Form(
         "history.history['lr']", "the rate that the callback logged", "`history.history['learning_rate']`"
     ),
+    "history.accuracy": Form(
+        "history.history['accuracy']",
+        "with `metrics=['acc']`, the values that are called `acc` and `val_acc`",
+        "`history.history['acc']`, or `metrics=['accuracy']`",
+    ),
+    "history.learning_rate": Form(
+        "history.history['learning_rate']", "the rate that the callback logged as `lr`", "`history.history['lr']`"
+    ),
     "metrics.reset_states": Form("metric.reset_states()", "the same as `reset_state`", "`metric.reset_state()`"),
     "wrappers.scikit_learn": Form(
         "keras.wrappers.scikit_learn.KerasClassifier(build_fn)",

@@ -1,8 +1,8 @@
 """Install the compatibility layer, which keeps the old meaning of code in old notebooks.
 
-Each module here handles one part of Keras 2 (`tf_keras`). `libraries.py` handles NumPy and matplotlib in both dialects.
-The layer is installed after the recorder's hooks, so the recorder sees each call in its modern form. `forms.py` lists
-the old forms.
+Each module here handles one part of Keras 2 (`tf_keras`). `libraries.py` handles NumPy and matplotlib in both dialects,
+and `history.py` the names in histories. The layer is installed after the recorder's hooks, so the recorder sees each
+call in its modern form. `forms.py` lists the old forms.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from ..record.notes import Notes, notes_of
 from ..record.recorder import Recorder
 from .backend import attach as attach_backend
 from .history import attach as attach_history
+from .history import attach_keras3 as attach_keras3_history
 from .layers import attach as attach_layers
 from .libraries import install as install_libraries
 from .models import attach as attach_models
@@ -44,6 +45,7 @@ def install(recorder: Recorder) -> None:
     notes = notes_of(recorder)
     install_libraries(notes)
     if recorder.session.dialect != "keras2":
+        attach_keras3_history(notes)
         return
     for part in _KERAS:
         wrapt.register_post_import_hook(_reporting(part, recorder), "tf_keras")

@@ -29,12 +29,18 @@ class CellEnded(BaseException):
 
 
 def ends_cell(error: object) -> bool:
-    """Whether an error ends a cell as the student intended: a replaced call, or `sys.exit()` without an error code.
+    """Whether an error ends a cell as the student intended.
+
+    It is a replaced call, `sys.exit()` without an error code, or an exception of the notebook that shows no traceback,
+    which is the usual way to stop a cell.
 
     Args:
         error: The error of a cell, or None.
     """
-    return isinstance(error, CellEnded) or (isinstance(error, SystemExit) and error.code in (None, 0))
+    if isinstance(error, SystemExit):
+        return error.code in (None, 0)
+    silent = type(error).__module__ == "__main__" and hasattr(error, "_render_traceback_")
+    return silent or isinstance(error, CellEnded)
 
 
 def install_shell(recorder: Recorder, notes: Notes, shell: Any) -> Callable[[str], None]:
@@ -175,6 +181,8 @@ def _end_quietly(notes: Notes, shell: Any) -> None:
         if ends_cell(error):
             if isinstance(error, SystemExit):
                 _tell_end(notes, "sys.exit()")
+            elif not isinstance(error, CellEnded):
+                _tell_end(notes, f"raise {type(error).__name__}")
             result.error_in_exec = None
         return failed
 

@@ -152,7 +152,10 @@ class EnvironmentChecks(ast.NodeTransformer):
         return node
 
     def visit_Expr(self, node: ast.Expr) -> Any:
-        """Let `tf.config.experimental.set_memory_growth(gpus[0], True)` fail without an effect."""
+        """Rewrite `gpus or exit()`; let `tf.config.experimental.set_memory_growth(gpus[0], True)` fail."""
+        value = node.value
+        if isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or) and self._asks(value.values[0]):
+            return self.visit_Assert(_placed(ast.Assert(value.values[0], None), node))
         return self._attempt(node, [])
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -177,6 +180,8 @@ class EnvironmentChecks(ast.NodeTransformer):
         nodes = list(ast.walk(value))
         if any(isinstance(node, ast.Attribute) and node.attr in _SETTINGS for node in nodes):
             return ("Exception",)
+        if any(isinstance(node, ast.Subscript) and _is_colab_variable(node) for node in nodes):
+            return ("KeyError",)
         if any(isinstance(node, ast.Subscript) and self._is_device(node) for node in nodes):
             return ("IndexError", "ValueError", "RuntimeError")
         return ()
@@ -187,6 +192,11 @@ class EnvironmentChecks(ast.NodeTransformer):
         parts = ast.walk(node.value)
         is_version = any(isinstance(part, ast.Attribute) and part.attr in _VERSIONS for part in parts)
         return number and self._asks(node.value) and not is_version
+
+
+def _is_colab_variable(node: ast.Subscript) -> bool:
+    """Whether an expression is `os.environ['COLAB_TPU_ADDR']` or similar."""
+    return isinstance(node.slice, ast.Constant) and node.slice.value in _TEXTS
 
 
 def _is_cuda(node: ast.Attribute) -> bool:

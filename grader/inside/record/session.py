@@ -43,6 +43,8 @@ class SessionFile(TypedDict):
     """The data set whose test images are used if predictions must be made in the kernel."""
     submission: NotRequired[str]
     """Folder of the submission, which contains the working folder; the working folder if it is left out."""
+    openml_frames: NotRequired[bool]
+    """Whether `fetch_openml` returns data frames by default, as since scikit-learn 0.24; without the key, it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Session:
     graded_dataset: str
     time: float | None = None
     submission: Path | None = None
+    openml_frames: bool = True
 
     @classmethod
     def load(cls, path: Path) -> "Session":
@@ -97,4 +100,5 @@ class Session:
             graded_dataset=raw["graded_dataset"],
             time=raw.get("time"),
             submission=Path(raw["submission"]) if "submission" in raw else None,
+            openml_frames=raw.get("openml_frames", True),
         )

@@ -285,6 +285,19 @@ ROWS = (
         "n = make()\nn.compile('sgd', 'sparse_categorical_crossentropy', metrics=['acc'])\n"
         "h = n.fit(x, y, verbose=0)\nassert sorted(h.history) == ['acc', 'loss'] and h.history['acc']",
     ),
+    Row("history accuracy", "assert h.history['accuracy'] == h.history['acc']", ("history.accuracy",)),
+    Row(
+        "history learning_rate",
+        "stop = keras.callbacks.ReduceLROnPlateau()\n"
+        "m, h = trained('sgd', validation_split=0.25, callbacks=[stop])\n"
+        "assert h.history['learning_rate'] == h.history['lr'] and 'learning_rate' not in list(h.history)",
+        ("history.learning_rate", "history.lr"),
+    ),
+    Row(
+        "version",
+        "from tensorflow import keras as k1\nimport tensorflow.keras as k2\nimport tensorflow.compat.v1 as tf1\n"
+        "np.testing.assert_equal({k.__version__ for k in (k1, k2, tf.keras, tf1.keras)}, {keras.__version__})",
+    ),
     Row("monitored acc", MONITORED, ("history.acc", "history.lr")),
     Row(
         "reset_states",
@@ -415,6 +428,31 @@ STANDALONE = (
 )
 
 KERAS_3 = (
+    Row(
+        "history in Keras 3",
+        START
+        + "m, h = trained('sgd', epochs=2, validation_split=0.25, callbacks=[keras.callbacks.ReduceLROnPlateau()])\n"
+        "assert h.history['acc'] == h.history['accuracy'] and h.history['val_acc'] == h.history['val_accuracy']\n"
+        "assert h.history['lr'] == h.history['learning_rate']\n"
+        "assert sorted(h.history) == ['accuracy', 'learning_rate', 'loss', 'val_accuracy', 'val_loss']\n"
+        "assert type(pickle.loads(pickle.dumps(h.history))) is dict and h.history.get('nonsense') is None",
+        ("history.acc", "history.lr"),
+    ),
+    Row(
+        "accuracy of acc in Keras 3",
+        "n = make()\nn.compile('sgd', 'sparse_categorical_crossentropy', metrics=['acc'])\n"
+        "h = n.fit(x, y, verbose=0)\nassert sorted(h.history) == ['acc', 'loss'] and h.history['accuracy']",
+        ("history.accuracy",),
+    ),
+    Row(
+        "logs in Keras 3",
+        "class Stop(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch, logs={}):\n"
+        "        self.model.stop_training = logs.get('acc') > -1\n"
+        "save = keras.callbacks.ModelCheckpoint('best-{epoch:02d}-{val_acc:.2f}.keras')\n"
+        "m, h = trained('sgd', epochs=5, validation_split=0.25, callbacks=[Stop(), save])\n"
+        "import glob\nassert len(h.epoch) == 1 and glob.glob('best-01-*.keras')",
+        ("history.acc",),
+    ),
     Row("environment in Keras 3", "import numpy as np\nassert np.float is float", ("numpy.removed",)),
     Row("Keras 3 stays", "import keras\nkeras.optimizers.Adam(lr=0.1)", (), "not recognized"),
     Row(

@@ -294,6 +294,14 @@ plt.close()
 print("tfds works")
 """
 
+OPENML_ARRAYS = """
+from sklearn.datasets import fetch_openml
+mnist = fetch_openml("mnist_784", version=1)
+assert mnist["data"][0].reshape(28, 28).shape == (28, 28) and mnist["target"][0] == "5"
+assert fetch_openml("mnist_784", as_frame=True).data.shape == (600, 784)
+print("openml works")
+"""
+
 OPENML = """
 from sklearn.datasets import fetch_openml
 plain = fetch_openml("mnist_784", version=1, as_frame=False)
@@ -369,6 +377,7 @@ def _moved(name: str, code: str, form: str) -> Form:
 
 KERAS2 = (
     *BOTH,
+    Form("openml", OPENML_ARRAYS, None, "openml works"),
     Form("one Keras", "import tf_keras\nprint(keras is tf_keras, keras.__version__[:2])", None, "True 2."),
     Form(
         "one Conv2D",
@@ -478,6 +487,7 @@ def _run(folder: Path, dialect: str, forms: tuple[Form, ...]) -> Ran:
         "version": 1, "out": str(folder / "out"), "data": str(folder / "data"), "datasets": ["mnist"],
         "dialect": dialect, "seed": 7, "fit_time": 60, "deadline": time.time() + 600, "reserve": 5,
         "max_models_mib": 50, "max_output_kib": 64, "graded_dataset": "mnist",
+        "openml_frames": dialect == "keras3",
     }  # fmt: skip
     (folder / "session.json").write_text(json.dumps(session), encoding="utf-8")
     request = {
