@@ -136,6 +136,10 @@ def test_where_several_models_match_a_role_notes_are_about_each() -> None:
 
 
 TUNED: Mapping[str, tuple[tuple[str, Evidence], ...]] = {
+    "evaluation-on-other-scale": (
+        ("{high_above: 255}", mistake("evaluation-on-other-scale")),
+        ("{scaled_up_to: 0.5}", mistake("evaluation-on-other-scale")),
+    ),
     "figure-without-labels": (("{curve_points: 99}", TWO_NETWORKS),),
     "filters-shrink-with-depth": (("{factor: 1000}", mistake("filters-shrink-with-depth")),),
     "kernel-larger-than-map": (

@@ -35,7 +35,19 @@ _VALIDATORS = {
 }
 _TAKE_ANY_VALUE = {
     *("array", "label", "cell_of", "digests_of", "read_layers", "read_loss", "read_model", "read_optimizer"),
-    *("_add_versions", "_callbacks", "_cell", "_history", "_layers", "_look", "_need_path", "_new_number", "_running"),
+    *(
+        "_add_batches",
+        "_add_versions",
+        "_callbacks",
+        "_cell",
+        "_history",
+        "_layers",
+        "_lines",
+        "_look",
+        "_need_path",
+        "_new_number",
+        "_running",
+    ),
 }
 """Functions of the reader whose parameter is an `object`."""
 

@@ -547,12 +547,12 @@ def _redirect_gfile(places: Places, module: ModuleType) -> None:
 
     wrapt.wrap_function_wrapper(module, "FileIO.__init__", construct)
     for attribute in ("create_dir_v2", "recursive_create_dir_v2"):
-        _put(module, attribute, _redirected(getattr(module, attribute), places))
+        _rebind(module, attribute, _redirected(getattr(module, attribute), places))
     for attribute in ("file_exists_v2", "is_directory_v2", "list_directory_v2", "stat_v2", "walk_v2"):
-        _put(module, attribute, _native(getattr(module, attribute), places))
+        _rebind(module, attribute, _native(getattr(module, attribute), places))
 
 
-def _put(module: ModuleType, attribute: str, function: Any) -> None:
+def _rebind(module: ModuleType, attribute: str, function: Any) -> None:
     """Replace a function of TensorFlow, also under its public name, such as `tf.io.gfile.exists`."""
     original = getattr(module, attribute)
     setattr(module, attribute, function)
