@@ -54,10 +54,14 @@ def install(recorder: Recorder) -> None:
     )
     folders = [str(_FOLDER), str(_FOLDER.parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, folders)))
-    recorder.at_cell_end(partial(_look, recorder, notes))
+
+    def read_notes() -> None:
+        _read_notes(recorder, notes)
+
+    recorder.at_cell_end(read_notes)
 
 
-def _look(recorder: Recorder, notes: Path) -> None:
+def _read_notes(recorder: Recorder, notes: Path) -> None:
     """Write a gap for each program that trained a model."""
     for note in sorted(notes.glob("*.txt")):
         program = note.read_text(encoding="utf-8", errors="replace")[:_MOST_NAME]

@@ -185,6 +185,7 @@ TUNED: Mapping[str, tuple[tuple[str, Evidence], ...]] = {
         ),
     ),
     "too-many-first-filters": (("{factor: 1000}", mistake("too-many-first-filters")),),
+    "validation-split-on-sorted-labels": (("{rows: 100000}", mistake("validation-split-on-sorted-labels")),),
     "validation-on-test-set": (
         ("{more_than: 10000}", an_evidence(fits=(a_fit(val_x=an_array(of=rows(0, 10_000))),))),
         (

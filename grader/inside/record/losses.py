@@ -36,6 +36,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "FigureCanvasBase.print_figure": ("figure",),
     # The recorder's own functions.
     "install.<locals>.look": ("arrays",),
+    "install.<locals>.read_notes": ("fit_start", "epoch", "fit_end", "kept"),
     "install.<locals>.see": ("figure",),
     "_Writer.write": ("arrays",),
     "_flags": ("trainable",),
