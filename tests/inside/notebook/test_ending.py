@@ -82,7 +82,7 @@ def test_a_cell_that_was_ended_shows_no_traceback(ran: Ran) -> None:
 @pytest.mark.parametrize(
     ("line", "kills"),
     [
-        (f"kill -9 {os.getpid()}", True),
+        pytest.param(f"kill -9 {os.getpid()}", True, id="kill -9 this process"),
         ("kill $PPID", True),
         ("sleep 1; sudo kill -KILL -1", True),
         ("pkill -f python3", True),
