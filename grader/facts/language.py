@@ -182,7 +182,9 @@ class Language:
         return self.word("An unknown cell") if value is None else f"{self.word('Cell')} {value + 1}"
 
     def split(self, value: Any) -> str:
-        """Name a split: `training` for `train`."""
+        """Name a split, as a word before *images* or *accuracy*: `training` for `train`."""
+        if value == "test":
+            return self.word("test")
         return self.word("training") if value == "train" else str(value)
 
 
