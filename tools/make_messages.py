@@ -23,9 +23,9 @@ __all__ = ["extracted", "faults", "main", "pot_text", "read_catalog", "updated",
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "grader" / "locale"
 
-KEYWORDS = {"say": None, "say_count": (1, 2), "word": None}
+KEYWORDS = {"say": None, "say_count": (1, 2), "word": None, "pgettext": ((1, "c"), 2)}
 _WIDTH = 110
-_DATES = re.compile(rb'^"(?:POT-Creation-Date|PO-Revision-Date): .*\n', re.MULTILINE)
+_VOLATILE = re.compile(rb'^"(?:POT-Creation-Date|PO-Revision-Date|Generated-By): .*\n', re.MULTILINE)
 
 
 def python_messages(
@@ -90,10 +90,10 @@ def read_catalog(path: Path, code: str) -> Catalog:
 
 
 def write_catalog(path: Path, catalog: Catalog) -> None:
-    """Write a catalog, without dates, so that an unchanged one stays the same file."""
+    """Write a catalog without dates and versions, so that an unchanged one stays the same file."""
     buffer = io.BytesIO()
     write_po(buffer, catalog, width=_WIDTH, sort_output=True, include_lineno=False)
-    path.write_bytes(_DATES.sub(b"", buffer.getvalue()))
+    path.write_bytes(_VOLATILE.sub(b"", buffer.getvalue()))
 
 
 def updated(catalog: Catalog, template: Catalog) -> Catalog:
@@ -131,24 +131,24 @@ def _forms(catalog: Catalog, message: Message) -> int:
 
 
 def _same_fields(message: Message) -> bool:
-    """Check that each translation has the fields of its English text; a singular may leave out the count."""
-    english = [_fields(text) for text in _texts(message.id)]
-    for text in _texts(message.string):
-        try:
-            fields = _fields(text)
-        except ValueError:
-            return False
-        if not any(set(fields) - _COUNTS == set(one) - _COUNTS and set(fields) <= set(one) for one in english):
-            return False
-    return True
+    """Check that each translation has the fields of its English text; the first form may leave out the count."""
+    one, many = _fields(_texts(message.id)[0]), _fields(_texts(message.id)[-1])
+    uncounted = frozenset(field for field in many if field[0] != "count")
+    try:
+        first, *others = map(_fields, _texts(message.string))
+    except ValueError:
+        return False
+    return first in {one, many, uncounted} and all(fields == many for fields in others)
 
 
-_COUNTS = {("count", "number"), ("count", "")}
+def _fields(text: str) -> frozenset[tuple[str, str]]:
+    """List names and formats of the fields of a text.
 
-
-def _fields(text: str) -> Counter[tuple[str, str]]:
+    Raises:
+        ValueError: The text is malformed.
+    """
     parts = string.Formatter().parse(text)
-    return Counter((name, spec or "") for _, name, spec, _ in parts if name is not None)
+    return frozenset((name, spec or "") for _, name, spec, _ in parts if name is not None)
 
 
 def main(languages: list[str]) -> None:

@@ -104,8 +104,8 @@ class Language:
             return self.word("not a number")
         if isinstance(value, int) or (float(value).is_integer() and abs(value) < _LARGEST_WHOLE):
             return self.whole(int(value))
-        text = f"{value:.4g}"
-        return text if "e" in text else self._decimal(text)
+        digits, e, exponent = f"{value:.4g}".partition("e")
+        return f"{self._decimal(digits)}{e}{exponent}"
 
     def whole(self, value: int) -> str:
         """Write a whole number with its thousands separated."""
@@ -184,8 +184,10 @@ class Language:
     def split(self, value: Any) -> str:
         """Name a split, as a word before *images* or *accuracy*: `training` for `train`."""
         if value == "test":
-            return self.word("test")
-        return self.word("training") if value == "train" else str(value)
+            return self.catalog.pgettext("before images or accuracy", "test")
+        if value == "train":
+            return self.catalog.pgettext("before images or accuracy", "training")
+        return str(value)
 
 
 def _count(message: Message) -> int:
