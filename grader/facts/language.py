@@ -104,8 +104,8 @@ class Language:
             return self.word("not a number")
         if isinstance(value, int) or (float(value).is_integer() and abs(value) < _LARGEST_WHOLE):
             return self.whole(int(value))
-        text = f"{value:.4g}"
-        return text if "e" in text else self._decimal(text)
+        digits, e, exponent = f"{value:.4g}".partition("e")
+        return f"{self._decimal(digits)}{e}{exponent}"
 
     def whole(self, value: int) -> str:
         """Write a whole number with its thousands separated."""
@@ -182,8 +182,12 @@ class Language:
         return self.word("An unknown cell") if value is None else f"{self.word('Cell')} {value + 1}"
 
     def split(self, value: Any) -> str:
-        """Name a split: `training` for `train`."""
-        return self.word("training") if value == "train" else str(value)
+        """Name a split, as a word before *images* or *accuracy*: `training` for `train`."""
+        if value == "test":
+            return self.catalog.pgettext("before images or accuracy", "test")
+        if value == "train":
+            return self.catalog.pgettext("before images or accuracy", "training")
+        return str(value)
 
 
 def _count(message: Message) -> int:
