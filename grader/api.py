@@ -13,6 +13,7 @@ from grader.datasets.store import DatasetStore
 from grader.execution.sandbox.scratch import held_folder
 from grader.facts.language import english
 from grader.grading.loader import LoadedRubric
+from grader.grading.public import without_hidden
 from grader.intake.companions import with_companions
 from grader.intake.find import find_all
 from grader.pipeline.classroom import at_work, grade_class, kept_of_others
@@ -113,7 +114,7 @@ def check(  # noqa: PLR0913 - the same
         # The held folder is locked already; a results folder takes a lock of its own.
         folder = stack.enter_context(held_folder()) / "results" if out is None else Path(out)
         results = ResultsFolder(folder)
-        loaded = _loaded(rubric)
+        loaded = without_hidden(_loaded(rubric))
         (graded,) = _grade([Path(notebook)], loaded, options, results, on_step, own=True)
         return edition(graded, loaded.rubric, "student")
 

@@ -36,7 +36,7 @@ from grader.schema.grade import (
     SubmissionStamp,
 )
 from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
-from grader.schema.rubric import Criterion, Rubric, Test
+from grader.schema.rubric import Criterion, Rubric, StudentNotes, Test
 from grader.schema.submission import Submission
 
 __all__ = ["grade", "outline", "rejected", "ungraded"]
@@ -480,6 +480,7 @@ def _notes(
     faults: list[Message] = []
     doubtful: list[str] = []
     settings = watch.case.rubric.diagnostics
+    audience = _NoteReaders(settings.students, watch.case.models_of(settings.students.models))
     for name, spec in sorted(diagnostics.items()):
         if not settings.runs(name):
             continue
@@ -492,8 +493,10 @@ def _notes(
         if notes and gaps:
             doubtful.append(spec.id)
             continue
-        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in notes}.values()))
-        kept += [_note(note) for note in shown]
+        distinct = {(note.id, note.cell, english(note.message)): note for note in notes}.values()
+        for private in (False, True):
+            shown = _few(tuple(note for note in distinct if audience.is_private(note) is private))
+            kept += [_note(note, private=private) for note in shown]
     if doubtful:
         faults.append(
             say(
@@ -502,6 +505,20 @@ def _notes(
             )
         )
     return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message))), tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoteReaders:
+    """Decides which notes are only for instructors."""
+
+    limits: StudentNotes
+    models: frozenset[str] | None
+    """Ids of the models that students see notes about; None for all."""
+
+    def is_private(self, note: Diagnostic) -> bool:
+        if note.id in self.limits.leave_out:
+            return True
+        return note.model is not None and self.models is not None and note.model not in self.models
 
 
 def _failed_diagnostic(spec: DiagnosticSpec, error: Exception) -> Message:
@@ -547,7 +564,7 @@ def _few(notes: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     return (*notes[: _NOTES_OF_A_KIND - 1], last.model_copy(update={"message": more}))
 
 
-def _note(note: Diagnostic) -> DiagnosticGrade:
+def _note(note: Diagnostic, *, private: bool) -> DiagnosticGrade:
     return DiagnosticGrade(
         id=note.id,
         title=english(note.title),
@@ -558,6 +575,7 @@ def _note(note: Diagnostic) -> DiagnosticGrade:
         title_says=as_message(note.title),
         says=as_message(note.message),
         advice_says=as_message(note.advice) if note.advice else None,
+        for_instructor=private,
     )
 
 

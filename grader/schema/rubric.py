@@ -24,6 +24,7 @@ __all__ = [
     "RunSettings",
     "Seconds",
     "Slug",
+    "StudentNotes",
     "Take",
     "TaskSettings",
     "Test",
@@ -292,6 +293,18 @@ class Ranking(Document):
     """Id of the criterion to rank by; its check measures `parameters` and `accuracy`, as `score_curve` does."""
 
 
+class StudentNotes(Document):
+    """Selection of the margin notes that students also see."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    leave_out: tuple[str, ...] = ()
+    """Ids of diagnostics whose notes only the instructor's edition shows."""
+    models: tuple[str, ...] | None = None
+    """Roles of the rubric; notes about other models are only in the instructor's edition. Notes that concern no model
+    stay."""
+
+
 class DiagnosticSettings(Document):
     """Selection of the diagnostics that write margin notes, with their models and thresholds."""
 
@@ -303,6 +316,8 @@ class DiagnosticSettings(Document):
     """Ids of the only diagnostics to run, instead of `leave_out`; an empty list turns all off."""
     models: tuple[str, ...] | None = None
     """Roles of the rubric; notes about other models are left out. Notes that concern no model stay."""
+    students: StudentNotes = StudentNotes()
+    """Further limits for the student's edition."""
     tune: Mapping[str, Mapping[str, Json]] = Field(default_factory=dict)
     """Parameters of diagnostics, by id; `docs/diagnostics.md` lists them with their defaults."""
 
