@@ -1,12 +1,13 @@
 """Reduce a rubric to the parts that students may see."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import yaml
 
 from grader.facts.case import CheckSpec
+from grader.facts.rubric_parts import roles_only_of, tasks_only_of
 from grader.grading.documents import field_extra
 from grader.grading.loader import LoadedRubric
 from grader.schema.rubric import Criterion, DiagnosticSettings, Rubric
@@ -34,7 +35,12 @@ def without_hidden(loaded: LoadedRubric) -> LoadedRubric:
         return loaded
     ranked = rubric.ranking is not None and any(c.id == rubric.ranking.criterion for c in shown)
     # Not validated again: the only criteria may be hidden ones, and then there is nothing to judge.
-    update = {"criteria": shown, "ranking": rubric.ranking if ranked else None}
+    hidden = roles_only_of(rubric, {c.id for c in rubric.criteria if c.hidden})
+    update = {
+        "criteria": shown,
+        "roles": {name: role for name, role in rubric.roles.items() if name not in hidden},
+        "ranking": rubric.ranking if ranked else None,
+    }
     return replace(loaded, rubric=rubric.model_copy(update=update))
 
 
@@ -55,7 +61,7 @@ def public_rubric(
         The public rubric as YAML.
     """
     judged = {c.id for c in rubric.criteria if not c.hidden and not _is_secret(c, checks)}
-    removed = [c for c in rubric.criteria if c.id not in judged]
+    removed = {c.id for c in rubric.criteria if c.id not in judged}
     criteria = [
         _public_criterion(criterion, judged=criterion["id"] in judged)
         for criterion in data["criteria"]
@@ -66,7 +72,7 @@ def public_rubric(
         public["diagnostics"] = _public_diagnostics(rubric.diagnostics, public["diagnostics"], diagnostics)
     if rubric.ranking is not None and rubric.ranking.criterion not in judged:
         del public["ranking"]
-    _remove_unused(public, rubric, removed, checks)
+    _remove_unused(public, rubric, removed)
     return _HEAD + yaml.safe_dump(public, default_flow_style=None, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 
@@ -106,43 +112,12 @@ def _public_diagnostics(
     return public
 
 
-def _remove_unused(
-    public: dict[str, Any], rubric: Rubric, removed: Iterable[Criterion], checks: Mapping[str, CheckSpec]
-) -> None:
+def _remove_unused(public: dict[str, Any], rubric: Rubric, removed: Collection[str]) -> None:
     """Remove the roles and tasks that only removed checks name, since their conditions may give them away."""
-    kept = [c for c in rubric.criteria if c not in removed]
-    named, used = set(_named("roles", removed, checks)), set(_named("roles", kept, checks))
-    used |= {*(rubric.diagnostics.models or ()), *(rubric.diagnostics.students.models or ())}
-    used = _with_reused(used | (set(rubric.roles) - named), rubric)
-    roles = {name: role for name, role in public.get("roles", {}).items() if name in used}
-    named_tasks = {*_named("tasks", removed, checks), *(role.task for name, role in rubric.roles.items())}
-    used_tasks = {*_named("tasks", kept, checks), *(rubric.roles[name].task for name in roles)}
-    gone = named_tasks - used_tasks
-    tasks = {name: task for name, task in public.get("tasks", {}).items() if name not in gone}
-    for key, entries in (("roles", roles), ("tasks", tasks)):
-        if entries:
-            public[key] = entries
-        else:
-            public.pop(key, None)
-
-
-def _named(kind: str, criteria: Iterable[Criterion], checks: Mapping[str, CheckSpec]) -> Iterator[str]:
-    """List the roles or tasks that the checks of criteria name."""
-    for test in (test for criterion in criteria for test in criterion.tests):
-        fields = checks[test.check].parameters.model_fields
-        for key, value in test.with_.items():
-            kinds = {"roles"} if key == "model" else {field_extra(fields[key]).get("names")}
-            if kind in kinds and isinstance(value, str):
-                yield value
-
-
-def _with_reused(roles: set[str], rubric: Rubric) -> set[str]:
-    """Add the roles that other roles reuse."""
-    every = set(roles)
-    waiting = list(roles)
-    while waiting:
-        role = rubric.roles.get(waiting.pop())
-        if role is not None and role.reuses is not None and role.reuses not in every:
-            every.add(role.reuses)
-            waiting.append(role.reuses)
-    return every
+    roles = roles_only_of(rubric, removed)
+    for key, unused in (("roles", roles), ("tasks", tasks_only_of(rubric, removed, roles))):
+        if key not in public:
+            continue
+        public[key] = {name: entry for name, entry in public[key].items() if name not in unused}
+        if not public[key]:
+            del public[key]

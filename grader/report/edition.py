@@ -4,12 +4,13 @@ Every surface for students (the page `report.html`, mails, the output of `grader
 module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from grader.facts.language import english
 from grader.facts.points import total_of
+from grader.facts.rubric_parts import roles_only_of
 from grader.facts.student_view import manual_view, private_view
-from grader.schema.grade import Audience, CriterionGrade, Grade, StudentView
+from grader.schema.grade import Audience, CriterionGrade, Grade, ModelGrade, StudentView
 from grader.schema.message import Message, say
 from grader.schema.rubric import Criterion, Rubric
 
@@ -37,17 +38,23 @@ def edition(grade: Grade, rubric: Rubric | None, audience: Audience) -> Grade:
     criteria = {criterion.id: criterion for criterion in rubric.criteria} if rubric is not None else {}
     hidden = {c.id for c in criteria.values() if c.hidden} | {line.id for line in grade.criteria if line.hidden}
     private = {c.id for c in criteria.values() if c.private}
+    roles = roles_only_of(rubric, hidden) if rubric is not None else frozenset()
     shown = tuple(_for_student(line, criteria.get(line.id)) for line in grade.criteria if line.id not in hidden)
     return grade.model_copy(
         update={
             "edition": "student",
             "criteria": shown,
+            "models": tuple(_without_roles(model, roles) for model in grade.models) if roles else grade.models,
             "diagnostics": tuple(note for note in grade.diagnostics if not note.for_instructor),
             "reference": grade.reference if rubric is not None and rubric.shows_reference else None,
             **(_sums(grade, shown) if len(shown) < len(grade.criteria) else {}),
             **(_reason() if grade.status == "not_graded" and _names(grade.reason, hidden | private) else {}),
         }
     )
+
+
+def _without_roles(model: ModelGrade, roles: Collection[str]) -> ModelGrade:
+    return model.model_copy(update={"roles": tuple(role for role in model.roles if role not in roles)})
 
 
 def _sums(grade: Grade, shown: Sequence[CriterionGrade]) -> dict[str, object]:
