@@ -370,7 +370,7 @@ class Rubric(Document):
     stand_in: tuple[Slug, ...] = ()
     """Data sets among `datasets` that notebooks only preprocess, and no model is judged on. If one is not on the
     machine, notebooks get made-up images of the same shapes instead, and the grade says so."""
-    reference: str | ReferenceSettings | None = None
+    reference: ReferenceSettings | str | None = None
     """File name of the reference notebook, which is searched next to the rubric and in `reference/`; or a mapping with
     `file` and `show: true`, which also shows the reference to students."""
     template: str | None = None
