@@ -48,7 +48,7 @@ def varied_rows(graded: Path, size: int) -> Iterator[ClassRow]:
             criteria=criteria,
             score=None if row.score is None else round(sum(cell.points for cell in criteria), 2),
             accuracy=None if row.accuracy is None else round(row.accuracy - dice.random() / 50, 4),
-            report=f"s{at}/report.html",
+            report=f"s{at}/instructor.html",
         )
 
 

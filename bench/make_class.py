@@ -85,7 +85,8 @@ def _copy(kind: Path, target: Path, student: str) -> None:
     grade = json.loads((kind / "grade.json").read_bytes())
     grade["submission"] |= {"id": target.name, "student": student}
     (target / "grade.json").write_text(json.dumps(grade, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    shutil.copy(kind / "report.html", target / "report.html")
+    for page in ("report.html", "instructor.html"):
+        shutil.copy(kind / page, target / page)
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from typing import Literal
 from grader.datasets.store import DatasetStore
 from grader.execution.sandbox.scratch import held_folder
 from grader.facts.language import english
-from grader.grading.grade import visible
 from grader.grading.loader import LoadedRubric
+from grader.grading.public import without_hidden
 from grader.intake.companions import with_companions
 from grader.intake.find import find_all
 from grader.pipeline.classroom import at_work, grade_class, kept_of_others
@@ -21,6 +21,7 @@ from grader.pipeline.course import load_course
 from grader.pipeline.regrade import Regrade, course_of_results, regrade_class
 from grader.pipeline.rubrics import find_rubric, note_rubric
 from grader.pipeline.setup import IsolationChoice, Options, set_up
+from grader.report.edition import edition
 from grader.schema.errors import SubmissionPathError
 from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
@@ -103,7 +104,7 @@ def check(  # noqa: PLR0913 - the same
         on_step: Called with each step.
 
     Returns:
-        The grade without hidden criteria.
+        The student's edition of the grade.
 
     Raises:
         GraderError: Nothing was graded. A failure during the execution is a grade with the status `not_graded`.
@@ -113,8 +114,9 @@ def check(  # noqa: PLR0913 - the same
         # The held folder is locked already; a results folder takes a lock of its own.
         folder = stack.enter_context(held_folder()) / "results" if out is None else Path(out)
         results = ResultsFolder(folder)
-        (graded,) = _grade([Path(notebook)], _loaded(rubric), options, results, on_step, own=True)
-        return visible(graded)
+        loaded = without_hidden(_loaded(rubric))
+        (graded,) = _grade([Path(notebook)], loaded, options, results, on_step, own=True)
+        return edition(graded, loaded.rubric, "student")
 
 
 def regrade(

@@ -1,19 +1,20 @@
 """The check `text`."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
-from grader.checks.support.params import Params, Whole
+from grader.checks.support.params import EXPECTED, Params, Whole
 from grader.facts.case import Case
 from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import CellFact
-from grader.schema.grade import Finding
-from grader.schema.message import Message, MessageLike, say, say_count, sentences
+from grader.schema.grade import Finding, StudentView
+from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
 
 __all__ = ["TextParams", "text"]
 
@@ -49,6 +50,8 @@ _SHINGLE = 5
 _SHOWN = 3
 """Cells that a message names; further cells are counted."""
 
+_EMPTY = say("the code of the notebook loads no data, creates no model and draws no figure")
+
 _Word = Annotated[str, Field(min_length=1)]
 
 
@@ -57,18 +60,19 @@ class TextParams(Params):
 
     min_words: Annotated[Whole, Field(ge=0)] = 0
     """The smallest number of words in the text cells that count."""
-    all: tuple[_Word, ...] = ()
+    all: Annotated[tuple[_Word, ...], EXPECTED] = ()
     """Words that must all occur; `convolution` also matches `convolutional`."""
-    any: tuple[_Word, ...] = ()
+    any: Annotated[tuple[_Word, ...], EXPECTED] = ()
     """Words of which `any_at_least` must occur."""
     any_at_least: Annotated[Whole, Field(ge=1)] = 1
     """Number of words of `any` that must occur."""
-    topics: Mapping[str, Annotated[tuple[_Word, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """Subjects, each with words; a subject is covered if one of its words occurs. The message names the covered
-    subjects, but not the missing ones."""
+    topics: Annotated[Mapping[str, Annotated[tuple[_Word, ...], Field(min_length=1)]], EXPECTED] = Field(
+        default_factory=dict
+    )
+    """Subjects, each with words; a subject is covered if one of its words occurs."""
     topics_at_least: Annotated[Whole, Field(ge=1)] = 1
     """Number of `topics` that must be covered."""
-    near: tuple[_Word, ...] = ()
+    near: Annotated[tuple[_Word, ...], EXPECTED] = ()
     """Count only passages with one of these words; a passage is a run of text cells without code between them."""
     template: str | tuple[str, ...] = ()
     """Text of the assignment that does not count, in addition to the rubric's `template` and `template_text`."""
@@ -87,6 +91,7 @@ def text(case: Case, params: TextParams) -> Finding:
         Counts the words of the Markdown cells and looks for keywords. Code, links and the text of the assignment do
         not count. Only a person can judge whether an explanation is good, so combine this check with a manual
         criterion. If `language` is set and a long enough text is in another language, a person must judge it.
+        Students see how many of the words their text mentions, but not the words.
 
     Why it matters:
         Readers of a report want to know the steps and their reasons without reading the code.
@@ -108,16 +113,107 @@ def text(case: Case, params: TextParams) -> Finding:
     foreign = _other_language(_own(everything, shingles), params) if faults else None
     if foreign is not None:
         return foreign
+    mentioned = _Mentioned(all_found, any_found, topics)
+    student = _student_view(words, where, mentioned, params)
     # Other facts decide only about a text that is long enough.
     if params.not_empty and not faults and does_nothing(case.evidence):
-        faults = [say("the code of the notebook loads no data, creates no model and draws no figure")]
+        faults = [_EMPTY]
+        student = _student_view(words, where, mentioned, params, _EMPTY)
+    advice = _advice(case.evidence.cells) if faults else ""
     return Finding.scored(
-        _message(faults, words, where, (*all_found, *any_found, *topics), params),
+        _message(faults, words, where, mentioned.names, params),
         0.0 if faults else 1.0,
-        advice=_advice(case.evidence.cells) if faults else "",
+        advice=advice,
         assurance=Assurance.STATED,
-        measured={"words": words, "found": [*all_found, *any_found, *topics], "cells": len(where)},
+        measured={"words": words, "found": list(mentioned.names), "cells": len(where)},
         evidence=tuple(Pointer(cell=cell.index) for cell in where),
+        student=_with_advice(student, advice),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Mentioned:
+    """The expected words and subjects that a text mentions."""
+
+    all: Sequence[str]
+    any: Sequence[str]
+    topics: Sequence[str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.all, *self.any, *self.topics)
+
+
+def _has_keywords(params: TextParams) -> bool:
+    return bool(params.all or params.any or params.topics or params.near)
+
+
+def _student_view(
+    words: int, where: tuple[CellFact, ...], mentioned: _Mentioned, params: TextParams, *more: Message
+) -> StudentView | None:
+    """Count the expected words instead of naming them; None if no words are expected.
+
+    Args:
+        words: Number of the text's words.
+        where: Its cells.
+        mentioned: The expected words that it mentions.
+        params: The parameters.
+        more: Further faults.
+    """
+    if not _has_keywords(params):
+        return None
+    faults = [*_too_short(params, words), *_faults_for_students(params, mentioned), *more]
+    observation = _counted_for_students(words, where, params.near)
+    if faults:
+        message = say("{observation}, but {faults}.", observation=observation, faults=faults)
+    elif mentioned.names:
+        message = say("{observation} and mentions enough of the expected terms.", observation=observation)
+    else:
+        message = say("{observation}.", observation=observation)
+    return StudentView(says=message, measured={"words": words, "mentioned": len(mentioned.names), "cells": len(where)})
+
+
+def _with_advice(view: StudentView | None, advice: MessageLike) -> StudentView | None:
+    return view.model_copy(update={"advice_says": as_message(advice)}) if view is not None and advice else view
+
+
+def _faults_for_students(params: TextParams, mentioned: _Mentioned) -> Iterator[Message]:
+    """Describe missing words and subjects by their numbers alone."""
+    if len(mentioned.all) < len(params.all):
+        yield say(
+            "it mentions {mentioned:number} of {expected:number} required terms",
+            mentioned=len(mentioned.all),
+            expected=len(params.all),
+        )
+    required = min(params.any_at_least, len(params.any))
+    if len(mentioned.any) < required:
+        yield say(
+            "it mentions {mentioned:number} of {expected:number} expected terms, and {required:number} are required",
+            mentioned=len(mentioned.any),
+            expected=len(params.any),
+            required=required,
+        )
+    required = min(params.topics_at_least, len(params.topics))
+    if len(mentioned.topics) < required:
+        yield say(
+            "it covers {covered:number} of {subjects:number} expected subjects, and {required:number} are required",
+            covered=len(mentioned.topics),
+            subjects=len(params.topics),
+            required=required,
+        )
+
+
+def _counted_for_students(words: int, where: tuple[CellFact, ...], near: tuple[str, ...]) -> Message:
+    if not near:
+        return _counted(words, where, ()) if where else _no_text(())
+    if not where:
+        return say("The notebook has no text of your own on this subject")
+    return say_count(
+        "Your text on this subject has {count:number} word ({cells})",
+        "Your text on this subject has {count:number} words ({cells})",
+        words,
+        cells=_named_cells(where),
     )
 
 
@@ -157,6 +253,14 @@ def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -
         assurance=Assurance.STATED,
         measured={"words": len(words), "found": [], "cells": len(where)},
         evidence=tuple(Pointer(cell=cell.index) for cell in where),
+        student=StudentView(
+            says=sentences(
+                say("{observation}.", observation=_counted(len(words), where, ())),
+                say("It does not seem to be English."),
+                say("A person must judge it."),
+            ),
+            measured={"words": len(words), "cells": len(where)},
+        ),
     )
 
 
@@ -205,15 +309,19 @@ def _mentions_any(passage: list[CellFact], words: tuple[str, ...]) -> bool:
 
 
 def _faults(params: TextParams, words: int, all_found: list[str], any_found: list[str]) -> Iterator[Message]:
-    if words < params.min_words:
-        yield say_count(
-            "at least {count:number} word is required", "at least {count:number} words are required", params.min_words
-        )
+    yield from _too_short(params, words)
     missing = [word for word in params.all if word not in all_found]
     if missing:
         yield say("it does not mention {words:or}", words=missing)
     if params.any and len(any_found) < min(params.any_at_least, len(params.any)):
         yield _too_few_mentioned(params, any_found)
+
+
+def _too_short(params: TextParams, words: int) -> Iterator[Message]:
+    if words < params.min_words:
+        yield say_count(
+            "at least {count:number} word is required", "at least {count:number} words are required", params.min_words
+        )
 
 
 def _too_few_mentioned(params: TextParams, mentioned: list[str]) -> Message:
@@ -268,10 +376,15 @@ def _no_text(near: tuple[str, ...]) -> Message:
     return say("The notebook has no text of your own")
 
 
-def _counted(words: int, where: tuple[CellFact, ...], near: tuple[str, ...]) -> Message:
+def _named_cells(where: tuple[CellFact, ...]) -> list[Message]:
     cells = [say("{cell:cell}", cell=cell.index) for cell in where[:_SHOWN]]
     if len(where) > _SHOWN:
         cells.append(say("{count:number} more", count=len(where) - _SHOWN))
+    return cells
+
+
+def _counted(words: int, where: tuple[CellFact, ...], near: tuple[str, ...]) -> Message:
+    cells = _named_cells(where)
     if near:
         return say_count(
             "Your text with a word such as {subjects:code or} has {count:number} word ({cells})",

@@ -195,6 +195,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "notes": g.submission.notes,
                 "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_FIELDS_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
+                "instructor": str(out / g.submission.id / "instructor.html"),
             }
             for g in grades
         ]
@@ -227,11 +228,13 @@ def check_command(
     """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
     from grader.cli.terminal import criteria_table, notes_of, problem_text, terminal
     from grader.execution.sandbox.scratch import held_folder
-    from grader.grading.grade import visible
+    from grader.grading.public import without_hidden
     from grader.pipeline.rubrics import find_rubric
+    from grader.report.edition import edition
     from grader.store.results import ResultsFolder
 
-    loaded = find_rubric(rubric)
+    # Also the progress and the exit code depend only on what students may see.
+    loaded = without_hidden(find_rubric(rubric))
     with held_folder() as folder:
         # One execution is enough for authors: it shows what is missing, not the effect of the seed.
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
@@ -239,7 +242,7 @@ def check_command(
         results = folder / "results"
         (graded,) = _grade([notebook], loaded, options, results, own=True)
         full = ResultsFolder(results).read_grade(graded.submission.id)
-    grade = visible(full or graded)
+    grade = edition(full or graded, loaded.rubric, "student")
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
     elif grade.status == "graded":

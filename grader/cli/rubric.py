@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -10,11 +11,16 @@ from grader.cli.exit_codes import BELOW, DONE, USAGE
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, JsonOption, RubricArgument, options_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from grader.grading.loader import LoadedRubric
     from grader.schema.rubric import Rubric
 
 __all__ = ["rubric_app"]
 
-rubric_app = typer.Typer(help="List, show, validate and test rubrics.", no_args_is_help=True, rich_markup_mode=None)
+rubric_app = typer.Typer(
+    help="List, show, validate, publish and test rubrics.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @rubric_app.callback()
@@ -98,6 +104,41 @@ def _extent(rubric: "Rubric") -> str:
     criteria = say_count("{count:number} criterion", "{count:number} criteria", len(rubric.criteria))
     points = say_count("{points:points} point", "{points:points} points", 1 if score == 1 else 2, points=score)
     return f"{english(criteria)}, {english(points)}"
+
+
+@rubric_app.command("publish")
+def rubric_publish(
+    rubric: RubricArgument,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write; by default the terminal.")
+    ] = None,
+) -> None:
+    """Write the public rubric for students: nothing hidden or private, no guides, keywords or reference."""
+    from grader.pipeline.rubrics import find_rubric, publish_rubric
+    from grader.schema.errors import UsageError
+    from grader.store.files import write_atomically
+
+    loaded = find_rubric(rubric)
+    public = publish_rubric(loaded)
+    if out is None:
+        typer.echo(public, nl=False)
+    else:
+        if out.resolve() == loaded.path.resolve():
+            msg = "the public rubric would replace the rubric itself"
+            raise UsageError(msg, where=f"--out {out}", advice="name another file")
+        write_atomically(out, public.encode())
+        typer.echo(f"written: {out}")
+    for file in _files_next_to(loaded):
+        typer.echo(f"also publish, at the same place relative to the rubric: {file}", err=True)
+
+
+def _files_next_to(loaded: "LoadedRubric") -> "Iterator[str]":
+    """List the files that a copy of the rubric needs next to it."""
+    if loaded.rubric.template is not None:
+        yield loaded.rubric.template
+    for entry in loaded.rubric.files:
+        yield entry if isinstance(entry, str) else entry.from_
 
 
 class Settings(StrEnum):

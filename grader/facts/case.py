@@ -1,6 +1,6 @@
 """The input of checks and diagnostics, and their registered form."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,11 +38,14 @@ class Case:
         The earlier stages of a model (saved, loaded and trained further) belong to it. Where several models match a
         role, all of them are included.
         """
-        roles = self.rubric.diagnostics.models
+        return replace(self, noted=self.models_of(self.rubric.diagnostics.models))
+
+    def models_of(self, roles: Sequence[str] | None) -> frozenset[str] | None:
+        """Find the ids of the models of roles, with their earlier stages; None for all models."""
         if roles is None:
-            return self
+            return None
         matches = [self.roles[role] for role in roles if role in self.roles]
-        noted = {
+        return frozenset(
             model
             for match in matches
             for model in (
@@ -50,8 +53,7 @@ class Case:
                 if match.model is None
                 else (match.model, *predecessors(self.evidence, match.model, match.candidates))
             )
-        }
-        return replace(self, noted=frozenset(noted))
+        )
 
     def resolve(self, role: str | None) -> RoleMatch:
         """Find the model for a role; without a role, the only trained model or one of several, as by `last_trained`.

@@ -36,7 +36,7 @@ def course_files(rubric: Rubric, path: Path) -> tuple[CourseFile, ...]:
     Raises:
         OSError: A file cannot be read.
     """
-    secrets = _secrets(path, rubric.reference)
+    secrets = _secrets(path, rubric.reference_file)
     files: dict[str, CourseFile] = {}
     for entry in rubric.files:
         source, target = (entry, None) if isinstance(entry, str) else (entry.from_, entry.to)
@@ -54,6 +54,7 @@ def file_problems(read: LocatedYaml, path: Path) -> Iterator[Problem]:
     """
     entries = read.data.get("files")
     reference = read.data.get("reference")
+    reference = reference.get("file") if isinstance(reference, Mapping) else reference
     secrets = _secrets(path, reference if isinstance(reference, str) else None)
     sources: dict[str, Path] = {}
     size = 0

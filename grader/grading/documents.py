@@ -103,7 +103,7 @@ def telling(read: LocatedYaml, base: Place, error: ValidationError) -> Iterator[
         error: The error of its validation.
     """
     details = error.errors(include_url=False)
-    places = [_real_place(read, base, detail["loc"]) for detail in details]
+    places = [_real_place(read, base, detail) for detail in details]
     for place, detail in zip(places, details, strict=True):
         others = [d for p, d in zip(places, details, strict=True) if d is not detail and p[: len(place)] == place]
         # pydantic drops a wrong item from its list, and then also reports the list as too short.
@@ -122,7 +122,7 @@ def problem_at(read: LocatedYaml, root: type[BaseModel], base: Place, detail: Er
         base: Its path in the file.
         detail: The error.
     """
-    inner = _real_place(read, base, detail["loc"])
+    inner = _real_place(read, base, detail)
     place = (*base, *inner)
     last = inner[-1] if inner else ""
     if detail["type"] == "extra_forbidden":
@@ -171,14 +171,14 @@ def _mapping_expected(root: type[BaseModel], inner: Place, name: str) -> str:
     return f"{name} must be a mapping with the {'keys' if len(keys) > 1 else 'key'} {', '.join(keys)}"
 
 
-def _real_place(read: LocatedYaml, base: Place, loc: tuple[int | str, ...]) -> Place:
+def _real_place(read: LocatedYaml, base: Place, error: ErrorDetails) -> Place:
     """Drop the parts of a pydantic location that name a union member or a validator instead of a place in the file."""
     place: Place = ()
-    data = value_at(read.data, base)
+    data, loc = value_at(read.data, base), error["loc"]
     for position, part in enumerate(loc):
-        final = position == len(loc) - 1
+        missing = error["type"] == "missing" and position == len(loc) - 1
         if isinstance(data, Mapping):
-            if part in data or (final and isinstance(part, str) and _is_word(part)):
+            if part in data or (missing and isinstance(part, str) and _is_word(part)):
                 place = (*place, part)
                 data = data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):

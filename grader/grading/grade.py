@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +12,8 @@ from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
 from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
+from grader.facts.points import fraction_of, total_of
+from grader.facts.student_view import manual_view, private_view
 from grader.grading.compare import Classes, compare
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
@@ -31,15 +32,15 @@ from grader.schema.grade import (
     ReferenceGrade,
     RoleMatch,
     RubricStamp,
+    StudentView,
     SubmissionStamp,
 )
 from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
-from grader.schema.rubric import Criterion, Rubric, Test
+from grader.schema.rubric import Criterion, Rubric, StudentNotes, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "outline", "rejected", "ungraded", "visible"]
+__all__ = ["grade", "outline", "rejected", "ungraded"]
 
-_CENT = Decimal("0.01")
 _NOTES_OF_A_KIND = 5
 """Most notes of one diagnostic; further places are only counted."""
 _WEAKEST_FIRST = (Assurance.STATED, Assurance.RECORDED, Assurance.VERIFIED)
@@ -96,9 +97,9 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
         submission=_submission_stamp(submission),
         rubric=stamp,
         status="graded",
-        score=_total(c.points for c in criteria),
-        max_score=_total((case.rubric.max_score,)),
-        pending=_total(c.max_points for c in criteria if c.status == "pending"),
+        score=total_of(c.points for c in criteria),
+        max_score=total_of((case.rubric.max_score,)),
+        pending=total_of(c.max_points for c in criteria if c.status == "pending"),
         criteria=criteria,
         models=tuple(_model(model, case) for model in case.evidence.models),
         main_model=model.id if model else None,
@@ -129,7 +130,7 @@ def ungraded(submission: Submission, stamp: RubricStamp, error: GraderError, rub
         reason=str(error),
         reason_says=as_message(str(error)),
         score=None,
-        max_score=_total((rubric.max_score,)),
+        max_score=total_of((rubric.max_score,)),
         pending=0.0,
         criteria=skipped,
     )
@@ -171,32 +172,13 @@ def rejected(  # noqa: PLR0913 - as `grade`
         status="graded",
         reason=error.message,
         reason_says=error.says,
-        score=_total(c.points for c in lines),
-        max_score=_total((rubric.max_score,)),
-        pending=_total(c.max_points for c in lines if c.status == "pending"),
+        score=total_of(c.points for c in lines),
+        max_score=total_of((rubric.max_score,)),
+        pending=total_of(c.max_points for c in lines if c.status == "pending"),
         criteria=lines,
         problems=tuple(map(english, problems)),
         problems_says=problems,
     )
-
-
-def visible(graded: Grade) -> Grade:
-    """Remove hidden criteria, and their points from the sums.
-
-    Args:
-        graded: The grade with all criteria.
-    """
-    shown = tuple(c for c in graded.criteria if not c.hidden)
-    if len(shown) == len(graded.criteria):
-        return graded
-    sums = {
-        "score": None if graded.score is None else _total(c.points for c in shown),
-        "max_score": _total(c.max_points for c in shown if not c.bonus),
-        "pending": _total(c.max_points for c in shown if c.status == "pending"),
-        # The scores of all attempts include hidden criteria.
-        "attempts": None,
-    }
-    return graded.model_copy(update={"criteria": shown, **sums})
 
 
 def outline(graded: Grade) -> Grade:
@@ -209,7 +191,7 @@ def outline(graded: Grade) -> Grade:
     """
     model, accuracy = main_model(graded), main_accuracy(graded)
     texts = {"message": "", "advice": "", "says": None, "advice_says": None}
-    bare: dict[str, object] = {**texts, "measured": {}, "evidence": ()}
+    bare: dict[str, object] = {**texts, "measured": {}, "evidence": (), "student": None}
     return graded.model_copy(
         update={
             "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
@@ -246,7 +228,8 @@ def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, Check
 def _manual(criterion: Criterion, remark: MessageLike = "") -> CriterionGrade:
     guide = as_message(criterion.manual.guide if criterion.manual is not None else "")
     message = sentences(say("A person has to judge this: {guide}", guide=guide), remark)
-    return _line(criterion, status="pending", points=0.0, message=message)
+    line = _line(criterion, status="pending", points=0.0, message=message)
+    return line.model_copy(update={"student": manual_view(remark)})
 
 
 def _refused(
@@ -280,12 +263,13 @@ def _of_cells(test: Test, refusal: Finding, watch: GapWatch, checks: Mapping[str
 def _graded_line(criterion: Criterion, finding: Finding) -> CriterionGrade:
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
-    advice = sentences(criterion.advice.strip(), finding.advice) if missed else ""
+    own = criterion.advice.strip()
+    advice = sentences(own, finding.advice) if missed else ""
     return CriterionGrade(
         id=criterion.id,
         title=criterion.title or criterion.id,
-        points=_points(criterion.points, fraction),
-        max_points=_total((criterion.points,)),
+        points=fraction_of(criterion.points, fraction),
+        max_points=total_of((criterion.points,)),
         status=finding.status,
         message=english(finding.message),
         advice=english(advice),
@@ -297,7 +281,18 @@ def _graded_line(criterion: Criterion, finding: Finding) -> CriterionGrade:
         hidden=criterion.hidden,
         bonus=criterion.bonus,
         borderline=finding.borderline,
+        student=_student_view(criterion, finding, own if missed else ""),
     )
+
+
+def _student_view(criterion: Criterion, finding: Finding, advice: str) -> StudentView | None:
+    """Make the text for students, with the rubric's own advice first; None if it is the finding's."""
+    if criterion.private:
+        return private_view(finding.status, advice)
+    view = finding.student
+    if view is None or not advice:
+        return view
+    return view.model_copy(update={"advice_says": sentences(advice, view.advice_says)})
 
 
 def _different(texts: Iterable[MessageLike]) -> Iterable[MessageLike]:
@@ -316,7 +311,7 @@ def _line(
             "id": criterion.id,
             "title": criterion.title or criterion.id,
             "points": points,
-            "max_points": _total((criterion.points,)),
+            "max_points": total_of((criterion.points,)),
             "status": status,
             "message": english(message),
             "advice": english(advice),
@@ -408,8 +403,35 @@ def _worst(findings: Sequence[Finding]) -> Finding:
             "assurance": min(assurances, key=_WEAKEST_FIRST.index) if assurances else None,
             "measured": {key: value for f in reversed(findings) for key, value in f.measured.items()},
             "evidence": _distinct(pointer for f in findings for pointer in f.evidence),
+            "student": _joined_view(alike, findings),
         }
     )
+
+
+def _joined_view(shown: Sequence[Finding], findings: Sequence[Finding]) -> StudentView | None:
+    """Join the texts for students; None if no finding has one.
+
+    Args:
+        shown: The findings whose messages are shown.
+        findings: All findings, whose measured values are shown.
+    """
+    if all(f.student is None for f in findings):
+        return None
+    views = [_view(f) for f in shown]
+    advice = sentences(*_different(v.advice_says for v in views if v.advice_says))
+    return StudentView(
+        says=sentences(*_different(v.says for v in views)),
+        advice_says=advice or None,
+        measured={key: value for f in reversed(findings) for key, value in _view(f).measured.items()},
+    )
+
+
+def _view(finding: Finding) -> StudentView:
+    """Return the text for students, which is the finding itself unless it has another one."""
+    if finding.student is not None:
+        return finding.student
+    advice = as_message(finding.advice) if finding.advice else None
+    return StudentView(says=as_message(finding.message), advice_says=advice, measured=finding.measured)
 
 
 def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) -> Finding:
@@ -430,20 +452,16 @@ def _with_doubt(chosen: Finding, findings: Sequence[Finding], *, every: bool) ->
         return chosen.model_copy(update={"borderline": True})
     # The other finding earned less, but it may give full marks: keep its message and measurements.
     other = doubtful[0]
-    joined = {"message": sentences(chosen.message, other.message), "measured": {**chosen.measured, **other.measured}}
+    joined = {
+        "message": sentences(chosen.message, other.message),
+        "measured": {**chosen.measured, **other.measured},
+        "student": _joined_view((chosen, other), (chosen, other)),
+    }
     return chosen.model_copy(update={"borderline": True, **joined})
 
 
 def _distinct(pointers: Iterable[Pointer]) -> tuple[Pointer, ...]:
     return tuple({(p.cell, p.event): p for p in pointers}.values())
-
-
-def _points(points: float, fraction: float) -> float:
-    return float((Decimal(str(points)) * Decimal(str(fraction))).quantize(_CENT, ROUND_HALF_UP))
-
-
-def _total(points: Iterable[float]) -> float:
-    return float(sum((Decimal(str(p)) for p in points), Decimal(0)).quantize(_CENT, ROUND_HALF_UP))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -462,6 +480,7 @@ def _notes(
     faults: list[Message] = []
     doubtful: list[str] = []
     settings = watch.case.rubric.diagnostics
+    audience = _NoteReaders(settings.students, watch.case.models_of(settings.students.models))
     for name, spec in sorted(diagnostics.items()):
         if not settings.runs(name):
             continue
@@ -474,8 +493,10 @@ def _notes(
         if notes and gaps:
             doubtful.append(spec.id)
             continue
-        shown = _few(tuple({(note.id, note.cell, english(note.message)): note for note in notes}.values()))
-        kept += [_note(note) for note in shown]
+        distinct = {(note.id, note.cell, english(note.message)): note for note in notes}.values()
+        for private in (False, True):
+            shown = _few(tuple(note for note in distinct if audience.is_private(note) is private))
+            kept += [_note(note, private=private) for note in shown]
     if doubtful:
         faults.append(
             say(
@@ -484,6 +505,20 @@ def _notes(
             )
         )
     return tuple(sorted(kept, key=lambda n: (n.cell is None, n.cell or 0, n.id, n.message))), tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoteReaders:
+    """Decides which notes are only for instructors."""
+
+    limits: StudentNotes
+    models: frozenset[str] | None
+    """Ids of the models that students see notes about; None for all."""
+
+    def is_private(self, note: Diagnostic) -> bool:
+        if note.id in self.limits.leave_out:
+            return True
+        return note.model is not None and self.models is not None and note.model not in self.models
 
 
 def _failed_diagnostic(spec: DiagnosticSpec, error: Exception) -> Message:
@@ -529,7 +564,7 @@ def _few(notes: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     return (*notes[: _NOTES_OF_A_KIND - 1], last.model_copy(update={"message": more}))
 
 
-def _note(note: Diagnostic) -> DiagnosticGrade:
+def _note(note: Diagnostic, *, private: bool) -> DiagnosticGrade:
     return DiagnosticGrade(
         id=note.id,
         title=english(note.title),
@@ -540,6 +575,7 @@ def _note(note: Diagnostic) -> DiagnosticGrade:
         title_says=as_message(note.title),
         says=as_message(note.message),
         advice_says=as_message(note.advice) if note.advice else None,
+        for_instructor=private,
     )
 
 

@@ -45,14 +45,15 @@ def site_schema() -> dict[str, Any]:
 
 
 def _describe_diagnostics(diagnostics: Mapping[str, DiagnosticSpec], definitions: dict[str, Any]) -> None:
-    """List the ids that `leave_out` and `only` may name, and the parameters below `tune`."""
+    """List the ids that the lists of diagnostics may name, and the parameters below `tune`."""
     definition = definitions["DiagnosticSettings"]
     properties = definition["properties"]
     named = [{"const": name, "description": spec.doc.partition("\n")[0]} for name, spec in sorted(diagnostics.items())]
     never: dict[str, Any] = {"not": {}}
-    for key in ("leave_out", "only"):
-        kept = {name: value for name, value in properties[key].items() if name in {"title", "description"}}
-        properties[key] = {**kept, "type": "array", "items": {"type": "string", "anyOf": named or [never]}}
+    students = definitions["StudentNotes"]["properties"]
+    for lists, key in ((properties, "leave_out"), (properties, "only"), (students, "leave_out")):
+        kept = {name: value for name, value in lists[key].items() if name in {"title", "description"}}
+        lists[key] = {**kept, "type": "array", "items": {"type": "string", "anyOf": named or [never]}}
     tuned = {}
     for name, spec in sorted(diagnostics.items()):
         if spec.parameters is not None:

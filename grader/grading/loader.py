@@ -292,26 +292,37 @@ def _diagnostic_problems(read: LocatedYaml, diagnostics: Mapping[str, Diagnostic
     settings = read.data.get("diagnostics")
     if not isinstance(settings, Mapping):
         return  # absent, or reported by _schema_problems
-    for key in ("leave_out", "only"):
-        for place, name in _listed(settings, key):
-            if name not in diagnostics:
-                yield Problem(read.value(place), f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
-    roles = read.data.get("roles")
-    names = list(roles) if isinstance(roles, Mapping) else []
-    for place, name in _listed(settings, "models"):
-        if name not in names:
-            hint = nearest(name, names) if names else "; this rubric has no `roles`"
-            yield Problem(read.value(place), f"unknown role {name!r}{hint}")
+    yield from _selection_problems(read, ("diagnostics",), settings, diagnostics)
+    students = settings.get("students")
+    if isinstance(students, Mapping):
+        yield from _selection_problems(read, ("diagnostics", "students"), students, diagnostics)
     tune = settings.get("tune")
     for name in tune if isinstance(tune, Mapping) else ():
         yield from _tuning_problems(read, str(name), diagnostics)
 
 
-def _listed(settings: Mapping[str, Any], key: str) -> Iterator[tuple[Place, str]]:
+def _selection_problems(
+    read: LocatedYaml, place: Place, settings: Mapping[str, Any], diagnostics: Mapping[str, DiagnosticSpec]
+) -> Iterator[Problem]:
+    """Find unknown names in the lists that select notes."""
+    for key in ("leave_out", "only"):
+        for position, name in _listed(settings, key):
+            if name not in diagnostics:
+                mark = read.value((*place, key, position))
+                yield Problem(mark, f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
+    roles = read.data.get("roles")
+    names = list(roles) if isinstance(roles, Mapping) else []
+    for position, name in _listed(settings, "models"):
+        if name not in names:
+            hint = nearest(name, names) if names else "; this rubric has no `roles`"
+            yield Problem(read.value((*place, "models", position)), f"unknown role {name!r}{hint}")
+
+
+def _listed(settings: Mapping[str, Any], key: str) -> Iterator[tuple[int, str]]:
     names = settings.get(key)
     for position, name in enumerate(names if isinstance(names, list) else []):
         if isinstance(name, str):
-            yield ("diagnostics", key, position), name
+            yield position, name
 
 
 def _tuning_problems(read: LocatedYaml, name: str, diagnostics: Mapping[str, DiagnosticSpec]) -> Iterator[Problem]:

@@ -87,9 +87,14 @@ def changes_of(old: Grade | None, new: Grade) -> Changed | None:
 
 
 def _completed(old: Grade, new: Grade) -> Grade:
-    """Add the graded model to a grade of an earlier version, so that its absence is not a difference."""
-    named = {"main_model": new.main_model, "main_accuracy": new.main_accuracy}
-    return old.model_copy(update=named) if old.main_model is None else old
+    """Add fields to a grade of an earlier version, so that their absence is not a difference."""
+    views = {line.id: line.student for line in new.criteria}
+    lines = tuple(
+        line.model_copy(update={"student": views.get(line.id)}) if line.student is None else line
+        for line in old.criteria
+    )
+    named = {"main_model": new.main_model, "main_accuracy": new.main_accuracy} if old.main_model is None else {}
+    return old.model_copy(update={"criteria": lines, **named})
 
 
 def _changes(old: Grade | None, new: Grade) -> Iterator[Change]:

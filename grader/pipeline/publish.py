@@ -19,6 +19,7 @@ from grader.intake.cells import oddity_messages
 from grader.pipeline.course import Course
 from grader.report.classpage import ClassRow, class_row, render_class_page
 from grader.report.csvfile import rows_csv
+from grader.report.edition import edition
 from grader.report.page import render_report
 from grader.report.plain import plain_report
 from grader.resources import share
@@ -29,7 +30,7 @@ from grader.schema.errors import (
     StorageError,
 )
 from grader.schema.evidence import Evidence, RefusalFact
-from grader.schema.grade import Grade, Lacking, SubmissionStamp
+from grader.schema.grade import AUDIENCES, Audience, Grade, Lacking, SubmissionStamp
 from grader.schema.message import as_message, say
 from grader.schema.submission import Run, Submission
 from grader.store.database import Database, digest_of
@@ -121,7 +122,7 @@ def _refusal_error(refusal: RefusalFact) -> NotebookError:
 
 
 def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Write a grade and its report, then record both in the database."""
+    """Write a grade and both editions of its report, then record both in the database."""
     out.write_grade(result)
     render(result, evidence, course, out)
     Database(out.database_path).record_grading(result, basis=basis_of(result.submission, course, out))
@@ -159,32 +160,33 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Render a report from a grade and the stored results, and write it.
+    """Render both editions of a report from a grade and the stored results, and write them.
 
     Raises:
-        StorageError: The report cannot be written.
+        StorageError: A report cannot be written.
     """
-    out.write_report(result.submission.id, report_of(result, evidence, course, out))
+    for audience in AUDIENCES:
+        out.write_report(result.submission.id, report_of(result, evidence, course, out, audience), audience)
 
 
-def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
-    """Render a report from a grade and the stored results.
+def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, audience: Audience) -> str:
+    """Render one edition of a report from a grade and the stored results.
 
     A failure to render never undoes a grade: the page then shows the grade alone, and names the failure.
     """
     try:
-        return _report(result, evidence, course, out)
+        return _report(result, evidence, course, out, audience)
     except Exception as error:  # noqa: BLE001 - the grade is made, and the page must show it
         failure = say("The grader could not render the whole report ({error:raw}).", error=type(error).__name__)
     problems = (*result.problems_says, failure)
     known = result.model_copy(update={"problems": tuple(map(english, problems)), "problems_says": problems})
     try:
-        return _report(known, None, course, out)
+        return _report(known, None, course, out, audience)
     except Exception:  # noqa: BLE001 - as above
-        return plain_report(result, english(failure))
+        return plain_report(edition(result, course.loaded.rubric, audience), english(failure))
 
 
-def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> str:
+def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, audience: Audience) -> str:
     if evidence is not None and evidence.refusal is not None:
         evidence = None
     executed = out.executed_path(result.submission.id)
@@ -195,6 +197,8 @@ def _report(result: Grade, evidence: Evidence | None, course: Course, out: Resul
         reference=course.reference,
         notebook=notebook,
         images=course.images(),
+        rubric=course.loaded.rubric,
+        audience=audience,
         templates=share("templates"),
     )
 
@@ -229,7 +233,7 @@ def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str, batch
 
 def row_of(result: Grade, ranked_by: str | None) -> ClassRow:
     """Reduce a grade to its row on the class page, to save memory in large classes."""
-    return class_row(result, f"{result.submission.id}/report.html", ranked_by)
+    return class_row(result, f"{result.submission.id}/instructor.html", ranked_by)
 
 
 def grade_kept(out: ResultsFolder, name: str) -> Grade | None:

@@ -22,7 +22,7 @@ def reference_notebook(loaded: LoadedRubric) -> Path | None:
     Raises:
         RubricError: The rubric's reference is in neither place.
     """
-    name = loaded.rubric.reference
+    name = loaded.rubric.reference_file
     if name is None:
         return None
     places = (loaded.path.parent / name, share("reference") / name)

@@ -33,7 +33,7 @@ from grader.schema.errors import (
     UsageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Grade, SubmissionStamp
+from grader.schema.grade import AUDIENCES, Grade, SubmissionStamp
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
@@ -95,7 +95,7 @@ def regrade_class(
 
     A submission becomes `not_graded` if its evidence is damaged or missing, or if a check raises an exception. Files
     without changes are not written. If the regrade is killed, the same call completes it with the same files, because
-    each report is written before its grade. The caller must lock the folder (`ResultsFolder.at_work`).
+    the reports are written before their grade. The caller must lock the folder (`ResultsFolder.at_work`).
 
     Args:
         course: Rubric, reference and data.
@@ -280,19 +280,25 @@ def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence
 def _written(  # noqa: PLR0913, PLR0917 - a grade, its sources and its folder
     old: Any, new: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch
 ) -> Changed | None:
-    """Write a report and then its grade, unless they are current; return the changes."""
+    """Write the reports and then the grade, unless they are current; return the changes."""
     name, data = new.submission.id, grade_data(new)
     # Compare JSON values first: they are usually equal, and then no bytes are needed.
     content = b"" if data == old else grade_bytes(data)
     same = not content or out.says(name, content)
-    if same and out.has_report(name):
+    if same and out.has_reports(name):
         return None
-    batch.add(out.report_path(name), report_of(new, evidence, course, out))
+    _add_reports(new, evidence, course, out, batch)
     if same:
         return None
     batch.add(out.grade_path(name), content)
     # Compare both after a JSON round trip.
     return changes_of(grade_kept(out, name), parse_grade(content))
+
+
+def _add_reports(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch) -> None:
+    """Render both editions of a report."""
+    for audience in AUDIENCES:
+        batch.add(out.report_path(result.submission.id, audience), report_of(result, evidence, course, out, audience))
 
 
 def course_of_results(
@@ -406,7 +412,7 @@ def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> li
         if kept is None:
             continue
         evidence = out.read_evidence(name) if kept.status == "graded" else None
-        batch.add(out.report_path(name), report_of(kept, evidence, course, out))
+        _add_reports(kept, evidence, course, out, batch)
         rows.append(row_of(kept, course.ranked_by))
     batch.commit()
     return rows

@@ -9,13 +9,15 @@ from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore
+from grader.grading.documents import read_located
 from grader.grading.loader import LoadedRubric, load_rubric
+from grader.grading.public import public_rubric
 from grader.intake.tags import read_tagged_cells, read_texts
 from grader.resources import share
 from grader.schema.errors import DatasetMissingError, NotebookError, RubricError, UnreadableError
 from grader.store.results import ResultsFolder
 
-__all__ = ["find_rubric", "note_rubric", "noted_attempts", "noted_rubric", "shipped_rubrics"]
+__all__ = ["find_rubric", "note_rubric", "noted_attempts", "noted_rubric", "publish_rubric", "shipped_rubrics"]
 
 _RUBRIC_NOTE = "rubric.json"
 
@@ -72,6 +74,24 @@ def _with_template(loaded: LoadedRubric) -> LoadedRubric:
     own = loaded.rubric.template_text
     text = (*((own,) if isinstance(own, str) else own), *texts)
     return replace(loaded, tagged=tagged, rubric=loaded.rubric.model_copy(update={"template_text": text}))
+
+
+def publish_rubric(loaded: LoadedRubric) -> str:
+    """Write the public rubric as YAML; see `public_rubric`.
+
+    Args:
+        loaded: The rubric; its file is read again.
+
+    Raises:
+        RubricError: The file cannot be read.
+    """
+    try:
+        content = loaded.path.read_bytes()
+    except OSError as error:
+        message = f"the rubric cannot be read: {error.strerror or error}"
+        raise RubricError(message, where=str(loaded.path)) from error
+    read = read_located(content, name=str(loaded.path), noun="rubric", kind=RubricError)
+    return public_rubric(loaded.rubric, read.data, all_checks(), all_diagnostics())
 
 
 def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:

@@ -22,7 +22,7 @@ from grader.pipeline.publish import (
 from grader.pipeline.setup import Bench
 from grader.schema.errors import ArtefactError, GraderError, HarnessError, NotebookError, PredictorError
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Grade
+from grader.schema.grade import AUDIENCES, Grade
 from grader.schema.progress import Listener, Step
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
@@ -121,7 +121,8 @@ def publish_failure(found: Found, error: HarnessError, course: Course, out: Resu
     try:
         render(result, None, course, out)
     except Exception:  # noqa: BLE001 - the report may be the cause of the failure
-        out.report_path(result.submission.id).unlink(missing_ok=True)
+        for audience in AUDIENCES:
+            out.report_path(result.submission.id, audience).unlink(missing_ok=True)
     return result
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,21 @@ from grader.report.bars import VERDICTS, points_bar
 from grader.report.comparison import comparison_view
 from grader.report.confusion import Confusion, Mistake, confusion, mistakes
 from grader.report.curves import CurveRow, Curves, curve_panel, curve_rows, learning_curves
+from grader.report.edition import edition
 from grader.report.layers import LayerPair, aligned
 from grader.report.notebook import CellView, cell_anchor, notebook_cells
 from grader.report.templating import asset, environment, policy
 from grader.report.text import DASH, ENGLISH, count, duration, value
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, ModelFact
-from grader.schema.grade import CriterionGrade, DiagnosticGrade, ExecutionGrade, Grade, ModelGrade
+from grader.schema.grade import Audience, CriterionGrade, DiagnosticGrade, ExecutionGrade, Grade, ModelGrade
 from grader.schema.message import Message, MessageLike, say, sentences
+from grader.schema.rubric import Rubric
 
-__all__ = ["ASSURANCES", "Audience", "Images", "render_report"]
+__all__ = ["ASSURANCES", "Images", "render_report"]
 
 T = TypeVar("T")
 
-Audience = Literal["instructor", "student"]
 Images = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 """Map from data set and split, such as `mnist/test`, to images and labels."""
 
@@ -127,6 +128,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     reference: Evidence | None,
     notebook: Mapping[str, Any] | None,
     images: Images,
+    rubric: Rubric | None = None,
     audience: Audience = "instructor",
     templates: Path,
     language: Language = ENGLISH,
@@ -143,7 +145,8 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         notebook: The executed notebook (nbformat 4); None omits it.
         images: Test images, uint8 of shape (n, 28, 28) or (n, 32, 32, 3), and their labels (n,), with keys such as
             `mnist/test`; without the required key, the confusion matrix is omitted.
-        audience: `student` omits hidden criteria.
+        rubric: The rubric, which decides with the grade what students may see.
+        audience: The readers; `student` omits everything that `edition` removes.
         templates: Folder of the templates.
         language: The language of messages and figures.
 
@@ -156,20 +159,21 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     parts, no_cells = _Parts(), tuple[CellView, ...]()
     cells = parts.make(say("the notebook"), lambda: notebook_cells(notebook, language), no_cells)
     places = {cell.index for cell in cells}
-    shown = [criterion for criterion in grade.criteria if audience == "instructor" or not criterion.hidden]
+    grade = edition(grade, rubric, audience)
+    if audience == "student" and grade.reference is None:
+        reference = None
     model = main_model(grade)
     theirs = reference_model(grade, reference)
     to = _Target(places, language)
-    criteria = tuple(_criterion(number, criterion, to) for number, criterion in enumerate(shown, start=1))
+    criteria = tuple(_criterion(number, criterion, to) for number, criterion in enumerate(grade.criteria, start=1))
     notes = tuple(_note(number, note, to) for number, note in enumerate(grade.diagnostics, start=1))
     style = asset(templates, "report.css")
     view = {
         "grade": grade,
         "audience": audience,
         "title": _title(grade),
-        "bar": points_bar(shown, grade.max_score, language) if grade.status == "graded" else Markup(),
-        "totals": _totals(shown),
-        "unseen": any(c.hidden and c.max_points for c in grade.criteria) and audience == "student",
+        "bar": points_bar(grade.criteria, grade.max_score, language) if grade.status == "graded" else Markup(),
+        "totals": _totals(grade.criteria),
         "criteria": criteria,
         "notes": notes,
         "curves": parts.make(

@@ -18,7 +18,6 @@ def plain_report(grade: Grade, failure: str) -> str:
         f"<tr><td>{escape(line.title)}</td><td>{escape(line.status)}</td>"
         f"<td>{line.points:g} / {line.max_points:g}</td><td>{escape(line.message)}</td></tr>"
         for line in grade.criteria
-        if not line.hidden
     )
     title = escape(f"{grade.rubric.title or grade.rubric.id}: {grade.submission.student}")
     score = f"{grade.score:g} of {grade.max_score:g}" if grade.status == "graded" else escape(grade.reason or "")

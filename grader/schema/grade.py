@@ -3,7 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 
 from pydantic import Field
 
@@ -12,10 +12,12 @@ from grader.schema.message import Message, MessageLike
 from grader.schema.rubric import Take
 
 __all__ = [
+    "AUDIENCES",
     "GRADE_VERSION",
     "AccuracyGrade",
     "AttemptGrade",
     "AttemptsGrade",
+    "Audience",
     "CriterionGrade",
     "CriterionStatus",
     "Diagnostic",
@@ -31,11 +33,16 @@ __all__ = [
     "RoleMatch",
     "RubricStamp",
     "Spread",
+    "StudentView",
     "SubmissionStamp",
 ]
 
 GRADE_VERSION = 1
 """1: first version."""
+
+Audience = Literal["instructor", "student"]
+"""The readers of an edition of a grade."""
+AUDIENCES: Final[tuple[Audience, ...]] = ("student", "instructor")
 
 CriterionStatus = Literal["passed", "partial", "failed", "pending", "skipped"]
 
@@ -61,6 +68,16 @@ class RoleMatch(Document):
     """Whether a model may match, but the grader could not see a fact that decides it."""
 
 
+class StudentView(Document):
+    """The part of a finding that students see, where the whole finding gives away what the rubric expects."""
+
+    says: Message
+    """The message."""
+    advice_says: Message | None = None
+    """The advice; None without advice."""
+    measured: Mapping[str, Json] = Field(default_factory=dict)
+
+
 class FindingDetails(TypedDict, total=False):
     """The fields of a finding that are the same for every verdict."""
 
@@ -69,6 +86,7 @@ class FindingDetails(TypedDict, total=False):
     measured: Mapping[str, Json]
     evidence: tuple[Pointer, ...]
     borderline: bool
+    student: StudentView | None
 
 
 class Finding(Document):
@@ -86,6 +104,8 @@ class Finding(Document):
     evidence: tuple[Pointer, ...] = ()
     borderline: bool = False
     """Whether full marks were missed by less than the measurement error, so that a person should look."""
+    student: StudentView | None = None
+    """What students see instead of the message, the advice and the measured values; None if they see the same."""
 
     @classmethod
     def passed(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
@@ -141,6 +161,8 @@ class DiagnosticGrade(Document):
     """The message as data."""
     advice_says: Message | None = None
     """The advice as data."""
+    for_instructor: bool = False
+    """Whether the student's edition leaves the note out. Added to version 1 later."""
 
 
 class SubmissionStamp(Document):
@@ -187,6 +209,9 @@ class CriterionGrade(Document):
     bonus: bool = False
     borderline: bool = False
     """Full marks were missed by less than the measurement error; the points are as computed."""
+    student: StudentView | None = None
+    """What the student's edition shows instead of the message, the advice and the measured values; None if it shows
+    the same. Added to version 1 later."""
 
 
 class LayerGrade(Document):
@@ -340,6 +365,8 @@ class Grade(Document):
     """`grade.json`, version 1."""
 
     version: Literal[1] = 1
+    edition: Audience = "instructor"
+    """Whether this is the whole grade, or the part of it that students may see. Added to version 1 later."""
     submission: SubmissionStamp
     rubric: RubricStamp
     status: Literal["graded", "not_graded"]

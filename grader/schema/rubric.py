@@ -18,11 +18,13 @@ __all__ = [
     "MemorySize",
     "OutputSettings",
     "Ranking",
+    "ReferenceSettings",
     "Role",
     "Rubric",
     "RunSettings",
     "Seconds",
     "Slug",
+    "StudentNotes",
     "Take",
     "TaskSettings",
     "Test",
@@ -248,7 +250,10 @@ class Criterion(Document):
     advice: str = ""
     """Advice for a student who missed the criterion."""
     hidden: bool = False
-    """Whether students do not see the criterion."""
+    """Whether students do not see the criterion: neither its title nor its points, which their total leaves out."""
+    private: bool = False
+    """Whether students see only the title, the points and `advice`, but neither the check's parameters nor its message
+    and measurements, which would give the parameters away."""
     bonus: bool = False
     """Whether its points are extra: they do not raise the maximum."""
 
@@ -288,6 +293,18 @@ class Ranking(Document):
     """Id of the criterion to rank by; its check measures `parameters` and `accuracy`, as `score_curve` does."""
 
 
+class StudentNotes(Document):
+    """Selection of the margin notes that students also see."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    leave_out: tuple[str, ...] = ()
+    """Ids of diagnostics whose notes only the instructor's edition shows."""
+    models: tuple[str, ...] | None = None
+    """Roles of the rubric; notes about other models are only in the instructor's edition. Notes that concern no model
+    stay."""
+
+
 class DiagnosticSettings(Document):
     """Selection of the diagnostics that write margin notes, with their models and thresholds."""
 
@@ -299,6 +316,8 @@ class DiagnosticSettings(Document):
     """Ids of the only diagnostics to run, instead of `leave_out`; an empty list turns all off."""
     models: tuple[str, ...] | None = None
     """Roles of the rubric; notes about other models are left out. Notes that concern no model stay."""
+    students: StudentNotes = StudentNotes()
+    """Further limits for the student's edition."""
     tune: Mapping[str, Mapping[str, Json]] = Field(default_factory=dict)
     """Parameters of diagnostics, by id; `docs/diagnostics.md` lists them with their defaults."""
 
@@ -312,6 +331,17 @@ class DiagnosticSettings(Document):
     def runs(self, name: str) -> bool:
         """Tell whether a diagnostic is on."""
         return name in self.only if self.only is not None else name not in self.leave_out
+
+
+class ReferenceSettings(Document):
+    """The reference solution, and whether students see it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    file: str = Field(min_length=1)
+    """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""
+    show: bool = False
+    """Whether the student's report compares their model with the reference: its layers, curves and accuracy."""
 
 
 class FilesEntry(Document):
@@ -340,8 +370,9 @@ class Rubric(Document):
     stand_in: tuple[Slug, ...] = ()
     """Data sets among `datasets` that notebooks only preprocess, and no model is judged on. If one is not on the
     machine, notebooks get made-up images of the same shapes instead, and the grade says so."""
-    reference: str | None = None
-    """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""
+    reference: ReferenceSettings | str | None = None
+    """File name of the reference notebook, which is searched next to the rubric and in `reference/`; or a mapping with
+    `file` and `show: true`, which also shows the reference to students."""
     template: str | None = None
     """File name of the assignment's notebook as students get it; it is searched next to the rubric and next to the
     shipped rubrics. The cell tags `raises-exception` and `skip-execution` count only where this notebook has them.
@@ -422,6 +453,16 @@ class Rubric(Document):
                 msg = f"`stand_in` names {name!r}, but the model of the role {role!r} is trained on it"
                 raise ValueError(msg)
         return self
+
+    @property
+    def reference_file(self) -> str | None:
+        """File name of the reference notebook; None without a reference."""
+        return self.reference.file if isinstance(self.reference, ReferenceSettings) else self.reference
+
+    @property
+    def shows_reference(self) -> bool:
+        """Whether students see the reference."""
+        return isinstance(self.reference, ReferenceSettings) and self.reference.show
 
     def task_dataset(self, task: str) -> str:
         """Return the data set of a task."""

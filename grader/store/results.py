@@ -1,4 +1,4 @@
-"""Store results: `DIR/<submission>/{grade.json, report.html, executed.ipynb, evidence/}` and the class's pages.
+"""Store results: `DIR/<submission>/{grade.json, report.html, instructor.html, executed.ipynb, evidence/}`, class pages.
 
 Each file is written atomically: next to its path, flushed to the disk, and renamed. Temporary files of a killed grader
 are recognized by their names and removed by the next one (`at_work`).
@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
-from grader.schema.grade import GRADE_VERSION, Grade
+from grader.schema.grade import GRADE_VERSION, Audience, Grade
 from grader.store.files import (
     WRITING,
     Batch,
@@ -41,7 +41,7 @@ _Kind = TypeVar("_Kind", bound=Document)
 _LARGEST_DOCUMENT = 256 << 20
 """Maximum size in bytes of a stored document."""
 _GRADE = "grade.json"
-_REPORT = "report.html"
+_REPORTS: Mapping[Audience, str] = {"student": "report.html", "instructor": "instructor.html"}
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
@@ -91,9 +91,9 @@ class ResultsFolder:
         """Return the path of a submission's `grade.json`."""
         return self.folder(submission) / _GRADE
 
-    def report_path(self, submission: str) -> Path:
-        """Return the path of a submission's `report.html`."""
-        return self.folder(submission) / _REPORT
+    def report_path(self, submission: str, audience: Audience = "student") -> Path:
+        """Return the path of a submission's `report.html` for students, or of its `instructor.html`."""
+        return self.folder(submission) / _REPORTS[audience]
 
     def executed_path(self, submission: str) -> Path:
         """Return the path of a submission's `executed.ipynb`."""
@@ -163,7 +163,7 @@ class ResultsFolder:
             _EVIDENCE_FILE: self.evidence_folder(submission) / _EVIDENCE_FILE,
             _EXECUTED: self.executed_path(submission),
             _GRADE: self.grade_path(submission),
-            _REPORT: self.report_path(submission),
+            **{name: self.folder(submission) / name for name in _REPORTS.values()},
         }
         return {name: sha256_or_empty(path) for name, path in places.items()}
 
@@ -207,13 +207,13 @@ class ResultsFolder:
         batch.add(path, data)
         return path
 
-    def write_report(self, submission: str, content: bytes | str) -> Path:
-        """Write a submission's report.
+    def write_report(self, submission: str, content: bytes | str, audience: Audience = "student") -> Path:
+        """Write one edition of a submission's report.
 
         Raises:
             StorageError: The report cannot be written.
         """
-        return self._write(self.report_path(submission), content)
+        return self._write(self.report_path(submission, audience), content)
 
     def write_executed(self, submission: str, content: bytes | str) -> Path:
         """Write the executed notebook, as JSON.
@@ -284,10 +284,10 @@ class ResultsFolder:
         """Return whether a submission's `grade.json` contains exactly these bytes."""
         return _holds(self.grade_path(submission), content)
 
-    def has_report(self, submission: str) -> bool:
-        """Return whether a submission has a report that is not empty."""
+    def has_reports(self, submission: str) -> bool:
+        """Return whether a submission has both editions of its report, and neither is empty."""
         try:
-            return self.report_path(submission).stat().st_size > 0
+            return all((self.folder(submission) / name).stat().st_size > 0 for name in _REPORTS.values())
         except OSError:
             return False
 

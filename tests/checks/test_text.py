@@ -261,3 +261,31 @@ def test_no_subject_at_all_is_said_without_naming_any() -> None:
         subjects=3,
         required=1,
     )
+
+
+SECRET = {"all": ["xylem"], "any": ["phloem", "stoma"], "near": ["layer"], "topics": {"roots": ["cortex"]}}
+
+
+@pytest.mark.parametrize("source", [EXPLANATION, "", f"{EXPLANATION} Xylem, phloem and cortex.", GERMAN])
+@pytest.mark.parametrize("near", [["layer"], ["xylem"], []])
+def test_students_see_no_expected_word(source: str, near: list[str]) -> None:
+    finding = judge(prose(source), **(SECRET | {"near": near, "language": "en"}))
+    assert finding.student is not None
+    seen = finding.student.model_dump_json() + english(finding.student.says)
+    assert [word for word in ("xylem", "phloem", "stoma", "roots", "cortex") if word in seen] == []
+    assert "found" not in finding.student.measured
+
+
+def test_students_see_how_many_expected_words_are_missing() -> None:
+    finding = judge(prose(f"{EXPLANATION} Phloem."), **(SECRET | {"any_at_least": 2, "min_words": 50}))
+    assert finding.student is not None
+    assert english(finding.student.says) == (
+        "Your text on this subject has 14 words (cell 2), but at least 50 words are required, it mentions 0 of 1 "
+        "required terms, it mentions 1 of 2 expected terms, and 2 are required, and it covers 0 of 1 expected "
+        "subjects, and 1 are required."
+    )
+    assert finding.student.measured == {"words": 14, "mentioned": 1, "cells": 1}
+
+
+def test_without_expected_words_students_see_the_whole_finding() -> None:
+    assert judge(prose(EXPLANATION), min_words=900).student is None

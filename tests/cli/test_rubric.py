@@ -38,6 +38,26 @@ def test_a_reference_is_kept_by_a_command_and_refused_when_it_changed(rubric: Pa
     assert "changed after its evidence was stored" in done.err
 
 
+def test_a_public_rubric_is_written_and_never_over_the_rubric(rubric: Path, tmp_path: Path) -> None:
+    judged = "  - {id: judged, points: 4, manual: {guide: Look for arrows.}}\n"
+    rubric.write_text(f"{RUBRIC}{judged}files: [notes.txt]\n", encoding="utf-8")
+    rubric.with_name("notes.txt").write_text("For all.", encoding="utf-8")
+    done = grader("rubric", "publish", rubric)
+    assert done.code == 0
+    assert "arrows" not in done.out
+    assert "also publish, at the same place relative to the rubric: notes.txt" in done.err
+    public = tmp_path / "public.yaml"
+    written = grader("rubric", "publish", rubric, "--out", public)
+    assert (written.code, written.out) == (0, f"written: {public}\n")
+    assert public.read_text(encoding="utf-8") == done.out
+    assert grader("rubric", "validate", public).code == 0
+    before = rubric.read_bytes()
+    refused = grader("rubric", "publish", rubric, "--out", rubric)
+    assert refused.code == 2
+    assert "would replace the rubric itself" in refused.err
+    assert rubric.read_bytes() == before
+
+
 def test_rubrics_are_listed_shown_validated_and_described(rubric: Path) -> None:
     listed = json.loads(grader("rubric", "list", "--json").out)
     assert "mnist-cnn" in {one["id"] for one in listed}

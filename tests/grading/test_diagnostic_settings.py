@@ -111,6 +111,30 @@ def test_notes_are_about_the_models_of_some_roles() -> None:
     assert found("{models: []}") == {("figure-without-labels", None)}
 
 
+@pytest.mark.parametrize(
+    ("students", "private"),
+    [
+        ("{}", set()),
+        ("{leave_out: [large-kernels]}", {("large-kernels", "m1"), ("large-kernels", "m2")}),
+        ("{models: [final]}", {(name, model) for name, model in ALL if model == "m1"}),
+        ("{models: []}", {(name, model) for name, model in ALL if model}),
+    ],
+)
+def test_notes_are_for_instructors_alone(students: str, private: set[tuple[str, str | None]]) -> None:
+    every = notes(f"{{students: {students}}}")
+    assert {(note.id, note.model) for note in every} == ALL
+    assert {(note.id, note.model) for note in every if note.for_instructor} == private
+
+
+def test_many_notes_for_students_are_counted_without_those_for_instructors() -> None:
+    models = [a_model(BAD, dense(10), model_id=f"m{n}", name=f"net{n}") for n in range(6)]
+    last = a_model(BAD, dropout(), dense(10), model_id="m9", name="final_net")
+    evidence = an_evidence(models=(*models, last), compiles=(), fits=(a_fit(model="m9"),))
+    every = notes("{only: [large-kernels], students: {models: [final]}}", evidence)
+    assert [(note.model, note.message.count("more place")) for note in every if not note.for_instructor] == [("m9", 0)]
+    assert sum(note.for_instructor for note in every) == 5
+
+
 def test_a_note_that_names_several_models_names_those_of_the_roles_alone() -> None:
     models = tuple(
         a_model(dense(100, "selu"), *more, dense(10), model_id=name, name=name)
@@ -229,6 +253,8 @@ def test_the_defaults_written_out_change_nothing(name: str) -> None:
         ("{leave_out: [large-kernel]}", "8:27: unknown diagnostic 'large-kernel'; did you mean 'large-kernels'?"),
         ("{only: [stil-rising]}", "8:22: unknown diagnostic 'stil-rising'; did you mean 'still-rising'?"),
         ("{leave_out: [still-rising], only: [raw-pixels]}", "8:14: `diagnostics`: give either `leave_out` or `only`"),
+        ("{students: {models: [finale]}}", "8:35: unknown role 'finale'; did you mean 'final'?"),
+        ("{students: {leave_out: [raw-pixel]}}", "8:38: unknown diagnostic 'raw-pixel'; did you mean 'raw-pixels'?"),
         ("{models: [finale]}", "8:24: unknown role 'finale'; did you mean 'final'?"),
         ("{tune: {large-kernel: {}}}", "8:22: unknown diagnostic 'large-kernel'; did you mean 'large-kernels'?"),
         ("{tune: {optimizer-reused: {x: 1}}}", "8:22: the diagnostic 'optimizer-reused' has no parameters"),

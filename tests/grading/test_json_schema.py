@@ -8,11 +8,11 @@ import jsonschema  # type: ignore[import-untyped]  # brought by nbformat, withou
 import pytest
 import yaml
 
-from grader.checks import all_checks
+from grader.checks import all_checks, all_diagnostics
 from grader.grading import rubric_schema
 
 RUBRICS = Path(__file__).parent.parent.parent / "rubrics"
-SCHEMA = rubric_schema(all_checks())
+SCHEMA = rubric_schema(all_checks(), all_diagnostics())
 
 
 def problems(document: Any) -> list[str]:

@@ -33,7 +33,9 @@ from tests.support.factories import (
     rows,
 )
 
-RUBRIC = load_rubric(Path(__file__).parent.parent.parent / "rubrics" / "mnist-cnn.yaml", all_checks()).rubric
+RUBRIC = load_rubric(
+    Path(__file__).parent.parent.parent / "rubrics" / "mnist-cnn.yaml", all_checks(), all_diagnostics()
+).rubric
 REPORT = (
     "Two convolutions with 16 and 32 filters find strokes and shapes, max pooling after each makes the maps smaller, "
     "batch normalisation keeps the scale, dropout before the output prevents overfitting, and softmax turns ten "

@@ -69,7 +69,7 @@ def test_grade_json_has_the_names_of_the_contract_and_is_strict_json(tmp_path: P
     assert content["models"][0]["layers"][0]["class"] == "Dense"
     assert content["criteria"][0]["measured"]["value"] == [None, None, 1.0]
     names = "version submission rubric status reason score max_score pending criteria models diagnostics execution"
-    later = ("attempts", "main_model", "main_accuracy", "problems", "problems_says", "reason_says")
+    later = ("edition", "attempts", "main_model", "main_accuracy", "problems", "problems_says", "reason_says")
     assert set(content) == {*names.split(), "reference", *later}
     assert set(content["submission"]) == {"id", "student", "files", "sha256", "notes", "notes_says"}
     assert "Título" in path.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from grader.schema.base import Document
 from grader.schema.message import Message, say
 from grader.schema.rubric import Slug
 
-__all__ = ["MeasuredOn", "Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
+__all__ = ["EXPECTED", "MeasuredOn", "Number", "Params", "Part", "Range", "RoleName", "TaskName", "Whole", "WithModel"]
 
 Number = Annotated[float, Strict()]
 """A number that is not given as text."""
@@ -37,6 +37,11 @@ TaskName = Annotated[Slug, Field(json_schema_extra={"names": "tasks"})]
 
 MeasuredOn = Annotated[Slug, Field(json_schema_extra={"names": "measured"})]
 """A data set for accuracies; a data set with a stand-in is an error in the rubric file."""
+
+
+EXPECTED = Field(json_schema_extra={"expected": True})
+"""Annotates a parameter that gives the answer away, such as keywords. Its check needs a text for students without it
+(`Finding.student`), and `grader rubric publish` leaves the criterion to a person."""
 
 
 class WithModel(Params):
