@@ -165,6 +165,20 @@ def test_students_see_the_reference_only_if_the_rubric_shows_it(setting: Any, *,
     assert ("reference" in page.partition("<body")[2].lower()) is shown
 
 
+def test_the_instructors_page_says_that_it_is_not_for_students() -> None:
+    whole, rubric = graded(RUNS)
+    sources: dict[str, Any] = {
+        "evidence": None,
+        "reference": None,
+        "notebook": None,
+        "images": {},
+        "templates": share("templates"),
+    }
+    label = "Instructor's edition"
+    assert label in render_report(grade=whole, rubric=rubric, audience="instructor", **sources)
+    assert label not in render_report(grade=whole, rubric=rubric, audience="student", **sources)
+
+
 def test_a_failed_check_does_not_name_its_hidden_criterion() -> None:
     rubric = a_rubric(RUNS, HIDDEN)
     error = HarnessError("the check 'runs' failed: ValueError: 42", where="criterion 'trap'")
