@@ -108,17 +108,28 @@ class _Page:
         yield Text()
         yield self.rule(title, style=style)
 
-    def text(self, text: str | Text, indent: int = 0, style: str = "") -> Iterator[Text]:
-        """Wrap text; only a word longer than a line is folded."""
+    def text(self, text: str | Text, indent: int = 0, style: str = "", *, hang: int = 0) -> Iterator[Text]:
+        """Wrap text; only a word longer than a line is folded.
+
+        Args:
+            text: The text.
+            indent: Columns before each line.
+            style: Style of a plain text.
+            hang: Further columns before each line except the first.
+        """
         whole = text if isinstance(text, Text) else Text(text, style=style)
-        for line in whole.wrap(self._console, max(self._width - indent, _NARROWEST), overflow="fold"):
+        room = max(self._width - indent - hang, _NARROWEST)
+        for place, line in enumerate(whole.wrap(self._console, room, overflow="fold")):
             line.rstrip()
-            yield Text(" " * indent).append_text(line)
+            yield Text(" " * (indent + (hang if place else 0))).append_text(line)
+
+    def heading(self, text: Text) -> Iterator[Text]:
+        """Wrap the heading of a block."""
+        return self.text(text, hang=_INDENT)
 
     def advice(self, text: str) -> Iterator[Text]:
         """Wrap advice, with an arrow before its first line."""
-        for place, line in enumerate(self.text(text, _INDENT + 2)):
-            yield Text(" " * _INDENT + "→ ").append_text(line[_INDENT + 2 :]) if place == 0 else line
+        return self.text(f"→ {text}", _INDENT, hang=_INDENT)
 
 
 def _missed(grade: Grade, page: _Page) -> Iterator[Text]:
@@ -139,7 +150,7 @@ def _missed(grade: Grade, page: _Page) -> Iterator[Text]:
 
 def _cause(step: NextStep, cause: CauseGrade, missing: float, grade: Grade, page: _Page) -> Iterator[Text]:
     """Format a problem on which several criteria depend, and the names of the criteria."""
-    yield from page.text(_heading("failed", cause.message, _place(cause)))
+    yield from page.heading(_heading("failed", cause.message, _place(cause)))
     yield from _code(cause, page)
     if cause.advice:
         yield from page.advice(cause.advice)
@@ -147,13 +158,13 @@ def _cause(step: NextStep, cause: CauseGrade, missing: float, grade: Grade, page
     depend = f"{len(step.criteria)} criteria depend on this, {number(step.points)} of the {_points(missing)} missing:"
     yield from page.text(depend, _INDENT)
     for criterion in step.criteria:
-        yield from page.text(f"{criterion.title}  {_score(criterion)}", 2 * _INDENT)
+        yield from page.text(f"{criterion.title} · {_score(criterion)}", 2 * _INDENT, hang=_INDENT)
 
 
 def _criterion(criterion: CriterionGrade, cause: CauseGrade | None, grade: Grade, page: _Page) -> Iterator[Text]:
     """Format a missed criterion: title, points and place, then what was seen, and advice."""
     place = _place(cause) if cause is not None else _cells(criterion)
-    yield from page.text(_heading(criterion.status, criterion.title, f"{_score(criterion)} points", place))
+    yield from page.heading(_heading(criterion.status, criterion.title, f"{_score(criterion)} points", place))
     if criterion.message != grade.reason:
         yield from page.text(criterion.message, _INDENT)
     if criterion.borderline:
@@ -215,7 +226,7 @@ def _errors(grade: Grade, page: _Page) -> Iterator[Text]:
         yield Text()
         place = _ENGLISH.cell(error.cell) + (f", line {error.line}" if error.line is not None else "")
         cause = error.cause or next(iter(error.message.strip().splitlines()), "")
-        yield from page.text(_heading("failed", ": ".join(filter(None, (error.name, cause))), place))
+        yield from page.heading(_heading("failed", ": ".join(filter(None, (error.name, cause))), place))
         if error.advice:
             yield from page.advice(error.advice)
         yield from _followers(error.cell, grade, page)
@@ -232,7 +243,7 @@ def _pending(grade: Grade, page: _Page) -> Iterator[Text]:
         yield Text()
         for criterion in group:
             details = (_points(criterion.max_points), _cells(criterion))
-            yield from page.text(_heading("pending", criterion.title, *details))
+            yield from page.heading(_heading("pending", criterion.title, *details))
         yield from page.text(message, _INDENT)
 
 
@@ -254,7 +265,7 @@ def _notes(notes: Sequence[DiagnosticGrade], page: _Page) -> Iterator[Text]:
         heading = Text(title, style="bold yellow")
         if cell is not None:
             heading.append(f" · {_ENGLISH.cell(cell)}", style="not bold default")
-        yield from page.text(heading)
+        yield from page.heading(heading)
         for note in group:
             yield from page.text(note.message, _INDENT)
         if advice:
@@ -275,7 +286,7 @@ def _passed(criteria: Iterable[CriterionGrade], page: _Page) -> Iterator[Text]:
     titles = [criterion.title for criterion in criteria if criterion.status == "passed"]
     if titles:
         yield Text()
-        yield from page.text(f"{MARKS['passed']} full marks: {'; '.join(titles)}", style="green")
+        yield from page.text(f"{MARKS['passed']} full marks: {'; '.join(titles)}", style="green", hang=_INDENT)
 
 
 def _grouped(items: Iterable[_T], key: Callable[[_T], _K]) -> Iterable[tuple[_K, list[_T]]]:

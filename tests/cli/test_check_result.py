@@ -88,7 +88,7 @@ def test_the_parts_have_an_order_and_the_last_line_is_the_summary() -> None:
 def test_a_cause_is_reported_once_before_what_brings_more_points() -> None:
     text = joined(a_grade())
     assert text.count("Cell 5 raised `SyntaxError`. · cell 5, line 2") == 1
-    assert "2 criteria depend on this, 8 of the 49.5 points missing: Title of runs 0 of 4 Title of trained" in text
+    assert "2 criteria depend on this, 8 of the 49.5 points missing: Title of runs · 0 of 4 Title of trained" in text
     assert "Seen for runs." not in text
     assert text.index("Cell 5 raised") < text.index("Title of drawn") < text.index("Title of half")
 

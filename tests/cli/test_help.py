@@ -10,7 +10,7 @@ from tests.support.command import exit_code_of, grader
 
 WIDTHS = (60, 80, 100, 120)
 INTERNAL = re.compile(r"<\w|list\[|Path\]|int range|[{}]|\d<=x")
-"""What Typer writes of its types."""
+"""Names of types and ranges as Typer writes them."""
 
 
 def walk(name: str, command: object) -> dict[str, object]:
