@@ -14,7 +14,7 @@ ALLOWED = {
     "schema": set(),
     "facts": {"schema"},
     "inside": set(),
-    "datasets": {"schema"},
+    "datasets": {"schema", "facts"},
     "intake": {"schema", "facts"},
     "store": {"schema"},
     "evidence": {"schema", "facts"},

@@ -165,3 +165,13 @@ def is_entry(decorator: ast.expr) -> bool:
     """Whether a decorator registers a function: as a check, a diagnostic, a mutation or a command."""
     call = ast.unparse(decorator).partition("(")[0]
     return call in {"check", "diagnostic", "mutation"} or call.endswith((".command", ".callback"))
+
+
+def test_one_module_searches_for_the_nearest_name() -> None:
+    users = {
+        path
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if "get_close_matches" in {getattr(node, "attr", None), getattr(node, "name", None)}
+    }
+    assert users == {"facts/nearest.py"}

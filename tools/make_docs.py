@@ -552,7 +552,12 @@ def _commands_page() -> str:
     lines = ["# Commands", "", _NOTE, "", f"{text} rubric error; 3 at least one submission could not be graded.", ""]
     for name, command in commands().items():
         context = command.make_context(
-            name, [], resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
+            name,
+            [],
+            resilient_parsing=True,
+            terminal_width=_WIDTH,
+            max_content_width=_WIDTH,
+            help_option_names=["-h", "--help"],
         )
         help_text = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
         lines += [f"## `{name}`", "", "```text", help_text, "```", ""]

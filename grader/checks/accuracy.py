@@ -276,6 +276,7 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
         else say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
+        lacks=None if fits else "training",
     )
 
 
@@ -480,6 +481,7 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
         advice=say("Train the model on the images of this task in this notebook, and keep it in a variable."),
         measured={"accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
+        lacks=None if fits else "training",
     )
 
 

@@ -60,7 +60,7 @@ def callback(case: Case, params: CallbackParams) -> Finding:
     if missing is not None:
         return missing
     candidates = [_best(fit, params) for fit in fits]
-    return judge(candidates, nothing=never_trained(case, model), which=params.trainings)
+    return judge(candidates, nothing=never_trained(case, model), which=params.trainings, lacks="training")
 
 
 def _best(fit: FitFact, params: CallbackParams) -> Candidate:

@@ -48,7 +48,12 @@ def labels(case: Case, params: LabelsParams) -> Finding:
     model, fits, missing = chosen_fits(case, params.model)
     if missing is not None:
         return missing
-    return judge([_candidate(fit, params) for fit in fits], nothing=never_trained(case, model), which=params.trainings)
+    return judge(
+        [_candidate(fit, params) for fit in fits],
+        nothing=never_trained(case, model),
+        which=params.trainings,
+        lacks="training",
+    )
 
 
 def _candidate(fit: FitFact, params: LabelsParams) -> Candidate:

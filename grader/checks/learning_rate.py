@@ -69,7 +69,7 @@ def learning_rate(case: Case, params: LearningRateParams) -> Finding:
     if missing is not None:
         return missing
     candidates = [_candidate(fit, params) for fit in fits]
-    return judge(candidates, nothing=never_trained(case, model), which=params.trainings)
+    return judge(candidates, nothing=never_trained(case, model), which=params.trainings, lacks="training")
 
 
 def rates_of(fit: FitFact) -> tuple[float, ...]:

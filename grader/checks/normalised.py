@@ -76,7 +76,7 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     candidates = [_training_images(fit, model, params) for fit in trainings_of(case.evidence, model.id)]
-    return judge(candidates, nothing=never_trained(case, model), which=params.trainings)
+    return judge(candidates, nothing=never_trained(case, model), which=params.trainings, lacks="training")
 
 
 def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -> Candidate:

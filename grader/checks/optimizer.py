@@ -64,7 +64,7 @@ def optimizer(case: Case, params: OptimizerParams) -> Finding:
     if missing is not None:
         return missing
     candidates = [_candidate(case, fit, params) for fit in fits]
-    return judge(candidates, nothing=never_trained(case, model), which=params.trainings)
+    return judge(candidates, nothing=never_trained(case, model), which=params.trainings, lacks="training")
 
 
 def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:

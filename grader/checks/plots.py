@@ -400,6 +400,7 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
         assurance=Assurance.RECORDED,
         measured=measured,
         evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in figures),
+        lacks=None if fits else "training",
     )
 
 

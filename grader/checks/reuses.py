@@ -13,7 +13,7 @@ from grader.facts.tasks import tasks_of
 from grader.facts.weights import Reuse, ancestor_of, learning_layers, reused_layers
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import FitFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, Lacks
 from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["ReusesParams", "reuses"]
@@ -66,7 +66,8 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
         return _failed(model, sentences(unclear, fault))
     past = case.past(params.model)
     if not past.fits_of(model.id):
-        return _failed(model, say("{model:code} was never trained, so it reuses no weights.", model=model.name))
+        never = say("{model:code} was never trained, so it reuses no weights.", model=model.name)
+        return _failed(model, never, lacks="training")
     reused = [reuse for reuse in reused_layers(past, model.id) if _counts(reuse, params, source)]
     return _judge(case, params, model, reused)
 
@@ -182,7 +183,7 @@ def _named(layers: list[str]) -> list[Message]:
     return names
 
 
-def _failed(model: ModelFact, reason: Message) -> Finding:
+def _failed(model: ModelFact, reason: Message, lacks: Lacks | None = None) -> Finding:
     return Finding.failed(
         reason,
         advice=say(
@@ -192,4 +193,5 @@ def _failed(model: ModelFact, reason: Message) -> Finding:
         assurance=Assurance.RECORDED,
         measured={"reused": []},
         evidence=(Pointer(cell=model.cell, event=model.event),),
+        lacks=lacks,
     )

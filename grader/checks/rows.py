@@ -81,6 +81,7 @@ def rows(case: Case, params: RowsParams) -> Finding:
             advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"rows": []},
             evidence=(Pointer(cell=model.cell, event=model.event),),
+            lacks="training",
         )
     conditions = Conditions.of(_conditions(case, params, fits))
     return conditions.finding(

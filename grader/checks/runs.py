@@ -91,6 +91,7 @@ def runs(case: Case, params: RunsParams) -> Finding:
         assurance=Assurance.RECORDED,
         measured=measured,
         evidence=tuple(Pointer(cell=error.cell) for error in run.errors),
+        lacks="run",
     )
 
 

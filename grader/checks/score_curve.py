@@ -231,6 +231,7 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
         advice=say("Train the model in this notebook and keep it in a variable, so that the grader can test it."),
         measured={"parameters": counted, "accuracy": None},
         evidence=(Pointer(cell=model.cell, event=model.event),),
+        lacks=None if trained else "training",
     )
 
 

@@ -107,6 +107,8 @@ def steps(case: Case, params: StepsParams) -> Finding:
     unseen = next((v for v in verdicts if v.holds is None), None)
     if unseen is not None and (params.partial or all(v.holds is not False for v in verdicts)):
         return Finding.pending(_open(model, unseen), **details)
+    if not past.fits_of(model.id):
+        details["lacks"] = "training"
     if not passed:
         details["advice"] = _advice(next(v for v in verdicts if not v.holds))
     return Finding.scored(

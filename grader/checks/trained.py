@@ -75,6 +75,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
             advice=say("Call `compile` and `fit` on it in this notebook."),
             measured={"epochs": 0},
             evidence=(Pointer(cell=model.cell, event=model.event),),
+            lacks="training",
         )
     dataset = params.dataset or case.rubric.dataset
     behind = trainings_behind(case.evidence, model.id) or fits

@@ -50,7 +50,12 @@ def training(case: Case, params: TrainingParams) -> Finding:
     model, fits, missing = chosen_fits(case, params.model)
     if missing is not None:
         return missing
-    return judge([_candidate(fit, params) for fit in fits], nothing=never_trained(case, model), which=params.trainings)
+    return judge(
+        [_candidate(fit, params) for fit in fits],
+        nothing=never_trained(case, model),
+        which=params.trainings,
+        lacks="training",
+    )
 
 
 _FIGURES: Mapping[str, Callable[[int], Message]] = {

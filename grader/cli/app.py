@@ -7,26 +7,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from grader.cli.completion import completion_command, enable_completion
 from grader.cli.data import data_app
 from grader.cli.doctor import doctor_command
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.grade import check_command, demo_command, grade_command
+from grader.cli.help import CommandLine
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.rubric import rubric_app
 from grader.version import __version__
 
 __all__ = ["app", "main"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
-app = typer.Typer(
+app = CommandLine(
     name="grader",
     help="Grade CNN assignments: execute a notebook once in a sandbox, record what its training really was, and judge "
     "the record against a rubric. A site file sets defaults of options: `grader doctor` shows them.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings=_SETTINGS,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 app.add_typer(rubric_app, name="rubric")
 app.add_typer(data_app, name="data")
@@ -36,6 +32,7 @@ app.command("regrade")(regrade_command)
 app.command("report")(report_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
+app.command("completion")(completion_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -46,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     from grader.schema.errors import GraderError
 
+    enable_completion()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="grader")
     except GraderError as error:
@@ -74,7 +72,12 @@ def _version(*, wanted: bool) -> None:
 def _root(
     context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda v: _version(wanted=v), is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
 ) -> None:
     """Handle options before a command."""
     del version  # its callback has printed it and exited

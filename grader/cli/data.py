@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from grader.cli.help import CommandLine
 from grader.cli.options import DatasetArgument, JsonOption
 
 __all__ = ["data_app"]
 
-data_app = typer.Typer(help="List, find, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+data_app = CommandLine(help="List, find, fetch and import data sets.")
 
 
 def _store() -> Any:
@@ -43,7 +44,14 @@ def data_path(name: DatasetArgument) -> None:
 def data_fetch(
     name: DatasetArgument,
     *,
-    base_url: Annotated[str | None, typer.Option(help="Another server with the same official files.")] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Another server with the same official files.",
+            show_default="the data set's own servers",
+        ),
+    ] = None,
 ) -> None:
     """Download a data set's official files and verify their digests."""
     typer.echo(_store().fetch(name, base_url=base_url))
@@ -51,8 +59,12 @@ def data_fetch(
 
 @data_app.command("import")
 def data_import(
-    name: Annotated[str, typer.Argument(help="Name of a known data set, or a new name for your course's own.")],
-    file: Annotated[Path, typer.Argument(exists=True, help="An `.npz`, a folder of IDX files, or a tar of images.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a known data set, or a new name for your course's own.")
+    ],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, help="An `.npz`, a folder of IDX files, or a tar of images.")
+    ],
 ) -> None:
     """Import a local file as a data set."""
     typer.echo(_store().import_file(name, file))

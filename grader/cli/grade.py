@@ -17,17 +17,22 @@ from grader.cli.options import (
     Engine,
     EngineOption,
     FailUnder,
+    FailUnderFull,
     Format,
+    FormatOption,
     Isolation,
     IsolationOption,
     JobsOption,
     JsonOption,
+    NoResumeOption,
+    OutOption,
+    ReportOption,
     RubricOption,
     SeedOption,
     WarmOption,
     options_of,
 )
-from grader.cli.stopping import CONTINUE, NO_RESUME, stoppable, until_stopped
+from grader.cli.stopping import CONTINUE, stoppable, until_stopped
 
 if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
@@ -47,7 +52,7 @@ _FIELDS_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, 
 def grade_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebooks, folders of them, or zips.")],
     rubric: RubricOption,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
+    out: OutOption,
     *,
     jobs: JobsOption = None,
     engine: EngineOption = Engine.LOCAL,
@@ -57,9 +62,7 @@ def grade_command(
     attempts: AttemptsOption = None,
     seed: SeedOption = None,
     fail_under: FailUnder = None,
-    no_resume: Annotated[
-        bool, typer.Option(NO_RESUME, help="Execute notebooks again even if their results are current.")
-    ] = False,
+    no_resume: NoResumeOption = False,
     warm: WarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -217,16 +220,18 @@ def _exit_code(grades: "Sequence[Grade]", fail_under: float | None) -> int:
 
 
 def check_command(
-    notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
+    notebook: Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="Your notebook.")],
     rubric: RubricOption,
     *,
-    format_: Annotated[Format, typer.Option("--format", help="Format of the result.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
+    report: ReportOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
-    fail_under: FailUnder = None,
+    fail_under: FailUnderFull = None,
 ) -> None:
     """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
-    from grader.cli.terminal import criteria_table, notes_of, problem_text, terminal
+    from grader.cli.check_result import print_grade, reachable
+    from grader.cli.terminal import terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.public import without_hidden
     from grader.pipeline.rubrics import find_rubric
@@ -235,6 +240,8 @@ def check_command(
 
     # Also the progress and the exit code depend only on what students may see.
     loaded = without_hidden(find_rubric(rubric))
+    if report is not None:
+        _check_report(report, notebook, loaded.path)
     with held_folder() as folder:
         # One execution is enough for authors: it shows what is missing, not the effect of the seed.
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
@@ -242,30 +249,53 @@ def check_command(
         results = folder / "results"
         (graded,) = _grade([notebook], loaded, options, results, own=True)
         full = ResultsFolder(results).read_grade(graded.submission.id)
+        if report is not None:
+            _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)
     grade = edition(full or graded, loaded.rubric, "student")
     if format_ is Format.JSON:
         typer.echo(grade.model_dump_json(by_alias=True, indent=1))
-    elif grade.status == "graded":
-        terminal().print(criteria_table(grade))
-        for note in grade.diagnostics:
-            terminal().print(f"[bold]note:[/] {note.title}", soft_wrap=True)
-        for line in notes_of([grade]):
-            terminal().print(line, soft_wrap=True)
-        for problem in grade.problems:
-            terminal().print(problem_text(problem), soft_wrap=True)
     else:
-        terminal().print(f"not graded: {grade.reason}", markup=False)
-    wanted = _reachable(grade) if fail_under is None else fail_under
+        print_grade(grade, terminal())
+    wanted = reachable(grade) if fail_under is None else fail_under
     raise typer.Exit(_exit_code([grade], wanted))
 
 
-def _reachable(grade: "Grade") -> float:
-    """Compute full marks without pending and bonus points."""
-    return grade.max_score - sum(c.max_points for c in grade.criteria if c.status == "pending" and not c.bonus)
+def _check_report(report: Path, *inputs: Path) -> None:
+    """Refuse a place for the report before anything runs.
+
+    Raises:
+        UsageError: The report would replace an input or a folder, or its folder does not exist.
+    """
+    from grader.facts.nearest import near_path
+    from grader.schema.errors import UsageError
+
+    where = f"--report {report}"
+    if report.resolve() in {path.resolve() for path in inputs} or report.is_dir():
+        msg = "the report would replace this folder" if report.is_dir() else "the report would replace this file"
+        raise UsageError(msg, where=where, advice="name another file, such as report.html")
+    if not report.absolute().parent.is_dir():
+        msg = f"there is no folder {str(report.parent)!r}{near_path(report.parent)}"
+        raise UsageError(msg, where=where, advice="make the folder first, or name another file")
+
+
+def _keep_report(made: Path, report: Path) -> None:
+    """Copy the report to the place that the command line names.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    from grader.schema.errors import StorageError
+    from grader.store.files import write_atomically
+
+    if not made.is_file():
+        msg = "the report could not be made"
+        raise StorageError(msg, where=str(report))
+    write_atomically(report, made.read_bytes())
+    typer.echo(f"report: {report}", err=True)
 
 
 def demo_command(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path("demo-results"),
+    out: OutOption = Path("demo-results"),
     *,
     jobs: JobsOption = None,
     isolation: IsolationOption = Isolation.AUTO,

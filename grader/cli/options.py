@@ -1,9 +1,14 @@
 """Define options and arguments of several commands."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from grader.cli.completion import complete_dataset, complete_rubric
+from grader.cli.help import MACHINE, RESULT, RUNS
+from grader.cli.stopping import NO_RESUME
 
 if TYPE_CHECKING:
     from grader.pipeline.setup import Options
@@ -17,11 +22,16 @@ __all__ = [
     "Engine",
     "EngineOption",
     "FailUnder",
+    "FailUnderFull",
     "Format",
+    "FormatOption",
     "Isolation",
     "IsolationOption",
     "JobsOption",
     "JsonOption",
+    "NoResumeOption",
+    "OutOption",
+    "ReportOption",
     "RubricArgument",
     "RubricOption",
     "SeedOption",
@@ -72,49 +82,142 @@ def _jobs(text: str) -> int | None:
 
 
 RubricOption = Annotated[
-    str, typer.Option("--rubric", metavar="ID|FILE", help="A shipped rubric's id, or a YAML file.")
+    str,
+    typer.Option(
+        "--rubric",
+        metavar="ID|FILE",
+        help="A shipped rubric's id, or a YAML file.",
+        autocompletion=complete_rubric,
+    ),
 ]
 IsolationOption = Annotated[
-    Isolation, typer.Option(help="Sandbox: bubblewrap, a container, or none (only for notebooks you trust).")
+    Isolation,
+    typer.Option(
+        help="Sandbox of the notebooks; `none` only for notebooks that you trust.",
+        show_default="auto, the first sandbox that works here",
+        rich_help_panel=MACHINE,
+    ),
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Device for trainings.")]
-EngineOption = Annotated[Engine, typer.Option(help="Engine for the submissions: this machine, or a Ray cluster.")]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(help="Device for trainings.", show_default="auto, a GPU if there is one", rich_help_panel=MACHINE),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="Where the submissions run: on this machine, or on a Ray cluster.",
+        show_default="local",
+        rich_help_panel=MACHINE,
+    ),
+]
 AddressOption = Annotated[
     str | None,
     typer.Option(
-        metavar="ADDRESS", help="Ray cluster, HOST:PORT or `auto`; by default RAY_ADDRESS, else only this machine."
+        metavar="ADDRESS",
+        help="Ray cluster, as HOST:PORT or `auto`.",
+        show_default="RAY_ADDRESS, else only this machine",
+        rich_help_panel=MACHINE,
     ),
 ]
-SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed; overrides the rubric's seed.")]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=2**32 - 1,
+        help="Seed of the random numbers.",
+        show_default="the rubric's seed",
+        rich_help_panel=RUNS,
+    ),
+]
 JobsOption = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         metavar="N|auto",
         parser=_jobs,
-        help="Submissions at a time on each machine; auto: two cores or a GPU each, as memory allows.",
+        help="Submissions at a time on each machine.",
+        show_default="auto, two cores or a GPU for each, as memory allows",
+        rich_help_panel=MACHINE,
     ),
 ]
 AttemptsOption = Annotated[
     int | None,
     typer.Option(
-        "--attempts", metavar="K", min=1, max=20, help="Executions of each notebook; overrides the rubric's number."
+        "--attempts",
+        metavar="K",
+        min=1,
+        max=20,
+        help="Executions of each notebook, at most 20.",
+        show_default="the rubric's number",
+        rich_help_panel=RUNS,
     ),
 ]
 WarmOption = Annotated[
     bool | None,
     typer.Option(
         "--warm/--no-warm",
-        help="Fork kernels from a process that has already imported TensorFlow; default: for two or more executions.",
+        help="Fork kernels from a process that has already imported TensorFlow.",
+        show_default="only for two or more executions",
+        rich_help_panel=MACHINE,
     ),
 ]
 RubricArgument = Annotated[
-    str, typer.Argument(metavar="ID|FILE", help="Id of a shipped rubric, or a YAML file.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="ID|FILE",
+        help="Id of a shipped rubric, or a YAML file.",
+        show_default=False,
+        autocompletion=complete_rubric,
+    ),
 ]
-DatasetArgument = Annotated[str, typer.Argument(help="Name of a data set, as `grader data list` shows it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name of a data set, as `grader data list` shows it.", autocompletion=complete_dataset
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.", rich_help_panel=RESULT)]
 FailUnder = Annotated[
-    float | None, typer.Option("--fail-under", metavar="P", min=0, help="Exit with 1 if a score is below P points.")
+    float | None,
+    typer.Option(
+        "--fail-under",
+        metavar="P",
+        min=0,
+        help="Exit with 1 if a score is below P points.",
+        show_default="no limit",
+        rich_help_panel=RESULT,
+    ),
+]
+FailUnderFull = Annotated[
+    float | None,
+    typer.Option(
+        "--fail-under",
+        metavar="P",
+        min=0,
+        help="Exit with 1 below P points.",
+        show_default="all points that need no person",
+        rich_help_panel=RESULT,
+    ),
+]
+FormatOption = Annotated[
+    Format,
+    typer.Option("--format", help="Format of the result.", show_default="table, for people", rich_help_panel=RESULT),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Also write the report, an HTML page, to this file.",
+        show_default="no report",
+        rich_help_panel=RESULT,
+    ),
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
+NoResumeOption = Annotated[
+    bool,
+    typer.Option(NO_RESUME, help="Execute notebooks again even if their results are current.", rich_help_panel=RUNS),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.completion import complete_rubric
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.options import JsonOption
 from grader.cli.stopping import stoppable
@@ -29,7 +30,14 @@ _MOST_LISTED = 40
 def regrade_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
     rubric: Annotated[
-        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
+        str | None,
+        typer.Option(
+            "--rubric",
+            metavar="ID|FILE",
+            help="A shipped rubric's id, or a YAML file.",
+            show_default="the rubric that was used before",
+            autocompletion=complete_rubric,
+        ),
     ] = None,
     *,
     as_json: JsonOption = False,
@@ -112,7 +120,14 @@ def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder
 def report_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
     rubric: Annotated[
-        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
+        str | None,
+        typer.Option(
+            "--rubric",
+            metavar="ID|FILE",
+            help="A shipped rubric's id, or a YAML file.",
+            show_default="the rubric that was used before",
+            autocompletion=complete_rubric,
+        ),
     ] = None,
 ) -> None:
     """Render all reports and the class page again from stored grades and evidence."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from grader.cli.completion import complete_rubric
 from grader.cli.exit_codes import BELOW, DONE, USAGE
+from grader.cli.help import CommandLine
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, JsonOption, RubricArgument, options_of
 
 if TYPE_CHECKING:
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rubric_app"]
 
-rubric_app = typer.Typer(
-    help="List, show, validate, publish and test rubrics.", no_args_is_help=True, rich_markup_mode=None
-)
+rubric_app = CommandLine(help="List, show, validate, publish and test rubrics.")
 
 
 @rubric_app.callback()
@@ -69,7 +69,12 @@ def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
 
 @rubric_app.command("validate")
 def rubric_validate(
-    rubrics: Annotated[list[str], typer.Argument(metavar="ID|FILE...", help="Ids of shipped rubrics, or YAML files.")],
+    rubrics: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID|FILE...", help="Ids of shipped rubrics, or YAML files.", autocompletion=complete_rubric
+        ),
+    ],
 ) -> None:
     """Validate rubric files; an error names the file, the line and the nearest valid name."""
     from grader.cli.site import open_store
@@ -111,7 +116,7 @@ def rubric_publish(
     rubric: RubricArgument,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="File to write; by default the terminal.")
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write.", show_default="the terminal")
     ] = None,
 ) -> None:
     """Write the public rubric for students: nothing hidden or private, no guides, keywords or reference."""
@@ -151,7 +156,9 @@ class Settings(StrEnum):
 @rubric_app.command("schema")
 def rubric_schema(
     *,
-    of: Annotated[Settings, typer.Option(help="Kind of file: a rubric, or the site's defaults.")] = Settings.RUBRIC,
+    of: Annotated[
+        Settings, typer.Option("--of", metavar="rubric|site", help="Kind of file: a rubric, or the site's defaults.")
+    ] = Settings.RUBRIC,
 ) -> None:
     """Print the JSON Schema for editors."""
     from grader.checks.registry import all_checks, all_diagnostics
@@ -191,8 +198,9 @@ def rubric_test(
     if as_json:
         msg = "`--json` needs `--sensitivity`"
         raise typer.BadParameter(msg)
+    from grader.cli.check_result import print_grade
     from grader.cli.site import open_store
-    from grader.cli.terminal import criteria_table, progress_on, terminal
+    from grader.cli.terminal import progress_on, terminal
     from grader.pipeline.reference import write_reference
     from grader.pipeline.reference_run import verify_reference
     from grader.pipeline.rubrics import find_rubric
@@ -202,7 +210,7 @@ def rubric_test(
     with progress_on(terminal(stderr=True)) as listener:
         listener.begin(1)
         grade, evidence = verify_reference(loaded, open_store(may_download=True), options, listener.step)
-    terminal().print(criteria_table(grade))
+    print_grade(grade, terminal())
     # Bonus points do not replace missing points of other criteria.
     counted = [c for c in grade.criteria if not c.bonus]
     full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)

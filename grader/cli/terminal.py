@@ -16,13 +16,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from grader.facts.graded_model import main_accuracy, main_model
 from grader.facts.language import english
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
     from grader.pipeline.changes import Changed
 
 __all__ = [
+    "COLORS",
+    "MARKS",
     "Listener",
     "changes_table",
-    "criteria_table",
     "error_text",
     "fault_text",
     "grades_table",
@@ -56,8 +59,9 @@ _MOST_PROBLEMS = 10
 """Most grades whose problems are listed below a class's table."""
 _WIDE = 100
 """Width from which a class's table has all columns."""
-_MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
-_COLOURS = {"passed": "green", "partial": "yellow", "failed": "red", "pending": "cyan", "skipped": "dim"}
+MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
+COLORS = {"passed": "green", "partial": "yellow", "failed": "red", "pending": "cyan", "skipped": "dim"}
+"""Signs and colors of criteria by status."""
 
 
 class Listener(Protocol):
@@ -157,7 +161,7 @@ def _missing(grade: Grade) -> str:
             f"{c.id} (borderline)" if c.borderline else c.id for c in grade.criteria if c.status == status
         )
         if names:
-            parts.append(f"[{_COLOURS[status]}]{status}:[/] {escape(names)}")
+            parts.append(f"[{COLORS[status]}]{status}:[/] {escape(names)}")
     return "; ".join(parts) or "[green]nothing[/]"
 
 
@@ -190,29 +194,6 @@ def _wanted(column: _Column, grades: Sequence[Grade], width: int) -> bool:
         return False
     optional = {"pending", "accuracy", "parameters", "seconds", "attempts"}
     return column.heading not in optional or any(column.cell(grade) not in {"–", "0"} for grade in grades)
-
-
-def criteria_table(grade: Grade, *, hidden: bool = True) -> Table:
-    """Make the table of a grade, with one row per criterion, and advice for missed ones."""
-    score = f"{number(grade.score)} of {number(grade.max_score)}"
-    pending = f", {number(grade.pending)} pending" if grade.pending else ""
-    table = Table(
-        title=f"{grade.submission.id}: {score} points{pending}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
-    )
-    table.add_column("")
-    table.add_column("criterion")
-    table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("result")
-    for criterion in grade.criteria:
-        if criterion.hidden and not hidden:
-            continue
-        seen = escape(criterion.message)
-        if criterion.advice and criterion.status in {"failed", "partial"}:
-            seen += f"\n[dim]→ {escape(criterion.advice)}[/]"
-        mark = f"[{_COLOURS[criterion.status]}]{_MARKS[criterion.status]} {criterion.status}[/]"
-        mark += "\n  borderline" if criterion.borderline else ""
-        table.add_row(mark, escape(criterion.title), f"{number(criterion.points)}/{number(criterion.max_points)}", seen)
-    return table
 
 
 def problem_text(problem: str, submission: str = "") -> str:
@@ -316,8 +297,22 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 — the same for hours
 
 
+class _TimeLeft(ProgressColumn):
+    """Estimates the remaining time from the finished part: of the cells, and of the epochs of the running cell."""
+
+    def render(self, task: Task) -> Text:
+        if not task.completed or not task.total or task.elapsed is None or task.completed >= task.total:
+            return Text()
+        left = task.elapsed / task.completed * (task.total - task.completed)
+        return Text(f"about {_duration(left)} left", style="progress.remaining")
+
+
 class _Bars(AbstractContextManager["Listener"]):
-    """Shows one bar for the class, and one for each running submission."""
+    """Shows one bar for each running submission, and one for the class if there are several submissions.
+
+    A bar never goes back: steps that are not about cells, such as the verification, change only its text, and an
+    execution that starts again fills the bar only from where it was.
+    """
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -327,13 +322,14 @@ class _Bars(AbstractContextManager["Listener"]):
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=False),
+            _TimeLeft(),
             console=console,
             transient=True,
         )
         self._lock = threading.Lock()
         self._all: TaskID | None = None
         self._running: dict[str, TaskID] = {}
+        self._reached: dict[str, float] = {}
         self._failed = 0
 
     def __enter__(self) -> "Listener":
@@ -346,7 +342,8 @@ class _Bars(AbstractContextManager["Listener"]):
         self._progress.__exit__(kind, value, traceback)
 
     def begin(self, total: int) -> None:
-        self._all = self._progress.add_task("[bold]all submissions[/]", total=total, text="")
+        if total > 1:
+            self._all = self._progress.add_task("[bold]all submissions[/]", total=total, text="")
 
     def step(self, step: Step) -> None:
         with self._lock:
@@ -358,10 +355,15 @@ class _Bars(AbstractContextManager["Listener"]):
                 self._running[step.submission] = self._progress.add_task(name, total=step.total or None, text="")
                 self._sum_up()
             task = self._running[step.submission]
-            self._progress.update(task, completed=step.done, total=step.total or None, text=escape(step.text))
+            self._progress.update(task, text=escape(step.text))
+            if step.total:
+                reached = max(step.done + step.part, self._reached.get(step.submission, 0.0))
+                self._reached[step.submission] = reached
+                self._progress.update(task, completed=reached, total=step.total)
 
     def _end(self, step: Step) -> None:
         task = self._running.pop(step.submission, None)
+        self._reached.pop(step.submission, None)
         if task is not None:
             self._progress.remove_task(task)
         self._failed += step.failed

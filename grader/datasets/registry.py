@@ -1,9 +1,9 @@
 """Table of the data sets that the grader knows by name: their shapes, classes, licenses and official files."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from grader.facts.nearest import did_you_mean
 from grader.schema.errors import DatasetMissingError
 
 __all__ = ["KNOWN", "PARTS", "SPLITS", "DatasetInfo", "OfficialFile", "unknown_dataset"]
@@ -182,9 +182,7 @@ def unknown_dataset(name: str, also: tuple[str, ...] = ()) -> DatasetMissingErro
             f"the data set `{name}` holds {_NO_IMAGES[plain]}, but the grader judges only classifiers of images",
             advice=f"use one of {', '.join(names)}, or import images of your own with `grader data import NAME FILE`",
         )
-    near = difflib.get_close_matches(plain, names, n=1)
-    hint = f"perhaps you meant `{near[0]}`; " if near else ""
     return DatasetMissingError(
-        f"unknown data set `{name}`",
-        advice=f"{hint}known data sets are {', '.join(names)}; add another one with `grader data import NAME FILE`",
+        f"unknown data set `{name}`{did_you_mean(plain, names)}",
+        advice=f"known data sets are {', '.join(names)}; add another one with `grader data import NAME FILE`",
     )

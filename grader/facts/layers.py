@@ -1,11 +1,11 @@
 """Facts about a model's layers that several checks and diagnostics need."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator
 
+from grader.facts.nearest import did_you_mean
 from grader.facts.operations import keeps_range, operation_activation, scaling_of
 from grader.schema.base import Json
 from grader.schema.evidence import LayerFact, ModelFact
@@ -143,9 +143,7 @@ def _known_layer(name: str) -> str:
     if canonical in KNOWN_LAYERS or canonical in GROUPS:
         return canonical
     choices = sorted({*KNOWN_LAYERS, *GROUPS, *_ALIASES})
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    message = f"Keras has no layer {name!r}{hint} (write a custom class as `custom:{name}`)"
+    message = f"Keras has no layer {name!r}{did_you_mean(name, choices)} (write a custom class as `custom:{name}`)"
     raise ValueError(message)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from grader.grading.documents import nearest
+from grader.facts.nearest import suggestion
 from grader.grading.yamlnodes import LocatedYaml, Place, Problem
 from grader.schema.course_file import CourseFile
 from grader.schema.rubric import Rubric
@@ -175,7 +175,7 @@ def _hint(source: str, folder: Path) -> str:
     except OSError:
         return ""
     relative = [os.path.relpath(path, folder) for path in names]
-    return nearest(os.path.normpath(source), relative)
+    return suggestion(os.path.normpath(source), relative)
 
 
 def _digest(file: Path) -> str:

@@ -1,6 +1,5 @@
 """Read typed YAML documents; each error has a line, a column and the nearest valid name."""
 
-import difflib
 import re
 import types
 import typing
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from grader.facts.nearest import suggestion
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem, read_yaml
 from grader.schema.errors import UsageError
 
@@ -19,7 +19,6 @@ __all__ = [
     "document_error",
     "document_problems",
     "field_extra",
-    "nearest",
     "problem_at",
     "read_located",
     "telling",
@@ -126,7 +125,7 @@ def problem_at(read: LocatedYaml, root: type[BaseModel], base: Place, detail: Er
     place = (*base, *inner)
     last = inner[-1] if inner else ""
     if detail["type"] == "extra_forbidden":
-        message = f"unknown key {str(last)!r}{nearest(str(last), _allowed(root, inner[:-1]))}"
+        message = f"unknown key {str(last)!r}{suggestion(str(last), _allowed(root, inner[:-1]))}"
         return Problem(read.key(place), message)
     if detail["type"] == "missing":
         outer = f" in `{place[-2]}`" if len(place) > 1 and isinstance(place[-2], str) else ""
@@ -159,7 +158,7 @@ def _wrong_choice(inner: Place, detail: ErrorDetails) -> str:
         return f"unknown version {detail['input']!r}; this grader reads version 1"
     expected = str(detail.get("ctx", {}).get("expected", ""))
     names = [part.strip(" '") for part in expected.replace(" or ", ", ").split(",")]
-    return f"`{last}` is {detail['input']!r}, but must be {expected}{nearest(str(detail['input']), names)}"
+    return f"`{last}` is {detail['input']!r}, but must be {expected}{suggestion(str(detail['input']), names)}"
 
 
 def _mapping_expected(root: type[BaseModel], inner: Place, name: str) -> str:
@@ -237,20 +236,6 @@ def _members(kind: Any) -> Iterator[Any]:
             yield from _members(member)
     else:
         yield kind
-
-
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """Suggest the choice nearest to a name, or list all choices; a text to append to a message.
-
-    Args:
-        name: The unknown name.
-        choices: The valid names.
-    """
-    choices = list(choices)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; the choices are {', '.join(sorted(set(choices)))}" if choices else ""
 
 
 def field_extra(info: FieldInfo) -> Mapping[str, Any]:

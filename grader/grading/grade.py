@@ -7,6 +7,7 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
+from grader.facts.causes import cause_of
 from grader.facts.follow_ups import advice_of, cause_text, follow_ups
 from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
@@ -20,6 +21,7 @@ from grader.schema.errors import GraderError, HarnessError, NotebookError, Rubri
 from grader.schema.evidence import AccuracyFact, EmulationFact, Evidence, GapFact, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
+    CauseGrade,
     CriterionGrade,
     Diagnostic,
     DiagnosticGrade,
@@ -222,7 +224,14 @@ def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, Check
     if criterion.manual is not None:
         return _manual(criterion)
     judged = [_find(test, criterion, watch, checks) for test in criterion.tests]
-    return _graded_line(criterion, _combined(judged, every=bool(criterion.all_of)))
+    finding = _combined(judged, every=bool(criterion.all_of))
+    return _graded_line(criterion, finding, cause_of(watch.case, finding, _role(criterion)))
+
+
+def _role(criterion: Criterion) -> str | None:
+    """Return the first role that the criterion's tests name."""
+    roles = (test.with_.get("model") for test in criterion.tests)
+    return next((role for role in roles if isinstance(role, str)), None)
 
 
 def _manual(criterion: Criterion, remark: MessageLike = "") -> CriterionGrade:
@@ -260,7 +269,7 @@ def _of_cells(test: Test, refusal: Finding, watch: GapWatch, checks: Mapping[str
     return finding if watch.read <= _CELLS_ALONE else refusal
 
 
-def _graded_line(criterion: Criterion, finding: Finding) -> CriterionGrade:
+def _graded_line(criterion: Criterion, finding: Finding, cause: CauseGrade | None = None) -> CriterionGrade:
     fraction = _fraction(finding)
     missed = finding.status not in {"passed", "pending"}
     own = criterion.advice.strip()
@@ -282,6 +291,7 @@ def _graded_line(criterion: Criterion, finding: Finding) -> CriterionGrade:
         bonus=criterion.bonus,
         borderline=finding.borderline,
         student=_student_view(criterion, finding, own if missed else ""),
+        cause=cause,
     )
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.facts.nearest import near_path, suggestion
 from grader.grading.course_files import course_files, file_problems
 from grader.grading.documents import (
     LARGEST,
     document_error,
     document_problems,
     field_extra,
-    nearest,
     problem_at,
     read_located,
     telling,
@@ -80,7 +80,8 @@ def load_rubric(
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        message = f"the rubric cannot be read: {error.strerror or error}"
+        near = near_path(path) if isinstance(error, FileNotFoundError) else ""
+        message = f"the rubric cannot be read: {error.strerror or error}{near}"
         advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
         raise RubricError(message, where=str(path), advice=advice) from error
     rubric = read_rubric(content, checks, diagnostics, name=str(path), path=path, datasets=datasets)
@@ -185,7 +186,7 @@ def _check_problems(read: LocatedYaml, checks: Mapping[str, CheckSpec]) -> Itera
             yield from _role_problems(read, (*place, "with"), parameters, roles)
             yield from _name_problems(read, (*place, "with"), parameters, spec)
         if spec is None:
-            hint = nearest(name, list(checks))
+            hint = suggestion(name, list(checks))
             yield Problem(read.value((*place, "check")), f"unknown check {name!r}{hint}")
         elif parameters is None or isinstance(parameters, Mapping):
             yield from _parameter_problems(read, (*place, "with"), spec, parameters or {})
@@ -235,7 +236,7 @@ def _role_problems(
     """Check parameters named `model`, which name a role; checks without such a parameter report an unknown key."""
     role = parameters.get("model")
     if isinstance(role, str) and role not in roles:
-        hint = nearest(role, roles) if roles else "; this rubric has no `roles`"
+        hint = suggestion(role, roles) if roles else "; this rubric has no `roles`"
         yield Problem(read.value((*place, "model")), f"unknown role {role!r}{hint}")
 
 
@@ -262,7 +263,7 @@ def _name_problems(
         names = list(named) if isinstance(named, Mapping) else []
         if value not in names:
             word = str(kind).removesuffix("s")
-            hint = nearest(value, names) if names else f"; this rubric has no `{kind}`"
+            hint = suggestion(value, names) if names else f"; this rubric has no `{kind}`"
             yield Problem(read.value((*place, key)), f"unknown {word} {value!r}{hint}")
 
 
@@ -309,12 +310,12 @@ def _selection_problems(
         for position, name in _listed(settings, key):
             if name not in diagnostics:
                 mark = read.value((*place, key, position))
-                yield Problem(mark, f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
+                yield Problem(mark, f"unknown diagnostic {name!r}{suggestion(name, diagnostics)}")
     roles = read.data.get("roles")
     names = list(roles) if isinstance(roles, Mapping) else []
     for position, name in _listed(settings, "models"):
         if name not in names:
-            hint = nearest(name, names) if names else "; this rubric has no `roles`"
+            hint = suggestion(name, names) if names else "; this rubric has no `roles`"
             yield Problem(read.value((*place, "models", position)), f"unknown role {name!r}{hint}")
 
 
@@ -329,7 +330,7 @@ def _tuning_problems(read: LocatedYaml, name: str, diagnostics: Mapping[str, Dia
     place: Place = ("diagnostics", "tune", name)
     spec = diagnostics.get(name)
     if spec is None:
-        yield Problem(read.key(place), f"unknown diagnostic {name!r}{nearest(name, diagnostics)}")
+        yield Problem(read.key(place), f"unknown diagnostic {name!r}{suggestion(name, diagnostics)}")
     elif spec.parameters is None:
         yield Problem(read.key(place), f"the diagnostic {name!r} has no parameters")
     elif isinstance(value_at(read.data, place), Mapping):

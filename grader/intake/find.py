@@ -36,6 +36,7 @@ from pathlib import Path
 
 import yaml
 
+from grader.facts.nearest import near_path
 from grader.facts.refusal import refusal
 from grader.intake.candidates import (
     Candidate,
@@ -209,7 +210,7 @@ def _unique_ids(candidates: Sequence[Candidate], unpack_to: Path) -> Iterator[st
 def _at(path: Path, search: Search) -> Iterator[Candidate]:
     """Yield the candidates at one path from the command line."""
     if not path.exists():
-        msg = "there is no such file or folder"
+        msg = f"there is no such file or folder{near_path(path)}"
         raise SubmissionPathError(msg, where=str(path))
     if person_of(path.name) is not None:
         yield _with_siblings(path.resolve(), search)

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -341,12 +341,25 @@ def _step(attempt: Attempt, progress: Progress) -> Step:
         "finishing": "closing the record",
         "ended": "executed",
     }
-    return _word(attempt, words[progress.kind], progress.done, progress.total)
+    return replace(
+        _word(attempt, words[progress.kind]),
+        # The attempts are counted together, so that the count does not fall back to 0 at each start.
+        done=(attempt.number - 1) * progress.total + progress.done,
+        total=attempt.of * progress.total,
+        part=_part(progress),
+    )
 
 
-def _word(attempt: Attempt, text: str, done: int = 0, total: int = 0) -> Step:
+def _word(attempt: Attempt, text: str) -> Step:
     which = f"attempt {attempt.number} of {attempt.of}: " if attempt.of > 1 else ""
-    return Step(attempt.submission.id, "working", which + text, done, total)
+    return Step(attempt.submission.id, "working", which + text)
+
+
+def _part(progress: Progress) -> float:
+    """Return the finished part of the running cell, by the epochs of its training."""
+    if not progress.epoch or not progress.epochs:
+        return 0.0
+    return min((progress.epoch - 1) / progress.epochs, 1.0)
 
 
 def _epoch(progress: Progress) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from grader.facts.nearest import near_path
 from grader.grading.loader import LoadedRubric
 from grader.pipeline.rubrics import shipped_rubrics
 from grader.resources import share
@@ -28,7 +29,7 @@ def reference_notebook(loaded: LoadedRubric) -> Path | None:
     places = (loaded.path.parent / name, share("reference") / name)
     notebook = next((place for place in places if place.is_file()), None)
     if notebook is None:
-        msg = f"the reference {name!r} is neither next to the rubric nor in {share('reference')}"
+        msg = f"the reference {name!r} is neither next to the rubric nor in {share('reference')}{near_path(places[0])}"
         raise RubricError(msg, where=str(loaded.path), advice="put the notebook there, or remove `reference`")
     return notebook
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore
+from grader.facts.nearest import did_you_mean, near_path
 from grader.grading.documents import read_located
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.grading.public import public_rubric
@@ -41,7 +42,7 @@ def find_rubric(name: str, store: DatasetStore | None = None) -> LoadedRubric:
     if path.suffix not in {".yaml", ".yml"} and not path.exists():
         shipped = {rubric.stem: rubric for rubric in shipped_rubrics()}
         if name not in shipped:
-            msg = f"there is no rubric {name!r}"
+            msg = f"there is no rubric {name!r}{did_you_mean(name, shipped) or near_path(path)}"
             raise RubricError(msg, advice=f"the shipped rubrics are {', '.join(sorted(shipped))}; or give a YAML file")
         path = shipped[name]
     if store is None:
@@ -63,12 +64,13 @@ def _with_template(loaded: LoadedRubric) -> LoadedRubric:
     name = loaded.rubric.template
     if name is None:
         return loaded
+    beside, shipped = loaded.path.parent / name, share("rubrics") / name
+    path = shipped if shipped.is_file() and not beside.is_file() else beside
     try:
-        beside, shipped = loaded.path.parent / name, share("rubrics") / name
-        path = shipped if shipped.is_file() and not beside.is_file() else beside
         tagged, texts = read_tagged_cells(path), read_texts(path)
     except (NotebookError, UnreadableError) as error:
-        msg = f"the template {name!r} cannot be read: {error.message}"
+        near = "" if path.exists() else near_path(path)
+        msg = f"the template {name!r} cannot be read: {error.message}{near}"
         advice = "put the notebook next to the rubric, or remove `template`"
         raise RubricError(msg, where=str(loaded.path), advice=advice) from error
     own = loaded.rubric.template_text

@@ -86,6 +86,8 @@ def _for_student(line: CriterionGrade, criterion: Criterion | None) -> Criterion
             **_texts(view.says, view.advice_says),
             "measured": view.measured,
             "student": None,
+            # Its text quotes what the rubric requires of the model.
+            "cause": None if line.cause is not None and line.cause.kind == "no_model" else line.cause,
         }
     )
 

@@ -18,6 +18,7 @@ __all__ = [
     "AttemptGrade",
     "AttemptsGrade",
     "Audience",
+    "CauseGrade",
     "CriterionGrade",
     "CriterionStatus",
     "Diagnostic",
@@ -27,6 +28,7 @@ __all__ = [
     "FindingDetails",
     "Grade",
     "Lacking",
+    "Lacks",
     "LayerGrade",
     "ModelGrade",
     "ReferenceGrade",
@@ -52,6 +54,11 @@ Lacking = Literal["lost", "unasked", "unable"]
 `lost`: the grader failed, and the next grading executes again. `unasked`: the execution came before the rubric needed
 it, and none follows now. `unable`: the same rubric was executed and nothing failed, so that another execution would
 not help."""
+
+
+Lacks = Literal["run", "model", "training"]
+"""What the notebook lacks, so that a check could not find what it looks for: a run without errors, the model, or a
+training of the model."""
 
 
 class RoleMatch(Document):
@@ -87,6 +94,7 @@ class FindingDetails(TypedDict, total=False):
     evidence: tuple[Pointer, ...]
     borderline: bool
     student: StudentView | None
+    lacks: Lacks | None
 
 
 class Finding(Document):
@@ -106,6 +114,8 @@ class Finding(Document):
     """Whether full marks were missed by less than the measurement error, so that a person should look."""
     student: StudentView | None = None
     """What students see instead of the message, the advice and the measured values; None if they see the same."""
+    lacks: Lacks | None = None
+    """What has to be there before this criterion can be met; None if nothing is lacking."""
 
     @classmethod
     def passed(cls, message: MessageLike, **details: Unpack[FindingDetails]) -> Self:
@@ -186,6 +196,30 @@ class RubricStamp(Document):
     title: str = ""
 
 
+class CauseGrade(Document):
+    """An earlier problem of the notebook, from which missed criteria follow."""
+
+    kind: Literal["placeholder", "error", "untrained", "no_model"]
+    """`placeholder`: a cell was not finished. `error`: a cell raised an exception. `untrained`: no cell trains the
+    model. `no_model`: no model of the notebook is the one that the assignment asks for."""
+    cell: int | None = None
+    """The cell to begin with; None if there is no single one."""
+    line: int | None = None
+    """The line of the cell, from 1; None if unknown."""
+    code: str = ""
+    """The text of that line, cut to one readable line; empty if unknown."""
+    model: str = ""
+    """The name of the model, or its role if there is none; empty if the cause is about no model."""
+    message: str
+    """In English."""
+    advice: str = ""
+    """In English."""
+    says: Message
+    """The message as data."""
+    advice_says: Message | None = None
+    """The advice as data."""
+
+
 class CriterionGrade(Document):
     """One line of the grade."""
 
@@ -212,6 +246,8 @@ class CriterionGrade(Document):
     student: StudentView | None = None
     """What the student's edition shows instead of the message, the advice and the measured values; None if it shows
     the same. Added to version 1 later."""
+    cause: CauseGrade | None = None
+    """The problem that has to be solved first; None if the criterion depends on no other. Added to version 1 later."""
 
 
 class LayerGrade(Document):

@@ -77,7 +77,7 @@ def test_rubrics_are_listed_shown_validated_and_described(rubric: Path) -> None:
     [
         ("imdb", "holds texts, but the grader judges only classifiers of images"),
         ("boston-housing", "holds numbers for a regression"),
-        ("fashion-mnist", "perhaps you meant `fashion_mnist`"),
+        ("fashion-mnist", "did you mean 'fashion_mnist'?"),
         ("pets", "`grader data import NAME FILE`"),
     ],
 )

@@ -133,3 +133,46 @@ def test_progress_counts_what_runs_and_what_could_not_be_graded() -> None:
         listener.begin(2)
         listener.step(Step("anna", "done", "not graded: no sandbox", failed=True))
     assert "anna: not graded: no sandbox (1 of 2, 1 not graded, about 0 s left)" in file.getvalue()
+
+
+def bar_of(*steps: Step, submissions: int = 1) -> list[tuple[float, float | None, str]]:
+    """The state of the last submission's bar after each step: reached, total, text."""
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
+    states = []
+    with progress_on(console) as listener:
+        listener.begin(submissions)
+        for step in steps:
+            listener.step(step)
+            task = vars(listener)["_progress"].tasks[-1]
+            states.append((task.completed, task.total, task.fields["text"]))
+    return states
+
+
+def test_a_bar_stays_full_while_the_result_is_verified_and_graded() -> None:
+    cells = [Step("anna", "working", f"cell {n + 1} of 5", n, 5) for n in range(5)]
+    ended = [Step("anna", "working", "executed", 5, 5), Step("anna", "working", "verifying")]
+    *_, last = bar_of(Step("anna", "begun", "reading"), *cells, *ended)
+    assert last == (5, 5, "verifying")
+
+
+def test_a_bar_does_not_go_back_when_an_execution_starts_again() -> None:
+    steps = (
+        Step("anna", "begun", "reading"),
+        Step("anna", "working", "cell 5 of 5", 4, 5),
+        Step("anna", "working", "starting again, because the machine was busy"),
+        Step("anna", "working", "cell 1 of 5", 0, 5),
+    )
+    reached = [state[0] for state in bar_of(*steps)]
+    assert reached == sorted(reached)
+    assert bar_of(*steps)[-1] == (4, 5, "cell 1 of 5")
+
+
+def test_the_epochs_of_a_training_move_the_bar_and_one_submission_has_one_bar() -> None:
+    step = Step("anna", "working", "cell 3 of 4, epoch 2 of 5", 2, 4, part=0.2)
+    assert bar_of(step) == [(2.2, 4, "cell 3 of 4, epoch 2 of 5")]
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
+    for submissions, bars in ((1, 1), (2, 2)):
+        with progress_on(console) as listener:
+            listener.begin(submissions)
+            listener.step(step)
+            assert len(vars(listener)["_progress"].tasks) == bars

@@ -185,7 +185,7 @@ def test_a_missing_data_set_says_the_command_and_an_unknown_one_the_nearest_name
     store = DatasetStore(tmp_path / "d", sources=bare)
     with pytest.raises(DatasetMissingError, match="grader data fetch cifar10"):
         store.prepare("cifar10", prints)
-    with pytest.raises(DatasetMissingError, match="perhaps you meant `fashion_mnist`"):
+    with pytest.raises(DatasetMissingError, match="did you mean 'fashion_mnist'"):
         store.prepare("fashion-mnst")
     with pytest.raises(DatasetMissingError, match="unknown data set"):
         store.path("../../etc")

@@ -155,13 +155,16 @@ def public_rubric(scene: Scene) -> Iterator[tuple[str, str]]:
 
 
 def checks(scene: Scene) -> Iterator[tuple[str, str]]:
-    """The output of `grader check` in each format, with either rubric."""
+    """The output and the report of `grader check` in each format, with either rubric."""
     # In the public rubric, a person judges all criteria that the notebook misses.
     for rubric, code in ((scene.rubric, 1), (scene.public, 0)):
         for format_ in Format:
-            done = grader("check", scene.notebook, "--rubric", rubric, "--format", format_.value)
+            report = scene.out.root.parent / f"{rubric.stem}-{format_.value}.html"
+            options = ("--rubric", rubric, "--format", format_.value, "--report", report)
+            done = grader("check", scene.notebook, *options)
             assert done.code == code, done.err
             yield f"check --format {format_.value} with {rubric.name}", _output(done)
+            yield f"report of check with {rubric.name}", report.read_text(encoding="utf-8")
 
 
 def _output(done: Done) -> str:

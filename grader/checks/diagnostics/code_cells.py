@@ -2,7 +2,6 @@
 
 import ast
 import itertools
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeGuard
 
@@ -10,25 +9,16 @@ from grader.checks.registry import diagnostic
 from grader.checks.support.definitions import PLATFORM_NAMES, bound_names, missing_name, undefined_in
 from grader.checks.support.source_code import called_name, parsed
 from grader.facts.case import Case
+from grader.facts.placeholders import marked_line
 from grader.schema.evidence import CellFact
 from grader.schema.grade import Diagnostic
 from grader.schema.message import say, say_count, sentences
 
 __all__ = ["name_from_elsewhere", "out_of_order", "unfinished_cells"]
 
-_MARK = r"(?:YOUR[ _]+CODE(?:[ _]+HERE)?|YOUR[ _]+ANSWER|FILL[ _]+(?:THIS|ME|HERE)|TODO\b)"
-_IN_CODE = re.compile(
-    rf"^[^#'\"\n]*(?:=|\breturn|\bin)[ \t]*#+[^\n]*{_MARK}"  # `y = ### YOUR CODE HERE`
-    rf"|^[ \t]*(?:pass|\.\.\.)[ \t]*#[^\n]*(?:{_MARK}|your code)",  # `pass  # your code`
-    re.MULTILINE | re.IGNORECASE,
-)
-_MARKED = re.compile(rf"#[^\n]*{_MARK}", re.IGNORECASE)
 _TAKE_ELLIPSIS = frozenset({"Argument", "Body", "Field", "Option", "Path", "Query"})
 """Functions that take `...` as an argument."""
 _ABSTRACT = frozenset({"ABC", "Protocol", "abstractmethod", "overload"})
-_UNFINISHED_ERRORS = frozenset(
-    {"SyntaxError", "IndentationError", "NameError", "NotImplementedError", "TypeError", "AttributeError"}
-)
 
 
 @diagnostic("unfinished-cell")
@@ -73,24 +63,7 @@ def _placeholder(cell: CellFact, bases: Collection[str]) -> str:
         cell: A code cell.
         bases: Names of the classes that other classes of the notebook extend.
     """
-    marked = _MARKED.search(cell.source)
-    if marked and (cell.error in _UNFINISHED_ERRORS or _only_comments(cell.source)):
-        return _line(cell.source, marked.start())
-    if match := _IN_CODE.search(cell.source):
-        return _line(cell.source, match.start())
-    return _empty_statement(cell.source, bases)
-
-
-def _only_comments(source: str) -> bool:
-    return all(not line.strip() or line.lstrip().startswith("#") for line in source.splitlines())
-
-
-def _line(source: str, position: int) -> str:
-    start = source.rfind("\n", 0, position) + 1
-    if source[position : position + 1] == "\n":
-        start = position + 1
-    line = source[start:].split("\n", 1)[0].strip().replace("`", "'")
-    return line if len(line) <= 80 else line[:79] + "…"  # noqa: PLR2004 - one readable line
+    return marked_line(cell) or _empty_statement(cell.source, bases)
 
 
 def _extended(cells: Iterable[CellFact]) -> frozenset[str]:

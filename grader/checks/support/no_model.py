@@ -66,6 +66,7 @@ def missing_model(case: Case, role: str | None) -> Finding:
         advice=advice,
         measured={"model": None, "candidates": list(match.candidates)},
         evidence=pointers,
+        lacks="model",
     )
 
 

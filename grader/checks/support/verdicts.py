@@ -10,7 +10,7 @@ from grader.facts.language import english
 from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import FitFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, Lacks
 from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["Candidate", "Which", "chosen_fits", "judge", "never_trained"]
@@ -47,6 +47,7 @@ def judge(
     nothing: MessageLike,
     which: Which = "any",
     assurance: Assurance = Assurance.RECORDED,
+    lacks: Lacks | None = None,
 ) -> Finding:
     """Pass if the chosen candidates have no fault; leave it to a person if evidence does not decide.
 
@@ -55,9 +56,10 @@ def judge(
         nothing: The message if there are no candidates.
         which: Whether one of them, each, the first or the last must meet the conditions.
         assurance: How far the observations can be trusted.
+        lacks: What the notebook lacks if there are no candidates.
     """
     if not candidates:
-        return Finding.failed(nothing, measured={"found": 0})
+        return Finding.failed(nothing, measured={"found": 0}, lacks=lacks)
     chosen = {"first": candidates[:1], "last": candidates[-1:]}.get(which, candidates)
     ranked = sorted(chosen, key=_badness)
     # The worst candidate decides about "all", the best one about "any".

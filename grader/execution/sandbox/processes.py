@@ -1,6 +1,7 @@
 """Runs a sandboxed program to its end, and kills a process tree."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,7 @@ __all__ = [
     "Finished",
     "end_tree",
     "ended_from_outside",
+    "error_in_log",
     "log_tail",
     "marked_processes",
     "run_to_end",
@@ -30,6 +32,9 @@ __all__ = [
 
 _END_SECONDS = 5.0
 _LOG_BYTES = 4000
+_ERROR = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b|(?:bwrap|nsenter|sh|/bin/sh): ")
+"""Beginning of a line that is the last of a traceback, or a message of a program that starts the sandbox."""
+_LONGEST_ERROR = 200
 _LONGEST_WAIT = 5.0
 """Longest wait for a program on a busy machine, as a multiple of its time limit."""
 _LEAST_EXTENSION = 0.5
@@ -263,6 +268,15 @@ def log_tail(log: Path) -> str:
             return source.read().decode(errors="replace").strip()
     except OSError:
         return ""
+
+
+def error_in_log(log: Path) -> str:
+    """Return the last error in a log, in one line: an exception or a message of the sandbox's program.
+
+    TensorFlow writes many lines that are no errors to the same log. The text is empty if there is no error.
+    """
+    errors = (line.strip() for line in reversed(log_tail(log).splitlines()) if _ERROR.match(line.strip()))
+    return next(errors, "")[:_LONGEST_ERROR]
 
 
 def _alive(process: psutil.Process) -> bool:

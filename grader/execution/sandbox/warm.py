@@ -31,7 +31,7 @@ import psutil
 from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import make_layout
-from grader.execution.sandbox.processes import MARKER, log_tail, prefer_as_victim
+from grader.execution.sandbox.processes import MARKER, error_in_log, prefer_as_victim
 from grader.execution.sandbox.scratch import hold_folder
 from grader.schema.errors import HarnessError
 
@@ -292,15 +292,15 @@ class _Parent:
 
     def _hello(self, seconds: float) -> int:
         self._socket.settimeout(seconds)
+        reason = "it ended before it answered"
         try:
             answer = json.loads(self._socket.recv(1 << 16) or b"null")
         except TimeoutError:
-            answer = None
+            answer, reason = None, f"no answer within {seconds:.0f} seconds"
         if not isinstance(answer, dict):
-            message = f"no answer within {seconds:.0f} seconds. {log_tail(self._log)[-500:]}"
-            raise WarmRefusedError(message)
+            raise WarmRefusedError(_with_error(reason, self._log))
         if answer["failed"]:
-            message = "; ".join(f"{name}: {why}" for name, why in answer["failed"].items())
+            message = "; ".join(f"{name}: {why.partition(chr(10))[0]}" for name, why in answer["failed"].items())
             raise WarmRefusedError(message)
         return int(answer["pid"])
 
@@ -331,7 +331,7 @@ class _Parent:
                 return held
         held.kill()
         held.wait()
-        message = f"the sandbox was not made: {log_tail(program.log)[-500:]}"
+        message = _with_error("the sandbox was not made", program.log)
         raise WarmRefusedError(message)
 
     def _fork(self, program: Program, held: HeldProcess, log: BinaryIO, exit_writer: BinaryIO) -> None:
@@ -351,6 +351,11 @@ class _Parent:
             with suppress(psutil.NoSuchProcess):  # it may have ended already; its exit code arrives anyway
                 held.guest = psutil.Process(_guest(status))
         held.warm = self.process
+
+
+def _with_error(message: str, log: Path) -> str:
+    """Add the error of a log to a message that people read."""
+    return f"{message}: {error}" if (error := error_in_log(log)) else message
 
 
 def _key(program: Program) -> tuple[Any, ...]:
