@@ -78,6 +78,9 @@ def mail_command(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the course's own templates.", exists=True, file_okay=False),
     ] = None,
+    rubric: Annotated[
+        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Mail students their feedback, each message once; without --send, write a preview."""
@@ -85,6 +88,7 @@ def mail_command(
     from grader.cli.terminal import terminal
     from grader.delivery.roster import read_roster
     from grader.pipeline.mailing import MailOptions, mail_class
+    from grader.pipeline.rubrics import find_rubric
     from grader.store.results import ResultsFolder
 
     site = load_site()
@@ -100,6 +104,7 @@ def mail_command(
         reports_at=_reports(reports_at, site),
         attach=attach_report,
         templates=() if templates is None else (templates,),
+        rubric=None if rubric is None else find_rubric(rubric).rubric,
     )
     students = read_roster(roster)
     courier = _courier(site) if send else None

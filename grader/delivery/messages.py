@@ -199,7 +199,9 @@ def to_student(student: Student) -> Address:
 
 
 def _address(name: str, plain: str) -> Address:
-    return Address(display_name=single_line(name)[:_LONGEST_NAME], addr_spec=sendable(plain))
+    local, _, domain = sendable(plain).rpartition("@")
+    # `addr_spec` would reject characters beyond ASCII.
+    return Address(display_name=single_line(name)[:_LONGEST_NAME], username=local, domain=domain)
 
 
 def _needs_utf8(*addresses: Address) -> bool:

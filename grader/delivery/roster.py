@@ -218,7 +218,7 @@ def address_problem(text: str) -> str | None:
     if re.search(r"[\s<>(),;:\\\"@\[\]]", local) or re.search(r"[^\w.-]", domain) or ".." in text:
         return f"{text!r} is not an e-mail address"
     try:
-        Address(addr_spec=sendable(text))
+        Address(addr_spec=sendable(f"{local if local.isascii() else 'name'}@{domain}"))
     except (HeaderParseError, ValueError, UnicodeError, IndexError):
         return f"{text!r} is not an e-mail address"
     if len(local.encode()) > _LONGEST_LOCAL or len(text.encode()) > _LONGEST_ADDRESS:

@@ -59,6 +59,8 @@ class MailOptions:
     attach: bool = False
     templates: tuple[Path, ...] = ()
     """Folders of the course's own templates; shipped ones complete them."""
+    rubric: Rubric | None = None
+    """The rubric; None for the rubric that each grade names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,11 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
     Raises:
         SubmissionPathError: The folder has no results.
         UsageError: An option names nobody.
+        RubricError: The rubric of a grade is missing.
         DeliveryError: The server cannot be used.
         StorageError: The preview or the ledger cannot be written.
     """
-    grades = _grades(out)
+    grades = _grades(out, options.rubric)
     stamps = [grade.submission for grade in grades.values() if grade is not None]
     matching = match(students, stamps)
     ledger = MailLedger(Database(out.database_path))
@@ -241,8 +244,13 @@ class _Writer:
         return {index: "".join(source) for index, source in sources.items() if isinstance(source, (str, list))}
 
 
-def _grades(out: ResultsFolder) -> dict[str, Grade | None]:
-    """Read the student's edition of each grade."""
+def _grades(out: ResultsFolder, rubric: Rubric | None) -> dict[str, Grade | None]:
+    """Read the student's edition of each grade.
+
+    Raises:
+        SubmissionPathError: The folder has no results.
+        RubricError: A rubric is missing, without which nobody knows what students may see.
+    """
     names = out.submissions()
     if not names:
         msg = "the folder has no results"
@@ -255,7 +263,9 @@ def _grades(out: ResultsFolder) -> dict[str, Grade | None]:
             grade = out.read_grade(name)
         except ArtefactError:
             grade = None
-        grades[name] = None if grade is None else edition(grade, _rubric(out.root, grade.rubric.id), "student")
+        grades[name] = (
+            None if grade is None else edition(grade, rubric or _rubric(out.root, grade.rubric.id), "student")
+        )
     return grades
 
 
