@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 import unicodedata
 from collections import defaultdict
@@ -275,21 +276,23 @@ _Index = Mapping[str, tuple[Student, ...]]
 
 def _student_of(submission: SubmissionStamp, rules: Sequence[_Index]) -> tuple[Student | None, str]:
     """Find the student of a submission, or the reason why there is none."""
-    names = {form for text in (submission.id, submission.student) for form in _forms(text)}
-    matches = [tuple(dict.fromkeys(one for name in sorted(names) for one in rule.get(name, ()))) for rule in rules]
-    explicit, *others = matches
-    if len(explicit) == 1:
-        return explicit[0], ""
-    ranked = [found for found in (explicit, *others) if found]
-    if not ranked:
+    texts = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
+    by_rule = [[found for forms in texts if (found := _found(rule, forms))] for rule in rules]
+    first = next((tuple(dict.fromkeys(itertools.chain(*answers))) for answers in by_rule if answers), ())
+    if not first:
         return None, "nobody in the roster matches"
-    first = ranked[0]
     if len(first) > 1:
         return None, f"several students match: {', '.join(one.label for one in first)}"
-    for found in ranked[1:]:
+    if by_rule[0]:  # the roster names the submission
+        return first[0], ""
+    for found in itertools.chain(*by_rule):
         if first[0] not in found:
-            return None, f"different students match by id and by name: {first[0].label}, {found[0].label}"
+            return None, f"the id and the name match different students: {first[0].label}, {found[0].label}"
     return first[0], ""
+
+
+def _found(rule: _Index, forms: Sequence[str]) -> tuple[Student, ...]:
+    return tuple(dict.fromkeys(student for form in forms for student in rule.get(form, ())))
 
 
 def _index(students: Sequence[Student], keys: Callable[[Student], tuple[str, ...]]) -> _Index:

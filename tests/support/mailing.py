@@ -85,12 +85,12 @@ def a_grade(name: str = "amara", accuracy: float = 20.0, *, pending: bool = Fals
     return Grade(**(values | keys))
 
 
-def a_student(name: str, line: int = 2, **keys: Any) -> Student:
+def a_student(key: str, line: int = 2, **keys: Any) -> Student:
     """A row of a roster."""
     values: dict[str, Any] = {
-        "id": name,
-        "name": name.capitalize(),
-        "email": f"{name}@example.org",
+        "id": key,
+        "name": key.capitalize(),
+        "email": f"{key}@example.org",
         "language": None,
         "submission": "",
     }
