@@ -76,7 +76,12 @@ def mail_command(
     ] = "en",
     templates: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the course's own templates.", exists=True, file_okay=False),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the course's own templates; by default the rubric's.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     rubric: Annotated[
         str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
@@ -88,7 +93,7 @@ def mail_command(
     from grader.cli.terminal import terminal
     from grader.delivery.roster import read_roster
     from grader.pipeline.mailing import MailOptions, mail_class
-    from grader.pipeline.rubrics import find_rubric
+    from grader.pipeline.rubrics import find_rubric, read_templates
     from grader.store.results import ResultsFolder
 
     site = load_site()
@@ -103,8 +108,8 @@ def mail_command(
         object_until=_last_day(object_until, site),
         reports_at=_reports(reports_at, site),
         attach=attach_report,
-        templates=() if templates is None else (templates,),
-        rubric=None if rubric is None else find_rubric(rubric).rubric,
+        templates=None if templates is None else read_templates(templates),
+        rubric=None if rubric is None else find_rubric(rubric),
     )
     students = read_roster(roster)
     courier = _courier(site) if send else None

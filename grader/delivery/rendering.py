@@ -2,19 +2,18 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 from babel.dates import format_date
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
 from grader.delivery.letter import Letter
 from grader.delivery.picture import WIDTH, curves_png, curves_say
 from grader.facts.language import Language
+from grader.report.templating import Templates
 from grader.report.text import clean, cut
 from grader.schema.message import Message, MessageLike, say
 
@@ -41,13 +40,13 @@ class Rendered:
     """A PNG with the content id `CURVES`."""
 
 
-def render(letter: Letter, language: Language, templates: Sequence[Path], *, picture: str) -> Rendered:
+def render(letter: Letter, language: Language, templates: Templates, *, picture: str) -> Rendered:
     """Render a letter.
 
     Args:
         letter: The contents.
         language: The language of the reader.
-        templates: Folders of templates; the first one that has a template provides it.
+        templates: The shipped templates and the course's own.
         picture: Source of the picture in the HTML part, such as `cid:curves@example.org`.
     """
     drawn = curves_png(letter.curves, language) if letter.curves is not None else None
@@ -59,7 +58,7 @@ def render(letter: Letter, language: Language, templates: Sequence[Path], *, pic
         "picture_width": WIDTH,
         "until": "" if letter.object_until is None else format_date(letter.object_until, "long", language.locale),
     }
-    engine = _engine(tuple(templates), language)
+    engine = _engine(templates, language)
     html = engine.get_template("mail.html.j2").render(view)
     text = engine.get_template("mail.txt.j2").render(view)
     subject = language.text(say("{title}: your feedback", title=cut(" ".join(letter.title.split()), 120)))
@@ -94,9 +93,9 @@ def wrapped(text: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _engine(templates: tuple[Path, ...], language: Language) -> Environment:
+def _engine(templates: Templates, language: Language) -> Environment:
     engine = Environment(
-        loader=FileSystemLoader(templates),
+        loader=templates.loader,
         autoescape=select_autoescape(("html.j2",), default_for_string=False),
         undefined=StrictUndefined,
         finalize=lambda value: _shown(value, language),

@@ -8,11 +8,10 @@ from difflib import get_close_matches
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import make_msgid
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from grader.delivery.edition import edition
 from grader.delivery.letter import Curves, grade_sent, letter
 from grader.delivery.messages import Envelope, Sender, Thread, build, content_id, envelope, to_student
 from grader.delivery.plan import Entry, Selection, plan
@@ -23,12 +22,14 @@ from grader.delivery.smtp import Courier, deliver
 from grader.facts.graded_model import main_model
 from grader.facts.language import language
 from grader.facts.metrics import fit_curves
+from grader.grading.loader import LoadedRubric
 from grader.pipeline.rubrics import find_rubric, noted_rubric
+from grader.report.edition import edition
+from grader.report.templating import Templates
 from grader.resources import share
 from grader.schema.errors import ArtefactError, SubmissionPathError, UsageError
 from grader.schema.grade import Grade
 from grader.schema.mail import MailRow, MailState
-from grader.schema.rubric import Rubric
 from grader.store.database import Database
 from grader.store.files import Batch
 from grader.store.ledger import MailLedger
@@ -57,9 +58,9 @@ class MailOptions:
     object_until: date | None = None
     reports_at: str = ""
     attach: bool = False
-    templates: tuple[Path, ...] = ()
-    """Folders of the course's own templates; shipped ones complete them."""
-    rubric: Rubric | None = None
+    templates: tuple[tuple[str, str], ...] | None = None
+    """Names and texts of the course's own templates; None for those of the rubric."""
+    rubric: LoadedRubric | None = None
     """The rubric; None for the rubric that each grade names."""
 
 
@@ -119,7 +120,8 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         DeliveryError: The server cannot be used.
         StorageError: The preview or the ledger cannot be written.
     """
-    grades = _grades(out, options.rubric)
+    rubrics = _rubrics(out, options.rubric)
+    grades = _grades(out, rubrics)
     stamps = [grade.submission for grade in grades.values() if grade is not None]
     matching = match(students, stamps)
     ledger = MailLedger(Database(out.database_path))
@@ -131,7 +133,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         resend=_named(options.resend, grades, matching, "--resend") or (),
     )
     entries = plan(grades, matching, ledger.rows(), selection, options.sender.sender.domain)
-    writer = _Writer(out, grades, options, now())
+    writer = _Writer(out, grades, rubrics, options, now())
     messages = {entry.submission: writer.message(entry) for entry in entries if entry.sends}
     states: dict[str, tuple[str, str]] = {}
     if courier is None:
@@ -180,13 +182,18 @@ class _Writer:
     """Makes the messages of one mailing."""
 
     def __init__(
-        self, out: ResultsFolder, grades: Mapping[str, Grade | None], options: MailOptions, now: datetime
+        self,
+        out: ResultsFolder,
+        grades: Mapping[str, Grade | None],
+        rubrics: Callable[[str], LoadedRubric],
+        options: MailOptions,
+        now: datetime,
     ) -> None:
         self._out = out
         self._grades = grades
         self._options = options
         self._now = now
-        self._templates = (*options.templates, share("templates"))
+        self._rubrics = rubrics
 
     def message(self, entry: Entry) -> _Made:
         """Make the message of an entry that sends one."""
@@ -211,7 +218,8 @@ class _Writer:
         spoken = language(student.language or options.language)
         to = options.to_me or to_student(student)
         picture = f"cid:{content_id(thread.message)}"
-        rendered = render(content, spoken, self._templates, picture=picture)
+        own = self._rubrics(grade.rubric.id).templates if options.templates is None else options.templates
+        rendered = render(content, spoken, Templates(share("templates"), own), picture=picture)
         report = self._out.report_path(entry.submission).read_bytes() if options.attach else None
         message = build(rendered, to, options.sender, thread, now=self._now, language=spoken.code, report=report)
         return _Made(message, envelope(message, to, options.sender), rendered, student.email)
@@ -244,7 +252,7 @@ class _Writer:
         return {index: "".join(source) for index, source in sources.items() if isinstance(source, (str, list))}
 
 
-def _grades(out: ResultsFolder, rubric: Rubric | None) -> dict[str, Grade | None]:
+def _grades(out: ResultsFolder, rubrics: Callable[[str], LoadedRubric]) -> dict[str, Grade | None]:
     """Read the student's edition of each grade.
 
     Raises:
@@ -263,15 +271,13 @@ def _grades(out: ResultsFolder, rubric: Rubric | None) -> dict[str, Grade | None
             grade = out.read_grade(name)
         except ArtefactError:
             grade = None
-        grades[name] = (
-            None if grade is None else edition(grade, rubric or _rubric(out.root, grade.rubric.id), "student")
-        )
+        grades[name] = None if grade is None else edition(grade, rubrics(grade.rubric.id).rubric, "student")
     return grades
 
 
-@lru_cache(maxsize=8)
-def _rubric(root: Path, rubric: str) -> Rubric:
-    return find_rubric(noted_rubric(ResultsFolder(root), rubric)).rubric
+def _rubrics(out: ResultsFolder, given: LoadedRubric | None) -> Callable[[str], LoadedRubric]:
+    """Make a function that finds the rubric of a grade by its id, and reads each rubric once."""
+    return cache(lambda name: given or find_rubric(noted_rubric(out, name)))
 
 
 def _named(words: Iterable[str], grades: Mapping[str, Grade | None], matching: Matching, option: str) -> frozenset[str]:

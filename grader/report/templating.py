@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grader.facts.language import Language
@@ -14,7 +15,31 @@ from grader.report import text
 from grader.schema.errors import StorageError
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["Asset", "asset", "environment", "policy"]
+__all__ = ["Asset", "Templates", "asset", "environment", "policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The shipped templates, and a course's own versions of some of them."""
+
+    shipped: Path
+    """Folder of the shipped templates."""
+    own: tuple[tuple[str, str], ...] = ()
+    """Names and texts of the course's templates; they replace the shipped ones."""
+
+    @property
+    def loader(self) -> BaseLoader:
+        """Jinja's loader of these templates."""
+        return ChoiceLoader([DictLoader(dict(self.own)), FileSystemLoader(self.shipped)])
+
+    def text(self, name: str) -> str:
+        """Read a file that is inserted into a page.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        own = dict(self.own).get(name)
+        return (self.shipped / name).read_text(encoding="utf-8") if own is None else own
 
 
 class Asset:
@@ -36,17 +61,18 @@ class Asset:
 
 
 @lru_cache(maxsize=8)
-def asset(templates: Path, name: str) -> Asset:
-    """Read a style sheet or script from the templates folder.
+def asset(templates: Path | Templates, name: str) -> Asset:
+    """Read a style sheet or script from the templates.
 
     Raises:
         StorageError: The file cannot be read.
     """
+    known = Templates(templates) if isinstance(templates, Path) else templates
     try:
-        return Asset((templates / name).read_text(encoding="utf-8"))
+        return Asset(known.text(name))
     except OSError as error:
         message = f"cannot read the report's {name}: {error.strerror}"
-        raise StorageError(message, where=str(templates), advice="install the grader again") from error
+        raise StorageError(message, where=str(known.shipped), advice="install the grader again") from error
 
 
 def policy(style: Asset, script: Asset | None = None) -> str:
@@ -74,18 +100,18 @@ def _shown(value: Any, language: Language) -> Any:
 
 
 @lru_cache(maxsize=4)
-def environment(templates: Path, language: Language = text.ENGLISH) -> Environment:
+def environment(templates: Path | Templates, language: Language = text.ENGLISH) -> Environment:
     """Create the template engine for a folder.
 
     Args:
-        templates: Folder of `report.html.j2`, `class.html.j2`, `macros.html.j2` and the style sheet.
+        templates: The templates, or the folder of the templates and the style sheet.
         language: The language of messages and figures.
 
     Returns:
         An engine that escapes everything, cleans every string, and raises an error for an undefined name.
     """
     engine = Environment(
-        loader=FileSystemLoader(templates),
+        loader=(Templates(templates) if isinstance(templates, Path) else templates).loader,
         autoescape=True,
         undefined=StrictUndefined,
         finalize=partial(_shown, language=language),

@@ -255,11 +255,9 @@ def test_the_report_is_attached_only_on_request(out: ResultsFolder) -> None:
     assert part.get_filename() == "report.zip"
 
 
-def test_a_course_replaces_single_templates(out: ResultsFolder, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "mail.txt.j2").write_text("Dear {{ letter.name }}, see {{ letter.report }}", encoding="utf-8")
-    result = mail(out, None, templates=(own,), reports_at="https://example.org/r")
+def test_a_course_replaces_single_templates(out: ResultsFolder) -> None:
+    own = (("mail.txt.j2", "Dear {{ letter.name }}, see {{ letter.report }}"),)
+    result = mail(out, None, templates=own, reports_at="https://example.org/r")
     message = parsed((result.preview.parent / "ben.eml").read_bytes())
     text, html = (message.get_body((kind,)) for kind in ("plain", "html"))
     assert text is not None

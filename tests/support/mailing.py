@@ -8,7 +8,9 @@ from grader.delivery.letter import Curves, Letter, letter
 from grader.delivery.messages import sender_of
 from grader.delivery.roster import Student
 from grader.delivery.smtp import Courier, Server
+from grader.grading.loader import LoadedRubric
 from grader.pipeline.mailing import MailOptions
+from grader.report.templating import Templates
 from grader.schema.base import Pointer
 from grader.schema.grade import CriterionGrade, ErrorGrade, ExecutionGrade, Grade, RubricStamp, SubmissionStamp
 from grader.schema.message import say
@@ -28,7 +30,7 @@ __all__ = [
     "options",
 ]
 
-TEMPLATES = (Path(__file__).parents[2] / "templates",)
+TEMPLATES = Templates(Path(__file__).parents[2] / "templates")
 NOW = datetime(2026, 11, 29, 20, 9, tzinfo=UTC)
 GUIDE = "the eighth flaw is a kernel of zeros"
 RUBRIC = a_rubric(
@@ -107,7 +109,7 @@ def a_letter(grade: Grade | None = None, **keys: Any) -> Letter:
 def options(**keys: Any) -> MailOptions:
     """Options with a sender."""
     sender = sender_of("Deep Learning <course@example.org>", "Dr. Ada <ada@example.org>", "bounces@example.org")
-    return MailOptions(sender=sender, **({"rubric": RUBRIC} | keys))
+    return MailOptions(sender=sender, **({"rubric": LoadedRubric(RUBRIC, "1" * 64, Path("sample.yaml"))} | keys))
 
 
 def a_courier(inbox: Inbox, **keys: Any) -> Courier:
