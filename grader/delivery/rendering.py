@@ -13,8 +13,8 @@ from markupsafe import Markup, escape
 from grader.delivery.letter import Letter
 from grader.delivery.picture import WIDTH, curves_png, curves_say
 from grader.facts.language import Language
-from grader.report.templating import Templates
-from grader.report.text import clean, cut
+from grader.report.templating import Templates, translate_templates
+from grader.report.text import clean, cut, unbroken
 from grader.schema.message import Message, MessageLike, say
 
 __all__ = ["LARGEST_HTML", "TEXT_WIDTH", "Rendered", "render", "wrapped"]
@@ -52,7 +52,6 @@ def render(letter: Letter, language: Language, templates: Templates, *, picture:
     drawn = curves_png(letter.curves, language) if letter.curves is not None else None
     view: dict[str, Any] = {
         "letter": letter,
-        "lang": language.code,
         "picture": picture if drawn is not None else "",
         "picture_says": curves_say(letter.curves) if letter.curves is not None else Message(id=""),
         "picture_width": WIDTH,
@@ -82,14 +81,14 @@ def wrapped(text: str) -> str:
         mark = _MARK.match(body)
         hanging = indent + " " * (len(mark[0]) if mark else 0)
         lines += textwrap.wrap(
-            body,
+            unbroken(body),
             TEXT_WIDTH,
             initial_indent=indent,
             subsequent_indent=hanging,
             break_on_hyphens=False,
             break_long_words="://" not in body,
         )
-    return "\n".join(lines).strip() + "\n"
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ").strip() + "\n"
 
 
 @lru_cache(maxsize=8)
@@ -102,10 +101,8 @@ def _engine(templates: Templates, language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        extensions=["jinja2.ext.i18n"],
     )
-    engine.policies["ext.i18n.trimmed"] = True
-    engine.install_gettext_translations(language.catalog, newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    translate_templates(engine, language)
     engine.filters |= {
         "points": language.points,
         "say": language.text,

@@ -6,7 +6,10 @@ import pytest
 
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
+from tests.report.conftest import browser
 from tests.support.mailing import a_grade
+
+__all__ = ["browser", "grade", "out"]
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_every_word_of_a_student_or_a_rubric_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("make", [samples.rich_grade, samples.failing_grade, samples.attack_grade, a_grade])
-@pytest.mark.parametrize("code", ["en"])
+@pytest.mark.parametrize("code", ["en", "de"])
 def test_the_html_is_small_and_needs_no_style_sheet(make: object, code: str) -> None:
     grade = make()  # type: ignore[operator]
     rendered = render(a_letter(grade, before=grade_sent(a_grade())), language(code), TEMPLATES, picture="cid:x")
