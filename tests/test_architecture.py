@@ -22,9 +22,10 @@ ALLOWED = {
     "checks": {"schema", "facts"},
     "grading": {"schema", "facts"},
     "report": {"schema", "facts"},
+    "delivery": {"schema", "facts", "report"},
     "pipeline": {
         *("schema", "facts", "inside", "datasets", "intake", "store", "evidence", "execution", "checks", "grading"),
-        *("report", "resources", "version"),
+        *("report", "delivery", "resources", "version"),
     },
 }
 """Package → the packages of the grader that it may import. `cli` parses, and may import any of them."""

@@ -16,6 +16,7 @@ from grader.inside.record import events
 from grader.inside.record.events import KINDS
 from grader.pipeline.rubrics import shipped_rubrics
 from grader.schema.base import Document
+from grader.schema.mail import MailSettings
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
 from tests.support.record_uses import DECLARED
@@ -106,6 +107,7 @@ def test_every_diagnostic_says_what_it_looks_at_and_why(name: str) -> None:
 def test_every_key_of_a_rubric_and_of_a_site_file_is_explained() -> None:
     assert _unexplained(Rubric) == []
     assert _unexplained(SiteSettings) == []
+    assert _unexplained(MailSettings) == []
 
 
 @pytest.mark.parametrize("name", sorted(n for n, spec in all_diagnostics().items() if spec.parameters is not None))
@@ -119,17 +121,22 @@ def test_every_parameter_of_a_diagnostic_is_explained_on_its_page(name: str) -> 
 
 def test_every_setting_is_on_the_page_of_settings() -> None:
     text = (DOCS / "settings.md").read_text(encoding="utf-8")
-    settings = (RunSettings, OutputSettings, DiagnosticSettings, SiteSettings)
+    settings = (RunSettings, OutputSettings, DiagnosticSettings, SiteSettings, MailSettings)
     assert [key for document in settings for key in document.model_fields if f"| `{key}` |" not in text] == []
 
 
 def test_the_examples_of_the_page_of_settings_are_valid() -> None:
     text = (DOCS / "settings.md").read_text(encoding="utf-8")
-    run, diagnostics, site = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    run, diagnostics, site, mail = (
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    )
     rubric = {"version": 1, "id": "r", "title": "R", "dataset": "mnist", "roles": {"cnn": {}}, **run, **diagnostics}
     rubric["criteria"] = [{"id": "runs", "points": 1, "check": "runs"}]
     assert read_rubric(yaml.safe_dump(rubric).encode(), all_checks(), all_diagnostics()).run.processes == 200
     assert SiteSettings.model_validate(site).jobs == 4
+    mail_settings = SiteSettings.model_validate(mail).mail
+    assert mail_settings is not None
+    assert mail_settings.server == "smtp.example.org"
 
 
 @pytest.mark.parametrize("name", sorted(DECLARED))

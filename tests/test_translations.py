@@ -24,6 +24,8 @@ SAMPLES: dict[str, Any] = {
     "points": 2.5,
     "seconds": 185,
     "size": 1536,
+    "date": "2026-11-29T20:09:05+01:00",
+    "time": "2026-11-29T20:09:05+01:00",
     "shape": [None, 28, 28],
     "cell": 6,
     "Cell": 6,

@@ -27,6 +27,7 @@ from grader.grading.mutations.base import Mutation
 from grader.grading.mutations.registry import all_mutations
 from grader.inside.record import events, predictions, session
 from grader.schema import rubric as rubric_schema
+from grader.schema.mail import MailSettings
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
 
@@ -181,6 +182,21 @@ of a Ray cluster and the Python API do not read the file: give them `GRADER_DATA
 
 `grader doctor` shows which files are used and the values in effect; the `--help` of a command shows its defaults. An
 unknown key is an error with its line and the nearest key. `grader rubric schema --of site` prints the JSON Schema.
+"""
+
+
+_MAIL_SETTINGS = """\
+```yaml
+version: 1
+mail:
+  server: smtp.example.org
+  user: course
+  sender: Deep Learning <deep-learning@example.org>
+  reply_to: Ada Example <ada@example.org>
+  objection_days: 14
+```
+
+[Mail](mail.md) describes the command.
 """
 
 
@@ -523,6 +539,8 @@ def _settings_page() -> str:
     lines += ["## Which notes a report has: `diagnostics`", "", _DIAGNOSTICS_SETTINGS, *_table(DiagnosticSettings)]
     lines += ["The parameters of each diagnostic are on [its page](diagnostics.md).", ""]
     lines += ["## The site file", "", _SITE_INTRODUCTION, *_table(SiteSettings)]
+    lines += ["### `mail`", "", _paragraph(inspect.getdoc(MailSettings) or ""), "", _MAIL_SETTINGS]
+    lines += _table(MailSettings)
     return _joined(lines)
 
 

@@ -12,19 +12,35 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from jinja2.ext import babel_extract
 
 __all__ = ["extracted", "faults", "main", "pot_text", "read_catalog", "updated", "write_catalog"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "grader" / "locale"
 
-KEYWORDS = {"say": None, "say_count": (1, 2), "word": None, "pgettext": ((1, "c"), 2)}
+_Keyword = tuple[int | tuple[int, str], ...] | None
+"""Positions of the arguments that are texts; None for the first one."""
+KEYWORDS: Mapping[str, _Keyword] = {
+    "say": None,
+    "say_count": (1, 2),
+    "word": None,
+    "pgettext": ((1, "c"), 2),
+    # In templates; a `trans` block becomes a call of one of these.
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "npgettext": ((1, "c"), 2, 3),
+}
 _WIDTH = 110
+_TEMPLATE_FIELD = re.compile(r"%\((\w+)\)s")
+_COUNT = {"num": "count"}
+"""Name of the count in templates → in messages."""
 _VOLATILE = re.compile(rb'^"(?:POT-Creation-Date|PO-Revision-Date|Generated-By): .*\n', re.MULTILINE)
 
 
@@ -57,13 +73,18 @@ def _literal(argument: ast.expr) -> str | None:
     return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else None
 
 
-METHODS = [("grader/inside/**", "ignore"), ("grader/**.py", python_messages)]
+METHODS: list[tuple[str, Any]] = [
+    ("grader/inside/**", "ignore"),
+    ("grader/**.py", python_messages),
+    ("templates/**.j2", babel_extract),
+]
+OPTIONS = {"templates/**.j2": {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}}
 
 
 def extracted() -> Catalog:
-    """Collect the messages of the source code, sorted by text."""
+    """Collect the messages of the source code and the templates, sorted by text."""
     catalog = Catalog(project="cnn-grader", version="1", charset="utf-8")
-    found = extract_from_dir(ROOT, METHODS, keywords=KEYWORDS, directory_filter=_is_source)
+    found = extract_from_dir(ROOT, METHODS, OPTIONS, keywords=KEYWORDS, directory_filter=_is_source)
     for path, _line, text, comments, context in sorted(found, key=lambda one: (one[0], one[1])):
         # Without line numbers, which would change with every edit.
         catalog.add(text, locations=[(path, 0)], auto_comments=comments, context=context)
@@ -72,7 +93,7 @@ def extracted() -> Catalog:
 
 def _is_source(folder: str | Path) -> bool:
     relative = Path(folder).resolve().relative_to(ROOT)
-    return not relative.parts or (relative.parts[0] == "grader" and "__pycache__" not in relative.parts)
+    return not relative.parts or (relative.parts[0] in {"grader", "templates"} and "__pycache__" not in relative.parts)
 
 
 def pot_text(catalog: Catalog) -> bytes:
@@ -142,13 +163,14 @@ def _same_fields(message: Message) -> bool:
 
 
 def _fields(text: str) -> frozenset[tuple[str, str]]:
-    """List names and formats of the fields of a text.
+    """List names and formats of the fields of a text: `{name:format}`, or `%(name)s` in templates.
 
     Raises:
         ValueError: The text is malformed.
     """
     parts = string.Formatter().parse(text)
-    return frozenset((name, spec or "") for _, name, spec, _ in parts if name is not None)
+    named = {(_COUNT.get(name, name), "%") for name in _TEMPLATE_FIELD.findall(text)}
+    return frozenset({(name, spec or "") for _, name, spec, _ in parts if name is not None} | named)
 
 
 def main(languages: list[str]) -> None:

@@ -13,6 +13,7 @@ from grader.cli.doctor import doctor_command
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.help import CommandLine
+from grader.cli.mail import mail_command
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.rubric import rubric_app
 from grader.version import __version__
@@ -30,6 +31,7 @@ app.command("grade")(grade_command)
 app.command("check")(check_command)
 app.command("regrade")(regrade_command)
 app.command("report")(report_command)
+app.command("mail")(mail_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.command("completion")(completion_command)

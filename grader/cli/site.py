@@ -65,7 +65,10 @@ def load_site() -> Site:
             continue
         files.append(path)
         settings = _read(path)
-        values |= settings.model_dump(exclude_none=True)
+        own = settings.model_dump(exclude_none=True)
+        if "mail" in own:
+            own["mail"] = values.get("mail", {}) | own["mail"]
+        values |= own
         if settings.data is not None:
             data = (path.resolve().parent / Path(settings.data).expanduser()).resolve()
     return Site(SiteSettings.model_validate({"version": 1, **values}), tuple(files), data)

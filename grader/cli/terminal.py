@@ -34,7 +34,9 @@ from grader.schema.message import say_count
 from grader.schema.progress import Step
 
 if TYPE_CHECKING:
+    from grader.delivery.roster import Student
     from grader.pipeline.changes import Changed
+    from grader.pipeline.mailing import Outcome
 
 __all__ = [
     "COLORS",
@@ -44,6 +46,7 @@ __all__ = [
     "error_text",
     "fault_text",
     "grades_table",
+    "mail_table",
     "notes_of",
     "number",
     "pairs_table",
@@ -376,6 +379,26 @@ class _Bars(AbstractContextManager["Listener"]):
         if self._all is not None:
             failed = f", {self._failed} not graded" if self._failed else ""
             self._progress.update(self._all, text=f"{len(self._running)} running{failed}")
+
+
+def mail_table(outcomes: "Sequence[Outcome]", missing: "Sequence[Student]") -> Table:
+    """Make the table of a mailing: who gets what, who does not and why, and who is missing.
+
+    Args:
+        outcomes: The submissions.
+        missing: Students of the roster without a submission.
+    """
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for heading in ("submission", "student", "address", "state", "why"):
+        table.add_column(heading, overflow="fold")
+    for one in outcomes:
+        student = one.entry.student
+        state = f"{one.state} (reply)" if one.entry.action == "reply" else one.state
+        words = (one.entry.submission, student.label if student else "–", student.email if student else "–", state)
+        table.add_row(*map(escape, (*words, one.detail)))
+    for absent in missing:
+        table.add_row("–", escape(absent.label), escape(absent.email), "missing", f"line {absent.line} of the roster")
+    return table
 
 
 def changes_table(changed: "Iterable[Changed]") -> Table:

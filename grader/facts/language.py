@@ -1,23 +1,36 @@
 """Renders messages in a language: the one place that formats numbers, percentages, shapes, lists and counts."""
 
+import difflib
 import functools
 import gettext
 import math
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
+from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from grader.schema.message import Message
+from grader.schema.message import LITERAL, Message
 
-__all__ = ["DATASETS", "FORMATS", "JOINERS", "TIMES", "Language", "english", "language", "languages"]
+__all__ = [
+    "DATASETS",
+    "FORMATS",
+    "JOINERS",
+    "TIMES",
+    "Language",
+    "english",
+    "language",
+    "languages",
+    "unknown_language",
+]
 
 _CATALOGS = Path(__file__).resolve().parents[1] / "locale"
 DATASETS: Mapping[str, str] = {
@@ -32,6 +45,8 @@ TIMES = " \N{MULTIPLICATION SIGN} "
 _LARGEST_WHOLE = 1e15
 """Beyond it a float does not tell whole numbers apart."""
 _MINUTE, _HOUR = 60, 3600
+_ENGLISH_DATE = "d MMM y"
+"""Pattern of dates in English; Babel's default is American."""
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
 
@@ -42,10 +57,32 @@ class Language:
     Attributes:
         code: Such as `en` or `de`.
         catalog: Translations; English needs none, since each message's id is English.
+        texts: The translations of one rubric: pairs of its text and the text in this language.
     """
 
     code: str
     catalog: gettext.NullTranslations
+    texts: tuple[tuple[str, str], ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., "Language"], tuple[str, tuple[tuple[str, str], ...]]]:
+        """Pickle the code instead of the catalog, whose plural rule is a function."""
+        return _restored, (self.code, self.texts)
+
+    def with_texts(self, texts: Mapping[str, str]) -> "Language":
+        """Return the same language with the translations of a rubric.
+
+        Args:
+            texts: Text of the rubric → text in this language.
+        """
+        return replace(self, texts=tuple(sorted(texts.items())))
+
+    @functools.cached_property
+    def _texts(self) -> Mapping[str, str]:
+        return dict(self.texts)
+
+    def rubric_text(self, text: str) -> str:
+        """Translate a text of the rubric; one without a translation stays as it is."""
+        return self._texts.get(text, text)
 
     @functools.cached_property
     def locale(self) -> Locale:
@@ -63,6 +100,8 @@ class Language:
         """
         if not message.id:
             return ""
+        if message.id == LITERAL:
+            return self.rubric_text(self.plain(message.values["text"]))
         if message.plural is None:
             template = self.catalog.gettext(message.id)
         else:
@@ -154,6 +193,32 @@ class Language:
                 return f"{self._decimal(f'{value / unit:.1f}'.removesuffix('.0'))} {name}"
         return f"{self.whole(int(value))} B"
 
+    # --- dates
+
+    def date(self, value: Any) -> str:
+        """Write a day: `29 Nov 2026`.
+
+        Args:
+            value: A date and time, or its text in ISO 8601.
+        """
+        moment = _moment(value)
+        if moment is None:
+            return self.word("an unknown date")
+        return format_date(moment, _ENGLISH_DATE if self.code == "en" else "medium", locale=self.locale)
+
+    def time(self, value: Any) -> str:
+        """Write a day and a time: `29 Nov 2026, 20:09`.
+
+        Args:
+            value: A date and time, or its text in ISO 8601.
+        """
+        moment = _moment(value)
+        if moment is None:
+            return self.word("an unknown date")
+        if self.code == "en":
+            return format_datetime(moment, f"{_ENGLISH_DATE}, HH:mm", locale=self.locale)
+        return f"{self.date(moment)}, {format_datetime(moment, 'HH:mm', locale=self.locale)}"
+
     # --- names and places
 
     def plain(self, value: Any) -> str:
@@ -190,6 +255,14 @@ class Language:
         return str(value)
 
 
+def _moment(value: Any) -> datetime | None:
+    """Read a date and time, without its time zone, so that it is shown as it is; None if it is unknown or malformed."""
+    try:
+        return datetime.fromisoformat(str(value)).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
 def _count(message: Message) -> int:
     count = message.values.get("count")
     return count if isinstance(count, int) else 0
@@ -215,6 +288,8 @@ FORMATS: Mapping[str, _Format] = {
     "points": Language.points,
     "seconds": Language.seconds,
     "size": Language.size,
+    "date": Language.date,
+    "time": Language.time,
     "shape": Language.shape,
     "cell": Language.cell,
     "Cell": Language.upper_cell,
@@ -263,6 +338,19 @@ def language(code: str) -> Language:
         raise KeyError(code)
     path = _CATALOGS / f"{code}.po"
     return Language(code, _read_catalog(path) if path.is_file() else gettext.NullTranslations())
+
+
+def _restored(code: str, texts: tuple[tuple[str, str], ...]) -> Language:
+    return replace(language(code), texts=texts)
+
+
+def unknown_language(code: str) -> str:
+    """Describe what is wrong with a language's code; empty if there is a catalog for it."""
+    if code in languages():
+        return ""
+    near = difflib.get_close_matches(code, languages(), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"the choices are {', '.join(languages())}"
+    return f"unknown language {code!r}; {hint}"
 
 
 def languages() -> tuple[str, ...]:

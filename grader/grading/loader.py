@@ -53,6 +53,8 @@ class LoadedRubric:
     """Tagged cells of the rubric's template."""
     files: tuple[CourseFile, ...] = ()
     """The files of the course that every notebook gets."""
+    templates: tuple[tuple[str, str], ...] = ()
+    """Names and texts of the course's own templates of reports and mail."""
 
 
 def load_rubric(

@@ -67,7 +67,9 @@ def public_rubric(
         for criterion in data["criteria"]
         if not criterion.get("hidden")
     ]
-    public = {key: value for key, value in data.items() if key != "reference"} | {"criteria": criteria}
+    public = {key: value for key, value in data.items() if key not in {"reference", "templates"}} | {
+        "criteria": criteria
+    }
     if "diagnostics" in public:
         public["diagnostics"] = _public_diagnostics(rubric.diagnostics, public["diagnostics"], diagnostics)
     if rubric.ranking is not None and rubric.ranking.criterion not in judged:

@@ -18,6 +18,8 @@ from grader.grading.loader import LoadedRubric, measured_datasets
 from grader.inside.describe.fingerprint import fingerprint
 from grader.pipeline.code_digest import grading_code
 from grader.pipeline.reference import read_reference
+from grader.report.templating import Templates
+from grader.resources import share
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking, RoleMatch, RubricStamp
 from grader.store.database import digest_of
@@ -55,6 +57,11 @@ class Course:
     def stamp(self) -> RubricStamp:
         """The rubric's identity, as stored in grades."""
         return RubricStamp(id=self.loaded.rubric.id, sha256=self.loaded.sha256, title=self.loaded.rubric.title)
+
+    @property
+    def templates(self) -> Templates:
+        """The templates of the course's pages and mail."""
+        return Templates(share("templates"), self.loaded.templates)
 
     @property
     def ranked_by(self) -> str | None:
@@ -200,6 +207,7 @@ def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: Dat
             "" if reference is None else reference.model_dump_json(),
             {name: data.sha256 for name, data in prepared.items()},
             grading_code(),
+            *([loaded.templates] if loaded.templates else []),
         ),
     )
 

@@ -22,6 +22,7 @@ from grader.report.csvfile import rows_csv
 from grader.report.edition import edition
 from grader.report.page import render_report
 from grader.report.plain import plain_report
+from grader.report.templating import Templates
 from grader.resources import share
 from grader.schema.errors import (
     ArtefactError,
@@ -199,23 +200,33 @@ def _report(result: Grade, evidence: Evidence | None, course: Course, out: Resul
         images=course.images(),
         rubric=course.loaded.rubric,
         audience=audience,
-        templates=share("templates"),
+        templates=course.templates,
     )
 
 
-def publish_class(out: ResultsFolder, title: str, ranked_by: str | None = None) -> None:
+def publish_class(
+    out: ResultsFolder, title: str, ranked_by: str | None = None, *, templates: Templates | None = None
+) -> None:
     """Write `index.html` and `grades.csv` from all grades in the results folder.
 
     Args:
         out: The results folder.
         title: The rubric's title.
         ranked_by: Id of the criterion of the ranking, if the rubric has one.
+        templates: The course's templates; None for the shipped ones.
     """
     kept = (grade_kept(out, name) for name in out.submissions())
-    publish_rows([row_of(one, ranked_by) for one in kept if one is not None], out, title)
+    publish_rows([row_of(one, ranked_by) for one in kept if one is not None], out, title, templates=templates)
 
 
-def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str, batch: Batch | None = None) -> None:
+def publish_rows(
+    rows: Sequence[ClassRow],
+    out: ResultsFolder,
+    title: str,
+    batch: Batch | None = None,
+    *,
+    templates: Templates | None = None,
+) -> None:
     """Write `index.html` and `grades.csv` from the rows of `row_of`; unchanged pages are not written.
 
     Args:
@@ -223,11 +234,13 @@ def publish_rows(rows: Sequence[ClassRow], out: ResultsFolder, title: str, batch
         out: The results folder.
         title: The rubric's title.
         batch: Writes them together with other files.
+        templates: The course's templates; None for the shipped ones.
 
     Raises:
         StorageError: The pages cannot be written.
     """
-    out.write_page("index.html", render_class_page(rows, title=title, templates=share("templates")), batch)
+    page = render_class_page(rows, title=title, templates=templates or share("templates"))
+    out.write_page("index.html", page, batch)
     out.write_page("grades.csv", rows_csv(rows), batch)
 
 

@@ -130,7 +130,7 @@ def regrade_class(
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
     pages = Batch(out.root)
-    publish_rows(rows, out, course.loaded.rubric.title, pages)
+    publish_rows(rows, out, course.loaded.rubric.title, pages, templates=course.templates)
     offsets = room.journal.places()
     # Include changes of an interrupted regrade; skip submissions that no longer exist.
     places = [offsets[name] for name in names if name in offsets]
@@ -398,7 +398,7 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
     with closing(in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)) as answers:
         rows = [row for answer in answers for row in answer]
     pages = Batch(out.root)
-    publish_rows(rows, out, course.loaded.rubric.title, pages)
+    publish_rows(rows, out, course.loaded.rubric.title, pages, templates=course.templates)
     pages.commit()
     out.sync()
     return len(rows)

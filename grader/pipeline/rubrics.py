@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,18 @@ from grader.grading.loader import LoadedRubric, load_rubric
 from grader.grading.public import public_rubric
 from grader.intake.tags import read_tagged_cells, read_texts
 from grader.resources import share
-from grader.schema.errors import DatasetMissingError, NotebookError, RubricError, UnreadableError
+from grader.schema.errors import DatasetMissingError, NotebookError, RubricError, UnreadableError, UsageError
 from grader.store.results import ResultsFolder
 
-__all__ = ["find_rubric", "note_rubric", "noted_attempts", "noted_rubric", "publish_rubric", "shipped_rubrics"]
+__all__ = [
+    "find_rubric",
+    "note_rubric",
+    "noted_attempts",
+    "noted_rubric",
+    "publish_rubric",
+    "read_templates",
+    "shipped_rubrics",
+]
 
 _RUBRIC_NOTE = "rubric.json"
 
@@ -46,9 +55,9 @@ def find_rubric(name: str, store: DatasetStore | None = None) -> LoadedRubric:
             raise RubricError(msg, advice=f"the shipped rubrics are {', '.join(sorted(shipped))}; or give a YAML file")
         path = shipped[name]
     if store is None:
-        return _with_template(load_rubric(path, all_checks(), all_diagnostics()))
+        return _with_pages(_with_template(load_rubric(path, all_checks(), all_diagnostics())))
     known = partial(_dataset_problem, store)
-    return _with_template(load_rubric(path, all_checks(), all_diagnostics(), known))
+    return _with_pages(_with_template(load_rubric(path, all_checks(), all_diagnostics(), known)))
 
 
 def _dataset_problem(store: DatasetStore, name: str) -> str:
@@ -94,6 +103,47 @@ def publish_rubric(loaded: LoadedRubric) -> str:
         raise RubricError(message, where=str(loaded.path)) from error
     read = read_located(content, name=str(loaded.path), noun="rubric", kind=RubricError)
     return public_rubric(loaded.rubric, read.data, all_checks(), all_diagnostics())
+
+
+def _with_pages(loaded: LoadedRubric) -> LoadedRubric:
+    """Read the course's own templates of reports and mail."""
+    name = loaded.rubric.templates
+    if name is None:
+        return loaded
+    try:
+        return replace(loaded, templates=read_templates(loaded.path.parent / name))
+    except UsageError as error:
+        raise RubricError(error.message, where=f"{loaded.path}, templates: {name}", advice=error.advice) from error
+
+
+def read_templates(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Read a course's own templates.
+
+    Args:
+        folder: A folder of files with names of shipped templates.
+
+    Returns:
+        Names and texts, sorted.
+
+    Raises:
+        UsageError: The folder cannot be read, or a file is none of the shipped ones.
+    """
+    known = sorted(path.name for path in share("templates").iterdir() if path.is_file())
+    texts: dict[str, str] = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.name not in known:
+                near = get_close_matches(path.name, known, 1)
+                msg = f"there is no template {path.name!r}"
+                hint = f"did you mean `{near[0]}`?" if near else f"the templates are {', '.join(known)}"
+                raise UsageError(msg, where=str(folder), advice=hint)
+            texts[path.name] = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"the templates cannot be read: {error}"
+        raise UsageError(msg, where=str(folder), advice="docs/mail.md describes the folder") from error
+    return tuple(texts.items())
 
 
 def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = True) -> None:

@@ -16,7 +16,7 @@ from grader.facts.language import Language
 from grader.report.attempts import OUTCOMES
 from grader.report.bars import histogram, verdict_bar
 from grader.report.ranking import Place, front_plot, places, standing
-from grader.report.templating import asset, environment, policy
+from grader.report.templating import Templates, asset, environment, policy
 from grader.report.text import DASH, ENGLISH, count, percent, points
 from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, Grade
 from grader.schema.message import Message, MessageLike, say
@@ -168,7 +168,9 @@ def _attempts(row: ClassRow) -> Message:
     )
 
 
-def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path, language: Language = ENGLISH) -> str:
+def render_class_page(
+    rows: Sequence[ClassRow], *, title: str, templates: Path | Templates, language: Language = ENGLISH
+) -> str:
     """Render the page of a class.
 
     The page needs no server and works without its only script, which sorts and filters. The page's policy allows that
@@ -177,7 +179,7 @@ def render_class_page(rows: Sequence[ClassRow], *, title: str, templates: Path, 
     Args:
         rows: One row per submission, in the order to show.
         title: The rubric's title.
-        templates: Folder of the templates.
+        templates: The templates, or their folder.
         language: The language of messages and figures.
 
     Returns:

@@ -19,7 +19,7 @@ from grader.report.curves import CurveRow, Curves, curve_panel, curve_rows, lear
 from grader.report.edition import edition
 from grader.report.layers import LayerPair, aligned
 from grader.report.notebook import CellView, cell_anchor, notebook_cells
-from grader.report.templating import asset, environment, policy
+from grader.report.templating import Templates, asset, environment, policy
 from grader.report.text import DASH, ENGLISH, count, duration, value
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, ModelFact
@@ -130,7 +130,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     images: Images,
     rubric: Rubric | None = None,
     audience: Audience = "instructor",
-    templates: Path,
+    templates: Path | Templates,
     language: Language = ENGLISH,
 ) -> str:
     """Render one grade as a self-contained HTML page.
@@ -147,7 +147,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
             `mnist/test`; without the required key, the confusion matrix is omitted.
         rubric: The rubric, which decides with the grade what students may see.
         audience: The readers; `student` omits everything that `edition` removes.
-        templates: Folder of the templates.
+        templates: The templates, or their folder.
         language: The language of messages and figures.
 
     Returns:

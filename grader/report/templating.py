@@ -2,11 +2,22 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    DictLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    pass_context,
+)
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.facts.language import Language
@@ -14,7 +25,31 @@ from grader.report import text
 from grader.schema.errors import StorageError
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["Asset", "asset", "environment", "policy"]
+__all__ = ["Asset", "Templates", "asset", "environment", "policy", "translate_templates"]
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The shipped templates, and a course's own versions of some of them."""
+
+    shipped: Path
+    """Folder of the shipped templates."""
+    own: tuple[tuple[str, str], ...] = ()
+    """Names and texts of the course's templates; they replace the shipped ones."""
+
+    @property
+    def loader(self) -> BaseLoader:
+        """Jinja's loader of these templates."""
+        return ChoiceLoader([DictLoader(dict(self.own)), FileSystemLoader(self.shipped)])
+
+    def text(self, name: str) -> str:
+        """Read a file that is inserted into a page.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        own = dict(self.own).get(name)
+        return (self.shipped / name).read_text(encoding="utf-8") if own is None else own
 
 
 class Asset:
@@ -36,17 +71,18 @@ class Asset:
 
 
 @lru_cache(maxsize=8)
-def asset(templates: Path, name: str) -> Asset:
-    """Read a style sheet or script from the templates folder.
+def asset(templates: Path | Templates, name: str) -> Asset:
+    """Read a style sheet or script from the templates.
 
     Raises:
         StorageError: The file cannot be read.
     """
+    known = Templates(templates) if isinstance(templates, Path) else templates
     try:
-        return Asset((templates / name).read_text(encoding="utf-8"))
+        return Asset(known.text(name))
     except OSError as error:
         message = f"cannot read the report's {name}: {error.strerror}"
-        raise StorageError(message, where=str(templates), advice="install the grader again") from error
+        raise StorageError(message, where=str(known.shipped), advice="install the grader again") from error
 
 
 def policy(style: Asset, script: Asset | None = None) -> str:
@@ -74,18 +110,18 @@ def _shown(value: Any, language: Language) -> Any:
 
 
 @lru_cache(maxsize=4)
-def environment(templates: Path, language: Language = text.ENGLISH) -> Environment:
+def environment(templates: Path | Templates, language: Language = text.ENGLISH) -> Environment:
     """Create the template engine for a folder.
 
     Args:
-        templates: Folder of `report.html.j2`, `class.html.j2`, `macros.html.j2` and the style sheet.
-        language: The language of messages and figures.
+        templates: The templates, or the folder of the templates and the style sheet.
+        language: The language of the page: of its own words, of messages and of figures. Templates know it as `lang`.
 
     Returns:
         An engine that escapes everything, cleans every string, and raises an error for an undefined name.
     """
     engine = Environment(
-        loader=FileSystemLoader(templates),
+        loader=(Templates(templates) if isinstance(templates, Path) else templates).loader,
         autoescape=True,
         undefined=StrictUndefined,
         finalize=partial(_shown, language=language),
@@ -93,6 +129,7 @@ def environment(templates: Path, language: Language = text.ENGLISH) -> Environme
         lstrip_blocks=True,
         auto_reload=False,
     )
+    translate_templates(engine, language)
     figures = (text.count, text.duration, text.percent, text.points, text.shape)
     engine.filters |= {format_.__name__: partial(format_, language=language) for format_ in figures}
     engine.filters |= {
@@ -101,6 +138,40 @@ def environment(templates: Path, language: Language = text.ENGLISH) -> Environme
         "unbroken": partial(_unbroken, language=language),
     }
     return engine
+
+
+def translate_templates(engine: Environment, language: Language) -> None:
+    """Give templates the functions and blocks for translated texts: `_()`, `ngettext()` and `{% trans %}`.
+
+    Named values are rendered and escaped like other expressions; integers get separated thousands.
+
+    Args:
+        engine: The template engine; it gets Jinja's extension `i18n`.
+        language: The language.
+    """
+    engine.add_extension("jinja2.ext.i18n")
+    engine.policies["ext.i18n.trimmed"] = True
+    engine.install_gettext_translations(language.catalog, newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    for name in ("gettext", "ngettext", "pgettext", "npgettext"):
+        function: Any = engine.globals[name]
+        engine.globals[name] = _with_shown(function, language)
+    engine.globals["lang"] = language.code
+
+
+def _with_shown(function: Callable[..., str], language: Language) -> Callable[..., str]:
+    """Render the named values of a translated text, which Jinja does not pass to `finalize`."""
+
+    @pass_context
+    def translated(context: Context, *texts: Any, **values: Any) -> str:
+        if isinstance(texts[-1], int):  # the count of a plural form, which Jinja adds as `num`
+            values.setdefault("num", texts[-1])
+        return function(context, *texts, **{name: _written(value, language) for name, value in values.items()})
+
+    return translated
+
+
+def _written(value: Any, language: Language) -> Any:
+    return language.whole(value) if type(value) is int else _shown(value, language)
 
 
 def _bdi(value: Any, limit: int = 200, *, language: Language) -> Markup:

@@ -12,7 +12,8 @@ GraderError                      (each class has an exit code and default advice
 │   ├── ReferenceMissingError    the rubric names a reference that is missing or stale
 │   ├── PredictorError           the predictor's sandbox failed
 │   ├── ArtefactError            stored evidence is damaged or has another version
-│   └── StorageError             results cannot be written
+│   ├── StorageError             results cannot be written
+│   └── DeliveryError            the mail server cannot be used
 └── StudentError                 exit 0   the submission cannot be executed: a clear grade, not a crash
     └── NotebookError            not JSON, no cells, another language, too large …
 """
@@ -25,6 +26,7 @@ from grader.schema.message import Message, literal
 __all__ = [
     "ArtefactError",
     "DatasetMissingError",
+    "DeliveryError",
     "GraderError",
     "HarnessError",
     "IsolationRefusedError",
@@ -155,6 +157,12 @@ class StorageError(HarnessError):
     """Results cannot be written."""
 
     default_advice = "check the free space and the permissions of the `--out` folder"
+
+
+class DeliveryError(HarnessError):
+    """The mail server cannot be reached, or accepts neither the login nor the sender."""
+
+    default_advice = "check the mail settings (docs/mail.md); messages that were not sent are sent by the same command"
 
 
 class StudentError(GraderError):

@@ -10,12 +10,24 @@ from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from grader.schema.base import Document
 
-__all__ = ["Message", "MessageLike", "Value", "as_message", "clauses", "literal", "say", "say_count", "sentences"]
+__all__ = [
+    "LITERAL",
+    "Message",
+    "MessageLike",
+    "Value",
+    "as_message",
+    "clauses",
+    "literal",
+    "say",
+    "say_count",
+    "sentences",
+]
 
 Value = Any
 """A value of a message: None, bool, int, float, str, a `Message`, or a sequence of these."""
 
-_LITERAL = "{text}"
+LITERAL = "{text}"
+"""The template of a text that is not a message of the grader, such as a rubric's or a student's words."""
 _SENTENCES = "{parts:sentences}"
 _CLAUSES = "{parts:clauses}"
 
@@ -126,7 +138,7 @@ def say_count(one: str, many: str, count: int, /, **values: Value) -> Message:
 
 def literal(text: str) -> Message:
     """Make a message of a text that is not translated, such as a rubric's or a student's words."""
-    return Message(id=_LITERAL, values={"text": text}) if text else Message(id="")
+    return Message(id=LITERAL, values={"text": text}) if text else Message(id="")
 
 
 def sentences(*parts: "MessageLike | None") -> Message:

@@ -380,6 +380,9 @@ class Rubric(Document):
     template_text: str | tuple[str, ...] = ()
     """Other text of the assignment that does not count in the check `text`, in one or more parts. The text cells of
     `template` are added to it."""
+    templates: str | None = None
+    """Folder of the course's own templates of reports and mail, relative to the rubric's folder. A file replaces the
+    shipped one of the same name."""
     files: tuple[FilesEntry | str, ...] = ()
     """Files of the course that every notebook gets, read-only: files, folders or patterns such as `data/*.csv`,
     relative to the rubric's folder, or mappings with `from` and `to`."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from grader.schema.base import Document
+from grader.schema.mail import MailSettings
 
 __all__ = ["SiteSettings"]
 
@@ -34,3 +35,5 @@ class SiteSettings(Document):
     data: _Text | None = None
     """Folder of the data sets. `~` is the home folder, and a relative path starts at the site file. The environment
     variable `GRADER_DATA` overrides it."""
+    mail: MailSettings | None = None
+    """Server and sender of `grader mail`."""

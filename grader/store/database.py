@@ -1,7 +1,7 @@
 """Database `grader.sqlite`: which submission was executed and graded with what. Resuming relies on it.
 
 Schema versions: 1, first version; 2, the inputs of a grade and its report (`grading.basis`); 3, the parts of the rubric
-that an execution depends on (`execution.parts`).
+that an execution depends on (`execution.parts`); 4, the ledger of mail (`mail`).
 """
 
 import hashlib
@@ -61,7 +61,23 @@ _VERSION_2 = "ALTER TABLE grading ADD COLUMN basis TEXT NOT NULL DEFAULT ''"
 
 _VERSION_3 = "ALTER TABLE execution ADD COLUMN parts TEXT NOT NULL DEFAULT ''"
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE mail (
+    message TEXT NOT NULL PRIMARY KEY,
+    about TEXT NOT NULL,
+    address TEXT NOT NULL,
+    rubric TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    grade TEXT NOT NULL,
+    parents TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'sending', 'sent', 'refused', 'unknown')),
+    detail TEXT NOT NULL,
+    changed REAL NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+# The column is called `about`, not `submission`, so that `replace_rows` never removes what was sent.
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statements that migrate schema version n to n + 1; a file's `user_version` is its version. Add new ones at the end;
 never change existing ones."""
 
@@ -175,7 +191,7 @@ class Database:
         self._migrate(migrations)
 
     def _migrate(self, migrations: Sequence[str]) -> None:
-        with self._connection() as connection:
+        with self.connection() as connection:
             _log_ahead(connection, until=time.monotonic() + _WAIT)
             if int(connection.execute("PRAGMA user_version").fetchone()[0]) == len(migrations):
                 return  # nothing to do, so write nothing
@@ -193,7 +209,7 @@ class Database:
             connection.execute(f"PRAGMA user_version = {len(migrations)}")
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
         """Open a connection; its changes are committed together at the end, or rolled back on an error."""
         try:
             with closing(sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)) as connection:
@@ -253,7 +269,7 @@ class Database:
             self._clock(),
             parts,
         )
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             # A new execution invalidates earlier grades.
@@ -273,7 +289,7 @@ class Database:
     def executions(self, submission: str | None = None) -> tuple[ExecutionRow, ...]:
         """List executions, of one submission or of all, by id and attempt."""
         query = "SELECT * FROM execution WHERE ? IS NULL OR submission = ? ORDER BY submission, attempt"
-        with self._connection() as connection:
+        with self.connection() as connection:
             rows = connection.execute(query, (submission, submission)).fetchall()
         return tuple(ExecutionRow(row[0], row[1], ExecutionKey(*row[2:6]), *row[6:]) for row in rows)
 
@@ -316,7 +332,7 @@ class Database:
         """
         if not rows:
             return
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
                 "INSERT OR REPLACE INTO grading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows)
@@ -337,7 +353,7 @@ class Database:
     def gradings(self, submission: str | None = None) -> tuple[GradingRow, ...]:
         """List gradings, of one submission or of all, by id and rubric."""
         query = "SELECT * FROM grading WHERE ? IS NULL OR submission = ? ORDER BY submission, rubric"
-        with self._connection() as connection:
+        with self.connection() as connection:
             rows = connection.execute(query, (submission, submission)).fetchall()
         return tuple(GradingRow(*row) for row in rows)
 
@@ -345,7 +361,7 @@ class Database:
 
     def rows_of(self, submission: str) -> Rows:
         """Return all rows of a submission, for `replace_rows` of another database."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             return {
                 table: connection.execute(f"SELECT * FROM {table} WHERE submission = ?", (submission,)).fetchall()  # noqa: S608 - names from the schema above
                 for table in _tables(connection)
@@ -361,7 +377,7 @@ class Database:
         Raises:
             StorageError: The database cannot be written; nothing was changed.
         """
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             for table in _tables(connection):
                 connection.execute(f"DELETE FROM {table} WHERE submission = ?", (submission,))  # noqa: S608 - as above

@@ -240,6 +240,14 @@ def test_the_schema_takes_what_the_loader_takes(own: Path) -> None:
     del own
 
 
+def test_the_mail_settings_of_two_files_are_merged_key_by_key(own: Path, of_machine: Path) -> None:
+    of_machine.write_text("version: 1\nmail: {server: smtp.example.org, rate: 30}\n", encoding="utf-8")
+    own.write_text("version: 1\nmail: {sender: a@example.org, rate: 10}\n", encoding="utf-8")
+    mail = site.load_site().settings.mail
+    assert mail is not None
+    assert (mail.server, mail.sender, mail.rate) == ("smtp.example.org", "a@example.org", 10)
+
+
 def test_every_option_of_the_site_is_one_of_its_command() -> None:
     group: Any = typer.main.get_command(cli.app)
     for words, names in site._OPTIONS.items():
@@ -248,4 +256,4 @@ def test_every_option_of_the_site_is_one_of_its_command() -> None:
             command = command.commands[word]
         assert set(names) <= {param.name for param in command.params}
     used = {name for names in site._OPTIONS.values() for name in names}
-    assert set(SiteSettings.model_fields) == {"version", "address", "data"} | used
+    assert set(SiteSettings.model_fields) == {"version", "address", "data", "mail"} | used

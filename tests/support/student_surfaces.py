@@ -1,9 +1,12 @@
 """Everything that a student can get, for a course whose secrets are marked words."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 from hashlib import sha256
 from pathlib import Path
+from zipfile import ZipFile
 
 from grader.cli.options import Format
 from grader.datasets.store import DatasetStore
@@ -171,5 +174,23 @@ def _output(done: Done) -> str:
     return done.out + done.err
 
 
-SURFACES: tuple[Callable[[Scene], Iterator[tuple[str, str]]], ...] = (pages, public_rubric, checks)
+def mails(scene: Scene) -> Iterator[tuple[str, str]]:
+    """The messages with attached reports, all headers and parts decoded."""
+    roster = scene.public.parent / "roster.csv"
+    roster.write_text("id,email\namara,amara@example.org\nbo,bo@example.org\n", encoding="utf-8")
+    words = ("--roster", roster, "--with-pending", "--attach-report")
+    done = grader("mail", scene.out.root, *words)
+    assert done.code == 0, done.err
+    for path in sorted((scene.out.root / "mail").glob("*.eml")):
+        message = message_from_bytes(path.read_bytes(), policy=policy.default)
+        yield f"headers of {path.name}", "\n".join(f"{name}: {text}" for name, text in message.items())
+        for part in message.walk():
+            if part.get_content_maintype() == "text":
+                yield f"{part.get_content_type()} of {path.name}", part.get_content()
+            elif part.get_content_subtype() == "zip":
+                with ZipFile(io.BytesIO(part.get_content())) as archive:
+                    yield f"attachment of {path.name}", archive.read("report.html").decode()
+
+
+SURFACES: tuple[Callable[[Scene], Iterator[tuple[str, str]]], ...] = (pages, public_rubric, checks, mails)
 """Collectors of everything that a student can get, as pairs of a name and a text. Add each new one here."""

@@ -1,0 +1,241 @@
+"""Define the command `mail`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader.cli.exit_codes import DONE, HARNESS
+from grader.cli.options import JsonOption
+from grader.cli.stopping import stoppable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+    from email.headerregistry import Address
+
+    from rich.console import Console
+
+    from grader.cli.site import Site
+    from grader.delivery.messages import Sender
+    from grader.delivery.plan import Selection
+    from grader.delivery.smtp import Courier
+    from grader.pipeline.mailing import Mailing, MailOptions
+
+__all__ = ["mail_command"]
+
+_PASSWORD = "GRADER_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
+_RATE = 60.0
+_DRY_SENDER = "nobody@localhost"
+_MOST_LISTED = 40
+
+
+def mail_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
+    roster: Annotated[
+        Path, typer.Option("--roster", metavar="FILE", help="The class as CSV: id, name and email.", exists=True)
+    ],
+    *,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send the messages; without it, only a preview is written.")
+    ] = False,
+    to_me: Annotated[
+        str | None,
+        typer.Option("--to-me", metavar="ADDRESS", help="Send every message to this address instead, as a test."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this student or submission; repeatable.")
+    ] = None,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Only students whose grade changed since their last message.")
+    ] = False,
+    with_pending: Annotated[
+        bool, typer.Option("--with-pending", help="Also send grades with points that a person still has to give.")
+    ] = False,
+    resend: Annotated[
+        list[str] | None,
+        typer.Option("--resend", metavar="NAME", help="Send again what was refused or is perhaps lost; repeatable."),
+    ] = None,
+    reports_at: Annotated[
+        str | None, typer.Option("--reports-at", metavar="URL", help="Where the reports are published, for links.")
+    ] = None,
+    attach_report: Annotated[
+        bool, typer.Option("--attach-report", help="Attach each student's report, in a zip.")
+    ] = False,
+    no_score: Annotated[bool, typer.Option("--no-score", help="Leave points out of the messages.")] = False,
+    object_until: Annotated[
+        datetime | None,
+        typer.Option("--object-until", metavar="DATE", formats=["%Y-%m-%d"], help="Last day for objections."),
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--language", metavar="CODE", help="Language of students for whom the roster names none.")
+    ] = "en",
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the course's own templates; by default the rubric's.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    rubric: Annotated[
+        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mail students their feedback, each message once; without --send, write a preview."""
+    from grader.cli.site import load_site
+    from grader.cli.terminal import terminal
+    from grader.delivery.roster import read_roster
+    from grader.pipeline.mailing import MailOptions, mail_class
+    from grader.pipeline.rubrics import find_rubric, read_templates
+    from grader.store.results import ResultsFolder
+
+    site = load_site()
+    options = MailOptions(
+        sender=_sender(site, needed=send),
+        selection=_selection(only_changed=only_changed, with_pending=with_pending),
+        only=tuple(only or ()),
+        resend=tuple(resend or ()),
+        to_me=_address(to_me),
+        language=_language(language),
+        scores=not no_score and (site.settings.mail is None or site.settings.mail.scores is not False),
+        object_until=_last_day(object_until, site),
+        reports_at=_reports(reports_at, site),
+        attach=attach_report,
+        templates=None if templates is None else read_templates(templates),
+        rubric=None if rubric is None else find_rubric(rubric),
+    )
+    students = read_roster(roster)
+    courier = _courier(site) if send else None
+    out, console = ResultsFolder(folder), terminal(stderr=True)
+    with stoppable(console), out.at_work(), _counted(console) as listener:
+        result = mail_class(out, students, options, courier, listener=listener)
+    _print(result, options, as_json=as_json)
+    raise typer.Exit(HARNESS if result.count("unknown", "refused", "waiting") else DONE)
+
+
+def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:
+    import json
+
+    from grader.cli.terminal import mail_table, terminal
+
+    if as_json:
+        rows = [
+            {
+                "submission": one.entry.submission,
+                "student": one.entry.student.label if one.entry.student else None,
+                "address": one.entry.student.email if one.entry.student else None,
+                "state": one.state,
+                "reply": one.entry.action == "reply",
+                "detail": one.detail,
+            }
+            for one in result.outcomes
+        ]
+        missing = [{"student": one.label, "address": one.email, "line": one.line} for one in result.missing]
+        typer.echo(json.dumps({"sent": result.sent, "messages": rows, "missing": missing}, indent=1))
+        return
+    console = terminal()
+    shown = [one for one in result.outcomes if one.state != "skipped"]
+    console.print(mail_table(shown[:_MOST_LISTED], result.missing[:_MOST_LISTED]))
+    if (more := len(shown) - _MOST_LISTED) > 0:
+        console.print(f"… and {more} more")
+    states = ("sent", "would be sent", "waiting", "done", "held", "unknown", "refused")
+    counts = [f"{state}: {count}" for state in states if (count := result.count(state))]
+    console.print(", ".join([*counts, f"without a submission: {len(result.missing)}"]))
+    console.print(f"preview: {result.preview.resolve()}", markup=False, soft_wrap=True)
+    if not result.sent:
+        console.print("nothing was sent; `--send` sends the messages, `--to-me ADDRESS --send` only to you")
+    if options.object_until is None and result.count("sent", "would be sent"):
+        console.print("the messages name no last day for objections; `--object-until DATE` adds one")
+
+
+def _selection(*, only_changed: bool, with_pending: bool) -> "Selection":
+    from grader.delivery.plan import Selection
+
+    return Selection(only_changed=only_changed, with_pending=with_pending)
+
+
+def _sender(site: "Site", *, needed: bool) -> "Sender":
+    """Read the sender from the site file; a preview works without one."""
+    from grader.delivery.messages import sender_of
+    from grader.schema.errors import UsageError
+
+    mail = site.settings.mail
+    if mail is None or mail.sender is None:
+        if needed:
+            msg = "the site file names no sender"
+            raise UsageError(msg, where="mail.sender", advice="add `mail: {sender: …, server: …}`; see docs/mail.md")
+        return sender_of(_DRY_SENDER, None, None)
+    return sender_of(mail.sender, mail.reply_to, mail.bounces_to)
+
+
+def _courier(site: "Site") -> "Courier":
+    """Prepare the connection to the server of the site file."""
+    from grader.delivery.smtp import PORTS, Courier, Server
+    from grader.schema.errors import UsageError
+
+    mail = site.settings.mail
+    if mail is None or mail.server is None:
+        msg = "the site file names no mail server"
+        raise UsageError(msg, where="mail.server", advice="add `mail: {sender: …, server: …}`; see docs/mail.md")
+    security = mail.security or "starttls"
+    password = os.environ.get(_PASSWORD)
+    if mail.user is not None and security == "none":
+        msg = "a login needs an encrypted connection"
+        raise UsageError(msg, where="mail.security", advice="use `starttls` or `tls`, or leave out `user`")
+    if mail.user is not None and not password:
+        msg = f"the password of {mail.user} is missing"
+        raise UsageError(msg, where="mail.user", advice=f"set the environment variable {_PASSWORD}")
+    server = Server(mail.server, mail.port or PORTS[security], security, mail.user, password)
+    return Courier(server, rate=mail.rate or _RATE)
+
+
+def _address(text: str | None) -> "Address | None":
+    from grader.delivery.messages import parse_address
+
+    return None if text is None else parse_address(text, where="--to-me")
+
+
+def _language(code: str) -> str:
+    from grader.facts.language import languages
+    from grader.schema.errors import UsageError
+
+    if code not in languages():
+        msg = f"there is no language {code!r}"
+        raise UsageError(msg, where="--language", advice=f"there is {', '.join(languages())}")
+    return code
+
+
+def _last_day(given: datetime | None, site: "Site") -> "date | None":
+    from grader.pipeline.mailing import last_day
+
+    if given is not None:
+        return given.date()
+    days = site.settings.mail.objection_days if site.settings.mail is not None else None
+    return None if days is None else last_day(days, datetime.now(UTC).astimezone().date())
+
+
+def _reports(given: str | None, site: "Site") -> str:
+    return given or (site.settings.mail.reports_at if site.settings.mail is not None else None) or ""
+
+
+@contextmanager
+def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
+    """Show a counter of finished messages on a terminal, and remove it afterwards."""
+
+    def count(done: int, total: int) -> None:
+        if console.is_terminal:
+            console.file.write(f"\r{done} of {total} messages\x1b[K")
+            console.file.flush()
+
+    try:
+        yield count
+    finally:
+        if console.is_terminal:
+            console.file.write("\r\x1b[K")
