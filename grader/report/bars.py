@@ -23,10 +23,16 @@ VERDICTS: Final[Mapping[str, Message]] = {
 
 _WIDTH = 1000.0
 _GAP = 3.0
+_GAP_PERCENT = 0.35
+_LABELLED_PERCENT = 20.0
+"""A piece of the points bar has a label from this width."""
 
 
 def points_bar(criteria: Sequence[CriterionGrade], max_score: float, language: Language = ENGLISH) -> Markup:
     """Draw the points of a grade as one piece per criterion, as wide as its points and filled by the earned part.
+
+    Each piece links to its criterion, and a wide piece has its points below it. Positions are percentages, so that the
+    texts keep their size at every width.
 
     Args:
         criteria: Criteria to show; bonus criteria and those without points have no piece.
@@ -36,30 +42,49 @@ def points_bar(criteria: Sequence[CriterionGrade], max_score: float, language: L
     Returns:
         An `svg` that stretches to the available width; an empty string without points.
     """
-    scored = [criterion for criterion in criteria if criterion.max_points > 0 and not criterion.bonus]
-    total = max(max_score, sum(criterion.max_points for criterion in scored))
+    numbered = [(f"#criterion-{number}", criterion) for number, criterion in enumerate(criteria, start=1)]
+    scored = [(href, criterion) for href, criterion in numbered if criterion.max_points > 0 and not criterion.bonus]
+    total = max(max_score, sum(criterion.max_points for _, criterion in scored))
     if total <= 0:
         return Markup()
     parts: list[Markup] = []
     x = 0.0
-    for criterion in scored:
-        width = _WIDTH * criterion.max_points / total
-        inner = max(width - _GAP, 1.0)
-        share = min(max(criterion.points / criterion.max_points, 0.0), 1.0)
-        title = element("title", language.text(_points(criterion)))
-        piece = element("rect", title, x=x, y=0, width=inner, height=20, class_=f"bar rest {criterion.status}")
-        earned = element("rect", title, x=x, y=0, width=inner * share, height=20, class_="bar earned")
-        parts += ([piece] if share < 1 else []) + ([earned] if share else [])
+    for href, criterion in scored:
+        width = 100 * criterion.max_points / total
+        parts.append(_piece(href, criterion, x, width, language))
         x += width
-    description = say("{criteria:clauses}.", criteria=[_points(criterion) for criterion in scored])
-    return picture(
-        "points-bar",
-        language.text(say("Points by criterion")),
-        language.text(description),
-        (_WIDTH, 20.0),
-        *parts,
-        class_="points-bar",
-        preserveAspectRatio="none",
+    title = language.text(say("Points by criterion"))
+    return element("svg", *parts, class_="points-bar linked", role="group", aria_label=title)
+
+
+def _piece(href: str, criterion: CriterionGrade, x: float, width: float, language: Language) -> Markup:
+    """Draw one linked piece; `x` and `width` are percentages of the bar."""
+    share = min(max(criterion.points / criterion.max_points, 0.0), 1.0)
+    inner = max(width - _GAP_PERCENT, _GAP_PERCENT)
+    name = language.text(_points(criterion))
+    parts = [element("title", name)]
+    if share < 1:
+        parts.append(_rectangle(x, inner, f"bar rest {criterion.status}"))
+    if share:
+        parts.append(_rectangle(x, inner * share, "bar earned"))
+    if width >= _LABELLED_PERCENT:
+        label = language.text(_label(criterion))
+        parts.append(element("text", label, x=f"{x + inner / 2:.2f}%", y=35, text_anchor="middle", class_="bar-label"))
+    return element("a", *parts, href=href, aria_label=name)
+
+
+def _rectangle(x: float, width: float, classes: str) -> Markup:
+    return element("rect", x=f"{x:.2f}%", y=2, width=f"{width:.2f}%", height=18, class_=classes)
+
+
+def _label(criterion: CriterionGrade) -> Message:
+    if criterion.status == "pending":
+        return say("{name:raw}: {max_points:points} open", name=criterion.id, max_points=criterion.max_points)
+    return say(
+        "{name:raw}: {points:points} of {max_points:points}",
+        name=criterion.id,
+        points=criterion.points,
+        max_points=criterion.max_points,
     )
 
 

@@ -9,7 +9,16 @@ import numpy.typing as npt
 
 from grader.report.images import png_uri
 
-__all__ = ["CLASS_NAMES", "Confusion", "ConfusionCell", "ConfusionRow", "Mistake", "confusion", "mistakes"]
+__all__ = [
+    "CLASS_NAMES",
+    "ConfusedPair",
+    "Confusion",
+    "ConfusionCell",
+    "ConfusionRow",
+    "Mistake",
+    "confused_pairs",
+    "confusion",
+]
 
 CLASS_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "fashion_mnist": (
@@ -20,6 +29,8 @@ CLASS_NAMES: Final[dict[str, tuple[str, ...]]] = {
 """Class names of data sets whose class numbers are not self-explanatory."""
 _MOST_CLASSES: Final = 20
 _SHADES: Final = 6
+_MOST_IMAGES: Final = 4
+"""Maximum number of images of one pair of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +69,20 @@ class Mistake:
     """An image that was classified wrongly."""
 
     uri: str
-    true: str
-    predicted: str
     index: int
     """Row of the image in the split, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """Images of one class that the model took for another class."""
+
+    true: str
+    predicted: str
     times: int
-    """Number of images with the same true and the same predicted class."""
+    """Number of these images."""
+    images: tuple[Mistake, ...]
+    """The first of them."""
 
 
 def _names(dataset: str, classes: int) -> tuple[str, ...]:
@@ -125,41 +144,40 @@ def _cell(number: int, most: int, *, right: bool) -> ConfusionCell:
     return ConfusionCell(number, right, shade)
 
 
-def mistakes(
-    images: npt.NDArray[Any], labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str, most: int = 40
-) -> tuple[Mistake, ...]:
-    """Select wrongly classified images, the most frequent mistakes first.
+def confused_pairs(
+    images: npt.NDArray[Any], labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str, most: int = 6
+) -> tuple[ConfusedPair, ...]:
+    """List the most frequent mistakes, by pair of true and predicted class, with at most four images each.
 
     Args:
         images: uint8 of shape (n, height, width) or (n, height, width, channels).
         labels: Integers of shape (n,) or (n, 1).
         predicted: n predicted classes.
         dataset: Name of the data set, used for class names.
-        most: Maximum number of images.
+        most: Maximum number of pairs.
 
     Returns:
-        Images ordered by the frequency of their pair of classes, then by their position in the split.
+        Pairs ordered by their frequency, then by their classes; images in the order of the split.
     """
     pairs = _pairs(labels, predicted)
     if pairs is None or len(images) != len(pairs[0]):
         return ()
     true, guess = pairs
-    wrong = np.flatnonzero(true != guess)
-    both, places, times = np.unique(
-        np.stack([true[wrong], guess[wrong]], axis=1), axis=0, return_inverse=True, return_counts=True
-    )
-    places = places.reshape(-1)
-    order = np.lexsort((wrong, places, -times[places])) if len(both) else np.zeros(0, dtype=np.int64)
     names = _names(dataset, int(true.max()) + 1)
+    wrong = np.flatnonzero(true != guess)
+    both, times = np.unique(np.stack([true[wrong], guess[wrong]], axis=1), axis=0, return_counts=True)
+    frequent = np.argsort(-times, kind="stable")[:most]
     return tuple(
-        Mistake(
-            uri=png_uri(np.asarray(images[wrong[at]])),
-            true=_named(names, int(true[wrong[at]])),
-            predicted=_named(names, int(guess[wrong[at]])),
-            index=int(wrong[at]),
-            times=int(times[places[at]]),
+        ConfusedPair(
+            true=_named(names, int(both[at, 0])),
+            predicted=_named(names, int(both[at, 1])),
+            times=int(times[at]),
+            images=tuple(
+                Mistake(png_uri(np.asarray(images[row])), int(row))
+                for row in wrong[(true[wrong] == both[at, 0]) & (guess[wrong] == both[at, 1])][:_MOST_IMAGES]
+            ),
         )
-        for at in order[:most]
+        for at in frequent
     )
 
 

@@ -49,6 +49,11 @@ class Curves:
         return (self.accuracy, self.val_accuracy) if measure == "accuracy" else (self.loss, self.val_loss)
 
     @property
+    def validated(self) -> bool:
+        """Whether there is a validation value."""
+        return any(number is not None for number in (*self.val_accuracy, *self.val_loss))
+
+    @property
     def drawn(self) -> bool:
         """Whether there is anything to draw."""
         return any(number is not None for values in (*self.of("accuracy"), *self.of("loss")) for number in values)
@@ -111,7 +116,9 @@ def _cells(curves: Curves, epoch: int, language: Language) -> Iterator[str]:
             yield DASH if number is None else write(number, language)
 
 
-def curve_panel(measure: Measure, student: Curves, reference: Curves, language: Language = ENGLISH) -> Markup:
+def curve_panel(
+    measure: Measure, student: Curves, reference: Curves, language: Language = ENGLISH, *, key: str = "curve"
+) -> Markup:
     """Draw one measure of both models.
 
     Training is a solid line, validation a dashed one. The models differ in color and in the shape of their marks, so
@@ -122,6 +129,7 @@ def curve_panel(measure: Measure, student: Curves, reference: Curves, language: 
         student: The submission's curves.
         reference: The reference's curves; empty if there are none.
         language: The language of the texts.
+        key: Makes the ids of the drawing unique on the page.
 
     Returns:
         An `svg`, or an empty string if no figure was reported.
@@ -143,7 +151,7 @@ def curve_panel(measure: Measure, student: Curves, reference: Curves, language: 
     name = _name(measure, log=up.log)
     heading = element("text", language.text(name), x=_LEFT - 44, y=15, class_="panel-title")
     return picture(
-        f"curve-{measure}",
+        f"{key}-{measure}",
         language.text(say("{measure} by epoch", measure=name)),
         language.text(_description(measure, student, reference)),
         (_WIDTH, _HEIGHT),

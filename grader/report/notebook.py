@@ -25,6 +25,7 @@ _MOST_SOURCE: Final = 40_000
 _LINES_AT_ONCE: Final = 24
 """Maximum number of lines to show at once; of longer text, the first lines are shown and the rest opens on click."""
 _LINES_FIRST: Final = 12
+_LONGEST_PREVIEW: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class CellView:
     count: int | None = None
     """`execution_count`."""
     failed: bool = False
+    preview: str = ""
+    """Its first line, for the folded cell."""
 
 
 def cell_anchor(index: int) -> str:
@@ -99,9 +102,9 @@ def _cell(index: int, cell: Mapping[str, Any], view: _View) -> CellView:
     names = (view.language.cell(index), view.language.upper_cell(index), cell_anchor(index))
     if kind == "markdown":
         pictures = view.pictures(index, _attachments(cell))
-        return CellView(index, *names, "markdown", safe_markdown(source, pictures))
+        return CellView(index, *names, "markdown", safe_markdown(source, pictures), preview=_preview(source))
     if kind != "code":
-        return CellView(index, *names, "raw", escape(clean(cut(source, _MOST_SOURCE))))
+        return CellView(index, *names, "raw", escape(clean(cut(source, _MOST_SOURCE))), preview=_preview(source))
     outputs = _merged(_list(cell.get("outputs")))
     count = cell.get("execution_count")
     return CellView(
@@ -112,7 +115,15 @@ def _cell(index: int, cell: Mapping[str, Any], view: _View) -> CellView:
         tuple(_outputs(outputs, index, view)),
         count if isinstance(count, int) else None,
         failed=any(output.get("output_type") == "error" for output in outputs),
+        preview=_preview(source),
     )
+
+
+def _preview(source: str) -> str:
+    """Return the first line that is neither empty nor an import, else the first line."""
+    lines = [line.strip() for line in source[:_MOST_SOURCE].splitlines() if line.strip()]
+    telling = (line for line in lines if not line.startswith(("import ", "from ", "%", "!")))
+    return cut(next(telling, lines[0] if lines else ""), _LONGEST_PREVIEW)
 
 
 def _text(value: object) -> str:
