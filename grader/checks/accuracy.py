@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Part, TaskName, WithModel
 from grader.checks.support.stopped import allow_for_stop
@@ -20,7 +21,7 @@ from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
-from grader.schema.grade import Finding, FindingDetails
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = [
@@ -73,7 +74,20 @@ class AccuracyParams(WithModel):
         return self
 
 
-@check("accuracy")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "accuracy": measure(say("Accuracy"), "percent"),
+    "low": measure(say("Lower end of the 95 % interval"), "percent"),
+    "high": measure(say("Upper end of the 95 % interval"), "percent"),
+    "correct": measure(say("Images classified correctly"), "number"),
+    "total": measure(say("Images"), "number"),
+    "missing": measure(say("Further correct images for full marks"), "number"),
+    "at_least": measure(say("Accuracy for full marks"), "percent"),
+    "within_noise": measure(say("Missed by less than the measurement error")),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("accuracy", measures=_MEASURES)
 def accuracy(case: Case, params: AccuracyParams) -> Finding:
     """The model classifies enough images correctly.
 

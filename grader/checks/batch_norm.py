@@ -1,17 +1,18 @@
 """The check `batch_norm`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform, own_activation
 from grader.schema.base import Pointer
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["BatchNormParams", "Place", "batch_norm", "places_of"]
@@ -36,7 +37,14 @@ class BatchNormParams(WithModel):
     `linear`, or a list; the default is any place."""
 
 
-@check("batch_norm")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "found": measure(say("Batch normalization layers"), "number"),
+    "fitting": measure(say("Of these, in the required place"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("batch_norm", measures=_MEASURES)
 def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     """The model has batch normalization in the required place.
 

@@ -1,12 +1,13 @@
 """The check `beats`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, Params, Whole
 from grader.checks.support.stopped import allow_for_stop
@@ -15,7 +16,7 @@ from grader.facts.lineage import TAKES_WEIGHTS
 from grader.facts.metrics import metric_in, metric_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["BeatsParams", "Reading", "beats", "readings"]
@@ -66,7 +67,15 @@ class Reading:
     assurance: Assurance = Assurance.RECORDED
 
 
-@check("beats")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "ours": measure(say("Accuracy of the model"), "percent"),
+    "theirs": measure(say("Accuracy of the other model"), "percent"),
+    "gain": measure(say("Difference of the accuracies"), "percent"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("beats", measures=_MEASURES)
 def beats(case: Case, params: BeatsParams) -> Finding:
     """One model is more accurate than another, optionally within a number of training steps or epochs.
 

@@ -1,17 +1,19 @@
 """The check `callback`."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import canonical_metric
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import CallbackFact, FitFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["CallbackParams", "callback"]
@@ -42,7 +44,13 @@ class CallbackParams(WithModel):
     """Which trainings of the model must match: `any`, `all`, `first` or `last`."""
 
 
-@check("callback")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "callback": measure(say("Callback"), "code"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("callback", measures=_MEASURES)
 def callback(case: Case, params: CallbackParams) -> Finding:
     """A training used a callback of a given class, with given settings.
 

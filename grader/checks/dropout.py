@@ -1,11 +1,12 @@
 """The check `dropout`."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
@@ -13,7 +14,7 @@ from grader.facts.layers import DROPOUTS, Network, is_transform, own_activation
 from grader.facts.operations import is_opaque
 from grader.schema.base import Pointer
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["DropoutParams", "activation_before", "dropout"]
@@ -37,7 +38,15 @@ class DropoutParams(WithModel):
     """Whether alpha dropout must follow SELU, and no other dropout may follow SELU."""
 
 
-@check("dropout")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "found": measure(say("Dropout layers that meet the conditions"), "number"),
+    "of_this_kind": measure(say("Dropout layers"), "number"),
+    "layers": measure(say("Layers"), "code list"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("dropout", measures=_MEASURES)
 def dropout(case: Case, params: DropoutParams) -> Finding:
     """The model has dropout of the right kind, at a sensible rate, between its layers.
 

@@ -1,12 +1,13 @@
 """The check `gain`."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from grader.checks.accuracy import images_of, not_tried, untried, why_unusable
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Number, RoleName, TaskName, WithModel
 from grader.checks.support.stopped import allow_for_stop
@@ -15,7 +16,7 @@ from grader.facts.statistics import mcnemar_p_value
 from grader.facts.tasks import judged_dataset
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["GainParams", "gain"]
@@ -47,7 +48,19 @@ class GainParams(WithModel):
         return self.dataset is None and self.task is None
 
 
-@check("gain")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "accuracy": measure(say("Accuracy of the model"), "percent"),
+    "over": measure(say("Accuracy of the other model"), "percent"),
+    "gain": measure(say("Difference of the accuracies"), "percent"),
+    "p_value": measure(say("Exact paired test: p"), "number"),
+    "only_model": measure(say("Images that only the model classifies correctly"), "number"),
+    "only_over": measure(say("Images that only the other model classifies correctly"), "number"),
+    "significant": measure(say("Unlikely to be chance")),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("gain", measures=_MEASURES)
 def gain(case: Case, params: GainParams) -> Finding:
     """One model is more accurate than another on the same images; a paired test shows how certain this is.
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
@@ -15,7 +16,7 @@ from grader.facts.language import english
 from grader.facts.layers import LayerName, Network, activation_name, kernel_size, layer_matches
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["HasLayerParams", "has_layer"]
@@ -74,7 +75,15 @@ class _Candidate:
     faults: tuple[Message, ...]
 
 
-@check("has_layer")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "found": measure(say("Layers that meet the conditions"), "number"),
+    "of_this_kind": measure(say("Layers of this kind"), "number"),
+    "layers": measure(say("Layers"), "code list"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("has_layer", measures=_MEASURES)
 def has_layer(case: Case, params: HasLayerParams) -> Finding:
     """The model has layers of a kind, with given settings, in a given place.
 

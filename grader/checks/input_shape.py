@@ -1,10 +1,13 @@
 """The check `input_shape`."""
 
 import math
+from collections.abc import Mapping
+from typing import Final
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
@@ -12,7 +15,7 @@ from grader.facts.layers import Network, is_transform
 from grader.facts.uses import was_run
 from grader.schema.base import Pointer
 from grader.schema.evidence import ModelFact, Shape
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, MessageLike, say
 
 __all__ = ["InputShapeParams", "input_shape", "shape_fits"]
@@ -25,7 +28,14 @@ class InputShapeParams(WithModel):
     """Shape of one input without the batch axis; null accepts any size."""
 
 
-@check("input_shape")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "input_shape": measure(say("Input shape"), "shape"),
+    "wanted": measure(say("Required shape"), "shape"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("input_shape", measures=_MEASURES)
 def input_shape(case: Case, params: InputShapeParams) -> Finding:
     """The model takes inputs of a given shape.
 

@@ -1,17 +1,18 @@
 """The check `labels`."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Whole, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact, LabelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["LabelsParams", "labels"]
@@ -30,7 +31,15 @@ class LabelsParams(WithModel):
     """Which trainings of the model must match: `any`, `all`, `first` or `last`."""
 
 
-@check("labels")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "one_hot": measure(say("One-hot encoded")),
+    "shape": measure(say("Shape of the labels"), "shape"),
+    "classes": measure(say("Classes in the labels"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("labels", measures=_MEASURES)
 def labels(case: Case, params: LabelsParams) -> Finding:
     """The labels of a training have the required form.
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Params, Range
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite
 from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["LearningRateParams", "Shape", "learning_rate", "rates_of", "shape_of"]
@@ -50,7 +51,16 @@ class LearningRateParams(Params):
     """Which trainings must match: `any`, `all`, `first` or `last`."""
 
 
-@check("learning_rate")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "highest": measure(say("Highest learning rate"), "number"),
+    "first": measure(say("First learning rate"), "number"),
+    "last": measure(say("Last learning rate"), "number"),
+    "found": measure(say("Trainings"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("learning_rate", measures=_MEASURES)
 def learning_rate(case: Case, params: LearningRateParams) -> Finding:
     """The learning rate of a training changes in the required way.
 

@@ -1,15 +1,17 @@
 """The check `loss`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge
 from grader.facts.case import Case
 from grader.facts.layers import final_activation
 from grader.schema.base import Pointer
 from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say
 
 __all__ = ["LossParams", "loss"]
@@ -30,7 +32,15 @@ class LossParams(WithModel):
     """Which compiles and custom loops of the model must match: `any`, `all`, `first` or `last`."""
 
 
-@check("loss")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "loss": measure(say("Loss function"), "code"),
+    "from_logits": measure(say("Expects logits")),
+    "output": measure(say("Output activation"), "code"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("loss", measures=_MEASURES)
 def loss(case: Case, params: LossParams) -> Finding:
     """The loss of the model matches its output.
 

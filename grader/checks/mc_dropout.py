@@ -1,19 +1,20 @@
 """The check `mc_dropout`."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Average, CallFact, Evidence, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["McDropoutParams", "Repeated", "mc_dropout", "repeated_passes"]
@@ -61,7 +62,16 @@ class Repeated:
     compared: bool = False
 
 
-@check("mc_dropout")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "passes": measure(say("Passes over the same images"), "number"),
+    "differ": measure(say("Passes give different numbers")),
+    "images": measure(say("Images"), "number"),
+    "model": measure(say("Model"), "code"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("mc_dropout", measures=_MEASURES)
 def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
     """The model predicts the same images many times with dropout on, and the predictions are averaged.
 

@@ -2,13 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Number, Params
 from grader.checks.support.verdicts import Candidate, Which, judge, never_trained
@@ -18,7 +19,7 @@ from grader.facts.operations import is_opaque, scaling_of
 from grader.facts.weights import trainings_of
 from grader.schema.base import Pointer
 from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact, NamedArrayFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 from grader.schema.rubric import Slug
 
@@ -48,7 +49,16 @@ class NormalisedParams(Params):
     """Which of the model's trainings (or of the variables): `any`, `all`, `first` or `last`."""
 
 
-@check("normalised")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "low": measure(say("Smallest value"), "number"),
+    "high": measure(say("Largest value"), "number"),
+    "mean": measure(say("Mean"), "number"),
+    "std": measure(say("Standard deviation"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("normalised", measures=_MEASURES)
 def normalised(case: Case, params: NormalisedParams) -> Finding:
     """The images are scaled to the required range before the model sees them.
 

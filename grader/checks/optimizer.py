@@ -1,17 +1,19 @@
 """The check `optimizer`."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.optimizers import CLIPPING
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import FitFact, OptimizerFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say
 
 __all__ = ["ADAPTIVE", "OptimizerParams", "initial_rate", "optimizer"]
@@ -43,7 +45,14 @@ class OptimizerParams(WithModel):
     """Which of the model's trainings: `any`, `all`, `first` or `last`."""
 
 
-@check("optimizer")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "optimizer": measure(say("Optimizer"), "code"),
+    "learning_rate": measure(say("First learning rate"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("optimizer", measures=_MEASURES)
 def optimizer(case: Case, params: OptimizerParams) -> Finding:
     """The model is trained with the required optimizer and settings.
 

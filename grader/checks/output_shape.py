@@ -1,16 +1,20 @@
 """The check `output_shape`."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from pydantic import Field
 
 from grader.checks.input_shape import shape_fits
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.uses import was_run
 from grader.schema.base import Pointer
 from grader.schema.evidence import ModelFact, Shape
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import MessageLike, say
 
 __all__ = ["OutputShapeParams", "output_shape"]
@@ -23,7 +27,14 @@ class OutputShapeParams(WithModel):
     """Shape of one output without the batch axis; null for any size."""
 
 
-@check("output_shape")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "output_shape": measure(say("Output shape"), "shape"),
+    "wanted": measure(say("Required shape"), "shape"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("output_shape", measures=_MEASURES)
 def output_shape(case: Case, params: OutputShapeParams) -> Finding:
     """The model's outputs have the required shape.
 

@@ -1,16 +1,18 @@
 """The check `parameters`."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.uses import was_run
 from grader.schema.base import Pointer
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["ParametersParams", "parameters"]
@@ -39,7 +41,15 @@ class ParametersParams(WithModel):
         return self
 
 
-@check("parameters")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "parameters": measure(say("Parameters"), "number"),
+    "at_least": measure(say("At least"), "number"),
+    "at_most": measure(say("At most"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("parameters", measures=_MEASURES)
 def parameters(case: Case, params: ParametersParams) -> Finding:
     """The number of the model's parameters is within bounds.
 

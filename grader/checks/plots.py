@@ -1,14 +1,15 @@
 """The check `plots`."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
 from grader.checks.support.drawn import drawn_as
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Number, Part, Whole, WithModel
 from grader.facts.case import Case
@@ -17,7 +18,7 @@ from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
 from grader.facts.weights import trainings_behind
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["PlotsParams", "plots"]
@@ -69,7 +70,16 @@ class _Match:
         return _missing_labels(self.axes)
 
 
-@check("plots")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "metric": measure(say("Metric"), "code"),
+    "figures": measure(say("Figures in the notebook"), "number"),
+    "lines": measure(say("Lines in these figures"), "number"),
+    "labels_missing": measure(say("Axes without a label"), "list"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("plots", measures=_MEASURES)
 def plots(case: Case, params: PlotsParams) -> Finding:
     """A figure shows a metric over the epochs, with labels on both axes.
 

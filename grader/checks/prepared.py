@@ -4,17 +4,18 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence, NamedArrayFact, NamedLabelFact
-from grader.schema.grade import Finding, FindingDetails
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 from grader.schema.rubric import Slug
 
@@ -99,7 +100,15 @@ class _Candidate:
         return -faults, len(self.conditions.met), len(self.arrays), -self.distance
 
 
-@check("prepared")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "arrays": measure(say("Variables with images"), "code list"),
+    "images": measure(say("Images in each of them"), "number list"),
+    "labels": measure(say("Variables with their labels"), "code list"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("prepared", measures=_MEASURES)
 def prepared(case: Case, params: PreparedParams) -> Finding:
     """The notebook's variables hold a data set that is split, scaled and labeled as required; no model has to use it.
 

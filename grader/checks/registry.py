@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.schema.errors import HarnessError
-from grader.schema.grade import Diagnostic, Finding
+from grader.schema.grade import Diagnostic, Finding, MeasureLabel
 
 __all__ = ["ENTRY_POINT_GROUP", "all_checks", "all_diagnostics", "built_in_modules", "check", "diagnostic"]
 
@@ -31,7 +31,9 @@ _CheckFunction = Callable[[Case, P], Finding]
 D = TypeVar("D", bound=Callable[..., tuple[Diagnostic, ...]])
 
 
-def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
+def check(
+    name: str, *, measures: Mapping[str, MeasureLabel] | None = None
+) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
     """Register a check under the name that rubrics use.
 
     The check's second argument is annotated with a frozen pydantic model. Its fields are the settings that a rubric
@@ -40,6 +42,7 @@ def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
 
     Args:
         name: Unique among all checks.
+        measures: Labels of the measured values that people need to see, in their order.
 
     Returns:
         A decorator that returns the function unchanged.
@@ -52,7 +55,8 @@ def check(name: str) -> Callable[[_CheckFunction[P]], _CheckFunction[P]]:
     def register(function: _CheckFunction[P]) -> _CheckFunction[P]:
         parameters = _second_parameter(function)
         _claim(name, function, _CHECKS)
-        _CHECKS[name] = CheckSpec(name=name, parameters=parameters, run=function, doc=inspect.getdoc(function) or "")
+        doc = inspect.getdoc(function) or ""
+        _CHECKS[name] = CheckSpec(name=name, parameters=parameters, run=function, doc=doc, measures=measures or {})
         all_checks.cache_clear()
         return function
 

@@ -1,10 +1,12 @@
 """The check `reuses`."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
@@ -13,7 +15,7 @@ from grader.facts.tasks import tasks_of
 from grader.facts.weights import Reuse, ancestor_of, learning_layers, reused_layers
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import FitFact, ModelFact
-from grader.schema.grade import Finding, Lacks
+from grader.schema.grade import Finding, Lacks, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["ReusesParams", "reuses"]
@@ -37,7 +39,14 @@ class ReusesParams(WithModel):
     """Whether every layer with weights must be reused, except the last one."""
 
 
-@check("reuses")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "reused": measure(say("Layers with reused weights"), "code list"),
+    "fresh": measure(say("Layers with new weights"), "code list"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("reuses", measures=_MEASURES)
 def reuses(case: Case, params: ReusesParams) -> Finding:
     """The model starts its training with weights that another model has learned.
 

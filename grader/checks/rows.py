@@ -1,12 +1,13 @@
 """The check `rows`."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.checks.support.verdicts import never_trained
@@ -17,7 +18,7 @@ from grader.facts.tasks import missing_classes, of_task, task_part
 from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, FitFact, ModelFact, RowsFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["RowsParams", "rows"]
@@ -55,7 +56,13 @@ class RowsParams(WithModel):
         return self.task is None
 
 
-@check("rows")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "rows": measure(say("Images of each training"), "number list"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("rows", measures=_MEASURES)
 def rows(case: Case, params: RowsParams) -> Finding:
     """The model was trained on the required images: their classes, their split and their number.
 

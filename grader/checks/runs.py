@@ -1,8 +1,10 @@
 """The check `runs`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Params
 from grader.facts.case import Case
 from grader.facts.follow_ups import FollowUp, advice_of, cause_text, follow_ups
@@ -11,7 +13,7 @@ from grader.facts.stops import describe_cut, follows_from_a_stop
 from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 from grader.schema.submission import CellError
 
@@ -34,7 +36,15 @@ class RunsParams(Params):
     """Whether a notebook earns nothing if it loads no data, creates no model and draws no figure, although it runs."""
 
 
-@check("runs")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "cells_total": measure(say("Code cells"), "number"),
+    "cells_run": measure(say("Code cells that were run"), "number"),
+    "cells_clean": measure(say("Code cells without an error"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("runs", measures=_MEASURES)
 def runs(case: Case, params: RunsParams) -> Finding:
     """The notebook runs from top to bottom without an error.
 

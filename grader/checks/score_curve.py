@@ -1,21 +1,22 @@
 """The check `score_curve`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.accuracy import images_of, not_tried, untrained, why_untestable, why_unusable
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Params, Part, Whole, WithModel
 from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, ModelFact
-from grader.schema.grade import Finding, FindingDetails
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["CurvePoint", "ScoreCurveParams", "height", "score_curve", "wanted_accuracy"]
@@ -70,7 +71,21 @@ class ScoreCurveParams(WithModel):
         return self
 
 
-@check("score_curve")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "parameters": measure(say("Counted parameters"), "number"),
+    "total_parameters": measure(say("All parameters"), "number"),
+    "trainable_parameters": measure(say("Trainable parameters"), "number"),
+    "accuracy": measure(say("Accuracy"), "percent"),
+    "low": measure(say("Lower end of the 95 % interval"), "percent"),
+    "high": measure(say("Upper end of the 95 % interval"), "percent"),
+    "none_below": measure(say("No points below"), "percent"),
+    "full_from": measure(say("Full marks from"), "percent"),
+    "height": measure(say("Place between these two, from 0 to 1"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("score_curve", measures=_MEASURES)
 def score_curve(case: Case, params: ScoreCurveParams) -> Finding:
     """The model is accurate for its size.
 

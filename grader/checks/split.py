@@ -1,17 +1,18 @@
 """The check `split`."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Part, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.schema.base import Pointer
 from grader.schema.evidence import Evidence, FitFact, NamedArrayFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 from grader.schema.rubric import Slug
 
@@ -35,7 +36,15 @@ class SplitParams(WithModel):
     """Which of the model's trainings: `any`, `all`, `first` or `last`."""
 
 
-@check("split")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "train": measure(say("Images for training"), "number"),
+    "validation": measure(say("Images for validation"), "number"),
+    "overlap": measure(say("Images in both"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("split", measures=_MEASURES)
 def split(case: Case, params: SplitParams) -> Finding:
     """The images are split into a training part and a validation part of the required sizes, with no common image.
 

@@ -1,21 +1,22 @@
 """The check `steps`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, WithModel
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.weights import changed_since_compile, learning_layers, reused_layers
-from grader.schema.base import Assurance, Pointer
+from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import Evidence, FitFact, ModelFact
-from grader.schema.grade import Finding, FindingDetails
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = ["Change", "StepsParams", "steps"]
@@ -67,7 +68,13 @@ class StepsParams(WithModel):
         return self
 
 
-@check("steps")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "held": measure(say("Steps that were done"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("steps", measures=_MEASURES)
 def steps(case: Case, params: StepsParams) -> Finding:
     """The model was frozen, compiled, trained, unfrozen, compiled and trained again, in this order.
 
@@ -99,7 +106,7 @@ def steps(case: Case, params: StepsParams) -> Finding:
         "assurance": Assurance.RECORDED,
         "measured": {
             "held": held,
-            "steps": [{"step": v.step, "holds": v.holds, "seen": english(v.seen)} for v in verdicts],
+            "steps": [_described(verdict) for verdict in verdicts],
         },
         "evidence": tuple(Pointer(cell=cell, event=event) for cell, event in cells)
         or (Pointer(cell=model.cell, event=model.event),),
@@ -133,6 +140,11 @@ class _Verdict:
     """None if the evidence does not decide it."""
     seen: Message
     fit: FitFact | None = None
+
+
+def _described(verdict: _Verdict) -> Mapping[str, Json]:
+    says = verdict.seen.model_dump(mode="json")
+    return {"step": verdict.step, "holds": verdict.holds, "seen": english(verdict.seen), "says": says}
 
 
 def _phases(wanted: Sequence[Step]) -> Iterator[_Phase]:

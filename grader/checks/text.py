@@ -3,17 +3,18 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import EXPECTED, Params, Whole
 from grader.facts.case import Case
 from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import CellFact
-from grader.schema.grade import Finding, StudentView
+from grader.schema.grade import Finding, MeasureLabel, StudentView
 from grader.schema.message import Message, MessageLike, as_message, say, say_count, sentences
 
 __all__ = ["TextParams", "text"]
@@ -83,7 +84,15 @@ class TextParams(Params):
     """Language of the words above; a text in another language is left to a person."""
 
 
-@check("text")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "words": measure(say("Words"), "number"),
+    "found": measure(say("Words and subjects found"), "list"),
+    "cells": measure(say("Text cells"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("text", measures=_MEASURES)
 def text(case: Case, params: TextParams) -> Finding:
     """The notebook explains its work in text cells.
 

@@ -1,13 +1,14 @@
 """The check `trained`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
 from grader.checks.support.conditions import Condition, Conditions
+from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
 from grader.checks.support.verdicts import never_trained
@@ -18,7 +19,7 @@ from grader.facts.stops import cut_trainings
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["TrainedParams", "trained"]
@@ -48,7 +49,15 @@ class TrainedParams(WithModel):
         return self.dataset is None and (self.only_split, self.validation) != (None, None)
 
 
-@check("trained")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "epochs": measure(say("Epochs"), "number"),
+    "trainings": measure(say("Trainings"), "number"),
+    "rows": measure(say("Images of the largest training"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("trained", measures=_MEASURES)
 def trained(case: Case, params: TrainedParams) -> Finding:
     """The model was trained long enough, on the right images, with a falling loss and with validation data.
 

@@ -1,15 +1,16 @@
 """The check `training`."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from grader.checks.registry import check
+from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact
-from grader.schema.grade import Finding
+from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
 __all__ = ["TrainingParams", "training"]
@@ -32,7 +33,17 @@ class TrainingParams(WithModel):
     """Which of the model's trainings: `any`, `all`, `first` or `last`."""
 
 
-@check("training")
+_MEASURES: Final[Mapping[str, MeasureLabel]] = {
+    "kind": measure(say("Kind of training"), "raw"),
+    "epochs": measure(say("Epochs"), "number"),
+    "steps": measure(say("Steps"), "number"),
+    "batch_size": measure(say("Images in a batch"), "number"),
+    "rows": measure(say("Images"), "number"),
+}
+"""Labels and units of the measured values; values without a label repeat the message."""
+
+
+@check("training", measures=_MEASURES)
 def training(case: Case, params: TrainingParams) -> Finding:
     """A training is of the required kind, with the required numbers of epochs, steps and images, and batch size.
 

@@ -1,7 +1,7 @@
 """The input of checks and diagnostics, and their registered form."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from grader.facts.lineage import predecessors, with_past
 from grader.facts.roles import resolve_unnamed
 from grader.schema.evidence import Evidence, ModelFact
-from grader.schema.grade import Diagnostic, Finding, Lacking, RoleMatch
+from grader.schema.grade import Diagnostic, Finding, Lacking, MeasureLabel, RoleMatch
 from grader.schema.message import MessageLike, say
 from grader.schema.rubric import Rubric
 
@@ -95,6 +95,8 @@ class CheckSpec:
     """Pure: (case, parameters) → finding."""
     doc: str
     """The docstring: what it does, why it matters, parameters, example."""
+    measures: Mapping[str, MeasureLabel] = field(default_factory=dict)
+    """Labels of the measured values that people need to see, in their order; other values repeat the message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from grader.schema.grade import (
     Finding,
     Grade,
     LayerGrade,
+    MeasureLabel,
     ModelGrade,
     ReferenceGrade,
     RoleMatch,
@@ -193,7 +194,14 @@ def outline(graded: Grade) -> Grade:
     """
     model, accuracy = main_model(graded), main_accuracy(graded)
     texts = {"message": "", "advice": "", "says": None, "advice_says": None}
-    bare: dict[str, object] = {**texts, "measured": {}, "evidence": (), "student": None}
+    bare: dict[str, object] = {
+        **texts,
+        "measured": {},
+        "measured_labels": {},
+        "evidence": (),
+        "cause": None,
+        "student": None,
+    }
     return graded.model_copy(
         update={
             "criteria": tuple(c.model_copy(update=bare) for c in graded.criteria),
@@ -225,7 +233,16 @@ def _criterion(criterion: Criterion, watch: GapWatch, checks: Mapping[str, Check
         return _manual(criterion)
     judged = [_find(test, criterion, watch, checks) for test in criterion.tests]
     finding = _combined(judged, every=bool(criterion.all_of))
-    return _graded_line(criterion, finding, cause_of(watch.case, finding, _role(criterion)))
+    line = _graded_line(criterion, finding, cause_of(watch.case, finding, _role(criterion)))
+    return line.model_copy(update={"measured_labels": _labels(criterion, finding, checks)})
+
+
+def _labels(criterion: Criterion, finding: Finding, checks: Mapping[str, CheckSpec]) -> Mapping[str, MeasureLabel]:
+    """Take the labels of the values that were measured, from the checks of the criterion."""
+    labels: dict[str, MeasureLabel] = {}
+    for test in criterion.tests:
+        labels = {**checks[test.check].measures, **labels}
+    return {key: label for key, label in labels.items() if finding.measured.get(key) is not None}
 
 
 def _role(criterion: Criterion) -> str | None:

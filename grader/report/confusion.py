@@ -29,8 +29,6 @@ CLASS_NAMES: Final[dict[str, tuple[str, ...]]] = {
 """Class names of data sets whose class numbers are not self-explanatory."""
 _MOST_CLASSES: Final = 20
 _SHADES: Final = 6
-_MOST_IMAGES: Final = 4
-"""Maximum number of images of one pair of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +143,15 @@ def _cell(number: int, most: int, *, right: bool) -> ConfusionCell:
 
 
 def confused_pairs(
-    images: npt.NDArray[Any], labels: npt.NDArray[Any], predicted: Sequence[int], dataset: str, most: int = 6
+    images: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    predicted: Sequence[int],
+    dataset: str,
+    *,
+    most: int = 6,
+    most_images: int = 4,
 ) -> tuple[ConfusedPair, ...]:
-    """List the most frequent mistakes, by pair of true and predicted class, with at most four images each.
+    """List the most frequent mistakes, by pair of true and predicted class, with the first images of each.
 
     Args:
         images: uint8 of shape (n, height, width) or (n, height, width, channels).
@@ -155,6 +159,7 @@ def confused_pairs(
         predicted: n predicted classes.
         dataset: Name of the data set, used for class names.
         most: Maximum number of pairs.
+        most_images: Maximum number of images of one pair.
 
     Returns:
         Pairs ordered by their frequency, then by their classes; images in the order of the split.
@@ -174,7 +179,7 @@ def confused_pairs(
             times=int(times[at]),
             images=tuple(
                 Mistake(png_uri(np.asarray(images[row])), int(row))
-                for row in wrong[(true[wrong] == both[at, 0]) & (guess[wrong] == both[at, 1])][:_MOST_IMAGES]
+                for row in wrong[(true[wrong] == both[at, 0]) & (guess[wrong] == both[at, 1])][:most_images]
             ),
         )
         for at in frequent

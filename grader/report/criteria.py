@@ -11,8 +11,8 @@ from grader.report.code_lines import code_line
 from grader.report.links import Link, Target
 from grader.report.notes import NoteView
 from grader.report.text import cut, rendered, value
-from grader.schema.base import Assurance
-from grader.schema.grade import CriterionGrade, ModelGrade
+from grader.schema.base import Assurance, Json
+from grader.schema.grade import CriterionGrade, MeasureLabel, ModelGrade
 from grader.schema.message import Message, MessageLike, say, say_count
 
 __all__ = ["ASSURANCES", "Begin", "CriterionView", "Group", "StepView", "begin_view", "criterion_views", "groups_of"]
@@ -25,6 +25,8 @@ ASSURANCES: Final[Mapping[Assurance, Message]] = {
 _SENTENCE_END: Final = re.compile(r"(?<=[a-z)`%][.!?]) (?=[A-Z`])")
 _CELL: Final = re.compile(r"\b[Cc]ell (\d+)\b")
 _MOST_STEPS: Final = 5
+_NUMERIC: Final = frozenset({"number", "percent", "shape", "number list"})
+"""Formats of numbers; a check may give a word instead, such as `unknown`."""
 _MOST_RELATED: Final = 4
 _LONGEST_REASON: Final = 130
 
@@ -158,12 +160,25 @@ def _related(criterion: CriterionGrade, notes: Sequence[NoteView], main: ModelGr
 
 
 def _measured(criterion: CriterionGrade, to: Target) -> tuple[tuple[MessageLike, str], ...]:
-    """List the measured values, with labels by the check; other keys only in grades of an earlier version."""
+    """List the measured values that the check labels; grades of an earlier version have no labels."""
+    if criterion.measured_labels:
+        return tuple(
+            (label.says, to.language.value(criterion.measured[key], label.form))
+            for key, label in criterion.measured_labels.items()
+            if _fits(criterion.measured.get(key), label)
+        )
     return tuple(
         (key.replace("_", " "), value(key, measurement, to.language))
         for key, measurement in criterion.measured.items()
-        if measurement is not None and key != "steps"
+        if isinstance(measurement, str | int | float)
     )
+
+
+def _fits(measurement: Json, label: MeasureLabel) -> bool:
+    """Whether there is a value that the format can write."""
+    if measurement is None or measurement == [] or isinstance(measurement, Mapping):
+        return False
+    return not (label.form in _NUMERIC and isinstance(measurement, str))
 
 
 def _steps(criterion: CriterionGrade) -> tuple[tuple[str, bool | None, MessageLike], ...]:
@@ -171,10 +186,15 @@ def _steps(criterion: CriterionGrade) -> tuple[tuple[str, bool | None, MessageLi
     if not isinstance(steps, list | tuple):
         return ()
     return tuple(
-        (str(step.get("step", "")), step.get("holds"), str(step.get("seen", "")))
+        (str(step.get("step", "")), bool(step["holds"]) if step.get("holds") is not None else None, _seen(step))
         for step in steps
         if isinstance(step, Mapping)
     )
+
+
+def _seen(step: Mapping[str, Json]) -> MessageLike:
+    says = step.get("says")
+    return Message.model_validate(says) if isinstance(says, Mapping) else str(step.get("seen", ""))
 
 
 def groups_of(steps: Iterable[NextStep], views: Sequence[CriterionView], to: Target) -> tuple[Group, ...]:

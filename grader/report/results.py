@@ -28,6 +28,7 @@ Images = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 _MOST_TABS: Final = 8
 """Maximum number of models that are shown; the style sheet has a rule for each tab."""
 _MOST_PAIRS: Final = 6
+_GRAY_AXES, _GRAY_IMAGES, _COLOR_IMAGES = 3, 4, 3
 
 
 class Parts:
@@ -208,5 +209,16 @@ def _predictions(model: ModelGrade, sources: _Sources, *, main: bool) -> Predict
     matrix = confusion(labels, predicted, fact.dataset)
     if matrix is None:
         return None
-    pairs = confused_pairs(pixels, labels, predicted, fact.dataset, _MOST_PAIRS)
+    number = _images_each(pixels, main=main)
+    pairs = confused_pairs(pixels, labels, predicted, fact.dataset, most=_MOST_PAIRS, most_images=number)
     return PredictionsView(matrix, pairs, data, ASSURANCES[fact.assurance])
+
+
+def _images_each(pixels: npt.NDArray[Any], *, main: bool) -> int:
+    """Return how many images to show of one pair of classes.
+
+    A color image takes eight times the space of a digit, so that only the graded model has some.
+    """
+    if pixels.ndim > _GRAY_AXES:
+        return _COLOR_IMAGES if main else 0
+    return _GRAY_IMAGES

@@ -30,6 +30,7 @@ __all__ = [
     "Lacking",
     "Lacks",
     "LayerGrade",
+    "MeasureLabel",
     "ModelGrade",
     "ReferenceGrade",
     "RoleMatch",
@@ -220,6 +221,15 @@ class CauseGrade(Document):
     """The advice as data."""
 
 
+class MeasureLabel(Document):
+    """The label and the format of a measured value."""
+
+    says: Message
+    """What was measured, such as "Accuracy"."""
+    form: str = ""
+    """The format of the value: one of `grader.facts.language.FORMATS`, after a space a joiner for a list."""
+
+
 class CriterionGrade(Document):
     """One line of the grade."""
 
@@ -238,6 +248,8 @@ class CriterionGrade(Document):
     """The advice as data."""
     assurance: Assurance | None = None
     measured: Mapping[str, Json] = Field(default_factory=dict)
+    measured_labels: Mapping[str, MeasureLabel] = Field(default_factory=dict)
+    """Labels of the measured values that people need to see, in their order. Added to version 1 later."""
     evidence: tuple[Pointer, ...] = ()
     hidden: bool = False
     bonus: bool = False
