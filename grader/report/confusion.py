@@ -29,6 +29,7 @@ CLASS_NAMES: Final[dict[str, tuple[str, ...]]] = {
 """Class names of data sets whose class numbers are not self-explanatory."""
 _MOST_CLASSES: Final = 20
 _SHADES: Final = 6
+_MOST_PAIRS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +149,15 @@ def confused_pairs(
     predicted: Sequence[int],
     dataset: str,
     *,
-    most: int = 6,
     most_images: int = 4,
 ) -> tuple[ConfusedPair, ...]:
-    """List the most frequent mistakes, by pair of true and predicted class, with the first images of each.
+    """List the six most frequent mistakes, by pair of true and predicted class, with the first images of each.
 
     Args:
         images: uint8 of shape (n, height, width) or (n, height, width, channels).
         labels: Integers of shape (n,) or (n, 1).
         predicted: n predicted classes.
         dataset: Name of the data set, used for class names.
-        most: Maximum number of pairs.
         most_images: Maximum number of images of one pair.
 
     Returns:
@@ -171,7 +170,7 @@ def confused_pairs(
     names = _names(dataset, int(true.max()) + 1)
     wrong = np.flatnonzero(true != guess)
     both, times = np.unique(np.stack([true[wrong], guess[wrong]], axis=1), axis=0, return_counts=True)
-    frequent = np.argsort(-times, kind="stable")[:most]
+    frequent = np.argsort(-times, kind="stable")[:_MOST_PAIRS]
     return tuple(
         ConfusedPair(
             true=_named(names, int(both[at, 0])),

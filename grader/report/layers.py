@@ -1,23 +1,22 @@
-"""Compare two models layer by layer, with equal kinds of layers in one row."""
+"""Describe the layers of a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grader.facts.alignment import Layer, aligned_rows, layer_class, outer_layers, setting
+from grader.facts.alignment import Layer, layer_class, setting
 from grader.facts.language import Language
 from grader.report.text import ENGLISH, cut, shape
 from grader.schema.message import Message, literal, say, say_count
 
-__all__ = ["LayerPair", "LayerView", "aligned", "layer_view"]
+__all__ = ["LayerView", "layer_view"]
 
-_MOST_LAYERS = 400
 _MOST_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One layer in the form that the template shows."""
+    """One layer in the form that the diagram shows."""
 
     kind: str
     """Class name; for a subclass, the student's class name."""
@@ -28,18 +27,8 @@ class LayerView:
     frozen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LayerPair:
-    """One row of the table; None if a model has no such layer."""
-
-    student: LayerView | None
-    reference: LayerView | None
-    same: bool
-    """Whether both layers exist and look the same."""
-
-
 def layer_view(layer: Layer, language: Language = ENGLISH) -> LayerView:
-    """Describe a layer for the table."""
+    """Describe a layer for the diagram."""
     return LayerView(
         kind=cut(layer_class(layer), 60),
         detail=cut(language.text(say("{details:list}", details=_details(layer.config))), 120),
@@ -79,25 +68,3 @@ def _size(size: object) -> tuple[int, ...]:
     if isinstance(size, list | tuple) and 0 < len(size) <= _MOST_AXES and all(isinstance(n, int) for n in size):
         return tuple(size)
     return ()
-
-
-def aligned(
-    student: Sequence[Layer], reference: Sequence[Layer], language: Language = ENGLISH
-) -> tuple[LayerPair, ...]:
-    """Describe the layers of two models, aligned by `aligned_rows`.
-
-    Args:
-        student: The submission's layers, in order.
-        reference: The reference's layers; empty without a reference.
-        language: The language of the texts.
-
-    Returns:
-        Rows in order. Each layer of both models occurs in exactly one row, except input layers and those after the
-        first 400 of a model.
-    """
-    rows = aligned_rows(outer_layers(student)[:_MOST_LAYERS], outer_layers(reference)[:_MOST_LAYERS])
-    return tuple(_pair(*(None if layer is None else layer_view(layer, language) for layer in row)) for row in rows)
-
-
-def _pair(student: LayerView | None, reference: LayerView | None) -> LayerPair:
-    return LayerPair(student, reference, same=student is not None and student == reference)

@@ -27,7 +27,6 @@ Images = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 """Map from data set and split, such as `mnist/test`, to images and labels."""
 _MOST_TABS: Final = 8
 """Maximum number of models that are shown; the style sheet has a rule for each tab."""
-_MOST_PAIRS: Final = 6
 _GRAY_AXES, _GRAY_IMAGES, _COLOR_IMAGES = 3, 4, 3
 
 
@@ -141,10 +140,10 @@ def model_views(  # noqa: PLR0913, PLR0917 - each is a separate document
         parts: Collects parts that cannot be rendered.
     """
     main = main_model(grade)
-    shown = [model for model in grade.models if model.roles or model == main]
+    shown = [model for model in grade.models if model.roles or model is main]
     sources = _Sources(grade, evidence, reference, theirs, images, language)
     return tuple(
-        _model_view(f"m{number}", model, sources, parts, main=model == main)
+        _model_view(f"m{number}", model, sources, parts, main=model is main)
         for number, model in enumerate(shown[:_MOST_TABS], start=1)
     )
 
@@ -210,7 +209,7 @@ def _predictions(model: ModelGrade, sources: _Sources, *, main: bool) -> Predict
     if matrix is None:
         return None
     number = _images_each(pixels, main=main)
-    pairs = confused_pairs(pixels, labels, predicted, fact.dataset, most=_MOST_PAIRS, most_images=number)
+    pairs = confused_pairs(pixels, labels, predicted, fact.dataset, most_images=number)
     return PredictionsView(matrix, pairs, data, ASSURANCES[fact.assurance])
 
 

@@ -49,6 +49,12 @@ def several_page(rich: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="session")
+def failing_page(rich: dict[str, Any]) -> str:
+    """The report of a submission whose model was never trained."""
+    return render_report(**(rich | {"grade": samples.failing_grade(), "evidence": None}))
+
+
+@pytest.fixture(scope="session")
 def attack_page(rich: dict[str, Any]) -> str:
     """The report of an attacker, whose every text is hostile."""
     return render_report(**(rich | {"grade": samples.attack_grade(), "notebook": samples.attack_notebook()}))

@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from grader.facts.language import english
 from grader.grading.best_attempt import summary
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, LayerFact, ModelFact
 from grader.schema.grade import (
     AccuracyGrade,
     AttemptGrade,
+    CauseGrade,
     CriterionGrade,
     DiagnosticGrade,
     ErrorGrade,
@@ -30,6 +32,7 @@ from grader.schema.grade import (
     RubricStamp,
     SubmissionStamp,
 )
+from grader.schema.message import say
 from grader.schema.submission import Run
 
 SPOOF = "\u202e0.001 = erocs\u202c"
@@ -356,11 +359,13 @@ def several_grade(comparison: Mapping[str, Any] | None = None) -> Grade:
 
 def failing_grade() -> Grade:
     """A submission whose network never trained."""
+    says = say("{cell:Cell} raised {error:code}.", cell=3, error="NameError")
+    cause = CauseGrade(kind="error", cell=3, line=1, code="modle.fit(x)", message=english(says), says=says)
     criteria = (
         criterion(1, "The notebook runs from top to bottom", 0, 30, "failed", "Cell 4 raised `NameError`.",
                   advice="Restart the kernel and run all cells before you submit.", assurance="recorded",
-                  evidence=(Pointer(cell=3),)),
-        criterion(2, "99 % on the MNIST test set", 0, 70, "failed", "No network was trained in this notebook."),
+                  evidence=(Pointer(cell=3),), cause=cause),
+        criterion(2, "99 % on the MNIST test set", 0, 70, "failed", "No network was trained in this notebook.", cause=cause),
     )  # fmt: skip
     error = ErrorGrade(cell=3, name="NameError", message="name 'modle' is not defined", advice="Is it `model`?")
     return Grade(

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from grader.report.classpage import class_row, render_class_page
+from grader.report.page import render_report
 from tests.report import samples
+from tests.support.accessibility import violations
 
 pytestmark = pytest.mark.chromium
 
@@ -86,7 +88,7 @@ def test_the_policy_alone_would_stop_what_the_sanitiser_let_through(
 
 def test_nothing_of_the_notebook_covers_the_grade(browser: Any, attack_page: str, tmp_path: Path) -> None:
     with opened(browser, attack_page, tmp_path) as seen:
-        found = seen.page.evaluate("""() => [...document.querySelectorAll('h1, .big, .verdict')].slice(0, 5).map(e => {
+        found = seen.page.evaluate("""() => [...document.querySelectorAll('h1, .big, .got')].slice(0, 5).map(e => {
             e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();
             const top = document.elementFromPoint(r.x + Math.min(r.width / 2, 8), r.y + Math.min(r.height / 2, 8));
             return e.contains(top) || top.contains(e); })""")
@@ -125,10 +127,70 @@ def test_the_first_tab_stop_leads_past_the_head_and_is_seen(browser: Any, rich_p
 def test_a_link_to_a_cell_leads_to_it(browser: Any, rich_page: str, tmp_path: Path) -> None:
     with opened(browser, rich_page, tmp_path, reduced_motion="reduce") as seen:
         seen.page.click("#criterion-3 a[href='#cell-5']")
-        seen.page.wait_for_function("Math.abs(document.getElementById('cell-5').getBoundingClientRect().top) < 60")
+        seen.page.wait_for_function("Math.abs(document.getElementById('cell-5').getBoundingClientRect().top) < 80")
         assert (
             seen.page.evaluate("getComputedStyle(document.querySelector('#cell-5 > .frame')).outlineStyle") == "solid"
         )
+
+
+def test_a_link_to_a_folded_cell_opens_it(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    linked = rich_page.replace("</header>", "<a id='probe' href='#cell-2'>cell 2</a></header>")
+    with opened(browser, linked, tmp_path, reduced_motion="reduce") as seen:
+        assert not seen.page.is_visible("#cell-2 > .frame")
+        seen.page.click("#cell-2 > summary")
+        assert seen.page.is_visible("#cell-2 > .frame")
+
+
+def test_the_navigation_stays_in_sight_and_covers_no_target(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path, reduced_motion="reduce") as seen:
+        seen.page.click("nav a[href='#notes']")
+        seen.page.wait_for_function("Math.abs(document.getElementById('notes').getBoundingClientRect().top) < 120")
+        bottom = seen.page.evaluate("document.querySelector('nav').getBoundingClientRect().bottom")
+        assert seen.page.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
+        assert seen.page.evaluate("document.getElementById('notes').getBoundingClientRect().top") >= bottom
+
+
+def test_the_tabs_work_with_the_keyboard_and_all_are_printed(
+    browser: Any, rich: dict[str, Any], tmp_path: Path
+) -> None:
+    grade = rich["grade"]
+    other = grade.models[0].model_copy(update={"id": "m2", "name": "second", "roles": ("scratch",)})
+    page = render_report(**(rich | {"grade": grade.model_copy(update={"models": (*grade.models, other)})}))
+    with opened(browser, page, tmp_path) as seen:
+        assert (seen.page.is_visible("#m1"), seen.page.is_visible("#m2")) == (True, False)
+        seen.page.focus("#tab-m1")
+        seen.page.keyboard.press("ArrowRight")
+        assert (seen.page.is_visible("#m1"), seen.page.is_visible("#m2")) == (False, True)
+        seen.page.emulate_media(media="print")
+        assert (seen.page.is_visible("#m1"), seen.page.is_visible("#m2")) == (True, True)
+
+
+def test_everything_folded_is_printed(browser: Any, rich_page: str, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path) as seen:
+        seen.page.emulate_media(media="print")
+        closed = seen.page.evaluate("""() => [...document.querySelectorAll('details')].filter(d =>
+            d.lastElementChild.getClientRects().length && !d.lastElementChild.getBoundingClientRect().height).length""")
+        assert closed == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["rich_page", "several_page", "failing_page", "ungraded_page", "attack_page"])
+def test_axe_finds_nothing_in_a_report(  # noqa: PLR0913, PLR0917
+    request: pytest.FixtureRequest, browser: Any, name: str, width: int, scheme: str, tmp_path: Path
+) -> None:
+    with opened(browser, request.getfixturevalue(name), tmp_path, width, color_scheme=scheme) as seen:
+        seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert violations(seen.page) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_text_in_drawings_has_a_readable_size(browser: Any, rich_page: str, width: int, tmp_path: Path) -> None:
+    with opened(browser, rich_page, tmp_path, width) as seen:
+        sizes = seen.page.evaluate("""() => [...document.querySelectorAll('#results svg text')].map(t =>
+            parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getScreenCTM().a)""")
+        assert sizes
+        assert 11 <= min(sizes) <= max(sizes) <= 17
 
 
 def test_the_dark_theme_is_dark_and_print_is_light(browser: Any, rich_page: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grader.report.confusion import confusion, mistakes
+from grader.report.confusion import confused_pairs, confusion
 from tests.report import samples
 
 
@@ -50,22 +50,24 @@ def test_classes_with_names_are_named() -> None:
     assert matrix.names[9] == "ankle boot"
 
 
-def test_the_most_frequent_mistakes_come_first() -> None:
+def test_the_most_frequent_pairs_come_first_with_their_images() -> None:
     images = np.zeros((6, 28, 28), np.uint8)
-    found = mistakes(images, np.array([1, 4, 4, 9, 4, 3]), [7, 9, 4, 9, 9, 5], "mnist")
-    assert [(m.true, m.predicted, m.index, m.times) for m in found] == [
-        ("4", "9", 1, 2),
-        ("4", "9", 4, 2),
-        ("1", "7", 0, 1),
-        ("3", "5", 5, 1),
+    pairs = confused_pairs(images, np.array([1, 4, 4, 9, 4, 3]), [7, 9, 4, 9, 9, 5], "mnist")
+    assert [(pair.true, pair.predicted, pair.times, [m.index for m in pair.images]) for pair in pairs] == [
+        ("4", "9", 2, [1, 4]),
+        ("1", "7", 1, [0]),
+        ("3", "5", 1, [5]),
     ]
 
 
-def test_no_more_images_are_shown_than_asked_for() -> None:
-    images, labels = samples.digits(400)
-    assert len(mistakes(images, labels, samples.guesses(labels, 100), "mnist", 40)) == 40
+def test_a_pair_shows_at_most_four_images_and_a_page_at_most_six_pairs() -> None:
+    images = np.zeros((100, 28, 28), np.uint8)
+    labels = np.arange(100) % 10
+    pairs = confused_pairs(images, labels, ((labels + 1) % 10).tolist(), "mnist")
+    assert [(pair.times, len(pair.images)) for pair in pairs] == [(10, 4)] * 6
+    assert all(not pair.images for pair in confused_pairs(images, labels, [0] * 100, "mnist", most_images=0))
 
 
-def test_a_perfect_network_has_no_mistakes_to_show() -> None:
+def test_a_perfect_model_has_no_mistakes_to_show() -> None:
     images, labels = samples.digits(50)
-    assert mistakes(images, labels, labels.tolist(), "mnist") == ()
+    assert confused_pairs(images, labels, labels.tolist(), "mnist") == ()

@@ -112,3 +112,8 @@ def test_html_beyond_the_limit_is_shown_as_text() -> None:
     html = str(safe_html("<b>" * 200_000, _pictures()))
     assert html.startswith("<pre>&lt;b&gt;")
     assert len(html) < 200_000
+
+
+def test_an_empty_header_cell_becomes_a_plain_cell() -> None:
+    html = safe_html("<table><tr><th></th><th>loss</th></tr></table>", _pictures())
+    assert "<td></td><th>loss</th>" in html
