@@ -43,6 +43,7 @@ from notebooks import (
 )
 from peers import make_environment, nbgrader, otter
 from recorder_cost import measure_recorder
+from report_cost import measure_reports
 
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import ExecutionRequest, execute
@@ -391,6 +392,18 @@ def page(bench: Bench) -> list[Figure]:
     return [Figure(f"class page of 2,000, {name}", value, unit) for name, (value, unit) in medians.items()]
 
 
+def reports(bench: Bench) -> list[Figure]:
+    """The reports of the sample submissions: processor time beyond what is cached, and size."""
+    graded = bench.graded or bench.out / "graded"
+    if not (graded / "index.html").exists():
+        run([BIN / "grader", "demo", "--out", graded], log=bench.scratch / "demo.log", accept=(0, 1))
+    slowest, largest = measure_reports(graded, bench.pick(3, 21))
+    return [
+        Figure("slowest report, processor time beyond what is cached", slowest, "ms", "<= 10"),
+        Figure("largest report", largest, "kB", "<= 250"),
+    ]
+
+
 PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "help": help_time,
     "light": light,
@@ -400,6 +413,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "regrade": regrade,
     "memory": memory,
     "page": page,
+    "reports": reports,
 }
 
 

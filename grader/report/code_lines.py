@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["code_line"]
@@ -57,8 +58,9 @@ def code_line(message: str, cells: Iterable[int], sources: Mapping[int, str], mo
     return best if len(best) <= _LONGEST else best[: _LONGEST - 1] + "…"
 
 
-def _tokens(line: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _tokens(line: str) -> frozenset[str]:
     """Collect the names of a line without names of arguments, class names also in lower case, and its short strings."""
     code = _ARGUMENT.sub("", _STRING.sub(" ", line))
     names = set(_NAME.findall(code))
-    return names | {name.lower() for name in names} | set(_STRING.findall(line))
+    return frozenset(names | {name.lower() for name in names} | set(_STRING.findall(line)))

@@ -1,6 +1,7 @@
 """Draw a model as a diagram: its layers from top to bottom, with shapes and parameters."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from grader.facts.language import Language
 from grader.report.layers import LayerView, layer_view
 from grader.report.svg import element, picture
 from grader.report.text import ENGLISH, cut
-from grader.schema.message import Message, say, say_count
+from grader.schema.message import say, say_count
 
 __all__ = ["MOST_DRAWN", "diagram"]
 
@@ -18,6 +19,8 @@ MOST_DRAWN: Final = 60
 """Maximum number of layers in a diagram; further ones are only counted."""
 _WIDTH: Final = 380.0
 _THICK, _THIN, _GAP, _PAD = 40.0, 24.0, 5.0, 12.0
+_FIRST, _SECOND = 16.5, 32.5
+"""Base lines of the texts of a layer."""
 _KINDS: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("conv", ("Conv", "Separable", "Depthwise")),
     ("pool", ("Pool",)),
@@ -52,47 +55,49 @@ def diagram(key: str, name: str, layers: Sequence[Layer], language: Language = E
     for number, view in enumerate(views):
         if number:
             parts.append(element("path", d=f"M{_WIDTH / 2} {y - _GAP}v{_GAP}", class_="wire"))
-        parts.extend(_box(view, y, language))
+        parts.append(element("g", _box(view, language), transform=f"translate(0 {y})"))
         y += (_THICK if view.parameters else _THIN) + _GAP
     if len(outer) > MOST_DRAWN:
         more = say_count("{count} more layer", "{count} more layers", len(outer) - MOST_DRAWN)
         parts.append(element("text", language.text(more), x=_WIDTH / 2, y=y + 12, text_anchor="middle"))
         y += 20
     title = say("The layers of {model:raw}", model=name)
-    description = say("{layers:sentences}", layers=[_described(view) for view in views])
+    description = " ".join(_described(view, language) for view in views)
     size = (_WIDTH, y)
-    return picture(key, language.text(title), language.text(description), size, *parts, class_="plot diagram")
+    return picture(key, language.text(title), description, size, *parts, class_="plot diagram")
 
 
-def _described(view: LayerView) -> Message:
-    return say(
-        "{kind:raw}: output {shape:raw}, {parameters} parameters.",
-        kind=view.kind,
-        shape=view.output,
-        parameters=view.parameters,
+@lru_cache(maxsize=4096)
+def _described(view: LayerView, language: Language) -> str:
+    return language.text(
+        say(
+            "{kind:raw}: output {shape:raw}, {parameters} parameters.",
+            kind=view.kind,
+            shape=view.output,
+            parameters=view.parameters,
+        )
     )
 
 
-def _box(view: LayerView, y: float, language: Language) -> Sequence[Markup]:
+@lru_cache(maxsize=4096)
+def _box(view: LayerView, language: Language) -> Markup:
+    """Draw one layer at the top of a drawing."""
     thick = view.parameters > 0
     height = _THICK if thick else _THIN
     frozen = " frozen-box" if view.frozen else ""
-    box = element("rect", x=1.0, y=y, width=_WIDTH - 2, height=height, rx=5, class_=f"block {_kind(view.kind)}{frozen}")
-    first = y + 16.5
     right = {"x": _WIDTH - _PAD, "text_anchor": "end"}
-    kind = element("text", cut(view.kind, 24), x=_PAD, y=first, class_="block-kind")
-    shape = element("text", view.output, y=first, **right)
-    if not thick:
-        detail = element("text", cut(view.detail, 22), x=_WIDTH / 2 - 36, y=first)
-        return (box, kind, shape) if not view.detail else (box, kind, detail, shape)
-    parameters = language.text(say("{count:number} parameters", count=view.parameters))
-    return (
-        box,
-        kind,
-        shape,
-        element("text", cut(view.detail, 34), x=_PAD, y=first + 16),
-        element("text", parameters, y=first + 16, **right),
-    )
+    parts = [
+        element("rect", x=1.0, width=_WIDTH - 2, height=height, rx=5, class_=f"block {_kind(view.kind)}{frozen}"),
+        element("text", cut(view.kind, 24), x=_PAD, y=_FIRST, class_="block-kind"),
+        element("text", view.output, y=_FIRST, **right),
+    ]
+    if thick:
+        parameters = language.text(say("{count:number} parameters", count=view.parameters))
+        parts.append(element("text", cut(view.detail, 34), x=_PAD, y=_SECOND))
+        parts.append(element("text", parameters, y=_SECOND, **right))
+    elif view.detail:
+        parts.append(element("text", cut(view.detail, 22), x=_WIDTH / 2 - 36, y=_FIRST))
+    return Markup().join(parts)
 
 
 def _kind(name: str) -> str:

@@ -31,7 +31,7 @@ def layer_view(layer: Layer, language: Language = ENGLISH) -> LayerView:
     """Describe a layer for the diagram."""
     return LayerView(
         kind=cut(layer_class(layer), 60),
-        detail=cut(language.text(say("{details:list}", details=_details(layer.config))), 120),
+        detail=cut(", ".join(map(language.text, _details(layer.config))), 120),
         output=shape(layer.output_shape, language),
         parameters=layer.parameters,
         frozen=not layer.trainable and layer.parameters > 0,
