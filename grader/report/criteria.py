@@ -22,7 +22,7 @@ ASSURANCES: Final[Mapping[Assurance, Message]] = {
     Assurance.RECORDED: say("recorded while the notebook ran"),
     Assurance.STATED: say("claimed by the notebook's own text or printed output"),
 }
-_SENTENCE_END: Final = re.compile(r"(?<=[a-z)`%][.!?]) (?=[A-Z`])")
+_SENTENCE_END: Final = re.compile(r"(?<=[a-z)`%][.!?]) (?=[A-Z`\d])")
 _CELL: Final = re.compile(r"\b[Cc]ell (\d+)\b")
 _MOST_STEPS: Final = 5
 _NUMERIC: Final = frozenset({"number", "percent", "shape", "number list"})

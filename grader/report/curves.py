@@ -232,8 +232,9 @@ def _line(values: Values, across: Scale, up: Scale, classes: str) -> Iterator[Ma
             path = "M" + "L".join(f"{across(epoch):.1f} {up(number):.1f}" for epoch, number in run)
             yield element("path", d=path, class_=classes)
         if len(run) == 1 or len(values) <= 20:  # noqa: PLR2004  with more epochs dots would hide the line
-            for epoch, number in run:
-                yield element("circle", cx=across(epoch), cy=up(number), r=2.2, class_=f"{classes} dot")
+            # A line without length has round ends, so that one element draws all dots.
+            dots = "".join(f"M{across(epoch):.1f} {up(number):.1f}h0" for epoch, number in run)
+            yield element("path", d=dots, class_=f"{classes} dot")
 
 
 def _runs(values: Values) -> Iterator[list[tuple[int, float]]]:
