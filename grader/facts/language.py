@@ -114,7 +114,7 @@ class Language:
 
     def _filled(self, template: str, values: Mapping[str, Any]) -> str:
         pieces = []
-        for before, name, spec, _ in string.Formatter().parse(template):
+        for before, name, spec, _ in _parsed(template):
             pieces.append(before)
             if name is not None:
                 pieces.append(self.value(values[name], spec or ""))
@@ -261,6 +261,11 @@ def _moment(value: Any) -> datetime | None:
         return datetime.fromisoformat(str(value)).replace(tzinfo=None)
     except ValueError:
         return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(template: str) -> tuple[tuple[str, str | None, str | None, str | None], ...]:
+    return tuple(string.Formatter().parse(template))
 
 
 def _count(message: Message) -> int:

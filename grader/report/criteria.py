@@ -117,15 +117,15 @@ def criterion_views(
 
 
 def _view(number: int, criterion: CriterionGrade, related: tuple[NoteView, ...], to: Target) -> CriterionView:
-    message = criterion.says or criterion.message
-    guided = isinstance(message, Message) and "guide" in message.values
+    message = to.text(criterion.message, criterion.says)
+    guided = criterion.says is not None and "guide" in criterion.says.values
     return CriterionView(
         grade=criterion,
         anchor=f"criterion-{number}",
         verdict=VERDICTS[criterion.status],
         message="" if guided else message,
         guide=message if guided else "",
-        advice=criterion.advice_says or criterion.advice,
+        advice=to.text(criterion.advice, criterion.advice_says),
         missed=missed_points(criterion),
         measured=_measured(criterion, to),
         steps=_steps(criterion),
@@ -224,7 +224,8 @@ def _group(step: NextStep, by_id: Mapping[str, CriterionView], to: Target) -> Gr
         points=step.points,
     )
     link = to.link(cause.cell, upper=True) if cause.cell is not None else None
-    return Group(cause.says, cause.advice_says or "", cause.code, link, summary, criteria)
+    says, advice = to.text(cause.message, cause.says), to.text(cause.advice, cause.advice_says)
+    return Group(says, advice, cause.code, link, summary, criteria)
 
 
 def begin_view(steps: Sequence[NextStep], views: Sequence[CriterionView], to: Target) -> Begin | None:
@@ -243,8 +244,8 @@ def begin_view(steps: Sequence[NextStep], views: Sequence[CriterionView], to: Ta
         link=to.link(cell) if cell is not None else None,
         href=f"#{view.anchor}",
         code=view.code if cause is None else cause.code,
-        says=view.message if cause is None else cause.says,
-        advice=view.advice if cause is None else cause.advice_says or "",
+        says=view.message if cause is None else to.text(cause.message, cause.says),
+        advice=view.advice if cause is None else to.text(cause.advice, cause.advice_says),
         points=first.points,
         gain=gain,
         related=view.related if cause is None else (),
@@ -273,8 +274,9 @@ def _step(step: NextStep, by_id: Mapping[str, CriterionView], to: Target) -> Ste
     view = by_id[step.criteria[0].id]
     if step.cause is None:
         return StepView(step.points, view.grade.title, _first_sentence(view.message, to), f"#{view.anchor}")
-    title = view.grade.title if len(step.criteria) == 1 else step.cause.says
-    reason = rendered(step.cause.says, to.language) if len(step.criteria) == 1 else ""
+    says = rendered(to.text(step.cause.message, step.cause.says), to.language)
+    alone = len(step.criteria) == 1
+    title, reason = (view.grade.title, says) if alone else (says, "")
     return StepView(step.points, title, reason, f"#{view.anchor}")
 
 

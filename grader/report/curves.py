@@ -10,7 +10,7 @@ from markupsafe import Markup
 from grader.facts.language import Language
 from grader.facts.metrics import CURVES, fit_curves
 from grader.report.svg import Scale, element, nice_ticks, picture
-from grader.report.text import DASH, ENGLISH, figure, percent
+from grader.report.text import DASH, ENGLISH, figure, percent, unbroken
 from grader.schema.evidence import FitFact
 from grader.schema.message import Message, say, say_count, sentences
 
@@ -67,6 +67,20 @@ class CurveRow:
     student: tuple[str, ...]
     """Accuracy, validation accuracy, loss, validation loss."""
     reference: tuple[str, ...]
+
+    @property
+    def student_cells(self) -> Markup:
+        """The table cells of the submission; the template would escape each figure by itself, which takes longer."""
+        return _table_cells(self.student)
+
+    @property
+    def reference_cells(self) -> Markup:
+        """The table cells of the reference."""
+        return _table_cells(self.reference)
+
+
+def _table_cells(figures: Sequence[str]) -> Markup:
+    return Markup("<td>{}</td>").format(Markup("</td><td>").join(map(unbroken, figures)))
 
 
 def learning_curves(fits: Sequence[FitFact]) -> Curves:
@@ -181,11 +195,11 @@ def _upright(numbers: Sequence[float], measure: Measure) -> Scale:
 def _grid(up: Scale, measure: Measure, language: Language) -> Iterator[Markup]:
     ticks = _decades(up) if up.log else nice_ticks(up.low, up.high, 5)
     digits = _digits(ticks, measure)
+    lines = "".join(f"M{_LEFT} {up(tick):.1f}H{_WIDTH - _RIGHT}" for tick in ticks)
+    yield element("path", d=lines, class_="grid")
     for tick in ticks:
-        y = up(tick)
         label = percent(tick, language, digits) if measure == "accuracy" else _loss(tick, language)
-        yield element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid")
-        yield element("text", label, x=_LEFT - 6, y=y + 4, text_anchor="end")
+        yield element("text", label, x=_LEFT - 6, y=up(tick) + 4, text_anchor="end")
 
 
 def _decades(up: Scale) -> Sequence[float]:

@@ -1,7 +1,9 @@
 """Describe the layers of a model."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from grader.facts.alignment import Layer, layer_class, setting
@@ -12,6 +14,7 @@ from grader.schema.message import Message, literal, say, say_count
 __all__ = ["LayerView", "layer_view"]
 
 _MOST_AXES = 3
+_SETTINGS = ("filters", "units", "kernel_size", "pool_size", "strides", "padding", "rate", "activation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,17 @@ def layer_view(layer: Layer, language: Language = ENGLISH) -> LayerView:
     """Describe a layer for the diagram."""
     return LayerView(
         kind=cut(layer_class(layer), 60),
-        detail=cut(", ".join(map(language.text, _details(layer.config))), 120),
+        detail=_detail(json.dumps({key: layer.config.get(key) for key in _SETTINGS}), language),
         output=shape(layer.output_shape, language),
         parameters=layer.parameters,
         frozen=not layer.trainable and layer.parameters > 0,
     )
+
+
+@lru_cache(maxsize=4096)
+def _detail(config: str, language: Language) -> str:
+    """Describe settings, given as JSON; many layers of a class are alike."""
+    return cut(", ".join(map(language.text, _details(json.loads(config)))), 120)
 
 
 def _details(config: Mapping[str, Any]) -> list[Message]:
@@ -49,7 +58,7 @@ def _details(config: Mapping[str, Any]) -> list[Message]:
         say("{size:shape}", size=size) for key in ("kernel_size", "pool_size") if (size := _size(config.get(key)))
     ]
     strides = _size(config.get("strides"))
-    if strides and "pool_size" not in config and set(strides) != {1}:
+    if strides and not config.get("pool_size") and set(strides) != {1}:
         parts.append(say("strides {size:shape}", size=strides))
     if config.get("padding") == "same":
         parts.append(say("same padding"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from grader.facts.language import Language
 from grader.report.notebook import cell_anchor
 from grader.schema.base import Pointer
+from grader.schema.message import Message, MessageLike
 
 __all__ = ["Link", "Target"]
 
@@ -31,6 +32,15 @@ class Target:
     sources: Mapping[int, str]
     models: frozenset[str]
     language: Language
+
+    def text(self, english: str, says: Message | None) -> MessageLike:
+        """Choose the form of a text of the grade; English is already rendered.
+
+        Args:
+            english: The English text.
+            says: The text as data; None in grades of earlier versions.
+        """
+        return english if says is None or self.language.code == "en" else says
 
     def link(self, cell: int | None, *, upper: bool = False) -> Link:
         """Link one cell.

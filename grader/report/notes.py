@@ -19,6 +19,7 @@ class NoteView:
     anchor: str
     title: MessageLike
     message: MessageLike
+    advice: MessageLike
     link: Link | None
     code: str
     """The line of code that the note is about; empty if unknown."""
@@ -44,8 +45,9 @@ def _view(number: int, note: DiagnosticGrade, to: Target) -> NoteView:
     return NoteView(
         note=note,
         anchor=f"note-{number}",
-        title=note.title_says or note.title,
-        message=note.says or note.message,
+        title=to.text(note.title, note.title_says),
+        message=to.text(note.message, note.says),
+        advice=to.text(note.advice, note.advice_says),
         link=to.link(note.cell) if note.cell is not None else None,
         code=code_line(note.message, () if note.cell is None else (note.cell,), to.sources, to.models),
     )
@@ -73,4 +75,4 @@ def _rank(note: NoteView, main: ModelGrade | None) -> int:
 
 def _group(notes: tuple[NoteView, ...], *, elsewhere: bool) -> NoteGroup:
     first = notes[0]
-    return NoteGroup(first.title, first.note.advice_says or first.note.advice, notes, elsewhere)
+    return NoteGroup(first.title, first.advice, notes, elsewhere)

@@ -1,5 +1,6 @@
 """Messages as data: an English template with named values, so that a text can be counted, translated and compared."""
 
+import functools
 import math
 import string
 from collections.abc import Mapping, Sequence
@@ -77,6 +78,7 @@ class Message(Document):
         return bool(self.id)
 
 
+@functools.lru_cache(maxsize=4096)
 def field_names(template: str) -> tuple[str, ...]:
     """List the names of a template's fields.
 
