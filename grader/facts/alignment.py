@@ -7,12 +7,12 @@ from grader.schema.base import Json
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import LayerGrade
 
-__all__ = ["Layer", "aligned_layers", "aligned_rows", "layer_class", "outer_layers", "setting"]
+__all__ = ["SETTINGS", "Layer", "aligned_layers", "aligned_rows", "layer_class", "outer_layers", "setting"]
 
 Layer = LayerFact | LayerGrade
 """A layer of the evidence or of a grade."""
 
-_SETTINGS = ("filters", "kernel_size", "strides", "padding", "pool_size", "units", "rate", "activation", "momentum")
+SETTINGS = ("filters", "kernel_size", "strides", "padding", "pool_size", "units", "rate", "activation", "momentum")
 """Settings of a layer that are compared."""
 _SAME_CLASS = 2
 """Weight of a pair of layers of one class; equal settings and equal shapes add one each."""
@@ -117,7 +117,7 @@ def _row(student: Layer | None, reference: Layer | None) -> dict[str, Json]:
     ours, theirs = _described(student), _described(reference)
     differences: list[str] = []
     if ours is not None and theirs is not None:
-        names = [name for name in _SETTINGS if name in ours["settings"] or name in theirs["settings"]]
+        names = [name for name in SETTINGS if name in ours["settings"] or name in theirs["settings"]]
         differences = [n for n in names if ours["settings"].get(n) != theirs["settings"].get(n)]
         differences += [name for name in ("output_shape", "parameters") if ours[name] != theirs[name]]
     same = student is not None and reference is not None and not differences
@@ -137,4 +137,4 @@ def _described(layer: Layer | None) -> dict[str, Json] | None:
 
 
 def _settings(layer: Layer) -> dict[str, Json]:
-    return {name: setting(layer.config[name]) for name in _SETTINGS if layer.config.get(name) is not None}
+    return {name: setting(layer.config[name]) for name in SETTINGS if layer.config.get(name) is not None}

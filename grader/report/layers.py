@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from grader.facts.alignment import Layer, layer_class, setting
+from grader.facts.alignment import SETTINGS, Layer, layer_class, setting
 from grader.facts.language import Language
 from grader.report.text import ENGLISH, cut, shape
 from grader.schema.message import Message, literal, say, say_count
@@ -14,7 +14,6 @@ from grader.schema.message import Message, literal, say, say_count
 __all__ = ["LayerView", "layer_view"]
 
 _MOST_AXES = 3
-_SETTINGS = ("filters", "units", "kernel_size", "pool_size", "strides", "padding", "rate", "activation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def layer_view(layer: Layer, language: Language = ENGLISH) -> LayerView:
     """Describe a layer for the diagram."""
     return LayerView(
         kind=cut(layer_class(layer), 60),
-        detail=_detail(json.dumps({key: layer.config.get(key) for key in _SETTINGS}), language),
+        detail=_detail(json.dumps({key: layer.config.get(key) for key in SETTINGS}), language),
         output=shape(layer.output_shape, language),
         parameters=layer.parameters,
         frozen=not layer.trainable and layer.parameters > 0,

@@ -11,6 +11,7 @@ from grader.facts.language import FORMATS, JOINERS, language
 
 FOLDER = Path(str(grader.checks.__file__)).parent
 IN_THE_MESSAGE = {
+    "average",
     "candidates",
     "config",
     "curves",
@@ -24,7 +25,9 @@ IN_THE_MESSAGE = {
     "near_misses",
     "outputs",
     "places",
+    "points",
     "shape",
+    "shown",
     "side",
     "sources",
     "status",
