@@ -86,6 +86,7 @@ class TextParams(Params):
 
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "words": measure(say("Words"), "number"),
+    "mentioned": measure(say("Expected words and subjects in the text"), "number"),
     "found": measure(say("Words and subjects found"), "list"),
     "cells": measure(say("Text cells"), "number"),
 }

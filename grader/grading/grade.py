@@ -242,7 +242,8 @@ def _labels(criterion: Criterion, finding: Finding, checks: Mapping[str, CheckSp
     labels: dict[str, MeasureLabel] = {}
     for test in criterion.tests:
         labels = {**checks[test.check].measures, **labels}
-    return {key: label for key, label in labels.items() if finding.measured.get(key) is not None}
+    measured = {**finding.measured, **(finding.student.measured if finding.student is not None else {})}
+    return {key: label for key, label in labels.items() if measured.get(key) is not None}
 
 
 def _role(criterion: Criterion) -> str | None:
