@@ -11,7 +11,6 @@ _QUOTED: Final = re.compile(r"`([^`]+)`")
 _NAME: Final = re.compile(r"[A-Za-z_]\w+")
 _NUMBER: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 _STRING: Final = re.compile(r"""['"](\w+)['"]""")
-_ARGUMENT: Final = re.compile(r"(?<=[(,\s])\w+\s*=(?!=)")
 _WORD: Final = re.compile(r"[a-z]{4,}")
 _AUTOMATIC: Final = re.compile(r"_\d+$")
 _TRAINING: Final = re.compile(r"\.(?:fit|fit_generator|train_on_batch)\(")
@@ -42,7 +41,7 @@ def code_line(message: str, cells: Iterable[int], sources: Mapping[int, str], mo
     names = {name for quoted in _QUOTED.findall(message) for name in _NAME.findall(quoted)} - set(models)
     layers = {_AUTOMATIC.sub("", name) for name in names}
     calls = [call for words, call in _HINTS if words.search(message)]
-    wanted = names | {name.replace("_", "") for name in layers} | set(_WORD.findall(message.lower()))
+    wanted = names | {name.replace("_", "") for name in layers} | {f"'{w}'" for w in _WORD.findall(message.lower())}
     figures = set(_NUMBER.findall(message))
     lines = [line for cell in dict.fromkeys(cells) for line in sources.get(cell, "").splitlines()]
     code = [line.strip() for line in lines if not _NOT_CODE.match(line)]
@@ -60,7 +59,7 @@ def code_line(message: str, cells: Iterable[int], sources: Mapping[int, str], mo
 
 @lru_cache(maxsize=4096)
 def _tokens(line: str) -> frozenset[str]:
-    """Collect the names of a line without names of arguments, class names also in lower case, and its short strings."""
-    code = _ARGUMENT.sub("", _STRING.sub(" ", line))
-    names = set(_NAME.findall(code))
-    return frozenset(names | {name.lower() for name in names} | set(_STRING.findall(line)))
+    """Collect the names of a line, also in lower case, and its short strings, also with quotes."""
+    names = set(_NAME.findall(_STRING.sub(" ", line)))
+    strings = _STRING.findall(line)
+    return frozenset({*names, *(name.lower() for name in names), *strings, *(f"'{string}'" for string in strings)})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from grader.facts.next_steps import NextStep, missed_points
+from grader.facts.student_view import manual_view
 from grader.report.bars import VERDICTS
 from grader.report.code_lines import code_line
 from grader.report.links import Link, Target
@@ -22,6 +23,8 @@ ASSURANCES: Final[Mapping[Assurance, Message]] = {
     Assurance.RECORDED: say("recorded while the notebook ran"),
     Assurance.STATED: say("claimed by the notebook's own text or printed output"),
 }
+_READ: Final = manual_view()
+"""What students see of a criterion that a person judges; the heading of these criteria says it already."""
 _SENTENCE_END: Final = re.compile(r"(?<=[a-z)`%][.!?]) (?=[A-Z`\d])")
 _CELL: Final = re.compile(r"\b[Cc]ell (\d+)\b")
 _MOST_STEPS: Final = 5
@@ -118,7 +121,7 @@ def criterion_views(
 
 def _view(number: int, criterion: CriterionGrade, related: tuple[NoteView, ...], to: Target) -> CriterionView:
     message = to.text(criterion.message, criterion.says)
-    guided = criterion.says is not None and "guide" in criterion.says.values
+    guided = criterion.says is not None and ("guide" in criterion.says.values or criterion.says == _READ.says)
     return CriterionView(
         grade=criterion,
         anchor=f"criterion-{number}",
