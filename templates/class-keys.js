@@ -15,7 +15,7 @@
     let rows = classTable.shownRows();
     const place = row ? rows.indexOf(row) + step : 0;
     if (place >= rows.length && rows.length < classTable.fitting().length) {
-      classTable.reveal(rows.length + 200);
+      classTable.reveal(rows.length + classTable.step);
       rows = classTable.shownRows();
     }
     const next = rows[Math.max(0, Math.min(place, rows.length - 1))];

@@ -3,9 +3,9 @@
 // with thousands of rows is slow to lay out. Without this script, and when printed, the table shows all rows.
 // Numbers come from attributes, never from text, so that the page works in every language.
 const classTable = (function () {
-  const STEP = 200;
   const table = document.getElementById("class-table");
   if (!table) { return null; }
+  const STEP = Number(table.dataset.step);
   const body = table.tBodies[0];
   const heads = Array.from(table.tHead.rows[0].cells);
   const first = Number(table.dataset.first);
@@ -89,9 +89,9 @@ const classTable = (function () {
 
   // The searched text of a row: the student, the folder, the reason of a missing grade, its notes and its errors.
   function text(row, names) {
-    const link = row.cells[0].querySelector("a");
-    const folder = link ? link.getAttribute("href").split("/").slice(0, -1).join("/") : "";
-    const why = row.querySelector(".why");
+    const link = row.cells[0].firstElementChild;
+    const folder = (link && link.getAttribute("href") || "").replace(/\/[^/]*$/, "");
+    const why = row.cells[2].className === "why" ? row.cells[2] : null;
     const marks = row.dataset.f.split(" ").map(function (mark) { return names.get(mark) || ""; });
     return [row.cells[0].textContent, folder, why ? why.textContent : ""].concat(marks).join("\n").toLowerCase();
   }
@@ -213,9 +213,9 @@ const classTable = (function () {
         document.getElementById(id).value = wanted;
       });
       restart();
-      document.getElementById("submissions").scrollIntoView();
       const row = fitting()[0];
       if (row) { focus(row); }
+      document.getElementById("submissions").scrollIntoView();
     });
   });
 
@@ -229,6 +229,7 @@ const classTable = (function () {
   }
   document.getElementById("tools").hidden = false;
   show();
-  return { table: table, heads: heads, first: first, find: find, fitting: fitting, focus: focus, clear: clear,
+  table.classList.add("ready");
+  return { table: table, heads: heads, first: first, step: STEP, find: find, fitting: fitting, focus: focus, clear: clear,
     reveal: reveal, isFiltered: isFiltered, shownRows: function () { return fitting().slice(0, most); } };
 })();

@@ -41,6 +41,8 @@ _SEPARATES: Final = 0.1
 """A discrimination below it is marked."""
 _FIGURES: Final[Mapping[int, Message]] = {3: say("waiting"), 4: say("accuracy"), 5: say("parameters")}
 """Names of figures on a card, by column."""
+_STEP: Final = 200
+"""Number of rows to show at once; a browser needs seconds to lay out thousands."""
 _COLUMNS: Final = 6
 """Columns of the table before the attempt and the criteria."""
 
@@ -124,6 +126,7 @@ def render_class_page(
         "fewest": FEWEST,
         "full": rows[0].max_score if rows else 0,
         "first": first,
+        "step": _STEP,
         "with_attempts": with_attempts,
         "with_borderline": any(row.borderline for row in rows),
         "style": style.body,
