@@ -1,10 +1,14 @@
 """Measure the class page in Chromium: its size, and the time to open, sort and filter it."""
 
 import dataclasses
+import html
 import random
 import shutil
 import statistics
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,8 @@ from make_class import names
 from playwright.sync_api import sync_playwright
 
 from grader.pipeline.publish import row_of
-from grader.report.classpage import ClassRow, CriterionCell, render_class_page
+from grader.report.classpage import render_class_page
+from grader.report.classrow import ClassRow, CriterionCell
 from grader.resources import share
 from grader.store.results import ResultsFolder
 
@@ -58,36 +63,80 @@ def _varied(cell: CriterionCell, dice: random.Random) -> CriterionCell:
     return dataclasses.replace(cell, status="partial", points=round(cell.points * dice.random(), 2))
 
 
-def measure_page(graded: Path, size: int, file: Path, rounds: int) -> dict[str, tuple[float, str]]:
-    """Open a class page with many submissions and use it.
+def measure_page(
+    graded: Path, size: int, folder: Path, rounds: int, before: Path | None = None
+) -> dict[str, tuple[float, str]]:
+    """Open a class page with many submissions and use it, alternately with other pages of the same rows.
 
     Args:
         graded: A results folder with real grades.
         size: Number of submissions on the page.
-        file: Path for the page.
-        rounds: Number of times to open it.
+        folder: Folder for the pages.
+        rounds: Number of times to open each page.
+        before: A checkout of an earlier version; its page is measured too.
 
     Returns:
-        Medians with their units.
+        Medians with their units. Ratios are to a bare table without style and script, and to the earlier version.
     """
-    html = render_class_page(list(varied_rows(graded, size)), title="A class", templates=share("templates"))
-    file.write_text(html, encoding="utf-8")
-    timings: dict[str, list[float]] = {"opened": [], "first picture": [], "sorted": [], "filtered": []}
+    rows = list(varied_rows(graded, size))
+    pages = {"now": folder / "now.html", "bare": folder / "bare.html"}
+    pages["now"].write_text(render_class_page(rows, title="A class", templates=share("templates")), encoding="utf-8")
+    pages["bare"].write_text(_bare_table(rows), encoding="utf-8")
+    if before is not None:
+        pages["before"] = folder / "before.html"
+        subprocess.run([sys.executable, "-c", _RENDER, before, graded, str(size), pages["before"]], check=True)
+    timings = _timings(pages, rounds)
+    now = timings["now"]
+    figures = {"size of the file": (pages["now"].stat().st_size / 1024, "KiB")}
+    figures |= {name: (value, "ms") for name, value in now.items()}
+    figures["opened, ratio to a bare table"] = (now["opened"] / timings["bare"]["opened"], "")
+    for name, value in timings.get("before", {}).items():
+        figures[f"{name}, ratio to the earlier version"] = (now[name] / value, "")
+    return figures
+
+
+_RENDER = """
+import pathlib, sys
+checkout, graded, size, file = sys.argv[1:]
+sys.path[:0] = [checkout, f"{checkout}/bench"]
+from browser import render_class_page, share, varied_rows
+rows = list(varied_rows(pathlib.Path(graded), int(size)))
+pathlib.Path(file).write_text(render_class_page(rows, title="A class", templates=share("templates")), encoding="utf-8")
+"""
+"""Renders the page with the code of another checkout."""
+
+
+def _bare_table(rows: Sequence[ClassRow]) -> str:
+    """Write the names and points as a table that has nothing else."""
+    lines = (
+        f"<tr><td>{html.escape(row.student)}<td>{row.score}" + "".join(f"<td>{cell.points}" for cell in row.criteria)
+        for row in rows
+    )
+    return "<!DOCTYPE html><meta charset=utf-8><title>A class</title><table>" + "\n".join(lines) + "</table>"
+
+
+def _timings(pages: Mapping[str, Path], rounds: int) -> dict[str, dict[str, float]]:
+    """Open each page in turn, many times; return the medians in milliseconds."""
+    timings: dict[str, defaultdict[str, list[float]]] = {name: defaultdict(list) for name in pages}
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for _ in range(rounds):
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(file.as_uri())
-            timings["opened"].append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-            timings["first picture"].append(_first_picture(page))
-            for _ in range(3):
-                timings["sorted"].append(page.evaluate(_ACT, "sort"))
-                timings["filtered"].append(page.evaluate(_ACT, "filter"))
-            page.close()
+            for name, file in pages.items():
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                page.goto(file.as_uri())
+                _use(page, timings[name], acts=name != "bare")
+                page.close()
         browser.close()
-    medians = {name: (statistics.median(values), "ms") for name, values in timings.items()}
-    return {"size of the file": (len(html.encode()) / 1024, "KiB"), **medians}
+    return {name: {what: statistics.median(some) for what, some in timing.items()} for name, timing in timings.items()}
+
+
+def _use(page: Any, timing: defaultdict[str, list[float]], *, acts: bool) -> None:
+    timing["opened"].append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+    timing["first picture"].append(_first_picture(page))
+    for _ in range(3 if acts else 0):
+        timing["sorted"].append(page.evaluate(_ACT, "sort"))
+        timing["filtered"].append(page.evaluate(_ACT, "filter"))
 
 
 def _first_picture(page: Any) -> float:

@@ -1,6 +1,6 @@
 """Measure every figure of docs/performance.md, as ratios of measurements from the same run on this machine.
 
-    python bench/run.py [--only PART ...] [--again] [--quick] [--out bench-results]
+    python bench/run.py [--only PART ...] [--again] [--quick] [--out bench-results] [--before CHECKOUT]
 
 Each part saves its result in the output folder when it is done. A part with a result is not measured again unless it is
 named or `--again` is given. In the end, `results.json` and `results.md` in that folder contain all results. `--quick`
@@ -87,6 +87,8 @@ class Bench:
     quick: bool
     graded: Path | None
     """Results folder of executed submissions; None creates one with `grader demo`."""
+    before: Path | None = None
+    """Checkout of an earlier version, for `page`."""
 
     def pick(self, few: int, many: int) -> int:
         """Return a number of repetitions: few in a quick run, else many."""
@@ -388,7 +390,7 @@ def page(bench: Bench) -> list[Figure]:
     graded = bench.graded or bench.out / "graded"
     if not (graded / "index.html").exists():
         run([BIN / "grader", "demo", "--out", graded], log=bench.scratch / "demo.log", accept=(0, 1))
-    medians = measure_page(graded, 2_000, bench.scratch / "index.html", bench.pick(1, 5))
+    medians = measure_page(graded, 2_000, bench.scratch, bench.pick(1, 9), bench.before)
     return [Figure(f"class page of 2,000, {name}", value, unit) for name, (value, unit) in medians.items()]
 
 
@@ -461,10 +463,12 @@ def main() -> None:
     parser.add_argument(
         "--graded", type=Path, default=None, help="a results folder of submissions on MNIST that were executed"
     )
+    parser.add_argument("--before", type=Path, default=None, help="a checkout of an earlier version (only for `page`)")
     chosen = parser.parse_args()
     out: Path = chosen.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     graded = chosen.graded.resolve() if chosen.graded else None
+    before = chosen.before.resolve() if chosen.before else None
     # Use a separate store, since another grader version on this machine may rebuild a shared one at any moment.
     os.environ.setdefault("GRADER_DATA", str(out / "data"))
     for name in chosen.only or PARTS:
@@ -477,7 +481,7 @@ def main() -> None:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         load = f"{os.getloadavg()[0]:.1f}"
-        figures = PARTS[name](Bench(out, scratch, chosen.quick, graded))
+        figures = PARTS[name](Bench(out, scratch, chosen.quick, graded, before))
         result = {
             "machine": _machine(),
             "load": load,

@@ -17,7 +17,8 @@ from grader.facts.roles import resolve_roles
 from grader.grading.grade import grade, rejected
 from grader.intake.cells import oddity_messages
 from grader.pipeline.course import Course
-from grader.report.classpage import ClassRow, class_row, render_class_page
+from grader.report.classpage import render_class_page
+from grader.report.classrow import ClassRow, class_row
 from grader.report.csvfile import rows_csv
 from grader.report.edition import edition
 from grader.report.page import render_report

@@ -22,7 +22,7 @@ from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
 from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_rubric
-from grader.report.classpage import ClassRow, CriterionCell
+from grader.report.classrow import ClassRow, with_shared_parts
 from grader.schema.errors import (
     ArtefactError,
     GraderError,
@@ -120,12 +120,12 @@ def regrade_class(
     room.journal.begin()
     _precompute(course)
     rows: list[ClassRow] = []
-    cells: dict[CriterionCell, CriterionCell] = {}
+    shared: dict[Any, Any] = {}
     counted: dict[str, frozenset[int]] = {}
     # Close the workers before the caller unlocks the folder.
     with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
         for answer in answers:
-            rows += [_shared(one.row, cells) for one in answer]
+            rows += [with_shared_parts(one.row, shared) for one in answer]
             counted |= {one.grading.submission: one.counted for one in answer}
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
@@ -171,11 +171,6 @@ def _counted(grade: Grade) -> frozenset[int]:
     if grade.attempts is None:
         return frozenset({1})
     return frozenset(one.number for one in grade.attempts.tried if one.status == "graded")
-
-
-def _shared(row: ClassRow, cells: dict[CriterionCell, CriterionCell]) -> ClassRow:
-    """Let rows share equal cells, to save memory in large classes."""
-    return replace(row, criteria=tuple(cells.setdefault(cell, cell) for cell in row.criteria))
 
 
 def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:

@@ -11,7 +11,7 @@ from grader.report.text import ENGLISH, percent
 from grader.schema.grade import CriterionGrade
 from grader.schema.message import Message, say
 
-__all__ = ["VERDICTS", "histogram", "points_bar", "verdict_bar"]
+__all__ = ["VERDICTS", "amount_bar", "histogram", "points_bar", "verdict_bar"]
 
 VERDICTS: Final[Mapping[str, Message]] = {
     "passed": say("Full marks"),
@@ -169,3 +169,15 @@ def verdict_bar(key: str, counts: Mapping[str, int], language: Language = ENGLIS
         class_="points-bar",
         preserveAspectRatio="none",
     )
+
+
+def amount_bar(number: int, total: int) -> Markup:
+    """Draw a part of a whole next to its figure; a screen reader skips it.
+
+    Args:
+        number: The part.
+        total: The whole, at least 1.
+    """
+    bar = element("rect", x=0, y=0, width=_WIDTH * number / total, height=20, class_="column")
+    size = f"0 0 {_WIDTH:g} 20"
+    return element("svg", bar, viewBox=size, class_="amount-bar", preserveAspectRatio="none", aria_hidden="true")

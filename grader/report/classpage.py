@@ -1,91 +1,50 @@
-"""Render the page of a whole class: scores, their distribution, and the verdicts on each criterion."""
+"""Render the page of a whole class: who needs a person, frequent notes, scores, verdicts, and the criteria."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from statistics import mean, median
+from statistics import fmean, median
 from typing import Final
-from urllib.parse import quote
 
 from markupsafe import Markup
 
-from grader.facts.graded_model import main_accuracy, main_model
 from grader.facts.language import Language
 from grader.report.attempts import OUTCOMES
-from grader.report.bars import histogram, verdict_bar
-from grader.report.ranking import Place, front_plot, places, standing
-from grader.report.templating import Templates, asset, environment, policy
-from grader.report.text import DASH, ENGLISH, count, percent, points
-from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, Grade
-from grader.schema.message import Message, MessageLike, say
+from grader.report.attention import Group, Student, alike, concerns, error_groups, note_groups, students_of
+from grader.report.bars import amount_bar, histogram, verdict_bar
+from grader.report.classrow import ClassRow, CriterionCell, class_row, relative
+from grader.report.itemanalysis import FEWEST, Item, analyzed
+from grader.report.ranking import front_plot, places
+from grader.report.strip import accuracy_strip
+from grader.report.svg import element
+from grader.report.templating import Asset, Templates, asset, environment, policy
+from grader.report.text import DASH, ENGLISH, figure, percent, points
+from grader.schema.message import Message, MessageLike, say, say_count
 
 __all__ = ["ClassRow", "CriterionCell", "class_row", "render_class_page"]
 
-_ORDER: Final[tuple[CriterionStatus, ...]] = ("passed", "partial", "failed", "pending", "skipped")
 _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "x", "pending": "w", "skipped": "n"}
 """CSS class names of one letter, since a page of 2,000 rows has tens of thousands of cells."""
 
-
+_STYLES: Final = ("report.css", "class.css")
+_SCRIPTS: Final = ("class-table.js", "class-keys.js", "class-print.js")
 _PIECES: Final = 4096
 _NOT_EXECUTED: Final = say("not executed")
-
-
-@dataclass(frozen=True, slots=True)
-class CriterionCell:
-    """One criterion of one submission."""
-
-    id: str
-    title: str
-    status: CriterionStatus
-    points: float
-    max_points: float
-    borderline: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """The part of a grade that the class page shows; kept small, since thousands of rows are in memory."""
-
-    id: str
-    student: str
-    graded: bool
-    reason: str
-    score: float | None
-    max_score: float
-    pending: float
-    criteria: tuple[CriterionCell, ...]
-    model: str
-    """Name of the graded model; empty if there is none."""
-    accuracy: float | None
-    accuracy_on: str
-    """Data set and split of the accuracy, such as `mnist/test`; empty if unknown."""
-    parameters: int | None
-    execution: str
-    """How the execution ended; empty if there was none."""
-    report: str | None
-    """Relative address of the report; None if there is none."""
-    standing: Place | None = None
-    """Figures for the rubric's competition; None without a competition or without the required figures."""
-    attempts: int = 0
-    """Number of attempts that were requested; 0 if only one execution was requested."""
-    spread: tuple[int, int | None, float | None, float | None] | None = None
-    """Number of graded attempts, selected attempt, lowest and highest score; None if there was only one execution."""
-
-    @property
-    def borderline(self) -> bool:
-        """Whether a person should look at a criterion that was missed within the noise."""
-        return any(cell.borderline for cell in self.criteria)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A table cell in the form that the template shows."""
-
-    letter: str
-    text: str
-    borderline: bool = False
+_FREQUENT: Final = 6
+"""Number of notes at the head of the page; the filter lists all of them."""
+_DIGITS: Final = 6
+"""Digits of the rubric's digest at the head of the page."""
+_SEPARATES: Final = 0.1
+"""A discrimination below it is marked."""
+_FIGURES: Final[Mapping[int, Message]] = {3: say("waiting"), 4: say("accuracy"), 5: say("parameters")}
+"""Names of figures on a card, by column."""
+_STEP: Final = 200
+"""Number of rows to show at once; a browser needs seconds to lay out thousands."""
+_COLUMNS: Final = 6
+"""Columns of the table before the attempt and the criteria."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,78 +53,29 @@ class _Line:
 
     row: ClassRow
     href: str | None
+    marks: str
+    """Letters of the filters that show it, separated by spaces."""
     status: MessageLike
     attempts: str
     """Selected attempt, with the lowest and highest score of all attempts; empty if there was only one execution."""
-    cells: tuple[_Cell, ...]
+    cells: Markup
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """Results of one criterion over the class."""
+class _ItemLine:
+    """Results of one criterion in the form that the template shows."""
 
-    title: str
+    item: Item
+    column: int
+    """Index of its column in the table."""
     bar: Markup
-    counts: Mapping[str, int]
-    share: str
-
-
-def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) -> ClassRow:
-    """Reduce a grade to its row on the class page.
-
-    Args:
-        grade: The grade.
-        report: Address of its report relative to the class page, such as `ada/report.html`; None if there is none.
-        ranked_by: Id of the criterion that the rubric ranks submissions by; None without a ranking.
-    """
-    model = main_model(grade)
-    accuracy = main_accuracy(grade)
-    return ClassRow(
-        id=grade.submission.id,
-        student=grade.submission.student,
-        graded=grade.status == "graded",
-        reason=grade.reason or "",
-        score=grade.score,
-        max_score=grade.max_score,
-        pending=grade.pending,
-        criteria=tuple(_criterion_cell(c) for c in grade.criteria),
-        model=model.name if model else "",
-        accuracy=accuracy[1].value if accuracy else None,
-        accuracy_on=accuracy[0] if accuracy else "",
-        parameters=model.parameters if model else None,
-        execution=grade.execution.status if grade.execution else "",
-        report=report,
-        standing=standing(grade, ranked_by, _relative(report)) if ranked_by else None,
-        attempts=grade.attempts.asked if grade.attempts else 0,
-        spread=_spread(grade.attempts),
-    )
-
-
-def _criterion_cell(line: CriterionGrade) -> CriterionCell:
-    return CriterionCell(line.id, line.title, line.status, line.points, line.max_points, line.borderline)
-
-
-def _spread(attempts: AttemptsGrade | None) -> tuple[int, int | None, float | None, float | None] | None:
-    if attempts is None:
-        return None
-    graded = sum(one.status == "graded" for one in attempts.tried)
-    return (
-        graded,
-        attempts.taken,
-        attempts.score.low if attempts.score else None,
-        attempts.score.high if attempts.score else None,
-    )
-
-
-def _attempts(row: ClassRow) -> Message:
-    _, taken, low, high = row.spread or (0, None, None, None)
-    if low is None or high is None:
-        return Message(id="")
-    if low == high:
-        return say("{number} of {asked}: {score:points}", number=taken, asked=row.attempts, score=low)
-    return say(
-        "{number} of {asked}: {low:points} to {high:points}", number=taken, asked=row.attempts, low=low, high=high
-    )
+    rate: str
+    mean: str
+    discrimination: str
+    doubtful: bool
+    """Whether the criterion hardly separates strong submissions from weak ones."""
+    students: tuple[Student, ...]
+    more: int
 
 
 def render_class_page(
@@ -173,8 +83,8 @@ def render_class_page(
 ) -> str:
     """Render the page of a class.
 
-    The page needs no server and works without its only script, which sorts and filters. The page's policy allows that
-    script by its hash and no other.
+    The page needs no server, and without its script it shows everything except filters, keys and sorting. Its policy
+    allows only its own script and style sheet, by their hashes.
 
     Args:
         rows: One row per submission, in the order to show.
@@ -183,28 +93,41 @@ def render_class_page(
         language: The language of messages and figures.
 
     Returns:
-        A self-contained HTML page, whose only addresses are links to the reports.
+        A self-contained HTML page, whose only addresses are links to the reports and to `grades.csv`.
 
     Raises:
-        StorageError: The style sheet or the script cannot be read.
+        StorageError: A style sheet or a script cannot be read.
     """
-    style, script = asset(templates, "report.css"), asset(templates, "class.js")
     titles = _titles(rows)
-    scores = [row.score for row in rows if row.score is not None]
-    shares = [row.score / row.max_score for row in rows if row.score is not None and row.max_score > 0]
+    with_attempts = any(row.spread is not None and row.spread[2] is not None for row in rows)
+    first = _COLUMNS + with_attempts
+    style = _joined_assets(templates, _STYLES, _card_labels(tuple(titles), first, language))
+    script = _joined_assets(templates, _SCRIPTS)
     ranked = places([row.standing for row in rows if row.standing is not None])
+    notes, errors, same_name = note_groups(rows), error_groups(rows), alike(rows)
+    columns = {name: first + place for place, name in enumerate(titles)}
     view = {
         "title": title,
+        "facts": _facts(rows),
+        "concerns": concerns(rows, same_name),
+        "notes": notes,
+        "frequent": [(group, amount_bar(group.number, len(rows))) for group in notes[:_FREQUENT]],
+        "errors": errors,
         "ranked": ranked,
         "front": front_plot(ranked, language),
         "titles": titles,
+        "columns": columns,
         # Use a generator to hold only one row at a time, but an empty tuple without rows, which is falsy.
-        "lines": (_line(row, list(titles), language) for row in rows) if rows else (),
-        "tiles": _tiles(rows, scores, language),
-        "histogram": histogram(shares, language),
-        "items": _items(rows, titles, language),
+        "lines": _lines(rows, titles, notes, errors, same_name, language) if rows else (),
+        "histogram": histogram(_shares(rows), language),
+        "scores": _scores_caption(rows),
+        **_accuracies(rows, language),
+        "items": [_item_line(item, columns[item.id], language) for item in analyzed(rows)],
+        "fewest": FEWEST,
         "full": rows[0].max_score if rows else 0,
-        "with_attempts": any(_attempts(row) for row in rows),
+        "first": first,
+        "step": _STEP,
+        "with_attempts": with_attempts,
         "with_borderline": any(row.borderline for row in rows),
         "style": style.body,
         "script": script.body,
@@ -221,6 +144,40 @@ def _joined(pieces: Iterable[str]) -> str:
     return "".join(joined)
 
 
+@lru_cache(maxsize=8)
+def _joined_assets(templates: Path | Templates, names: Sequence[str], more: str = "") -> Asset:
+    """Join style sheets or scripts into one, so that the page's policy has one hash for them."""
+    return Asset("\n".join([*(str(asset(templates, name).body) for name in names), more]))
+
+
+def _card_labels(names: Sequence[str], first: int, language: Language) -> str:
+    """Write the style rules that name figures and criteria on the cards of a narrow screen.
+
+    The rules are shorter than a name in each of thousands of cells. A criterion's id has only letters, digits, `-` and
+    `_`; other characters are dropped.
+
+    Args:
+        names: Ids of the criteria.
+        first: Index of the first one's column.
+        language: The language of the page.
+    """
+    figures = {column: language.text(name) for column, name in _FIGURES.items()}
+    rules = [
+        f'#class-table td:nth-child({column + 1}):not(:empty)::before {{ content: "{_letters(name)} "; }}'
+        for column, name in figures.items()
+    ]
+    rules += [
+        f'#class-table td:nth-child({first + place + 1})::after {{ content: "{_letters(name)}"; }}'
+        for place, name in enumerate(names)
+    ]
+    return "@media screen and (max-width: 700px) {\n" + "\n".join(rules) + "\n}\n"
+
+
+def _letters(name: str) -> str:
+    """Keep the characters of a name that are safe in a string of a style sheet."""
+    return "".join(letter for letter in name if letter.isalnum() or letter in " -_")
+
+
 def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
     """Map every criterion's id to its title, in the order of first appearance."""
     titles: dict[str, str] = {}
@@ -230,68 +187,142 @@ def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
     return titles
 
 
-def _line(row: ClassRow, ids: Sequence[str], language: Language) -> _Line:
-    cells = {cell.id: cell for cell in row.criteria}
-    return _Line(
-        row,
-        _relative(row.report),
-        OUTCOMES.get(row.execution, row.execution) if row.execution else _NOT_EXECUTED,
-        language.text(_attempts(row)),
-        tuple(_cell(cells.get(name), language) for name in ids),
+# --- the head of the page
+
+
+def _facts(rows: Sequence[ClassRow]) -> list[Message]:
+    """List the figures of the header line."""
+    graded = sum(row.graded for row in rows)
+    facts = [say_count("{count:number} graded", "{count:number} graded", graded)]
+    if graded < len(rows):
+        facts.append(say("{number:number} not graded yet", number=len(rows) - graded))
+    rubrics = sorted({row.rubric[:_DIGITS] for row in rows if row.rubric})
+    if rubrics:
+        facts.append(say_count("rubric {names:list}", "rubrics {names:list}", len(rubrics), names=rubrics[:3]))
+    return facts
+
+
+def _shares(rows: Sequence[ClassRow]) -> list[float]:
+    return [row.score / row.max_score for row in rows if row.score is not None and row.max_score > 0]
+
+
+def _scores_caption(rows: Sequence[ClassRow]) -> Message:
+    scores = [row.score for row in rows if row.score is not None]
+    if not scores:
+        return Message(id="")
+    return say(
+        "Mean {mean:points}, median {median:points} of {full:points}. Points that wait for a person are not included.",
+        mean=round(fmean(scores), 1),
+        median=round(median(scores), 1),
+        full=rows[0].max_score,
     )
 
 
-def _relative(address: str | None) -> str | None:
-    """Convert a relative path to a link that cannot lead to another scheme or host."""
-    if address is None:
-        return None
-    return f"./{quote(address.lstrip('/'))}"
+def _accuracies(rows: Sequence[ClassRow], language: Language) -> dict[str, object]:
+    """Draw the accuracies on the data that most submissions were measured on."""
+    counted = Counter(row.accuracy_on for row in rows if row.accuracy is not None)
+    if not counted:
+        return {"strip": Markup(), "accuracies": Message(id="")}
+    measured_on = counted.most_common(1)[0][0]
+    values = [row.accuracy for row in rows if row.accuracy is not None and row.accuracy_on == measured_on]
+    threshold = next((row.threshold for row in rows if row.threshold is not None), None)
+    caption = say(
+        "On {data:raw}: median {median:percent}, best {best:percent}.",
+        data=measured_on or DASH,
+        median=median(values),
+        best=max(values),
+    )
+    return {"strip": accuracy_strip(values, threshold, language), "accuracies": caption}
 
 
-def _cell(cell: CriterionCell | None, language: Language) -> _Cell:
-    if cell is None:
-        return _Cell("n", DASH)
-    if cell.status == "pending":
-        return _Cell(_LETTERS[cell.status], "")
-    if not cell.max_points:
-        return _Cell(_LETTERS[cell.status], DASH if cell.status == "skipped" else "")
-    return _Cell(_LETTERS[cell.status], points(cell.points, language), cell.borderline)
+# --- the table
 
 
-def _tiles(rows: Sequence[ClassRow], scores: Sequence[float], language: Language) -> list[tuple[Message, str]]:
-    """List the figures at the head of the page."""
-    waiting = sum(row.pending > 0 for row in rows)
-    ungraded = sum(not row.graded for row in rows)
-    accuracies = [row.accuracy for row in rows if row.accuracy is not None]
-    borderline = sum(row.borderline for row in rows)
-    tiles = [(say("Submissions"), count(len(rows), language))]
-    if scores:
-        tiles.append((say("Mean score"), points(round(mean(scores), 1), language)))
-        tiles.append((say("Median score"), points(round(median(scores), 1), language)))
-    if accuracies:
-        tiles.append((say("Best accuracy"), percent(max(accuracies), language)))
-    if waiting:
-        tiles.append((say("Waiting for a person"), count(waiting, language)))
-    if borderline:
-        tiles.append((say("Borderline"), count(borderline, language)))
-    if ungraded:
-        tiles.append((say("Not graded yet"), count(ungraded, language)))
-    return tiles
-
-
-def _items(rows: Sequence[ClassRow], titles: Mapping[str, str], language: Language) -> list[_Item]:
-    """Summarize each criterion: verdicts, and the mean fraction of its points where it was judged."""
-    items: list[_Item] = []
-    cells: dict[str, list[CriterionCell]] = {name: [] for name in titles}
+def _lines(  # noqa: PLR0913, PLR0917 - the class and what the page has found in it
+    rows: Sequence[ClassRow],
+    titles: Mapping[str, str],
+    notes: Sequence[Group],
+    errors: Sequence[Group],
+    same_name: frozenset[str],
+    language: Language,
+) -> Iterator[_Line]:
+    note_marks = {group.key: group.mark for group in notes}
+    error_marks = {group.key: group.mark for group in errors}
     for row in rows:
-        for cell in row.criteria:
-            cells[cell.id].append(cell)
-    for number, (name, title) in enumerate(titles.items(), start=1):
-        counted = Counter(cell.status for cell in cells[name])
-        judged = [
-            c.points / c.max_points for c in cells[name] if c.max_points and c.status not in {"pending", "skipped"}
-        ]
-        counts: dict[str, int] = {status: counted[status] for status in _ORDER}
-        share = percent(mean(judged) if judged else None, language, 0)
-        items.append(_Item(title, verdict_bar(f"item-{number}", counts, language), counts, share))
-    return items
+        cells = {cell.id: cell for cell in row.criteria}
+        yield _Line(
+            row=row,
+            href=relative(row.report),
+            marks=" ".join((*_states(row, same_name), *_grouped(row, note_marks, error_marks))),
+            status=OUTCOMES.get(row.execution, row.execution) if row.execution else _NOT_EXECUTED,
+            attempts=language.text(_attempts(row)),
+            cells=Markup().join(_cell(cells.get(name), language) for name in titles),
+        )
+
+
+def _states(row: ClassRow, same_name: frozenset[str]) -> Iterator[str]:
+    """Yield the letters of a row's states, as the filter and `concerns` use them."""
+    yield "u" if not row.graded else "w" if row.pending else "d"
+    if row.borderline:
+        yield "b"
+    if row.execution not in {"", "completed"}:
+        yield "e"
+    if row.problems:
+        yield "g"
+    if row.id in same_name:
+        yield "c"
+
+
+def _grouped(row: ClassRow, notes: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[str]:
+    yield from (notes[note.id] for note in row.notes)
+    yield from (errors[name] for name in dict.fromkeys((*row.errors, row.execution)) if name in errors)
+
+
+def _attempts(row: ClassRow) -> Message:
+    _, taken, low, high = row.spread or (0, None, None, None)
+    if low is None or high is None:
+        return Message(id="")
+    if low == high:
+        return say("{number} of {asked}: {score:points}", number=taken, asked=row.attempts, score=low)
+    return say(
+        "{number} of {asked}: {low:points} to {high:points}", number=taken, asked=row.attempts, low=low, high=high
+    )
+
+
+@lru_cache(maxsize=4096)
+def _cell(cell: CriterionCell | None, language: Language) -> Markup:
+    """Write a cell; the style sheet adds the sign of its verdict."""
+    if cell is None:
+        return element("td", class_="n")
+    letter = _LETTERS[cell.status]
+    shown: list[object] = []
+    exact = title = None
+    if cell.borderline:
+        sign = element("span", "≈", aria_hidden="true")
+        hint = language.text(say("borderline"))
+        shown.append(element("span", element("span", f"{hint} ", class_="sr"), sign, class_="doubt", title=hint))
+    if cell.status == "partial" and cell.max_points:
+        exact, rounded = cell.points, round(cell.points, 1)
+        shown.append((" " if shown else "") + points(rounded, language))
+        if rounded != exact:
+            title = language.text(say("{points:points} of {full:points}", points=exact, full=cell.max_points))
+    return element("td", *shown, class_=letter, data_v=None if exact is None else repr(exact), title=title)
+
+
+# --- the criteria
+
+
+def _item_line(item: Item, column: int, language: Language) -> _ItemLine:
+    value = item.discrimination
+    students, more = students_of(item.missed)
+    return _ItemLine(
+        item=item,
+        column=column,
+        bar=verdict_bar(f"item-{column}", item.counts, language),
+        rate=percent(item.pass_rate, language, 0),
+        mean=percent(item.mean_share, language, 0),
+        discrimination=DASH if value is None else figure(round(value, 2), language),
+        doubtful=value is not None and value < _SEPARATES,
+        students=students,
+        more=more,
+    )

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from grader.report.classpage import ClassRow, CriterionCell
+from grader.report.classrow import ClassRow, CriterionCell
 
 __all__ = ["guarded", "rows_csv"]
 

@@ -277,7 +277,7 @@ def test_a_page_of_thousands_lays_out_its_first_lines_and_the_rest_when_asked(
         seen.page.click("text=Show all 2000")
         assert len(seen.page.evaluate(_LAID_OUT)) == 2000
         assert seen.page.inner_text("#shown") == ""
-        assert not seen.page.locator("button.more >> visible=true").count()
+        assert not seen.page.locator("#growth button >> visible=true").count()
         assert (seen.console, seen.errors) == ([], [])
 
 
@@ -309,8 +309,11 @@ def test_thousands_are_all_on_paper_and_all_there_without_the_script(
 ) -> None:
     with opened(browser, large_page, tmp_path) as seen:
         seen.page.emulate_media(media="print")
-        assert len(seen.page.evaluate(_LAID_OUT)) == 2000
-        assert not seen.page.locator("button.more >> visible=true").count()
+        seen.page.wait_for_selector("#paper table")
+        blocks = "[...document.querySelectorAll('#paper table')].map(t => t.tBodies[0].rows.length)"
+        assert seen.page.evaluate(blocks) == [2000]
+        assert seen.page.evaluate(_LAID_OUT) == []
+        assert not seen.page.locator("#growth button >> visible=true").count()
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())

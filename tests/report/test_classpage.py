@@ -24,47 +24,71 @@ def page(templates: Path) -> str:
     return render_class_page(_rows(), title="MNIST", templates=templates)
 
 
+def _line(page: str, name: str) -> str:
+    """The table row of a student."""
+    body = page[page.index("<tbody>") :]
+    return body[body.index(name) :].partition("</tr>")[0]
+
+
 def _plain(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 def test_each_submission_has_a_line_with_score_verdicts_accuracy_and_a_link(page: str) -> None:
-    line = page[page.index('<a href="./0/report.html">') :].partition("</tr>")[0]
+    line = _line(page, '<a href="./0/report.html">')
     assert '<td class="sum" data-v="70.5">70.5</td>' in line
-    assert '<td class="q">34.5</td>' in line
+    assert '<td class="p"></td>' in line
+    assert '<td class="q" data-v="34.5">34.5</td>' in line
     assert '<td class="w"></td>' in line
     assert "98.85" in line
     assert '<td class="l">completed</td>' in line
 
 
 def test_a_submission_that_was_not_graded_has_its_reason_instead_of_a_score(page: str) -> None:
-    line = page[page.index("Cleo Late") :].partition("</tr>")[0]
+    line = _line(page, "Cleo Late")
     assert "not graded yet No score: the sandbox did not start" in _plain(line)
     assert "sum" not in line
 
 
-def test_the_head_gives_the_figures_of_the_class_without_what_was_not_graded(page: str) -> None:
+def test_the_head_counts_submissions_and_names_the_rubric(page: str) -> None:
     head = _plain(page[page.index("<header") : page.index("</header>")])
-    assert "Submissions 4 Mean score 55.5 Median score 70.5" in head
-    assert "Not graded yet 1" in head
+    assert "3 graded 1 not graded yet rubric cdcdcd" in head
+    assert 'href="./grades.csv"' in page
+
+
+def test_mean_and_median_leave_out_what_was_not_graded(page: str) -> None:
+    assert "Mean 55.5, median 70.5 of 100." in _plain(page)
+
+
+def test_a_rounded_cell_has_its_exact_points(templates: Path) -> None:
+    grade = samples.rich_grade()
+    criteria = tuple(c.model_copy(update={"points": 30.86}) if c.points == 34.5 else c for c in grade.criteria)
+    row = class_row(grade.model_copy(update={"criteria": criteria}), None)
+    line = _line(render_class_page([row], title="MNIST", templates=templates), "Ada Lovelace")
+    assert '<td class="q" data-v="30.86" title="30.86 of 40">30.9</td>' in line
 
 
 def test_attempts_and_borderline_criteria_are_told_modestly(templates: Path, page: str) -> None:
     grades = (samples.several_grade(), samples.ungraded())
     told = render_class_page([class_row(grade, None) for grade in grades], title="MNIST", templates=templates)
-    line = told[told.index("Ada Lovelace") :].partition("</tr>")[0]
+    line = _line(told, "Ada Lovelace")
     assert '<td class="l">2 of 4: 61 to 70.5</td>' in line
     assert "borderline ≈ 34.5" in _plain(line)
-    assert "data-borderline" in told[: told.index("Ada Lovelace")]
-    assert "Borderline 1" in _plain(told[told.index("<header") : told.index("</header>")])
-    for absent in ("data-borderline", ">Attempt<", "borderline: a person should look"):
+    assert '<tr data-f="w b n0 n1">' in told
+    assert "1 is borderline" in _plain(told)
+    for absent in (">Attempt<", "borderline: a person should look"):
         assert absent not in page
 
 
 def test_each_criterion_says_how_many_missed_it(page: str) -> None:
-    items = _plain(page[page.index('<table class="items">') :])
-    assert "The notebook runs from top to bottom" in items
-    assert "2 0 1 67 %" in items
+    items = page[page.index('<table class="items analysis">') :]
+    hardest = _plain(items[items.index("<tbody>") :].partition("</tr>")[0])
+    assert "criterion-5 The learning curves are plotted" in hardest
+    runs = next(line for line in items.split("</tr>") if "The notebook runs from top to bottom" in line)
+    assert 'href="./1/report.html"' in runs
+    assert 'href="./0/report.html"' not in runs
+    assert re.search(r"2 0 1 0 67 % 67 % –", _plain(runs))
+    assert "It is undefined (–) below 20 judged submissions" in _plain(items)
 
 
 def test_the_spread_of_scores_is_drawn_with_its_figures(page: str) -> None:
@@ -101,7 +125,7 @@ def test_every_tag_of_the_page_is_closed(page: str) -> None:
 
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             del attrs
-            if tag not in {"meta", "br", "img"}:
+            if tag not in {"meta", "br", "img", "input"}:
                 self.open.append(tag)
 
         def handle_endtag(self, tag: str) -> None:

@@ -1,0 +1,173 @@
+"""Reduce a grade to its row on the class page and in the table of grades."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+from grader.facts.graded_model import main_accuracy, main_model
+from grader.report.ranking import Place, standing
+from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, DiagnosticGrade, ExecutionGrade, Grade
+from grader.schema.message import Message, as_message
+
+__all__ = ["ClassRow", "CriterionCell", "NoteMark", "class_row", "relative", "with_shared_parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionCell:
+    """One criterion of one submission."""
+
+    id: str
+    title: str
+    status: CriterionStatus
+    points: float
+    max_points: float
+    borderline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteMark:
+    """One kind of note that a submission got; the class page counts submissions, not notes."""
+
+    id: str
+    """The diagnostic's id."""
+    title: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """The part of a grade that the class page shows; kept small, since thousands of rows are in memory."""
+
+    id: str
+    student: str
+    graded: bool
+    reason: str
+    score: float | None
+    max_score: float
+    pending: float
+    criteria: tuple[CriterionCell, ...]
+    model: str
+    """Name of the graded model; empty if there is none."""
+    accuracy: float | None
+    accuracy_on: str
+    """Data set and split of the accuracy, such as `mnist/test`; empty if unknown."""
+    parameters: int | None
+    execution: str
+    """How the execution ended; empty if there was none."""
+    report: str | None
+    """Relative address of the report; None if there is none."""
+    standing: Place | None = None
+    """Figures for the rubric's competition; None without a competition or without the required figures."""
+    attempts: int = 0
+    """Number of attempts that were requested; 0 if only one execution was requested."""
+    spread: tuple[int, int | None, float | None, float | None] | None = None
+    """Number of graded attempts, selected attempt, lowest and highest score; None if there was only one execution."""
+    notes: tuple[NoteMark, ...] = ()
+    """The kinds of its notes, each once."""
+    errors: tuple[str, ...] = ()
+    """Names of its exceptions, each once, without those that follow from an earlier one."""
+    problems: int = 0
+    """Number of the grader's own failures to record, read or compute something."""
+    threshold: float | None = None
+    """Accuracy that the rubric requires for full marks; None if unknown."""
+    rubric: str = ""
+    """SHA-256 of the rubric."""
+
+    @property
+    def borderline(self) -> bool:
+        """Whether a person should look at a criterion that was missed within the noise."""
+        return any(cell.borderline for cell in self.criteria)
+
+
+def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) -> ClassRow:
+    """Reduce a grade to its row on the class page.
+
+    Args:
+        grade: The grade.
+        report: Address of its report relative to the class page, such as `ada/report.html`; None if there is none.
+        ranked_by: Id of the criterion that the rubric ranks submissions by; None without a ranking.
+    """
+    model = main_model(grade)
+    accuracy = main_accuracy(grade)
+    return ClassRow(
+        id=grade.submission.id,
+        student=grade.submission.student,
+        graded=grade.status == "graded",
+        reason=grade.reason or "",
+        score=grade.score,
+        max_score=grade.max_score,
+        pending=grade.pending,
+        criteria=tuple(_criterion_cell(c) for c in grade.criteria),
+        model=model.name if model else "",
+        accuracy=accuracy[1].value if accuracy else None,
+        accuracy_on=accuracy[0] if accuracy else "",
+        parameters=model.parameters if model else None,
+        execution=grade.execution.status if grade.execution else "",
+        report=report,
+        standing=standing(grade, ranked_by, relative(report)) if ranked_by else None,
+        attempts=grade.attempts.asked if grade.attempts else 0,
+        spread=_spread(grade.attempts),
+        notes=tuple({note.id: _mark(note) for note in grade.diagnostics}.values()),
+        errors=_root_errors(grade.execution),
+        problems=len(grade.problems),
+        threshold=_threshold(grade),
+        rubric=grade.rubric.sha256,
+    )
+
+
+def relative(address: str | None) -> str | None:
+    """Convert a relative path to a link that cannot lead to another scheme or host."""
+    if address is None:
+        return None
+    return f"./{quote(address.lstrip('/'))}"
+
+
+def with_shared_parts(row: ClassRow, parts: dict[Any, Any]) -> ClassRow:
+    """Let a row share its equal parts with other rows, to save memory in large classes.
+
+    Args:
+        row: The row.
+        parts: The parts of all rows so far; the row's new parts are added.
+    """
+    return replace(
+        row,
+        criteria=tuple(parts.setdefault(cell, cell) for cell in row.criteria),
+        notes=tuple(parts.setdefault(note, note) for note in row.notes),
+        errors=parts.setdefault(row.errors, row.errors),
+        rubric=parts.setdefault(row.rubric, row.rubric),
+    )
+
+
+def _criterion_cell(line: CriterionGrade) -> CriterionCell:
+    return CriterionCell(line.id, line.title, line.status, line.points, line.max_points, line.borderline)
+
+
+def _mark(note: DiagnosticGrade) -> NoteMark:
+    return NoteMark(note.id, note.title_says or as_message(note.title))
+
+
+def _root_errors(execution: ExecutionGrade | None) -> tuple[str, ...]:
+    if execution is None:
+        return ()
+    return tuple(dict.fromkeys(error.name for error in execution.errors if error.follows is None))
+
+
+def _threshold(grade: Grade) -> float | None:
+    """Find the accuracy that earns full marks among the measured values of the accuracy criterion."""
+    for line in grade.criteria:
+        measured: Mapping[str, Any] = line.measured
+        if "accuracy" in measured and isinstance(wanted := measured.get("at_least"), (int, float)):
+            return float(wanted)
+    return None
+
+
+def _spread(attempts: AttemptsGrade | None) -> tuple[int, int | None, float | None, float | None] | None:
+    if attempts is None:
+        return None
+    graded = sum(one.status == "graded" for one in attempts.tried)
+    return (
+        graded,
+        attempts.taken,
+        attempts.score.low if attempts.score else None,
+        attempts.score.high if attempts.score else None,
+    )
