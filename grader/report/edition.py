@@ -88,8 +88,6 @@ def _for_student(line: CriterionGrade, criterion: Criterion | None) -> Criterion
             # The reason for a missing model names what the rubric expects of it.
             "cause": None if line.cause is not None and line.cause.kind == "no_model" else line.cause,
             "student": None,
-            # Its text quotes what the rubric requires of the model.
-            "cause": None if line.cause is not None and line.cause.kind == "no_model" else line.cause,
         }
     )
 
