@@ -55,10 +55,10 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     What it does:
         Looks at every training of the model. It recognizes images by their pixels, so names and scaling do not matter.
         If the model was loaded or copied, the earlier trainings of its weights count too. If only some layers come from
-        another model, that model's trainings count only for the question which images were used. Images that the
-        grader does not recognize, such as augmented ones, contradict nothing; the message says that they are not confirmed. The
-        same is true for unknown figures of a generator or a custom training loop. Epochs that the grader cut off count
-        as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
+        another model, that model's trainings only count for the question which images were used. Images that the
+        grader does not recognize, such as augmented ones, contradict nothing; the message says that they are not
+        confirmed. The same is true for unknown figures of a generator or a custom training loop. Epochs that the grader
+        cut off count as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
 
     Why it matters:
         A test accuracy only means something if the training images are known.
@@ -120,7 +120,7 @@ def _looks(evidence: Evidence, model: str) -> int:
     return [*uses, *(call.model for call in evidence.calls if not call.training)].count(model)
 
 
-def _conditions(
+def _conditions(  # noqa: PLR0913 - the trainings, by what they count for
     fits: tuple[FitFact, ...],
     behind: tuple[FitFact, ...],
     continued: tuple[FitFact, ...],

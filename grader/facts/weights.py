@@ -262,7 +262,7 @@ def trainings_behind(evidence: Evidence, model_id: str, *, continued: bool = Fal
     return tuple(trainings[event] for event in sorted(trainings))
 
 
-def _gather_trainings(
+def _gather_trainings(  # noqa: PLR0913 - the state of the search
     evidence: Evidence,
     model_id: str,
     before: int | None,
