@@ -42,6 +42,7 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     What it does:
         Compares the shape of one input, without the batch axis, with the required shape. A model also passes if it
         takes the same image with other axes and reshapes it before its first weights. Flattened images do not count.
+        Of a model with several inputs, one must have the required shape.
 
     Why it matters:
         A convolution needs height, width and channels. A flattened image has lost which pixels are neighbors.
@@ -53,7 +54,10 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     seen, wanted = model.input_shape, params.shape
-    if seen is None and was_run(case.evidence, model.id) and _inputs(model) <= 1:
+    inputs = _inputs(model)
+    if seen is None and len(inputs) > 1:
+        return _several(model, inputs, wanted)
+    if seen is None and was_run(case.evidence, model.id):
         return _unseen(model, wanted)
     inside = _reshaped_inside(model, wanted)
     passed = seen is not None and (shape_fits(seen, wanted) or inside is not None)
@@ -67,8 +71,30 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     )
 
 
-def _inputs(model: ModelFact) -> int:
-    return sum(layer.cls == "InputLayer" for layer in model.layers)
+def _inputs(model: ModelFact) -> tuple[Shape | None, ...]:
+    return tuple(layer.output_shape for layer in model.layers if layer.cls == "InputLayer")
+
+
+def _several(model: ModelFact, inputs: tuple[Shape | None, ...], wanted: Shape) -> Finding:
+    """Judge a model with several inputs: one of them must have the required shape."""
+    shapes = [shape for shape in inputs if shape is not None]
+    if len(shapes) < len(inputs):
+        return _unseen(model, wanted)
+    passed = any(shape_fits(shape, wanted) for shape in shapes)
+    seen = say(
+        "{model:code} takes inputs of the shapes {shapes}",
+        model=model.name,
+        shapes=[say("{shape:shape}", shape=shape) for shape in shapes],
+    )
+    return Finding.scored(
+        say("{inputs}.", inputs=seen)
+        if passed
+        else say("{inputs}, but none of the shape {required:shape}.", inputs=seen, required=wanted),
+        1.0 if passed else 0.0,
+        assurance=model.assurance,
+        measured={"input_shape": None, "inputs": [list(shape) for shape in shapes], "wanted": _plain(wanted)},
+        evidence=(Pointer(cell=model.cell, event=model.event),),
+    )
 
 
 def _unseen(model: ModelFact, wanted: Shape) -> Finding:
@@ -96,9 +122,7 @@ def _message(model: ModelFact, wanted: Shape, inside: Shape | None, *, passed: b
     if passed:
         return say("{model:code} takes inputs of shape {shape:shape}.", model=name, shape=seen)
     if seen is None:
-        return say(
-            "{model:code} has no single input shape: it was never built, or it takes several inputs.", model=name
-        )
+        return say("{model:code} has no input shape: it was never built.", model=name)
     return say(
         "{model:code} takes inputs of shape {shape:shape}, not {required:shape}.",
         model=name,

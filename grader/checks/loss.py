@@ -81,12 +81,11 @@ def _candidate(model: ModelFact, place: CompileFact | FitFact, params: LossParam
     # A loop can change a model's output before it calls the loss, or call it with the output of another model.
     direct = isinstance(place, CompileFact) or place.loss_of is None or model.id in place.loss_of
     output = final_activation(model) if direct else None
-    unseen = params.fits_output and used.from_logits is not None and (output is None or used.custom)
     return Candidate(
         subject=_described(model, place, used),
         faults=tuple(_faults(used, output, params)),
         pointer=pointer,
-        unseen=(say("whether the loss matches the output of the model"),) if unseen else (),
+        unseen=tuple(_unseen(used, output, params)),
         measured={"loss": used.name, "from_logits": used.from_logits, "output": output},
     )
 
@@ -110,7 +109,16 @@ def _described(model: ModelFact, place: CompileFact | FitFact, used: LossFact) -
     )
 
 
+def _unseen(used: LossFact, output: str | None, params: LossParams) -> Iterator[Message]:
+    if used.custom and (params.name or params.from_logits is not None):
+        yield say("which loss the student's own code computes")
+    if params.fits_output and (used.custom or (used.from_logits is not None and output is None)):
+        yield say("whether the loss matches the output of the model")
+
+
 def _faults(used: LossFact, output: str | None, params: LossParams) -> Iterator[Message]:
+    if used.custom:
+        return
     names = (params.name,) if isinstance(params.name, str) else params.name or ()
     if names and used.name not in names:
         yield say("the loss must be {losses:code or}", losses=names)
@@ -119,7 +127,7 @@ def _faults(used: LossFact, output: str | None, params: LossParams) -> Iterator[
             yield say("the loss must expect logits (`from_logits=True`)")
         else:
             yield say("the loss must expect probabilities (`from_logits=False`)")
-    if not params.fits_output or used.from_logits is None or output is None or used.custom:
+    if not params.fits_output or used.from_logits is None or output is None:
         return
     if used.from_logits and output in _PROBABILITIES:
         yield say("the model ends in {activation:code}, so it gives probabilities", activation=output)

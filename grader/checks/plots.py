@@ -69,6 +69,11 @@ class _Match:
         """The axes without a label."""
         return _missing_labels(self.axes)
 
+    @property
+    def is_smoothed(self) -> bool:
+        """Whether the line is a smoothed version of the history."""
+        return self.form.endswith("smoothed")
+
 
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "metric": measure(say("Metric"), "code"),
@@ -118,7 +123,7 @@ def plots(case: Case, params: PlotsParams) -> Finding:
             or _too_short(short, metric)
             or _absent(case, fits, metric, missing, params)
         )
-    chosen = [min(by_side[side], key=lambda m: len(m.missing_labels)) for side in shown]
+    chosen = [min(by_side[side], key=lambda m: (len(m.missing_labels), m.is_smoothed)) for side in shown]
     return _drawn(chosen, metric, params)
 
 
@@ -211,7 +216,7 @@ def _drawn(chosen: list[_Match], metric: str, params: PlotsParams) -> Finding:
     }
     message = sentences(
         _shown(chosen, metric),
-        say("The curve is smoothed.") if any(m.form.endswith("smoothed") for m in chosen) else None,
+        say("The curve is smoothed.") if any(m.is_smoothed for m in chosen) else None,
         _labels(missing) if params.labels else None,
     )
     without_labels = params.labels and bool(missing)

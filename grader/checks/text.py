@@ -25,17 +25,22 @@ _DATA = r"data:[\w.+-]+/[\w.+-]+[;,][^\s)>\"']*"
 """The content of a pasted picture."""
 _NOT_PROSE = re.compile(
     r"```.*?(?:```|\Z)"
+    r"|^ {0,3}~~~.*?(?:^ {0,3}~~~|\Z)"
+    r"|<(?P<unseen>style|script)\b.*?(?:</(?P=unseen)\s*>|\Z)"
+    r"|<!--.*?(?:-->|\Z)"
     # Evidence may have cut a cell within a pasted picture.
     rf"|!\[[^\]]*\](?:{_TARGET}|\(\s*{_DATA}|\[[^\]]*\])"
-    rf"|\[([^\]]*)\]{_TARGET}"
-    r"|<(?:[^<>]*>|img\b[^<>]*\Z)"
+    rf"|\[(?P<link>[^\]]*)\]{_TARGET}"
+    # A `<` before a space or a digit is a comparison.
+    r"|<(?:[A-Za-z/!?][^<>]*>|img\b[^<>]*\Z)"
+    r"|\\[A-Za-z]+"
     rf"|{_DATA}"
     r"|[A-Za-z0-9+/=]{100,}"
     r"|^ {0,3}\[[^\]\n]+\]:[^\n]*"
     r"|https?://\S+",
     re.DOTALL | re.MULTILINE,
 )
-"""Code, pictures, tags and addresses. Of a link, the text in the group counts."""
+"""Code, pictures, tags, addresses and commands of formulas. Of a link, the text in the group counts."""
 _NO_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 """Kana and Chinese characters. No spaces separate their words, so each character counts as a word."""
 _WORD = re.compile(rf"[{_NO_SPACES}]|[^\W\d_{_NO_SPACES}]+(?:['’-][^\W\d_{_NO_SPACES}]+)*")
@@ -282,7 +287,7 @@ def _advice(cells: tuple[CellFact, ...]) -> MessageLike:
 
 
 def _prose(source: str) -> list[str]:
-    return _WORD.findall(_NOT_PROSE.sub(lambda match: f" {match[1] or ''} ", source))
+    return _WORD.findall(_NOT_PROSE.sub(lambda match: f" {match['link'] or ''} ", source))
 
 
 def _parts(template: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -63,10 +63,11 @@ def trained(case: Case, params: TrainedParams) -> Finding:
 
     What it does:
         Looks at every training of the model. It recognizes images by their pixels, so names and scaling do not matter.
-        If the model was loaded or copied, the earlier trainings of its weights count too. Images that the grader does
-        not recognize, such as augmented ones, contradict nothing; the message says that they are not confirmed. The
-        same is true for unknown figures of a generator or a custom training loop. Epochs that the grader cut off count
-        as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
+        If the model was loaded or copied, the earlier trainings of its weights count too. If only some layers come from
+        another model, that model's trainings only count for the question which images were used. Images that the
+        grader does not recognize, such as augmented ones, contradict nothing; the message says that they are not
+        confirmed. The same is true for unknown figures of a generator or a custom training loop. Epochs that the grader
+        cut off count as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
 
     Why it matters:
         A test accuracy only means something if the training images are known.
@@ -88,8 +89,9 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         )
     dataset = params.dataset or case.rubric.dataset
     behind = trainings_behind(case.evidence, model.id) or fits
+    continued = trainings_behind(case.evidence, model.id, continued=True) or fits
     looks = _looks(case.evidence, model.id)
-    conditions = Conditions.of(_conditions(fits, behind, params, dataset, looks=looks))
+    conditions = Conditions.of(_conditions(fits, behind, continued, params, dataset, looks=looks))
     return conditions.finding(
         say("{model:code}: {observations}.", model=model.name, observations=conditions.message),
         {
@@ -128,17 +130,23 @@ def _looks(evidence: Evidence, model: str) -> int:
     return [*uses, *(call.model for call in evidence.calls if not call.training)].count(model)
 
 
-def _conditions(
-    fits: tuple[FitFact, ...], behind: tuple[FitFact, ...], params: TrainedParams, dataset: str, *, looks: int
+def _conditions(  # noqa: PLR0913 - the trainings, by what they count for
+    fits: tuple[FitFact, ...],
+    behind: tuple[FitFact, ...],
+    continued: tuple[FitFact, ...],
+    params: TrainedParams,
+    dataset: str,
+    *,
+    looks: int,
 ) -> Iterator[Condition]:
-    yield _epochs(behind, params.epochs_at_least)
+    yield _epochs(continued, params.epochs_at_least)
     if params.only_split is not None:
         yield _only_split(behind, dataset, params.only_split)
     if params.rows_at_least is not None:
-        yield _enough_rows(behind, params.rows_at_least)
+        yield _enough_rows(continued, params.rows_at_least)
     if params.loss_falls:
         # An earlier model can have another loss function, so use its loss only if one epoch alone shows nothing.
-        yield _loss(behind if len(series(fits, "loss")) == 1 else fits)
+        yield _loss(continued if len(series(fits, "loss")) == 1 else fits)
     if params.validation is not None:
         yield _validation(fits, dataset, params.validation, looks=looks)
 

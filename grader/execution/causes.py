@@ -28,6 +28,8 @@ _WRAPPERS = (
     "•",
     "File ",
 )
+_WRAPPER_END = "Error encountered:"
+"""End of a paragraph of Keras that only introduces the cause, in the next paragraph."""
 _NODE = re.compile(r"\n[ \t]*([^\n]+)\n[ \t]*\[\[\{\{node ")
 _ENCOUNTERED = re.compile(r"Exception encountered: (.+?)(?: Full object config: |\Z)", re.DOTALL)
 _TRAILER = re.compile(
@@ -142,7 +144,7 @@ def _paragraphs(text: str) -> list[list[str]]:
 
 
 def _is_wrapper(paragraph: str) -> bool:
-    return _without_name(paragraph).startswith(_WRAPPERS)
+    return _without_name(paragraph).startswith(_WRAPPERS) or paragraph.endswith(_WRAPPER_END)
 
 
 def _without_name(paragraph: str) -> str:

@@ -244,7 +244,7 @@ def _trains(fit: FitFact, names: set[str]) -> bool:
     return not fit.digests_after or any(name.rpartition("/")[2] in names for name in fit.changed_layers)
 
 
-def trainings_behind(evidence: Evidence, model_id: str) -> tuple[FitFact, ...]:
+def trainings_behind(evidence: Evidence, model_id: str, *, continued: bool = False) -> tuple[FitFact, ...]:
     """Find all trainings that produced a model's weights, also of the models from which it took weights.
 
     A model that is loaded from a file and trained further is a new object, but its weights are older.
@@ -252,30 +252,47 @@ def trainings_behind(evidence: Evidence, model_id: str) -> tuple[FitFact, ...]:
     Args:
         evidence: The evidence of one execution.
         model_id: The model.
+        continued: Leave out models that gave only some layers to a model with new layers, as in transfer learning.
 
     Returns:
         The trainings in the order of their start.
     """
     trainings: dict[int, FitFact] = {}
-    _gather_trainings(evidence, model_id, None, trainings, set())
+    _gather_trainings(evidence, model_id, None, trainings, set(), continued=continued)
     return tuple(trainings[event] for event in sorted(trainings))
 
 
-def _gather_trainings(
-    evidence: Evidence, model_id: str, before: int | None, trainings: dict[int, FitFact], seen: set[str]
+def _gather_trainings(  # noqa: PLR0913 - the state of the search
+    evidence: Evidence,
+    model_id: str,
+    before: int | None,
+    trainings: dict[int, FitFact],
+    seen: set[str],
+    *,
+    continued: bool,
 ) -> None:
     seen.add(model_id)
     own = [fit for fit in evidence.fits_of(model_id) if before is None or fit.event < before]
     trainings |= {fit.event: fit for fit in own}
     if not own:
         return
-    sources = dict(_sources(evidence, model_id, own))
+    partly = continued and _has_new_layers(evidence, own[0])
+    sources = {} if partly else dict(_sources(evidence, model_id, own))
     copied = _copied_from(_taken_last(evidence).get(model_id), Writers(evidence))
     if copied is not None:
         sources.setdefault(copied, own[0].event)
     for source, event in sources.items():
         if source not in seen:
-            _gather_trainings(evidence, source, event, trainings, seen)
+            _gather_trainings(evidence, source, event, trainings, seen, continued=continued)
+
+
+def _has_new_layers(evidence: Evidence, first: FitFact) -> bool:
+    """Whether a layer started a model's first training with weights that no earlier training and no file had."""
+    fits = [fit for fit in evidence.fits if fit.event < first.event and fit.model != first.model]
+    saves = [save for save in evidence.saves if save.event < first.event]
+    known = {digest for fit in fits for digest in (*fit.digests_before.values(), *fit.digests_after.values())}
+    known |= {digest for save in saves for digest in save.digests.values()}
+    return not known.issuperset(first.digests_before.values())
 
 
 def _sources(evidence: Evidence, model_id: str, fits: Sequence[FitFact]) -> Iterator[tuple[str, int]]:

@@ -8,7 +8,7 @@ from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
 from grader.schema.message import say
 from tests.support.factories import a_case, a_cell, a_fit, a_model, a_run, an_error, an_evidence, dense, good_cnn, layer
-from tests.support.says import says
+from tests.support.says import ids, says
 
 MNIST = InputShapeParams(shape=(28, 28, 1))
 
@@ -104,6 +104,17 @@ def test_a_trained_model_without_a_visible_shape_waits_for_a_person() -> None:
     assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "pending"
 
 
-def test_a_trained_model_with_two_inputs_has_no_single_shape() -> None:
-    model = a_model(layer("InputLayer", "left"), layer("InputLayer", "right"), *good_cnn(), input_shape=None)
-    assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"
+@pytest.mark.parametrize(
+    ("shapes", "status"),
+    [
+        (((28, 28, 1), (14, 14, 1)), "passed"),
+        (((14, 28, 1), (14, 28, 1)), "failed"),
+        (((28, 28, 1), None), "pending"),
+    ],
+)
+def test_one_of_several_inputs_must_have_the_shape(shapes: tuple[tuple[int, ...] | None, ...], status: str) -> None:
+    inputs = [layer("InputLayer", output_shape=shape) for shape in shapes]
+    model = a_model(*inputs, *good_cnn(), input_shape=None)
+    finding = input_shape(a_case(an_evidence(models=(model,))), MNIST)
+    assert finding.status == status
+    assert ("{model:code} takes inputs of the shapes {shapes}" in ids(finding.message)) is (status != "pending")

@@ -10,7 +10,7 @@ from grader.schema.evidence import Evidence, LossFact
 from grader.schema.message import Message, say
 from tests.support.factories import a_compile, a_model, an_evidence, dense, operation
 from tests.support.judging import SOFTMAX, a_loop, fails, judge, lacks_its_model, passes, waits
-from tests.support.says import says
+from tests.support.says import ids, says
 
 GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
     (an_evidence(), {"name": "sparse_categorical_crossentropy"}),
@@ -73,6 +73,17 @@ def test_a_custom_loss_waits_for_a_person() -> None:
     finding = judge("loss", evidence, **params)
     waits(finding)
     assert says(finding.message, "whether the loss matches the output of the model")
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"name": "sparse_categorical_crossentropy"}, {"from_logits": True}, {"from_logits": False}]
+)
+def test_a_function_of_the_student_waits_whatever_its_name(params: dict[str, Any]) -> None:
+    """The function may call the required loss."""
+    used = LossFact(name="nll", from_logits=None, custom=True)
+    finding = judge("loss", an_evidence(compiles=(a_compile(used),)), **params)
+    waits(finding)
+    assert ("which loss the student's own code computes" in ids(finding.message)) is bool(params)
 
 
 def test_a_missing_model_fails() -> None:

@@ -49,6 +49,22 @@ def test_percent_error_and_rounded_values_are_the_same_curve(form: Any) -> None:
     assert judge(a_figure(tuple(form(v) for v in ACCURACY))).status == "passed"
 
 
+def test_a_curve_in_percent_is_not_smoothed() -> None:
+    drawn = a_figure(*(tuple(100 * value for value in side) for side in (ACCURACY, VALIDATION)))
+    finding = judge(drawn, of="both")
+    assert finding.measured["forms"] == ["in percent"]
+    assert "The curve is smoothed." not in ids(finding.message)
+
+
+def test_another_curve_in_percent_is_not_a_smoothed_one() -> None:
+    """One per cent of 90 % is far more than the tolerance."""
+    recorded = {"accuracy": (0.686, 0.8783, 0.913, 0.9317), "val_accuracy": (0.89, 0.92, 0.927, 0.925)}
+    fit = a_fit(history=recorded)
+    drawn = a_figure(tuple(100 * value for value in recorded["accuracy"]))
+    assert judge(drawn, fits=(fit,), of="both").status == "failed"
+    assert judge(a_figure((68.6, 86.0, 92.0, 93.5)), fits=(fit,)).status == "failed"
+
+
 def test_a_loss_is_not_taken_for_its_complement() -> None:
     drawn = a_figure(tuple(1 - v for v in HISTORY["loss"]))
     assert judge(drawn, metric="loss").status == "failed"

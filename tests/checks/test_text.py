@@ -100,6 +100,22 @@ def test_links_and_code_blocks_are_no_words() -> None:
     assert finding.measured["words"] == 4
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("I stop if loss < 0.3 because accuracy > 0.9 is enough.", 8),
+        ("Here 3<4 holds, and 4>3 too.", 4),
+        ("~~~python\nmodel.fit(images, labels)\n~~~\nThree more words", 3),
+        ("<style>\ntable { color: red }\n</style>\nThree more words", 3),
+        ("<!-- Write the answer here -> --> Three more words", 3),
+        (r"The rate $\frac{1}{2}$ halves", 3),
+        ("We are ~~not~~ sure about this", 6),
+    ],
+)
+def test_comparisons_are_text_and_other_languages_are_not(source: str, words: int) -> None:
+    assert judge(prose(source), min_words=1).measured["words"] == words
+
+
 def test_a_text_about_results_that_do_not_exist_can_earn_nothing() -> None:
     idle = Evidence(run=a_run(), cells=(prose(EXPLANATION),))
     assert text(a_case(idle), TextParams(min_words=5)).status == "passed"

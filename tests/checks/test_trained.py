@@ -282,6 +282,28 @@ def test_the_past_of_a_network_that_was_loaded_again_belongs_to_it() -> None:
     assert says(finding.message, "{count:number} training", count=2)
 
 
+def on_pretrained(**second: Any) -> tuple[Finding, Finding]:
+    """Judge a new head on a trained base: first with the conditions of `continued`, then only for its images."""
+    fits = (
+        a_fit(model="m1", event=5, digests_before={"base": "0", "out": "0"}, digests_after={"base": "1", "out": "1"}),
+        a_fit(model="m2", event=9, digests_before={"base": "1", "head": "7"}, epochs_done=1, **second),
+    )
+    evidence = an_evidence(models=(a_model(model_id="m1"), a_model(model_id="m2")), fits=fits)
+    case = a_case(evidence, network=RoleMatch(role="network", model="m2", candidates=("m1", "m2")))
+    long = {"model": "network", "epochs_at_least": 3, "rows_at_least": 1_000}
+    images = {"model": "network", "only_split": "train"}
+    return trained(case, TrainedParams.model_validate(long)), trained(case, TrainedParams.model_validate(images))
+
+
+def test_the_trainings_of_a_reused_base_are_no_trainings_of_the_new_model() -> None:
+    long, images = on_pretrained(x=an_array(200, of=rows(train=200)))
+    assert long.status == "failed"
+    assert says(long.message, EPOCHS, count=1)
+    assert says(long.message, "{count:number} training", count=1)
+    assert says(long.message, "it was trained on {count:number} image ({wanted:number} or more required)", count=200)
+    assert images.status == "passed"
+
+
 def test_test_images_in_the_past_of_a_network_are_found() -> None:
     finding = continued(x=an_array(70_000, of=rows(train=60_000, test=10_000)))
     assert finding.status == "failed"

@@ -86,6 +86,19 @@ def test_any_text_has_a_short_cause(text: str, traceback: list[str]) -> None:
     assert "\n" not in cause.text
 
 
+def test_a_paragraph_that_introduces_the_cause_is_not_the_cause() -> None:
+    text = (
+        "Exception encountered when calling Block.call().\n\n"
+        "Could not automatically infer the output shape / dtype of 'block' (of type Block). Either the `Block.call()` "
+        "method is incorrect, or you need to implement the `Block.compute_output_spec() / compute_output_shape()` "
+        "method. Error encountered:\n\n"
+        "Dimensions must be equal, but are 3 and 4 for '{{node MatMul}} = MatMul[T=DT_FLOAT, grad_a=false]"
+        "(dense_1/BiasAdd, ones)' with input shapes: [?,3], [4,2].\n\n"
+        "Arguments received by Block.call():\n  • args=('<KerasTensor shape=(None, 784)>',)"
+    )
+    assert cause_of("ValueError", text).text.startswith("Dimensions must be equal, but are 3 and 4 for ")
+
+
 def _generic(text: str) -> str:
     """Without the numbers that Keras counts up in each run."""
     return re.sub(r"_\d+|\d{3,}|Label values: [\d ]+", "", text)

@@ -119,8 +119,8 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
     What it does:
         Compares the filters of a classifier's convolutions in order, without 1x1 convolutions. Reports a model in which
         the number never grows and the last convolution has at most half as many filters as the first. A last
-        convolution that gives the class scores does not count. Ignores models that make images or are part of one
-        (decoders, autoencoders, U-Nets), and models from `keras.applications`.
+        convolution that gives the class scores does not count. Ignores convolutions in parallel branches, models that
+        make images or are part of one (decoders, autoencoders, U-Nets), and models from `keras.applications`.
 
     Why it matters:
         Deeper layers see larger parts of the image, and there are more kinds of them to distinguish.
@@ -158,12 +158,17 @@ def shrinking_filters(case: Case, parameters: FiltersShrinkWithDepthParams) -> t
 def _filters(model: ModelFact) -> list[int]:
     if model.output_shape is None or len(model.output_shape) != 1:
         return []
-    numbers = []
-    transforms = [layer for layer in Network(model).layers if is_transform(layer)]
-    for layer in transforms:
+    numbers: list[int] = []
+    network = Network(model)
+    last: int | None = None
+    transforms = [layer for layer in network.layers if is_transform(layer)]
+    for position, layer in enumerate(network.layers):
         sides, filters = kernel_size(layer), layer.config.get("filters")
         if layer.cls in CONVOLUTIONS and sides and max(sides) > 1 and isinstance(filters, int) and not layer.ready_made:
+            if last is not None and layer not in network.behind(last):
+                return []
             numbers.append(filters)
+            last = position
     scores = bool(transforms) and transforms[-1].cls in CONVOLUTIONS
     return numbers[:-1] if scores else numbers
 

@@ -2,7 +2,7 @@
 
 from grader.checks.registry import diagnostic
 from grader.facts.case import Case
-from grader.schema.evidence import AccuracyFact, Evidence
+from grader.schema.evidence import AccuracyFact, ArrayFact, Evidence
 from grader.schema.grade import Diagnostic
 from grader.schema.message import Message, say, sentences
 
@@ -15,7 +15,8 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         If a role of the rubric picks the model trained last, compares the test accuracy of the graded model with the
-        other models that match the role. A difference within the 95 % intervals is not reported.
+        other models that match the role. A difference within the 95 % intervals is not reported. Neither are the other
+        folds of a cross-validation.
 
     Why it matters:
         A baseline or an experiment at the end of the notebook is graded instead of the intended model.
@@ -29,7 +30,8 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
         graded = _tested(case, match.model) if match is not None and match.model is not None else None
         if role.pick != "last_trained" or match is None or graded is None:
             continue
-        others = [fact for fact in (_tested(case, other) for other in match.candidates) if fact is not None]
+        rivals = [other for other in match.candidates if not _are_folds(case.evidence, other, graded.model)]
+        others = [fact for fact in (_tested(case, other) for other in rivals) if fact is not None]
         best = max(others, key=lambda fact: fact.value, default=graded)
         if best.low <= graded.high:
             continue
@@ -41,11 +43,12 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
                 message=sentences(
                     _graded(case.evidence, graded.model, match.candidates),
                     say(
-                        "Its {dataset:dataset} {split:split} accuracy is {accuracy:percent}; the model trained in "
-                        "{better_cell:cell} reaches {better_accuracy:percent}.",
+                        "Its {dataset:dataset} {split:split} accuracy is {accuracy:percent}; {better:code}, trained in "
+                        "{better_cell:cell}, reaches {better_accuracy:percent}.",
                         dataset=graded.dataset,
                         split=graded.split,
                         accuracy=graded.value,
+                        better=model.name if (model := case.evidence.model(best.model)) else best.model,
                         better_cell=_cell(case.evidence, best.model),
                         better_accuracy=best.value,
                     ),
@@ -57,6 +60,29 @@ def better_before(case: Case) -> tuple[Diagnostic, ...]:
             )
         )
     return tuple(notes)
+
+
+def _are_folds(evidence: Evidence, one: str, other: str) -> bool:
+    """Whether two models are folds of a cross-validation: trained in one cell, with other training and other test rows.
+
+    Such models have equal numbers of weights, while the trials of a search for good settings share their images.
+    """
+    models = evidence.model(one), evidence.model(other)
+    fits = evidence.fits_of(one)[-1:], evidence.fits_of(other)[-1:]
+    if one == other or None in models or not all(fits):
+        return False
+    (first,), (second,) = fits
+    sizes = {model.parameters for model in models if model is not None}
+    return (
+        len(sizes) == 1
+        and first.cell == second.cell
+        and _differ(first.x, second.x)
+        and _differ(first.val_x, second.val_x)
+    )
+
+
+def _differ(one: ArrayFact | None, other: ArrayFact | None) -> bool:
+    return one is not None and other is not None and (one.mean, one.std) != (other.mean, other.std)
 
 
 def _graded(evidence: Evidence, model: str, candidates: tuple[str, ...]) -> Message:

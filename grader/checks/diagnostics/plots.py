@@ -29,9 +29,10 @@ def unlabelled_axes(case: Case, parameters: FigureWithoutLabelsParams) -> tuple[
     """A plot has no labels on its axes.
 
     What it does:
-        Looks at axes with curves, points or bars; axes that only show images need no labels. Neither do axes that are
-        switched off or have no ticks, nor ticks with names, such as classes. In a grid, the labels of
-        the left column and the bottom row often apply to all plots, so one label per direction is enough.
+        Looks at axes with curves, points or bars; axes that show an image need no labels, also with a line or points
+        drawn on it. Neither do axes that are switched off or have no ticks, nor ticks with names, such as classes. In a
+        grid, the labels of the left column and the bottom row often apply to all plots, so one label per direction is
+        enough.
 
     Why it matters:
         Without labels, nobody knows what a curve shows.
@@ -91,4 +92,5 @@ def _is_clear(axes: AxesFact, side: _Side) -> bool:
 
 
 def _needs_labels(axes: AxesFact, curve_points: int) -> bool:
-    return bool(axes.bars or axes.points or any(len(line.y) >= curve_points for line in axes.lines))
+    drawn = axes.bars or axes.points or any(len(line.y) >= curve_points for line in axes.lines)
+    return bool(drawn) and not axes.images

@@ -1,5 +1,6 @@
 """Changes of frozen, unfrozen or shared layers by trainings."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -150,8 +151,9 @@ def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Looks for trainings that changed layers of a second model that was trained or loaded before. Ignores a second
-        model that was copied or saved before the training and not used after it. Gives the accuracy of the second
-        model before and after, if the grader could test both.
+        model that was copied or saved before the training and not used after it, and an autoencoder that is not used
+        after it: its purpose was to train the encoder. Gives the accuracy of the second model before and after, if the
+        grader could test both.
 
     Why it matters:
         `Sequential(old.layers[:-1])` copies nothing. The old model keeps its last layer, but the shared layers no
@@ -171,11 +173,20 @@ def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
                 continue
             moved = tuple(name for name in changed if name in names[other.id])
             used = past.used_after(other.id, fit.event)
-            if not moved or (past.was_copied(other.id, fit.event) and not used):
+            if not moved or (not used and (past.was_copied(other.id, fit.event) or _makes_images(other))):
                 continue
             reported.add((other.id, fit.model))
             notes.append(_note(case.evidence, fit, other, moved, used=used))
     return tuple(notes)
+
+
+def _makes_images(model: ModelFact) -> bool:
+    """Whether the output of a model has several axes, or has as many numbers as its input."""
+    sizes = [
+        None if shape is None or None in shape else math.prod(n for n in shape if n)
+        for shape in (model.input_shape, model.output_shape)
+    ]
+    return len(model.output_shape or ()) > 1 or (sizes[0] is not None and sizes[0] == sizes[1])
 
 
 class _Past:

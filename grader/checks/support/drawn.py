@@ -49,13 +49,17 @@ def drawn_as(drawn: Values, recorded: Values, metric: str, tolerance: float, few
         return None
     rounding = _rounding(drawn)
     for name, form in (_FORMS if metric == "accuracy" else _LOGARITHMS).items():
-        absolute = max(tolerance * (100 if "percent" in name else 1), rounding)
+        scale = 100 if "percent" in name else 1
         values = [form(value) for value in recorded]
-        if _shows(drawn, values, absolute, tolerance):
+        if _shows(drawn, values, max(tolerance * scale, rounding), tolerance):
             return name
-        if smoothed(drawn, values, absolute):
+        if smoothed(_divided(drawn, scale), _divided(values, scale), max(tolerance, rounding / scale)):
             return f"{name}, smoothed"
     return None
+
+
+def _divided(values: Values, scale: float) -> list[float]:
+    return [value / scale for value in values]
 
 
 def _shows(drawn: Values, values: Values, absolute: float, relative: float) -> bool:

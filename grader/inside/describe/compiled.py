@@ -146,7 +146,8 @@ def describe_loss(loss: Any, dialect: str) -> LossDescription | None:
         if not losses:
             return None
         names = list(dict.fromkeys(part["name"] for part in losses))
-        return losses[0] if len(names) == 1 else {**losses[0], "name": " + ".join(names)}
+        custom = any(part["custom"] for part in losses)
+        return losses[0] if len(names) == 1 else {**losses[0], "name": " + ".join(names), "custom": custom}
     if isinstance(loss, str):
         return _named_loss(loss, dialect)
     if callable(getattr(loss, "get_config", None)):

@@ -4,6 +4,7 @@ A `tf.data` pipeline is followed back to its source tensors, a generator to the 
 iterated.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,13 @@ _UNCHANGED = (
     "Tensor",
 )
 """`tf.data` stages that do not change the numbers in a row."""
+_SELECTING = ("Take", "Skip", "Shard")
+"""Stages that leave out rows; which ones is known if the order of the rows is."""
+_CHOOSING = ("Filter", "TakeWhile", "Unique", "Rejection")
+"""Stages that leave out rows by their numbers."""
+_ONE_TO_ONE = ("Map", "ParallelMap", "Prefetch", "Cache", "Options", "Model", "Snapshot", "AssertCardinality")
+"""Stages that keep the number of elements and their order."""
+_BATCHING = ("Batch", "ParallelBatch", "PaddedBatch")
 _ARRAY_ATTRIBUTES = ("x", "x_set", "images")
 _LABEL_ATTRIBUTES = ("y", "y_set", "labels", "classes")
 _MOST_INPUTS = 8
@@ -123,22 +131,59 @@ def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
     """Follow a `tf.data.Dataset` back to its source tensors."""
     mapped = False
     stage = dataset
+    stages: list[tuple[str, Any]] = []
     for _ in range(64):
         kind = type(stage).__name__.strip("_").removesuffix("Dataset").removesuffix("V2")
-        mapped = mapped or not kind.startswith(_UNCHANGED)
+        stages.append((kind, stage))
+        mapped = mapped or not kind.startswith((*_UNCHANGED, *_SELECTING))
         tensors = getattr(stage, "_tensors", None)
-        if tensors:
-            return _sliced(tensors, mapped)
         try:
-            inputs = stage._inputs()
+            inputs: tuple[Any, ...] = () if tensors else tuple(stage._inputs())
+            rows = _rows_of(stages[::-1]) if tensors or len(inputs) != 1 else slice(None)
         except Exception:
             break
+        if rows is None:
+            break
+        if tensors:
+            return _sliced(tensors, mapped, rows)
+        if len(inputs) != 1 and kind == "Zip":
+            return _zipped(inputs, mapped)
         if len(inputs) != 1:
-            return (
-                (*_zipped(inputs, mapped),) if kind == "Zip" else (Given(None, dataset, "tf.data", mapped=True), None)
-            )
+            break
         stage = inputs[0]
     return Given(None, dataset, "tf.data", mapped=True), None
+
+
+def _rows_of(stages: list[tuple[str, Any]]) -> slice | None:
+    """Find the rows that are left after all stages.
+
+    Args:
+        stages: Name and data set of each stage, from the source on.
+
+    Returns:
+        The rows of the source; None if they are not known. After shuffling, the first elements can be any rows, so all
+        rows count.
+    """
+    start, stop, step, size = 0, sys.maxsize, 1, 1
+    ordered = stages[0][0].startswith("TensorSlice")
+    for kind, stage in stages[1:]:
+        if kind.startswith(_CHOOSING) or (not ordered and kind.startswith(("Skip", "Shard"))):
+            return None
+        if kind.startswith(_BATCHING):
+            size *= int(stage._batch_size)
+        elif kind.startswith("Skip"):
+            start += int(stage._count) * size * step
+        elif kind.startswith("Take"):
+            count = int(stage._count)
+            stop = min(stop, start + count * size * step) if ordered and count >= 0 else stop
+        elif kind.startswith("Shard"):
+            if size > 1:
+                return None
+            start += int(stage._index) * step
+            step *= int(stage._num_shards)
+        elif not kind.startswith(_ONE_TO_ONE):
+            ordered = False
+    return slice(start, stop, step)
 
 
 def _zipped(inputs: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - calls pass a variable of this name
@@ -148,10 +193,14 @@ def _zipped(inputs: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # 
     return arrays[0], arrays[1] if len(arrays) > 1 else None
 
 
-def _sliced(tensors: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - as above
-    parts = [Given(_numpy(tensor), tensor, "tf.data", mapped) for tensor in tensors[: _PAIR + 1]]
+def _sliced(tensors: Any, mapped: bool, rows: slice) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - as above
+    def numbers(tensor: Any) -> NDArray[Any] | None:
+        array = _numpy(tensor)
+        return array if array is None or not array.ndim or rows == slice(0, sys.maxsize, 1) else array[rows]
+
+    parts = [Given(numbers(tensor), tensor, "tf.data", mapped) for tensor in tensors[: _PAIR + 1]]
     if len(parts) > _PAIR:
-        arrays = [array for tensor in tensors[1:_MOST_INPUTS] if (array := _numpy(tensor)) is not None]
+        arrays = [array for tensor in tensors[1:_MOST_INPUTS] if (array := numbers(tensor)) is not None]
         return parts[0], Given(_main(arrays), parts[1].anchor, "tf.data")
     return parts[0], Given(parts[1].array, parts[1].anchor, "tf.data") if len(parts) > 1 else None
 

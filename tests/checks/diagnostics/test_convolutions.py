@@ -20,11 +20,20 @@ def ready_made(*layers: LayerFact) -> tuple[LayerFact, ...]:
     return tuple(each.model_copy(update={"ready_made": True}) for each in layers)
 
 
+def branch(filters: int, name: str, source: str) -> LayerFact:
+    """Make a convolution after a named layer."""
+    return conv(filters).model_copy(update={"name": name, "inbound": (source,)})
+
+
 MISTAKES: Cases = {
     "too-many-first-filters": (built(conv(512, over=(100, 100, 3)), dense(10)), built(conv(128), dense(10))),
     "filters-shrink-with-depth": (
         built(conv(512), conv(128), conv(32), dense(10)),
         built(conv(64), conv(32), dense(10)),
+        built(
+            *(layer("InputLayer", "in"), branch(64, "first", "in"), branch(32, "second", "first")),
+            dense(10, name="out").model_copy(update={"inbound": ("second",)}),
+        ),
         # Without a dense layer; the convolutions before the scores shrink.
         built(conv(64), conv(32), conv(10), layer("GlobalAveragePooling2D", output_shape=(10,))),
     ),
@@ -53,6 +62,13 @@ LOOKALIKES: Cases = {
         built(conv(512), dense(10)),
         # The last convolution gives the scores of the classes.
         built(conv(16), conv(16), conv(10), layer("GlobalAveragePooling2D", output_shape=(10,))),
+        # Two branches for two images.
+        built(
+            *(layer("InputLayer", "left"), layer("InputLayer", "right")),
+            *(branch(8, "wide", "left"), branch(4, "narrow", "right")),
+            layer("Concatenate", "both", inbound=("wide", "narrow")),
+            dense(10, name="out").model_copy(update={"inbound": ("both",)}),
+        ),
         # The encoder of an autoencoder.
         an_evidence(
             models=(

@@ -10,12 +10,12 @@ from grader.schema.evidence import Evidence
 from grader.schema.grade import RoleMatch
 from grader.schema.rubric import Role
 from tests.support.diagnosing import Cases, assert_not_noted, assert_plain, each, notes_of
-from tests.support.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_evidence
+from tests.support.factories import a_case, a_fit, a_model, a_rubric, an_accuracy, an_array, an_evidence
 from tests.support.says import says
 
 COMPARED = (
-    "Its {dataset:dataset} {split:split} accuracy is {accuracy:percent}; the model trained in "
-    "{better_cell:cell} reaches {better_accuracy:percent}."
+    "Its {dataset:dataset} {split:split} accuracy is {accuracy:percent}; {better:code}, trained in "
+    "{better_cell:cell}, reaches {better_accuracy:percent}."
 )
 
 
@@ -30,12 +30,30 @@ def case_of(first: int, last: int, pick: str = "last_trained") -> Case:
     return a_case(evidence, rubric, network=RoleMatch(role="network", model="m2", candidates=("m1", "m2")))
 
 
-MISTAKES: Cases = {"better-network-before": (case_of(9_900, 1_500),)}
+def loop_of(*means: float) -> Case:
+    """Make two models that one cell trained, on training and validation images with these means."""
+    case = case_of(9_900, 1_500)
+    fits = (
+        a_fit(event=6 + place, cell=4, model=f"m{place + 1}", x=an_array(mean=mean), val_x=an_array(mean=1 - mean))
+        for place, mean in enumerate(means)
+    )
+    return replace(case, evidence=case.evidence.model_copy(update={"fits": tuple(fits)}))
+
+
+MISTAKES: Cases = {
+    "better-network-before": (
+        case_of(9_900, 1_500),
+        # A search for good settings: all trials use the same images.
+        loop_of(0.13, 0.13),
+    )
+}
 LOOKALIKES: Cases = {
     "better-network-before": (
         # The difference is within the intervals.
         case_of(9_905, 9_900),
         case_of(9_000, 9_900),
+        # Two folds of a cross-validation.
+        loop_of(0.13, 0.14),
         # The rubric picks another model.
         case_of(9_900, 1_500, pick="last"),
     )

@@ -23,6 +23,8 @@ LOOKALIKES: Cases = {
         an_evidence(),
         an_evidence(figures=(a_figure(xlabel="", ylabel="", images=25),)),
         an_evidence(figures=()),
+        # A line or points on an image mark a place in it.
+        an_evidence(figures=(a_figure((3.0, 12.0), xlabel="", ylabel="", images=1, points=2),)),
         # `ax.axis("off")`: a drawing, not a plot.
         an_evidence(figures=(a_figure((0.0, 1.0), xlabel="", ylabel="", points=2, hidden=("x", "y")),)),
         # Bars of classes: the ticks have the classes' names, and the other axis has none.

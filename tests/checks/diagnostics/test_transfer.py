@@ -3,7 +3,7 @@
 import pytest
 
 from grader.facts.case import Case
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import EvaluateFact, Evidence
 from tests.support import transfer_cases as transfer
 from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each
 from tests.support.factories import a_fit, a_model, an_evidence, dense
@@ -20,6 +20,18 @@ def in_turns(*, shared: bool) -> Evidence:
     return an_evidence(models=models, fits=fits)
 
 
+def pretrained(*, used: bool) -> Evidence:
+    """Make a classifier on the encoder of an autoencoder, which the classifier's training changes."""
+    auto = a_model(dense(8, name="a"), input_shape=(28, 28, 1), output_shape=(28, 28, 1))
+    classifier = a_model(dense(8, name="a"), dense(10, name="b"), model_id="m2", shares_layers_with=("m1",))
+    fits = (
+        a_fit(event=5, digests_before={"a": "1"}, digests_after={"a": "2"}),
+        a_fit(event=6, model="m2", digests_before={"a": "2", "b": "1"}, digests_after={"a": "3", "b": "2"}),
+    )
+    evaluations = (EvaluateFact(event=9, cell=4, model="m1", results={"loss": 0.1}),) if used else ()
+    return an_evidence(models=(auto, classifier), fits=fits, evaluations=evaluations)
+
+
 MISTAKES: Cases = {
     "frozen-layers-changed": (
         transfer.changed(head={"digests_after": transfer.ALL_MOVED}),
@@ -30,6 +42,8 @@ MISTAKES: Cases = {
     "shared-layers-changed": (
         transfer.evidence(saves=()),
         transfer.evidence(evaluations=(transfer.evaluated(transfer.FIRST, 60, 6),)),
+        # An autoencoder that is tested after its encoder was changed.
+        pretrained(used=True),
     ),
 }
 
@@ -53,6 +67,7 @@ LOOKALIKES: Cases = {
         transfer.evidence(fits=transfer.evidence().fits[1:], saves=()),
         transfer.evidence(evaluations=(transfer.evaluated(transfer.FIRST, 45, 0),)),
         transfer.evidence(models=transfer.popped(), saves=()),
+        pretrained(used=False),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The labels of a model with several outputs are those of the output with the most classes."""
+"""The arrays behind the data that is passed to a model."""
 
 from typing import Any
 
@@ -33,3 +33,73 @@ def test_the_labels_with_the_most_classes_are_described(labels: Any, main: Any) 
     assert given is not None
     assert given.array is not None
     assert np.array_equal(given.array, main)
+
+
+class _Stage:
+    """A stage of a `tf.data` pipeline with the private attributes of TensorFlow's own classes."""
+
+    element_spec = None
+
+    def __init__(self, *inputs: "_Stage", **settings: Any) -> None:
+        self._below = inputs
+        vars(self).update({f"_{name}": value for name, value in settings.items()})
+
+    def _inputs(self) -> "tuple[_Stage, ...]":
+        return self._below
+
+
+def _stage(kind: str, *inputs: _Stage, **settings: Any) -> Any:
+    return type(f"_{kind}Dataset", (_Stage,), {})(*inputs, **settings)
+
+
+SOURCE = _stage("TensorSlice", tensors=(np.arange(40.0)[:, None, None] + X, DIGITS))
+BATCHES = _stage("ParallelBatch", _stage("ParallelMap", SOURCE), batch_size=8)
+SHUFFLED = _stage("Shuffle", SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "rows"),
+    [
+        pytest.param(_stage("Take", SOURCE, count=10), range(10), id="take"),
+        pytest.param(_stage("Take", SOURCE, count=-1), range(40), id="take all"),
+        pytest.param(_stage("Shuffle", _stage("Skip", SOURCE, count=10)), range(10, 40), id="skip, then shuffle"),
+        pytest.param(_stage("Take", _stage("Skip", SOURCE, count=10), count=5), range(10, 15), id="skip, then take"),
+        pytest.param(_stage("Skip", BATCHES, count=2), range(16, 40), id="skip batches"),
+        pytest.param(_stage("Take", BATCHES, count=9), range(40), id="take more batches than there are"),
+        pytest.param(_stage("Shard", SOURCE, num_shards=4, index=1), range(1, 40, 4), id="shard"),
+        pytest.param(_stage("Take", SHUFFLED, count=10), range(40), id="any ten"),
+        pytest.param(_stage("Take", _stage("Repeat", SOURCE), count=99), range(40), id="repeat"),
+    ],
+)
+def test_the_rows_that_a_pipeline_selects_are_described(pipeline: Any, rows: range) -> None:
+    images, labels = given_pair(pipeline)
+    assert images is not None
+    assert labels is not None
+    assert images.array is not None
+    assert labels.array is not None
+    assert images.array[:, 0, 0].tolist() == list(rows)
+    assert labels.array.tolist() == [row % 10 for row in rows]
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        pytest.param(_stage("Skip", SHUFFLED, count=10), id="skip after shuffle"),
+        pytest.param(_stage("Filter", SOURCE), id="filter"),
+        pytest.param(_stage("Shard", BATCHES, num_shards=2, index=0), id="shard of batches"),
+        pytest.param(_stage("Skip", _stage("Zip", SOURCE, SOURCE), count=10), id="skip after zip"),
+        pytest.param(_stage("Skip", _stage("Repeat", SOURCE), count=10), id="skip after repeat"),
+    ],
+)
+def test_unknown_rows_of_a_pipeline_are_not_described(pipeline: Any) -> None:
+    images, labels = given_pair(pipeline)
+    assert images is not None
+    assert (images.array, labels) == (None, None)
+
+
+def test_selecting_rows_changes_no_pixels() -> None:
+    plain, _ = given_pair(_stage("Take", SOURCE, count=10))
+    mapped, _ = given_pair(_stage("Take", BATCHES, count=1))
+    assert plain is not None
+    assert mapped is not None
+    assert (plain.mapped, mapped.mapped) == (False, True)
