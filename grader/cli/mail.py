@@ -203,12 +203,11 @@ def _address(text: str | None) -> "Address | None":
 
 
 def _language(code: str) -> str:
-    from grader.facts.language import languages
+    from grader.facts.language import unknown_language
     from grader.schema.errors import UsageError
 
-    if code not in languages():
-        msg = f"there is no language {code!r}"
-        raise UsageError(msg, where="--language", advice=f"there is {', '.join(languages())}")
+    if problem := unknown_language(code):
+        raise UsageError(problem, where="--language")
     return code
 
 

@@ -135,7 +135,7 @@ class Letter:
 
     @property
     def open_says(self) -> Message:
-        """What a person still has to judge."""
+        """The answers that a person still has to judge, in words."""
         if not self.open_criteria:
             return Message(id="")
         if not self.scores:

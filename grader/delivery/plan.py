@@ -37,7 +37,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What happens with one submission."""
+    """The decision about one submission."""
 
     submission: str
     student: Student | None

@@ -26,7 +26,7 @@ _MOST_PROSE = 420
 _MOST_CODE = 90
 _SENTENCE = re.compile(r"[.!?](?= )")
 _MARK = re.compile(r"- |\d+\. ")
-"""What an item begins with; its further lines are indented."""
+"""The start of an item; its further lines are indented."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
 
-from grader.facts.language import languages
+from grader.facts.language import unknown_language
 from grader.schema.errors import UsageError
 from grader.schema.grade import SubmissionStamp
 
@@ -177,10 +177,8 @@ def _students(rows: "Iterator[list[str]]", columns: Mapping[str, int], problems:
         values = {column: single_line(row[index]) if index < len(row) else "" for column, index in columns.items()}
         problem = address_problem(values["email"])
         code = values.get("language", "").lower().replace("_", "-").partition("-")[0] or None
-        if problem is not None:
+        if problem is not None or (code is not None and (problem := unknown_language(code))):
             problems.append(f"line {line}: {problem}")
-        elif code is not None and code not in languages():
-            problems.append(f"line {line}: there is no language {code!r}; there is {', '.join(languages())}")
         else:
             parts = (values.get("first", ""), values.get("last", ""))
             full = values.get("name", "") or " ".join(part for part in parts if part)

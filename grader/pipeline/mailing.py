@@ -66,7 +66,7 @@ class MailOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened with one submission, or with a student without one."""
+    """The result for one submission."""
 
     entry: Entry
     state: str

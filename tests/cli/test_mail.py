@@ -106,7 +106,7 @@ def test_wrong_settings_are_an_error_and_send_nothing(
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("--language", "xx"), "there is no language 'xx'"),
+        (("--language", "xx"), "unknown language 'xx'"),
         (("--only", "bem"), "did you mean `ben`?"),
         (("--reports-at", "javascript:alert(1)"), "is not an address of the web"),
     ],

@@ -43,7 +43,7 @@ def test_the_files_of_spreadsheet_programs_are_read(encoding: str, separator: st
 
 def test_an_unknown_language_a_bad_address_and_a_missing_one_are_named_with_their_lines() -> None:
     message = problem_of("id,email,language", "a,a@x.org,xx", "b,nobody", "", "c,", 'd,"d@x.org\nBcc: e@x.org"')
-    assert message.split("; ")[0] == "line 2: there is no language 'xx'"
+    assert message.split("; ")[0] == "line 2: unknown language 'xx'"
     assert "line 3: 'nobody' is not an e-mail address" in message
     assert "line 5: the e-mail address is missing" in message
     assert "line 7: 'd@x.org Bcc: e@x.org' is not an e-mail address" in message
