@@ -8,12 +8,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
 
 from grader.facts.language import unknown_language
+from grader.facts.nearest import did_you_mean
 from grader.schema.errors import UsageError
 from grader.schema.grade import SubmissionStamp
 
@@ -159,8 +159,7 @@ def _columns(heading: Sequence[str], problems: list[str]) -> dict[str, int]:
             columns[column] = index
     if "email" not in columns:
         present = ", ".join(repr(cell.strip()) for cell in heading if cell.strip()) or "none"
-        near = get_close_matches("email", [cell.casefold().strip() for cell in heading], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean("email", [cell.strip() for cell in heading])
         problems.append(f"line 1: there is no column `email`; the columns are {present}{hint}")
     if not {"id", "name", "first", "last", "submission"} & columns.keys() and not problems:
         problems.append("line 1: there is no column `id` or `name`")

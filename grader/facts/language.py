@@ -1,6 +1,5 @@
 """Renders messages in a language: the one place that formats numbers, percentages, shapes, lists and counts."""
 
-import difflib
 import functools
 import gettext
 import math
@@ -18,6 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from grader.facts.nearest import suggestion
 from grader.schema.message import LITERAL, Message
 
 __all__ = [
@@ -353,9 +353,7 @@ def unknown_language(code: str) -> str:
     """Describe what is wrong with a language's code; empty if there is a catalog for it."""
     if code in languages():
         return ""
-    near = difflib.get_close_matches(code, languages(), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"the choices are {', '.join(languages())}"
-    return f"unknown language {code!r}; {hint}"
+    return f"unknown language {code!r}{suggestion(code, languages())}"
 
 
 def languages() -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -22,6 +21,7 @@ from grader.delivery.smtp import Courier, deliver
 from grader.facts.graded_model import main_model
 from grader.facts.language import language
 from grader.facts.metrics import fit_curves
+from grader.facts.nearest import did_you_mean
 from grader.grading.loader import LoadedRubric
 from grader.pipeline.rubrics import find_rubric, noted_rubric
 from grader.report.edition import edition
@@ -295,10 +295,8 @@ def _named(words: Iterable[str], grades: Mapping[str, Grade | None], matching: M
     chosen: set[str] = set()
     for word in words:
         if word.casefold() not in names:
-            near = get_close_matches(word.casefold(), names, 1)
-            hint = f"did you mean `{near[0]}`?" if near else "give a submission, or a name or address of the roster"
-            msg = f"{word!r} names no submission of this class"
-            raise UsageError(msg, where=option, advice=hint)
+            msg = f"{word!r} names no submission of this class{did_you_mean(word, names)}"
+            raise UsageError(msg, where=option, advice="give a submission, or a name or an address of the roster")
         chosen |= names[word.casefold()]
     return frozenset(chosen)
 

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore
-from grader.facts.nearest import did_you_mean, near_path
+from grader.facts.nearest import did_you_mean, near_path, suggestion
 from grader.grading.documents import read_located
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.grading.public import public_rubric
@@ -135,10 +134,8 @@ def read_templates(folder: Path) -> tuple[tuple[str, str], ...]:
             if path.name.startswith("."):
                 continue
             if path.name not in known:
-                near = get_close_matches(path.name, known, 1)
-                msg = f"there is no template {path.name!r}"
-                hint = f"did you mean `{near[0]}`?" if near else f"the templates are {', '.join(known)}"
-                raise UsageError(msg, where=str(folder), advice=hint)
+                msg = f"there is no template {path.name!r}{suggestion(path.name, known)}"
+                raise UsageError(msg, where=str(folder))
             texts[path.name] = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"the templates cannot be read: {error}"

@@ -107,7 +107,7 @@ def test_wrong_settings_are_an_error_and_send_nothing(
     ("option", "words"),
     [
         (("--language", "xx"), "unknown language 'xx'"),
-        (("--only", "bem"), "did you mean `ben`?"),
+        (("--only", "bem"), "did you mean 'ben'?"),
         (("--reports-at", "javascript:alert(1)"), "is not an address of the web"),
     ],
 )

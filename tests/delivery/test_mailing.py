@@ -180,9 +180,8 @@ def test_only_names_choose_and_a_wrong_name_is_an_error(out: ResultsFolder) -> N
         "ben": "would be sent",
         "chiara": "skipped",
     }
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=r"did you mean 'ben'\?"):
         mail(out, None, only=("bem",))
-    assert caught.value.advice == "did you mean `ben`?"
 
 
 def test_starttls_with_a_login(out: ResultsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
