@@ -85,8 +85,6 @@ def _for_student(line: CriterionGrade, criterion: Criterion | None) -> Criterion
         update={
             **_texts(view.says, view.advice_says),
             "measured": view.measured,
-            # The reason for a missing model names what the rubric expects of it.
-            "cause": None if line.cause is not None and line.cause.kind == "no_model" else line.cause,
             "student": None,
         }
     )
