@@ -73,6 +73,26 @@ def test_a_pytorch_notebook_is_recognized() -> None:
     assert finding.evidence[0].cell == 0
 
 
+OWN_LOOP = a_cell(0, "w = tf.Variable(w)\nwith tf.GradientTape() as tape:\n    loss = f(w)")
+
+
+def test_a_model_of_variables_without_keras_waits_for_a_person() -> None:
+    finding = input_shape(a_case(an_evidence(models=(), fits=(), cells=(OWN_LOOP,))), MNIST)
+    assert finding.status == "pending"
+    assert says(
+        finding.message,
+        "{cell:Cell} trains variables of TensorFlow itself, but the grader sees Keras models only.",
+        cell=0,
+    )
+
+
+def test_a_loop_that_was_written_or_planned_does_not_excuse_a_missing_training() -> None:
+    planned = a_cell(0, "# Use tf.GradientTape() here.")
+    assert input_shape(a_case(an_evidence(models=(), fits=(), cells=(planned,))), MNIST).status == "failed"
+    untrained = an_evidence(fits=(), predictions=(), evaluations=(), cells=(OWN_LOOP,))
+    assert input_shape(a_case(untrained), MNIST).status == "failed"
+
+
 def test_without_a_training_the_first_error_is_named() -> None:
     evidence = an_evidence(fits=(), run=a_run(status="cell_error", errors=(an_error(6, "SyntaxError"),)))
     finding = input_shape(a_case(evidence), MNIST)

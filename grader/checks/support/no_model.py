@@ -12,6 +12,9 @@ __all__ = ["missing_model", "uses_torch"]
 
 _TORCH = re.compile(r"^\s*(?:import|from)\s+torch(?:vision)?\b", re.MULTILINE)
 
+_OWN_VARIABLES = re.compile(r"^[^#\n]*\b(?:GradientTape\(|compat\.v1\.train\.)", re.MULTILINE)
+"""Code that trains variables of TensorFlow; without a Keras model they are the student's own."""
+
 
 def uses_torch(evidence: Evidence) -> int | None:
     """Find the first code cell that imports PyTorch.
@@ -22,11 +25,15 @@ def uses_torch(evidence: Evidence) -> int | None:
     return next((c.index for c in evidence.cells if c.kind == "code" and _TORCH.search(c.source)), None)
 
 
+def _trains_own_variables(evidence: Evidence) -> int | None:
+    return next((c.index for c in evidence.cells if c.kind == "code" and _OWN_VARIABLES.search(c.source)), None)
+
+
 def missing_model(case: Case, role: str | None) -> Finding:
     """Fail with the reason why no model has a role, and with its most likely cause.
 
     If several models may have the role, or a model may have it by a fact that the grader could not see, the finding is
-    pending.
+    pending. So it is if the notebook trains variables without Keras.
 
     Args:
         case: The case.
@@ -46,6 +53,20 @@ def missing_model(case: Case, role: str | None) -> Finding:
             measured={"model": None, "candidates": list(match.candidates)},
         )
     torch = uses_torch(evidence)
+    own = None if evidence.models or evidence.run.errors else _trains_own_variables(evidence)
+    if own is not None:
+        return Finding.pending(
+            sentences(
+                reason,
+                say(
+                    "{cell:Cell} trains variables of TensorFlow itself, but the grader sees Keras models only.",
+                    cell=own,
+                ),
+                say("A person must judge it."),
+            ),
+            measured={"model": None, "candidates": []},
+            evidence=(Pointer(cell=own),),
+        )
     pointers: tuple[Pointer, ...] = ()
     cause: MessageLike = ""
     advice: MessageLike = ""
