@@ -92,12 +92,26 @@ def rubric_validate(
             terminal(stderr=True).print(error_text(error))
             continue
         typer.echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
+        _list_missing_texts(loaded)
         try:
             reference_notebook(loaded)
         except RubricError as error:
             # The solution is often written after the rubric.
             typer.echo(f"notice: {error.message}; `grader rubric test` needs it", err=True)
     raise typer.Exit(USAGE if failed else DONE)
+
+
+def _list_missing_texts(loaded: "LoadedRubric") -> None:
+    """Print the texts that have no translation in a language for which the rubric has others."""
+    from grader.grading.translations import missing_texts
+
+    for code, texts in loaded.translations.items():
+        missing = missing_texts(loaded.rubric, texts)
+        if missing:
+            typer.echo(
+                f"notice: no text in the language {code!r} for {', '.join(missing)}; pages show the English one",
+                err=True,
+            )
 
 
 def _extent(rubric: "Rubric") -> str:
