@@ -84,7 +84,7 @@ class Language:
 
     def rubric_text(self, text: str) -> str:
         """Translate a text of the rubric; one without a translation stays as it is."""
-        return self._texts.get(text, text)
+        return self._texts.get(text.strip(), text)
 
     @property
     def tag(self) -> str:
