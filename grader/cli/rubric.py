@@ -165,20 +165,26 @@ class Settings(StrEnum):
 
     RUBRIC = "rubric"
     SITE = "site"
+    TEXTS = "texts"
 
 
 @rubric_app.command("schema")
 def rubric_schema(
     *,
     of: Annotated[
-        Settings, typer.Option("--of", metavar="rubric|site", help="Kind of file: a rubric, or the site's defaults.")
+        Settings,
+        typer.Option(
+            "--of",
+            metavar="rubric|site|texts",
+            help="Kind of file: a rubric, the site's defaults, or a rubric's texts in another language.",
+        ),
     ] = Settings.RUBRIC,
 ) -> None:
     """Print the JSON Schema for editors."""
     from grader.checks.registry import all_checks, all_diagnostics
     from grader.grading import json_schema
 
-    schema = json_schema.site_schema()
+    schema = json_schema.texts_schema() if of is Settings.TEXTS else json_schema.site_schema()
     if of is Settings.RUBRIC:
         schema = json_schema.rubric_schema(all_checks(), all_diagnostics())
     typer.echo(json.dumps(schema, indent=1))
