@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from grader.facts.language import language
 from grader.report.classpage import class_row, render_class_page
 from grader.report.page import render_report
+from grader.schema.grade import Grade
 from tests.report import samples
 from tests.report.test_template_texts import ALLOWED
 from tests.support.template_texts import unwrapped
@@ -47,9 +48,19 @@ def words_of(*documents: Any) -> set[str]:
     return words
 
 
+def measures(grade: Grade) -> set[str]:
+    """List the words of measured values' names, which are shown as they are if the check has no labels for them."""
+    return {word for line in grade.criteria for key in line.measured for word in key.split("_")}
+
+
 def test_each_word_of_a_report_is_a_message_or_data(rich: dict[str, Any]) -> None:
     page = render_report(**rich, language=MARKED)
-    known = DATA | template_words("report.html.j2") | words_of(rich["grade"], rich["evidence"], rich["notebook"])
+    known = (
+        DATA
+        | template_words("report.html.j2")
+        | words_of(rich["grade"], rich["evidence"], rich["reference"], rich["notebook"])
+        | measures(rich["grade"])
+    )
     assert unmarked(page) - known == set()
 
 
