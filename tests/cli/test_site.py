@@ -25,6 +25,7 @@ isolation: container
 device: cpu
 engine: local
 warm: false
+language: de
 data: sets
 """
 
@@ -256,4 +257,4 @@ def test_every_option_of_the_site_is_one_of_its_command() -> None:
             command = command.commands[word]
         assert set(names) <= {param.name for param in command.params}
     used = {name for names in site._OPTIONS.values() for name in names}
-    assert set(SiteSettings.model_fields) == {"version", "address", "data", "mail"} | used
+    assert set(SiteSettings.model_fields) == {"version", "address", "data", "language", "mail"} | used
