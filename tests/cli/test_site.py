@@ -215,7 +215,7 @@ def test_the_doctor_shows_the_file_and_what_is_in_effect(own: Path, monkeypatch:
     own.write_text(FULL)
     line = doctor.site_line()
     expected = "jobs 3, isolation container, device cpu, engine local, warm off"
-    assert line.found == f"{own}: {expected}, data {own.parent / 'sets'}"
+    assert line.found == f"{own}: {expected}, language de, data {own.parent / 'sets'}"
     monkeypatch.setenv("GRADER_DATA", "/elsewhere")
     monkeypatch.setenv("RAY_ADDRESS", "first:6379")
     found = doctor.site_line().found
