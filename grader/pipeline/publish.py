@@ -187,7 +187,7 @@ def report_of(result: Grade, evidence: Evidence | None, course: Course, out: Res
     try:
         return _report(known, None, course, out, audience)
     except Exception:  # noqa: BLE001 - as above
-        return plain_report(edition(result, course.loaded.rubric, audience), english(failure))
+        return plain_report(edition(result, course.loaded.rubric, audience), failure, course.language)
 
 
 def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, audience: Audience) -> str:

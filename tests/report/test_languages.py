@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pydantic import BaseModel
 from grader.facts.language import language
 from grader.report.classpage import class_row, render_class_page
 from grader.report.page import render_report
+from grader.report.plain import plain_report
 from grader.schema.grade import Grade
+from grader.schema.message import say
 from tests.report import samples
 from tests.report.test_template_texts import ALLOWED
 from tests.support.template_texts import unwrapped
@@ -77,3 +80,12 @@ def test_a_page_names_its_language_and_writes_numbers_in_it(rich: dict[str, Any]
     page = render_report(**rich, language=language(code))
     assert f'<html lang="{code}">' in page
     assert number in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_page_without_templates_is_in_its_language_too() -> None:
+    failure = say("The grader could not render the whole report ({error:raw}).", error="KeyError")
+    page = plain_report(samples.rich_grade(), failure, language("de"))
+    assert '<html lang="de">' in page
+    assert "70,5 von " in page
+    assert "Volle Punktzahl" in page
+    assert escape(language("de").text(failure)) in page
