@@ -70,6 +70,9 @@ Points may sum to any total. A criterion is judged in exactly one way: by a `che
 
 `files` lists files of the course, such as `utils.py`, `data/train.csv` or a base model. Every notebook gets them
 next to it, read-only; [files of a notebook](files.md) describes them.
+
+Titles, advice and guides can be in several languages, also in a file next to the rubric such as `mnist-cnn.de.yaml`;
+[languages](translating.md) describes them.
 """
 
 _DIALECTS = {"keras3": "Keras 3", "keras2": "Keras 2"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.exit_codes import BELOW, DONE, HARNESS
+from grader.cli.language import in_language
 from grader.cli.options import (
     AddressOption,
     AttemptsOption,
@@ -24,6 +25,7 @@ from grader.cli.options import (
     IsolationOption,
     JobsOption,
     JsonOption,
+    LanguageOption,
     NoResumeOption,
     OutOption,
     ReportOption,
@@ -64,6 +66,7 @@ def grade_command(
     fail_under: FailUnder = None,
     no_resume: NoResumeOption = False,
     warm: WarmOption = None,
+    language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
@@ -74,7 +77,7 @@ def grade_command(
         from grader.cli.site import ray_address
 
         address = address or ray_address()
-    loaded = find_rubric(rubric)
+    loaded = in_language(find_rubric(rubric), language)
     options = options_of(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
     grades = _grade(paths, loaded, options, out, engine=engine, address=address)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
@@ -227,6 +230,7 @@ def check_command(
     report: ReportOption = None,
     isolation: IsolationOption = Isolation.AUTO,
     device: DeviceOption = Device.AUTO,
+    language: LanguageOption = None,
     fail_under: FailUnderFull = None,
 ) -> None:
     """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
@@ -239,7 +243,7 @@ def check_command(
     from grader.store.results import ResultsFolder
 
     # Also the progress and the exit code depend only on what students may see.
-    loaded = without_hidden(find_rubric(rubric))
+    loaded = in_language(without_hidden(find_rubric(rubric)), language)
     if report is not None:
         _check_report(report, notebook, loaded.path)
     with held_folder() as folder:
@@ -309,7 +313,7 @@ def demo_command(
     from grader.resources import share
     from grader.schema.errors import IsolationRefusedError
 
-    loaded = find_rubric("mnist-cnn")
+    loaded = in_language(find_rubric("mnist-cnn"), None)
     device = Device(load_site().settings.device or Device.AUTO)
     options = options_of(isolation, device, jobs=jobs, seed=None, resume=True, warm=warm)
     try:

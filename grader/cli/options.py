@@ -29,6 +29,7 @@ __all__ = [
     "IsolationOption",
     "JobsOption",
     "JsonOption",
+    "LanguageOption",
     "NoResumeOption",
     "OutOption",
     "ReportOption",
@@ -169,6 +170,16 @@ RubricArgument = Annotated[
         help="Id of a shipped rubric, or a YAML file.",
         show_default=False,
         autocompletion=complete_rubric,
+    ),
+]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        metavar="CODE",
+        help="Language of the pages, such as de.",
+        show_default="the rubric's or the site's",
+        rich_help_panel=RESULT,
     ),
 ]
 DatasetArgument = Annotated[

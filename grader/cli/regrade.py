@@ -11,7 +11,8 @@ import typer
 
 from grader.cli.completion import complete_rubric
 from grader.cli.exit_codes import DONE, HARNESS
-from grader.cli.options import JsonOption
+from grader.cli.language import in_language
+from grader.cli.options import JsonOption, LanguageOption
 from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ def regrade_command(
         ),
     ] = None,
     *,
+    language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Grade again from stored evidence after a change of the rubric, without execution."""
     from grader.cli.terminal import changes_table, terminal
     from grader.pipeline.regrade import regrade_class
 
-    course, out = _course_of(folder, rubric)
+    course, out = _course_of(folder, rubric, language)
     console = terminal(stderr=True)
     with stoppable(console), out.at_work(), _counted(console) as listener:
         result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
@@ -105,16 +107,17 @@ def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
             console.file.write("\r\x1b[K")
 
 
-def _course_of(folder: Path, rubric: str | None) -> "tuple[Course, ResultsFolder]":
+def _course_of(folder: Path, rubric: str | None, language: str | None) -> "tuple[Course, ResultsFolder]":
     """Load the course of a results folder; its grades name the rubric."""
     from grader.cli.site import open_store
-    from grader.pipeline.regrade import course_of_results
+    from grader.pipeline.course import load_course
+    from grader.pipeline.regrade import rubric_of_results
     from grader.pipeline.rubrics import find_rubric
     from grader.store.results import ResultsFolder
 
     out = ResultsFolder(folder)
-    loaded = None if rubric is None else find_rubric(rubric)
-    return course_of_results(out, loaded, open_store(may_download=True)), out
+    loaded = rubric_of_results(out, None if rubric is None else find_rubric(rubric))
+    return load_course(in_language(loaded, language, out), open_store(may_download=True)), out
 
 
 def report_command(
@@ -129,13 +132,18 @@ def report_command(
             autocompletion=complete_rubric,
         ),
     ] = None,
+    *,
+    language: LanguageOption = None,
 ) -> None:
     """Render all reports and the class page again from stored grades and evidence."""
     from grader.cli.terminal import terminal
     from grader.pipeline.regrade import report_class
+    from grader.pipeline.rubrics import note_language
 
-    course, out = _course_of(folder, rubric)
+    course, out = _course_of(folder, rubric, language)
     words = "Some pages are new, the others unchanged. This command makes all of them again:"
     with stoppable(terminal(stderr=True), words), out.at_work():
+        if language is not None:
+            note_language(out, course.language.code)
         count = report_class(course, out)
     typer.echo(f"reports written: {count}, and {folder / 'index.html'}")

@@ -92,12 +92,26 @@ def rubric_validate(
             terminal(stderr=True).print(error_text(error))
             continue
         typer.echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
+        _list_missing_texts(loaded)
         try:
             reference_notebook(loaded)
         except RubricError as error:
             # The solution is often written after the rubric.
             typer.echo(f"notice: {error.message}; `grader rubric test` needs it", err=True)
     raise typer.Exit(USAGE if failed else DONE)
+
+
+def _list_missing_texts(loaded: "LoadedRubric") -> None:
+    """Print the texts that have no translation in a language for which the rubric has others."""
+    from grader.grading.translations import missing_texts
+
+    for code, texts in loaded.translations.items():
+        missing = missing_texts(loaded.rubric, texts)
+        if missing:
+            typer.echo(
+                f"notice: no text in the language {code!r} for {', '.join(missing)}; pages show the English one",
+                err=True,
+            )
 
 
 def _extent(rubric: "Rubric") -> str:
@@ -151,20 +165,26 @@ class Settings(StrEnum):
 
     RUBRIC = "rubric"
     SITE = "site"
+    TEXTS = "texts"
 
 
 @rubric_app.command("schema")
 def rubric_schema(
     *,
     of: Annotated[
-        Settings, typer.Option("--of", metavar="rubric|site", help="Kind of file: a rubric, or the site's defaults.")
+        Settings,
+        typer.Option(
+            "--of",
+            metavar="rubric|site|texts",
+            help="Kind of file: a rubric, the site's defaults, or a rubric's texts in another language.",
+        ),
     ] = Settings.RUBRIC,
 ) -> None:
     """Print the JSON Schema for editors."""
     from grader.checks.registry import all_checks, all_diagnostics
     from grader.grading import json_schema
 
-    schema = json_schema.site_schema()
+    schema = json_schema.texts_schema() if of is Settings.TEXTS else json_schema.site_schema()
     if of is Settings.RUBRIC:
         schema = json_schema.rubric_schema(all_checks(), all_diagnostics())
     typer.echo(json.dumps(schema, indent=1))

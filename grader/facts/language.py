@@ -2,6 +2,7 @@
 
 import functools
 import gettext
+import hashlib
 import math
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "JOINERS",
     "TIMES",
     "Language",
+    "catalog_digest",
     "english",
     "language",
     "languages",
@@ -82,7 +84,12 @@ class Language:
 
     def rubric_text(self, text: str) -> str:
         """Translate a text of the rubric; one without a translation stays as it is."""
-        return self._texts.get(text, text)
+        return self._texts.get(text.strip(), text)
+
+    @property
+    def tag(self) -> str:
+        """The code in the form of HTML and mail: `pt-BR` for `pt_BR`."""
+        return self.code.replace("_", "-")
 
     @functools.cached_property
     def locale(self) -> Locale:
@@ -354,6 +361,13 @@ def unknown_language(code: str) -> str:
     if code in languages():
         return ""
     return f"unknown language {code!r}{suggestion(code, languages())}"
+
+
+@functools.cache
+def catalog_digest(code: str) -> str:
+    """Digest the catalog of a language; empty for English."""
+    path = _CATALOGS / f"{code}.po"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def languages() -> tuple[str, ...]:

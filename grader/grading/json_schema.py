@@ -7,9 +7,10 @@ from pydantic import BaseModel
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.schema.rubric import Rubric
+from grader.schema.rubric_texts import RubricTexts
 from grader.schema.site import SiteSettings
 
-__all__ = ["SCHEMA_DIALECT", "rubric_schema", "site_schema"]
+__all__ = ["SCHEMA_DIALECT", "rubric_schema", "site_schema", "texts_schema"]
 
 _NO_DIAGNOSTICS: Mapping[str, DiagnosticSpec] = {}
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,6 +43,11 @@ def rubric_schema(
 def site_schema() -> dict[str, Any]:
     """Describe site files: a JSON Schema (2020-12)."""
     return {"$schema": SCHEMA_DIALECT, **SiteSettings.model_json_schema(mode="validation"), "title": "Site file"}
+
+
+def texts_schema() -> dict[str, Any]:
+    """Describe files with a rubric's texts in another language: a JSON Schema (2020-12)."""
+    return {"$schema": SCHEMA_DIALECT, **RubricTexts.model_json_schema(mode="validation"), "title": "Texts of a rubric"}
 
 
 def _describe_diagnostics(diagnostics: Mapping[str, DiagnosticSpec], definitions: dict[str, Any]) -> None:

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.facts.language import Language, unknown_language
+from grader.facts.language import language as language_of
 from grader.facts.nearest import near_path, suggestion
 from grader.grading.course_files import course_files, file_problems
 from grader.grading.documents import (
@@ -21,6 +23,7 @@ from grader.grading.documents import (
     telling,
     value_at,
 )
+from grader.grading.translations import Translations, text_problems, translations
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem
 from grader.schema.course_file import CourseFile
 from grader.schema.errors import RubricError
@@ -55,6 +58,24 @@ class LoadedRubric:
     """The files of the course that every notebook gets."""
     templates: tuple[tuple[str, str], ...] = ()
     """Names and texts of the course's own templates of reports and mail."""
+    translations: Translations = field(default_factory=dict)
+    """The rubric's texts in other languages."""
+    language: str | None = None
+    """The language of pages that was chosen instead of the rubric's own."""
+
+    @property
+    def page_language(self) -> str:
+        """The language of reports, the class page and mails."""
+        return self.language or self.rubric.language or "en"
+
+    def writer(self, code: str | None = None) -> Language:
+        """Return a language with this rubric's texts.
+
+        Args:
+            code: The language; by default that of pages.
+        """
+        code = code or self.page_language
+        return language_of(code).with_texts(self.translations.get(code, {}))
 
 
 def load_rubric(
@@ -86,13 +107,19 @@ def load_rubric(
         message = f"the rubric cannot be read: {error.strerror or error}{near}"
         advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
         raise RubricError(message, where=str(path), advice=advice) from error
-    rubric = read_rubric(content, checks, diagnostics, name=str(path), path=path, datasets=datasets)
+    rubric, data = _read(content, checks, diagnostics, name=str(path), path=path, datasets=datasets)
     try:
         files = course_files(rubric, path)
     except OSError as error:
         message = f"a file of the course cannot be read: {error.strerror or error}"
         raise RubricError(message, where=str(error.filename or path)) from error
-    return LoadedRubric(rubric=rubric, sha256=hashlib.sha256(content).hexdigest(), path=path, files=files)
+    return LoadedRubric(
+        rubric=rubric,
+        sha256=hashlib.sha256(content).hexdigest(),
+        path=path,
+        files=files,
+        translations=translations(rubric, data, path),
+    )
 
 
 def read_rubric(  # noqa: PLR0913 - all that a rubric may name
@@ -117,6 +144,19 @@ def read_rubric(  # noqa: PLR0913 - all that a rubric may name
     Raises:
         RubricError: The rubric is wrong.
     """
+    return _read(content, checks, diagnostics, name=name, path=path, datasets=datasets)[0]
+
+
+def _read(  # noqa: PLR0913 - as `read_rubric`
+    content: bytes,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec],
+    *,
+    name: str,
+    path: Path | None,
+    datasets: KnowsDataset,
+) -> tuple[Rubric, Mapping[str, Any]]:
+    """Return the rubric, and the same as YAML values."""
     read = read_located(content, name=name, noun="rubric", kind=RubricError)
     problems = list(read.problems)
     if isinstance(read.data, Mapping):
@@ -125,11 +165,13 @@ def read_rubric(  # noqa: PLR0913 - all that a rubric may name
         problems += _diagnostic_problems(read, diagnostics)
         problems += file_problems(read, path) if path is not None else ()
         problems += _dataset_problems(read, datasets)
+        problems += text_problems(read)
+        problems += _language_problems(read)
     elif not problems:
         problems.append(Problem(read.value(()), "a rubric must be a mapping of keys to values (`version: 1`, `id: …`)"))
     if problems:
         raise document_error(problems, name=name, kind=RubricError)
-    return Rubric.model_validate(read.data)
+    return Rubric.model_validate(read.data), read.data
 
 
 def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[str, ...]:
@@ -169,6 +211,13 @@ def _schema_problems(read: LocatedYaml) -> Iterator[Problem]:
             yield Problem(mark, f"two criteria have the id {name!r} (the first in line {seen[name].line})")
         elif isinstance(name, str):
             seen[name] = mark
+
+
+def _language_problems(read: LocatedYaml) -> Iterator[Problem]:
+    code = read.data.get("language")
+    problem = unknown_language(code) if isinstance(code, str) else ""
+    if problem:
+        yield Problem(read.value(("language",)), problem)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def run_class(
     with closing(engine.grades(found, listener)) as grading:
         # Keep only grade summaries in memory.
         grades = {grade.submission.id: outline(grade) for grade in grading}
-    publish_class(out, course.loaded.rubric.title, course.ranked_by, templates=course.templates)
+    publish_class(course, out)
     return tuple(grades[one.id] for one in found)
 
 

@@ -1,7 +1,7 @@
 """Load a course: a rubric, its reference and its data sets. Grading needs these, but no sandbox."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from grader.checks.registry import all_checks
 from grader.datasets.store import DatasetStore, PreparedDataset, whereabouts
 from grader.evidence.prediction_plans import part_of_split
 from grader.evidence.provenance import DatasetIndex, make_index
+from grader.facts.language import Language, catalog_digest
 from grader.facts.roles import resolve_roles
 from grader.grading.loader import LoadedRubric, measured_datasets
 from grader.inside.describe.fingerprint import fingerprint
@@ -68,6 +69,11 @@ class Course:
         """Id of the criterion of the ranking, if the rubric has one."""
         ranking = self.loaded.rubric.ranking
         return None if ranking is None else ranking.criterion
+
+    @cached_property
+    def language(self) -> Language:
+        """The language of pages, with the rubric's texts."""
+        return self.loaded.writer()
 
     @cached_property
     def measured(self) -> tuple[str, ...]:
@@ -208,8 +214,15 @@ def assemble_course(loaded: LoadedRubric, reference: Evidence | None, store: Dat
             {name: data.sha256 for name, data in prepared.items()},
             grading_code(),
             *([loaded.templates] if loaded.templates else []),
+            *_language_part(loaded),
         ),
     )
+
+
+def _language_part(loaded: LoadedRubric) -> tuple[Sequence[object], ...]:
+    """Return what affects pages in another language; nothing for English, so that earlier results stay current."""
+    writer = loaded.writer()
+    return () if writer.code == "en" else ([writer.code, catalog_digest(writer.code), writer.texts],)
 
 
 def _index(data: PreparedDataset) -> DatasetIndex:

@@ -145,6 +145,8 @@ def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -
     basis = basis_of(submission, course, out)
     if Database(out.database_path).needs_grading(submission.id, course.loaded.rubric.id, basis):
         return None
+    if out.report_language(submission.id) != course.language.code:
+        return None
     return grade_kept(out, submission.id)
 
 
@@ -185,7 +187,7 @@ def report_of(result: Grade, evidence: Evidence | None, course: Course, out: Res
     try:
         return _report(known, None, course, out, audience)
     except Exception:  # noqa: BLE001 - as above
-        return plain_report(edition(result, course.loaded.rubric, audience), english(failure))
+        return plain_report(edition(result, course.loaded.rubric, audience), failure, course.language)
 
 
 def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, audience: Audience) -> str:
@@ -202,45 +204,36 @@ def _report(result: Grade, evidence: Evidence | None, course: Course, out: Resul
         rubric=course.loaded.rubric,
         audience=audience,
         templates=course.templates,
+        language=course.language,
     )
 
 
-def publish_class(
-    out: ResultsFolder, title: str, ranked_by: str | None = None, *, templates: Templates | None = None
-) -> None:
+def publish_class(course: Course, out: ResultsFolder) -> None:
     """Write `index.html` and `grades.csv` from all grades in the results folder.
 
     Args:
+        course: The rubric, its ranking, and the language of pages.
         out: The results folder.
-        title: The rubric's title.
-        ranked_by: Id of the criterion of the ranking, if the rubric has one.
-        templates: The course's templates; None for the shipped ones.
     """
     kept = (grade_kept(out, name) for name in out.submissions())
-    publish_rows([row_of(one, ranked_by) for one in kept if one is not None], out, title, templates=templates)
+    publish_rows([row_of(one, course.ranked_by) for one in kept if one is not None], course, out)
 
 
-def publish_rows(
-    rows: Sequence[ClassRow],
-    out: ResultsFolder,
-    title: str,
-    batch: Batch | None = None,
-    *,
-    templates: Templates | None = None,
-) -> None:
+def publish_rows(rows: Sequence[ClassRow], course: Course, out: ResultsFolder, batch: Batch | None = None) -> None:
     """Write `index.html` and `grades.csv` from the rows of `row_of`; unchanged pages are not written.
 
     Args:
         rows: The rows, in order.
+        course: The rubric, and the language of pages.
         out: The results folder.
-        title: The rubric's title.
         batch: Writes them together with other files.
-        templates: The course's templates; None for the shipped ones.
 
     Raises:
         StorageError: The pages cannot be written.
     """
-    page = render_class_page(rows, title=title, templates=templates or share("templates"))
+    page = render_class_page(
+        rows, title=course.loaded.rubric.title, templates=course.templates, language=course.language
+    )
     out.write_page("index.html", page, batch)
     out.write_page("grades.csv", rows_csv(rows), batch)
 

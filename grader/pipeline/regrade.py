@@ -21,7 +21,7 @@ from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
-from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_rubric
+from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_language, noted_rubric
 from grader.report.classrow import ClassRow, with_shared_parts
 from grader.schema.errors import (
     ArtefactError,
@@ -40,7 +40,7 @@ from grader.store.database import Database, ExecutionRow, GradingRow, grading_ro
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
 
-__all__ = ["Regrade", "course_of_results", "regrade_class", "report_class", "rubrics_used"]
+__all__ = ["Regrade", "course_of_results", "regrade_class", "report_class", "rubric_of_results", "rubrics_used"]
 
 _CHANGES = "changes.csv"
 
@@ -130,7 +130,7 @@ def regrade_class(
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
     pages = Batch(out.root)
-    publish_rows(rows, out, course.loaded.rubric.title, pages, templates=course.templates)
+    publish_rows(rows, course, out, pages)
     offsets = room.journal.places()
     # Include changes of an interrupted regrade; skip submissions that no longer exist.
     places = [offsets[name] for name in names if name in offsets]
@@ -214,6 +214,8 @@ def _unchanged(room: _Room, name: str) -> _Regraded | None:
         return None
     if row.sha256 != room.course.stamp.sha256 or _basis(room, name) != row.basis:
         return None
+    if room.out.report_language(name) != room.course.language.code:
+        return None
     kept = grade_kept(room.out, name)
     if kept is None:
         return None
@@ -280,7 +282,7 @@ def _written(  # noqa: PLR0913, PLR0917 - a grade, its sources and its folder
     # Compare JSON values first: they are usually equal, and then no bytes are needed.
     content = b"" if data == old else grade_bytes(data)
     same = not content or out.says(name, content)
-    if same and out.has_reports(name):
+    if same and out.has_reports(name) and out.report_language(name) == course.language.code:
         return None
     _add_reports(new, evidence, course, out, batch)
     if same:
@@ -299,7 +301,7 @@ def _add_reports(result: Grade, evidence: Evidence | None, course: Course, out: 
 def course_of_results(
     out: ResultsFolder, loaded: LoadedRubric | None = None, store: DatasetStore | None = None
 ) -> Course:
-    """Load the course of a results folder.
+    """Load the course of a results folder, with the language that was chosen for its pages.
 
     Args:
         out: The results folder.
@@ -311,18 +313,34 @@ def course_of_results(
         UsageError: Its grades have several rubrics, and none was given.
         HarnessError: A data set or the reference's evidence is missing.
     """
+    loaded = rubric_of_results(out, loaded)
+    loaded = replace(loaded, language=loaded.language or noted_language(out))
+    return load_course(loaded, store or DatasetStore(may_download=True))
+
+
+def rubric_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) -> LoadedRubric:
+    """Find the rubric of a results folder.
+
+    Args:
+        out: The results folder.
+        loaded: A rubric to use instead of the rubric of the grades.
+
+    Raises:
+        SubmissionPathError: The folder has no results.
+        UsageError: Its grades have several rubrics, and none was given.
+    """
     if not out.submissions():
         msg = "the folder has no results"
         raise SubmissionPathError(
             msg, where=str(out.root), advice="give the `--out` folder of a `grader grade` command"
         )
-    if loaded is None:
-        used = rubrics_used(out)
-        if len(used) != 1:
-            msg = f"the grades in the folder have {len(used)} different rubrics"
-            raise UsageError(msg, where=str(out.root), advice="choose one with `--rubric`")
-        loaded = find_rubric(noted_rubric(out, used.pop()))
-    return load_course(loaded, store or DatasetStore(may_download=True))
+    if loaded is not None:
+        return loaded
+    used = rubrics_used(out)
+    if len(used) != 1:
+        msg = f"the grades in the folder have {len(used)} different rubrics"
+        raise UsageError(msg, where=str(out.root), advice="choose one with `--rubric`")
+    return find_rubric(noted_rubric(out, used.pop()))
 
 
 def rubrics_used(out: ResultsFolder) -> set[str]:
@@ -393,7 +411,7 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
     with closing(in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)) as answers:
         rows = [row for answer in answers for row in answer]
     pages = Batch(out.root)
-    publish_rows(rows, out, course.loaded.rubric.title, pages, templates=course.templates)
+    publish_rows(rows, course, out, pages)
     pages.commit()
     out.sync()
     return len(rows)

@@ -9,10 +9,12 @@ from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore
+from grader.facts.language import languages
 from grader.facts.nearest import did_you_mean, near_path, suggestion
 from grader.grading.documents import read_located
 from grader.grading.loader import LoadedRubric, load_rubric
 from grader.grading.public import public_rubric
+from grader.grading.translations import is_side_file
 from grader.intake.tags import read_tagged_cells, read_texts
 from grader.resources import share
 from grader.schema.errors import DatasetMissingError, NotebookError, RubricError, UnreadableError, UsageError
@@ -20,8 +22,10 @@ from grader.store.results import ResultsFolder
 
 __all__ = [
     "find_rubric",
+    "note_language",
     "note_rubric",
     "noted_attempts",
+    "noted_language",
     "noted_rubric",
     "publish_rubric",
     "read_templates",
@@ -33,7 +37,7 @@ _RUBRIC_NOTE = "rubric.json"
 
 def shipped_rubrics() -> tuple[Path, ...]:
     """List the rubrics that are distributed with the grader."""
-    return tuple(sorted(share("rubrics").glob("*.yaml")))
+    return tuple(path for path in sorted(share("rubrics").glob("*.yaml")) if not is_side_file(path))
 
 
 def find_rubric(name: str, store: DatasetStore | None = None) -> LoadedRubric:
@@ -163,6 +167,8 @@ def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = Tr
     attempts = loaded.rubric.run.attempts if executes else noted_attempts(out)
     if attempts is not None:
         note["attempts"] = attempts
+    if loaded.language is not None:
+        note["language"] = loaded.language
     out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
 
 
@@ -170,6 +176,25 @@ def noted_attempts(out: ResultsFolder) -> int | None:
     """Read the rubric's number of attempts at the last execution; None if unknown."""
     attempts = _note(out).get("attempts")
     return attempts if isinstance(attempts, int) else None
+
+
+def noted_language(out: ResultsFolder) -> str | None:
+    """Read the language that was chosen for the pages of a results folder; None if none was chosen."""
+    code = _note(out).get("language")
+    return code if isinstance(code, str) and code in languages() else None
+
+
+def note_language(out: ResultsFolder, code: str) -> None:
+    """Write the language of the pages to a results folder, so that later commands keep it.
+
+    Args:
+        out: The results folder.
+        code: The language.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    out.write_page(_RUBRIC_NOTE, json.dumps({"version": 1, **_note(out), "language": code}, indent=1) + "\n")
 
 
 def _note(out: ResultsFolder) -> Mapping[str, Any]:

@@ -90,7 +90,7 @@ def render_class_page(
         rows: One row per submission, in the order to show.
         title: The rubric's title.
         templates: The templates, or their folder.
-        language: The language of messages and figures.
+        language: The language of the page, with the rubric's texts.
 
     Returns:
         A self-contained HTML page, whose only addresses are links to the reports and to `grades.csv`.
@@ -98,7 +98,7 @@ def render_class_page(
     Raises:
         StorageError: A style sheet or a script cannot be read.
     """
-    titles = _titles(rows)
+    titles = {name: language.rubric_text(text) for name, text in _titles(rows).items()}
     with_attempts = any(row.spread is not None and row.spread[2] is not None for row in rows)
     first = _COLUMNS + with_attempts
     style = _joined_assets(templates, _STYLES, _card_labels(tuple(titles), first, language))
@@ -107,7 +107,7 @@ def render_class_page(
     notes, errors, same_name = note_groups(rows), error_groups(rows), alike(rows)
     columns = {name: first + place for place, name in enumerate(titles)}
     view = {
-        "title": title,
+        "title": language.rubric_text(title),
         "facts": _facts(rows),
         "concerns": concerns(rows, same_name),
         "notes": notes,

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from grader.facts.graded_model import main_model, reference_model
 from grader.facts.language import Language, english
 from grader.facts.next_steps import next_steps
+from grader.facts.rubric_texts import with_titles
 from grader.report.attempts import attempts_view
 from grader.report.bars import points_bar
 from grader.report.comparison import comparison_view
@@ -75,7 +76,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         StorageError: The style sheet cannot be read.
     """
     parts = Parts()
-    grade = edition(grade, rubric, audience)
+    grade = with_titles(edition(grade, rubric, audience), language)
     if audience == "student" and grade.reference is None:
         reference = None
     cells = parts.make(say("the notebook"), lambda: notebook_cells(notebook, language), tuple[CellView, ...]())

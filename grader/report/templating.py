@@ -155,7 +155,7 @@ def translate_templates(engine: Environment, language: Language) -> None:
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
         function: Any = engine.globals[name]
         engine.globals[name] = _with_shown(function, language)
-    engine.globals["lang"] = language.code
+    engine.globals["lang"] = language.tag
 
 
 def _with_shown(function: Callable[..., str], language: Language) -> Callable[..., str]:

@@ -14,6 +14,7 @@ __all__ = [
     "DiagnosticSettings",
     "Dialect",
     "FilesEntry",
+    "LanguageCode",
     "ManualTask",
     "MemorySize",
     "OutputSettings",
@@ -28,6 +29,7 @@ __all__ = [
     "Take",
     "TaskSettings",
     "Test",
+    "Text",
 ]
 
 MOST_ATTEMPTS = 20
@@ -67,6 +69,25 @@ def parse_memory(value: object) -> object:
     return int(float(match[1]) * _MEMORY_UNITS[match[2]])
 
 
+def _english(value: object) -> object:
+    """Take the English text of a mapping from languages to texts; leave anything else to the validator.
+
+    Raises:
+        ValueError: The mapping has no English text.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    if not isinstance(value.get("en"), str):
+        msg = "a text in several languages must have a text with the key `en`"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports only ValueError
+    return value["en"]
+
+
+Text = Annotated[str, BeforeValidator(_english, json_schema_input_type=str | dict[str, str])]
+"""A text for people; in YAML also a mapping such as `{en: …, de: …}`. The schema keeps the English text, and
+`grader.grading.translations` reads the others."""
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")]
+"""A language, such as `de`, or `pt_BR`."""
 Seconds = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str), Field(gt=0)]
 MemorySize = Annotated[int, BeforeValidator(parse_memory, json_schema_input_type=int | str), Field(gt=0)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
@@ -224,7 +245,7 @@ class Test(Document):
 class ManualTask(Document):
     """A criterion that a person judges."""
 
-    guide: str = Field(min_length=1)
+    guide: Annotated[Text, Field(min_length=1)]
     """Instructions for that person."""
 
 
@@ -233,7 +254,7 @@ class Criterion(Document):
 
     id: Slug
     """Name of the criterion in results, unique in the rubric."""
-    title: str = ""
+    title: Text = ""
     """Title that the student reads; the id if it is left out."""
     points: float = Field(ge=0, le=10_000)
     """Points for full marks; 0 makes it advice only."""
@@ -247,7 +268,7 @@ class Criterion(Document):
     """The worst of these findings counts."""
     manual: ManualTask | None = None
     """Leaves the criterion to a person; its points are pending."""
-    advice: str = ""
+    advice: Text = ""
     """Advice for a student who missed the criterion."""
     hidden: bool = False
     """Whether students do not see the criterion: neither its title nor its points, which their total leaves out."""
@@ -361,8 +382,11 @@ class Rubric(Document):
     """Version of the rubric format."""
     id: Slug
     """Name of the assignment in commands and results: lower-case letters, digits, `-` and `_`."""
-    title: str
+    title: Text
     """Title for people."""
+    language: LanguageCode | None = None
+    """Language of reports, the class page and mails, such as `de`; `--language` overrides it. The site's default, or
+    English, if it is left out."""
     dataset: Slug = ""
     """Data set that accuracy is verified on. A rubric whose checks compare no images with a data set needs none."""
     datasets: tuple[Slug, ...] = ()

@@ -32,6 +32,8 @@ class SiteSettings(Document):
     overrides it."""
     warm: bool | None = None
     """Whether kernels are forked from a process that has imported TensorFlow, as `--warm` and `--no-warm`."""
+    language: _Text | None = None
+    """Language of reports, class pages and mails, such as `de`; a rubric's `language` and `--language` override it."""
     data: _Text | None = None
     """Folder of the data sets. `~` is the home folder, and a relative path starts at the site file. The environment
     variable `GRADER_DATA` overrides it."""

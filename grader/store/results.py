@@ -46,6 +46,8 @@ _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _HEAD = 8192
+_START_OF_PAGE = 512
+_LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)">')
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
 """Pattern of the rubric's id in `grade.json`. Strings from a student cannot match, since line breaks in strings are
 escaped."""
@@ -292,6 +294,15 @@ class ResultsFolder:
             return False
 
     # --- folders
+
+    def report_language(self, submission: str) -> str | None:
+        """Read the language of a submission's report; None if there is no report."""
+        try:
+            with self.report_path(submission).open("rb") as file:
+                found = _LANGUAGE.search(file.read(_START_OF_PAGE))
+        except OSError:
+            return None
+        return found[1].decode("ascii").replace("-", "_") if found else None
 
     def new_evidence_folder(self, submission: str) -> Path:
         """Create an empty folder for an execution's evidence; `adopt_evidence` moves it in place.

@@ -25,6 +25,7 @@ isolation: container
 device: cpu
 engine: local
 warm: false
+language: de
 data: sets
 """
 
@@ -214,7 +215,7 @@ def test_the_doctor_shows_the_file_and_what_is_in_effect(own: Path, monkeypatch:
     own.write_text(FULL)
     line = doctor.site_line()
     expected = "jobs 3, isolation container, device cpu, engine local, warm off"
-    assert line.found == f"{own}: {expected}, data {own.parent / 'sets'}"
+    assert line.found == f"{own}: {expected}, language de, data {own.parent / 'sets'}"
     monkeypatch.setenv("GRADER_DATA", "/elsewhere")
     monkeypatch.setenv("RAY_ADDRESS", "first:6379")
     found = doctor.site_line().found
@@ -256,4 +257,4 @@ def test_every_option_of_the_site_is_one_of_its_command() -> None:
             command = command.commands[word]
         assert set(names) <= {param.name for param in command.params}
     used = {name for names in site._OPTIONS.values() for name in names}
-    assert set(SiteSettings.model_fields) == {"version", "address", "data", "mail"} | used
+    assert set(SiteSettings.model_fields) == {"version", "address", "data", "language", "mail"} | used

@@ -63,7 +63,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         submission = Submission(id=name, student=name.title(), notebook=Path(), sha256=f"{number:064d}")
         publish(judge(submission, evidence, course), evidence, course, out)
     note_rubric(course.loaded, out)
-    publish_class(out, course.loaded.rubric.title)
+    publish_class(course, out)
     return root
 
 

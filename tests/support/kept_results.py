@@ -31,5 +31,5 @@ def keep_results(folder: Path, rubric: str, *names: str) -> ResultsFolder:
         submission = Submission(id=name, student=name, notebook=Path(), sha256=record.notebook_sha256)
         publish(judge(submission, record.evidence, course), record.evidence, course, out)
     note_rubric(course.loaded, out)
-    publish_class(out, course.loaded.rubric.title)
+    publish_class(course, out)
     return out

@@ -114,7 +114,7 @@ def make_scene(folder: Path) -> Scene:
         out.write_executed(name, (NOTEBOOKS / "plain.ipynb").read_bytes())
         publish(judge(a_submission(name), evidence, course), evidence, course, out)
     note_rubric(course.loaded, out)
-    publish_class(out, course.loaded.rubric.title)
+    publish_class(course, out)
     public = folder / "public" / "rubric.yaml"
     public.parent.mkdir()
     published = grader("rubric", "publish", rubric, "--out", public)

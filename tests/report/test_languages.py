@@ -1,0 +1,91 @@
+"""Pages in another language: each of their words goes through the catalog, except for names and data."""
+
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from grader.facts.language import language
+from grader.report.classpage import class_row, render_class_page
+from grader.report.page import render_report
+from grader.report.plain import plain_report
+from grader.schema.grade import Grade
+from grader.schema.message import say
+from tests.report import samples
+from tests.report.test_template_texts import ALLOWED
+from tests.support.template_texts import unwrapped
+from tests.support.visible import MARKED, unmarked
+
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+DATA = {
+    *("MNIST", "test", "Keras", "tf_keras", "bubblewrap", "cpu", "MiB", "GiB", "KiB", "min", "mnist"),
+    *("verified", "recorded", "stated"),
+}
+"""Names and units that are the same in every language."""
+
+
+def template_words(name: str) -> set[str]:
+    """List the words of a template that is not translated yet."""
+    if name not in ALLOWED:
+        return set()
+    text = (Path(__file__).parents[2] / "templates" / name).read_text(encoding="utf-8")
+    return {word for line in unwrapped(text) for word in _WORDS.findall(line)}
+
+
+def words_of(*documents: Any) -> set[str]:
+    """List the words of the texts in documents, which are not messages in these samples; keys do not count."""
+    words: set[str] = set()
+    for document in documents:
+        if isinstance(document, BaseModel):
+            words |= words_of(dict(document))
+        elif isinstance(document, Mapping):
+            words |= words_of(*document.values())
+        elif isinstance(document, (list, tuple)):
+            words |= words_of(*document)
+        elif isinstance(document, str):
+            words |= set(_WORDS.findall(document))
+    return words
+
+
+def measures(grade: Grade) -> set[str]:
+    """List the words of measured values' names, which are shown as they are if the check has no labels for them."""
+    return {word for line in grade.criteria for key in line.measured for word in key.split("_")}
+
+
+def test_each_word_of_a_report_is_a_message_or_data(rich: dict[str, Any]) -> None:
+    page = render_report(**rich, language=MARKED)
+    known = (
+        DATA
+        | template_words("report.html.j2")
+        | words_of(rich["grade"], rich["evidence"], rich["reference"], rich["notebook"])
+        | measures(rich["grade"])
+    )
+    assert unmarked(page) - known == set()
+
+
+def test_each_word_of_a_class_page_is_a_message_or_data(templates: Path) -> None:
+    grades = (samples.rich_grade(), samples.several_grade(), samples.failing_grade(), samples.ungraded())
+    rows = [class_row(grade, f"{index}/report.html") for index, grade in enumerate(grades)]
+    page = render_class_page(rows, title="MNIST", templates=templates, language=MARKED)
+    known = DATA | template_words("class.html.j2") | words_of(*grades)
+    assert unmarked(page) - known == set()
+
+
+@pytest.mark.parametrize(("code", "number"), [("en", "98.85 %"), ("de", "98,85 %")])
+def test_a_page_names_its_language_and_writes_numbers_in_it(rich: dict[str, Any], code: str, number: str) -> None:
+    page = render_report(**rich, language=language(code))
+    assert f'<html lang="{code}">' in page
+    assert number in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_page_without_templates_is_in_its_language_too() -> None:
+    failure = say("The grader could not render the whole report ({error:raw}).", error="KeyError")
+    page = plain_report(samples.rich_grade(), failure, language("de"))
+    assert '<html lang="de">' in page
+    assert "70,5 von " in page
+    assert "Volle Punktzahl" in page
+    assert escape(language("de").text(failure)) in page
