@@ -10,6 +10,7 @@ from typing import Final
 from grader.report.attempts import OUTCOMES
 from grader.report.classrow import ClassRow, relative
 from grader.schema.message import Message, literal, say_count
+from grader.schema.submission import CUT_SHORT
 
 __all__ = ["Concern", "Group", "Student", "alike", "concerns", "error_groups", "note_groups", "students_of"]
 
@@ -17,8 +18,6 @@ _MOST_STUDENTS: Final = 30
 """Longest list of students on the page; the table shows all of them."""
 _SUFFIX = re.compile(r"-[0-9a-f]{6}$")
 """The end of an id that was made unique."""
-_ENDED: Final = ("timeout", "memory", "died")
-"""Executions that ended without an exception in a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def error_groups(rows: Sequence[ClassRow]) -> tuple[Group, ...]:
     """Group submissions by exception, or by the budget that stopped them, the most frequent first."""
     having: dict[str, list[ClassRow]] = {}
     for row in rows:
-        for name in (*row.errors, *(() if row.execution not in _ENDED else (row.execution,))):
+        for name in (*row.errors, *(() if row.execution not in CUT_SHORT else (row.execution,))):
             having.setdefault(name, []).append(row)
     return _groups("r", having, {name: OUTCOMES.get(name, literal(name)) for name in having})
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from grader.schema.base import Document
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["STORED_ERROR", "CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
+__all__ = ["CUT_SHORT", "STORED_ERROR", "CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
 
 STORED_ERROR = "grader_stored_error"
 """Key of a cell's metadata: class and message of the `NameError` among the outputs in the submitted file."""
@@ -76,6 +76,10 @@ class CellError(Document):
 ExecutionStatus = Literal["completed", "cell_error", "timeout", "memory", "died"]
 
 
+CUT_SHORT = frozenset({"timeout", "memory", "died"})
+"""Statuses of a notebook that did not reach its end."""
+
+
 class Run(Document):
     """The outcome of one execution of a notebook, as seen from outside the sandbox."""
 
@@ -112,4 +116,4 @@ class Run(Document):
     @property
     def cut_short(self) -> bool:
         """Whether the notebook did not reach its end."""
-        return self.status in {"timeout", "memory", "died"}
+        return self.status in CUT_SHORT
