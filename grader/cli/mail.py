@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.completion import complete_rubric
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.options import JsonOption
 from grader.cli.stopping import stoppable
@@ -32,6 +33,8 @@ _PASSWORD = "GRADER_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
 _RATE = 60.0
 _DRY_SENDER = "nobody@localhost"
 _MOST_LISTED = 40
+_RECIPIENTS, _CONTENTS = "Messages", "Contents"
+"""Groups of options."""
 
 
 def mail_command(
@@ -41,50 +44,113 @@ def mail_command(
     ],
     *,
     send: Annotated[
-        bool, typer.Option("--send", help="Send the messages; without it, only a preview is written.")
+        bool,
+        typer.Option(
+            "--send", rich_help_panel=_RECIPIENTS, help="Send the messages; without it, only a preview is written."
+        ),
     ] = False,
     to_me: Annotated[
         str | None,
-        typer.Option("--to-me", metavar="ADDRESS", help="Send every message to this address instead, as a test."),
+        typer.Option(
+            "--to-me",
+            rich_help_panel=_RECIPIENTS,
+            metavar="ADDRESS",
+            help="Send every message to this address instead, as a test.",
+            show_default="each student's own",
+        ),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this student or submission; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--only",
+            rich_help_panel=_RECIPIENTS,
+            metavar="NAME",
+            help="Only this student or submission; repeatable.",
+            show_default="all",
+        ),
     ] = None,
     only_changed: Annotated[
-        bool, typer.Option("--only-changed", help="Only students whose grade changed since their last message.")
+        bool,
+        typer.Option(
+            "--only-changed",
+            rich_help_panel=_RECIPIENTS,
+            help="Only students whose grade changed since their last message.",
+        ),
     ] = False,
     with_pending: Annotated[
-        bool, typer.Option("--with-pending", help="Also send grades with points that a person still has to give.")
+        bool,
+        typer.Option(
+            "--with-pending",
+            rich_help_panel=_RECIPIENTS,
+            help="Also send grades with points that a person still has to give.",
+        ),
     ] = False,
     resend: Annotated[
         list[str] | None,
-        typer.Option("--resend", metavar="NAME", help="Send again what was refused or is perhaps lost; repeatable."),
+        typer.Option(
+            "--resend",
+            rich_help_panel=_RECIPIENTS,
+            metavar="NAME",
+            help="Send again what was refused or is perhaps lost; repeatable.",
+            show_default="none",
+        ),
     ] = None,
     reports_at: Annotated[
-        str | None, typer.Option("--reports-at", metavar="URL", help="Where the reports are published, for links.")
+        str | None,
+        typer.Option(
+            "--reports-at",
+            rich_help_panel=_CONTENTS,
+            metavar="URL",
+            help="Where the reports are published, for links.",
+            show_default="the site file's address, else no links",
+        ),
     ] = None,
     attach_report: Annotated[
-        bool, typer.Option("--attach-report", help="Attach each student's report, in a zip.")
+        bool, typer.Option("--attach-report", rich_help_panel=_CONTENTS, help="Attach each student's report, in a zip.")
     ] = False,
-    no_score: Annotated[bool, typer.Option("--no-score", help="Leave points out of the messages.")] = False,
+    no_score: Annotated[
+        bool, typer.Option("--no-score", rich_help_panel=_CONTENTS, help="Leave points out of the messages.")
+    ] = False,
     object_until: Annotated[
         datetime | None,
-        typer.Option("--object-until", metavar="DATE", formats=["%Y-%m-%d"], help="Last day for objections."),
+        typer.Option(
+            "--object-until",
+            rich_help_panel=_CONTENTS,
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="Last day for objections.",
+            show_default="the site file's rule, else none",
+        ),
     ] = None,
     language: Annotated[
-        str, typer.Option("--language", metavar="CODE", help="Language of students for whom the roster names none.")
+        str,
+        typer.Option(
+            "--language",
+            rich_help_panel=_CONTENTS,
+            metavar="CODE",
+            help="Language of students for whom the roster names none.",
+        ),
     ] = "en",
     templates: Annotated[
         Path | None,
         typer.Option(
+            rich_help_panel=_CONTENTS,
             metavar="DIR",
-            help="Folder of the course's own templates; by default the rubric's.",
+            help="Folder of the course's own templates.",
+            show_default="the rubric's",
             exists=True,
             file_okay=False,
         ),
     ] = None,
     rubric: Annotated[
-        str | None, typer.Option("--rubric", metavar="ID|FILE", help="By default the rubric that was used before.")
+        str | None,
+        typer.Option(
+            "--rubric",
+            metavar="ID|FILE",
+            help="A shipped rubric's id, or a YAML file.",
+            show_default="the rubric that was used before",
+            autocompletion=complete_rubric,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -332,7 +332,8 @@ def _misses(error: str, name: str) -> bool:
 
 
 def _step(attempt: Attempt, progress: Progress) -> Step:
-    cell = f"cell {progress.done + 1} of {progress.total}"
+    # Elsewhere, the number of a cell also counts text cells.
+    cell = f"code cell {progress.done + 1} of {progress.total}"
     words = {
         "starting": "starting the kernel",
         "started": "kernel started",

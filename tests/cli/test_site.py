@@ -119,7 +119,7 @@ def test_jobs_may_be_auto(own: Path) -> None:
 def test_the_help_of_an_option_shows_the_sites_default(own: Path) -> None:
     own.write_text(FULL)
     shown = CliRunner().invoke(cli.app, ["check", "--help"], catch_exceptions=False).output
-    assert "[default: container]" in " ".join(shown.split())
+    assert "[default: container, by the site file]" in " ".join(shown.split())
 
 
 def test_the_users_file_overrides_the_machines_key_by_key(own: Path, of_machine: Path) -> None:
