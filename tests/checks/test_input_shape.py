@@ -87,8 +87,12 @@ def test_a_model_of_variables_without_keras_waits_for_a_person() -> None:
 
 
 def test_a_loop_that_was_written_or_planned_does_not_excuse_a_missing_training() -> None:
-    planned = a_cell(0, "# Use tf.GradientTape() here.")
+    planned = a_cell(0, "w = tf.Variable(w)\n# Use tf.GradientTape() here.")
     assert input_shape(a_case(an_evidence(models=(), fits=(), cells=(planned,))), MNIST).status == "failed"
+    step = a_cell(0, "def step(model, x):\n    with tf.GradientTape() as tape:\n        return loss(model(x))")
+    assert input_shape(a_case(an_evidence(models=(), fits=(), cells=(step,))), MNIST).status == "failed"
+    named = a_cell(1, "def build():\n    return keras.Sequential([...])")
+    assert input_shape(a_case(an_evidence(models=(), fits=(), cells=(OWN_LOOP, named))), MNIST).status == "failed"
     untrained = an_evidence(fits=(), predictions=(), evaluations=(), cells=(OWN_LOOP,))
     assert input_shape(a_case(untrained), MNIST).status == "failed"
 

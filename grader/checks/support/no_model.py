@@ -12,8 +12,9 @@ __all__ = ["missing_model", "uses_torch"]
 
 _TORCH = re.compile(r"^\s*(?:import|from)\s+torch(?:vision)?\b", re.MULTILINE)
 
-_OWN_VARIABLES = re.compile(r"^[^#\n]*\b(?:GradientTape\(|compat\.v1\.train\.)", re.MULTILINE)
-"""Code that trains variables of TensorFlow; without a Keras model they are the student's own."""
+_UPDATES = re.compile(r"^[^#\n]*\b(?:GradientTape\(|compat\.v1\.train\.)", re.MULTILINE)
+_VARIABLE = re.compile(r"^[^#\n]*\bVariable\(", re.MULTILINE)
+_KERAS_MODEL = re.compile(r"\b(?:Sequential|Model|Dense|Conv2D)\b")
 
 
 def uses_torch(evidence: Evidence) -> int | None:
@@ -26,7 +27,11 @@ def uses_torch(evidence: Evidence) -> int | None:
 
 
 def _trains_own_variables(evidence: Evidence) -> int | None:
-    return next((c.index for c in evidence.cells if c.kind == "code" and _OWN_VARIABLES.search(c.source)), None)
+    """Find the cell with the gradient step of a notebook that makes its own variables and mentions no Keras model."""
+    code = [cell for cell in evidence.cells if cell.kind == "code"]
+    if any(_KERAS_MODEL.search(c.source) for c in code) or not any(_VARIABLE.search(c.source) for c in code):
+        return None
+    return next((c.index for c in code if _UPDATES.search(c.source)), None)
 
 
 def missing_model(case: Case, role: str | None) -> Finding:
