@@ -23,8 +23,6 @@ from grader.report.csvfile import rows_csv
 from grader.report.edition import edition
 from grader.report.page import render_report
 from grader.report.plain import plain_report
-from grader.report.templating import Templates
-from grader.resources import share
 from grader.schema.errors import (
     ArtefactError,
     HarnessError,
