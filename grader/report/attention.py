@@ -17,8 +17,6 @@ _MOST_STUDENTS: Final = 30
 """Longest list of students on the page; the table shows all of them."""
 _SUFFIX = re.compile(r"-[0-9a-f]{6}$")
 """The end of an id that was made unique."""
-_ENDED: Final = ("timeout", "memory", "died")
-"""Executions that ended without an exception in a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +145,14 @@ def error_groups(rows: Sequence[ClassRow]) -> tuple[Group, ...]:
     """Group submissions by exception, or by the budget that stopped them, the most frequent first."""
     having: dict[str, list[ClassRow]] = {}
     for row in rows:
-        for name in (*row.errors, *(() if row.execution not in _ENDED else (row.execution,))):
+        for name in (*row.errors, *_ended_by(row)):
             having.setdefault(name, []).append(row)
     return _groups("r", having, {name: OUTCOMES.get(name, literal(name)) for name in having})
+
+
+def _ended_by(row: ClassRow) -> tuple[str, ...]:
+    """Name the budget that ended an execution, or the death of its kernel; empty if it ran to the end."""
+    return () if row.execution in {"", "completed", "cell_error"} else (row.execution,)
 
 
 def _groups(letter: str, having: Mapping[str, Sequence[ClassRow]], titles: Mapping[str, Message]) -> tuple[Group, ...]:
