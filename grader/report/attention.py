@@ -10,7 +10,6 @@ from typing import Final
 from grader.report.attempts import OUTCOMES
 from grader.report.classrow import ClassRow, relative
 from grader.schema.message import Message, literal, say_count
-from grader.schema.submission import CUT_SHORT
 
 __all__ = ["Concern", "Group", "Student", "alike", "concerns", "error_groups", "note_groups", "students_of"]
 
@@ -146,9 +145,14 @@ def error_groups(rows: Sequence[ClassRow]) -> tuple[Group, ...]:
     """Group submissions by exception, or by the budget that stopped them, the most frequent first."""
     having: dict[str, list[ClassRow]] = {}
     for row in rows:
-        for name in (*row.errors, *(() if row.execution not in CUT_SHORT else (row.execution,))):
+        for name in (*row.errors, *_ended_by(row)):
             having.setdefault(name, []).append(row)
     return _groups("r", having, {name: OUTCOMES.get(name, literal(name)) for name in having})
+
+
+def _ended_by(row: ClassRow) -> tuple[str, ...]:
+    """Name the budget that ended an execution, or the death of its kernel; empty if it ran to the end."""
+    return () if row.execution in {"", "completed", "cell_error"} else (row.execution,)
 
 
 def _groups(letter: str, having: Mapping[str, Sequence[ClassRow]], titles: Mapping[str, Message]) -> tuple[Group, ...]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from statistics import StatisticsError, correlation, fmean
 from typing import Final
 
+from grader.report.bars import VERDICTS
 from grader.report.classrow import ClassRow, CriterionCell
 
-__all__ = ["FEWEST", "ORDER", "Item", "analyzed", "discrimination"]
+__all__ = ["FEWEST", "Item", "analyzed", "discrimination"]
 
 FEWEST: Final = 20
 """Fewest judged submissions for a discrimination; with fewer, its standard error exceeds about 0.23."""
-ORDER: Final = ("passed", "partial", "failed", "pending", "skipped")
-_JUDGED: Final = frozenset({"passed", "partial", "failed"})
+_UNJUDGED: Final = frozenset({"pending", "skipped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ def analyzed(rows: Sequence[ClassRow]) -> tuple[Item, ...]:
 
 
 def _points(cells: Sequence[CriterionCell]) -> float:
-    return sum(cell.points for cell in cells if cell.status in _JUDGED)
+    return sum(cell.points for cell in cells if cell.status not in _UNJUDGED)
 
 
 def _item(pairs: Sequence[tuple[ClassRow, CriterionCell]], totals: Mapping[int, float]) -> Item:
     cell = pairs[0][1]
-    counted = Counter(cell.status for _, cell in pairs)
-    judged = [(row, cell) for row, cell in pairs if cell.status in _JUDGED]
+    counted = Counter[str](cell.status for _, cell in pairs)
+    judged = [(row, cell) for row, cell in pairs if cell.status not in _UNJUDGED]
     shares = [cell.points / cell.max_points for _, cell in judged if cell.max_points]
     rest = [totals[id(row)] - cell.points for row, cell in judged if cell.max_points]
     missed = sorted(((row, cell) for row, cell in judged if cell.status != "passed"), key=lambda pair: pair[1].points)
@@ -64,7 +64,7 @@ def _item(pairs: Sequence[tuple[ClassRow, CriterionCell]], totals: Mapping[int, 
         id=cell.id,
         title=cell.title,
         max_points=cell.max_points,
-        counts={status: counted[status] for status in ORDER},
+        counts={status: counted[status] for status in VERDICTS},
         pass_rate=counted["passed"] / len(judged) if judged else None,
         mean_share=fmean(shares) if shares else None,
         discrimination=discrimination(shares, rest),

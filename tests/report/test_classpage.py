@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.facts.language import language
 from grader.report.classpage import ClassRow, class_row, render_class_page
 from grader.schema.grade import Grade
 from tests.report import samples
@@ -58,6 +59,16 @@ def test_the_head_counts_submissions_and_names_the_rubric(page: str) -> None:
 
 def test_mean_and_median_leave_out_what_was_not_graded(page: str) -> None:
     assert "Mean 55.5, median 70.5 of 100." in _plain(page)
+
+
+def test_the_page_can_be_in_german(templates: Path) -> None:
+    page = render_class_page(_rows(), title="MNIST", templates=templates, language=language("de"))
+    assert '<html lang="de">' in page
+    text = _plain(page)
+    assert "Mittel 55,5, Median 70,5 von 100." in text
+    assert "1 lief mit Fehlern" in text
+    assert '<td class="sum" data-v="70.5">70,5</td>' in page
+    assert re.search(r'data-v="0.9885"[^>]*>98,85', page)
 
 
 def test_a_rounded_cell_has_its_exact_points(templates: Path) -> None:
