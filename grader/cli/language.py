@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from grader.cli.site import Site
     from grader.grading.loader import LoadedRubric
     from grader.store.results import ResultsFolder
 
-__all__ = ["in_language"]
+__all__ = ["checked_language", "in_language", "site_language"]
 
 
 def in_language(loaded: "LoadedRubric", code: str | None, out: "ResultsFolder | None" = None) -> "LoadedRubric":
@@ -25,15 +26,36 @@ def in_language(loaded: "LoadedRubric", code: str | None, out: "ResultsFolder | 
     from grader.pipeline.rubrics import noted_language
 
     if code is not None:
-        return replace(loaded, language=_checked(code, "--language"))
+        return replace(loaded, language=checked_language(code, "--language"))
     noted = noted_language(out) if out is not None else None
     if noted is not None:
         return replace(loaded, language=noted)
-    site = None if loaded.rubric.language is not None else load_site().settings.language
-    return loaded if site is None else replace(loaded, language=_checked(site, "`language` of the site file"))
+    return loaded if loaded.rubric.language is not None else replace(loaded, language=site_language(load_site()))
 
 
-def _checked(code: str, where: str) -> str:
+def site_language(site: "Site") -> str | None:
+    """Return the site's language of pages; None if no site file names one.
+
+    Args:
+        site: The settings.
+
+    Raises:
+        UsageError: The grader has no such language.
+    """
+    code = site.settings.language
+    return None if code is None else checked_language(code, "`language` of the site file")
+
+
+def checked_language(code: str, where: str) -> str:
+    """Return a language's code, in the form of its catalog: `pt_BR` for `pt-BR`.
+
+    Args:
+        code: The code.
+        where: Where it was given.
+
+    Raises:
+        UsageError: The grader has no such language.
+    """
     from grader.facts.language import unknown_language
     from grader.schema.errors import UsageError
 

@@ -11,6 +11,7 @@ import typer
 
 from grader.cli.completion import complete_rubric
 from grader.cli.exit_codes import DONE, HARNESS
+from grader.cli.language import checked_language, site_language
 from grader.cli.options import JsonOption
 from grader.cli.stopping import stoppable
 
@@ -123,14 +124,15 @@ def mail_command(
         ),
     ] = None,
     language: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--language",
             rich_help_panel=_CONTENTS,
             metavar="CODE",
             help="Language of students for whom the roster names none.",
+            show_default="the language of the reports",
         ),
-    ] = "en",
+    ] = None,
     templates: Annotated[
         Path | None,
         typer.Option(
@@ -169,7 +171,8 @@ def mail_command(
         only=tuple(only or ()),
         resend=tuple(resend or ()),
         to_me=_address(to_me),
-        language=_language(language),
+        language=None if language is None else checked_language(language, "--language"),
+        site_language=site_language(site),
         scores=not no_score and (site.settings.mail is None or site.settings.mail.scores is not False),
         object_until=_last_day(object_until, site),
         reports_at=_reports(reports_at, site),
@@ -266,15 +269,6 @@ def _address(text: str | None) -> "Address | None":
     from grader.delivery.messages import parse_address
 
     return None if text is None else parse_address(text, where="--to-me")
-
-
-def _language(code: str) -> str:
-    from grader.facts.language import unknown_language
-    from grader.schema.errors import UsageError
-
-    if problem := unknown_language(code):
-        raise UsageError(problem, where="--language")
-    return code
 
 
 def _last_day(given: datetime | None, site: "Site") -> "date | None":

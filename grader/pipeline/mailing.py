@@ -19,11 +19,11 @@ from grader.delivery.rendering import Rendered, render
 from grader.delivery.roster import Matching, Student, match
 from grader.delivery.smtp import Courier, deliver
 from grader.facts.graded_model import main_model
-from grader.facts.language import language
 from grader.facts.metrics import fit_curves
 from grader.facts.nearest import did_you_mean
+from grader.facts.rubric_texts import with_titles
 from grader.grading.loader import LoadedRubric
-from grader.pipeline.rubrics import find_rubric, noted_rubric
+from grader.pipeline.rubrics import find_rubric, noted_language, noted_rubric
 from grader.report.edition import edition
 from grader.report.templating import Templates
 from grader.resources import share
@@ -52,8 +52,10 @@ class MailOptions:
     """The same, for messages that were refused or are perhaps lost."""
     to_me: Address | None = None
     """Recipient of all messages instead of the students; the ledger stays as it is."""
-    language: str = "en"
-    """Language of students for whom the roster names none."""
+    language: str | None = None
+    """Language of students for whom the roster names none; None for the language of the reports."""
+    site_language: str | None = None
+    """Language of the reports if neither the results folder nor the rubric names one; None for English."""
     scores: bool = True
     object_until: date | None = None
     reports_at: str = ""
@@ -120,7 +122,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         DeliveryError: The server cannot be used.
         StorageError: The preview or the ledger cannot be written.
     """
-    rubrics = _rubrics(out, options.rubric)
+    rubrics = _rubrics(out, options)
     grades = _grades(out, rubrics)
     stamps = [grade.submission for grade in grades.values() if grade is not None]
     matching = match(students, stamps)
@@ -204,8 +206,10 @@ class _Writer:
         if options.to_me is not None:
             # Another Message-ID each time, since mail programs hide a message that they have already.
             thread = Thread(make_msgid(domain=options.sender.sender.domain))
+        rubric = self._rubrics(grade.rubric.id)
+        spoken = rubric.writer(student.language or options.language)
         content = letter(
-            grade,
+            with_titles(grade, spoken),
             name=student.name,
             before=entry.before,
             sources=self._sources(grade),
@@ -215,13 +219,12 @@ class _Writer:
             report=report_address(options.reports_at, entry.submission),
             attached=options.attach,
         )
-        spoken = language(student.language or options.language)
         to = options.to_me or to_student(student)
         picture = f"cid:{content_id(thread.message)}"
-        own = self._rubrics(grade.rubric.id).templates if options.templates is None else options.templates
+        own = rubric.templates if options.templates is None else options.templates
         rendered = render(content, spoken, Templates(share("templates"), own), picture=picture)
         report = self._out.report_path(entry.submission).read_bytes() if options.attach else None
-        message = build(rendered, to, options.sender, thread, now=self._now, language=spoken.code, report=report)
+        message = build(rendered, to, options.sender, thread, now=self._now, language=spoken.tag, report=report)
         return _Made(message, envelope(message, to, options.sender), rendered, student.email)
 
     def _curves(self, grade: Grade) -> Curves | None:
@@ -275,9 +278,15 @@ def _grades(out: ResultsFolder, rubrics: Callable[[str], LoadedRubric]) -> dict[
     return grades
 
 
-def _rubrics(out: ResultsFolder, given: LoadedRubric | None) -> Callable[[str], LoadedRubric]:
-    """Make a function that finds the rubric of a grade by its id, and reads each rubric once."""
-    return cache(lambda name: given or find_rubric(noted_rubric(out, name)))
+def _rubrics(out: ResultsFolder, options: MailOptions) -> Callable[[str], LoadedRubric]:
+    """Make a function that finds the rubric of a grade by its id, with its language, and reads each rubric once."""
+    chosen = noted_language(out)
+
+    def rubric(name: str) -> LoadedRubric:
+        loaded = options.rubric or find_rubric(noted_rubric(out, name))
+        return replace(loaded, language=chosen or loaded.rubric.language or options.site_language)
+
+    return cache(rubric)
 
 
 def _named(words: Iterable[str], grades: Mapping[str, Grade | None], matching: Matching, option: str) -> frozenset[str]:

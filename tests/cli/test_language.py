@@ -48,7 +48,7 @@ def test_an_unknown_language_is_a_usage_error(tmp_path: Path) -> None:
         in_language(find_rubric("parameter-golf"), "dd")
     done = grader("report", keep_results(tmp_path / "results", "parameter-golf", "ada").root, "--language", "xx")
     assert done.code == 2
-    assert "the choices are en, de" in done.err.replace("\n", " ")
+    assert "the choices are de, en" in done.err.replace("\n", " ")
 
 
 def test_the_option_overrides_the_folder_and_the_rubric_overrides_the_site(

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from grader.delivery.plan import Selection
 from grader.delivery.roster import Student
 from grader.pipeline.mailing import Mailing, mail_class
+from grader.pipeline.rubrics import note_language
 from grader.schema.errors import DeliveryError, UsageError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
@@ -54,6 +56,25 @@ def test_without_a_server_there_is_only_a_preview(out: ResultsFolder) -> None:
     assert "zoe@example.org" in page
     assert parsed((result.preview.parent / "ben.eml").read_bytes())["To"] == "Ben <ben@example.org>"
     assert rows(out) == []
+
+
+def test_a_message_is_in_the_language_of_the_student_or_of_the_reports(out: ResultsFolder) -> None:
+    texts = {"A sample": "Ein Beispiel", "Title of accuracy": "Titel der Genauigkeit", "Title of runs": "Es läuft"}
+    known = options().rubric
+    assert known is not None
+    loaded = replace(known, translations={"de": texts})
+    students = (a_student("amara", 2), a_student("ben", 3, language="en"))
+    note_language(out, "de")
+    result = mail(out, None, students, rubric=loaded)
+    german, english = (parsed((result.preview.parent / f"{one}.eml").read_bytes()) for one in ("amara", "ben"))
+    assert (german["Content-Language"], english["Content-Language"]) == ("de", "en")
+    bodies = [message.get_body(("plain",)) for message in (german, english)]
+    assert all(bodies)
+    first, second = (body.get_content() for body in bodies if body is not None)
+    assert "Ein Beispiel" in german["Subject"]
+    assert "Titel der Genauigkeit" in first
+    assert "Title of accuracy" not in first
+    assert "Title of accuracy" in second
 
 
 def test_a_second_run_sends_nothing(out: ResultsFolder) -> None:
