@@ -19,6 +19,7 @@ IN_THE_MESSAGE = {
     "forms",
     "held",
     "how",
+    "inputs",
     "kind",
     "missed",
     "named",

@@ -42,7 +42,12 @@ def shown_figures(grade: Grade, evidence: Evidence | None, reference: Evidence |
     page = render_report(
         grade=grade, evidence=evidence, reference=reference, notebook=None, images={}, templates=TEMPLATES
     )
-    if found := re.search(r'id="network-h".*?<code>(.*?)</code></bdi> has <strong>(.*?) parameters', page, re.DOTALL):
+    # Each model has a part of its own; the graded model is marked if there are several.
+    parts = page.split('class="model-name"')[1:]
+    part = next((part for part in parts if "graded model" in part), parts[0] if parts else "")
+    if found := re.search(
+        r'data-part="network".*?<code>(.*?)</code></bdi> has <strong>(.*?) parameters', part, re.DOTALL
+    ):
         shown["report"] = Shown(model=html.unescape(found[1]), parameters=_plain(found[2]))
     if grade.reference is not None:
         section = page[page.index('id="comparison-h"') :].partition("</table>")[0]
