@@ -42,7 +42,7 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     What it does:
         Compares the shape of one input, without the batch axis, with the required shape. A model also passes if it
         takes the same image with other axes and reshapes it before its first weights. Flattened images do not count.
-        Of a model with several inputs, one must have the required shape.
+        One input of a model with several must have the required shape.
 
     Why it matters:
         A convolution needs height, width and channels. A flattened image has lost which pixels are neighbors.

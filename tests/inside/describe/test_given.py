@@ -1,4 +1,4 @@
-"""The arrays behind the data that is passed to a model."""
+"""Conversion of the data that is passed to a model to arrays."""
 
 from typing import Any
 

@@ -92,6 +92,15 @@ def test_the_rate_a_callback_sets_is_read_at_every_step(record: Record) -> None:
     assert end["step_rates"] == pytest.approx([0.01 * min(step, 11 - step) for step in range(1, 11)])
 
 
+def test_the_rows_of_a_part_of_a_pipeline_are_those_of_the_part(record: Record) -> None:
+    shapes = [
+        (start["x"]["shape"], (start["val_x"] or {}).get("shape")) for start, _ in record.fits("parts of a pipeline")
+    ]
+    images = [[part and part[0] for part in pair] for pair in shapes]
+    # Nobody knows which rows come after some of a shuffled pipeline.
+    assert images == [[240, 80], [80, 80], [None, None]]
+
+
 def test_the_batch_size_is_that_of_the_data_and_not_an_ignored_argument(record: Record) -> None:
     assert [start["batch_size"] for start, _ in record.fits("real batches")] == [80, 48, 40, 20]
 

@@ -333,6 +333,11 @@ _ = net.fit(tf.data.Dataset.from_tensor_slices((x_train[:320], onehot)).batch(80
 _ = net.fit(pieces(), steps_per_epoch=3, verbose=0)
 _ = net.fit(Pieces(), verbose=0)
 _ = net.fit(tf.data.Dataset.from_tensor_slices((x_train[:320], onehot)).batch(80).unbatch().batch(20), verbose=0)
+# %% parts of a pipeline
+whole = tf.data.Dataset.from_tensor_slices((x_train[:320], onehot)).map(lambda a, b: (a, b))
+_ = net.fit(whole.skip(80).shuffle(64).batch(40), validation_data=whole.take(80).batch(40), verbose=0)
+_ = net.fit(whole.batch(40).skip(6), validation_data=whole.shard(4, 1).batch(40), verbose=0)
+_ = net.fit(whole.shuffle(320).skip(80).batch(40), verbose=0)
 # %% mixed precision
 scaled = keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.002, clipnorm=1.0))
 net.compile(scaled, "mse")
