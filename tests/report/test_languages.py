@@ -62,6 +62,18 @@ def test_each_word_of_a_class_page_is_a_message_or_data(templates: Path) -> None
     assert unmarked(page) - known == set()
 
 
+def test_titles_of_a_rubric_are_in_the_language_of_each_page(rich: dict[str, Any], templates: Path) -> None:
+    grade = rich["grade"]
+    titles = [grade.rubric.title, *(line.title for line in grade.criteria)]
+    german = language("de").with_texts({title: f"Titel {place:02}" for place, title in enumerate(titles)})
+    report = render_report(**rich, language=german)
+    rows = [class_row(grade, "ada/report.html")]
+    overview = render_class_page(rows, title=grade.rubric.title, templates=templates, language=german)
+    for page in (report, overview):
+        assert all(f"Titel {place:02}" in page for place, _ in enumerate(titles))
+        assert [title for title in titles if escape(title) in page] == []
+
+
 @pytest.mark.parametrize(("code", "number"), [("en", "98.85 %"), ("de", "98,85 %")])
 def test_a_page_names_its_language_and_writes_numbers_in_it(rich: dict[str, Any], code: str, number: str) -> None:
     page = render_report(**rich, language=language(code))
