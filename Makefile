@@ -5,16 +5,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 ARGS ?=
 LANGUAGES ?=
+RESULTS ?= demo-results
 # One process a core; tests that share an expensive fixture, or look at the whole machine, stay in one process.
 PARALLEL := -n auto --dist loadgroup
 
-.PHONY: help environment demo test check docs messages bench lock clean
+.PHONY: help environment demo test check docs pictures messages bench lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
 	@echo 'make test     build the environment, run the tests (ARGS="-n 0 -m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
+	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`)'
 	@echo 'make messages write the template for translators (LANGUAGES=de also updates that catalog)'
 	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
 	@echo 'make lock     resolve the locks again from pyproject.toml'
@@ -37,6 +39,9 @@ check: environment
 docs: environment
 	$(VENV)/bin/python tools/make_docs.py
 	$(VENV)/bin/python tools/make_messages.py
+
+pictures: environment
+	$(VENV)/bin/python tools/make_pictures.py $(RESULTS)
 
 messages: environment
 	$(VENV)/bin/python tools/make_messages.py $(LANGUAGES)
