@@ -12,6 +12,7 @@ from grader.delivery.rendering import render
 from grader.facts.language import language
 from tests.report import samples
 from tests.report.test_browser import opened
+from tests.support.accessibility import violations
 from tests.support.mailing import TEMPLATES, a_grade, a_letter, a_student
 
 pytestmark = pytest.mark.chromium
@@ -52,6 +53,7 @@ def test_a_page_fits_and_can_be_read(browser: Any, name: str, width: int, scheme
     with opened(browser, PAGES[name](), tmp_path, width, color_scheme=scheme) as seen:
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
         assert seen.page.evaluate(CONTRAST) >= 4.5
+        assert violations(seen.page) == []
         assert [url for url in seen.requests if not url.startswith(("file:", "data:image/png"))] == []
         assert (seen.errors, seen.console) == ([], [])
 
