@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from grader.facts.next_steps import NextStep, next_steps
 from grader.schema.grade import CriterionGrade, ErrorGrade, Grade
 from grader.schema.mail import CriterionSent, GradeSent
-from grader.schema.message import Message, MessageLike, say, say_count
+from grader.schema.message import Message, MessageLike, literal, say, say_count
 
 __all__ = [
     "MOST_STEPS",
@@ -60,14 +61,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A criterion that can still bring points."""
+    """What can still bring points: a criterion, or the cause of several missed criteria."""
 
     title: str
+    """Title of the criterion; empty if the step is a cause."""
     points: float
     """Points that are missing."""
     says: MessageLike
     advice: MessageLike
     place: Place | None
+    cause: MessageLike = ""
+    """The cause; `says` then names the criteria that depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ def letter(  # noqa: PLR0913 - each is a part of the message
     pending = [one for one in grade.criteria if one.status == "pending"]
     open_points = sum(one.max_points for one in counted if one.status == "pending")
     root = _root_error(grade)
-    missed = _missed(grade.criteria)
+    steps = next_steps(grade)
     full = [one for one in grade.criteria if one.status == "passed" and one.max_points > 0]
     strengths = sorted(full, key=lambda one: -one.max_points)[:_MOST_STRENGTHS]
     changes = _changes(grade, before) if before is not None else []
@@ -223,8 +227,8 @@ def letter(  # noqa: PLR0913 - each is a part of the message
         open_criteria=tuple(one.title or one.id for one in pending),
         reason=(grade.reason_says or grade.reason or "") if grade.execution is None else "",
         cause=_cause(root, sources or {}) if root is not None else None,
-        steps=tuple(_step(one, grade, sources or {}) for one in missed[:MOST_STEPS]),
-        more_steps=max(0, len(missed) - MOST_STEPS),
+        steps=tuple(_step(one, grade, sources or {}) for one in steps[:MOST_STEPS]),
+        more_steps=sum(len(step.criteria) for step in steps[MOST_STEPS:]),
         strengths=tuple(one.title or one.id for one in strengths),
         full_marks=len(full),
         before=before,
@@ -235,12 +239,6 @@ def letter(  # noqa: PLR0913 - each is a part of the message
         attached=attached,
         curves=curves,
     )
-
-
-def _missed(criteria: Sequence[CriterionGrade]) -> list[CriterionGrade]:
-    """List the criteria with missing points, most points first; in the rubric's order for the same points."""
-    missed = [one for one in criteria if one.status in {"failed", "partial"} and one.points < one.max_points]
-    return sorted(missed, key=lambda one: one.points - one.max_points)
 
 
 def _root_error(grade: Grade) -> ErrorGrade | None:
@@ -263,7 +261,27 @@ def _place(cell: int, line: int | None, sources: Mapping[int, str]) -> Place:
     return Place(cell, line, code)
 
 
-def _step(criterion: CriterionGrade, grade: Grade, sources: Mapping[int, str]) -> Step:
+def _step(step: NextStep, grade: Grade, sources: Mapping[int, str]) -> Step:
+    if step.cause is None:
+        return _of_criterion(step.criteria[0], grade, sources)
+    cause = step.cause
+    depending = say_count(
+        "{count:number} criterion depends on this: {titles}.",
+        "{count:number} criteria depend on this: {titles}.",
+        len(step.criteria),
+        titles=[literal(one.title or one.id) for one in step.criteria],
+    )
+    return Step(
+        title="",
+        points=step.points,
+        says=depending,
+        advice=cause.advice_says or cause.advice,
+        place=None if cause.cell is None else _place(cause.cell, cause.line, sources),
+        cause=cause.says,
+    )
+
+
+def _of_criterion(criterion: CriterionGrade, grade: Grade, sources: Mapping[int, str]) -> Step:
     cell = next((pointer.cell for pointer in criterion.evidence if pointer.cell is not None), None)
     errors = grade.execution.errors if grade.execution is not None else ()
     line = next((error.line for error in errors if cell is not None and error.cell == cell), None)
