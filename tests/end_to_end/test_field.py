@@ -67,7 +67,7 @@ EXPECTED = {
     "from_colab": Expected(),
     "from_tfds": Expected(diagnostics=frozenset({"validation-on-test-set"})),
     # Whether it reaches 99 % is a person's to say.
-    "two_inputs": Expected(failed=frozenset({"input-shape"}), pending=frozenset({"accuracy"})),
+    "two_inputs": Expected(pending=frozenset({"accuracy"})),
 }
 NOT_TESTED = {"two_inputs"}
 
