@@ -19,18 +19,18 @@ __all__ = ["describe_role", "lacks", "resolve_roles", "resolve_unnamed"]
 
 _BETTER = 0.02
 """Difference between the last accuracies of two histories that counts as an improvement."""
-_UNSEEN = frozenset(
-    {
-        "takes inputs of an unknown shape, not {required:shape}",
-        "has an unknown number of outputs, not {required:number}",
-        "was trained on data that the grader does not recognize, not on {required}",
-        "was last trained on images that the grader does not recognize, not on the task {task:code}",
-        "has weights whose origin the grader could not see",
-    }
-)
-"""Faults that are no fault of the model: the grader could not see whether the condition holds."""
 _MOST_NAMED = 6
 """Models that a message names; further models are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A condition of a role that a model does not meet."""
+
+    says: Message
+    """A predicate of the model, such as "was never trained"."""
+    unseen: bool = False
+    """Whether the model may meet the condition, but the grader could not see it."""
 
 
 def resolve_roles(rubric: Rubric, evidence: Evidence) -> dict[str, RoleMatch]:
@@ -63,7 +63,7 @@ def _resolve(name: str, role: Role, rubric: Rubric, lineage: Lineage, resolved: 
     evidence = lineage.evidence
     if not evidence.models:
         return RoleMatch(role=name, message=say("No Keras model was created in this notebook."))
-    missing: dict[str, tuple[Message, ...]] = {}
+    missing: dict[str, tuple[Lack, ...]] = {}
     matching: list[ModelFact] = []
     matched: set[str] = set()
     has_origin = role.task is not None or role.reuses is not None or role.from_scratch is not None
@@ -76,7 +76,7 @@ def _resolve(name: str, role: Role, rubric: Rubric, lineage: Lineage, resolved: 
             matched.add(model.id)
     candidates = tuple(model.id for model in matching)
     if not matching:
-        unseen = any(all(fault.id in _UNSEEN for fault in faults) for faults in missing.values())
+        unseen = any(all(lack.unseen for lack in lacking) for lacking in missing.values())
         other = None if unseen else _other_classes(name, role, rubric, evidence)
         reason = other or _no_match(name, role, _shown(evidence), missing)
         return RoleMatch(role=name, message=reason, unseen=unseen)
@@ -109,11 +109,14 @@ def _shown(evidence: Evidence) -> Sequence[ModelFact]:
     return [model for model in evidence.models if model.id not in copies]
 
 
-def _no_match(
-    name: str, role: Role, models: Sequence[ModelFact], missing: Mapping[str, tuple[Message, ...]]
-) -> Message:
+def _no_match(name: str, role: Role, models: Sequence[ModelFact], missing: Mapping[str, tuple[Lack, ...]]) -> Message:
     described = [
-        say("{model:code} ({cell:cell}) {faults}", model=model.name, cell=model.cell, faults=missing[model.id])
+        say(
+            "{model:code} ({cell:cell}) {faults}",
+            model=model.name,
+            cell=model.cell,
+            faults=[lack.says for lack in missing[model.id]],
+        )
         for model in models[:_MOST_NAMED]
     ]
     if len(models) > _MOST_NAMED:
@@ -160,25 +163,28 @@ def _other_classes(name: str, role: Role, rubric: Rubric, evidence: Evidence) ->
     )
 
 
-def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Message]:
+def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Lack]:
     """List the conditions of a role that a model misses, as predicates of the model; none if it matches."""
     classes = {layer.cls for layer in model.counted_layers()}
     for cls in _each(role.has_layer):
         if cls not in classes:
-            yield say("has no {layer:code} layer", layer=cls)
+            yield Lack(say("has no {layer:code} layer", layer=cls))
     for cls in _each(role.lacks_layer):
         if cls in classes:
-            yield say("has a layer of the class {layer:code}", layer=cls)
+            yield Lack(say("has a layer of the class {layer:code}", layer=cls))
     if role.activation is not None and role.activation not in _hidden_activations(model):
-        yield say("has no hidden layer with the activation {activation:code}", activation=role.activation)
+        yield Lack(say("has no hidden layer with the activation {activation:code}", activation=role.activation))
     if role.inputs is not None and model.input_shape != role.inputs:
-        yield _wrong_inputs(model.input_shape, role.inputs)
+        yield Lack(_wrong_inputs(model.input_shape, role.inputs), unseen=model.input_shape is None)
     if role.outputs is not None:
         outputs = [shape[-1] for shape in model.output_shapes if shape]
         if role.outputs not in outputs:
-            yield _wrong_outputs(outputs[-1] if outputs else None, role.outputs)
+            yield Lack(
+                _wrong_outputs(outputs[-1] if outputs else None, role.outputs),
+                unseen=not outputs or outputs[-1] is None,
+            )
     if role.name is not None and model.name != role.name:
-        yield say("is not named {name:code}", name=role.name)
+        yield Lack(say("is not named {name:code}", name=role.name))
     yield from _lacks_training(role, model, evidence)
 
 
@@ -214,19 +220,21 @@ def _hidden_activations(model: ModelFact) -> set[str]:
     return activations
 
 
-def _lacks_training(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Message]:
+def _lacks_training(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Lack]:
     fits = evidence.fits_of(model.id)
     if role.trained is True and not trainings_of(evidence, model.id):
-        yield say("was never trained")
+        yield Lack(say("was never trained"))
     if role.trained is False and fits:
-        yield say("was trained in {cell:cell}", cell=fits[0].cell)
+        yield Lack(say("was trained in {cell:cell}", cell=fits[0].cell))
     if role.data is not None:
         # A custom loop passes its batches to the model in direct calls.
         calls = [call.x for call in evidence.calls if call.model == model.id and call.training] if fits else []
         rows = [x.rows for x in (*(fit.x for fit in fits), *calls) if x is not None and x.rows is not None]
         if not any(_holds(row, role.data) for row in rows):
             datasets = tuple(dict.fromkeys(row.dataset for row in rows))
-            yield _wrong_data(datasets, _named_data(role.data), trained=bool(fits))
+            yield Lack(
+                _wrong_data(datasets, _named_data(role.data), trained=bool(fits)), unseen=bool(fits) and not datasets
+            )
 
 
 def _wrong_data(datasets: tuple[str, ...], required: Message, *, trained: bool) -> Message:
@@ -247,7 +255,7 @@ def _named_data(data: str) -> Message:
 
 def _lacks_origin(
     role: Role, model: ModelFact, rubric: Rubric, evidence: Evidence, resolved: Mapping[str, RoleMatch]
-) -> Iterator[Message]:
+) -> Iterator[Lack]:
     """List the conditions on the last task and on the origin of the weights that a model misses."""
     if role.task is not None:
         yield from _lacks_task(role.task, evidence.fits_of(model.id), rubric)
@@ -255,9 +263,9 @@ def _lacks_origin(
         return
     reused = reused_layers(evidence, model.id)
     if role.from_scratch is True and reused:
-        yield say("started from trained weights (layer {layer:code})", layer=reused[0].layer)
+        yield Lack(say("started from trained weights (layer {layer:code})", layer=reused[0].layer))
     if role.from_scratch is False and not reused:
-        yield say("started from new weights only")
+        yield Lack(say("started from new weights only"))
     if role.reuses is not None:
         source = resolved[role.reuses].model
         sources = None
@@ -268,9 +276,9 @@ def _lacks_origin(
         # role of the source, and must not also cost the points for this model.
         if not any(reuse.source is not None and (sources is None or reuse.source in sources) for reuse in reused):
             if _origin_unseen(evidence, model.id):
-                yield say("has weights whose origin the grader could not see")
+                yield Lack(say("has weights whose origin the grader could not see"), unseen=True)
             else:
-                yield say("has no weights that the model {role:code} learned", role=role.reuses)
+                yield Lack(say("has no weights that the model {role:code} learned", role=role.reuses))
 
 
 def _origin_unseen(evidence: Evidence, model: str) -> bool:
@@ -282,18 +290,23 @@ def _origin_unseen(evidence: Evidence, model: str) -> bool:
     )
 
 
-def _lacks_task(task: str, fits: Sequence[FitFact], rubric: Rubric) -> Iterator[Message]:
+def _lacks_task(task: str, fits: Sequence[FitFact], rubric: Rubric) -> Iterator[Lack]:
     tasks = tuple(tasks_of(fit, rubric) for fit in fits)
     if not tasks:
-        yield say("was not trained on the task {task:code}", task=task)
+        yield Lack(say("was not trained on the task {task:code}", task=task))
     elif not tasks[-1] and known_rows(fits[-1].x) is None:
-        yield say(
-            "was last trained on images that the grader does not recognize, not on the task {task:code}", task=task
+        yield Lack(
+            say(
+                "was last trained on images that the grader does not recognize, not on the task {task:code}", task=task
+            ),
+            unseen=True,
         )
     elif not tasks[-1]:
-        yield say("was last trained on images of no task, not on the task {task:code}", task=task)
+        yield Lack(say("was last trained on images of no task, not on the task {task:code}", task=task))
     elif task not in tasks[-1]:
-        yield say("was last trained on {tasks:code}, not on the task {task:code}", tasks=list(tasks[-1]), task=task)
+        yield Lack(
+            say("was last trained on {tasks:code}, not on the task {task:code}", tasks=list(tasks[-1]), task=task)
+        )
 
 
 def _holds(rows: RowsFact, data: str) -> bool:
