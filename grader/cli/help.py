@@ -55,7 +55,22 @@ class CommandLine(typer.Typer):
         return super().command(name, cls=_Command, **settings)
 
 
-class _Command(TyperCommand):
+class _ClearErrors:
+    """Names the nearest valid name in errors about the words of a command line."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        base: Any = super()
+        try:
+            parsed: list[str] = base.parse_args(ctx, args)
+        except typer.Exit:
+            raise
+        except Exception as error:
+            _clarify(error, ctx.command.get_params(ctx))
+            raise
+        return parsed
+
+
+class _Command(_ClearErrors, TyperCommand):
     """A command that writes complete help texts."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -64,17 +79,8 @@ class _Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return _usage(self, ctx)
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except typer.Exit:
-            raise
-        except Exception as error:
-            _clarify(error, self.get_params(ctx))
-            raise
 
-
-class _Group(TyperGroup):
+class _Group(_ClearErrors, TyperGroup):
     """A group that writes complete help texts."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -86,15 +92,6 @@ class _Group(TyperGroup):
         rows = [(name, _first_sentence(command)) for name, command in commands if command and not command.hidden]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except typer.Exit:
-            raise
-        except Exception as error:
-            _clarify(error, self.get_params(ctx))
-            raise
 
 
 def _first_sentence(command: Any) -> str:

@@ -1,8 +1,6 @@
 """Define the command `mail`."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.completion import complete_rubric
+from grader.cli.counter import counted
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import checked_language, site_language
 from grader.cli.options import JsonOption
 from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import date
     from email.headerregistry import Address
-
-    from rich.console import Console
 
     from grader.cli.site import Site
     from grader.delivery.messages import Sender
@@ -183,7 +179,7 @@ def mail_command(
     students = read_roster(roster)
     courier = _courier(site) if send else None
     out, console = ResultsFolder(folder), terminal(stderr=True)
-    with stoppable(console), out.at_work(), _counted(console) as listener:
+    with stoppable(console), out.at_work(), counted(console, "messages") as listener:
         result = mail_class(out, students, options, courier, listener=listener)
     _print(result, options, as_json=as_json)
     raise typer.Exit(HARNESS if result.count("unknown", "refused", "waiting") else DONE)
@@ -282,19 +278,3 @@ def _last_day(given: datetime | None, site: "Site") -> "date | None":
 
 def _reports(given: str | None, site: "Site") -> str:
     return given or (site.settings.mail.reports_at if site.settings.mail is not None else None) or ""
-
-
-@contextmanager
-def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
-    """Show a counter of finished messages on a terminal, and remove it afterwards."""
-
-    def count(done: int, total: int) -> None:
-        if console.is_terminal:
-            console.file.write(f"\r{done} of {total} messages\x1b[K")
-            console.file.flush()
-
-    try:
-        yield count
-    finally:
-        if console.is_terminal:
-            console.file.write("\r\x1b[K")

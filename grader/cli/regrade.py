@@ -2,44 +2,45 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grader.cli.completion import complete_rubric
+from grader.cli.counter import counted
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import in_language
 from grader.cli.options import JsonOption, LanguageOption
 from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from grader.pipeline.course import Course
     from grader.pipeline.regrade import Regrade
     from grader.store.results import ResultsFolder
 
 __all__ = ["regrade_command", "report_command"]
 
+_ResultsArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)
+]
+_RubricOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rubric",
+        metavar="ID|FILE",
+        help="A shipped rubric's id, or a YAML file.",
+        show_default="the rubric that was used before",
+        autocompletion=complete_rubric,
+    ),
+]
 _MOST_LISTED = 40
 """Most changed submissions on the terminal; a file has all of them."""
 
 
 def regrade_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            "--rubric",
-            metavar="ID|FILE",
-            help="A shipped rubric's id, or a YAML file.",
-            show_default="the rubric that was used before",
-            autocompletion=complete_rubric,
-        ),
-    ] = None,
+    folder: _ResultsArgument,
+    rubric: _RubricOption = None,
     *,
     language: LanguageOption = None,
     as_json: JsonOption = False,
@@ -50,7 +51,7 @@ def regrade_command(
 
     course, out = _course_of(folder, rubric, language)
     console = terminal(stderr=True)
-    with stoppable(console), out.at_work(), _counted(console) as listener:
+    with stoppable(console), out.at_work(), counted(console) as listener:
         result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.first]
@@ -91,22 +92,6 @@ def _print_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> 
     terminal(stderr=True).print(f"{english(text)}\n{command}", markup=False, highlight=False, soft_wrap=True)
 
 
-@contextmanager
-def _counted(console: "Console") -> "Iterator[Callable[[int, int], None]]":
-    """Show a counter of finished submissions on a terminal, and remove it afterwards."""
-
-    def count(done: int, total: int) -> None:
-        if console.is_terminal:
-            console.file.write(f"\r{done} of {total}\x1b[K")
-            console.file.flush()
-
-    try:
-        yield count
-    finally:
-        if console.is_terminal:
-            console.file.write("\r\x1b[K")
-
-
 def _course_of(folder: Path, rubric: str | None, language: str | None) -> "tuple[Course, ResultsFolder]":
     """Load the course of a results folder; its grades name the rubric."""
     from grader.cli.site import open_store
@@ -121,17 +106,8 @@ def _course_of(folder: Path, rubric: str | None, language: str | None) -> "tuple
 
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            "--rubric",
-            metavar="ID|FILE",
-            help="A shipped rubric's id, or a YAML file.",
-            show_default="the rubric that was used before",
-            autocompletion=complete_rubric,
-        ),
-    ] = None,
+    folder: _ResultsArgument,
+    rubric: _RubricOption = None,
     *,
     language: LanguageOption = None,
 ) -> None:
