@@ -235,8 +235,12 @@ def command(*words: str | Path, env: Mapping[str, str]) -> Done:
 
 
 def waiting_notebook(path: Path, marks: Path) -> Path:
-    """Write a notebook that leaves a mark named by its process, and then waits until it may go on."""
+    """Write a notebook that leaves a mark named by its process, and then waits until it may go on.
+
+    The marks lie elsewhere: files next to a notebook are a part of its submission.
+    """
     marks.mkdir()
+    path.parent.mkdir(exist_ok=True)
     code = f"""\
 import os, pathlib, time
 marks = pathlib.Path({str(marks)!r})
@@ -282,7 +286,7 @@ def test_a_class_that_loses_a_machine_gets_the_grades_that_one_machine_gives(
     cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
 ) -> None:
     marks, out, local = tmp_path / "marks", tmp_path / "out", tmp_path / "local"
-    notebooks = [waiting_notebook(tmp_path / "waits.ipynb", marks)]
+    notebooks = [waiting_notebook(tmp_path / "class" / "waits.ipynb", marks)]
     notebooks += [NOTEBOOKS / f"{name}.ipynb" for name in ("tiny-cnn", "plain", "raises", "not-json", "empty")]
     machines = [cluster.machine(), cluster.machine()]
     line = [str(COMMAND), *words, *map(str, notebooks), "--out", str(out), "--json"]
@@ -330,7 +334,7 @@ def test_ctrl_c_ends_what_runs_elsewhere_and_the_same_command_goes_on(
     cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
 ) -> None:
     marks, out = tmp_path / "marks", tmp_path / "out"
-    waits = waiting_notebook(tmp_path / "waits.ipynb", marks)
+    waits = waiting_notebook(tmp_path / "class" / "waits.ipynb", marks)
     machine = cluster.machine(cpus=2)
     line = [str(COMMAND), *words, str(NOTEBOOKS / "plain.ipynb"), str(waits), "--out", str(out), "--jobs", "2"]
     with subprocess.Popen(
