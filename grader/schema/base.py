@@ -26,6 +26,8 @@ class Assurance(StrEnum):
     """Observed by the recorder inside the student's process: a claim."""
     STATED = "stated"
     """Taken from the notebook's text and printed output."""
+    JUDGED = "judged"
+    """Decided by a person."""
 
 
 class Pointer(Document):

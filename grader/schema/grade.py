@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 from pydantic import Field
 
 from grader.schema.base import Assurance, Document, Json, Pointer
+from grader.schema.judgement import CommentGrade, FlagGrade, JudgedGrade, LateGrade, RequestGrade, ReviewGrade
 from grader.schema.message import Message, MessageLike
 from grader.schema.rubric import Take
 
@@ -260,6 +261,10 @@ class CriterionGrade(Document):
     the same. Added to version 1 later."""
     cause: CauseGrade | None = None
     """The problem that has to be solved first; None if the criterion depends on no other. Added to version 1 later."""
+    judged: JudgedGrade | None = None
+    """The person's decision that the points come from; None if the grader computed them. Added to version 1 later."""
+    comments: tuple[CommentGrade, ...] = ()
+    """Comments of people for the student. Added to version 1 later."""
 
 
 class LayerGrade(Document):
@@ -442,6 +447,18 @@ class Grade(Document):
     """In English: failures of the grader to record, to read or to compute something."""
     problems_says: tuple[Message, ...] = ()
     """The problems as data, in the same order; empty in grades of earlier versions."""
+    comments: tuple[CommentGrade, ...] = ()
+    """Comments of people on the whole submission. Added to version 1 later, as all that follows."""
+    flags: tuple[FlagGrade, ...] = ()
+    """Marks of people that somebody has to look at it. The student's edition has none."""
+    requests: tuple[RequestGrade, ...] = ()
+    """Requests of the student to look at a criterion again, with the answers."""
+    review: tuple[ReviewGrade, ...] = ()
+    """Judgements that need another look. The student's edition has none."""
+    late: LateGrade | None = None
+    """The deduction for a late submission, which `score` includes; None if it was not late."""
+    excused: str | None = None
+    """Why the student is excused from the assignment; None if not. The student's edition has no reason."""
 
     @property
     def borderline(self) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Serve the page in the browser for people who judge."""

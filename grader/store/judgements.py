@@ -1,0 +1,157 @@
+"""The file of judgements: JSON lines that are only ever appended, safe for several processes at once."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from grader.schema.errors import StorageError, UsageError
+from grader.schema.judgement import Judgement
+
+__all__ = ["JudgementFile", "JudgementLines", "parse_judgements"]
+
+_MOST_PROBLEMS = 20
+_STEP = 4096
+_ADVICE = "correct or remove these lines; docs/judgements.md describes the file"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementLines:
+    """The judgements of a file."""
+
+    judgements: tuple[Judgement, ...] = ()
+    """In the order of the file; a repeated line counts once."""
+    torn: str = ""
+    """The start of a last line that a killed process could not complete; empty if there is none."""
+
+
+class JudgementFile:
+    """A file such as `judgements.jsonl`. Several processes may append at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Set the path; the first judgement creates the file."""
+        self.path = path
+
+    def read(self) -> JudgementLines:
+        """Read all judgements.
+
+        Raises:
+            UsageError: The file cannot be read, or has lines that are not judgements; each has its number.
+        """
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return JudgementLines()
+        except OSError as error:
+            msg = f"the judgements cannot be read: {error.strerror or error}"
+            raise UsageError(msg, where=str(self.path)) from error
+        return parse_judgements(content, name=str(self.path))
+
+    def append(self, judgements: Iterable[Judgement]) -> None:
+        """Append judgements. They are on the disk when this returns.
+
+        Raises:
+            StorageError: The file cannot be written; none of the judgements counts then.
+        """
+        lines = "".join(f"{one.model_dump_json()}\n" for one in judgements).encode()
+        if not lines:
+            return
+        try:
+            self._append(lines)
+        except OSError as error:
+            msg = f"the judgements cannot be stored: {error.strerror or error}"
+            raise StorageError(msg, where=str(self.path)) from error
+
+    def _append(self, lines: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            size, start = _whole_lines(handle)
+            _write(handle, start + lines, size)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _whole_lines(handle: int) -> tuple[int, bytes]:
+    """Remove an incomplete last line, which a killed process left; return the size and what must come first."""
+    size = os.fstat(handle).st_size
+    tail, at = b"", size
+    while at and b"\n" not in tail:
+        step = min(at, _STEP)
+        at -= step
+        tail = os.pread(handle, step, at) + tail
+    last = tail.rpartition(b"\n")[2]
+    if not last:
+        return size, b""
+    if _is_json(last):  # an editor left out the last line end
+        return size, b"\n"
+    os.ftruncate(handle, size - len(last))
+    return size - len(last), b""
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _write(handle: int, content: bytes, size: int) -> None:
+    """Write everything, or restore the former size."""
+    written = 0
+    try:
+        while written < len(content):
+            written += os.write(handle, content[written:])
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(handle, size)
+        raise
+
+
+def parse_judgements(content: bytes, *, name: str = "judgements.jsonl") -> JudgementLines:
+    """Parse a file of judgements. An incomplete last line is left out, all others must be right.
+
+    Args:
+        content: Bytes of the file.
+        name: Name of the file in errors.
+
+    Raises:
+        UsageError: Lines are not judgements; each has its number.
+    """
+    *lines, last = content.split(b"\n")
+    found: dict[bytes, Judgement] = {}
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line in found:
+            continue
+        try:
+            found[line] = Judgement.model_validate(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            problems.append(f"line {number}: {_problem(error)}")
+    torn = ""
+    if last.strip() and last not in found:
+        try:
+            found[last] = Judgement.model_validate(json.loads(last))
+        except (ValueError, RecursionError):
+            torn = last.decode("utf-8", "replace")[:200]
+    if problems:
+        more = len(problems) - _MOST_PROBLEMS
+        shown = [*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
+        raise UsageError("; ".join(shown), where=name, advice=_ADVICE)
+    return JudgementLines(tuple(found.values()), torn)
+
+
+def _problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "not a line of JSON"
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"]).removeprefix("Value error, ")
