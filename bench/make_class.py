@@ -13,7 +13,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -53,13 +53,29 @@ def make_class(source: Path, target: Path, size: int) -> int:
     copies = [(name.lower().replace(" ", "-"), name, kinds[at % len(kinds)]) for at, name in enumerate(names(size))]
     for ident, student, kind in copies:
         _copy(kind, target / ident, student)
-    with closing(sqlite3.connect(target / "grader.sqlite")) as database, database:
-        execution_rows = {row[0]: row[1:] for row in database.execute("SELECT * FROM execution")}
+    _copy_executions(target / "grader.sqlite", [(ident, kind.name) for ident, _, kind in copies])
+    return len(kinds)
+
+
+def _copy_executions(database_path: Path, copies: Sequence[tuple[str, str]]) -> None:
+    """Replace the rows of the executions by those of the copies, and forget all gradings.
+
+    Args:
+        database_path: A copy of the source's database.
+        copies: The id of each copy, and the id of its source.
+    """
+    with closing(sqlite3.connect(database_path)) as database, database:
+        stored = database.execute("SELECT * FROM execution")
+        # Name each column, so that the number and order of columns do not matter.
+        columns = [column[0] for column in stored.description]
+        rows = [dict(zip(columns, row, strict=True)) for row in stored]
         database.execute("DELETE FROM execution")
         database.execute("DELETE FROM grading")
-        rows = [(ident, *execution_rows[kind.name]) for ident, _, kind in copies if kind.name in execution_rows]
-        database.executemany("INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    return len(kinds)
+        values = ", ".join(f":{column}" for column in columns)
+        database.executemany(
+            f"INSERT INTO execution ({', '.join(columns)}) VALUES ({values})",  # noqa: S608 - names of the schema
+            [{**row, "submission": ident} for ident, kind in copies for row in rows if row["submission"] == kind],
+        )
 
 
 def _copy(kind: Path, target: Path, student: str) -> None:
@@ -86,7 +102,9 @@ def _copy(kind: Path, target: Path, student: str) -> None:
     grade["submission"] |= {"id": target.name, "student": student}
     (target / "grade.json").write_text(json.dumps(grade, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for page in ("report.html", "instructor.html"):
-        shutil.copy(kind / page, target / page)
+        # Results of an earlier version have only the first one.
+        if (kind / page).exists():
+            shutil.copy(kind / page, target / page)
 
 
 def main() -> None:
