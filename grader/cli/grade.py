@@ -25,6 +25,7 @@ from grader.cli.options import (
     IsolationOption,
     JobsOption,
     JsonOption,
+    JudgementsOption,
     LanguageOption,
     NoResumeOption,
     OutOption,
@@ -66,6 +67,7 @@ def grade_command(
     fail_under: FailUnder = None,
     no_resume: NoResumeOption = False,
     warm: WarmOption = None,
+    judgements: JudgementsOption = None,
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,7 +81,7 @@ def grade_command(
         address = address or ray_address()
     loaded = in_language(find_rubric(rubric), language)
     options = options_of(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
-    grades = _grade(paths, loaded, options, out, engine=engine, address=address)
+    grades = _grade(paths, loaded, options, out, engine=engine, address=address, judgements=judgements)
     _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
 
@@ -107,6 +109,7 @@ def _grade(
     own: bool = False,
     engine: Engine = Engine.LOCAL,
     address: str | None = None,
+    judgements: Path | None = None,
 ) -> "tuple[Grade, ...]":
     """Grade submissions with progress on the terminal; Ctrl-C prints the command to continue.
 
@@ -118,6 +121,7 @@ def _grade(
         own: Whether an author checks a single notebook, without the reference.
         engine: Engine that runs the submissions.
         address: Address of Ray's cluster.
+        judgements: File of the judgements of people.
 
     Raises:
         GraderError: Nothing was graded.
@@ -130,7 +134,8 @@ def _grade(
     from grader.intake.find import find_all
     from grader.pipeline.classroom import at_work, kept_of_others
     from grader.pipeline.course import load_course
-    from grader.pipeline.rubrics import note_rubric
+    from grader.pipeline.judgements import judged_course
+    from grader.pipeline.rubrics import note_judgements, note_rubric
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
@@ -142,7 +147,9 @@ def _grade(
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
-        course = load_course(loaded, open_store(may_download=True), compare=not own)
+        if judgements is not None:
+            note_judgements(results, judgements)
+        course = judged_course(load_course(loaded, open_store(may_download=True), compare=not own), results)
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)

@@ -29,6 +29,7 @@ __all__ = [
     "IsolationOption",
     "JobsOption",
     "JsonOption",
+    "JudgementsOption",
     "LanguageOption",
     "NoResumeOption",
     "OutOption",
@@ -186,6 +187,16 @@ DatasetArgument = Annotated[
     str,
     typer.Argument(
         metavar="NAME", help="Name of a data set, as `grader data list` shows it.", autocompletion=complete_dataset
+    ),
+]
+JudgementsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--judgements",
+        metavar="FILE",
+        help="File of the judgements of people; later commands find it.",
+        show_default="the file of the last command, else DIR-judgements.jsonl",
+        dir_okay=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.", rich_help_panel=RESULT)]

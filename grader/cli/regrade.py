@@ -11,7 +11,7 @@ from grader.cli.completion import complete_rubric
 from grader.cli.counter import counted
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import in_language
-from grader.cli.options import JsonOption, LanguageOption
+from grader.cli.options import JsonOption, JudgementsOption, LanguageOption
 from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -42,20 +42,30 @@ def regrade_command(
     folder: _ResultsArgument,
     rubric: _RubricOption = None,
     *,
+    judgements: JudgementsOption = None,
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Grade again from stored evidence after a change of the rubric, without execution."""
-    from grader.cli.terminal import changes_table, terminal
+    from grader.cli.terminal import changes_table, review_table, terminal
     from grader.pipeline.regrade import regrade_class
+    from grader.pipeline.rubrics import note_judgements
 
     course, out = _course_of(folder, rubric, language)
+    if judgements is not None:
+        note_judgements(out, judgements)
     console = terminal(stderr=True)
     with stoppable(console), out.at_work(), counted(console) as listener:
         result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
         changed = [one.as_json() for one in result.first]
-        summary = {"regraded": result.total, "changed": changed, "not_in_effect": result.ineffective}
+        summary = {
+            "regraded": result.total,
+            "changed": changed,
+            "not_in_effect": result.ineffective,
+            "review": [one.as_json() for one in result.review],
+            "orphans": [one.model_dump(mode="json") for one in result.orphans],
+        }
         typer.echo(json.dumps(summary, indent=1))
     else:
         console = terminal()
@@ -66,6 +76,8 @@ def regrade_command(
         console.print(f"graded again: {result.total}, changed: {result.changed}")
         if result.changed:
             console.print(f"all changes: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+        if result.review or result.orphans:
+            console.print(review_table(result.review, result.orphans))
     if result.ineffective:
         _print_ineffective(result, out, course.loaded.rubric.id)
     raise typer.Exit(HARNESS if result.not_graded else DONE)

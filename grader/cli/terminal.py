@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from grader.delivery.roster import Student
     from grader.pipeline.changes import Changed
     from grader.pipeline.mailing import Outcome
+    from grader.pipeline.regrade import Review
+    from grader.schema.judgement import Judgement
 
 __all__ = [
     "COLORS",
@@ -53,6 +55,7 @@ __all__ = [
     "problem_text",
     "problems_of",
     "progress_on",
+    "review_table",
     "terminal",
 ]
 
@@ -408,6 +411,35 @@ def changes_table(changed: "Iterable[Changed]") -> Table:
         for one in changed
     ]
     return pairs_table(rows, ("submission", "old", "new", "why"))
+
+
+_REASONS: Mapping[str, str] = {
+    "notebook": "another notebook was handed in, so it has no effect",
+    "points": "the criterion's points changed, so the same fraction counts",
+    "criterion": "the rubric has no such criterion any more, so it has no effect",
+    "computed": "the grader computes this criterion now; the person's points count",
+}
+
+
+def review_table(review: "Iterable[Review]", orphans: "Iterable[Judgement]") -> Table:
+    """Make the table of judgements that need another look, with one row per judgement."""
+    rows = [_review_row(one) for one in review]
+    rows += [
+        [one.submission, one.criterion, one.kind, number(one.points), one.by, "there is no such submission"]
+        for one in orphans
+    ]
+    table = pairs_table(rows, ("submission", "criterion", "judgement", "points", "by", "look again, because"))
+    table.title = "judgements to review"
+    return table
+
+
+def _review_row(one: "Review") -> list[str]:
+    judgement = one.judgement
+    points = number(judgement.points)
+    if judgement.of is not None:
+        points += f" of {judgement.of:g}"
+    reason = _REASONS[judgement.reason]
+    return [one.submission, judgement.criterion, judgement.kind, points, judgement.by, reason]
 
 
 def pairs_table(

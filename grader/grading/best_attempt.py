@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from grader.facts.graded_model import main_model
 from grader.facts.language import english
-from grader.schema.grade import AccuracyGrade, AttemptGrade, AttemptsGrade, Grade, Spread
+from grader.schema.grade import AccuracyGrade, AttemptGrade, AttemptsGrade, CriterionGrade, Grade, Spread
 from grader.schema.message import Message, literal, say, say_count, sentences
 from grader.schema.rubric import Rubric, Take
 
@@ -43,8 +43,13 @@ def nothing_to_gain(graded: Grade, rubric: Rubric) -> bool:
         return False
     manual = {criterion.id for criterion in rubric.criteria if criterion.manual is not None}
     return graded.status == "graded" and all(
-        line.points >= line.max_points or line.id in manual for line in graded.criteria
+        _computed(line) >= line.max_points or line.id in manual for line in graded.criteria
     )
+
+
+def _computed(line: CriterionGrade) -> float:
+    """Return the points without a person's decision."""
+    return line.points if line.judged is None else line.judged.computed_points or 0.0
 
 
 def graded_attempt(number: int, graded: Grade, rubric: Rubric) -> AttemptGrade:

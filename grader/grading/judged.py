@@ -1,6 +1,7 @@
 """Add the judgements of people to a grade. Pure: the same judgements give the same grade."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from grader.facts.language import english
 from grader.facts.points import fraction_of, total_of
@@ -15,11 +16,16 @@ from grader.schema.judgement import (
     JudgementKind,
     RequestGrade,
     ReviewGrade,
+    ReviewReason,
 )
-from grader.schema.message import say, sentences
+from grader.schema.message import as_message, say, sentences
 
 __all__ = ["concerns", "latest", "with_judgements"]
 
+_DECIDE: Final[tuple[JudgementKind, ...]] = ("override", "points")
+"""Kinds that give points."""
+_ABOUT_THE_NOTEBOOK: Final = frozenset({*_DECIDE, "comment"})
+"""Kinds that are about what was handed in."""
 _Key = tuple[str, JudgementKind]
 """Criterion and kind."""
 
@@ -48,28 +54,30 @@ def latest(judgements: Iterable[Judgement]) -> Mapping[_Key, Judgement]:
 def with_judgements(grade: Grade, judgements: Sequence[Judgement]) -> Grade:
     """Add judgements to a grade.
 
-    Points count only for the notebook that was judged: after another submission the criterion is as computed, and the
-    judgement is listed in `review`. If the criterion's most points changed, the same fraction of them counts, and the
-    judgement is listed, too. An override replaces points. A grade with status `not_graded` gets no points from people.
+    Points and comments count only for the notebook that they were given for: after another submission the criterion
+    is as computed, and the judgement is listed in `review`. If the criterion's most points changed, the same fraction
+    of them counts, and the judgement is listed, too. Of points and an override, the later one counts. A grade with
+    status `not_graded` gets no points from people.
 
     Args:
         grade: The grade as computed from evidence, without judgements.
         judgements: Judgements of this submission and rubric, in the order of the file.
     """
-    counting = latest(judgements)
-    if not counting:
+    counting, requests = latest(judgements), _requests(judgements)
+    if not counting and not requests:
         return grade
+    notebook = grade.submission.sha256
     graded = grade.status == "graded"
-    criteria = tuple(_line(line, counting, grade.submission.sha256, graded=graded) for line in grade.criteria)
+    criteria = tuple(_line(line, counting, notebook, graded=graded) for line in grade.criteria)
     excuse = counting.get((WHOLE, "excuse"))
     return grade.model_copy(
         update={
             "criteria": criteria,
             "score": total_of(line.points for line in criteria) if graded else None,
             "pending": total_of(line.max_points for line in criteria if line.status == "pending") if graded else 0.0,
-            "comments": _comments(counting, WHOLE),
+            "comments": _comments(counting, WHOLE, notebook),
             "flags": _flags(counting.values()),
-            "requests": _requests(judgements),
+            "requests": requests,
             "review": tuple(_reviews(grade, counting)),
             "excused": None if excuse is None else excuse.why or excuse.comment,
         }
@@ -77,14 +85,14 @@ def with_judgements(grade: Grade, judgements: Sequence[Judgement]) -> Grade:
 
 
 def _line(line: CriterionGrade, counting: Mapping[_Key, Judgement], notebook: str, *, graded: bool) -> CriterionGrade:
-    comments = _comments(counting, line.id)
+    comments = _comments(counting, line.id, notebook)
     if comments:
         line = line.model_copy(update={"comments": comments})
     if not graded:
         return line
-    decisions = (counting.get((line.id, kind)) for kind in ("override", "points"))
-    decision = next((one for one in decisions if one is not None and _current(one, notebook)), None)
-    return line if decision is None else _decided(line, decision)
+    decisions = [one for kind in _DECIDE if (one := counting.get((line.id, kind))) is not None]
+    current = [one for one in decisions if _current(one, notebook)]
+    return _decided(line, max(current, key=lambda one: one.at)) if current else line
 
 
 def _current(judgement: Judgement, notebook: str) -> bool:
@@ -121,6 +129,8 @@ def _decided(line: CriterionGrade, decision: Judgement) -> CriterionGrade:
                 why=decision.why,
                 computed_points=None if pending else line.points,
                 computed_status=line.status,
+                computed_says=line.says or as_message(line.message),
+                computed_advice_says=line.advice_says or (as_message(line.advice) if line.advice else None),
             ),
         }
     )
@@ -145,9 +155,9 @@ def _status(points: float, most: float) -> CriterionStatus:
     return "partial" if points > 0 else "failed"
 
 
-def _comments(counting: Mapping[_Key, Judgement], criterion: str) -> tuple[CommentGrade, ...]:
+def _comments(counting: Mapping[_Key, Judgement], criterion: str, notebook: str) -> tuple[CommentGrade, ...]:
     one = counting.get((criterion, "comment"))
-    if one is None or not one.comment.strip():
+    if one is None or not one.comment.strip() or not _current(one, notebook):
         return ()
     return (CommentGrade(by=one.by, at=one.at, text=one.comment),)
 
@@ -161,49 +171,51 @@ def _requests(judgements: Sequence[Judgement]) -> tuple[RequestGrade, ...]:
     """List all requests, the oldest first; an answer belongs to the last request before it for the same criterion."""
     requests: list[RequestGrade] = []
     for one in sorted(judgements, key=lambda judgement: judgement.at):
+        last = next((n for n in reversed(range(len(requests))) if requests[n].criterion == one.criterion), None)
         if one.kind == "request" and not one.withdraws:
             requests.append(RequestGrade(criterion=one.criterion, by=one.by, at=one.at, why=one.why))
-        if one.kind == "answer":
-            _answer(requests, one)
+        elif one.kind == "request" and last is not None:
+            del requests[last]
+        elif one.kind == "answer" and last is not None:
+            requests[last] = _answered(requests[last], one)
     return tuple(requests)
 
 
-def _answer(requests: list[RequestGrade], answer: Judgement) -> None:
-    for index in reversed(range(len(requests))):
-        if requests[index].criterion == answer.criterion:
-            text = None if answer.withdraws else answer.comment or answer.why
-            update = {
-                "answer": text,
-                "answered_by": "" if text is None else answer.by,
-                "answered_at": None if text is None else answer.at,
-            }
-            requests[index] = requests[index].model_copy(update=update)
-            return
+def _answered(request: RequestGrade, answer: Judgement) -> RequestGrade:
+    """Add an answer, or remove it if the answer was withdrawn."""
+    if answer.withdraws:
+        return request.model_copy(update={"answer": None, "answered_by": "", "answered_at": None})
+    update = {"answer": answer.comment or answer.why, "answered_by": answer.by, "answered_at": answer.at}
+    return request.model_copy(update=update)
 
 
 def _reviews(grade: Grade, counting: Mapping[_Key, Judgement]) -> Iterable[ReviewGrade]:
     """Find judgements that need another look."""
-    most = {line.id: line.max_points for line in grade.criteria}
+    lines = {line.id: line for line in grade.criteria}
     for one in counting.values():
-        if one.criterion != WHOLE and one.criterion not in most:
-            yield _review(one, "criterion")
-        elif one.kind in {"points", "override"}:
-            if not _current(one, grade.submission.sha256):
-                yield _review(one, "notebook")
-            elif one.of and one.of != most[one.criterion]:
-                yield _review(one, "points")
+        reason = _reason(one, lines.get(one.criterion), grade)
+        if reason is not None:
+            yield ReviewGrade(
+                criterion=one.criterion,
+                kind=one.kind,
+                reason=reason,
+                by=one.by,
+                at=one.at,
+                points=one.points,
+                of=one.of,
+                comment=one.comment,
+            )
 
 
-def _review(one: Judgement, reason: str) -> ReviewGrade:
-    return ReviewGrade.model_validate(
-        {
-            "criterion": one.criterion,
-            "kind": one.kind,
-            "reason": reason,
-            "by": one.by,
-            "at": one.at,
-            "points": one.points,
-            "of": one.of,
-            "comment": one.comment,
-        }
-    )
+def _reason(one: Judgement, line: CriterionGrade | None, grade: Grade) -> ReviewReason | None:
+    """Find what changed since a judgement was made; None if nothing did."""
+    if line is None and one.criterion != WHOLE:
+        # A grade without criteria does not show whether the rubric still has the criterion.
+        return "criterion" if grade.criteria else None
+    if one.kind in _ABOUT_THE_NOTEBOOK and not _current(one, grade.submission.sha256):
+        return "notebook"
+    if line is None or one.kind not in _DECIDE:
+        return None
+    if one.of and one.of != line.max_points:
+        return "points"
+    return "computed" if one.kind == "points" and line.status != "pending" and grade.status == "graded" else None

@@ -26,6 +26,12 @@ _OTHER_PARTS = {
     "reference": "comparison with the reference",
     "submission": "submission",
     "problems": "problems",
+    "comments": "comments of people",
+    "flags": "flags",
+    "requests": "requests",
+    "review": "judgements to review",
+    "late": "late submission",
+    "excused": "excuse",
 }
 
 

@@ -13,6 +13,7 @@ from grader.intake.find import Found
 from grader.pipeline.canary import check_class, place_of
 from grader.pipeline.course import Course
 from grader.pipeline.engines import Engine, LocalEngine
+from grader.pipeline.judgements import judged_course
 from grader.pipeline.publish import publish_class
 from grader.pipeline.setup import Bench, Options, attempts_of, warmed
 from grader.pipeline.submission import grade_found
@@ -103,7 +104,9 @@ def grade_class(
 
     Raises:
         HarnessError: The recorder misses facts that the checks read; nothing was graded.
+        UsageError: The file of judgements is missing or wrong; nothing was graded.
     """
+    course = judged_course(course, out)
     check_class(place_of(bench), found, course.loaded)
     devices = bench.devices or (bench.device,)
     slots = DeviceSlots(devices)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from grader.report.templating import Templates
 from grader.resources import share
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking, RoleMatch, RubricStamp
+from grader.schema.judgement import Judgement
 from grader.store.database import digest_of
 
 __all__ = ["Course", "assemble_course", "load_course"]
@@ -44,7 +45,9 @@ class Course:
     indexes: Mapping[str, DatasetIndex]
     data_root: Path
     basis: str
-    """Digest of everything that affects a grade and its report, except for the submission's evidence."""
+    """Digest of everything that affects a grade and its report, except for the submission's evidence and judgements."""
+    judgements: Mapping[str, tuple[Judgement, ...]] = field(default_factory=dict)
+    """Judgements of people under this rubric, by submission; see `grader.pipeline.judgements.judged_course`."""
 
     def whereabouts(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
         """Describe the files of each data set, for a later comparison.

@@ -14,11 +14,13 @@ from pydantic import ValidationError
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore
+from grader.facts.language import english
 from grader.grading.grade import rejected, ungraded
 from grader.grading.loader import LoadedRubric
 from grader.pipeline.attempts import regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
+from grader.pipeline.judgements import judged_course, orphans_of, with_people
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
 from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_language, noted_rubric
@@ -34,15 +36,39 @@ from grader.schema.errors import (
 )
 from grader.schema.evidence import Evidence
 from grader.schema.grade import AUDIENCES, Grade, SubmissionStamp
+from grader.schema.judgement import Judgement, ReviewGrade
+from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
 
-__all__ = ["Regrade", "course_of_results", "regrade_class", "report_class", "rubric_of_results", "rubrics_used"]
+__all__ = [
+    "Regrade",
+    "Review",
+    "course_of_results",
+    "regrade_chosen",
+    "regrade_class",
+    "report_class",
+    "rubric_of_results",
+    "rubrics_used",
+]
 
 _CHANGES = "changes.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A judgement that needs another look, because what it was about has changed."""
+
+    submission: str
+    student: str
+    judgement: ReviewGrade
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON values that `grader regrade --json` prints."""
+        return {"submission": self.submission, **self.judgement.model_dump(mode="json")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +85,10 @@ class Regrade:
     """Parts of the rubric that changed after notebooks were executed, such as `run.time`."""
     outdated: int = 0
     """Number of submissions that were executed with other values of these parts."""
+    review: tuple[Review, ...] = ()
+    """Judgements that need another look."""
+    orphans: tuple[Judgement, ...] = ()
+    """Judgements whose submission does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +99,8 @@ class _Regraded:
     grading: GradingRow
     counted: frozenset[int]
     """Numbers of the attempts in its grade; the database may have stale executions of other attempts."""
+    review: tuple[ReviewGrade, ...] = ()
+    """Its judgements that need another look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +140,22 @@ def regrade_class(
         StorageError: Results cannot be written.
         HarnessError: A worker process died.
     """
+    course = judged_course(course, out)
     note_rubric(course.loaded, out, executes=False)
     names, database = out.submissions(), Database(out.database_path)
-    room = _Room(
-        course=course,
-        out=out,
-        journal=Journal(out.root, course.stamp.sha256),
-        executions=_by_submission(database.executions()),
-        known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
-    )
+    room = _room(course, out, database)
     room.journal.begin()
     _precompute(course)
     rows: list[ClassRow] = []
     shared: dict[Any, Any] = {}
     counted: dict[str, frozenset[int]] = {}
+    review: list[Review] = []
     # Close the workers before the caller unlocks the folder.
     with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
         for answer in answers:
             rows += [with_shared_parts(one.row, shared) for one in answer]
             counted |= {one.grading.submission: one.counted for one in answer}
+            review += [Review(one.row.id, one.row.student, judgement) for one in answer for judgement in one.review]
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
     pages = Batch(out.root)
@@ -143,7 +172,52 @@ def regrade_class(
         out.sync()
     room.journal.end()
     not_graded = sum(not row.graded for row in rows)
-    return Regrade(len(rows), not_graded, len(places), first, *_ineffective(room, counted))
+    ineffective, outdated = _ineffective(room, counted)
+    return Regrade(
+        total=len(rows),
+        not_graded=not_graded,
+        changed=len(places),
+        first=first,
+        ineffective=ineffective,
+        outdated=outdated,
+        review=tuple(review),
+        orphans=orphans_of(course, names),
+    )
+
+
+def regrade_chosen(course: Course, out: ResultsFolder, names: Sequence[str]) -> tuple[Changed, ...]:
+    """Grade some submissions again from stored evidence, and write their grades and reports, but no class pages.
+
+    The caller must lock the folder, as for `regrade_class`.
+
+    Args:
+        course: Rubric, reference and data, with the judgements.
+        out: The results folder.
+        names: Ids of submissions in the folder.
+
+    Returns:
+        The changed submissions.
+
+    Raises:
+        StorageError: Results cannot be written.
+    """
+    database = Database(out.database_path)
+    room = _room(course, out, database)
+    batch, changed = Batch(out.root), list[Changed]()
+    done = [one for name in names if (one := _unchanged(room, name) or _regrade_one(room, name, batch, changed))]
+    batch.commit()
+    database.record_gradings(_new_rows([_with_basis(room, one).grading for one in done], room.known))
+    return tuple(changed)
+
+
+def _room(course: Course, out: ResultsFolder, database: Database) -> _Room:
+    return _Room(
+        course=course,
+        out=out,
+        journal=Journal(out.root, course.stamp.sha256),
+        executions=_by_submission(database.executions()),
+        known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
+    )
 
 
 def _ineffective(room: _Room, counted: Mapping[str, frozenset[int]]) -> tuple[tuple[str, ...], int]:
@@ -204,7 +278,7 @@ def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
             done.append(one)
     room.journal.note(changed)
     batch.commit()
-    return [one if one.grading.basis else replace(one, grading=_based(room, one.grading)) for one in done]
+    return [_with_basis(room, one) for one in done]
 
 
 def _unchanged(room: _Room, name: str) -> _Regraded | None:
@@ -219,7 +293,11 @@ def _unchanged(room: _Room, name: str) -> _Regraded | None:
     kept = grade_kept(room.out, name)
     if kept is None:
         return None
-    return _Regraded(row_of(kept, room.course.ranked_by), replace(row, finished=0.0), _counted(kept))
+    return _regraded(kept, replace(row, finished=0.0), room.course)
+
+
+def _regraded(grade: Grade, row: GradingRow, course: Course) -> _Regraded:
+    return _Regraded(row_of(grade, course.ranked_by), row, _counted(grade), grade.review)
 
 
 def _basis(room: _Room, name: str) -> str:
@@ -230,9 +308,10 @@ def _basis(room: _Room, name: str) -> str:
         return ""
 
 
-def _based(room: _Room, row: GradingRow) -> GradingRow:
+def _with_basis(room: _Room, one: _Regraded) -> _Regraded:
     """Add the digest of its inputs to the row of a grade that was just written."""
-    return replace(row, basis=_basis(room, row.submission))
+    row = one.grading
+    return one if row.basis else replace(one, grading=replace(row, basis=_basis(room, row.submission)))
 
 
 def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
@@ -240,23 +319,24 @@ def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -
     old = out.grade_data(name)
     submission = _submission_of(name, old)
     try:
-        new, evidence = _judged(room, submission)
-        if new is None:
+        computed, evidence = _judged(room, submission)
+        if computed is None:
             return None
+        new = with_people(computed, course)
         difference = _written(old, new, evidence, course, out, batch)
     except StorageError:
         raise
     except HarnessError as error:
-        new = ungraded(submission, course.stamp, error, course.loaded.rubric)
+        new = with_people(ungraded(submission, course.stamp, error, course.loaded.rubric), course)
         difference = _written(old, new, None, course, out, batch)
     except GraderError:
         raise
     except Exception as error:  # noqa: BLE001 - an error of the grader in one submission must not stop the class
-        new = ungraded(submission, course.stamp, unexpected(error), course.loaded.rubric)
+        new = with_people(ungraded(submission, course.stamp, unexpected(error), course.loaded.rubric), course)
         difference = _written(old, new, None, course, out, batch)
     if difference is not None:
         changed.append(difference)
-    return _Regraded(row_of(new, course.ranked_by), grading_row(new), _counted(new))
+    return _regraded(new, grading_row(new), course)
 
 
 def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence | None]:
@@ -364,16 +444,22 @@ def _without_evidence(old: Grade | None, course: Course) -> Grade | None:
     if old.status == "not_graded":
         return ungraded(submission, course.stamp, HarnessError(reason), rubric)
     if old.execution is None:
-        line = next(iter(old.criteria), None)
-        error = NotebookError(
-            reason,
-            advice=line.advice if line else "",
-            says=old.reason_says,
-            advice_says=line.advice_says if line else None,
-        )
+        advice, advice_says = _computed_advice(old)
+        error = NotebookError(reason, advice=advice, says=old.reason_says, advice_says=advice_says)
         return rejected(submission, course.stamp, rubric, error)
     msg = "the evidence of its execution is missing"
     raise ArtefactError(msg, where=old.submission.id)
+
+
+def _computed_advice(old: Grade) -> tuple[str, Message | None]:
+    """Return the advice of a grade without an execution, which each of its criteria has."""
+    line = next(iter(old.criteria), None)
+    if line is None:
+        return "", None
+    if line.judged is None:
+        return line.advice, line.advice_says
+    says = line.judged.computed_advice_says
+    return "" if says is None else english(says), says
 
 
 def _submission_of(name: str, old: Any) -> Submission:

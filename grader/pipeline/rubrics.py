@@ -22,9 +22,11 @@ from grader.store.results import ResultsFolder
 
 __all__ = [
     "find_rubric",
+    "note_judgements",
     "note_language",
     "note_rubric",
     "noted_attempts",
+    "noted_judgements",
     "noted_language",
     "noted_rubric",
     "publish_rubric",
@@ -169,6 +171,8 @@ def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = Tr
         note["attempts"] = attempts
     if loaded.language is not None:
         note["language"] = loaded.language
+    if (judgements := noted_judgements(out)) is not None:
+        note["judgements"] = str(judgements)
     out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
 
 
@@ -195,6 +199,33 @@ def note_language(out: ResultsFolder, code: str) -> None:
         StorageError: The file cannot be written.
     """
     out.write_page(_RUBRIC_NOTE, json.dumps({"version": 1, **_note(out), "language": code}, indent=1) + "\n")
+
+
+def noted_judgements(out: ResultsFolder) -> Path | None:
+    """Read the path of the file of judgements that was named for a results folder; None if none was named."""
+    file = _note(out).get("judgements")
+    return Path(file) if isinstance(file, str) and file else None
+
+
+def note_judgements(out: ResultsFolder, file: Path) -> None:
+    """Write the path of the file of judgements to a results folder, so that later commands find it.
+
+    Args:
+        out: The results folder.
+        file: The file.
+
+    Raises:
+        UsageError: The file would be among the results, which may be deleted and made again.
+        StorageError: The note cannot be written.
+    """
+    path = file.resolve()
+    if path.is_relative_to(out.root.resolve()):
+        msg = "the file of judgements must not be inside the results folder, which can be deleted and made again"
+        raise UsageError(msg, where=f"--judgements {file}", advice="use a file next to the folder")
+    if path.is_dir():
+        msg = "this is a folder"
+        raise UsageError(msg, where=f"--judgements {file}", advice="name a file, such as judgements.jsonl")
+    out.write_page(_RUBRIC_NOTE, json.dumps({"version": 1, **_note(out), "judgements": str(path)}, indent=1) + "\n")
 
 
 def _note(out: ResultsFolder) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from grader.intake.notebook import read_refused
 from grader.pipeline.attempts import Source, grade_attempts
 from grader.pipeline.course import Course
 from grader.pipeline.execution import Attempt, Executor, Keys, keys_of, seed_of
+from grader.pipeline.judgements import with_people
 from grader.pipeline.publish import (
     judge,
     judge_refused,
@@ -69,7 +70,8 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         if bench.options.resume and (current := _current(submission, keys, course, out)) is not None:
             return current
         executor = Executor(course, bench, Database(out.database_path), listener)
-        result, evidence = _judged(submission, keys, executor, out)
+        computed, evidence = _judged(submission, keys, executor, out)
+        result = with_people(computed, course)
         publish(result, evidence, course, out)
     except NotebookError as error:
         # Evidence of an earlier notebook must not be used for this one.
@@ -77,7 +79,7 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         evidence = _readable_part(found, error)
         if evidence is not None:
             out.write_evidence(submission.id, evidence)
-        result = judge_refused(submission, evidence, error, course)
+        result = with_people(judge_refused(submission, evidence, error, course), course)
         publish(result, evidence, course, out)
     return result
 
@@ -115,7 +117,7 @@ def publish_failure(found: Found, error: HarnessError, course: Course, out: Resu
     Raises:
         StorageError: The grade cannot be written.
     """
-    result = ungraded(_as_submission(found), course.stamp, error, course.loaded.rubric)
+    result = with_people(ungraded(_as_submission(found), course.stamp, error, course.loaded.rubric), course)
     out.write_grade(result)
     Database(out.database_path).record_grading(result)
     try:

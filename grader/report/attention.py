@@ -11,7 +11,7 @@ from grader.report.attempts import OUTCOMES
 from grader.report.classrow import ClassRow, relative
 from grader.schema.message import Message, literal, say_count
 
-__all__ = ["Concern", "Group", "Student", "alike", "concerns", "error_groups", "note_groups", "students_of"]
+__all__ = ["Concern", "Group", "Student", "alike", "concerns", "error_groups", "marks_of", "note_groups", "students_of"]
 
 _MOST_STUDENTS: Final = 30
 """Longest list of students on the page; the table shows all of them."""
@@ -89,7 +89,29 @@ _KINDS: Final[tuple[_Kind, ...]] = (
             "{count:number} has a problem of the grader", "{count:number} have a problem of the grader", number
         ),
     ),
+    (
+        "q",
+        lambda row: row.people is not None and bool(row.people.requests),
+        lambda number: say_count("{count:number} has an open request", "{count:number} have an open request", number),
+    ),
+    (
+        "r",
+        lambda row: row.people is not None and bool(row.people.review),
+        lambda number: say_count(
+            "{count:number} has a judgement to review", "{count:number} have a judgement to review", number
+        ),
+    ),
+    (
+        "f",
+        lambda row: row.people is not None and bool(row.people.flags),
+        lambda number: say_count("{count:number} is flagged", "{count:number} are flagged", number),
+    ),
 )
+
+
+def marks_of(row: ClassRow) -> tuple[str, ...]:
+    """List the letters of the reasons for which a person should look at a submission."""
+    return tuple(mark for mark, holds, _ in _KINDS if holds(row))
 
 
 def concerns(rows: Sequence[ClassRow], same_name: frozenset[str]) -> tuple[Concern, ...]:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from grader.facts.language import Language
 from grader.report.attempts import OUTCOMES
-from grader.report.attention import Group, Student, alike, concerns, error_groups, note_groups, students_of
+from grader.report.attention import Group, Student, alike, concerns, error_groups, marks_of, note_groups, students_of
 from grader.report.bars import amount_bar, histogram, verdict_bar
 from grader.report.classrow import ClassRow, CriterionCell, class_row, relative
 from grader.report.itemanalysis import FEWEST, Item, analyzed
@@ -266,12 +266,7 @@ def _lines(  # noqa: PLR0913, PLR0917 - the class and what the page has found in
 def _states(row: ClassRow, same_name: frozenset[str]) -> Iterator[str]:
     """Yield the letters of a row's states, as the filter and `concerns` use them."""
     yield "u" if not row.graded else "w" if row.pending else "d"
-    if row.borderline:
-        yield "b"
-    if row.execution not in {"", "completed"}:
-        yield "e"
-    if row.problems:
-        yield "g"
+    yield from (mark for mark in marks_of(row) if mark not in "wu")
     if row.id in same_name:
         yield "c"
 

@@ -8,9 +8,10 @@ from urllib.parse import quote
 from grader.facts.graded_model import main_accuracy, main_model
 from grader.report.ranking import Place, standing
 from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, DiagnosticGrade, ExecutionGrade, Grade
+from grader.schema.judgement import moment_text
 from grader.schema.message import Message, as_message
 
-__all__ = ["ClassRow", "CriterionCell", "NoteMark", "class_row", "relative", "with_shared_parts"]
+__all__ = ["ClassRow", "CriterionCell", "NoteMark", "People", "class_row", "relative", "with_shared_parts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,25 @@ class NoteMark:
     id: str
     """The diagnostic's id."""
     title: Message
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The decisions of people about one submission."""
+
+    by: tuple[str, ...] = ()
+    """Who judged its criteria, each once."""
+    at: str = ""
+    """When a criterion was judged last; empty if none was."""
+    late_points: float | None = None
+    """The deduction for a late submission, 0 or negative; None if it was not late."""
+    excused: bool = False
+    flags: tuple[str, ...] = ()
+    """Criteria with a flag; `*` is the whole submission."""
+    review: tuple[str, ...] = ()
+    """Criteria with a judgement that needs another look."""
+    requests: tuple[str, ...] = ()
+    """Criteria with a request that nobody has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,8 @@ class ClassRow:
     """Accuracy that the rubric requires for full marks; None if unknown."""
     rubric: str = ""
     """SHA-256 of the rubric."""
+    people: People | None = None
+    """The decisions of people; None without any."""
 
     @property
     def borderline(self) -> bool:
@@ -112,7 +134,22 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         problems=len(grade.problems),
         threshold=_threshold(grade),
         rubric=grade.rubric.sha256,
+        people=_people(grade),
     )
+
+
+def _people(grade: Grade) -> People | None:
+    judged = [line.judged for line in grade.criteria if line.judged is not None]
+    people = People(
+        by=tuple(dict.fromkeys(one.by for one in judged)),
+        at=moment_text(max(one.at for one in judged)) if judged else "",
+        late_points=None if grade.late is None else grade.late.points,
+        excused=grade.excused is not None,
+        flags=tuple(dict.fromkeys(one.criterion for one in grade.flags)),
+        review=tuple(dict.fromkeys(one.criterion for one in grade.review)),
+        requests=tuple(dict.fromkeys(one.criterion for one in grade.requests if one.answer is None)),
+    )
+    return None if people == People() else people
 
 
 def relative(address: str | None) -> str | None:

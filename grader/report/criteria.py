@@ -22,6 +22,7 @@ ASSURANCES: Final[Mapping[Assurance, Message]] = {
     Assurance.VERIFIED: say("computed by the grader outside the notebook's process"),
     Assurance.RECORDED: say("recorded while the notebook ran"),
     Assurance.STATED: say("claimed by the notebook's own text or printed output"),
+    Assurance.JUDGED: say("decided by a person"),
 }
 _READ: Final = manual_view()
 """What students see of a criterion that a person judges; the heading of these criteria says it already."""

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from grader.report.classrow import ClassRow, CriterionCell
+from grader.report.classrow import ClassRow, CriterionCell, People
 
 __all__ = ["guarded", "rows_csv"]
 
@@ -13,6 +13,7 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d"
 
 
 _ATTEMPTS = ("attempts", "attempt", "lowest_score", "highest_score")
+_PEOPLE = ("judged_by", "judged_at", "late_points", "excused", "flags", "review", "requests")
 
 
 def rows_csv(rows: Sequence[ClassRow]) -> str:
@@ -22,9 +23,12 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
     `points.<id>` and its verdict under `status.<id>`, then `borderline` (ids of the criteria that a person should look
     at), `attempts` (the number of graded attempts), `attempt` (the number of the selected one), `lowest_score` and
     `highest_score` of the attempts, `accuracy` (a fraction of 1), `parameters`, `reason`, `model` (the graded model's
-    name) and `accuracy_on` (the data set and split of the accuracy, such as `mnist/test`). Unknown values are empty: a
-    submission that was not graded has no score, not a 0. The columns of attempts are empty if there was only one
-    execution.
+    name) and `accuracy_on` (the data set and split of the accuracy, such as `mnist/test`). The decisions of people
+    follow: `judged_by` (names, separated by commas), `judged_at` (the last time, in UTC), `late_points` (the deduction
+    for a late submission, which the score includes), `excused` (`yes` or empty), and the ids of the criteria with
+    `flags`, with judgements to `review` and with open `requests`, where `*` is the whole submission. Unknown values
+    are empty: a submission that was not graded has no score, not a 0. The columns of attempts are empty if there was
+    only one execution.
 
     Args:
         rows: Rows of the class page, in the order to write; thousands of them fit into memory.
@@ -37,7 +41,7 @@ def rows_csv(rows: Sequence[ClassRow]) -> str:
     writer = csv.writer(buffer, lineterminator="\r\n")
     criteria = [column for name in ids for column in (f"points.{name}", f"status.{name}")]
     head = ["id", "student", "status", "score", "max_score", "pending", *criteria, "borderline", *_ATTEMPTS]
-    head += ["accuracy", "parameters", "reason", "model", "accuracy_on"]
+    head += ["accuracy", "parameters", "reason", "model", "accuracy_on", *_PEOPLE]
     writer.writerow(map(guarded, head))
     writer.writerows(list(_fields(row, ids)) for row in rows)
     return buffer.getvalue()
@@ -68,6 +72,9 @@ def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | N
     yield row.accuracy
     yield row.parameters
     yield from (guarded(row.reason), guarded(row.model), guarded(row.accuracy_on))
+    people = row.people or People()
+    yield from (guarded(", ".join(people.by)), people.at, people.late_points, "yes" if people.excused else "")
+    yield from (guarded(" ".join(ids)) for ids in (people.flags, people.review, people.requests))
 
 
 def _pair(criterion: CriterionCell | None) -> tuple[float | None, str]:

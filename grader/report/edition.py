@@ -11,6 +11,7 @@ from grader.facts.points import total_of
 from grader.facts.rubric_parts import roles_only_of
 from grader.facts.student_view import manual_view, private_view
 from grader.schema.grade import Audience, CriterionGrade, Grade, ModelGrade, StudentView
+from grader.schema.judgement import JudgedGrade
 from grader.schema.message import Message, say
 from grader.schema.rubric import Criterion, Rubric
 
@@ -25,7 +26,9 @@ def edition(grade: Grade, rubric: Rubric | None, audience: Audience) -> Grade:
     """Make an edition of a grade. The student's edition of a student's edition is the same grade.
 
     The student's edition has no hidden criteria and does not count them. It has neither guides nor expected keywords,
-    no findings of private criteria, no notes for instructors, and the reference only if the rubric shows it.
+    no findings of private criteria, no notes for instructors, and the reference only if the rubric shows it. It shows
+    who judged and when, comments, and requests with their answers. It has no flags, no reasons of overrides and
+    excuses, no verdict of the grader that a person replaced, and no judgements to review.
 
     Args:
         grade: The complete grade, as in `grade.json`.
@@ -46,6 +49,10 @@ def edition(grade: Grade, rubric: Rubric | None, audience: Audience) -> Grade:
             "criteria": shown,
             "models": tuple(_without_roles(model, roles) for model in grade.models) if roles else grade.models,
             "diagnostics": tuple(note for note in grade.diagnostics if not note.for_instructor),
+            "flags": (),
+            "review": (),
+            "requests": tuple(one for one in grade.requests if one.criterion not in hidden),
+            "excused": None if grade.excused is None else "",
             "reference": grade.reference if rubric is not None and rubric.shows_reference else None,
             **(_sums(grade, shown) if len(shown) < len(grade.criteria) else {}),
             **(_reason() if grade.status == "not_graded" and _names(grade.reason, hidden | private) else {}),
@@ -78,6 +85,9 @@ def _names(text: str | None, criteria: set[str]) -> bool:
 
 
 def _for_student(line: CriterionGrade, criterion: Criterion | None) -> CriterionGrade:
+    if line.judged is not None:
+        judged = JudgedGrade(by=line.judged.by, at=line.judged.at, kind=line.judged.kind)
+        line = line.model_copy(update={"judged": judged})
     view = line.student or _view_of(line, criterion)
     if view is None:
         return line

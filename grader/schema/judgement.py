@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, field_serializer, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, StringConstraints, model_validator
 
 from grader.schema.base import Document
+from grader.schema.message import Message
 
 __all__ = [
     "JUDGEMENT_KINDS",
@@ -19,6 +20,8 @@ __all__ = [
     "LateGrade",
     "RequestGrade",
     "ReviewGrade",
+    "ReviewReason",
+    "moment_text",
 ]
 
 JUDGEMENT_VERSION = 1
@@ -32,6 +35,9 @@ JUDGEMENT_KINDS: Final[tuple[JudgementKind, ...]] = (
 WHOLE = "*"
 """The criterion of a judgement about the whole submission."""
 
+ReviewReason = Literal["notebook", "points", "criterion", "computed"]
+"""What changed since a judgement."""
+
 _ONE_CRITERION = frozenset({"points", "override"})
 _WHOLE_SUBMISSION = frozenset({"excuse", "extension"})
 _WITH_REASON = frozenset({"override", "request"})
@@ -41,11 +47,16 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+def moment_text(moment: datetime) -> str:
+    """Write a point in time as documents store it, such as `2026-05-01T18:00:00.000000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(moment_text, return_type=str)]
 """A point in time, stored in UTC."""
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
 _Text = Annotated[str, StringConstraints(max_length=20_000)]
-_Points = Annotated[float, Field(allow_inf_nan=False)]
+_Points = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 
 
 class Judgement(Document):
@@ -80,10 +91,6 @@ class Judgement(Document):
     until: Moment | None = None
     """The extended due date."""
 
-    @field_serializer("at", "until")
-    def _moment(self, moment: datetime | None) -> str | None:
-        return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
     @property
     def withdraws(self) -> bool:
         """Whether it only takes back an earlier judgement."""
@@ -102,6 +109,9 @@ class Judgement(Document):
             raise ValueError(msg)
         if self.kind in _ONE_CRITERION and self.points is None and not self.withdraws:
             msg = f"a judgement of kind {self.kind!r} needs points"
+            raise ValueError(msg)
+        if self.points is not None and self.of is not None and self.points > self.of:
+            msg = f"{self.points:g} points are more than the {self.of:g} points of the criterion"
             raise ValueError(msg)
         if self.kind in _WITH_REASON and not self.why.strip() and not self.withdraws:
             msg = f"a judgement of kind {self.kind!r} needs a reason in 'why'"
@@ -122,8 +132,12 @@ class JudgedGrade(Document):
     """The reason of an override. Instructors see it."""
     computed_points: float | None = None
     """Points that the grader computed; None if it had none."""
-    computed_status: str
-    """Verdict of the grader, such as `pending`."""
+    computed_status: str = ""
+    """Verdict of the grader, such as `pending`; empty in the student's edition."""
+    computed_says: Message | None = None
+    """The grader's message; None in the student's edition."""
+    computed_advice_says: Message | None = None
+    """The grader's advice; None without advice, and in the student's edition."""
 
 
 class CommentGrade(Document):
@@ -163,9 +177,11 @@ class ReviewGrade(Document):
 
     criterion: str
     kind: JudgementKind
-    reason: Literal["notebook", "points", "criterion"]
+    reason: ReviewReason
     """`notebook`: another notebook was handed in, and the judgement has no effect. `points`: the criterion's most
-    points changed, and the same fraction counts. `criterion`: the rubric has no such criterion any more."""
+    points changed, and the same fraction counts. `criterion`: the rubric has no such criterion any more. `computed`:
+    points were given while the criterion waited for a person, and the grader computes them now; the person's points
+    count."""
     by: str
     at: Moment
     points: float | None = None

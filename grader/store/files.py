@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ __all__ = [
 
 WRITING = ".writing-"
 """Prefix of the names of temporary files."""
+_PAUSE = 0.02
+"""Seconds between two tries to lock a folder."""
 
 
 @contextmanager
@@ -154,20 +157,31 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def lock(handle: int, folder: Path) -> bool:
+def lock(handle: int, folder: Path, *, wait: float = 0.0) -> bool:
     """Lock an open folder; return False if its file system does not support locks.
+
+    Args:
+        handle: File descriptor of the folder.
+        folder: The folder, for errors.
+        wait: Seconds to wait for another process that holds the lock.
 
     Raises:
         UsageError: Another process holds the lock.
     """
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        msg = "another grader is using this folder"
-        raise UsageError(msg, where=str(folder), advice="wait until it has finished, or use another folder") from error
-    except OSError:
-        return False
-    return True
+    until = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < until:
+                time.sleep(_PAUSE)
+                continue
+            msg = "another grader is using this folder"
+            advice = "wait until it has finished, or use another folder"
+            raise UsageError(msg, where=str(folder), advice=advice) from error
+        except OSError:
+            return False
+        return True
 
 
 held: set[int] = set()

@@ -3,8 +3,8 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from grader.schema.errors import StorageError, UsageError
 from grader.schema.judgement import Judgement
+from grader.store.files import sync_folder
 
-__all__ = ["JudgementFile", "JudgementLines", "parse_judgements"]
+__all__ = ["JudgementFile", "JudgementLines", "judgement_line", "parse_judgements"]
 
 _MOST_PROBLEMS = 20
 _STEP = 4096
+_CONFLICT = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _ADVICE = "correct or remove these lines; docs/judgements.md describes the file"
 
 
@@ -38,13 +40,15 @@ class JudgementFile:
         self.path = path
 
     def read(self) -> JudgementLines:
-        """Read all judgements.
+        """Read all judgements; nothing if the file does not exist.
 
         Raises:
             UsageError: The file cannot be read, or has lines that are not judgements; each has its number.
         """
         try:
-            content = self.path.read_bytes()
+            with self.path.open("rb") as file:
+                _lock(file.fileno(), fcntl.LOCK_SH)
+                content = file.read()
         except FileNotFoundError:
             return JudgementLines()
         except OSError as error:
@@ -58,25 +62,46 @@ class JudgementFile:
         Raises:
             StorageError: The file cannot be written; none of the judgements counts then.
         """
-        lines = "".join(f"{one.model_dump_json()}\n" for one in judgements).encode()
+        lines = "".join(map(judgement_line, judgements)).encode()
         if not lines:
             return
         try:
-            self._append(lines)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked() as handle:
+                size, start = _whole_lines(handle)
+                _write(handle, start + lines, size)
+                os.fsync(handle)
+            if not size:
+                sync_folder(self.path.parent)
         except OSError as error:
             msg = f"the judgements cannot be stored: {error.strerror or error}"
-            raise StorageError(msg, where=str(self.path)) from error
+            advice = "check the free space and the permissions of the file; nothing was changed"
+            raise StorageError(msg, where=str(self.path), advice=advice) from error
 
-    def _append(self, lines: bytes) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            size, start = _whole_lines(handle)
-            _write(handle, start + lines, size)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Open and lock the file; again if another program, such as git, replaced it while this one waited."""
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                _lock(handle, fcntl.LOCK_EX)
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(handle), self.path.stat()):
+                        yield handle
+                        return
+            finally:
+                os.close(handle)
+
+
+def judgement_line(judgement: Judgement) -> str:
+    """Write a judgement as a line of the file, without empty fields."""
+    fields = {"version": judgement.version, **judgement.model_dump(mode="json", exclude_defaults=True)}
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _lock(handle: int, kind: int) -> None:
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, kind)
 
 
 def _whole_lines(handle: int) -> tuple[int, bytes]:
@@ -127,29 +152,36 @@ def parse_judgements(content: bytes, *, name: str = "judgements.jsonl") -> Judge
         UsageError: Lines are not judgements; each has its number.
     """
     *lines, last = content.split(b"\n")
-    found: dict[bytes, Judgement] = {}
+    judgements: dict[bytes, Judgement] = {}
     problems: list[str] = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip() or line in found:
+        if not line.strip() or line in judgements:
             continue
         try:
-            found[line] = Judgement.model_validate(json.loads(line))
+            judgements[line] = Judgement.model_validate(json.loads(line))
         except (ValueError, RecursionError) as error:
-            problems.append(f"line {number}: {_problem(error)}")
+            problems.append(f"line {number}: {_problem(line, error)}")
     torn = ""
-    if last.strip() and last not in found:
+    if last.strip() and last not in judgements:
         try:
-            found[last] = Judgement.model_validate(json.loads(last))
+            judgements[last] = Judgement.model_validate(json.loads(last))
+        except ValidationError as error:
+            problems.append(f"line {len(lines) + 1}: {_problem(last, error)}")
         except (ValueError, RecursionError):
             torn = last.decode("utf-8", "replace")[:200]
     if problems:
-        more = len(problems) - _MOST_PROBLEMS
-        shown = [*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
-        raise UsageError("; ".join(shown), where=name, advice=_ADVICE)
-    return JudgementLines(tuple(found.values()), torn)
+        raise UsageError(_listed(problems), where=name, advice=_ADVICE)
+    return JudgementLines(tuple(judgements.values()), torn)
 
 
-def _problem(error: Exception) -> str:
+def _listed(problems: Sequence[str]) -> str:
+    more = len(problems) - _MOST_PROBLEMS
+    return "; ".join([*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _problem(line: bytes, error: Exception) -> str:
+    if line.startswith(_CONFLICT):
+        return "a conflict of git; keep the lines of both sides, and remove the lines with markers"
     if not isinstance(error, ValidationError):
         return "not a line of JSON"
     first = error.errors()[0]

@@ -119,10 +119,14 @@ class ResultsFolder:
     # --- one grader at a time
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self, *, wait: float = 0.0, small: bool = False) -> Iterator[None]:
         """Lock the folder for the duration of a `with` block, and remove the leftovers of a killed grader.
 
         The lock ends with the process, even if it is killed.
+
+        Args:
+            wait: Seconds to wait for another grader.
+            small: Whether only few files are written, so that it is not worth the time to look for leftovers.
 
         Raises:
             UsageError: Another grader works here, or this is not a folder.
@@ -136,11 +140,12 @@ class ResultsFolder:
             handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         held.add(handle)
         try:
-            if lock(handle, self.root):
+            if lock(handle, self.root, wait=wait) and not small:
                 self._sweep()
-            trial = self.root / ".writable"
-            write_atomically(trial, b"x" * 4096)
-            trial.unlink(missing_ok=True)
+            if not small:
+                trial = self.root / ".writable"
+                write_atomically(trial, b"x" * 4096)
+                trial.unlink(missing_ok=True)
             yield
         finally:
             if handle in held:  # or this is a child, and it was closed

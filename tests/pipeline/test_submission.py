@@ -567,12 +567,13 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
         *("version", "submission", "rubric", "status", "reason", "score", "max_score", "pending"),
         *("criteria", "models", "diagnostics", "execution", "reference", "attempts"),
         *("edition", "main_model", "main_accuracy", "problems", "problems_says", "reason_says"),
+        *("comments", "flags", "requests", "review", "late", "excused"),
     }
     assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
     assert {"id", "student", "files", "sha256", "notes", "notes_says"} <= set(grade["submission"])
     assert {"id", "sha256"} <= set(grade["rubric"])
     wanted = {"id", "title", "points", "max_points", "status", "message", "advice", "assurance", "measured", "evidence"}
-    wanted |= {"cause", "measured_labels"}
+    wanted |= {"cause", "measured_labels", "judged", "comments"}
     assert all(wanted <= set(criterion) for criterion in grade["criteria"])
     assert all(set(pointer) == {"cell", "event"} for c in grade["criteria"] for pointer in c["evidence"])
     (model,) = grade["models"]

@@ -120,6 +120,7 @@ class RayEngine:
             share=share,
             executions=executions_of(submissions, self._course, self._options),
             code=source_digest(),
+            judgements=self._course.judgements,
         )
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from grader.pipeline.canary import Dialect
 from grader.pipeline.setup import Options
 from grader.schema.errors import UsageError
 from grader.schema.evidence import Evidence
+from grader.schema.judgement import Judgement
 
 __all__ = ["COPIES", "SIGN", "Machine", "Order", "Share", "share_of"]
 
@@ -103,6 +104,8 @@ class Order:
     """Digest of the grader's code."""
     dialects: tuple[Dialect, ...] = ()
     """Dialects for which each machine tests the recorder before anything is graded."""
+    judgements: Mapping[str, tuple[Judgement, ...]] = field(default_factory=dict)
+    """Judgements of people, by submission."""
 
     @property
     def sign(self) -> Path:

@@ -63,7 +63,8 @@ def ready(order: Order) -> Place:
     """
     if order.name not in _places:
         _check_machine(order)
-        course = assemble_course(order.loaded, order.reference, DatasetStore(may_download=True))
+        bare = assemble_course(order.loaded, order.reference, DatasetStore(may_download=True))
+        course = replace(bare, judgements=order.judgements)
         _check_data(order, course)
         # Remove the remains of lost workers on this machine.
         sweep()
