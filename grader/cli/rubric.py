@@ -166,6 +166,7 @@ class Settings(StrEnum):
     RUBRIC = "rubric"
     SITE = "site"
     TEXTS = "texts"
+    COURSE = "course"
 
 
 @rubric_app.command("schema")
@@ -175,8 +176,8 @@ def rubric_schema(
         Settings,
         typer.Option(
             "--of",
-            metavar="rubric|site|texts",
-            help="Kind of file: a rubric, the site's defaults, or a rubric's texts in another language.",
+            metavar="rubric|site|texts|course",
+            help="Kind of file: a rubric, the site's defaults, a rubric's texts in another language, or a course.",
         ),
     ] = Settings.RUBRIC,
 ) -> None:
@@ -184,10 +185,13 @@ def rubric_schema(
     from grader.checks.registry import all_checks, all_diagnostics
     from grader.grading import json_schema
 
-    schema = json_schema.texts_schema() if of is Settings.TEXTS else json_schema.site_schema()
-    if of is Settings.RUBRIC:
-        schema = json_schema.rubric_schema(all_checks(), all_diagnostics())
-    typer.echo(json.dumps(schema, indent=1))
+    schemas = {
+        Settings.RUBRIC: lambda: json_schema.rubric_schema(all_checks(), all_diagnostics()),
+        Settings.SITE: json_schema.site_schema,
+        Settings.TEXTS: json_schema.texts_schema,
+        Settings.COURSE: json_schema.course_schema,
+    }
+    typer.echo(json.dumps(schemas[of](), indent=1))
 
 
 @rubric_app.command("test")

@@ -20,25 +20,40 @@ from grader.schema.grade import SubmissionStamp
 __all__ = [
     "COLUMNS",
     "Matching",
+    "RosterTable",
     "Student",
     "address_problem",
     "match",
     "parse_roster",
     "read_roster",
+    "read_table",
     "sendable",
     "single_line",
+    "students_of",
+    "table_bytes",
 ]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "student id", "student", "id number", "sis user id", "login", "username", "matrikelnummer", "kennung"),
+    "id": ("id", "student id", "student", "id number", "matrikelnummer", "kennung", "id-nummer"),
     "name": ("name", "full name", "student name", "vollständiger name"),
     "first": ("first name", "given name", "firstname", "vorname"),
     "last": ("last name", "surname", "family name", "lastname", "nachname"),
     "email": ("email", "e-mail", "mail", "email address", "e-mail address", "e-mail-adresse", "email-adresse"),
     "language": ("language", "lang", "sprache"),
     "submission": ("submission", "submitted as", "abgabe"),
+    "sis_id": ("sis id", "sis user id"),
+    "login": ("login", "sis login id", "login id", "username", "user name", "anmeldename", "nutzername"),
+    "section": ("section", "sections", "section name", "abschnitt"),
+    "group": ("group", "groups", "group name", "gruppe", "gruppen"),
+    "moodle_participant": ("moodle participant", "identifier", "participant"),
 }
-"""Column → the headings it is recognized by, without case; further columns of a learning platform are ignored."""
+"""Column → the headings it is recognized by, without case. Other columns of a learning platform are kept as they
+are."""
+_UNIQUE = ("id", "email", "submission", "sis_id", "login", "moodle_participant")
+"""Columns with a different value for each student."""
+_POINTS_ROW = "points possible"
+"""Start of a row of Canvas's gradebook that is no student."""
+_NUMBER = re.compile(r"\d{2,}")
 _LARGEST = 16 << 20
 _MOST_PROBLEMS = 20
 _ADVICE = "docs/mail.md describes the roster"
@@ -62,11 +77,35 @@ class Student:
     """Id of the student's submission or the name it was handed in under; empty if the roster does not say."""
     line: int
     """Line of the roster, from 1."""
+    sis_id: str = ""
+    """Id in the student information system, as Canvas exports it."""
+    login: str = ""
+    """Name to log in to the platform."""
+    section: str = ""
+    group: str = ""
+    """Group that shares submissions; empty if the roster does not say."""
+    moodle_participant: str = ""
+    """Moodle's name for the student in one assignment, such as `Participant 4711`."""
 
     @property
     def label(self) -> str:
         """The name for lists: the student's name, else the id, else the address."""
         return self.name or self.id or self.email
+
+
+@dataclass(frozen=True, slots=True)
+class RosterTable:
+    """All cells of a roster, so that it can be written again without a loss."""
+
+    heading: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """All rows after the heading, also empty ones."""
+    separator: str = ","
+    encoding: str = "utf-8"
+    """`utf-8`, `utf-8-sig` (with a mark), `utf-16`, `cp1252` or `latin-1`."""
+    line_end: str = "\r\n"
+    lines: tuple[int, ...] = field(default=(), compare=False)
+    """Line of the file at which each row ends, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +123,12 @@ class Matching:
 # --- reading ---------------------------------------------------------------------------------------------------
 
 
-def read_roster(path: Path) -> tuple[Student, ...]:
+def read_roster(path: Path, *, addresses: bool = True) -> tuple[Student, ...]:
     """Read a roster from a file.
+
+    Args:
+        path: The CSV file.
+        addresses: Whether every student needs an e-mail address.
 
     Raises:
         UsageError: The file cannot be read or is wrong; each problem has its line.
@@ -99,10 +142,10 @@ def read_roster(path: Path) -> tuple[Student, ...]:
     if len(content) > _LARGEST:
         msg = f"the roster is larger than {_LARGEST >> 20} MiB"
         raise UsageError(msg, where=str(path), advice=_ADVICE)
-    return parse_roster(content, name=str(path))
+    return parse_roster(content, name=str(path), addresses=addresses)
 
 
-def parse_roster(content: bytes, *, name: str = "roster.csv") -> tuple[Student, ...]:
+def parse_roster(content: bytes, *, name: str = "roster.csv", addresses: bool = True) -> tuple[Student, ...]:
     """Parse a roster.
 
     The separator is a comma, a semicolon or a tab. The encoding is UTF-8, UTF-16 with a mark, or else Windows' Western
@@ -111,22 +154,63 @@ def parse_roster(content: bytes, *, name: str = "roster.csv") -> tuple[Student, 
     Args:
         content: Bytes of the CSV file.
         name: Name of the file in errors.
+        addresses: Whether every student needs an e-mail address.
 
     Raises:
         UsageError: The roster is wrong; each problem has its line.
     """
-    text = _decoded(content)
+    return students_of(read_table(content, name=name), name=name, addresses=addresses)
+
+
+def read_table(content: bytes, *, name: str = "roster.csv") -> RosterTable:
+    """Read all cells of a roster; see `parse_roster`.
+
+    Raises:
+        UsageError: It is not a CSV file.
+    """
+    text, encoding = _decoded(content)
     first = text.partition("\n")[0]
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    try:
+        heading = tuple(next(reader, []))
+        for row in reader:
+            rows.append(tuple(row))
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        msg = f"line {reader.line_num}: {error}"
+        raise UsageError(msg, where=name, advice=_ADVICE) from error
+    line_end = "\r\n" if first.endswith("\r") or "\n" not in text else "\n"
+    return RosterTable(heading, tuple(rows), separator, encoding, line_end, tuple(lines))
+
+
+def table_bytes(table: RosterTable) -> bytes:
+    """Write a roster; `read_table` reads the same cells."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=table.separator, lineterminator=table.line_end)
+    for row in (table.heading, *table.rows):
+        writer.writerow(row)
+    return buffer.getvalue().encode(table.encoding)
+
+
+def students_of(table: RosterTable, *, name: str = "roster.csv", addresses: bool = True) -> tuple[Student, ...]:
+    """Find the students in a roster.
+
+    Args:
+        table: The cells.
+        name: Name of the file in errors.
+        addresses: Whether every student needs an e-mail address.
+
+    Raises:
+        UsageError: The roster is wrong; each problem has its line.
+    """
     problems: list[str] = []
     students: list[Student] = []
-    try:
-        columns = _columns(next(reader, []), problems)
-        if not problems:
-            students = list(_students(reader, columns, problems))
-    except csv.Error as error:
-        problems.append(f"line {reader.line_num}: {error}")
+    columns = _columns(table.heading, problems, addresses=addresses)
+    if not problems:
+        students = list(_students(table, columns, problems, addresses=addresses))
     if not problems:
         problems = list(_duplicates(students))
     if not problems and not students:
@@ -138,62 +222,90 @@ def parse_roster(content: bytes, *, name: str = "roster.csv") -> tuple[Student, 
     return tuple(students)
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(content: bytes) -> tuple[str, str]:
+    """Return the text and the encoding."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", errors="replace")
+        return content.decode("utf-16", errors="replace"), "utf-16"
     try:
-        return content.decode("utf-8-sig")
+        marked = content.startswith(b"\xef\xbb\xbf")
+        return content.decode("utf-8-sig"), "utf-8-sig" if marked else "utf-8"
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+        pass
+    try:
+        return content.decode("cp1252"), "cp1252"
+    except UnicodeDecodeError:
+        return content.decode("latin-1"), "latin-1"
 
 
-def _columns(heading: Sequence[str], problems: list[str]) -> dict[str, int]:
+def _columns(heading: Sequence[str], problems: list[str], *, addresses: bool) -> dict[str, int]:
     """Find the columns by their headings."""
     names = {alias: column for column, aliases in COLUMNS.items() for alias in aliases}
+    cells = [" ".join(cell.casefold().replace("_", " ").split()) for cell in heading]
+    if "student" in cells and {"id", "name"} & set(cells):
+        names["student"] = "id" if "id" not in cells else "name"  # Canvas: the name, next to a number
     columns: dict[str, int] = {}
-    for index, cell in enumerate(heading):
-        column = names.get(" ".join(cell.casefold().replace("_", " ").split()))
+    for index, cell in enumerate(cells):
+        column = names.get(cell)
         if column is not None and column in columns:
             problems.append(f"line 1: two columns are the student's {column}")
         elif column is not None:
             columns[column] = index
-    if "email" not in columns:
+    if addresses and "email" not in columns:
         present = ", ".join(repr(cell.strip()) for cell in heading if cell.strip()) or "none"
         hint = did_you_mean("email", [cell.strip() for cell in heading])
         problems.append(f"line 1: there is no column `email`; the columns are {present}{hint}")
-    if not {"id", "name", "first", "last", "submission"} & columns.keys() and not problems:
+    named = {"id", "name", "first", "last", "submission", "sis_id", "login"}
+    if not named & columns.keys() and not problems:
         problems.append("line 1: there is no column `id` or `name`")
     return columns
 
 
-def _students(rows: "Iterator[list[str]]", columns: Mapping[str, int], problems: list[str]) -> Iterator[Student]:
+def _students(
+    table: RosterTable, columns: Mapping[str, int], problems: list[str], *, addresses: bool
+) -> Iterator[Student]:
     """Convert rows; a row with a mistake is listed among the problems instead."""
-    lines = rows  # the reader counts lines while it is read
-    for row in lines:
-        line: int = lines.line_num  # type: ignore[attr-defined]  # a `csv.reader`
+    lines = table.lines or tuple(range(2, len(table.rows) + 2))
+    for line, row in zip(lines, table.rows, strict=True):
         if not any(cell.strip() for cell in row):
             continue
         values = {column: single_line(row[index]) if index < len(row) else "" for column, index in columns.items()}
-        problem = address_problem(values["email"])
+        if values.get("name", values.get("id", "")).casefold().startswith(_POINTS_ROW):
+            continue
+        email = values.get("email", "")
+        problem = address_problem(email) if email or addresses else None
         code = values.get("language", "").lower().replace("_", "-").partition("-")[0] or None
         if problem is not None or (code is not None and (problem := unknown_language(code))):
             problems.append(f"line {line}: {problem}")
         else:
-            parts = (values.get("first", ""), values.get("last", ""))
-            full = values.get("name", "") or " ".join(part for part in parts if part)
-            yield Student(values.get("id", ""), full, values["email"], code, values.get("submission", ""), line)
+            yield _student(values, email, code, line)
+
+
+def _student(values: Mapping[str, str], email: str, language: str | None, line: int) -> Student:
+    parts = (values.get("first", ""), values.get("last", ""))
+    kept = {name: values.get(name, "") for name in ("sis_id", "login", "section", "group", "moodle_participant")}
+    return Student(
+        id=values.get("id", "") or kept["sis_id"] or kept["login"],
+        name=values.get("name", "") or " ".join(part for part in parts if part),
+        email=email,
+        language=language,
+        submission=values.get("submission", ""),
+        line=line,
+        **kept,
+    )
 
 
 def _duplicates(students: Iterable[Student]) -> Iterator[str]:
     """Find rows that share what must be unique."""
-    for kind in ("id", "email", "submission"):
+    repeated = set[tuple[int, int]]()
+    for kind in _UNIQUE:
         lines: defaultdict[str, list[Student]] = defaultdict(list)
         for student in students:
             value = str(getattr(student, kind))
             if value:
                 lines[value.casefold()].append(student)
         for same in lines.values():
-            if len(same) > 1:
+            if len(same) > 1 and (same[0].line, same[1].line) not in repeated:
+                repeated.add((same[0].line, same[1].line))
                 value = getattr(same[0], kind)
                 yield f"line {same[1].line}: the {kind} {value!r} is already on line {same[0].line}"
 
@@ -240,7 +352,8 @@ def sendable(address: str) -> str:
 def match(students: Sequence[Student], submissions: Sequence[SubmissionStamp]) -> Matching:
     """Match students with submissions, so that no student can get another one's grade.
 
-    In this order: the roster's column `submission`, the id, the e-mail address or its part before the `@`, the name.
+    In this order: the roster's column `submission`; the ids; the e-mail address or its part before the `@`; the number
+    that a platform adds to the name, such as `lee-4711`; the name.
     Names are compared without case, accents and order (`Müller, Jana` is `jana mueller`). A submission stays without a
     student if several match, or if a later rule contradicts an earlier one.
 
@@ -248,7 +361,8 @@ def match(students: Sequence[Student], submissions: Sequence[SubmissionStamp]) -
         students: The roster.
         submissions: Submissions of the class.
     """
-    rules = [_index(students, keys) for keys in (_by_submission, _by_id, _by_email, _by_name)]
+    by_forms = [_index(students, keys) for keys in (_by_submission, _by_id, _by_email, _by_name)]
+    rules = (*by_forms[:3], _index(students, _by_number), *by_forms[3:])
     pairs: dict[str, Student] = {}
     unmatched: dict[str, str] = {}
     for submission in submissions:
@@ -269,12 +383,18 @@ def match(students: Sequence[Student], submissions: Sequence[SubmissionStamp]) -
 
 
 _Index = Mapping[str, tuple[Student, ...]]
+_NUMBER_RULE = 3
+"""Place of the rule that compares only the last number of a submission's id."""
 
 
 def _student_of(submission: SubmissionStamp, rules: Sequence[_Index]) -> tuple[Student | None, str]:
     """Find the student of a submission, or the reason why there is none."""
-    texts = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
-    by_rule = [[found for forms in texts if (found := _found(rule, forms))] for rule in rules]
+    plain = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
+    number = [_forms(number) for number in _NUMBER.findall(submission.id)[-1:]]
+    by_rule = [
+        [found for forms in (number if place == _NUMBER_RULE else plain) if (found := _found(rule, forms))]
+        for place, rule in enumerate(rules)
+    ]
     first = next((tuple(dict.fromkeys(itertools.chain(*answers))) for answers in by_rule if answers), ())
     if not first:
         return None, "nobody in the roster matches"
@@ -305,7 +425,13 @@ def _by_submission(student: Student) -> tuple[str, ...]:
 
 
 def _by_id(student: Student) -> tuple[str, ...]:
-    return (student.id,)
+    return (student.id, student.sis_id, student.login, student.moodle_participant)
+
+
+def _by_number(student: Student) -> tuple[str, ...]:
+    """List the numbers that platforms add to the name of a submission: the id, and Moodle's number."""
+    own = (student.id,) if student.id.isdecimal() else ()
+    return (*own, *_NUMBER.findall(student.moodle_participant)[-1:])
 
 
 def _by_email(student: Student) -> tuple[str, ...]:

@@ -619,6 +619,8 @@ def _submission_stamp(submission: Submission) -> SubmissionStamp:
         sha256=submission.sha256,
         notes=tuple(map(english, submission.notes)),
         notes_says=submission.notes,
+        submitted=submission.submitted,
+        submitted_from=submission.submitted_from,
     )
 
 

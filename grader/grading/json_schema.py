@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.schema.course import CourseSettings
 from grader.schema.rubric import Rubric
 from grader.schema.rubric_texts import RubricTexts
 from grader.schema.site import SiteSettings
 
-__all__ = ["SCHEMA_DIALECT", "rubric_schema", "site_schema", "texts_schema"]
+__all__ = ["SCHEMA_DIALECT", "course_schema", "rubric_schema", "site_schema", "texts_schema"]
 
 _NO_DIAGNOSTICS: Mapping[str, DiagnosticSpec] = {}
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -43,6 +44,11 @@ def rubric_schema(
 def site_schema() -> dict[str, Any]:
     """Describe site files: a JSON Schema (2020-12)."""
     return {"$schema": SCHEMA_DIALECT, **SiteSettings.model_json_schema(mode="validation"), "title": "Site file"}
+
+
+def course_schema() -> dict[str, Any]:
+    """Describe `course.yaml`: a JSON Schema (2020-12)."""
+    return {"$schema": SCHEMA_DIALECT, **CourseSettings.model_json_schema(mode="validation"), "title": "Course"}
 
 
 def texts_schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from grader.facts.refusal import refusal
@@ -14,6 +15,7 @@ from grader.intake.platforms import (
 from grader.intake.unpack import is_ignored
 from grader.schema.errors import NotebookError, UnreadableError
 from grader.schema.message import Message, say
+from grader.schema.submission import SubmittedFrom
 
 __all__ = [
     "LISTED_FILES",
@@ -62,6 +64,9 @@ class Candidate:
     notes: tuple[Message, ...] = ()
     origin: Path | None = None
     """The path in the download, for files that were collected elsewhere."""
+    submitted: datetime | None = None
+    """When it was handed in; None if unknown."""
+    submitted_from: SubmittedFrom = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class Search:
     notices: list[Message] = field(default_factory=list)
     usual: Collection[str] = ()
     """Names of notebooks that most students of the class use, without case."""
+    zone: tzinfo = UTC
+    """Time zone of times in names without a zone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.facts.times import moment_of, sortable_time
 from grader.intake.candidates import (
     LISTED_FILES,
     Candidate,
@@ -25,11 +26,11 @@ from grader.intake.platforms import (
     Person,
     canvas_version,
     read_blackboard_note,
-    sortable_time,
 )
 from grader.intake.student import read_student, single, student_zip
 from grader.schema.errors import UnreadableError
 from grader.schema.message import Message, say, say_count
+from grader.schema.submission import SubmittedFrom
 
 __all__ = ["Piece", "read_pieces"]
 
@@ -59,7 +60,7 @@ def _readable_pieces(pieces: Sequence[Piece], search: Search) -> Candidate:
     person, originals = _named_person(pieces)
     first = min(piece.path for piece in pieces)
     if len(pieces) == 1 and first.is_dir():
-        return read_student(first, person, search)
+        return _timed(read_student(first, person, search), pieces, search)
     attempts = _attempts(pieces)
     counted = max((i for i, own in enumerate(attempts) if any(map(_has_work, own))), default=len(attempts) - 1)
     members, earlier = _members(attempts[counted], originals, search)
@@ -69,7 +70,19 @@ def _readable_pieces(pieces: Sequence[Piece], search: Search) -> Candidate:
     notes = _attempt_notes(attempts, counted, earlier)
     listed = (*_earlier_names(attempts[:counted], originals, search), *earlier)
     found = _of_members(members, person, first, search)
-    return replace(found, files=(*found.files, *listed)[:LISTED_FILES], notes=(*notes, *found.notes), origin=first)
+    found = replace(found, files=(*found.files, *listed)[:LISTED_FILES], notes=(*notes, *found.notes), origin=first)
+    return _timed(found, attempts[counted], search)
+
+
+def _timed(found: Candidate, pieces: Sequence[Piece], search: Search) -> Candidate:
+    """Add the time of submission from the names of an attempt's files, or the platform's mark of a late one."""
+    times = [moment for one in pieces if (moment := moment_of(one.person.attempt, search.zone)) is not None]
+    if times:
+        source: SubmittedFrom = "metadata" if pieces[0].person.platform == "gradescope" else "name"
+        return replace(found, submitted=max(times), submitted_from=source)
+    if any(one.person.late for one in pieces) and found.submitted is None:
+        return replace(found, submitted_from="mark")
+    return found
 
 
 def _of_members(members: Mapping[str, Path], person: Person, first: Path, search: Search) -> Candidate:

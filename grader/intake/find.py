@@ -32,12 +32,14 @@ import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import yaml
 
 from grader.facts.nearest import near_path
 from grader.facts.refusal import refusal
+from grader.facts.times import moment_of
 from grader.intake.candidates import (
     Candidate,
     Entries,
@@ -76,7 +78,7 @@ from grader.intake.student import COPY_NAME, UNTITLED, pick_notebook, read_stude
 from grader.intake.unpack import is_ignored, unpack_zip
 from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.message import Message, say, say_count
-from grader.schema.submission import Submission
+from grader.schema.submission import Submission, SubmittedFrom
 
 __all__ = [
     "Findings",
@@ -116,6 +118,9 @@ class Rejected:
     error: NotebookError | HarnessError
     notes: tuple[Message, ...] = ()
     """How the files were read, where another reading is possible."""
+    submitted: datetime | None = None
+    """When it was handed in; None if unknown."""
+    submitted_from: SubmittedFrom = ""
 
 
 Found = Submission | Rejected
@@ -148,12 +153,13 @@ def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, 
     return find_all(paths, unpack_to=unpack_to).found
 
 
-def find_all(paths: Sequence[Path], *, unpack_to: Path) -> Findings:
+def find_all(paths: Sequence[Path], *, unpack_to: Path, zone: tzinfo = UTC) -> Findings:
     """Find every submission at the given paths, and note what belongs to none.
 
     Args:
         paths: As for `find_submissions`.
         unpack_to: As for `find_submissions`.
+        zone: Time zone of times of submission without one.
 
     Raises:
         SubmissionPathError: As for `find_submissions`.
@@ -162,7 +168,7 @@ def find_all(paths: Sequence[Path], *, unpack_to: Path) -> Findings:
     """
     named = frozenset(path.resolve() for path in paths)
     whole = len(paths) == 1 or all(_is_download_zip(path, unpack_to) for path in paths)
-    search = Search(unpack_to, alone=whole, named=named)
+    search = Search(unpack_to, alone=whole, named=named, zone=zone)
     candidates: list[Candidate] = []
     for path in paths:
         try:
@@ -175,7 +181,8 @@ def find_all(paths: Sequence[Path], *, unpack_to: Path) -> Findings:
         candidates += path_candidates
     unique = list({(c.notebook or c.place).resolve(): c for c in candidates}.values())
     names = _unique_ids(unique, unpack_to)
-    found = tuple(_finish(candidate, name) for candidate, name in zip(unique, names, strict=True))
+    timed = (_timed(candidate, zone) for candidate in unique)
+    found = tuple(_finish(candidate, name) for candidate, name in zip(timed, names, strict=True))
     return Findings(found, tuple(dict.fromkeys(search.notices)))
 
 
@@ -610,7 +617,9 @@ def _gradescope_names(folder: Path) -> dict[str, Person]:
         if number and isinstance(submitters, list):
             names = [str(s[":name"]) for s in submitters if isinstance(s, dict) and s.get(":name")]
             if names:
-                people[str(key)] = Person(", ".join(names), f"{names[0]}-{number['number']}", platform="gradescope")
+                when = str(entry.get(":created_at") or "")
+                known_id = f"{names[0]}-{number['number']}"
+                people[str(key)] = Person(", ".join(names), known_id, attempt=when, platform="gradescope")
     return people
 
 
@@ -634,13 +643,40 @@ def _flat(notebooks: Sequence[Path], search: Search) -> Iterator[Candidate]:
 # --- finishing -----------------------------------------------------------------------------------------------
 
 
+_TIMESTAMP = "timestamp.txt"
+"""File that nbgrader and Sakai add to a submission. A student could forge it, but gains nothing: a submission without a
+known time is not late."""
+_LONGEST_TIMESTAMP = 100
+
+
+def _timed(candidate: Candidate, zone: tzinfo) -> Candidate:
+    """Add the time of submission from a file in the folder, unless a better source is known."""
+    if candidate.submitted is not None or candidate.folder is None:
+        return candidate
+    try:
+        with (candidate.folder / _TIMESTAMP).open("rb") as file:
+            moment = moment_of(file.read(_LONGEST_TIMESTAMP).decode("utf-8", "replace"), zone)
+    except OSError:
+        return candidate
+    return candidate if moment is None else replace(candidate, submitted=moment, submitted_from="timestamp")
+
+
 def _finish(candidate: Candidate, name: str) -> Found:
     student = unicodedata.normalize("NFC", printable(candidate.person.student)) or name
     files = tuple(printable(file) for file in candidate.files)
     if candidate.notebook is None or candidate.error is not None:
         error = candidate.error or no_notebook(files)
         digest = _digest(candidate.place)
-        return Rejected(id=name, student=student, files=files, sha256=digest, error=error, notes=candidate.notes)
+        return Rejected(
+            id=name,
+            student=student,
+            files=files,
+            sha256=digest,
+            error=error,
+            notes=candidate.notes,
+            submitted=candidate.submitted,
+            submitted_from=candidate.submitted_from,
+        )
     try:
         sha256 = _file_digest(candidate.notebook)
     except OSError as error:
@@ -654,6 +690,8 @@ def _finish(candidate: Candidate, name: str) -> Found:
         files=files,
         sha256=sha256,
         notes=candidate.notes,
+        submitted=candidate.submitted,
+        submitted_from=candidate.submitted_from,
     )
 
 

@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from grader.facts.times import sortable_time
+
 __all__ = [
     "BlackboardNote",
     "Person",
@@ -39,6 +41,8 @@ class Person:
     """The student's own file name, without the platform's prefix; empty for a folder."""
     attempt: str = ""
     """The time of the attempt as the platform writes it; empty if the name has none."""
+    late: bool = False
+    """Whether the platform marks the submission as late."""
     kind: str = "file"
     """`file` for submitted files, `text` for a text that the platform wrote, such as an online text."""
     platform: str = ""
@@ -60,8 +64,8 @@ _MOODLE = re.compile(r"(?P<name>[^_]+(?:_[^_]+)*?)_(?P<number>\d+)_assignsubmiss
 _UNNAMED = re.compile(r"participant|teilnehmer(?:[ /*:]?in)?|participante?|deelnemer|partecipante", re.IGNORECASE)
 """Moodle's word for a student in an anonymous assignment, in some languages."""
 _CANVAS_ANONYMOUS = re.compile(r"anon_(?P<number>[0-9A-Za-z]+)_(?:\d+_)?(?P<rest>.+)")
-_CANVAS = re.compile(r"(?P<name>[^_]+)(?:_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
-_CANVAS_TEXT = re.compile(r"(?P<name>[^_]+)(?:_(?i:late))?_(?P<number>\d{2,})_(?P<rest>(?:text|link)\.html?)")
+_CANVAS = re.compile(r"(?P<name>[^_]+)(?P<late>_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
+_CANVAS_TEXT = re.compile(r"(?P<name>[^_]+)(?P<late>_(?i:late))?_(?P<number>\d{2,})_(?P<rest>(?:text|link)\.html?)")
 _BLACKBOARD = re.compile(
     r"(?P<head>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<rest>.+)|(?P<note>\.txt))"
 )
@@ -116,10 +120,11 @@ def _canvas(name: str) -> Person | None:
         number = match["number"]
         return Person(f"anonymous {number}", f"anon-{number}", match["rest"], platform="canvas")
     if match := _CANVAS.fullmatch(name):
-        return Person(match["name"], f"{match['name']}-{match['number']}", match["rest"], platform="canvas")
+        known_id, late = f"{match['name']}-{match['number']}", match["late"] is not None
+        return Person(match["name"], known_id, match["rest"], platform="canvas", late=late)
     if match := _CANVAS_TEXT.fullmatch(name):
         rest, known_id = match["rest"], f"{match['name']}-{match['number']}"
-        return Person(match["name"], known_id, rest, kind="text", platform="canvas")
+        return Person(match["name"], known_id, rest, kind="text", platform="canvas", late=match["late"] is not None)
     return None
 
 
@@ -258,7 +263,7 @@ def _plain_title(rest: str) -> str:
     return re.sub(r" ?\(\d+\)(?=\.[^.]*$)", "", rest).casefold()
 
 
-# --- Blackboard's texts, Canvas's suffixes, times --------------------------------------------------------------
+# --- Blackboard's texts, Canvas's suffixes --------------------------------------------------------------------
 
 _NOTE_NAME = re.compile(r"^Name:[ \t]*(?P<name>.*?)[ \t]*(?:\((?P<login>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
 _NOTE_FILE = re.compile(
@@ -294,71 +299,3 @@ def canvas_version(name: str) -> tuple[str, int]:
     """
     match = _VERSION.fullmatch(name)
     return (match["stem"] + match["suffix"], int(match["number"])) if match else (name, 0)
-
-
-_MONTHS = {
-    month: number
-    for number, names in enumerate(
-        (
-            "jan ene gen janv sty",
-            "feb fev fév lut",
-            "mar mär mrz maa mars",
-            "apr abr avr avril kwi",
-            "may mai mag mei maj",
-            "jun juin giu cze",
-            "jul juil lug lip",
-            "aug ago aoû aout sie",
-            "sep set wrz",
-            "oct okt ott out paź",
-            "nov lis",
-            "dec dez dic déc gru",
-        ),
-        start=1,
-    )
-    for month in names.split()
-}
-_CLOCK = re.compile(
-    r"(?P<hour>\d{1,2})(?P<sep>[:.h_ ]{0,3})(?P<minute>\d\d)(?:[:.](?P<second>\d\d))? ?(?P<half>[ap]\.?m\.?)?$"
-)
-
-
-def sortable_time(text: str) -> str:
-    """Convert the time in a platform's name to a text that sorts by time.
-
-    Args:
-        text: Such as `Nov 1, 2026 1000 AM`, `1 November, 2026 10:00` or `2026-11-01-10-00-00`.
-
-    Returns:
-        `2026-11-01 10:00:00`, or an empty text if the time cannot be read.
-    """
-    if match := re.match(r"(\d{4})-(\d\d)-(\d\d)(?:[-T ](\d\d).(\d\d).(\d\d))?", text):
-        year, month, day, *clock = (part or "00" for part in match.groups())
-        return f"{year}-{month}-{day} {':'.join(clock)}"
-    found = re.search(r"\b((?:19|20)\d\d)\b", text)
-    if found is None:
-        return ""
-    date = _month_and_day(text[: found.start()])
-    time = _time_of_day(text[found.end() :].strip(" ,").lower())
-    return f"{found[1]}-{date} {time}" if date and time else ""
-
-
-def _month_and_day(date: str) -> str:
-    numbers = [int(number) for number in re.findall(r"\d{1,2}", date)]
-    word = re.search(r"[^\W\d_]{3,}", date.lower())
-    if word is None or len(numbers) != 1:
-        return ""
-    # The longest beginning decides: `juni` and `jun` are June, `juil` is July.
-    month = max((name for name in _MONTHS if word[0].startswith(name)), key=len, default="")
-    return f"{_MONTHS[month]:02}-{numbers[0]:02}" if month else ""
-
-
-def _time_of_day(text: str) -> str:
-    if not text:
-        return "00:00:00"
-    match = _CLOCK.search(text)
-    if match is None:
-        return ""
-    hour, half = int(match["hour"]), (match["half"] or "").replace(".", "")
-    if half:
-        hour = hour % 12 + (12 if half == "pm" else 0)
-    return f"{hour:02}:{match['minute']}:{match['second'] or '00'}"

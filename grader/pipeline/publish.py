@@ -158,6 +158,9 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
     if notes:
         stamp.append([note.model_dump(mode="json") for note in notes])
+    if submission.submitted_from:
+        when = submission.submitted
+        stamp.append([submission.submitted_from, None if when is None else when.isoformat()])
     judgements = course.judgements.get(submission.id, ())
     people = [[one.model_dump(mode="json") for one in judgements]] if judgements else []
     return digest_of(course.basis, stamp, out.standing(submission.id), *people)

@@ -475,6 +475,8 @@ def _submission_of(name: str, old: Any) -> Submission:
         files=stamp.files,
         sha256=stamp.sha256,
         notes=stamp.notes_says,
+        submitted=stamp.submitted,
+        submitted_from=stamp.submitted_from,
     )
 
 

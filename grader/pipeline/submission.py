@@ -138,6 +138,8 @@ def _as_submission(found: Found) -> Submission:
         files=found.files,
         sha256=found.sha256,
         notes=found.notes,
+        submitted=found.submitted,
+        submitted_from=found.submitted_from,
     )
 
 

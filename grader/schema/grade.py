@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 from pydantic import Field
 
 from grader.schema.base import Assurance, Document, Json, Pointer
-from grader.schema.judgement import CommentGrade, FlagGrade, JudgedGrade, LateGrade, RequestGrade, ReviewGrade
+from grader.schema.judgement import CommentGrade, FlagGrade, JudgedGrade, LateGrade, Moment, RequestGrade, ReviewGrade
 from grader.schema.message import Message, MessageLike
 from grader.schema.rubric import Take
+from grader.schema.submission import SubmittedFrom
 
 __all__ = [
     "AUDIENCES",
@@ -188,6 +189,10 @@ class SubmissionStamp(Document):
     """In English: how the files were read, such as which attempt and which notebook was graded."""
     notes_says: tuple[Message, ...] = ()
     """The notes as data."""
+    submitted: Moment | None = None
+    """When it was handed in; None if unknown. Added to version 1 later."""
+    submitted_from: SubmittedFrom = ""
+    """Source of this time. Added to version 1 later."""
 
 
 class RubricStamp(Document):
@@ -457,6 +462,8 @@ class Grade(Document):
     """Judgements that need another look. The student's edition has none."""
     late: LateGrade | None = None
     """The deduction for a late submission, which `score` includes; None if it was not late."""
+    due: Moment | None = None
+    """The due date of this student, with an extension; None without one."""
     excused: str | None = None
     """Why the student is excused from the assignment; None if not. The student's edition has no reason."""
 

@@ -6,12 +6,28 @@ from typing import Literal
 from pydantic import Field
 
 from grader.schema.base import Document
+from grader.schema.judgement import Moment
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["CUT_SHORT", "STORED_ERROR", "CellError", "ExecutionStatus", "Run", "Submission", "TaggedCell"]
+__all__ = [
+    "CUT_SHORT",
+    "STORED_ERROR",
+    "CellError",
+    "ExecutionStatus",
+    "Run",
+    "Submission",
+    "SubmittedFrom",
+    "TaggedCell",
+]
 
 STORED_ERROR = "grader_stored_error"
 """Key of a cell's metadata: class and message of the `NameError` among the outputs in the submitted file."""
+
+
+SubmittedFrom = Literal["", "name", "timestamp", "metadata", "times", "mark"]
+"""Source of the time of submission. `name`: the name of a file or folder. `timestamp`: a file `timestamp.txt`.
+`metadata`: the platform's own file. `times`: the course's file with times. `mark`: the platform only marks the
+submission as late, and the time is unknown. Empty: nothing is known."""
 
 
 class Submission(Document):
@@ -37,6 +53,9 @@ class Submission(Document):
     """Files that the notebook does not get because of a limit."""
     withheld: tuple[str, ...] = ()
     """Names of files next to the notebook that it does not get, because they may belong to another student."""
+    submitted: Moment | None = None
+    """When it was handed in; None if unknown."""
+    submitted_from: SubmittedFrom = ""
 
     @property
     def inner(self) -> PurePosixPath:

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.delivery.roster import Student, address_problem, match, parse_roster, read_roster
+from grader.delivery.roster import (
+    RosterTable,
+    Student,
+    address_problem,
+    match,
+    parse_roster,
+    read_roster,
+    read_table,
+    students_of,
+    table_bytes,
+)
 from grader.schema.errors import UsageError
 from grader.schema.grade import SubmissionStamp
 
@@ -183,3 +193,61 @@ def test_no_submission_gets_a_student_of_another_name(names: list[str], data: st
     wanted = data.draw(st.sampled_from(names))
     matching = match(students, [stamp("sub-1", wanted)])
     assert [student.name for student in matching.pairs.values()] in ([], [wanted])
+
+
+CANVAS = b"""\
+Student,ID,SIS User ID,SIS Login ID,Section,HW 1 (4242)\r
+    Points Possible,,,,,100\r
+"Lee, Ann",4711,u100,alee,"Monday, 10",\r
+"Roth, Ben",4712,u101,broth,"Monday, 10",95\r
+"""
+MOODLE = """\
+Identifier,Full name,Email address,Status,Grade,Last modified (submission)
+Participant 4711,Ann Lee,ann@x.org,Submitted for grading,-,"Sunday, 8 November 2026, 6:03 PM"
+Participant 4712,Ben Roth,ben@x.org,No submission,-,-
+"""
+
+
+def test_the_gradebook_of_canvas_is_a_roster_without_addresses() -> None:
+    ann, ben = parse_roster(CANVAS, addresses=False)
+    assert (ann.id, ann.name, ann.sis_id, ann.login, ann.section) == ("4711", "Lee, Ann", "u100", "alee", "Monday, 10")
+    assert ann.line == 3
+    matching = match((ann, ben), [stamp("leeann-4711", "leeann"), stamp("rothben-4712", "rothben")])
+    assert {name: one.id for name, one in matching.pairs.items()} == {"leeann-4711": "4711", "rothben-4712": "4712"}
+    with pytest.raises(UsageError, match="no column `email`"):
+        parse_roster(CANVAS)
+
+
+def test_the_worksheet_of_moodle_is_a_roster() -> None:
+    ann, ben = parse_roster(MOODLE.encode())
+    assert (ann.moodle_participant, ben.email) == ("Participant 4711", "ben@x.org")
+    matching = match((ann, ben), [stamp("Participant-4711", "Participant 4711")])
+    assert matching.pairs == {"Participant-4711": ann}
+    assert matching.missing == (ben,)
+
+
+def test_a_number_of_a_platform_contradicts_another_name() -> None:
+    students = parse_roster(CANVAS, addresses=False)
+    matching = match(students, [stamp("x-4711", "Roth, Ben")])
+    assert matching.unmatched == {"x-4711": "the id and the name match different students: Lee, Ann, Roth, Ben"}
+
+
+@pytest.mark.parametrize("content", [CANVAS, MOODLE.encode(), "id;name;e-mail\n7;Jürgen;j@x.org\n".encode("cp1252")])
+def test_a_roster_is_written_as_it_was(content: bytes) -> None:
+    table = read_table(content)
+    assert table_bytes(table) == content
+    assert students_of(table, addresses=False) == parse_roster(content, addresses=False)
+
+
+WRITTEN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+
+
+@given(
+    st.lists(st.lists(WRITTEN, min_size=2, max_size=5), max_size=5),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    st.sampled_from([",", ";", "\t"]),
+)
+def test_every_cell_survives_a_round_trip(rows: list[list[str]], encoding: str, separator: str) -> None:
+    heading = ("id", "E-Mail", "sis_id", "Section", "Something else")
+    table = RosterTable(heading, tuple(map(tuple, rows)), separator, encoding)
+    assert read_table(table_bytes(table)) == table

@@ -173,6 +173,6 @@ def test_intake_imports_only_schemas_and_the_modules_of_messages() -> None:
     lines = [line for path in folder.glob("*.py") for line in path.read_text().splitlines() if "grader." in line]
     imports = [line for line in lines if line.startswith(("from grader.", "import grader."))]
     assert imports
-    modules = ("language", "nearest", "refusal")
+    modules = ("language", "nearest", "refusal", "times")
     messages = tuple(f"from grader.facts.{module} import" for module in modules)
     assert all(line.startswith(("from grader.schema", "from grader.intake", *messages)) for line in imports)

@@ -1,0 +1,180 @@
+"""The course folder: `course.yaml`, the roster, judgements, and the folders of each assignment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from grader.facts.nearest import suggestion
+from grader.grading.course_settings import load_course_settings
+from grader.pipeline.rubrics import shipped_rubrics
+from grader.schema.course import COURSE_FILE, AssignmentSettings, CourseSettings
+from grader.schema.errors import UsageError
+
+__all__ = [
+    "RESULTS",
+    "SUBMISSIONS",
+    "Assignment",
+    "CourseFolder",
+    "assignment_at",
+    "find_assignment",
+    "find_course",
+    "open_course",
+]
+
+SUBMISSIONS, RESULTS = "submissions", "results"
+"""Folders of a course; each has one folder for each assignment."""
+
+
+@dataclass(frozen=True)
+class CourseFolder:
+    """A folder with a `course.yaml`."""
+
+    root: Path
+    """The folder, resolved."""
+    settings: CourseSettings
+
+    @property
+    def file(self) -> Path:
+        """Path of `course.yaml`."""
+        return self.root / COURSE_FILE
+
+    @property
+    def roster_path(self) -> Path | None:
+        """Path of the roster; None without a roster."""
+        return None if self.settings.roster is None else self.root / self.settings.roster
+
+    @property
+    def judgements_path(self) -> Path:
+        """Path of the file with the decisions of people."""
+        return self.root / self.settings.judgements
+
+    @cached_property
+    def assignments(self) -> tuple["Assignment", ...]:
+        """The assignments, in the order of the file."""
+        return tuple(Assignment(self, name) for name in self.settings.assignments)
+
+    def assignment(self, name: str) -> "Assignment":
+        """Find an assignment by its id.
+
+        Raises:
+            UsageError: The course has no such assignment.
+        """
+        if name not in self.settings.assignments:
+            msg = f"there is no assignment {name!r}{suggestion(name, self.settings.assignments)}"
+            raise UsageError(msg, where=str(self.file), advice="add it to `assignments`, or name another one")
+        return Assignment(self, name)
+
+    def grader(self, name: str) -> str:
+        """Return the name of a person who grades.
+
+        Raises:
+            UsageError: The course lists its graders, and this is none of them.
+        """
+        if self.settings.graders and name not in self.settings.graders:
+            msg = f"{name!r} is none of the `graders` of the course{suggestion(name, self.settings.graders)}"
+            raise UsageError(msg, where=str(self.file), advice="add the name to `graders`, or use another one")
+        return name
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An assignment of a course."""
+
+    course: CourseFolder
+    id: str
+
+    @property
+    def settings(self) -> AssignmentSettings:
+        """Its settings in `course.yaml`."""
+        return self.course.settings.assignments[self.id]
+
+    @property
+    def rubric(self) -> str:
+        """Id of a shipped rubric, or the path of a file, as `find_rubric` reads it."""
+        named = self.settings.rubric
+        file = self.course.root / named
+        return str(file) if file.suffix in {".yaml", ".yml"} or "/" in named else named
+
+    @property
+    def submissions(self) -> Path:
+        """Folder of the submissions."""
+        return self.course.root / SUBMISSIONS / self.id
+
+    @property
+    def results(self) -> Path:
+        """Folder of the results."""
+        return self.course.root / RESULTS / self.id
+
+    @property
+    def due(self) -> datetime | None:
+        """The due date, in UTC."""
+        return self.course.settings.moment(self.settings.due)
+
+    @property
+    def release(self) -> datetime | None:
+        """The time before which nothing is sent to students, in UTC."""
+        return self.course.settings.moment(self.settings.release)
+
+    @property
+    def starter(self) -> Path | None:
+        """Path of the notebook that students started from."""
+        return None if self.settings.starter is None else self.course.root / self.settings.starter
+
+    @property
+    def times(self) -> Path | None:
+        """Path of the CSV file with times of submission."""
+        return None if self.settings.times is None else self.course.root / self.settings.times
+
+
+def open_course(root: Path) -> CourseFolder:
+    """Open a course folder.
+
+    Args:
+        root: A folder with `course.yaml`.
+
+    Raises:
+        UsageError: The file cannot be read, or is wrong.
+    """
+    root = root.resolve()
+    return CourseFolder(root, load_course_settings(root / COURSE_FILE, [path.stem for path in shipped_rubrics()]))
+
+
+def find_course(path: Path) -> CourseFolder | None:
+    """Find the course folder that contains a path; None if there is none.
+
+    Args:
+        path: A results folder, submissions, or any other path; it need not exist.
+
+    Raises:
+        UsageError: `course.yaml` cannot be read, or is wrong.
+    """
+    place = path.resolve()
+    root = next((folder for folder in (place, *place.parents) if (folder / COURSE_FILE).is_file()), None)
+    return None if root is None else open_course(root)
+
+
+def find_assignment(path: Path) -> Assignment | None:
+    """Find the assignment that a path belongs to by its place, such as `results/ID` or `submissions/ID/ann`.
+
+    Args:
+        path: A path.
+
+    Raises:
+        UsageError: `course.yaml` cannot be read, or is wrong.
+    """
+    course = find_course(path)
+    return None if course is None else assignment_at(course, path)
+
+
+def assignment_at(course: CourseFolder, path: Path) -> Assignment | None:
+    """Find the assignment of a course that a path belongs to; see `find_assignment`."""
+    place = path.resolve()
+    return next(
+        (
+            one
+            for one in course.assignments
+            if place.is_relative_to(one.results.resolve()) or place.is_relative_to(one.submissions.resolve())
+        ),
+        None,
+    )
