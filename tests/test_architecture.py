@@ -198,6 +198,14 @@ def test_nothing_needs_ray_but_the_package_that_is_called_after_it() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_nothing_needs_the_packages_of_the_desk_but_the_desk_and_its_command_when_it_runs() -> None:
+    web = {"starlette", "uvicorn"}
+    importers = {path.parent for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] in web}
+    assert importers == {PACKAGE / "desk", PACKAGE / "cli"}
+    code = f"import sys, grader.cli.app, grader.cli.desk\nassert not {web} & set(sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_the_code_inside_the_sandbox_needs_nothing_of_the_grader() -> None:
     allowed = set(sys.stdlib_module_names) | INSIDE_MAY_IMPORT | INSIDE_MEETS_IN_THE_NOTEBOOK
     guilty = set()

@@ -9,6 +9,7 @@ import typer
 
 from grader.cli.completion import completion_command, enable_completion
 from grader.cli.data import data_app
+from grader.cli.desk import desk_command
 from grader.cli.doctor import doctor_command
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.grade import check_command, demo_command, grade_command
@@ -32,6 +33,7 @@ app.command("check")(check_command)
 app.command("regrade")(regrade_command)
 app.command("report")(report_command)
 app.command("mail")(mail_command)
+app.command("desk")(desk_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.command("completion")(completion_command)

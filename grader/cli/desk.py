@@ -1,0 +1,138 @@
+"""Define the command `desk`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader.cli.completion import complete_rubric
+from grader.cli.exit_codes import DONE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grader.desk.state import Desk
+
+__all__ = ["desk_command"]
+
+_INSTALL = "python -m pip install 'cnn-grader[desk]'"
+_HOLDS = ".desk-holds.json"
+_HIGHEST_PORT = 65_535
+
+
+def desk_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
+    *,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="NAME", help="Your name, for your judgements.", show_default="the page asks for it"
+        ),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="N", min=0, max=_HIGHEST_PORT, help="Port on this machine; 0 for any free one."),
+    ] = 0,
+    rubric: Annotated[
+        str | None,
+        typer.Option(
+            "--rubric",
+            metavar="ID|FILE",
+            help="A shipped rubric's id, or a YAML file.",
+            show_default="the rubric that was used before",
+            autocompletion=complete_rubric,
+        ),
+    ] = None,
+    behind_proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--behind-proxy",
+            metavar="URL",
+            help="Address of the desk at a proxy that authenticates people, such as https://desk.example.org.",
+            show_default="no proxy",
+        ),
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
+) -> None:
+    """Open the page in the browser where people judge what a machine cannot."""
+    from grader.cli.terminal import fault_text, terminal
+    from grader.schema.errors import UsageError
+
+    try:
+        import starlette
+        import uvicorn
+    except ImportError as error:
+        msg = f"the desk needs the package {error.name}"
+        raise UsageError(msg, advice=f"install it: {_INSTALL}") from error
+    del starlette, uvicorn
+    from grader.desk.app import make_app
+    from grader.desk.guard import Door
+    from grader.desk.serve import bound, serve
+
+    console = terminal(stderr=True)
+    public = _origin(behind_proxy)
+    listener = bound(port)
+    desk = _desk(folder, rubric)
+    door = Door(listener.getsockname()[1], name=(name or "").strip(), public=public)
+    app = make_app(desk, door, on_error=lambda error: console.print(fault_text(error)))
+    desk.updates.start()
+    serve(app, listener, ready=lambda: _announce(console, door.address, desk, open_it=not no_open))
+    _finish(console, desk)
+    raise typer.Exit(DONE)
+
+
+def _origin(url: str | None) -> str:
+    """Check the address at a proxy: a scheme and a host, without a path."""
+    from urllib.parse import urlsplit
+
+    from grader.schema.errors import UsageError
+
+    if url is None:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
+        msg = f"{url!r} is not an address such as https://desk.example.org"
+        raise UsageError(msg, where="--behind-proxy")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _desk(folder: Path, rubric: str | None) -> "Desk":
+    from functools import partial
+
+    from grader.cli.site import open_store
+    from grader.desk.holds import Holds
+    from grader.desk.state import Desk
+    from grader.desk.updates import Updates, regrade_in_process
+    from grader.pipeline.regrade import course_of_results
+    from grader.pipeline.rubrics import find_rubric
+    from grader.store.judgements import JudgementFile
+    from grader.store.results import ResultsFolder
+
+    out = ResultsFolder(folder)
+    course = course_of_results(out, None if rubric is None else find_rubric(rubric), open_store(may_download=True))
+    root = folder.resolve()
+    update = partial(regrade_in_process, root, course.loaded.path, course.loaded.sha256)
+    file = JudgementFile(root.with_name(f"{root.name}-judgements.jsonl"))
+    desk = Desk(out, course, file, Updates(update), Holds(out.root / _HOLDS))
+    desk.updates.note(desk.outdated())
+    return desk
+
+
+def _announce(console: "Console", address: str, desk: "Desk", *, open_it: bool) -> None:
+    import webbrowser
+
+    console.print(f"judgements: {desk.file.path}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"desk: {address}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Ctrl+C ends it.")
+    if open_it:
+        webbrowser.open(address)
+
+
+def _finish(console: "Console", desk: "Desk") -> None:
+    """Make the pages that are out of date."""
+    waiting = desk.updates.state().waiting
+    if waiting:
+        console.print(f"updating the pages of {waiting} submissions …")
+    result = desk.updates.finish()
+    if result.problem:
+        console.print(f"[yellow]the judgements are stored, but[/] {result.problem}", soft_wrap=True)

@@ -1,0 +1,227 @@
+"""The state of the desk: the class, the judgements so far, and what a person adds to them."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+from pydantic import ValidationError
+
+from grader.desk.guard import Visitor
+from grader.desk.holds import Holds
+from grader.desk.judgement_log import JudgementLog
+from grader.desk.roll import Roll, computed
+from grader.desk.updates import Updates
+from grader.facts.nearest import did_you_mean
+from grader.grading.judged import latest, with_judgements
+from grader.pipeline.course import Course
+from grader.schema.errors import UsageError
+from grader.schema.grade import CriterionGrade, Grade
+from grader.schema.judgement import WHOLE, Judgement, JudgementKind
+from grader.schema.rubric import Criterion
+from grader.store.judgements import JudgementFile
+from grader.store.results import ResultsFolder
+
+__all__ = ["Desk", "Draft"]
+
+_OF_THE_NOTEBOOK = frozenset({"points", "override", "comment", "flag"})
+"""Kinds of judgements that depend on the notebook that was judged."""
+_STEP = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person decides, before it is checked and recorded."""
+
+    submission: str
+    kind: JudgementKind
+    criterion: str = WHOLE
+    points: float | None = None
+    comment: str = ""
+    why: str = ""
+    until: datetime | None = None
+    by: str = ""
+    """The student, for a request; empty for the person at the desk."""
+
+
+@dataclass
+class Desk:
+    """A results folder, its course, and the judgements about it."""
+
+    out: ResultsFolder
+    course: Course
+    file: JudgementFile
+    updates: Updates
+    holds: Holds
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    graders: Sequence[str] = ()
+    """Names to choose from."""
+    log: JudgementLog = field(init=False)
+    roll: Roll = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the judgements and the grades."""
+        self.log = JudgementLog(self.file, self.course.stamp.id)
+        self.roll = Roll(self.out)
+        self._lock = Lock()
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._grades: dict[str, tuple[Grade, tuple[Judgement, ...], Grade]] = {}
+
+    # --- reading
+
+    def grades(self) -> Mapping[str, Grade]:
+        """Return the grades of the class with all judgements so far, in the order of ids.
+
+        They have no models, notes and attempts, and the texts of the stored grades.
+
+        Raises:
+            UsageError: The file of judgements has wrong lines.
+        """
+        judgements = self.log.read()
+        known = self._grades
+        self._grades = {
+            name: self._judged(known.get(name), grade, judgements.get(name, ()))
+            for name, grade in self.roll.grades().items()
+        }
+        return {name: judged for name, (_, _, judged) in self._grades.items()}
+
+    @staticmethod
+    def _judged(
+        known: tuple[Grade, tuple[Judgement, ...], Grade] | None, grade: Grade, judgements: tuple[Judgement, ...]
+    ) -> tuple[Grade, tuple[Judgement, ...], Grade]:
+        if known is not None and known[0] is grade and known[1] is judgements:
+            return known
+        return grade, judgements, with_judgements(computed(grade), judgements)
+
+    def grade(self, submission: str) -> Grade:
+        """Return a submission's grade with all judgements so far; see `grades`.
+
+        Raises:
+            UsageError: The class has no such submission.
+        """
+        grades = self.grades()
+        if submission not in grades:
+            msg = f"the class has no submission {submission!r}{did_you_mean(submission, grades)}"
+            raise UsageError(msg)
+        return grades[submission]
+
+    def judgements(self, submission: str) -> tuple[Judgement, ...]:
+        """Return the judgements about a submission, in the order of the file."""
+        return self.log.read().get(submission, ())
+
+    @property
+    def criteria(self) -> Mapping[str, Criterion]:
+        """The criteria of the rubric by id."""
+        return {criterion.id: criterion for criterion in self.course.loaded.rubric.criteria}
+
+    def outdated(self) -> tuple[str, ...]:
+        """List the submissions whose stored grade lacks a judgement that counts."""
+        stored = self.roll.grades()
+        return tuple(name for name, grade in self.grades().items() if _decisions(grade) != _decisions(stored[name]))
+
+    # --- recording
+
+    def record(self, visitor: Visitor, drafts: Iterable[Draft]) -> tuple[Judgement, ...]:
+        """Check what a person decided, and append it to the file; it is on the disk when this returns.
+
+        Args:
+            visitor: The person.
+            drafts: The decisions, which `undo` takes back together.
+
+        Raises:
+            UsageError: A decision is not possible; none is recorded.
+            StorageError: The file cannot be written; none is recorded.
+        """
+        if not visitor.name:
+            msg = "enter your name first"
+            raise UsageError(msg)
+        with self._lock:
+            moment = self._moment()
+            recorded = tuple(self._checked(draft, visitor.name, moment) for draft in drafts)
+            self.file.append(recorded)
+        if recorded:
+            visitor.done.append(recorded)
+            self.updates.note(one.submission for one in recorded)
+        return recorded
+
+    def undo(self, visitor: Visitor) -> tuple[Judgement, ...]:
+        """Take back what a person recorded last: the earlier judgement counts again, or none.
+
+        Returns:
+            The judgements that were taken back; empty if there is nothing to undo.
+
+        Raises:
+            UsageError: Somebody has judged it again since.
+        """
+        if not visitor.done:
+            return ()
+        batch = visitor.done[-1]
+        with self._lock:
+            log, moment = self.log.read(), self._moment()
+            self.file.append([_reverse(one, log.get(one.submission, ()), visitor.name, moment) for one in batch])
+        visitor.done.pop()
+        self.updates.note(one.submission for one in batch)
+        return batch
+
+    def _moment(self) -> datetime:
+        """Return the time, later than all earlier judgements of this desk."""
+        self._last = max(self.clock(), self._last + _STEP)
+        return self._last
+
+    def _checked(self, draft: Draft, name: str, moment: datetime) -> Judgement:
+        grade = self.grade(draft.submission)
+        line = next((line for line in grade.criteria if line.id == draft.criterion), None)
+        if draft.criterion != WHOLE and line is None:
+            msg = f"the rubric has no criterion {draft.criterion!r}"
+            raise UsageError(msg)
+        if draft.points is not None:
+            _check_points(draft.points, line, grade)
+        try:
+            return Judgement(
+                at=moment,
+                by=draft.by or name,
+                submission=draft.submission,
+                notebook=grade.submission.sha256 if draft.kind in _OF_THE_NOTEBOOK else "",
+                rubric=self.course.stamp.id,
+                criterion=draft.criterion,
+                kind=draft.kind,
+                points=draft.points,
+                of=None if line is None or draft.points is None else line.max_points,
+                comment=draft.comment,
+                why=draft.why,
+                until=draft.until,
+            )
+        except ValidationError as error:
+            msg = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise UsageError(msg, where=draft.submission) from error
+
+
+def _check_points(points: float, line: CriterionGrade | None, grade: Grade) -> None:
+    if grade.status != "graded":
+        msg = "it was not graded, so that nobody can give points for it"
+        raise UsageError(msg, where=grade.submission.id)
+    if line is not None and not (math.isfinite(points) and 0 <= points <= line.max_points):
+        msg = f"{points:g} is not between 0 and {line.max_points:g} points"
+        raise UsageError(msg, where=line.id)
+
+
+def _reverse(one: Judgement, log: Sequence[Judgement], name: str, moment: datetime) -> Judgement:
+    """Return the judgement that takes another one back."""
+    key = (one.criterion, one.kind)
+    of_key = [other for other in log if (other.criterion, other.kind) == key]
+    if not of_key or of_key[-1] != one:
+        msg = "somebody judged this again since; change it there"
+        raise UsageError(msg, where=one.submission)
+    before = latest(of_key[:-1]).get(key)
+    if before is not None and one.kind != "request":
+        return before.model_copy(update={"at": moment})
+    kept = {"version", "submission", "notebook", "rubric", "criterion", "kind"}
+    by = one.by if one.kind == "request" else name
+    return Judgement.model_validate({**one.model_dump(include=kept), "at": moment, "by": by})
+
+
+def _decisions(grade: Grade) -> object:
+    """Return the parts of a grade that follow from judgements."""
+    lines = [(line.id, line.judged, line.comments) for line in grade.criteria]
+    return (lines, grade.comments, grade.flags, grade.requests, grade.review, grade.excused)

@@ -1,0 +1,81 @@
+// Keys of the desk, and the state of its pages. Elements name their key in `data-key`; a key clicks its element.
+(function () {
+  "use strict";
+  const dialog = document.getElementById("keys");
+  const csrf = document.body.dataset.csrf;
+  let going = false;
+
+  function post(path, fields) {
+    const headers = { "X-Desk-Csrf": csrf };
+    return fetch(path, { method: "POST", headers: headers, body: new URLSearchParams(fields) });
+  }
+
+  function visible(element) { return element.getClientRects().length > 0; }
+
+  function named(attribute, key) {
+    return [...document.querySelectorAll("[" + attribute + "]")].find(function (element) {
+      return element.getAttribute(attribute).split(" ").includes(key) && visible(element) && !element.disabled;
+    });
+  }
+
+  // A list with `data-list`: j and k move through its links.
+  function move(step) {
+    const links = [...document.querySelectorAll("[data-list] a")].filter(visible);
+    const place = links.indexOf(document.activeElement);
+    const next = links[place < 0 ? 0 : Math.max(0, Math.min(place + step, links.length - 1))];
+    if (next) { next.focus(); }
+    return Boolean(next);
+  }
+
+  function typing(target) { return Boolean(target.closest("input:not([type=checkbox], [type=radio]), select, textarea")); }
+
+  function act(event) {
+    const key = event.key;
+    if (going) {
+      going = false;
+      const view = named("data-go", key);
+      if (view) { view.click(); }
+      return Boolean(view);
+    }
+    if (key === "Enter" && event.target.closest("a, button, summary")) { return false; }
+    if (key === "?") { dialog.showModal(); return true; }
+    const own = named("data-key", key);
+    if (own) {
+      if (own.matches("input, textarea, select")) { own.focus(); } else { own.click(); }
+      return true;
+    }
+    if (key === "g") { going = true; return true; }
+    return key === "j" ? move(1) : key === "k" ? move(-1) : false;
+  }
+
+  document.addEventListener("keydown", function (event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) { return; }
+    if (document.querySelector("dialog[open]")) { return; }
+    if (typing(event.target)) {
+      if (event.key === "Escape") { event.target.blur(); }
+      return;
+    }
+    if (act(event)) { event.preventDefault(); }
+  });
+
+  const help = document.getElementById("help");
+  if (help) { help.addEventListener("click", function () { dialog.showModal(); }); }
+
+  // Show how many pages are out of date, while some are.
+  const updates = document.getElementById("updates");
+  function shown(state) {
+    const one = state.waiting === 1 ? "1 page to update" : state.waiting + " pages to update";
+    updates.textContent = state.running ? "Updating pages …" : state.waiting ? one : "Pages are up to date";
+    updates.dataset.waiting = state.waiting;
+    updates.dataset.running = state.running ? "1" : "0";
+    updates.title = state.problem;
+  }
+  function follow() {
+    if (updates.dataset.waiting === "0" && updates.dataset.running === "0") { return; }
+    fetch("/updates").then(function (answer) { return answer.json(); }).then(shown).then(again, again);
+  }
+  function again() { window.setTimeout(follow, 3000); }
+  if (updates) { again(); }
+
+  window.desk = { post: post, typing: typing, visible: visible };
+})();
