@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,7 @@ def regrade_command(
             "not_in_effect": result.ineffective,
             "review": [one.as_json() for one in result.review],
             "orphans": [one.model_dump(mode="json") for one in result.orphans],
+            "edited": result.edited,
         }
         typer.echo(json.dumps(summary, indent=1))
     else:
@@ -76,11 +78,21 @@ def regrade_command(
         console.print(f"graded again: {result.total}, changed: {result.changed}")
         if result.changed:
             console.print(f"all changes: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+        if result.edited:
+            _print_edited(result.edited, "graded again from the evidence")
         if result.review or result.orphans:
             console.print(review_table(result.review, result.orphans))
     if result.ineffective:
         _print_ineffective(result, out, course.loaded.rubric.id)
     raise typer.Exit(HARNESS if result.not_graded else DONE)
+
+
+def _print_edited(names: "Sequence[str]", outcome: str) -> None:
+    """Name the submissions whose grade somebody edited by hand."""
+    from grader.cli.terminal import terminal
+
+    words = f"grade.json was edited by hand, {outcome}: {', '.join(names)}"
+    terminal().print(words, style="yellow", markup=False, soft_wrap=True)
 
 
 def _print_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> None:
@@ -125,6 +137,7 @@ def report_command(
 ) -> None:
     """Render all reports and the class page again from stored grades and evidence."""
     from grader.cli.terminal import terminal
+    from grader.pipeline.publish import edited_grades
     from grader.pipeline.regrade import report_class
     from grader.pipeline.rubrics import note_language
 
@@ -134,4 +147,8 @@ def report_command(
         if language is not None:
             note_language(out, course.language.code)
         count = report_class(course, out)
+        edited = edited_grades(out)
+    if edited:
+        _print_edited(edited, "report not made again; `grader regrade DIR` restores it")
+        count -= len(edited)
     typer.echo(f"reports written: {count}, and {folder / 'index.html'}")

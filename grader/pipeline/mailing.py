@@ -23,6 +23,7 @@ from grader.facts.metrics import fit_curves
 from grader.facts.nearest import did_you_mean
 from grader.facts.rubric_texts import with_titles
 from grader.grading.loader import LoadedRubric
+from grader.pipeline.publish import edited_grades
 from grader.pipeline.rubrics import find_rubric, noted_language, noted_rubric
 from grader.report.edition import edition
 from grader.report.templating import Templates
@@ -38,6 +39,7 @@ from grader.store.results import ResultsFolder
 __all__ = ["MailOptions", "Mailing", "Outcome", "last_day", "mail_class", "report_address"]
 
 _MOST_EPOCHS = 2_000
+_EDITED = "somebody edited its grade.json by hand: `grader regrade DIR` restores it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,11 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         only=_named(options.only, grades, matching, "--only") if options.only else None,
         resend=_named(options.resend, grades, matching, "--resend") or (),
     )
-    entries = plan(grades, matching, ledger.rows(), selection, options.sender.sender.domain)
+    planned = plan(grades, matching, ledger.rows(), selection, options.sender.sender.domain)
+    edited = frozenset(edited_grades(out))
+    entries = tuple(
+        replace(one, reason=_EDITED) if one.submission in edited and one.action == "held" else one for one in planned
+    )
     writer = _Writer(out, grades, rubrics, options, now())
     messages = {entry.submission: writer.message(entry) for entry in entries if entry.sends}
     states: dict[str, tuple[str, str]] = {}

@@ -4,6 +4,7 @@ import errno
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from grader.report.page import render_report
 from grader.report.plain import plain_report
 from grader.schema.errors import (
     ArtefactError,
+    EditedGradeError,
     HarnessError,
     NotebookError,
     StorageError,
@@ -36,12 +38,15 @@ from grader.schema.submission import Run, Submission
 from grader.store.database import Database, digest_of
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder
+from grader.store.seal import is_edited
 
 __all__ = [
     "basis_of",
+    "edited_grades",
     "grade_kept",
     "judge",
     "judge_refused",
+    "kept_row",
     "publish",
     "publish_class",
     "publish_rows",
@@ -218,8 +223,8 @@ def publish_class(course: Course, out: ResultsFolder) -> None:
         course: The rubric, its ranking, and the language of pages.
         out: The results folder.
     """
-    kept = (grade_kept(out, name) for name in out.submissions())
-    publish_rows([row_of(one, course.ranked_by) for one in kept if one is not None], course, out)
+    kept = (kept_row(out, name, course) for name in out.submissions())
+    publish_rows([row for row in kept if row is not None], course, out)
 
 
 def publish_rows(rows: Sequence[ClassRow], course: Course, out: ResultsFolder, batch: Batch | None = None) -> None:
@@ -246,8 +251,25 @@ def row_of(result: Grade, ranked_by: str | None) -> ClassRow:
     return class_row(result, f"{result.submission.id}/instructor.html", ranked_by)
 
 
+def kept_row(out: ResultsFolder, name: str, course: Course) -> ClassRow | None:
+    """Read the row of a submission from its grade; None if it is missing or damaged. An edited grade is marked."""
+    try:
+        try:
+            grade, edited = out.read_grade(name), False
+        except EditedGradeError:
+            grade, edited = out.read_grade(name, edited=True), True
+    except ArtefactError:
+        return None
+    return None if grade is None else replace(row_of(grade, course.ranked_by), edited=edited)
+
+
+def edited_grades(out: ResultsFolder) -> tuple[str, ...]:
+    """List the submissions whose `grade.json` somebody edited by hand."""
+    return tuple(name for name in out.submissions() if is_edited(out.grade_data(name)))
+
+
 def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
-    """Read a grade; None if it is missing or damaged, since it can be made again."""
+    """Read a grade; None if it is missing, damaged or edited by hand, since it can be made again."""
     try:
         return out.read_grade(name)
     except ArtefactError:

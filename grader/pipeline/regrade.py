@@ -22,11 +22,22 @@ from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.judgements import judged_course, orphans_of, with_people
 from grader.pipeline.process_pool import in_chunks
-from grader.pipeline.publish import basis_of, grade_kept, judge, publish_rows, report_of, row_of, unexpected
+from grader.pipeline.publish import (
+    basis_of,
+    edited_grades,
+    grade_kept,
+    judge,
+    kept_row,
+    publish_rows,
+    report_of,
+    row_of,
+    unexpected,
+)
 from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_language, noted_rubric
 from grader.report.classrow import ClassRow, with_shared_parts
 from grader.schema.errors import (
     ArtefactError,
+    EditedGradeError,
     GraderError,
     HarnessError,
     NotebookError,
@@ -43,6 +54,7 @@ from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
+from grader.store.seal import is_edited, is_sealed_stamp
 
 __all__ = [
     "Regrade",
@@ -89,6 +101,8 @@ class Regrade:
     """Judgements that need another look."""
     orphans: tuple[Judgement, ...] = ()
     """Judgements whose submission does not exist."""
+    edited: tuple[str, ...] = ()
+    """Submissions whose `grade.json` somebody had edited by hand; they were graded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,8 @@ class _Regraded:
     """Numbers of the attempts in its grade; the database may have stale executions of other attempts."""
     review: tuple[ReviewGrade, ...] = ()
     """Its judgements that need another look."""
+    edited: bool = False
+    """Whether somebody had edited its `grade.json` by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +166,13 @@ def regrade_class(
     shared: dict[Any, Any] = {}
     counted: dict[str, frozenset[int]] = {}
     review: list[Review] = []
+    edited: list[str] = []
     # Close the workers before the caller unlocks the folder.
     with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
         for answer in answers:
             rows += [with_shared_parts(one.row, shared) for one in answer]
             counted |= {one.grading.submission: one.counted for one in answer}
+            edited += [one.row.id for one in answer if one.edited]
             review += [Review(one.row.id, one.row.student, judgement) for one in answer for judgement in one.review]
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             listener(len(rows), len(names))
@@ -182,6 +200,7 @@ def regrade_class(
         outdated=outdated,
         review=tuple(review),
         orphans=orphans_of(course, names),
+        edited=tuple(edited),
     )
 
 
@@ -317,9 +336,10 @@ def _with_basis(room: _Room, one: _Regraded) -> _Regraded:
 def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
     course, out = room.course, room.out
     old = out.grade_data(name)
-    submission = _submission_of(name, old)
+    edited = is_edited(old)
+    submission = _submission_of(name, old) if not edited or is_sealed_stamp(old) else _without_stamp(room, name)
     try:
-        computed, evidence = _judged(room, submission)
+        computed, evidence = _judged(room, submission, edited=edited)
         if computed is None:
             return None
         new = with_people(computed, course)
@@ -336,11 +356,22 @@ def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -
         difference = _written(old, new, None, course, out, batch)
     if difference is not None:
         changed.append(difference)
-    return _regraded(new, grading_row(new), course)
+    return replace(_regraded(new, grading_row(new), course), edited=edited)
 
 
-def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence | None]:
-    """Grade a submission from its stored evidence; None if nothing is stored."""
+def _without_stamp(room: _Room, name: str) -> Submission:
+    """Describe a submission whose own data in `grade.json` were edited, by its folder and its execution."""
+    notebooks = {row.key.notebook for row in room.executions.get(name, ())}
+    sha256 = notebooks.pop() if len(notebooks) == 1 else ""
+    return Submission(id=name, student=name, notebook=Path(), sha256=sha256)
+
+
+def _judged(room: _Room, submission: Submission, *, edited: bool) -> tuple[Grade | None, Evidence | None]:
+    """Grade a submission from its stored evidence; None if nothing is stored.
+
+    Raises:
+        EditedGradeError: Its only source is a grade that somebody edited.
+    """
     course, out, name = room.course, room.out, submission.id
     rows = room.executions.get(name, ())
     if AttemptsFolder(out, name).exists():
@@ -348,6 +379,9 @@ def _judged(room: _Room, submission: Submission) -> tuple[Grade | None, Evidence
     # After a failed execution the stored evidence is from an earlier one, perhaps of another notebook.
     failed = any(row.status == "failed" for row in rows)
     evidence = None if failed else out.read_evidence(name)
+    if evidence is None and edited:
+        msg = "somebody edited this grade by hand, and there is no evidence to make it again"
+        raise EditedGradeError(msg, where=name, advice="grade the submission again with `grader grade`")
     if evidence is None:
         return _without_evidence(grade_kept(out, name), course), None
     noted = next((row.parts for row in rows if row.attempt == 1), "")
@@ -369,7 +403,15 @@ def _written(  # noqa: PLR0913, PLR0917 - a grade, its sources and its folder
         return None
     batch.add(out.grade_path(name), content)
     # Compare both after a JSON round trip.
-    return changes_of(grade_kept(out, name), parse_grade(content))
+    return changes_of(_previous(out, name), parse_grade(content))
+
+
+def _previous(out: ResultsFolder, name: str) -> Grade | None:
+    """Read the grade before this one, even if somebody edited it; None if it is missing or damaged."""
+    try:
+        return out.read_grade(name, edited=True)
+    except ArtefactError:
+        return None
 
 
 def _add_reports(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch) -> None:
@@ -417,6 +459,10 @@ def rubric_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) ->
     if loaded is not None:
         return loaded
     used = rubrics_used(out)
+    if len(used) > 1:
+        # Somebody may have edited the rubric's name in a grade.
+        names = set(out.submissions()) - set(edited_grades(out))
+        used = {one for name in names if (one := out.rubric_id(name)) is not None} or used
     if len(used) != 1:
         msg = f"the grades in the folder have {len(used)} different rubrics"
         raise UsageError(msg, where=str(out.root), advice="choose one with `--rubric`")
@@ -481,7 +527,7 @@ def _submission_of(name: str, old: Any) -> Submission:
 
 
 def report_class(course: Course, out: ResultsFolder, *, workers: int | None = None) -> int:
-    """Render all pages of a results folder again from stored results.
+    """Render all pages of a results folder again from stored results, except for grades that somebody edited by hand.
 
     Args:
         course: Rubric, reference and data.
@@ -509,7 +555,12 @@ def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> li
     batch = Batch(out.root)
     rows: list[ClassRow] = []
     for name in names:
-        kept = out.read_grade(name)
+        try:
+            kept = out.read_grade(name)
+        except EditedGradeError:
+            # Its old report is better than one with points that nobody can explain.
+            rows += [row for row in [kept_row(out, name, course)] if row is not None]
+            continue
         if kept is None:
             continue
         evidence = out.read_evidence(name) if kept.status == "graded" else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from grader.pipeline.changes import Changed
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import judged_course
-from grader.pipeline.publish import grade_kept, publish_rows, row_of
+from grader.pipeline.publish import kept_row, publish_rows
 from grader.pipeline.regrade import regrade_chosen
 from grader.report.classrow import ClassRow
 from grader.store.results import ResultsFolder
@@ -39,11 +39,9 @@ class ClassRows:
         known = self._rows.get(name)
         if known is not None and known[0] == stamp:
             return known[1]
-        grade = grade_kept(out, name)
-        if grade is None:
-            return None
-        row = row_of(grade, course.ranked_by)
-        self._rows[name] = (stamp, row)
+        row = kept_row(out, name, course)
+        if row is not None:
+            self._rows[name] = (stamp, row)
         return row
 
 

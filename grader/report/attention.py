@@ -90,6 +90,13 @@ _KINDS: Final[tuple[_Kind, ...]] = (
         ),
     ),
     (
+        "h",
+        lambda row: row.edited,
+        lambda number: say_count(
+            "{count:number} grade was edited by hand", "{count:number} grades were edited by hand", number
+        ),
+    ),
+    (
         "q",
         lambda row: row.people is not None and bool(row.people.requests),
         lambda number: say_count("{count:number} has an open request", "{count:number} have an open request", number),

@@ -94,6 +94,8 @@ class ClassRow:
     """SHA-256 of the rubric."""
     people: People | None = None
     """The decisions of people; None without any."""
+    edited: bool = False
+    """Whether somebody edited its `grade.json` by hand."""
 
     @property
     def borderline(self) -> bool:

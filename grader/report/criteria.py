@@ -11,6 +11,7 @@ from grader.report.bars import VERDICTS
 from grader.report.code_lines import code_line
 from grader.report.links import Link, Target
 from grader.report.notes import NoteView
+from grader.report.people import Decision, Remark, decision_of, remarks_of
 from grader.report.text import cut, rendered, value
 from grader.schema.base import Assurance, Json
 from grader.schema.grade import CriterionGrade, MeasureLabel, ModelGrade
@@ -57,6 +58,10 @@ class CriterionView:
     """The line of code that the criterion is about; empty if unknown."""
     related: tuple[NoteView, ...]
     """Notes on the same code."""
+    decision: Decision | None = None
+    """The decision of a person; None if the grader computed the points."""
+    comments: tuple[Remark, ...] = ()
+    """Comments of people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,8 @@ def _view(number: int, criterion: CriterionGrade, related: tuple[NoteView, ...],
         links=to.links(criterion.evidence),
         code=_code(criterion, to),
         related=related,
+        decision=decision_of(criterion, to),
+        comments=remarks_of(criterion.comments),
     )
 
 

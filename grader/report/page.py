@@ -20,6 +20,7 @@ from grader.report.execution import errors_of, facts_of
 from grader.report.links import Target
 from grader.report.notebook import CellView, notebook_cells
 from grader.report.notes import NoteView, note_groups, note_views
+from grader.report.people import people_view
 from grader.report.results import Images, Parts, model_views
 from grader.report.templating import Templates, asset, environment, policy
 from grader.report.text import ENGLISH
@@ -89,6 +90,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "title": grade.rubric.title or grade.rubric.id,
         **_criteria(grade, to),
         **_results(grade, evidence, reference, images, language, parts),
+        "people": people_view(grade),
         "attempts": attempts_view(grade.attempts, language),
         "facts": facts_of(grade.execution, language),
         "errors": errors_of(grade.execution, to),

@@ -12,6 +12,7 @@ GraderError                      (each class has an exit code and default advice
 │   ├── ReferenceMissingError    the rubric names a reference that is missing or stale
 │   ├── PredictorError           the predictor's sandbox failed
 │   ├── ArtefactError            stored evidence is damaged or has another version
+│   │   └── EditedGradeError     somebody edited `grade.json` by hand
 │   ├── StorageError             results cannot be written
 │   └── DeliveryError            the mail server cannot be used
 └── StudentError                 exit 0   the submission cannot be executed: a clear grade, not a crash
@@ -27,6 +28,7 @@ __all__ = [
     "ArtefactError",
     "DatasetMissingError",
     "DeliveryError",
+    "EditedGradeError",
     "GraderError",
     "HarnessError",
     "IsolationRefusedError",
@@ -151,6 +153,12 @@ class ArtefactError(HarnessError):
     """Stored evidence is damaged, too large, or of an unsupported version."""
 
     default_advice = "grade the submission again with `--no-resume`"
+
+
+class EditedGradeError(ArtefactError):
+    """Somebody edited `grade.json` by hand."""
+
+    default_advice = "run `grader regrade DIR`, which restores it; use judgements to change points (docs/judgements.md)"
 
 
 class StorageError(HarnessError):

@@ -3,9 +3,9 @@
 import importlib
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from grader.schema.base import Assurance, Document, Json, Pointer
 from grader.schema.judgement import CommentGrade, FlagGrade, JudgedGrade, LateGrade, Moment, RequestGrade, ReviewGrade
@@ -466,6 +466,12 @@ class Grade(Document):
     """The due date of this student, with an extension; None without one."""
     excused: str | None = None
     """Why the student is excused from the assignment; None if not. The student's edition has no reason."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_seal(cls, data: Any) -> Any:
+        """Leave out the seal of `grade.json`, which is about the file; see `grader.store.seal`."""
+        return {key: data[key] for key in data if key != "seal"} if isinstance(data, dict) else data
 
     @property
     def borderline(self) -> tuple[str, ...]:

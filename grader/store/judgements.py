@@ -95,8 +95,9 @@ class JudgementFile:
 
 def judgement_line(judgement: Judgement) -> str:
     """Write a judgement as a line of the file, without empty fields."""
-    fields = {"version": judgement.version, **judgement.model_dump(mode="json", exclude_defaults=True)}
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    values = judgement.model_dump(mode="json")
+    kept = {name: value for name, value in values.items() if value not in {None, ""}}
+    return json.dumps(kept, ensure_ascii=False) + "\n"
 
 
 def _lock(handle: int, kind: int) -> None:

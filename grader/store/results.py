@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from grader.schema.base import Document
-from grader.schema.errors import ArtefactError, UsageError
+from grader.schema.errors import ArtefactError, EditedGradeError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
 from grader.schema.grade import GRADE_VERSION, Audience, Grade
 from grader.store.files import (
@@ -33,6 +33,7 @@ from grader.store.files import (
     write_atomically,
     writing,
 )
+from grader.store.seal import SEAL, is_edited, seal_of
 
 __all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade"]
 
@@ -244,14 +245,22 @@ class ResultsFolder:
         """
         return self._write(self.grade_path(grade.submission.id), grade_bytes(grade_data(grade)))
 
-    def read_grade(self, submission: str) -> Grade | None:
+    def read_grade(self, submission: str, *, edited: bool = False) -> Grade | None:
         """Read a grade; return None if there is none yet.
 
+        Args:
+            submission: Id of the submission.
+            edited: Whether to return a grade that somebody edited by hand, too.
+
         Raises:
+            EditedGradeError: Somebody edited the file by hand.
             ArtefactError: The file is damaged or of another version.
         """
         path = self.grade_path(submission)
         content = _read_document(path, GRADE_VERSION)
+        if content is not None and not edited and is_edited(content):
+            msg = "somebody edited this grade by hand"
+            raise EditedGradeError(msg, where=str(path))
         return None if content is None else _parse(Grade, content, path)
 
     def write_evidence(self, submission: str, evidence: Evidence, *, filled: Path | None = None) -> Path:
@@ -391,9 +400,12 @@ def _sweep_folder(folder: Path) -> None:
 
 
 def grade_data(grade: Grade) -> dict[str, Any]:
-    """Convert a grade to JSON values as `grade.json` stores them: NaN and infinity become None, tuples become lists."""
+    """Convert a grade to JSON values as `grade.json` stores them, with its seal.
+
+    NaN and infinity become None, tuples become lists.
+    """
     data: dict[str, Any] = _finite(_plain(grade))
-    return data
+    return {**data, SEAL: seal_of(data)}
 
 
 def grade_bytes(data: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.command import grader, needs_bubblewrap
 from tests.support.student_surfaces import MARK, SECRETS, SHOWN_POINTS, SURFACES, Scene, checks, make_scene, pages
 
-_ON_NO_PAGE = {"comment", "keyword of a topic", "diagnostic for instructors"}
+_ON_NO_PAGE = {"comment", "keyword of a topic", "diagnostic for instructors", "comment on another notebook"}
 """Secrets that only the rubric's file and `grade.json` have."""
 
 
@@ -53,6 +53,16 @@ def test_the_instructors_edition_has_every_secret(scene: Scene) -> None:
     data = "".join(scene.out.grade_path(name).read_text(encoding="utf-8") for name in scene.out.submissions())
     assert set(SECRETS) - set(secrets_in(page)) == _ON_NO_PAGE
     assert secrets_in(page + rubric + data) == SECRETS
+
+
+def test_students_see_who_judged_and_when_comments_and_answers(scene: Scene) -> None:
+    shown = dict(pages(scene))
+    for words in ("Judged by Nina on 1 May 2026.", "Label the arrows.", "Say it shorter.", "I did explain it."):
+        assert words in shown["report of amara"]
+    for words in ("amara asked on 1 May 2026:", "Nina answered on 1 May 2026:", "Two sentences are missing."):
+        assert words in shown["report of amara"]
+    assert "Excused from this assignment." in shown["report of bo"]
+    assert "Come to the lab." in shown["report of bo"]
 
 
 def test_the_students_total_leaves_hidden_criteria_out_from_the_first_line(scene: Scene) -> None:

@@ -3,19 +3,24 @@
 import csv
 import json
 from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader.cli.app import main
+from grader.delivery.messages import Sender
+from grader.delivery.plan import Selection
+from grader.delivery.roster import read_roster
 from grader.pipeline.judgements import judged_course, judgement_file
+from grader.pipeline.mailing import MailOptions, mail_class
 from grader.pipeline.publish import basis_of
 from grader.pipeline.regrade import course_of_results, regrade_class
 from grader.pipeline.rejudge import ClassRows, rejudge
 from grader.pipeline.rubrics import note_judgements
 from grader.schema.base import Assurance
-from grader.schema.errors import UsageError
+from grader.schema.errors import EditedGradeError, UsageError
 from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.judgement import Judgement
 from grader.store.results import ResultsFolder
@@ -182,3 +187,87 @@ def test_a_wrong_line_stops_a_regrade_and_names_the_line(out: ResultsFolder) -> 
         lines.write('{"version": 1, "kind": "points"}\n')
     with out.at_work(), pytest.raises(UsageError, match="line 2: at: Field required"):
         regrade_class(course_of_results(out), out)
+
+
+# --- edited by hand
+
+
+def edit(out: ResultsFolder, name: str, *keys: Any, value: Any) -> None:
+    """Change one value of a `grade.json`, as somebody with an editor does."""
+    path = out.grade_path(name)
+    data = json.loads(path.read_bytes())
+    place = data
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_a_regrade_names_and_restores_grades_that_were_edited_by_hand(
+    out: ResultsFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    course, before = course_of_results(out), {name: grade_of(out, name) for name in _NAMES}
+    edit(out, "ada", "criteria", 0, "points", value=99.0)
+    path = out.grade_path("bo")
+    path.write_text(json.dumps(json.loads(path.read_bytes())), encoding="utf-8")  # only formatting
+    with pytest.raises(EditedGradeError, match="edited this grade by hand"):
+        out.read_grade("ada")
+    with pytest.raises(SystemExit):
+        main(["regrade", str(out.root), "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["edited"] == ["ada"]
+    assert [one["submission"] for one in printed["changed"]] == ["ada"]
+    assert {name: grade_of(out, name) for name in _NAMES} == before
+    with out.at_work():
+        assert regrade_class(course, out).edited == ()
+
+
+def test_an_edited_name_of_the_student_is_not_taken_over(out: ResultsFolder) -> None:
+    edit(out, "ada", "submission", "student", value="Somebody Else")
+    with out.at_work():
+        assert regrade_class(course_of_results(out), out).edited == ("ada",)
+    assert grade_of(out, "ada").submission.student == "ada"
+
+
+def test_an_edited_rubric_does_not_stop_a_regrade(out: ResultsFolder) -> None:
+    edit(out, "ada", "rubric", "id", value="keras-mnist-cnn")
+    with out.at_work():
+        assert regrade_class(course_of_results(out), out).edited == ("ada",)
+    assert grade_of(out, "ada").rubric.id == _RUBRIC
+
+
+def test_an_edited_grade_without_evidence_is_not_accepted(out: ResultsFolder) -> None:
+    out.forget_evidence("ada")
+    edit(out, "ada", "score", value=100.0)
+    with out.at_work():
+        assert regrade_class(course_of_results(out), out).not_graded == 1
+    grade = grade_of(out, "ada")
+    assert (grade.status, grade.score) == ("not_graded", None)
+    assert "edited this grade by hand" in (grade.reason or "")
+
+
+def test_the_class_page_and_the_report_command_name_an_edited_grade(
+    out: ResultsFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = out.report_path("ada").read_bytes()
+    edit(out, "ada", "score", value=100.0)
+    with pytest.raises(SystemExit):
+        main(["report", str(out.root)])
+    printed = capsys.readouterr().out
+    assert "edited by hand" in printed
+    assert "ada" in printed
+    assert out.report_path("ada").read_bytes() == report
+    assert "1 grade was edited by hand" in (out.root / "index.html").read_text(encoding="utf-8")
+
+
+def test_mail_holds_an_edited_grade_back(out: ResultsFolder, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,email\n" + "".join(f"{name},{name}@example.org\n" for name in _NAMES), encoding="utf-8")
+    edit(out, "ada", "score", value=100.0)
+    address = Address("Course", addr_spec="course@example.org")
+    sender = Sender(address, address, address)
+    mailing = mail_class(out, read_roster(roster), MailOptions(sender, selection=Selection(with_pending=True)))
+    states = {one.entry.submission: (one.entry.action, one.entry.reason) for one in mailing.outcomes}
+    assert states["ada"][0] == "held"
+    assert "edited its grade.json by hand" in states["ada"][1]
+    assert states["bo"][0] == "send"

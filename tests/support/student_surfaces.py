@@ -11,9 +11,11 @@ from zipfile import ZipFile
 from grader.cli.options import Format
 from grader.datasets.store import DatasetStore
 from grader.pipeline.course import load_course
+from grader.pipeline.judgements import judged_course, judgement_file, with_people
 from grader.pipeline.publish import judge, publish, publish_class
 from grader.pipeline.rubrics import find_rubric, note_rubric
 from grader.schema.evidence import Evidence
+from grader.schema.judgement import Judgement
 from grader.schema.reference import ReferenceRecord
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, Done, grader
@@ -38,6 +40,10 @@ SECRETS: Mapping[str, str] = {
     "layer of the reference": "zqreference",
     "note for instructors": "has no label on its",
     "diagnostic for instructors": "figure-without-labels",
+    "reason of an override": "zqwhy",
+    "reason of a flag": "zqflag",
+    "reason of an excuse": "zqexcuse",
+    "comment on another notebook": "zqreview",
 }
 """Texts that no student may see, by their place in the course."""
 _HIDDEN_POINTS = 64
@@ -109,10 +115,12 @@ def make_scene(folder: Path) -> Scene:
     rubric.write_text(_RUBRIC, encoding="utf-8")
     _write_reference(rubric.parent / "solution.ipynb")
     out, course = ResultsFolder(folder / "results"), load_course(find_rubric(str(rubric)), DatasetStore())
+    judgement_file(out).append(_judgements())
+    course = judged_course(course, out)
     for name, evidence in (("amara", _evidence()), ("bo", _evidence(models=(), fits=(), accuracies=()))):
         out.write_evidence(name, evidence)
         out.write_executed(name, (NOTEBOOKS / "plain.ipynb").read_bytes())
-        publish(judge(a_submission(name), evidence, course), evidence, course, out)
+        publish(with_people(judge(a_submission(name), evidence, course), course), evidence, course, out)
     note_rubric(course.loaded, out)
     publish_class(course, out)
     public = folder / "public" / "rubric.yaml"
@@ -120,6 +128,26 @@ def make_scene(folder: Path) -> Scene:
     published = grader("rubric", "publish", rubric, "--out", public)
     assert published.code == 0, published.err
     return Scene(rubric, public, out, NOTEBOOKS / "plain.ipynb")
+
+
+def _judgements() -> Iterator[Judgement]:
+    """Judgements of every kind, whose reasons are marked, and whose comments are for students."""
+    decided = {"of": 5, "points": 4}
+    values: tuple[dict[str, object], ...] = (
+        {"criterion": "judged", "kind": "points", "comment": "Label the arrows.", **decided},
+        {"criterion": "private-one", "kind": "override", "points": 1, "of": 4, "why": "Because of the zqwhy."},
+        {"criterion": "hidden-one", "kind": "override", "points": 1, "of": _HIDDEN_POINTS, "why": "The zqwhy."},
+        {"kind": "flag", "why": "Ask about the zqflag."},
+        {"criterion": "explained", "kind": "comment", "comment": "Say it shorter."},
+        {"criterion": "explained", "kind": "request", "by": "amara", "why": "I did explain it."},
+        {"criterion": "explained", "kind": "answer", "comment": "Two sentences are missing."},
+        {"kind": "comment", "notebook": "f" * 64, "comment": "About the zqreview."},
+        {"submission": "bo", "kind": "excuse", "why": "The zqexcuse."},
+        {"submission": "bo", "kind": "comment", "comment": "Come to the lab."},
+    )
+    common = {"by": "Nina", "submission": "amara", "notebook": "0" * 64, "rubric": "marked"}
+    for minute, one in enumerate(values):
+        yield Judgement.model_validate({"at": f"2026-05-01T18:{minute:02d}:00Z", **common, **one})
 
 
 def _evidence(**keys: object) -> Evidence:
