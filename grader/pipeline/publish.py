@@ -161,9 +161,10 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     if submission.submitted_from:
         when = submission.submitted
         stamp.append([submission.submitted_from, None if when is None else when.isoformat()])
-    judgements = course.judgements.get(submission.id, ())
+    judgements = course.judgements_of(submission)
     people = [[one.model_dump(mode="json") for one in judgements]] if judgements else []
-    return digest_of(course.basis, stamp, out.standing(submission.id), *people)
+    due = [] if course.due is None else [course.due.digest_parts()]
+    return digest_of(course.basis, stamp, out.standing(submission.id), *people, *due)
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
