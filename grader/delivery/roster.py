@@ -33,6 +33,7 @@ __all__ = [
     "single_line",
     "students_of",
     "table_bytes",
+    "table_content",
 ]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -152,16 +153,29 @@ def read_roster(path: Path, *, addresses: bool = True) -> tuple[Student, ...]:
     Raises:
         UsageError: The file cannot be read or is wrong; each problem has its line.
     """
+    return parse_roster(table_content(path, "roster"), name=str(path), addresses=addresses)
+
+
+def table_content(path: Path, noun: str) -> bytes:
+    """Read the bytes of a CSV file.
+
+    Args:
+        path: The file.
+        noun: What it is, for errors.
+
+    Raises:
+        UsageError: The file cannot be read, or is too large.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        msg = f"the roster cannot be read: {error.strerror or error}"
+        msg = f"the {noun} cannot be read: {error.strerror or error}"
         raise UsageError(msg, where=str(path), advice=_ADVICE) from error
     if len(content) > _LARGEST:
-        msg = f"the roster is larger than {_LARGEST >> 20} MiB"
+        msg = f"the {noun} is larger than {_LARGEST >> 20} MiB"
         raise UsageError(msg, where=str(path), advice=_ADVICE)
-    return parse_roster(content, name=str(path), addresses=addresses)
+    return content
 
 
 def parse_roster(content: bytes, *, name: str = "roster.csv", addresses: bool = True) -> tuple[Student, ...]:

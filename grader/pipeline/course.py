@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,10 @@ class Course:
         if self.assignment is None or self.assignment.due is None:
             return None
         return DueDate(self.assignment.due, self.assignment.settings.late or LateRules())
+
+    def time_of(self, submission: Submitted) -> datetime | None:
+        """Find the time of a submission in the course's file of times; None if it is not there."""
+        return None if self.assignment is None else self.assignment.times.of(submission)
 
     def judgements_of(self, submission: Submitted) -> tuple[Judgement, ...]:
         """List the judgements about a submission, in the order in which they count.

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from grader.delivery.roster import Matcher, Student, Submitted, read_roster
+from grader.delivery.times import Times, read_times
 from grader.facts.nearest import suggestion
 from grader.grading.course_settings import load_course_settings
 from grader.pipeline.rubrics import noted_assignment, shipped_rubrics
@@ -171,10 +172,16 @@ class Assignment:
         names = {_plain(submission.id), _plain(submission.student)}
         return next((members for name, members in self.course.groups.items() if _plain(name) in names), ())
 
-    @property
-    def times(self) -> Path | None:
-        """Path of the CSV file with times of submission."""
-        return None if self.settings.times is None else self.course.root / self.settings.times
+    @cached_property
+    def times(self) -> Times:
+        """The times of submission in the course's file; none without a file.
+
+        Raises:
+            UsageError: The file cannot be read, or is wrong.
+        """
+        if self.settings.times is None:
+            return Times()
+        return read_times(self.course.root / self.settings.times, self.course.settings.zone)
 
 
 def _plain(name: str) -> str:

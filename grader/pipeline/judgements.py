@@ -63,7 +63,7 @@ def judged_course(course: Course, out: ResultsFolder) -> Course:
             groups[one.submission].append(one)
     assignment = assignment_of(out)
     if assignment is not None:
-        _ = assignment.course.students  # its errors concern the whole class, not one submission
+        _ = (assignment.course.students, assignment.times)  # errors concern the whole class, not one submission
     judgements = {name: tuple(several) for name, several in groups.items()}
     return replace(course, judgements=judgements, assignment=assignment)
 
@@ -91,9 +91,23 @@ def with_people(computed: Grade, course: Course) -> Grade:
         computed: The grade as computed from evidence.
         course: The course with its judgements.
     """
+    computed = _timed(computed, course)
     judgements = course.judgements_of(computed.submission)
     judged = with_judgements(computed, judgements)
     return judged if course.due is None else with_late(judged, course.due, judgements)
+
+
+def _timed(grade: Grade, course: Course) -> Grade:
+    """Replace the time of submission by that of the course's file of times."""
+    submission = grade.submission
+    when = course.time_of(submission)
+    if when is not None:
+        update = {"submitted": when, "submitted_from": "times"}
+    elif submission.submitted_from == "times":  # the file had it before
+        update = {"submitted": None, "submitted_from": ""}
+    else:
+        return grade
+    return grade.model_copy(update={"submission": submission.model_copy(update=update)})
 
 
 def orphans_of(course: Course, submissions: Iterable[str]) -> tuple[Judgement, ...]:
