@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,10 @@ from pathlib import Path
 from grader.delivery.roster import Matcher, Student, Submitted, read_roster
 from grader.delivery.times import Times, read_times
 from grader.facts.nearest import suggestion
+from grader.grading.course_files import more_files
 from grader.grading.course_settings import load_course_settings
-from grader.pipeline.rubrics import noted_assignment, shipped_rubrics
+from grader.grading.loader import LoadedRubric
+from grader.pipeline.rubrics import find_rubric, noted_assignment, shipped_rubrics
 from grader.schema.course import COURSE_FILE, AssignmentSettings, CourseSettings
 from grader.schema.errors import UsageError
 from grader.store.results import ResultsFolder
@@ -125,6 +127,28 @@ class Assignment:
         named = self.settings.rubric
         file = self.course.root / named
         return str(file) if file.suffix in {".yaml", ".yml"} or "/" in named else named
+
+    def load(self, rubric: LoadedRubric | None = None) -> LoadedRubric:
+        """Load the rubric with the course's files and language.
+
+        Args:
+            rubric: Another rubric than that of `course.yaml`.
+
+        Raises:
+            RubricError: The rubric does not exist or is wrong.
+            UsageError: A file of the course is missing.
+        """
+        loaded = find_rubric(self.rubric) if rubric is None else rubric
+        root, own = self.course.root, self.course
+        secrets = [own.file, own.judgements_path, loaded.path, *([own.roster_path] if own.roster_path else [])]
+        try:
+            files = more_files(self.settings.files, root, secrets)
+        except (OSError, ValueError) as error:
+            message = f"a file of the course cannot be read: {error}" if isinstance(error, OSError) else str(error)
+            raise UsageError(message, where=f"{own.file}, assignments.{self.id}.files") from error
+        by_place = {file.target: file for file in (*loaded.files, *files)}
+        language = loaded.language or own.settings.language
+        return replace(loaded, files=tuple(by_place[place] for place in sorted(by_place)), language=language)
 
     @property
     def submissions(self) -> Path:
