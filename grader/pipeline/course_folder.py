@@ -146,9 +146,14 @@ class Assignment:
         except (OSError, ValueError) as error:
             message = f"a file of the course cannot be read: {error}" if isinstance(error, OSError) else str(error)
             raise UsageError(message, where=f"{own.file}, assignments.{self.id}.files") from error
-        by_place = {file.target: file for file in (*loaded.files, *files)}
+        known = {file.target for file in loaded.files}
+        if twice := sorted(known & {file.target for file in files}):
+            msg = f"the rubric already gives notebooks a file {twice[0]!r}"
+            raise UsageError(msg, where=f"{own.file}, assignments.{self.id}.files", advice="remove it from one of them")
+        every = sorted((*loaded.files, *files), key=lambda file: file.target)
+        added = frozenset(file.target for file in files)
         language = loaded.language or own.settings.language
-        return replace(loaded, files=tuple(by_place[place] for place in sorted(by_place)), language=language)
+        return replace(loaded, files=tuple(every), added=added, language=language)
 
     @property
     def submissions(self) -> Path:
