@@ -15,6 +15,7 @@ from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.help import CommandLine
 from grader.cli.mail import mail_command
+from grader.cli.new import new_command
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.rubric import rubric_app
 from grader.version import __version__
@@ -28,6 +29,7 @@ app = CommandLine(
 )
 app.add_typer(rubric_app, name="rubric")
 app.add_typer(data_app, name="data")
+app.command("new")(new_command)
 app.command("grade")(grade_command)
 app.command("check")(check_command)
 app.command("regrade")(regrade_command)

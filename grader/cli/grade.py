@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.course import AssignmentOption, CourseOutOption, CourseRubricOption, work_of
 from grader.cli.exit_codes import BELOW, DONE, HARNESS
 from grader.cli.language import in_language
 from grader.cli.options import (
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.intake.find import Found
     from grader.pipeline.course import Course
+    from grader.pipeline.course_folder import Assignment
     from grader.pipeline.setup import Options
     from grader.schema.grade import Grade
     from grader.schema.progress import Listener
@@ -53,10 +56,19 @@ _FIELDS_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, 
 
 
 def grade_command(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebooks, folders of them, or zips.")],
-    rubric: RubricOption,
-    out: OutOption,
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Notebooks, folders of them, or zips.",
+            show_default="the submissions of the assignment, in a course folder",
+        ),
+    ] = None,
+    rubric: CourseRubricOption = None,
+    out: CourseOutOption = None,
     *,
+    assignment: AssignmentOption = None,
     jobs: JobsOption = None,
     engine: EngineOption = Engine.LOCAL,
     address: AddressOption = None,
@@ -72,17 +84,21 @@ def grade_command(
     as_json: JsonOption = False,
 ) -> None:
     """Execute submissions in a sandbox, grade them, and write a report for each and a page for the class."""
-    from grader.pipeline.rubrics import find_rubric
+    from grader.pipeline.rubrics import note_judgements
+    from grader.store.results import ResultsFolder
 
     _check_engine(engine, address)
     if engine is Engine.RAY:
         from grader.cli.site import ray_address
 
         address = address or ray_address()
-    loaded = in_language(find_rubric(rubric), language)
+    work = work_of(context, paths, rubric, out, assignment)
+    loaded = in_language(work.load(), language)
     options = options_of(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
-    grades = _grade(paths, loaded, options, out, engine=engine, address=address, judgements=judgements)
-    _print_grades(grades, loaded.rubric.title, out, as_json=as_json)
+    if judgements is not None:
+        note_judgements(ResultsFolder(work.out), judgements)
+    grades = _grade(work.paths, loaded, options, work.out, engine=engine, address=address, assignment=work.assignment)
+    _print_grades(grades, loaded.rubric.title, work.out, as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
 
 
@@ -109,7 +125,7 @@ def _grade(
     own: bool = False,
     engine: Engine = Engine.LOCAL,
     address: str | None = None,
-    judgements: Path | None = None,
+    assignment: "Assignment | None" = None,
 ) -> "tuple[Grade, ...]":
     """Grade submissions with progress on the terminal; Ctrl-C prints the command to continue.
 
@@ -121,7 +137,7 @@ def _grade(
         own: Whether an author checks a single notebook, without the reference.
         engine: Engine that runs the submissions.
         address: Address of Ray's cluster.
-        judgements: File of the judgements of people.
+        assignment: The assignment of a course folder.
 
     Raises:
         GraderError: Nothing was graded.
@@ -134,21 +150,23 @@ def _grade(
     from grader.intake.find import find_all
     from grader.pipeline.classroom import at_work, kept_of_others
     from grader.pipeline.course import load_course
+    from grader.pipeline.course_folder import assignment_of
     from grader.pipeline.judgements import judged_course
-    from grader.pipeline.rubrics import note_judgements, note_rubric
+    from grader.pipeline.rubrics import note_assignment, note_rubric
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
     console = terminal(stderr=True)
     results = ResultsFolder(out)
     with ExitStack() as stack:
-        findings = find_all(paths, unpack_to=stack.enter_context(held_folder()))
+        zone = UTC if assignment is None else assignment.course.settings.zone
+        findings = find_all(paths, unpack_to=stack.enter_context(held_folder()), zone=zone)
         found = with_companions(findings.found, paths, own=own, without=(loaded.path, results.root))
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
-        if judgements is not None:
-            note_judgements(results, judgements)
+        if assignment is not None and assignment_of(results) != assignment:
+            note_assignment(results, assignment.course.root, assignment.id)
         course = judged_course(load_course(loaded, open_store(may_download=True), compare=not own), results)
         grade_all, notices = _runner(engine, found, course, options, results, address)
         stack.enter_context(at_work(results))

@@ -1,4 +1,4 @@
-"""Choose the language of pages: the option, else the rubric's, else the site's, else English."""
+"""Choose the language of pages: the option, else the course's, the rubric's, the site's, else English."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ def in_language(loaded: "LoadedRubric", code: str | None, out: "ResultsFolder | 
 
     if code is not None:
         return replace(loaded, language=checked_language(code, "--language"))
+    if loaded.language is not None:  # of the course folder
+        return loaded
     noted = noted_language(out) if out is not None else None
     if noted is not None:
         return replace(loaded, language=noted)

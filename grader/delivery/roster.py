@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
+from typing import Protocol
 
 from grader.facts.language import unknown_language
 from grader.facts.nearest import did_you_mean
 from grader.schema.errors import UsageError
-from grader.schema.grade import SubmissionStamp
 
 __all__ = [
     "COLUMNS",
+    "Matcher",
     "Matching",
     "RosterTable",
     "Student",
+    "Submitted",
     "address_problem",
     "match",
     "parse_roster",
@@ -31,6 +33,7 @@ __all__ = [
     "single_line",
     "students_of",
     "table_bytes",
+    "table_content",
 ]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -92,6 +95,11 @@ class Student:
         """The name for lists: the student's name, else the id, else the address."""
         return self.name or self.id or self.email
 
+    @property
+    def key(self) -> str:
+        """The name in judgements about a student without a submission: the id, else the address, else the name."""
+        return self.id or self.email or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class RosterTable:
@@ -106,6 +114,18 @@ class RosterTable:
     line_end: str = "\r\n"
     lines: tuple[int, ...] = field(default=(), compare=False)
     """Line of the file at which each row ends, from 1."""
+
+
+class Submitted(Protocol):
+    """What a student is found by."""
+
+    @property
+    def id(self) -> str:
+        """Id of the submission."""
+
+    @property
+    def student(self) -> str:
+        """The name under which it was handed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +153,29 @@ def read_roster(path: Path, *, addresses: bool = True) -> tuple[Student, ...]:
     Raises:
         UsageError: The file cannot be read or is wrong; each problem has its line.
     """
+    return parse_roster(table_content(path, "roster"), name=str(path), addresses=addresses)
+
+
+def table_content(path: Path, noun: str) -> bytes:
+    """Read the bytes of a CSV file.
+
+    Args:
+        path: The file.
+        noun: What it is, for errors.
+
+    Raises:
+        UsageError: The file cannot be read, or is too large.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        msg = f"the roster cannot be read: {error.strerror or error}"
+        msg = f"the {noun} cannot be read: {error.strerror or error}"
         raise UsageError(msg, where=str(path), advice=_ADVICE) from error
     if len(content) > _LARGEST:
-        msg = f"the roster is larger than {_LARGEST >> 20} MiB"
+        msg = f"the {noun} is larger than {_LARGEST >> 20} MiB"
         raise UsageError(msg, where=str(path), advice=_ADVICE)
-    return parse_roster(content, name=str(path), addresses=addresses)
+    return content
 
 
 def parse_roster(content: bytes, *, name: str = "roster.csv", addresses: bool = True) -> tuple[Student, ...]:
@@ -349,7 +382,7 @@ def sendable(address: str) -> str:
 # --- matching --------------------------------------------------------------------------------------------------
 
 
-def match(students: Sequence[Student], submissions: Sequence[SubmissionStamp]) -> Matching:
+def match(students: Sequence[Student], submissions: Iterable[Submitted]) -> Matching:
     """Match students with submissions, so that no student can get another one's grade.
 
     In this order: the roster's column `submission`; the ids; the e-mail address or its part before the `@`; the number
@@ -361,12 +394,11 @@ def match(students: Sequence[Student], submissions: Sequence[SubmissionStamp]) -
         students: The roster.
         submissions: Submissions of the class.
     """
-    by_forms = [_index(students, keys) for keys in (_by_submission, _by_id, _by_email, _by_name)]
-    rules = (*by_forms[:3], _index(students, _by_number), *by_forms[3:])
+    matcher = Matcher(students)
     pairs: dict[str, Student] = {}
     unmatched: dict[str, str] = {}
     for submission in submissions:
-        student, reason = _student_of(submission, rules)
+        student, reason = matcher.student_of(submission)
         if student is None:
             unmatched[submission.id] = reason
         else:
@@ -387,25 +419,33 @@ _NUMBER_RULE = 3
 """Place of the rule that compares only the last number of a submission's id."""
 
 
-def _student_of(submission: SubmissionStamp, rules: Sequence[_Index]) -> tuple[Student | None, str]:
-    """Find the student of a submission, or the reason why there is none."""
-    plain = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
-    number = [_forms(number) for number in _NUMBER.findall(submission.id)[-1:]]
-    by_rule = [
-        [found for forms in (number if place == _NUMBER_RULE else plain) if (found := _found(rule, forms))]
-        for place, rule in enumerate(rules)
-    ]
-    first = next((tuple(dict.fromkeys(itertools.chain(*answers))) for answers in by_rule if answers), ())
-    if not first:
-        return None, "nobody in the roster matches"
-    if len(first) > 1:
-        return None, f"several students match: {', '.join(one.label for one in first)}"
-    if by_rule[0]:  # the roster names the submission
+class Matcher:
+    """Finds the student of a submission; see `match`."""
+
+    def __init__(self, students: Sequence[Student]) -> None:
+        """Prepare the roster for many submissions."""
+        by_forms = [_index(students, keys) for keys in (_by_submission, _by_id, _by_email, _by_name)]
+        self._rules = (*by_forms[:_NUMBER_RULE], _index(students, _by_number), *by_forms[_NUMBER_RULE:])
+
+    def student_of(self, submission: Submitted) -> tuple[Student | None, str]:
+        """Find the student of a submission, or the reason why there is none."""
+        plain = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
+        number = [_forms(number) for number in _NUMBER.findall(submission.id)[-1:]]
+        by_rule = [
+            [found for forms in (number if place == _NUMBER_RULE else plain) if (found := _found(rule, forms))]
+            for place, rule in enumerate(self._rules)
+        ]
+        first = next((tuple(dict.fromkeys(itertools.chain(*answers))) for answers in by_rule if answers), ())
+        if not first:
+            return None, "nobody in the roster matches"
+        if len(first) > 1:
+            return None, f"several students match: {', '.join(one.label for one in first)}"
+        if by_rule[0]:  # the roster names the submission
+            return first[0], ""
+        for found in itertools.chain(*by_rule):
+            if first[0] not in found:
+                return None, f"the id and the name match different students: {first[0].label}, {found[0].label}"
         return first[0], ""
-    for found in itertools.chain(*by_rule):
-        if first[0] not in found:
-            return None, f"the id and the name match different students: {first[0].label}, {found[0].label}"
-    return first[0], ""
 
 
 def _found(rule: _Index, forms: Sequence[str]) -> tuple[Student, ...]:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +12,7 @@ from grader.grading.yamlnodes import LocatedYaml, Place, Problem
 from grader.schema.course_file import CourseFile
 from grader.schema.rubric import Rubric
 
-__all__ = ["course_files", "file_problems"]
+__all__ = ["course_files", "file_problems", "more_files"]
 
 _GLOB = re.compile(r"[*?\[]")
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
@@ -41,6 +41,26 @@ def course_files(rubric: Rubric, path: Path) -> tuple[CourseFile, ...]:
     for entry in rubric.files:
         source, target = (entry, None) if isinstance(entry, str) else (entry.from_, entry.to)
         for file, place in _listed(source, target, path.parent, secrets):
+            files[place] = CourseFile(source=file.resolve(), target=place, sha256=_digest(file))
+    return tuple(files[place] for place in sorted(files))
+
+
+def more_files(entries: Sequence[str], folder: Path, secrets: Collection[Path]) -> tuple[CourseFile, ...]:
+    """Find files that a course gives to notebooks in addition to those of the rubric, and compute their digests.
+
+    Args:
+        entries: Paths of files, folders, or patterns.
+        folder: The course folder.
+        secrets: Files that no notebook may get; a pattern leaves them out.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: An entry names no file, or a secret one.
+    """
+    hidden = frozenset(path.resolve() for path in secrets)
+    files: dict[str, CourseFile] = {}
+    for entry in entries:
+        for file, place in _listed(entry, None, folder, hidden, where="in the course folder"):
             files[place] = CourseFile(source=file.resolve(), target=place, sha256=_digest(file))
     return tuple(files[place] for place in sorted(files))
 
@@ -100,7 +120,9 @@ def _secrets(path: Path, reference: str | None) -> frozenset[Path]:
     return frozenset(file.resolve() for file in files)
 
 
-def _listed(source: str, target: str | None, folder: Path, secrets: frozenset[Path]) -> Iterator[tuple[Path, str]]:
+def _listed(
+    source: str, target: str | None, folder: Path, secrets: frozenset[Path], where: str = "next to the rubric"
+) -> Iterator[tuple[Path, str]]:
     """Yield the files of an entry, each with its path relative to the notebook's folder.
 
     Raises:
@@ -124,7 +146,7 @@ def _listed(source: str, target: str | None, folder: Path, secrets: frozenset[Pa
             yield file, str(top / inner)
     if not files:
         kind = "no file matches" if several else "there is no file or folder"
-        message = f"{kind} {source!r} next to the rubric{_hint(source, folder)}"
+        message = f"{kind} {source!r} {where}{_hint(source, folder)}"
         raise _EntryError(message)
 
 

@@ -56,6 +56,8 @@ class LoadedRubric:
     """Tagged cells of the rubric's template."""
     files: tuple[CourseFile, ...] = ()
     """The files of the course that every notebook gets."""
+    added: frozenset[str] = frozenset()
+    """The `target` of files that the course folder adds to those of the rubric; the reference was made without them."""
     templates: tuple[tuple[str, str], ...] = ()
     """Names and texts of the course's own templates of reports and mail."""
     translations: Translations = field(default_factory=dict)

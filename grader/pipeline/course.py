@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ import numpy as np
 
 from grader.checks.registry import all_checks
 from grader.datasets.store import DatasetStore, PreparedDataset, whereabouts
+from grader.delivery.roster import Submitted
 from grader.evidence.prediction_plans import part_of_split
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.facts.language import Language, catalog_digest
 from grader.facts.roles import resolve_roles
+from grader.grading.late import DueDate
 from grader.grading.loader import LoadedRubric, measured_datasets
 from grader.inside.describe.fingerprint import fingerprint
 from grader.pipeline.code_digest import grading_code
+from grader.pipeline.course_folder import Assignment
 from grader.pipeline.reference import read_reference
 from grader.report.templating import Templates
 from grader.resources import share
+from grader.schema.course import LateRules
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking, RoleMatch, RubricStamp
 from grader.schema.judgement import Judgement
@@ -48,6 +53,39 @@ class Course:
     """Digest of everything that affects a grade and its report, except for the submission's evidence and judgements."""
     judgements: Mapping[str, tuple[Judgement, ...]] = field(default_factory=dict)
     """Judgements of people under this rubric, by submission; see `grader.pipeline.judgements.judged_course`."""
+    assignment: Assignment | None = None
+    """The assignment of the course folder that the results belong to; None outside of a course folder."""
+
+    @cached_property
+    def due(self) -> DueDate | None:
+        """The due date of the class; None without one."""
+        if self.assignment is None or self.assignment.due is None:
+            return None
+        return DueDate(self.assignment.due, self.assignment.settings.late or LateRules())
+
+    def time_of(self, submission: Submitted) -> datetime | None:
+        """Find the time of a submission in the course's file of times; None if it is not there."""
+        return None if self.assignment is None else self.assignment.times.of(submission)
+
+    def judgements_of(self, submission: Submitted) -> tuple[Judgement, ...]:
+        """List the judgements about a submission, in the order in which they count.
+
+        Extensions and excuses may name a student of the roster instead of a submission. An extension for one member of
+        a group counts for the group.
+
+        Args:
+            submission: The submission.
+        """
+        own = self.judgements.get(submission.id, ())
+        if self.assignment is None or not self.judgements:
+            return own
+        members = self.assignment.members_of(submission)
+        kinds = {"extension", "excuse"} if len(members) == 1 else {"extension"}
+        names = dict.fromkeys(one.key for one in members)
+        others = [
+            one for name in names if name != submission.id for one in self.judgements.get(name, ()) if one.kind in kinds
+        ]
+        return tuple(sorted((*own, *others), key=lambda one: one.at)) if others else own
 
     def whereabouts(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
         """Describe the files of each data set, for a later comparison.

@@ -1,15 +1,23 @@
 """The course folder: `course.yaml`, the roster, judgements, and the folders of each assignment."""
 
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from grader.delivery.roster import Matcher, Student, Submitted, read_roster
+from grader.delivery.times import Times, read_times
 from grader.facts.nearest import suggestion
+from grader.grading.course_files import more_files
 from grader.grading.course_settings import load_course_settings
-from grader.pipeline.rubrics import shipped_rubrics
+from grader.grading.loader import LoadedRubric
+from grader.pipeline.rubrics import find_rubric, noted_assignment, shipped_rubrics
 from grader.schema.course import COURSE_FILE, AssignmentSettings, CourseSettings
 from grader.schema.errors import UsageError
+from grader.store.results import ResultsFolder
 
 __all__ = [
     "RESULTS",
@@ -17,6 +25,7 @@ __all__ = [
     "Assignment",
     "CourseFolder",
     "assignment_at",
+    "assignment_of",
     "find_assignment",
     "find_course",
     "open_course",
@@ -48,6 +57,29 @@ class CourseFolder:
     def judgements_path(self) -> Path:
         """Path of the file with the decisions of people."""
         return self.root / self.settings.judgements
+
+    @cached_property
+    def students(self) -> tuple[Student, ...]:
+        """The students of the roster; none without a roster.
+
+        Raises:
+            UsageError: The roster cannot be read, or is wrong.
+        """
+        return () if self.roster_path is None else read_roster(self.roster_path, addresses=False)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Finds the student of a submission."""
+        return Matcher(self.students)
+
+    @cached_property
+    def groups(self) -> Mapping[str, tuple[Student, ...]]:
+        """The members of each group of the roster."""
+        groups: defaultdict[str, list[Student]] = defaultdict(list)
+        for student in self.students:
+            if student.group:
+                groups[student.group].append(student)
+        return {name: tuple(members) for name, members in groups.items()}
 
     @cached_property
     def assignments(self) -> tuple["Assignment", ...]:
@@ -96,6 +128,33 @@ class Assignment:
         file = self.course.root / named
         return str(file) if file.suffix in {".yaml", ".yml"} or "/" in named else named
 
+    def load(self, rubric: LoadedRubric | None = None) -> LoadedRubric:
+        """Load the rubric with the course's files and language.
+
+        Args:
+            rubric: Another rubric than that of `course.yaml`.
+
+        Raises:
+            RubricError: The rubric does not exist or is wrong.
+            UsageError: A file of the course is missing.
+        """
+        loaded = find_rubric(self.rubric) if rubric is None else rubric
+        root, own = self.course.root, self.course
+        secrets = [own.file, own.judgements_path, loaded.path, *([own.roster_path] if own.roster_path else [])]
+        try:
+            files = more_files(self.settings.files, root, secrets)
+        except (OSError, ValueError) as error:
+            message = f"a file of the course cannot be read: {error}" if isinstance(error, OSError) else str(error)
+            raise UsageError(message, where=f"{own.file}, assignments.{self.id}.files") from error
+        known = {file.target for file in loaded.files}
+        if twice := sorted(known & {file.target for file in files}):
+            msg = f"the rubric already gives notebooks a file {twice[0]!r}"
+            raise UsageError(msg, where=f"{own.file}, assignments.{self.id}.files", advice="remove it from one of them")
+        every = sorted((*loaded.files, *files), key=lambda file: file.target)
+        added = frozenset(file.target for file in files)
+        language = loaded.language or own.settings.language
+        return replace(loaded, files=tuple(every), added=added, language=language)
+
     @property
     def submissions(self) -> Path:
         """Folder of the submissions."""
@@ -121,10 +180,41 @@ class Assignment:
         """Path of the notebook that students started from."""
         return None if self.settings.starter is None else self.course.root / self.settings.starter
 
-    @property
-    def times(self) -> Path | None:
-        """Path of the CSV file with times of submission."""
-        return None if self.settings.times is None else self.course.root / self.settings.times
+    def group_of(self, student: Student) -> tuple[Student, ...]:
+        """Return the students who share a submission with a student, in the order of the roster, with the student."""
+        if not self.settings.groups or not student.group:
+            return (student,)
+        return self.course.groups[student.group]
+
+    def members_of(self, submission: Submitted) -> tuple[Student, ...]:
+        """Find the students of a submission: one, all members of a group, or none."""
+        students = self.course.students
+        if not students:
+            return ()
+        if self.settings.groups and (members := self._group_named(submission)):
+            return members
+        student, _ = self.course.matcher.student_of(submission)
+        return () if student is None else self.group_of(student)
+
+    def _group_named(self, submission: Submitted) -> tuple[Student, ...]:
+        """Find the group whose name a submission has, such as `group-7`."""
+        names = {_plain(submission.id), _plain(submission.student)}
+        return next((members for name, members in self.course.groups.items() if _plain(name) in names), ())
+
+    @cached_property
+    def times(self) -> Times:
+        """The times of submission in the course's file; none without a file.
+
+        Raises:
+            UsageError: The file cannot be read, or is wrong.
+        """
+        if self.settings.times is None:
+            return Times()
+        return read_times(self.course.root / self.settings.times, self.course.settings.zone)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
 
 
 def open_course(root: Path) -> CourseFolder:
@@ -178,3 +268,22 @@ def assignment_at(course: CourseFolder, path: Path) -> Assignment | None:
         ),
         None,
     )
+
+
+def assignment_of(out: ResultsFolder) -> Assignment | None:
+    """Find the assignment of a results folder: by its place, else the one that `grader grade` noted in it.
+
+    Raises:
+        UsageError: `course.yaml` cannot be read, or is wrong.
+    """
+    found = find_assignment(out.root)
+    if found is not None:
+        return found
+    noted = noted_assignment(out)
+    if noted is None:
+        return None
+    root, name = noted
+    if not (root / COURSE_FILE).is_file():
+        msg = f"the course folder of these results is missing: {root}"
+        raise UsageError(msg, where=str(out.root), advice="grade with the course folder's new place once")
+    return open_course(root).assignment(name)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from grader.grading.judged import concerns, latest, with_judgements
+from grader.grading.late import with_late
 from grader.pipeline.course import Course
+from grader.pipeline.course_folder import assignment_of
 from grader.pipeline.rubrics import noted_judgements
 from grader.schema.errors import UsageError
 from grader.schema.grade import Grade
@@ -25,17 +27,24 @@ _WITHOUT_SUBMISSION = frozenset({"excuse", "extension"})
 def judgement_file(out: ResultsFolder) -> JudgementFile:
     """Find the file of judgements of a results folder; the file may not exist yet.
 
-    It is the file that `--judgements` named before, else `<DIR>-judgements.jsonl` next to the folder.
+    It is the file that `--judgements` named before, else that of the course folder, else `<DIR>-judgements.jsonl` next
+    to the results folder.
+
+    Raises:
+        UsageError: `course.yaml` is wrong.
     """
     noted = noted_judgements(out)
     if noted is not None:
         return JudgementFile(noted)
+    assignment = assignment_of(out)
+    if assignment is not None:
+        return JudgementFile(assignment.course.judgements_path)
     root = out.root.resolve()
     return JudgementFile(root.with_name(f"{root.name}-judgements.jsonl"))
 
 
 def judged_course(course: Course, out: ResultsFolder) -> Course:
-    """Add the judgements of a results folder to its course.
+    """Add the judgements of a results folder to its course, and the assignment of the course folder.
 
     Args:
         course: Rubric, reference and data.
@@ -43,7 +52,7 @@ def judged_course(course: Course, out: ResultsFolder) -> Course:
 
     Raises:
         UsageError: The file of judgements cannot be read, has lines that are not judgements, or is missing although
-            grades in the folder have judgements.
+            grades in the folder have judgements; or `course.yaml` or the roster is wrong.
     """
     file = judgement_file(out)
     if not file.path.exists():
@@ -52,7 +61,11 @@ def judged_course(course: Course, out: ResultsFolder) -> Course:
     for one in file.read().judgements:
         if concerns(one, one.submission, course.stamp.id):
             groups[one.submission].append(one)
-    return replace(course, judgements={name: tuple(judgements) for name, judgements in groups.items()})
+    assignment = assignment_of(out)
+    if assignment is not None:
+        _ = (assignment.course.students, assignment.times)  # errors concern the whole class, not one submission
+    judgements = {name: tuple(several) for name, several in groups.items()}
+    return replace(course, judgements=judgements, assignment=assignment)
 
 
 def _check_missing(file: JudgementFile, out: ResultsFolder) -> None:
@@ -72,13 +85,29 @@ def _has_judgements(out: ResultsFolder, name: str) -> bool:
 
 
 def with_people(computed: Grade, course: Course) -> Grade:
-    """Add the decisions of people to a computed grade.
+    """Add the decisions of people to a computed grade, and then the deduction for a late submission.
 
     Args:
         computed: The grade as computed from evidence.
         course: The course with its judgements.
     """
-    return with_judgements(computed, course.judgements.get(computed.submission.id, ()))
+    computed = _timed(computed, course)
+    judgements = course.judgements_of(computed.submission)
+    judged = with_judgements(computed, judgements)
+    return judged if course.due is None else with_late(judged, course.due, judgements)
+
+
+def _timed(grade: Grade, course: Course) -> Grade:
+    """Replace the time of submission by that of the course's file of times."""
+    submission = grade.submission
+    when = course.time_of(submission)
+    if when is not None:
+        update = {"submitted": when, "submitted_from": "times"}
+    elif submission.submitted_from == "times":  # the file had it before
+        update = {"submitted": None, "submitted_from": ""}
+    else:
+        return grade
+    return grade.model_copy(update={"submission": submission.model_copy(update=update)})
 
 
 def orphans_of(course: Course, submissions: Iterable[str]) -> tuple[Judgement, ...]:

@@ -163,12 +163,14 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
     if notes:
         stamp.append([note.model_dump(mode="json") for note in notes])
-    if submission.submitted_from:
-        when = submission.submitted
-        stamp.append([submission.submitted_from, None if when is None else when.isoformat()])
-    judgements = course.judgements.get(submission.id, ())
+    when = course.time_of(submission)
+    if when is None and submission.submitted_from not in {"", "times"}:
+        stamp.append([submission.submitted_from, submission.submitted and submission.submitted.isoformat()])
+    judgements = course.judgements_of(submission)
     people = [[one.model_dump(mode="json") for one in judgements]] if judgements else []
-    return digest_of(course.basis, stamp, out.standing(submission.id), *people)
+    due = [] if course.due is None else [course.due.digest_parts()]
+    times = [] if when is None else [when.isoformat()]
+    return digest_of(course.basis, stamp, out.standing(submission.id), *people, *due, *times)
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:

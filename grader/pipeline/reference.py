@@ -69,7 +69,7 @@ def read_reference(loaded: LoadedRubric) -> Evidence | None:
 
 
 def _digests(loaded: LoadedRubric) -> dict[str, str]:
-    return {file.target: file.sha256 for file in loaded.files}
+    return {file.target: file.sha256 for file in loaded.files if file.target not in loaded.added}
 
 
 def write_reference(loaded: LoadedRubric, evidence: Evidence) -> Path:

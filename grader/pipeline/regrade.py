@@ -20,6 +20,7 @@ from grader.grading.loader import LoadedRubric
 from grader.pipeline.attempts import regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
+from grader.pipeline.course_folder import assignment_of
 from grader.pipeline.judgements import judged_course, orphans_of, with_people
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import (
@@ -441,11 +442,11 @@ def course_of_results(
 
 
 def rubric_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) -> LoadedRubric:
-    """Find the rubric of a results folder.
+    """Find the rubric of a results folder: that of its assignment in a course folder, else that of its grades.
 
     Args:
         out: The results folder.
-        loaded: A rubric to use instead of the rubric of the grades.
+        loaded: A rubric to use instead of the rubric of the course folder or of the grades.
 
     Raises:
         SubmissionPathError: The folder has no results.
@@ -456,6 +457,9 @@ def rubric_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) ->
         raise SubmissionPathError(
             msg, where=str(out.root), advice="give the `--out` folder of a `grader grade` command"
         )
+    assignment = assignment_of(out)
+    if assignment is not None:
+        return assignment.load(loaded)
     if loaded is not None:
         return loaded
     used = rubrics_used(out)

@@ -22,9 +22,11 @@ from grader.store.results import ResultsFolder
 
 __all__ = [
     "find_rubric",
+    "note_assignment",
     "note_judgements",
     "note_language",
     "note_rubric",
+    "noted_assignment",
     "noted_attempts",
     "noted_judgements",
     "noted_language",
@@ -173,6 +175,8 @@ def note_rubric(loaded: LoadedRubric, out: ResultsFolder, *, executes: bool = Tr
         note["language"] = loaded.language
     if (judgements := noted_judgements(out)) is not None:
         note["judgements"] = str(judgements)
+    if (assignment := noted_assignment(out)) is not None:
+        note |= {"course": str(assignment[0]), "assignment": assignment[1]}
     out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
 
 
@@ -199,6 +203,28 @@ def note_language(out: ResultsFolder, code: str) -> None:
         StorageError: The file cannot be written.
     """
     out.write_page(_RUBRIC_NOTE, json.dumps({"version": 1, **_note(out), "language": code}, indent=1) + "\n")
+
+
+def noted_assignment(out: ResultsFolder) -> tuple[Path, str] | None:
+    """Read the course folder and the id of the assignment that a results folder belongs to; None if none was noted."""
+    note = _note(out)
+    root, name = note.get("course"), note.get("assignment")
+    return (Path(root), name) if isinstance(root, str) and isinstance(name, str) else None
+
+
+def note_assignment(out: ResultsFolder, root: Path, name: str) -> None:
+    """Write the course folder and the id of the assignment to a results folder outside of the course folder.
+
+    Args:
+        out: The results folder.
+        root: The course folder.
+        name: Id of the assignment.
+
+    Raises:
+        StorageError: The note cannot be written.
+    """
+    note = {"version": 1, **_note(out), "course": str(root.resolve()), "assignment": name}
+    out.write_page(_RUBRIC_NOTE, json.dumps(note, indent=1) + "\n")
 
 
 def noted_judgements(out: ResultsFolder) -> Path | None:

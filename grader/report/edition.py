@@ -65,9 +65,13 @@ def _without_roles(model: ModelGrade, roles: Collection[str]) -> ModelGrade:
 
 
 def _sums(grade: Grade, shown: Sequence[CriterionGrade]) -> dict[str, object]:
-    """Add the points of the shown criteria."""
+    """Add the points of the shown criteria, and deduct those of a late submission."""
+    before = total_of(line.points for line in shown)
+    deducted = 0.0 if grade.late is None else min(-grade.late.points, max(before, 0.0))
+    late = None if grade.late is None else grade.late.model_copy(update={"before": before, "points": -deducted})
     return {
-        "score": None if grade.score is None else total_of(line.points for line in shown),
+        "score": None if grade.score is None else total_of((before, -deducted)),
+        "late": late,
         "max_score": total_of(line.max_points for line in shown if not line.bonus),
         "pending": total_of(line.max_points for line in shown if line.status == "pending"),
         # The scores of all attempts include hidden criteria.

@@ -74,7 +74,8 @@ def test_grade_json_has_the_names_of_the_contract_and_is_strict_json(tmp_path: P
     assert set(content) == {*names.split(), "reference", *later, *people}
     added = {"cause", "measured_labels", "says", "advice_says", "judged", "comments"}
     assert added <= set(content["criteria"][0])
-    assert set(content["submission"]) == {"id", "student", "files", "sha256", "notes", "notes_says"}
+    stamp = ("id", "student", "files", "sha256", "notes", "notes_says", "submitted", "submitted_from")
+    assert set(content["submission"]) == set(stamp)
     assert "Título" in path.read_text(encoding="utf-8")
 
 

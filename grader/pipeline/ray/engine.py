@@ -121,6 +121,7 @@ class RayEngine:
             executions=executions_of(submissions, self._course, self._options),
             code=source_digest(),
             judgements=self._course.judgements,
+            assignment=self._course.assignment,
         )
 
     @contextmanager

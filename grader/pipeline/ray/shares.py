@@ -8,6 +8,7 @@ from typing import Literal
 
 from grader.grading.loader import LoadedRubric
 from grader.pipeline.canary import Dialect
+from grader.pipeline.course_folder import Assignment
 from grader.pipeline.setup import Options
 from grader.schema.errors import UsageError
 from grader.schema.evidence import Evidence
@@ -106,6 +107,8 @@ class Order:
     """Dialects for which each machine tests the recorder before anything is graded."""
     judgements: Mapping[str, tuple[Judgement, ...]] = field(default_factory=dict)
     """Judgements of people, by submission."""
+    assignment: Assignment | None = None
+    """The assignment of the course folder, with its roster and times."""
 
     @property
     def sign(self) -> Path:

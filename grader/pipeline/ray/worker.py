@@ -64,7 +64,7 @@ def ready(order: Order) -> Place:
     if order.name not in _places:
         _check_machine(order)
         bare = assemble_course(order.loaded, order.reference, DatasetStore(may_download=True))
-        course = replace(bare, judgements=order.judgements)
+        course = replace(bare, judgements=order.judgements, assignment=order.assignment)
         _check_data(order, course)
         # Remove the remains of lost workers on this machine.
         sweep()
