@@ -42,13 +42,22 @@ class _ParquetTable:
         import pyarrow as pa  # noqa: PLC0415 - an optional package
 
         fields = list(zip(self._schema, zip(*self._rows, strict=True), strict=True))
-        arrays = [pa.array(map(_plain, values), type=field.type) for field, values in fields]
+        arrays = [_array(values, field.type) for field, values in fields]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._rows.clear()
 
 
-def _plain(value: Any) -> Any:
-    """Replace lone surrogates, which UTF-8 cannot encode."""
+def _array(values: tuple[Any, ...], kind: Any) -> Any:
+    """Make the values of a column; lone surrogates, which UTF-8 cannot encode, become question marks."""
+    import pyarrow as pa  # noqa: PLC0415 - an optional package
+
+    try:
+        return pa.array(values, type=kind)
+    except UnicodeEncodeError:
+        return pa.array([_encodable(value) for value in values], type=kind)
+
+
+def _encodable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
