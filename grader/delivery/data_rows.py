@@ -90,6 +90,8 @@ def _submission(grade: Grade, evidence: Evidence | None, state: EvidenceState, p
         score=grade.score,
         max_score=grade.max_score,
         pending=grade.pending,
+        submitted=grade.submission.submitted,
+        due=grade.due,
         late_days=late.days if late is not None else None,
         late_points=late.points if late is not None else None,
         excused=grade.excused is not None,

@@ -14,6 +14,7 @@ from grader.delivery.pseudonyms import Pseudonyms
 from grader.schema.data import FACTS, TABLES, CriterionRow, DataRow, FactRow, Personal
 from grader.schema.errors import ArtefactError
 from grader.schema.grade import Grade
+from grader.schema.judgement import moment_text
 
 __all__ = ["Cells", "TableWriter", "facts_of", "rows_of_record", "write_tables"]
 
@@ -165,7 +166,7 @@ def _fact(  # noqa: PLR0913, PLR0917 - the columns of the long table
     submission: str, kind: str, name: str, value: Any, unit: str | None, assurance: str | None, **about: Any
 ) -> Cells:
     is_text = isinstance(value, (str, datetime))
-    text = value.isoformat() if isinstance(value, datetime) else str(value) if is_text else None
+    text = moment_text(value) if isinstance(value, datetime) else str(value) if is_text else None
     values = {
         "submission": submission,
         "kind": kind,

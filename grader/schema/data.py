@@ -109,6 +109,10 @@ class SubmissionRow(DataRow):
     """The most points without bonus."""
     pending: _Points
     """Points that a person still has to give."""
+    submitted: datetime | None
+    """When it was handed in; empty if unknown."""
+    due: datetime | None
+    """The due date of this student, with an extension; empty without one."""
     late_days: Annotated[float | None, Unit("days")]
     """Days after the due date that count; empty if it was not late."""
     late_points: _Points
@@ -504,7 +508,7 @@ class JudgementRow(DataRow):
     text: _Words
     """The comment, the reason or the answer."""
     review: str | None
-    """Why it needs another look: `notebook`, `points` or `criterion`."""
+    """The change since it was made: `notebook`, `points`, `criterion` or `computed`."""
 
 
 class FactRow(DataRow):

@@ -13,6 +13,7 @@ from grader.delivery.export import Export, Exported, Format, Record
 from grader.report.csvfile import guarded
 from grader.schema.data import TABLES, DataRow
 from grader.schema.errors import UsageError
+from grader.schema.judgement import moment_text
 
 __all__ = ["FORMAT", "GRADES"]
 
@@ -40,7 +41,7 @@ def _field(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.isoformat()
+        return moment_text(value)
     return guarded(value) if isinstance(value, str) else value
 
 
