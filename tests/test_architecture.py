@@ -206,6 +206,18 @@ def test_nothing_needs_the_packages_of_the_desk_but_the_desk_and_its_command_whe
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_only_the_format_parquet_needs_pyarrow_and_only_when_it_writes() -> None:
+    importers = {path for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] == "pyarrow"}
+    assert importers == {PACKAGE / "delivery" / "formats" / "parquet.py"}
+    code = (
+        "import sys, grader.pipeline.exporting\n"
+        "assert 'grader.delivery.formats.parquet' not in sys.modules\n"
+        "from grader.delivery.format_registry import all_formats\n"
+        "assert 'parquet' in all_formats() and 'pyarrow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_the_code_inside_the_sandbox_needs_nothing_of_the_grader() -> None:
     allowed = set(sys.stdlib_module_names) | INSIDE_MAY_IMPORT | INSIDE_MEETS_IN_THE_NOTEBOOK
     guilty = set()

@@ -422,7 +422,7 @@ def test_an_anonymous_table_of_grades_is_refused(out: ResultsFolder) -> None:
 
 
 def test_a_released_column_changes_only_with_the_version() -> None:
-    """Add new columns to `data_schema.json`; any other difference needs a larger `DATA_VERSION` there and in the code."""
+    """Add new columns to `data_schema.json`; any other difference needs a larger `DATA_VERSION`, there too."""
     released = json.loads(SCHEMA.read_text())
     current = {
         name: {column.name: [column.type, column.unit] for column in columns_of(row)} for name, row in TABLES.items()
