@@ -20,7 +20,7 @@
 
   // A list with `data-list`: j and k move through its links.
   function move(step) {
-    const links = [...document.querySelectorAll("[data-list] a")].filter(visible);
+    const links = [...document.querySelectorAll("[data-list] > li > a, [data-list] > li > details > summary")].filter(visible);
     const place = links.indexOf(document.activeElement);
     const next = links[place < 0 ? 0 : Math.max(0, Math.min(place + step, links.length - 1))];
     if (next) { next.focus(); }
@@ -60,6 +60,20 @@
 
   const help = document.getElementById("help");
   if (help) { help.addEventListener("click", function () { dialog.showModal(); }); }
+
+  // A search field with `data-filter` hides the elements that do not contain its text.
+  document.querySelectorAll("[data-filter]").forEach(function (field) {
+    field.addEventListener("input", function () {
+      const words = field.value.trim().toLowerCase();
+      document.querySelectorAll(field.dataset.filter).forEach(function (item) {
+        item.hidden = !item.textContent.toLowerCase().includes(words);
+      });
+    });
+  });
+
+  // An address such as #criterion-accuracy opens that criterion.
+  const target = window.location.hash && document.getElementById(window.location.hash.slice(1));
+  if (target && target.matches("details")) { target.open = true; target.querySelector("summary").focus(); }
 
   // Show how many pages are out of date, while some are.
   const updates = document.getElementById("updates");

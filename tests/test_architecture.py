@@ -47,7 +47,7 @@ OWN_BASE = {"checks": "support", "execution": "sandbox"}
 SUB_PACKAGES = {
     *(f"inside.{part}" for part in INSIDE),
     *(f"{package}.{base}" for package, base in OWN_BASE.items()),
-    *("checks.diagnostics", "grading.mutations", "pipeline.ray"),
+    *("checks.diagnostics", "delivery.formats", "grading.mutations", "pipeline.ray"),
 }
 TYPES_OF_THE_RECORD = "grader.inside.record"
 """May be imported by every package, for its types alone."""
@@ -203,6 +203,18 @@ def test_nothing_needs_the_packages_of_the_desk_but_the_desk_and_its_command_whe
     importers = {path.parent for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] in web}
     assert importers == {PACKAGE / "desk", PACKAGE / "cli"}
     code = f"import sys, grader.cli.app, grader.cli.desk\nassert not {web} & set(sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_only_the_format_parquet_needs_pyarrow_and_only_when_it_writes() -> None:
+    importers = {path for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] == "pyarrow"}
+    assert importers == {PACKAGE / "delivery" / "formats" / "parquet.py"}
+    code = (
+        "import sys, grader.pipeline.exporting\n"
+        "assert 'grader.delivery.formats.parquet' not in sys.modules\n"
+        "from grader.delivery.format_registry import all_formats\n"
+        "assert 'parquet' in all_formats() and 'pyarrow' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 

@@ -22,11 +22,13 @@ from pydantic import BaseModel
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.cli.app import app
+from grader.delivery.data_schema import columns_of, paragraph
 from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.grading.mutations.base import Mutation
 from grader.grading.mutations.registry import all_mutations
 from grader.inside.record import events, predictions, session
 from grader.schema import rubric as rubric_schema
+from grader.schema.data import DATA_VERSION, TABLES, DataRow
 from grader.schema.mail import MailSettings
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
@@ -202,6 +204,30 @@ mail:
 [Mail](mail.md) describes the command.
 """
 
+_DATA_INTRODUCTION = f"""\
+Version {DATA_VERSION}. The tables that `grader export --to parquet|csv` writes; [a class as data](class-as-data.md)
+shows how to use them. Each table is a file with its name, and each folder has a `schema.json` with the same description
+as this page. The metadata of a Parquet file has the version as `grader.version`, and the unit and meaning of columns.
+
+The version becomes larger when a column or a table is removed, or when a name, a type, a unit or a meaning changes. New
+columns and tables do not change it, so select columns by name.
+
+| type | Parquet | CSV |
+|---|---|---|
+| `text` | string | UTF-8; an apostrophe before text that a spreadsheet would take for a formula |
+| `integer` | int64 | digits |
+| `number` | double | decimal fraction |
+| `boolean` | boolean | `true`, `false` |
+| `time` | timestamp in microseconds, UTC | `2026-05-01T18:00:00.000000Z` |
+
+A value that is unknown or does not apply is null in Parquet and empty in CSV. Only the columns with "yes" under "can be
+empty" have such values. In an anonymous export, columns marked *pseudonym* have a pseudonym, and columns marked *left
+out* are empty.
+
+With `--to csv`, the table `grades` is the file `grades.csv` of the results folder: one row for each submission, with
+`points.<id>` and `status.<id>` for each criterion. An anonymous export does not have it.
+"""
+
 
 def pages() -> dict[Path, str]:
     """Return every generated page: its path relative to `docs/` and its text."""
@@ -214,6 +240,7 @@ def pages() -> dict[Path, str]:
     texts[Path("settings.md")] = _settings_page()
     texts[Path("commands.md")] = _commands_page()
     texts[Path("events.md")] = _events_page()
+    texts[Path("data.md")] = _data_page()
     texts[Path("errors.md")] = _errors_page()
     return texts
 
@@ -533,6 +560,28 @@ def _limits(module: ModuleType) -> Iterator[str]:
     for name, note in _source_notes(module)[""].items():
         if name.startswith("MAX_"):
             yield f"| `{name}` | {getattr(module, name):,} | {_cell(note)} |"
+
+
+_PRIVACY = {"submission": "pseudonym", "person": "pseudonym", "words": "left out"}
+
+
+def _data_page() -> str:
+    lines = ["# Tables of data", "", _NOTE, "", _DATA_INTRODUCTION]
+    for name, row in TABLES.items():
+        keys = ", ".join(f"`{key}`" for key in ("rubric", "submission", *row.key))
+        lines += [f"## `{name}`", "", paragraph(row.__doc__ or ""), ""]
+        lines += [] if row.__name__ == "FactRow" else [f"Key: {keys}.", ""]
+        lines += _columns(row)
+    return _joined(lines)
+
+
+def _columns(row: type[DataRow]) -> Iterator[str]:
+    yield from ("| column | type | can be empty | unit | meaning |", "|---|---|---|---|---|")
+    for column in columns_of(row):
+        privacy = f" *({_PRIVACY[column.personal]})*" if column.personal else ""
+        empty = "yes" if column.nullable else "no"
+        yield f"| `{column.name}` | {column.type} | {empty} | {column.unit or ''} | {_cell(column.note)}{privacy} |"
+    yield ""
 
 
 def _settings_page() -> str:

@@ -12,6 +12,7 @@ from grader.cli.data import data_app
 from grader.cli.desk import desk_command
 from grader.cli.doctor import doctor_command
 from grader.cli.exit_codes import DONE, HARNESS
+from grader.cli.export import export_command
 from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.help import CommandLine
 from grader.cli.mail import mail_command
@@ -34,6 +35,7 @@ app.command("grade")(grade_command)
 app.command("check")(check_command)
 app.command("regrade")(regrade_command)
 app.command("report")(report_command)
+app.command("export")(export_command)
 app.command("mail")(mail_command)
 app.command("desk")(desk_command)
 app.command("demo")(demo_command)

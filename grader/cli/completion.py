@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["complete_dataset", "complete_rubric", "completion_command", "enable_completion"]
+__all__ = ["complete_dataset", "complete_format", "complete_rubric", "completion_command", "enable_completion"]
 
 _PROGRAM = "grader"
 _VARIABLE = "_GRADER_COMPLETE"
@@ -76,3 +76,10 @@ def complete_dataset(incomplete: str) -> Iterator[str]:
     from grader.cli.site import open_store
 
     yield from (one.name for one in open_store().available() if one.name.startswith(incomplete))
+
+
+def complete_format(incomplete: str) -> Iterator[str]:
+    """List the formats of exports that begin with a text."""
+    from grader.delivery.format_registry import all_formats
+
+    yield from (name for name in all_formats() if name.startswith(incomplete))

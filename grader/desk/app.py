@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from grader.desk import needs
+from grader.desk import needs, question, submission
 from grader.desk.guard import Door, Guard
 from grader.desk.state import Desk
 from grader.desk.view import View, desk_of, form_of, show, to, visitor_of
@@ -23,7 +23,7 @@ from grader.schema.errors import GraderError, UsageError
 
 __all__ = ["VIEWS", "make_app"]
 
-VIEWS: Final[tuple[View, ...]] = (needs.VIEW,)
+VIEWS: Final[tuple[View, ...]] = (needs.VIEW, question.VIEW, submission.VIEW)
 """The views in the order of the navigation."""
 _ASSET: Final = re.compile(r"(?:report|desk(?:-[a-z]+)*)\.(?:css|js)")
 _TYPES: Final = {"css": "text/css", "js": "text/javascript"}
@@ -108,8 +108,11 @@ def _local(path: str) -> str:
 
 
 def _undo(request: Request) -> Response:
-    desk_of(request).undo(visitor_of(request))
-    return to(_local(form_of(request).get("then", "/")))
+    undone = desk_of(request).undo(visitor_of(request))
+    then = _local(form_of(request).get("then", "/"))
+    if undone and then.startswith(question.VIEW.path):
+        return to(question.place_of(request, undone[0]))
+    return to(then)
 
 
 def _update(request: Request) -> Response:

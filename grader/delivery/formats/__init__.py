@@ -1,0 +1,1 @@
+"""Formats of `grader export`, one module for each."""

@@ -1,0 +1,235 @@
+"""View 3, "One submission": the instructor's report, and everything that a person can decide about it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from grader.desk.guard import Form
+from grader.desk.mail_reply import named_criterion, unquoted
+from grader.desk.roll import computed
+from grader.desk.state import Desk, Draft
+from grader.desk.view import View, desk_of, form_of, number_in, show, submission_url, to, visitor_of
+from grader.grading.judged import with_judgements
+from grader.pipeline.publish import report_of
+from grader.schema.errors import ArtefactError, UsageError
+from grader.schema.evidence import Evidence
+from grader.schema.grade import CriterionGrade, Grade
+from grader.schema.judgement import WHOLE, JudgementKind
+
+__all__ = ["REPORT_POLICY", "VIEW"]
+
+REPORT_POLICY: Final = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+)
+"""Policy of a report in a frame: nothing runs, nothing loads, and it is of another origin than the desk. The report's
+own policy also restricts its style to one sheet."""
+_FLAG: Final = "Another person should look at this."
+
+
+def _routes(_desk: Desk) -> Sequence[Route]:
+    one = "/submission/{submission}"
+    return [
+        Route("/submission", _list, methods=["GET"]),
+        Route(one, _page, methods=["GET"]),
+        Route(f"{one}/report", _report, methods=["GET"]),
+        Route(f"{one}/judge", _judge, methods=["POST"]),
+        Route(f"{one}/comment", _comment, methods=["POST"]),
+        Route(f"{one}/flag", _flag, methods=["POST"]),
+        Route(f"{one}/excuse", _excuse, methods=["POST"]),
+        Route(f"{one}/extension", _extension, methods=["POST"]),
+        Route(f"{one}/request", _request, methods=["POST"]),
+        Route(f"{one}/answer", _answer, methods=["POST"]),
+    ]
+
+
+VIEW: Final = View("submission", "One submission", "/submission", "s", _routes)
+
+
+def _named(request: Request) -> tuple[str, Grade]:
+    """Find the submission in a request's path."""
+    name, grades = request.path_params["submission"], desk_of(request).grades()
+    if name not in grades:
+        raise HTTPException(404)
+    return name, grades[name]
+
+
+# --- pages
+
+
+def _list(request: Request) -> Response:
+    grades = desk_of(request).grades()
+    rows = sorted(grades.values(), key=lambda grade: (grade.submission.student.casefold(), grade.submission.id))
+    return show(request, "submissions.html.j2", "submission", rows=rows)
+
+
+def _page(request: Request) -> Response:
+    desk, (name, grade) = desk_of(request), _named(request)
+    order = [
+        one.submission.id
+        for one in sorted(
+            desk.grades().values(), key=lambda one: (one.submission.student.casefold(), one.submission.id)
+        )
+    ]
+    place = order.index(name)
+    judgements = desk.judgements(name)
+    return show(
+        request,
+        "submission.html.j2",
+        "submission",
+        grade=grade,
+        url=submission_url(name),
+        titles={WHOLE: "The whole submission", **{line.id: line.title or line.id for line in grade.criteria}},
+        flagged={flag.criterion: flag for flag in grade.flags},
+        extension=next((one for one in reversed(judgements) if one.kind == "extension"), None),
+        history=tuple(reversed(judgements)),
+        number=place + 1,
+        count=len(order),
+        back=submission_url(order[place - 1]),
+        onward=submission_url(order[(place + 1) % len(order)]),
+    )
+
+
+def _report(request: Request) -> Response:
+    """Render the instructor's report with all judgements so far; nothing in it can run."""
+    desk, (name, _) = desk_of(request), _named(request)
+    stored = desk.out.read_grade(name)
+    if stored is None:
+        raise HTTPException(404)
+    grade = with_judgements(computed(stored), desk.judgements(name))
+    page = report_of(grade, _evidence(desk, grade), desk.course, desk.out, "instructor")
+    headers = {"content-security-policy": REPORT_POLICY, "referrer-policy": "no-referrer"}
+    return HTMLResponse(page, headers=headers)
+
+
+def _evidence(desk: Desk, grade: Grade) -> Evidence | None:
+    if grade.status != "graded":
+        return None
+    try:
+        return desk.out.read_evidence(grade.submission.id)
+    except ArtefactError:
+        return None
+
+
+# --- what a person decides
+
+
+def _line_of(grade: Grade, form: Form) -> CriterionGrade:
+    wanted = form.get("criterion", "")
+    line = next((line for line in grade.criteria if line.id == wanted), None)
+    if line is None:
+        msg = f"the rubric has no criterion {wanted!r}"
+        raise UsageError(msg)
+    return line
+
+
+def _text(form: Form, name: str) -> str:
+    return form.get(name, "").replace("\r\n", "\n").strip()
+
+
+def _after(submission: str, criterion: str) -> Response:
+    anchor = "whole" if criterion == WHOLE else f"criterion-{criterion}"
+    return to(f"{submission_url(submission)}#{anchor}")
+
+
+def _judge(request: Request) -> Response:
+    """Give points, override a verdict with a reason, or take such a decision back."""
+    desk, (name, grade), form = desk_of(request), _named(request), form_of(request)
+    line = _line_of(grade, form)
+    if form.get("withdraw") == "1":
+        kinds: tuple[JudgementKind, ...] = ("points", "override")
+        counting = {one.kind for one in desk.judgements(name) if one.criterion == line.id}
+        desk.record(visitor_of(request), [Draft(name, kind, line.id) for kind in kinds if kind in counting])
+        return _after(name, line.id)
+    pending = line.status == "pending" or (line.judged is not None and line.judged.computed_status == "pending")
+    overridden = line.judged is not None and line.judged.kind == "override"
+    kind: JudgementKind = "points" if pending and not overridden else "override"
+    why = _text(form, "why")
+    if kind == "override" and not why:
+        msg = "an override needs a reason"
+        raise UsageError(msg, where=line.title or line.id)
+    points, comment = number_in(form, "points"), _text(form, "comment")
+    desk.record(visitor_of(request), [Draft(name, kind, line.id, points=points, comment=comment, why=why)])
+    return _after(name, line.id)
+
+
+def _concerned(grade: Grade, form: Form) -> str:
+    """Return the criterion of a form; `*` for the whole submission."""
+    return WHOLE if form.get("criterion", WHOLE) == WHOLE else _line_of(grade, form).id
+
+
+def _comment(request: Request) -> Response:
+    (name, grade), form = _named(request), form_of(request)
+    criterion = _concerned(grade, form)
+    desk_of(request).record(visitor_of(request), [Draft(name, "comment", criterion, comment=_text(form, "comment"))])
+    return _after(name, criterion)
+
+
+def _flag(request: Request) -> Response:
+    (name, grade), form = _named(request), form_of(request)
+    criterion = _concerned(grade, form)
+    why = "" if form.get("remove") == "1" else _text(form, "why") or _FLAG
+    desk_of(request).record(visitor_of(request), [Draft(name, "flag", criterion, why=why)])
+    return _after(name, criterion)
+
+
+def _excuse(request: Request) -> Response:
+    (name, _), form = _named(request), form_of(request)
+    why = "" if form.get("remove") == "1" else _text(form, "why")
+    if not why and form.get("remove") != "1":
+        msg = "an excuse needs a reason"
+        raise UsageError(msg)
+    desk_of(request).record(visitor_of(request), [Draft(name, "excuse", why=why)])
+    return _after(name, WHOLE)
+
+
+def _extension(request: Request) -> Response:
+    (name, _), form = _named(request), form_of(request)
+    removed = form.get("remove") == "1"
+    until = None if removed else _moment(form.get("until", ""))
+    why = "" if removed else _text(form, "why")
+    desk_of(request).record(visitor_of(request), [Draft(name, "extension", until=until, why=why)])
+    return _after(name, WHOLE)
+
+
+def _moment(text: str) -> datetime:
+    """Read a date and time of this machine's time zone, as a browser sends it."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        msg = f"{text!r} is not a date with a time" if text else "enter the new due date"
+        raise UsageError(msg) from error
+    return moment.astimezone()
+
+
+def _request(request: Request) -> Response:
+    """Record a student's request from a pasted mail."""
+    desk, (name, grade), form = desk_of(request), _named(request), form_of(request)
+    why = unquoted(form.get("mail", ""))
+    if not why:
+        msg = "paste the text of the request; lines that quote an earlier mail do not count"
+        raise UsageError(msg)
+    wanted = form.get("criterion", "")
+    criterion = named_criterion(why, grade) if not wanted else _concerned(grade, form)
+    student = grade.submission.student or name
+    desk.record(visitor_of(request), [Draft(name, "request", criterion, why=why, by=student)])
+    return to(f"{submission_url(name)}#requests")
+
+
+def _answer(request: Request) -> Response:
+    (name, grade), form = _named(request), form_of(request)
+    text = _text(form, "answer")
+    criterion = form.get("criterion", "")
+    if criterion not in {one.criterion for one in grade.requests}:
+        msg = "there is no such request"
+        raise UsageError(msg)
+    if not text:
+        msg = "write an answer"
+        raise UsageError(msg)
+    desk_of(request).record(visitor_of(request), [Draft(name, "answer", criterion, comment=text)])
+    return to(f"{submission_url(name)}#requests")
