@@ -1,10 +1,11 @@
 """Compute fingerprints of code and of texts that stay the same when names, numbers, comments or the order change."""
 
 import builtins
+import functools
 import keyword
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ _IGNORED = re.compile(
 )
 """Magics, shell commands and imports: they are the same in most notebooks."""
 _CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)", re.MULTILINE)
-_WORD = re.compile(r"\w+|\n")
+_WORD = re.compile(r"\w+")
 _KEPT = frozenset({*keyword.kwlist, *dir(builtins)})
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _NAME, _NUMBER, _STRING = "name", "0", "''"
@@ -108,75 +109,81 @@ def text_prints(cells: Iterable[CellFact]) -> Prints:
     Args:
         cells: All cells of a notebook.
     """
-    return _prints(_collected((cell.index, _text_tokens(cell)) for cell in cells), TEXT)
+    return _prints(
+        _collected((cell.index, _text_tokens(cell.source, code=cell.kind == "code")) for cell in cells), TEXT
+    )
 
 
 _Token = tuple[str, str, int]
 """Normalized token, token as written, and line from 1."""
 
 
-def _collected(cells: Iterable[tuple[int, Iterable[_Token]]]) -> Words:
-    rows = [(index, *token) for index, tokens in cells for token in tokens]
-    if not rows:
+def _collected(cells: Iterable[tuple[int, Sequence[_Token]]]) -> Words:
+    tokens: list[_Token] = []
+    places: list[int] = []
+    for index, found in cells:
+        tokens += found
+        places += [index] * len(found)
+    if not tokens:
         return Words((), (), (), ())
-    places, tokens, raw, lines = zip(*rows, strict=True)
-    return Words(tokens, raw, places, lines)
+    normalized, raw, lines = zip(*tokens, strict=True)
+    return Words(normalized, raw, tuple(places), lines)
 
 
-def _code_tokens(source: str, own: frozenset[str]) -> Iterator[_Token]:
+@functools.lru_cache(maxsize=4096)
+def _code_tokens(source: str, own: frozenset[str]) -> tuple[_Token, ...]:
     """List the tokens of one cell without its imports, commands, comments and final commas."""
     source = _IGNORED.sub(lambda ignored: "\n" * ignored[0].count("\n"), source)
     found = [(match.lastgroup or "", match[0]) for match in _LEXER.finditer(source)]
-    line, depth, held, previous = 1, 0, None, ""
+    found.append(("line", "\n"))
+    tokens: list[_Token] = []
+    line, depth, attribute = 1, 0, False
     for place, (kind, text) in enumerate(found):
-        if kind in {"line", "comment"} or text in {".", ";"}:
-            line += kind == "line"
-            previous = text if text == "." else previous
+        if kind == "name":
+            argument = depth > 0 and found[place + 1][1] == "="
+            tokens.append((text if attribute or argument else _name_token(text, own), text, line))
+        elif kind == "number":
+            tokens.append((_NUMBER, text, line))
+        elif kind == "string":
+            tokens.append((_STRING, text, line))
+            line += text.count("\n")
+        elif kind == "line":
+            line += 1
             continue
-        depth += (text in _OPENING) - (text in _CLOSING)
-        token = _code_token(kind, text, own, attribute=previous == ".", argument=depth > 0 and _next(found, place))
-        if held is not None and text not in _CLOSING:
-            yield held
-        held = (token, text, line) if text == "," else None
-        if held is None:
-            yield token, text, line
-        line += text.count("\n")
-        previous = text
-    if held is not None:
-        yield held
+        elif text == ".":
+            attribute = True
+            continue
+        elif kind == "sign" and text != ";":
+            depth += (text in _OPENING) - (text in _CLOSING)
+            if text in _CLOSING and tokens and tokens[-1][0] == ",":
+                tokens.pop()
+            tokens.append((text, text, line))
+        attribute = False
+    return tuple(tokens)
 
 
-def _next(found: Sequence[tuple[str, str]], place: int) -> bool:
-    """Return whether an equals sign follows, as after the name of an argument."""
-    return place + 1 < len(found) and found[place + 1][1] == "="
-
-
-def _code_token(kind: str, text: str, own: frozenset[str], *, attribute: bool, argument: bool) -> str:
-    if kind == "number":
-        return _NUMBER
-    if kind == "string":
-        return _STRING
-    if kind != "name":
-        return text
+def _name_token(text: str, own: frozenset[str]) -> str:
     first, _, last = text.replace(" ", "").rpartition(".")
     if first == "self" or last in own:
         return _NAME
-    if first or attribute or argument or last in _KEPT or last[0].isupper():
-        return last
-    return _NAME
+    return last if first or last in _KEPT or last[0].isupper() else _NAME
 
 
-def _text_tokens(cell: CellFact) -> Iterator[_Token]:
-    text = cell.source
-    if cell.kind == "code":
-        comments = ((match.lastgroup, match[0]) for match in _LEXER.finditer(text))
-        text = "".join(part if kind == "comment" else "\n" * part.count("\n") for kind, part in comments)
-    line = 1
-    for word in _WORD.findall(text):
-        if word == "\n":
-            line += 1
-        else:
-            yield word.lower(), word, line
+@functools.lru_cache(maxsize=4096)
+def _text_tokens(text: str, *, code: bool) -> tuple[_Token, ...]:
+    """List the words of a text cell, or of the comments of a code cell."""
+    return tuple(
+        (word.lower(), word, number)
+        for number, line in enumerate(text.split("\n"), start=1)
+        for word in _WORD.findall(_comment(line) if code else line)
+    )
+
+
+def _comment(line: str) -> str:
+    """Return the comment in a line of code."""
+    if "#" not in line:
+        return ""
+    return next((match[0] for match in _LEXER.finditer(line) if match.lastgroup == "comment"), "")
 
 
 def _prints(words: Words, scheme: Scheme) -> Prints:

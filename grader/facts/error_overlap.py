@@ -97,8 +97,9 @@ def _matrix(models: Sequence[ErrorsTrace]) -> NDArray[np.float32]:
 def _expected(wrong: NDArray[np.float32], common: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute the expected common errors of each two models.
 
-    With the difficulty h of an image, counted without the two models, a model with n errors misclassifies the image
-    with probability n · h / Σh. The expected number of common errors is then n₁ · n₂ · Σh² / (Σh)².
+    With the difficulty h of an image, a model with n errors misclassifies the image with probability n · h / Σh. The
+    expected number of common errors is then n₁ · n₂ · Σh² / (Σh)². Of m other models c misclassify the image; then
+    c / m estimates h, and c · (c - 1) / (m · (m - 1)) estimates h² without the bias of (c / m)².
     """
     size = np.diag(common).astype(float)
     counts = wrong.sum(axis=0, dtype=float)
@@ -106,5 +107,7 @@ def _expected(wrong: NDArray[np.float32], common: NDArray[np.float32]) -> NDArra
     squares = (counts @ counts) - 2 * (with_counts[:, None] + with_counts[None, :])
     squares = squares + size[:, None] + size[None, :] + 2 * common
     total = counts.sum() - size[:, None] - size[None, :]
+    others = len(wrong) - 2
+    squares = np.maximum(squares - total, 0.0) * others / (others - 1)
     expected: NDArray[np.float64] = size[:, None] * size[None, :] * squares / np.maximum(total, 1.0) ** 2
     return expected

@@ -34,15 +34,11 @@ class PrintLayer:
         """Return the weight of all own fingerprints of a submission."""
         return float(self.weights[place].sum())
 
-    def shared(self, first: int, second: int) -> float:
-        """Return the weight of the common fingerprints of two submissions."""
+    def shared(self, first: int, second: int) -> tuple[float, float]:
+        """Return the weight of the common fingerprints of two submissions, and its part of the smaller one's own."""
         _, at, _ = np.intersect1d(self.marks[first], self.marks[second], assume_unique=True, return_indices=True)
-        return float(self.weights[first][at].sum())
-
-    def part(self, first: int, second: int) -> float:
-        """Return the common part of the submission that has less of its own."""
-        least = min(self.own(first), self.own(second))
-        return min(1.0, self.shared(first, second) / least) if least else 0.0
+        weight, least = float(self.weights[first][at].sum()), min(self.own(first), self.own(second))
+        return weight, min(1.0, weight / least) if least else 0.0
 
 
 def common_from(units: int) -> int:

@@ -35,12 +35,12 @@ _SAME_TRAINING = 0.35
 """Score of a training that two submissions define in the same way, and not by the starter's code."""
 
 
-def similar_code(part: float, shared: float) -> Sign | None:
+def similar_code(shared: float, part: float) -> Sign | None:
     """Describe similar code; None for little.
 
     Args:
-        part: Common part of the own code of the submission that has less of it.
         shared: Weight of the common fingerprints.
+        part: Common part of the own code of the submission that has less of it.
     """
     score = part * min(1.0, shared / _ENOUGH["code"])
     if score < LEAST_SCORE:
@@ -53,12 +53,12 @@ def similar_code(part: float, shared: float) -> Sign | None:
     return Sign(kind="code", score=round(score, 4), says=says, figures={"part": round(part, 4)})
 
 
-def similar_text(part: float, shared: float) -> Sign | None:
+def similar_text(shared: float, part: float) -> Sign | None:
     """Describe equal texts and comments; None for few. Many equal words count even if they are a small part.
 
     Args:
-        part: Common part of the own texts of the submission that has less of them.
         shared: Weight of the common fingerprints.
+        part: Common part of the own texts of the submission that has less of them.
     """
     amount = min(1.0, shared / _ENOUGH["text"])
     score = amount * max(part, min(1.0, shared / (4 * _ENOUGH["text"])))

@@ -134,6 +134,7 @@ class _Judge:
         self.errors = self._held(lambda one: {(errors.key, errors.wrong) for errors in one.errors})
         self.initial = frozenset().union(*map(_initial, traces))
         self.recipes = self._held(lambda one: {training.recipe for training in one.trainings})
+        self._own_parts: dict[tuple[int, frozenset[int]], float] = {}
         self.overlaps = {(o.first, o.second): o for o in overlaps({at: one.errors for at, one in enumerate(traces)})}
 
     def _held(self, values: Callable[[Traces], Iterable[Hashable]]) -> Mapping[Hashable, frozenset[int]]:
@@ -163,8 +164,8 @@ class _Judge:
 
     def pair(self, a: int, b: int) -> SimilarPair | None:
         """Judge one pair; None if there is nothing to see."""
-        part = self.code.part(a, b)
-        signs = [sign for sign in self._signs(a, b) if sign is not None]
+        code = self.code.shared(a, b)
+        signs = [sign for sign in self._signs(a, b, code) if sign is not None]
         signs.sort(key=lambda sign: -sign.score)
         score = 1.0 - math.prod(1.0 - sign.score for sign in signs)
         explained = any(not sign.score for sign in signs)
@@ -177,15 +178,15 @@ class _Judge:
             second=second,
             strength=strength,
             score=round(score, 4),
-            reason=_reason(signs, strength, part),
+            reason=_reason(signs, strength, code[1]),
             signs=tuple(signs),
         )
 
-    def _signs(self, a: int, b: int) -> Iterator[Sign | None]:
+    def _signs(self, a: int, b: int, code: tuple[float, float]) -> Iterator[Sign | None]:
         twins = twins_of(self.traces[a], self.traces[b])
         yield self._file(a, b)
-        yield similar_code(self.code.part(a, b), self.code.shared(a, b))
-        yield similar_text(self.text.part(a, b), self.text.shared(a, b))
+        yield similar_code(*code)
+        yield similar_text(*self.text.shared(a, b))
         yield self._trained(a, b, twins)
         yield self._foreign(a, b, twins)
         yield self._errors(a, b, twins)
@@ -227,6 +228,12 @@ class _Judge:
 
     def _own_part(self, place: int, training: TrainingTrace) -> float:
         """Return the part of a training's cells that is neither the starter's nor common."""
+        key = (place, training.cells)
+        if key not in self._own_parts:
+            self._own_parts[key] = self._compute_own_part(place, training)
+        return self._own_parts[key]
+
+    def _compute_own_part(self, place: int, training: TrainingTrace) -> float:
         prints = self.code.prints[place]
         cells = prints.words.cells
         inside = [at for at in prints.kept.tolist() if cells[at] in training.cells]

@@ -81,16 +81,10 @@ class Traces:
     counts: frozenset[int] = frozenset()
     """Execution counts in the submitted file; empty if they are no evidence, such as 1, 2, 3."""
 
-    @property
-    def results(self) -> frozenset[str]:
-        """Digests of all weights that its trainings produced."""
-        return frozenset().union(*(training.results for training in self.trainings))
-
-    @property
-    def foreign(self) -> frozenset[str]:
-        """Digests of weights that it used and did not produce: from files, and at the start of trainings."""
-        sources = (*(one.digests for one in self.loaded), *(training.before for training in self.trainings))
-        return frozenset().union(*sources) - self.results
+    results: frozenset[str] = frozenset()
+    """Digests of all weights that its trainings produced."""
+    foreign: frozenset[str] = frozenset()
+    """Digests of weights that it used and did not produce: from files, and at the start of trainings."""
 
 
 def traces_of(
@@ -105,6 +99,10 @@ def traces_of(
         unit: Name of its group; by default the submission itself.
         course_files: Paths of files that every notebook gets; weights from them are left out.
     """
+    trainings = tuple(_training(evidence, fit) for fit in evidence.fits)
+    loaded = tuple(_loaded(evidence, frozenset(PurePath(path).name for path in course_files)))
+    results = frozenset[str]().union(*(training.results for training in trainings))
+    used = (*(one.digests for one in loaded), *(training.before for training in trainings))
     return Traces(
         submission=submission,
         sha256=sha256,
@@ -113,10 +111,12 @@ def traces_of(
         own_seed=any(cell.kind == "code" and _SEED.search(cell.source) for cell in evidence.cells),
         code=code_prints(evidence.cells),
         text=text_prints(evidence.cells),
-        trainings=tuple(_training(evidence, fit) for fit in evidence.fits),
-        loaded=tuple(_loaded(evidence, frozenset(PurePath(path).name for path in course_files))),
+        trainings=trainings,
+        loaded=loaded,
         errors=tuple(_errors(evidence)),
         counts=_counts(evidence.cells),
+        results=results,
+        foreign=frozenset[str]().union(*used) - results,
     )
 
 

@@ -17,7 +17,21 @@ from grader.facts.traces import Traces, traces_of
 from grader.schema.evidence import CellFact, CompileFact, OptimizerFact, SaveFact
 from tests.support.factories import a_cell, a_fit, a_model, a_run, an_accuracy, an_evidence, conv, dense
 
-__all__ = ["DISGUISES", "TWINS", "Class", "Copy", "classes", "honest_names", "make_class", "member", "starter"]
+__all__ = [
+    "DISGUISES",
+    "STARTER",
+    "TWINS",
+    "Class",
+    "Copy",
+    "Facts",
+    "classes",
+    "code_cells",
+    "honest_names",
+    "make_class",
+    "member",
+    "notebook_cells",
+    "starter",
+]
 
 ROOT = Path(__file__).parents[2]
 Cells = tuple[CellFact, ...]
@@ -41,7 +55,7 @@ STARTER = (
     ),
     (
         "net = build(32, 64)\n"
-        "net.compile(optimizer=keras.optimizers.Adam(1e-3), loss='sparse_categorical_crossentropy', metrics=['accuracy'])\n"
+        "net.compile(keras.optimizers.Adam(1e-3), 'sparse_categorical_crossentropy', metrics=['accuracy'])\n"
         "log = net.fit(x_train[:54000], y_train[:54000], batch_size=64, epochs=4, validation_data=(x_valid, y_valid))"
     ),
 )
@@ -74,7 +88,8 @@ _OF_STUDENTS = {
     ),
     "changed-one": (
         (
-            "deeper = keras.Sequential([build(24, 48).layers[1], layers.BatchNormalization(), layers.GlobalMaxPooling2D(),"
+            "deeper = keras.Sequential([build(24, 48).layers[1], layers.BatchNormalization(),"
+            " layers.GlobalMaxPooling2D(),"
             " layers.Dropout(0.2), layers.Dense(10, 'softmax')])\n"
             "deeper.compile('nadam', 'sparse_categorical_crossentropy', ['accuracy'])\n"
             "deeper.fit(x_train, y_train, validation_split=0.1, epochs=3)"
