@@ -35,14 +35,15 @@ def similar_command(
         typer.Option(
             metavar="FILE",
             help="Notebook that all students got; its code and texts are left out. Can be given several times.",
-            show_default="the rubric's assignment and reference",
+            show_default="the course's starter, the rubric's assignment and reference",
             exists=True,
             dir_okay=False,
         ),
     ] = None,
     most: Annotated[int, typer.Option(metavar="N", min=1, help="Number of pairs to list.")] = 20,
     table: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Also write the pairs to a CSV file.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="CSV file to write the pairs to, too.", show_default="no file"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,10 +13,12 @@ import nbformat
 import numpy as np
 
 from grader.facts.code_prints import code_prints, text_prints
-from grader.facts.similarity import Starter
+from grader.facts.similarity import Starter, compare
 from grader.facts.traces import Traces, traces_of
-from grader.schema.evidence import CellFact, CompileFact, OptimizerFact, SaveFact
+from grader.schema.evidence import CellFact, CompileFact, Evidence, OptimizerFact, SaveFact
+from grader.store.results import ResultsFolder
 from tests.support.factories import a_cell, a_fit, a_model, a_run, an_accuracy, an_evidence, conv, dense
+from tests.support.mailing import a_grade
 
 __all__ = [
     "DISGUISES",
@@ -26,16 +29,22 @@ __all__ = [
     "Facts",
     "classes",
     "code_cells",
+    "evidence_of",
     "honest_names",
+    "keep_copies",
     "make_class",
+    "measured",
     "member",
     "notebook_cells",
+    "precision_and_recall",
     "starter",
 ]
 
 ROOT = Path(__file__).parents[2]
 Cells = tuple[CellFact, ...]
 _IMAGES = 10_000
+STRENGTHS = ("strong", "moderate", "weak", "explained", "not listed")
+"""Columns of the table of measurements."""
 
 STARTER = (
     (
@@ -173,7 +182,12 @@ def starter() -> Starter:
 
 
 def member(name: str, cells: Cells, facts: Facts | None = None) -> Traces:
-    """Traces of one submission with plausible facts of its execution.
+    """Traces of one submission with plausible facts of its execution."""
+    return traces_of(name, evidence_of(name, cells, facts), sha256=_digest(name))
+
+
+def evidence_of(name: str, cells: Cells, facts: Facts | None = None) -> Evidence:
+    """Evidence of one submission with plausible facts of its execution.
 
     The same recipe with the same seed gives the same weights, losses and errors, as in the grader.
     """
@@ -197,7 +211,7 @@ def member(name: str, cells: Cells, facts: Facts | None = None) -> Traces:
         path="best.keras",
         digests={layer: _digest(f"{loaded} {layer}") for layer in ("conv2d", "dense")},
     )
-    evidence = an_evidence(
+    return an_evidence(
         run=a_run(seed=7),
         cells=cells,
         models=(a_model(conv(filters), dense(10, inputs=filters), cell=cell),),
@@ -206,7 +220,6 @@ def member(name: str, cells: Cells, facts: Facts | None = None) -> Traces:
         saves=(load,) if facts.loads else (),
         accuracies=(an_accuracy(wrong=_errors(loaded if facts.loads else own)),),
     )
-    return traces_of(name, evidence, sha256=_digest(name))
 
 
 def _compile(recipe: str, cell: int) -> CompileFact:
@@ -380,3 +393,55 @@ def make_class(number: int = 0, disguises: Sequence[str] = tuple(DISGUISES)) -> 
 def classes() -> Iterator[Class]:
     """All classes: each disguise for each original."""
     yield from (make_class(number) for number in range(len(honest_names())))
+
+
+# --- measurement
+
+
+def measured() -> tuple[str, ...]:
+    """Rows of the table in `docs/similarity.md`: each disguise, and how its copies are listed."""
+    listed: dict[str, Counter[str]] = {disguise: Counter() for disguise in DISGUISES}
+    honest, twins, others = 0, Counter[str](), Counter[str]()
+    for built in classes():
+        similarity = compare(built.traces, [starter()], most=10_000).similarity
+        strengths = {frozenset((pair.first, pair.second)): pair.strength for pair in similarity.pairs}
+        for copy in built.copies:
+            listed[copy.disguise][strengths.pop(frozenset((copy.name, copy.original)), "not listed")] += 1
+        twins[strengths.pop(frozenset(TWINS), "not listed")] += 1
+        others.update(strengths.values())
+        size = len(built.traces)
+        honest += size * (size - 1) // 2 - len(built.copies) - 1 - len(strengths)
+    others["not listed"] += honest
+    counts = {**{f"copied: {one}": found for one, found in listed.items()}, "honest twins": twins}
+    counts["all other pairs"] = others
+    return tuple(f"| {name} | {' | '.join(str(found[one]) for one in STRENGTHS)} |" for name, found in counts.items())
+
+
+def precision_and_recall(rows: Sequence[str]) -> tuple[float, float]:
+    """Precision and recall of strong and moderate hints, from the rows of `measured`."""
+    cells = [row.strip("| ").split(" | ") for row in rows]
+    hints = {cell[0]: int(cell[1]) + int(cell[2]) for cell in cells}
+    right = sum(count for name, count in hints.items() if name.startswith("copied"))
+    copies = sum(sum(map(int, cell[1:])) for cell in cells if cell[0].startswith("copied"))
+    return right / sum(hints.values()), right / copies
+
+
+# --- results
+
+
+def keep_copies(out: ResultsFolder) -> None:
+    """Write results of a small class: `anton` has the code of `amara`, the twins have the same starter."""
+    original = notebook_cells("mnist-cnn/amara")
+    facts = Facts("the starter's training")
+    members = {
+        "amara": (original, Facts("amara")),
+        "anton": (everything(original), Facts("anton", seed=1234)),
+        **{name: (code_cells(*STARTER, *_OF_STUDENTS[name]), facts) for name in TWINS},
+        **{name: (notebook_cells(f"mnist-cnn/{name}"), Facts(name)) for name in ("ben", "chiara", "dmitri", "elif")},
+    }
+    for name, (cells, execution) in members.items():
+        numbered = tuple(cell.model_copy(update={"index": at}) for at, cell in enumerate(cells))
+        out.write_evidence(name, evidence_of(name, numbered, execution))
+        grade = a_grade(name)
+        stamp = grade.submission.model_copy(update={"sha256": _digest(name), "student": name.title()})
+        out.write_grade(grade.model_copy(update={"submission": stamp}))
