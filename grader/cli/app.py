@@ -19,6 +19,7 @@ from grader.cli.mail import mail_command
 from grader.cli.new import new_command
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.rubric import rubric_app
+from grader.cli.similar import similar_command
 from grader.version import __version__
 
 __all__ = ["app", "main"]
@@ -38,6 +39,7 @@ app.command("report")(report_command)
 app.command("export")(export_command)
 app.command("mail")(mail_command)
 app.command("desk")(desk_command)
+app.command("similar")(similar_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.command("completion")(completion_command)

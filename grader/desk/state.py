@@ -25,7 +25,7 @@ from grader.store.results import ResultsFolder
 
 __all__ = ["Desk", "Draft"]
 
-_OF_THE_NOTEBOOK = frozenset({"points", "override", "comment", "flag"})
+_OF_THE_NOTEBOOK = frozenset({"points", "override", "comment", "flag", "explained"})
 """Kinds of judgements that depend on the notebook that was judged."""
 _STEP = timedelta(microseconds=1)
 
@@ -41,6 +41,8 @@ class Draft:
     comment: str = ""
     why: str = ""
     until: datetime | None = None
+    other: str = ""
+    """Id of the other one of two similar submissions."""
     by: str = ""
     """The student, for a request; empty for the person at the desk."""
 
@@ -191,6 +193,7 @@ class Desk:
                 comment=draft.comment,
                 why=draft.why,
                 until=draft.until,
+                other=draft.other,
             )
         except ValidationError as error:
             msg = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
@@ -208,15 +211,14 @@ def _check_points(points: float, line: CriterionGrade | None, grade: Grade) -> N
 
 def _reverse(one: Judgement, log: Sequence[Judgement], name: str, moment: datetime) -> Judgement:
     """Return the judgement that takes another one back."""
-    key = (one.criterion, one.kind)
-    of_key = [other for other in log if (other.criterion, other.kind) == key]
+    of_key = [other for other in log if other.key == one.key]
     if not of_key or of_key[-1] != one:
         msg = "somebody judged this again since; change it there"
         raise UsageError(msg, where=one.submission)
-    before = latest(of_key[:-1]).get(key)
+    before = latest(of_key[:-1]).get(one.key)
     if before is not None and one.kind != "request":
         return before.model_copy(update={"at": moment})
-    kept = {"version", "submission", "notebook", "rubric", "criterion", "kind"}
+    kept = {"version", "submission", "notebook", "rubric", "criterion", "kind", "other"}
     by = one.by if one.kind == "request" else name
     return Judgement.model_validate({**one.model_dump(include=kept), "at": moment, "by": by})
 

@@ -27,7 +27,7 @@ _DECIDE: Final[tuple[JudgementKind, ...]] = ("override", "points")
 _ABOUT_THE_NOTEBOOK: Final = frozenset({*_DECIDE, "comment"})
 """Kinds that are about what was handed in."""
 _Key = tuple[str, JudgementKind]
-"""Criterion and kind."""
+"""`Judgement.key`: criterion and kind."""
 
 
 def concerns(judgement: Judgement, submission: str, rubric: str) -> bool:
@@ -36,7 +36,7 @@ def concerns(judgement: Judgement, submission: str, rubric: str) -> bool:
 
 
 def latest(judgements: Iterable[Judgement]) -> Mapping[_Key, Judgement]:
-    """Find the judgement that counts for each criterion and kind of one submission.
+    """Find the judgement that counts for each criterion and kind of one submission, and for each similar one.
 
     The latest time counts, and for equal times the later line. Withdrawn judgements are left out.
 
@@ -45,9 +45,8 @@ def latest(judgements: Iterable[Judgement]) -> Mapping[_Key, Judgement]:
     """
     counting: dict[_Key, Judgement] = {}
     for one in judgements:
-        key = (one.criterion, one.kind)
-        if key not in counting or one.at >= counting[key].at:
-            counting[key] = one
+        if one.key not in counting or one.at >= counting[one.key].at:
+            counting[one.key] = one
     return {key: one for key, one in counting.items() if not one.withdraws}
 
 

@@ -27,9 +27,12 @@ __all__ = [
 JUDGEMENT_VERSION = 1
 """1: first version."""
 
-JudgementKind = Literal["points", "override", "comment", "flag", "excuse", "extension", "request", "answer"]
+JudgementKind = Literal[
+    "points", "override", "comment", "flag", "excuse", "extension", "request", "answer", "explained"
+]
+"""`explained`: the similarity to another submission has an honest reason."""
 JUDGEMENT_KINDS: Final[tuple[JudgementKind, ...]] = (
-    *("points", "override", "comment", "flag", "excuse", "extension", "request", "answer"),
+    *("points", "override", "comment", "flag", "excuse", "extension", "request", "answer", "explained"),
 )
 
 WHOLE = "*"
@@ -41,6 +44,7 @@ ReviewReason = Literal["notebook", "points", "criterion", "computed"]
 _ONE_CRITERION = frozenset({"points", "override"})
 _WHOLE_SUBMISSION = frozenset({"excuse", "extension"})
 _WITH_REASON = frozenset({"override", "request"})
+_OF_A_PAIR = frozenset({"flag", "explained"})
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -90,6 +94,13 @@ class Judgement(Document):
     """The reason. Instructors see it; of requests and answers, students see it, too."""
     until: Moment | None = None
     """The extended due date."""
+    other: str = ""
+    """Id of the other submission, if it is about two similar submissions."""
+
+    @property
+    def key(self) -> tuple[str, JudgementKind]:
+        """Of the judgements about a submission with the same key, the latest counts."""
+        return (f"{self.criterion} {self.other}" if self.other else self.criterion, self.kind)
 
     @property
     def withdraws(self) -> bool:
@@ -115,6 +126,12 @@ class Judgement(Document):
             raise ValueError(msg)
         if self.kind in _WITH_REASON and not self.why.strip() and not self.withdraws:
             msg = f"a judgement of kind {self.kind!r} needs a reason in 'why'"
+            raise ValueError(msg)
+        if self.other and (self.kind not in _OF_A_PAIR or self.criterion != WHOLE):
+            msg = f"a judgement of kind {self.kind!r} about {self.criterion!r} has no 'other'"
+            raise ValueError(msg)
+        if self.kind == "explained" and not self.other:
+            msg = "a judgement of kind 'explained' needs the id of the other submission in 'other'"
             raise ValueError(msg)
         if self.kind == "extension" and self.until is None and not self.withdraws:
             msg = "an extension needs the new due date in 'until'"
