@@ -49,6 +49,12 @@
     });
   }
 
+  function flag() {
+    const box = document.getElementById("flag");
+    box.open = true;
+    box.querySelector("#why, button").focus();
+  }
+
   function inComment(event) {
     if (event.key === "Enter" && !event.shiftKey) { save(); return true; }
     if (comment.value === "" && /^[1-9]$/.test(event.key)) {
@@ -74,7 +80,7 @@
   }
 
   document.addEventListener("keydown", function (event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) { return; }
+    if (!window.desk.enabled.checked || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) { return; }
     if (document.querySelector("dialog[open]")) { return; }
     let done = false;
     if (event.target === comment) {
@@ -84,6 +90,7 @@
     } else if (!window.desk.typing(event.target)) {
       done = !points.disabled && typed(event.key);
       if (event.key === "Enter" && !event.target.closest("a, button, summary")) { save(); done = true; }
+      if (event.key === "f") { flag(); done = true; }
     }
     if (done) { event.preventDefault(); }
   });
@@ -94,12 +101,6 @@
     button.addEventListener("click", function () { set(button.dataset.points.replace(/\.0$/, "")); button.blur(); });
   });
   set(points.value);
-
-  const flag = document.getElementById("flag");
-  flag.addEventListener("toggle", function () {
-    const why = document.getElementById("why");
-    if (flag.open && why) { why.focus(); }
-  });
 
   // Hold the answer while the page is open.
   function hold(force) { return window.desk.post("/hold", { key: form.dataset.hold, force: force ? "1" : "0" }); }

@@ -3,7 +3,11 @@
   "use strict";
   const dialog = document.getElementById("keys");
   const csrf = document.body.dataset.csrf;
+  const enabled = document.getElementById("keys-on");
   let going = false;
+
+  enabled.checked = window.localStorage.getItem("keys") !== "off";
+  enabled.addEventListener("change", function () { window.localStorage.setItem("keys", enabled.checked ? "on" : "off"); });
 
   function post(path, fields) {
     const headers = { "X-Desk-Csrf": csrf };
@@ -48,8 +52,20 @@
     return key === "j" ? move(1) : key === "k" ? move(-1) : false;
   }
 
+  // After a form is sent, keys wait for the next page: they must not change what was sent.
+  let sent = false;
+  document.addEventListener("submit", function (event) {
+    if (event.target.method === "dialog") { return; }
+    if (sent) { event.preventDefault(); }
+    sent = true;
+  });
+  window.addEventListener("pageshow", function () { sent = false; });
   document.addEventListener("keydown", function (event) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) { return; }
+    if (sent) { event.preventDefault(); event.stopImmediatePropagation(); }
+  }, true);
+
+  document.addEventListener("keydown", function (event) {
+    if (event.defaultPrevented || !enabled.checked || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) { return; }
     if (document.querySelector("dialog[open]")) { return; }
     if (typing(event.target)) {
       if (event.key === "Escape") { event.target.blur(); }
@@ -91,5 +107,5 @@
   function again() { window.setTimeout(follow, 3000); }
   if (updates) { again(); }
 
-  window.desk = { post: post, typing: typing, visible: visible };
+  window.desk = { enabled: enabled, post: post, typing: typing, visible: visible };
 })();

@@ -72,8 +72,9 @@ def desk_command(
     console = terminal(stderr=True)
     public = _origin(behind_proxy)
     listener = bound(port)
-    desk = _desk(folder, rubric)
-    door = Door(listener.getsockname()[1], name=(name or "").strip(), public=public)
+    name = " ".join((name or "").split())
+    desk = _desk(folder, rubric, name)
+    door = Door(listener.getsockname()[1], name=name, public=public)
     app = make_app(desk, door, on_error=lambda error: console.print(fault_text(error)))
     desk.updates.start()
     serve(app, listener, ready=lambda: _announce(console, door.address, desk, open_it=not no_open))
@@ -96,24 +97,31 @@ def _origin(url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _desk(folder: Path, rubric: str | None) -> "Desk":
-    from functools import partial
-
+def _desk(folder: Path, rubric: str | None, name: str) -> "Desk":
+    """Open the desk of a results folder."""
     from grader.cli.site import open_store
     from grader.desk.holds import Holds
     from grader.desk.state import Desk
-    from grader.desk.updates import Updates, regrade_in_process
+    from grader.desk.updates import Rejudger, Updates
+    from grader.pipeline.course_folder import find_course
+    from grader.pipeline.judgements import judged_course, judgement_file
     from grader.pipeline.regrade import course_of_results
     from grader.pipeline.rubrics import find_rubric
-    from grader.store.judgements import JudgementFile
     from grader.store.results import ResultsFolder
 
-    out = ResultsFolder(folder)
+    out, home = ResultsFolder(folder.resolve()), find_course(folder)
+    if home is not None and name:
+        home.grader(name)
     course = course_of_results(out, None if rubric is None else find_rubric(rubric), open_store(may_download=True))
-    root = folder.resolve()
-    update = partial(regrade_in_process, root, course.loaded.path, course.loaded.sha256)
-    file = JudgementFile(root.with_name(f"{root.name}-judgements.jsonl"))
-    desk = Desk(out, course, file, Updates(update), Holds(out.root / _HOLDS))
+    rejudger = Rejudger(out, lambda: desk.course)
+    desk = Desk(
+        out,
+        judged_course(course, out),
+        judgement_file(out),
+        Updates(rejudger, close=rejudger.close),
+        Holds(out.root / _HOLDS),
+        graders=() if home is None else home.settings.graders,
+    )
     desk.updates.note(desk.outdated())
     return desk
 

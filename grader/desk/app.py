@@ -18,6 +18,7 @@ from grader.desk import needs, question, submission
 from grader.desk.guard import Door, Guard
 from grader.desk.state import Desk
 from grader.desk.view import View, desk_of, form_of, show, to, visitor_of
+from grader.facts.nearest import suggestion
 from grader.resources import share
 from grader.schema.errors import GraderError, UsageError
 
@@ -98,6 +99,10 @@ def _rename(request: Request) -> Response:
     if not name or len(name) > _LONGEST_NAME:
         msg = "enter your name" if not name else f"the name is longer than {_LONGEST_NAME} characters"
         raise UsageError(msg)
+    graders = desk_of(request).graders
+    if graders and name not in graders:
+        msg = f"{name!r} is none of the `graders` of the course{suggestion(name, graders)}"
+        raise UsageError(msg, advice="add the name to `graders` in course.yaml, or use another one")
     visitor_of(request).name = name
     return to(_local(form.get("then", "/")))
 

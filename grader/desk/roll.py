@@ -19,7 +19,7 @@ _Stamp = tuple[int, int]
 
 
 def computed(grade: Grade) -> Grade:
-    """Return a grade without the judgements of people in it.
+    """Return a grade without the judgements of people in it, and without a deduction for a late submission.
 
     The texts of a judged criterion are lost; only a regrade from the evidence has them.
     """
@@ -38,6 +38,7 @@ def computed(grade: Grade) -> Grade:
             "requests": (),
             "review": (),
             "excused": None,
+            "late": None,
         }
     )
 

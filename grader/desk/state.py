@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -14,8 +14,9 @@ from grader.desk.judgement_log import JudgementLog
 from grader.desk.roll import Roll, computed
 from grader.desk.updates import Updates
 from grader.facts.nearest import did_you_mean
-from grader.grading.judged import latest, with_judgements
+from grader.grading.judged import latest
 from grader.pipeline.course import Course
+from grader.pipeline.judgements import with_people
 from grader.schema.errors import UsageError
 from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.judgement import WHOLE, Judgement, JudgementKind
@@ -27,6 +28,7 @@ __all__ = ["Desk", "Draft"]
 
 _OF_THE_NOTEBOOK = frozenset({"points", "override", "comment", "flag", "explained"})
 """Kinds of judgements that depend on the notebook that was judged."""
+_SHARED = frozenset({"extension", "excuse"})
 _STEP = timedelta(microseconds=1)
 
 
@@ -58,7 +60,7 @@ class Desk:
     holds: Holds
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     graders: Sequence[str] = ()
-    """Names to choose from."""
+    """The names of the people who may judge; empty if anybody may."""
     log: JudgementLog = field(init=False)
     roll: Roll = field(init=False)
 
@@ -68,6 +70,7 @@ class Desk:
         self.roll = Roll(self.out)
         self._lock = Lock()
         self._last = datetime.min.replace(tzinfo=UTC)
+        self._shared: tuple[Judgement, ...] = ()
         self._grades: dict[str, tuple[Grade, tuple[Judgement, ...], Grade]] = {}
 
     # --- reading
@@ -81,20 +84,35 @@ class Desk:
             UsageError: The file of judgements has wrong lines.
         """
         judgements = self.log.read()
-        known = self._grades
-        self._grades = {
-            name: self._judged(known.get(name), grade, judgements.get(name, ()))
+        course = replace(self.course, judgements=judgements)
+        # Extensions and excuses can concern the other members of a group, too.
+        shared = tuple(one for some in judgements.values() for one in some if one.kind in _SHARED)
+        known = self._grades if shared == self._shared else {}
+        grades = {
+            name: self._judged(known.get(name), grade, judgements.get(name, ()), course)
             for name, grade in self.roll.grades().items()
         }
-        return {name: judged for name, (_, _, judged) in self._grades.items()}
+        self._grades, self._shared = grades, shared
+        return {name: judged for name, (_, _, judged) in grades.items()}
+
+    def judged(self, stored: Grade) -> Grade:
+        """Add all judgements so far to a grade as it is stored.
+
+        Args:
+            stored: The grade, perhaps with earlier judgements.
+        """
+        return with_people(computed(stored), replace(self.course, judgements=self.log.read()))
 
     @staticmethod
     def _judged(
-        known: tuple[Grade, tuple[Judgement, ...], Grade] | None, grade: Grade, judgements: tuple[Judgement, ...]
+        known: tuple[Grade, tuple[Judgement, ...], Grade] | None,
+        grade: Grade,
+        judgements: tuple[Judgement, ...],
+        course: Course,
     ) -> tuple[Grade, tuple[Judgement, ...], Grade]:
         if known is not None and known[0] is grade and known[1] is judgements:
             return known
-        return grade, judgements, with_judgements(computed(grade), judgements)
+        return grade, judgements, with_people(computed(grade), course)
 
     def grade(self, submission: str) -> Grade:
         """Return a submission's grade with all judgements so far; see `grades`.

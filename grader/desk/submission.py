@@ -11,10 +11,8 @@ from starlette.routing import Route
 
 from grader.desk.guard import Form
 from grader.desk.mail_reply import named_criterion, unquoted
-from grader.desk.roll import computed
 from grader.desk.state import Desk, Draft
 from grader.desk.view import View, desk_of, form_of, number_in, show, submission_url, to, visitor_of
-from grader.grading.judged import with_judgements
 from grader.pipeline.publish import report_of
 from grader.schema.errors import ArtefactError, UsageError
 from grader.schema.evidence import Evidence
@@ -59,23 +57,22 @@ def _named(request: Request) -> tuple[str, Grade]:
     return name, grades[name]
 
 
+def _by_student(grade: Grade) -> tuple[str, str]:
+    return grade.submission.student.casefold(), grade.submission.id
+
+
 # --- pages
 
 
 def _list(request: Request) -> Response:
     grades = desk_of(request).grades()
-    rows = sorted(grades.values(), key=lambda grade: (grade.submission.student.casefold(), grade.submission.id))
+    rows = sorted(grades.values(), key=_by_student)
     return show(request, "submissions.html.j2", "submission", rows=rows)
 
 
 def _page(request: Request) -> Response:
     desk, (name, grade) = desk_of(request), _named(request)
-    order = [
-        one.submission.id
-        for one in sorted(
-            desk.grades().values(), key=lambda one: (one.submission.student.casefold(), one.submission.id)
-        )
-    ]
+    order = [one.submission.id for one in sorted(desk.grades().values(), key=_by_student)]
     place = order.index(name)
     judgements = desk.judgements(name)
     return show(
@@ -101,7 +98,7 @@ def _report(request: Request) -> Response:
     stored = desk.out.read_grade(name)
     if stored is None:
         raise HTTPException(404)
-    grade = with_judgements(computed(stored), desk.judgements(name))
+    grade = desk.judged(stored)
     page = report_of(grade, _evidence(desk, grade), desk.course, desk.out, "instructor")
     headers = {"content-security-policy": REPORT_POLICY, "referrer-policy": "no-referrer"}
     return HTMLResponse(page, headers=headers)

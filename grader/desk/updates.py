@@ -2,22 +2,29 @@
 
 import hashlib
 import os
-import subprocess
-import sys
+import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Final
 
-from grader.schema.errors import GraderError, UsageError
+from grader.datasets.store import DatasetStore
+from grader.pipeline.course import Course
+from grader.pipeline.regrade import course_of_results
+from grader.pipeline.rejudge import ClassRows, rejudge
+from grader.pipeline.rubrics import find_rubric
+from grader.schema.errors import GraderError, HarnessError, UsageError
+from grader.store.results import ResultsFolder
 
-__all__ = ["UpdateState", "Updates", "regrade_in_process"]
+__all__ = ["Rejudger", "UpdateState", "Updates"]
 
 _QUIET: Final = 20.0
 """Seconds without a judgement before the pages are made."""
-_MOST_WORDS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,17 @@ class UpdateState:
 
 
 class Updates:
-    """A thread that calls a function a while after the last judgement, when asked, and at the end."""
+    """A thread that calls a function with submissions a while after the last judgement, when asked, and at the end."""
 
-    def __init__(self, run: Callable[[], None], *, quiet: float = _QUIET) -> None:
-        """Set the function, and the seconds to wait after a judgement."""
+    def __init__(
+        self,
+        run: Callable[[frozenset[str]], None],
+        *,
+        quiet: float = _QUIET,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Set the function, the seconds to wait after a judgement, and what ends with the thread."""
+        self._close = close
         self._run = run
         self._quiet = quiet
         self._condition = Condition()
@@ -72,6 +86,7 @@ class Updates:
             self._thread.join()
         if self.state().waiting:
             self._update()
+        self._close()
         return self.state()
 
     def state(self) -> UpdateState:
@@ -104,7 +119,8 @@ class Updates:
             self._waiting.clear()
         problem = ""
         try:
-            self._run()
+            if batch:
+                self._run(frozenset(batch))
         except GraderError as error:
             problem = str(error)
         finally:
@@ -115,37 +131,88 @@ class Updates:
                     self._waiting |= batch
 
 
-def regrade_in_process(folder: Path, rubric: Path, sha256: str) -> None:
-    """Run `grader regrade` in a process with low priority.
+class Rejudger:
+    """Make grades and pages again in another process, which loads the course once and keeps it.
 
-    Args:
-        folder: The results folder.
-        rubric: The rubric's file.
-        sha256: The expected SHA-256 of that file; a changed rubric is never applied on the way.
+    A thread of the desk's own process would slow the pages down.
+    """
+
+    def __init__(self, out: ResultsFolder, course: Callable[[], Course]) -> None:
+        """Set the results folder, and a function that returns the present course."""
+        self._out = out
+        self._course = course
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, submissions: frozenset[str]) -> None:
+        """Make the grades and pages of submissions again, and the class page.
+
+        Raises:
+            UsageError: The rubric's file has changed: a rubric is never applied on the way.
+            HarnessError: The process died.
+        """
+        course = self._course()
+        loaded = course.loaded
+        job = _Job(self._out.root, loaded.path, loaded.sha256, loaded.language, course.data_root, submissions)
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+        try:
+            self._pool.submit(_rejudge, job).result()
+        except BrokenProcessPool as error:
+            self._pool = None
+            msg = "the process that updates the pages died"
+            raise HarnessError(msg, advice="the judgements are stored; update the pages again") from error
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    folder: Path
+    rubric: Path
+    sha256: str
+    language: str | None
+    data: Path
+    submissions: frozenset[str]
+
+
+def _begin() -> None:
+    """Let the desk decide when its process ends, and let its pages go first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(10)
+
+
+def _rejudge(job: _Job) -> None:
+    _check_rubric(job)
+    course = _loaded(job.folder, job.rubric, job.sha256, job.language, job.data)
+    rejudge(ResultsFolder(job.folder), course, sorted(job.submissions), rows=_rows(job.folder))
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path, rubric: Path, _sha256: str, language: str | None, data: Path) -> Course:
+    loaded = replace(find_rubric(str(rubric)), language=language)
+    return course_of_results(ResultsFolder(folder), loaded, DatasetStore(data))
+
+
+@lru_cache(maxsize=1)
+def _rows(_folder: Path) -> ClassRows:
+    return ClassRows()
+
+
+def _check_rubric(job: _Job) -> None:
+    """Refuse to use a rubric that has changed since the desk was opened.
 
     Raises:
-        UsageError: The rubric has changed, or the command failed.
+        UsageError: It has changed, or cannot be read.
     """
     try:
-        current = hashlib.sha256(rubric.read_bytes()).hexdigest()
+        current = hashlib.sha256(job.rubric.read_bytes()).hexdigest()
     except OSError as error:
         msg = f"the rubric cannot be read: {error.strerror or error}"
-        raise UsageError(msg, where=str(rubric)) from error
-    if current != sha256:
+        raise UsageError(msg, where=str(job.rubric)) from error
+    if current != job.sha256:
         msg = "the rubric has changed since the desk was opened"
-        raise UsageError(msg, where=str(rubric), advice="run `grader regrade`, and open the desk again")
-    command = [sys.executable, "-m", "grader", "regrade", str(folder), "--rubric", str(rubric), "--json"]
-    result = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        start_new_session=True,  # Ctrl+C ends the desk, not this
-        env={**os.environ, "TERM": "dumb", "NO_COLOR": "1"},
-    )
-    if result.returncode not in {0, 3}:
-        words = " ".join(result.stderr.split())[-_MOST_WORDS:]
-        msg = f"the pages could not be made again: {words}"
-        raise UsageError(msg)
+        raise UsageError(msg, where=str(job.rubric), advice="run `grader regrade`, and open the desk again")

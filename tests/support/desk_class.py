@@ -150,7 +150,7 @@ def a_desk(root: Path, course: Course, clock: Clock | None = None) -> Desk:
         out,
         course,
         JudgementFile(root / "class-judgements.jsonl"),
-        Updates(lambda: None),
+        Updates(lambda _submissions: None),
         Holds(out.root / ".desk-holds.json"),
         clock=clock or Clock(),
     )
