@@ -6,6 +6,7 @@ They do what the commands of the same names do. Import them from `grader`.
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,8 @@ from grader.intake.companions import with_companions
 from grader.intake.find import find_all
 from grader.pipeline.classroom import at_work, grade_class, kept_of_others
 from grader.pipeline.course import load_course
-from grader.pipeline.regrade import Regrade, course_of_results, regrade_class
-from grader.pipeline.rubrics import find_rubric, note_rubric
+from grader.pipeline.regrade import Regrade, course_of_results, regrade_class, rubric_of_results
+from grader.pipeline.rubrics import checked_language, find_rubric, note_rubric
 from grader.pipeline.setup import IsolationChoice, Options, set_up
 from grader.report.edition import edition
 from grader.schema.errors import SubmissionPathError
@@ -53,6 +54,7 @@ def grade(  # noqa: PLR0913 - settings with defaults
     attempts: int | None = None,
     seed: int | None = None,
     resume: bool = True,
+    language: str | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> tuple[Grade, ...]:
     """Execute submissions in a sandbox, grade them, and write the results folder.
@@ -69,6 +71,7 @@ def grade(  # noqa: PLR0913 - settings with defaults
         attempts: Executions of each notebook; None uses the rubric's number.
         seed: The seed; None uses the rubric's.
         resume: Whether to reuse kept executions whose inputs are unchanged.
+        language: Language of the pages, such as `de`; None uses the rubric's, else English.
         on_step: Called with each step of each submission.
 
     Returns:
@@ -79,7 +82,7 @@ def grade(  # noqa: PLR0913 - settings with defaults
     """
     options = Options(isolation=isolation, device=device, jobs=jobs, seed=seed, attempts=attempts, resume=resume)
     given = [paths] if isinstance(paths, (str, Path)) else paths
-    return _grade([Path(path) for path in given], _loaded(rubric), options, ResultsFolder(Path(out)), on_step)
+    return _grade([Path(path) for path in given], _loaded(rubric, language), options, ResultsFolder(Path(out)), on_step)
 
 
 def check(  # noqa: PLR0913 - the same
@@ -89,6 +92,7 @@ def check(  # noqa: PLR0913 - the same
     out: str | Path | None = None,
     isolation: IsolationChoice = "auto",
     device: Literal["auto", "cpu", "gpu"] = "auto",
+    language: str | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Grade:
     """Grade one notebook for its own author.
@@ -101,6 +105,7 @@ def check(  # noqa: PLR0913 - the same
         out: A results folder to keep; without it no file is left.
         isolation: The sandbox. `none` is only for notebooks that you trust.
         device: Where the notebook trains.
+        language: Language of the report in `out`, such as `de`; None uses the rubric's, else English.
         on_step: Called with each step.
 
     Returns:
@@ -114,7 +119,7 @@ def check(  # noqa: PLR0913 - the same
         # The held folder is locked already; a results folder takes a lock of its own.
         folder = stack.enter_context(held_folder()) / "results" if out is None else Path(out)
         results = ResultsFolder(folder)
-        loaded = without_hidden(_loaded(rubric))
+        loaded = without_hidden(_loaded(rubric, language))
         (graded,) = _grade([Path(notebook)], loaded, options, results, on_step, own=True)
         return edition(graded, loaded.rubric, "student")
 
@@ -123,6 +128,7 @@ def regrade(
     folder: str | Path,
     rubric: str | Path | LoadedRubric | None = None,
     *,
+    language: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Regrade:
     """Grade every submission of a results folder again from its kept evidence; nothing is executed.
@@ -130,23 +136,28 @@ def regrade(
     Args:
         folder: The results folder of an earlier `grade`.
         rubric: A shipped rubric's id, a YAML file, or a loaded rubric; None uses the rubric of the earlier grades.
+        language: Language of the pages, such as `de`, which later calls keep; None keeps the current language.
         on_progress: Called with the number of submissions done and their total.
 
     Returns:
         The number of submissions, and the changes.
 
     Raises:
-        UsageError: The folder has no results, or has grades of several rubrics and none was named.
+        SubmissionPathError: The folder has no results.
+        UsageError: It has grades of several rubrics and none was named, or the grader has no such language.
         HarnessError: The results cannot be read or written.
     """
     out = ResultsFolder(Path(folder))
-    course = course_of_results(out, None if rubric is None else _loaded(rubric))
+    loaded = rubric_of_results(out, None if rubric is None else _loaded(rubric))
+    course = course_of_results(out, _loaded(loaded, language))
     with out.at_work():
         return regrade_class(course, out, listener=on_progress or (lambda _done, _total: None))
 
 
-def _loaded(rubric: str | Path | LoadedRubric) -> LoadedRubric:
-    return rubric if isinstance(rubric, LoadedRubric) else load_rubric(rubric)
+def _loaded(rubric: str | Path | LoadedRubric, language: str | None = None) -> LoadedRubric:
+    """Load a rubric, and set the language of pages if one is chosen."""
+    loaded = rubric if isinstance(rubric, LoadedRubric) else load_rubric(rubric)
+    return loaded if language is None else replace(loaded, language=checked_language(language, "language"))
 
 
 def _grade(  # noqa: PLR0913 - the parts of a class

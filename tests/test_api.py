@@ -9,7 +9,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import grader
-from grader.schema.errors import RubricError, SubmissionPathError
+from grader.schema.errors import RubricError, SubmissionPathError, UsageError
 from tests.support.command import NOTEBOOKS, a_course, needs_bubblewrap
 from tests.support.kept_results import keep_results
 from tests.test_writing_a_check import FILES
@@ -50,14 +50,15 @@ SIGNATURES = {
         "(paths: str | pathlib.Path | Iterable[str | pathlib.Path], "
         f"rubric: {_RUBRIC}, out: str | pathlib.Path, *, jobs: int | None = None, isolation: {_ISOLATION}, "
         f"device: {_DEVICE}, attempts: int | None = None, seed: int | None = None, resume: bool = True, "
-        f"on_step: {_ON_STEP}) -> tuple[grader.schema.grade.Grade, ...]"
+        f"language: str | None = None, on_step: {_ON_STEP}) -> tuple[grader.schema.grade.Grade, ...]"
     ),
     "check": (
         f"(notebook: str | pathlib.Path, rubric: {_RUBRIC}, *, out: str | pathlib.Path | None = None, "
-        f"isolation: {_ISOLATION}, device: {_DEVICE}, on_step: {_ON_STEP}) -> grader.schema.grade.Grade"
+        f"isolation: {_ISOLATION}, device: {_DEVICE}, language: str | None = None, on_step: {_ON_STEP}) "
+        "-> grader.schema.grade.Grade"
     ),
     "regrade": (
-        f"(folder: str | pathlib.Path, rubric: {_RUBRIC} | None = None, *, "
+        f"(folder: str | pathlib.Path, rubric: {_RUBRIC} | None = None, *, language: str | None = None, "
         "on_progress: Callable[[int, int], None] | None = None) -> grader.pipeline.regrade.Regrade"
     ),
 }
@@ -158,6 +159,25 @@ def test_a_results_folder_is_graded_again(tmp_path: Path) -> None:
     assert grader.regrade(str(out.root), tmp_path / "dearer.yaml").changed == 2
 
 
+def test_a_results_folder_is_graded_again_in_another_language(tmp_path: Path) -> None:
+    out = keep_results(tmp_path / "results", "keras-mnist-cnn", "amara")
+    grader.regrade(out.root, language="de")
+    page = out.report_path("amara").read_text(encoding="utf-8")
+    assert '<html lang="de"' in page
+    grader.regrade(out.root)
+    assert out.report_path("amara").read_text(encoding="utf-8") == page
+    grader.regrade(out.root, language="en")
+    assert '<html lang="en"' in out.report_path("amara").read_text(encoding="utf-8")
+
+
+def test_an_unknown_language_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="language"):
+        grader.grade(NOTEBOOKS / "plain.ipynb", "mnist-cnn", tmp_path / "results", language="xx")
+    with pytest.raises(UsageError, match="language"):
+        grader.check(NOTEBOOKS / "plain.ipynb", "mnist-cnn", language="xx")
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_folder_without_results_cannot_be_graded_again(tmp_path: Path) -> None:
     with pytest.raises(SubmissionPathError, match="the folder has no results"):
         grader.regrade(tmp_path)
@@ -175,6 +195,9 @@ def test_a_class_and_one_notebook_are_graded(tmp_path: Path, monkeypatch: pytest
     assert all(criterion.message for criterion in whole.criteria)
     assert (tmp_path / "results" / "index.html").is_file()
     assert [step.kind for step in steps if step.kind != "working"] == ["begun", "done"]
+    assert '<html lang="en"' in (tmp_path / "results" / "index.html").read_text(encoding="utf-8")
+    grader.grade(notebook, rubric, tmp_path / "results", jobs=1, language="de")
+    assert '<html lang="de"' in (tmp_path / "results" / "index.html").read_text(encoding="utf-8")
     before = set(tmp_path.rglob("*"))
     assert grader.check(notebook, grader.load_rubric(rubric)).score == 3
     assert set(tmp_path.rglob("*")) == before

@@ -10,6 +10,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
+from grader.facts.keras_names import CallbackName, MetricName, bare_name
 from grader.facts.metrics import canonical_metric
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import CallbackFact, FitFact
@@ -26,10 +27,12 @@ _SHOWN = ("monitor", "patience", "restore_best_weights", "save_best_only", "fact
 class CallbackParams(WithModel):
     """Parameters of `callback`."""
 
-    cls: str | tuple[str, ...]
-    """Class name such as `EarlyStopping`, or a list of accepted names; `Callback` for a class the student wrote."""
-    monitor: str | tuple[str, ...] | None = None
-    """The metric that it monitors, such as `val_loss`."""
+    cls: CallbackName | tuple[CallbackName, ...]
+    """Class name such as `EarlyStopping`, or a list of accepted names; `Callback` for a class the student wrote. A
+    name that is almost that of a Keras class is an error, unless it is written as `custom:Name`."""
+    monitor: MetricName | tuple[MetricName, ...] | None = None
+    """The metric that it monitors, such as `val_loss`, or a list of accepted ones. A name that is almost that of a
+    Keras metric is an error, unless it is written as `custom:name`."""
     patience: Range | None = None
     """Bounds of its patience, in epochs."""
     restore_best_weights: bool | None = None
@@ -73,7 +76,7 @@ def callback(case: Case, params: CallbackParams) -> Finding:
 
 def _best(fit: FitFact, params: CallbackParams) -> Candidate:
     """Judge the callback of a training that has the fewest faults."""
-    names = (params.cls,) if isinstance(params.cls, str) else params.cls
+    names = [bare_name(name) for name in ((params.cls,) if isinstance(params.cls, str) else params.cls)]
     pointer = Pointer(cell=fit.cell, event=fit.event)
     matching = [used for used in fit.callbacks if used.cls in names or used.custom in names]
     if not matching:
@@ -114,9 +117,10 @@ def _described(used: CallbackFact) -> Message:
 
 
 def _faults(used: CallbackFact, params: CallbackParams) -> Iterator[Message]:
-    monitors = (params.monitor,) if isinstance(params.monitor, str) else params.monitor
+    wanted = (params.monitor,) if isinstance(params.monitor, str) else params.monitor or ()
+    monitors = [bare_name(name) for name in wanted]
     monitored = canonical_metric(str(used.config.get("monitor")))
-    if monitors is not None and monitored not in map(canonical_metric, monitors):
+    if monitors and monitored not in map(canonical_metric, monitors):
         yield say("it does not monitor {metrics:code or}", metrics=monitors)
     for name, bounds in (("patience", params.patience), ("factor", params.factor)):
         value = used.config.get(name)

@@ -11,9 +11,16 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.initializers import initialiser_name, initialiser_of, regulariser_of
+from grader.facts.initializers import initialiser_of, regulariser_of
+from grader.facts.keras_names import (
+    ActivationName,
+    InitializerName,
+    bare_name,
+    canonical_activation,
+    canonical_initializer,
+)
 from grader.facts.language import english
-from grader.facts.layers import LayerName, Network, activation_name, kernel_size, layer_matches
+from grader.facts.layers import LayerName, Network, kernel_size, layer_matches
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding, MeasureLabel
@@ -50,10 +57,12 @@ class HasLayerParams(WithModel):
     """Bounds of the number of units of a dense layer."""
     kernel_size: Annotated[tuple[Whole, ...], Field(min_length=1)] | Range | None = None
     """The kernel of a convolution: its exact sides, or bounds for every side."""
-    activation: str | tuple[str, ...] | None = None
-    """Its activation, which may also be an activation layer that follows; or a list of accepted ones."""
-    initialiser: str | tuple[str, ...] | None = None
-    """Its kernel_initializer by either Keras name (`he_normal`, `HeNormal`), or a list of accepted ones."""
+    activation: ActivationName | tuple[ActivationName, ...] | None = None
+    """Its activation, which may also be an activation layer that follows, by any Keras name (`silu`, `swish`) or as
+    `custom:name`; or a list of accepted ones."""
+    initialiser: InitializerName | tuple[InitializerName, ...] | None = None
+    """Its kernel_initializer by either Keras name (`he_normal`, `HeNormal`) or as `custom:name`, or a list of accepted
+    ones."""
     regulariser: Literal["any", "none", "l1", "l2", "l1_l2"] | None = None
     """Its kernel_regularizer; `any` accepts every kind. A regularizer with the factor 0 is `none`."""
     config: Mapping[str, Json] = Field(default_factory=dict)
@@ -175,8 +184,9 @@ def _activation_faults(network: Network, position: int, params: HasLayerParams) 
         return
     names = (params.activation,) if isinstance(params.activation, str) else params.activation
     activation = network.activation(position)
-    if activation in {activation_name(name) for name in names}:
+    if activation and canonical_activation(activation) in {canonical_activation(name) for name in names}:
         return
+    names = tuple(bare_name(name) for name in names)
     if activation:
         yield say("its activation is {activation:code}, not {required:code or}", activation=activation, required=names)
     else:
@@ -187,8 +197,8 @@ def _weight_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message
     if params.initialiser is not None:
         names = (params.initialiser,) if isinstance(params.initialiser, str) else params.initialiser
         initializer = initialiser_of(layer)
-        if initializer not in {initialiser_name(name) for name in names}:
-            yield _wrong_initializer(initializer, names)
+        if initializer not in {canonical_initializer(name) for name in names}:
+            yield _wrong_initializer(initializer, tuple(bare_name(name) for name in names))
     if params.regulariser is not None:
         kind = regulariser_of(layer)
         effect = "none" if kind == "zero" else kind

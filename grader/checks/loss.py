@@ -8,6 +8,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.params import WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge
 from grader.facts.case import Case
+from grader.facts.keras_names import LossName, bare_name, canonical_loss
 from grader.facts.layers import final_activation
 from grader.schema.base import Pointer
 from grader.schema.evidence import CompileFact, FitFact, LossFact, ModelFact
@@ -22,8 +23,9 @@ _PROBABILITIES = frozenset({"softmax", "sigmoid"})
 class LossParams(WithModel):
     """Parameters of `loss`."""
 
-    name: str | tuple[str, ...] | None = None
-    """Keras's name in lower case, such as `sparse_categorical_crossentropy`, or a list of accepted names."""
+    name: LossName | tuple[LossName, ...] | None = None
+    """A loss by any of its Keras names, such as `sparse_categorical_crossentropy` or `mse`, or a list of accepted
+    names. A person judges whether a loss of the student's own is the required one, such as `custom:name`."""
     from_logits: bool | None = None
     """Whether the loss must have `from_logits` set."""
     fits_output: bool = True
@@ -120,8 +122,8 @@ def _faults(used: LossFact, output: str | None, params: LossParams) -> Iterator[
     if used.custom:
         return
     names = (params.name,) if isinstance(params.name, str) else params.name or ()
-    if names and used.name not in names:
-        yield say("the loss must be {losses:code or}", losses=names)
+    if names and canonical_loss(used.name) not in {canonical_loss(name) for name in names}:
+        yield say("the loss must be {losses:code or}", losses=[bare_name(name) for name in names])
     if params.from_logits is not None and used.from_logits is not params.from_logits:
         if params.from_logits:
             yield say("the loss must expect logits (`from_logits=True`)")

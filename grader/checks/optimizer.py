@@ -10,6 +10,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
+from grader.facts.keras_names import OptimizerName, bare_name
 from grader.facts.optimizers import CLIPPING
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import FitFact, OptimizerFact
@@ -25,8 +26,9 @@ ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", 
 class OptimizerParams(WithModel):
     """Parameters of `optimizer`."""
 
-    cls: str | tuple[str, ...] | None = None
-    """A class name such as `Nadam`, `adaptive` for any adaptive optimizer, or a list of which any one is enough."""
+    cls: OptimizerName | tuple[OptimizerName, ...] | None = None
+    """A class of Keras such as `Nadam`, `custom:Name` for another class, `adaptive` for any adaptive optimizer, or a
+    list of which any one is enough."""
     learning_rate: Range | None = None
     """Bounds of the learning rate; for a schedule, of its initial rate."""
     momentum: Range | None = None
@@ -141,7 +143,7 @@ def _faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
 
 
 def _wanted(name: str) -> Message:
-    return say("an adaptive one") if name == "adaptive" else say("{optimizer:raw}", optimizer=name)
+    return say("an adaptive one") if name == "adaptive" else say("{optimizer:raw}", optimizer=bare_name(name))
 
 
 def _clip_faults(used: OptimizerFact, params: OptimizerParams) -> Iterator[Message]:
@@ -187,4 +189,4 @@ def _is_known(cls: str) -> bool:
 
 def _is_a(cls: str, wanted: str | tuple[str, ...]) -> bool:
     names = (wanted,) if isinstance(wanted, str) else wanted
-    return any(cls.lower() in ADAPTIVE if n == "adaptive" else cls.lower() == n.lower() for n in names)
+    return any(cls.lower() in ADAPTIVE if n == "adaptive" else cls.lower() == bare_name(n).lower() for n in names)

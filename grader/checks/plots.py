@@ -13,6 +13,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Number, Part, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.keras_names import MetricName, bare_name
 from grader.facts.metrics import canonical_metric, metric_in, metric_of, metrics_of, series
 from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
 from grader.facts.weights import trainings_behind
@@ -39,8 +40,9 @@ _STEM = 3
 class PlotsParams(WithModel):
     """Parameters of `plots`."""
 
-    metric: str = Field(min_length=1)
-    """`loss`, `accuracy` or the name of another metric, without `val_`."""
+    metric: Annotated[MetricName, Field(min_length=1)]
+    """`loss`, `accuracy` or the name of another metric, without `val_`. A name that is almost that of a Keras metric is
+    an error, unless it is written as `custom:name`."""
     of: Literal["training", "validation", "either", "both"] = "either"
     """The required curves."""
     labels: bool = True
@@ -106,7 +108,7 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     fits = case.evidence.fits_of(model.id)
-    metric = canonical_metric(params.metric)
+    metric = canonical_metric(bare_name(params.metric))
     wanted = _sides(params.of)
     matches = [m for side in wanted for m in _matches(case.evidence, model.id, metric, side, params)]
     short = [m for m in matches if m.points < params.points_at_least]

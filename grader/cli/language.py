@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.store.results import ResultsFolder
 
-__all__ = ["checked_language", "in_language", "site_language"]
+__all__ = ["in_language", "site_language"]
 
 
 def in_language(loaded: "LoadedRubric", code: str | None, out: "ResultsFolder | None" = None) -> "LoadedRubric":
@@ -23,7 +23,7 @@ def in_language(loaded: "LoadedRubric", code: str | None, out: "ResultsFolder | 
         UsageError: The grader has no such language.
     """
     from grader.cli.site import load_site
-    from grader.pipeline.rubrics import noted_language
+    from grader.pipeline.rubrics import checked_language, noted_language
 
     if code is not None:
         return replace(loaded, language=checked_language(code, "--language"))
@@ -44,24 +44,7 @@ def site_language(site: "Site") -> str | None:
     Raises:
         UsageError: The grader has no such language.
     """
+    from grader.pipeline.rubrics import checked_language
+
     code = site.settings.language
     return None if code is None else checked_language(code, "`language` of the site file")
-
-
-def checked_language(code: str, where: str) -> str:
-    """Return a language's code, in the form of its catalog: `pt_BR` for `pt-BR`.
-
-    Args:
-        code: The code.
-        where: Where it was given.
-
-    Raises:
-        UsageError: The grader has no such language.
-    """
-    from grader.facts.language import unknown_language
-    from grader.schema.errors import UsageError
-
-    code = code.replace("-", "_")
-    if problem := unknown_language(code):
-        raise UsageError(problem, where=where, advice="docs/translating.md explains how to add a language")
-    return code

@@ -10,7 +10,7 @@ import typer
 from grader.cli.completion import complete_rubric
 from grader.cli.counter import counted
 from grader.cli.exit_codes import DONE, HARNESS
-from grader.cli.language import checked_language, site_language
+from grader.cli.language import site_language
 from grader.cli.options import JsonOption
 from grader.cli.stopping import stoppable
 
@@ -157,7 +157,7 @@ def mail_command(
     from grader.cli.terminal import terminal
     from grader.delivery.roster import read_roster
     from grader.pipeline.mailing import MailOptions, mail_class
-    from grader.pipeline.rubrics import find_rubric, read_templates
+    from grader.pipeline.rubrics import checked_language, find_rubric, read_templates
     from grader.store.results import ResultsFolder
 
     site = load_site()

@@ -1,12 +1,12 @@
 """Name the initializers and regularizers of layers."""
 
-import re
 from collections.abc import Mapping
 
+from grader.facts.keras_names import canonical_initializer
 from grader.schema.base import Json
 from grader.schema.evidence import LayerFact
 
-__all__ = ["initialiser_name", "initialiser_of", "regulariser_of"]
+__all__ = ["initialiser_of", "regulariser_of"]
 
 _SCHEMES = {
     (2.0, "fan_in"): "he",
@@ -16,12 +16,6 @@ _SCHEMES = {
 """`VarianceScaling` by scale and mode: He et al. 2015, LeCun et al. 1998, Glorot and Bengio 2010."""
 
 
-def initialiser_name(name: str) -> str:
-    """Normalize an initializer's name: `HeNormal`, `he_normal` and `HeNormalV2` become `he_normal`."""
-    bare = name.removesuffix("V2").removesuffix("V1")
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare).lower()
-
-
 def initialiser_of(layer: LayerFact) -> str | None:
     """Return the name of a layer's `kernel_initializer`; None if it has none or it is unknown.
 
@@ -29,7 +23,7 @@ def initialiser_of(layer: LayerFact) -> str | None:
     """
     value = layer.config.get("kernel_initializer", layer.config.get("depthwise_initializer"))
     if isinstance(value, str):
-        return initialiser_name(value)
+        return canonical_initializer(value)
     if not isinstance(value, Mapping):
         return None
     name = value.get("class_name")
@@ -38,7 +32,7 @@ def initialiser_of(layer: LayerFact) -> str | None:
         return None
     if name == "VarianceScaling" and isinstance(settings, Mapping):
         return _scaling(settings)
-    return initialiser_name(name)
+    return canonical_initializer(name)
 
 
 def _scaling(settings: Mapping[str, Json]) -> str:

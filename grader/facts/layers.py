@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from grader.facts.keras_names import CUSTOM
 from grader.facts.nearest import did_you_mean
 from grader.facts.operations import keeps_range, operation_activation, scaling_of
 from grader.schema.base import Json
@@ -25,6 +26,7 @@ __all__ = [
     "kernel_size",
     "layer_matches",
     "own_activation",
+    "unknown_layer",
 ]
 
 _DIMENSIONS = ("1D", "2D", "3D")
@@ -113,7 +115,27 @@ KNOWN_LAYERS = (
     | _over_dimensions("UpSampling", "ZeroPadding", "Cropping", "ConvLSTM")
     | _OTHERS
 )
-"""Layer classes of Keras, without aliases."""
+"""Layer classes of Keras, without aliases; the rest only occur in rubrics."""
+
+_RARE_LAYERS = (
+    _over_dimensions("AdaptiveAveragePooling", "AdaptiveMaxPooling")
+    | frozenset(f"{cell}Cell" for cell in ("AbstractRNN", "GRU", "LSTM", "SimpleRNN"))
+    | frozenset(
+        f"Random{change}"
+        for change in (
+            *("ColorDegeneration", "ColorJitter", "ElasticTransform", "Erasing", "GaussianBlur", "Grayscale", "Height"),
+            *("Hue", "Invert", "Perspective", "Posterization", "Saturation", "Sharpness", "Shear", "Width"),
+        )
+    )
+    | {
+        *("AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix", "DenseFeatures"),
+        *("Discretization", "Equalization", "FlaxLayer", "GroupQueryAttention", "HashedCrossing", "Hashing"),
+        *("IntegerLookup", "JaxLayer", "Layer", "LocallyConnected1D", "LocallyConnected2D", "MaxNumBoundingBoxes"),
+        *("MelSpectrogram", "MixUp", "Pipeline", "RandAugment", "ReversibleEmbedding", "STFTSpectrogram"),
+        *("Solarization", "StackedRNNCells", "StringLookup", "TFSMLayer", "TextVectorization", "TorchModuleWrapper"),
+        "Wrapper",
+    }
+)
 
 _ALIASES = (
     {f"MaxPool{suffix}": f"MaxPooling{suffix}" for suffix in _DIMENSIONS}
@@ -121,8 +143,9 @@ _ALIASES = (
     | {f"GlobalMaxPool{suffix}": f"GlobalMaxPooling{suffix}" for suffix in _DIMENSIONS}
     | {f"GlobalAvgPool{suffix}": f"GlobalAveragePooling{suffix}" for suffix in _DIMENSIONS}
     | {f"Convolution{suffix}": f"Conv{suffix}" for suffix in _DIMENSIONS}
+    | {f"Convolution{suffix}Transpose": f"Conv{suffix}Transpose" for suffix in _DIMENSIONS}
+    | {f"SeparableConvolution{suffix}": f"SeparableConv{suffix}" for suffix in ("1D", "2D")}
 )
-_CUSTOM_PREFIX = "custom:"
 _PASS_THROUGH = (
     DROPOUTS
     | _over_dimensions("AveragePooling", "GlobalAveragePooling", "GlobalMaxPooling")
@@ -136,15 +159,21 @@ def canonical_layer(name: str) -> str:
     return _ALIASES.get(name, name)
 
 
+def unknown_layer(name: str) -> str:
+    """Describe what is wrong with a layer class or family; empty if a rubric may use it."""
+    if name.startswith(CUSTOM) and len(name) > len(CUSTOM):
+        return ""
+    if canonical_layer(name) in KNOWN_LAYERS | _RARE_LAYERS | _LAYERED_CLASSES or name in GROUPS:
+        return ""
+    choices = sorted({*KNOWN_LAYERS, *_RARE_LAYERS, *GROUPS, *_ALIASES})
+    return f"Keras has no layer {name!r}{did_you_mean(name, choices)} (write a custom class as `custom:{name}`)"
+
+
 def _known_layer(name: str) -> str:
-    if name.startswith(_CUSTOM_PREFIX) and len(name) > len(_CUSTOM_PREFIX):
-        return name
-    canonical = canonical_layer(name)
-    if canonical in KNOWN_LAYERS or canonical in GROUPS:
-        return canonical
-    choices = sorted({*KNOWN_LAYERS, *GROUPS, *_ALIASES})
-    message = f"Keras has no layer {name!r}{did_you_mean(name, choices)} (write a custom class as `custom:{name}`)"
-    raise ValueError(message)
+    problem = unknown_layer(name)
+    if problem:
+        raise ValueError(problem)
+    return canonical_layer(name)
 
 
 LayerName = Annotated[str, AfterValidator(_known_layer)]
@@ -165,8 +194,8 @@ def layer_matches(layer: LayerFact, wanted: str | tuple[str, ...]) -> bool:
 def _is_a(layer: LayerFact, name: str) -> bool:
     if layer.operation is not None:
         return False
-    if name.startswith(_CUSTOM_PREFIX):
-        return name.removeprefix(_CUSTOM_PREFIX) in {layer.custom, layer.cls}
+    if name.startswith(CUSTOM):
+        return name.removeprefix(CUSTOM) in {layer.custom, layer.cls}
     return canonical_layer(layer.cls) in GROUPS.get(name, frozenset({canonical_layer(name)}))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from grader.facts.keras_names import bare_name, canonical_activation
+from grader.facts.layers import layer_matches
 from grader.facts.lineage import Lineage, descendants, predecessors
 from grader.facts.metrics import metric_of
 from grader.facts.presented import last_used, uses_of
@@ -165,15 +167,15 @@ def _other_classes(name: str, role: Role, rubric: Rubric, evidence: Evidence) ->
 
 def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Lack]:
     """List the conditions of a role that a model misses, as predicates of the model; none if it matches."""
-    classes = {layer.cls for layer in model.counted_layers()}
     for cls in _each(role.has_layer):
-        if cls not in classes:
-            yield Lack(say("has no {layer:code} layer", layer=cls))
+        if not _has_layer(model, cls):
+            yield Lack(say("has no {layer:code} layer", layer=bare_name(cls)))
     for cls in _each(role.lacks_layer):
-        if cls in classes:
-            yield Lack(say("has a layer of the class {layer:code}", layer=cls))
-    if role.activation is not None and role.activation not in _hidden_activations(model):
-        yield Lack(say("has no hidden layer with the activation {activation:code}", activation=role.activation))
+        if _has_layer(model, cls):
+            yield Lack(say("has a layer of the class {layer:code}", layer=bare_name(cls)))
+    if role.activation is not None and canonical_activation(role.activation) not in _hidden_activations(model):
+        activation = bare_name(role.activation)
+        yield Lack(say("has no hidden layer with the activation {activation:code}", activation=activation))
     if role.inputs is not None and model.input_shape != role.inputs:
         yield Lack(_wrong_inputs(model.input_shape, role.inputs), unseen=model.input_shape is None)
     if role.outputs is not None:
@@ -186,6 +188,11 @@ def lacks(role: Role, model: ModelFact, evidence: Evidence) -> Iterator[Lack]:
     if role.name is not None and model.name != role.name:
         yield Lack(say("is not named {name:code}", name=role.name))
     yield from _lacks_training(role, model, evidence)
+
+
+def _has_layer(model: ModelFact, name: str) -> bool:
+    """Whether a model has a layer of a class, by any of its names, or of a family."""
+    return any(layer.cls == name or layer_matches(layer, name) for layer in model.counted_layers())
 
 
 def _wrong_inputs(shape: Sequence[int | None] | None, required: Sequence[int | None]) -> Message:
@@ -216,7 +223,7 @@ def _hidden_activations(model: ModelFact) -> set[str]:
         if isinstance(value, Mapping):
             value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
         if isinstance(value, str):
-            activations.add(value.lower())
+            activations.add(canonical_activation(value))
     return activations
 
 
@@ -517,11 +524,11 @@ def describe_role(role: Role) -> Message:
 
 def _conditions(role: Role) -> Iterator[Message]:
     for cls in _each(role.has_layer):
-        yield say("a {layer:code} layer", layer=cls)
+        yield say("a {layer:code} layer", layer=bare_name(cls))
     for cls in _each(role.lacks_layer):
-        yield say("no {layer:code} layer", layer=cls)
+        yield say("no {layer:code} layer", layer=bare_name(cls))
     if role.activation is not None:
-        yield say("the activation {activation:code} in a hidden layer", activation=role.activation)
+        yield say("the activation {activation:code} in a hidden layer", activation=bare_name(role.activation))
     if role.inputs is not None:
         yield say("inputs of shape {shape:shape}", shape=role.inputs)
     if role.outputs is not None:

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.facts.keras_names import unknown_activation
 from grader.facts.language import Language, unknown_language
 from grader.facts.language import language as language_of
+from grader.facts.layers import unknown_layer
 from grader.facts.nearest import near_path, suggestion
 from grader.grading.course_files import course_files, file_problems
 from grader.grading.documents import (
@@ -35,6 +37,13 @@ __all__ = ["KnowsDataset", "LoadedRubric", "load_rubric", "measured_datasets", "
 _TWICE = "two criteria have the id"
 """Start of a message of the schema, which has no line; it is replaced by one with the line."""
 _NONE: Mapping[str, DiagnosticSpec] = {}
+
+_NAMES_OF_ROLES: Mapping[str, Callable[[str], str]] = {
+    "has_layer": unknown_layer,
+    "lacks_layer": unknown_layer,
+    "activation": unknown_activation,
+}
+"""Describes what is wrong with a name in a condition of a role, by the condition's key."""
 
 KnowsDataset = Callable[[str], str]
 """Describes what is wrong with the name of a data set; empty if the data set is known."""
@@ -163,6 +172,7 @@ def _read(  # noqa: PLR0913 - as `read_rubric`
     problems = list(read.problems)
     if isinstance(read.data, Mapping):
         problems += _schema_problems(read)
+        problems += _role_name_problems(read)
         problems += _check_problems(read, checks)
         problems += _diagnostic_problems(read, diagnostics)
         problems += file_problems(read, path) if path is not None else ()
@@ -213,6 +223,20 @@ def _schema_problems(read: LocatedYaml) -> Iterator[Problem]:
             yield Problem(mark, f"two criteria have the id {name!r} (the first in line {seen[name].line})")
         elif isinstance(name, str):
             seen[name] = mark
+
+
+def _role_name_problems(read: LocatedYaml) -> Iterator[Problem]:
+    """Find layers and activations in the conditions of roles that Keras does not have."""
+    roles = read.data.get("roles")
+    for role, conditions in roles.items() if isinstance(roles, Mapping) else ():
+        for key, problem_of in _NAMES_OF_ROLES.items():
+            value = conditions.get(key) if isinstance(conditions, Mapping) else None
+            names = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
+            for position, name in names:
+                problem = problem_of(name) if isinstance(name, str) else ""
+                if problem:
+                    place: Place = ("roles", role, key) if position is None else ("roles", role, key, position)
+                    yield Problem(read.value(place), problem)
 
 
 def _language_problems(read: LocatedYaml) -> Iterator[Problem]:

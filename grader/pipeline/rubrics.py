@@ -9,7 +9,7 @@ from typing import Any
 
 from grader.checks.registry import all_checks, all_diagnostics
 from grader.datasets.store import DatasetStore
-from grader.facts.language import languages
+from grader.facts.language import languages, unknown_language
 from grader.facts.nearest import did_you_mean, near_path, suggestion
 from grader.grading.documents import read_located
 from grader.grading.loader import LoadedRubric, load_rubric
@@ -21,6 +21,7 @@ from grader.schema.errors import DatasetMissingError, NotebookError, RubricError
 from grader.store.results import ResultsFolder
 
 __all__ = [
+    "checked_language",
     "find_rubric",
     "note_assignment",
     "note_judgements",
@@ -184,6 +185,22 @@ def noted_attempts(out: ResultsFolder) -> int | None:
     """Read the rubric's number of attempts at the last execution; None if unknown."""
     attempts = _note(out).get("attempts")
     return attempts if isinstance(attempts, int) else None
+
+
+def checked_language(code: str, where: str) -> str:
+    """Return a language's code, in the form of its catalog: `pt_BR` for `pt-BR`.
+
+    Args:
+        code: The code.
+        where: Where it was given.
+
+    Raises:
+        UsageError: The grader has no such language.
+    """
+    code = code.replace("-", "_")
+    if problem := unknown_language(code):
+        raise UsageError(problem, where=where, advice="docs/translating.md explains how to add a language")
+    return code
 
 
 def noted_language(out: ResultsFolder) -> str | None:

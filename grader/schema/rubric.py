@@ -202,11 +202,11 @@ class Role(Document):
     """Conditions that select one of a notebook's models; all of them must hold."""
 
     has_layer: str | tuple[str, ...] | None = None
-    """Layer classes the model contains."""
+    """Layer classes or families the model contains, with the same names as in the check `has_layer`."""
     lacks_layer: str | tuple[str, ...] | None = None
-    """Layer classes the model does not contain."""
+    """Layer classes or families the model does not contain."""
     activation: str | None = None
-    """An activation that a layer before the last one applies, such as `selu`."""
+    """An activation that a layer before the last one applies, such as `selu`, or `custom:name`."""
     inputs: tuple[int | None, ...] | None = None
     """Shape of one input, without the batch axis."""
     outputs: int | None = Field(default=None, ge=1)

@@ -43,7 +43,7 @@ BAD: tuple[tuple[Evidence, dict[str, Any], Message], ...] = (
 
 UNSEEN: tuple[Evidence, dict[str, Any]] = (
     an_evidence(compiles=(a_compile(LossFact(name="mine", from_logits=False, custom=True)),)),
-    {"name": "mine"},
+    {"name": "custom:mine"},
 )
 
 
@@ -62,6 +62,13 @@ def test_a_loss_with_a_fault_fails_with_the_fault(evidence: Evidence, params: di
 def test_the_message_names_the_loss() -> None:
     finding = judge("loss", an_evidence(compiles=(a_compile("mse"),)), name="categorical_crossentropy")
     assert says(finding.message, "{loss:code}, which expects probabilities", loss="mse")
+
+
+def test_every_name_of_a_loss_is_the_same_loss() -> None:
+    evidence = an_evidence(compiles=(a_compile("mean_squared_error"),))
+    assert judge("loss", evidence, name="MSE").status == "passed"
+    assert judge("loss", evidence, name="MeanSquaredError").status == "passed"
+    fails(judge("loss", evidence, name="mae"), "the loss must be {losses:code or}", losses=["mae"])
 
 
 def test_a_model_that_was_never_compiled_fails() -> None:

@@ -49,3 +49,84 @@ def test_a_name_that_is_not_there_is_said(old: str, new: str, expected: str) -> 
     with pytest.raises(RubricError) as caught:
         read_rubric(GOOD.replace(old, new).encode(), all_checks())
     assert expected in str(caught.value)
+
+
+KERAS = """\
+version: 1
+id: sample
+title: A sample
+roles:
+  plain:
+    has_layer: [Dense, Batchnormalisation]
+    lacks_layer: Dropot
+    activation: eluu
+criteria:
+  - id: layers
+    points: 5
+    check: has_layer
+    with:
+      layer: Dense
+      activation: seluu
+      initialiser: [he_normal, lecun_nrmal]
+  - id: optimizer
+    points: 5
+    check: optimizer
+    with:
+      cls: Nadm
+  - id: loss
+    points: 5
+    any_of:
+      - check: loss
+        with:
+          name: sparse_categorical_crossentrpy
+      - {check: plots, with: {metric: acuracy}}
+  - id: stopping
+    points: 5
+    check: callback
+    with:
+      cls: EarlyStoping
+      monitor: val_los
+"""
+
+
+def test_misspelled_names_of_keras_have_their_line_and_the_nearest_name() -> None:
+    with pytest.raises(RubricError) as caught:
+        read_rubric(KERAS.encode(), all_checks(), name="r.yaml")
+    lines = {
+        6: ("Batchnormalisation", "BatchNormalization"),
+        7: ("Dropot", "Dropout"),
+        8: ("eluu", "elu"),
+        15: ("seluu", "selu"),
+        16: ("lecun_nrmal", "lecun_normal"),
+        21: ("Nadm", "Nadam"),
+        27: ("sparse_categorical_crossentrpy", "sparse_categorical_crossentropy"),
+        28: ("acuracy", "accuracy"),
+        33: ("EarlyStoping", "EarlyStopping"),
+        34: ("los", "loss"),
+    }
+    text = str(caught.value)
+    problems = [line for line in text.splitlines() if "Keras has no" in line]
+    for line, (name, near) in lines.items():
+        found = [problem for problem in problems if problem.startswith(f"r.yaml:{line}:")]
+        assert found, (line, text)
+        assert f"{name!r}; did you mean {near!r}?" in found[0]
+    assert len(problems) == len(lines)
+
+
+def test_custom_names_and_aliases_are_read() -> None:
+    replaced = {
+        "Batchnormalisation": "custom:Batchnormalisation",
+        "Dropot": "any_dropout",
+        "activation: eluu": "activation: swish",
+        "seluu": "custom:seluu",
+        "lecun_nrmal": "LecunNormal",
+        "Nadm": "[nadam, custom:Nadm]",
+        "sparse_categorical_crossentrpy": "mse",
+        "acuracy": "acc",
+        "EarlyStoping": "custom:EarlyStoping",
+        "val_los": "val_f1",
+    }
+    text = KERAS
+    for old, new in replaced.items():
+        text = text.replace(old, new)
+    assert read_rubric(text.encode(), all_checks()).roles["plain"].activation == "swish"
