@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from grader.cli.completion import complete_rubric
-from grader.cli.language import checked_language
 
 __all__ = ["new_command"]
 
@@ -37,6 +36,7 @@ def new_command(
 ) -> None:
     """Make a course folder that can be graded at once; no existing file is replaced."""
     from grader.pipeline.new_course import NewCourse, make_course
+    from grader.pipeline.rubrics import checked_language
     from grader.schema.course import parse_zone
     from grader.schema.errors import UsageError
 
