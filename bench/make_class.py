@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from grader.store.seal import SEAL, seal_of
+
 _FIRST = ("Ada", "Bruno", "Chidi", "Dana", "Emre", "Farah", "Goro", "Hana", "Ivo", "Jun", "Kofi", "Lena", "Mei", "Nils")
 _LAST = ("Abara", "Berg", "Costa", "Diaz", "Eze", "Fink", "Garcia", "Haas", "Ito", "Joshi", "Kaya", "Lopez", "Mori")
 
@@ -100,6 +102,8 @@ def _copy(kind: Path, target: Path, student: str) -> None:
     (target / "executed.ipynb").write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
     grade = json.loads((kind / "grade.json").read_bytes())
     grade["submission"] |= {"id": target.name, "student": student}
+    if SEAL in grade:
+        grade[SEAL] = seal_of(grade)
     (target / "grade.json").write_text(json.dumps(grade, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for page in ("report.html", "instructor.html"):
         # Results of an earlier version have only the first one.

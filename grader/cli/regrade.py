@@ -91,7 +91,8 @@ def _print_edited(names: "Sequence[str]", outcome: str) -> None:
     """Name the submissions whose grade somebody edited by hand."""
     from grader.cli.terminal import terminal
 
-    words = f"grade.json was edited by hand, {outcome}: {', '.join(names)}"
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    words = f"grade.json was edited by hand, {outcome}: {', '.join(names[:_MOST_LISTED])}{more}"
     terminal().print(words, style="yellow", markup=False, soft_wrap=True)
 
 
