@@ -100,15 +100,19 @@ def _copy(kind: Path, target: Path, student: str) -> None:
         if one["cell_type"] == "code":
             one["source"] = "".join(one["source"]) + f"\n# {student}"
     (target / "executed.ipynb").write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+    _copy_grade(kind, target, student)
+    for page in ("report.html", "instructor.html"):
+        # Results of an earlier version have only the first one.
+        if (kind / page).exists():
+            shutil.copy(kind / page, target / page)
+
+
+def _copy_grade(kind: Path, target: Path, student: str) -> None:
     grade = json.loads((kind / "grade.json").read_bytes())
     grade["submission"] |= {"id": target.name, "student": student}
     if SEAL in grade:
         grade[SEAL] = seal_of(grade)
     (target / "grade.json").write_text(json.dumps(grade, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    for page in ("report.html", "instructor.html"):
-        # Results of an earlier version have only the first one.
-        if (kind / page).exists():
-            shutil.copy(kind / page, target / page)
 
 
 def main() -> None:
