@@ -3,7 +3,7 @@
 import errno
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from grader.store.results import ResultsFolder
 from grader.store.seal import is_edited
 
 __all__ = [
+    "Judge",
     "basis_of",
     "edited_grades",
     "grade_kept",
@@ -57,6 +58,10 @@ __all__ = [
     "standing_grade",
     "unexpected",
 ]
+
+
+Judge = Callable[[Submission, Evidence, Course, Lacking], Grade]
+"""The function `judge`, or one with the same results."""
 
 
 def judge(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking = "lost") -> Grade:
