@@ -72,6 +72,14 @@ class ResultsFolder:
         self.root = root
         self._database = database
 
+    def nested(self, root: Path) -> "ResultsFolder":
+        """Return a results folder inside of this one, which is read in the same way.
+
+        Args:
+            root: Its path.
+        """
+        return ResultsFolder(root)
+
     # --- paths
 
     @property
@@ -150,6 +158,25 @@ class ResultsFolder:
             yield
         finally:
             if handle in held:  # or this is a child, and it was closed
+                held.remove(handle)
+                os.close(handle)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Lock the folder for the duration of a `with` block without writing anything.
+
+        Raises:
+            UsageError: Another grader works here.
+            StorageError: The folder cannot be opened.
+        """
+        with writing(self.root):
+            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        held.add(handle)
+        try:
+            lock(handle, self.root)
+            yield
+        finally:
+            if handle in held:
                 held.remove(handle)
                 os.close(handle)
 
