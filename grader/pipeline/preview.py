@@ -33,7 +33,18 @@ from grader.schema.grade import Grade
 from grader.schema.judgement import ReviewGrade
 from grader.store.results import ResultsFolder, grade_data
 
-__all__ = ["BINS", "Preview", "Previewed", "Score", "joined", "preview_class", "previewed", "score_bins", "snapshot"]
+__all__ = [
+    "BINS",
+    "Preview",
+    "Previewed",
+    "Score",
+    "joined",
+    "number_or_none",
+    "preview_class",
+    "previewed",
+    "score_bins",
+    "snapshot",
+]
 
 BINS = 10
 """Number of bins of a distribution of scores."""
@@ -202,7 +213,7 @@ def _previewed_one(room: Room, name: str) -> Previewed | None:
     if result is None:
         return None
     stored = old if isinstance(old, dict) else {}
-    one = previewed(*result, _number(stored.get("score")), _number(stored.get("max_score")) or 0.0)
+    one = previewed(*result, number_or_none(stored.get("score")), number_or_none(stored.get("max_score")) or 0.0)
     return replace(one, edited=source.edited)
 
 
@@ -225,5 +236,6 @@ def previewed(new: Grade, changed: Changed | None, old: float | None, old_max: f
     )
 
 
-def _number(value: object) -> float | None:
+def number_or_none(value: object) -> float | None:
+    """Return a number of a JSON document; None for anything else."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

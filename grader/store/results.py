@@ -35,7 +35,7 @@ from grader.store.files import (
 )
 from grader.store.seal import SEAL, is_edited, seal_of
 
-__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade"]
+__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade", "stored_form"]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -113,6 +113,10 @@ class ResultsFolder:
     def evidence_folder(self, submission: str) -> Path:
         """Return the folder of a submission's events, models, arrays and predictions."""
         return self.folder(submission) / _EVIDENCE
+
+    def evidence_path(self, submission: str) -> Path:
+        """Return the path of a submission's `evidence/evidence.json`."""
+        return self.evidence_folder(submission) / _EVIDENCE_FILE
 
     def attempts_folder(self, submission: str) -> Path:
         """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
@@ -445,6 +449,11 @@ def grade_bytes(data: Mapping[str, Any]) -> bytes:
         return to_json(data, indent=1) + b"\n"
     except PydanticSerializationError:  # lone surrogates
         return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def stored_form(document: _Kind) -> _Kind:
+    """Return a part of a grade as it is read again after it was stored."""
+    return type(document).model_validate(json.loads(grade_bytes(_finite(_plain(document)))))
 
 
 def parse_grade(content: bytes) -> Grade:
