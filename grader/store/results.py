@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError, EditedGradeError, UsageError
@@ -503,7 +503,7 @@ def _read_document(path: Path, version: int) -> Any:
         if size > _LARGEST_DOCUMENT:
             msg = f"the file is too large ({size / 2**20:,.0f} MiB)"
             raise ArtefactError(msg, where=str(path))
-        content = json.loads(path.read_bytes())
+        content = _parsed(path.read_bytes())
     except (ValueError, RecursionError) as error:
         msg = f"the file is damaged ({str(error)[:200]})"
         raise ArtefactError(msg, where=str(path)) from error
@@ -515,6 +515,14 @@ def _read_document(path: Path, version: int) -> Any:
         msg = f"the file has version {stored_version!r}; this grader reads version {version}"
         raise ArtefactError(msg, where=str(path))
     return content
+
+
+def _parsed(text: bytes) -> Any:
+    """Parse JSON; what the fast parser refuses gets the error, or the value, of the standard library."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _parse(kind: type[_Kind], content: Any, path: Path) -> _Kind:
