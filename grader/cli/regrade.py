@@ -17,6 +17,7 @@ from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from grader.pipeline.course import Course
+    from grader.pipeline.preview import Preview
     from grader.pipeline.regrade import Regrade
     from grader.store.results import ResultsFolder
 
@@ -45,43 +46,31 @@ def regrade_command(
     *,
     judgements: JudgementsOption = None,
     language: LanguageOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade again from stored evidence after a change of the rubric, without execution."""
-    from grader.cli.terminal import changes_table, review_table, terminal
+    from grader.cli.terminal import terminal
+    from grader.pipeline.preview import preview_class
     from grader.pipeline.regrade import regrade_class
-    from grader.pipeline.rubrics import note_judgements
+    from grader.pipeline.rubrics import judgements_path, note_judgements
 
     course, out = _course_of(folder, rubric, language)
-    if judgements is not None:
-        note_judgements(out, judgements)
-    console = terminal(stderr=True)
-    with stoppable(console), out.at_work(), counted(console) as listener:
-        result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
-    if as_json:
-        changed = [one.as_json() for one in result.first]
-        summary = {
-            "regraded": result.total,
-            "changed": changed,
-            "not_in_effect": result.ineffective,
-            "review": [one.as_json() for one in result.review],
-            "orphans": [one.model_dump(mode="json") for one in result.orphans],
-            "edited": result.edited,
-        }
-        typer.echo(json.dumps(summary, indent=1))
+    console, preview = terminal(stderr=True), None
+    if dry_run:
+        file = None if judgements is None else judgements_path(out, judgements)
+        with stoppable(console, "Nothing was written."), out.at_rest(), counted(console) as listener:
+            preview = preview_class(course, out, judgements=file, listener=listener)
+        result = preview.regrade
     else:
-        console = terminal()
-        if result.changed:
-            console.print(changes_table(result.first))
-        if (more := result.changed - len(result.first)) > 0:
-            console.print(f"… and {more} more")
-        console.print(f"graded again: {result.total}, changed: {result.changed}")
-        if result.changed:
-            console.print(f"all changes: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
-        if result.edited:
-            _print_edited(result.edited, "graded again from the evidence")
-        if result.review or result.orphans:
-            console.print(review_table(result.review, result.orphans))
+        if judgements is not None:
+            note_judgements(out, judgements)
+        with stoppable(console), out.at_work(), counted(console) as listener:
+            result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
+    if as_json:
+        typer.echo(json.dumps(_summary(result, preview), indent=1))
+    else:
+        _print_result(result, preview, folder)
     if result.ineffective:
         _print_ineffective(result, out, course.loaded.rubric.id)
     raise typer.Exit(HARNESS if result.not_graded else DONE)
@@ -94,6 +83,46 @@ def _print_edited(names: "Sequence[str]", outcome: str) -> None:
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     words = f"grade.json was edited by hand, {outcome}: {', '.join(names[:_MOST_LISTED])}{more}"
     terminal().print(words, style="yellow", markup=False, soft_wrap=True)
+
+
+def _summary(result: "Regrade", preview: "Preview | None") -> dict[str, object]:
+    """Return the JSON values of a regrade, or of its preview."""
+    summary: dict[str, object] = {
+        "regraded": result.total,
+        "changed": [one.as_json() for one in result.first],
+        "not_in_effect": result.ineffective,
+        "review": [one.as_json() for one in result.review],
+        "orphans": [one.model_dump(mode="json") for one in result.orphans],
+        "edited": result.edited,
+    }
+    if preview is not None:
+        summary["dry_run"] = True
+        summary["not_graded"] = result.not_graded
+        summary["scores"] = [one.as_json() for one in preview.scores]
+        summary["distribution"] = {"before": preview.before, "after": preview.after}
+    return summary
+
+
+def _print_result(result: "Regrade", preview: "Preview | None", folder: Path) -> None:
+    """Print the changes of a regrade, or of its preview."""
+    from grader.cli.terminal import changes_table, distribution_table, review_table, terminal
+
+    console, shown = terminal(), result.first[:_MOST_LISTED]
+    if result.changed:
+        console.print(changes_table(shown))
+    if (more := result.changed - len(shown)) > 0:
+        console.print(f"… and {more} more")
+    if preview is not None:
+        console.print(distribution_table(preview.before, preview.after))
+        console.print(f"would be graded again: {result.total}, would change: {result.changed}; nothing was written")
+    else:
+        console.print(f"graded again: {result.total}, changed: {result.changed}")
+    if result.changed and preview is None:
+        console.print(f"all changes: {(folder / 'changes.csv').resolve()}", markup=False, soft_wrap=True)
+    if result.edited:
+        _print_edited(result.edited, "graded again from the evidence")
+    if result.review or result.orphans:
+        console.print(review_table(result.review, result.orphans))
 
 
 def _print_ineffective(result: "Regrade", out: "ResultsFolder", rubric: str) -> None:

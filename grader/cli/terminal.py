@@ -45,6 +45,7 @@ __all__ = [
     "MARKS",
     "Listener",
     "changes_table",
+    "distribution_table",
     "error_text",
     "fault_text",
     "grades_table",
@@ -63,6 +64,8 @@ _PIPED_WIDTH = 160
 """Width of output to a file or a pipe, in columns."""
 _MOST_PROBLEMS = 10
 """Most grades whose problems are listed below a class's table."""
+_BAR = 40
+"""Width of the longest bar of a distribution, in columns."""
 _WIDE = 100
 """Width from which a class's table has all columns."""
 MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
@@ -440,6 +443,26 @@ def _review_row(one: "Review") -> list[str]:
         points += f" of {judgement.of:g}"
     reason = _REASONS[judgement.reason]
     return [one.submission, judgement.criterion, judgement.kind, points, judgement.by, reason]
+
+
+def distribution_table(before: Sequence[int], after: Sequence[int]) -> Table:
+    """Make the table of a class's scores before and after a regrade.
+
+    Args:
+        before: Number of submissions in each bin, from 0 to 100 % of full marks.
+        after: The same after the regrade.
+    """
+    bins, tallest = len(before), max((*before, *after, 1))
+    rows = [
+        [
+            f"{100 * index // bins} to {100 * (index + 1) // bins} %",
+            str(old),
+            str(new),
+            "█" * round(_BAR * new / tallest) or ("▏" if new else ""),
+        ]
+        for index, (old, new) in enumerate(zip(before, after, strict=True))
+    ]
+    return pairs_table(rows, ("score", "before", "after", ""))
 
 
 def pairs_table(

@@ -1,6 +1,7 @@
 """Errors that follow from an earlier error: a name that a failed cell would have defined."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from grader.schema.submission import CellError
 __all__ = ["FollowUp", "advice_of", "cause_text", "follow_ups"]
 
 _MISSING = re.compile(r"^(?:name|cannot access local variable) '(\w+)'")
+_CELLS = 2048
+"""Number of cells whose names are kept."""
 
 
 class FollowUp(NamedTuple):
@@ -91,6 +94,7 @@ def cause_text(error: CellError) -> str:
     return error.cause or next(iter(error.message.strip().splitlines()), "")
 
 
+@functools.lru_cache(maxsize=_CELLS)
 def _defined(source: str) -> frozenset[str]:
     """List the names that a cell defines at its top level; in code that Python cannot parse, by its assignments."""
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]

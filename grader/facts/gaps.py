@@ -7,13 +7,12 @@ of these parts may be incomplete because of that gap.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
-
-from pydantic import BaseModel, PrivateAttr
+from typing import TypeVar
 
 from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
+from grader.facts.views import View, view_of
 from grader.inside.record.events import OTHER_PROCESS
 from grader.schema.evidence import Evidence, FitFact, GapFact, ModelFact
 from grader.schema.grade import RoleMatch
@@ -213,83 +212,33 @@ class GapWatch:
         return result, tuple(gap for gap in self._gaps if touches(gap, self._read))
 
 
-class _View(BaseModel):
-    """A document that notes the reads of its fields."""
-
-    watched: ClassVar[frozenset[str]] = frozenset()
-    prefix: ClassVar[str] = ""
-    _read: set[str] | None = PrivateAttr(default=None)
-
-    def __getattribute__(self, name: str) -> Any:
-        """Read a field, and note it."""
-        if name in type(self).watched:
-            private = object.__getattribute__(self, "__pydantic_private__")
-            read = private.get("_read") if private else None
-            if read is not None:
-                read.add(type(self).prefix + name)
-        return super().__getattribute__(name)
-
-    def _note_all(self) -> None:
-        if self._read is not None:
-            self._read.update(type(self).prefix + name for name in type(self).watched)
-
-    def __iter__(self) -> Any:
-        """Iterate over all fields."""
-        self._note_all()
-        return super().__iter__()
-
-    def model_dump(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Read all fields."""
-        self._note_all()
-        return super().model_dump(*args, **kwargs)
-
-    def model_dump_json(self, *args: Any, **kwargs: Any) -> str:
-        """Read all fields."""
-        self._note_all()
-        return super().model_dump_json(*args, **kwargs)
-
-
-class _FitView(_View, FitFact):
+class _FitView(View, FitFact):
     """A training that notes reads."""
 
     watched = frozenset(FitFact.model_fields) - {"event", "cell", "model", "kind"}
     prefix = "fits."
 
 
-class _ModelView(_View, ModelFact):
+class _ModelView(View, ModelFact):
     """A model that notes reads."""
 
     watched = frozenset(ModelFact.model_fields) - {"id", "name", "cls", "cell", "event"}
     prefix = "models."
 
 
-class _EvidenceView(_View, Evidence):
+class _EvidenceView(View, Evidence):
     """Evidence that notes reads, with views of its trainings and models."""
 
     watched = frozenset(Evidence.model_fields)
 
 
-V = TypeVar("V", bound=_View)
-
-
-def _view(cls: type[V], document: BaseModel, read: set[str], **parts: object) -> V:
-    """Make a view of a document without copying its fields; `parts` replace some of them."""
-    view = cls.__new__(cls)
-    # Set the attributes directly, as pydantic does in a copy: `model_construct` accepts no field with the name `cls`.
-    object.__setattr__(view, "__dict__", {**dict(document), **parts})
-    object.__setattr__(view, "__pydantic_fields_set__", set(document.model_fields_set))
-    object.__setattr__(view, "__pydantic_extra__", None)
-    object.__setattr__(view, "__pydantic_private__", {"_read": read})
-    return view
-
-
 def _evidence_view(evidence: Evidence, read: set[str]) -> _EvidenceView:
-    return _view(
+    return view_of(
         _EvidenceView,
         evidence,
         read,
-        fits=tuple(_view(_FitView, fit, read) for fit in evidence.fits),
-        models=tuple(_view(_ModelView, model, read) for model in evidence.models),
+        fits=tuple(view_of(_FitView, fit, read) for fit in evidence.fits),
+        models=tuple(view_of(_ModelView, model, read) for model in evidence.models),
     )
 
 

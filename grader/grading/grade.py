@@ -16,6 +16,7 @@ from grader.facts.metrics import epochs_trained
 from grader.facts.points import fraction_of, total_of
 from grader.facts.student_view import manual_view, private_view
 from grader.grading.compare import Classes, compare
+from grader.grading.parts import Parts
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, EmulationFact, Evidence, GapFact, LayerFact, ModelFact
@@ -67,6 +68,7 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
     reference: Evidence | None,
     reference_roles: Mapping[str, RoleMatch] | None = None,
     labels: Mapping[str, Classes] | None = None,
+    parts: Parts | None = None,
 ) -> Grade:
     """Grade one submission.
 
@@ -81,6 +83,8 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
         reference: The reference solution's evidence, if the rubric has a reference.
         reference_roles: The models of the rubric's roles in the reference; without them its last trained model counts.
         labels: True classes keyed like `mnist/test`, for the paired test against the reference.
+        parts: The parts of an earlier grade of the same evidence with the same reference and labels; those that cannot
+            differ are used again.
 
     Returns:
         The grade, with status `graded`.
@@ -89,11 +93,14 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
         HarnessError: A check raised an exception. This is a failure of the grader and never a score.
         RubricError: The rubric names a check or parameters that do not exist.
     """
+    rubric, parts = case.rubric, parts or Parts()
+    case = parts.begin(case, reference_roles)
     watch = GapWatch(case)
-    criteria = tuple(_criterion(criterion, watch, checks) for criterion in case.rubric.criteria)
-    notes, faults = _notes(watch, diagnostics)
-    known = (*case.evidence.remarks, *case.evidence.problems)
-    problems = distinct_problems((*known, *faults), case.evidence.gaps, _MOST_PROBLEMS)
+    criteria = tuple(
+        parts.part(f"criterion {criterion.model_dump_json()}", partial(_criterion, criterion, watch, checks))
+        for criterion in rubric.criteria
+    )
+    notes, problems = parts.part("notes", partial(_notes_and_problems, watch, diagnostics))
     model = graded_model(case)
     accuracy = graded_accuracy(case, model)
     return Grade(
@@ -101,15 +108,15 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
         rubric=stamp,
         status="graded",
         score=total_of(c.points for c in criteria),
-        max_score=total_of((case.rubric.max_score,)),
+        max_score=total_of((rubric.max_score,)),
         pending=total_of(c.max_points for c in criteria if c.status == "pending"),
         criteria=criteria,
-        models=tuple(_model(model, case) for model in case.evidence.models),
+        models=parts.part("models", lambda: tuple(_model(model, case) for model in case.evidence.models)),
         main_model=model.id if model else None,
         main_accuracy=accuracy.key if accuracy else None,
         diagnostics=notes,
-        execution=_execution(case.evidence),
-        reference=_reference(case, reference, reference_roles, labels) if reference is not None else None,
+        execution=parts.part("execution", partial(_execution, case.evidence)),
+        reference=None if reference is None else _reference((case, model), reference, reference_roles, labels, parts),
         problems=tuple(map(english, problems)),
         problems_says=problems,
     )
@@ -496,6 +503,16 @@ def _distinct(pointers: Iterable[Pointer]) -> tuple[Pointer, ...]:
 # Notes in the margin
 
 
+def _notes_and_problems(
+    watch: GapWatch, diagnostics: Mapping[str, DiagnosticSpec]
+) -> tuple[tuple[DiagnosticGrade, ...], tuple[Message, ...]]:
+    """Return the notes, and all problems of the execution and of the grading."""
+    notes, faults = _notes(watch, diagnostics)
+    evidence = watch.case.evidence
+    known = (*evidence.remarks, *evidence.problems, *faults)
+    return notes, distinct_problems(known, evidence.gaps, _MOST_PROBLEMS)
+
+
 def _notes(
     watch: GapWatch, diagnostics: Mapping[str, DiagnosticSpec]
 ) -> tuple[tuple[DiagnosticGrade, ...], tuple[Message, ...]]:
@@ -728,18 +745,30 @@ def _stand_ins(evidence: Evidence) -> Iterator[Message]:
 
 
 def _reference(
-    case: Case,
+    ours: tuple[Case, ModelFact | None],
     reference: Evidence,
     roles: Mapping[str, RoleMatch] | None,
     labels: Mapping[str, Classes] | None,
+    parts: Parts,
 ) -> ReferenceGrade:
-    theirs = Case(evidence=reference, rubric=case.rubric, roles=roles or {})
-    ours, model = graded_model(case), graded_model(theirs)
+    """Compare the graded models of a submission and of the reference."""
+    case, own = ours
+    model = graded_model(Case(evidence=reference, rubric=case.rubric, roles=roles or {}))
+    name = f"reference {own.id if own else ''} {model.id if model else ''}"
+    return parts.part(name, partial(_compared, (case.evidence, own), (reference, model), labels))
+
+
+def _compared(
+    ours: tuple[Evidence, ModelFact | None],
+    theirs: tuple[Evidence, ModelFact | None],
+    labels: Mapping[str, Classes] | None,
+) -> ReferenceGrade:
+    reference, model = theirs
     facts = {a.key: _accuracy(a) for a in reference.accuracies if model and a.model == model.id}
     fits = reference.fits_of(model.id) if model else ()
     return ReferenceGrade(
         accuracy=facts,
         parameters=model.parameters if model else None,
         epochs=epochs_trained(fits),
-        comparison=compare((case.evidence, ours), (reference, model), labels),
+        comparison=compare(ours, theirs, labels),
     )

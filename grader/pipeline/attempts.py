@@ -12,7 +12,7 @@ from grader.facts.language import english
 from grader.grading.best_attempt import graded_attempt, nothing_to_gain, summary
 from grader.grading.grade import ungraded
 from grader.pipeline.course import Course
-from grader.pipeline.publish import judge
+from grader.pipeline.publish import Judge, judge
 from grader.schema.errors import ArtefactError, HarnessError, PredictorError, StorageError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import AttemptGrade, AttemptsGrade, Grade, Lacking
@@ -22,7 +22,20 @@ from grader.store.attempts import AttemptsFolder
 from grader.store.database import ExecutionRow
 from grader.store.results import ResultsFolder
 
-__all__ = ["Source", "grade_attempts", "regrade_attempts"]
+__all__ = ["Handling", "Source", "grade_attempts", "regrade_attempts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How attempts are graded."""
+
+    judge: Judge | None = None
+    """Grades the evidence of one attempt; by default `publish.judge`."""
+    writes: bool = True
+    """Whether the evidence of the chosen attempt becomes the submission's evidence."""
+
+
+_USUAL = Handling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class Source:
     """Returns the seed of an attempt without evidence, if known."""
     lacking: Callable[[int, Evidence], Lacking] = lambda _number, _evidence: "lost"
     """Returns the reason why the evidence of an attempt has no prediction."""
+    handling: Handling = _USUAL
 
 
 @dataclass(slots=True)
@@ -97,8 +111,11 @@ def grade_attempts(
     shown = attempts if asked > 1 else None
     if attempts.taken is None:
         return _ungraded(submission, course, tried, attempts).model_copy(update={"attempts": shown}), None
-    folder.take(attempts.taken)
-    evidence = out.read_evidence(submission.id)
+    if source.handling.writes:
+        folder.take(attempts.taken)
+        evidence = out.read_evidence(submission.id)
+    else:
+        evidence = folder.each.read_evidence(str(attempts.taken))
     return tried.grades[attempts.taken].model_copy(update={"attempts": shown}), evidence
 
 
@@ -114,7 +131,8 @@ def _try(  # noqa: PLR0913, PLR0917 - the attempt, its submission, and the resul
     try:
         evidence = origin(number)
         if evidence is not None:
-            tried.grades[number] = judge(submission, evidence, course, source.lacking(number, evidence))
+            judging = source.handling.judge or judge
+            tried.grades[number] = judging(submission, evidence, course, source.lacking(number, evidence))
     except StorageError:
         raise
     except HarnessError as error:
@@ -158,8 +176,14 @@ def _ungraded(submission: Submission, course: Course, tried: _Tried, attempts: A
     return ungraded(submission, course.stamp, error, course.loaded.rubric)
 
 
-def regrade_attempts(
-    submission: Submission, old: Grade | None, course: Course, out: ResultsFolder, rows: tuple[ExecutionRow, ...]
+def regrade_attempts(  # noqa: PLR0913 - the submission, its stored results, and how they are graded
+    submission: Submission,
+    old: Grade | None,
+    course: Course,
+    out: ResultsFolder,
+    rows: tuple[ExecutionRow, ...],
+    *,
+    handling: Handling = _USUAL,
 ) -> tuple[Grade, Evidence | None]:
     """Grade the stored attempts again and choose again, without execution.
 
@@ -171,6 +195,7 @@ def regrade_attempts(
         course: Rubric, reference and data.
         out: The results folder of the class.
         rows: Its executions in the database.
+        handling: How the attempts are graded.
 
     Returns:
         See `grade_attempts`.
@@ -199,7 +224,9 @@ def regrade_attempts(
         return course.lacking(evidence, executions[number].parts if number in executions else "", executes=False)
 
     asked = _asked_before(old, folder)
-    return grade_attempts(submission, course, out, asked, Source(kept=kept, seed=seed, lacking=lacking))
+    return grade_attempts(
+        submission, course, out, asked, Source(kept=kept, seed=seed, lacking=lacking, handling=handling)
+    )
 
 
 def _asked_before(old: Grade | None, folder: AttemptsFolder) -> int:

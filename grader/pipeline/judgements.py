@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from grader.grading.judged import concerns, latest, with_judgements
 from grader.grading.late import with_late
@@ -43,18 +44,19 @@ def judgement_file(out: ResultsFolder) -> JudgementFile:
     return JudgementFile(root.with_name(f"{root.name}-judgements.jsonl"))
 
 
-def judged_course(course: Course, out: ResultsFolder) -> Course:
+def judged_course(course: Course, out: ResultsFolder, path: Path | None = None) -> Course:
     """Add the judgements of a results folder to its course, and the assignment of the course folder.
 
     Args:
         course: Rubric, reference and data.
         out: The results folder.
+        path: The file of judgements; by default see `judgement_file`.
 
     Raises:
         UsageError: The file of judgements cannot be read, has lines that are not judgements, or is missing although
             grades in the folder have judgements; or `course.yaml` or the roster is wrong.
     """
-    file = judgement_file(out)
+    file = judgement_file(out) if path is None else JudgementFile(path)
     if not file.path.exists():
         _check_missing(file, out)
     groups: defaultdict[str, list[Judgement]] = defaultdict(list)

@@ -3,7 +3,7 @@
 import errno
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.roles import resolve_roles
 from grader.grading.grade import grade, rejected
+from grader.grading.parts import Parts
 from grader.intake.cells import oddity_messages
 from grader.pipeline.course import Course
 from grader.report.classpage import render_class_page
@@ -41,6 +42,7 @@ from grader.store.results import ResultsFolder
 from grader.store.seal import is_edited
 
 __all__ = [
+    "Judge",
     "basis_of",
     "edited_grades",
     "grade_kept",
@@ -59,7 +61,18 @@ __all__ = [
 ]
 
 
-def judge(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking = "lost") -> Grade:
+Judge = Callable[[Submission, Evidence, Course, Lacking], Grade]
+"""The function `judge`, or one with the same results."""
+
+
+def judge(
+    submission: Submission,
+    evidence: Evidence,
+    course: Course,
+    lacking: Lacking = "lost",
+    *,
+    parts: Parts | None = None,
+) -> Grade:
     """Grade a submission from its evidence.
 
     Args:
@@ -67,6 +80,7 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
         evidence: Its evidence.
         course: Rubric, reference and data.
         lacking: The reason for a missing prediction; see `Course.lacking`.
+        parts: The parts of an earlier grade of the same evidence with the same reference and data; see `Parts`.
     """
     rubric = course.loaded.rubric
     if evidence.refusal is not None:
@@ -80,6 +94,7 @@ def judge(submission: Submission, evidence: Evidence, course: Course, lacking: L
         reference=course.reference,
         reference_roles=course.reference_roles,
         labels=course.labels(),
+        parts=parts,
     )
 
 

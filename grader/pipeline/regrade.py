@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,13 +17,14 @@ from grader.datasets.store import DatasetStore
 from grader.facts.language import english
 from grader.grading.grade import rejected, ungraded
 from grader.grading.loader import LoadedRubric
-from grader.pipeline.attempts import regrade_attempts
+from grader.pipeline.attempts import Handling, regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.course_folder import assignment_of
 from grader.pipeline.judgements import judged_course, orphans_of, with_people
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import (
+    Judge,
     basis_of,
     edited_grades,
     grade_kept,
@@ -55,18 +56,31 @@ from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
-from grader.store.seal import is_edited, is_sealed_stamp
+from grader.store.seal import SEAL, is_edited, is_sealed_stamp
 
 __all__ = [
     "Regrade",
     "Review",
+    "Room",
+    "Source",
+    "attempted",
+    "counted_attempts",
     "course_of_results",
+    "difference",
+    "ineffective",
+    "precompute",
+    "previous_grade",
     "regrade_chosen",
     "regrade_class",
     "report_class",
+    "room_of",
     "rubric_of_results",
     "rubrics_used",
+    "source_of",
+    "unchanged",
 ]
+
+_T = TypeVar("_T")
 
 _CHANGES = "changes.csv"
 
@@ -121,7 +135,7 @@ class _Regraded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class Room:
     """Data that all submissions of a regrade share; workers inherit it."""
 
     course: Course
@@ -130,6 +144,41 @@ class _Room:
     executions: Mapping[str, tuple[ExecutionRow, ...]]
     known: Mapping[str, GradingRow]
     """The previous gradings with this rubric, by submission."""
+    judge: Judge
+    """Grades evidence."""
+    writes: bool = True
+    """Whether files may change; otherwise a chosen attempt is not moved in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A submission, as its stored grade describes it."""
+
+    submission: Submission
+    edited: bool
+    """Whether somebody edited the stored grade by hand."""
+
+
+def room_of(course: Course, out: ResultsFolder) -> Room:
+    """Collect the data that all submissions of a regrade share.
+
+    Args:
+        course: Rubric, reference and data, with the judgements.
+        out: The results folder.
+
+    Raises:
+        ArtefactError: The database is damaged.
+        StorageError: The database cannot be used.
+    """
+    database = Database(out.database_path)
+    return Room(
+        course=course,
+        out=out,
+        journal=Journal(out.root, course.stamp.sha256),
+        executions=_by_submission(database.executions()),
+        known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
+        judge=judge,
+    )
 
 
 def regrade_class(
@@ -159,10 +208,9 @@ def regrade_class(
     """
     course = judged_course(course, out)
     note_rubric(course.loaded, out, executes=False)
-    names, database = out.submissions(), Database(out.database_path)
-    room = _room(course, out, database)
+    names, database, room = out.submissions(), Database(out.database_path), room_of(course, out)
     room.journal.begin()
-    _precompute(course)
+    precompute(course)
     rows: list[ClassRow] = []
     shared: dict[Any, Any] = {}
     counted: dict[str, frozenset[int]] = {}
@@ -191,13 +239,13 @@ def regrade_class(
         out.sync()
     room.journal.end()
     not_graded = sum(not row.graded for row in rows)
-    ineffective, outdated = _ineffective(room, counted)
+    parts, outdated = ineffective(room, counted)
     return Regrade(
         total=len(rows),
         not_graded=not_graded,
         changed=len(places),
         first=first,
-        ineffective=ineffective,
+        ineffective=parts,
         outdated=outdated,
         review=tuple(review),
         orphans=orphans_of(course, names),
@@ -221,26 +269,15 @@ def regrade_chosen(course: Course, out: ResultsFolder, names: Sequence[str]) -> 
     Raises:
         StorageError: Results cannot be written.
     """
-    database = Database(out.database_path)
-    room = _room(course, out, database)
+    database, room = Database(out.database_path), room_of(course, out)
     batch, changed = Batch(out.root), list[Changed]()
-    done = [one for name in names if (one := _unchanged(room, name) or _regrade_one(room, name, batch, changed))]
+    done = [one for name in names if (one := _current(room, name) or _regrade_one(room, name, batch, changed))]
     batch.commit()
     database.record_gradings(_new_rows([_with_basis(room, one).grading for one in done], room.known))
     return tuple(changed)
 
 
-def _room(course: Course, out: ResultsFolder, database: Database) -> _Room:
-    return _Room(
-        course=course,
-        out=out,
-        journal=Journal(out.root, course.stamp.sha256),
-        executions=_by_submission(database.executions()),
-        known={row.submission: row for row in database.gradings() if row.rubric == course.stamp.id},
-    )
-
-
-def _ineffective(room: _Room, counted: Mapping[str, frozenset[int]]) -> tuple[tuple[str, ...], int]:
+def ineffective(room: Room, counted: Mapping[str, frozenset[int]]) -> tuple[tuple[str, ...], int]:
     """Find changes of the rubric that need another execution, and count the submissions that they concern.
 
     Args:
@@ -260,8 +297,8 @@ def _ineffective(room: _Room, counted: Mapping[str, frozenset[int]]) -> tuple[tu
     return tuple(sorted(changed_parts)), outdated
 
 
-def _counted(grade: Grade) -> frozenset[int]:
-    """Find the numbers of the attempts in a grade; 1 for a single execution."""
+def counted_attempts(grade: Grade) -> frozenset[int]:
+    """Return the numbers of the attempts in a grade; 1 for a single execution."""
     if grade.attempts is None:
         return frozenset({1})
     return frozenset(one.number for one in grade.attempts.tried if one.status == "graded")
@@ -275,8 +312,8 @@ def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow
     return {name: tuple(executions) for name, executions in groups.items()}
 
 
-def _precompute(course: Course) -> None:
-    """Compute shared data before workers are forked, so that each worker inherits it."""
+def precompute(course: Course) -> None:
+    """Compute data that all submissions share before workers are forked, so that each worker inherits it."""
     all_checks()
     all_diagnostics()
     _ = (course.labels(), course.images(), course.reference_roles)
@@ -289,11 +326,11 @@ def _new_rows(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> li
     return [replace(row, finished=now) for row in fresh]
 
 
-def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
+def _regrade_some(room: Room, names: Sequence[str]) -> list[_Regraded]:
     """Grade several submissions again, and write their files together."""
     batch, done, changed = Batch(room.out.root), list[_Regraded](), list[Changed]()
     for name in names:
-        one = _unchanged(room, name) or _regrade_one(room, name, batch, changed)
+        one = _current(room, name) or _regrade_one(room, name, batch, changed)
         if one is not None:
             done.append(one)
     room.journal.note(changed)
@@ -301,8 +338,19 @@ def _regrade_some(room: _Room, names: Sequence[str]) -> list[_Regraded]:
     return [_with_basis(room, one) for one in done]
 
 
-def _unchanged(room: _Room, name: str) -> _Regraded | None:
+def _current(room: Room, name: str) -> _Regraded | None:
     """Return the existing result if none of its inputs changed, else None."""
+    standing = unchanged(room, name)
+    return None if standing is None else _regraded(standing[0], replace(standing[1], finished=0.0), room.course)
+
+
+def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
+    """Return the existing grade and its row if none of its inputs changed, else None.
+
+    Args:
+        room: The shared data.
+        name: Id of the submission.
+    """
     row = room.known.get(name)
     if row is None or row.status != "graded" or not row.basis or AttemptsFolder(room.out, name).exists():
         return None
@@ -311,16 +359,14 @@ def _unchanged(room: _Room, name: str) -> _Regraded | None:
     if room.out.report_language(name) != room.course.language.code:
         return None
     kept = grade_kept(room.out, name)
-    if kept is None:
-        return None
-    return _regraded(kept, replace(row, finished=0.0), room.course)
+    return None if kept is None else (kept, row)
 
 
 def _regraded(grade: Grade, row: GradingRow, course: Course) -> _Regraded:
-    return _Regraded(row_of(grade, course.ranked_by), row, _counted(grade), grade.review)
+    return _Regraded(row_of(grade, course.ranked_by), row, counted_attempts(grade), grade.review)
 
 
-def _basis(room: _Room, name: str) -> str:
+def _basis(room: Room, name: str) -> str:
     """Digest the inputs of a grade and its files; empty if they cannot be read."""
     try:
         return basis_of(_submission_of(name, room.out.grade_data(name)), room.course, room.out)
@@ -328,72 +374,104 @@ def _basis(room: _Room, name: str) -> str:
         return ""
 
 
-def _with_basis(room: _Room, one: _Regraded) -> _Regraded:
+def _with_basis(room: Room, one: _Regraded) -> _Regraded:
     """Add the digest of its inputs to the row of a grade that was just written."""
     row = one.grading
     return one if row.basis else replace(one, grading=replace(row, basis=_basis(room, row.submission)))
 
 
-def _regrade_one(room: _Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
-    course, out = room.course, room.out
-    old = out.grade_data(name)
+def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
+    old = room.out.grade_data(name)
+    source = source_of(room, name, old)
+    result = attempted(room, source, lambda new, evidence: _written(old, new, evidence, room, batch))
+    if result is None:
+        return None
+    new, changes = result
+    if changes is not None:
+        changed.append(changes)
+    return replace(_regraded(new, grading_row(new), room.course), edited=source.edited)
+
+
+def source_of(room: Room, name: str, old: Any) -> Source:
+    """Describe a submission by its stored grade, as far as it can be trusted.
+
+    Args:
+        room: The shared data.
+        name: Id of the submission.
+        old: The JSON values of its stored grade; None if there is none.
+    """
     edited = is_edited(old)
-    submission = _submission_of(name, old) if not edited or is_sealed_stamp(old) else _without_stamp(room, name)
+    trusted = not edited or is_sealed_stamp(old)
+    return Source(_submission_of(name, old) if trusted else _without_stamp(room, name), edited)
+
+
+def attempted(room: Room, source: Source, use: Callable[[Grade, Evidence | None], _T]) -> tuple[Grade, _T] | None:
+    """Grade a submission from its stored evidence, and use the grade; a failure of either makes it `not_graded`.
+
+    Args:
+        room: The shared data.
+        source: The submission.
+        use: Called with the grade and its evidence, if there is any, and again with the grade after a failure.
+
+    Returns:
+        The grade and the result of `use`; None if nothing is stored.
+
+    Raises:
+        StorageError: Results cannot be written.
+        GraderError: An error that is neither the submission's nor the grader's, such as a wrong rubric.
+    """
+    course, submission = room.course, source.submission
     try:
-        computed, evidence = _judged(room, submission, edited=edited)
+        computed, evidence = _judged(room, source)
         if computed is None:
             return None
         new = with_people(computed, course)
-        difference = _written(old, new, evidence, course, out, batch)
+        return new, use(new, evidence)
     except StorageError:
         raise
     except HarnessError as error:
         new = with_people(ungraded(submission, course.stamp, error, course.loaded.rubric), course)
-        difference = _written(old, new, None, course, out, batch)
     except GraderError:
         raise
     except Exception as error:  # noqa: BLE001 - an error of the grader in one submission must not stop the class
         new = with_people(ungraded(submission, course.stamp, unexpected(error), course.loaded.rubric), course)
-        difference = _written(old, new, None, course, out, batch)
-    if difference is not None:
-        changed.append(difference)
-    return replace(_regraded(new, grading_row(new), course), edited=edited)
+    return new, use(new, None)
 
 
-def _without_stamp(room: _Room, name: str) -> Submission:
+def _without_stamp(room: Room, name: str) -> Submission:
     """Describe a submission whose own data in `grade.json` were edited, by its folder and its execution."""
     notebooks = {row.key.notebook for row in room.executions.get(name, ())}
     sha256 = notebooks.pop() if len(notebooks) == 1 else ""
     return Submission(id=name, student=name, notebook=Path(), sha256=sha256)
 
 
-def _judged(room: _Room, submission: Submission, *, edited: bool) -> tuple[Grade | None, Evidence | None]:
+def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
     """Grade a submission from its stored evidence; None if nothing is stored.
 
     Raises:
         EditedGradeError: Its only source is a grade that somebody edited.
     """
+    submission = source.submission
     course, out, name = room.course, room.out, submission.id
     rows = room.executions.get(name, ())
     if AttemptsFolder(out, name).exists():
-        return regrade_attempts(submission, grade_kept(out, name), course, out, rows)
+        handling = Handling(judge=room.judge, writes=room.writes)
+        return regrade_attempts(submission, grade_kept(out, name), course, out, rows, handling=handling)
     # After a failed execution the stored evidence is from an earlier one, perhaps of another notebook.
     failed = any(row.status == "failed" for row in rows)
     evidence = None if failed else out.read_evidence(name)
-    if evidence is None and edited:
+    if evidence is None and source.edited:
         msg = "somebody edited this grade by hand, and there is no evidence to make it again"
         raise EditedGradeError(msg, where=name, advice="grade the submission again with `grader grade`")
     if evidence is None:
         return _without_evidence(grade_kept(out, name), course), None
     noted = next((row.parts for row in rows if row.attempt == 1), "")
-    return judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
+    return room.judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
-def _written(  # noqa: PLR0913, PLR0917 - a grade, its sources and its folder
-    old: Any, new: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch
-) -> Changed | None:
+def _written(old: Any, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
     """Write the reports and then the grade, unless they are current; return the changes."""
-    name, data = new.submission.id, grade_data(new)
+    name, data, course, out = new.submission.id, grade_data(new), room.course, room.out
     # Compare JSON values first: they are usually equal, and then no bytes are needed.
     content = b"" if data == old else grade_bytes(data)
     same = not content or out.says(name, content)
@@ -403,12 +481,41 @@ def _written(  # noqa: PLR0913, PLR0917 - a grade, its sources and its folder
     if same:
         return None
     batch.add(out.grade_path(name), content)
-    # Compare both after a JSON round trip.
-    return changes_of(_previous(out, name), parse_grade(content))
+    return difference(old, data, name, out)
 
 
-def _previous(out: ResultsFolder, name: str) -> Grade | None:
-    """Read the grade before this one, even if somebody edited it; None if it is missing or damaged."""
+def difference(old: Any, data: Mapping[str, Any], name: str, out: ResultsFolder) -> Changed | None:
+    """Find the differences between a stored grade and a new one, both after a JSON round trip.
+
+    Args:
+        old: The stored grade's JSON values; None if there is none, or none can be read.
+        data: The new grade's JSON values, with or without a seal.
+        name: Id of the submission.
+        out: The results folder.
+    """
+    if isinstance(old, dict) and _same_but_for_the_rubric(old, data):
+        return None
+    return changes_of(previous_grade(out, name), parse_grade(grade_bytes(data)))
+
+
+def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether two grades differ at most in their seals, and in the texts that identify the rubric."""
+    stamp = old.get("rubric")
+    same_form = (
+        isinstance(stamp, dict)
+        and stamp.keys() == data["rubric"].keys()
+        and all(isinstance(text, str) for text in stamp.values())
+    )
+    return same_form and {**data, "rubric": stamp, SEAL: None} == {**old, SEAL: None}
+
+
+def previous_grade(out: ResultsFolder, name: str) -> Grade | None:
+    """Read the grade before this one, even if somebody edited it; None if it is missing or damaged.
+
+    Args:
+        out: The results folder.
+        name: Id of the submission.
+    """
     try:
         return out.read_grade(name, edited=True)
     except ArtefactError:
@@ -545,7 +652,7 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
         ArtefactError: A grade is damaged.
         StorageError: Results cannot be written.
     """
-    _precompute(course)
+    precompute(course)
     with closing(in_chunks(partial(_render_some, course, out), out.submissions(), workers=workers)) as answers:
         rows = [row for answer in answers for row in answer]
     pages = Batch(out.root)

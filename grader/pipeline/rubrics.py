@@ -23,6 +23,7 @@ from grader.store.results import ResultsFolder
 __all__ = [
     "checked_language",
     "find_rubric",
+    "judgements_path",
     "note_assignment",
     "note_judgements",
     "note_language",
@@ -261,6 +262,20 @@ def note_judgements(out: ResultsFolder, file: Path) -> None:
         UsageError: The file would be among the results, which may be deleted and made again.
         StorageError: The note cannot be written.
     """
+    path = judgements_path(out, file)
+    out.write_page(_RUBRIC_NOTE, json.dumps({"version": 1, **_note(out), "judgements": str(path)}, indent=1) + "\n")
+
+
+def judgements_path(out: ResultsFolder, file: Path) -> Path:
+    """Check the file of judgements of `--judgements`, and return its absolute path.
+
+    Args:
+        out: The results folder.
+        file: The file.
+
+    Raises:
+        UsageError: The file would be among the results, which may be deleted and made again.
+    """
     path = file.resolve()
     if path.is_relative_to(out.root.resolve()):
         msg = "the file of judgements must not be inside the results folder, which can be deleted and made again"
@@ -268,7 +283,7 @@ def note_judgements(out: ResultsFolder, file: Path) -> None:
     if path.is_dir():
         msg = "this is a folder"
         raise UsageError(msg, where=f"--judgements {file}", advice="name a file, such as judgements.jsonl")
-    out.write_page(_RUBRIC_NOTE, json.dumps({"version": 1, **_note(out), "judgements": str(path)}, indent=1) + "\n")
+    return path
 
 
 def _note(out: ResultsFolder) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ class AttemptsFolder:
         """
         self._out = out
         self._submission = submission
-        self.each = ResultsFolder(out.attempts_folder(submission))
+        self.each = out.nested(out.attempts_folder(submission))
         """Results folder of the attempts, with `str(n)` as the submission name of attempt n."""
 
     def exists(self) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError, EditedGradeError, UsageError
@@ -35,7 +35,7 @@ from grader.store.files import (
 )
 from grader.store.seal import SEAL, is_edited, seal_of
 
-__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade"]
+__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade", "stored_form"]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -72,6 +72,14 @@ class ResultsFolder:
         self.root = root
         self._database = database
 
+    def nested(self, root: Path) -> "ResultsFolder":
+        """Return a results folder inside of this one, which is read in the same way.
+
+        Args:
+            root: Its path.
+        """
+        return ResultsFolder(root)
+
     # --- paths
 
     @property
@@ -105,6 +113,10 @@ class ResultsFolder:
     def evidence_folder(self, submission: str) -> Path:
         """Return the folder of a submission's events, models, arrays and predictions."""
         return self.folder(submission) / _EVIDENCE
+
+    def evidence_path(self, submission: str) -> Path:
+        """Return the path of a submission's `evidence/evidence.json`."""
+        return self.evidence_folder(submission) / _EVIDENCE_FILE
 
     def attempts_folder(self, submission: str) -> Path:
         """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
@@ -150,6 +162,25 @@ class ResultsFolder:
             yield
         finally:
             if handle in held:  # or this is a child, and it was closed
+                held.remove(handle)
+                os.close(handle)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Lock the folder for the duration of a `with` block without writing anything.
+
+        Raises:
+            UsageError: Another grader works here.
+            StorageError: The folder cannot be opened.
+        """
+        with writing(self.root):
+            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        held.add(handle)
+        try:
+            lock(handle, self.root)
+            yield
+        finally:
+            if handle in held:
                 held.remove(handle)
                 os.close(handle)
 
@@ -420,6 +451,11 @@ def grade_bytes(data: Mapping[str, Any]) -> bytes:
         return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
 
 
+def stored_form(document: _Kind) -> _Kind:
+    """Return a part of a grade as it is read again after it was stored."""
+    return type(document).model_validate(json.loads(grade_bytes(_finite(_plain(document)))))
+
+
 def parse_grade(content: bytes) -> Grade:
     """Parse a grade from the output of `grade_bytes`."""
     return Grade.model_validate(json.loads(content))
@@ -467,7 +503,7 @@ def _read_document(path: Path, version: int) -> Any:
         if size > _LARGEST_DOCUMENT:
             msg = f"the file is too large ({size / 2**20:,.0f} MiB)"
             raise ArtefactError(msg, where=str(path))
-        content = json.loads(path.read_bytes())
+        content = _parsed(path.read_bytes())
     except (ValueError, RecursionError) as error:
         msg = f"the file is damaged ({str(error)[:200]})"
         raise ArtefactError(msg, where=str(path)) from error
@@ -479,6 +515,14 @@ def _read_document(path: Path, version: int) -> Any:
         msg = f"the file has version {stored_version!r}; this grader reads version {version}"
         raise ArtefactError(msg, where=str(path))
     return content
+
+
+def _parsed(text: bytes) -> Any:
+    """Parse JSON; what the fast parser refuses gets the error, or the value, of the standard library."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _parse(kind: type[_Kind], content: Any, path: Path) -> _Kind:
