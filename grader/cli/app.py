@@ -17,6 +17,7 @@ from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.help import CommandLine
 from grader.cli.mail import mail_command
 from grader.cli.new import new_command
+from grader.cli.people import marks_app, requests_app
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.rubric import rubric_app
 from grader.cli.similar import similar_command
@@ -32,6 +33,8 @@ app = CommandLine(
 app.add_typer(rubric_app, name="rubric")
 app.add_typer(data_app, name="data")
 app.command("new")(new_command)
+app.add_typer(marks_app, name="marks")
+app.add_typer(requests_app, name="requests")
 app.command("grade")(grade_command)
 app.command("check")(check_command)
 app.command("regrade")(regrade_command)

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +62,38 @@ class JudgementFile:
         Raises:
             StorageError: The file cannot be written; none of the judgements counts then.
         """
-        lines = "".join(map(judgement_line, judgements)).encode()
-        if not lines:
-            return
+        new = tuple(judgements)
+        if new:
+            self._append(lambda _handle: new)
+
+    def update(self, decide: Callable[[tuple[Judgement, ...]], Iterable[Judgement]]) -> tuple[Judgement, ...]:
+        """Append judgements that depend on those in the file, which nobody else changes in the meantime.
+
+        Args:
+            decide: Gets all judgements, and returns new ones.
+
+        Returns:
+            The new judgements.
+
+        Raises:
+            UsageError: The file has lines that are not judgements.
+            StorageError: The file cannot be written; none of the new judgements counts then.
+        """
+        return self._append(lambda handle: tuple(decide(self._parsed(handle).judgements)))
+
+    def _parsed(self, handle: int) -> JudgementLines:
+        with os.fdopen(os.dup(handle), "rb") as file:
+            file.seek(0)
+            return parse_judgements(file.read(), name=str(self.path))
+
+    def _append(self, decide: Callable[[int], tuple[Judgement, ...]]) -> tuple[Judgement, ...]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._locked() as handle:
+                new = decide(handle)
+                lines = "".join(map(judgement_line, new)).encode()
+                if not lines:
+                    return new
                 size, start = _whole_lines(handle)
                 _write(handle, start + lines, size)
                 os.fsync(handle)
@@ -77,6 +103,7 @@ class JudgementFile:
             msg = f"the judgements cannot be stored: {error.strerror or error}"
             advice = "check the free space and the permissions of the file; nothing was changed"
             raise StorageError(msg, where=str(self.path), advice=advice) from error
+        return new
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -85,12 +112,18 @@ class JudgementFile:
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 _lock(handle, fcntl.LOCK_EX)
-                with suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(handle), self.path.stat()):
-                        yield handle
-                        return
+                if self._is(handle):
+                    yield handle
+                    return
             finally:
                 os.close(handle)
+
+    def _is(self, handle: int) -> bool:
+        """Return whether an open file is still the one at the path."""
+        try:
+            return os.path.samestat(os.fstat(handle), self.path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def judgement_line(judgement: Judgement) -> str:

@@ -10,7 +10,9 @@ from grader.checks import all_checks
 from grader.facts.language import english
 from grader.grading import grade
 from grader.grading.best_attempt import attempt_seed, choose, graded_attempt, nothing_to_gain, summary
+from grader.grading.judged import with_judgements
 from grader.schema.grade import AccuracyGrade, AttemptGrade, Grade, RoleMatch
+from grader.schema.judgement import Judgement
 from grader.schema.rubric import Rubric, Take
 from tests.support.factories import a_case, a_model, a_rubric, a_stamp, a_submission, an_accuracy, an_evidence
 from tests.support.says import says, values
@@ -219,3 +221,26 @@ def test_the_choice_is_explained(
     assert chosen.why_says is not None
     assert values(chosen.why_says, reason) == figures
     assert chosen.why == english(chosen.why_says)
+
+
+@pytest.mark.parametrize(("criterion", "points", "settled"), [(FULL, 0.0, True), (SHARP, 5.0, False)])
+def test_the_points_of_a_person_say_nothing_about_further_attempts(
+    criterion: dict[str, Any],
+    points: float,
+    settled: bool,  # noqa: FBT001 - the expected answer
+) -> None:
+    computed, rubric = graded(criterion)
+    override = Judgement.model_validate(
+        {
+            "at": "2026-05-01T18:00:00Z",
+            "by": "Nina",
+            "submission": computed.submission.id,
+            "kind": "override",
+            "criterion": criterion["id"],
+            "points": points,
+            "why": "x",
+        }
+    )
+    judged = with_judgements(computed, [override])
+    assert judged.score == points
+    assert nothing_to_gain(judged, rubric) is settled
