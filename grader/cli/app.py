@@ -13,6 +13,7 @@ from grader.cli.desk import desk_command
 from grader.cli.doctor import doctor_command
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.export import export_command
+from grader.cli.extend import excuse_command, extend_command
 from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.help import CommandLine
 from grader.cli.mail import mail_command
@@ -40,6 +41,8 @@ app.command("check")(check_command)
 app.command("regrade")(regrade_command)
 app.command("report")(report_command)
 app.command("export")(export_command)
+app.command("extend")(extend_command)
+app.command("excuse")(excuse_command)
 app.command("mail")(mail_command)
 app.command("desk")(desk_command)
 app.command("similar")(similar_command)

@@ -39,6 +39,22 @@ class Times:
         student, _ = self._matcher.student_of(submission)
         return None if student is None else self.by_line.get(student.line)
 
+    def of_student(self, student: Student) -> datetime | None:
+        """Find the time of a student of the roster; None if the file has none."""
+        texts = (student.id, student.sis_id, student.login, student.email, student.moodle_participant)
+        for text in filter(None, texts):
+            if (moment := self.of(_Named(text, student.name or text))) is not None:
+                return moment
+        return self.of(_Named(student.name, student.name)) if student.name else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A student by an id and the name."""
+
+    id: str
+    student: str
+
 
 def read_times(path: Path, zone: tzinfo) -> Times:
     """Read a file with times of submission.

@@ -31,6 +31,7 @@ _OTHER_PARTS = {
     "requests": "requests",
     "review": "judgements to review",
     "late": "late submission",
+    "due": "due date",
     "excused": "excuse",
 }
 

@@ -65,7 +65,7 @@ class Course:
 
     def time_of(self, submission: Submitted) -> datetime | None:
         """Find the time of a submission in the course's file of times; None if it is not there."""
-        return None if self.assignment is None else self.assignment.times.of(submission)
+        return None if self.assignment is None else self.assignment.time_of(submission)
 
     def judgements_of(self, submission: Submitted) -> tuple[Judgement, ...]:
         """List the judgements about a submission, in the order in which they count.

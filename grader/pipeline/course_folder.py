@@ -196,6 +196,14 @@ class Assignment:
         student, _ = self.course.matcher.student_of(submission)
         return () if student is None else self.group_of(student)
 
+    def time_of(self, submission: Submitted) -> datetime | None:
+        """Find the time of a submission in the course's file of times, by its name or its students."""
+        if not self.times.by_line:
+            return None
+        own = self.times.of(submission)
+        members = [moment for one in self.members_of(submission) if (moment := self.times.of_student(one)) is not None]
+        return own if own is not None else max(members, default=None)
+
     def _group_named(self, submission: Submitted) -> tuple[Student, ...]:
         """Find the group whose name a submission has, such as `group-7`."""
         names = {_plain(submission.id), _plain(submission.student)}

@@ -4,7 +4,6 @@ import errno
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,20 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.evidence.cells import cell_facts
 from grader.facts.case import Case
 from grader.facts.language import english
+from grader.facts.points import total_of
 from grader.facts.roles import resolve_roles
 from grader.grading.grade import grade, rejected
 from grader.grading.parts import Parts
 from grader.intake.cells import oddity_messages
+from grader.pipeline.class_list import grade_kept, kept_row, list_class, page_rows, row_of, rows_of, table_rows
 from grader.pipeline.course import Course
 from grader.report.classpage import render_class_page
-from grader.report.classrow import ClassRow, class_row
+from grader.report.classrow import ClassRow
 from grader.report.csvfile import rows_csv
 from grader.report.edition import edition
 from grader.report.page import render_report
 from grader.report.plain import plain_report
 from grader.schema.errors import (
-    ArtefactError,
-    EditedGradeError,
     HarnessError,
     NotebookError,
     StorageError,
@@ -240,12 +239,13 @@ def publish_class(course: Course, out: ResultsFolder) -> None:
         course: The rubric, its ranking, and the language of pages.
         out: The results folder.
     """
-    kept = (kept_row(out, name, course) for name in out.submissions())
-    publish_rows([row for row in kept if row is not None], course, out)
+    publish_rows(rows_of(out, course), course, out)
 
 
 def publish_rows(rows: Sequence[ClassRow], course: Course, out: ResultsFolder, batch: Batch | None = None) -> None:
     """Write `index.html` and `grades.csv` from the rows of `row_of`; unchanged pages are not written.
+
+    With a roster, both list all students, also those without a submission.
 
     Args:
         rows: The rows, in order.
@@ -256,41 +256,19 @@ def publish_rows(rows: Sequence[ClassRow], course: Course, out: ResultsFolder, b
     Raises:
         StorageError: The pages cannot be written.
     """
+    listed = list_class(rows, course)
+    most = total_of((course.loaded.rubric.max_score,))
+    shown = list(page_rows(rows, listed, most)) if listed.roster else rows
     page = render_class_page(
-        rows, title=course.loaded.rubric.title, templates=course.templates, language=course.language
+        shown, title=course.loaded.rubric.title, templates=course.templates, language=course.language
     )
     out.write_page("index.html", page, batch)
-    out.write_page("grades.csv", rows_csv(rows), batch)
-
-
-def row_of(result: Grade, ranked_by: str | None) -> ClassRow:
-    """Reduce a grade to its row on the class page, to save memory in large classes."""
-    return class_row(result, f"{result.submission.id}/instructor.html", ranked_by)
-
-
-def kept_row(out: ResultsFolder, name: str, course: Course) -> ClassRow | None:
-    """Read the row of a submission from its grade; None if it is missing or damaged. An edited grade is marked."""
-    try:
-        try:
-            grade, edited = out.read_grade(name), False
-        except EditedGradeError:
-            grade, edited = out.read_grade(name, edited=True), True
-    except ArtefactError:
-        return None
-    return None if grade is None else replace(row_of(grade, course.ranked_by), edited=edited)
+    out.write_page("grades.csv", rows_csv(list(table_rows(listed, most)) if listed.roster else rows), batch)
 
 
 def edited_grades(out: ResultsFolder) -> tuple[str, ...]:
     """List the submissions whose `grade.json` somebody edited by hand."""
     return tuple(name for name in out.submissions() if is_edited(out.grade_data(name)))
-
-
-def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
-    """Read a grade; None if it is missing, damaged or edited by hand, since it can be made again."""
-    try:
-        return out.read_grade(name)
-    except ArtefactError:
-        return None
 
 
 def unexpected(error: Exception) -> HarnessError:

@@ -79,8 +79,13 @@ _KINDS: Final[tuple[_Kind, ...]] = (
     ),
     (
         "u",
-        lambda row: not row.graded,
+        lambda row: not row.graded and not row.absent,
         lambda number: say_count("{count:number} was not graded", "{count:number} were not graded", number),
+    ),
+    (
+        "m",
+        lambda row: row.state == "missing",
+        lambda number: say_count("{count:number} handed in nothing", "{count:number} handed in nothing", number),
     ),
     (
         "g",
@@ -149,6 +154,8 @@ def alike(rows: Iterable[ClassRow]) -> frozenset[str]:
     """
     groups: dict[str, list[str]] = {}
     for row in rows:
+        if row.absent:
+            continue
         if name := _name_key(row.student):
             groups.setdefault(f"name {name}", []).append(row.id)
         groups.setdefault(f"id {_SUFFIX.sub('', row.id).casefold()}", []).append(row.id)

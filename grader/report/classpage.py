@@ -33,6 +33,7 @@ _STYLES: Final = ("report.css", "class.css")
 _SCRIPTS: Final = ("class-table.js", "class-keys.js", "class-print.js")
 _PIECES: Final = 4096
 _NOT_EXECUTED: Final = say("not executed")
+_EXCUSED: Final = say("excused")
 _FREQUENT: Final = 6
 """Number of notes at the head of the page; the filter lists all of them."""
 _DIGITS: Final = 6
@@ -195,10 +196,15 @@ def _titles(rows: Sequence[ClassRow]) -> dict[str, str]:
 
 def _facts(rows: Sequence[ClassRow]) -> list[Message]:
     """List the figures of the header line."""
-    graded = sum(row.graded for row in rows)
+    graded, absent = sum(row.graded for row in rows), sum(row.absent for row in rows)
+    excused = sum(row.status == "excused" or bool(row.people and row.people.excused) for row in rows)
     facts = [say_count("{count:number} graded", "{count:number} graded", graded)]
-    if graded < len(rows):
-        facts.append(say("{number:number} not graded yet", number=len(rows) - graded))
+    if graded + absent < len(rows):
+        facts.append(say("{number:number} not graded yet", number=len(rows) - graded - absent))
+    if missing := sum(row.state == "missing" for row in rows):
+        facts.append(say_count("{count:number} handed in nothing", "{count:number} handed in nothing", missing))
+    if excused:
+        facts.append(say_count("{count:number} excused", "{count:number} excused", excused))
     rubrics = sorted({row.rubric[:_DIGITS] for row in rows if row.rubric})
     if rubrics:
         facts.append(say_count("rubric {names:list}", "rubrics {names:list}", len(rubrics), names=rubrics[:3]))
@@ -257,14 +263,23 @@ def _lines(  # noqa: PLR0913, PLR0917 - the class and what the page has found in
             row=row,
             href=relative(row.report),
             marks=" ".join((*_states(row, same_name), *_grouped(row, note_marks, error_marks))),
-            status=OUTCOMES.get(row.execution, row.execution) if row.execution else _NOT_EXECUTED,
+            status=_status(row),
             attempts=language.text(_attempts(row)),
             cells=Markup().join(_cell(cells.get(name), language) for name in titles),
         )
 
 
+def _status(row: ClassRow) -> MessageLike:
+    if row.people is not None and row.people.excused:
+        return _EXCUSED
+    return OUTCOMES.get(row.execution, row.execution) if row.execution else _NOT_EXECUTED
+
+
 def _states(row: ClassRow, same_name: frozenset[str]) -> Iterator[str]:
     """Yield the letters of a row's states, as the filter and `concerns` use them."""
+    if row.absent:
+        yield from ("m",) if row.state == "missing" else ("d",)
+        return
     yield "u" if not row.graded else "w" if row.pending else "d"
     yield from (mark for mark in marks_of(row) if mark not in "wu")
     if row.id in same_name:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from grader.facts.graded_model import main_accuracy, main_model
@@ -11,7 +11,17 @@ from grader.schema.grade import AttemptsGrade, CriterionGrade, CriterionStatus, 
 from grader.schema.judgement import moment_text
 from grader.schema.message import Message, as_message
 
-__all__ = ["ClassRow", "CriterionCell", "NoteMark", "People", "class_row", "relative", "with_shared_parts"]
+__all__ = [
+    "ClassRow",
+    "CriterionCell",
+    "NoteMark",
+    "People",
+    "RosterCell",
+    "absent_row",
+    "class_row",
+    "relative",
+    "with_shared_parts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,20 @@ class People:
     """Criteria with a judgement that needs another look."""
     requests: tuple[str, ...] = ()
     """Criteria with a request that nobody has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class RosterCell:
+    """The student of a row, by the roster of the class."""
+
+    id: str = ""
+    name: str = ""
+    email: str = ""
+    login: str = ""
+    section: str = ""
+    group: str = ""
+    sis_id: str = ""
+    moodle_participant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,22 @@ class ClassRow:
     """The decisions of people; None without any."""
     edited: bool = False
     """Whether somebody edited its `grade.json` by hand."""
+    submitted: str = ""
+    """When it was handed in, in UTC; empty if unknown."""
+    state: Literal["", "missing", "excused"] = ""
+    """`missing`: the student handed in nothing. `excused`: the student is excused. Empty for any other row."""
+    roster: RosterCell | None = None
+    """The student in the roster; None if there is none."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether the row is about a student without a submission."""
+        return self.state != "" and self.report is None
+
+    @property
+    def status(self) -> str:
+        """The word for tables: `graded`, `not_graded`, `missing` or `excused`."""
+        return self.state or ("graded" if self.graded else "not_graded")
 
     @property
     def borderline(self) -> bool:
@@ -137,6 +177,36 @@ def class_row(grade: Grade, report: str | None, ranked_by: str | None = None) ->
         threshold=_threshold(grade),
         rubric=grade.rubric.sha256,
         people=_people(grade),
+        submitted="" if grade.submission.submitted is None else moment_text(grade.submission.submitted),
+    )
+
+
+def absent_row(name: str, state: Literal["missing", "excused"], max_score: float, roster: RosterCell) -> ClassRow:
+    """Make the row of a student without a submission.
+
+    Args:
+        name: The student's name.
+        state: What is known of the student.
+        max_score: The most points of the assignment.
+        roster: The student in the roster.
+    """
+    return ClassRow(
+        id="",
+        student=name,
+        graded=False,
+        reason="",
+        score=None,
+        max_score=max_score,
+        pending=0.0,
+        criteria=(),
+        model="",
+        accuracy=None,
+        accuracy_on="",
+        parameters=None,
+        execution="",
+        report=None,
+        state=state,
+        roster=roster,
     )
 
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from grader.delivery.roster import Student
 from grader.delivery.times import parse_times, read_times
 from grader.schema.errors import UsageError
 from grader.schema.grade import SubmissionStamp
@@ -27,6 +28,14 @@ def test_the_worksheet_of_moodle_has_the_times() -> None:
     assert times.of(stamp("Ann-Lee-4711", "Ann Lee")) == datetime(2026, 11, 8, 17, 3, tzinfo=UTC)
     assert times.of(stamp("Ben-Roth-4712", "Ben Roth")) is None
     assert times.of(stamp("cleo", "Cleo")) is None
+
+
+def test_a_student_of_the_roster_is_found_by_any_id() -> None:
+    times = parse_times(b"sis id,submitted\nu1,2026-11-08 18:00\nu2,-\n", UTC)
+    ann = Student("s1", "Ann Lee", "ann@x.org", None, "", 2, sis_id="u1")
+    ben = Student("s2", "Ben Roth", "ben@x.org", None, "", 3, sis_id="u2")
+    assert times.of_student(ann) == datetime(2026, 11, 8, 18, tzinfo=UTC)
+    assert times.of_student(ben) is None
 
 
 def test_a_wrong_time_is_named_with_its_line() -> None:

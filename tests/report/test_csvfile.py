@@ -21,8 +21,8 @@ def _rows(*grades: Grade) -> list[dict[str, str]]:
 def test_one_row_a_submission_with_points_and_verdict_of_each_criterion() -> None:
     (row,) = _rows(samples.rich_grade())
     assert list(row)[:6] == ["id", "student", "status", "score", "max_score", "pending"]
-    people = ["judged_by", "judged_at", "late_points", "excused", "flags", "review", "requests"]
-    assert list(row)[-12:] == ["accuracy", "parameters", "reason", "model", "accuracy_on", *people]
+    people = ["judged_by", "judged_at", "late_points", "excused", "flags", "review", "requests", "submitted"]
+    assert list(row)[-13:] == ["accuracy", "parameters", "reason", "model", "accuracy_on", *people]
     assert (row["score"], row["pending"]) == ("70.5", "20.0")
     assert (row["points.criterion-3"], row["status.criterion-3"]) == ("34.5", "partial")
     assert (row["accuracy"], row["parameters"]) == ("0.9885", "54410")
@@ -81,5 +81,6 @@ def test_any_name_survives_the_table_and_is_no_formula(name: str) -> None:
 def test_no_grades_are_a_header_line() -> None:
     assert rows_csv([]) == (
         "id,student,status,score,max_score,pending,borderline,attempts,attempt,lowest_score,highest_score,"
-        "accuracy,parameters,reason,model,accuracy_on,judged_by,judged_at,late_points,excused,flags,review,requests\r\n"
+        "accuracy,parameters,reason,model,accuracy_on,judged_by,judged_at,late_points,excused,flags,review,requests,"
+        "submitted\r\n"
     )
