@@ -71,6 +71,8 @@ VIEW: Final = View("publish", "Publish", "/publish", "p", _routes)
 class Unfinished:
     """Something that a person may want to finish before anything is published."""
 
+    kind: str
+    """One of `KINDS`."""
     number: int
     noun: str
     href: str
@@ -85,7 +87,9 @@ def unfinished_of(desk: Desk) -> tuple[Unfinished, ...]:
     numbers: dict[str, int] = {}
     for item in needs_of(desk):
         numbers[item.kind] = numbers.get(item.kind, 0) + item.number
-    return tuple(Unfinished(numbers[kind], noun, f"/#{kind}") for kind, (_, noun) in KINDS.items() if kind in numbers)
+    return tuple(
+        Unfinished(kind, numbers[kind], noun, f"/#{kind}") for kind, (_, noun) in KINDS.items() if kind in numbers
+    )
 
 
 def _check_current(desk: Desk) -> None:
