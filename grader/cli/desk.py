@@ -11,6 +11,7 @@ from grader.cli.exit_codes import DONE
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from grader.desk.mailer import MailSetup
     from grader.desk.state import Desk
 
 __all__ = ["desk_command"]
@@ -43,6 +44,17 @@ def desk_command(
             autocompletion=complete_rubric,
         ),
     ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            "--roster",
+            metavar="FILE",
+            help="The class as CSV: id, name and email. For mails.",
+            show_default="the roster of the course folder",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     behind_proxy: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +85,7 @@ def desk_command(
     public = _origin(behind_proxy)
     listener = bound(port)
     name = " ".join((name or "").split())
-    desk = _desk(folder, rubric, name)
+    desk = _desk(folder, rubric, name, roster)
     door = Door(listener.getsockname()[1], name=name, public=public)
     app = make_app(desk, door, on_error=lambda error: console.print(fault_text(error)))
     desk.updates.start()
@@ -97,10 +109,11 @@ def _origin(url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _desk(folder: Path, rubric: str | None, name: str) -> "Desk":
+def _desk(folder: Path, rubric: str | None, name: str, roster: Path | None) -> "Desk":
     """Open the desk of a results folder."""
     from grader.cli.site import open_store
     from grader.desk.holds import Holds
+    from grader.desk.mailer import Mailer
     from grader.desk.state import Desk
     from grader.desk.updates import Rejudger, Updates
     from grader.pipeline.course_folder import find_course
@@ -121,9 +134,37 @@ def _desk(folder: Path, rubric: str | None, name: str) -> "Desk":
         Updates(rejudger, close=rejudger.close),
         Holds(out.root / _HOLDS),
         graders=() if home is None else home.settings.graders,
+        mailer=Mailer(_mail_setup(folder, roster)),
     )
     desk.updates.note(desk.outdated())
     return desk
+
+
+def _mail_setup(folder: Path, roster: Path | None) -> "MailSetup":
+    """Read the settings of mails: the course folder's override those of the site file, key by key."""
+    import os
+
+    from grader.cli.language import site_language
+    from grader.cli.site import load_site
+    from grader.desk.mailer import MailSetup
+    from grader.pipeline.course_folder import find_assignment
+    from grader.pipeline.mail_settings import PASSWORD_VARIABLE
+    from grader.schema.mail import MailSettings
+
+    site, assignment = load_site(), find_assignment(folder)
+    course = assignment.course if assignment is not None else None
+    own = [site.settings.mail, course.settings.mail if course is not None else None]
+    keys = {key: value for one in own if one is not None for key, value in one.model_dump(exclude_none=True).items()}
+    settings = MailSettings.model_validate(keys) if keys else None
+    reports_at = (assignment.settings.reports_at if assignment is not None else None) or keys.get("reports_at")
+    return MailSetup(
+        settings=settings,
+        roster=roster or (course.roster_path if course is not None else None),
+        reports_at=reports_at or "",
+        release=assignment.release if assignment is not None else None,
+        site_language=site_language(site),
+        password=os.environ.get(PASSWORD_VARIABLE),
+    )
 
 
 def _announce(console: "Console", address: str, desk: "Desk", *, open_it: bool) -> None:
@@ -137,7 +178,10 @@ def _announce(console: "Console", address: str, desk: "Desk", *, open_it: bool) 
 
 
 def _finish(console: "Console", desk: "Desk") -> None:
-    """Make the pages that are out of date."""
+    """Send the rest of the confirmed messages, and make the pages that are out of date."""
+    if desk.mailer.state.running:
+        console.print("sending the rest of the messages …")
+        desk.mailer.wait()
     waiting = desk.updates.state().waiting
     if waiting:
         console.print(f"updating the pages of {waiting} submissions …")

@@ -19,16 +19,11 @@ if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from grader.cli.site import Site
-    from grader.delivery.messages import Sender
     from grader.delivery.plan import Selection
-    from grader.delivery.smtp import Courier
     from grader.pipeline.mailing import Mailing, MailOptions
 
 __all__ = ["mail_command"]
 
-_PASSWORD = "GRADER_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
-_RATE = 60.0
-_DRY_SENDER = "nobody@localhost"
 _MOST_LISTED = 40
 _RECIPIENTS, _CONTENTS = "Messages", "Contents"
 """Groups of options."""
@@ -156,20 +151,22 @@ def mail_command(
     from grader.cli.site import load_site
     from grader.cli.terminal import terminal
     from grader.delivery.roster import read_roster
+    from grader.pipeline.mail_settings import PASSWORD_VARIABLE, courier_of, preview_sender, sending_sender
     from grader.pipeline.mailing import MailOptions, mail_class
     from grader.pipeline.rubrics import checked_language, find_rubric, read_templates
     from grader.store.results import ResultsFolder
 
     site = load_site()
+    mail = site.settings.mail
     options = MailOptions(
-        sender=_sender(site, needed=send),
+        sender=sending_sender(mail) if send else preview_sender(mail),
         selection=_selection(only_changed=only_changed, with_pending=with_pending),
         only=tuple(only or ()),
         resend=tuple(resend or ()),
         to_me=_address(to_me),
         language=None if language is None else checked_language(language, "--language"),
         site_language=site_language(site),
-        scores=not no_score and (site.settings.mail is None or site.settings.mail.scores is not False),
+        scores=not no_score and (mail is None or mail.scores is not False),
         object_until=_last_day(object_until, site),
         reports_at=_reports(reports_at, site),
         attach=attach_report,
@@ -177,7 +174,7 @@ def mail_command(
         rubric=None if rubric is None else find_rubric(rubric),
     )
     students = read_roster(roster)
-    courier = _courier(site) if send else None
+    courier = courier_of(mail, os.environ.get(PASSWORD_VARIABLE)) if send else None
     out, console = ResultsFolder(folder), terminal(stderr=True)
     with stoppable(console), out.at_work(), counted(console, "messages") as listener:
         result = mail_class(out, students, options, courier, listener=listener)
@@ -224,41 +221,6 @@ def _selection(*, only_changed: bool, with_pending: bool) -> "Selection":
     from grader.delivery.plan import Selection
 
     return Selection(only_changed=only_changed, with_pending=with_pending)
-
-
-def _sender(site: "Site", *, needed: bool) -> "Sender":
-    """Read the sender from the site file; a preview works without one."""
-    from grader.delivery.messages import sender_of
-    from grader.schema.errors import UsageError
-
-    mail = site.settings.mail
-    if mail is None or mail.sender is None:
-        if needed:
-            msg = "the site file names no sender"
-            raise UsageError(msg, where="mail.sender", advice="add `mail: {sender: …, server: …}`; see docs/mail.md")
-        return sender_of(_DRY_SENDER, None, None)
-    return sender_of(mail.sender, mail.reply_to, mail.bounces_to)
-
-
-def _courier(site: "Site") -> "Courier":
-    """Prepare the connection to the server of the site file."""
-    from grader.delivery.smtp import PORTS, Courier, Server
-    from grader.schema.errors import UsageError
-
-    mail = site.settings.mail
-    if mail is None or mail.server is None:
-        msg = "the site file names no mail server"
-        raise UsageError(msg, where="mail.server", advice="add `mail: {sender: …, server: …}`; see docs/mail.md")
-    security = mail.security or "starttls"
-    password = os.environ.get(_PASSWORD)
-    if mail.user is not None and security == "none":
-        msg = "a login needs an encrypted connection"
-        raise UsageError(msg, where="mail.security", advice="use `starttls` or `tls`, or leave out `user`")
-    if mail.user is not None and not password:
-        msg = f"the password of {mail.user} is missing"
-        raise UsageError(msg, where="mail.user", advice=f"set the environment variable {_PASSWORD}")
-    server = Server(mail.server, mail.port or PORTS[security], security, mail.user, password)
-    return Courier(server, rate=mail.rate or _RATE)
 
 
 def _address(text: str | None) -> "Address | None":

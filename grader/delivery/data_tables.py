@@ -16,7 +16,7 @@ from grader.schema.errors import ArtefactError
 from grader.schema.grade import Grade
 from grader.schema.judgement import moment_text
 
-__all__ = ["Cells", "TableWriter", "facts_of", "rows_of_record", "write_tables"]
+__all__ = ["Cells", "TableWriter", "facts_of", "first_rows", "rows_of_record", "write_tables"]
 
 Cells: TypeAlias = tuple[Any, ...]
 """The values of a row, in the order of the columns."""
@@ -67,6 +67,23 @@ def write_tables(
     document = schema_document(names, suffix=suffix, anonymous=export.pseudonyms is not None)
     (export.target / SCHEMA_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return counts
+
+
+def first_rows(records: Iterable[Record], table: str, number: int, pseudonyms: Pseudonyms | None = None) -> list[Cells]:
+    """Return the first rows of a table, without reading more submissions than needed.
+
+    Args:
+        records: The submissions.
+        table: Name of the table.
+        number: Number of rows.
+        pseudonyms: Replaces people and submissions; None to name them.
+    """
+    rows: list[Cells] = []
+    for record in records:
+        rows += _tables_of(record, pseudonyms, with_facts=table == FACTS).get(table, [])
+        if len(rows) >= number:
+            break
+    return rows[:number]
 
 
 def _tables_of(record: Record, pseudonyms: Pseudonyms | None, *, with_facts: bool) -> dict[str, list[Cells]]:

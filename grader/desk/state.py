@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from grader.desk.guard import Visitor
 from grader.desk.holds import Holds
 from grader.desk.judgement_log import JudgementLog
+from grader.desk.mailer import Mailer, MailSetup
 from grader.desk.roll import Roll, computed
 from grader.desk.updates import Updates
 from grader.facts.nearest import did_you_mean
@@ -61,6 +62,8 @@ class Desk:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     graders: Sequence[str] = ()
     """The names of the people who may judge; empty if anybody may."""
+    mailer: Mailer = field(default_factory=lambda: Mailer(MailSetup()))
+    """Previews and sends mails."""
     log: JudgementLog = field(init=False)
     roll: Roll = field(init=False)
 

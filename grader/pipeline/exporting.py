@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.delivery.data_schema import SCHEMA_FILE
+from grader.delivery.data_tables import Cells, first_rows
 from grader.delivery.export import Export, Format, Record
 from grader.delivery.format_registry import all_formats
 from grader.delivery.pseudonyms import Pseudonyms
@@ -18,7 +19,7 @@ from grader.store.files import writing
 from grader.store.results import ResultsFolder
 from grader.store.secret_key import secret_key
 
-__all__ = ["EXPORTS", "KEY_FILE", "ClassExport", "Damage", "ExportOptions", "export_class"]
+__all__ = ["EXPORTS", "KEY_FILE", "ClassExport", "Damage", "ExportOptions", "export_class", "preview_of_table"]
 
 EXPORTS = "export"
 """Folder of a results folder that contains a folder for each exported format."""
@@ -132,6 +133,19 @@ def export_class(
         exported = options.format.write(reader, Export(out.root, folder, tables, pseudonyms))
         _adopt(folder, target, f"{tables[0]}{options.format.suffix}" if one else None)
     return ClassExport(target, len(names), exported.rows, tuple(reader.damaged))
+
+
+def preview_of_table(out: ResultsFolder, table: str, number: int = 10, *, most: int = 100) -> list[Cells]:
+    """Return the first rows of a table of data.
+
+    Args:
+        out: The results folder.
+        table: Name of the table.
+        number: Number of rows.
+        most: Largest number of submissions to read.
+    """
+    names = list(out.submissions())[:most]
+    return first_rows(_Reader(out, names, lambda _done, _all: None), table, number)
 
 
 def _choice(options: ExportOptions) -> tuple[bool, tuple[str, ...]]:

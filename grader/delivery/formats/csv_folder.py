@@ -76,7 +76,7 @@ def _copy_grades(export: Export) -> dict[str, int]:
 
 FORMAT = Format(
     name="csv",
-    title="grades.csv and the tables of data as CSV files",
+    title="the table of grades and the tables of data as CSV files",
     suffix=_SUFFIX,
     tables=(GRADES, *TABLES),
     require=lambda: None,
