@@ -15,7 +15,7 @@ from grader.facts.case import Case
 from grader.facts.language import english
 from grader.facts.weights import changed_since_compile, learning_layers, reused_layers
 from grader.schema.base import Assurance, Json, Pointer
-from grader.schema.evidence import Evidence, FitFact, ModelFact
+from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
@@ -25,6 +25,13 @@ Layers = Literal["any", "all", "all_but_last", "reused"] | tuple[str, ...]
 """The layers with weights that a step is about: at least one layer, all layers, all except the last, the layers with
 weights that another model learned, or layers by name or class."""
 
+_STEPS: Final[Mapping[str, Message]] = {
+    "freeze": say("freeze layers"),
+    "compile": say("`compile`"),
+    "fit": say("`fit`"),
+    "unfreeze": say("unfreeze layers"),
+}
+"""Names of the steps in messages."""
 _SHOWN = 3
 """Layers that a message names; further layers are counted."""
 _UNSEEN = 0.5
@@ -140,6 +147,8 @@ class _Verdict:
     """None if the evidence does not decide it."""
     seen: Message
     fit: FitFact | None = None
+    uncompiled: bool = False
+    """Whether the step only lacks a `compile` after it."""
 
 
 def _described(verdict: _Verdict) -> Mapping[str, Json]:
@@ -316,15 +325,48 @@ def _unfrozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact
         return verdict(holds=True, seen=unfrozen)
     still = [name for name in warm if name not in tuned]
     if still:
-        unchanged = say_count(
-            "{layers} was set trainable, but its weights did not change in the training in {cell:cell}",
-            "{layers} were set trainable, but their weights did not change in the training in {cell:cell}",
-            len(still),
-            cell=fit.cell,
-            layers=_named(still),
-        )
-        return verdict(holds=False, seen=unchanged)
+        return _unchanged(evidence, still, fit, before)
     return verdict(holds=False, seen=_still_frozen([name for name in meant if name not in warm], fit))
+
+
+def _unchanged(evidence: Evidence, layers: Sequence[str], fit: FitFact, before: FitFact | None) -> _Verdict:
+    """Explain why unfrozen layers do not count that their training did not change."""
+    compiled = _earlier_compile(evidence, fit, before, layers)
+    if compiled is not None:
+        seen = _without_compile(layers, fit, compiled)
+        return _Verdict("unfreeze", holds=False, seen=seen, fit=fit, uncompiled=True)
+    unchanged = say_count(
+        "{layers} was set trainable, but its weights did not change in the training in {cell:cell}",
+        "{layers} were set trainable, but their weights did not change in the training in {cell:cell}",
+        len(layers),
+        cell=fit.cell,
+        layers=_named(layers),
+    )
+    return _Verdict("unfreeze", holds=False, seen=unchanged, fit=fit)
+
+
+def _earlier_compile(
+    evidence: Evidence, fit: FitFact, before: FitFact | None, layers: Sequence[str]
+) -> CompileFact | None:
+    """Return the last compile of a training if it came before the layers were unfrozen."""
+    compiled = evidence.compile_of(fit)
+    if compiled is None or fit.kind == "custom_loop":
+        return None
+    changed = set(changed_since_compile(fit, compiled)) & set(layers)
+    return compiled if changed or (before is not None and compiled.event < before.event) else None
+
+
+def _without_compile(layers: Sequence[str], fit: FitFact, compiled: CompileFact) -> Message:
+    return say_count(
+        "{layers} was set trainable, but the training in {cell:cell} did not change it, because the model was last "
+        "compiled in {compiled:cell}, before `trainable` was set",
+        "{layers} were set trainable, but the training in {cell:cell} did not change them, because the model was last "
+        "compiled in {compiled:cell}, before `trainable` was set",
+        len(layers),
+        layers=_named(layers),
+        cell=fit.cell,
+        compiled=compiled.cell,
+    )
 
 
 def _still_frozen(layers: Sequence[str], fit: FitFact) -> Message:
@@ -410,20 +452,40 @@ def _message(model: ModelFact, verdicts: tuple[_Verdict, ...]) -> Message:
             say_count("The required step was done.", "All {count:number} steps were done in order.", len(verdicts)),
         )
     place, first = missed[0]
+    later = [_STEPS[verdict.step] for _, verdict in missed[1:]]
     return sentences(
+        _done(model, verdicts),
         say(
-            "{model:code}: step {place:number} of {steps:number} ({step:raw}) is missing: {observation}.",
-            model=model.name,
+            "Step {place:number}, {step}, is missing: {observation}.",
             place=place,
-            steps=len(verdicts),
-            step=first.step,
+            step=_STEPS[first.step],
             observation=first.seen,
         ),
-        say(
-            "Steps that were done: {done:number} of {steps:number}.",
-            done=len(verdicts) - len(missed),
-            steps=len(verdicts),
-        ),
+        say("Also missing after it: {steps:list}.", steps=later) if later else "",
+    )
+
+
+def _done(model: ModelFact, verdicts: tuple[_Verdict, ...]) -> Message:
+    """List the steps that were done, with the cell of the training that shows them."""
+    by_cell: dict[int | None, list[Message]] = {}
+    for verdict in verdicts:
+        if verdict.holds and verdict.fit is not None:
+            by_cell.setdefault(verdict.fit.cell, []).append(_STEPS[verdict.step])
+    if not by_cell:
+        return say_count(
+            "{model:code}: The required step was not done.",
+            "{model:code}: None of the {count:number} required steps was done.",
+            len(verdicts),
+            model=model.name,
+        )
+    return say(
+        "{model:code}: {done:number} of {steps:number} steps were done: {trainings:clauses}.",
+        model=model.name,
+        done=sum(map(len, by_cell.values())),
+        steps=len(verdicts),
+        trainings=[
+            say("{steps:list} (training in {cell:cell})", steps=steps, cell=cell) for cell, steps in by_cell.items()
+        ],
     )
 
 
@@ -434,6 +496,12 @@ def _open(model: ModelFact, verdict: _Verdict) -> Message:
 
 
 def _advice(verdict: _Verdict) -> MessageLike:
+    if verdict.uncompiled and verdict.fit is not None:
+        return say(
+            "Call `compile` after `trainable = True` and before the training in {cell:cell}; a change of `trainable` "
+            "has no effect without it.",
+            cell=verdict.fit.cell,
+        )
     match verdict.step:
         case "freeze":
             return say(

@@ -68,6 +68,10 @@ _BAR = 40
 """Width of the longest bar of a distribution, in columns."""
 _WIDE = 100
 """Width from which a class's table has all columns."""
+_SECONDS_BETWEEN_LINES = 30
+"""Shortest time between two lines about running submissions in a log."""
+_MOST_RUNNING = 4
+"""Most running submissions that such a line names."""
 MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
 COLORS = {"passed": "green", "partial": "yellow", "failed": "red", "pending": "cyan", "skipped": "dim"}
 """Signs and colors of criteria by status."""
@@ -257,18 +261,29 @@ def fault_text(error: Exception) -> str:
     )
 
 
-def progress_on(console: Console) -> "AbstractContextManager[Listener]":
-    """Choose the progress display: live bars on a terminal, lines elsewhere."""
-    return _Bars(console) if console.is_terminal else _Lines(console)
+def progress_on(console: Console, clock: Callable[[], float] = time.monotonic) -> "AbstractContextManager[Listener]":
+    """Choose the progress display: live bars on a terminal, lines elsewhere.
+
+    Args:
+        console: Where to show it.
+        clock: Seconds, for the lines.
+    """
+    return _Bars(console) if console.is_terminal else _Lines(console, clock)
 
 
 class _Lines(AbstractContextManager["Listener"]):
-    """Prints a line when a submission starts and when it is done."""
+    """Prints a line when a submission starts and when it is done, and now and then one about all that run.
 
-    def __init__(self, console: Console) -> None:
+    Lines are plain text without control characters, since they are read in a log.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console = console
+        self._clock = clock
         self._lock = threading.Lock()
-        self._start = time.monotonic()
+        self._start = self._printed = clock()
+        self._running: dict[str, Step] = {}
+        self._parts: dict[str, float] = {}
         self._done = 0
         self._failed = 0
         self._total = 0
@@ -284,18 +299,46 @@ class _Lines(AbstractContextManager["Listener"]):
 
     def step(self, step: Step) -> None:
         with self._lock:
+            if step.kind == "done":
+                self._end(step)
+                return
             if step.kind == "begun":
-                self._console.print(f"{escape(step.submission)}: started")
-            elif step.kind == "done":
-                self._done += 1
-                self._failed += step.failed
-                spent = time.monotonic() - self._start
-                left = spent / self._done * (self._total - self._done)
-                tail = f", {self._failed} not graded" if self._failed else ""
-                tail += f", about {_duration(left)} left" if left else ""
-                self._console.print(
-                    f"{escape(step.submission)}: {escape(step.text)} ({self._done} of {self._total}{tail})"
-                )
+                self._print(f"{step.submission}: started")
+            self._running[step.submission] = step
+            if step.total:
+                part = min((step.done + step.part) / step.total, 1.0)
+                self._parts[step.submission] = max(part, self._parts.get(step.submission, 0.0))
+            if self._clock() - self._printed >= _SECONDS_BETWEEN_LINES:
+                self._print(f"running: {self._activities()}{self._so_far()}")
+
+    def _end(self, step: Step) -> None:
+        self._running.pop(step.submission, None)
+        self._parts.pop(step.submission, None)
+        self._done += 1
+        self._failed += step.failed
+        tail = f", {self._failed} not graded" if self._failed else ""
+        self._print(f"{step.submission}: {step.text} ({self._done} of {self._total}{tail}{self._left()})")
+
+    def _activities(self) -> str:
+        """List the first running submissions with their activities, and count the others."""
+        shown = [f"{name} ({step.text})" if step.text else name for name, step in self._running.items()]
+        more = len(shown) - _MOST_RUNNING
+        return ", ".join(shown[:_MOST_RUNNING]) + (f" and {more} more" if more > 0 else "")
+
+    def _so_far(self) -> str:
+        count = f"; {self._done} of {self._total} done" if self._total > 1 else ""
+        return f"{count}{self._left()}"
+
+    def _left(self) -> str:
+        """Estimate the remaining time from the finished submissions and the finished parts of the running ones."""
+        finished = self._done + sum(self._parts.values())
+        left = (self._clock() - self._start) / finished * (self._total - finished) if finished else 0
+        return f", about {_duration(left)} left" if left > 0 else ""
+
+    def _print(self, line: str) -> None:
+        self._printed = self._clock()
+        plain = "".join(character if character.isprintable() else " " for character in line)
+        self._console.print(plain, markup=False)
 
 
 def _duration(seconds: float) -> str:

@@ -118,6 +118,7 @@ def _criteria(grade: Grade, to: Target) -> dict[str, Any]:
     return {
         "bar": points_bar(grade.criteria, grade.max_score, to.language) if grade.status == "graded" else Markup(),
         "totals": _totals(grade.criteria),
+        "bonus_note": _bonus_note(grade.criteria, grade.max_score),
         "judged": grade.max_score - open_points,
         "waiting": _waiting(pending) if pending else None,
         "criteria": views,
@@ -165,6 +166,29 @@ def _totals(shown: Sequence[CriterionGrade]) -> Mapping[str, float]:
     bonus = sum(c.points for c in shown if c.bonus)
     missed = sum(c.max_points for c in shown if not c.bonus) - waiting - earned
     return {"earned": earned, "waiting": waiting, "missed": max(missed, 0.0), "bonus": bonus}
+
+
+def _bonus_note(shown: Sequence[CriterionGrade], most: float) -> Message | None:
+    """Explain how bonus points count; None without a bonus criterion."""
+    bonus = [criterion for criterion in shown if criterion.bonus]
+    possible = sum(criterion.max_points for criterion in bonus)
+    earned = sum(criterion.points for criterion in bonus)
+    if not possible:
+        return None
+    if not earned:
+        return say(
+            "Up to {possible:points} bonus points are possible on top of the {most:points} points. Nothing is missing "
+            "without them.",
+            possible=possible,
+            most=most,
+        )
+    return say(
+        "The score includes {earned:points} of {possible:points} possible bonus points. They come on top of the "
+        "{most:points} points, so the score can be higher than {most:points}.",
+        earned=earned,
+        possible=possible,
+        most=most,
+    )
 
 
 def _legend(criteria: Sequence[CriterionView]) -> tuple[tuple[Assurance, Message], ...]:

@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.steps import StepsParams, steps
+from grader.facts.language import english, language
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding
-from grader.schema.message import Message
+from grader.schema.message import Message, as_message, say
 from tests.support.says import ids, parts, says, values
 from tests.support.transfer_cases import ORDER, WARM, adapted, case, changed, evidence, held
 
@@ -17,7 +18,8 @@ FROZEN = (
     "did not change them"
 )
 UNFROZEN = "{count:number} layer was unfrozen for the training in {cell:cell}, which changed it"
-MISSING = "{model:code}: step {place:number} of {steps:number} ({step:raw}) is missing: {observation}."
+MISSING = "Step {place:number}, {step}, is missing: {observation}."
+DONE = "{model:code}: {done:number} of {steps:number} steps were done: {trainings:clauses}."
 
 
 def names(message: Message | str) -> list[str]:
@@ -39,7 +41,7 @@ def test_the_whole_sequence_passes_and_says_what_the_weights_did() -> None:
 def test_layers_marked_as_frozen_but_changed_are_not_frozen() -> None:
     finding = walk(changed(head={"digests_after": {"low": "x", "middle": "a-middle", "high": "head"}}))
     assert held(finding) == [False, False, False, True, True, True]
-    assert says(finding.message, MISSING, place=1, steps=6, step="freeze")
+    assert says(finding.message, MISSING, place=1, step=say("freeze layers"))
     assert "{layers} was not trainable, but the training in {cell:cell} changed it" in ids(finding.message)
     assert names(finding.message) == ["low"]
 
@@ -48,7 +50,7 @@ def test_unfreezing_without_a_new_compile_is_named_with_its_cell() -> None:
     finding = walk(changed(tail={"compiled": 38}))
     assert (finding.status, held(finding)) == ("partial", [True, True, True, True, False, True])
     assert finding.fraction == pytest.approx(5 / 6)
-    assert says(finding.message, MISSING, place=5, steps=6, step="compile")
+    assert says(finding.message, MISSING, place=5, step=say("`compile`"))
     assert says(
         finding.message,
         "the model was not compiled again between {before:cell} and the training in {cell:cell}",
@@ -78,11 +80,29 @@ def test_unfrozen_layers_that_never_change_were_not_tuned() -> None:
     assert names(finding.message) == ["low", "middle"]
 
 
+def test_unfreezing_without_a_compile_explains_why_no_weight_changed_and_what_comes_next() -> None:
+    finding = walk(
+        changed(tail={"compiled": 38, "digests_after": {"low": "a-low", "middle": "a-middle", "high": "b-head"}})
+    )
+    assert held(finding) == [True, True, True, False, False, False]
+    assert english(finding.message) == (
+        "`model_b_on_a`: 3 of 6 steps were done: freeze layers, `compile`, `fit` (training in cell 5). "
+        "Step 4, unfreeze layers, is missing: `low` and `middle` were set trainable, but the training in cell 6 did "
+        "not change them, because the model was last compiled in cell 4, before `trainable` was set. "
+        "Also missing after it: `compile`, `fit`."
+    )
+    assert "Call `compile` after `trainable = True` and before the training in cell 6" in english(finding.advice)
+    german = language("de").text(as_message(finding.message))
+    assert "Schichten freigeben" in german
+    assert "Zelle 6" in german
+
+
 def test_trainings_without_any_freezing_earn_nothing() -> None:
     head = {"trainable": WARM, "compiled": 48, "digests_after": {"low": "1", "middle": "2", "high": "3"}}
     whole = changed(head=head)
     finding = walk(whole.model_copy(update={"compiles": whole.compiles[3:]}))
     assert (finding.status, finding.fraction) == ("failed", 0)
+    assert says(finding.message, "{model:code}: The required step was not done.", count=6)
 
 
 def test_a_network_that_stays_frozen_has_half_of_the_steps() -> None:

@@ -108,6 +108,69 @@ def test_progress_without_a_terminal_is_a_line_at_the_beginning_and_at_the_end()
     assert file.getvalue() == "anna: started\nanna: 3 of 5 (1 of 1)\n"
 
 
+class _Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_says_now_and_then_what_runs_and_how_long_it_still_takes() -> None:
+    file, clock = io.StringIO(), _Clock()
+    with progress_on(Console(file=file, width=200), clock) as listener:
+        listener.begin(300)
+        for name in ("anna", "bela"):
+            listener.step(Step(name, "begun", "reading"))
+        for second in range(1, 91):
+            clock.now = second
+            listener.step(Step("anna", "working", "cell 5 of 10, epoch 2 of 5", 5, 10))
+            if second == 70:
+                listener.step(Step("bela", "done", "3 of 5"))
+    assert file.getvalue().splitlines() == [
+        "anna: started",
+        "bela: started",
+        "running: anna (cell 5 of 10, epoch 2 of 5), bela (reading); 0 of 300 done, about 5.0 h left",
+        "running: anna (cell 5 of 10, epoch 2 of 5), bela (reading); 0 of 300 done, about 10.0 h left",
+        "bela: 3 of 5 (1 of 300, about 3.9 h left)",
+    ]
+
+
+def test_a_log_of_one_submission_does_not_count_and_names_at_most_four() -> None:
+    file, clock = io.StringIO(), _Clock()
+    with progress_on(Console(file=file, width=200), clock) as listener:
+        listener.begin(1)
+        clock.now = 60
+        listener.step(Step("anna", "working", "cell 2 of 4", 1, 4))
+    assert file.getvalue() == "running: anna (cell 2 of 4), about 3 min left\n"
+    file = io.StringIO()
+    with progress_on(Console(file=file, width=200), clock) as listener:
+        listener.begin(9)
+        for name in "abcde":
+            listener.step(Step(name, "working", "verifying"))
+        clock.now = 120
+        listener.step(Step("f", "working"))
+    assert file.getvalue() == (
+        "running: a (verifying), b (verifying), c (verifying), d (verifying) and 2 more; 0 of 9 done\n"
+    )
+
+
+def test_a_log_has_no_control_characters_whatever_a_submission_is_called() -> None:
+    file, clock = io.StringIO(), _Clock()
+    with progress_on(Console(file=file, width=200), clock) as listener:
+        listener.begin(1)
+        listener.step(Step("an\x1b[31mna\r[bold]", "begun"))
+        clock.now = 40
+        listener.step(Step("an\x1b[31mna\r[bold]", "working", "cell\x07 1\n of 2"))
+        listener.step(Step("an\x1b[31mna\r[bold]", "done", "not graded: \x9b2J", failed=True))
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+    assert lines[0] == "an [31mna [bold]: started"
+
+
 def test_progress_on_a_terminal_tells_the_epoch_of_a_training() -> None:
     file = io.StringIO()
     console = Console(file=file, width=160, force_terminal=True, color_system=None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grader.facts.language import english
+from grader.facts.language import english, language
 from grader.report import page as page_module
 from grader.report import results as results_module
 from grader.report.page import render_report
@@ -299,6 +299,35 @@ def test_the_model_is_drawn_next_to_the_reference(rich: dict[str, Any], rich_pag
     assert part.count('class="plot diagram"') == 2
     private = rich | {"grade": rich["grade"].model_copy(update={"reference": None})}
     assert render_report(**private, audience="student").count('class="plot diagram"') == 1
+
+
+@pytest.mark.parametrize(
+    ("earned", "expected", "german"),
+    [
+        (
+            4.0,
+            "The score includes 4 of 10 possible bonus points. They come on top of the 100 points,",
+            "Die Punktzahl enthält 4 von 10 möglichen Bonuspunkten.",
+        ),
+        (
+            0.0,
+            "Up to 10 bonus points are possible on top of the 100 points. Nothing is missing without them.",
+            "Zusätzlich zu den 100 Punkten sind bis zu 10 Bonuspunkte möglich.",
+        ),
+    ],
+)
+def test_the_head_explains_bonus_points(rich: dict[str, Any], earned: float, expected: str, german: str) -> None:
+    grade = rich["grade"]
+    first = grade.criteria[0]
+    bonus = first.model_copy(update={"id": "extra", "bonus": True, "points": earned, "max_points": 10.0})
+    changed = grade.model_copy(update={"criteria": (*grade.criteria, bonus)})
+    assert changed.max_score == 100
+    assert expected in _text(render_report(**(rich | {"grade": changed})))
+    assert german in _text(render_report(**(rich | {"grade": changed, "language": language("de")})))
+
+
+def test_a_report_without_bonus_criteria_does_not_mention_them(rich_page: str) -> None:
+    assert "bonus" not in _text(rich_page)
 
 
 def test_a_submission_that_was_not_graded_has_a_reason_and_no_score(ungraded_page: str) -> None:
