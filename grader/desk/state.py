@@ -12,6 +12,7 @@ from grader.desk.guard import Visitor
 from grader.desk.holds import Holds
 from grader.desk.judgement_log import JudgementLog
 from grader.desk.mailer import Mailer, MailSetup
+from grader.desk.pairs import Pairs
 from grader.desk.roll import Roll, computed
 from grader.desk.updates import Updates
 from grader.facts.nearest import did_you_mean
@@ -66,11 +67,13 @@ class Desk:
     """Previews and sends mails."""
     log: JudgementLog = field(init=False)
     roll: Roll = field(init=False)
+    pairs: Pairs = field(init=False)
 
     def __post_init__(self) -> None:
         """Open the judgements and the grades."""
         self.log = JudgementLog(self.file, self.course.stamp.id)
         self.roll = Roll(self.out)
+        self.pairs = Pairs.of(self.out, self.course.loaded)
         self._lock = Lock()
         self._last = datetime.min.replace(tzinfo=UTC)
         self._shared: tuple[Judgement, ...] = ()

@@ -37,6 +37,7 @@ __all__ = [
     "member",
     "notebook_cells",
     "precision_and_recall",
+    "small_class",
     "starter",
 ]
 
@@ -429,8 +430,8 @@ def precision_and_recall(rows: Sequence[str]) -> tuple[float, float]:
 # --- results
 
 
-def keep_copies(out: ResultsFolder) -> None:
-    """Write results of a small class: `anton` has the code of `amara`, the twins have the same starter."""
+def small_class() -> dict[str, tuple[Cells, Facts]]:
+    """A small class: `anton` has the code of `amara`, and the twins have the same starter."""
     original = notebook_cells("mnist-cnn/amara")
     facts = Facts("the starter's training")
     members = {
@@ -439,9 +440,16 @@ def keep_copies(out: ResultsFolder) -> None:
         **{name: (code_cells(*STARTER, *_OF_STUDENTS[name]), facts) for name in TWINS},
         **{name: (notebook_cells(f"mnist-cnn/{name}"), Facts(name)) for name in ("ben", "chiara", "dmitri", "elif")},
     }
-    for name, (cells, execution) in members.items():
-        numbered = tuple(cell.model_copy(update={"index": at}) for at, cell in enumerate(cells))
-        out.write_evidence(name, evidence_of(name, numbered, execution))
+    return {
+        name: (tuple(cell.model_copy(update={"index": at}) for at, cell in enumerate(cells)), execution)
+        for name, (cells, execution) in members.items()
+    }
+
+
+def keep_copies(out: ResultsFolder) -> None:
+    """Write results of the small class."""
+    for name, (cells, execution) in small_class().items():
+        out.write_evidence(name, evidence_of(name, cells, execution))
         grade = a_grade(name)
         stamp = grade.submission.model_copy(update={"sha256": _digest(name), "student": name.title()})
         out.write_grade(grade.model_copy(update={"submission": stamp}))
