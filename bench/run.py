@@ -44,6 +44,7 @@ from notebooks import (
 from peers import make_environment, nbgrader, otter
 from recorder_cost import measure_recorder
 from report_cost import measure_reports
+from similar_cost import add_own_code, measure_similar
 
 from grader.datasets.store import DatasetStore
 from grader.execution.runner import ExecutionRequest, execute
@@ -406,6 +407,19 @@ def reports(bench: Bench) -> list[Figure]:
     ]
 
 
+def similar(bench: Bench) -> list[Figure]:
+    """Similar pairs of a class of 300 with code of their own, compared with reading the evidence."""
+    size = bench.pick(30, 300)
+    folder = _large_class(bench, size)
+    note = f"{add_own_code(folder):.0f} kB of code for each submission"
+    comparing, reading = measure_similar(folder)
+    shutil.rmtree(folder)
+    return [
+        Figure(f"similar pairs of {size} submissions", comparing, "s", "<= 10", note),
+        Figure("similar pairs, compared with reading the evidence", comparing / reading, "", note=note),
+    ]
+
+
 PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "help": help_time,
     "light": light,
@@ -416,6 +430,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "memory": memory,
     "page": page,
     "reports": reports,
+    "similar": similar,
 }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grader.facts.code_prints import Prints, Scheme
 
-__all__ = ["PrintLayer", "common_from", "print_layer"]
+__all__ = ["PrintLayer", "print_layer"]
 
 _LEAST_COMMON = 3
 _SMALL_CLASS = 6
@@ -41,7 +41,7 @@ class PrintLayer:
         return weight, min(1.0, weight / least) if least else 0.0
 
 
-def common_from(units: int) -> int:
+def _common_from(units: int) -> int:
     """Return the number of submissions from which on something belongs to everybody: a third of them, at least 3.
 
     Args:
@@ -55,7 +55,7 @@ def _rarity(holders: NDArray[np.intp], units: int) -> NDArray[np.float64]:
     weights = np.ones(len(holders))
     if units >= _SMALL_CLASS:
         weights = np.clip(np.log(units / np.maximum(holders, 1)) / math.log(units / 2), 0.0, 1.0)
-    return np.where(holders >= common_from(units), 0.0, weights)
+    return np.where(holders >= _common_from(units), 0.0, weights)
 
 
 def print_layer(

@@ -13,7 +13,7 @@ import numpy as np
 from grader.facts.code_prints import CODE, TEXT, Prints
 from grader.facts.error_overlap import overlaps
 from grader.facts.passages import align, known_lines
-from grader.facts.rarity import PrintLayer, common_from, print_layer
+from grader.facts.rarity import PrintLayer, print_layer
 from grader.facts.similar_signs import (
     LEAST_SCORE,
     Twins,
@@ -47,6 +47,8 @@ _LITTLE = 5.0
 """Weight of the fingerprints of a notebook with practically nothing of its own."""
 _OWN_PART = 0.3
 """Part of the fingerprints of the training's cells that may be the student's own if the starter made the training."""
+_LEAST_COMMON = 4
+"""Weights, losses and errors that half of the class shares, and at least so many, belong to everybody."""
 _POPULAR = 3
 """Number of submissions that define the same training independently."""
 
@@ -128,7 +130,7 @@ class _Judge:
     def __init__(self, traces: tuple[Traces, ...], code: PrintLayer, text: PrintLayer) -> None:
         self.traces, self.code, self.text = traces, code, text
         self.places = {one.submission: at for at, one in enumerate(traces)}
-        self.common = common_from(len({one.unit for one in traces}))
+        self.common = max(_LEAST_COMMON, math.ceil(len({one.unit for one in traces}) / 2))
         self.digests = self._held(lambda one: one.results | one.foreign)
         self.losses = self._held(lambda one: {training.losses for training in one.trainings} - {()})
         self.errors = self._held(lambda one: {(errors.key, errors.wrong) for errors in one.errors})
@@ -212,7 +214,7 @@ class _Judge:
         return same_training(twin, self._origin(a, b, twin))
 
     def _is_common(self, twin: Twins) -> bool:
-        """Whether a third of the class has this result."""
+        """Whether half of the class has this result."""
         digests = twin.first.results & twin.second.results
         return not digests & self.digests.keys() and (bool(digests) or twin.first.losses not in self.losses)
 
