@@ -83,7 +83,7 @@ class DataRow(Document):
 
     rubric: str | None
     """Id of the rubric. With `submission`, it joins tables, also those of several assignments; empty if the grade is
-    damaged."""
+    unreadable."""
     submission: _SubmissionId
     """Id of the submission."""
 
@@ -98,7 +98,8 @@ class SubmissionRow(DataRow):
     notebook_sha256: _Words
     """SHA-256 of the notebook."""
     status: str
-    """`graded`, `not_graded` (the grader failed), or `unreadable` (the file `grade.json` is damaged)."""
+    """`graded`, `not_graded` (the grader failed), or `unreadable` (the file `grade.json` is damaged, or somebody edited
+    it by hand)."""
     reason: _Words
     """Why it was not graded or executed; why its grade or its evidence cannot be read."""
     evidence: str

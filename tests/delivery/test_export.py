@@ -268,13 +268,12 @@ def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv_and_kept_in_parque
 
 
 def test_lone_surrogates_do_not_stop_an_export(out: ResultsFolder) -> None:
-    grade = grades_of(out)["ben"]
-    error = {"cell": 1, "name": "ValueError", "message": "a\udc80b", "cause": "a\udc80b"}
-    execution = json.loads((out.grade_path("ben")).read_text())["execution"] | {"errors": [error]}
-    data = json.loads(grade.model_dump_json(by_alias=True)) | {"execution": execution}
-    out.grade_path("ben").write_text(json.dumps(data))
-    assert "a?b" in {row["cause"] for row in rows_of(export(out), "errors")}
-    assert "a?b" in {row["cause"] for row in lines_of(export(out, "csv").target / "errors.csv")}
+    path = out.evidence_folder("ben") / "evidence.json"
+    evidence = json.loads(path.read_text(encoding="utf-8"))
+    evidence["models"][0]["layers"][0]["name"] = "a\udc80b"
+    path.write_text(json.dumps(evidence), encoding="ascii")
+    assert "a?b" in {row["name"] for row in rows_of(export(out), "layers")}
+    assert "a?b" in {row["name"] for row in lines_of(export(out, "csv").target / "layers.csv")}
 
 
 def test_without_pyarrow_the_error_names_the_command_and_csv_works(
@@ -310,6 +309,15 @@ def test_damaged_submissions_are_listed_and_the_others_exported(out: ResultsFold
     assert {row["submission"] for row in rows_of(result, "trainings")} == {"dmitri"}
     assert {row["submission"] for row in rows_of(result, "layers")} == set(out.submissions()) - {"ben"}
     assert {row["submission"] for row in rows_of(result, "criteria")} == set(out.submissions()) - {"ben"}
+
+
+def test_a_grade_that_somebody_edited_by_hand_is_listed_and_not_exported(out: ResultsFolder) -> None:
+    text = out.grade_path("ben").read_text(encoding="utf-8")
+    out.grade_path("ben").write_text(text.replace('"score": 70.86', '"score": 100.0'), encoding="utf-8")
+    result = export(out)
+    assert result.damaged == (Damage("ben", "somebody edited this grade by hand"),)
+    (row,) = [one for one in rows_of(result, "submissions") if one["submission"] == "ben"]
+    assert (row["status"], row["score"], row["reason"]) == ("unreadable", None, "somebody edited this grade by hand")
 
 
 @pytest.mark.parametrize(
