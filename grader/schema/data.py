@@ -18,6 +18,7 @@ from grader.schema.base import Document
 __all__ = [
     "DATA_VERSION",
     "FACTS",
+    "STUDENTS",
     "TABLES",
     "AccuracyRow",
     "CriterionRow",
@@ -30,6 +31,7 @@ __all__ = [
     "ModelRow",
     "NoteRow",
     "Personal",
+    "StudentRow",
     "SubmissionRow",
     "TrainingRow",
     "Unit",
@@ -166,6 +168,28 @@ class SubmissionRow(DataRow):
     """Accuracy of the graded model."""
     parameters: int | None
     """Number of parameters of the graded model."""
+
+
+class StudentRow(DataRow):
+    """One student of the course's roster, also without a submission; no rows without a roster."""
+
+    key: ClassVar[tuple[str, ...]] = ("student",)
+    long: ClassVar[bool] = False
+
+    submission: Annotated[str | None, Personal.SUBMISSION]  # type: ignore[assignment]  # only here it can be empty
+    """Id of the submission that counts; empty without one. It joins the other tables; members of a group share it."""
+    student: Annotated[str, Personal.PERSON]
+    """The student's id in the roster, else the name, else the address."""
+    name: _Words
+    """Full name."""
+    email: _Words
+    """Address."""
+    section: str | None
+    """Section of the course."""
+    group: Annotated[str | None, Personal.PERSON]
+    """Group that shares a submission."""
+    status: str
+    """`graded`, `not_graded`, `missing` (handed in nothing) or `excused`."""
 
 
 class CriterionRow(DataRow):
@@ -539,10 +563,13 @@ class FactRow(DataRow):
 
 FACTS: Final = "facts"
 """Name of the long table."""
+STUDENTS: Final = "students"
+"""Name of the table of the roster."""
 
 TABLES: Final[Mapping[str, type[DataRow]]] = MappingProxyType(
     {
         "submissions": SubmissionRow,
+        STUDENTS: StudentRow,
         "criteria": CriterionRow,
         "models": ModelRow,
         "layers": LayerRow,
