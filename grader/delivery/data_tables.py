@@ -11,12 +11,12 @@ from grader.delivery.data_rows import EvidenceState, rows_of, unreadable_row
 from grader.delivery.data_schema import SCHEMA_FILE, Column, columns_of, schema_document
 from grader.delivery.export import Export, Record
 from grader.delivery.pseudonyms import Pseudonyms
-from grader.schema.data import FACTS, TABLES, CriterionRow, DataRow, FactRow, Personal
+from grader.schema.data import FACTS, STUDENTS, TABLES, CriterionRow, DataRow, FactRow, Personal, StudentRow
 from grader.schema.errors import ArtefactError
 from grader.schema.grade import Grade
 from grader.schema.judgement import moment_text
 
-__all__ = ["Cells", "TableWriter", "facts_of", "first_rows", "rows_of_record", "write_tables"]
+__all__ = ["Cells", "TableWriter", "facts_of", "first_rows", "rows_of_record", "students_cells", "write_tables"]
 
 Cells: TypeAlias = tuple[Any, ...]
 """The values of a row, in the order of the columns."""
@@ -59,6 +59,9 @@ def write_tables(
         for name in names:
             writers[name] = open_table(export.target / f"{name}{suffix}", name, TABLES[name])
             stack.callback(writers[name].close)
+        if (students := students_cells(export.students, export.pseudonyms)) and STUDENTS in writers:
+            writers[STUDENTS].add(students)
+            counts[STUDENTS] = len(students)
         for record in records:
             for name, rows in _tables_of(record, export.pseudonyms, with_facts=FACTS in writers).items():
                 if name in writers and rows:
@@ -67,6 +70,18 @@ def write_tables(
     document = schema_document(names, suffix=suffix, anonymous=export.pseudonyms is not None)
     (export.target / SCHEMA_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return counts
+
+
+def students_cells(students: Iterable[StudentRow], pseudonyms: Pseudonyms | None = None) -> list[Cells]:
+    """Return the rows of the table of students; rows with pseudonyms are sorted by them.
+
+    Args:
+        students: The students, in the order of the roster.
+        pseudonyms: Replaces people and submissions; None to name them.
+    """
+    place = [column.name for column in columns_of(StudentRow)].index("student")
+    rows = [_cells(student, pseudonyms) for student in students]
+    return rows if pseudonyms is None else sorted(rows, key=lambda row: str(row[place]))
 
 
 def first_rows(records: Iterable[Record], table: str, number: int, pseudonyms: Pseudonyms | None = None) -> list[Cells]:

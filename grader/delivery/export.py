@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.delivery.pseudonyms import Pseudonyms
+from grader.schema.data import StudentRow
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 
@@ -40,6 +41,8 @@ class Export:
     """Names of the tables to write; empty for all."""
     pseudonyms: Pseudonyms | None = None
     """Replaces people and submissions; None to name them."""
+    students: tuple[StudentRow, ...] = ()
+    """The students of the roster."""
 
 
 @dataclass(frozen=True, slots=True)

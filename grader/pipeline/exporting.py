@@ -1,18 +1,20 @@
 """Export a results folder: read its grades and evidence, and put the files of a format in their place."""
 
+import csv
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.delivery.data_schema import SCHEMA_FILE
-from grader.delivery.data_tables import Cells, first_rows
+from grader.delivery.data_tables import Cells, first_rows, students_cells
 from grader.delivery.export import Export, Format, Record
 from grader.delivery.format_registry import all_formats
 from grader.delivery.pseudonyms import Pseudonyms
 from grader.facts.nearest import suggestion
-from grader.schema.data import Personal
+from grader.report.csvfile import unguarded
+from grader.schema.data import STUDENTS, Personal, StudentRow
 from grader.schema.errors import ArtefactError, SubmissionPathError, UsageError
 from grader.schema.evidence import Evidence
 from grader.store.files import writing
@@ -130,7 +132,8 @@ def export_class(
         pseudonyms = known
     reader = _Reader(out, names, listener)
     with _staging(target) as folder, writing(folder):
-        exported = options.format.write(reader, Export(out.root, folder, tables, pseudonyms))
+        wanted = Export(out.root, folder, tables, pseudonyms, _students(out, names))
+        exported = options.format.write(reader, wanted)
         _adopt(folder, target, f"{tables[0]}{options.format.suffix}" if one else None)
     return ClassExport(target, len(names), exported.rows, tuple(reader.damaged))
 
@@ -145,7 +148,36 @@ def preview_of_table(out: ResultsFolder, table: str, number: int = 10, *, most: 
         most: Largest number of submissions to read.
     """
     names = list(out.submissions())[:most]
+    if table == STUDENTS:
+        return students_cells(_students(out, names))[:number]
     return first_rows(_Reader(out, names, lambda _done, _all: None), table, number)
+
+
+def _students(out: ResultsFolder, submissions: Sequence[str]) -> tuple[StudentRow, ...]:
+    """Read the students of the roster from `grades.csv`, which has one row for each of them; none without a roster."""
+    rubric = next((known for name in submissions if (known := out.rubric_id(name)) is not None), None)
+    try:
+        with (out.root / "grades.csv").open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if "student_id" not in (rows.fieldnames or ()):
+                return ()
+            table = [{key: unguarded(value or "") for key, value in row.items() if key is not None} for row in rows]
+    except (OSError, ValueError, csv.Error):
+        return ()
+    return tuple(_student(row, rubric) for row in table if row["student_id"] or row["name"] or row["email"])
+
+
+def _student(row: Mapping[str, str], rubric: str | None) -> StudentRow:
+    return StudentRow(
+        rubric=rubric,
+        submission=row["id"] or None,
+        student=row["student_id"] or row["name"] or row["email"],
+        name=row["name"] or None,
+        email=row["email"] or None,
+        section=row.get("section") or None,
+        group=row.get("group") or None,
+        status="excused" if row.get("excused") else row["status"],
+    )
 
 
 def _choice(options: ExportOptions) -> tuple[bool, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from grader.report.classrow import ClassRow, CriterionCell, People, RosterCell
 
-__all__ = ["guarded", "rows_csv"]
+__all__ = ["guarded", "rows_csv", "unguarded"]
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Prefixes that make a spreadsheet treat text as a formula, including full-width forms that some convert to these."""
@@ -65,6 +65,15 @@ def guarded(text: str) -> str:
     """
     text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     return f"'{text}" if text.startswith(_DANGEROUS) or text.lstrip().startswith(_DANGEROUS) else text
+
+
+def unguarded(text: str) -> str:
+    """Remove the apostrophe that `guarded` adds.
+
+    Args:
+        text: Text of one cell.
+    """
+    return text[1:] if text.startswith("'") and guarded(text[1:]) == text else text
 
 
 def _fields(row: ClassRow, ids: Sequence[str]) -> Iterator[str | float | int | None]:

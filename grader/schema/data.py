@@ -18,6 +18,7 @@ from grader.schema.base import Document
 __all__ = [
     "DATA_VERSION",
     "FACTS",
+    "STUDENTS",
     "TABLES",
     "AccuracyRow",
     "CriterionRow",
@@ -30,6 +31,7 @@ __all__ = [
     "ModelRow",
     "NoteRow",
     "Personal",
+    "StudentRow",
     "SubmissionRow",
     "TrainingRow",
     "Unit",
@@ -83,7 +85,7 @@ class DataRow(Document):
 
     rubric: str | None
     """Id of the rubric. With `submission`, it joins tables, also those of several assignments; empty if the grade is
-    damaged."""
+    unreadable."""
     submission: _SubmissionId
     """Id of the submission."""
 
@@ -98,7 +100,8 @@ class SubmissionRow(DataRow):
     notebook_sha256: _Words
     """SHA-256 of the notebook."""
     status: str
-    """`graded`, `not_graded` (the grader failed), or `unreadable` (the file `grade.json` is damaged)."""
+    """`graded`, `not_graded` (the grader failed), or `unreadable` (the file `grade.json` is damaged, or somebody edited
+    it by hand)."""
     reason: _Words
     """Why it was not graded or executed; why its grade or its evidence cannot be read."""
     evidence: str
@@ -165,6 +168,28 @@ class SubmissionRow(DataRow):
     """Accuracy of the graded model."""
     parameters: int | None
     """Number of parameters of the graded model."""
+
+
+class StudentRow(DataRow):
+    """One student of the course's roster, also without a submission; no rows without a roster."""
+
+    key: ClassVar[tuple[str, ...]] = ("student",)
+    long: ClassVar[bool] = False
+
+    submission: Annotated[str | None, Personal.SUBMISSION]  # type: ignore[assignment]  # only here it can be empty
+    """Id of the submission that counts; empty without one. It joins the other tables; members of a group share it."""
+    student: Annotated[str, Personal.PERSON]
+    """The student's id in the roster, else the name, else the address."""
+    name: _Words
+    """Full name."""
+    email: _Words
+    """Address."""
+    section: str | None
+    """Section of the course."""
+    group: Annotated[str | None, Personal.PERSON]
+    """Group that shares a submission."""
+    status: str
+    """`graded`, `not_graded`, `missing` (handed in nothing) or `excused`."""
 
 
 class CriterionRow(DataRow):
@@ -538,10 +563,13 @@ class FactRow(DataRow):
 
 FACTS: Final = "facts"
 """Name of the long table."""
+STUDENTS: Final = "students"
+"""Name of the table of the roster."""
 
 TABLES: Final[Mapping[str, type[DataRow]]] = MappingProxyType(
     {
         "submissions": SubmissionRow,
+        STUDENTS: StudentRow,
         "criteria": CriterionRow,
         "models": ModelRow,
         "layers": LayerRow,

@@ -19,7 +19,7 @@ def out(tmp_path: Path) -> ResultsFolder:
 def test_tables_are_written_and_counted(out: ResultsFolder) -> None:
     done = grader("export", out.root, "--to", "csv")
     assert done.code == 0
-    assert "submissions: 3, rows: grades 3, submissions 3, criteria 15" in done.out
+    assert "submissions: 3, rows: grades 3, submissions 3, students 0, criteria 15" in done.out
     assert done.out.endswith(f"written: {out.root / 'export' / 'csv'}\n")
     assert (out.root / "export" / "csv" / "trainings.csv").is_file()
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from grader.delivery.data_tables import facts_of
 from grader.delivery.export import Export, Exported, Format, Record
 from grader.delivery.format_registry import all_formats, find_format
 from grader.pipeline.exporting import ClassExport, Damage, ExportOptions, export_class
-from grader.report.csvfile import guarded
+from grader.pipeline.publish import row_of
+from grader.report.classrow import RosterCell, absent_row
+from grader.report.csvfile import guarded, rows_csv, unguarded
 from grader.schema.data import DATA_VERSION, FACTS, TABLES, Personal, TrainingRow
 from grader.schema.errors import HarnessError, SubmissionPathError, UsageError
 from grader.schema.evidence import FitFact
@@ -205,6 +208,36 @@ def test_a_loss_that_is_not_a_number_is_empty_and_named(out: ResultsFolder) -> N
     assert [one["loss"] for one in rows_of(result, "epochs") if one["submission"] == "ben"] == [0.5, None, None]
 
 
+def test_students_of_the_roster_are_rows_also_without_a_submission(out: ResultsFolder, tmp_path: Path) -> None:
+    amara, ben = (row_of(grades_of(out)[name], None) for name in ("amara", "ben"))
+    cells = [
+        RosterCell(id="7", name="=Amara", email="a@example.org", section="A", group="red"),
+        RosterCell(id="8", name="Ben", email="b@example.org", section="A", group="red"),
+        RosterCell(id="9", name="Zoe", email="z@example.org", section="B"),
+    ]
+    rows = [
+        replace(amara, roster=cells[0]),
+        replace(amara, roster=cells[1]),
+        absent_row("Zoe", "missing", 100.0, cells[2]),
+    ]
+    out.write_page("grades.csv", rows_csv([*rows, ben]))
+    result = export(out)
+    students = rows_of(result, "students")
+    assert [(row["student"], row["name"], row["submission"], row["group"], row["status"]) for row in students] == [
+        ("7", "=Amara", "amara", "red", "graded"),
+        ("8", "Ben", "amara", "red", "graded"),
+        ("9", "Zoe", None, None, "missing"),
+    ]
+    assert {row["rubric"] for row in students} == {"mnist-cnn"}
+    anonymous = rows_of(export(out, anonymous=True, target=tmp_path / "anonymous"), "students")
+    assert {(row["name"], row["email"]) for row in anonymous} == {(None, None)}
+    assert [row["student"] for row in anonymous] == sorted(row["student"] for row in anonymous)
+    assert {row["submission"] for row in anonymous if row["submission"]} < {
+        row["submission"] for row in rows_of(export(out, anonymous=True, target=tmp_path / "anonymous"), "submissions")
+    }
+    assert rows_of(export(out, tables=("students",)), "students") == students
+
+
 # --- the formats -------------------------------------------------------------------------------------------------
 
 
@@ -268,13 +301,12 @@ def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv_and_kept_in_parque
 
 
 def test_lone_surrogates_do_not_stop_an_export(out: ResultsFolder) -> None:
-    grade = grades_of(out)["ben"]
-    error = {"cell": 1, "name": "ValueError", "message": "a\udc80b", "cause": "a\udc80b"}
-    execution = json.loads((out.grade_path("ben")).read_text())["execution"] | {"errors": [error]}
-    data = json.loads(grade.model_dump_json(by_alias=True)) | {"execution": execution}
-    out.grade_path("ben").write_text(json.dumps(data))
-    assert "a?b" in {row["cause"] for row in rows_of(export(out), "errors")}
-    assert "a?b" in {row["cause"] for row in lines_of(export(out, "csv").target / "errors.csv")}
+    path = out.evidence_folder("ben") / "evidence.json"
+    evidence = json.loads(path.read_text(encoding="utf-8"))
+    evidence["models"][0]["layers"][0]["name"] = "a\udc80b"
+    path.write_text(json.dumps(evidence), encoding="ascii")
+    assert "a?b" in {row["name"] for row in rows_of(export(out), "layers")}
+    assert "a?b" in {row["name"] for row in lines_of(export(out, "csv").target / "layers.csv")}
 
 
 def test_without_pyarrow_the_error_names_the_command_and_csv_works(
@@ -310,6 +342,15 @@ def test_damaged_submissions_are_listed_and_the_others_exported(out: ResultsFold
     assert {row["submission"] for row in rows_of(result, "trainings")} == {"dmitri"}
     assert {row["submission"] for row in rows_of(result, "layers")} == set(out.submissions()) - {"ben"}
     assert {row["submission"] for row in rows_of(result, "criteria")} == set(out.submissions()) - {"ben"}
+
+
+def test_a_grade_that_somebody_edited_by_hand_is_listed_and_not_exported(out: ResultsFolder) -> None:
+    text = out.grade_path("ben").read_text(encoding="utf-8")
+    out.grade_path("ben").write_text(text.replace('"score": 70.86', '"score": 100.0'), encoding="utf-8")
+    result = export(out)
+    assert result.damaged == (Damage("ben", "somebody edited this grade by hand"),)
+    (row,) = [one for one in rows_of(result, "submissions") if one["submission"] == "ben"]
+    assert (row["status"], row["score"], row["reason"]) == ("unreadable", None, "somebody edited this grade by hand")
 
 
 @pytest.mark.parametrize(
@@ -460,6 +501,13 @@ def test_facts_are_the_values_of_a_row(data: st.DataObject) -> None:
     }
     assert all(values[fact["name"]] in {fact["number"], fact["text"]} for fact in facts)
     assert {fact["cell"] for fact in facts} <= {values["cell"]}
+
+
+@given(st.text())
+def test_the_apostrophe_against_formulas_can_be_removed(text: str) -> None:
+    clean = text.replace("\x00", "")
+    if not clean.startswith("'"):
+        assert unguarded(guarded(clean)) == clean
 
 
 def test_a_format_can_fail_without_leaving_files(out: ResultsFolder, tmp_path: Path) -> None:
