@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Take = Literal["file", "stored"]
-"""Which mark counts if somebody judged since the export: that of the file, or the stored one."""
+"""Which mark counts if somebody judged since the export: the file's mark, or the stored mark."""
 _ADVICE = "nothing was imported; docs/judgements.md describes the file"
 _STEP = timedelta(microseconds=1)
 _DECIDE: tuple[JudgementKind, ...] = ("override", "points")
@@ -380,7 +380,7 @@ def _content(file: Path) -> bytes:
 
 
 def join_judgements(out: ResultsFolder, files: Sequence[Path], *, dry_run: bool = False) -> Joined:
-    """Add the judgements of other files to those of a results folder; lines that are already there are left out.
+    """Add the judgements of other files to the file of a results folder; lines that are already there are left out.
 
     The caller makes the grades again (`rejudge`).
 
