@@ -253,10 +253,15 @@ def _rejudge(results: "ResultsFolder", course: "Course", judgements: "Sequence[J
     """Make the grades of the judged submissions again, and print the new scores."""
     from grader.cli.terminal import changes_table, terminal
     from grader.pipeline.rejudge import rejudge
+    from grader.schema.errors import UsageError
 
     if not judgements:
         return
-    changed = rejudge(results, course, dict.fromkeys(one.submission for one in judgements))
+    try:
+        changed = rejudge(results, course, dict.fromkeys(one.submission for one in judgements))
+    except UsageError as error:
+        advice = f"the judgements are stored; run `grader regrade {results.root}` later, which makes the grades again"
+        raise UsageError(error.message, where=error.where, advice=advice) from error
     if changed:
         terminal().print(changes_table(changed))
     typer.echo(f"grades made again: {len(changed)}")

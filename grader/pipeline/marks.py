@@ -12,7 +12,6 @@ from grader.grading.judged import concerns, latest, points_now
 from grader.pipeline.course import Course
 from grader.pipeline.course_folder import find_course
 from grader.pipeline.judgements import judgement_file
-from grader.pipeline.publish import edited_grades
 from grader.schema.errors import EditedGradeError, UsageError
 from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.judgement import Judgement, JudgementKind, moment_text
@@ -25,13 +24,14 @@ __all__ = [
     "Take",
     "after",
     "check_grader",
+    "current_grades",
     "export_marks",
     "import_marks",
     "join_judgements",
 ]
 
 Take = Literal["file", "stored"]
-"""Which mark counts if somebody judged since the export: that of the file, or the stored one."""
+"""Which mark counts if somebody judged since the export: the file's mark, or the stored mark."""
 _ADVICE = "nothing was imported; docs/judgements.md describes the file"
 _STEP = timedelta(microseconds=1)
 _DECIDE: tuple[JudgementKind, ...] = ("override", "points")
@@ -119,7 +119,7 @@ def export_marks(out: ResultsFolder, course: Course, *, criterion: str | None = 
         raise UsageError(msg, where=f"--criterion {criterion}")
     return tuple(
         _exported(grade, line, course)
-        for grade in _grades(out).values()
+        for grade in current_grades(out).values()
         if grade.status == "graded"
         for line in grade.criteria
         if (line.id == criterion if criterion is not None else _for_people(line))
@@ -130,19 +130,27 @@ def _for_people(line: CriterionGrade) -> bool:
     return line.status == "pending" or line.judged is not None
 
 
-def _grades(out: ResultsFolder) -> dict[str, Grade]:
-    """Read all grades.
+def current_grades(out: ResultsFolder) -> dict[str, Grade]:
+    """Read all grades of a results folder, by submission.
 
     Raises:
         EditedGradeError: Somebody edited a grade by hand.
         ArtefactError: A grade is damaged.
     """
-    edited = edited_grades(out)
+    grades: dict[str, Grade] = {}
+    edited: list[str] = []
+    for name in out.submissions():
+        try:
+            grade = out.read_grade(name)
+        except EditedGradeError:
+            edited.append(name)
+            continue
+        if grade is not None:
+            grades[name] = grade
     if edited:
         msg = f"somebody edited these grades by hand: {', '.join(edited)}"
         raise EditedGradeError(msg, where=str(out.root))
-    grades = ((name, out.read_grade(name)) for name in out.submissions())
-    return {name: grade for name, grade in grades if grade is not None}
+    return grades
 
 
 def _exported(grade: Grade, line: CriterionGrade, course: Course) -> Mark:
@@ -341,7 +349,7 @@ def import_marks(  # noqa: PLR0913 - all but the first three by keyword
     """
     by = check_grader(out, by)
     rows = parse_marks(_content(file), name=str(file))
-    work = _Import(_grades(out), by, course.stamp.id, now(), take)
+    work = _Import(current_grades(out), by, course.stamp.id, now(), take)
 
     def decide(stored: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
         groups = _by_submission(stored, course.stamp.id)
@@ -380,7 +388,7 @@ def _content(file: Path) -> bytes:
 
 
 def join_judgements(out: ResultsFolder, files: Sequence[Path], *, dry_run: bool = False) -> Joined:
-    """Add the judgements of other files to those of a results folder; lines that are already there are left out.
+    """Add the judgements of other files to the file of a results folder; lines that are already there are left out.
 
     The caller makes the grades again (`rejudge`).
 

@@ -1,6 +1,6 @@
 """Requests of students: import them, list those that are open, and answer them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from grader.facts.nearest import did_you_mean
 from grader.grading.judged import concerns
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import judgement_file
-from grader.pipeline.marks import after, check_grader
+from grader.pipeline.marks import after, check_grader, current_grades
 from grader.schema.errors import UsageError
 from grader.schema.grade import Grade, SubmissionStamp
 from grader.schema.judgement import WHOLE, Judgement, RequestGrade
@@ -137,12 +137,7 @@ def _same(request: Judgement) -> tuple[str, str, str, str]:
 
 
 def _stamps(out: ResultsFolder) -> tuple[SubmissionStamp, ...]:
-    return tuple(grade.submission for grade in _grades(out))
-
-
-def _grades(out: ResultsFolder) -> Iterable[Grade]:
-    grades = (out.read_grade(name) for name in out.submissions())
-    return (grade for grade in grades if grade is not None)
+    return tuple(grade.submission for grade in current_grades(out).values())
 
 
 def open_requests(out: ResultsFolder) -> tuple[OpenRequest, ...]:
@@ -152,10 +147,11 @@ def open_requests(out: ResultsFolder) -> tuple[OpenRequest, ...]:
         out: The results folder, whose grades have the judgements.
 
     Raises:
-        ArtefactError: A grade is damaged or was edited.
+        EditedGradeError: Somebody edited a grade by hand.
+        ArtefactError: A grade is damaged.
     """
     requests = []
-    for grade in _grades(out):
+    for grade in current_grades(out).values():
         titles = {line.id: line.title for line in grade.criteria}
         stamp = grade.submission
         requests += [

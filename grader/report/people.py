@@ -61,9 +61,9 @@ class PeopleView:
     """Sentences about the deduction for a late submission."""
     excused: Message | None
     flags: tuple[tuple[MessageLike, Remark], ...]
-    """What is flagged, and the reason; none in the student's edition."""
+    """The flagged criterion, and the reason; none in the student's edition."""
     review: tuple[tuple[MessageLike, Message, Message], ...]
-    """What was judged, by whom and when, and why somebody has to look again; none in the student's edition."""
+    """The criterion, who judged it and when, and why somebody has to look again; none in the student's edition."""
 
 
 def people_view(grade: Grade) -> PeopleView:

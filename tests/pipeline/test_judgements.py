@@ -2,8 +2,10 @@
 
 import csv
 import json
+import multiprocessing
 from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.judgement import Judgement
 from grader.store.results import ResultsFolder
 from tests.support.kept_results import keep_results
+from tests.support.waiting import DEADLOCK_SECONDS
 
 _RUBRIC = "mnist-cnn"
 _NAMES = ("ada", "bo", "cleo")
@@ -271,3 +274,47 @@ def test_mail_holds_an_edited_grade_back(out: ResultsFolder, tmp_path: Path) -> 
     assert states["ada"][0] == "held"
     assert "edited its grade.json by hand" in states["ada"][1]
     assert states["bo"][0] == "send"
+
+
+# --- several graders at once
+
+
+def _judge_all(folder: Path, names: tuple[str, ...], by: str) -> None:
+    """Judge submissions one after the other, as a grader at the desk."""
+    out = ResultsFolder(folder)
+    course, rows = course_of_results(out), ClassRows()
+    for name in names:
+        judgement_file(out).append([a_judgement(grade_of(out, name), by=by)])
+        rejudge(out, course, [name], rows=rows, wait=DEADLOCK_SECONDS)
+
+
+def test_two_graders_judge_at_once_and_no_grade_is_left_behind(out: ResultsFolder) -> None:
+    fork = multiprocessing.get_context("fork")
+    graders = [
+        fork.Process(target=_judge_all, args=(out.root, names, by))
+        for by, names in (("Nina", ("ada", "cleo")), ("Omar", ("bo",)))
+    ]
+    for process in graders:
+        process.start()
+    for process in graders:
+        process.join(DEADLOCK_SECONDS)
+        assert process.exitcode == 0
+    judged = {name: {line.judged.by for line in grade_of(out, name).criteria if line.judged} for name in _NAMES}
+    assert judged == {"ada": {"Nina"}, "bo": {"Omar"}, "cleo": {"Nina"}}
+    pages = (out.root / "index.html").read_bytes(), (out.root / "grades.csv").read_bytes()
+    with out.at_work():
+        assert regrade_class(course_of_results(out), out).changed == 0
+    assert pages == ((out.root / "index.html").read_bytes(), (out.root / "grades.csv").read_bytes())
+
+
+def test_a_command_that_cannot_lock_the_folder_says_that_the_judgements_are_stored(
+    out: ResultsFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("grader.pipeline.rejudge.rejudge", partial(rejudge, wait=0.0))
+    requests = tmp_path / "requests.csv"
+    requests.write_text("student,reason\nada,Please look again.\n", encoding="utf-8")
+    with out.at_work(), pytest.raises(SystemExit) as done:
+        main(["requests", "import", str(out.root), str(requests)])
+    assert done.value.code == 2
+    assert "the judgements are stored" in " ".join(capsys.readouterr().err.split())
+    assert [one.kind for one in judgement_file(out).read().judgements] == ["request"]

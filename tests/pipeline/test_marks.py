@@ -258,6 +258,7 @@ def test_a_pasted_mail_without_a_sent_message_finds_no_submission(out: ResultsFo
 # --- commands
 
 
+@pytest.mark.slow
 def test_the_commands_work_together(out: ResultsFolder, tmp_path: Path) -> None:
     table = tmp_path / "marks.csv"
     exported = grader("marks", "export", out.root, "--out", table)
