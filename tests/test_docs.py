@@ -11,11 +11,13 @@ import typer
 import yaml
 
 from grader.checks.registry import all_checks, all_diagnostics
+from grader.grading.course_settings import read_course_settings
 from grader.grading.loader import read_rubric
 from grader.inside.record import events
 from grader.inside.record.events import KINDS
 from grader.pipeline.rubrics import shipped_rubrics
 from grader.schema.base import Document
+from grader.schema.course import AssignmentSettings, CourseSettings, LateRules
 from grader.schema.mail import MailSettings
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
@@ -23,6 +25,7 @@ from tests.support.record_uses import DECLARED
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+COURSE = (CourseSettings, AssignmentSettings, LateRules)
 
 
 def _load() -> Any:
@@ -108,6 +111,16 @@ def test_every_key_of_a_rubric_and_of_a_site_file_is_explained() -> None:
     assert _unexplained(Rubric) == []
     assert _unexplained(SiteSettings) == []
     assert _unexplained(MailSettings) == []
+    assert [one for document in COURSE for one in _unexplained(document)] == []
+
+
+def test_every_key_of_a_course_is_on_its_page_and_the_example_is_valid() -> None:
+    text = (DOCS / "course-folder.md").read_text(encoding="utf-8")
+    assert [key for document in COURSE for key in document.model_fields if f"| `{key}` |" not in text] == []
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    course = read_course_settings(example.encode())
+    unused = [key for key in AssignmentSettings.model_fields if key not in example]
+    assert (course.assignments["mnist-cnn"].groups, unused) == (True, [])
 
 
 @pytest.mark.parametrize("name", sorted(n for n, spec in all_diagnostics().items() if spec.parameters is not None))

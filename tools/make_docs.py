@@ -28,6 +28,7 @@ from grader.grading.mutations.base import Mutation
 from grader.grading.mutations.registry import all_mutations
 from grader.inside.record import events, predictions, session
 from grader.schema import rubric as rubric_schema
+from grader.schema.course import AssignmentSettings, CourseSettings, LateRules
 from grader.schema.data import DATA_VERSION, TABLES, DataRow
 from grader.schema.mail import MailSettings
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
@@ -75,6 +76,108 @@ next to it, read-only; [files of a notebook](files.md) describes them.
 
 Titles, advice and guides can be in several languages, also in a file next to the rubric such as `mnist-cnn.de.yaml`;
 [languages](translating.md) describes them.
+"""
+
+_COURSE_INTRODUCTION = """\
+`grader new FOLDER` makes a course folder. It is optional: all commands also work without one. Inside it, commands find
+the rubric, the submissions, the results, the roster and the judgements by themselves.
+
+```text
+course.yaml              assignments, due dates, rules for late submissions
+roster.csv               the students
+judgements.jsonl         what people decided; it is only ever appended to
+rubrics/                 the rubrics of the course
+submissions/ASSIGNMENT/  what students handed in
+results/ASSIGNMENT/      what the grader writes; it can be deleted and made again
+```
+
+```bash
+grader new dl --assignment mnist-cnn --timezone Europe/Berlin
+cd dl
+grader grade submissions/mnist-cnn      # or: grader grade, if there is one assignment
+grader regrade results/mnist-cnn        # after a change of course.yaml, the roster or the rubric
+```
+
+`grader new` replaces no file. `--samples` also copies the sample submissions of the grader, to try it. `grader grade`
+takes the assignment of its paths, else that of the current folder, else the only one; `--assignment ID` chooses another
+one, for example for a download at another place. `--rubric` and `--out` override the course. If the results are outside
+of the course folder, they remember the course.
+
+```yaml
+version: 1
+title: Deep Learning
+language: en
+timezone: Europe/Berlin
+roster: roster.csv
+judgements: judgements.jsonl
+graders: [Ann Lee, Ben Roth]
+mail: {server: smtp.example.org, sender: Deep Learning <dl@example.org>}
+assignments:
+  mnist-cnn:
+    rubric: rubrics/mnist-cnn.yaml
+    due: 2026-11-08 18:00
+    late: {grace: 30 min, per_day: 10 %, at_most: 50 %}
+    starter: rubrics/mnist-cnn-assignment.ipynb
+    files: [data/digits.csv]
+    times: mnist-cnn-times.csv
+    groups: true
+    reports_at: https://example.org/dl/mnist-cnn
+    release: 2026-11-20 12:00
+```
+
+Paths are relative to the course folder. A mistake is an error with its file, its line and the nearest valid name.
+`grader rubric schema --of course` prints the JSON Schema for editors.
+"""
+_COURSE_DETAILS = """\
+## Late submissions
+
+The time of submission comes from the first of these sources that has one:
+
+1. the file that `times` names;
+2. Gradescope's `submission_metadata.yml`;
+3. the name of the file or folder: Blackboard, Brightspace, nbgrader's exchange;
+4. `timestamp.txt` in the student's folder: nbgrader, Sakai.
+
+Times of modification are not used, because copying changes them. **A submission of an unknown time is never late.** The
+terminal counts such submissions. Canvas only marks late ones in the name (`_LATE`): the terminal lists them, and a file
+with `times` decides.
+
+A submission is late if it was handed in after the due date and the `grace` period. Each started day after that costs
+`per_day`: 24 hours and one minute are two days. The deduction is at most `at_most`, it is rounded to two decimals, and
+the score never becomes negative. Percentages are of the most points of the assignment without bonus.
+
+The deduction is a line of its own in the report, in `grade.json` (`late`) and in `grades.csv` (`late_points`). The
+criteria do not change, and neither do points that wait for a person.
+
+## Extensions and excuses
+
+```bash
+grader extend results/mnist-cnn "Ann Lee" --until "2026-11-10 18:00" --by "Ben Roth" --why "was ill"
+grader excuse results/mnist-cnn s1234 --by "Ben Roth" --why "left the course"
+grader extend results/mnist-cnn "Ann Lee" --withdraw --by "Ben Roth"
+```
+
+Both are judgements, lines of `judgements.jsonl`. They name a submission, or a student of the roster by id, address or
+name, who may not have handed in anything yet. An extension moves the due date to a later one. An excused student has no
+deduction, and in `grades.csv` the status `excused` and no score. The grade changes at once.
+
+## Students without a submission
+
+With a roster, every list has all students: the class page, `grades.csv`, the summary on the terminal, `--json`
+(`absent`), mail and exports. A student who handed in nothing has the status `missing` and an empty score. The
+instructor decides whether that is 0 points.
+
+## Groups
+
+With `groups: true`, students with the same value in the roster's column `group` share one submission. It may have the
+name of the group or of any member. Every member has its grade, gets the mail, and has a row in `grades.csv`. Of several
+submissions of one group, the latest counts, and a notice says so. An extension for one member counts for the group; an
+excuse counts only for the member.
+
+## The roster
+
+A CSV file with a heading. The [mail](mail.md#the-roster) page describes its columns. Gradebooks of Canvas and grading
+worksheets of Moodle work as they are, and columns that the grader does not know are kept.
 """
 
 _DIALECTS = {"keras3": "Keras 3", "keras2": "Keras 2"}
@@ -238,6 +341,7 @@ def pages() -> dict[Path, str]:
     texts[Path("mutations.md")] = _mutations_page(all_mutations())
     texts[Path("rubric.md")] = _rubric_page()
     texts[Path("settings.md")] = _settings_page()
+    texts[Path("course-folder.md")] = _course_page()
     texts[Path("commands.md")] = _commands_page()
     texts[Path("events.md")] = _events_page()
     texts[Path("data.md")] = _data_page()
@@ -593,6 +697,14 @@ def _settings_page() -> str:
     lines += ["## The site file", "", _SITE_INTRODUCTION, *_table(SiteSettings)]
     lines += ["### `mail`", "", _paragraph(inspect.getdoc(MailSettings) or ""), "", _MAIL_SETTINGS]
     lines += _table(MailSettings)
+    return _joined(lines)
+
+
+def _course_page() -> str:
+    lines = ["# The course folder", "", _NOTE, "", _COURSE_INTRODUCTION, "## Keys of `course.yaml`", ""]
+    lines += [*_table(CourseSettings), "`mail` has the keys of [the site file](settings.md#mail).", ""]
+    lines += ["### An assignment", "", *_table(AssignmentSettings)]
+    lines += ["### `late`", "", _paragraph(inspect.getdoc(LateRules) or ""), "", *_table(LateRules), _COURSE_DETAILS]
     return _joined(lines)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.pipeline.course_folder import Assignment, CourseFolder
 
-__all__ = ["AssignmentOption", "CourseOutOption", "CourseRubricOption", "Work", "work_of"]
+__all__ = ["AssignmentOption", "CourseOutOption", "CourseRubricOption", "Work", "refuse_missing", "work_of"]
 
 CourseRubricOption = Annotated[
     str | None,
@@ -87,12 +87,12 @@ def work_of(
     complete = bool(paths) and rubric is not None and out is not None
     assignment = _assignment(paths or (), name, needed=not complete)
     if not paths and assignment is None:
-        _refuse_missing(context, "paths")
+        refuse_missing(context, "paths")
     if rubric is None and assignment is None:
-        _refuse_missing(context, "rubric")
+        refuse_missing(context, "rubric")
     results = out if out is not None else assignment.results if assignment is not None else None
     if results is None:
-        _refuse_missing(context, "out")
+        refuse_missing(context, "out")
         raise AssertionError
     submissions = tuple(paths) if paths else (assignment.submissions,) if assignment is not None else ()
     return Work(submissions, rubric, results, assignment)
@@ -132,7 +132,7 @@ def _only(course: "CourseFolder") -> "Assignment":
     return course.assignments[0]
 
 
-def _refuse_missing(context: typer.Context, name: str) -> None:
+def refuse_missing(context: typer.Context, name: str) -> None:
     """Raise the error for a missing argument or option."""
     known: Any = next(one for one in context.command.params if one.name == name)
     parameter = copy.copy(known)

@@ -42,6 +42,7 @@ from grader.cli.stopping import CONTINUE, stoppable, until_stopped
 if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.intake.find import Found
+    from grader.pipeline.class_list import ClassList
     from grader.pipeline.course import Course
     from grader.pipeline.course_folder import Assignment
     from grader.pipeline.setup import Options
@@ -97,8 +98,10 @@ def grade_command(
     options = options_of(isolation, device, jobs=jobs, attempts=attempts, seed=seed, resume=not no_resume, warm=warm)
     if judgements is not None:
         note_judgements(ResultsFolder(work.out), judgements)
-    grades = _grade(work.paths, loaded, options, work.out, engine=engine, address=address, assignment=work.assignment)
-    _print_grades(grades, loaded.rubric.title, work.out, as_json=as_json)
+    grades, course = _grade(
+        work.paths, loaded, options, work.out, engine=engine, address=address, assignment=work.assignment
+    )
+    _print_grades(grades, loaded.rubric.title, work.out, _listed(grades, course, work.out), as_json=as_json)
     raise typer.Exit(_exit_code(grades, fail_under))
 
 
@@ -126,7 +129,7 @@ def _grade(
     engine: Engine = Engine.LOCAL,
     address: str | None = None,
     assignment: "Assignment | None" = None,
-) -> "tuple[Grade, ...]":
+) -> "tuple[tuple[Grade, ...], Course]":
     """Grade submissions with progress on the terminal; Ctrl-C prints the command to continue.
 
     Args:
@@ -138,6 +141,9 @@ def _grade(
         engine: Engine that runs the submissions.
         address: Address of Ray's cluster.
         assignment: The assignment of a course folder.
+
+    Returns:
+        The grades, and the course with its judgements.
 
     Raises:
         GraderError: Nothing was graded.
@@ -160,8 +166,9 @@ def _grade(
     results = ResultsFolder(out)
     with ExitStack() as stack:
         zone = UTC if assignment is None else assignment.course.settings.zone
+        secrets = () if assignment is None else assignment.course.secrets
         findings = find_all(paths, unpack_to=stack.enter_context(held_folder()), zone=zone)
-        found = with_companions(findings.found, paths, own=own, without=(loaded.path, results.root))
+        found = with_companions(findings.found, paths, own=own, without=(loaded.path, results.root, *secrets))
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
@@ -185,7 +192,7 @@ def _grade(
             grades = grade_all(until_stopped(listener.step, stopping))
         for notice in notices:
             console.print(notice, markup=False, soft_wrap=True)
-        return grades
+        return grades, course
 
 
 def _runner(  # noqa: PLR0917 - the parts of a class
@@ -209,8 +216,21 @@ def _runner(  # noqa: PLR0917 - the parts of a class
     return lambda listener: grade_class(found, course, bench, out, listener), bench.notices
 
 
-def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: bool) -> None:
-    from grader.cli.terminal import grades_table, notes_of, problems_of, terminal
+def _listed(grades: "Sequence[Grade]", course: "Course", out: Path) -> "ClassList":
+    """List the class: the submissions that were graded now, the others in the folder, and students without one."""
+    from grader.pipeline.class_list import kept_row, list_class, row_of
+    from grader.store.results import ResultsFolder
+
+    results, now = ResultsFolder(out), {grade.submission.id for grade in grades}
+    roster = course.assignment is not None and bool(course.assignment.course.students)
+    names = [name for name in results.submissions() if name not in now] if roster else []
+    others = [row for name in names if (row := kept_row(results, name, course)) is not None]
+    return list_class([*(row_of(grade, course.ranked_by) for grade in grades), *others], course)
+
+
+def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, listed: "ClassList", *, as_json: bool) -> None:
+    from grader.cli.terminal import class_lines, grades_table, late_lines, notes_of, problems_of, terminal
+    from grader.schema.judgement import moment_text
 
     if as_json:
         rows = [
@@ -224,17 +244,26 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, *, as_json: 
                 "borderline": g.borderline,
                 "problems": g.problems,
                 "notes": g.submission.notes,
+                "submitted": g.submission.submitted and moment_text(g.submission.submitted),
+                "late_points": None if g.late is None else g.late.points,
+                "excused": g.excused is not None,
                 "attempts": g.attempts and g.attempts.model_dump(mode="json", include=_FIELDS_OF_ATTEMPTS),
                 "report": str(out / g.submission.id / "report.html"),
                 "instructor": str(out / g.submission.id / "instructor.html"),
             }
             for g in grades
         ]
-        typer.echo(json.dumps({"grades": rows, "index": str(out / "index.html")}, indent=1))
+        absent = [
+            {"student": one.student.label, "id": one.student.id, "email": one.student.email, "status": one.status}
+            for one in listed.entries
+            if one.student is not None and one.row is None
+        ]
+        summary = {"grades": rows, "index": str(out / "index.html")}
+        typer.echo(json.dumps({**summary, **({"absent": absent} if listed.roster else {})}, indent=1))
         return
     console = terminal()
     console.print(grades_table(grades, title, width=console.width))
-    for line in (*notes_of(grades), *problems_of(grades)):
+    for line in (*notes_of(grades), *problems_of(grades), *late_lines(grades), *class_lines(listed)):
         console.print(line, soft_wrap=True)
     console.print(f"class page: {(out / 'index.html').resolve()}", soft_wrap=True)
 
@@ -276,7 +305,7 @@ def check_command(
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
         # The held folder is already locked, and a results folder needs its own lock.
         results = folder / "results"
-        (graded,) = _grade([notebook], loaded, options, results, own=True)
+        ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
         full = ResultsFolder(results).read_grade(graded.submission.id)
         if report is not None:
             _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)
@@ -350,6 +379,6 @@ def demo_command(
         console.print(error_text(error))
         console.print("[bold red]The samples are the grader's own, so they are graded without isolation.[/]")
         options = options_of(Isolation.NONE, device, jobs=jobs, seed=None, resume=True)
-    grades = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
-    _print_grades(grades, loaded.rubric.title, out, as_json=False)
+    grades, course = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
+    _print_grades(grades, loaded.rubric.title, out, _listed(grades, course, out), as_json=False)
     raise typer.Exit(_exit_code(grades, None))

@@ -1,6 +1,7 @@
 """Define the command `mail`."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 
 from grader.cli.completion import complete_rubric
 from grader.cli.counter import counted
+from grader.cli.course import refuse_missing
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import site_language
 from grader.cli.options import JsonOption
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from grader.cli.site import Site
     from grader.delivery.plan import Selection
+    from grader.grading.loader import LoadedRubric
+    from grader.pipeline.course_folder import Assignment
     from grader.pipeline.mailing import Mailing, MailOptions
 
 __all__ = ["mail_command"]
@@ -30,10 +34,18 @@ _RECIPIENTS, _CONTENTS = "Messages", "Contents"
 
 
 def mail_command(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)],
     roster: Annotated[
-        Path, typer.Option("--roster", metavar="FILE", help="The class as CSV: id, name and email.", exists=True)
-    ],
+        Path | None,
+        typer.Option(
+            "--roster",
+            metavar="FILE",
+            help="The class as CSV: id, name and email; required outside of a course folder.",
+            show_default="the roster of the course folder",
+            exists=True,
+        ),
+    ] = None,
     *,
     send: Annotated[
         bool,
@@ -151,12 +163,21 @@ def mail_command(
     from grader.cli.site import load_site
     from grader.cli.terminal import terminal
     from grader.delivery.roster import read_roster
+    from grader.pipeline.course_folder import assignment_of
     from grader.pipeline.mail_settings import PASSWORD_VARIABLE, courier_of, preview_sender, sending_sender
     from grader.pipeline.mailing import MailOptions, mail_class
-    from grader.pipeline.rubrics import checked_language, find_rubric, read_templates
+    from grader.pipeline.rubrics import checked_language, read_templates
     from grader.store.results import ResultsFolder
 
-    site = load_site()
+    out, console = ResultsFolder(folder), terminal(stderr=True)
+    assignment = assignment_of(out)
+    site = _with_course(load_site(), assignment)
+    file = roster or (None if assignment is None else assignment.course.roster_path)
+    if file is None:
+        refuse_missing(context, "roster")
+        return
+    if send and to_me is None and assignment is not None:
+        _check_release(assignment)
     mail = site.settings.mail
     options = MailOptions(
         sender=sending_sender(mail) if send else preview_sender(mail),
@@ -171,15 +192,53 @@ def mail_command(
         reports_at=_reports(reports_at, site),
         attach=attach_report,
         templates=None if templates is None else read_templates(templates),
-        rubric=None if rubric is None else find_rubric(rubric),
+        rubric=_rubric(rubric, assignment),
+        assignment=assignment if roster is None else None,
     )
-    students = read_roster(roster)
+    students = read_roster(file)
     courier = courier_of(mail, os.environ.get(PASSWORD_VARIABLE)) if send else None
-    out, console = ResultsFolder(folder), terminal(stderr=True)
     with stoppable(console), out.at_work(), counted(console, "messages") as listener:
         result = mail_class(out, students, options, courier, listener=listener)
     _print(result, options, as_json=as_json)
     raise typer.Exit(HARNESS if result.count("unknown", "refused", "waiting") else DONE)
+
+
+def _with_course(site: "Site", assignment: "Assignment | None") -> "Site":
+    """Let the mail settings and the language of a course override those of the site file, key by key."""
+    from grader.schema.mail import MailSettings
+
+    if assignment is None:
+        return site
+    own, course = site.settings, assignment.course.settings
+    reports = {"reports_at": assignment.settings.reports_at} if assignment.settings.reports_at else {}
+    known = {} if own.mail is None else own.mail.model_dump(exclude_none=True)
+    known |= {} if course.mail is None else course.mail.model_dump(exclude_none=True)
+    mail = MailSettings.model_validate(known | reports)
+    return replace(site, settings=own.model_copy(update={"mail": mail, "language": course.language or own.language}))
+
+
+def _rubric(name: str | None, assignment: "Assignment | None") -> "LoadedRubric | None":
+    """Load the rubric of the option, else that of the assignment; None for the one that each grade names."""
+    from grader.pipeline.rubrics import find_rubric
+
+    chosen = None if name is None else find_rubric(name)
+    return chosen if assignment is None else assignment.load(chosen)
+
+
+def _check_release(assignment: "Assignment") -> None:
+    """Refuse to send anything to students before the time of release.
+
+    Raises:
+        UsageError: It is too early.
+    """
+    from grader.schema.errors import UsageError
+    from grader.schema.judgement import moment_text
+
+    release = assignment.release
+    if release is not None and datetime.now(UTC) < release:
+        msg = f"the feedback of {assignment.id} is not released before {moment_text(release)}"
+        advice = "wait, change `release` in course.yaml, or use `--to-me ADDRESS` for a test"
+        raise UsageError(msg, where="--send", advice=advice)
 
 
 def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:

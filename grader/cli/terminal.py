@@ -36,6 +36,7 @@ from grader.schema.progress import Step
 if TYPE_CHECKING:
     from grader.delivery.roster import Student
     from grader.pipeline.changes import Changed
+    from grader.pipeline.class_list import ClassList
     from grader.pipeline.mailing import Outcome
     from grader.pipeline.regrade import Review
     from grader.schema.judgement import Judgement
@@ -45,10 +46,12 @@ __all__ = [
     "MARKS",
     "Listener",
     "changes_table",
+    "class_lines",
     "distribution_table",
     "error_text",
     "fault_text",
     "grades_table",
+    "late_lines",
     "mail_table",
     "notes_of",
     "number",
@@ -226,6 +229,46 @@ def notes_of(grades: Sequence[Grade]) -> list[str]:
         for grade in grades
         for note in grade.submission.notes
     ]
+
+
+def late_lines(grades: Sequence[Grade]) -> list[str]:
+    """Format how many submissions were late, and how many have no known time although there is a due date."""
+    late = [grade for grade in grades if grade.late is not None]
+    unknown = [grade for grade in grades if grade.due is not None and grade.submission.submitted is None]
+    marked = [grade.submission.id for grade in unknown if grade.submission.submitted_from == "mark"]
+    lines = []
+    if late:
+        deductions = (f"{grade.submission.id} {grade.late.points:g}" for grade in late if grade.late is not None)
+        lines.append(f"[yellow]late:[/] {escape(_some_of(list(deductions)))}")
+    if unknown:
+        words = say_count(
+            "the time of {count:number} submission is unknown, so that it is not late",
+            "the time of {count:number} submissions is unknown, so that they are not late",
+            len(unknown),
+        )
+        lines.append(f"[yellow]due date:[/] {english(words)}; `times` in course.yaml names a file with times")
+    if marked:
+        lines.append(f"[yellow]due date:[/] the platform marks as late: {escape(_some_of(marked))}")
+    return lines
+
+
+def class_lines(listed: "ClassList") -> list[str]:
+    """Format who handed in nothing, who is excused, and what a person should know about the class."""
+    lines = []
+    for heading, students in (("handed in nothing", listed.missing), ("excused", listed.excused)):
+        if students:
+            names = _some_of([one.label for one in students])
+            lines.append(f"[yellow]{heading}:[/] {len(students)}: {escape(names)}")
+    strangers = [one.submission for one in listed.entries if listed.roster and one.student is None]
+    if strangers:
+        lines.append(f"[yellow]not in the roster:[/] {len(strangers)}: {escape(_some_of(strangers))}")
+    return [*lines, *(f"[yellow]class:[/] {escape(english(notice))}" for notice in listed.notices)]
+
+
+def _some_of(names: Sequence[str]) -> str:
+    """Join names; a long list is cut."""
+    shown = ", ".join(names[:_MOST_PROBLEMS])
+    return shown if len(names) <= _MOST_PROBLEMS else f"{shown} and {len(names) - _MOST_PROBLEMS} more"
 
 
 def problems_of(grades: Sequence[Grade]) -> list[str]:

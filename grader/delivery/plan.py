@@ -1,7 +1,10 @@
 """Decide who gets which message now: pure functions of grades, roster and ledger."""
 
+import hashlib
+import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from grader.delivery.letter import digest_of_grade
@@ -26,13 +29,13 @@ class Selection:
     """Options that choose among the messages."""
 
     only: Collection[str] | None = None
-    """Ids of submissions; None for all."""
+    """Names of messages, which are ids of submissions outside of groups; None for all."""
     only_changed: bool = False
     """Whether only students get a message whose grade changed since their last one."""
     with_pending: bool = False
     """Whether students get a message although a person still has to give points."""
     resend: Collection[str] = ()
-    """Ids of submissions whose message was refused or is perhaps lost, and is sent again."""
+    """Names of messages that were refused or are perhaps lost, and are sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,13 @@ class Entry:
     before: GradeSent | None = None
     """The grade in the last message."""
     digest: str = ""
+    member: str = ""
+    """Name of the student's message among those of a group; empty outside of a group."""
+
+    @property
+    def name(self) -> str:
+        """Name of the message in the ledger and of its files: the submission, with the member of a group."""
+        return f"{self.submission}~{self.member}" if self.member else self.submission
 
     @property
     def sends(self) -> bool:
@@ -72,35 +82,48 @@ def plan(
         selection: Options.
         domain: Domain of the sender.
     """
-    return tuple(
-        _entry(name, grade, matching, [row for row in rows if row.about == name], selection, domain)
-        for name, grade in sorted(grades.items())
-    )
+    about: defaultdict[str, list[MailRow]] = defaultdict(list)
+    for row in rows:
+        about[row.about].append(row)
+    entries = list[Entry]()
+    for name, grade in sorted(grades.items()):
+        for student in matching.members.get(name, ()) or (matching.pairs.get(name),):
+            member = member_name(student) if student is not None and name in matching.members else ""
+            bare = Entry(name, student, "skipped", "", member=member)
+            entries.append(_entry(bare, grade, matching, about[bare.name], selection, domain))
+    return tuple(entries)
+
+
+def member_name(student: Student) -> str:
+    """Name a member of a group; the name is safe for files."""
+    plain = re.sub(r"[^\w.@-]+", "-", student.key).strip("-.")
+    return plain if plain == student.key else f"{plain}-{hashlib.sha256(student.key.encode()).hexdigest()[:6]}"
 
 
 def _entry(  # noqa: PLR0913, PLR0917 - the parts of a decision
-    name: str,
+    bare: Entry,
     grade: Grade | None,
     matching: Matching,
     rows: Sequence[MailRow],
     selection: Selection,
     domain: str,
 ) -> Entry:
-    student = matching.pairs.get(name)
-    if selection.only is not None and name not in selection.only:
-        return Entry(name, student, "skipped", "left out by --only")
+    if selection.only is not None and bare.name not in selection.only:
+        return replace(bare, reason="left out by --only")
+    held = replace(bare, action="held")
     if grade is None:
-        return Entry(name, student, "held", "its grade cannot be read: grade it again")
-    if student is None:
-        return Entry(name, None, "held", matching.unmatched.get(name, "nobody in the roster matches"))
+        return replace(held, reason="its grade cannot be read: grade it again")
+    if bare.student is None:
+        reason = matching.unmatched.get(bare.submission, "nobody in the roster matches")
+        return replace(held, reason=reason)
     if grade.status == "not_graded":
-        return Entry(name, student, "held", "it was not graded, because the grader failed: grade it again")
+        return replace(held, reason="it was not graded, because the grader failed: grade it again")
     mine = [row for row in rows if row.rubric == grade.rubric.id and row.state in _SETTLED]
-    return _of_student(name, student, grade, mine, selection, domain)
+    return _of_student(bare, bare.student, grade, mine, selection, domain)
 
 
 def _of_student(  # noqa: PLR0913, PLR0917 - the parts of a decision
-    name: str, student: Student, grade: Grade, rows: Sequence[MailRow], selection: Selection, domain: str
+    bare: Entry, student: Student, grade: Grade, rows: Sequence[MailRow], selection: Selection, domain: str
 ) -> Entry:
     """Decide about a grade that a student can get."""
     digest = digest_of_grade(grade)
@@ -108,7 +131,7 @@ def _of_student(  # noqa: PLR0913, PLR0917 - the parts of a decision
     delivered = [row for row in rows if row.state != "refused"]
     again = last is not None and last.digest == digest
     if last is not None and again:
-        stopped = _settled(name, student, last, resend=name in selection.resend)
+        stopped = _settled(bare, student, last, resend=bare.name in selection.resend)
         if stopped is not None:
             return stopped
         thread = Thread(last.message, last.parents)
@@ -116,30 +139,36 @@ def _of_student(  # noqa: PLR0913, PLR0917 - the parts of a decision
     else:
         earlier = delivered[-1] if delivered else None
         parents = (*earlier.parents, earlier.message) if earlier is not None else ()
-        thread = Thread(message_id(student, name, grade.rubric.id, digest, parents, domain), parents)
+        thread = Thread(message_id(student, bare.submission, grade.rubric.id, digest, parents, domain), parents)
     before = earlier.grade if earlier is not None else None
     if grade.pending > 0 and not selection.with_pending:
         reason = f"{grade.pending:g} points are pending; `--with-pending` sends it anyway"
-        return Entry(name, student, "held", reason)
+        return replace(bare, action="held", reason=reason)
     if selection.only_changed and before is None:
-        return Entry(name, student, "skipped", "a first message, left out by --only-changed")
-    action: Action = "reply" if before is not None else "send"
-    return Entry(name, student, action, "sent again" if again else "", thread, before, digest)
+        return replace(bare, reason="a first message, left out by --only-changed")
+    return replace(
+        bare,
+        action="reply" if before is not None else "send",
+        reason="sent again" if again else "",
+        thread=thread,
+        before=before,
+        digest=digest,
+    )
 
 
-def _settled(name: str, student: Student, last: MailRow, *, resend: bool) -> Entry | None:
+def _settled(bare: Entry, student: Student, last: MailRow, *, resend: bool) -> Entry | None:
     """Decide about a grade that a message was already made for; None if it can be sent now."""
     if last.state == "sent":
-        return Entry(name, student, "done", "")
+        return replace(bare, action="done")
     if resend:
         return None
     if last.state in _IN_FLIGHT:
         reason = (
             f"perhaps sent: {last.detail or 'the grader was stopped before the server answered'}. Ask "
-            f"{last.address} or look into the server's log for {last.message}; `--resend {name}` sends it again"
+            f"{last.address} or look into the server's log for {last.message}; `--resend {bare.name}` sends it again"
         )
-        return Entry(name, student, "unknown", reason)
+        return replace(bare, action="unknown", reason=reason)
     if last.address.casefold() != student.email.casefold():
         return None  # the roster has another address now
-    reason = f"{last.address} was refused: {last.detail}. Correct the roster, or use `--resend {name}`"
-    return Entry(name, student, "refused", reason)
+    reason = f"{last.address} was refused: {last.detail}. Correct the roster, or use `--resend {bare.name}`"
+    return replace(bare, action="refused", reason=reason)

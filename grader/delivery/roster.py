@@ -138,6 +138,8 @@ class Matching:
     """Reason by the id of each submission that belongs to no single student."""
     missing: tuple[Student, ...] = ()
     """Students of the roster without a submission."""
+    members: Mapping[str, tuple[Student, ...]] = field(default_factory=dict)
+    """All members of the group of a submission that several students share, by its id."""
 
 
 # --- reading ---------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from grader.grading.judged import latest
 from grader.pipeline.course import Course
 from grader.report.classrow import ClassRow, RosterCell, absent_row, class_row
 from grader.schema.errors import ArtefactError, EditedGradeError
-from grader.schema.grade import Grade
-from grader.schema.judgement import WHOLE
+from grader.schema.grade import Grade, SubmissionStamp
+from grader.schema.judgement import WHOLE, moment_text
 from grader.schema.message import Message, say
 from grader.store.results import ResultsFolder
 
@@ -21,6 +21,7 @@ __all__ = [
     "class_list",
     "grade_kept",
     "kept_row",
+    "latest_of",
     "list_class",
     "page_rows",
     "row_of",
@@ -172,11 +173,16 @@ def _counting(
     counting: dict[tuple[int, ...], tuple[_Members, ClassRow]] = {}
     notices: list[Message] = []
     for lines, (members, rows) in owners.items():
-        last = max(rows, key=lambda row: (row.submitted, row.id))
+        last = max(rows, key=lambda row: (row.submitted, row.id))  # as `latest_of`
         counting[lines] = (members, last)
         if len(rows) > 1:
             notices.append(_several(members, rows, last, groups=groups))
     return counting, notices
+
+
+def latest_of(stamps: Sequence[SubmissionStamp]) -> SubmissionStamp:
+    """Find the submission that counts among several of the same students: the latest, else the last by name."""
+    return max(stamps, key=lambda one: ("" if one.submitted is None else moment_text(one.submitted), one.id))
 
 
 def _several(members: _Members, rows: Sequence[ClassRow], last: ClassRow, *, groups: bool) -> Message:

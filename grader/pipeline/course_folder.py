@@ -58,6 +58,12 @@ class CourseFolder:
         """Path of the file with the decisions of people."""
         return self.root / self.settings.judgements
 
+    @property
+    def secrets(self) -> tuple[Path, ...]:
+        """The files that no notebook may get."""
+        files = (self.file, self.judgements_path)
+        return files if self.roster_path is None else (*files, self.roster_path)
+
     @cached_property
     def students(self) -> tuple[Student, ...]:
         """The students of the roster; none without a roster.
@@ -140,7 +146,7 @@ class Assignment:
         """
         loaded = find_rubric(self.rubric) if rubric is None else rubric
         root, own = self.course.root, self.course
-        secrets = [own.file, own.judgements_path, loaded.path, *([own.roster_path] if own.roster_path else [])]
+        secrets = (*own.secrets, loaded.path)
         try:
             files = more_files(self.settings.files, root, secrets)
         except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from grader.delivery.letter import Curves, grade_sent, letter
 from grader.delivery.messages import Envelope, Sender, Thread, build, content_id, envelope, to_student
-from grader.delivery.plan import Entry, Selection, plan
+from grader.delivery.plan import Entry, Selection, member_name, plan
 from grader.delivery.preview import PREVIEW, Row, preview_html, render_index
 from grader.delivery.rendering import Rendered, render
 from grader.delivery.roster import Matching, Student, match
@@ -23,13 +23,15 @@ from grader.facts.metrics import fit_curves
 from grader.facts.nearest import did_you_mean
 from grader.facts.rubric_texts import with_titles
 from grader.grading.loader import LoadedRubric
+from grader.pipeline.class_list import latest_of
+from grader.pipeline.course_folder import Assignment
 from grader.pipeline.publish import edited_grades
 from grader.pipeline.rubrics import find_rubric, noted_language, noted_rubric
 from grader.report.edition import edition
 from grader.report.templating import Templates
 from grader.resources import share
 from grader.schema.errors import ArtefactError, SubmissionPathError, UsageError
-from grader.schema.grade import Grade
+from grader.schema.grade import Grade, SubmissionStamp
 from grader.schema.mail import MailRow, MailState
 from grader.store.database import Database
 from grader.store.files import Batch
@@ -66,6 +68,8 @@ class MailOptions:
     """Names and texts of the course's own templates; None for those of the rubric."""
     rubric: LoadedRubric | None = None
     """The rubric; None for the rubric that each grade names."""
+    assignment: Assignment | None = None
+    """The assignment of the course folder, whose groups share messages; None outside of a course folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
     rubrics = _rubrics(out, options)
     grades = _grades(out, rubrics)
     stamps = [grade.submission for grade in grades.values() if grade is not None]
-    matching = match(students, stamps)
+    matching = _matching(students, stamps, options.assignment)
     ledger = MailLedger(Database(out.database_path))
     if courier is not None and options.to_me is None:
         ledger.settle()
@@ -142,7 +146,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         replace(one, reason=_EDITED) if one.submission in edited and one.action == "held" else one for one in planned
     )
     writer = _Writer(out, grades, rubrics, options, now())
-    messages = {entry.submission: writer.message(entry) for entry in entries if entry.sends}
+    messages = {entry.name: writer.message(entry) for entry in entries if entry.sends}
     states: dict[str, tuple[str, str]] = {}
     if courier is None:
         outcomes = _outcomes(entries, messages, states, "would be sent")
@@ -154,7 +158,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
     if options.to_me is not None:
         book = _NoLedger(states)
     else:
-        ledger.plan([_row(entry, messages[entry.submission], grades) for entry in entries if entry.sends])
+        ledger.plan([_row(entry, messages[entry.name], grades) for entry in entries if entry.sends])
     try:
         deliver([one.envelope for one in messages.values()], courier, book, pause=pause, listener=listener)
     finally:
@@ -295,18 +299,47 @@ def _rubrics(out: ResultsFolder, options: MailOptions) -> Callable[[str], Loaded
     return cache(rubric)
 
 
+def _matching(
+    students: Sequence[Student], stamps: Sequence[SubmissionStamp], assignment: Assignment | None
+) -> Matching:
+    """Match students with submissions. Each member of a group belongs to the group's latest submission."""
+    if assignment is None or not assignment.settings.groups:
+        return match(students, stamps)
+    groups: dict[tuple[Student, ...], list[SubmissionStamp]] = {}
+    rest = list[SubmissionStamp]()
+    for stamp in stamps:
+        members = assignment.members_of(stamp)
+        if len(members) > 1:
+            groups.setdefault(members, []).append(stamp)
+        else:
+            rest.append(stamp)
+    counting = {latest_of(own).id: members for members, own in groups.items()}
+    replaced = {
+        stamp.id: f"the group handed in another submission that counts: {latest_of(own).id}"
+        for own in groups.values()
+        for stamp in own
+        if stamp.id not in counting
+    }
+    grouped = {one.line for members in groups for one in members}
+    alone = match([one for one in students if one.line not in grouped], rest)
+    pairs = {name: members[0] for name, members in counting.items()}
+    return replace(alone, pairs={**alone.pairs, **pairs}, unmatched={**alone.unmatched, **replaced}, members=counting)
+
+
 def _named(words: Iterable[str], grades: Mapping[str, Grade | None], matching: Matching, option: str) -> frozenset[str]:
-    """Find submissions by their id, or by the id, name or address of their student.
+    """Find messages by the id of the submission, or by the id, name or address of the student.
 
     Raises:
         UsageError: A word names none.
     """
     names: dict[str, set[str]] = {}
     for submission in grades:
-        student = matching.pairs.get(submission)
-        for text in (submission, *((student.id, student.name, student.email) if student is not None else ())):
-            if text:
-                names.setdefault(text.casefold(), set()).add(submission)
+        members = matching.members.get(submission, ())
+        for student in members or (matching.pairs.get(submission),):
+            own = f"{submission}~{member_name(student)}" if members and student is not None else submission
+            texts = (student.id, student.name, student.email) if student is not None else ()
+            for text in filter(None, (submission, own, *texts)):
+                names.setdefault(text.casefold(), set()).add(own)
     chosen: set[str] = set()
     for word in words:
         if word.casefold() not in names:
@@ -347,7 +380,7 @@ def _row(entry: Entry, made: _Made, grades: Mapping[str, Grade | None]) -> MailR
         raise ValueError(msg)
     return MailRow(
         message=entry.thread.message,
-        about=entry.submission,
+        about=entry.name,
         address=made.address,
         rubric=grade.rubric.id,
         digest=entry.digest,
@@ -366,7 +399,7 @@ def _outcomes(
         if not entry.sends:
             outcomes.append(Outcome(entry, entry.action, entry.reason))
             continue
-        state, detail = states.get(messages[entry.submission].envelope.message, (default, ""))
+        state, detail = states.get(messages[entry.name].envelope.message, (default, ""))
         outcomes.append(Outcome(entry, default if state == "planned" else state, detail or entry.reason))
     return tuple(outcomes)
 
@@ -387,10 +420,10 @@ def _write_preview(
         batch.add(folder / f"{name}.html", preview_html(made.rendered, content_id(made.envelope.message)))
     rows = [
         Row(
-            submission=one.entry.submission,
+            submission=one.entry.name,
             name=one.entry.student.label if one.entry.student is not None else "",
             address=one.entry.student.email if one.entry.student is not None else "",
-            subject=str(messages[one.entry.submission].message["Subject"]) if one.entry.submission in messages else "",
+            subject=str(messages[one.entry.name].message["Subject"]) if one.entry.name in messages else "",
             state=one.state,
             detail=one.detail,
         )

@@ -98,7 +98,9 @@ class Deduction(Document):
     """A number of points, or a percentage of the most points of the assignment."""
 
     value: float = Field(ge=0, allow_inf_nan=False)
+    """The points, or the percentage."""
     percent: bool = False
+    """Whether it is a percentage."""
 
     def of(self, most: float) -> float:
         """Return the points, not rounded.

@@ -115,3 +115,66 @@ def test_a_wrong_option_is_a_usage_error(folder: Path, option: tuple[str, ...], 
     done = mail(folder, *option)
     assert done.code == 2
     assert words in done.err
+
+
+COURSE = """\
+version: 1
+title: Course
+roster: roster.csv
+mail: {sender: course@example.org, rate: 6000}
+assignments:
+  tiny: {rubric: tiny.yaml, groups: true, reports_at: "https://example.org/marks", release: %s}
+"""
+
+
+@pytest.fixture
+def course(folder: Path) -> Path:
+    """A course in which Amara and Zoë are a group."""
+    (folder / "results").rename(folder / "tiny")
+    (folder / "results").mkdir()
+    (folder / "tiny").rename(folder / "results" / "tiny")
+    rows = (
+        "id,name,email,group",
+        "amara,Amara,amara@example.org,g",
+        "zoe,Zoë,zoe@example.org,g",
+        "ben,Ben,b@example.org,",
+    )
+    (folder / "roster.csv").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "course.yaml").write_text(COURSE % "2020-01-01", encoding="utf-8")
+    return folder
+
+
+def test_in_a_course_each_member_of_a_group_gets_a_message(course: Path) -> None:
+    with mail_server() as inbox:
+        server = f"server: 127.0.0.1, port: {inbox.port}, security: none, sender:"
+        (course / "course.yaml").write_text(COURSE.replace("sender:", server) % "2020-01-01", encoding="utf-8")
+        first = grader("mail", course / "results" / "tiny", "--send", "--json")
+        assert (first.code, inbox.recipients()) == (0, ["amara@example.org", "zoe@example.org"]), first.err
+        states = [(row["submission"], row["student"], row["state"]) for row in json.loads(first.out)["messages"]]
+        assert states == [("amara", "Amara", "sent"), ("amara", "Zoë", "sent"), ("ben", "Ben", "held")]
+        second = grader("mail", course / "results" / "tiny", "--send", "--json")
+        assert [row["state"] for row in json.loads(second.out)["messages"]] == ["done", "done", "held"]
+    assert len(inbox.messages) == 2
+    assert b"https://example.org/marks/amara" in inbox.messages[0][2].replace(b"=\r\n", b"")
+
+
+def test_one_member_of_a_group_can_be_chosen(course: Path) -> None:
+    done = grader("mail", course / "results" / "tiny", "--only", "zoe@example.org", "--json")
+    rows = json.loads(done.out)["messages"]
+    assert [(row["student"], row["state"]) for row in rows] == [
+        *(("Amara", "skipped"), ("Zoë", "would be sent"), ("Ben", "skipped"))
+    ]
+    assert (course / "results" / "tiny" / "mail" / "amara~zoe.eml").is_file()
+
+
+def test_nothing_is_sent_before_the_release(course: Path) -> None:
+    (course / "course.yaml").write_text(COURSE % "2199-01-01", encoding="utf-8")
+    assert grader("mail", course / "results" / "tiny").code == 0
+    done = grader("mail", course / "results" / "tiny", "--send")
+    assert done.code == 2
+    assert "is not released before 2199-01-01" in done.err
+
+
+def test_without_a_course_the_roster_is_required(folder: Path) -> None:
+    done = grader("mail", folder / "results")
+    assert (done.code, "Missing option '--roster'" in done.err) == (2, True)

@@ -1,13 +1,19 @@
 """What a person sees in a terminal: readable at 80 and 120 columns, and in a pipe."""
 
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
-from grader.cli.terminal import error_text, grades_table, progress_on, terminal
+from grader.cli.terminal import class_lines, error_text, grades_table, late_lines, progress_on, terminal
+from grader.delivery.roster import Student
+from grader.pipeline.class_list import ClassList, ListEntry
+from grader.report.classrow import class_row
 from grader.schema.errors import UsageError
 from grader.schema.grade import CriterionGrade, Grade, RubricStamp, SubmissionStamp
+from grader.schema.judgement import LateGrade
 from grader.schema.progress import Step
 
 STATUSES = {
@@ -239,3 +245,30 @@ def test_the_epochs_of_a_training_move_the_bar_and_one_submission_has_one_bar() 
             listener.begin(submissions)
             listener.step(step)
             assert len(vars(listener)["_progress"].tasks) == bars
+
+
+def test_late_submissions_and_unknown_times_are_listed() -> None:
+    due = datetime(2026, 11, 8, 18, tzinfo=UTC)
+    late = LateGrade(due=due, submitted=due + timedelta(days=1), days=1, points=-2.5, before=3)
+    known = SubmissionStamp(id="ada", student="ada", files=(), sha256="", submitted=late.submitted)
+    marked = SubmissionStamp(id="cleo", student="cleo", files=(), sha256="", submitted_from="mark")
+    grades = [
+        a_grade("ada", late=late, due=due, submission=known),
+        a_grade("bo", due=due),
+        a_grade("cleo", due=due, submission=marked),
+    ]
+    lines = [Text.from_markup(line).plain for line in late_lines(grades)]
+    assert lines[0] == "late: ada -2.5"
+    assert lines[1].startswith("due date: the time of 2 submissions is unknown, so that they are not late")
+    assert lines[2] == "due date: the platform marks as late: cleo"
+    assert late_lines([a_grade("ada")]) == []
+
+
+def test_students_without_a_submission_are_listed() -> None:
+    missing = Student("1", "Ada [Lee]", "", None, "", 2)
+    excused = Student("2", "Bo", "", None, "", 3)
+    row = class_row(a_grade("stranger"), "stranger/instructor.html")
+    entries = (ListEntry("missing", missing), ListEntry("excused", excused), ListEntry("graded", row=row))
+    lines = [Text.from_markup(line).plain for line in class_lines(ClassList(entries, roster=True))]
+    assert lines == ["handed in nothing: 1: Ada [Lee]", "excused: 1: Bo", "not in the roster: 1: stranger"]
+    assert class_lines(ClassList(entries[2:])) == []
