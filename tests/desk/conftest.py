@@ -15,9 +15,10 @@ from grader.desk.guard import Door, Visitor
 from grader.desk.state import Desk
 from grader.pipeline.course import Course
 from grader.store.results import ResultsFolder
+from tests.report.conftest import browser
 from tests.support.desk_class import PORT, Student, a_course, a_desk, a_door, keep_class
 
-__all__ = ["Browser"]
+__all__ = ["Browser", "browser"]
 
 CRITIQUE = ("markdown", "## Critique\n**Zeros** as initial weights, and a softmax in a hidden layer.")
 CURVES = "## Learning curves\nThe validation loss rises: overfitting."

@@ -87,6 +87,12 @@ def test_a_short_answer_is_an_answer(text: str) -> None:
     assert own_text(text, ()) != ""
 
 
+def test_a_sentence_in_a_heading_is_an_answer() -> None:
+    heading = "## The kernels are zeros, so that all filters of a layer stay the same"
+    assert answer_to(TITLE, GUIDE, cells("## Critique", heading)).cells == (1,)
+    assert answer_to(TITLE, GUIDE, cells("## Critique", "## Kernels")).cells == ()
+
+
 def test_the_section_about_the_question_is_the_answer() -> None:
     answer = answer_to(
         TITLE,
@@ -115,6 +121,18 @@ def test_an_unchanged_notebook_has_no_answer() -> None:
     texts = ("# Homework", "## Critique\nName the flaws: softmax.", "*your answer here*")
     answer = answer_to(TITLE, GUIDE, cells(*texts, ("x = 1", 0)), starter_lines(texts[:2]))
     assert (answer.cells, answer.text, answer.pictures) == ((), "", False)
+
+
+def test_if_the_section_of_the_question_is_empty_other_sections_are_no_answer() -> None:
+    answer = answer_to(TITLE, GUIDE, cells("## Critique of the model", "## Curves\nBoth fall."))
+    assert (answer.cells, answer.text) == ((), "")
+
+
+def test_a_students_own_headings_do_not_end_the_section_of_the_assignment() -> None:
+    question = "## Critique\nName the flaws of the warm-up model: kernels, softmax, dropout."
+    texts = (question, "### My list\nThe kernels are zeros.", "## Curves", "They fall.")
+    answer = answer_to(TITLE, GUIDE, cells(*texts), starter_lines([question, "## Curves"]))
+    assert answer.text == "the kernels are zeros."
 
 
 def test_figures_of_the_section_are_shown_but_do_not_divide_equal_texts() -> None:
