@@ -1,5 +1,8 @@
 """Define the command `desk`."""
 
+import os
+import shlex
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -179,12 +182,19 @@ def _announce(console: "Console", address: str, desk: "Desk", *, open_it: bool) 
 
 def _finish(console: "Console", desk: "Desk") -> None:
     """Send the rest of the confirmed messages, and make the pages that are out of date."""
+    from rich.markup import escape
+
     if desk.mailer.state.running:
         console.print("sending the rest of the messages …")
         desk.mailer.wait()
     waiting = desk.updates.state().waiting
     if waiting:
-        console.print(f"updating the pages of {waiting} submissions …")
-    result = desk.updates.finish()
+        console.print(f"updating the pages of {waiting} submissions … [dim]Ctrl+C leaves that to `grader regrade`[/]")
+    try:
+        result = desk.updates.finish()
+    except KeyboardInterrupt:
+        console.print("the judgements are stored; this command updates the pages:")
+        console.print(f"grader regrade {shlex.quote(str(desk.out.root))}", markup=False, soft_wrap=True)
+        os._exit(128 + signal.SIGINT)  # without waiting for the process that updates them
     if result.problem:
-        console.print(f"[yellow]the judgements are stored, but[/] {result.problem}", soft_wrap=True)
+        console.print(f"[yellow]the judgements are stored, but[/] {escape(result.problem)}", soft_wrap=True)

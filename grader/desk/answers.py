@@ -85,7 +85,7 @@ class Answers:
                 if line is None:
                     continue
                 lines[name] = line
-                answers[name], content = self._answer(name, criterion, line)
+                answers[name], content = self._answer(grade.submission, criterion, line)
                 members[_key(criterion.id, content)].append(name)
         groups = (
             Group(key, tuple(names), answers[names[0]], {name: lines[name] for name in names})
@@ -99,8 +99,9 @@ class Answers:
             self._apart.add((criterion, submission))
             self._found.pop((criterion, submission), None)
 
-    def _answer(self, name: str, criterion: Criterion, line: CriterionGrade) -> tuple[Answer, str]:
+    def _answer(self, submission: SubmissionStamp, criterion: Criterion, line: CriterionGrade) -> tuple[Answer, str]:
         """Return a submission's answer, and what equal answers have in common."""
+        name = submission.id
         stamp, cells = self._cells_of(name)
         known = self._found.get((criterion.id, name))
         if known is not None and known[0] == stamp:
@@ -109,7 +110,7 @@ class Answers:
             places = {pointer.cell for pointer in line.evidence}
             answer = Answer(tuple(cell.index for cell in cells if cell.index in places), "", pictures=False)
         else:
-            starter = starter_lines(_texts(self.desk))
+            starter = starter_lines((*_texts(self.desk), *_title_lines(submission)))
             answer = answer_to(criterion.title, criterion.manual.guide, cells, starter)
         alone = criterion.manual is None or answer.pictures or not stamp[1] or (criterion.id, name) in self._apart
         content = f"of {name}" if alone else f"says {answer.text}"
@@ -181,6 +182,11 @@ def names_in(stamp: SubmissionStamp) -> Names:
 def _pattern(words: Iterable[str], flags: int) -> re.Pattern[str]:
     longest_first = sorted(set(words), key=lambda word: (-len(word), word))
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?!\w)", flags)
+
+
+def _title_lines(stamp: SubmissionStamp) -> Iterable[str]:
+    """Return lines with a student's name, which are no answer."""
+    return (f"{label}{name}" for name in (stamp.student, stamp.id) for label in ("", "Name: ", "Student: ", "by "))
 
 
 def answered_cells(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from grader.facts.language import english
 from grader.facts.points import total_of
 from grader.schema.base import Assurance
 from grader.schema.grade import CriterionGrade, Grade
@@ -21,7 +22,7 @@ _Stamp = tuple[int, int]
 def computed(grade: Grade) -> Grade:
     """Return a grade without the judgements of people in it, and without a deduction for a late submission.
 
-    The texts of a judged criterion are lost; only a regrade from the evidence has them.
+    The assurance of a judged criterion, and whether it was borderline, are lost; only a regrade has them.
     """
     if grade.status != "graded":
         criteria = tuple(line.model_copy(update={"comments": ()}) for line in grade.criteria)
@@ -46,11 +47,15 @@ def computed(grade: Grade) -> Grade:
 def _computed_line(line: CriterionGrade) -> CriterionGrade:
     update: dict[str, Any] = {"comments": ()}
     if line.judged is not None:
+        says, advice = line.judged.computed_says, line.judged.computed_advice_says
         update |= {
             "judged": None,
             "points": line.judged.computed_points or 0.0,
             "status": line.judged.computed_status,
             "assurance": None if line.assurance is Assurance.JUDGED else line.assurance,
+            **({} if says is None else {"says": says, "message": english(says)}),
+            "advice_says": advice,
+            "advice": "" if advice is None else english(advice),
         }
     return line.model_copy(update=update)
 

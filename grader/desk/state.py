@@ -236,10 +236,10 @@ def _check_points(points: float, line: CriterionGrade | None, grade: Grade) -> N
 def _reverse(one: Judgement, log: Sequence[Judgement], name: str, moment: datetime) -> Judgement:
     """Return the judgement that takes another one back."""
     of_key = [other for other in log if other.key == one.key]
-    if not of_key or of_key[-1] != one:
+    if one not in of_key or of_key[-1].model_copy(update={"at": one.at}) != one:
         msg = "somebody judged this again since; change it there"
         raise UsageError(msg, where=one.submission)
-    before = latest(of_key[:-1]).get(one.key)
+    before = latest(of_key[: of_key.index(one)]).get(one.key)
     if before is not None and one.kind != "request":
         return before.model_copy(update={"at": moment})
     kept = {"version", "submission", "notebook", "rubric", "criterion", "kind", "other"}

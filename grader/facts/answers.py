@@ -20,6 +20,7 @@ _STEM: Final = 6
 """Letters of a word that are compared, so that `filters` and `filter` are the same."""
 _ENOUGH: Final = 0.5
 """A section belongs to the answer from this fraction of the best section's score."""
+_MOST_WORDS_OF_A_HEADING: Final = 9
 _TITLE: Final = 2.0
 """Weight of a word of the title; words of the guide have 1."""
 _PLACEHOLDER: Final = re.compile(
@@ -73,22 +74,30 @@ def _plain(line: str) -> str:
 
 
 def own_text(source: str, starter: Collection[str]) -> str:
-    """Return a text cell's normalized text without the assignment's own lines; empty for a placeholder.
+    """Return a text cell's normalized text without the assignment's own lines, short headings and placeholders.
 
     Args:
         source: Source of the cell.
         starter: Result of `starter_lines`.
     """
-    text = " ".join(line for line in normalized(source).split("\n") if line and line not in starter)
+    lines = (normalized(line) for line in source.splitlines() if not _is_short_heading(line))
+    own = [line for line in lines if line and line not in starter and not _PLACEHOLDER.fullmatch(line)]
+    text = " ".join(own)
     return "" if _PLACEHOLDER.fullmatch(text) else text
+
+
+def _is_short_heading(line: str) -> bool:
+    """Return whether a line is a heading; a sentence in a heading is text."""
+    return bool(_HEADING.match(line)) and len(line.split()) <= _MOST_WORDS_OF_A_HEADING
 
 
 def answer_to(title: str, guide: str, cells: Sequence[CellFact], starter: Collection[str] = ()) -> Answer:
     """Find the cells that answer a question.
 
-    A notebook is divided at its headings. The sections that share most words with the question belong to the answer:
-    the student's own text in them, and code cells with figures. Without any such section, all of the student's text
-    does.
+    A notebook is divided at its headings; if it has headings of the assignment, only at those. The sections that share
+    most words with the question belong to the answer: the student's own text in them, and code cells with figures. If
+    no section shares any word, all of the student's text does. If the section of the question is empty, so is the
+    answer.
 
     Args:
         title: Title of the criterion.
@@ -97,11 +106,8 @@ def answer_to(title: str, guide: str, cells: Sequence[CellFact], starter: Collec
         starter: Result of `starter_lines`.
     """
     own = {cell.index: own_text(cell.source, starter) for cell in cells if cell.kind == "markdown"}
-    sections = _sections(cells)
-    chosen = _best(sections, own, _stems(title), _stems(guide))
-    answer = [cell for section in chosen for cell in section]
-    if not any(_is_answer(cell, own) for cell in answer):
-        answer = list(cells) if any(map(own.get, own)) and not chosen else answer
+    chosen = _best(_sections(cells, starter), own, _stems(title), _stems(guide))
+    answer = list(cells) if chosen is None else [cell for section in chosen for cell in section]
     texts = [cell for cell in answer if _is_answer(cell, own)]
     figures = [cell for cell in answer if cell.kind == "code" and cell.images]
     text = "\n".join(filter(None, (own[cell.index] for cell in texts)))
@@ -110,22 +116,25 @@ def answer_to(title: str, guide: str, cells: Sequence[CellFact], starter: Collec
 
 
 def _is_answer(cell: CellFact, own: dict[int, str]) -> bool:
-    return bool(own.get(cell.index)) and (not _only_headings(cell.source) or bool(_PICTURE.search(cell.source)))
+    return bool(own.get(cell.index)) or (cell.kind == "markdown" and bool(_PICTURE.search(cell.source)))
 
 
-def _only_headings(source: str) -> bool:
-    lines = [line for line in source.splitlines() if line.strip()]
-    return all(_HEADING.match(line) for line in lines)
-
-
-def _sections(cells: Sequence[CellFact]) -> list[list[CellFact]]:
+def _sections(cells: Sequence[CellFact], starter: Collection[str]) -> list[list[CellFact]]:
     """Divide a notebook at the text cells that begin with a heading."""
+    starts = {cell.index: normalized(heading) for cell in cells if (heading := _first_heading(cell))}
+    given = {index for index, heading in starts.items() if heading in starter}
     sections: list[list[CellFact]] = [[]]
     for cell in cells:
-        if cell.kind == "markdown" and _HEADING.match(cell.source.lstrip("\n")):
+        if cell.index in (given or starts):
             sections.append([])
         sections[-1].append(cell)
     return [section for section in sections if section]
+
+
+def _first_heading(cell: CellFact) -> str:
+    """Return the heading that a text cell begins with; empty if there is none."""
+    first = next((line for line in cell.source.splitlines() if line.strip()), "")
+    return first if cell.kind == "markdown" and _HEADING.match(first) else ""
 
 
 def _stems(text: str) -> set[str]:
@@ -134,17 +143,23 @@ def _stems(text: str) -> set[str]:
 
 def _best(
     sections: Sequence[Sequence[CellFact]], own: dict[int, str], title: set[str], guide: set[str]
-) -> list[Sequence[CellFact]]:
-    """Choose the sections with the most words of the question; a word that many sections have counts less."""
+) -> list[Sequence[CellFact]] | None:
+    """Choose the sections with the most words of the question; a word that many sections have counts less.
+
+    Returns:
+        The sections with something of the student; None if no section has any word of the question.
+    """
     words = [_stems(" ".join(cell.source for cell in section if cell.kind == "markdown")) for section in sections]
     having = Counter(word for some in words for word in some)
     scores = [
         sum((_TITLE if word in title else 1.0) / having[word] for word in some & (title | guide)) for some in words
     ]
-    # A section without own text and figures cannot be the answer, however well its question matches.
-    filled = [any(_is_answer(cell, own) or (cell.kind == "code" and cell.images) for cell in one) for one in sections]
-    best = max((score for score, full in zip(scores, filled, strict=True) if full), default=0.0)
+    best = max(scores, default=0.0)
     if best <= 0:
-        return []
-    rated = zip(sections, scores, filled, strict=True)
-    return [section for section, score, full in rated if full and score >= _ENOUGH * best]
+        return None
+    rated = zip(sections, scores, strict=True)
+    return [section for section, score in rated if score >= _ENOUGH * best and _is_filled(section, own)]
+
+
+def _is_filled(section: Sequence[CellFact], own: dict[int, str]) -> bool:
+    return any(_is_answer(cell, own) or (cell.kind == "code" and cell.images) for cell in section)

@@ -11,31 +11,49 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from grader.desk.app import make_app
-from grader.desk.guard import Door
+from grader.desk.guard import Door, Visitor
 from grader.desk.state import Desk
 from grader.pipeline.course import Course
 from grader.store.results import ResultsFolder
+from tests.report.conftest import browser
 from tests.support.desk_class import PORT, Student, a_course, a_desk, a_door, keep_class
 
-__all__ = ["Browser"]
+__all__ = ["Browser", "browser"]
 
+CRITIQUE = ("markdown", "## Critique\n**Zeros** as initial weights, and a softmax in a hidden layer.")
+CURVES = "## Learning curves\nThe validation loss rises: overfitting."
 STUDENTS = (
     Student(
-        "ada",
-        "Ada Abara",
-        [("markdown", "# Homework\nAda Abara"), ("markdown", "## Critique\n**Zeros** as weights."), ("code", "x = 1")],
+        "ada", "Ada Abara", [("markdown", "# Homework\nAda Abara"), CRITIQUE, ("code", "x = 1"), ("markdown", CURVES)]
     ),
     Student(
         "ben",
         "Ben Berg",
-        [("markdown", "# Homework"), ("markdown", "## Critique\nzeros  as weights."), ("code", "x = 2")],
+        [
+            ("markdown", "# Homework\nBen Berg"),
+            ("markdown", "### critique\n\n- zeros as  initial `weights`, and a softmax in a *hidden* layer."),
+            ("code", "x = 2"),
+            ("markdown", "## Learning curves\nBen Berg sees that both curves fall."),
+        ],
     ),
     Student(
         "cleo",
         "Cleo Costa",
-        [("markdown", "# Homework"), ("markdown", "## Critique\nThe softmax is hidden."), ("code", "x = 3")],
+        [
+            ("markdown", "# Homework"),
+            ("markdown", "## Critique\nThe softmax is hidden."),
+            ("code", "x = 3"),
+            ("markdown", CURVES),
+        ],
     ),
+    Student(
+        "dan",
+        "Dan Diaz",
+        [("markdown", "# Homework"), ("markdown", "## Critique\n*your answer here*"), ("code", "x = 4")],
+    ),
+    Student("emre", "Emre Eze", [("markdown", "# Homework"), ("markdown", "## Critique\n"), ("code", "x = 5")]),
 )
+"""About `critique`, `ada` and `ben` say the same, `dan` and `emre` nothing; on `curves`, `ada` and `cleo` the same."""
 
 
 class Browser(TestClient):
@@ -91,6 +109,12 @@ def root(kept: Path, tmp_path: Path) -> Path:
 def desk(root: Path, course: Course) -> Desk:
     """A desk on the class."""
     return a_desk(root, course)
+
+
+@pytest.fixture
+def mara() -> Visitor:
+    """A person at the desk."""
+    return Visitor("mara-id", "csrf", "Mara")
 
 
 @pytest.fixture

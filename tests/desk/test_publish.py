@@ -60,7 +60,7 @@ def test_open_points_and_flags_are_named_on_every_page_before_publishing(desk: D
     browser_client.submit("/submission/ben/flag", {"criterion": "*", "why": "Look at it."})
     for path in ("/publish", "/publish/reports", "/publish/mail", "/publish/exports"):
         text = browser_client.get(path).text
-        assert "<b>6</b> answers to read" in text
+        assert "<b>10</b> answers to read" in text
         assert "<b>1</b> flags" in text
         assert 'href="/#answer"' in text
     assert "<b>0</b> of 3 grades are finished" in browser_client.get("/publish").text
@@ -95,7 +95,7 @@ def test_the_zip_has_finished_reports_and_others_only_if_asked_for(browser_clien
     answer = browser_client.submit("/publish/reports", {"unfinished": "1"})
     assert 'attachment; filename="essays-reports.zip"' in answer.headers["content-disposition"]
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.namelist() == [f"{name}/report.html" for name in ("ada", "ben", "cleo")]
+        assert archive.namelist() == [f"{name}/report.html" for name in ("ada", "ben", "cleo", "dan", "emre")]
         assert archive.read("ben/report.html") == desk.out.report_path("ben").read_bytes()
 
 
