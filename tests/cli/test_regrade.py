@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.resources import share
 from tests.support.command import (
     NOTEBOOKS,
     RUBRIC,
@@ -12,6 +13,7 @@ from tests.support.command import (
     grader,
     needs_bubblewrap,
 )
+from tests.support.kept_results import keep_results
 
 sandboxed = pytest.mark.bubblewrap
 
@@ -84,3 +86,45 @@ def test_a_folder_without_results_cannot_be_regraded(tmp_path: Path) -> None:
     assert "the folder has no results" in done.err
     assert grader("report", tmp_path).code == 2
     assert grader("regrade", tmp_path / "gone").code == 2
+
+
+def _everything(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in (folder, *folder.rglob("*"))
+    }
+
+
+def test_a_dry_run_shows_what_would_change_and_writes_nothing(tmp_path: Path) -> None:
+    out = keep_results(tmp_path / "results", "keras-mnist-cnn", "ada", "bo")
+    changed = tmp_path / "changed.yaml"
+    text = (share("rubrics") / "keras-mnist-cnn.yaml").read_text(encoding="utf-8")
+    changed.write_text(text.replace("points: 5\n", "points: 8\n", 1), encoding="utf-8")
+    before = _everything(out.root)
+    shown = grader("regrade", out.root, "--rubric", changed, "--dry-run")
+    assert shown.code == 0, shown.err
+    assert "runs: 5 of 5 → 8 of 8" in shown.out
+    assert "would be graded again: 2, would change: 2; nothing was written" in shown.out
+    told = json.loads(grader("regrade", out.root, "--rubric", changed, "--dry-run", "--json").out)
+    assert _everything(out.root) == before
+    done = json.loads(grader("regrade", out.root, "--rubric", changed, "--json").out)
+    assert {key: told[key] for key in done} == done
+    assert told["dry_run"] is True
+    assert {one["submission"]: one["new"] for one in told["scores"]} == {
+        name: grade_of(out.root, name)["score"] for name in ("ada", "bo")
+    }
+    assert sum(told["distribution"]["before"]) == sum(told["distribution"]["after"]) == 2
+
+
+def test_a_dry_run_is_refused_while_another_grader_works_and_has_the_codes_of_a_regrade(tmp_path: Path) -> None:
+    out = keep_results(tmp_path / "results", "keras-mnist-cnn", "ada", "bo")
+    with out.at_work():
+        refused = grader("regrade", out.root, "--dry-run")
+    assert refused.code == 2
+    assert "another grader is using this folder" in refused.err
+    out.evidence_path("bo").write_text("{", encoding="utf-8")
+    before = _everything(out.root)
+    assert grader("regrade", out.root, "--dry-run").code == 3
+    judgements = grader("regrade", out.root, "--dry-run", "--judgements", out.root / "inside.jsonl")
+    assert judgements.code == 2
+    assert _everything(out.root) == before
