@@ -150,11 +150,12 @@ def _mail_setup(folder: Path, roster: Path | None) -> "MailSetup":
     from grader.cli.language import site_language
     from grader.cli.site import load_site
     from grader.desk.mailer import MailSetup
-    from grader.pipeline.course_folder import find_assignment
+    from grader.pipeline.course_folder import assignment_of
     from grader.pipeline.mail_settings import PASSWORD_VARIABLE
     from grader.schema.mail import MailSettings
+    from grader.store.results import ResultsFolder
 
-    site, assignment = load_site(), find_assignment(folder)
+    site, assignment = load_site(), assignment_of(ResultsFolder(folder))
     course = assignment.course if assignment is not None else None
     own = [site.settings.mail, course.settings.mail if course is not None else None]
     keys = {key: value for one in own if one is not None for key, value in one.model_dump(exclude_none=True).items()}

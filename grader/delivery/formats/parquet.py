@@ -14,7 +14,7 @@ from grader.schema.errors import UsageError
 __all__ = ["FORMAT"]
 
 _SUFFIX = ".parquet"
-_ROWS = 50_000
+_ROWS = 20_000
 """Number of rows in memory of one table, and of a row group of its file."""
 
 
