@@ -99,9 +99,9 @@ grader regrade results/mnist-cnn        # after a change of course.yaml, the ros
 ```
 
 `grader new` replaces no file. `--samples` also copies the sample submissions of the grader, to try it. `grader grade`
-takes the assignment of its paths, else that of the current folder, else the only one; `--assignment ID` chooses another
-one, for example for a download at another place. `--rubric` and `--out` override the course. If the results are outside
-of the course folder, they remember the course.
+takes the assignment of its paths, else the assignment of the current folder, else the only one; `--assignment ID`
+chooses another one, for example for a download at another place. `--rubric` and `--out` override the course. If the
+results are outside of the course folder, they remember the course.
 
 ```yaml
 version: 1

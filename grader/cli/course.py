@@ -48,11 +48,11 @@ AssignmentOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What `grader grade` works on."""
+    """Submissions, rubric and results folder of a `grader grade`."""
 
     paths: tuple[Path, ...]
     rubric: str | None
-    """The rubric of the command line; None for that of the assignment."""
+    """The rubric of the command line; None for the rubric of the assignment."""
     out: Path
     assignment: "Assignment | None"
 

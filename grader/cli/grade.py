@@ -362,6 +362,7 @@ def demo_command(
     """Grade the sample submissions of the grader, and print the path of the class page."""
     from grader.cli.site import load_site
     from grader.cli.terminal import error_text, terminal
+    from grader.pipeline.class_list import ClassList
     from grader.pipeline.rubrics import find_rubric
     from grader.pipeline.setup import set_up
     from grader.resources import share
@@ -379,6 +380,6 @@ def demo_command(
         console.print(error_text(error))
         console.print("[bold red]The samples are the grader's own, so they are graded without isolation.[/]")
         options = options_of(Isolation.NONE, device, jobs=jobs, seed=None, resume=True)
-    grades, course = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
-    _print_grades(grades, loaded.rubric.title, out, _listed(grades, course, out), as_json=False)
+    grades, _ = _grade([share("examples") / loaded.rubric.id], loaded, options, out)
+    _print_grades(grades, loaded.rubric.title, out, ClassList(()), as_json=False)
     raise typer.Exit(_exit_code(grades, None))

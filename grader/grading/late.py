@@ -31,7 +31,7 @@ class DueDate:
 
 
 def due_of(due: datetime, judgements: Sequence[Judgement]) -> datetime:
-    """Return a student's due date: that of the class, or that of the student's extension if it is later.
+    """Return a student's due date: the due date of the class, or the date of an extension if it is later.
 
     Args:
         due: The due date of the class.

@@ -59,7 +59,7 @@ class ClassList:
     entries: tuple[ListEntry, ...]
     """First the students, in the order of the roster; then submissions of nobody. Without a roster, the submissions."""
     notices: tuple[Message, ...] = ()
-    """What a person should know, such as two submissions of one group."""
+    """Notices for a person, such as two submissions of one group."""
     roster: bool = False
     """Whether the class has a roster."""
 

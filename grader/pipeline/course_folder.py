@@ -254,8 +254,17 @@ def find_course(path: Path) -> CourseFolder | None:
         UsageError: `course.yaml` cannot be read, or is wrong.
     """
     place = path.resolve()
-    root = next((folder for folder in (place, *place.parents) if (folder / COURSE_FILE).is_file()), None)
+    root = next((folder for folder in (place, *place.parents) if _is_course(folder / COURSE_FILE)), None)
     return None if root is None else open_course(root)
+
+
+def _is_course(file: Path) -> bool:
+    """Return whether a `course.yaml` belongs to a course folder; an empty file and a rubric do not."""
+    try:
+        content = file.read_bytes() if file.is_file() else b""
+    except OSError:
+        return True  # reading it again reports the error
+    return bool(content.strip()) and re.search(rb"^criteria\s*:", content, re.MULTILINE) is None
 
 
 def find_assignment(path: Path) -> Assignment | None:
@@ -285,7 +294,7 @@ def assignment_at(course: CourseFolder, path: Path) -> Assignment | None:
 
 
 def assignment_of(out: ResultsFolder) -> Assignment | None:
-    """Find the assignment of a results folder: by its place, else the one that `grader grade` noted in it.
+    """Find the assignment of a results folder: by its place, else by the note of `grader grade`.
 
     Raises:
         UsageError: `course.yaml` cannot be read, or is wrong.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from grader.delivery.roster import RosterTable, table_bytes
 from grader.facts.nearest import suggestion
 from grader.pipeline.course_folder import RESULTS, SUBMISSIONS, CourseFolder, open_course
 from grader.pipeline.rubrics import shipped_rubrics
@@ -16,14 +17,14 @@ from grader.schema.errors import StorageError, UsageError
 __all__ = ["NewCourse", "files_of_course", "make_course"]
 
 _ROSTER = "roster.csv"
-_HEADING = "id,name,email,login,section,group,sis_id,moodle_participant\r\n"
+_HEADING = ("id", "name", "email", "login", "section", "group", "sis_id", "moodle_participant")
 _EXAMPLE_GRADER = "Your Name"
 _GITIGNORE = f"# The results can be made again.\n/{RESULTS}/\n"
 
 
 @dataclass(frozen=True, slots=True)
 class NewCourse:
-    """What a new course folder has."""
+    """The contents of a new course folder."""
 
     assignments: tuple[str, ...] = ("mnist-cnn",)
     """Ids of shipped rubrics, each for one assignment of the same id."""
@@ -39,7 +40,7 @@ def make_course(folder: Path, course: NewCourse) -> CourseFolder:
 
     Args:
         folder: The folder; it may exist.
-        course: What it has.
+        course: Its contents.
 
     Raises:
         UsageError: A file of the course exists already, or there is no such rubric; nothing was written then.
@@ -83,7 +84,7 @@ def files_of_course(course: NewCourse) -> Mapping[str, bytes]:
         if course.samples:
             samples = sorted((share("examples") / name).glob("*.ipynb"))
             files |= {f"{SUBMISSIONS}/{name}/{path.name}": path.read_bytes() for path in samples}
-    files[_ROSTER] = _roster(course).encode()
+    files[_ROSTER] = table_bytes(_roster(course))
     files["judgements.jsonl"] = b""
     files[".gitignore"] = _GITIGNORE.encode()
     files["README.md"] = _readme(course).encode()
@@ -95,16 +96,17 @@ def _starter(name: str) -> str:
     return f"{name}-assignment.ipynb"
 
 
-def _roster(course: NewCourse) -> str:
+def _roster(course: NewCourse) -> RosterTable:
     names = ["Ann Lee", "Ben Roth", "Clara Diaz"]
     if course.samples:
         own = {path.stem for name in course.assignments for path in (share("examples") / name).glob("*.ipynb")}
         names = [*(name.capitalize() for name in sorted(own)), "Zoe"]
-    rows = [
-        f"s{number:03},{name},{name.lower().replace(' ', '.')}@example.org,,,,,\r\n"
+    empty = ("",) * (len(_HEADING) - 3)
+    rows = (
+        (f"s{number:03}", name, f"{name.lower().replace(' ', '.')}@example.org", *empty)
         for number, name in enumerate(names, start=1)
-    ]
-    return "".join((_HEADING, *rows))
+    )
+    return RosterTable(_HEADING, tuple(rows))
 
 
 def _readme(course: NewCourse) -> str:

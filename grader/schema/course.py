@@ -209,7 +209,7 @@ class CourseSettings(Document):
     graders: tuple[_Text, ...] = ()
     """Names of the people who grade. If there are any, commands accept only these names."""
     mail: MailSettings | None = None
-    """Server and sender of `grader mail`, which override those of the site file key by key."""
+    """Server and sender of `grader mail`; each key overrides the same key of the site file."""
     assignments: Annotated[dict[_AssignmentId, AssignmentSettings], Field(min_length=1)]
     """The assignments by id. `submissions/ID` and `results/ID` in the course folder belong to the assignment."""
 

@@ -32,7 +32,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def work(*words: str | Path, monkeypatch: pytest.MonkeyPatch) -> Work:
-    """What the command would work on; nothing is executed."""
+    """Return the completed arguments; nothing is executed."""
     found: list[Work] = []
 
     def stop(*given: Any) -> Work:

@@ -301,9 +301,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note what `demo` asks to be graded, and grade nothing."""
     found: list[Any] = []
 
-    def note(paths: Any, loaded: Any, options: Any, out: Any) -> tuple[()]:
+    def note(paths: Any, loaded: Any, options: Any, out: Any) -> tuple[tuple[()], None]:
         found.append((paths, loaded.rubric.id, options, out))
-        return ()
+        return (), None
 
     monkeypatch.setattr(grade, "_grade", note)
     monkeypatch.setenv("PATH", "/nowhere")

@@ -49,6 +49,12 @@ def test_a_path_outside_of_a_course_has_none(tmp_path: Path) -> None:
     assert find_assignment(tmp_path) is None
 
 
+@pytest.mark.parametrize("text", ["", "version: 1\nid: course\ncriteria: []\n"])
+def test_a_rubric_of_the_same_name_is_no_course(tmp_path: Path, text: str) -> None:
+    (tmp_path / "course.yaml").write_text(text)
+    assert find_course(tmp_path) is None
+
+
 def test_a_rubric_is_an_id_or_a_file_of_the_course(root: Path) -> None:
     course = open_course(root)
     assert [one.rubric for one in course.assignments] == ["mnist-cnn", str(root / "rubrics" / "own.yaml")]
