@@ -63,7 +63,7 @@ def test_open_points_and_flags_are_named_on_every_page_before_publishing(desk: D
         assert "<b>10</b> answers to read" in text
         assert "<b>1</b> flags" in text
         assert 'href="/#answer"' in text
-    assert "<b>0</b> of 3 grades are finished" in browser_client.get("/publish").text
+    assert "<b>0</b> of 5 grades are finished" in browser_client.get("/publish").text
     assert not desk.mailer.state.running
 
 
