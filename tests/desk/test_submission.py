@@ -125,13 +125,13 @@ def test_a_pasted_mail_becomes_a_request_and_gets_an_answer(browser_client: Brow
         "Ada Abara",
         "The critique of the model is complete.\nPlease look.",
     )
-    assert "open requests" in browser_client.get("/").text
+    assert "open request" in browser_client.get("/").text
     assert sent(browser_client, "answer", criterion="critique", answer="") == 400
     assert sent(browser_client, "answer", criterion="runs", answer="x") == 400
     assert sent(browser_client, "answer", criterion="critique", answer="You are right.") == 303
     (request,) = desk.grade("ada").requests
     assert (request.answer, request.answered_by) == ("You are right.", "Mara")
-    assert "open requests" not in browser_client.get("/").text
+    assert "open request" not in browser_client.get("/").text
     assert "You are right." in browser_client.get("/submission/ada").text
 
 
@@ -218,4 +218,4 @@ def test_a_judgement_about_another_notebook_is_listed_to_look_at_again(browser_c
         stored.model_copy(update={"submission": stored.submission.model_copy(update={"sha256": "1" * 64})})
     )
     assert "another notebook was handed in" in browser_client.get("/submission/ada").text
-    assert "judgements to review" in browser_client.get("/").text
+    assert "judgement to review" in browser_client.get("/").text
