@@ -1,25 +1,35 @@
-"""Draw the pictures of the documentation: both editions of a report, the class page, and a mail, in a real Chromium.
+"""Draw the pictures of the documentation in a real Chromium: reports, the class page, a mail, and the desk's views.
 
 `make pictures RESULTS=demo-results` reads a folder of results, such as the folder of `make demo`. The roster of the
 mail is made up.
 """
 
 import argparse
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from grader.desk.app import VIEWS
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 STUDENT = "elif"
+CRITERION = "critique"
+"""A criterion of `mnist-cnn` that people judge."""
+ANSWER = "symmetry"
+"""A word of an answer to it."""
 WIDTH, HEIGHT = 1180, 900
 
 
@@ -39,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
             page.goto(path.as_uri())
             page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
             print(f"written: docs/images/{name}.png")
+        with _desk(options.results.resolve(), Path(folder)) as address:
+            _draw_desk(page, address)
         browser.close()
     return 0
 
@@ -63,6 +75,69 @@ def _mail(results: Path, folder: Path) -> Path:
     page = folder / "mail.html"
     page.write_text(body.get_content() if body else "", encoding="utf-8")
     return page
+
+
+@contextmanager
+def _desk(results: Path, folder: Path) -> Iterator[str]:
+    """Open the desk on a copy of the results, and yield its address."""
+    copy = Path(shutil.copytree(results, folder / "hw4"))
+    command = [sys.executable, "-m", "grader", "desk", str(copy), "--as", "Mara", "--no-open"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            if found := re.search(r"desk: (http\S+)", line):
+                yield found[1]
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
+def _draw_desk(page: Page, address: str) -> None:
+    """Draw each view, after a few judgements."""
+    base = address.partition("/enter")[0]
+    page.goto(address)
+    page.wait_for_url(f"{base}/")
+    _judge_some(page, base)
+    # The question is drawn with points and a comment that are not saved yet.
+    addresses = {"question": f"/question/{CRITERION}", "submission": f"/submission/{STUDENT}#criterion-{CRITERION}"}
+    for view in VIEWS:
+        page.goto(f"{base}{addresses.get(view.id, view.path)}")
+        page.wait_for_load_state("networkidle")
+        if view.id == "question":
+            while ANSWER not in page.inner_text("main"):
+                with page.expect_navigation():
+                    page.keyboard.press("j")
+            for key in ("3", "c", "1"):
+                page.keyboard.press(key)
+        path = IMAGES / f"desk-{view.id}.png"
+        page.screenshot(path=path, animations="disabled")
+        _shrink(path)
+        print(f"written: docs/images/{path.name}")
+
+
+def _judge_some(page: Page, base: str) -> None:
+    """Judge the answers of all but one to a question, and enter a request."""
+    page.goto(f"{base}/question/{CRITERION}")
+    for points, comment in (("2", "Name the effect of each flaw, too."), ("0", "This describes your own model.")):
+        page.keyboard.press(points)
+        page.keyboard.press("c")
+        page.keyboard.type(comment)
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+    page.goto(f"{base}/submission/{STUDENT}")
+    page.get_by_text("Enter a request of the student").click()
+    page.get_by_label("Paste the mail").fill(
+        "I named the softmax in the hidden layer and the zeros. Please look again."
+    )
+    page.get_by_label("Criterion").select_option(CRITERION)
+    page.get_by_role("button", name="Record the request").click()
+    page.wait_for_url("**#requests")
+
+
+def _shrink(path: Path) -> None:
+    """Reduce a picture to 256 colors, which the eye does not notice on a page of text."""
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 if __name__ == "__main__":

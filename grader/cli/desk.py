@@ -85,14 +85,13 @@ def desk_command(
     from grader.desk.serve import bound, serve
 
     console = terminal(stderr=True)
-    public = _origin(behind_proxy)
-    listener = bound(port)
-    name = " ".join((name or "").split())
-    desk = _desk(folder, rubric, name, roster)
-    door = Door(listener.getsockname()[1], name=name, public=public)
-    app = make_app(desk, door, on_error=lambda error: console.print(fault_text(error)))
-    desk.updates.start()
-    serve(app, listener, ready=lambda: _announce(console, door.address, desk, open_it=not no_open))
+    public, name = _origin(behind_proxy), " ".join((name or "").split())
+    with bound(port) as listener:
+        desk = _desk(folder, rubric, name, roster)
+        door = Door(listener.getsockname()[1], name=name, public=public)
+        app = make_app(desk, door, on_error=lambda error: console.print(fault_text(error)))
+        desk.updates.start()
+        serve(app, listener, ready=lambda: _announce(console, door.address, desk, open_it=not no_open))
     _finish(console, desk)
     raise typer.Exit(DONE)
 

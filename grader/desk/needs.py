@@ -13,7 +13,7 @@ from grader.desk.view import View, desk_of, show, submission_url
 from grader.schema.grade import Grade
 from grader.schema.judgement import WHOLE
 
-__all__ = ["PROVIDERS", "VIEW", "Need", "Provider", "needs_of"]
+__all__ = ["KINDS", "PROVIDERS", "VIEW", "Need", "Provider", "needs_of", "noun_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,26 @@ class Need:
 Provider = Callable[[Desk, Mapping[str, Grade]], Iterable[Need]]
 """Finds items of one kind in a class."""
 
-KINDS: Final[Mapping[str, tuple[str, str]]] = {
-    "request": ("Requests of students", "open requests"),
-    "review": ("Judgements that need another look", "judgements to review"),
-    "answer": ("Answers to read", "answers to read"),
-    "ungraded": ("Not graded", "not graded"),
-    "flag": ("Flagged", "flags"),
-    "borderline": ("Borderline", "borderline"),
-    "similar": ("Who worked together", "similar pairs"),
+KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "request": ("Requests of students", "open request", "open requests"),
+    "review": ("Judgements that need another look", "judgement to review", "judgements to review"),
+    "answer": ("Answers to read", "answer to read", "answers to read"),
+    "ungraded": ("Not graded", "not graded", "not graded"),
+    "flag": ("Flagged", "flag", "flags"),
+    "borderline": ("Borderline", "borderline", "borderline"),
+    "similar": ("Who worked together", "similar pair", "similar pairs"),
 }
-"""Kinds of items in the order in which they are opened: heading, and noun for the count."""
+"""Kinds of items in the order in which they are opened: heading, and nouns for one and for several."""
 _REASONS: Final[Mapping[str, str]] = {
     "notebook": "another notebook was handed in after it was judged",
     "points": "the criterion has another number of points now",
     "criterion": "the rubric has no such criterion any more",
 }
+
+
+def noun_of(kind: str, number: int) -> str:
+    """Return the noun for a number of items of a kind."""
+    return KINDS[kind][1 if number == 1 else 2]
 
 
 def needs_of(desk: Desk) -> tuple[Need, ...]:
@@ -122,12 +127,17 @@ PROVIDERS: Final[list[Provider]] = [_requests, _reviews, _answers, _ungraded, _f
 def _page(request: Request) -> Response:
     desk = desk_of(request)
     items = needs_of(desk)
-    groups = [(kind, *words, [item for item in items if item.kind == kind]) for kind, words in KINDS.items()]
+    groups = []
+    for kind, (heading, _, _) in KINDS.items():
+        some = [item for item in items if item.kind == kind]
+        number = sum(item.number for item in some)
+        if some:
+            groups.append((kind, heading, number, noun_of(kind, number), some))
     return show(
         request,
         "needs.html.j2",
         "needs",
-        groups=[group for group in groups if group[-1]],
+        groups=groups,
         total=len(items),
         size=len(desk.grades()),
     )

@@ -21,7 +21,7 @@ from grader.delivery.data_schema import columns_of
 from grader.delivery.format_registry import all_formats, find_format
 from grader.delivery.preview import PREVIEW
 from grader.desk.mailer import MailChoice, Preview
-from grader.desk.needs import KINDS, needs_of
+from grader.desk.needs import KINDS, needs_of, noun_of
 from grader.desk.state import Desk
 from grader.desk.submission import REPORT_POLICY
 from grader.desk.view import View, desk_of, form_of, show, to
@@ -88,7 +88,7 @@ def unfinished_of(desk: Desk) -> tuple[Unfinished, ...]:
     for item in needs_of(desk):
         numbers[item.kind] = numbers.get(item.kind, 0) + item.number
     return tuple(
-        Unfinished(kind, numbers[kind], noun, f"/#{kind}") for kind, (_, noun) in KINDS.items() if kind in numbers
+        Unfinished(kind, numbers[kind], noun_of(kind, numbers[kind]), f"/#{kind}") for kind in KINDS if kind in numbers
     )
 
 

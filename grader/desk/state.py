@@ -19,6 +19,7 @@ from grader.facts.nearest import did_you_mean
 from grader.grading.judged import latest
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import with_people
+from grader.pipeline.marks import after
 from grader.schema.errors import UsageError
 from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.judgement import WHOLE, Judgement, JudgementKind
@@ -126,11 +127,7 @@ class Desk:
         Raises:
             UsageError: The class has no such submission.
         """
-        grades = self.grades()
-        if submission not in grades:
-            msg = f"the class has no submission {submission!r}{did_you_mean(submission, grades)}"
-            raise UsageError(msg)
-        return grades[submission]
+        return _known(self.grades(), submission)
 
     def judgements(self, submission: str) -> tuple[Judgement, ...]:
         """Return the judgements about a submission, in the order of the file."""
@@ -162,9 +159,10 @@ class Desk:
         if not visitor.name:
             msg = "enter your name first"
             raise UsageError(msg)
+        drafts = tuple(drafts)
         with self._lock:
-            moment = self._moment()
-            recorded = tuple(self._checked(draft, visitor.name, moment) for draft in drafts)
+            grades, moment = self.grades(), self._moment(draft.submission for draft in drafts)
+            recorded = tuple(self._checked(draft, grades, visitor.name, moment) for draft in drafts)
             self.file.append(recorded)
         if recorded:
             visitor.done.append(recorded)
@@ -184,19 +182,21 @@ class Desk:
             return ()
         batch = visitor.done[-1]
         with self._lock:
-            log, moment = self.log.read(), self._moment()
+            log, moment = self.log.read(), self._moment(one.submission for one in batch)
             self.file.append([_reverse(one, log.get(one.submission, ()), visitor.name, moment) for one in batch])
         visitor.done.pop()
         self.updates.note(one.submission for one in batch)
         return batch
 
-    def _moment(self) -> datetime:
-        """Return the time, later than all earlier judgements of this desk."""
-        self._last = max(self.clock(), self._last + _STEP)
+    def _moment(self, submissions: Iterable[str]) -> datetime:
+        """Return the time, but later than all judgements of this desk and about these submissions."""
+        log = self.log.read()
+        earlier = (one for name in set(submissions) for one in log.get(name, ()))
+        self._last = after(max(self.clock(), self._last + _STEP), earlier)
         return self._last
 
-    def _checked(self, draft: Draft, name: str, moment: datetime) -> Judgement:
-        grade = self.grade(draft.submission)
+    def _checked(self, draft: Draft, grades: Mapping[str, Grade], name: str, moment: datetime) -> Judgement:
+        grade = _known(grades, draft.submission)
         line = next((line for line in grade.criteria if line.id == draft.criterion), None)
         if draft.criterion != WHOLE and line is None:
             msg = f"the rubric has no criterion {draft.criterion!r}"
@@ -222,6 +222,13 @@ class Desk:
         except ValidationError as error:
             msg = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
             raise UsageError(msg, where=draft.submission) from error
+
+
+def _known(grades: Mapping[str, Grade], submission: str) -> Grade:
+    if submission not in grades:
+        msg = f"the class has no submission {submission!r}{did_you_mean(submission, grades)}"
+        raise UsageError(msg)
+    return grades[submission]
 
 
 def _check_points(points: float, line: CriterionGrade | None, grade: Grade) -> None:

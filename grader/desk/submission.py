@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from grader.delivery.requests import Reply
 from grader.desk.guard import Form
-from grader.desk.mail_reply import named_criterion, unquoted
 from grader.desk.state import Desk, Draft
 from grader.desk.view import View, desk_of, form_of, number_in, show, submission_url, to, visitor_of
 from grader.pipeline.publish import report_of
+from grader.pipeline.requests import read_reply
 from grader.schema.errors import ArtefactError, UsageError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import CriterionGrade, Grade
@@ -27,6 +28,7 @@ REPORT_POLICY: Final = (
 )
 """Policy of a report in a frame: nothing runs, nothing loads, and it is of another origin than the desk. The report's
 own policy also restricts its style to one sheet."""
+_LONGEST_NAME: Final = 500
 _FLAG: Final = "Another person should look at this."
 
 
@@ -34,6 +36,7 @@ def _routes(_desk: Desk) -> Sequence[Route]:
     one = "/submission/{submission}"
     return [
         Route("/submission", _list, methods=["GET"]),
+        Route("/request", _mail, methods=["POST"]),
         Route(one, _page, methods=["GET"]),
         Route(f"{one}/report", _report, methods=["GET"]),
         Route(f"{one}/judge", _judge, methods=["POST"]),
@@ -143,16 +146,24 @@ def _judge(request: Request) -> Response:
         counting = {one.kind for one in desk.judgements(name) if one.criterion == line.id}
         desk.record(visitor_of(request), [Draft(name, kind, line.id) for kind in kinds if kind in counting])
         return _after(name, line.id)
+    draft = _decision(grade, line, form, _text(form, "comment"))
+    desk.record(visitor_of(request), [draft])
+    return _after(name, line.id)
+
+
+def _decision(grade: Grade, line: CriterionGrade, form: Form, comment: str) -> Draft:
+    """Make a judgement with the points of a form: an override, with its reason, of what the grader could decide.
+
+    Raises:
+        UsageError: The points are no number, or the reason is missing.
+    """
     pending = line.status == "pending" or (line.judged is not None and line.judged.computed_status == "pending")
-    overridden = line.judged is not None and line.judged.kind == "override"
-    kind: JudgementKind = "points" if pending and not overridden else "override"
+    kind: JudgementKind = "points" if pending else "override"
     why = _text(form, "why")
     if kind == "override" and not why:
         msg = "an override needs a reason"
         raise UsageError(msg, where=line.title or line.id)
-    points, comment = number_in(form, "points"), _text(form, "comment")
-    desk.record(visitor_of(request), [Draft(name, kind, line.id, points=points, comment=comment, why=why)])
-    return _after(name, line.id)
+    return Draft(grade.submission.id, kind, line.id, points=number_in(form, "points"), comment=comment, why=why)
 
 
 def _concerned(grade: Grade, form: Form) -> str:
@@ -207,26 +218,52 @@ def _moment(text: str) -> datetime:
 def _request(request: Request) -> Response:
     """Record a student's request from a pasted mail."""
     desk, (name, grade), form = desk_of(request), _named(request), form_of(request)
-    why = unquoted(form.get("mail", ""))
-    if not why:
-        msg = "paste the text of the request; lines that quote an earlier mail do not count"
-        raise UsageError(msg)
-    wanted = form.get("criterion", "")
-    criterion = named_criterion(why, grade) if not wanted else _concerned(grade, form)
-    student = grade.submission.student or name
-    desk.record(visitor_of(request), [Draft(name, "request", criterion, why=why, by=student)])
+    reply = _reply(desk, form)
+    if reply.submission not in {None, name}:
+        msg = f"this mail is about the submission {reply.submission!r}"
+        raise UsageError(msg, advice="enter it there, or without its headers here")
+    criterion = _concerned(grade, form) if form.get("criterion") else reply.criterion
+    _record_request(request, grade, criterion, reply.reason)
     return to(f"{submission_url(name)}#requests")
 
 
+def _mail(request: Request) -> Response:
+    """Record a request from a pasted mail, whose headers tell the submission."""
+    desk, form = desk_of(request), form_of(request)
+    reply = _reply(desk, form)
+    if reply.submission is None:
+        raise UsageError(reply.problem, advice="open the submission, and paste the mail there")
+    _record_request(request, desk.grade(reply.submission), reply.criterion, reply.reason)
+    return to(f"{submission_url(reply.submission)}#requests")
+
+
+def _reply(desk: Desk, form: Form) -> Reply:
+    reply = read_reply(desk.out, desk.course, form.get("mail", ""))
+    if not reply.reason:
+        msg = "paste the text of the request; lines that quote an earlier mail do not count"
+        raise UsageError(msg)
+    return reply
+
+
+def _record_request(request: Request, grade: Grade, criterion: str, reason: str) -> None:
+    stamp = grade.submission
+    student = " ".join(stamp.student.split()) or stamp.id
+    draft = Draft(stamp.id, "request", criterion, why=reason, by=student[:_LONGEST_NAME])
+    desk_of(request).record(visitor_of(request), [draft])
+
+
 def _answer(request: Request) -> Response:
+    """Answer a request, perhaps with new points."""
     (name, grade), form = _named(request), form_of(request)
-    text = _text(form, "answer")
-    criterion = form.get("criterion", "")
+    text, criterion = _text(form, "answer"), form.get("criterion", "")
     if criterion not in {one.criterion for one in grade.requests}:
         msg = "there is no such request"
         raise UsageError(msg)
     if not text:
         msg = "write an answer"
         raise UsageError(msg)
-    desk_of(request).record(visitor_of(request), [Draft(name, "answer", criterion, comment=text)])
+    drafts = [Draft(name, "answer", criterion, comment=text)]
+    if form.get("points", "").strip():
+        drafts.insert(0, _decision(grade, _line_of(grade, form), form, ""))
+    desk_of(request).record(visitor_of(request), drafts)
     return to(f"{submission_url(name)}#requests")

@@ -1,6 +1,7 @@
 """What a person decides is checked, appended, seen by other desks, and can be taken back."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,17 @@ def test_judgements_of_the_same_moment_keep_their_order(desk: Desk, mara: Visito
     assert line(desk, "ada", "critique").points == 3
     moments = [one.at for one in desk.file.read().judgements]
     assert moments == sorted(set(moments))
+
+
+def test_a_slow_clock_does_not_make_a_judgement_the_older_one(root: Path, course: Course, mara: Visitor) -> None:
+    fast, slow = a_desk(root, course), a_desk(root, course)
+    now = fast.clock()
+    fast.clock, slow.clock = (lambda: now + timedelta(hours=1)), (lambda: now)
+    fast.record(Visitor("theo-id", "csrf", "Theo"), [Draft("ada", "points", "critique", points=1)])
+    slow.record(mara, [Draft("ada", "points", "critique", points=4)])
+    assert line(fast, "ada", "critique").points == 4
+    slow.undo(mara)
+    assert line(fast, "ada", "critique").points == 1
 
 
 def test_a_wrong_line_in_the_file_is_named_and_nothing_is_lost(desk: Desk, mara: Visitor) -> None:

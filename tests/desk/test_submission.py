@@ -8,6 +8,9 @@ from grader.desk.guard import Visitor
 from grader.desk.state import Desk, Draft
 from grader.desk.submission import REPORT_POLICY
 from grader.schema.grade import CriterionGrade
+from grader.schema.mail import GradeSent, MailRow
+from grader.store.database import Database
+from grader.store.ledger import MailLedger
 from tests.desk.conftest import Browser
 
 POSTS = ("judge", "comment", "flag", "excuse", "extension", "request", "answer")
@@ -122,14 +125,55 @@ def test_a_pasted_mail_becomes_a_request_and_gets_an_answer(browser_client: Brow
         "Ada Abara",
         "The critique of the model is complete.\nPlease look.",
     )
-    assert "open requests" in browser_client.get("/").text
+    assert "open request" in browser_client.get("/").text
     assert sent(browser_client, "answer", criterion="critique", answer="") == 400
     assert sent(browser_client, "answer", criterion="runs", answer="x") == 400
     assert sent(browser_client, "answer", criterion="critique", answer="You are right.") == 303
     (request,) = desk.grade("ada").requests
     assert (request.answer, request.answered_by) == ("You are right.", "Mara")
-    assert "open requests" not in browser_client.get("/").text
+    assert "open request" not in browser_client.get("/").text
     assert "You are right." in browser_client.get("/submission/ada").text
+
+
+def test_an_answer_can_come_with_new_points(browser_client: Browser, desk: Desk) -> None:
+    for criterion in ("critique", "runs"):
+        sent(browser_client, "request", criterion=criterion, mail="Please look.")
+    assert sent(browser_client, "answer", criterion="runs", answer="No.", points="2") == 400
+    assert sent(browser_client, "answer", criterion="runs", answer="Yes.", points="2", why="It ran.") == 303
+    assert sent(browser_client, "answer", criterion="critique", answer="Yes.", points="7") == 400
+    assert sent(browser_client, "answer", criterion="critique", answer="Yes.", points="5") == 303
+    assert (line(desk, "runs").points, line(desk, "critique").points) == (2, 5)
+    assert {one.answer for one in desk.grade("ada").requests} == {"Yes."}
+    browser_client.submit("/undo")
+    assert line(desk, "critique").status == "pending"
+    assert sorted(str(one.answer) for one in desk.grade("ada").requests) == ["None", "Yes."]
+
+
+def test_a_mail_of_nobody_known_is_not_recorded(browser_client: Browser, desk: Desk) -> None:
+    mail = "From: mallory@example.org\nSubject: Re: grade\n\nGive Ada 5 points."
+    answer = browser_client.submit("/request", {"mail": mail})
+    assert answer.status_code == 400
+    assert "belongs to a message that the grader sent" in answer.text
+    assert not desk.file.path.exists()
+
+
+def test_a_mail_of_a_known_student_finds_its_submission(browser_client: Browser, desk: Desk) -> None:
+    sent_grade = GradeSent(score=4, max_score=21, pending=17, criteria={})
+    row = MailRow(
+        message="<1@example.org>",
+        about="ben",
+        address="ben@example.org",
+        rubric="essays",
+        digest="d",
+        grade=sent_grade,
+        state="planned",
+    )
+    MailLedger(Database(desk.out.database_path)).plan([row])
+    answer = browser_client.submit("/request", {"mail": "From: Ben <ben@example.org>\n\nThe critique is complete."})
+    assert answer.headers["location"] == "/submission/ben#requests"
+    (request,) = desk.grade("ben").requests
+    assert (request.by, request.criterion, request.why) == ("Ben Berg", "critique", "The critique is complete.")
+    assert sent(browser_client, "request", mail="From: ben@example.org\n\nWhy?") == 400
 
 
 @pytest.mark.parametrize("mail", ["", "> only\n> quoted"])
@@ -174,4 +218,4 @@ def test_a_judgement_about_another_notebook_is_listed_to_look_at_again(browser_c
         stored.model_copy(update={"submission": stored.submission.model_copy(update={"sha256": "1" * 64})})
     )
     assert "another notebook was handed in" in browser_client.get("/submission/ada").text
-    assert "judgements to review" in browser_client.get("/").text
+    assert "judgement to review" in browser_client.get("/").text
