@@ -468,7 +468,7 @@ def similar(bench: Bench) -> list[Figure]:
     comparing, reading = measure_similar(folder)
     shutil.rmtree(folder)
     return [
-        Figure(f"similar pairs of {size} submissions", comparing, "s", "<= 10", note),
+        Figure(f"similar pairs of {size} submissions, processor time", comparing, "s", "<= 10", note),
         Figure("similar pairs, compared with reading the evidence", comparing / reading, "", note=note),
     ]
 

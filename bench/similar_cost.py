@@ -15,7 +15,7 @@ _WORDS = ("Conv2D", "Dense", "fit", "plot", "predict", "range", "reshape", "scat
 
 
 def add_own_code(folder: Path) -> float:
-    """Add random code to each submission, so that the copies of a large class differ as those of different people.
+    """Add random code to each submission, so that the copies in a large class differ like the work of many people.
 
     Args:
         folder: A results folder.
@@ -55,12 +55,12 @@ def measure_similar(folder: Path) -> tuple[float, float]:
         folder: A results folder.
 
     Returns:
-        The seconds of the comparison with reading, and the seconds of reading alone.
+        The processor seconds of the comparison with reading, and those of reading alone.
     """
     out = ResultsFolder(folder)
-    start = time.perf_counter()
+    start = time.process_time()
     for name in out.submissions():
         out.read_evidence(name)
-    middle = time.perf_counter()
+    middle = time.process_time()
     compare_results(out)
-    return time.perf_counter() - middle, middle - start
+    return time.process_time() - middle, middle - start

@@ -1,5 +1,6 @@
 """Submissions that were really executed: honest twins, a disguised copy, and weights from another person's file."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +75,7 @@ network = keras.Model(pixels, scores)
 """,
     """\
 schedule = keras.optimizers.schedules.ExponentialDecay(0.01, decay_steps=6, decay_rate=0.9)
-network.compile(keras.optimizers.Nadam(schedule), "sparse_categorical_crossentropy", ["accuracy"])
+network.compile(keras.optimizers.Nadam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
 curve = network.fit(x_train, y_train, epochs=3, batch_size=30, validation_data=(x_test, y_test), verbose=0)
 print(sorted(curve.history), np.argmin(curve.history["val_loss"]))
 """,
@@ -82,7 +83,7 @@ print(sorted(curve.history), np.argmin(curve.history["val_loss"]))
 LOADING = {
     "loads-a": (
         DATA,
-        "loaded = keras.models.load_model('best.keras')\nprint(loaded.evaluate(x_test, y_test, verbose=0))",
+        "loaded = keras.models.load_model('best.keras')\nprint(loaded(x_test[:5]).numpy().round(2))",
     ),
     "loads-b": (
         DATA,
@@ -134,6 +135,9 @@ def _grade(root: Path, folder: str, env: dict[str, str]) -> None:
     options = ("--rubric", root / "digits.yaml", "--out", root / "results", "--jobs", "1")
     done = grader("grade", root / folder, *options, env=env, timeout=600)
     assert done.code in {0, 1}, done.err
+    for path in (root / "results").glob("*/grade.json"):
+        execution = json.loads(path.read_text(encoding="utf-8"))["execution"]
+        assert execution["status"] == "completed", (path, execution["errors"])
 
 
 def test_honest_twins_are_explained(pairs: Mapping[frozenset[str], SimilarPair]) -> None:
