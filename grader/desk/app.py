@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from grader.desk import needs, publish, question, similar, submission
+from grader.desk import needs, publish, question, rubric, similar, submission
 from grader.desk.guard import Door, Guard
 from grader.desk.state import Desk
 from grader.desk.view import View, desk_of, form_of, show, to, visitor_of
@@ -24,7 +24,9 @@ from grader.schema.errors import GraderError, UsageError
 
 __all__ = ["VIEWS", "make_app"]
 
-VIEWS: Final[tuple[View, ...]] = (needs.VIEW, question.VIEW, submission.VIEW, similar.VIEW, publish.VIEW)
+VIEWS: Final[tuple[View, ...]] = (
+    *(needs.VIEW, question.VIEW, submission.VIEW, rubric.VIEW, similar.VIEW, publish.VIEW),
+)
 """The views in the order of the navigation."""
 _ASSET: Final = re.compile(r"(?:report|desk(?:-[a-z]+)*)\.(?:css|js)")
 _TYPES: Final = {"css": "text/css", "js": "text/javascript"}

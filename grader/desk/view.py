@@ -17,7 +17,7 @@ from grader.report.templating import environment
 from grader.resources import share
 from grader.schema.errors import UsageError
 
-__all__ = ["View", "desk_of", "form_of", "number_in", "show", "submission_url", "to", "visitor_of"]
+__all__ = ["View", "desk_of", "form_of", "number_in", "render", "show", "submission_url", "to", "visitor_of"]
 
 _AFTER_POST: Final = 303
 
@@ -87,9 +87,21 @@ def show(request: Request, template: str, view: str = "", *, status: int = 200, 
         status: Status of the response.
         values: Values for the template.
     """
+    return HTMLResponse(render(request, template, view, **values), status_code=status)
+
+
+def render(request: Request, template: str, view: str = "", **values: Any) -> str:
+    """Render a template of the desk, such as a part of a page.
+
+    Args:
+        request: The request.
+        template: Name of the template in `templates/desk/`.
+        view: Id of the view, which the navigation marks.
+        values: Values for the template.
+    """
     desk, visitor = desk_of(request), visitor_of(request)
     updates = desk.updates.state()
-    page = (
+    return (
         _engine()
         .get_template(f"desk/{template}")
         .render(
@@ -107,7 +119,6 @@ def show(request: Request, template: str, view: str = "", *, status: int = 200, 
             }
         )
     )
-    return HTMLResponse(page, status_code=status)
 
 
 def _engine() -> Environment:

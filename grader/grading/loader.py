@@ -32,7 +32,15 @@ from grader.schema.errors import RubricError
 from grader.schema.rubric import Rubric
 from grader.schema.submission import TaggedCell
 
-__all__ = ["KnowsDataset", "LoadedRubric", "load_rubric", "measured_datasets", "read_rubric"]
+__all__ = [
+    "KnowsDataset",
+    "LoadedRubric",
+    "load_rubric",
+    "measured_datasets",
+    "parse_rubric",
+    "read_rubric",
+    "rubric_problems",
+]
 
 _TWICE = "two criteria have the id"
 """Start of a message of the schema, which has no line; it is replaced by one with the line."""
@@ -118,6 +126,28 @@ def load_rubric(
         message = f"the rubric cannot be read: {error.strerror or error}{near}"
         advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
         raise RubricError(message, where=str(path), advice=advice) from error
+    return parse_rubric(content, path, checks, diagnostics, datasets)
+
+
+def parse_rubric(
+    content: bytes,
+    path: Path,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
+    datasets: KnowsDataset = _any_dataset,
+) -> LoadedRubric:
+    """Check the bytes of a rubric file, whatever the file itself contains; see `load_rubric`.
+
+    Args:
+        content: The bytes.
+        path: The file that they are for; other files are searched relative to it.
+        checks: All checks, by name.
+        diagnostics: All diagnostics that the rubric may name, by id.
+        datasets: Describes unknown data sets; by default every name is accepted.
+
+    Raises:
+        RubricError: The rubric is wrong.
+    """
     rubric, data = _read(content, checks, diagnostics, name=str(path), path=path, datasets=datasets)
     try:
         files = course_files(rubric, path)
@@ -169,6 +199,35 @@ def _read(  # noqa: PLR0913 - as `read_rubric`
 ) -> tuple[Rubric, Mapping[str, Any]]:
     """Return the rubric, and the same as YAML values."""
     read = read_located(content, name=name, noun="rubric", kind=RubricError)
+    problems = _problems(read, checks, diagnostics, path, datasets)
+    if problems:
+        raise document_error(problems, name=name, kind=RubricError)
+    return Rubric.model_validate(read.data), read.data
+
+
+def rubric_problems(
+    content: bytes,
+    path: Path,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec] = _NONE,
+    datasets: KnowsDataset = _any_dataset,
+) -> tuple[Problem, ...]:
+    """List all problems of a rubric file's bytes with their positions, in the order of lines; see `parse_rubric`.
+
+    Raises:
+        RubricError: The bytes cannot be read at all, such as another encoding.
+    """
+    read = read_located(content, name=str(path), noun="rubric", kind=RubricError)
+    return tuple(sorted(set(_problems(read, checks, diagnostics, path, datasets))))
+
+
+def _problems(
+    read: LocatedYaml,
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Mapping[str, DiagnosticSpec],
+    path: Path | None,
+    datasets: KnowsDataset,
+) -> list[Problem]:
     problems = list(read.problems)
     if isinstance(read.data, Mapping):
         problems += _schema_problems(read)
@@ -181,9 +240,7 @@ def _read(  # noqa: PLR0913 - as `read_rubric`
         problems += _language_problems(read)
     elif not problems:
         problems.append(Problem(read.value(()), "a rubric must be a mapping of keys to values (`version: 1`, `id: …`)"))
-    if problems:
-        raise document_error(problems, name=name, kind=RubricError)
-    return Rubric.model_validate(read.data), read.data
+    return problems
 
 
 def measured_datasets(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> tuple[str, ...]:

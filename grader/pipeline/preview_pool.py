@@ -82,18 +82,25 @@ class PreviewPool:
         loaded: LoadedRubric,
         *,
         listener: Callable[[int, int], None] = lambda _done, _all: None,
-    ) -> Preview:
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Preview | None:
         """Compute what a regrade with a rubric would do; see `preview_class`. One preview runs at a time.
 
         Args:
             loaded: The rubric.
             listener: Called with the number of finished submissions and the total.
+            wanted: Called when its turn has come, whether the preview is still wanted.
+
+        Returns:
+            None if it was not wanted any more.
 
         Raises:
             GraderError: The course cannot be loaded, or the file of judgements is wrong.
             HarnessError: A worker process died; the next preview starts a new one.
         """
         with self._busy:
+            if not wanted():
+                return None
             out = ResultsFolder(self._root)
             course = judged_course(_course(loaded, self._data), out)
             names = out.submissions()

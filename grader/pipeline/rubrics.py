@@ -12,9 +12,10 @@ from grader.datasets.store import DatasetStore
 from grader.facts.language import languages, unknown_language
 from grader.facts.nearest import did_you_mean, near_path, suggestion
 from grader.grading.documents import read_located
-from grader.grading.loader import LoadedRubric, load_rubric
+from grader.grading.loader import LoadedRubric, load_rubric, parse_rubric, rubric_problems
 from grader.grading.public import public_rubric
 from grader.grading.translations import is_side_file
+from grader.grading.yamlnodes import Problem
 from grader.intake.tags import read_tagged_cells, read_texts
 from grader.resources import share
 from grader.schema.errors import DatasetMissingError, NotebookError, RubricError, UnreadableError, UsageError
@@ -33,8 +34,10 @@ __all__ = [
     "noted_judgements",
     "noted_language",
     "noted_rubric",
+    "problems_of_text",
     "publish_rubric",
     "read_templates",
+    "rubric_of_text",
     "shipped_rubrics",
 ]
 
@@ -67,6 +70,31 @@ def find_rubric(name: str, store: DatasetStore | None = None) -> LoadedRubric:
         return _with_pages(_with_template(load_rubric(path, all_checks(), all_diagnostics())))
     known = partial(_dataset_problem, store)
     return _with_pages(_with_template(load_rubric(path, all_checks(), all_diagnostics(), known)))
+
+
+def rubric_of_text(content: bytes, path: Path) -> LoadedRubric:
+    """Load a rubric from the content that its file is going to have.
+
+    Args:
+        content: The bytes of the file.
+        path: Path of the file, which may not exist yet.
+
+    Raises:
+        RubricError: The rubric is wrong.
+    """
+    return _with_pages(_with_template(parse_rubric(content, path, all_checks(), all_diagnostics())))
+
+
+def problems_of_text(content: bytes, path: Path) -> tuple[Problem, ...]:
+    """List the problems of the content that a rubric's file is going to have, with their lines; see `rubric_of_text`.
+
+    Raises:
+        RubricError: It cannot be read at all, or a file that the rubric names cannot be read.
+    """
+    problems = rubric_problems(content, path, all_checks(), all_diagnostics())
+    if not problems:
+        rubric_of_text(content, path)
+    return problems
 
 
 def _dataset_problem(store: DatasetStore, name: str) -> str:

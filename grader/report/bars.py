@@ -11,7 +11,7 @@ from grader.report.text import ENGLISH, percent
 from grader.schema.grade import CriterionGrade
 from grader.schema.message import Message, say
 
-__all__ = ["VERDICTS", "amount_bar", "histogram", "points_bar", "verdict_bar"]
+__all__ = ["VERDICTS", "amount_bar", "compared_histogram", "histogram", "points_bar", "verdict_bar"]
 
 VERDICTS: Final[Mapping[str, Message]] = {
     "passed": say("Full marks"),
@@ -120,10 +120,7 @@ def histogram(shares: Sequence[float], language: Language = ENGLISH) -> Markup:
             column = element("rect", x=left + 3, y=base - height, width=width - 6, height=height, class_="column")
             label = element("text", str(number), x=left + width / 2, y=base - height - 5, text_anchor="middle")
             parts += [column, label]
-    for tick in range(0, 101, 20):
-        parts.append(
-            element("text", percent(tick / 100, language), x=20 + 4.0 * tick, y=base + 16, text_anchor="middle")
-        )
+    parts += _ticks(base, language)
     counts = [
         say("{low:percent} to {high:percent}: {number}", low=index / 10, high=(index + 1) / 10, number=number)
         for index, number in enumerate(bins)
@@ -132,6 +129,64 @@ def histogram(shares: Sequence[float], language: Language = ENGLISH) -> Markup:
     title, description = say("Distribution of scores"), say("{counts:clauses}.", counts=counts)
     size = (440.0, 140.0)
     return picture("scores", language.text(title), language.text(description), size, *parts, class_="plot")
+
+
+def compared_histogram(before: Sequence[int], after: Sequence[int], language: Language = ENGLISH) -> Markup:
+    """Draw the scores of a class after a change, with the outline of those before.
+
+    Args:
+        before: Number of submissions in each bin, from 0 to 100 % of full marks.
+        after: The same after the change.
+        language: The language of the texts.
+
+    Returns:
+        An `svg`; an empty string without submissions.
+    """
+    tallest = max((*before, *after), default=0)
+    if not tallest:
+        return Markup()
+    bins, base, width = len(after), 140.0, 400.0 / len(after)
+    parts: list[Markup] = [
+        element("rect", x=20, y=4, width=12, height=10, class_="column"),
+        element("text", language.text(say("after")), x=37, y=13),
+        element("rect", x=92, y=4, width=12, height=10, class_="was"),
+        element("text", language.text(say("before")), x=109, y=13),
+        element("line", x1=20, x2=420, y1=base, y2=base, class_="axis"),
+    ]
+    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+        left = 20 + width * index
+        for number, inset, kind in ((new, 6.0, "column"), (old, 3.0, "was")):
+            height = 88.0 * number / tallest
+            if number:
+                place = {"x": left + inset, "y": base - height, "width": width - 2 * inset, "height": height}
+                parts.append(element("rect", **place, class_=kind))
+        if new or old:
+            top = base - 88.0 * max(new, old) / tallest - 5
+            label = str(new) if new == old else f"{old} → {new}"
+            parts.append(element("text", label, x=left + width / 2, y=top, text_anchor="middle"))
+    parts += _ticks(base, language)
+    counts = [
+        say(
+            "{low:percent} to {high:percent}: {old} before, {new} after",
+            low=index / bins,
+            high=(index + 1) / bins,
+            old=old,
+            new=new,
+        )
+        for index, (old, new) in enumerate(zip(before, after, strict=True))
+        if old or new
+    ]
+    title, description = say("Scores before and after"), say("{counts:clauses}.", counts=counts)
+    size = (440.0, 160.0)
+    return picture("compared", language.text(title), language.text(description), size, *parts, class_="plot")
+
+
+def _ticks(base: float, language: Language) -> list[Markup]:
+    """Label the axis of a histogram of scores."""
+    return [
+        element("text", percent(tick / 100, language), x=20 + 4.0 * tick, y=base + 16, text_anchor="middle")
+        for tick in range(0, 101, 20)
+    ]
 
 
 def verdict_bar(key: str, counts: Mapping[str, int], language: Language = ENGLISH) -> Markup:
