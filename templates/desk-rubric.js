@@ -43,8 +43,10 @@
     list.hidden = found.length === 0;
     text.setAttribute("aria-invalid", found.length ? "true" : "false");
     apply.disabled = found.length > 0;
-    effect.classList.toggle("stale", found.length > 0);
-    if (found.length) { say(found.length === 1 ? "1 error" : found.length + " errors"); }
+    if (found.length) {
+      const last = effect.innerHTML ? " The effect is that of the last text without errors." : "";
+      say((found.length === 1 ? "1 error." : found.length + " errors.") + last);
+    }
   }
 
   function ask(path) {
@@ -76,7 +78,6 @@
         effect.setAttribute("aria-busy", "false");
         if (made.problems) { problems(made.problems); return; }
         effect.innerHTML = made.html;
-        effect.classList.remove("stale");
         say(made.summary);
       });
     }).catch(function () { if (own === number) { lost(); } });
