@@ -156,7 +156,7 @@ def requests_import(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="CSV with `submission`, `student` or `email`, and `reason`; perhaps `criterion` and `at`.",
+            help="CSV with `submission`, `student` or `email`, and `reason`, or the mail of a student (.eml, .txt).",
             exists=True,
             dir_okay=False,
         ),
@@ -175,7 +175,7 @@ def requests_import(
     ] = None,
     dry_run: _DryRunOption = False,
 ) -> None:
-    """Store the requests of a table, and make the reports again: all rows, or none."""
+    """Store the requests of a table, or of a mail, and make the reports again: all rows, or none."""
     from grader.pipeline.requests import import_requests
 
     course, results = _course_of(folder)

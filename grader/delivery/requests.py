@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import policy
+from email import message_from_bytes, policy
 from email.parser import HeaderParser
 from email.utils import getaddresses
 
@@ -16,7 +16,16 @@ from grader.schema.grade import SubmissionStamp
 from grader.schema.judgement import WHOLE
 from grader.schema.mail import MailRow
 
-__all__ = ["REQUEST_COLUMNS", "Criteria", "Reply", "RequestLine", "criterion_of", "parse_reply", "parse_requests"]
+__all__ = [
+    "REQUEST_COLUMNS",
+    "Criteria",
+    "Reply",
+    "RequestLine",
+    "criterion_of",
+    "mail_text",
+    "parse_reply",
+    "parse_requests",
+]
 
 REQUEST_COLUMNS = ("submission", "student", "email", "criterion", "reason", "at")
 _WHO = ("submission", "student", "email")
@@ -207,6 +216,24 @@ def _at(text: str) -> datetime | None:
 
 
 # --- a mail ------------------------------------------------------------------------------------------------------
+
+
+def mail_text(content: bytes) -> str:
+    """Return the headers and the plain text of a mail; other content is returned as it is.
+
+    Args:
+        content: A mail as mail programs save it (`.eml`), or a text.
+    """
+    message = message_from_bytes(content, policy=policy.default)
+    body = message.get_body(("plain",))
+    if not _HEADERS & {name.casefold() for name in message} or body is None:
+        return content.decode("utf-8-sig", "replace")
+    try:
+        text = str(body.get_content())
+    except (LookupError, ValueError):  # an unknown encoding
+        return content.decode("utf-8-sig", "replace")
+    headers = (f"{name}: {' '.join(str(value).split())}" for name, value in message.items())
+    return "\n".join((*headers, "", text))
 
 
 def parse_reply(

@@ -1,11 +1,11 @@
 """Requests of students: import them, list those that are open, and answer them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from grader.delivery.requests import Criteria, Reply, parse_reply, parse_requests
+from grader.delivery.requests import Criteria, Reply, RequestLine, mail_text, parse_reply, parse_requests
 from grader.delivery.roster import Student, match
 from grader.facts.nearest import did_you_mean
 from grader.grading.judged import concerns
@@ -28,6 +28,9 @@ __all__ = [
     "read_reply",
     "shown_criteria",
 ]
+
+
+_MAILS = frozenset({".eml", ".txt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,13 @@ def import_requests(  # noqa: PLR0913 - the last two by keyword
 ) -> tuple[Judgement, ...]:
     """Import a table of requests: all rows, or none if one is wrong. A request that is already stored is left out.
 
-    The text of a student only ever becomes the reason of a request.
+    A file that ends in `.eml` or `.txt` is a mail with one request; see `read_reply`. The text of a student only ever
+    becomes the reason of a request.
 
     Args:
         out: The results folder.
         course: The course.
-        file: The table.
+        file: The table, or a mail.
         students: The roster; may be empty.
         now: Function that returns the time, with its zone; the time of a request without one.
         dry_run: Whether nothing is stored.
@@ -85,7 +89,7 @@ def import_requests(  # noqa: PLR0913 - the last two by keyword
         The new requests.
 
     Raises:
-        UsageError: The table is wrong; all problems are listed with their lines.
+        UsageError: The table is wrong; all problems are listed with their lines. Or nobody knows whose mail it is.
         StorageError: The requests cannot be stored.
     """
     try:
@@ -93,7 +97,11 @@ def import_requests(  # noqa: PLR0913 - the last two by keyword
     except OSError as error:
         msg = f"the file cannot be read: {error.strerror or error}"
         raise UsageError(msg, where=str(file)) from error
-    rows = parse_requests(content, _stamps(out), shown_criteria(course), students, name=str(file))
+    stamps = {one.id: one for one in _stamps(out)}
+    if file.suffix.casefold() in _MAILS:
+        rows = [_mailed(read_reply(out, course, mail_text(content), students), stamps, file)]
+    else:
+        rows = list(parse_requests(content, tuple(stamps.values()), shown_criteria(course), students, name=str(file)))
     moment = now()
 
     def decide(stored: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
@@ -107,6 +115,20 @@ def import_requests(  # noqa: PLR0913 - the last two by keyword
 
     store = judgement_file(out)
     return decide(store.read().judgements) if dry_run else store.update(decide)
+
+
+def _mailed(reply: Reply, stamps: Mapping[str, SubmissionStamp], file: Path) -> RequestLine:
+    """Convert a mail to a request.
+
+    Raises:
+        UsageError: Nobody knows which submission it is about, or it has no text.
+    """
+    stamp = None if reply.submission is None else stamps.get(reply.submission)
+    if stamp is None or not reply.reason:
+        problem = reply.problem or "its submission is not in the results folder"
+        msg = problem if stamp is None else "the mail has no text except for quotes"
+        raise UsageError(msg, where=str(file), advice="write the request as a line of a CSV file (docs/judgements.md)")
+    return RequestLine(1, stamp, reply.criterion, reply.reason, None)
 
 
 def request_of(stamp: SubmissionStamp, criterion: str, reason: str, course: Course, *, at: datetime) -> Judgement:

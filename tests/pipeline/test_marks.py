@@ -5,12 +5,14 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader.delivery.marks import marks_csv
+from grader.delivery.roster import Student
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import judged_course, judgement_file
 from grader.pipeline.marks import after, export_marks, import_marks, join_judgements
@@ -253,6 +255,22 @@ def test_the_text_of_a_student_forges_no_judgement(out: ResultsFolder, course: C
 
 def test_a_pasted_mail_without_a_sent_message_finds_no_submission(out: ResultsFolder, course: Course) -> None:
     assert read_reply(out, course, "Please look at the sketch again.").submission is None
+
+
+def test_the_mail_of_a_student_becomes_a_request(out: ResultsFolder, course: Course) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "Ada <ada.l@example.org>", "Re: your grade"
+    mail.set_content(
+        "The sketch is in cell 3, sch\u00f6n!\n\nOn 1 May 2026, Course wrote:\n> 0 of 3\n", cte="quoted-printable"
+    )
+    path = out.root.with_name("reply.eml")
+    path.write_bytes(mail.as_bytes())
+    with pytest.raises(UsageError, match="neither the sender nor a Message-ID"):
+        import_requests(out, course, path, now=now)
+    ada = Student("ada", "Ada", "ada.l@example.org", None, "", 2)
+    (request,) = import_requests(out, course, path, [ada], now=now)
+    assert (request.submission, request.by, request.criterion) == ("ada", "ada", "sketch")
+    assert request.why == "The sketch is in cell 3, sch\u00f6n!"
 
 
 # --- commands

@@ -214,19 +214,20 @@ def test_an_append_waits_for_a_lock_and_uses_the_file_that_replaced_its_own(file
         fcntl.flock(held, fcntl.LOCK_EX)
         waiting = _FORK.Process(target=file.append, args=([a_judgement(2)],))
         waiting.start()
-        until(lambda: str(file.path) in _open_files(waiting.pid))
+        until(lambda: _open_files(waiting.pid).count(str(file.path)) > 1)  # one is inherited
         new = file.path.with_suffix(".new")
         new.write_bytes(file.path.read_bytes())
         new.replace(file.path)  # as git and editors do
+        fcntl.flock(held, fcntl.LOCK_UN)
     waiting.join(DEADLOCK_SECONDS)
     assert file.read().judgements == (a_judgement(1), a_judgement(2))
 
 
-def _open_files(process: int | None) -> set[str]:
+def _open_files(process: int | None) -> list[str]:
     try:
-        return {str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()}
+        return [str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()]
     except OSError:
-        return set()
+        return []
 
 
 # --- a full disk
