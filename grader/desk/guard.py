@@ -63,7 +63,7 @@ class Visitor:
     name: str = ""
     """The person who judges; empty until it is entered."""
     done: list[tuple[Judgement, ...]] = field(default_factory=list)
-    """What was recorded, for undo; judgements that were recorded together are one item."""
+    """The recorded judgements, for undo; those that were recorded together are one item."""
 
 
 class Door:
