@@ -213,7 +213,8 @@ class _RefusedError(Exception):
 def _from_here(headers: Headers, *, reading: bool) -> bool:
     """Return whether a request comes from the desk or from a person, as far as the browser says so."""
     site = headers.get("sec-fetch-site", "same-origin")
-    return site in {"same-origin", "none"} or (reading and headers.get("sec-fetch-mode") == "navigate")
+    opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    return site in {"same-origin", "none"} or (reading and opened)
 
 
 async def _body(receive: Receive) -> bytes:
