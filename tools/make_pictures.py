@@ -118,6 +118,9 @@ def _judge_some(page: Page, base: str) -> None:
     """Judge the answers of all but one to a question, and enter a request."""
     page.goto(f"{base}/question/{CRITERION}")
     for points, comment in (("2", "Name the effect of each flaw, too."), ("0", "This describes your own model.")):
+        while ANSWER in page.inner_text("main"):
+            with page.expect_navigation():
+                page.keyboard.press("n")
         page.keyboard.press(points)
         page.keyboard.press("c")
         page.keyboard.type(comment)

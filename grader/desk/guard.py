@@ -63,7 +63,7 @@ class Visitor:
     name: str = ""
     """The person who judges; empty until it is entered."""
     done: list[tuple[Judgement, ...]] = field(default_factory=list)
-    """What was recorded, for undo; judgements that were recorded together are one item."""
+    """The recorded judgements, for undo; those that were recorded together are one item."""
 
 
 class Door:
@@ -213,7 +213,8 @@ class _RefusedError(Exception):
 def _from_here(headers: Headers, *, reading: bool) -> bool:
     """Return whether a request comes from the desk or from a person, as far as the browser says so."""
     site = headers.get("sec-fetch-site", "same-origin")
-    return site in {"same-origin", "none"} or (reading and headers.get("sec-fetch-mode") == "navigate")
+    opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    return site in {"same-origin", "none"} or (reading and opened)
 
 
 async def _body(receive: Receive) -> bytes:

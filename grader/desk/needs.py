@@ -26,7 +26,7 @@ class Need:
     href: str
     detail: str = ""
     number: int = 1
-    """Number of answers behind it."""
+    """Number of answers that it stands for."""
 
 
 Provider = Callable[[Desk, Mapping[str, Grade]], Iterable[Need]]

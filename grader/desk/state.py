@@ -37,7 +37,7 @@ _STEP = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a person decides, before it is checked and recorded."""
+    """A decision of a person, before it is checked and recorded."""
 
     submission: str
     kind: JudgementKind

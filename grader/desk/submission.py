@@ -13,12 +13,13 @@ from grader.delivery.requests import Reply
 from grader.desk.guard import Form
 from grader.desk.state import Desk, Draft
 from grader.desk.view import View, desk_of, form_of, number_in, show, submission_url, to, visitor_of
+from grader.grading.judged import latest
 from grader.pipeline.publish import report_of
 from grader.pipeline.requests import read_reply
 from grader.schema.errors import ArtefactError, UsageError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import CriterionGrade, Grade
-from grader.schema.judgement import WHOLE, JudgementKind
+from grader.schema.judgement import WHOLE, Judgement, JudgementKind
 
 __all__ = ["REPORT_POLICY", "VIEW"]
 
@@ -85,6 +86,7 @@ def _page(request: Request) -> Response:
         grade=grade,
         url=submission_url(name),
         titles={WHOLE: "The whole submission", **{line.id: line.title or line.id for line in grade.criteria}},
+        decisions=_decisions(judgements),
         flagged={flag.criterion: flag for flag in grade.flags},
         extension=next((one for one in reversed(judgements) if one.kind == "extension"), None),
         history=tuple(reversed(judgements)),
@@ -93,6 +95,12 @@ def _page(request: Request) -> Response:
         back=submission_url(order[place - 1]),
         onward=submission_url(order[(place + 1) % len(order)]),
     )
+
+
+def _decisions(judgements: Sequence[Judgement]) -> dict[str, Judgement]:
+    """Return the judgement that the points of each criterion come from."""
+    decisions = (one for one in latest(judgements).values() if one.kind in {"points", "override"})
+    return {one.criterion: one for one in sorted(decisions, key=lambda one: one.at)}
 
 
 def _report(request: Request) -> Response:

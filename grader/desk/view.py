@@ -1,4 +1,4 @@
-"""What all views of the desk share: their place in the navigation, and the rendering of pages."""
+"""Define what all views of the desk share: their place in the navigation, and the rendering of pages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -114,6 +114,8 @@ def test_other_sites_can_embed_nothing(browser_client: Browser, site: str) -> No
     assert browser_client.get("/static/desk.js", headers=embedded).status_code == 403
     opened = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
     assert browser_client.get("/", headers=opened).status_code == 200
+    framed = opened | {"sec-fetch-dest": "iframe"}
+    assert browser_client.get("/", headers=framed).status_code == 403
     assert browser_client.submit("/undo", sec_fetch_site=site, sec_fetch_mode="navigate").status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""What a person decides is checked, appended, seen by other desks, and can be taken back."""
+"""Decisions of people are checked, appended, seen by other desks, and can be taken back."""
 
 import json
 from datetime import timedelta

@@ -1,6 +1,8 @@
 """One submission: every decision can be made, needs what it needs, and is in the report and in the history."""
 
 import json
+import re
+from html import unescape
 
 import pytest
 
@@ -47,6 +49,14 @@ def test_a_computed_verdict_is_overridden_only_with_a_reason(browser_client: Bro
     assert (judged.points, judged.judged.why, judged.judged.computed_points) == (1, "Copied cells.", 4)
     page = browser_client.get("/submission/ada").text
     assert "Copied cells." in page
+
+
+def test_a_judgement_can_be_changed_without_losing_its_texts(browser_client: Browser) -> None:
+    sent(browser_client, "judge", criterion="critique", points="4", comment="Good <5 cm>.")
+    sent(browser_client, "judge", criterion="runs", points="1", why="Copied cells.", comment="See me.")
+    page = browser_client.get("/submission/ada").text
+    filled = [unescape(text) for text in re.findall(r"<textarea[^>]*>([^<]+)</textarea>", page)]
+    assert filled == ["Copied cells.", "See me.", "Good <5 cm>."]
 
 
 def test_a_judgement_is_taken_back_and_stays_in_the_history(browser_client: Browser, desk: Desk) -> None:
