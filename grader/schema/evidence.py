@@ -82,6 +82,8 @@ class CellFact(Document):
     """Printed and displayed text, cut to 4,000 characters."""
     images: int = 0
     """Number of images among its outputs."""
+    charts: int = 0
+    """Number of charts among its outputs whose curves are not recorded, such as Altair's."""
     error: str | None = None
     """Class of the exception that the cell raised, if any."""
     executed: bool = False
@@ -540,7 +542,7 @@ class AxesFact(Document):
 
 
 class FigureFact(Document):
-    """A drawn figure."""
+    """A figure drawn with matplotlib or Plotly."""
 
     event: int
     cell: int | None

@@ -20,3 +20,12 @@ def test_a_pasted_picture_does_not_take_the_place_of_the_text_after_it() -> None
 
 def test_a_long_text_without_pictures_is_cut() -> None:
     assert [len(source) for source in sources(30_000 * "a", None)] == [20_000, 0]
+
+
+def test_charts_of_other_libraries_are_counted() -> None:
+    outputs = [
+        {"output_type": "display_data", "data": {kind: {}, "text/plain": "chart"}}
+        for kind in ("application/vnd.vegalite.v5+json", "application/vnd.plotly.v1+json", "image/png")
+    ]
+    (fact,) = cell_facts({"cells": [{"cell_type": "code", "source": "", "outputs": outputs}]}, None, a_run())
+    assert (fact.charts, fact.images) == (1, 1)

@@ -371,7 +371,7 @@ class AxesDescription(TypedDict):
 
 
 class FigureDescription(TypedDict):
-    """A figure drawn with matplotlib."""
+    """A figure drawn with matplotlib or Plotly."""
 
     title: str
     """The title above all axes."""
