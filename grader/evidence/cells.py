@@ -20,6 +20,8 @@ _UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.
 _PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_%-]*")
 _CHARTS = ("application/vnd.vega", "application/vnd.bokehjs", "application/vnd.holoviews")
 """Beginnings of the types of charts whose curves are not recorded (Altair, Bokeh, HoloViews)."""
+_CHART_SCRIPT = re.compile(r"<script\b.*?(?:vega|bokeh|plotly|echarts|highcharts)", re.IGNORECASE | re.DOTALL)
+"""A page that draws such a chart."""
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -80,7 +82,9 @@ def _has_image(output: dict[str, Any]) -> bool:
 
 
 def _has_chart(output: dict[str, Any]) -> bool:
-    return any(kind.startswith(_CHARTS) for kind in as_map(output.get("data")))
+    data = as_map(output.get("data"))
+    drawn = _CHART_SCRIPT.search(plain_text(data.get("text/html"))) is not None
+    return drawn or any(kind.startswith(_CHARTS) for kind in data)
 
 
 def _output_text(output: dict[str, Any]) -> str:

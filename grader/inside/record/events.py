@@ -283,6 +283,9 @@ class ArrayDescription(TypedDict):
     mapped: NotRequired[bool]
     """True if a `tf.data` map or a generator between the array and the model may change the numbers; then the file
     has the unchanged array, and `low` to `std` are null."""
+    drawn: NotRequired[int]
+    """Number of its rows in one epoch, if a pipeline leaves out rows after shuffling; then the description and the file
+    are about all rows that can be among them."""
 
 
 class LabelDescription(TypedDict):
@@ -296,6 +299,8 @@ class LabelDescription(TypedDict):
     """Whether each row has a single 1 and zeros."""
     classes: dict[str, int]
     """Number of rows per class: `{"0": 5923, …}`."""
+    drawn: NotRequired[int]
+    """Number of its rows in one epoch, if a pipeline leaves out rows after shuffling."""
     file: NotRequired[str]
     """`arrays/y4.npy`: each row's class as int32 (arg max of a one-hot row). Missing if the labels are not integers."""
 

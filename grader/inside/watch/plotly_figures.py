@@ -96,6 +96,7 @@ def install(recorder: Recorder) -> None:
         recorder: Receives the `figure` events.
     """
     name = "RenderersConfig._build_mime_bundle"
+    method = name.rpartition(".")[2]
     drawn = Drawn(recorder)
 
     def build(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
@@ -108,7 +109,8 @@ def install(recorder: Recorder) -> None:
 
     def hook(module: ModuleType) -> None:
         try:
-            wrapt.wrap_function_wrapper(module, name, build)
+            # Plotly deletes the name of the class after it made the only instance.
+            wrapt.wrap_function_wrapper(type(module.renderers), method, build)
         except Exception as problem:
             recorder.gap(name, problem)
 
