@@ -574,6 +574,17 @@ class NamedArrayFact(Document):
     Images that occur more than once in the data set are not counted."""
 
 
+class PipelineFact(Document):
+    """A `tf.data` pipeline or a generator in a variable at the end of the notebook; it is not run for the record."""
+
+    name: str
+    """The variable, or an item of it such as `parts[0]`."""
+    cell: int | None = None
+    """The cell that created it."""
+    rows_of: str | None = None
+    """Data set and split of the first rows of its source, such as `mnist/train`; None if they are unknown."""
+
+
 class NamedLabelFact(Document):
     """An array in a variable at the end of the notebook, with as many rows as an array of images."""
 
@@ -692,6 +703,7 @@ class Evidence(Document):
     figures: tuple[FigureFact, ...] = ()
     arrays: tuple[NamedArrayFact, ...] = ()
     labels: tuple[NamedLabelFact, ...] = ()
+    pipelines: tuple[PipelineFact, ...] = ()
     emulations: tuple[EmulationFact, ...] = ()
     ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()
