@@ -306,8 +306,12 @@ def _call_signs(call: ast.Call, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
         yield "keras2", 2, f"it calls `optimizers.{last}`, whose classes are capitalised now"
     if last == "compile" and len(call.args) >= 3 and isinstance(call.args[2], ast.List):  # noqa: PLR2004 - the third
         yield "keras2", 2, "it gives `compile` its metrics as the third argument"
+    if re.fullmatch(r"(?:AveragePooling|AvgPool)[123]D", last) and not call.args and not call.keywords:
+        yield "keras2", 2, f"it calls `{last}` without a pool size"
     for keyword in call.keywords:
         monitored = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+        if last == "compile" and keyword.arg == "metrics" and isinstance(monitored, str):
+            yield "keras2", 2, "it gives `compile` a metric that is not in a list"
         if keyword.arg == "monitor" and monitored in {"acc", "val_acc"} and not acc_is_a_metric:
             yield "keras2", 2, f"a callback monitors `{monitored}`"
     for old in sorted(keywords & _OLD_KEYWORDS):
