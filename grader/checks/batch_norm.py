@@ -25,7 +25,7 @@ _PLACES: Mapping[Place, Message] = {
     "after_activation": say("after an activation"),
     "linear": say("without an activation next to it"),
 }
-_UNKNOWN = say("in a `call` of the notebook, so its place is unknown")
+_UNKNOWN = say("in a `call` of the notebook, where the place is unknown")
 
 
 class BatchNormParams(WithModel):

@@ -220,8 +220,8 @@ def _activation(network: Network, position: int, params: HasLayerParams) -> Iter
         yield Condition("activation", holds=False, seen=say("it has no setting {setting:code}", setting="activation"))
     else:
         unknown = say(
-            "the grader could not see whether its activation is {required:code or}, since the notebook's own code "
-            "applies it",
+            "the grader could not see whether its activation is {required:code or}, because the notebook's own code "
+            "may apply it",
             required=names,
         )
         yield Condition("activation", None, unknown)
