@@ -385,8 +385,13 @@ class FitFact(Document):
 
     @property
     def rows_trained(self) -> int | None:
-        """Number of training images, without the fraction that `validation_split` holds back."""
+        """Number of training images, without the fraction that `validation_split` holds back.
+
+        A custom training loop may end before it has used every image.
+        """
         rows = self.x.shape[0] if self.x is not None and self.x.shape else None
+        if rows is not None and self.kind == "custom_loop" and self.total_steps and self.batch_size:
+            return min(rows, self.total_steps * self.batch_size)
         if rows is None or self.validation != "split" or not self.validation_split:
             return rows
         # Keras cuts at the same row.
