@@ -12,7 +12,7 @@ from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform, own_activation
 from grader.schema.base import Pointer
-from grader.schema.grade import Finding, MeasureLabel
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["BatchNormParams", "Place", "batch_norm", "places_of"]
@@ -25,6 +25,7 @@ _PLACES: Mapping[Place, Message] = {
     "after_activation": say("after an activation"),
     "linear": say("without an activation next to it"),
 }
+_UNKNOWN = say("in a `call` of the notebook, where the place is unknown")
 
 
 class BatchNormParams(WithModel):
@@ -50,7 +51,8 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
 
     What it does:
         Determines for each `BatchNormalization` whether it is between weights and their activation, after an
-        activation, or on the input.
+        activation, or on the input. If a `call` of the student's applies it, its place is unknown, and a person must
+        judge it.
 
     Why it matters:
         Batch normalization keeps the scale of the values in a deep model. Before the activation, it also makes the
@@ -65,17 +67,18 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     places = places_of(Network(model))
     required = (params.place,) if isinstance(params.place, str) else params.place
     fitting = [place for place in places if required is None or place in required]
-    passed = len(fitting) >= params.at_least
-    return Finding.scored(
-        sentences(_described(model.name, places), _required(params.at_least, required)),
-        1.0 if passed else 0.0,
-        assurance=model.assurance,
-        measured={"found": len(places), "fitting": len(fitting), "places": list(places)},
-        evidence=(Pointer(cell=model.cell, event=model.event),),
-    )
+    message = sentences(_described(model.name, places), _required(params.at_least, required))
+    details: FindingDetails = {
+        "assurance": model.assurance,
+        "measured": {"found": len(places), "fitting": len(fitting), "places": [place or "unknown" for place in places]},
+        "evidence": (Pointer(cell=model.cell, event=model.event),),
+    }
+    if len(fitting) < params.at_least <= len(fitting) + (places.count(None) if required else 0):
+        return Finding.pending(say("{message} A person must judge it.", message=message), **details)
+    return Finding.scored(message, 1.0 if len(fitting) >= params.at_least else 0.0, **details)
 
 
-def _described(model: str, places: Sequence[Place]) -> Message:
+def _described(model: str, places: Sequence[Place | None]) -> Message:
     if not places:
         return say("{model:code} has no batch normalization layer.", model=model)
     return say_count(
@@ -84,7 +87,7 @@ def _described(model: str, places: Sequence[Place]) -> Message:
         len(places),
         model=model,
         places=[
-            say("{layers:number} {place}", layers=places.count(place), place=_PLACES[place])
+            say("{layers:number} {place}", layers=places.count(place), place=_PLACES[place] if place else _UNKNOWN)
             for place in dict.fromkeys(places)
         ],
     )
@@ -100,8 +103,8 @@ def _required(at_least: int, places: Sequence[Place] | None) -> Message:
     )
 
 
-def places_of(network: Network) -> tuple[Place, ...]:
-    """List the places of the batch normalization layers, in order.
+def places_of(network: Network) -> tuple[Place | None, ...]:
+    """List the places of the batch normalization layers, in order; None for an unknown place.
 
     Args:
         network: The layers in order.
@@ -111,7 +114,9 @@ def places_of(network: Network) -> tuple[Place, ...]:
     )
 
 
-def _place(network: Network, position: int) -> Place:
+def _place(network: Network, position: int) -> Place | None:
+    if network.is_called_by_student(network.layers[position]):
+        return None
     before = network.before(position)
     if not any(is_transform(layer) for layer in before):
         return "input"

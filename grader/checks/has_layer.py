@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
+from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
@@ -18,12 +19,13 @@ from grader.facts.keras_names import (
     bare_name,
     canonical_activation,
     canonical_initializer,
+    unknown_activation,
 )
 from grader.facts.language import english
-from grader.facts.layers import LayerName, Network, kernel_size, layer_matches
+from grader.facts.layers import LayerName, Network, kernel_size, layer_matches, own_activation
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Finding, MeasureLabel
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["HasLayerParams", "has_layer"]
@@ -78,10 +80,17 @@ class HasLayerParams(WithModel):
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A layer of the right kind, and the conditions that it misses."""
+    """A layer of the right kind, and the conditions that it misses or that are unknown."""
 
     layer: LayerFact
-    faults: tuple[Message, ...]
+    missed: Conditions
+
+    @property
+    def counts(self) -> bool | None:
+        """Whether it meets every condition; None if that is unknown."""
+        if len(self.missed.unseen) < len(self.missed.items):
+            return False
+        return None if self.missed.items else True
 
 
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
@@ -98,7 +107,8 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
 
     What it does:
         Counts the layers that meet every condition, including layers of nested models. For the other layers of the
-        kind, the message names the missed conditions.
+        kind, the message names the missed conditions. If the student's own code decides (the order of the layers in a
+        `call`, an activation function between them), a person must judge it.
 
     Why it matters:
         The layers determine what a model can learn. Convolutions share weights across the image. Dropout and
@@ -111,21 +121,29 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     candidates = tuple(_candidates(Network(model), params))
-    fitting = [c.layer for c in candidates if not c.faults]
-    enough = len(fitting) >= params.at_least
-    passed = enough and (params.at_most is None or len(fitting) <= params.at_most)
-    return Finding.scored(
-        _message(model.name, candidates, fitting, params),
-        1.0 if passed else 0.0,
-        assurance=model.assurance,
-        measured={
+    fitting = [c.layer for c in candidates if c.counts]
+    unknown = sum(c.counts is None for c in candidates)
+    verdicts = {_is_enough(count, params) for count in range(len(fitting), len(fitting) + unknown + 1)}
+    message = _message(model.name, candidates, fitting, params)
+    details: FindingDetails = {
+        "assurance": model.assurance,
+        "measured": {
             "found": len(fitting),
             "of_this_kind": len(candidates),
             "layers": [layer.name for layer in fitting],
-            "near_misses": {c.layer.name: [english(fault) for fault in c.faults] for c in candidates if c.faults},
+            "near_misses": {
+                c.layer.name: [english(miss.seen) for miss in c.missed.items] for c in candidates if not c.counts
+            },
         },
-        evidence=(Pointer(cell=model.cell, event=model.event),),
-    )
+        "evidence": (Pointer(cell=model.cell, event=model.event),),
+    }
+    if len(verdicts) > 1:
+        return Finding.pending(say("{message} A person must judge it.", message=message), **details)
+    return Finding.scored(message, 1.0 if verdicts == {True} else 0.0, **details)
+
+
+def _is_enough(count: int, params: HasLayerParams) -> bool:
+    return params.at_least <= count and (params.at_most is None or count <= params.at_most)
 
 
 def _candidates(network: Network, params: HasLayerParams) -> Iterator[_Candidate]:
@@ -134,11 +152,15 @@ def _candidates(network: Network, params: HasLayerParams) -> Iterator[_Candidate
             faults = (
                 *_setting_faults(layer, params),
                 *_kernel_faults(layer, params),
-                *_activation_faults(network, position, params),
-                *_weight_faults(layer, params),
-                *_place_faults(network, position, params),
+                *_regularizer_faults(layer, params),
             )
-            yield _Candidate(layer, faults)
+            missed = (
+                *(Condition("settings", holds=False, seen=fault) for fault in faults),
+                *_activation(network, position, params),
+                *_initializer(layer, params),
+                *_place(network, position, params),
+            )
+            yield _Candidate(layer, Conditions.of(missed))
 
 
 def _setting_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
@@ -179,35 +201,55 @@ def _kernel_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message
         yield say("its kernel is {kernel:shape}, not {required:shape}", kernel=sides, required=required)
 
 
-def _activation_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[Message]:
+def _activation(network: Network, position: int, params: HasLayerParams) -> Iterator[Condition]:
+    """Yield the condition on the activation, unless it holds."""
     if params.activation is None:
         return
+    layer = network.layers[position]
     names = (params.activation,) if isinstance(params.activation, str) else params.activation
     activation = network.activation(position)
     if activation and canonical_activation(activation) in {canonical_activation(name) for name in names}:
         return
     names = tuple(bare_name(name) for name in names)
-    if activation:
-        yield say("its activation is {activation:code}, not {required:code or}", activation=activation, required=names)
+    if activation and not unknown_activation(activation):
+        wrong = say(
+            "its activation is {activation:code}, not {required:code or}", activation=activation, required=names
+        )
+        yield Condition("activation", holds=False, seen=wrong)
+    elif own_activation(layer) is None and "activation" not in layer.config:
+        yield Condition("activation", holds=False, seen=say("it has no setting {setting:code}", setting="activation"))
     else:
-        yield say("its activation is unknown, not {required:code or}", required=names)
+        unknown = say(
+            "the grader could not see whether its activation is {required:code or}, because the notebook's own code "
+            "may apply it",
+            required=names,
+        )
+        yield Condition("activation", None, unknown)
 
 
-def _weight_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
-    if params.initialiser is not None:
-        names = (params.initialiser,) if isinstance(params.initialiser, str) else params.initialiser
-        initializer = initialiser_of(layer)
-        if initializer not in {canonical_initializer(name) for name in names}:
-            yield _wrong_initializer(initializer, tuple(bare_name(name) for name in names))
-    if params.regulariser is not None:
-        kind = regulariser_of(layer)
-        effect = "none" if kind == "zero" else kind
-        if effect != params.regulariser and not (params.regulariser == "any" and effect != "none"):
-            yield say(
-                "it has {regularizer}, but {required} is required",
-                regularizer=_regularizer(kind),
-                required=_regularizer(params.regulariser),
-            )
+def _initializer(layer: LayerFact, params: HasLayerParams) -> Iterator[Condition]:
+    """Yield the condition on the initializer, unless it holds."""
+    if params.initialiser is None:
+        return
+    names = (params.initialiser,) if isinstance(params.initialiser, str) else params.initialiser
+    initializer = initialiser_of(layer)
+    if initializer not in {canonical_initializer(name) for name in names}:
+        known = bool(initializer) or "kernel_initializer" not in layer.config
+        names = tuple(bare_name(name) for name in names)
+        yield Condition("initializer", False if known else None, _wrong_initializer(initializer, names))
+
+
+def _regularizer_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
+    if params.regulariser is None:
+        return
+    kind = regulariser_of(layer)
+    effect = "none" if kind == "zero" else kind
+    if effect != params.regulariser and not (params.regulariser == "any" and effect != "none"):
+        yield say(
+            "it has {regularizer}, but {required} is required",
+            regularizer=_regularizer(kind),
+            required=_regularizer(params.regulariser),
+        )
 
 
 def _wrong_initializer(initializer: str | None, required: tuple[str, ...]) -> Message:
@@ -230,11 +272,25 @@ def _regularizer(kind: str) -> Message:
     return say("the kernel_regularizer {name:code}", name=kind)
 
 
-def _place_faults(network: Network, position: int, params: HasLayerParams) -> Iterator[Message]:
+def _place(network: Network, position: int, params: HasLayerParams) -> Iterator[Condition]:
+    """Yield the conditions on the layers before and after it that do not hold, or that are unknown."""
+    holds = None if network.is_called_by_student(network.layers[position]) else False
     if params.before is not None and not any(layer_matches(x, params.before) for x in network.behind(position)):
-        yield say("no {kind:or} layer follows it", kind=_kinds(params.before))
+        yield Condition("before", holds, _missing(params.before, "before", holds=holds))
     if params.after is not None and not any(layer_matches(x, params.after) for x in network.before(position)):
-        yield say("no {kind:or} layer comes before it", kind=_kinds(params.after))
+        yield Condition("after", holds, _missing(params.after, "after", holds=holds))
+
+
+def _missing(names: str | tuple[str, ...], place: Literal["before", "after"], *, holds: bool | None) -> Message:
+    """Say that no layer of a kind follows a layer or comes before it, or that this is unknown."""
+    kinds = _kinds(names)
+    if holds is None and place == "before":
+        return say("the grader could not see whether a {kind:or} layer follows it in `call`", kind=kinds)
+    if holds is None:
+        return say("the grader could not see whether a {kind:or} layer comes before it in `call`", kind=kinds)
+    if place == "before":
+        return say("no {kind:or} layer follows it", kind=kinds)
+    return say("no {kind:or} layer comes before it", kind=kinds)
 
 
 _FAMILIES: Mapping[str, Message] = {
@@ -256,16 +312,20 @@ def _kinds(names: str | tuple[str, ...]) -> list[Message]:
 def _message(
     model: str, candidates: tuple[_Candidate, ...], fitting: list[LayerFact], params: HasLayerParams
 ) -> Message:
-    misses = [candidate for candidate in candidates if candidate.faults]
+    misses = [candidate for candidate in candidates if not candidate.counts]
     explained = misses[:_MOST_EXPLAINED] if len(fitting) < params.at_least else []
     return sentences(
         _counted(model, candidates, fitting, params),
         _required(params),
-        *(
-            say("{layer} does not count: {faults}.", layer=_described(miss.layer), faults=miss.faults)
-            for miss in explained
-        ),
+        *(_explained(miss) for miss in explained),
     )
+
+
+def _explained(miss: _Candidate) -> Message:
+    layer, faults = _described(miss.layer), [item.seen for item in miss.missed.items]
+    if miss.counts is None:
+        return say("{layer} may count: {faults}.", layer=layer, faults=faults)
+    return say("{layer} does not count: {faults}.", layer=layer, faults=faults)
 
 
 def _counted(
@@ -274,6 +334,8 @@ def _counted(
     kind = _kinds(params.layer)
     if not candidates:
         return say("{model:code} has no {kind:or} layer.", model=model, kind=kind)
+    if not fitting and any(candidate.counts is None for candidate in candidates):
+        return say("{model:code} has no {kind:or} layer that surely meets the conditions.", model=model, kind=kind)
     if not fitting:
         return say("{model:code} has no {kind:or} layer that meets the conditions.", model=model, kind=kind)
     layers = [_described(layer) for layer in fitting[:_MOST_LISTED]]

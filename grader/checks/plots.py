@@ -18,7 +18,7 @@ from grader.facts.metrics import canonical_metric, metric_in, metric_of, metrics
 from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
 from grader.facts.weights import trainings_behind
 from grader.schema.base import Assurance, Json, Pointer
-from grader.schema.evidence import AxesFact, Evidence, FigureFact, FitFact
+from grader.schema.evidence import AxesFact, CellFact, Evidence, FigureFact, FitFact
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
@@ -97,6 +97,8 @@ def plots(case: Case, params: PlotsParams) -> Finding:
         percentages, errors or logarithms. Then the check looks for labels on both axes. A custom training loop may
         leave no history. Then a curve with the metric's name counts, and curves without a name are left to a person. So
         is a missing curve of a training that the grader stopped, if it had too few epochs or the plot raised an error.
+        Figures of matplotlib (with pandas and seaborn) and Plotly are read; charts of other libraries are left to a
+        person if no figure shows the curve.
 
     Why it matters:
         A learning curve shows whether to train longer or to regularize more, if its axes say what it shows.
@@ -171,9 +173,10 @@ def _recorded(evidence: Evidence, model: str, key: str) -> Iterator[tuple[FitFac
     behind = [fit for fit in trainings_behind(evidence, model) if metric_of(fit, key)]
     if fits and len(behind) > len(fits):
         yield fits[-1], series(behind, key)
-    for fit in fits:
-        for values in _means(_folds(evidence, fit), key):
-            yield fit, values
+    if evidence.fits_of(model):
+        for folds in _folds(evidence, model):
+            for values in _means(folds, key):
+                yield folds[-1], values
     yield from _evaluations(evidence, model, key)
 
 
@@ -187,10 +190,16 @@ def _evaluations(evidence: Evidence, model: str, key: str) -> Iterator[tuple[Fit
         yield fits[-1], tuple(math.nan if value is None else value for value in results)
 
 
-def _folds(evidence: Evidence, fit: FitFact) -> list[FitFact]:
-    """List the trainings of one cell that belong together: models with the same number of weights."""
-    size = _size(evidence, fit)
-    return [each for each in evidence.fits if each.cell == fit.cell and _size(evidence, each) == size]
+def _folds(evidence: Evidence, model: str) -> list[list[FitFact]]:
+    """List the trainings of each cell that belong together: models with as many weights as the model.
+
+    After a cross-validation, the model itself is often trained on all images in a later cell.
+    """
+    fact = evidence.model(model)
+    size = None if fact is None else fact.parameters
+    alike = [fit for fit in evidence.fits if _size(evidence, fit) == size]
+    cells = dict.fromkeys(fit.cell for fit in alike)
+    return [[fit for fit in alike if fit.cell == cell] for cell in cells]
 
 
 def _size(evidence: Evidence, fit: FitFact) -> int | None:
@@ -324,6 +333,15 @@ def _claimed(case: Case, metric: str, params: PlotsParams) -> Finding:
     measured = {"metric": metric, "curves": [], "figures": len(case.evidence.figures), "named": len(named)}
     pointers = tuple(Pointer(cell=f.cell, event=f.event) for f in dict.fromkeys(f for f, _ in named or curves))
     cells = list(dict.fromkeys(pointer.cell for pointer in pointers))
+    if not curves and (charts := _unread(case)):
+        return Finding.pending(
+            say(
+                "The grader cannot read the charts in {cells:cell}. A person must look at them.",
+                cells=[cell.index for cell in charts],
+            ),
+            measured=measured,
+            evidence=tuple(Pointer(cell=cell.index) for cell in charts),
+        )
     if not curves:
         return Finding.failed(
             say("No curve was drawn, so the {metric:raw} is not shown.", metric=metric),
@@ -410,6 +428,17 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
             curve=curve,
         )
         return Finding.pending(unseen, measured=measured)
+    if fits and max(epochs, default=0) > 0 and (charts := _unread(case)):
+        return Finding.pending(
+            say(
+                "The grader cannot read the charts in {cells:cell}, so it does not know whether they show the {curve}. "
+                "A person must look at them.",
+                cells=[cell.index for cell in charts],
+                curve=curve,
+            ),
+            measured=measured,
+            evidence=tuple(Pointer(cell=cell.index) for cell in charts),
+        )
     message, advice = _reason(case, fits, curve, epochs, params)
     return Finding.failed(
         message,
@@ -419,6 +448,11 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
         evidence=tuple(Pointer(cell=f.cell, event=f.event) for f in figures),
         lacks=None if fits else "training",
     )
+
+
+def _unread(case: Case) -> list[CellFact]:
+    """List the cells that show charts of a library whose curves are not recorded."""
+    return [cell for cell in case.evidence.cells if cell.charts]
 
 
 def _reason(

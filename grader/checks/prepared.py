@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
@@ -13,8 +13,9 @@ from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.measures import measure
 from grader.checks.support.params import Number, Params, Part, Whole
 from grader.facts.case import Case
+from grader.facts.recognition import known_rows
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import Evidence, NamedArrayFact, NamedLabelFact
+from grader.schema.evidence import DatasetFact, Evidence, FitFact, NamedArrayFact, NamedLabelFact, PipelineFact
 from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 from grader.schema.rubric import Slug
@@ -99,6 +100,11 @@ class _Candidate:
         faults = len(self.conditions.missed) - len(self.conditions.unseen)
         return -faults, len(self.conditions.met), len(self.arrays), -self.distance
 
+    def unless_hidden(self) -> "_Candidate":
+        """Leave each missed condition open, because images that the grader cannot see may meet it."""
+        items = (item if item.holds else replace(item, holds=None) for item in self.conditions.items)
+        return replace(self, conditions=Conditions.of(items))
+
 
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "arrays": measure(say("Variables with images"), "code list"),
@@ -116,8 +122,8 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         Looks at the variables at the end of the notebook. It recognizes images by their pixels, so names and the order
         of the steps do not matter. It finds the rows of the data set in each array, the formula that scaled the raw
         pixels, and the images that two arrays share. Labels belong to images if they name the true class in the same
-        row. The check judges the arrays that meet the most conditions. If arrays are too many or too large to
-        compare, a person must judge them.
+        row. The check judges the arrays that meet the most conditions. A person must judge arrays that are too many or
+        too large to compare, and images that only a `tf.data` pipeline, a generator or a training got.
 
     Why it matters:
         Preprocessing can be wrong without an error: a validation part with training images, labels that were not
@@ -132,6 +138,9 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         return _nothing(case, params)
     tuples = _choices(arrays[-_MOST_ARRAYS:], max(1, len(params.parts)))
     best = max((_judged(chosen, case, params) for chosen in tuples), key=_Candidate.rank)
+    hidden = _hidden(case.evidence, params.dataset)
+    if hidden is not None:
+        best = best.unless_hidden()
     details: FindingDetails = {
         "assurance": Assurance.RECORDED,
         "measured": {
@@ -141,7 +150,7 @@ def prepared(case: Case, params: PreparedParams) -> Finding:
         },
         "evidence": _pointers(best),
     }
-    message = _message(case, params, best)
+    message = _message(case, params, best, hidden if best.conditions.unseen else None)
     return best.conditions.finding(message, details, partial=params.partial)
 
 
@@ -156,9 +165,10 @@ def _pointers(best: _Candidate) -> tuple[Pointer, ...]:
     return tuple(Pointer(cell=cell) for cell in dict.fromkeys(cells) if cell is not None)
 
 
-def _message(case: Case, params: PreparedParams, best: _Candidate) -> Message:
+def _message(case: Case, params: PreparedParams, best: _Candidate, hidden: Message | None) -> Message:
     return sentences(
         say("{dataset:dataset}: {observations}.", dataset=params.dataset, observations=best.conditions.message),
+        hidden,
         _stand_in(case, params),
     )
 
@@ -176,27 +186,74 @@ def _nothing(case: Case, params: PreparedParams) -> Finding:
     dataset = params.dataset
     loads = [d for d in case.evidence.datasets if d.dataset == dataset]
     served = next((d for d in loads if d.served), None)
-    if served is None and loads:
+    if loads and (hidden := _hidden(case.evidence, dataset)):
+        reason, seen = hidden, False
+    elif served is None and loads:
         reason = say("The notebook loads {dataset:dataset}, but the grader did not provide it.", dataset=dataset)
+        seen = False
     elif served is None:
-        reason = say("The notebook never loads {dataset:dataset}.", dataset=dataset)
+        reason, seen = say("The notebook never loads {dataset:dataset}.", dataset=dataset), True
     elif strangers := [a for a in case.evidence.arrays if a.rows_of is None]:
         return _unrecognized(strangers, dataset)
     elif case.evidence.run.cut_short:
         reason = say("The notebook did not reach its end, where the grader looks at its variables.")
+        seen = True
     else:
-        reason = say("{dataset:dataset} was loaded in {cell:cell}.", dataset=dataset, cell=served.cell)
-    return Finding.failed(
-        sentences(
-            say("The grader recognizes no {dataset:dataset} images in the notebook's variables.", dataset=dataset),
-            reason,
-            _stand_in(case, params) if served else None,
-        ),
-        advice=say("Keep the preprocessed arrays in variables until the end of the notebook."),
-        assurance=Assurance.RECORDED,
-        measured={"arrays": []},
-        evidence=(Pointer(cell=served.cell, event=served.event),) if served else (),
+        reason, seen = _loaded_only(served), False
+    message = sentences(
+        say("The grader recognizes no {dataset:dataset} images in the notebook's variables.", dataset=dataset),
+        reason,
+        _stand_in(case, params) if served else None,
     )
+    details: FindingDetails = {
+        "advice": say("Keep the preprocessed arrays in variables until the end of the notebook."),
+        "assurance": Assurance.RECORDED,
+        "measured": {"arrays": []},
+        "evidence": (Pointer(cell=served.cell, event=served.event),) if served else (),
+    }
+    if seen:
+        return Finding.failed(message, **details)
+    return Finding.pending(sentences(message, say("A person must judge it.")), **details)
+
+
+def _loaded_only(load: DatasetFact) -> Message:
+    return say(
+        "{dataset:dataset} was loaded in {cell:cell}, but at the end no variable holds its images: the grader cannot "
+        "see how they were prepared.",
+        dataset=load.dataset,
+        cell=load.cell,
+    )
+
+
+def _hidden(evidence: Evidence, dataset: str) -> Message | None:
+    """Name the places where the grader cannot see how images of a data set are prepared; None if there are none.
+
+    These are pipelines and generators, whose code is not run for the record, and images that only a training used.
+    """
+    given = [p for p in evidence.pipelines if p.rows_of is None or p.rows_of.partition("/")[0] == dataset]
+    if given:
+        return say_count(
+            "The grader does not run the pipeline or generator {pipelines}, which may prepare them.",
+            "The grader does not run the pipelines and generators {pipelines}, which may prepare them.",
+            len(given),
+            pipelines=[_named(pipeline) for pipeline in given[:_SHOWN]],
+        )
+    sizes = {_size(array) for array in evidence.arrays}
+    parts = [fit for fit in evidence.fits if _trains_on(fit, dataset, sizes)]
+    if parts:
+        return say(
+            "The training in {cells:cell} used other images of {dataset:dataset}, which no variable holds.",
+            cells=list(dict.fromkeys(fit.cell for fit in parts)),
+            dataset=dataset,
+        )
+    return None
+
+
+def _trains_on(fit: FitFact, dataset: str, sizes: set[int]) -> bool:
+    """Whether a training used an array of a data set's images with another size than all the variables."""
+    rows = known_rows(fit.x)
+    count = fit.x.shape[0] if fit.x is not None and fit.x.shape else None
+    return rows is not None and rows.dataset == dataset and count is not None and count not in sizes
 
 
 def _unrecognized(arrays: Sequence[NamedArrayFact], dataset: str) -> Finding:
@@ -224,7 +281,7 @@ def _judged(arrays: tuple[NamedArrayFact, ...], case: Case, params: PreparedPara
     return _Candidate(arrays, Conditions.of(conditions), labels, _distance(arrays, params))
 
 
-def _named(fact: NamedArrayFact | NamedLabelFact) -> Message:
+def _named(fact: NamedArrayFact | NamedLabelFact | PipelineFact) -> Message:
     if fact.cell is None:
         return say("{variable:code}", variable=fact.name)
     return say("{variable:code} ({cell:cell})", variable=fact.name, cell=fact.cell)

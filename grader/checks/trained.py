@@ -151,13 +151,13 @@ def _conditions(  # noqa: PLR0913 - the trainings, by what they count for
         yield _validation(fits, dataset, params.validation, looks=looks)
 
 
-def _epochs_of(fit: FitFact) -> int | None:
+def _epochs_of(fit: FitFact) -> float | None:
     """Count the epochs of a training; None if unknown. In a custom loop, divide its images by the size of the array."""
     if fit.kind == "fit" or fit.epochs_done:
         return fit.epochs_done
     if not (fit.total_steps and fit.batch_size and _rows(fit.x)):
         return None
-    return round(fit.total_steps * fit.batch_size / _rows(fit.x))
+    return fit.total_steps * fit.batch_size / _rows(fit.x)
 
 
 def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
@@ -165,7 +165,8 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
     if len(counts) < len(fits):
         loop = say("it was trained in a custom loop, so the grader could not count its epochs")
         return Condition("epochs", holds=True, seen=loop)
-    done = sum(counts)
+    # A loop may use only a part of the images; its first epoch counts as soon as it has begun.
+    done = sum(count if isinstance(count, int) else max(1, round(count)) for count in counts)
     cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
     unknown = [f for f in cut_trainings(fits) if f not in cut]
     if done < wanted and unknown and all((f.epochs_asked or wanted) >= wanted for f in unknown):
@@ -178,7 +179,7 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
     granted = done + sum(max(0, (f.epochs_asked or 0) - f.epochs_done) for f in cut)
     seen = say(
         "it was trained for {epochs} in {trainings}",
-        epochs=_counted_epochs(done),
+        epochs=_counted_epochs(done) if all(isinstance(count, int) for count in counts) else _about(sum(counts)),
         trainings=say_count("{count:number} training", "{count:number} trainings", len(fits)),
     )
     if cut:
@@ -190,6 +191,11 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
     if granted < wanted:
         seen = say("{training} ({count:number} or more required)", training=seen, count=wanted)
     return Condition("epochs", granted >= wanted, seen)
+
+
+def _about(epochs: float) -> Message:
+    """Say how many epochs the steps of a custom loop are."""
+    return say("about {epochs:number} epochs", epochs=round(epochs, 1 if epochs >= 1 else 2))
 
 
 def _counted_epochs(count: int) -> Message:

@@ -1,6 +1,6 @@
 """Compute accuracies from the predictor's answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from grader.evidence.structure import read_model, read_outputs
 from grader.facts.statistics import wilson
 from grader.schema.base import Assurance
 from grader.schema.errors import ArtefactError
-from grader.schema.evidence import AccuracyFact, Evidence, ModelFact, OutputFact, OutputPart
+from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact, OutputFact, OutputPart
 from grader.schema.message import Message, MessageLike, as_message, clauses, say, say_count
 
 __all__ = ["apply_predictions", "recorded_results"]
@@ -333,7 +333,25 @@ def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: lis
             "outputs": seen.outputs or model.outputs,
             "parameters": seen.parameters,
             "trainable_parameters": seen.trainable_parameters,
-            "layers": seen.layers,
+            "layers": _with_origin(seen.layers, frozenset(_ready_made(model.layers))),
             "assurance": Assurance.VERIFIED,
         }
+    )
+
+
+def _ready_made(layers: Sequence[LayerFact]) -> Iterator[str]:
+    """List the names of the layers from `keras.applications`, with those of nested models."""
+    for layer in layers:
+        if layer.ready_made:
+            yield layer.name
+        yield from _ready_made(layer.layers)
+
+
+def _with_origin(layers: Sequence[LayerFact], ready_made: frozenset[str]) -> tuple[LayerFact, ...]:
+    """Mark the layers from `keras.applications`, which a saved model does not tell from the student's own."""
+    return tuple(
+        layer.model_copy(
+            update={"ready_made": layer.name in ready_made, "layers": _with_origin(layer.layers, ready_made)}
+        )
+        for layer in layers
     )

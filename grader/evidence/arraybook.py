@@ -35,10 +35,17 @@ _MAX_NEIGHBOURS = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownArray:
-    """An array's fact, and the row number of each image if known."""
+    """An array's fact, and the row number of each image if known.
+
+    Attributes:
+        fact: The fact.
+        rows: Row number of each image; of all images that can be among the used ones, if `drawn`.
+        drawn: Whether a pipeline used only some of the images, and it is unknown which.
+    """
 
     fact: ArrayFact
     rows: Rows | None = None
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +115,10 @@ class ArrayBook:
             names=as_texts(description["names"], 20),
             mapped=as_bool(description["mapped"]) is True,
         )
-        return KnownArray(fact, examined.rows)
+        drawn = as_int(description["drawn"])
+        if drawn is None or not shape or shape[0] is None or drawn >= shape[0]:
+            return KnownArray(fact, examined.rows)
+        return KnownArray(_part_of(fact, drawn), examined.rows, drawn=True)
 
     def label(
         self, value: object, images: KnownArray | None = None, validation_split: float | None = None
@@ -128,8 +138,9 @@ class ArrayBook:
         if shape is None:
             return None
         classes = {name: as_int(count) for name, count in as_map(description["classes"], MAX_CLASSES).items()}
+        drawn = as_int(description["drawn"])
         return LabelFact(
-            shape=shape,
+            shape=shape if drawn is None else (drawn, *shape[1:]),
             dtype=as_text(description["dtype"], 40),
             one_hot=as_bool(description["one_hot"]) is True,
             classes={name: count for name, count in classes.items() if count is not None},
@@ -274,6 +285,17 @@ class ArrayBook:
             return None
         inside = int(labels.min()) > -(2**31) and int(labels.max()) < 2**31
         return labels.astype(np.int32) if inside else None
+
+
+def _part_of(fact: ArrayFact, drawn: int) -> ArrayFact:
+    """Describe a part of an array's rows, chosen by shuffling; their split is known if all rows are of one split."""
+    counts = {} if fact.rows is None else {split: count for split, count in fact.rows.counts.items() if count}
+    rows = None
+    if fact.rows is not None and len(counts) == 1:
+        left = {split: min(count, drawn) for split, count in counts.items()}
+        unknown = {"order": "shuffled", "start": None, "stop": None, "file": None, "duplicates": 0}
+        rows = fact.rows.model_copy(update={"counts": left, **unknown})
+    return fact.model_copy(update={"shape": (drawn, *fact.shape[1:]), "rows": rows})
 
 
 def _prints(arrays: Mapping[str, NDArray[Any]], count: int | None) -> _Prints:

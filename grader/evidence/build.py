@@ -585,6 +585,8 @@ class _Builder:
             self._add("arrays", array)
         for label in variables.labels:
             self._add("labels", label)
+        for pipeline in variables.pipelines:
+            self._add("pipelines", pipeline)
 
     def _emulated(self, event: Emulated, at: Moment) -> None:
         form = as_text(event["form"], 100)

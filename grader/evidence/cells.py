@@ -18,6 +18,10 @@ _MAX_CELLS = 5_000
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_%-]*")
+_CHARTS = ("application/vnd.vega", "application/vnd.bokehjs", "application/vnd.holoviews")
+"""Beginnings of the types of charts whose curves are not recorded (Altair, Bokeh, HoloViews)."""
+_CHART_SCRIPT = re.compile(r"<script\b.*?(?:vega|bokeh|plotly|echarts|highcharts)", re.IGNORECASE | re.DOTALL)
+"""A page that draws such a chart."""
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -58,6 +62,7 @@ def _cell(index: int, cell: dict[str, Any], executed: bool, error: str | None, b
         source=_source(cell.get("source")),
         output="\n".join(text for text in map(_output_text, outputs) if text)[:_MAX_OUTPUT],
         images=sum(_has_image(output) for output in outputs),
+        charts=sum(_has_chart(output) for output in outputs),
         error=error or raised or None,
         executed=executed,
         submitted_count=as_int(before.get("execution_count")),
@@ -74,6 +79,12 @@ def _source(value: object) -> str:
 
 def _has_image(output: dict[str, Any]) -> bool:
     return any(kind.startswith("image/") for kind in as_map(output.get("data")))
+
+
+def _has_chart(output: dict[str, Any]) -> bool:
+    data = as_map(output.get("data"))
+    drawn = _CHART_SCRIPT.search(plain_text(data.get("text/html"))) is not None
+    return drawn or any(kind.startswith(_CHARTS) for kind in data)
 
 
 def _output_text(output: dict[str, Any]) -> str:

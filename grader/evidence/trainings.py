@@ -230,7 +230,9 @@ def _overlap(
     """Count the rows in both the training and the validation data; None if they are unknown."""
     if validation == "data" and x and val_x and x.fact.rows and val_x.fact.rows:
         same = x.fact.rows.dataset == val_x.fact.rows.dataset
-        return overlap(x.rows, val_x.rows) if same else 0
+        common = overlap(x.rows, val_x.rows) if same else 0
+        # If a pipeline draws some of the rows, it is unknown whether it draws the common ones.
+        return None if common and (x.drawn or val_x.drawn) else common
     if validation == "split" and x and x.rows is not None and split is not None and 0 < split < 1:
         return overlap(*split_rows(x.rows, split))
     return None

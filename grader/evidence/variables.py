@@ -8,8 +8,15 @@ from numpy.typing import NDArray
 
 from grader.evidence.arraybook import ArrayBook, KnownArray
 from grader.evidence.claims import as_bool, as_float, as_shape, as_text, claims, holds
-from grader.inside.record.events import MAX_NAMED_ARRAYS, MAX_NAMED_LABELS, Arrays, NamedArray, NamedLabels
-from grader.schema.evidence import NamedArrayFact, NamedLabelFact
+from grader.inside.record.events import (
+    MAX_NAMED_ARRAYS,
+    MAX_NAMED_LABELS,
+    Arrays,
+    NamedArray,
+    NamedLabels,
+    NamedPipeline,
+)
+from grader.schema.evidence import NamedArrayFact, NamedLabelFact, PipelineFact
 
 __all__ = ["Variables", "read_variables"]
 
@@ -22,10 +29,11 @@ CellOf = Callable[[object], int | None]
 
 @dataclass(slots=True)
 class Variables:
-    """The arrays and labels of one `arrays` event."""
+    """The arrays, labels and pipelines of one `arrays` event."""
 
     arrays: list[NamedArrayFact] = field(default_factory=list)
     labels: list[NamedLabelFact] = field(default_factory=list)
+    pipelines: list[PipelineFact] = field(default_factory=list)
     malformed: int = 0
     """Number of unreadable items."""
 
@@ -58,6 +66,13 @@ def read_variables(event: Arrays, cell: int | None, book: ArrayBook, cell_of: Ce
             read.malformed += 1
         else:
             read.labels.append(label)
+    for pipeline in claims(NamedPipeline, event["pipelines"], MAX_NAMED_ARRAYS):
+        name = as_text(pipeline["name"])
+        if name:
+            rows_of = as_text(pipeline["rows_of"], 64) or None
+            read.pipelines.append(PipelineFact(name=name, cell=cell_of(pipeline["cell"]), rows_of=rows_of))
+        else:
+            read.malformed += 1
     return read
 
 

@@ -78,7 +78,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "kept": _KEPT,
     "unkept": _KEPT,
     "figure": frozenset({"figures"}),
-    "arrays": frozenset({"arrays", "labels"}),
+    "arrays": frozenset({"arrays", "labels", "pipelines"}),
     "emulated": frozenset({"emulations"}),
     "ignored": frozenset({"ignored"}),
     "stopped": frozenset(),

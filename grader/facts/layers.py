@@ -1,13 +1,13 @@
 """Facts about a model's layers that several checks and diagnostics need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from grader.facts.keras_names import CUSTOM
+from grader.facts.keras_names import CUSTOM, canonical_activation
 from grader.facts.nearest import did_you_mean
-from grader.facts.operations import keeps_range, operation_activation, scaling_of
+from grader.facts.operations import is_unreadable, keeps_range, operation_activation, scaling_of
 from grader.schema.base import Json
 from grader.schema.evidence import LayerFact, ModelFact
 
@@ -152,6 +152,8 @@ _PASS_THROUGH = (
     | {"Flatten", "Reshape", "Identity", "InputLayer", "Permute", "ActivityRegularization"}
 )
 _LAYERED_CLASSES = frozenset({"Sequential", "Functional", "Model"})
+_OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "softmax"})
+"""Activations that are usual only in a model's last layer, so that the order of the layers need not be known."""
 
 
 def canonical_layer(name: str) -> str:
@@ -205,13 +207,13 @@ def is_transform(layer: LayerFact) -> bool:
 
 
 def activation_name(value: Json) -> str | None:
-    """Return the lower-case name of a serialized activation; None if it is unknown."""
+    """Return the lower-case name of a serialized activation, such as `silu` for `swish`; None if it is unknown."""
     if value is None:
         return "linear"
     if isinstance(value, Mapping):
         inner = value.get("config")
         value = inner if value.get("class_name") == "function" else value.get("class_name")
-    return value.lower().removesuffix("_v2") if isinstance(value, str) else None
+    return canonical_activation(value) if isinstance(value, str) and value else None
 
 
 def own_activation(layer: LayerFact) -> str | None:
@@ -255,6 +257,8 @@ def _structural_activation(model: ModelFact) -> str | None:
     if last is None or model.output_shape is None or last.cls == "Lambda":
         return None
     activation = "linear" if last.cls in _NORMALISATIONS else own_activation(last)
+    if Network(model).is_called_by_student(last) and activation not in _OUTPUT_ACTIVATIONS:
+        return None
     if activation == "linear":
         return activation if model.cls in _LAYERED_CLASSES else None
     scaled = any(not keeps_range(layer) for layer in layers[: layers.index(last)])
@@ -272,6 +276,8 @@ class Network:
         """Read the graph if the sources of every layer are known; else use the order of the layers."""
         self.layers = tuple(layer for layer in model.flat_layers() if layer.cls != "InputLayer")
         self._children = self._graph(model)
+        called = _called(model.layers, of_student=model.cls not in _LAYERED_CLASSES)
+        self._called = frozenset(id(layer) for layer in called) if self._children is None else frozenset()
 
     def _graph(self, model: ModelFact) -> dict[str, list[int]] | None:
         names = {layer.name for layer in model.flat_layers()}
@@ -284,6 +290,13 @@ class Network:
             for source in layer.inbound:
                 children.setdefault(source, []).append(position)
         return children
+
+    def is_called_by_student(self, layer: LayerFact) -> bool:
+        """Whether a `call` of the student's applies one of the layers.
+
+        The order of such layers and the functions between them are unknown; `layers` has the order of the attributes.
+        """
+        return id(layer) in self._called
 
     def next(self, position: int) -> tuple[LayerFact, ...]:
         """List the layers that take the output of the layer at a position."""
@@ -324,7 +337,7 @@ class Network:
         A normalization between the two is skipped (convolution, batch normalization, activation).
 
         Returns:
-            The activation's name, or None if the layer has no such setting.
+            The activation's name; None if the layer has no such setting, or if code of the student's may apply one.
         """
         own = own_activation(self.layers[position])
         if own != "linear":
@@ -333,6 +346,23 @@ class Network:
             activation = own_activation(layer)
             if activation is not None and not is_transform(layer):
                 return activation
+            if is_unreadable(layer) or self.is_called_by_student(layer):
+                return None
             if layer.cls not in _NORMALISATIONS:
                 break
-        return own
+        return None if self.is_called_by_student(self.layers[position]) else own
+
+
+def _called(layers: tuple[LayerFact, ...], *, of_student: bool) -> Iterator[LayerFact]:
+    """List the layers of a model that a `call` of the student's applies.
+
+    Args:
+        layers: The layers of a model or composite layer.
+        of_student: Whether the class of the model or composite layer, or of an outer one, is the student's own.
+    """
+    written = of_student and not any(layer.inbound for layer in layers)
+    for layer in layers:
+        if layer.layers:
+            yield from _called(layer.layers, of_student=written or layer.custom is not None)
+        elif written:
+            yield layer

@@ -2,7 +2,7 @@
 
 from grader.schema.evidence import LayerFact
 
-__all__ = ["is_opaque", "keeps_range", "operation_activation", "scaling_of"]
+__all__ = ["is_opaque", "is_unreadable", "keeps_range", "operation_activation", "scaling_of"]
 
 _ACTIVATIONS = {
     "elu": "elu",
@@ -61,9 +61,14 @@ def is_opaque(layer: LayerFact) -> bool:
 
     Activations are opaque too, since they change the range.
     """
-    if layer.operation is not None:
+    if layer.operation:
         return not keeps_range(layer)
-    return layer.cls == "Lambda" or (layer.custom is not None and layer.cls == "Layer")
+    return is_unreadable(layer)
+
+
+def is_unreadable(layer: LayerFact) -> bool:
+    """Whether a layer applies code that the grader cannot read: a function or layer class of the student's."""
+    return layer.operation == "" or layer.cls == "Lambda" or (layer.custom is not None and layer.cls == "Layer")
 
 
 def scaling_of(layer: LayerFact) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from .keras2 import dialect
 from .notebook import install as notebook_install
 from .notebook import output_limit, paths, seeds
 from .record.recorder import Recorder
-from .watch import figures, variables
+from .watch import figures, plotly_figures, variables
 
 __all__ = ["install", "install_shell"]
 
@@ -24,7 +24,7 @@ def install(recorder: Recorder) -> None:
     for part in (seeds, dialect):
         part.install(recorder)
     paths.places_of(recorder).provide = serve.install(recorder).cached
-    for later in (notebook_install, figures, variables, other_processes):
+    for later in (notebook_install, figures, plotly_figures, variables, other_processes):
         later.install(recorder)
 
 

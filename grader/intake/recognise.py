@@ -296,22 +296,40 @@ def _call_signs(call: ast.Call, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
     last = call.func.attr if isinstance(call.func, ast.Attribute) else name
     keywords = {keyword.arg for keyword in call.keywords if keyword.arg}
     if last.lower() in _OPTIMIZERS and name.split(".")[0] not in _OTHER_FRAMEWORKS:
-        for old in sorted(keywords & {"lr", "decay"}):
-            yield "keras2", 2, f"an optimizer is given `{old}=`"
-        if "legacy" in name.split("."):
-            yield "keras2", 2, "it uses `optimizers.legacy`"
+        yield from _optimizer_signs(name, keywords)
     if isinstance(call.func, ast.Attribute) and last in _OLD_METHODS:
         yield "keras2", _OLD_METHODS[last], f"it calls `{last}`"
     if last in _OPTIMIZERS and _shortened(name).removeprefix("tf.").rpartition(".")[0] in _LOWER_CASE:
         yield "keras2", 2, f"it calls `optimizers.{last}`, whose classes are capitalised now"
-    if last == "compile" and len(call.args) >= 3 and isinstance(call.args[2], ast.List):  # noqa: PLR2004 - the third
-        yield "keras2", 2, "it gives `compile` its metrics as the third argument"
+    if last == "compile":
+        yield from _compile_signs(call)
+    if re.fullmatch(r"(?:AveragePooling|AvgPool)[123]D", last) and not call.args and not call.keywords:
+        yield "keras2", 2, f"it calls `{last}` without a pool size"
     for keyword in call.keywords:
         monitored = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
         if keyword.arg == "monitor" and monitored in {"acc", "val_acc"} and not acc_is_a_metric:
             yield "keras2", 2, f"a callback monitors `{monitored}`"
     for old in sorted(keywords & _OLD_KEYWORDS):
         yield "keras2", 2, f"it uses the keyword `{old}=`"
+
+
+def _optimizer_signs(name: str, keywords: set[str]) -> Iterator[_Raw]:
+    for old in sorted(keywords & {"lr", "decay"}):
+        yield "keras2", 2, f"an optimizer is given `{old}=`"
+    if "legacy" in name.split("."):
+        yield "keras2", 2, "it uses `optimizers.legacy`"
+
+
+def _compile_signs(call: ast.Call) -> Iterator[_Raw]:
+    if len(call.args) >= 3 and isinstance(call.args[2], ast.List):  # noqa: PLR2004 - the third
+        yield "keras2", 2, "it gives `compile` its metrics as the third argument"
+    for keyword in call.keywords:
+        if (
+            keyword.arg == "metrics"
+            and isinstance(keyword.value, ast.Constant)
+            and isinstance(keyword.value.value, str)
+        ):
+            yield "keras2", 2, "it gives `compile` a metric that is not in a list"
 
 
 def _history_signs(node: ast.Subscript, *, acc_is_a_metric: bool) -> Iterator[_Raw]:

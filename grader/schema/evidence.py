@@ -82,6 +82,8 @@ class CellFact(Document):
     """Printed and displayed text, cut to 4,000 characters."""
     images: int = 0
     """Number of images among its outputs."""
+    charts: int = 0
+    """Number of charts among its outputs whose curves are not recorded, such as Altair's."""
     error: str | None = None
     """Class of the exception that the cell raised, if any."""
     executed: bool = False
@@ -383,8 +385,13 @@ class FitFact(Document):
 
     @property
     def rows_trained(self) -> int | None:
-        """Number of training images, without the fraction that `validation_split` holds back."""
+        """Number of training images, without the fraction that `validation_split` holds back.
+
+        A custom training loop may end before it has used every image.
+        """
         rows = self.x.shape[0] if self.x is not None and self.x.shape else None
+        if rows is not None and self.kind == "custom_loop" and self.total_steps and self.batch_size:
+            return min(rows, self.total_steps * self.batch_size)
         if rows is None or self.validation != "split" or not self.validation_split:
             return rows
         # Keras cuts at the same row.
@@ -540,7 +547,7 @@ class AxesFact(Document):
 
 
 class FigureFact(Document):
-    """A drawn figure."""
+    """A figure drawn with matplotlib or Plotly."""
 
     event: int
     cell: int | None
@@ -570,6 +577,17 @@ class NamedArrayFact(Document):
     """Another variable with images of the same data set → number of images in both.
 
     Images that occur more than once in the data set are not counted."""
+
+
+class PipelineFact(Document):
+    """A `tf.data` pipeline or a generator in a variable at the end of the notebook; it is not run for the record."""
+
+    name: str
+    """The variable, or an item of it such as `parts[0]`."""
+    cell: int | None = None
+    """The cell that created it."""
+    rows_of: str | None = None
+    """Data set and split of the first rows of its source, such as `mnist/train`; None if they are unknown."""
 
 
 class NamedLabelFact(Document):
@@ -690,6 +708,7 @@ class Evidence(Document):
     figures: tuple[FigureFact, ...] = ()
     arrays: tuple[NamedArrayFact, ...] = ()
     labels: tuple[NamedLabelFact, ...] = ()
+    pipelines: tuple[PipelineFact, ...] = ()
     emulations: tuple[EmulationFact, ...] = ()
     ignored: tuple[IgnoredFact, ...] = ()
     accuracies: tuple[AccuracyFact, ...] = ()

@@ -45,3 +45,12 @@ def test_the_message_names_the_required_places() -> None:
     assert says(finding.message, "{model:code} has no batch normalization layer.", model="model")
     places = [say("on the input"), say("after an activation")]
     assert says(finding.message, "Required: at least {layers:number} {places:or}.", layers=1, places=places)
+
+
+def test_a_place_in_a_call_of_the_students_is_unknown() -> None:
+    block = layer("Layer", custom="Block", layers=(dense(9), NORM))
+    finding = judge("batch_norm", net(block, OUT), place="before_activation")
+    assert finding.status == "pending"
+    assert finding.measured["places"] == ["unknown"]
+    assert judge("batch_norm", net(block, OUT)).status == "passed"
+    assert judge("batch_norm", net(block, OUT), at_least=2).status == "failed"

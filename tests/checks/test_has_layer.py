@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.has_layer import HasLayerParams, has_layer
+from grader.facts.language import english
 from grader.facts.layers import Network, final_activation
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding
@@ -240,3 +241,74 @@ def test_a_penalty_with_the_factor_zero_does_not_count() -> None:
     fault = "it has {regularizer}, but {required} is required"
     regularizer = say("a kernel_regularizer with the factor 0")
     assert says(finding.message, fault, regularizer=regularizer, required=say("a kernel_regularizer"))
+
+
+def a_block(*layers: LayerFact) -> LayerFact:
+    """A composite layer of the student's, whose `call` applies the layers."""
+    return layer("Layer", "block", custom="Block", layers=layers)
+
+
+def judge_written(*layers: LayerFact, **params: Any) -> Finding:
+    """Judge a model whose class is the student's, so that its `call` applies the layers."""
+    written = a_model(*layers, cls="Net")
+    return has_layer(a_case(an_evidence(models=(written,))), HasLayerParams.model_validate(params))
+
+
+BEHIND_CALL = "the grader could not see whether a {kind:or} layer follows it in `call`"
+
+
+def test_an_activation_that_a_call_may_apply_waits_for_a_person() -> None:
+    linear = conv(activation="linear")
+    norm = layer("BatchNormalization", parameters=32)
+    for finding in (
+        judge_written(linear, norm, dense(10), layer="Conv2D", activation="relu"),
+        judge(a_block(linear, norm), dense(10), layer="Conv2D", activation="relu"),
+        judge(linear, a_block(norm, dense(9)), dense(10), layer="Conv2D", activation="relu"),
+        judge(linear, layer("Lambda"), dense(10), layer="Conv2D", activation="relu"),
+        judge(linear, layer("Layer", custom="Swish"), dense(10), layer="Conv2D", activation="relu"),
+        judge(conv(activation="my_relu"), dense(10), layer="Conv2D", activation="relu"),
+    ):
+        assert finding.status == "pending"
+        assert "A person must judge it" in english(finding.message)
+
+
+def test_an_activation_that_a_layer_has_itself_is_known_in_a_call_too() -> None:
+    assert judge_written(conv(activation="relu"), dense(10), layer="Conv2D", activation="relu").status == "passed"
+    assert judge_written(conv(activation="tanh"), dense(10), layer="Conv2D", activation="relu").status == "failed"
+    assert judge(a_block(dense(9)), conv(activation="linear"), layer="Conv2D", activation="relu").status == "failed"
+
+
+def test_layers_that_a_call_applies_are_in_an_unknown_order() -> None:
+    layers = (layer("Flatten"), conv(), dense(10))
+    finding = judge_written(*layers, layer="Conv2D", before="Flatten")
+    assert finding.status == "pending"
+    assert says(finding.message, BEHIND_CALL)
+    assert judge(*layers, layer="Conv2D", before="Flatten").status == "failed"
+    assert judge_written(*layers, layer="Conv2D", before="Dense").status == "passed"
+
+
+def test_a_model_of_the_students_class_with_a_known_graph_is_judged() -> None:
+    layers = (conv(activation="linear"), layer("Flatten", inbound=("conv2d",)), dense(10, inbound=("flatten",)))
+    assert judge_written(*layers, layer="Conv2D", activation="relu").status == "failed"
+
+
+def test_unknown_layers_decide_only_where_the_number_can_change() -> None:
+    linear = conv(activation="linear")
+    assert judge_written(conv(), linear, layer="Conv2D", activation="relu", at_least=1).status == "passed"
+    assert judge_written(conv(), linear, layer="Conv2D", activation="relu", at_most=1).status == "pending"
+    assert judge_written(linear, layer="Conv2D", activation="relu", at_least=2).status == "failed"
+
+
+def test_an_initializer_of_the_students_own_waits_for_a_person() -> None:
+    own = dense(10, kernel_initializer=None)
+    assert judge(own, layer="Dense", initialiser="he_normal").status == "pending"
+
+
+def test_both_names_of_an_activation_are_the_same() -> None:
+    assert judge(conv(activation="silu"), layer="Conv2D", activation="swish").status == "passed"
+
+
+def test_the_last_activation_of_a_block_of_the_students_is_unknown() -> None:
+    assert final_activation(a_model(conv(), a_block(dense(10)))) is None
+    assert final_activation(a_model(conv(), a_block(dense(10, "softmax")))) == "softmax"
+    assert final_activation(a_model(dense(10), dense(9, "relu"), cls="Net")) is None

@@ -6,10 +6,23 @@ from typing import Any
 import pytest
 
 from grader.checks.plots import PlotsParams, plots
+from grader.facts.language import english
 from grader.schema.evidence import EvaluateFact, FigureFact, LineFact
 from grader.schema.grade import Finding
 from grader.schema.submission import CellError
-from tests.support.factories import HISTORY, a_case, a_figure, a_fit, a_model, a_run, an_error, an_evidence
+from tests.support.factories import (
+    HISTORY,
+    a_case,
+    a_cell,
+    a_figure,
+    a_fit,
+    a_model,
+    a_run,
+    an_error,
+    an_evidence,
+    conv,
+    dense,
+)
 from tests.support.says import ids, says, values
 
 ACCURACY, VALIDATION = HISTORY["accuracy"], HISTORY["val_accuracy"]
@@ -232,6 +245,33 @@ def test_the_mean_over_the_folds_of_a_cross_validation_counts() -> None:
     assert plots(a_case(evidence), params).status == "passed"
     elsewhere = tuple(fit.model_copy(update={"cell": place}) for place, fit in enumerate(fits, start=3))
     assert plots(a_case(evidence.model_copy(update={"fits": elsewhere})), params).status == "failed"
+
+
+def test_after_a_cross_validation_the_model_may_be_trained_again_on_all_images() -> None:
+    folds = [a_model(model_id=f"m{n}", name="model") for n in (1, 2)]
+    histories = [{"accuracy": LONG, "val_accuracy": tuple(v - 0.02 * n for v in LONG)} for n in (1, 2)]
+    fits = [a_fit(model=f"m{n}", event=n, history=h) for n, h in enumerate(histories, start=1)]
+    final = a_fit(model="m3", event=9, cell=7, history={"accuracy": tuple(v + 0.01 for v in LONG)})
+    evidence = an_evidence(
+        figures=(a_figure(tuple(v - 0.03 for v in LONG)),),
+        fits=(*fits, final),
+        models=(*folds, a_model(model_id="m3", name="best")),
+    )
+    assert plots(a_case(evidence), PlotsParams(metric="accuracy", of="validation")).status == "passed"
+    other = a_model(conv(), dense(10), model_id="m3", name="best", parameters=7)
+    elsewhere = evidence.model_copy(update={"models": (*folds, other)})
+    assert plots(a_case(elsewhere), PlotsParams(metric="accuracy", of="validation")).status == "failed"
+
+
+def test_charts_that_are_not_recorded_wait_for_a_person() -> None:
+    charts = (a_cell(5, charts=1),)
+    for fits in (None, (a_fit(kind="custom_loop", history={}),)):
+        evidence = an_evidence(figures=(), cells=charts, **({} if fits is None else {"fits": fits}))
+        finding = plots(a_case(evidence), PlotsParams(metric="loss"))
+        assert finding.status == "pending"
+        assert "charts in cell 6" in english(finding.message)
+    shown = an_evidence(figures=(a_figure(HISTORY["loss"]),), cells=charts)
+    assert plots(a_case(shown), PlotsParams(metric="loss")).status == "passed"
 
 
 def test_the_evaluations_between_trainings_are_a_validation_curve() -> None:

@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from grader.checks.prepared import PreparedParams, prepared
-from grader.schema.evidence import DatasetFact, NamedArrayFact, NamedLabelFact, RowsFact, TransformFact
+from grader.schema.evidence import DatasetFact, NamedArrayFact, NamedLabelFact, PipelineFact, RowsFact, TransformFact
 from grader.schema.grade import Finding
-from tests.support.factories import a_case, a_named_array, a_run, an_evidence, rows
+from tests.support.factories import a_case, a_fit, a_named_array, a_run, an_array, an_evidence, rows
 from tests.support.says import ids, says
 
 ASKED: dict[str, Any] = {
@@ -255,32 +255,73 @@ def test_the_range_of_what_was_not_compared_can_still_refute_it() -> None:
     assert found.measured["missed"] == ["split"]
 
 
+PIPELINE = PipelineFact(name="train_ds", cell=7, rows_of="cifar10/train")
+LOADED_ONLY = (
+    "{dataset:dataset} was loaded in {cell:cell}, but at the end no variable holds its images: the grader cannot see "
+    "how they were prepared."
+)
+NOT_RUN = "The grader does not run the pipeline or generator {pipelines}, which may prepare them."
+
+
 @pytest.mark.parametrize(
-    ("evidence", "reason"),
+    ("evidence", "status", "reason"),
     [
-        ({"datasets": ()}, "The notebook never loads {dataset:dataset}."),
+        ({"datasets": ()}, "failed", "The notebook never loads {dataset:dataset}."),
+        ({"datasets": (), "pipelines": (PIPELINE,)}, "failed", "The notebook never loads {dataset:dataset}."),
         (
             {"datasets": (LOADED.model_copy(update={"served": False}),)},
+            "pending",
             "The notebook loads {dataset:dataset}, but the grader did not provide it.",
         ),
-        ({}, "{dataset:dataset} was loaded in {cell:cell}."),
+        (
+            {},
+            "pending",
+            LOADED_ONLY,
+        ),
+        ({"pipelines": (PIPELINE,)}, "pending", NOT_RUN),
         (
             {"run": a_run(status="timeout", reason="x")},
+            "failed",
             "The notebook did not reach its end, where the grader looks at its variables.",
         ),
     ],
 )
 def test_where_no_variable_holds_the_images_it_is_said_what_happened_to_them(
-    evidence: dict[str, Any], reason: str
+    evidence: dict[str, Any], status: str, reason: str
 ) -> None:
     found = judge(a_named_array("x"), evidence=evidence)
-    assert found.status == "failed"
+    assert found.status == status
     assert reason in ids(found.message)
     assert says(
         found.message,
         "The grader recognizes no {dataset:dataset} images in the notebook's variables.",
         dataset="cifar10",
     )
+
+
+def test_a_pipeline_that_may_prepare_the_images_waits_for_a_person() -> None:
+    raw = images("x_train", 50_000, low=0.0, high=255.0, transform=TransformFact(kind="affine", scale=1.0, shift=0.0))
+    assert judge(raw).status == "failed"
+    for rows_of in ("cifar10/train", None):
+        given = PIPELINE.model_copy(update={"rows_of": rows_of})
+        for partial in (False, True):
+            found = judge(raw, evidence={"pipelines": (given,)}, partial=partial)
+            assert found.status == "pending"
+            assert NOT_RUN in ids(found.message)
+    other = PIPELINE.model_copy(update={"rows_of": "mnist/train"})
+    assert judge(raw, evidence={"pipelines": (other,)}).status == "failed"
+    assert judge(TRAIN, VALIDATION, Y_TRAIN, Y_VAL, evidence={"pipelines": (PIPELINE,)}).status == "passed"
+
+
+def test_images_that_only_a_training_used_wait_for_a_person() -> None:
+    raw = images("x_train", 50_000, transform=None)
+    part = an_array(35_000, of=rows(train=35_000, dataset="cifar10"))
+    found = judge(raw, evidence={"fits": (a_fit(x=part),)})
+    assert found.status == "pending"
+    used = "The training in {cells:cell} used other images of {dataset:dataset}, which no variable holds."
+    assert says(found.message, used, dataset="cifar10")
+    whole = an_array(50_000, of=rows(train=50_000, dataset="cifar10"))
+    assert judge(raw, evidence={"fits": (a_fit(x=whole),)}).status == "failed"
 
 
 def test_a_stand_in_is_said_whatever_the_verdict() -> None:

@@ -200,6 +200,16 @@ def test_a_loop_of_ones_own_counts_its_epochs_by_the_images_it_saw() -> None:
     assert judge(loop, epochs_at_least=4).status == "failed"
 
 
+def test_a_loop_over_a_part_of_the_images_has_begun_its_first_epoch() -> None:
+    loop = a_fit(kind="custom_loop", epochs_done=0, total_steps=200, batch_size=64, history={}, validation="none")
+    finding = judge(loop, only_split="train")
+    assert finding.status == "passed"
+    assert says(finding.message, "about {epochs:number} epochs", epochs=0.24)
+    assert says(finding.message, "{count:number} {split:split} image", count=12_800, split="train")
+    assert judge(loop, epochs_at_least=2).status == "failed"
+    assert judge(loop, rows_at_least=20_000).status == "failed"
+
+
 def test_what_cannot_be_seen_of_a_loop_contradicts_nothing_and_it_is_said() -> None:
     loop = a_fit(kind="custom_loop", epochs_done=0, batch_size=None, history={})
     finding = judge(loop, epochs_at_least=3, loss_falls=True)

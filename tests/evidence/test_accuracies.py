@@ -151,6 +151,20 @@ def test_the_predictors_description_takes_the_place_of_the_recorded_one(
     )
 
 
+def test_layers_from_keras_applications_are_marked_in_the_predictors_description_too(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    own = LayerFact(name="out", cls="Dense", parameters=5, trainable=True)
+    base = LayerFact(name="conv", cls="Conv2D", parameters=320, trainable=True, ready_made=True)
+    nested = LayerFact(name="base", cls="Functional", parameters=320, trainable=True, layers=(base,))
+    evidence = evidence_of(run, array(), layers=(nested, own))
+    outer = DESCRIPTION | {"layers": [{**DESCRIPTION["layers"][0], "name": "out", "cls": "Dense"}]}
+    outer["layers"].append({"name": "base", "cls": "Functional", "parameters": 320, "layers": DESCRIPTION["layers"]})
+    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)), description=outer)
+    layers = apply_predictions(evidence, [result], indexes).models[0].flat_layers()
+    assert {layer.name: layer.ready_made for layer in layers} == {"out": False, "conv": True}
+
+
 @pytest.mark.parametrize(
     "description", [None, {}, {"layers": "x"}, DESCRIPTION | {"layers": []}, DESCRIPTION | {"parameters": None}]
 )

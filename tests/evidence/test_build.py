@@ -18,7 +18,7 @@ from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.provenance import DatasetIndex
 from grader.facts.language import english
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import Evidence, FitFact
 from grader.schema.message import say
 from grader.schema.submission import CellError, Run
 from tests.support.says import says, values
@@ -463,6 +463,29 @@ def test_a_fits_arrays_name_their_rows_their_transform_and_their_overlap(
     assert found.overlap == 100
     assert found.y is not None
     assert sum(found.y.classes.values()) == 1200
+
+
+def test_rows_that_a_pipeline_draws_are_counted_and_not_named(
+    run: Run, events: Make, record: Record, mnist: SimpleNamespace, indexes: dict[str, DatasetIndex]
+) -> None:
+    def drawn(images: NDArray[Any], count: int) -> dict[str, Any]:
+        return record.array(images) | {"drawn": count}
+
+    def fit_of(x: dict[str, Any], val_x: dict[str, Any]) -> FitFact:
+        fit = FIT | {"x": x, "validation": "data", "val_x": val_x}
+        return build(run, events(fit), record.root, indexes=indexes).fits[0]
+
+    both = mnist.x_train[:500]
+    found = fit_of(drawn(both, 400), drawn(both, 100))
+    assert found.x is not None
+    assert found.x.rows is not None
+    assert found.val_x is not None
+    assert (found.x.shape[0], found.val_x.shape[0], found.overlap) == (400, 100, None)
+    assert (found.x.rows.counts, found.x.rows.file, found.x.rows.stop) == ({"train": 400}, None, None)
+    assert fit_of(drawn(both, 400), record.array(mnist.x_train[600:700])).overlap == 0
+    mixed = fit_of(drawn(np.concatenate([both, mnist.x_test[:500]]), 500), record.array(mnist.x_train[600:700]))
+    assert mixed.x is not None
+    assert mixed.x.rows is None
 
 
 def test_a_validation_split_of_distinct_rows_does_not_overlap(

@@ -170,6 +170,8 @@ class ArrayBook:
     def _describe_images(self, given: Given, array: NDArray[Any], sample: int) -> ArrayDescription:
         name = f"a{next(self._numbers)}"
         described = ArrayDescription(array=name, shape=list(array.shape), dtype=str(array.dtype), source=given.source)
+        if given.drawn is not None:
+            described["drawn"] = given.drawn
         if array.dtype.kind not in "biufV" or not array.size:
             return described
         statistics = scan(array)
@@ -218,9 +220,11 @@ class ArrayBook:
         return self._small_files <= _MOST_SMALL_FILES
 
     def _describe_labels(self, given: Given, array: NDArray[Any], sample: int) -> LabelDescription:
-        del given, sample
+        del sample
         classes, one_hot = _classes(array)
         described = LabelDescription(shape=list(array.shape), dtype=str(array.dtype), one_hot=one_hot, classes={})
+        if given.drawn is not None:
+            described["drawn"] = given.drawn
         if classes is None:
             return described
         values, counts = np.unique(classes, return_counts=True)
@@ -279,7 +283,7 @@ def _key(describe: Callable[..., Any], given: Given) -> tuple[Any, ...] | None:
         return None
     place = array.__array_interface__["data"][0]
     form = (array.shape, array.strides, str(array.dtype))
-    return (describe.__name__, place, *form, given.source, given.mapped, checksum(array))
+    return (describe.__name__, place, *form, given.source, given.mapped, given.drawn, checksum(array))
 
 
 def _sample_index(rows: int, width: int, sample: int) -> NDArray[np.int64]:

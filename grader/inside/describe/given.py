@@ -5,7 +5,7 @@ iterated.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,14 @@ class Given:
         anchor: The student's object, to recognize it again.
         source: `array`, `tf.data` or `generator`.
         mapped: Whether code between the array and the model may change the numbers.
+        drawn: Number of its rows that are used, if a pipeline leaves out rows after shuffling; else None.
     """
 
     array: NDArray[Any] | None
     anchor: Any
     source: Source = "array"
     mapped: bool = False
+    drawn: int | None = None
 
 
 def given_pair(x: Any, y: Any = None) -> tuple[Given | None, Given | None]:
@@ -139,13 +141,13 @@ def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
         tensors = getattr(stage, "_tensors", None)
         try:
             inputs: tuple[Any, ...] = () if tensors else tuple(stage._inputs())
-            rows = _rows_of(stages[::-1]) if tensors or len(inputs) != 1 else slice(None)
+            selected = _selected(stages[::-1]) if tensors or len(inputs) != 1 else _Selected()
         except Exception:
             break
-        if rows is None:
+        if selected is None:
             break
         if tensors:
-            return _sliced(tensors, mapped, rows)
+            return _sliced(tensors, mapped, selected)
         if len(inputs) != 1 and kind == "Zip":
             return _zipped(inputs, mapped)
         if len(inputs) != 1:
@@ -154,55 +156,102 @@ def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
     return Given(None, dataset, "tf.data", mapped=True), None
 
 
-def _rows_of(stages: list[tuple[str, Any]]) -> slice | None:
+@dataclass(slots=True)
+class _Range:
+    """Rows from a place on, up to a place, in steps."""
+
+    start: int = 0
+    stop: int = sys.maxsize
+    step: int = 1
+
+    def select(self, kind: str, stage: Any, size: int) -> None:
+        """Leave out the rows that a stage leaves out.
+
+        Args:
+            kind: Name of the stage.
+            stage: Its data set.
+            size: Rows in one element: 1, or the batch size.
+        """
+        if kind.startswith("Skip"):
+            self.start += int(stage._count) * size * self.step
+        elif kind.startswith("Shard"):
+            self.start += int(stage._index) * self.step
+            self.step *= int(stage._num_shards)
+        elif int(stage._count) >= 0:
+            self.stop = min(self.stop, self.start + int(stage._count) * size * self.step)
+
+    def rows(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return these rows of an array; the array itself if these are all."""
+        return array if self == _Range() else array[self.start : self.stop : self.step]
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """The rows of a source that are left after all stages.
+
+    Attributes:
+        rows: The rows that are left before the first shuffle.
+        drawn: Their part that is left at the end, as if they had not been shuffled: only its size is known.
+    """
+
+    rows: _Range = field(default_factory=_Range)
+    drawn: _Range = field(default_factory=_Range)
+
+
+def _selected(stages: list[tuple[str, Any]]) -> _Selected | None:
     """Find the rows that are left after all stages.
 
     Args:
         stages: Name and data set of each stage, from the source on.
 
     Returns:
-        The rows of the source; None if they are not known. After shuffling, the first elements can be any rows, so all
-        rows count.
+        The rows of the source; None if not even their number is known. After shuffling, the first elements can be any
+        rows.
     """
-    start, stop, step, size = 0, sys.maxsize, 1, 1
-    ordered = stages[0][0].startswith("TensorSlice")
+    selected, size = _Selected(), 1
+    ordered = counted = stages[0][0].startswith("TensorSlice")
+    repeated = False
     for kind, stage in stages[1:]:
-        if kind.startswith(_CHOOSING) or (not ordered and kind.startswith(("Skip", "Shard"))):
+        if kind.startswith(_CHOOSING) or (not counted and kind.startswith(_SELECTING) and not repeated):
+            return None
+        if (kind.startswith(("Skip", "Shard")) and repeated) or (kind.startswith("Shard") and size > 1):
             return None
         if kind.startswith(_BATCHING):
             size *= int(stage._batch_size)
-        elif kind.startswith("Skip"):
-            start += int(stage._count) * size * step
-        elif kind.startswith("Take"):
-            count = int(stage._count)
-            stop = min(stop, start + count * size * step) if ordered and count >= 0 else stop
-        elif kind.startswith("Shard"):
-            if size > 1:
-                return None
-            start += int(stage._index) * step
-            step *= int(stage._num_shards)
+        elif kind.startswith(_SELECTING):
+            if counted:
+                (selected.rows if ordered else selected.drawn).select(kind, stage, size)
         elif not kind.startswith(_ONE_TO_ONE):
             ordered = False
-    return slice(start, stop, step)
+            counted = counted and kind.startswith("Shuffle")
+            repeated = repeated or kind.startswith("Repeat")
+    return selected
 
 
 def _zipped(inputs: Any, mapped: bool) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - calls pass a variable of this name
     """Combine two zipped data sets to images and labels."""
     parts = [_from_dataset(part)[0] for part in inputs[:2]]
-    arrays = [part and Given(part.array, part.anchor, "tf.data", mapped or part.mapped) for part in parts]
+    arrays = [part and Given(part.array, part.anchor, "tf.data", mapped or part.mapped, part.drawn) for part in parts]
     return arrays[0], arrays[1] if len(arrays) > 1 else None
 
 
-def _sliced(tensors: Any, mapped: bool, rows: slice) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - as above
+def _sliced(tensors: Any, mapped: bool, selected: _Selected) -> tuple[Given | None, Given | None]:  # noqa: FBT001 - as above
     def numbers(tensor: Any) -> NDArray[Any] | None:
         array = _numpy(tensor)
-        return array if array is None or not array.ndim or rows == slice(0, sys.maxsize, 1) else array[rows]
+        return array if array is None or not array.ndim else selected.rows.rows(array)
 
-    parts = [Given(numbers(tensor), tensor, "tf.data", mapped) for tensor in tensors[: _PAIR + 1]]
-    if len(parts) > _PAIR:
-        arrays = [array for tensor in tensors[1:_MOST_INPUTS] if (array := numbers(tensor)) is not None]
-        return parts[0], Given(_main(arrays), parts[1].anchor, "tf.data")
-    return parts[0], Given(parts[1].array, parts[1].anchor, "tf.data") if len(parts) > 1 else None
+    def given(array: NDArray[Any] | None, anchor: Any, *, mapped: bool = False) -> Given:
+        left = None if array is None or not array.ndim else len(selected.drawn.rows(array))
+        drawn = left if array is not None and left != len(array) else None
+        return Given(array, anchor, "tf.data", mapped, drawn)
+
+    images = given(numbers(tensors[0]), tensors[0], mapped=mapped)
+    if len(tensors) == 1:
+        return images, None
+    if len(tensors) == _PAIR:
+        return images, given(numbers(tensors[1]), tensors[1])
+    arrays = [array for tensor in tensors[1:_MOST_INPUTS] if (array := numbers(tensor)) is not None]
+    return images, given(_main(arrays), tensors[1])
 
 
 def _from_generator(generator: Any) -> tuple[Given | None, Given | None]:

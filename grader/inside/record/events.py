@@ -283,6 +283,9 @@ class ArrayDescription(TypedDict):
     mapped: NotRequired[bool]
     """True if a `tf.data` map or a generator between the array and the model may change the numbers; then the file
     has the unchanged array, and `low` to `std` are null."""
+    drawn: NotRequired[int]
+    """Number of its rows in one epoch, if a pipeline leaves out rows after shuffling; then the description and the file
+    are about all rows that can be among them."""
 
 
 class LabelDescription(TypedDict):
@@ -296,6 +299,8 @@ class LabelDescription(TypedDict):
     """Whether each row has a single 1 and zeros."""
     classes: dict[str, int]
     """Number of rows per class: `{"0": 5923, …}`."""
+    drawn: NotRequired[int]
+    """Number of its rows in one epoch, if a pipeline leaves out rows after shuffling."""
     file: NotRequired[str]
     """`arrays/y4.npy`: each row's class as int32 (arg max of a one-hot row). Missing if the labels are not integers."""
 
@@ -332,6 +337,17 @@ class NamedLabels(LabelDescription):
     """The variable, or a place in it such as `parts[0]`."""
     cell: int | None
     """The cell after which the array was first seen as it is; null where that was not seen."""
+
+
+class NamedPipeline(TypedDict):
+    """A `tf.data` pipeline or a generator in a variable at the notebook's end, which nobody runs for the record."""
+
+    name: str
+    """The variable, or a place in it such as `parts[0]`."""
+    cell: int | None
+    """The cell after which it was first seen; null where that was not seen."""
+    rows_of: str | None
+    """The split that the first 16 rows of its source belong to, such as `mnist/train`; null if it is unknown."""
 
 
 class LineDescription(TypedDict):
@@ -371,7 +387,7 @@ class AxesDescription(TypedDict):
 
 
 class FigureDescription(TypedDict):
-    """A figure drawn with matplotlib."""
+    """A figure drawn with matplotlib or Plotly."""
 
     title: str
     """The title above all axes."""
@@ -742,10 +758,11 @@ class Arrays(TypedDict):
     """The arrays in the notebook's variables at its end.
 
     These are the variables of the notebook and, two levels deep, the items of their tuples, lists and dictionaries
-    (`parts[0]`). Images are recognized by their first 16 rows. If they belong to a known data set, every row is
-    fingerprinted, into a file as in an array description with 32 sample rows. Scaled arrays come first, then raw ones,
-    and later variables before earlier ones, up to 805 million numbers or 40 files. Arrays that a model was given do not
-    count again. The remaining arrays have no `file`.
+    (`parts[0]`), and the attributes of objects of the notebook's own classes (`data.images`). Images are recognized by
+    their first 16 rows. If they belong to a known data set, every row is fingerprinted, into a file as in an array
+    description with 32 sample rows. Scaled arrays come first, then raw ones, and later variables before earlier ones,
+    up to 805 million numbers or 40 files. Arrays that a model was given do not count again. The remaining arrays have
+    no `file`.
     """
 
     kind: Literal["arrays"]
@@ -754,6 +771,8 @@ class Arrays(TypedDict):
     labels: list[NamedLabels]
     """Arrays of integers, (n,) or (n, 1), or one-hot, (n, classes), with as many rows as one of the recognized arrays
     of images."""
+    pipelines: NotRequired[list[NamedPipeline]]
+    """`tf.data` pipelines and generators; missing if there are none."""
 
 
 class Emulated(TypedDict):

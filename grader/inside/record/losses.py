@@ -34,6 +34,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "saving.load_model": ("save", "kept"),
     "cloning.clone_model": ("save",),
     "FigureCanvasBase.print_figure": ("figure",),
+    "RenderersConfig._build_mime_bundle": ("figure",),
     # The recorder's own functions.
     "install.<locals>.look": ("arrays",),
     "install.<locals>.read_notes": ("fit_start", "epoch", "fit_end", "kept"),

@@ -17,7 +17,7 @@ from ..record.events import MAX_LINES, MAX_POINTS, AxesDescription, Figure, Figu
 from ..record.log import plain
 from ..record.recorder import Recorder
 
-__all__ = ["describe_figure", "install"]
+__all__ = ["Drawn", "clip", "describe_figure", "install", "numbers"]
 
 COLOUR_BAR = "<colorbar>"
 """matplotlib's label for the axes of a color bar, which need no labels."""
@@ -35,7 +35,7 @@ def describe_figure(figure: Any) -> FigureDescription:
     """
     shared = [_text(text) for legend in figure.legends for text in legend.get_texts()]
     return FigureDescription(
-        title=_clip(figure.get_suptitle()),
+        title=clip(figure.get_suptitle()),
         axes=[_describe_axes(axes, figure, shared) for axes in figure.axes if axes.get_label() != COLOUR_BAR],
     )
 
@@ -44,9 +44,9 @@ def _describe_axes(axes: Any, figure: Any, shared: list[str]) -> AxesDescription
     titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
     legend = axes.get_legend()
     described = AxesDescription(
-        title=_clip(" ".join(filter(None, titles))),
-        xlabel=_clip(_shared_label(axes, "x") or figure.get_supxlabel()),
-        ylabel=_clip(_shared_label(axes, "y") or figure.get_supylabel()),
+        title=clip(" ".join(filter(None, titles))),
+        xlabel=clip(_shared_label(axes, "x") or figure.get_supxlabel()),
+        ylabel=clip(_shared_label(axes, "y") or figure.get_supylabel()),
         legend=[_text(text) for text in legend.get_texts()] if legend else shared,
         lines=[_describe_line(line) for line in list(axes.get_lines())[:MAX_LINES]],
         scatters=[_describe_scatter(held) for held in _of_class(axes.collections, "PathCollection")[:MAX_LINES]],
@@ -95,24 +95,25 @@ def _shared_label(axes: Any, side: str) -> str:
 
 def _describe_line(line: Any) -> LineDescription:
     label = str(line.get_label())
-    return LineDescription(label="" if label.startswith("_") else _clip(label), y=_numbers(line.get_ydata(orig=False)))
+    return LineDescription(label="" if label.startswith("_") else clip(label), y=numbers(line.get_ydata(orig=False)))
 
 
 def _describe_scatter(points: Any) -> LineDescription:
     label = str(points.get_label())
     offsets = np.ma.asarray(points.get_offsets())
-    y = _numbers(offsets[:, 1]) if offsets.ndim > 1 else []
-    return LineDescription(label="" if label.startswith("_") else _clip(label), y=y)
+    y = numbers(offsets[:, 1]) if offsets.ndim > 1 else []
+    return LineDescription(label="" if label.startswith("_") else clip(label), y=y)
 
 
-def _numbers(values: Any) -> list[float | None]:
+def numbers(values: Any) -> list[float | None]:
+    """Return the values of a line, thinned if they are many, with None for a value that is not a number."""
     try:
-        numbers: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
+        found: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
     except (TypeError, ValueError):
         return []
-    if len(numbers) > MAX_POINTS:
-        numbers = numbers[np.linspace(0, len(numbers) - 1, MAX_POINTS).round().astype(int)]
-    return [float(number) if np.isfinite(number) else None for number in numbers]
+    if len(found) > MAX_POINTS:
+        found = found[np.linspace(0, len(found) - 1, MAX_POINTS).round().astype(int)]
+    return [float(number) if np.isfinite(number) else None for number in found]
 
 
 def _of_class(held: Iterable[Any], cls: str) -> list[Any]:
@@ -124,23 +125,30 @@ def _count(held: Iterable[Any], cls: str, weigh: Callable[[Any], int]) -> int:
 
 
 def _text(item: Any) -> str:
-    return _clip(item.get_text())
+    return clip(item.get_text())
 
 
-def _clip(text: Any) -> str:
+def clip(text: Any) -> str:
+    """Cut a text of a figure."""
     return str(text or "")[:MAX_TEXT]
 
 
-class _Drawn:
+class Drawn:
     """Writes one event per cell for each figure, even if the unchanged figure is drawn again."""
 
     def __init__(self, recorder: Recorder) -> None:
+        """Start without figures.
+
+        Args:
+            recorder: Receives the `figure` events.
+        """
         self._recorder = recorder
         self._cell = -1
         self._seen: set[str] = set()
 
-    def see(self, figure: Any) -> None:
-        described: FigureDescription = plain(describe_figure(figure))
+    def see(self, figure: FigureDescription) -> None:
+        """Write the event of a figure, unless it is empty or was written in this cell."""
+        described: FigureDescription = plain(figure)
         if not described["axes"]:
             # `savefig` after `show` writes an empty page, which does not count as a figure.
             return
@@ -163,12 +171,12 @@ def install(recorder: Recorder) -> None:
     """
     os.environ.setdefault("MPLBACKEND", INLINE)
     name = "FigureCanvasBase.print_figure"
-    drawn = _Drawn(recorder)
+    drawn = Drawn(recorder)
 
     def print_figure(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         # Draw the student's figure even if it cannot be described.
         try:
-            drawn.see(instance.figure)
+            drawn.see(describe_figure(instance.figure))
         except Exception as problem:
             recorder.gap(name, problem)
         return wrapped(*args, **kwargs)

@@ -5,9 +5,11 @@ row by row, like a model's inputs, within a limit on the total size. Labels are 
 same number of rows.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,21 @@ from ..record.events import (
     LabelDescription,
     NamedArray,
     NamedLabels,
+    NamedPipeline,
 )
 from ..record.recorder import Recorder
 
-__all__ = ["MAX_NUMBERS", "Bindings", "describe_array", "image_like", "install", "label_like", "recognise", "scan"]
+__all__ = [
+    "MAX_NUMBERS",
+    "Bindings",
+    "describe_array",
+    "image_like",
+    "install",
+    "label_like",
+    "pipelines",
+    "recognise",
+    "scan",
+]
 
 MIN_ROWS = 100
 MIN_NUMBERS = 64
@@ -45,6 +58,11 @@ _RAW_HIGH = 100.0
 """Raw pixels have values above this, scaled pixels do not."""
 _NOT_NAMES = frozenset({"In", "Out"})
 _PROBED = 8
+_MAX_PIPELINES = 40
+_GENERATORS = frozenset({"Iterator", "PyDataset", "Sequence"})
+"""Keras's base classes of generators."""
+_END_OF_NAME = re.compile(r"[.\[]")
+_PACKAGES = frozenset({"keras", "keras_preprocessing", "tensorflow", "tf_keras"})
 
 Prints = Mapping[str, NDArray[np.uint64]]
 """Split, such as `mnist/train` → its images' fingerprints."""
@@ -66,19 +84,19 @@ def label_like(value: object) -> bool:
 
 
 def scan(namespace: Mapping[str, Any], wanted: Callable[[object], bool] = image_like) -> dict[str, Array]:
-    """Find arrays in a notebook's variables, and in their tuples, lists and dictionaries.
+    """Find arrays in a notebook's variables, in their tuples, lists and dictionaries, and in the student's objects.
 
     Args:
         namespace: IPython's `user_ns`; names with a leading underscore are IPython's own.
         wanted: Decides which arrays to return; by default image-like arrays.
 
     Returns:
-        Arrays by variable, or by a place such as `parts[0]`; the same object occurs once, under its simplest name.
+        Arrays by variable, or by a place such as `parts[0]` or `data.x`; the same object occurs once, under its
+        simplest name.
     """
     found: dict[str, Array] = {}
-    plain = [(name, value) for name, value in list(namespace.items()) if _is_name(name)]
     ids: set[int] = set()
-    for name, value in sorted(_places(plain), key=lambda place: _depth(place[0])):
+    for name, value in _variables(namespace):
         array = _numbers(value)
         inner = _depth(name) > 0
         if array is not None and wanted(array) and not (inner and id(value) in ids) and len(found) < MAX_NAMED_ARRAYS:
@@ -87,12 +105,44 @@ def scan(namespace: Mapping[str, Any], wanted: Callable[[object], bool] = image_
     return found
 
 
+def pipelines(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Find `tf.data` pipelines and Keras generators in the same places as arrays.
+
+    Args:
+        namespace: IPython's `user_ns`.
+
+    Returns:
+        The pipelines by variable or place.
+    """
+    found: dict[str, Any] = {}
+    for name, value in _variables(namespace):
+        if (
+            _is_pipeline(type(value))
+            and len(found) < _MAX_PIPELINES
+            and not any(value is each for each in found.values())
+        ):
+            found[name] = value
+    return found
+
+
+def _is_pipeline(cls: type) -> bool:
+    if hasattr(cls, "_inputs") and hasattr(cls, "element_spec"):
+        return True
+    return any(base.__name__ in _GENERATORS and base.__module__.partition(".")[0] in _PACKAGES for base in cls.__mro__)
+
+
+def _variables(namespace: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """List the values in a notebook's variables with their places, outer ones first."""
+    plain = [(name, value) for name, value in list(namespace.items()) if _is_name(name)]
+    return sorted(_places(plain), key=lambda place: _depth(place[0]))
+
+
 def _is_name(name: str) -> bool:
     return not name.startswith("_") and name not in _NOT_NAMES
 
 
 def _depth(place: str) -> int:
-    return place.count("[")
+    return place.count("[") + place.count(".")
 
 
 def _places(items: list[tuple[str, Any]], depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -100,12 +150,30 @@ def _places(items: list[tuple[str, Any]], depth: int = 0) -> Iterator[tuple[str,
         yield name, value
         if depth >= _DEEPEST:
             continue
-        if type(value) in {list, tuple} and len(value) <= _MAX_ITEMS:
-            yield from _places([(f"{name}[{place}]", inner) for place, inner in enumerate(value)], depth + 1)
-        elif type(value) is dict and len(value) <= _MAX_ITEMS:
-            # Other keys may have the student's own `__repr__`.
-            named = [(f"{name}[{key!r:.40}]", inner) for key, inner in value.items() if type(key) in {str, int}]
-            yield from _places(named, depth + 1)
+        yield from _places([(f"{name}{place}", inner) for place, inner in _inner(value)], depth + 1)
+
+
+def _inner(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the items of a value with their places, such as `[0]` or `.x`; no code of the student's runs."""
+    fields = getattr(type(value), "_fields", ()) if issubclass(type(value), tuple) else ()
+    if fields:
+        yield from ((f".{name}", inner) for name, inner in zip(fields, tuple.__iter__(value), strict=False))
+    elif type(value) in {list, tuple} and len(value) <= _MAX_ITEMS:
+        yield from ((f"[{place}]", inner) for place, inner in enumerate(value))
+    elif type(value) is dict and len(value) <= _MAX_ITEMS:
+        # Other keys may have the student's own `__repr__`.
+        yield from ((f"[{key!r:.40}]", inner) for key, inner in value.items() if type(key) in {str, int})
+    elif type(value).__module__ == "__main__" or type(value) is SimpleNamespace:
+        attributes = _attributes(value)
+        if len(attributes) <= _MAX_ITEMS:
+            yield from ((f".{name}", inner) for name, inner in attributes.items() if type(name) is str)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    try:
+        return dict(object.__getattribute__(value, "__dict__"))
+    except Exception:
+        return {}
 
 
 def _numbers(value: object) -> Array | None:
@@ -189,7 +257,7 @@ class Bindings:
 
     def cell_of(self, place: str) -> int | None:
         """Return the cell that made the value of a place such as `x_train` or `parts[0]`."""
-        return self.cells.get(place.partition("[")[0])
+        return self.cells.get(_END_OF_NAME.split(place, maxsplit=1)[0])
 
 
 def _token(value: Any) -> Any:
@@ -229,23 +297,29 @@ class _Writer:
 
     def write(self) -> None:
         """Write the `arrays` event, if there is an array."""
-        found = scan(self.recorder.namespace)
-        if not found:
+        found, given = scan(self.recorder.namespace), pipelines(self.recorder.namespace)
+        if not found and not given:
             return
         known = _load_prints(self.recorder.session.data, self.recorder.session.datasets)
         facts = {name: self._first_look(name, array, known) for name, array in found.items()}
         self._compare(facts, found)
         sizes = {len(found[name]) for name, fact in facts.items() if fact["rows_of"] is not None}
         event = Arrays(kind="arrays", arrays=list(facts.values()), labels=self._labels(sizes))
+        if given:
+            event["pipelines"] = [self._pipeline(name, value, known) for name, value in given.items()]
         self.recorder.log.write(event)
 
-    def _first_look(self, name: str, array: Array, known: Prints) -> NamedArray:
-        from ..describe.fingerprint import fingerprint
+    def _pipeline(self, name: str, value: Any, known: Prints) -> NamedPipeline:
+        """Describe a pipeline or generator by the rows of its source, which need no code of the student's."""
+        from ..describe.given import given_pair
 
-        try:
-            rows_of = recognise(fingerprint(array[:COMPARED_ROWS]), known)
-        except (TypeError, ValueError):
-            rows_of = None
+        images, _ = given_pair(value)
+        array = images.array if images is not None else None
+        rows_of = _split_of(array, known) if array is not None and image_like(array) else None
+        return NamedPipeline(name=name, cell=self.bindings.cell_of(name), rows_of=rows_of)
+
+    def _first_look(self, name: str, array: Array, known: Prints) -> NamedArray:
+        rows_of = _split_of(array, known)
         book = self.recorder.arrays
         used = book is not None and bool(book.was_used(array))
         return describe_array(name, array, rows_of, used=used, cell=self.bindings.cell_of(name))
@@ -277,6 +351,16 @@ class _Writer:
             if described is not None and "file" in described:
                 labels.append(NamedLabels(name=name, cell=self.bindings.cell_of(name), **described))
         return labels
+
+
+def _split_of(array: Array, known: Prints) -> str | None:
+    """Find the split that the first rows of an array belong to."""
+    from ..describe.fingerprint import fingerprint
+
+    try:
+        return recognise(fingerprint(array[:COMPARED_ROWS]), known)
+    except (TypeError, ValueError):
+        return None
 
 
 def _add_rows(fact: NamedArray, described: ArrayDescription) -> None:

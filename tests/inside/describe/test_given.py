@@ -84,7 +84,8 @@ def test_the_rows_that_a_pipeline_selects_are_described(pipeline: Any, rows: ran
 @pytest.mark.parametrize(
     "pipeline",
     [
-        pytest.param(_stage("Skip", SHUFFLED, count=10), id="skip after shuffle"),
+        pytest.param(_stage("Skip", _stage("FlatMap", SOURCE), count=10), id="skip after a flat map"),
+        pytest.param(_stage("Take", _stage("FlatMap", SOURCE), count=10), id="take after a flat map"),
         pytest.param(_stage("Filter", SOURCE), id="filter"),
         pytest.param(_stage("Shard", BATCHES, num_shards=2, index=0), id="shard of batches"),
         pytest.param(_stage("Skip", _stage("Zip", SOURCE, SOURCE), count=10), id="skip after zip"),
@@ -95,6 +96,32 @@ def test_unknown_rows_of_a_pipeline_are_not_described(pipeline: Any) -> None:
     images, labels = given_pair(pipeline)
     assert images is not None
     assert (images.array, labels) == (None, None)
+
+
+SHUFFLED_BATCHES = _stage("Batch", SHUFFLED, batch_size=16)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "drawn", "rows"),
+    [
+        pytest.param(_stage("Map", _stage("Take", SHUFFLED, count=10)), 10, 40, id="take"),
+        pytest.param(_stage("Skip", SHUFFLED, count=10), 30, 40, id="skip"),
+        pytest.param(_stage("Take", _stage("Skip", SHUFFLED, count=10), count=5), 5, 40, id="skip and take"),
+        pytest.param(_stage("Take", SHUFFLED_BATCHES, count=2), 32, 40, id="take batches"),
+        pytest.param(_stage("Skip", SHUFFLED_BATCHES, count=2), 8, 40, id="skip batches"),
+        pytest.param(_stage("Shard", SHUFFLED, num_shards=4, index=1), 10, 40, id="shard"),
+        pytest.param(
+            _stage("Take", _stage("Shuffle", _stage("Skip", SOURCE, count=20)), count=5), 5, 20, id="of a part"
+        ),
+        pytest.param(_stage("Take", SHUFFLED, count=99), None, 40, id="more than there are"),
+        pytest.param(SHUFFLED_BATCHES, None, 40, id="all"),
+    ],
+)
+def test_rows_that_are_left_out_after_shuffling_are_counted(pipeline: Any, drawn: int | None, rows: int) -> None:
+    for given in given_pair(pipeline):
+        assert given is not None
+        assert given.array is not None
+        assert (given.drawn, len(given.array)) == (drawn, rows)
 
 
 def test_selecting_rows_changes_no_pixels() -> None:

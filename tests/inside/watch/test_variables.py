@@ -4,7 +4,8 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -80,6 +81,28 @@ def test_arrays_in_tuples_and_dictionaries_are_found_by_their_place() -> None:
     assert list(scan(held)) == ["y", "parts[0]"]
 
 
+class _Parts(NamedTuple):
+    images: Any
+    size: int
+
+
+def test_arrays_in_objects_of_the_notebook_are_found_by_their_place() -> None:
+    class Data:
+        def __init__(self) -> None:
+            self.images = np.zeros((100, 64))
+            self.parts = {"val": np.ones((100, 64))}
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    Data.__module__ = "__main__"
+    held = {"data": Data(), "pair": _Parts(np.zeros((100, 64)), 3), "space": SimpleNamespace(x=np.zeros((100, 64)))}
+    assert list(scan(held)) == ["data.images", "pair.images", "space.x", "data.parts['val']"]
+    foreign = type("Foreign", (), {"__module__": "library"})()
+    foreign.x = np.zeros((100, 64))
+    assert list(scan({"foreign": foreign})) == []
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -134,6 +157,35 @@ def the_event(recorder: Recorder) -> dict[str, Any]:
     lines = (recorder.session.out / "events.jsonl").read_text(encoding="utf-8").splitlines()
     found: dict[str, Any] = next(event for event in map(json.loads, lines) if event["kind"] == "arrays")
     return found
+
+
+class _Dataset:
+    """A `tf.data` pipeline that reads rows of an array, with the private attributes of TensorFlow's own class."""
+
+    element_spec = None
+
+    def __init__(self, images: Any) -> None:
+        self._tensors = (images, np.arange(len(images)))
+
+    def _inputs(self) -> tuple[()]:
+        return ()
+
+
+def test_pipelines_and_generators_are_named_with_the_rows_of_their_source(recorder: Recorder) -> None:
+    sliced = type("_TensorSliceDataset", (_Dataset,), {})
+    generator = type("Batches", (type("Sequence", (), {"__module__": "keras.utils"}),), {})()
+    images = recorder.namespace["images"]
+    recorder.namespace |= {"train": sliced(images[:200]), "others": [sliced(images[:5])], "batches": generator}
+    event = the_event(recorder)
+    assert event["pipelines"] == [
+        {"name": "train", "cell": 1, "rows_of": "tiny/train"},
+        {"name": "batches", "cell": 1, "rows_of": None},
+        {"name": "others[0]", "cell": 1, "rows_of": None},
+    ]
+
+
+def test_without_pipelines_none_are_listed(recorder: Recorder) -> None:
+    assert "pipelines" not in the_event(recorder)
 
 
 def test_recognised_images_are_described_row_by_row_and_labels_of_as_many(recorder: Recorder) -> None:
