@@ -245,6 +245,7 @@ def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:
     import json
 
     from grader.cli.terminal import mail_table, terminal
+    from grader.facts.language import english
 
     if as_json:
         rows = [
@@ -254,7 +255,7 @@ def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:
                 "address": one.entry.student.email if one.entry.student else None,
                 "state": one.state,
                 "reply": one.entry.action == "reply",
-                "detail": one.detail,
+                "detail": english(one.detail),
             }
             for one in result.outcomes
         ]

@@ -133,21 +133,31 @@ def rubric_publish(
         Path | None, typer.Option("--out", metavar="FILE", help="File to write.", show_default="the terminal")
     ] = None,
 ) -> None:
-    """Write the public rubric for students: nothing hidden or private, no guides, keywords or reference."""
-    from grader.pipeline.rubrics import find_rubric, publish_rubric
+    """Write the public rubric for students: nothing hidden or private, no guides, keywords or reference.
+
+    Its texts in other languages are written next to it.
+    """
+    from grader.grading.translations import side_file, side_files
+    from grader.pipeline.rubrics import find_rubric, publish_rubric, publish_texts
     from grader.schema.errors import UsageError
     from grader.store.files import write_atomically
 
     loaded = find_rubric(rubric)
     public = publish_rubric(loaded)
+    texts = publish_texts(loaded)
     if out is None:
         typer.echo(public, nl=False)
+        for code in texts:
+            typer.echo(f"the texts in the language {code} are a file next to the rubric: use --out FILE", err=True)
     else:
-        if out.resolve() == loaded.path.resolve():
+        own = {file.resolve() for file in (loaded.path, *side_files(loaded.path).values())}
+        files = {out: public} | {side_file(out, code): text for code, text in texts.items()}
+        if own & {file.resolve() for file in files}:
             msg = "the public rubric would replace the rubric itself"
             raise UsageError(msg, where=f"--out {out}", advice="name another file")
-        write_atomically(out, public.encode())
-        typer.echo(f"written: {out}")
+        for path, text in files.items():
+            write_atomically(path, text.encode())
+            typer.echo(f"written: {path}")
     for file in _files_next_to(loaded):
         typer.echo(f"also publish, at the same place relative to the rubric: {file}", err=True)
 

@@ -487,7 +487,7 @@ def mail_table(outcomes: "Sequence[Outcome]", missing: "Sequence[Student]") -> T
         student = one.entry.student
         state = f"{one.state} (reply)" if one.entry.action == "reply" else one.state
         words = (one.entry.submission, student.label if student else "–", student.email if student else "–", state)
-        table.add_row(*map(escape, (*words, one.detail)))
+        table.add_row(*map(escape, (*words, english(one.detail))))
     for absent in missing:
         table.add_row("–", escape(absent.label), escape(absent.email), "missing", f"line {absent.line} of the roster")
     return table

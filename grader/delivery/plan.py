@@ -12,6 +12,7 @@ from grader.delivery.messages import Thread, message_id
 from grader.delivery.roster import Matching, Student
 from grader.schema.grade import Grade
 from grader.schema.mail import GradeSent, MailRow
+from grader.schema.message import Message, say
 
 __all__ = ["Action", "Entry", "Selection", "plan"]
 
@@ -45,8 +46,8 @@ class Entry:
     submission: str
     student: Student | None
     action: Action
-    reason: str
-    """Why, for people; empty if nothing has to be explained."""
+    reason: Message | None
+    """Why, for people; None if nothing has to be explained."""
     thread: Thread | None = None
     """The message, if one is sent."""
     before: GradeSent | None = None
@@ -89,7 +90,7 @@ def plan(
     for name, grade in sorted(grades.items()):
         for student in matching.members.get(name, ()) or (matching.pairs.get(name),):
             member = member_name(student) if student is not None and name in matching.members else ""
-            bare = Entry(name, student, "skipped", "", member=member)
+            bare = Entry(name, student, "skipped", None, member=member)
             entries.append(_entry(bare, grade, matching, about[bare.name], selection, domain))
     return tuple(entries)
 
@@ -109,15 +110,15 @@ def _entry(  # noqa: PLR0913, PLR0917 - the parts of a decision
     domain: str,
 ) -> Entry:
     if selection.only is not None and bare.name not in selection.only:
-        return replace(bare, reason="left out by --only")
+        return replace(bare, reason=say("left out by `--only`"))
     held = replace(bare, action="held")
     if grade is None:
-        return replace(held, reason="its grade cannot be read: grade it again")
+        return replace(held, reason=say("its grade cannot be read: grade it again"))
     if bare.student is None:
-        reason = matching.unmatched.get(bare.submission, "nobody in the roster matches")
+        reason = matching.unmatched.get(bare.submission) or say("nobody in the roster matches")
         return replace(held, reason=reason)
     if grade.status == "not_graded":
-        return replace(held, reason="it was not graded, because the grader failed: grade it again")
+        return replace(held, reason=say("it was not graded, because the grader failed: grade it again"))
     mine = [row for row in rows if row.rubric == grade.rubric.id and row.state in _SETTLED]
     return _of_student(bare, bare.student, grade, mine, selection, domain)
 
@@ -142,14 +143,14 @@ def _of_student(  # noqa: PLR0913, PLR0917 - the parts of a decision
         thread = Thread(message_id(student, bare.submission, grade.rubric.id, digest, parents, domain), parents)
     before = earlier.grade if earlier is not None else None
     if grade.pending > 0 and not selection.with_pending:
-        reason = f"{grade.pending:g} points are pending; `--with-pending` sends it anyway"
+        reason = say("{points:points} points are pending; `--with-pending` sends it anyway", points=grade.pending)
         return replace(bare, action="held", reason=reason)
     if selection.only_changed and before is None:
-        return replace(bare, reason="a first message, left out by --only-changed")
+        return replace(bare, reason=say("a first message, left out by `--only-changed`"))
     return replace(
         bare,
         action="reply" if before is not None else "send",
-        reason="sent again" if again else "",
+        reason=say("sent again") if again else None,
         thread=thread,
         before=before,
         digest=digest,
@@ -163,12 +164,21 @@ def _settled(bare: Entry, student: Student, last: MailRow, *, resend: bool) -> E
     if resend:
         return None
     if last.state in _IN_FLIGHT:
-        reason = (
-            f"perhaps sent: {last.detail or 'the grader was stopped before the server answered'}. Ask "
-            f"{last.address} or look into the server's log for {last.message}; `--resend {bare.name}` sends it again"
+        reason = say(
+            "perhaps sent: {why}. Ask {address:raw} or look into the server's log for {message:raw}; "
+            "`--resend {name:raw}` sends it again",
+            why=last.detail or say("the grader was stopped before the server answered"),
+            address=last.address,
+            message=last.message,
+            name=bare.name,
         )
         return replace(bare, action="unknown", reason=reason)
     if last.address.casefold() != student.email.casefold():
         return None  # the roster has another address now
-    reason = f"{last.address} was refused: {last.detail}. Correct the roster, or use `--resend {bare.name}`"
+    reason = say(
+        "{address:raw} was refused: {why:raw}. Correct the roster, or use `--resend {name:raw}`",
+        address=last.address,
+        why=last.detail,
+        name=bare.name,
+    )
     return replace(bare, action="refused", reason=reason)

@@ -1,28 +1,31 @@
 """Render the preview of a mailing: a page that lists who gets what, and each message as a page."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.delivery.rendering import Rendered
 from grader.delivery.roster import Student
+from grader.facts.language import Language, language
 from grader.report.templating import asset, environment, policy
+from grader.schema.message import Message, MessageLike, say
 
 __all__ = ["PREVIEW", "Row", "preview_html", "render_index"]
 
 PREVIEW = "mail"
 """Folder of the preview in the results folder."""
-_STATES = {
-    "would be sent": "would be sent",
-    "sent": "sent",
-    "waiting": "not sent yet",
-    "done": "nothing new",
-    "held": "held back",
-    "skipped": "left out",
-    "unknown": "unknown: perhaps sent",
-    "refused": "refused",
+_STATES: Mapping[str, Message] = {
+    "would be sent": say("would be sent"),
+    "sent": say("sent"),
+    "waiting": say("not sent yet"),
+    "done": say("nothing new"),
+    "held": say("held back"),
+    "skipped": say("left out"),
+    "unknown": say("unknown: perhaps sent"),
+    "refused": say("refused"),
 }
+"""The states of a message in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,10 @@ class Row:
     subject: str
     """Empty if there is no message."""
     state: str
-    detail: str
+    detail: MessageLike
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """The state in words."""
         return _STATES[self.state]
 
@@ -56,21 +59,24 @@ def preview_html(rendered: Rendered, picture: str) -> str:
     return rendered.html.replace(f"cid:{picture}", data)
 
 
-def render_index(rows: Sequence[Row], missing: Sequence[Student], templates: Path) -> str:
+def render_index(
+    rows: Sequence[Row], missing: Sequence[Student], templates: Path, spoken: Language | None = None
+) -> str:
     """Render the page of a mailing.
 
     Args:
         rows: The submissions.
         missing: Students without a submission.
         templates: Folder of `mail-index.html.j2` and `mail.css`.
+        spoken: Language of the page; None for English.
     """
     style = asset(templates, "mail.css")
-    counts = {words: sum(row.state == state for row in rows) for state, words in _STATES.items()}
+    counts = [(words, sum(row.state == state for row in rows)) for state, words in _STATES.items()]
     view = {
         "rows": rows,
         "missing": missing,
-        "counts": {words: count for words, count in counts.items() if count},
+        "counts": [(words, count) for words, count in counts if count],
         "style": style,
         "policy": policy(style),
     }
-    return environment(templates).get_template("mail-index.html.j2").render(view)
+    return environment(templates, spoken or language("en")).get_template("mail-index.html.j2").render(view)

@@ -16,6 +16,7 @@ from typing import Protocol
 from grader.facts.language import unknown_language
 from grader.facts.nearest import did_you_mean
 from grader.schema.errors import UsageError
+from grader.schema.message import Message, say
 
 __all__ = [
     "COLUMNS",
@@ -134,7 +135,7 @@ class Matching:
 
     pairs: Mapping[str, Student] = field(default_factory=dict)
     """Student by the submission's id."""
-    unmatched: Mapping[str, str] = field(default_factory=dict)
+    unmatched: Mapping[str, Message] = field(default_factory=dict)
     """Reason by the id of each submission that belongs to no single student."""
     missing: tuple[Student, ...] = ()
     """Students of the roster without a submission."""
@@ -398,25 +399,31 @@ def match(students: Sequence[Student], submissions: Iterable[Submitted]) -> Matc
     """
     matcher = Matcher(students)
     pairs: dict[str, Student] = {}
-    unmatched: dict[str, str] = {}
+    unmatched: dict[str, Message] = {}
     for submission in submissions:
         student, reason = matcher.student_of(submission)
-        if student is None:
-            unmatched[submission.id] = reason
-        else:
+        if student is not None:
             pairs[submission.id] = student
+        else:
+            unmatched[submission.id] = reason or _NOBODY
     several: defaultdict[int, list[str]] = defaultdict(list)
     for name, student in pairs.items():
         several[student.line].append(name)
     for names in (names for names in several.values() if len(names) > 1):
         for name in names:
             student = pairs.pop(name)
-            unmatched[name] = f"{len(names)} submissions match {student.label}: {', '.join(names)}"
+            unmatched[name] = say(
+                "{count:number} submissions match {student:raw}: {submissions:raw list}",
+                count=len(names),
+                student=student.label,
+                submissions=names,
+            )
     present = {student.line for student in pairs.values()} | set(several)
     return Matching(pairs, unmatched, tuple(one for one in students if one.line not in present))
 
 
 _Index = Mapping[str, tuple[Student, ...]]
+_NOBODY = say("nobody in the roster matches")
 _NUMBER_RULE = 3
 """Place of the rule that compares only the last number of a submission's id."""
 
@@ -429,7 +436,7 @@ class Matcher:
         by_forms = [_index(students, keys) for keys in (_by_submission, _by_id, _by_email, _by_name)]
         self._rules = (*by_forms[:_NUMBER_RULE], _index(students, _by_number), *by_forms[_NUMBER_RULE:])
 
-    def student_of(self, submission: Submitted) -> tuple[Student | None, str]:
+    def student_of(self, submission: Submitted) -> tuple[Student | None, Message | None]:
         """Find the student of a submission, or the reason why there is none."""
         plain = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
         number = [_forms(number) for number in _NUMBER.findall(submission.id)[-1:]]
@@ -439,15 +446,16 @@ class Matcher:
         ]
         first = next((tuple(dict.fromkeys(itertools.chain(*answers))) for answers in by_rule if answers), ())
         if not first:
-            return None, "nobody in the roster matches"
+            return None, _NOBODY
         if len(first) > 1:
-            return None, f"several students match: {', '.join(one.label for one in first)}"
+            return None, say("several students match: {students:raw list}", students=[one.label for one in first])
         if by_rule[0]:  # the roster names the submission
-            return first[0], ""
+            return first[0], None
         for found in itertools.chain(*by_rule):
             if first[0] not in found:
-                return None, f"the id and the name match different students: {first[0].label}, {found[0].label}"
-        return first[0], ""
+                both = [first[0].label, found[0].label]
+                return None, say("the id and the name match different students: {students:raw list}", students=both)
+        return first[0], None
 
 
 def _found(rule: _Index, forms: Sequence[str]) -> tuple[Student, ...]:

@@ -25,6 +25,7 @@ from grader.desk.needs import KINDS, needs_of, noun_of
 from grader.desk.state import Desk
 from grader.desk.submission import REPORT_POLICY
 from grader.desk.view import View, desk_of, form_of, show, to
+from grader.facts.language import english
 from grader.pipeline.exporting import ExportOptions, export_class, preview_of_table
 from grader.pipeline.mailing import Outcome
 from grader.schema.data import TABLES
@@ -271,7 +272,7 @@ def _reason(one: Outcome, grade: Grade | None) -> str:
     pending = grade is not None and grade.pending > 0
     if one.state == "held" and pending and grade is not None and one.entry.student is not None:
         return f"{grade.pending:g} points are open"
-    return one.detail
+    return english(one.detail)
 
 
 def _mail(request: Request) -> Response:

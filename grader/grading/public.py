@@ -7,17 +7,23 @@ from typing import Any
 import yaml
 
 from grader.facts.case import CheckSpec
+from grader.facts.language import english, language
 from grader.facts.rubric_parts import roles_only_of, tasks_only_of
 from grader.grading.documents import field_extra
 from grader.grading.loader import LoadedRubric
+from grader.schema.message import say
 from grader.schema.rubric import Criterion, DiagnosticSettings, Rubric
+from grader.schema.rubric_texts import CriterionTexts, RubricTexts
 
-__all__ = ["public_rubric", "without_hidden"]
+__all__ = ["public_rubric", "public_texts", "without_hidden"]
 
-_GUIDE = "Your instructor judges this criterion."
+_GUIDE = say("Your instructor judges this criterion.")
 _HEAD = """\
 # The public rubric of this assignment, written by `grader rubric publish`.
 # `grader check NOTEBOOK --rubric FILE` shows what is missing; your instructor judges the criteria with `manual`.
+"""
+_TEXTS_HEAD = """\
+# The texts of the public rubric in the language {code}, written by `grader rubric publish`.
 """
 _JUDGING = frozenset({"check", "with", "any_of", "all_of", "manual"})
 _WIDTH = 120
@@ -75,7 +81,39 @@ def public_rubric(
     if rubric.ranking is not None and rubric.ranking.criterion not in judged:
         del public["ranking"]
     _remove_unused(public, rubric, removed)
-    return _HEAD + yaml.safe_dump(public, default_flow_style=None, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return _HEAD + _yaml(public)
+
+
+def public_texts(rubric: Rubric, texts: RubricTexts, code: str, checks: Mapping[str, CheckSpec]) -> str:
+    """Write the translations of the public rubric: nothing of hidden criteria, and no guides.
+
+    Args:
+        rubric: The rubric.
+        texts: Its translations in one language.
+        code: The language.
+        checks: All checks, by name.
+
+    Returns:
+        The translations as YAML.
+    """
+    criteria = {}
+    for criterion in rubric.criteria:
+        if criterion.hidden:
+            continue
+        own = texts.criteria.get(criterion.id, CriterionTexts())
+        public = {"title": own.title, "advice": own.advice}
+        if _is_secret(criterion, checks):
+            public["guide"] = language(code).text(_GUIDE)
+        kept = {key: text for key, text in public.items() if text}
+        if kept:
+            criteria[criterion.id] = kept
+    title = {"title": texts.title} if texts.title else {}
+    data = {"version": texts.version, **title, "criteria": criteria}
+    return _TEXTS_HEAD.format(code=code) + _yaml(data)
+
+
+def _yaml(data: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(data, default_flow_style=None, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 
 def _is_secret(criterion: Criterion, checks: Mapping[str, CheckSpec]) -> bool:
@@ -94,7 +132,7 @@ def _public_criterion(criterion: Mapping[str, Any], *, judged: bool) -> Mapping[
         return criterion
     kept = {key: value for key, value in criterion.items() if key not in _JUDGING | {"private"}}
     advice = {"advice": kept.pop("advice")} if "advice" in kept else {}
-    return {**kept, "manual": {"guide": _GUIDE}, **advice}
+    return {**kept, "manual": {"guide": english(_GUIDE)}, **advice}
 
 
 def _public_diagnostics(

@@ -1,6 +1,6 @@
 """Read a rubric's texts in other languages: from mappings in the rubric, and from files next to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,16 @@ from grader.schema.errors import RubricError
 from grader.schema.rubric import Criterion, Rubric
 from grader.schema.rubric_texts import RubricTexts
 
-__all__ = ["Translations", "is_side_file", "missing_texts", "side_files", "text_problems", "translations"]
+__all__ = [
+    "Translations",
+    "is_side_file",
+    "missing_texts",
+    "read_rubric_texts",
+    "side_file",
+    "side_files",
+    "text_problems",
+    "translations",
+]
 
 Translations = Mapping[str, Mapping[str, str]]
 """Language → text of the rubric → text in this language."""
@@ -26,8 +35,18 @@ def side_files(path: Path) -> Mapping[str, Path]:
     Args:
         path: The rubric's file.
     """
-    files = {code: path.with_name(f"{path.stem}.{code}{path.suffix}") for code in languages() if code != "en"}
+    files = {code: side_file(path, code) for code in languages() if code != "en"}
     return {code: file for code, file in files.items() if file.is_file()}
+
+
+def side_file(path: Path, code: str) -> Path:
+    """Name the file with the translations of a rubric into a language.
+
+    Args:
+        path: The rubric's file.
+        code: The language.
+    """
+    return path.with_name(f"{path.stem}.{code}{path.suffix}")
 
 
 def is_side_file(path: Path) -> bool:
@@ -121,7 +140,21 @@ def _inline(data: Mapping[str, Any], code: str) -> Iterator[tuple[_Slot, str]]:
 
 
 def _side_texts(rubric: Rubric, inline: Mapping[_Slot, str], path: Path) -> Mapping[_Slot, str]:
+    """Read a file with translations, and compare it with the rubric.
+
+    Raises:
+        RubricError: The file cannot be read or is wrong.
+    """
+    texts = read_rubric_texts(path, lambda read: _criterion_problems(read, rubric, inline))
+    return {slot: text.strip() for slot, text in _side_slots(texts) if text.strip()}
+
+
+def read_rubric_texts(path: Path, check: Callable[[LocatedYaml], Iterable[Problem]] = lambda _: ()) -> RubricTexts:
     """Read a file with translations.
+
+    Args:
+        path: The file.
+        check: Finds further problems of the file.
 
     Raises:
         RubricError: The file cannot be read or is wrong.
@@ -136,14 +169,14 @@ def _side_texts(rubric: Rubric, inline: Mapping[_Slot, str], path: Path) -> Mapp
     problems = list(read.problems)
     if isinstance(read.data, Mapping):
         problems += document_problems(read, RubricTexts)
-        problems += _criterion_problems(read, rubric, inline)
+        problems += check(read)
     elif not problems:
         problems.append(
             Problem(read.value(()), "translations must be a mapping with the keys `version` and `criteria`")
         )
     if problems:
         raise document_error(problems, name=str(path), kind=RubricError)
-    return {slot: text.strip() for slot, text in _side_slots(RubricTexts.model_validate(read.data)) if text.strip()}
+    return RubricTexts.model_validate(read.data)
 
 
 def _side_slots(texts: RubricTexts) -> Iterator[tuple[_Slot, str]]:

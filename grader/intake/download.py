@@ -28,6 +28,7 @@ from grader.intake.platforms import (
     read_blackboard_note,
 )
 from grader.intake.student import read_student, single, student_zip
+from grader.intake.teams import PLATFORM, version_number
 from grader.schema.errors import UnreadableError
 from grader.schema.message import Message, say, say_count
 from grader.schema.submission import SubmittedFrom
@@ -126,6 +127,8 @@ def _attempts(pieces: Sequence[Piece]) -> list[list[Piece]]:
     for piece in pieces:
         groups.setdefault(piece.person.attempt, []).append(piece)
     times = {attempt: sortable_time(attempt) for attempt in groups}
+    if pieces[0].person.platform == PLATFORM:
+        times = {attempt: f"{version_number(attempt):06d}" for attempt in groups}
     if len(groups) > 1 and not all(times.values()):
         times = {attempt: f"{_newest(own):020.3f}" for attempt, own in groups.items()}
     return [groups[attempt] for attempt in sorted(groups, key=lambda attempt: (times[attempt], attempt))]
@@ -189,16 +192,26 @@ def _attempt_notes(attempts: Sequence[Sequence[Piece]], counted: int, earlier: S
     if len(attempts) > 1:
         times = [own[0].person.attempt for own in attempts]
         others = [time for i, time in enumerate(times) if i != counted]
-        notes.append(
-            say_count(
-                "the attempt of {time} was graded; {count:number} other attempt was not: {others:list}",
-                "the attempt of {time} was graded; {count:number} other attempts were not: {others:list}",
-                len(others),
-                time=times[counted],
-                others=some(others),
-            )
-        )
+        notes.append(_other_attempts(attempts[counted][0].person, others))
     if earlier:
         names = some(name.removeprefix("earlier/") for name in earlier)
         notes.append(say("the newest version of each file was graded, not {names:list}", names=names))
     return tuple(notes)
+
+
+def _other_attempts(counted: Person, others: Sequence[str]) -> Message:
+    if counted.platform == PLATFORM:
+        return say_count(
+            "{version} was graded; {count:number} other version was not: {others:list}",
+            "{version} was graded; {count:number} other versions were not: {others:list}",
+            len(others),
+            version=counted.attempt,
+            others=some(others),
+        )
+    return say_count(
+        "the attempt of {time} was graded; {count:number} other attempt was not: {others:list}",
+        "the attempt of {time} was graded; {count:number} other attempts were not: {others:list}",
+        len(others),
+        time=counted.attempt,
+        others=some(others),
+    )

@@ -6,7 +6,8 @@ A path is read as follows; the first rule that fits applies:
    unless all paths are zips of a platform's downloads.
 2. An nbgrader tree: `submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself.
 3. A download of a learning platform: all files and folders with one student's name are one submission, under the
-   student's own file names. Of several attempts, the last one with a notebook counts.
+   student's own file names. Of several attempts, the last one with a notebook counts. Microsoft Teams has a folder for
+   each attempt: `Submitted files/<student>/<assignment>/Version 2`.
 4. A folder with exactly one notebook is one submission with the files next to it. It may have no subfolders with
    notebooks, except those with copies, recognized by the folder's name or by the names of the notebooks in it.
 5. A folder that contains only one subfolder is read as that subfolder, unless the subfolder's name is that of a part
@@ -75,6 +76,7 @@ from grader.intake.platforms import (
     person_of,
 )
 from grader.intake.student import COPY_NAME, UNTITLED, pick_notebook, read_student, single, student_zip
+from grader.intake.teams import PLATFORM, TeamsTree, teams_tree
 from grader.intake.unpack import is_ignored, unpack_zip
 from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.message import Message, say, say_count
@@ -295,6 +297,10 @@ def _in_folder(folder: Path, search: Search, person: Person | None) -> Iterator[
     people = _people_in(folder, entries)
     if people:
         yield from _in_download(folder, entries, people, search)
+        return
+    teams = teams_tree(folder)
+    if teams is not None:
+        yield from _in_teams(folder, teams, search)
         return
     yield from _in_plain_folder(folder, entries, search, person)
 
@@ -599,6 +605,23 @@ def _in_nbgrader(folder: Path, tree: Path, search: Search) -> Iterator[Candidate
         inner = {path for path in entries.folders if tree in {place, path, place.parent} or path.name in _NBGRADER}
         others = [path for path in (*entries.files, *entries.folders) if path not in inner]
         _note_others(place, [path.name for path in others if path.name not in _NBGRADER], search)
+
+
+def _in_teams(folder: Path, tree: TeamsTree, search: Search) -> Iterator[Candidate]:
+    """Yield the candidates in a download of Microsoft Teams, each with its latest version."""
+    latest = [notebooks_in(work.versions[-1]) or () for work in tree.works if work.versions]
+    search = replace(search, usual=_usual([{path.name.casefold() for path in own} for own in latest]))
+    several = len({work.assignment for work in tree.works if work.assignment}) > 1
+    for work in tree.works:
+        name = f"{work.student}-{work.assignment}" if several and work.assignment else work.student
+        person = Person(work.student, name, platform=PLATFORM)
+        pieces = [Piece(path, replace(person, attempt=path.name)) for path in work.versions]
+        yield read_pieces(pieces, search) if pieces else read_student(work.folder, person, search)
+    read = {tree.root, *(work.folder for work in tree.works), *(work.folder.parent for work in tree.works)}
+    for place in dict.fromkeys((folder, tree.root)) if folder not in {work.folder for work in tree.works} else ():
+        entries = entries_of(place)
+        others = [path.name for path in entries.files if path.name not in _CLASS_FILES]
+        _note_others(place, [*others, *(f"{path.name}/" for path in entries.folders if path not in read)], search)
 
 
 def _gradescope_names(folder: Path) -> dict[str, Person]:

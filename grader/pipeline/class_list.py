@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from grader.delivery.roster import Student
+from grader.facts.language import english
 from grader.grading.judged import latest
 from grader.pipeline.course import Course
 from grader.report.classrow import ClassRow, RosterCell, absent_row, class_row
@@ -162,7 +163,8 @@ def _owners(rows: Iterable[ClassRow], course: Course) -> tuple[_Owners, dict[str
         if members:
             owners.setdefault(tuple(one.line for one in members), (members, []))[1].append(row)
         elif course.assignment is not None:
-            reasons[row.id] = course.assignment.course.matcher.student_of(stamp)[1]
+            reason = course.assignment.course.matcher.student_of(stamp)[1]
+            reasons[row.id] = "" if reason is None else english(reason)
     return owners, reasons
 
 

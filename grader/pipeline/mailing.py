@@ -19,6 +19,7 @@ from grader.delivery.rendering import Rendered, render
 from grader.delivery.roster import Matching, Student, match
 from grader.delivery.smtp import Courier, deliver
 from grader.facts.graded_model import main_model
+from grader.facts.language import Language, language
 from grader.facts.metrics import fit_curves
 from grader.facts.nearest import did_you_mean
 from grader.facts.rubric_texts import with_titles
@@ -33,6 +34,7 @@ from grader.resources import share
 from grader.schema.errors import ArtefactError, SubmissionPathError, UsageError
 from grader.schema.grade import Grade, SubmissionStamp
 from grader.schema.mail import MailRow, MailState
+from grader.schema.message import MessageLike, say
 from grader.store.database import Database
 from grader.store.files import Batch
 from grader.store.ledger import MailLedger
@@ -41,7 +43,7 @@ from grader.store.results import ResultsFolder
 __all__ = ["MailOptions", "Mailing", "Outcome", "last_day", "mail_class", "report_address"]
 
 _MOST_EPOCHS = 2_000
-_EDITED = "somebody edited its grade.json by hand: `grader regrade DIR` restores it"
+_EDITED = say("somebody edited its grade.json by hand: `grader regrade DIR` restores it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ class Outcome:
     entry: Entry
     state: str
     """`would be sent`, `sent`, `waiting`, or the entry's action."""
-    detail: str
+    detail: MessageLike
+    """Why, for people; the answer of the server stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +151,12 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
     writer = _Writer(out, grades, rubrics, options, now())
     messages = {entry.name: writer.message(entry) for entry in entries if entry.sends}
     states: dict[str, tuple[str, str]] = {}
+    spoken = _page_language(grades, rubrics, options)
     if courier is None:
         outcomes = _outcomes(entries, messages, states, "would be sent")
-        return Mailing(
-            outcomes, matching.missing, _write_preview(out.root, messages, outcomes, matching.missing), sent=False
-        )
-    _write_preview(out.root, messages, _outcomes(entries, messages, states, "waiting"), matching.missing)
+        page = _write_preview(out.root, messages, outcomes, matching.missing, spoken)
+        return Mailing(outcomes, matching.missing, page, sent=False)
+    _write_preview(out.root, messages, _outcomes(entries, messages, states, "waiting"), matching.missing, spoken)
     book: MailLedger | _NoLedger = ledger
     if options.to_me is not None:
         book = _NoLedger(states)
@@ -166,7 +169,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         if options.to_me is None:
             states |= {row.message: (row.state, row.detail) for row in ledger.rows()}
         outcomes = _outcomes(entries, messages, states, "waiting")
-        page = _write_preview(out.root, messages, outcomes, matching.missing)
+        page = _write_preview(out.root, messages, outcomes, matching.missing, spoken)
     return Mailing(outcomes, matching.missing, page, sent=True)
 
 
@@ -299,6 +302,14 @@ def _rubrics(out: ResultsFolder, options: MailOptions) -> Callable[[str], Loaded
     return cache(rubric)
 
 
+def _page_language(
+    grades: Mapping[str, Grade | None], rubrics: Callable[[str], LoadedRubric], options: MailOptions
+) -> Language:
+    """Return the language of the page that lists the messages: that of `--language`, else of the reports."""
+    reports = (rubrics(grade.rubric.id).page_language for grade in grades.values() if grade is not None)
+    return language(options.language or next(reports, "en"))
+
+
 def _matching(
     students: Sequence[Student], stamps: Sequence[SubmissionStamp], assignment: Assignment | None
 ) -> Matching:
@@ -315,7 +326,9 @@ def _matching(
             rest.append(stamp)
     counting = {latest_of(own).id: members for members, own in groups.items()}
     replaced = {
-        stamp.id: f"the group handed in another submission that counts: {latest_of(own).id}"
+        stamp.id: say(
+            "the group handed in another submission that counts: {submission:raw}", submission=latest_of(own).id
+        )
         for own in groups.values()
         for stamp in own
         if stamp.id not in counting
@@ -397,15 +410,19 @@ def _outcomes(
     outcomes = []
     for entry in entries:
         if not entry.sends:
-            outcomes.append(Outcome(entry, entry.action, entry.reason))
+            outcomes.append(Outcome(entry, entry.action, entry.reason or ""))
             continue
         state, detail = states.get(messages[entry.name].envelope.message, (default, ""))
-        outcomes.append(Outcome(entry, default if state == "planned" else state, detail or entry.reason))
+        outcomes.append(Outcome(entry, default if state == "planned" else state, detail or entry.reason or ""))
     return tuple(outcomes)
 
 
 def _write_preview(
-    root: Path, messages: Mapping[str, _Made], outcomes: Sequence[Outcome], missing: Sequence[Student]
+    root: Path,
+    messages: Mapping[str, _Made],
+    outcomes: Sequence[Outcome],
+    missing: Sequence[Student],
+    spoken: Language,
 ) -> Path:
     """Write the messages and the page that lists them; messages of an earlier preview are removed."""
     folder = root / PREVIEW
@@ -429,6 +446,6 @@ def _write_preview(
         )
         for one in outcomes
     ]
-    batch.add(folder / "index.html", render_index(rows, missing, share("templates")))
+    batch.add(folder / "index.html", render_index(rows, missing, share("templates"), spoken))
     batch.commit()
     return folder / "index.html"

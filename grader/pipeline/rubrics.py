@@ -13,8 +13,8 @@ from grader.facts.language import languages, unknown_language
 from grader.facts.nearest import did_you_mean, near_path, suggestion
 from grader.grading.documents import read_located
 from grader.grading.loader import LoadedRubric, load_rubric, parse_rubric, rubric_problems
-from grader.grading.public import public_rubric
-from grader.grading.translations import is_side_file
+from grader.grading.public import public_rubric, public_texts
+from grader.grading.translations import is_side_file, read_rubric_texts, side_files
 from grader.grading.yamlnodes import Problem
 from grader.intake.tags import read_tagged_cells, read_texts
 from grader.resources import share
@@ -36,6 +36,7 @@ __all__ = [
     "noted_rubric",
     "problems_of_text",
     "publish_rubric",
+    "publish_texts",
     "read_templates",
     "rubric_of_text",
     "shipped_rubrics",
@@ -140,6 +141,22 @@ def publish_rubric(loaded: LoadedRubric) -> str:
         raise RubricError(message, where=str(loaded.path)) from error
     read = read_located(content, name=str(loaded.path), noun="rubric", kind=RubricError)
     return public_rubric(loaded.rubric, read.data, all_checks(), all_diagnostics())
+
+
+def publish_texts(loaded: LoadedRubric) -> Mapping[str, str]:
+    """Write the translations of the public rubric as YAML, by language; see `public_texts`.
+
+    Args:
+        loaded: The rubric; the files with its translations are read again.
+
+    Raises:
+        RubricError: A file cannot be read or is wrong.
+    """
+    checks = all_checks()
+    return {
+        code: public_texts(loaded.rubric, read_rubric_texts(file), code, checks)
+        for code, file in side_files(loaded.path).items()
+    }
 
 
 def _with_pages(loaded: LoadedRubric) -> LoadedRubric:

@@ -26,6 +26,8 @@ _GAP = 3.0
 _GAP_PERCENT = 0.35
 _LABELLED_PERCENT = 20.0
 """A piece of the points bar has a label from this width."""
+_CHARACTERS_PER_PERCENT = 0.5
+"""Length of a label that fits below a piece on a phone, where the bar is about 350 pixels wide."""
 
 
 def points_bar(criteria: Sequence[CriterionGrade], max_score: float, language: Language = ENGLISH) -> Markup:
@@ -68,7 +70,7 @@ def _piece(href: str, criterion: CriterionGrade, x: float, width: float, languag
     if share:
         parts.append(_rectangle(x, inner * share, "bar earned"))
     if width >= _LABELLED_PERCENT:
-        label = language.text(_label(criterion))
+        label = _label(criterion, inner, language)
         parts.append(element("text", label, x=f"{x + inner / 2:.2f}%", y=35, text_anchor="middle", class_="bar-label"))
     return element("a", *parts, href=href, aria_label=name)
 
@@ -77,15 +79,17 @@ def _rectangle(x: float, width: float, classes: str) -> Markup:
     return element("rect", x=f"{x:.2f}%", y=2, width=f"{width:.2f}%", height=18, class_=classes)
 
 
-def _label(criterion: CriterionGrade) -> Message:
+def _label(criterion: CriterionGrade, width: float, language: Language) -> str:
+    """Write the points of a piece, after the criterion's title if both fit below the piece."""
+    points = _earned(criterion)
+    whole = language.text(say("{title}: {points}", title=criterion.title, points=points))
+    return whole if len(whole) <= _CHARACTERS_PER_PERCENT * width else language.text(points)
+
+
+def _earned(criterion: CriterionGrade) -> Message:
     if criterion.status == "pending":
-        return say("{name:raw}: {max_points:points} open", name=criterion.id, max_points=criterion.max_points)
-    return say(
-        "{name:raw}: {points:points} of {max_points:points}",
-        name=criterion.id,
-        points=criterion.points,
-        max_points=criterion.max_points,
-    )
+        return say("{max_points:points} open", max_points=criterion.max_points)
+    return say("{points:points} of {max_points:points}", points=criterion.points, max_points=criterion.max_points)
 
 
 def _points(criterion: CriterionGrade) -> Message:

@@ -177,8 +177,8 @@ def _bonus_note(shown: Sequence[CriterionGrade], most: float) -> Message | None:
         return None
     if not earned:
         return say(
-            "Up to {possible:points} bonus points are possible on top of the {most:points} points. Nothing is missing "
-            "without them.",
+            "Up to {possible:points} bonus points are possible on top of the {most:points} points. They are not needed "
+            "for full marks.",
             possible=possible,
             most=most,
         )

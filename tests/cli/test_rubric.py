@@ -51,6 +51,14 @@ def test_a_public_rubric_is_written_and_never_over_the_rubric(rubric: Path, tmp_
     assert (written.code, written.out) == (0, f"written: {public}\n")
     assert public.read_text(encoding="utf-8") == done.out
     assert grader("rubric", "validate", public).code == 0
+    own = rubric.with_name(f"{rubric.stem}.de.yaml")
+    own.write_text("version: 1\ncriteria: {judged: {guide: Nach Pfeilen suchen.}}\n", encoding="utf-8")
+    translated = tmp_path / "public.de.yaml"
+    written = grader("rubric", "publish", rubric, "--out", public)
+    assert written.out == f"written: {public}\nwritten: {translated}\n"
+    assert "Pfeile" not in translated.read_text(encoding="utf-8")
+    assert grader("rubric", "validate", public).code == 0
+    assert "the texts in the language de" in grader("rubric", "publish", rubric).err
     before = rubric.read_bytes()
     refused = grader("rubric", "publish", rubric, "--out", rubric)
     assert refused.code == 2

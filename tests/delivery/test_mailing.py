@@ -13,6 +13,7 @@ import pytest
 
 from grader.delivery.plan import Selection
 from grader.delivery.roster import Student
+from grader.facts.language import english
 from grader.pipeline.mailing import Mailing, mail_class
 from grader.pipeline.rubrics import note_language
 from grader.schema.errors import DeliveryError, UsageError
@@ -66,15 +67,29 @@ def test_a_message_is_in_the_language_of_the_student_or_of_the_reports(out: Resu
     students = (a_student("amara", 2), a_student("ben", 3, language="en"))
     note_language(out, "de")
     result = mail(out, None, students, rubric=loaded)
-    german, english = (parsed((result.preview.parent / f"{one}.eml").read_bytes()) for one in ("amara", "ben"))
-    assert (german["Content-Language"], english["Content-Language"]) == ("de", "en")
-    bodies = [message.get_body(("plain",)) for message in (german, english)]
+    german, plain = (parsed((result.preview.parent / f"{one}.eml").read_bytes()) for one in ("amara", "ben"))
+    assert (german["Content-Language"], plain["Content-Language"]) == ("de", "en")
+    bodies = [message.get_body(("plain",)) for message in (german, plain)]
     assert all(bodies)
     first, second = (body.get_content() for body in bodies if body is not None)
     assert "Ein Beispiel" in german["Subject"]
     assert "Titel der Genauigkeit" in first
     assert "Title of accuracy" not in first
     assert "Title of accuracy" in second
+
+
+def test_the_preview_is_in_the_language_of_the_option_or_of_the_reports(out: ResultsFolder) -> None:
+    page = mail(out, None).preview.read_text(encoding="utf-8")
+    assert '<html lang="en">' in page
+    assert "In the roster, without a submission" in page
+    page = mail(out, None, only=("ben",), language="de").preview.read_text(encoding="utf-8")
+    assert '<html lang="de">' in page
+    assert "In der Kursliste, ohne Abgabe" in page
+    assert "ausgelassen wegen <code>--only</code>" in page
+    assert "left out" not in page
+    note_language(out, "de")
+    assert '<html lang="de">' in mail(out, None).preview.read_text(encoding="utf-8")
+    assert '<html lang="en">' in mail(out, None, language="en").preview.read_text(encoding="utf-8")
 
 
 def test_a_second_run_sends_nothing(out: ResultsFolder) -> None:
@@ -126,7 +141,7 @@ def test_pending_points_hold_a_message_back_unless_it_is_requested(out: ResultsF
     with mail_server() as inbox:
         result = mail(out, inbox)
         assert states(result) == {"amara": "sent", "ben": "held", "chiara": "sent"}
-        assert "--with-pending" in next(one.detail for one in result.outcomes if one.state == "held")
+        assert "--with-pending" in next(english(one.detail) for one in result.outcomes if one.state == "held")
         assert states(mail(out, inbox, selection=Selection(with_pending=True)))["ben"] == "sent"
 
 
@@ -176,7 +191,7 @@ def test_a_lost_answer_is_unknown_and_never_sent_again_by_itself(out: ResultsFol
         assert states(mail(out, inbox)) == {"amara": "unknown", "ben": "sent", "chiara": "sent"}
         result = mail(out, inbox)
         assert states(result) == {"amara": "unknown", "ben": "done", "chiara": "done"}
-        assert "--resend amara" in result.outcomes[0].detail
+        assert "--resend amara" in english(result.outcomes[0].detail)
         assert "unknown: perhaps sent" in result.preview.read_text(encoding="utf-8")
         assert inbox.recipients().count("amara@example.org") == 1
         assert states(mail(out, inbox, resend=("amara",)))["amara"] == "sent"

@@ -18,6 +18,7 @@ from grader.delivery.roster import (
     students_of,
     table_bytes,
 )
+from grader.facts.language import english
 from grader.schema.errors import UsageError
 from grader.schema.grade import SubmissionStamp
 
@@ -115,7 +116,7 @@ def test_nobody_gets_the_grade_of_a_namesake_or_of_a_contradiction() -> None:
     assert pairs(students, stamp("s1", "Anna Schmidt")) == {"s1": "a1@x.org"}
     matching = match(students, [stamp("x", "Anna Schmidt"), stamp("ben", "Anna Schmidt"), stamp("nobody")])
     assert matching.pairs == {}
-    assert matching.unmatched == {
+    assert {name: english(reason) for name, reason in matching.unmatched.items()} == {
         "x": "several students match: Anna Schmidt, Anna Schmidt",
         "ben": "the id and the name match different students: Ben, Anna Schmidt",
         "nobody": "nobody in the roster matches",
@@ -126,7 +127,7 @@ def test_nobody_gets_the_grade_of_a_namesake_or_of_a_contradiction() -> None:
 def test_two_submissions_of_one_student_are_held_back() -> None:
     matching = match(roster("id,name,email", "s1,Amara,a@x.org"), [stamp("s1"), stamp("amara")])
     assert matching.pairs == {}
-    assert matching.unmatched["s1"] == "2 submissions match Amara: s1, amara"
+    assert english(matching.unmatched["s1"]) == "2 submissions match Amara: s1, amara"
     assert matching.missing == ()
 
 
@@ -229,7 +230,8 @@ def test_the_worksheet_of_moodle_is_a_roster() -> None:
 def test_a_number_of_a_platform_contradicts_another_name() -> None:
     students = parse_roster(CANVAS, addresses=False)
     matching = match(students, [stamp("x-4711", "Roth, Ben")])
-    assert matching.unmatched == {"x-4711": "the id and the name match different students: Lee, Ann, Roth, Ben"}
+    reason = "the id and the name match different students: Lee, Ann, Roth, Ben"
+    assert english(matching.unmatched["x-4711"]) == reason
 
 
 @pytest.mark.parametrize("content", [CANVAS, MOODLE.encode(), "id;name;e-mail\n7;Jürgen;j@x.org\n".encode("cp1252")])

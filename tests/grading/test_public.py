@@ -12,7 +12,8 @@ from grader.checks import all_checks, all_diagnostics
 from grader.grading import read_rubric
 from grader.grading.loader import LoadedRubric
 from grader.grading.public import public_rubric, without_hidden
-from grader.pipeline.rubrics import find_rubric, publish_rubric, shipped_rubrics
+from grader.grading.translations import side_file, side_files
+from grader.pipeline.rubrics import find_rubric, publish_rubric, publish_texts, shipped_rubrics
 from grader.schema.rubric import Rubric
 
 RUBRIC = """\
@@ -114,6 +115,61 @@ def test_the_public_form_of_each_shipped_rubric_loads(path: Path) -> None:
     words = {word for c in loaded.rubric.criteria for t in c.tests if t.check == "text" for word in keywords(t.with_)}
     assert [word for word in words if f"[{word}," in text or f", {word}," in text] == []
     assert publish_rubric(replace(loaded, rubric=public)) != ""
+
+
+TEXTS = """\
+# Ein Kommentar.
+version: 1
+title: Ein Beispiel
+criteria:
+  trap: {title: Die Falle, advice: Nach der Falle suchen.}
+  sketch: {title: Eine Skizze, advice: Zeichnen., guide: Nach Pfeilen suchen.}
+  threshold: {advice: Trainieren.}
+"""
+
+
+def test_translations_are_published_without_hidden_criteria_guides_and_comments(tmp_path: Path) -> None:
+    rubric = tmp_path / "sample.yaml"
+    titled = RUBRIC.replace("{id: trap,", "{id: trap, title: The trap, advice: Look for it.,")
+    rubric.write_text(titled.replace("RANKED", "runs").replace("DIAGNOSTICS", "{}"), encoding="utf-8")
+    rubric.with_name("sample.de.yaml").write_text(TEXTS, encoding="utf-8")
+    loaded = find_rubric(str(rubric))
+    texts = publish_texts(loaded)
+    assert set(texts) == {"de"}
+    assert [secret for secret in ("trap", "Falle", "Pfeile", "Kommentar") if secret in texts["de"]] == []
+    public = tmp_path / "public" / "rubric.yaml"
+    public.parent.mkdir()
+    public.write_text(publish_rubric(loaded), encoding="utf-8")
+    public.with_name("rubric.de.yaml").write_text(texts["de"], encoding="utf-8")
+    german = find_rubric(str(public)).translations["de"]
+    assert german == {
+        "A sample": "Ein Beispiel",
+        "A sketch": "Eine Skizze",
+        "Draw.": "Zeichnen.",
+        "Train.": "Trainieren.",
+        "Your instructor judges this criterion.": "Ihre Lehrperson bewertet dieses Kriterium.",
+    }
+
+
+@pytest.mark.parametrize("path", shipped_rubrics(), ids=lambda path: path.stem)
+def test_the_translations_of_each_public_rubric_load_and_have_no_guides(path: Path, tmp_path: Path) -> None:
+    loaded = find_rubric(str(path))
+    texts = publish_texts(loaded)
+    assert set(texts) == set(side_files(path))
+    for code, text in texts.items():
+        public = tmp_path / "rubric.yaml"
+        data = yaml.safe_load(publish_rubric(loaded))
+        public.write_text(yaml.safe_dump({k: v for k, v in data.items() if k not in BESIDES}), encoding="utf-8")
+        side_file(public, code).write_text(text, encoding="utf-8")
+        german = find_rubric(str(public)).translations[code]
+        guides = [c.manual.guide.strip() for c in loaded.rubric.criteria if c.manual is not None]
+        assert [guide for guide in guides if loaded.translations[code][guide] in text] == []
+        shown = [c.title for c in loaded.rubric.criteria]
+        assert {title: german[title] for title in shown} == {t: loaded.translations[code][t] for t in shown}
+
+
+BESIDES = {"template", "files"}
+"""Keys of files next to a rubric."""
 
 
 def keywords(parameters: Mapping[str, Any]) -> set[str]:

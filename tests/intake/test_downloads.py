@@ -72,6 +72,86 @@ def in_folder(one: Found) -> dict[str, str]:
     return {path.relative_to(one.folder).as_posix(): path.read_text(encoding="utf-8") for path in files}
 
 
+# --- Microsoft Teams ---------------------------------------------------------------------------------------------
+
+TEAMS = {
+    "Submitted files/Ann Lee/Homework 1/Version 1/hw1.ipynb": "ann 1",
+    "Submitted files/Ann Lee/Homework 1/Version 2/hw1.ipynb": "ann 2",
+    "Submitted files/Ann Lee/Homework 1/Version 10/hw1.ipynb": "ann 10",
+    "Submitted files/Ann Lee/Homework 1/Version 10/helper.py": "V = 10",
+    "Submitted files/Bob Ray/Homework 1/Version 1/hw1.ipynb": "bob",
+    "Submitted files/Cy Dee/Homework 1/": "",
+}
+
+
+@pytest.mark.parametrize("form", ["download", "submitted", "zip"])
+def test_the_latest_version_of_a_teams_download_is_graded_and_the_others_are_listed(tmp_path: Path, form: str) -> None:
+    working = {"Working files/Ann Lee/Homework 1/draft.ipynb": "draft"} if form == "download" else {}
+    root = make(tmp_path / "teams", TEAMS | working)
+    if form == "submitted":
+        root /= "Submitted files"
+    elif form == "zip":
+        root = zipped(tmp_path / "Submitted files.zip", {name: text for name, text in TEAMS.items() if text})
+    findings = found_in(tmp_path, root)
+    found = by_student(findings)
+    assert sorted(found) == ["Ann Lee", "Bob Ray"] + ([] if form == "zip" else ["Cy Dee"])
+    ann = found["Ann Lee"]
+    assert code_of(ann) == "ann 10"
+    assert in_folder(ann)["helper.py"] == "V = 10"
+    assert ann.files == ("helper.py", "hw1.ipynb", "earlier/Version 1/hw1.ipynb", "earlier/Version 2/hw1.ipynb")
+    (note,) = ann.notes
+    assert english(note) == "Version 10 was graded; 2 other versions were not: Version 1, Version 2"
+    assert (code_of(found["Bob Ray"]), found["Bob Ray"].files, found["Bob Ray"].notes) == ("bob", ("hw1.ipynb",), ())
+    assert {one.id for one in findings.found} >= {"Ann-Lee", "Bob-Ray"}
+    if form != "zip":
+        assert isinstance(found["Cy Dee"], Rejected)
+    named = [english(notice) for notice in findings.notices]
+    assert named == (
+        ["teams: Working files/ belongs to no submission and was not graded"] if form == "download" else []
+    )
+
+
+def test_a_latest_version_without_a_notebook_does_not_replace_an_earlier_one(tmp_path: Path) -> None:
+    root = make(
+        tmp_path / "Submitted files",
+        {
+            "Ann Lee/Homework 1/Version 1/hw1.ipynb": "ann 1",
+            "Ann Lee/Homework 1/Version 2/report.pdf": "pdf",
+            "Bob Ray/Homework 1/Version 1/hw1.ipynb": "bob",
+        },
+    )
+    ann = by_student(found_in(tmp_path, root))["Ann Lee"]
+    assert code_of(ann) == "ann 1"
+    assert in_folder(ann).keys() == {"hw1.ipynb", "report.pdf"}
+
+
+def test_each_assignment_of_a_teams_download_is_a_submission(tmp_path: Path) -> None:
+    root = make(
+        tmp_path / "Submitted files",
+        {
+            "Ann Lee/Homework 1/Version 1/hw.ipynb": "1",
+            "Ann Lee/Homework 2/Version 1/hw.ipynb": "2 old",
+            "Ann Lee/Homework 2/Version 2/hw.ipynb": "2",
+            "Bob Ray/Homework 2/Version 1/hw.ipynb": "bob",
+        },
+    )
+    found = {one.id: code_of(one) for one in found_in(tmp_path, root).found}
+    assert found == {"Ann-Lee-Homework-1": "1", "Ann-Lee-Homework-2": "2", "Bob-Ray-Homework-2": "bob"}
+
+
+def test_one_students_folder_of_a_teams_assignment_is_one_submission(tmp_path: Path) -> None:
+    root = make(tmp_path / "Homework 1", {"Version 1/hw.ipynb": "old", "Version 2/hw.ipynb": "new"})
+    (one,) = found_in(tmp_path, root).found
+    assert (one.id, code_of(one)) == ("Homework-1", "new")
+
+
+def test_a_class_in_which_one_student_has_folders_of_versions_is_no_teams_download(tmp_path: Path) -> None:
+    files = {f"{name}/hw.ipynb": name for name in ("ann", "bob", "cy")}
+    root = make(tmp_path / "class", files | {"dee/Version 1/hw.ipynb": "dee"})
+    found = by_student(found_in(tmp_path, root))
+    assert {name: code_of(one) for name, one in found.items()} == {n: n for n in ("ann", "bob", "cy", "dee")}
+
+
 # --- one platform each -------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from grader.cli.app import main
 from grader.delivery.messages import Sender
 from grader.delivery.plan import Selection
 from grader.delivery.roster import read_roster
+from grader.facts.language import english
 from grader.pipeline.judgements import judged_course, judgement_file
 from grader.pipeline.mailing import MailOptions, mail_class
 from grader.pipeline.publish import basis_of
@@ -272,7 +273,7 @@ def test_mail_holds_an_edited_grade_back(out: ResultsFolder, tmp_path: Path) -> 
     mailing = mail_class(out, read_roster(roster), MailOptions(sender, selection=Selection(with_pending=True)))
     states = {one.entry.submission: (one.entry.action, one.entry.reason) for one in mailing.outcomes}
     assert states["ada"][0] == "held"
-    assert "edited its grade.json by hand" in states["ada"][1]
+    assert "edited its grade.json by hand" in english(states["ada"][1] or "")
     assert states["bo"][0] == "send"
 
 

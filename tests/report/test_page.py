@@ -12,6 +12,7 @@ import pytest
 from grader.facts.language import english, language
 from grader.report import page as page_module
 from grader.report import results as results_module
+from grader.report.bars import points_bar
 from grader.report.page import render_report
 from grader.schema.errors import StorageError
 from grader.schema.grade import CriterionGrade
@@ -134,7 +135,23 @@ def test_each_piece_of_the_points_bar_is_a_link_to_its_criterion(rich_page: str)
     links = re.findall(r'<a href="#(criterion-\d)" aria-label="([^"]+)"', bar)
     assert links[2] == ("criterion-3", "99 % on the MNIST test set: 34.5 of 40 points")
     assert len(links) == 7
-    assert "criterion-3: 34.5 of 40</text>" in bar
+    assert ">34.5 of 40</text>" in bar
+
+
+def test_a_wide_piece_of_the_points_bar_has_a_short_title_in_the_language_of_the_page() -> None:
+    wide = {"id": "golf", "title": "Right size", "points": 43.5, "max_points": 65, "status": "partial", "message": ""}
+    narrow = {
+        "id": "rest",
+        "title": "The rest of it",
+        "points": 0,
+        "max_points": 35,
+        "status": "pending",
+        "message": "",
+    }
+    criteria = [CriterionGrade.model_validate(one) for one in (wide, narrow)]
+    english_bar, german_bar = (str(points_bar(criteria, 100, language(code))) for code in ("en", "de"))
+    labels = [re.findall(r'class="bar-label"[^>]*>([^<]+)<', bar) for bar in (english_bar, german_bar)]
+    assert labels == [["Right size: 43.5 of 65", "35 open"], ["Right size: 43,5 von 65", "35 offen"]]
 
 
 def test_the_first_box_names_the_step_that_brings_most_points(rich_page: str) -> None:
@@ -311,7 +328,7 @@ def test_the_model_is_drawn_next_to_the_reference(rich: dict[str, Any], rich_pag
         ),
         (
             0.0,
-            "Up to 10 bonus points are possible on top of the 100 points. Nothing is missing without them.",
+            "Up to 10 bonus points are possible on top of the 100 points. They are not needed for full marks.",
             "Zusätzlich zu den 100 Punkten sind bis zu 10 Bonuspunkte möglich.",
         ),
     ],

@@ -90,6 +90,14 @@ criteria:
     with: {{model: network, layer: ["custom:zqlayer"]}}
     advice: Read chapter three.
 """
+_TEXTS = """\
+version: 1  # zqcomment
+title: Ein Kurs mit Geheimnissen
+criteria:
+  hidden-one: {title: Die zqtitle stimmt, advice: Suchen Sie zqadvice.}
+  judged: {title: Eine Skizze, guide: Suchen Sie zqguide.}
+  private-one: {advice: Lesen Sie Kapitel drei.}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,7 @@ def make_scene(folder: Path) -> Scene:
     rubric = folder / "course" / "marked.yaml"
     rubric.parent.mkdir()
     rubric.write_text(_RUBRIC, encoding="utf-8")
+    rubric.with_name("marked.de.yaml").write_text(_TEXTS, encoding="utf-8")
     _write_reference(rubric.parent / "solution.ipynb")
     out, course = ResultsFolder(folder / "results"), load_course(find_rubric(str(rubric)), DatasetStore())
     judgement_file(out).append(_judgements())
@@ -179,6 +188,9 @@ def pages(scene: Scene) -> Iterator[tuple[str, str]]:
 def public_rubric(scene: Scene) -> Iterator[tuple[str, str]]:
     """The public rubric, and what the grader shows of it."""
     yield "public rubric", scene.public.read_text(encoding="utf-8")
+    german = scene.public.with_name("rubric.de.yaml").read_text(encoding="utf-8")
+    assert "Lesen Sie Kapitel drei." in german
+    yield "public rubric's German texts", german
     shown = grader("rubric", "publish", scene.rubric)
     yield "public rubric on the terminal", shown.out + shown.err
     for words in (("show",), ("show", "--json"), ("validate",)):
