@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from grader.facts.nearest import did_you_mean, nearest
+from grader.facts.nearest import nearest
 
 __all__ = [
     "CUSTOM",
@@ -29,6 +29,8 @@ __all__ = [
 
 CUSTOM = "custom:"
 """Prefix of a name that is not one of Keras."""
+_MISSPELLED = 0.75
+"""Similarity from which an unknown optimizer, loss, activation or initializer is a misspelled one of Keras."""
 _NEAR = 0.85
 """Similarity from which an unknown metric or callback is a misspelled one of Keras."""
 
@@ -147,11 +149,15 @@ def unknown_activation(name: str) -> str:
     return _unknown(name, "activation", _ACTIVATION_KEYS, {*_ACTIVATIONS, *_ACTIVATION_ALIASES})
 
 
-def _unknown(name: str, noun: str, keys: Collection[str], choices: Collection[str]) -> str:
+def _unknown(name: str, noun: str, keys: Collection[str], choices: Collection[str], cutoff: float = _MISSPELLED) -> str:
     if _is_custom(name) or _key(name) in keys:
         return ""
-    hint = did_you_mean(name, sorted(choices))
-    return f"Keras has no {noun} {name!r}{hint} (write a name of your own as `{CUSTOM}{name}`)"
+    if name == CUSTOM:
+        return f"there is no name after `{CUSTOM}`"
+    near = nearest(name, sorted(choices), cutoff=cutoff)
+    if near is None:  # a rubric may name a class of the course without the prefix
+        return ""
+    return f"Keras has no {noun} {name!r}; did you mean {near!r}? (write a name of your own as `{CUSTOM}{name}`)"
 
 
 def _is_custom(name: str) -> bool:
@@ -159,7 +165,7 @@ def _is_custom(name: str) -> bool:
 
 
 def _closed(noun: str, keys: Collection[str], choices: Collection[str]) -> Callable[[str], str]:
-    """Make a validator that accepts only Keras's names and `custom:name`."""
+    """Make a validator that refuses misspelled names of Keras."""
 
     def accept(name: str) -> str:
         problem = _unknown(name, noun, keys, choices)
@@ -198,10 +204,9 @@ def _callback(name: str) -> str:
 
 
 def _refuse_near_miss(name: str, noun: str, choices: Collection[str]) -> None:
-    near = nearest(name, choices, cutoff=_NEAR)
-    if near is not None:
-        message = f"Keras has no {noun} {name!r}; did you mean {near!r}? (write a name of your own as `{CUSTOM}{name}`)"
-        raise ValueError(message)
+    problem = _unknown(name, noun, (), choices, _NEAR)
+    if problem:
+        raise ValueError(problem)
 
 
 OptimizerName = Annotated[str, AfterValidator(_closed("optimizer", _OPTIMIZER_KEYS, {*_OPTIMIZERS, _ADAPTIVE}))]

@@ -129,3 +129,10 @@ def test_every_name_of_the_installed_keras_libraries_is_accepted() -> None:
         if name not in _NO_CHOICES and (part != "layers" or name[0].isupper()) and problem(_TYPES[part], name)
     }
     assert sorted(refused) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(OptimizerName, "LayerwiseDecay"), (LossName, "focal_tversky"), (ActivationName, "snake")]
+)
+def test_a_name_that_resembles_none_of_keras_is_one_of_the_course(kind: Any, name: str) -> None:
+    assert problem(kind, name) == ""
