@@ -10,6 +10,7 @@ measures with few repetitions, to see that everything works.
 import argparse
 import dataclasses
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -27,6 +28,7 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
+import psutil
 from browser import measure_page
 from make_class import make_class
 from measure import Cost, run
@@ -347,16 +349,27 @@ def _live(folder: Path, name: str, changed: str, rounds: int) -> list[Figure]:
     """Preview two rubrics alternately with worker processes that stay; the first preview reads the class."""
     rubrics = [find_rubric(changed), find_rubric(name)]
     times: list[float] = []
+    processor: list[float] = []
     with PreviewPool(folder, DatasetStore().root) as pool:
         for rubric in [rubrics[1], *rubrics * rounds]:
             began = time.perf_counter()
             pool.preview(rubric)
             times.append(time.perf_counter() - began)
+            processor.append(_processor_seconds())
     first, *later = times
+    each = [after - before for before, after in itertools.pairwise(processor)]
     return [
         Figure("first preview in a desk", first, "s"),
         Figure("preview of a changed threshold in a running desk, median", statistics.median(later), "s", "<= 2"),
+        Figure("the same, processor time of all processes", statistics.median(each), "s"),
     ]
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of this process and of its present children."""
+    own = psutil.Process()
+    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
 
 
 def _other_threshold(name: str, folder: Path) -> Path:
