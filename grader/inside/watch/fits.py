@@ -68,6 +68,7 @@ class FitRun:
         digests: Layer → digest of its weights at the start.
         blind: Whether a step could not be recorded.
         waits: Whether `fit_start` waits for the model's weights.
+        per_call: Number of batches between two calls of the callbacks (`steps_per_execution`).
     """
 
     number: int
@@ -87,6 +88,7 @@ class FitRun:
     stride: int = 1
     batches: int | None = None
     in_epoch: int = 0
+    per_call: int = 1
     by_budget: bool = False
     blind: bool = False
     history: dict[str, list[Any]] = field(default_factory=dict)
@@ -319,14 +321,14 @@ class FitWatch:
         Returns:
             Whether the training must stop after this batch.
         """
-        if run.by_step and (run.steps % run.stride == 0 or run.in_epoch + 1 == run.batches):
+        if run.by_step and (run.steps % run.stride == 0 or run.in_epoch + run.per_call >= (run.batches or sys.maxsize)):
             run.rate = rate_of(run.model.optimizer)
             if run.rate is not None and run.steps % run.stride == 0:
                 run.step_rates.append(run.rate)
             if len(run.step_rates) >= 2 * MAX_STEP_RATES:
                 run.step_rates, run.stride = run.step_rates[::2], run.stride * 2
-        run.steps += 1
-        run.in_epoch += 1
+        run.steps += run.per_call
+        run.in_epoch += run.per_call
         return run.budget.ends_now(run.elapsed)
 
     def epoch_ended(self, run: FitRun, epoch: int, logs: dict[str, Any]) -> bool:
@@ -341,6 +343,9 @@ class FitWatch:
             Whether the training must stop because of its time limit.
         """
         run.epochs += 1
+        if run.batches is not None:
+            # The last call of an epoch may have fewer batches.
+            run.steps -= max(0, run.in_epoch - run.batches)
         seconds = run.elapsed - run.epoch_start
         numbers = {name: _number(value) for name, value in (logs or {}).items()}
         for name, value in numbers.items():
@@ -442,6 +447,7 @@ def observer_class(base: type) -> type:
             del logs
             batches = (self.params or {}).get("steps")
             self._run.batches = int(batches) if batches else None
+            self._run.per_call = _per_call(self._run.model)
             self._watch._guard.quietly(self._watch.started, self._run)
             self._watch._guard.quietly(self._watch.note_start, self._run)
 
@@ -489,6 +495,15 @@ class _watched:  # noqa: N801 - reads as a statement's word
     def __exit__(self, *_: object) -> None:
         if self._is_list and self._watcher in self._callbacks.callbacks:
             self._callbacks.callbacks.remove(self._watcher)
+
+
+def _per_call(model: Any) -> int:
+    """Return the number of batches between two calls of the callbacks; 1 if it is unknown."""
+    value: Any = getattr(model, "steps_per_execution", None) or getattr(model, "_steps_per_execution", None)
+    try:
+        return max(1, int(value.numpy() if hasattr(value, "numpy") else value or 1))
+    except (TypeError, ValueError, RuntimeError):
+        return 1
 
 
 def _changed_layers(model: Any, before: dict[str, str], after: dict[str, str]) -> frozenset[int]:

@@ -413,6 +413,8 @@ class Watch:
         if changed:
             self.loops.hands.changed_by_keras(model)
             self.keeper.changed(model, event, None)
+            # Such weights were usually learned: without its last layer, the model is another one.
+            entry.trained = True
 
     def _set_trainable(self, original: Any, layer: Any, value: Any) -> None:
         __tracebackhide__ = True

@@ -32,7 +32,7 @@ class Entry:
         compiled: Number of its last `compile` event.
         layers: Ids of its layers with weights, valid while it lives.
         parts: Weak references to these layers at the time of the last description.
-        trained: Whether a training changed its weights.
+        trained: Whether a training changed its weights, or they were loaded or set.
         formerly: Earlier id of the same object, before it lost layers.
     """
 

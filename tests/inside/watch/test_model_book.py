@@ -113,6 +113,11 @@ grown = net(layers.Dense(1, activation="sigmoid", name="grown_from"), name="grow
 train(grown, y > 4, "binary_crossentropy")
 grown.add(layers.Dense(1, activation="sigmoid", name="grown_to"))
 train(grown, y > 4, "binary_crossentropy")
+base = net(layers.Dense(6, name="kept_of_base"), layers.Dense(10, name="lost_of_base"), name="base_of_two")
+base.set_weights([weight * 2 for weight in base.get_weights()])
+base.pop()
+nested_base = keras.Sequential([keras.layers.InputLayer((28, 28)), base, layers.Dense(1, activation="sigmoid")])
+train(nested_base, y > 4, "binary_crossentropy")
 untrained = net(layers.Dense(1, activation="sigmoid"), layers.Dense(10), name="untrained")
 untrained.compile("sgd", "mse")
 untrained.pop()
@@ -213,6 +218,15 @@ def test_a_trained_network_that_lost_its_last_layer_is_another_one_and_what_it_w
     models = {start["fit"]: start["model"] for start in of(events, "fit_start")}
     last = {models[end["fit"]]: end["n"] for end in of(events, "fit_end")}
     assert kept == {model: (f"models/{model}.keras", last[model]) for model in described}
+
+
+def test_a_network_with_given_weights_that_lost_its_last_layer_is_another_one(events: list[dict[str, Any]]) -> None:
+    described = [e["model"] for e in of(events, "model")]
+    found = [m for m in described if any(layer["name"] == "kept_of_base" for layer in m["layers"])]
+    before, after = {model["id"]: model for model in found}.values()
+    assert [layer["name"] for layer in before["layers"] if layer["parameters"]] == ["kept_of_base", "lost_of_base"]
+    assert [layer["name"] for layer in after["layers"] if layer["parameters"]] == ["kept_of_base"]
+    assert after["formerly"] == before["id"]
 
 
 @pytest.mark.parametrize("name", ["grown", "untrained"])

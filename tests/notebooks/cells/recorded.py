@@ -302,6 +302,9 @@ noted["cycle"] = cycle.seen
 # %% schedule
 net.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)), "mse")
 _ = net.fit(x_train[:320], np.eye(10)[y_train[:320]], epochs=2, verbose=0)
+# %% several steps in one call
+net.compile(keras.optimizers.SGD(0.1), "mse", steps_per_execution=4)
+_ = net.fit(x_train[:320], np.eye(10)[y_train[:320]], epochs=2, verbose=0)
 # %% plateau
 net.compile(keras.optimizers.SGD(0.5), "mse")
 _ = net.fit(
