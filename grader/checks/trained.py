@@ -165,7 +165,7 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
     if len(counts) < len(fits):
         loop = say("it was trained in a custom loop, so the grader could not count its epochs")
         return Condition("epochs", holds=True, seen=loop)
-    # A loop may use only a part of the images; its first epoch counts as soon as it has begun.
+    # A loop may use only a part of the images. Its first epoch counts from its first step.
     done = sum(count if isinstance(count, int) else max(1, round(count)) for count in counts)
     cut = [f for f in fits if f.status == "stopped_by_budget" and f.epochs_asked]
     unknown = [f for f in cut_trainings(fits) if f not in cut]

@@ -340,7 +340,7 @@ def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: lis
 
 
 def _ready_made(layers: Sequence[LayerFact]) -> Iterator[str]:
-    """List the names of the layers from `keras.applications`, with those of nested models."""
+    """List the names of the layers from `keras.applications`, also in nested models."""
     for layer in layers:
         if layer.ready_made:
             yield layer.name
