@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from grader.facts.language import english
 from grader.schema.evidence import Evidence
 from tests.support.factories import a_fit, an_evidence
 from tests.support.judging import A_LOOP, fails, fitted, judge, lacks_its_model, passes, waits
@@ -54,3 +55,8 @@ def test_each_training_has_to_be_as_asked_where_all_are_meant() -> None:
     assert judge("training", evidence, batch_size={"at_most": 64}).status == "passed"
     assert judge("training", evidence, batch_size={"at_most": 64}, trainings="all").status == "failed"
     assert judge("training", evidence, batch_size={"at_most": 64}, trainings="last").status == "failed"
+
+
+def test_bounds_that_are_the_same_number_are_said_as_one() -> None:
+    finding = judge("training", fitted(batch_size=32), batch_size={"at_least": 64, "at_most": 64})
+    assert "must be exactly 64" in english(finding.message)

@@ -74,6 +74,8 @@ class Range(Params):
     @property
     def said(self) -> Message:
         """The bounds as a part of a sentence."""
+        if self.at_least is not None and self.at_least == self.at_most:
+            return say("exactly {number:number}", number=self.at_least)
         if self.at_least is not None and self.at_most is not None:
             return say("{low:number} to {high:number}", low=self.at_least, high=self.at_most)
         if self.at_least is not None:
@@ -82,6 +84,8 @@ class Range(Params):
 
     def __str__(self) -> str:
         """Write the bounds in words."""
+        if self.at_least is not None and self.at_least == self.at_most:
+            return f"exactly {self.at_least:g}"
         if self.at_least is not None and self.at_most is not None:
             return f"{self.at_least:g} to {self.at_most:g}"
         if self.at_least is not None:
