@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grader.cli.completion import complete_rubric
 from grader.cli.exit_codes import DONE
+from grader.cli.options import PriorRubricOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,16 +37,7 @@ def desk_command(
         int,
         typer.Option("--port", metavar="N", min=0, max=_HIGHEST_PORT, help="Port on this machine; 0 for any free one."),
     ] = 0,
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            "--rubric",
-            metavar="ID|FILE",
-            help="A shipped rubric's id, or a YAML file.",
-            show_default="the rubric that was used before",
-            autocompletion=complete_rubric,
-        ),
-    ] = None,
+    rubric: PriorRubricOption = None,
     roster: Annotated[
         Path | None,
         typer.Option(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grader.cli.completion import complete_rubric
 from grader.cli.counter import counted
 from grader.cli.course import refuse_missing
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import site_language
-from grader.cli.options import JsonOption
+from grader.cli.options import JsonOption, PriorRubricOption
 from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -147,16 +146,7 @@ def mail_command(
             file_okay=False,
         ),
     ] = None,
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            "--rubric",
-            metavar="ID|FILE",
-            help="A shipped rubric's id, or a YAML file.",
-            show_default="the rubric that was used before",
-            autocompletion=complete_rubric,
-        ),
-    ] = None,
+    rubric: PriorRubricOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Mail students their feedback, each message once; without --send, write a preview."""

@@ -33,6 +33,7 @@ __all__ = [
     "LanguageOption",
     "NoResumeOption",
     "OutOption",
+    "PriorRubricOption",
     "ReportOption",
     "RubricArgument",
     "RubricOption",
@@ -83,6 +84,17 @@ def _jobs(text: str) -> int | None:
     raise typer.BadParameter(msg)
 
 
+PriorRubricOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rubric",
+        metavar="ID|FILE",
+        help="A shipped rubric's id, or a YAML file.",
+        show_default="the rubric that was used before",
+        autocompletion=complete_rubric,
+    ),
+]
+"""For commands on a results folder."""
 RubricOption = Annotated[
     str,
     typer.Option(

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grader.cli.completion import complete_rubric
 from grader.cli.counter import counted
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import in_language
-from grader.cli.options import JsonOption, JudgementsOption, LanguageOption
+from grader.cli.options import JsonOption, JudgementsOption, LanguageOption, PriorRubricOption
 from grader.cli.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -26,23 +25,13 @@ __all__ = ["regrade_command", "report_command"]
 _ResultsArgument = Annotated[
     Path, typer.Argument(metavar="DIR", help="A results folder.", exists=True, file_okay=False)
 ]
-_RubricOption = Annotated[
-    str | None,
-    typer.Option(
-        "--rubric",
-        metavar="ID|FILE",
-        help="A shipped rubric's id, or a YAML file.",
-        show_default="the rubric that was used before",
-        autocompletion=complete_rubric,
-    ),
-]
 _MOST_LISTED = 40
 """Most changed submissions on the terminal; a file has all of them."""
 
 
 def regrade_command(
     folder: _ResultsArgument,
-    rubric: _RubricOption = None,
+    rubric: PriorRubricOption = None,
     *,
     judgements: JudgementsOption = None,
     language: LanguageOption = None,
@@ -161,7 +150,7 @@ def _course_of(folder: Path, rubric: str | None, language: str | None) -> "tuple
 
 def report_command(
     folder: _ResultsArgument,
-    rubric: _RubricOption = None,
+    rubric: PriorRubricOption = None,
     *,
     language: LanguageOption = None,
 ) -> None:
