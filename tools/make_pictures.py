@@ -26,6 +26,7 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 STUDENT = "elif"
+RUBRIC = "mnist-cnn.yaml"
 CRITERION = "critique"
 """A criterion of `mnist-cnn` that people judge."""
 ANSWER = "symmetry"
@@ -80,15 +81,20 @@ def _mail(results: Path, folder: Path) -> Path:
 @contextmanager
 def _desk(results: Path, folder: Path) -> Iterator[str]:
     """Open the desk on a copy of the results, and yield its address."""
-    copy = Path(shutil.copytree(results, folder / "hw4"))
-    command = [sys.executable, "-m", "grader", "desk", str(copy), "--as", "Mara", "--no-open"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr or ():
-            if found := re.search(r"desk: (http\S+)", line):
-                yield found[1]
-                break
-        process.send_signal(signal.SIGINT)
-        process.communicate()
+    shutil.copytree(results, folder / "hw4")
+    # A relative path, so that the view of the rubric shows no folder of this machine.
+    shutil.copy(ROOT / "rubrics" / RUBRIC, folder / RUBRIC)
+    options = ["--rubric", RUBRIC, "--as", "Mara", "--no-open"]
+    command = [sys.executable, "-m", "grader", "desk", "hw4", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
+        try:
+            for line in process.stderr or ():
+                if found := re.search(r"desk: (http\S+)", line):
+                    yield found[1]
+                    break
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
 
 
 def _draw_desk(page: Page, address: str) -> None:
@@ -108,10 +114,25 @@ def _draw_desk(page: Page, address: str) -> None:
                     page.keyboard.press("j")
             for key in ("3", "c", "1"):
                 page.keyboard.press(key)
+        if view.id == "rubric":
+            _lower_a_threshold(page)
         path = IMAGES / f"desk-{view.id}.png"
         page.screenshot(path=path, animations="disabled")
         _shrink(path)
         print(f"written: docs/images/{path.name}")
+
+
+def _lower_a_threshold(page: Page) -> None:
+    """Change the rubric without applying it, and wait for the effect."""
+    field = page.locator("#rubric-text")
+    text = field.input_value()
+    field.fill(text.replace("at_least: 0.99,", "at_least: 0.985,"))
+    # Show the changed line, which is in the middle.
+    field.evaluate(
+        "(box, place) => { box.scrollTop = box.scrollHeight * place; }", text.index("0.99,") / len(text) - 0.1
+    )
+    page.get_by_text("before and after").first.wait_for()
+    page.wait_for_timeout(3000)
 
 
 def _judge_some(page: Page, base: str) -> None:
@@ -134,6 +155,8 @@ def _judge_some(page: Page, base: str) -> None:
     page.get_by_label("Criterion").select_option(CRITERION)
     page.get_by_role("button", name="Record the request").click()
     page.wait_for_url("**#requests")
+    page.click("#updates")
+    page.get_by_text("Pages are up to date").wait_for()
 
 
 def _shrink(path: Path) -> None:

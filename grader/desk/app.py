@@ -69,6 +69,7 @@ def make_app(
             Route("/updates", _updates, methods=["GET"]),
             Route("/hold", _hold, methods=["POST"]),
             Route("/static/{name}", _static, methods=["GET"]),
+            Route("/favicon.ico", _no_icon, methods=["GET"]),
             *(route for view in views for route in view.routes(desk)),
         ],
         middleware=[Middleware(_Named)],
@@ -153,6 +154,11 @@ def _static(request: Request) -> Response:
     if not _ASSET.fullmatch(name) or not path.is_file():
         raise HTTPException(404)
     return Response(path.read_bytes(), media_type=_TYPES[path.suffix[1:]])
+
+
+def _no_icon(_request: Request) -> Response:
+    """Answer the request for an icon that browsers send for a report, which names none."""
+    return Response(status_code=204)
 
 
 def _not_found(request: Request, error: Exception) -> Response:
