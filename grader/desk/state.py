@@ -17,6 +17,7 @@ from grader.desk.roll import Roll, computed
 from grader.desk.updates import Updates
 from grader.facts.nearest import did_you_mean
 from grader.grading.judged import latest
+from grader.pipeline.class_list import ListEntry, list_class, row_of
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import with_people
 from grader.pipeline.marks import after
@@ -101,6 +102,12 @@ class Desk:
         }
         self._grades, self._shared = grades, shared
         return {name: judged for name, (_, _, judged) in grades.items()}
+
+    def absent(self) -> tuple[ListEntry, ...]:
+        """Return the students of the roster without a submission, in the order of the roster; none without a roster."""
+        course = replace(self.course, judgements=self.log.read())
+        rows = [row_of(grade, course.ranked_by) for grade in self.grades().values()]
+        return tuple(entry for entry in list_class(rows, course).entries if entry.row is None)
 
     def judged(self, stored: Grade) -> Grade:
         """Add all judgements so far to a grade as it is stored.

@@ -71,7 +71,8 @@ def _by_student(grade: Grade) -> tuple[str, str]:
 def _list(request: Request) -> Response:
     grades = desk_of(request).grades()
     rows = sorted(grades.values(), key=_by_student)
-    return show(request, "submissions.html.j2", "submission", rows=rows)
+    absent = desk_of(request).absent()
+    return show(request, "submissions.html.j2", "submission", rows=rows, absent=absent)
 
 
 def _page(request: Request) -> Response:

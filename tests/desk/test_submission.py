@@ -2,17 +2,21 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 
 from grader.desk.guard import Visitor
 from grader.desk.state import Desk, Draft
 from grader.desk.submission import REPORT_POLICY
+from grader.pipeline.course_folder import assignment_of
 from grader.schema.grade import CriterionGrade
 from grader.schema.mail import GradeSent, MailRow
 from grader.store.database import Database
 from grader.store.ledger import MailLedger
+from grader.store.results import ResultsFolder
 from tests.desk.conftest import Browser
 
 POSTS = ("judge", "comment", "flag", "excuse", "extension", "request", "answer")
@@ -29,6 +33,17 @@ def sent(client: Browser, action: str, **fields: str) -> int:
 def test_the_list_names_the_class(browser_client: Browser) -> None:
     text = browser_client.get("/submission").text
     assert [name for name in ("Ada Abara", "Emre Eze", "17 open") if name not in text] == []
+
+
+def test_the_list_has_students_without_a_submission(browser_client: Browser, desk: Desk, tmp_path: Path) -> None:
+    assert "Without a submission" not in browser_client.get("/submission").text
+    (tmp_path / "course.yaml").write_text(
+        "version: 1\ntitle: DL\nroster: roster.csv\nassignments:\n  first: {rubric: mnist-cnn}\n"
+    )
+    (tmp_path / "roster.csv").write_text("id,name,email\nada,Ada Abara,ada@x.org\nzoe,Zoë Zimmer,zoe@x.org\n")
+    desk.course = replace(desk.course, assignment=assignment_of(ResultsFolder(tmp_path / "results" / "first")))
+    text = browser_client.get("/submission").text.partition("Without a submission")[2]
+    assert ("Zoë Zimmer" in text, "missing" in text, "Ada Abara" in text) == (True, True, False)
 
 
 def test_waiting_points_are_given_without_a_reason(browser_client: Browser, desk: Desk) -> None:
