@@ -18,7 +18,7 @@ from grader.schema.judgement import (
     ReviewGrade,
     ReviewReason,
 )
-from grader.schema.message import as_message, say, sentences
+from grader.schema.message import Message, as_message, say, sentences
 
 __all__ = ["concerns", "latest", "with_judgements"]
 
@@ -119,7 +119,7 @@ def _decided(line: CriterionGrade, decision: Judgement) -> CriterionGrade:
             "advice_says": None,
             "assurance": Assurance.JUDGED,
             "borderline": False,
-            "student": StudentView(says=says, measured=(line.student or line).measured),
+            "student": StudentView(says=_for_student(says, line), measured=(line.student or line).measured),
             "cause": None,
             "judged": JudgedGrade(
                 by=decision.by,
@@ -133,6 +133,14 @@ def _decided(line: CriterionGrade, decision: Judgement) -> CriterionGrade:
             ),
         }
     )
+
+
+def _for_student(says: Message, line: CriterionGrade) -> Message:
+    """Add the grader's own finding, as the student's edition words it, so that the reasons stay in the report."""
+    if line.status == "pending":
+        return says
+    found = line.says or as_message(line.message)
+    return sentences(says, found if line.student is None else line.student.says)
 
 
 def points_now(decision: Judgement, most: float) -> float:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.facts.language import english
 from grader.facts.points import total_of
 from grader.grading.judged import latest, with_judgements
 from grader.schema.base import Assurance
@@ -73,6 +74,13 @@ def test_an_override_keeps_the_verdict_of_the_grader() -> None:
         "It needs the internet.",
     )
     assert line.judged.computed_says is not None
+
+
+def test_students_still_read_the_finding_after_an_override_but_not_the_reason() -> None:
+    override = judge(criterion="runs", kind="override", points=2.0, of=5.0, why="It needs the internet.")
+    view = line_of(with_judgements(a_grade(), [override]), "runs").student
+    assert view is not None
+    assert english(view.says) == "Nina judged this: 2 of 5. Seen."
 
 
 def test_of_points_and_an_override_the_later_one_counts() -> None:
