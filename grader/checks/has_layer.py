@@ -19,7 +19,7 @@ from grader.facts.keras_names import (
     bare_name,
     canonical_activation,
     canonical_initializer,
-    unknown_activation,
+    is_activation,
 )
 from grader.facts.language import english
 from grader.facts.layers import LayerName, Network, kernel_size, layer_matches, own_activation
@@ -211,7 +211,7 @@ def _activation(network: Network, position: int, params: HasLayerParams) -> Iter
     if activation and canonical_activation(activation) in {canonical_activation(name) for name in names}:
         return
     names = tuple(bare_name(name) for name in names)
-    if activation and not unknown_activation(activation):
+    if activation and is_activation(activation):
         wrong = say(
             "its activation is {activation:code}, not {required:code or}", activation=activation, required=names
         )

@@ -27,6 +27,7 @@ from grader.evidence.claims import (
     as_texts,
     claim,
     claims,
+    holds,
     need_choice,
     need_id,
     need_int,
@@ -574,6 +575,9 @@ class _Builder:
 
     def _figure(self, event: Figure, at: Moment) -> None:
         figure = claim(FigureDescription, event["figure"])
+        if not holds(figure, "axes"):
+            msg = "expected a figure with axes"
+            raise MalformedError(msg)
         axes = tuple(_axes(item) for item in claims(AxesDescription, figure["axes"], _MAX_AXES))
         self._add("figures", FigureFact(event=at.n, cell=at.cell, title=as_text(figure["title"]), axes=axes))
 

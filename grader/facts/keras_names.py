@@ -24,6 +24,7 @@ __all__ = [
     "canonical_activation",
     "canonical_initializer",
     "canonical_loss",
+    "is_activation",
     "unknown_activation",
 ]
 
@@ -142,6 +143,11 @@ def canonical_initializer(name: str) -> str:
     name = bare_name(name).removesuffix("V2").removesuffix("V1")
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return _INITIALIZER_KEYS.get(_key(name), name)
+
+
+def is_activation(name: str) -> bool:
+    """Whether Keras has an activation of this name, under any alias."""
+    return _key(bare_name(name)) in _ACTIVATION_KEYS
 
 
 def unknown_activation(name: str) -> str:

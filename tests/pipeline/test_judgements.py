@@ -137,8 +137,9 @@ def test_kept_rows_give_the_same_class_pages(out: ResultsFolder) -> None:
 
 
 def test_a_judgement_of_another_notebook_has_no_effect_and_is_listed(
-    out: ResultsFolder, capsys: pytest.CaptureFixture[str]
+    out: ResultsFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     before = grade_of(out, "ada")
     stale = a_judgement(before, notebook="0" * 64)
     orphan = a_judgement(before, submission="nobody")
