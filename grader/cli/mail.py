@@ -221,12 +221,13 @@ def _check_release(assignment: "Assignment") -> None:
     Raises:
         UsageError: It is too early.
     """
+    from grader.facts.language import language
     from grader.schema.errors import UsageError
-    from grader.schema.judgement import moment_text
 
     release = assignment.release
     if release is not None and datetime.now(UTC) < release:
-        msg = f"the feedback of {assignment.id} is not released before {moment_text(release)}"
+        when = language("en").in_zone(assignment.course.settings.zone).time(release)
+        msg = f"the feedback of {assignment.id} is not released before {when}"
         advice = "wait, change `release` in course.yaml, or use `--to-me ADDRESS` for a test"
         raise UsageError(msg, where="--send", advice=advice)
 

@@ -220,7 +220,8 @@ class _Writer:
             # Another Message-ID each time, since mail programs hide a message that they have already.
             thread = Thread(make_msgid(domain=options.sender.sender.domain))
         rubric = self._rubrics(grade.rubric.id)
-        spoken = rubric.writer(student.language or options.language)
+        zone = UTC if options.assignment is None else options.assignment.course.settings.zone
+        spoken = rubric.writer(student.language or options.language).in_zone(zone)
         content = letter(
             with_titles(grade, spoken),
             name=student.name,

@@ -111,10 +111,10 @@ def _excused(reason: str | None) -> Message | None:
 
 def _late(late: LateGrade) -> tuple[Message, ...]:
     due, submitted = late.due.isoformat(), late.submitted.isoformat()
-    handed_in = say("Handed in on {submitted:time} UTC, due on {due:time} UTC.", submitted=submitted, due=due)
+    handed_in = say("Handed in on {submitted:time}, due on {due:time}.", submitted=submitted, due=due)
     if late.extended:
         handed_in = say(
-            "Handed in on {submitted:time} UTC, due on {due:time} UTC after an extension.",
+            "Handed in on {submitted:time}, due on {due:time} after an extension.",
             submitted=submitted,
             due=due,
         )
