@@ -118,14 +118,19 @@ def _late(late: LateGrade) -> tuple[Message, ...]:
             submitted=submitted,
             due=due,
         )
+    limited = () if late.rule is None else (_limited(late.rule),)
     if not late.points:
-        return (handed_in,)
+        return (*limited, handed_in)
     deduction = say(
         "Late submission: {points:points} points. The score without this deduction is {before:points}.",
         points=late.points,
         before=late.before,
     )
-    return (deduction, handed_in)
+    return (deduction, *limited, handed_in)
+
+
+def _limited(rule: float) -> Message:
+    return say("The rule gives {points:points} points; the score cannot fall below 0.", points=-rule)
 
 
 def _review(one: ReviewGrade) -> tuple[Message, Message]:
