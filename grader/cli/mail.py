@@ -262,6 +262,8 @@ def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:
     counts = [f"{state}: {count}" for state in states if (count := result.count(state))]
     console.print(", ".join([*counts, f"without a submission: {len(result.missing)}"]))
     console.print(f"preview: {result.preview.resolve()}", markup=False, soft_wrap=True)
+    if result.hint:
+        console.print(result.hint, markup=False)
     if not result.sent:
         console.print("nothing was sent; `--send` sends the messages, `--to-me ADDRESS --send` only to you")
     if options.object_until is None and result.count("sent", "would be sent"):
