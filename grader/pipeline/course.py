@@ -118,7 +118,7 @@ class Course:
 
     @property
     def zone(self) -> tzinfo:
-        """The time zone of dates and times on pages: that of the course folder, else UTC."""
+        """The time zone of dates and times on pages: the time zone of the course folder, else UTC."""
         return UTC if self.assignment is None else self.assignment.course.settings.zone
 
     @cached_property

@@ -96,7 +96,7 @@ class Mailing:
     sent: bool
     """Whether messages were sent, or only written as a preview."""
     hint: str = ""
-    """What to do if the options leave out the whole class; empty otherwise."""
+    """Advice if the options leave out the whole class; empty otherwise."""
 
     def count(self, *states: str) -> int:
         """Count the submissions in any of some states."""
