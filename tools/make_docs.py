@@ -147,7 +147,9 @@ A submission is late if it was handed in after the due date and the `grace` peri
 the score never becomes negative. Percentages are of the most points of the assignment without bonus.
 
 The deduction is a line of its own in the report, in `grade.json` (`late`) and in `grades.csv` (`late_points`). The
-criteria do not change, and neither do points that wait for a person.
+criteria do not change, and neither do points that wait for a person. If the rule gives more points than the score has,
+only the score is deducted, and the report says so: "The rule gives 20 points; the score cannot fall below 0."
+(`late.rule` in `grade.json`).
 
 ## Extensions and excuses
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -156,6 +157,7 @@ def _mail_setup(folder: Path, roster: Path | None) -> "MailSetup":
         roster=roster or (course.roster_path if course is not None else None),
         reports_at=reports_at or "",
         release=assignment.release if assignment is not None else None,
+        zone=assignment.course.settings.zone if assignment is not None else UTC,
         site_language=site_language(site),
         password=os.environ.get(PASSWORD_VARIABLE),
     )

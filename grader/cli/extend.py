@@ -73,28 +73,29 @@ def _decide(  # noqa: PLR0917 - the parts of a decision
 ) -> None:
     """Store the decision, and make the grade and the pages of the class again."""
     from grader.cli.site import open_store
-    from grader.facts.language import english
+    from grader.facts.language import english, language
     from grader.pipeline.class_list import class_list
     from grader.pipeline.course_folder import assignment_of
     from grader.pipeline.extensions import decision_about, find_whom
     from grader.pipeline.judgements import judged_course, judgement_file
     from grader.pipeline.regrade import course_of_results
     from grader.pipeline.rejudge import rejudge
-    from grader.schema.judgement import moment_text
     from grader.store.results import ResultsFolder
 
     out = ResultsFolder(folder)
     assignment = assignment_of(out)
     name = by if assignment is None else assignment.course.grader(by)
-    due = None if until is None else _moment(until, UTC if assignment is None else assignment.course.settings.zone)
+    zone = UTC if assignment is None else assignment.course.settings.zone
+    due = None if until is None else _moment(until, zone)
     course = judged_course(course_of_results(out, store=open_store(may_download=True)), out)
     listed = class_list(out, course)
     whom = find_whom(word, listed)
     decision = decision_about(whom, kind, course, at=datetime.now(UTC), by=name, why=why, until=due)
     judgement_file(out).append([decision])
     changed = rejudge(out, course, whom.submissions)
+    spoken = language("en").in_zone(zone)
     what = "taken back" if decision.withdraws else "stored"
-    typer.echo(f"{kind} {what}: {whom.label}{f', until {moment_text(due)}' if due is not None else ''}")
+    typer.echo(f"{kind} {what}: {whom.label}{'' if due is None else f', until {spoken.time(due)}'}")
     for one in changed:
         typer.echo(f"{one.submission}: {_points(one.old)} → {_points(one.new)}")
     if kind == "extension" and course.due is None:

@@ -221,12 +221,13 @@ def _check_release(assignment: "Assignment") -> None:
     Raises:
         UsageError: It is too early.
     """
+    from grader.facts.language import language
     from grader.schema.errors import UsageError
-    from grader.schema.judgement import moment_text
 
     release = assignment.release
     if release is not None and datetime.now(UTC) < release:
-        msg = f"the feedback of {assignment.id} is not released before {moment_text(release)}"
+        when = language("en").in_zone(assignment.course.settings.zone).time(release)
+        msg = f"the feedback of {assignment.id} is not released before {when}"
         advice = "wait, change `release` in course.yaml, or use `--to-me ADDRESS` for a test"
         raise UsageError(msg, where="--send", advice=advice)
 
@@ -261,6 +262,8 @@ def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:
     counts = [f"{state}: {count}" for state in states if (count := result.count(state))]
     console.print(", ".join([*counts, f"without a submission: {len(result.missing)}"]))
     console.print(f"preview: {result.preview.resolve()}", markup=False, soft_wrap=True)
+    if result.hint:
+        console.print(result.hint, markup=False)
     if not result.sent:
         console.print("nothing was sent; `--send` sends the messages, `--to-me ADDRESS --send` only to you")
     if options.object_until is None and result.count("sent", "would be sent"):

@@ -131,17 +131,26 @@ def marks_join(
 def requests_list(folder: _FolderArgument, *, as_json: JsonOption = False) -> None:
     """List the requests that nobody has answered, the oldest first."""
     from grader.cli.terminal import pairs_table, terminal
+    from grader.pipeline.course_folder import assignment_of
     from grader.pipeline.requests import open_requests
-    from grader.schema.judgement import moment_text
     from grader.store.results import ResultsFolder
 
-    requests = open_requests(ResultsFolder(folder))
+    out = ResultsFolder(folder)
+    requests = open_requests(out)
     if as_json:
         rows = [{"submission": one.submission, **one.request.model_dump(mode="json")} for one in requests]
         typer.echo(json.dumps(rows, indent=1))
         return
+    assignment = assignment_of(out)
+    zone = UTC if assignment is None else assignment.course.settings.zone
     lines = [
-        [one.submission, one.request.criterion, one.title, moment_text(one.request.at)[:10], one.request.why]
+        [
+            one.submission,
+            one.request.criterion,
+            one.title,
+            f"{one.request.at.astimezone(zone):%Y-%m-%d}",
+            one.request.why,
+        ]
         for one in requests
     ]
     if lines:

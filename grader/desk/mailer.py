@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Final
 
 from grader.delivery.plan import Selection
 from grader.delivery.roster import Student, read_roster
+from grader.facts.language import language
 from grader.pipeline.mail_settings import courier_of, preview_sender, sending_sender
 from grader.pipeline.mailing import Mailing, MailOptions, last_day, mail_class
 from grader.schema.errors import GraderError, UsageError
@@ -34,6 +35,8 @@ class MailSetup:
     """Address of the published reports; empty for none."""
     release: datetime | None = None
     """Time before which nothing is sent."""
+    zone: tzinfo = UTC
+    """Time zone in which it is shown."""
     site_language: str | None = None
     password: str | None = field(default=None, repr=False)
     pause: float = 15.0
@@ -124,7 +127,9 @@ class Mailer:
         except UsageError as error:
             reasons.append(f"{error.message[:1].upper()}{error.message[1:]}: {error.advice}.")
         if setup.release is not None and self._clock() < setup.release:
-            reasons.append(f"The course releases the grades on {setup.release:%Y-%m-%d %H:%M} UTC.")
+            reasons.append(
+                f"The course releases the grades on {language('en').in_zone(setup.zone).time(setup.release)}."
+            )
         return tuple(reasons)
 
     def make_preview(self, out: ResultsFolder, choice: MailChoice) -> Preview:

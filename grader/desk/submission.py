@@ -1,7 +1,7 @@
 """View 3, "One submission": the instructor's report, and everything that a person can decide about it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -208,20 +208,20 @@ def _excuse(request: Request) -> Response:
 def _extension(request: Request) -> Response:
     (name, _), form = _named(request), form_of(request)
     removed = form.get("remove") == "1"
-    until = None if removed else _moment(form.get("until", ""))
+    until = None if removed else _moment(form.get("until", ""), desk_of(request).course.zone)
     why = "" if removed else _text(form, "why")
     desk_of(request).record(visitor_of(request), [Draft(name, "extension", until=until, why=why)])
     return _after(name, WHOLE)
 
 
-def _moment(text: str) -> datetime:
-    """Read a date and time of this machine's time zone, as a browser sends it."""
+def _moment(text: str, zone: tzinfo) -> datetime:
+    """Read a date and time of the course's time zone; a browser sends it without a zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         msg = f"{text!r} is not a date with a time" if text else "enter the new due date"
         raise UsageError(msg) from error
-    return moment.astimezone()
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 
 def _request(request: Request) -> Response:

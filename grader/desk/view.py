@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from grader.desk.guard import CSRF_FIELD, Form, Visitor
 from grader.desk.state import Desk
 from grader.report.templating import environment
+from grader.report.text import ENGLISH
 from grader.resources import share
 from grader.schema.errors import UsageError
 
@@ -102,7 +104,7 @@ def render(request: Request, template: str, view: str = "", **values: Any) -> st
     desk, visitor = desk_of(request), visitor_of(request)
     updates = desk.updates.state()
     return (
-        _engine()
+        _engine(desk.course.zone)
         .get_template(f"desk/{template}")
         .render(
             {
@@ -121,5 +123,5 @@ def render(request: Request, template: str, view: str = "", **values: Any) -> st
     )
 
 
-def _engine() -> Environment:
-    return environment(share("templates"))
+def _engine(zone: tzinfo) -> Environment:
+    return environment(share("templates"), ENGLISH.in_zone(zone))

@@ -7,12 +7,12 @@ import math
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, get_timezone_name
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -60,15 +60,17 @@ class Language:
         code: Such as `en` or `de`.
         catalog: Translations; English needs none, since each message's id is English.
         texts: The translations of one rubric: pairs of its text and the text in this language.
+        zone: The time zone of dates and times.
     """
 
     code: str
     catalog: gettext.NullTranslations
     texts: tuple[tuple[str, str], ...] = ()
+    zone: tzinfo = UTC
 
-    def __reduce__(self) -> tuple[Callable[..., "Language"], tuple[str, tuple[tuple[str, str], ...]]]:
+    def __reduce__(self) -> tuple[Callable[..., "Language"], tuple[str, tuple[tuple[str, str], ...], tzinfo]]:
         """Pickle the code instead of the catalog, whose plural rule is a function."""
-        return _restored, (self.code, self.texts)
+        return _restored, (self.code, self.texts, self.zone)
 
     def with_texts(self, texts: Mapping[str, str]) -> "Language":
         """Return the same language with the translations of a rubric.
@@ -77,6 +79,10 @@ class Language:
             texts: Text of the rubric → text in this language.
         """
         return replace(self, texts=tuple(sorted(texts.items())))
+
+    def in_zone(self, zone: tzinfo) -> "Language":
+        """Return the same language with dates and times in a time zone."""
+        return self if zone == self.zone else replace(self, zone=zone)
 
     @functools.cached_property
     def _texts(self) -> Mapping[str, str]:
@@ -206,25 +212,42 @@ class Language:
         """Write a day: `29 Nov 2026`.
 
         Args:
-            value: A date and time, or its text in ISO 8601.
+            value: A date and time, or its text in ISO 8601. It is shown in the language's time zone if it has a zone.
         """
-        moment = _moment(value)
+        moment = self._moment(value)
         if moment is None:
             return self.word("an unknown date")
         return format_date(moment, _ENGLISH_DATE if self.code == "en" else "medium", locale=self.locale)
 
     def time(self, value: Any) -> str:
-        """Write a day and a time: `29 Nov 2026, 20:09`.
+        """Write a day and a time: `29 Nov 2026, 20:09 CET`.
 
         Args:
-            value: A date and time, or its text in ISO 8601.
+            value: A date and time, or its text in ISO 8601. One without a zone is shown as it is, without a zone.
         """
-        moment = _moment(value)
+        moment = self._moment(value)
         if moment is None:
             return self.word("an unknown date")
-        if self.code == "en":
-            return format_datetime(moment, f"{_ENGLISH_DATE}, HH:mm", locale=self.locale)
-        return f"{self.date(moment)}, {format_datetime(moment, 'HH:mm', locale=self.locale)}"
+        zone = f" {self._zone_name(moment)}" if moment.tzinfo is not None else ""
+        return f"{self.date(moment)}, {moment:%H:%M}{zone}"
+
+    def _moment(self, value: Any) -> datetime | None:
+        """Read a date and time, and convert it to the time zone if it has one; None if it is unknown or malformed."""
+        try:
+            moment = datetime.fromisoformat(str(value))
+            return moment if moment.tzinfo is None else moment.astimezone(self.zone)
+        except (ValueError, OverflowError):
+            return None
+
+    def _zone_name(self, moment: datetime) -> str:
+        """Name the zone of a time by its abbreviation, such as `CET`, or by its offset, such as `UTC+03`."""
+        name = moment.tzname() or ""
+        if name[:1] in {"+", "-"}:
+            return f"UTC{name}"
+        if self.code == "en" or name == "UTC":
+            return name
+        own = get_timezone_name(moment, width="short", locale=self.locale)
+        return own if own.isalpha() else name
 
     # --- names and places
 
@@ -260,14 +283,6 @@ class Language:
         if value == "train":
             return self.catalog.pgettext("before images or accuracy", "training")
         return str(value)
-
-
-def _moment(value: Any) -> datetime | None:
-    """Read a date and time, without its time zone, so that it is shown as it is; None if it is unknown or malformed."""
-    try:
-        return datetime.fromisoformat(str(value)).replace(tzinfo=None)
-    except ValueError:
-        return None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -352,8 +367,8 @@ def language(code: str) -> Language:
     return Language(code, _read_catalog(path) if path.is_file() else gettext.NullTranslations())
 
 
-def _restored(code: str, texts: tuple[tuple[str, str], ...]) -> Language:
-    return replace(language(code), texts=texts)
+def _restored(code: str, texts: tuple[tuple[str, str], ...], zone: tzinfo) -> Language:
+    return replace(language(code), texts=texts, zone=zone)
 
 
 def unknown_language(code: str) -> str:

@@ -62,13 +62,15 @@ def with_late(grade: Grade, date: DueDate, judgements: Sequence[Judgement] = ())
     days = _days_late(submitted, due, date.rules.grace)
     if days == 0:
         return grade
-    deducted = min(_deduction(days, date.rules, grade.max_score), max(score, 0.0))
+    by_rule = _deduction(days, date.rules, grade.max_score)
+    deducted = min(by_rule, max(score, 0.0))
     late = LateGrade(
         due=due,
         submitted=submitted,
         days=days,
         points=-deducted if deducted else 0.0,
         before=score,
+        rule=-by_rule if by_rule > deducted else None,
         extended=due > date.due,
     )
     return grade.model_copy(update={"late": late, "score": total_of((score, -deducted))})

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,12 @@ class Course:
     @cached_property
     def language(self) -> Language:
         """The language of pages, with the rubric's texts."""
-        return self.loaded.writer()
+        return self.loaded.writer().in_zone(self.zone)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of dates and times on pages: the time zone of the course folder, else UTC."""
+        return UTC if self.assignment is None else self.assignment.course.settings.zone
 
     @cached_property
     def measured(self) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ from grader.store.results import ResultsFolder
 __all__ = ["MailOptions", "Mailing", "Outcome", "last_day", "mail_class", "report_address"]
 
 _MOST_EPOCHS = 2_000
+_NOTHING_BEFORE = "no message was sent before, so that no grade changed since one; send without `--only-changed` first"
 _EDITED = say("somebody edited its grade.json by hand: `grader regrade DIR` restores it")
 
 
@@ -94,6 +95,8 @@ class Mailing:
     preview: Path
     sent: bool
     """Whether messages were sent, or only written as a preview."""
+    hint: str = ""
+    """Advice if the options leave out the whole class; empty otherwise."""
 
     def count(self, *states: str) -> int:
         """Count the submissions in any of some states."""
@@ -143,7 +146,9 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
         only=_named(options.only, grades, matching, "--only") if options.only else None,
         resend=_named(options.resend, grades, matching, "--resend") or (),
     )
-    planned = plan(grades, matching, ledger.rows(), selection, options.sender.sender.domain)
+    rows = ledger.rows()
+    hint = _NOTHING_BEFORE if selection.only_changed and not _sent_before(rows, grades) else ""
+    planned = plan(grades, matching, rows, selection, options.sender.sender.domain)
     edited = frozenset(edited_grades(out))
     entries = tuple(
         replace(one, reason=_EDITED) if one.submission in edited and one.action == "held" else one for one in planned
@@ -155,7 +160,7 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
     if courier is None:
         outcomes = _outcomes(entries, messages, states, "would be sent")
         page = _write_preview(out.root, messages, outcomes, matching.missing, spoken)
-        return Mailing(outcomes, matching.missing, page, sent=False)
+        return Mailing(outcomes, matching.missing, page, sent=False, hint=hint)
     _write_preview(out.root, messages, _outcomes(entries, messages, states, "waiting"), matching.missing, spoken)
     book: MailLedger | _NoLedger = ledger
     if options.to_me is not None:
@@ -170,7 +175,13 @@ def mail_class(  # noqa: PLR0913 - each has a default that tests replace
             states |= {row.message: (row.state, row.detail) for row in ledger.rows()}
         outcomes = _outcomes(entries, messages, states, "waiting")
         page = _write_preview(out.root, messages, outcomes, matching.missing, spoken)
-    return Mailing(outcomes, matching.missing, page, sent=True)
+    return Mailing(outcomes, matching.missing, page, sent=True, hint=hint)
+
+
+def _sent_before(rows: Iterable[MailRow], grades: Mapping[str, Grade | None]) -> bool:
+    """Return whether a message about any of the grades was sent, perhaps without an answer of the server."""
+    rubrics = {grade.rubric.id for grade in grades.values() if grade is not None}
+    return any(row.rubric in rubrics and row.state in {"sent", "sending", "unknown"} for row in rows)
 
 
 class _NoLedger:
@@ -220,7 +231,8 @@ class _Writer:
             # Another Message-ID each time, since mail programs hide a message that they have already.
             thread = Thread(make_msgid(domain=options.sender.sender.domain))
         rubric = self._rubrics(grade.rubric.id)
-        spoken = rubric.writer(student.language or options.language)
+        zone = UTC if options.assignment is None else options.assignment.course.settings.zone
+        spoken = rubric.writer(student.language or options.language).in_zone(zone)
         content = letter(
             with_titles(grade, spoken),
             name=student.name,

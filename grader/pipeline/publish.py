@@ -4,6 +4,7 @@ import errno
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,8 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     people = [[one.model_dump(mode="json") for one in judgements]] if judgements else []
     due = [] if course.due is None else [course.due.digest_parts()]
     times = [] if when is None else [when.isoformat()]
-    return digest_of(course.basis, stamp, out.standing(submission.id), *people, *due, *times)
+    zone = [] if course.zone == UTC else [["zone", str(course.zone)]]
+    return digest_of(course.basis, stamp, out.standing(submission.id), *people, *due, *times, *zone)
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:

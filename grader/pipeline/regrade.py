@@ -475,13 +475,18 @@ def _written(old: Any, new: Grade, evidence: Evidence | None, room: Room, batch:
     # Compare JSON values first: they are usually equal, and then no bytes are needed.
     content = b"" if data == old else grade_bytes(data)
     same = not content or out.says(name, content)
-    if same and out.has_reports(name) and out.report_language(name) == course.language.code:
+    if same and out.has_reports(name) and _speaks(out, name, course):
         return None
     _add_reports(new, evidence, course, out, batch)
     if same:
         return None
     batch.add(out.grade_path(name), content)
     return difference(old, data, name, out)
+
+
+def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
+    """Return whether a submission's report has the language and the time zone of the course."""
+    return out.report_language(name) == course.language.code and out.report_zone(name) == str(course.zone)
 
 
 def difference(old: Any, data: Mapping[str, Any], name: str, out: ResultsFolder) -> Changed | None:

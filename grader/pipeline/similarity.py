@@ -1,5 +1,6 @@
 """Compare the submissions of a results folder. Nothing is executed or written."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,9 @@ def compare_results(
             msg, where=str(out.root), advice="give the `--out` folder of a `grader grade` command"
         )
     course_files = tuple(file.target for file in loaded.files) if loaded else ()
-    known = (*(starters_of(loaded) if loaded else ()), *map(starter_of, dict.fromkeys((*of_course, *starters))))
+    of_rubric = tuple(_notebooks_of(loaded)) if loaded else ()
+    given = _different((*of_course, *starters), known=of_rubric)
+    known = (*(starters_of(loaded) if loaded else ()), *map(starter_of, given))
     stamps = {name: _stamp(out, name) for name in names}
     students = {name: stamp.student or name for name, stamp in stamps.items()}
     groups = groups_of(assignment, stamps.values()) if assignment is not None else {}
@@ -83,6 +86,27 @@ def compare_results(
 
     comparison = compare(traces(), known, most=most)
     return ClassComparison(comparison, students, tuple(unreadable))
+
+
+def _different(paths: Iterable[Path], *, known: Iterable[Path]) -> tuple[Path, ...]:
+    """Leave out files equal to an earlier or a known one, such as a course's copy of the rubric's notebook."""
+    seen = {digest for path in known if (digest := _digest(path)) is not None}
+    different = list[Path]()
+    for path in paths:
+        digest = _digest(path)
+        if digest is None or digest not in seen:
+            different.append(path)
+        if digest is not None:
+            seen.add(digest)
+    return tuple(different)
+
+
+def _digest(path: Path) -> bytes | None:
+    """Digest a file; None if it cannot be read, which is an error later."""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
 
 
 def _stamp(out: ResultsFolder, name: str) -> SubmissionStamp:

@@ -111,21 +111,26 @@ def _excused(reason: str | None) -> Message | None:
 
 def _late(late: LateGrade) -> tuple[Message, ...]:
     due, submitted = late.due.isoformat(), late.submitted.isoformat()
-    handed_in = say("Handed in on {submitted:time} UTC, due on {due:time} UTC.", submitted=submitted, due=due)
+    handed_in = say("Handed in on {submitted:time}, due on {due:time}.", submitted=submitted, due=due)
     if late.extended:
         handed_in = say(
-            "Handed in on {submitted:time} UTC, due on {due:time} UTC after an extension.",
+            "Handed in on {submitted:time}, due on {due:time} after an extension.",
             submitted=submitted,
             due=due,
         )
+    limited = () if late.rule is None else (_limited(late.rule),)
     if not late.points:
-        return (handed_in,)
+        return (*limited, handed_in)
     deduction = say(
         "Late submission: {points:points} points. The score without this deduction is {before:points}.",
         points=late.points,
         before=late.before,
     )
-    return (deduction, handed_in)
+    return (deduction, *limited, handed_in)
+
+
+def _limited(rule: float) -> Message:
+    return say("The rule gives {points:points} points; the score cannot fall below 0.", points=-rule)
 
 
 def _review(one: ReviewGrade) -> tuple[Message, Message]:

@@ -136,6 +136,7 @@ def environment(templates: Path | Templates, language: Language = text.ENGLISH) 
         "bdi": partial(_bdi, language=language),
         "prose": partial(_prose, language=language),
         "unbroken": partial(_unbroken, language=language),
+        "time": language.time,
     }
     return engine
 
@@ -156,6 +157,7 @@ def translate_templates(engine: Environment, language: Language) -> None:
         function: Any = engine.globals[name]
         engine.globals[name] = _with_shown(function, language)
     engine.globals["lang"] = language.tag
+    engine.globals["zone"] = str(language.zone)
 
 
 def _with_shown(function: Callable[..., str], language: Language) -> Callable[..., str]:

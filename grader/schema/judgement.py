@@ -220,5 +220,7 @@ class LateGrade(Document):
     """The deduction, 0 or negative."""
     before: float
     """The score without the deduction."""
+    rule: float | None = Field(default=None, le=0)
+    """The deduction by the rules, negative, if it is more than the score; None if `points` is the whole deduction."""
     extended: bool = False
     """Whether the student has an extension."""

@@ -48,7 +48,7 @@ _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _HEAD = 8192
 _START_OF_PAGE = 512
-_LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)">')
+_LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)"(?: data-zone="([A-Za-z0-9_+/-]+)")?>')
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
 """Pattern of the rubric's id in `grade.json`. Strings from a student cannot match, since line breaks in strings are
 escaped."""
@@ -342,12 +342,20 @@ class ResultsFolder:
 
     def report_language(self, submission: str) -> str | None:
         """Read the language of a submission's report; None if there is no report."""
+        found = self._start_of_report(submission)
+        return found[1].decode("ascii").replace("-", "_") if found else None
+
+    def report_zone(self, submission: str) -> str | None:
+        """Read the time zone of a submission's report, `UTC` if it names none; None if there is no report."""
+        found = self._start_of_report(submission)
+        return (found[2] or b"UTC").decode("ascii") if found else None
+
+    def _start_of_report(self, submission: str) -> re.Match[bytes] | None:
         try:
             with self.report_path(submission).open("rb") as file:
-                found = _LANGUAGE.search(file.read(_START_OF_PAGE))
+                return _LANGUAGE.search(file.read(_START_OF_PAGE))
         except OSError:
             return None
-        return found[1].decode("ascii").replace("-", "_") if found else None
 
     def new_evidence_folder(self, submission: str) -> Path:
         """Create an empty folder for an execution's evidence; `adopt_evidence` moves it in place.

@@ -54,6 +54,13 @@ def test_an_extension_takes_effect_at_once_and_can_be_taken_back(out: ResultsFol
     ]
 
 
+def test_the_new_due_date_is_in_the_time_zone_of_the_course(
+    out: ResultsFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of("extend", str(out.root), "s1", "--until", "2026-11-09 18:00Z", "--by", "Nina") == 0
+    assert "until 9 Nov 2026, 19:00 CET" in capsys.readouterr().out
+
+
 def test_an_excuse_works_for_a_student_without_a_submission(out: ResultsFolder) -> None:
     assert exit_code_of("excuse", str(out.root), "s2", "--by", "Nina") == 0
     table = (out.root / "grades.csv").read_text(encoding="utf-8").splitlines()

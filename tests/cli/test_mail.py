@@ -56,6 +56,15 @@ def test_send_sends_and_a_second_run_has_nothing_to_do(folder: Path) -> None:
     assert b"December 13, 2026" in inbox.messages[0][2].replace(b"=\r\n", b"")
 
 
+def test_only_changed_before_the_first_message_says_what_to_do(folder: Path) -> None:
+    hint = "no message was sent before, so that no grade changed since one; send without `--only-changed` first"
+    with mail_server() as inbox:
+        env = site(folder, inbox)
+        assert hint in " ".join(mail(folder, "--only-changed", env=env).out.split())
+        mail(folder, "--send", "--with-pending", env=env)
+        assert "no message was sent before" not in " ".join(mail(folder, "--only-changed", env=env).out.split())
+
+
 def test_a_refused_address_ends_with_the_code_of_unfinished_work(folder: Path) -> None:
     with mail_server() as inbox:
         inbox.to_recipient["amara@example.org"] = ["550 no such user"]

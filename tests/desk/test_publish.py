@@ -206,7 +206,7 @@ def test_without_settings_a_roster_or_before_the_release_nothing_can_be_sent(des
     with mail_server() as inbox:
         browser = enter(desk, replace(setup_of(roster, inbox), release=release))
         browser.submit("/publish/mail/preview", {"with_pending": "1"})
-        assert "releases the grades on 2031-01-01 00:00 UTC" in browser.get("/publish/mail").text
+        assert "releases the grades on 1 Jan 2031, 00:00 UTC" in browser.get("/publish/mail").text
         assert 'name="digest"' not in browser.get("/publish/mail").text
         preview = desk.mailer.preview
         assert preview is not None

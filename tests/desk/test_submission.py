@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
@@ -137,7 +138,8 @@ def test_an_excuse_and_an_extension_need_their_details(browser_client: Browser, 
     assert sent(browser_client, "extension", until="") == 400
     assert sent(browser_client, "extension", until="tomorrow") == 400
     assert sent(browser_client, "extension", until="2030-05-11T23:59", why="Ill.") == 303
-    assert [one.until is not None for one in desk.judgements("ada")][-1]
+    assert desk.judgements("ada")[-1].until == datetime(2030, 5, 11, 23, 59, tzinfo=UTC)
+    assert "until 11 May 2030, 23:59 UTC" in browser_client.get("/submission/ada").text
     assert sent(browser_client, "extension", remove="1") == 303
 
 

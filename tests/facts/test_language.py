@@ -1,7 +1,9 @@
 """How messages become text, in English and in another language."""
 
 import math
+import pickle
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -121,3 +123,24 @@ def test_english_is_always_there_and_an_unknown_language_is_refused() -> None:
     assert "en" in languages()
     with pytest.raises(KeyError):
         language("xx")
+
+
+@pytest.mark.parametrize(
+    ("code", "zone", "shown", "day"),
+    [
+        ("en", "UTC", "10 Nov 2026, 23:30 UTC", "10 Nov 2026"),
+        ("en", "Europe/Berlin", "11 Nov 2026, 00:30 CET", "11 Nov 2026"),
+        ("de", "Europe/Berlin", "11.11.2026, 00:30 MEZ", "11.11.2026"),
+        ("en", "America/Sao_Paulo", "10 Nov 2026, 20:30 UTC-03", "10 Nov 2026"),
+    ],
+)
+def test_times_are_in_the_zone_of_the_language(code: str, zone: str, shown: str, day: str) -> None:
+    zoned = pickle.loads(pickle.dumps(language(code).in_zone(ZoneInfo(zone))))  # noqa: S301 - made here
+    assert zoned.time("2026-11-10T23:30:00+00:00") == shown
+    assert zoned.date("2026-11-10T23:30:00+00:00") == day
+
+
+def test_a_time_without_a_zone_stays_as_it_is() -> None:
+    zoned = language("en").in_zone(ZoneInfo("Europe/Berlin"))
+    assert zoned.time("2026-11-10T23:30:00") == "10 Nov 2026, 23:30"
+    assert zoned.date("2026-11-10") == "10 Nov 2026"

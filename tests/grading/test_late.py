@@ -114,3 +114,12 @@ def test_the_score_stays_between_zero_and_what_it_was(after: timedelta, score: f
     assert later.score <= result.score
     if rules.at_most is not None:
         assert -deducted <= rules.at_most.of(80) + 0.005
+
+
+@pytest.mark.parametrize(("score", "points", "rule"), [(14.0, -14, -16), (16.0, -16, None), (0.0, 0, -16)])
+def test_a_deduction_that_the_score_limits_names_that_of_the_rule(
+    score: float, points: float, rule: float | None
+) -> None:
+    late = with_late(grade(after=timedelta(days=2), score=score), DueDate(DUE, TEN_PERCENT)).late
+    assert late is not None
+    assert (late.points, late.rule, late.before) == (points, rule, score)

@@ -50,6 +50,10 @@ def grade_of(out: ResultsFolder, name: str) -> Grade:
     return grade
 
 
+def report_of(out: ResultsFolder, name: str) -> str:
+    return out.report_path(name).read_text(encoding="utf-8").replace("\u00a0", " ")
+
+
 def decide(out: ResultsFolder, kind: str, name: str, until: datetime | None = None) -> None:
     values = {"at": datetime(2026, 11, 10, tzinfo=UTC), "by": "Nina", "submission": name, "kind": kind, "why": "ill"}
     judgement_file(out).append([Judgement.model_validate({**values, "until": until})])
@@ -84,6 +88,27 @@ def test_a_changed_policy_or_time_takes_effect_with_a_regrade(out: ResultsFolder
     assert regrade(out).changed == 1
     unknown = grade_of(out, "Ada-Lee")
     assert (unknown.late, unknown.submission.submitted, unknown.submission.submitted_from) == (None, None, "")
+
+
+def test_reports_have_the_time_zone_of_the_course_and_a_new_one_renders_them_again(out: ResultsFolder) -> None:
+    course = out.root.parents[1] / "course.yaml"
+    regrade(out)
+    assert "9 Nov 2026, 18:31 CET" in report_of(out, "Ada-Lee")
+    zoned = course.read_text(encoding="utf-8")
+    assert "Europe/Berlin" in zoned
+    due = "due: 2026-11-08 18:00"
+    assert due in zoned
+    fixed = zoned.replace(due, f"{due} +01:00")
+    times = out.root.parents[1] / "times.csv"
+    times.write_text(TIMES.replace("18:31", "18:31+01:00"), encoding="utf-8")
+    course.write_text(fixed, encoding="utf-8")
+    assert regrade(out).changed == 0
+    course.write_text(fixed.replace("Europe/Berlin", "America/Sao_Paulo"), encoding="utf-8")
+    regrade(out)
+    page = report_of(out, "Ada-Lee")
+    assert "9 Nov 2026, 14:31 UTC-03" in page
+    assert "CET" not in page
+    assert grade_of(out, "Ada-Lee").submission.submitted == datetime(2026, 11, 9, 17, 31, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("name", ["Ada-Lee", "1"])

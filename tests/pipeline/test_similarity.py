@@ -63,6 +63,16 @@ def test_the_assignment_and_the_reference_of_a_shipped_rubric_are_left_out(tmp_p
     assert similarity.starter == ("mnist-cnn-assignment.ipynb", "mnist-cnn.ipynb")
 
 
+def test_a_starter_that_is_the_assignment_of_the_rubric_is_listed_once(out: ResultsFolder, tmp_path: Path) -> None:
+    loaded = find_rubric("mnist-cnn")
+    (tmp_path / "copy.ipynb").write_bytes(loaded.path.with_name("mnist-cnn-assignment.ipynb").read_bytes())
+    assignment = {"rubric": "mnist-cnn", "starter": "copy.ipynb"}
+    course = {"version": 1, "title": "Vision", "assignments": {"first": assignment}}
+    (tmp_path / "course.yaml").write_text(json.dumps(course), encoding="utf-8")
+    similarity = compare_results(out, loaded, starters=[tmp_path / "copy.ipynb"]).comparison.similarity
+    assert similarity.starter == ("mnist-cnn-assignment.ipynb", "mnist-cnn.ipynb")
+
+
 def test_a_course_names_the_starter_and_the_groups(out: ResultsFolder, tmp_path: Path) -> None:
     _starter(tmp_path / "handout.ipynb")
     assignment = {"rubric": "mnist-cnn", "starter": "handout.ipynb", "groups": True}

@@ -93,6 +93,22 @@ def test_the_page_is_translated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("en", "The rule gives 20 points; the score cannot fall below 0."),
+        ("de", "Die Regel ergibt 20 Punkte; die Punktzahl kann nicht unter 0 fallen."),
+    ],
+)
+def test_a_deduction_that_the_score_limits_is_explained(code: str, words: str) -> None:
+    grade = judged_grade()
+    assert grade.late is not None
+    for points in (-14.0, 0.0):
+        late = grade.late.model_copy(update={"points": points, "before": -points, "rule": -20.0})
+        assert words in text_of(grade.model_copy(update={"late": late, "score": 0.0}), "student", code)
+    assert words not in text_of(grade, "student", code)
+
+
+@pytest.mark.parametrize(
     ("reason", "shown", "hidden"),
     [("Ill.", "Excused from this assignment. Reason: Ill.", ""), ("", "Excused from this assignment.", "Reason:")],
 )
