@@ -74,6 +74,15 @@
     if (act(event)) { event.preventDefault(); }
   });
 
+  // Go back in the history, so that the browser keeps what was entered; the link's address is for pages without one.
+  document.querySelectorAll("[data-back]").forEach(function (link) {
+    link.addEventListener("click", function (event) {
+      if (!document.referrer || window.history.length < 2) { return; }
+      event.preventDefault();
+      window.history.back();
+    });
+  });
+
   const help = document.getElementById("help");
   if (help) { help.addEventListener("click", function () { dialog.showModal(); }); }
 

@@ -18,6 +18,7 @@ from grader.store.database import Database
 from grader.store.ledger import MailLedger
 from grader.store.results import ResultsFolder
 from tests.desk.conftest import Browser
+from tests.support.desk_class import PORT
 
 POSTS = ("judge", "comment", "flag", "excuse", "extension", "request", "answer")
 
@@ -64,6 +65,22 @@ def test_a_computed_verdict_is_overridden_only_with_a_reason(browser_client: Bro
     assert (judged.points, judged.judged.why, judged.judged.computed_points) == (1, "Copied cells.", 4)
     page = browser_client.get("/submission/ada").text
     assert "Copied cells." in page
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        (f"http://127.0.0.1:{PORT}/submission/ada?x=1", "/submission/ada?x=1"),
+        ("http://other.example/submission/ada", "/"),
+        (f"http://127.0.0.1:{PORT}//other.example", "/"),
+        ("http://[", "/"),
+    ],
+)
+def test_a_refused_form_has_keys_that_lead_on(browser_client: Browser, referer: str, back: str) -> None:
+    refused = browser_client.submit("/submission/ada/judge", {"criterion": "runs", "points": "1"}, referer=referer)
+    assert refused.status_code == 400
+    assert f'href="{back}" data-key="b Enter"' in refused.text
+    assert 'href="/" data-key="n"' in refused.text
 
 
 def test_a_judgement_can_be_changed_without_losing_its_texts(browser_client: Browser) -> None:
