@@ -52,10 +52,10 @@
     return key === "j" ? move(1) : key === "k" ? move(-1) : false;
   }
 
-  // After a form is sent, keys wait for the next page: they must not change what was sent.
+  // After a form is sent, keys wait for the next page: they must not change what was sent. A download opens no page.
   let sent = false;
   document.addEventListener("submit", function (event) {
-    if (event.target.method === "dialog") { return; }
+    if (event.target.method === "dialog" || event.target.matches("[data-download]")) { return; }
     if (sent) { event.preventDefault(); }
     sent = true;
   });
