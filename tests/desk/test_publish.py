@@ -13,6 +13,7 @@ from grader.desk.app import make_app
 from grader.desk.mailer import Mailer, MailSetup
 from grader.desk.state import Desk
 from grader.desk.submission import REPORT_POLICY
+from grader.desk.updates import Updates
 from grader.pipeline.rejudge import rejudge
 from grader.schema.mail import MailSettings
 from tests.desk.conftest import Browser
@@ -111,6 +112,16 @@ def test_nothing_is_published_while_pages_lack_judgements(browser_client: Browse
     ):
         refused = browser_client.submit(path, fields)
         assert (refused.status_code, "do not have the latest judgements" in refused.text) == (400, True)
+
+
+def test_a_new_judgement_is_in_the_pages_that_are_published(browser_client: Browser, desk: Desk) -> None:
+    made = list[frozenset[str]]()
+    desk.updates = Updates(made.append, quiet=1e6)
+    desk.updates.start()
+    browser_client.submit("/submission/ben/judge", {"criterion": "critique", "points": "3"})
+    assert browser_client.submit("/publish/reports", {"unfinished": "1"}).status_code == 200
+    assert made == [frozenset({"ben"})]
+    desk.updates.finish()
 
 
 # --- mail --------------------------------------------------------------------------------------------------------
