@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.desk.guard import Visitor
+from grader.desk.needs import needs_of
 from grader.desk.state import Desk, Draft
 from grader.desk.submission import REPORT_POLICY
 from grader.pipeline.course_folder import assignment_of
@@ -65,6 +66,27 @@ def test_a_computed_verdict_is_overridden_only_with_a_reason(browser_client: Bro
     assert (judged.points, judged.judged.why, judged.judged.computed_points) == (1, "Copied cells.", 4)
     page = browser_client.get("/submission/ada").text
     assert "Copied cells." in page
+
+
+def test_a_borderline_criterion_is_agreed_with_by_one_key(browser_client: Browser, desk: Desk) -> None:
+    stored = desk.out.read_grade("ada")
+    assert stored is not None
+    (runs,) = [one for one in stored.criteria if one.id == "runs"]
+    doubtful = runs.model_copy(update={"borderline": True, "status": "partial", "points": 3.0})
+    lines = tuple(doubtful if one.id == "runs" else one for one in stored.criteria)
+    desk.out.write_grade(stored.model_copy(update={"criteria": lines}))
+    page = browser_client.get("/submission/ada").text
+    assert 'action="/submission/ada/agree"' in page
+    assert 'data-key="y">Agree' in page
+    assert sent(browser_client, "agree", criterion="runs") == 303
+    judged = line(desk, "runs")
+    assert (judged.points, judged.status, judged.borderline) == (3, "partial", False)
+    assert "borderline" not in {one.kind for one in needs_of(desk)}
+    assert desk.grade("ada").review == ()
+    assert "Confirmed by Mara" in browser_client.get("/submission/ada/report").text
+    page = browser_client.get("/submission/ada").text
+    assert ("/agree" in page, 'id="borderline"' in page) == (False, False)
+    assert sent(browser_client, "agree", criterion="runs") == 400
 
 
 @pytest.mark.parametrize(
