@@ -52,10 +52,10 @@
     return key === "j" ? move(1) : key === "k" ? move(-1) : false;
   }
 
-  // After a form is sent, keys wait for the next page: they must not change what was sent.
+  // After a form is sent, keys wait for the next page: they must not change what was sent. A download opens no page.
   let sent = false;
   document.addEventListener("submit", function (event) {
-    if (event.target.method === "dialog") { return; }
+    if (event.target.method === "dialog" || event.target.matches("[data-download]")) { return; }
     if (sent) { event.preventDefault(); }
     sent = true;
   });
@@ -72,6 +72,15 @@
       return;
     }
     if (act(event)) { event.preventDefault(); }
+  });
+
+  // Go back in the history, so that the browser keeps what was entered; the link's address is for pages without one.
+  document.querySelectorAll("[data-back]").forEach(function (link) {
+    link.addEventListener("click", function (event) {
+      if (!document.referrer || window.history.length < 2) { return; }
+      event.preventDefault();
+      window.history.back();
+    });
   });
 
   const help = document.getElementById("help");

@@ -142,7 +142,7 @@ def _mail_setup(folder: Path, roster: Path | None) -> "MailSetup":
     from grader.cli.site import load_site
     from grader.desk.mailer import MailSetup
     from grader.pipeline.course_folder import assignment_of
-    from grader.pipeline.mail_settings import PASSWORD_VARIABLE
+    from grader.pipeline.mail_settings import COURSE_SETTINGS, PASSWORD_VARIABLE, SITE_FILE
     from grader.schema.mail import MailSettings
     from grader.store.results import ResultsFolder
 
@@ -154,6 +154,7 @@ def _mail_setup(folder: Path, roster: Path | None) -> "MailSetup":
     reports_at = (assignment.settings.reports_at if assignment is not None else None) or keys.get("reports_at")
     return MailSetup(
         settings=settings,
+        settings_file=SITE_FILE if course is None else COURSE_SETTINGS,
         roster=roster or (course.roster_path if course is not None else None),
         reports_at=reports_at or "",
         release=assignment.release if assignment is not None else None,

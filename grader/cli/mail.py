@@ -154,7 +154,14 @@ def mail_command(
     from grader.cli.terminal import terminal
     from grader.delivery.roster import read_roster
     from grader.pipeline.course_folder import assignment_of
-    from grader.pipeline.mail_settings import PASSWORD_VARIABLE, courier_of, preview_sender, sending_sender
+    from grader.pipeline.mail_settings import (
+        COURSE_SETTINGS,
+        PASSWORD_VARIABLE,
+        SITE_FILE,
+        courier_of,
+        preview_sender,
+        sending_sender,
+    )
     from grader.pipeline.mailing import MailOptions, mail_class
     from grader.pipeline.rubrics import checked_language, read_templates
     from grader.store.results import ResultsFolder
@@ -168,9 +175,9 @@ def mail_command(
         return
     if send and to_me is None and assignment is not None:
         _check_release(assignment)
-    mail = site.settings.mail
+    mail, settings = site.settings.mail, SITE_FILE if assignment is None else COURSE_SETTINGS
     options = MailOptions(
-        sender=sending_sender(mail) if send else preview_sender(mail),
+        sender=sending_sender(mail, settings) if send else preview_sender(mail),
         selection=_selection(only_changed=only_changed, with_pending=with_pending),
         only=tuple(only or ()),
         resend=tuple(resend or ()),
@@ -186,7 +193,7 @@ def mail_command(
         assignment=assignment if roster is None else None,
     )
     students = read_roster(file)
-    courier = courier_of(mail, os.environ.get(PASSWORD_VARIABLE)) if send else None
+    courier = courier_of(mail, os.environ.get(PASSWORD_VARIABLE), settings) if send else None
     with stoppable(console), out.at_work(), counted(console, "messages") as listener:
         result = mail_class(out, students, options, courier, listener=listener)
     _print(result, options, as_json=as_json)

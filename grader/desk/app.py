@@ -176,4 +176,13 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _problem(request: Request, message: str, advice: str, status: int) -> Response:
-    return show(request, "problem.html.j2", status=status, message=message, advice=advice)
+    back = _page_before(request)
+    return show(request, "problem.html.j2", status=status, message=message, advice=advice, back=back)
+
+
+def _page_before(request: Request) -> str:
+    """Return the path of the desk's page that a request came from; `/` if it came from elsewhere."""
+    scheme, _, rest = request.headers.get("referer", "").partition("://")
+    host, slash, path = rest.partition("/")
+    here = scheme in {"http", "https"} and host == request.headers.get("host")
+    return _local(f"{slash}{path}") if here else "/"

@@ -25,6 +25,10 @@ class _Hold:
     name: str
     until: float
 
+    def of(self, holder: str, name: str) -> bool:
+        """Return whether a person holds it: by the same browser, or by the same name in another one."""
+        return self.holder == holder or (bool(name) and self.name == name)
+
 
 class Holds:
     """Holds in a small file of the results folder. A hold is a courtesy: judgements of both people are kept anyway."""
@@ -35,12 +39,12 @@ class Holds:
         self._clock = clock
 
     def take(self, key: str, holder: str, name: str, *, force: bool = False) -> str | None:
-        """Hold an answer, or renew the hold; the holder's other holds end.
+        """Hold an answer, or renew the hold; the person's other holds end.
 
         Args:
             key: The answer.
             holder: Id of the browser.
-            name: Name of the person, for others.
+            name: Name of the person. A hold of the same name in another browser continues.
             force: Whether to take it over from somebody else.
 
         Returns:
@@ -51,9 +55,9 @@ class Holds:
         """
         with self._opened() as holds:
             other = holds.get(key)
-            if other is not None and other.holder != holder and not force:
+            if other is not None and not other.of(holder, name) and not force:
                 return other.name
-            for own in [own for own, hold in holds.items() if hold.holder == holder]:
+            for own in [own for own, hold in holds.items() if hold.of(holder, name)]:
                 del holds[own]
             holds[key] = _Hold(holder, name, self._clock() + LEASE)
             return None
@@ -68,13 +72,18 @@ class Holds:
             for own in [own for own, hold in holds.items() if hold.holder == holder]:
                 del holds[own]
 
-    def others(self, holder: str) -> dict[str, str]:
-        """Return the answers that other people hold now, with the names of these people."""
+    def others(self, holder: str, name: str = "") -> dict[str, str]:
+        """Return the answers that other people hold now, with the names of these people.
+
+        Args:
+            holder: Id of the browser.
+            name: Name of the person.
+        """
         try:
             content = self._path.read_bytes()[:_LARGEST]
         except OSError:
             return {}
-        return {key: hold.name for key, hold in self._current(content).items() if hold.holder != holder}
+        return {key: hold.name for key, hold in self._current(content).items() if not hold.of(holder, name)}
 
     @contextmanager
     def _opened(self) -> Iterator[dict[str, _Hold]]:

@@ -11,7 +11,7 @@ from typing import Final
 from grader.delivery.plan import Selection
 from grader.delivery.roster import Student, read_roster
 from grader.facts.language import language
-from grader.pipeline.mail_settings import courier_of, preview_sender, sending_sender
+from grader.pipeline.mail_settings import SITE_FILE, courier_of, preview_sender, sending_sender
 from grader.pipeline.mailing import Mailing, MailOptions, last_day, mail_class
 from grader.schema.errors import GraderError, UsageError
 from grader.schema.mail import MailSettings
@@ -29,6 +29,8 @@ class MailSetup:
 
     settings: MailSettings | None = None
     """Server and sender; None if there are none, and then nothing can be sent."""
+    settings_file: str = SITE_FILE
+    """Name of the file that should have them."""
     roster: Path | None = None
     """The class; None if it is unknown, and then nobody has an address."""
     reports_at: str = ""
@@ -122,8 +124,8 @@ class Mailer:
         if setup.roster is None:
             reasons.append("The desk knows no roster: name it in course.yaml, or start the desk with --roster FILE.")
         try:
-            sending_sender(setup.settings)
-            courier_of(setup.settings, setup.password).close()
+            sending_sender(setup.settings, setup.settings_file)
+            courier_of(setup.settings, setup.password, setup.settings_file).close()
         except UsageError as error:
             reasons.append(f"{error.message[:1].upper()}{error.message[1:]}: {error.advice}.")
         if setup.release is not None and self._clock() < setup.release:

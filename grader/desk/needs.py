@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -46,6 +47,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "notebook": "another notebook was handed in after it was judged",
     "points": "the criterion has another number of points now",
     "criterion": "the rubric has no such criterion any more",
+    "computed": "it waited for a person, and the grader computes it now",
 }
 
 
@@ -81,9 +83,8 @@ def _borderline(_desk: Desk, grades: Mapping[str, Grade]) -> Iterator[Need]:
     for name, grade in grades.items():
         for line in grade.criteria:
             if line.borderline and line.judged is None:
-                yield Need(
-                    "borderline", grade.submission.student, submission_url(name), f"{line.title}: {line.message}"
-                )
+                href = f"{submission_url(name)}?{urlencode({'criterion': line.id})}#borderline"
+                yield Need("borderline", grade.submission.student, href, f"{line.title}: {line.message}")
 
 
 def _ungraded(_desk: Desk, grades: Mapping[str, Grade]) -> Iterator[Need]:

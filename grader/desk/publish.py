@@ -41,6 +41,8 @@ _GRADES: Final = "grades"
 _ROWS: Final = 10
 _LONGEST_CELL: Final = 60
 _COPIED: Final = 1 << 20
+_UPDATE_SECONDS: Final = 30.0
+"""Longest time that publishing waits for an update of the pages."""
 _SENT_STATES: Final = frozenset({"sent", "done"})
 
 
@@ -94,12 +96,12 @@ def unfinished_of(desk: Desk) -> tuple[Unfinished, ...]:
 
 
 def _check_current(desk: Desk) -> None:
-    """Refuse to publish pages that lack judgements.
+    """Update pages that lack judgements, and refuse to publish them if that takes long or fails.
 
     Raises:
         UsageError: Pages are out of date.
     """
-    state = desk.updates.state()
+    state = desk.updates.settle(_UPDATE_SECONDS)
     if state.waiting or state.running:
         msg = "some grades and reports do not have the latest judgements yet"
         advice = "use the button at the top that updates the pages, wait until they are up to date, and try again"

@@ -89,7 +89,7 @@ def _question(request: Request) -> Response:
     desk, visitor, criterion = desk_of(request), visitor_of(request), _criterion(request)
     groups = _answers(request).groups(criterion)
     query = request.query_params
-    held = {key.rpartition("/")[2]: name for key, name in desk.holds.others(visitor.id).items()}
+    held = {key.rpartition("/")[2]: name for key, name in desk.holds.others(visitor.id, visitor.name).items()}
     at = _place(groups, query.get("at", ""), held)
     if at is None:
         return show(request, "question-done.html.j2", "question", progress=_progress(criterion, groups))
@@ -225,7 +225,7 @@ def _group(request: Request, criterion: Criterion, form: Form) -> tuple[Group, t
 def _judge(request: Request) -> Response:
     desk, visitor, criterion, form = desk_of(request), visitor_of(request), _criterion(request), form_of(request)
     group, groups = _group(request, criterion, form)
-    held = {key.rpartition("/")[2]: name for key, name in desk.holds.others(visitor.id).items()}
+    held = {key.rpartition("/")[2]: name for key, name in desk.holds.others(visitor.id, visitor.name).items()}
     if group.key in held:
         msg = f"{held[group.key]} is judging this answer"
         raise UsageError(msg, advice="open the next one, or take it over")

@@ -30,6 +30,7 @@ REPORT_POLICY: Final = (
 """Policy of a report in a frame: nothing runs, nothing loads, and it is of another origin than the desk. The report's
 own policy also restricts its style to one sheet."""
 _LONGEST_NAME: Final = 500
+_AGREED: Final = "The points of the grader are right."
 _FLAG: Final = "Another person should look at this."
 
 
@@ -41,6 +42,7 @@ def _routes(_desk: Desk) -> Sequence[Route]:
         Route(one, _page, methods=["GET"]),
         Route(f"{one}/report", _report, methods=["GET"]),
         Route(f"{one}/judge", _judge, methods=["POST"]),
+        Route(f"{one}/agree", _agree, methods=["POST"]),
         Route(f"{one}/comment", _comment, methods=["POST"]),
         Route(f"{one}/flag", _flag, methods=["POST"]),
         Route(f"{one}/excuse", _excuse, methods=["POST"]),
@@ -88,6 +90,7 @@ def _page(request: Request) -> Response:
         url=submission_url(name),
         titles={WHOLE: "The whole submission", **{line.id: line.title or line.id for line in grade.criteria}},
         decisions=_decisions(judgements),
+        borderline=_borderline(grade, request.query_params.get("criterion", "")),
         flagged={flag.criterion: flag for flag in grade.flags},
         extension=next((one for one in reversed(judgements) if one.kind == "extension"), None),
         history=tuple(reversed(judgements)),
@@ -96,6 +99,16 @@ def _page(request: Request) -> Response:
         back=submission_url(order[place - 1]),
         onward=submission_url(order[(place + 1) % len(order)]),
     )
+
+
+def _borderline(grade: Grade, first: str) -> list[CriterionGrade]:
+    """List the borderline criteria that nobody has judged; a certain one is the first."""
+    lines = [line for line in grade.criteria if _agreeable(line)] if grade.status == "graded" else []
+    return sorted(lines, key=lambda line: line.id != first)
+
+
+def _agreeable(line: CriterionGrade) -> bool:
+    return line.borderline and line.judged is None and line.status != "pending"
 
 
 def _decisions(judgements: Sequence[Judgement]) -> dict[str, Judgement]:
@@ -158,6 +171,19 @@ def _judge(request: Request) -> Response:
     draft = _decision(grade, line, form, _text(form, "comment"))
     desk.record(visitor_of(request), [draft])
     return _after(name, line.id)
+
+
+def _agree(request: Request) -> Response:
+    """Confirm the computed points of a borderline criterion."""
+    desk, (name, grade), form = desk_of(request), _named(request), form_of(request)
+    line = _line_of(grade, form)
+    if line not in _borderline(grade, ""):
+        msg = "this is not borderline, or somebody has judged it since you opened the page"
+        raise UsageError(msg, where=line.title or line.id, advice="open the submission again")
+    # Not the kind `points`: a regrade would list it for another look, because the grader computes these points.
+    desk.record(visitor_of(request), [Draft(name, "override", line.id, points=line.points, why=_AGREED)])
+    rest = [one for one in _borderline(grade, "") if one.id != line.id]
+    return to(f"{submission_url(name)}#borderline") if rest else _after(name, line.id)
 
 
 def _decision(grade: Grade, line: CriterionGrade, form: Form, comment: str) -> Draft:

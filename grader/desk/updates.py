@@ -77,6 +77,23 @@ class Updates:
             self._asked = True
             self._condition.notify_all()
 
+    def settle(self, seconds: float) -> UpdateState:
+        """Make the pages now, wait until none is out of date or the update fails, and return the result.
+
+        Args:
+            seconds: Longest time to wait.
+        """
+        with self._condition:
+            if self._thread.is_alive():
+                if self._waiting:
+                    self._asked, self._problem = True, ""
+                    self._condition.notify_all()
+                self._condition.wait_for(self._settled, timeout=seconds)
+            return UpdateState(len(self._waiting), self._running, self._problem)
+
+    def _settled(self) -> bool:
+        return self._ended or bool(self._problem) or not (self._waiting or self._running)
+
     def finish(self) -> UpdateState:
         """Make all pages that are out of date, end the thread, and return the result."""
         with self._condition:
@@ -129,6 +146,7 @@ class Updates:
                 self._blocked = bool(problem)
                 if problem:
                     self._waiting |= batch
+                self._condition.notify_all()
 
 
 class Rejudger:

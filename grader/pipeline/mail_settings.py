@@ -1,12 +1,18 @@
 """Turn the settings of mail into a sender and a connection to a server."""
 
+from typing import Final
+
 from grader.delivery.messages import Sender, sender_of
 from grader.delivery.smtp import PORTS, Courier, Server
+from grader.schema.course import COURSE_FILE
 from grader.schema.errors import UsageError
 from grader.schema.mail import MailSettings
 
-__all__ = ["PASSWORD_VARIABLE", "courier_of", "preview_sender", "sending_sender"]
+__all__ = ["COURSE_SETTINGS", "PASSWORD_VARIABLE", "SITE_FILE", "courier_of", "preview_sender", "sending_sender"]
 
+SITE_FILE: Final = "the site file"
+COURSE_SETTINGS: Final = f"the course's {COURSE_FILE}"
+"""Names of the files with the settings, for errors."""
 PASSWORD_VARIABLE = "GRADER_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
 """Environment variable with the password of the mail server."""
 _RATE = 60.0
@@ -21,30 +27,35 @@ def preview_sender(mail: MailSettings | None) -> Sender:
     return sender_of(mail.sender, mail.reply_to, mail.bounces_to)
 
 
-def sending_sender(mail: MailSettings | None) -> Sender:
+def sending_sender(mail: MailSettings | None, file: str = SITE_FILE) -> Sender:
     """Return the sender of messages.
+
+    Args:
+        mail: The settings.
+        file: Name of the file that should have them, for the error.
 
     Raises:
         UsageError: The settings name none.
     """
     if mail is None or mail.sender is None:
-        msg = "the site file names no sender"
+        msg = f"{file} names no sender"
         raise UsageError(msg, where="mail.sender", advice=_ADVICE)
     return preview_sender(mail)
 
 
-def courier_of(mail: MailSettings | None, password: str | None) -> Courier:
+def courier_of(mail: MailSettings | None, password: str | None, file: str = SITE_FILE) -> Courier:
     """Prepare the connection to the server of the settings.
 
     Args:
         mail: The settings.
         password: The password of their user; None if it is unknown.
+        file: Name of the file that should have them, for the error.
 
     Raises:
         UsageError: The settings name no server, or the login is incomplete.
     """
     if mail is None or mail.server is None:
-        msg = "the site file names no mail server"
+        msg = f"{file} names no mail server"
         raise UsageError(msg, where="mail.server", advice=_ADVICE)
     security = mail.security or "starttls"
     if mail.user is not None and security == "none":

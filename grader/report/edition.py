@@ -28,7 +28,7 @@ def edition(grade: Grade, rubric: Rubric | None, audience: Audience) -> Grade:
     The student's edition has no hidden criteria and does not count them. It has neither guides nor expected keywords,
     no findings of private criteria, no notes for instructors, and the reference only if the rubric shows it. It shows
     who judged and when, comments, and requests with their answers. It has no flags, no reasons of overrides and
-    excuses, no verdict of the grader that a person replaced, and no judgements to review.
+    excuses, no other verdict of the grader that a person replaced, and no judgements to review.
 
     Args:
         grade: The complete grade, as in `grade.json`.
@@ -90,7 +90,8 @@ def _names(text: str | None, criteria: set[str]) -> bool:
 
 def _for_student(line: CriterionGrade, criterion: Criterion | None) -> CriterionGrade:
     if line.judged is not None:
-        judged = JudgedGrade(by=line.judged.by, at=line.judged.at, kind=line.judged.kind)
+        same = line.judged.computed_points if line.judged.confirms(line.points, line.status) else None
+        judged = JudgedGrade(by=line.judged.by, at=line.judged.at, kind=line.judged.kind, computed_points=same)
         line = line.model_copy(update={"judged": judged})
     view = line.student or _view_of(line, criterion)
     if view is None:

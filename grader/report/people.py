@@ -159,15 +159,17 @@ def decision_of(line: CriterionGrade, to: Target) -> Decision | None:
     if judged is None:
         return None
     return Decision(
-        head=_head(judged),
+        head=_head(judged, line),
         why=judged.why,
         computed=_computed(judged, line, to) if judged.computed_status else None,
         computed_says=judged.computed_says,
     )
 
 
-def _head(judged: JudgedGrade) -> Message:
+def _head(judged: JudgedGrade, line: CriterionGrade) -> Message:
     day = judged.at.isoformat()
+    if judged.confirms(line.points, line.status):
+        return say("Confirmed by {name:raw} on {day:date}.", name=judged.by, day=day)
     if judged.kind == "override":
         return say("Changed by {name:raw} on {day:date}.", name=judged.by, day=day)
     return say("Judged by {name:raw} on {day:date}.", name=judged.by, day=day)

@@ -148,13 +148,22 @@ class JudgedGrade(Document):
     why: str = ""
     """The reason of an override. Instructors see it."""
     computed_points: float | None = None
-    """Points that the grader computed; None if it had none."""
+    """Points that the grader computed; None if it had none, and in the student's edition if the person's differ."""
     computed_status: str = ""
     """Verdict of the grader, such as `pending`; empty in the student's edition."""
     computed_says: Message | None = None
     """The grader's message; None in the student's edition."""
     computed_advice_says: Message | None = None
     """The grader's advice; None without advice, and in the student's edition."""
+
+    def confirms(self, points: float, status: str) -> bool:
+        """Return whether the person's points and verdict are those of the grader.
+
+        Args:
+            points: Points of the criterion.
+            status: Verdict of the criterion.
+        """
+        return self.computed_points == points and self.computed_status in {"", status}
 
 
 class CommentGrade(Document):

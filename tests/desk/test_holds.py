@@ -39,6 +39,15 @@ def test_a_person_holds_one_answer(path: Path) -> None:
     assert holds.others("theo-id") == {}
 
 
+def test_the_same_name_in_another_browser_continues(path: Path) -> None:
+    holds = Holds(path, lambda: 0.0)
+    holds.take("critique/1", "mara-id", "Mara")
+    assert holds.others("mara-later", "Mara") == {}
+    assert holds.take("critique/1", "mara-later", "Mara") is None
+    assert holds.take("critique/2", "mara-later", "Mara") is None
+    assert holds.others("theo-id", "Theo") == {"critique/2": "Mara"}
+
+
 def test_a_hold_ends_by_itself(path: Path) -> None:
     now = 0.0
     holds = Holds(path, lambda: now)

@@ -47,6 +47,8 @@ def test_every_kind_is_listed_with_requests_first(desk: Desk, browser_client: Br
     assert kinds == ["request", "review", "answer", "ungraded", "flag", "borderline"]
     text = browser_client.get("/").text
     assert [word for word in ("Why?", "Odd.", "the disk is full", "another notebook") if word not in text] == []
+    (doubt,) = [one for one in needs_of(desk) if one.kind == "borderline"]
+    assert doubt.href == "/submission/dan?criterion=runs#borderline"
     assert 'href="/submission/ada#requests" data-key="n Enter"' in text
 
 

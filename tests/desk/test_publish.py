@@ -13,6 +13,8 @@ from grader.desk.app import make_app
 from grader.desk.mailer import Mailer, MailSetup
 from grader.desk.state import Desk
 from grader.desk.submission import REPORT_POLICY
+from grader.desk.updates import Updates
+from grader.pipeline.mail_settings import COURSE_SETTINGS
 from grader.pipeline.rejudge import rejudge
 from grader.schema.mail import MailSettings
 from tests.desk.conftest import Browser
@@ -113,6 +115,16 @@ def test_nothing_is_published_while_pages_lack_judgements(browser_client: Browse
         assert (refused.status_code, "do not have the latest judgements" in refused.text) == (400, True)
 
 
+def test_a_new_judgement_is_in_the_pages_that_are_published(browser_client: Browser, desk: Desk) -> None:
+    made = list[frozenset[str]]()
+    desk.updates = Updates(made.append, quiet=1e6)
+    desk.updates.start()
+    browser_client.submit("/submission/ben/judge", {"criterion": "critique", "points": "3"})
+    assert browser_client.submit("/publish/reports", {"unfinished": "1"}).status_code == 200
+    assert made == [frozenset({"ben"})]
+    desk.updates.finish()
+
+
 # --- mail --------------------------------------------------------------------------------------------------------
 
 
@@ -200,7 +212,9 @@ def test_a_server_that_does_not_answer_is_a_problem_on_the_page(desk: Desk, rost
 def test_without_settings_a_roster_or_before_the_release_nothing_can_be_sent(desk: Desk, roster: Path) -> None:
     text = enter(desk, MailSetup()).get("/publish/mail").text
     assert "knows no roster" in text
-    assert "names no sender" in text
+    assert "The site file names no sender" in text
+    in_course = enter(desk, MailSetup(settings_file=COURSE_SETTINGS)).get("/publish/mail").text
+    assert "The course&#39;s course.yaml names no sender" in in_course
     assert 'action="/publish/mail/preview"' not in text
     release = datetime(2031, 1, 1, tzinfo=UTC)
     with mail_server() as inbox:

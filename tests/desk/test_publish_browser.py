@@ -158,6 +158,23 @@ def test_tables_are_saved_by_one_key(page: Any, tmp_path: Path) -> None:
     assert download.value.suggested_filename == "essays-csv.zip"
     download.value.save_as(tmp_path / "tables.zip")
     assert (tmp_path / "tables.zip").stat().st_size > 10_000
+    open_way(page, "1", "Reports")
+    page.locator("[name=unfinished]").check()
+    page.locator("[name=unfinished]").blur()
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    assert download.value.suggested_filename == "essays-reports.zip"
+    page.keyboard.press("b")
+    arrived(page, "Publish")
+
+
+def test_a_refused_form_is_left_by_keys(page: Any) -> None:
+    for key in ("b", "Enter", "n"):
+        open_way(page, "1", "Reports")
+        page.keyboard.press("s")
+        arrived(page, "This did not work")
+        page.keyboard.press(key)
+        arrived(page, "What needs you" if key == "n" else "Reports")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

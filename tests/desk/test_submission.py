@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.desk.guard import Visitor
+from grader.desk.needs import needs_of
 from grader.desk.state import Desk, Draft
 from grader.desk.submission import REPORT_POLICY
 from grader.pipeline.course_folder import assignment_of
@@ -19,6 +20,7 @@ from grader.store.database import Database
 from grader.store.ledger import MailLedger
 from grader.store.results import ResultsFolder
 from tests.desk.conftest import Browser
+from tests.support.desk_class import PORT
 
 POSTS = ("judge", "comment", "flag", "excuse", "extension", "request", "answer")
 
@@ -65,6 +67,43 @@ def test_a_computed_verdict_is_overridden_only_with_a_reason(browser_client: Bro
     assert (judged.points, judged.judged.why, judged.judged.computed_points) == (1, "Copied cells.", 4)
     page = browser_client.get("/submission/ada").text
     assert "Copied cells." in page
+
+
+def test_a_borderline_criterion_is_agreed_with_by_one_key(browser_client: Browser, desk: Desk) -> None:
+    stored = desk.out.read_grade("ada")
+    assert stored is not None
+    (runs,) = [one for one in stored.criteria if one.id == "runs"]
+    doubtful = runs.model_copy(update={"borderline": True, "status": "partial", "points": 3.0})
+    lines = tuple(doubtful if one.id == "runs" else one for one in stored.criteria)
+    desk.out.write_grade(stored.model_copy(update={"criteria": lines}))
+    page = browser_client.get("/submission/ada").text
+    assert 'action="/submission/ada/agree"' in page
+    assert 'data-key="y">Agree' in page
+    assert sent(browser_client, "agree", criterion="runs") == 303
+    judged = line(desk, "runs")
+    assert (judged.points, judged.status, judged.borderline) == (3, "partial", False)
+    assert "borderline" not in {one.kind for one in needs_of(desk)}
+    assert desk.grade("ada").review == ()
+    assert "Confirmed by Mara" in browser_client.get("/submission/ada/report").text
+    page = browser_client.get("/submission/ada").text
+    assert ("/agree" in page, 'id="borderline"' in page) == (False, False)
+    assert sent(browser_client, "agree", criterion="runs") == 400
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        (f"http://127.0.0.1:{PORT}/submission/ada?x=1", "/submission/ada?x=1"),
+        ("http://other.example/submission/ada", "/"),
+        (f"http://127.0.0.1:{PORT}//other.example", "/"),
+        ("http://[", "/"),
+    ],
+)
+def test_a_refused_form_has_keys_that_lead_on(browser_client: Browser, referer: str, back: str) -> None:
+    refused = browser_client.submit("/submission/ada/judge", {"criterion": "runs", "points": "1"}, referer=referer)
+    assert refused.status_code == 400
+    assert f'href="{back}" data-key="b Enter"' in refused.text
+    assert 'href="/" data-key="n"' in refused.text
 
 
 def test_a_judgement_can_be_changed_without_losing_its_texts(browser_client: Browser) -> None:

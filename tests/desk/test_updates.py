@@ -8,7 +8,7 @@ import pytest
 
 from grader.desk.guard import Visitor
 from grader.desk.state import Desk, Draft
-from grader.desk.updates import Rejudger, Updates
+from grader.desk.updates import Rejudger, Updates, UpdateState
 from grader.schema.errors import UsageError
 
 LONG = 30.0
@@ -50,6 +50,35 @@ def test_before_the_pause_is_over_they_are_made_when_asked() -> None:
     assert runs.called.wait(LONG)
     updates.finish()
     assert runs.calls == [frozenset({"ada"})]
+
+
+def test_all_pages_are_made_before_it_goes_on() -> None:
+    runs = Runs(fails=1)
+    updates = Updates(runs, quiet=1e6)
+    updates.start()
+    assert updates.settle(LONG).waiting == 0
+    updates.note(["ada"])
+    failed = updates.settle(LONG)
+    assert (failed.waiting, failed.problem) == (1, "another grader works here")
+    assert updates.settle(LONG) == UpdateState(waiting=0, running=False)
+    assert [sorted(call) for call in runs.calls] == [["ada"], ["ada"]]
+    updates.finish()
+
+
+def test_the_wait_for_pages_ends() -> None:
+    go_on = Event()
+
+    def wait(_submissions: frozenset[str]) -> None:
+        go_on.wait(LONG)
+
+    updates = Updates(wait, quiet=1e6)
+    updates.start()
+    updates.note(["ada"])
+    state = updates.settle(0.05)
+    go_on.set()
+    assert state.waiting or state.running
+    assert updates.settle(LONG) == UpdateState(waiting=0, running=False)
+    updates.finish()
 
 
 def test_the_rest_is_made_at_the_end() -> None:

@@ -20,7 +20,7 @@ from tests.evidence.conftest import Record
 
 def read(record: Record, index: DatasetIndex, arrays: list[Any], labels: list[Any] | None = None) -> Variables:
     book = ArrayBook(ArtefactFolder(record.root), {index.name: index})
-    event = Arrays(kind="arrays", arrays=arrays, labels=labels or [])
+    event = Arrays(kind="arrays", arrays=arrays, labels=labels or [], pipelines=[])
     return read_variables(event, 9, book, as_int)
 
 
@@ -100,6 +100,6 @@ def test_any_claim_is_read_or_counted(claims: list[Any]) -> None:
     labels = np.arange(4)
     index = make_index("tiny", images, labels, images[:0], labels[:0], fingerprint(images))
     book = ArrayBook(ArtefactFolder(Path("/nonexistent")), {"tiny": index})
-    event = Arrays(kind="arrays", arrays=claims, labels=claims)
+    event = Arrays(kind="arrays", arrays=claims, labels=claims, pipelines=[])
     found = read_variables(event, None, book, lambda _: None)
     assert len(found.arrays) + len(found.labels) + found.malformed == 2 * len(claims)

@@ -79,6 +79,28 @@ def test_only_instructors_see_reasons_flags_and_the_verdict_of_the_grader(words:
     assert escaped not in text_of(judged_grade(), "student")
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "other"),
+    [("en", "Confirmed by Nina on 1 May 2026.", "Changed by"), ("de", "Bestätigt von Nina am 01.05.2026.", "Geändert")],
+)
+@pytest.mark.parametrize("audience", ["student", "instructor"])
+def test_equal_points_and_verdict_are_confirmed(audience: Audience, code: str, words: str, other: str) -> None:
+    grade = samples.rich_grade()
+    line = next(one for one in grade.criteria if one.status == "partial")
+    judgement = Judgement(
+        at=DAY,
+        by="Nina",
+        submission=grade.submission.id,
+        kind="override",
+        criterion=line.id,
+        points=line.points,
+        why="The points are right.",
+    )
+    page = text_of(with_judgements(grade, [judgement]), audience, code)
+    assert words in page
+    assert other not in page
+
+
 def test_the_page_is_translated() -> None:
     page = text_of(judged_grade(), "student", "de")
     for words in (
