@@ -434,6 +434,9 @@ class _Builder:
         self._models[model.id] = model
 
     def _compile(self, event: Compile, at: Moment) -> None:
+        if not holds(event, "loss"):  # a model without a loss has the value None
+            msg = "expected a loss or null"
+            raise MalformedError(msg)
         fact = CompileFact(
             event=at.n,
             cell=at.cell,

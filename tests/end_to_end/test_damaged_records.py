@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from grader.checks import all_checks, all_diagnostics
 from grader.evidence.artefacts import ArtefactFolder
@@ -146,13 +144,12 @@ def test_a_record_that_ends_early_fails_nothing(out: Path, lines: list[bytes]) -
         assert result.problems
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None)
-def test_a_lost_key_of_an_event_fails_nothing(out: Path, lines: list[bytes], data: st.DataObject) -> None:
-    number = data.draw(st.integers(0, len(lines) - 1))
-    event = json.loads(lines[number])
-    name = data.draw(st.sampled_from(sorted(event)))
-    del event[name]
-    record = [*lines[:number], json.dumps(event).encode() + b"\n", *lines[number + 1 :]]
-    result = graded(out, b"".join(record))
-    assert set(statuses(result).values()) <= {"passed", "pending"}, (number, name)
+def test_a_lost_key_of_an_event_fails_nothing(out: Path, lines: list[bytes]) -> None:
+    wrong = []
+    for number, line in enumerate(lines):
+        event = json.loads(line)
+        for name in event:
+            rest = json.dumps({key: value for key, value in event.items() if key != name}).encode() + b"\n"
+            result = graded(out, b"".join([*lines[:number], rest, *lines[number + 1 :]]))
+            wrong += [(number, event["kind"], name, *one) for one in statuses(result).items() if one[1] == "failed"]
+    assert wrong == []
