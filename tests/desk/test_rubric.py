@@ -59,11 +59,11 @@ def test_errors_have_their_line_and_the_nearest_name(browser_client: Browser) ->
 def test_the_effect_on_the_class_is_shown_and_nothing_is_written(browser_client: Browser, root: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     answer = browser_client.submit("/rubric/preview", {"text": CHANGED}).json()
-    assert answer["summary"] == "3 of 3 submissions would change."
+    assert answer["summary"] == "5 of 5 submissions would change."
     assert "runs: 4 of 4 → 8 of 8, passed" in answer["html"]
     assert "Ada Abara" in answer["html"]
     same = browser_client.submit("/rubric/preview", {"text": RUBRIC}).json()
-    assert same["summary"] == "No points of the 3 submissions would change."
+    assert same["summary"] == "No points of the 5 submissions would change."
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
@@ -80,7 +80,7 @@ def test_a_changed_rubric_is_written_and_the_class_is_graded_again(
     assert {grade.max_score for grade in desk.grades().values()} == {25}
     assert desk.course.loaded.rubric.criteria[0].points == 8
     page = browser_client.get("/rubric").text
-    assert "3 submissions changed" in page
+    assert "5 submissions changed" in page
     assert live.stored().sha256 in page
 
 
