@@ -67,10 +67,9 @@ def regrade_command(
 
 def _print_edited(names: "Sequence[str]", outcome: str) -> None:
     """Name the submissions whose grade somebody edited by hand."""
-    from grader.cli.terminal import terminal
+    from grader.cli.terminal import some_of, terminal
 
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    words = f"grade.json was edited by hand, {outcome}: {', '.join(names[:_MOST_LISTED])}{more}"
+    words = f"grade.json was edited by hand, {outcome}: {some_of(names, _MOST_LISTED)}"
     terminal().print(words, style="yellow", markup=False, soft_wrap=True)
 
 

@@ -60,6 +60,7 @@ __all__ = [
     "problems_of",
     "progress_on",
     "review_table",
+    "some_of",
     "terminal",
 ]
 
@@ -239,7 +240,7 @@ def late_lines(grades: Sequence[Grade]) -> list[str]:
     lines = []
     if late:
         deductions = (f"{grade.submission.id} {grade.late.points:g}" for grade in late if grade.late is not None)
-        lines.append(f"[yellow]late:[/] {escape(_some_of(list(deductions)))}")
+        lines.append(f"[yellow]late:[/] {escape(some_of(list(deductions)))}")
     if unknown:
         words = say_count(
             "the time of {count:number} submission is unknown, so that it is not late",
@@ -248,7 +249,7 @@ def late_lines(grades: Sequence[Grade]) -> list[str]:
         )
         lines.append(f"[yellow]due date:[/] {english(words)}; `times` in course.yaml names a file with times")
     if marked:
-        lines.append(f"[yellow]due date:[/] the platform marks as late: {escape(_some_of(marked))}")
+        lines.append(f"[yellow]due date:[/] the platform marks as late: {escape(some_of(marked))}")
     return lines
 
 
@@ -257,18 +258,23 @@ def class_lines(listed: "ClassList") -> list[str]:
     lines = []
     for heading, students in (("handed in nothing", listed.missing), ("excused", listed.excused)):
         if students:
-            names = _some_of([one.label for one in students])
+            names = some_of([one.label for one in students])
             lines.append(f"[yellow]{heading}:[/] {len(students)}: {escape(names)}")
     strangers = [one.submission for one in listed.entries if listed.roster and one.student is None]
     if strangers:
-        lines.append(f"[yellow]not in the roster:[/] {len(strangers)}: {escape(_some_of(strangers))}")
+        lines.append(f"[yellow]not in the roster:[/] {len(strangers)}: {escape(some_of(strangers))}")
     return [*lines, *(f"[yellow]class:[/] {escape(english(notice))}" for notice in listed.notices)]
 
 
-def _some_of(names: Sequence[str]) -> str:
-    """Join names; a long list is cut."""
-    shown = ", ".join(names[:_MOST_PROBLEMS])
-    return shown if len(names) <= _MOST_PROBLEMS else f"{shown} and {len(names) - _MOST_PROBLEMS} more"
+def some_of(names: Sequence[str], most: int = _MOST_PROBLEMS) -> str:
+    """Join names, and count those after the first ones.
+
+    Args:
+        names: The names.
+        most: Number of names to list.
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def problems_of(grades: Sequence[Grade]) -> list[str]:

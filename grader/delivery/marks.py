@@ -10,6 +10,7 @@ from grader.delivery.roster import RosterTable, read_table
 from grader.facts.nearest import did_you_mean
 from grader.report.csvfile import guarded
 from grader.schema.errors import UsageError
+from grader.schema.problems import joined_problems
 
 __all__ = ["MARK_COLUMNS", "Mark", "MarkLine", "cell_text", "columns_of", "listed", "marks_csv", "parse_marks"]
 
@@ -156,8 +157,7 @@ def cell_text(cell: str) -> str:
 
 def listed(problems: Sequence[str]) -> str:
     """Join problems, at most fifty of them."""
-    more = len(problems) - _MOST_PROBLEMS
-    return "; ".join([*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+    return joined_problems(problems, _MOST_PROBLEMS)
 
 
 def _mark(line: int, cells: Mapping[str, str], problems: list[str]) -> MarkLine | None:

@@ -17,6 +17,7 @@ from grader.facts.language import unknown_language
 from grader.facts.nearest import did_you_mean
 from grader.schema.errors import UsageError
 from grader.schema.message import Message, say
+from grader.schema.problems import joined_problems
 
 __all__ = [
     "COLUMNS",
@@ -59,7 +60,6 @@ _POINTS_ROW = "points possible"
 """Start of a row of Canvas's gradebook that is no student."""
 _NUMBER = re.compile(r"\d{2,}")
 _LARGEST = 16 << 20
-_MOST_PROBLEMS = 20
 _ADVICE = "docs/mail.md describes the roster"
 _SEPARATORS = ",;\t"
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae", "œ": "oe"})
@@ -252,9 +252,7 @@ def students_of(table: RosterTable, *, name: str = "roster.csv", addresses: bool
     if not problems and not students:
         problems.append("line 2: the roster has no students")
     if problems:
-        more = len(problems) - _MOST_PROBLEMS
-        shown = [*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
-        raise UsageError("; ".join(shown), where=name, advice=_ADVICE)
+        raise UsageError(joined_problems(problems), where=name, advice=_ADVICE)
     return tuple(students)
 
 

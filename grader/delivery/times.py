@@ -10,6 +10,7 @@ from grader.delivery.roster import Matcher, Student, Submitted, read_table, stud
 from grader.facts.nearest import did_you_mean
 from grader.facts.times import moment_of
 from grader.schema.errors import UsageError
+from grader.schema.problems import joined_problems
 
 __all__ = ["Times", "parse_times", "read_times"]
 
@@ -18,7 +19,6 @@ _HEADINGS = frozenset(
     | {"zuletzt geändert (abgabe)", "abgegeben", "abgabezeit"}
 )
 _NOTHING = frozenset({"", "-", "–"})
-_MOST_PROBLEMS = 20
 _ADVICE = "docs/course-folder.md describes the file"
 
 
@@ -101,7 +101,5 @@ def parse_times(content: bytes, zone: tzinfo, *, name: str = "times.csv") -> Tim
         elif text not in _NOTHING:
             problems.append(f"line {student.line}: {text!r} is not a time, such as `2026-11-08 18:00`")
     if problems:
-        more = len(problems) - _MOST_PROBLEMS
-        shown = [*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
-        raise UsageError("; ".join(shown), where=name, advice=_ADVICE)
+        raise UsageError(joined_problems(problems), where=name, advice=_ADVICE)
     return Times(students, by_line)

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from grader.schema.errors import StorageError, UsageError
 from grader.schema.judgement import Judgement
+from grader.schema.problems import joined_problems
 from grader.store.files import sync_folder
 
 __all__ = ["JudgementFile", "JudgementLines", "judgement_line", "parse_judgements"]
 
-_MOST_PROBLEMS = 20
 _STEP = 4096
 _CONFLICT = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _ADVICE = "correct or remove these lines; docs/judgements.md describes the file"
@@ -204,13 +204,8 @@ def parse_judgements(content: bytes, *, name: str = "judgements.jsonl") -> Judge
         except (ValueError, RecursionError):
             torn = last.decode("utf-8", "replace")[:200]
     if problems:
-        raise UsageError(_listed(problems), where=name, advice=_ADVICE)
+        raise UsageError(joined_problems(problems), where=name, advice=_ADVICE)
     return JudgementLines(tuple(judgements.values()), torn)
-
-
-def _listed(problems: Sequence[str]) -> str:
-    more = len(problems) - _MOST_PROBLEMS
-    return "; ".join([*problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _problem(line: bytes, error: Exception) -> str:
