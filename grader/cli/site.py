@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from grader.facts.nearest import near_path
-from grader.grading.documents import LARGEST, document_error, document_problems, read_located
+from grader.grading.documents import document_error, document_problems, read_bytes, read_located
 from grader.grading.yamlnodes import Problem
 from grader.schema.errors import UsageError
 from grader.schema.site import SiteSettings
@@ -84,13 +83,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _read(path: Path) -> SiteSettings:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        near = near_path(path) if isinstance(error, FileNotFoundError) else ""
-        message = f"the site file cannot be read: {error.strerror or error}{near}"
-        raise UsageError(message, where=str(path), advice=_ADVICE) from error
+    content = read_bytes(path, noun="the site file", kind=UsageError, advice=_ADVICE)
     read = read_located(content, name=str(path), noun="site file", kind=UsageError)
     problems = list(read.problems)
     if isinstance(read.data, Mapping):

@@ -27,10 +27,10 @@ from grader.evidence.claims import (
     as_texts,
     claim,
     claims,
-    holds,
     need_choice,
     need_id,
     need_int,
+    need_key,
 )
 from grader.evidence.provenance import DatasetIndex
 from grader.evidence.settings import read_loss, read_optimizer
@@ -434,9 +434,7 @@ class _Builder:
         self._models[model.id] = model
 
     def _compile(self, event: Compile, at: Moment) -> None:
-        if not holds(event, "loss"):  # a model without a loss has the value None
-            msg = "expected a loss or null"
-            raise MalformedError(msg)
+        need_key(event, "loss")
         fact = CompileFact(
             event=at.n,
             cell=at.cell,
@@ -578,9 +576,7 @@ class _Builder:
 
     def _figure(self, event: Figure, at: Moment) -> None:
         figure = claim(FigureDescription, event["figure"])
-        if not holds(figure, "axes"):
-            msg = "expected a figure with axes"
-            raise MalformedError(msg)
+        need_key(figure, "axes")
         axes = tuple(_axes(item) for item in claims(AxesDescription, figure["axes"], _MAX_AXES))
         self._add("figures", FigureFact(event=at.n, cell=at.cell, title=as_text(figure["title"]), axes=axes))
 

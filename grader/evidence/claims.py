@@ -35,6 +35,7 @@ __all__ = [
     "need_choice",
     "need_id",
     "need_int",
+    "need_key",
 ]
 
 _LARGEST = 2**53
@@ -96,6 +97,17 @@ def claims(declared: type[_Declared], value: object, cap: int) -> Iterator[_Decl
 def holds(value: Mapping[str, object], key: str) -> bool:
     """Whether a claim has a key, even with the value None."""
     return key in value
+
+
+def need_key(value: Mapping[str, object], key: str) -> None:
+    """Require a key that may have the value None, so that a lost one is not taken for None.
+
+    Raises:
+        MalformedError: The claim lacks the key.
+    """
+    if not holds(value, key):
+        msg = f"expected the key {key}"
+        raise MalformedError(msg)
 
 
 def as_int(value: object, low: int = 0, high: int = _LARGEST) -> int | None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from grader.facts.language import unknown_language
 from grader.facts.nearest import near_path, suggestion
-from grader.grading.documents import LARGEST, document_error, problem_at, read_located, telling
+from grader.grading.documents import document_error, problem_at, read_bytes, read_located, telling
 from grader.grading.yamlnodes import LocatedYaml, Place, Problem
 from grader.schema.course import CourseSettings
 from grader.schema.errors import UsageError
@@ -31,13 +31,7 @@ def load_course_settings(path: Path, rubrics: Iterable[str] = ()) -> CourseSetti
         UsageError: The file cannot be read, or is wrong. The error lists all problems, each as
             `file:line:column: problem; did you mean …?`.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        near = near_path(path) if isinstance(error, FileNotFoundError) else ""
-        message = f"the course cannot be read: {error.strerror or error}{near}"
-        raise UsageError(message, where=str(path), advice=_ADVICE) from error
+    content = read_bytes(path, noun="the course", kind=UsageError, advice=_ADVICE)
     return read_course_settings(content, rubrics, name=str(path), folder=path.parent)
 
 

@@ -4,13 +4,14 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from grader.facts.nearest import suggestion
+from grader.facts.nearest import near_path, suggestion
 from grader.grading.yamlnodes import LocatedYaml, Mark, Place, Problem, read_yaml
 from grader.schema.errors import UsageError
 
@@ -20,6 +21,7 @@ __all__ = [
     "document_problems",
     "field_extra",
     "problem_at",
+    "read_bytes",
     "read_located",
     "telling",
     "value_at",
@@ -31,6 +33,27 @@ _SHOWN = 20
 """Number of errors to list; the others are counted."""
 _RULE = re.compile(r"(?:Input|String|List|Tuple|Dictionary|Set|Value) should (.*)", re.DOTALL)
 """A message of pydantic about a rule of a value."""
+
+
+def read_bytes(path: Path, *, noun: str, kind: type[UsageError], advice: str = "") -> bytes:
+    """Read a file, at most one byte more than `LARGEST`, so that `read_located` can refuse a larger one.
+
+    Args:
+        path: The file.
+        noun: The document, for errors, such as `the rubric`.
+        kind: Class of the error to raise.
+        advice: Advice of the error.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        near = near_path(path) if isinstance(error, FileNotFoundError) else ""
+        message = f"{noun} cannot be read: {error.strerror or error}{near}"
+        raise kind(message, where=str(path), advice=advice) from error
 
 
 def read_located(content: bytes, *, name: str, noun: str, kind: type[UsageError]) -> LocatedYaml:

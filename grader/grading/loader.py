@@ -13,14 +13,14 @@ from grader.facts.keras_names import unknown_activation
 from grader.facts.language import Language, unknown_language
 from grader.facts.language import language as language_of
 from grader.facts.layers import unknown_layer
-from grader.facts.nearest import near_path, suggestion
+from grader.facts.nearest import suggestion
 from grader.grading.course_files import course_files, file_problems
 from grader.grading.documents import (
-    LARGEST,
     document_error,
     document_problems,
     field_extra,
     problem_at,
+    read_bytes,
     read_located,
     telling,
     value_at,
@@ -118,14 +118,8 @@ def load_rubric(
         RubricError: The file cannot be read, or is wrong. The error lists all problems, each as
             `file:line:column: problem; did you mean …?`.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        near = near_path(path) if isinstance(error, FileNotFoundError) else ""
-        message = f"the rubric cannot be read: {error.strerror or error}{near}"
-        advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
-        raise RubricError(message, where=str(path), advice=advice) from error
+    advice = "name a rubric file, or one of the ids that `grader rubric list` shows"
+    content = read_bytes(path, noun="the rubric", kind=RubricError, advice=advice)
     return parse_rubric(content, path, checks, diagnostics, datasets)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from grader.facts.language import languages, unknown_language
 from grader.facts.nearest import suggestion
-from grader.grading.documents import LARGEST, document_error, document_problems, read_located, value_at
+from grader.grading.documents import document_error, document_problems, read_bytes, read_located, value_at
 from grader.grading.yamlnodes import LocatedYaml, Place, Problem
 from grader.schema.errors import RubricError
 from grader.schema.rubric import Criterion, Rubric
@@ -159,12 +159,7 @@ def read_rubric_texts(path: Path, check: Callable[[LocatedYaml], Iterable[Proble
     Raises:
         RubricError: The file cannot be read or is wrong.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        message = f"the rubric's translations cannot be read: {error.strerror or error}"
-        raise RubricError(message, where=str(path)) from error
+    content = read_bytes(path, noun="the rubric's translations", kind=RubricError)
     read = read_located(content, name=str(path), noun="rubric's translations", kind=RubricError)
     problems = list(read.problems)
     if isinstance(read.data, Mapping):

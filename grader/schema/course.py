@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 
 from grader.schema.base import Document
 from grader.schema.mail import MailSettings
+from grader.schema.quantities import TIME_UNITS, parse_quantity
 
 __all__ = [
     "COURSE_FILE",
@@ -28,7 +29,7 @@ COURSE_FILE = "course.yaml"
 COURSE_VERSION = 1
 """1: first version."""
 
-_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0, "days": 86400.0}
+_UNITS = {**TIME_UNITS, "day": 86400.0, "days": 86400.0}
 _END_OF_DAY = time(23, 59, 59)
 _DATE = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ]+(?P<clock>\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?))?\s*(?P<zone>\S+)?")
 _OFFSET = re.compile(r"[+-]\d\d:?\d\d")
@@ -43,11 +44,7 @@ def parse_period(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h|days?)\s*", value)
-    if not match:
-        msg = f"{value!r} is not a duration: write a number and s, min, h or days, such as `30 min`"
-        raise ValueError(msg)
-    return float(match[1]) * _UNITS[match[2]]
+    return parse_quantity(value, _UNITS, noun="a duration", advice="s, min, h or days, such as `30 min`")
 
 
 def parse_zone(name: str) -> tzinfo:

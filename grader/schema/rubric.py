@@ -1,12 +1,12 @@
 """The rubric that an instructor writes in YAML, typed."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from grader.schema.base import Document, Json
+from grader.schema.quantities import TIME_UNITS, parse_quantity
 
 __all__ = [
     "MOST_ATTEMPTS",
@@ -35,7 +35,6 @@ __all__ = [
 MOST_ATTEMPTS = 20
 """Largest number of executions of one notebook."""
 _FIRST_SETTINGS = {"dialect", "seed", "time", "fit_time", "memory", "kernel"}
-_DURATION_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 _MEMORY_UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -47,11 +46,7 @@ def parse_duration(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h)\s*", value)
-    if not match:
-        msg = f"{value!r} is not a duration: write a number and s, min or h, such as `30 min`"
-        raise ValueError(msg)
-    return float(match[1]) * _DURATION_UNITS[match[2]]
+    return parse_quantity(value, TIME_UNITS, noun="a duration", advice="s, min or h, such as `30 min`")
 
 
 def parse_memory(value: object) -> object:
@@ -62,11 +57,8 @@ def parse_memory(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MiB|GiB)\s*", value)
-    if not match:
-        msg = f"{value!r} is not an amount of memory: write a number and MiB or GiB, such as `6 GiB`"
-        raise ValueError(msg)
-    return int(float(match[1]) * _MEMORY_UNITS[match[2]])
+    advice = "MiB or GiB, such as `6 GiB`"
+    return int(parse_quantity(value, _MEMORY_UNITS, noun="an amount of memory", advice=advice))
 
 
 def _english(value: object) -> object:
