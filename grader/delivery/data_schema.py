@@ -36,7 +36,7 @@ class Column:
     """Whether it can be empty."""
     unit: str | None
     personal: Personal | None
-    """What an anonymous export does with it."""
+    """Its treatment in an anonymous export; None if it is exported as it is."""
     note: str
     """Its meaning, one line."""
 

@@ -31,7 +31,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What to write, and where."""
+    """The tables to write, and their folder."""
 
     results: Path
     """The results folder."""

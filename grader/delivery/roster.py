@@ -118,7 +118,7 @@ class RosterTable:
 
 
 class Submitted(Protocol):
-    """What a student is found by."""
+    """The parts of a submission by which a student is found."""
 
     @property
     def id(self) -> str:

@@ -35,7 +35,7 @@ class PrintLayer:
         return float(self.weights[place].sum())
 
     def shared(self, first: int, second: int) -> tuple[float, float]:
-        """Return the weight of the common fingerprints of two submissions, and its part of the smaller one's own."""
+        """Weigh the common fingerprints of two submissions, also as a fraction of the smaller one's weight."""
         _, at, _ = np.intersect1d(self.marks[first], self.marks[second], assume_unique=True, return_indices=True)
         weight, least = float(self.weights[first][at].sum()), min(self.own(first), self.own(second))
         return weight, min(1.0, weight / least) if least else 0.0
@@ -45,13 +45,13 @@ def _common_from(units: int) -> int:
     """Return the number of submissions from which on something belongs to everybody: a third of them, at least 3.
 
     Args:
-        units: Number of submissions, those of one group counted once.
+        units: Number of submissions; a group counts once.
     """
     return max(_LEAST_COMMON, math.ceil(units / 3))
 
 
 def _rarity(holders: NDArray[np.intp], units: int) -> NDArray[np.float64]:
-    """Weigh fingerprints: 1 for those of one or two submissions, 0 for those that belong to everybody."""
+    """Weigh fingerprints: 1 if one or two submissions have it, 0 if everybody has it."""
     weights = np.ones(len(holders))
     if units >= _SMALL_CLASS:
         weights = np.clip(np.log(units / np.maximum(holders, 1)) / math.log(units / 2), 0.0, 1.0)

@@ -152,7 +152,7 @@ class _Judge:
         }
 
     def candidates(self) -> set[tuple[int, int]]:
-        """List the pairs worth a comparison, without those of one unit."""
+        """List the pairs worth a comparison; members of one group are no pair."""
         by_value = (
             self.digests,
             self._held(lambda one: {one.sha256} - {""}),

@@ -70,7 +70,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a regrade would do."""
+    """The result of a regrade that is not carried out."""
 
     regrade: Regrade
     """The result that `regrade_class` would return, with all changes."""
@@ -90,7 +90,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What a regrade would do with one submission."""
+    """The result of such a regrade for one submission."""
 
     score: Score
     graded: bool

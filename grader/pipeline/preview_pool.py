@@ -36,7 +36,7 @@ _END_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What a worker is to preview."""
+    """The part of a preview that one worker makes."""
 
     loaded: LoadedRubric
     judgements: Mapping[str, tuple[Judgement, ...]]
@@ -187,7 +187,7 @@ def _serve(connection: Connection, root: Path, data: Path, most_kept: int) -> No
             except GraderError as error:
                 answer = error
             connection.send(answer)
-            # What is kept is no garbage; a search through it would take longer than the preview.
+            # The stored grades and evidence are no garbage; a search through them would take longer than the preview.
             gc.collect()
             gc.freeze()
 

@@ -34,7 +34,7 @@ _Signature = tuple[int, int, int]
 
 @dataclass(slots=True)
 class _Stored:
-    """What is known about one submission."""
+    """The stored grade and evidence of one submission."""
 
     signature: _Signature | None
     source: Source
@@ -117,7 +117,7 @@ class Previewer:
             stored.parts = known.parts
             self._size -= _size(known.signature)
             del self._kept[name]
-        # What is known of a submission whose grade somebody edited depends on more than this file.
+        # The result for an edited grade depends on more than this file.
         if not stored.source.edited and self._size + _size(signature) <= self._most:
             self._kept[name] = stored
             self._size += _size(signature)

@@ -42,7 +42,7 @@ DATA_VERSION = 1
 
 
 class Personal(StrEnum):
-    """What an anonymous export does with a column."""
+    """The treatment of a column in an anonymous export."""
 
     SUBMISSION = "submission"
     """The id of a submission: replaced by a pseudonym."""
@@ -506,7 +506,7 @@ class ErrorRow(DataRow):
     name: str
     """Class of the exception."""
     cause: _Words
-    """What was wrong, from the text of the exception."""
+    """The reason in the text of the exception."""
     follows: int | None
     """The earlier cell whose error caused this one."""
 

@@ -39,7 +39,7 @@ WHOLE = "*"
 """The criterion of a judgement about the whole submission."""
 
 ReviewReason = Literal["notebook", "points", "criterion", "computed"]
-"""What changed since a judgement."""
+"""The change since a judgement."""
 
 _ONE_CRITERION = frozenset({"points", "override"})
 _WHOLE_SUBMISSION = frozenset({"excuse", "extension"})
