@@ -11,15 +11,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from grader.desk.app import VIEWS, make_app
-from grader.desk.guard import Door, Visitor
+from grader.desk.guard import ENTER, Visitor
 from grader.desk.state import Desk, Draft
 from grader.desk.view import View, submission_url
 from grader.schema.grade import Grade
 from tests.report import samples
 from tests.support.desk_class import Student
+from tests.support.desk_server import served
 from tests.support.serving import serving
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
@@ -51,15 +51,9 @@ class Seen:
 @contextmanager
 def opened(browser: Any, desk: Desk, views: Sequence[View] = VIEWS) -> Iterator[Seen]:
     """Open the desk in a browser, watching everything that it does."""
-    doors: list[Door] = []
-
-    def make(port: int) -> ASGIApp:
-        doors.append(Door(port, name="Mara"))
-        return make_app(desk, doors[0], views=views)
-
-    with serving(make) as port:
+    with served(lambda door: make_app(desk, door, views=views)) as door:
         page = browser.new_page()
-        seen = Seen(page, f"http://127.0.0.1:{port}")
+        seen = Seen(page, door.address.partition(ENTER)[0])
         page.context.on("request", lambda request: seen.requests.append(request.url))
         page.on("console", lambda message: seen.console.append(message.text))
 
@@ -68,7 +62,7 @@ def opened(browser: Any, desk: Desk, views: Sequence[View] = VIEWS) -> Iterator[
             dialog.dismiss()
 
         page.on("dialog", dismiss)
-        page.goto(doors[0].address)
+        page.goto(door.address)
         page.wait_for_url(f"{seen.base}/")
         yield seen
         page.context.close()

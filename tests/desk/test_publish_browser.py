@@ -17,7 +17,7 @@ from grader.store.results import ResultsFolder
 from tests.report.conftest import browser
 from tests.support.accessibility import violations
 from tests.support.desk_class import Student, a_desk, keep_class
-from tests.support.desk_server import served
+from tests.support.desk_server import entered, served
 from tests.support.mail_server import Inbox, mail_server
 
 __all__ = ["browser"]
@@ -68,9 +68,7 @@ def address(desk: Desk, inbox: Inbox) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     """A page that has entered the desk."""
-    made = browser.new_page(viewport={"width": 1280, "height": 900})
-    made.goto(address)
-    made.wait_for_url("**/")
+    made = entered(browser, address)
     yield made
     made.close()
 

@@ -13,7 +13,7 @@ from grader.store.results import ResultsFolder
 from tests.report.conftest import browser
 from tests.support.accessibility import violations
 from tests.support.desk_class import RUBRIC, Student, a_course, a_desk, keep_class
-from tests.support.desk_server import served
+from tests.support.desk_server import entered, served
 
 __all__ = ["browser"]
 
@@ -44,9 +44,7 @@ def address(desk: Desk) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     """The view of the rubric, opened by keys."""
-    made = browser.new_page(viewport={"width": 1280, "height": 900})
-    made.goto(address)
-    made.wait_for_url("**/")
+    made = entered(browser, address)
     made.keyboard.press("g")
     made.keyboard.press("r")
     made.wait_for_selector("h1:has-text('The rubric')")

@@ -1,6 +1,5 @@
 """View 5 in a real Chromium, by keys alone."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,8 @@ from typing import Any
 import pytest
 
 from grader.desk.app import make_app
-from grader.desk.guard import Door
+from grader.desk.guard import ENTER, Door
 from grader.desk.pairs import Pairs
-from grader.desk.serve import bound, serve
 from grader.desk.state import Desk
 from grader.facts.similarity import compare
 from grader.pipeline.course import Course
@@ -19,6 +17,7 @@ from tests.report.conftest import browser
 from tests.support.accessibility import violations
 from tests.support.copied_class import starter
 from tests.support.desk_class import a_desk
+from tests.support.desk_server import entered, served
 from tests.support.similar_class import keep_similar
 
 __all__ = ["browser"]
@@ -39,30 +38,29 @@ def desk(course: Course, tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def address(desk: Desk) -> Iterator[str]:
+def door(desk: Desk) -> Iterator[Door]:
+    """The door of the served desk."""
+    with served(lambda door: make_app(desk, door)) as door:
+        yield door
+
+
+@pytest.fixture
+def address(door: Door) -> str:
     """Address of the served desk."""
-    listener = bound(0)
-    port, started = listener.getsockname()[1], threading.Event()
-    app = make_app(desk, Door(port, name="Mara", token="the-token"))  # noqa: S106 - of a test
-    threading.Thread(target=serve, args=(app, listener), kwargs={"ready": started.set}, daemon=True).start()
-    assert started.wait(30)
-    yield f"http://127.0.0.1:{port}"
-    listener.close()
+    return door.address.partition(ENTER)[0]
 
 
-def opened(browser: Any, address: str, width: int = 1280, **context: Any) -> Any:
+def opened(browser: Any, door: Door, width: int = 1280, **context: Any) -> Any:
     """Enter the desk with the token."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, **context)
-    page.goto(f"{address}/enter?token=the-token")
-    page.wait_for_url(f"{address}/")
+    page = entered(browser, door.address, width, **context)
     page.set_default_timeout(10_000)
     return page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1280])
-def test_pages_are_accessible_and_fit(browser: Any, address: str, width: int, scheme: str) -> None:
-    page = opened(browser, address, width, color_scheme=scheme)
+def test_pages_are_accessible_and_fit(browser: Any, door: Door, address: str, width: int, scheme: str) -> None:
+    page = opened(browser, door, width, color_scheme=scheme)
     for path in ("/similar", PAIR, "/similar/twin-one/twin-two", "/similar/mallory/malte"):
         page.goto(f"{address}{path}")
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -71,8 +69,8 @@ def test_pages_are_accessible_and_fit(browser: Any, address: str, width: int, sc
     page.close()
 
 
-def test_pairs_are_decided_by_keys_alone(browser: Any, address: str, desk: Desk) -> None:
-    page = opened(browser, address)
+def test_pairs_are_decided_by_keys_alone(browser: Any, door: Door, address: str, desk: Desk) -> None:
+    page = opened(browser, door)
     keys = page.keyboard
     keys.press("g")
     keys.press("w")
@@ -98,8 +96,8 @@ def test_pairs_are_decided_by_keys_alone(browser: Any, address: str, desk: Desk)
     page.close()
 
 
-def test_code_of_students_runs_and_loads_nothing(browser: Any, address: str) -> None:
-    page = opened(browser, address)
+def test_code_of_students_runs_and_loads_nothing(browser: Any, door: Door, address: str) -> None:
+    page = opened(browser, door)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{address}/similar/mallory/malte")

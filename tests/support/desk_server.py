@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
-from time import sleep
+from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from grader.desk.guard import Door
-from grader.desk.serve import bound
+from tests.support.serving import serving
 
-__all__ = ["served"]
+__all__ = ["entered", "served"]
 
 
 @contextmanager
@@ -22,16 +20,19 @@ def served(make: Callable[[Door], ASGIApp], name: str = "Mara") -> Iterator[Door
         make: Makes the application for a door.
         name: Name of the person who judges; empty to ask for it.
     """
-    listener = bound(0)
-    door = Door(listener.getsockname()[1], name=name)
-    server = uvicorn.Server(uvicorn.Config(make(door), log_config=None, lifespan="off", ws="none"))
-    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            sleep(0.01)
-        yield door
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    doors: list[Door] = []
+
+    def with_door(port: int) -> ASGIApp:
+        doors.append(Door(port, name=name))
+        return make(doors[0])
+
+    with serving(with_door):
+        yield doors[0]
+
+
+def entered(browser: Any, address: str, width: int = 1280, **context: Any) -> Any:
+    """Open a page, and enter the desk with the token in its address."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, **context)
+    page.goto(address)
+    page.wait_for_url("**/")
+    return page
