@@ -52,14 +52,25 @@
     return key === "j" ? move(1) : key === "k" ? move(-1) : false;
   }
 
-  // After a form is sent, keys wait for the next page: they must not change what was sent. A download opens no page.
+  // After a form is sent or a link is opened, keys wait for the next page: they must not change what was sent, and are
+  // meant for the page that opens. A download opens no page.
   let sent = false;
   document.addEventListener("submit", function (event) {
     if (event.target.method === "dialog" || event.target.matches("[data-download]")) { return; }
     if (sent) { event.preventDefault(); }
     sent = true;
   });
+  document.addEventListener("click", function (event) {
+    const link = event.target.closest("a[href]");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || link.target) { return; }
+    const here = link.pathname === window.location.pathname && link.search === window.location.search;
+    if (link.origin === window.location.origin && !link.hasAttribute("download") && !(here && link.hash)) { sent = true; }
+  });
   window.addEventListener("pageshow", function () { sent = false; });
+  // The page stays if a person keeps what was not stored. Registered last, after the page's own question.
+  document.addEventListener("DOMContentLoaded", function () {
+    window.addEventListener("beforeunload", function (event) { if (event.defaultPrevented) { sent = false; } });
+  });
   document.addEventListener("keydown", function (event) {
     if (sent) { event.preventDefault(); event.stopImmediatePropagation(); }
   }, true);

@@ -80,6 +80,25 @@ def test_errors_appear_while_typing_and_a_key_goes_to_their_line(page: Any) -> N
     assert page.locator("#rubric-apply").is_enabled()
 
 
+def test_a_person_who_stays_on_the_page_can_go_on_typing(page: Any) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Any) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    typed(page, CHANGED)
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("n")
+    page.wait_for_timeout(200)
+    assert asked == ["beforeunload"]
+    page.keyboard.press("e")
+    page.keyboard.type("#")
+    assert page.locator("#rubric-text").input_value() != CHANGED
+
+
 def test_a_text_that_replaces_another_is_the_one_whose_effect_is_shown(page: Any) -> None:
     for points in (5, 6, 7, 9):
         typed(page, RUBRIC.replace("points: 4,", f"points: {points},"))
