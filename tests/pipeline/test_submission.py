@@ -390,7 +390,10 @@ def test_on_a_loaded_machine_a_busy_notebook_is_starved_and_a_sleeping_one_is_no
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), notebook)
     with ExitStack() as load:
         for _ in range(3 * len(os.sched_getaffinity(0))):
-            other = load.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            # The scheduler may share the cores between sessions, so programs of one session would take too little.
+            other = load.enter_context(
+                subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+            )
             load.callback(other.kill)
         (found,) = run(notebook).values()
     assert found.status == status
