@@ -9,13 +9,14 @@ RESULTS ?= demo-results
 # One process a core; tests that share an expensive fixture, or look at the whole machine, stay in one process.
 PARALLEL := -n auto --dist loadgroup
 
-.PHONY: help environment demo test check docs pictures messages bench lock clean
+.PHONY: help environment demo test check docs site pictures messages bench lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
 	@echo 'make test     build the environment, run the tests (ARGS="-n 0 -m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
+	@echo 'make site     build the documentation site in build/site'
 	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`)'
 	@echo 'make messages write the template for translators (LANGUAGES=de also updates that catalog)'
 	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
@@ -40,6 +41,9 @@ docs: environment
 	$(VENV)/bin/python tools/make_docs.py
 	$(VENV)/bin/python tools/make_messages.py
 
+site: environment
+	$(VENV)/bin/zensical build --strict --clean
+
 pictures: environment
 	$(VENV)/bin/python tools/make_pictures.py $(RESULTS)
 
@@ -53,5 +57,5 @@ lock: environment
 	@$(PYTHON) tools/bootstrap.py --lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-results
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

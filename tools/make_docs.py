@@ -593,7 +593,7 @@ def _events_page() -> str:
         lines += [_paragraph(inspect.getdoc(description) or ""), "", *_keys(description)]
     lines += ["## Limits", "", "| limit | value | of |", "|---|---|---|", *_limits(events), ""]
     lines += ["## Fingerprints", "", _FINGERPRINTS, "## The predictor", "", _PREDICTOR_INTRODUCTION]
-    for part in (predictions.Request, predictions.JobRequest, predictions.JobResult):
+    for part in _declared(predictions):
         lines += [f"### {_spoken_name(part.__name__).capitalize()}", ""]
         lines += [_paragraph(inspect.getdoc(part) or ""), "", *_keys(part)]
     return _joined(lines)
