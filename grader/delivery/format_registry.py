@@ -20,7 +20,8 @@ def all_formats() -> Mapping[str, Format]:
     modules = (
         importlib.import_module(f"{formats.__name__}.{found.name}") for found in pkgutil.iter_modules(formats.__path__)
     )
-    every: list[Format] = sorted((module.FORMAT for module in modules), key=lambda one: one.name)
+    found = (getattr(module, "FORMAT", None) for module in modules)
+    every: list[Format] = sorted((one for one in found if isinstance(one, Format)), key=lambda one: one.name)
     return MappingProxyType({one.name: one for one in every})
 
 

@@ -1,0 +1,28 @@
+"""The document of `--to json`: hidden criteria for instructors, unknown points, scores that are held back."""
+
+from grader.delivery.editions import editions_of
+from grader.delivery.formats.json_list import grade_entry
+from tests.delivery.formats.test_gradescope import LATE
+from tests.support.mailing import RUBRIC, a_grade, a_student
+
+
+def test_an_entry_has_every_criterion_and_only_texts_that_students_may_see() -> None:
+    entry = grade_entry(editions_of(a_grade(pending=True), RUBRIC), a_student("amara", group="G1"))
+    lines = {line.id: line for line in entry.criteria}
+    assert set(lines) == {"runs", "accuracy", "trap", "shape", "explained"}
+    assert (lines["trap"].hidden, lines["trap"].text) == (True, "")
+    assert (lines["explained"].points, lines["explained"].status) == (None, "pending")
+    assert lines["accuracy"].text == "Seen in accuracy.\n→ Train `model` longer. Use dropout."
+    assert entry.student is not None
+    assert (entry.student.id, entry.student.group, entry.score, entry.pending) == ("amara", "G1", 24.0, 5.0)
+
+
+def test_a_score_that_is_held_back_is_empty_and_says_why() -> None:
+    entry = grade_entry(editions_of(a_grade(late=LATE), RUBRIC), held="5 points are pending")
+    assert (entry.score, entry.held, entry.late_points) == (None, "5 points are pending", -4.5)
+
+
+def test_an_excused_student_has_no_score() -> None:
+    entry = grade_entry(editions_of(a_grade(excused="was ill"), RUBRIC))
+    assert (entry.status, entry.score) == ("excused", None)
+    assert "was ill" not in entry.model_dump_json()
