@@ -31,6 +31,7 @@ from grader.cli.options import (
     LanguageOption,
     NoResumeOption,
     OutOption,
+    QuickOption,
     ReportOption,
     RubricOption,
     SeedOption,
@@ -280,6 +281,7 @@ def check_command(
     notebook: Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="Your notebook.")],
     rubric: RubricOption,
     *,
+    quick: QuickOption = False,
     format_: FormatOption = Format.TABLE,
     report: ReportOption = None,
     isolation: IsolationOption = Isolation.AUTO,
@@ -302,7 +304,7 @@ def check_command(
         _check_report(report, notebook, loaded.path)
     with held_folder() as folder:
         # One execution is enough for authors: it shows what is missing, not the effect of the seed.
-        options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
+        options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False, quick=quick)
         # The held folder is already locked, and a results folder needs its own lock.
         results = folder / "results"
         ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
