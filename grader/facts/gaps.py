@@ -258,7 +258,7 @@ def for_comparison(case: Case) -> Case:
         case: The case, whose reads may be noted; the histories count as the part `fits.curves`.
     """
     evidence = case.evidence
-    read = evidence.noted if isinstance(evidence, View) else None
+    read = getattr(evidence, "noted", None)
     if read is None:
         return case
     fits = tuple(view_of(_CurveView, fit, read) for fit in evidence.__dict__["fits"])
