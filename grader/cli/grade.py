@@ -290,8 +290,7 @@ def check_command(
     fail_under: FailUnderFull = None,
 ) -> None:
     """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
-    from grader.cli.check_result import print_grade, reachable
-    from grader.cli.terminal import terminal
+    from grader.cli.check_formats import exit_limit, output_of
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.public import without_hidden
     from grader.pipeline.rubrics import find_rubric
@@ -302,7 +301,7 @@ def check_command(
     loaded = in_language(without_hidden(find_rubric(rubric)), language)
     if report is not None:
         _check_report(report, notebook, loaded.path)
-    with held_folder() as folder:
+    with output_of(format_, notebook, loaded.writer()) as output, held_folder() as folder:
         # One execution is enough for authors: it shows what is missing, not the effect of the seed.
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False, quick=quick)
         # The held folder is already locked, and a results folder needs its own lock.
@@ -311,13 +310,9 @@ def check_command(
         full = ResultsFolder(results).read_grade(graded.submission.id)
         if report is not None:
             _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)
-    grade = edition(full or graded, loaded.rubric, "student")
-    if format_ is Format.JSON:
-        typer.echo(grade.model_dump_json(by_alias=True, indent=1))
-    else:
-        print_grade(grade, terminal())
-    wanted = reachable(grade) if fail_under is None else fail_under
-    raise typer.Exit(_exit_code([grade], wanted))
+        grade = edition(full or graded, loaded.rubric, "student")
+        output.write(grade, ResultsFolder(results))
+    raise typer.Exit(_exit_code([grade], exit_limit(grade, fail_under)))
 
 
 def _check_report(report: Path, *inputs: Path) -> None:
