@@ -42,15 +42,23 @@ def output_of(format_: Format, notebook: Path, language: "Language") -> Iterator
         notebook: The notebook that is checked.
         language: The language of messages in machine formats.
     """
+    from grader.delivery.github import escaped
+    from grader.schema.errors import GraderError
+
     if format_ is not Format.GITHUB:
         yield Output(lambda grade, _: _print(grade, format_, language))
         return
     # The runner reads commands from both streams. They may contain words of a student, so it ignores commands until the
-    # grader writes its own. Both streams become one, so that their order is certain. After an error nothing resumes.
+    # grader writes its own. Both streams become one, so that their order is certain.
     token = secrets.token_hex(16)
     with redirect_stderr(sys.stdout):
         typer.echo(f"::stop-commands::{token}")
-        yield Output(lambda grade, results: _print_for_github(grade, results, notebook, language, token))
+        try:
+            yield Output(lambda grade, results: _print_for_github(grade, results, notebook, language, token))
+        except GraderError as error:
+            command = f"::error title=grader::{escaped(str(error))}"
+            typer.echo(f"::{token}::\n{command}\n::stop-commands::{token}")
+            raise
 
 
 def exit_limit(grade: "Grade", fail_under: float | None) -> float:
@@ -97,9 +105,8 @@ def _print_for_github(
     if summary := os.environ.get(_SUMMARY):
         _append(Path(summary), job_summary(grade, _curves(grade, results), language))
     typer.echo(f"\n::{token}::")
-    for command in commands(
-        annotations(grade, lines_of_file(notebook).line, language), _relative(notebook, os.environ)
-    ):
+    found = annotations(grade, lines_of_file(notebook).line, language)
+    for command in commands(found, _relative(notebook, os.environ)):
         typer.echo(command)
 
 

@@ -55,6 +55,11 @@ __all__ = ["check_command", "demo_command", "grade_command"]
 
 _FIELDS_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
 """Fields of several attempts that `--json` prints; `grade.json` has all of them."""
+_OWN_NOTEBOOK = (
+    "your own notebook: `--isolation none` is right here; it runs the notebook with your permissions, as Jupyter does. "
+    "For a notebook of somebody else, install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`)"
+)
+"""Advice of `check` where no sandbox works."""
 
 
 def grade_command(
@@ -295,6 +300,7 @@ def check_command(
     from grader.grading.public import without_hidden
     from grader.pipeline.rubrics import find_rubric
     from grader.report.edition import edition
+    from grader.schema.errors import IsolationRefusedError
     from grader.store.results import ResultsFolder
 
     # Also the progress and the exit code depend only on what students may see.
@@ -306,7 +312,10 @@ def check_command(
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False, quick=quick)
         # The held folder is already locked, and a results folder needs its own lock.
         results = folder / "results"
-        ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
+        try:
+            ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
+        except IsolationRefusedError as error:
+            raise IsolationRefusedError(error.message, where=error.where, advice=_OWN_NOTEBOOK) from error
         full = ResultsFolder(results).read_grade(graded.submission.id)
         if report is not None:
             _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)

@@ -47,7 +47,7 @@ _MOST_POINTS = 60
 """Most points of a drawn curve."""
 _MEASURES: tuple[Measure, ...] = ("accuracy", "loss")
 _COLORS: dict[str, str] = {"training": "#1d5fa8", "validation": "#b4480f"}
-_MARKS = {"passed": "✅", "partial": "🟡", "failed": "❌", "pending": "⏳", "skipped": "➖"}
+_MARKS = {"passed": "✅", "partial": "🟡", "failed": "❌", "pending": "⏳", "skipped": "⚪"}
 _MEANING = re.compile(r"[!-$&-+\--/:<->@\[-`{-~]")
 """ASCII characters that may mean something in Markdown, HTML or an automatic link."""
 
@@ -226,7 +226,8 @@ def job_summary(grade: Grade, curves: Curves | None, language: Language, *, most
 def _joined(parts: Sequence[str], language: Language, most: int) -> str:
     """Join as many parts as fit."""
     more = f"\n\n{_text(language.text(say('The rest did not fit; the report has it.')))}\n"
-    left, kept = most - len(more.encode()), []
+    left = most - len(more.encode())
+    kept: list[str] = []
     for part in parts:
         size = len(part.encode()) + 2
         if size > left:
@@ -250,9 +251,8 @@ def _head(grade: Grade, language: Language) -> str:
     lines = [title, f"### {mark} {_text(language.text(score))}"]
     if unjudged:
         later = total_of(c.max_points for c in unjudged)
-        lines.append(
-            f"⏳ {_text(language.text(say('{points:points} points: not judged in a quick run', points=later)))}"
-        )
+        wait = say("{points:points} points: not judged in a quick run", points=later)
+        lines.append(f"⏳ {_text(language.text(wait))}")
     if people:
         wait = say("{points:points} points: a person judges them later", points=people)
         lines.append(f"⏳ {_text(language.text(wait))}")

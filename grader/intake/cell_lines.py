@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from json.decoder import JSONDecodeError, scanstring
+from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]  # public, but not in the types
 from pathlib import Path
 
 __all__ = ["CellLines", "cell_lines", "lines_of_file"]
