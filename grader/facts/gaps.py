@@ -192,7 +192,9 @@ class GapWatch:
         self.case = case
         if self._gaps or always or case.evidence.quick:
             evidence = _evidence_view(case.evidence, self._read)
-            self.case = replace(case, evidence=evidence, roles=_Roles(case, evidence, self._read))
+            # A quick run makes no predictions, so none are lost.
+            lacking = "unable" if case.evidence.quick else case.lacking
+            self.case = replace(case, evidence=evidence, roles=_Roles(case, evidence, self._read), lacking=lacking)
 
     @property
     def read(self) -> frozenset[str]:
