@@ -45,6 +45,8 @@ _MOST_PROSE = 600
 _MOST_CODE = 120
 _MOST_POINTS = 60
 """Most points of a drawn curve."""
+_LARGEST_NUMBER = 1e9
+"""A larger loss has diverged, and its curve shows nothing."""
 _MEASURES: tuple[Measure, ...] = ("accuracy", "loss")
 _COLORS: dict[str, str] = {"training": "#1d5fa8", "validation": "#b4480f"}
 _MARKS = {"passed": "✅", "partial": "🟡", "failed": "❌", "pending": "⏳", "skipped": "⚪"}
@@ -411,6 +413,8 @@ def _chart(curves: Curves, measure: Measure, language: Language) -> str:
     title = say("Accuracy in percent") if measure == "accuracy" else say("Loss")
     numbers = [number for values in drawn.values() for number in values]
     low, high = min(numbers), max(numbers)
+    if max(-low, high) > _LARGEST_NUMBER:
+        return ""
     margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
     floor = max(low - margin, 0.0) if low >= 0 else low - margin
     ceiling = min(high + margin, 100.0) if measure == "accuracy" and high < 100.0 else high + margin  # noqa: PLR2004
@@ -421,8 +425,8 @@ def _chart(curves: Curves, measure: Measure, language: Language) -> str:
         "xychart-beta",
         f'  title "{_label(title, language)}"',
         f'  x-axis "{_label(say("epoch"), language)}" 1 --> {curves.epochs}',
-        f"  y-axis {floor:.4g} --> {ceiling:.4g}",
-        *(f"  line [{', '.join(f'{number:.5g}' for number in _thin(values))}]" for values in drawn.values()),
+        f"  y-axis {_digits(floor)} --> {_digits(ceiling)}",
+        *(f"  line [{', '.join(map(_digits, _thin(values)))}]" for values in drawn.values()),
         "```",
     ]
     legend = " · ".join(_legend(name, values, measure, language) for name, values in drawn.items())
@@ -439,6 +443,11 @@ def _legend(name: str, values: Sequence[float], measure: Measure, language: Lang
 def _label(message: Message, language: Language) -> str:
     """Write a text of a chart without the signs that could end it."""
     return html.escape(re.sub(r"[^\w\s%]", " ", language.text(message)))
+
+
+def _digits(number: float) -> str:
+    """Write a number without an exponent, which Mermaid does not read."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _thin(values: Sequence[float]) -> Sequence[float]:

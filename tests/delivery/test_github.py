@@ -195,6 +195,13 @@ def test_without_a_whole_curve_there_is_no_chart(curves: Curves | None) -> None:
     assert "mermaid" not in summary(a_grade(), curves)
 
 
+def test_numbers_have_no_exponent() -> None:
+    written = summary(a_grade(), Curves(epochs=2, accuracy=(1e-7, 0.999), loss=(-123456.7, 1234567.8)))
+    assert "  line [0.00001, 99.9]" in written
+    assert "  line [-123456.7, 1234567.8]" in written
+    assert "mermaid" not in summary(a_grade(), Curves(epochs=2, loss=(1.0, 1e30)))
+
+
 def test_a_long_training_has_few_points() -> None:
     values = tuple(1 / (n + 1) for n in range(2_000))
     written = summary(a_grade(), Curves(epochs=2_000, loss=values))
