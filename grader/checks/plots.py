@@ -13,6 +13,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Number, Part, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.gaps import for_comparison
 from grader.facts.keras_names import MetricName, bare_name
 from grader.facts.metrics import canonical_metric, metric_in, metric_of, metrics_of, series
 from grader.facts.stops import cut_trainings, describe_cut, follows_from_a_stop
@@ -106,6 +107,7 @@ def plots(case: Case, params: PlotsParams) -> Finding:
     Example:
         `{check: plots, with: {model: cnn, metric: accuracy, of: both}}`
     """
+    case = for_comparison(case)
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)

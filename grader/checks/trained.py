@@ -182,7 +182,7 @@ def _epochs(fits: tuple[FitFact, ...], wanted: int) -> Condition:
         epochs=_counted_epochs(done) if all(isinstance(count, int) for count in counts) else _about(sum(counts)),
         trainings=say_count("{count:number} training", "{count:number} trainings", len(fits)),
     )
-    if cut:
+    if granted > done:
         seen = say(
             "{training} (planned: {epochs}; the grader's time budget stopped it)",
             training=seen,

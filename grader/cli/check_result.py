@@ -9,6 +9,7 @@ from rich.text import Text
 from grader.cli.terminal import COLORS, MARKS, number
 from grader.facts.language import language
 from grader.facts.next_steps import NextStep, next_steps
+from grader.facts.quick import is_unjudged
 from grader.schema.grade import CauseGrade, CriterionGrade, DiagnosticGrade, Grade
 
 __all__ = ["print_grade", "reachable", "result_lines", "summary_line"]
@@ -72,12 +73,15 @@ def summary_line(grade: Grade) -> str:
         "partial": "partly met",
         "failed": "missed",
         "pending": "{wait} for a person",
+        "unjudged": "not judged in a quick run",
         "skipped": "not judged",
     }
-    counts = {status: sum(c.status == status for c in grade.criteria) for status in words}
-    parts = (f"{count} {words[status]}" for status, count in counts.items() if count)
+    kinds = ["unjudged" if is_unjudged(c) else c.status for c in grade.criteria]
+    counts = {kind: kinds.count(kind) for kind in words}
+    parts = (f"{count} {words[kind]}" for kind, count in counts.items() if count)
     listed = ", ".join(parts).format(wait="waits" if counts["pending"] == 1 else "wait")
-    return f"{number(grade.score)} of {number(reachable(grade))} · {listed or 'no criteria'}"
+    run = "quick run: " if grade.quick else ""
+    return f"{run}{number(grade.score)} of {number(reachable(grade))} · {listed or 'no criteria'}"
 
 
 def reachable(grade: Grade) -> float:
@@ -233,12 +237,19 @@ def _errors(grade: Grade, page: _Page) -> Iterator[Text]:
 
 
 def _pending(grade: Grade, page: _Page) -> Iterator[Text]:
-    """Format the criteria that a person judges; a message that several have appears once."""
-    criteria = [criterion for criterion in grade.criteria if criterion.status == "pending"]
+    """Format the criteria that a full run or a person judges."""
+    waiting = [criterion for criterion in grade.criteria if criterion.status == "pending"]
+    unjudged = [criterion for criterion in waiting if is_unjudged(criterion)]
+    yield from _waiting(unjudged, "not judged in a quick run", page)
+    yield from _waiting([criterion for criterion in waiting if criterion not in unjudged], "a person reads", page)
+
+
+def _waiting(criteria: Sequence[CriterionGrade], title: str, page: _Page) -> Iterator[Text]:
+    """Format pending criteria; a message that several have appears once."""
     if not criteria:
         return
     points = sum(criterion.max_points for criterion in criteria)
-    yield from page.section(f"a person reads: {_count(len(criteria), 'criterion', 'criteria')}, {_points(points)}")
+    yield from page.section(f"{title}: {_count(len(criteria), 'criterion', 'criteria')}, {_points(points)}")
     for message, group in _grouped(criteria, lambda one: one.message):
         yield Text()
         for criterion in group:

@@ -31,6 +31,7 @@ from grader.cli.options import (
     LanguageOption,
     NoResumeOption,
     OutOption,
+    QuickOption,
     ReportOption,
     RubricOption,
     SeedOption,
@@ -54,6 +55,11 @@ __all__ = ["check_command", "demo_command", "grade_command"]
 
 _FIELDS_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
 """Fields of several attempts that `--json` prints; `grade.json` has all of them."""
+_OWN_NOTEBOOK = (
+    "your own notebook: `--isolation none` is right here; it runs the notebook with your permissions, as Jupyter does. "
+    "For a notebook of somebody else, install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`)"
+)
+"""Advice of `check` where no sandbox works."""
 
 
 def grade_command(
@@ -280,6 +286,7 @@ def check_command(
     notebook: Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="Your notebook.")],
     rubric: RubricOption,
     *,
+    quick: QuickOption = False,
     format_: FormatOption = Format.TABLE,
     report: ReportOption = None,
     isolation: IsolationOption = Isolation.AUTO,
@@ -288,34 +295,33 @@ def check_command(
     fail_under: FailUnderFull = None,
 ) -> None:
     """Grade one notebook for its author or for CI, and print what is missing; exit with 1 below full marks."""
-    from grader.cli.check_result import print_grade, reachable
-    from grader.cli.terminal import terminal
+    from grader.cli.check_formats import exit_limit, output_of
     from grader.execution.sandbox.scratch import held_folder
     from grader.grading.public import without_hidden
     from grader.pipeline.rubrics import find_rubric
     from grader.report.edition import edition
+    from grader.schema.errors import IsolationRefusedError
     from grader.store.results import ResultsFolder
 
     # Also the progress and the exit code depend only on what students may see.
     loaded = in_language(without_hidden(find_rubric(rubric)), language)
     if report is not None:
         _check_report(report, notebook, loaded.path)
-    with held_folder() as folder:
+    with output_of(format_, notebook, loaded.writer()) as output, held_folder() as folder:
         # One execution is enough for authors: it shows what is missing, not the effect of the seed.
-        options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False)
+        options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False, quick=quick)
         # The held folder is already locked, and a results folder needs its own lock.
         results = folder / "results"
-        ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
+        try:
+            ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
+        except IsolationRefusedError as error:
+            raise IsolationRefusedError(error.message, where=error.where, advice=_OWN_NOTEBOOK) from error
         full = ResultsFolder(results).read_grade(graded.submission.id)
         if report is not None:
             _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)
-    grade = edition(full or graded, loaded.rubric, "student")
-    if format_ is Format.JSON:
-        typer.echo(grade.model_dump_json(by_alias=True, indent=1))
-    else:
-        print_grade(grade, terminal())
-    wanted = reachable(grade) if fail_under is None else fail_under
-    raise typer.Exit(_exit_code([grade], wanted))
+        grade = edition(full or graded, loaded.rubric, "student")
+        output.write(grade, ResultsFolder(results))
+    raise typer.Exit(_exit_code([grade], exit_limit(grade, fail_under)))
 
 
 def _check_report(report: Path, *inputs: Path) -> None:

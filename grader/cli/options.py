@@ -34,6 +34,7 @@ __all__ = [
     "NoResumeOption",
     "OutOption",
     "PriorRubricOption",
+    "QuickOption",
     "ReportOption",
     "RubricArgument",
     "RubricOption",
@@ -72,6 +73,8 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
 
 
 def _jobs(text: str) -> int | None:
@@ -236,7 +239,20 @@ FailUnderFull = Annotated[
 ]
 FormatOption = Annotated[
     Format,
-    typer.Option("--format", help="Format of the result.", show_default="table, for people", rich_help_panel=RESULT),
+    typer.Option(
+        "--format",
+        help="Format of the result; github writes annotations and the job summary of GitHub Actions.",
+        show_default="table, for people",
+        rich_help_panel=RESULT,
+    ),
+]
+QuickOption = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="Answer within a minute: cut trainings short, and judge nothing that depends on how far they go.",
+        rich_help_panel=RUNS,
+    ),
 ]
 ReportOption = Annotated[
     Path | None,
@@ -264,6 +280,7 @@ def options_of(
     resume: bool,
     attempts: int | None = None,
     warm: bool | None = None,
+    quick: bool = False,
 ) -> "Options":
     """Make the pipeline's options from a command's options."""
     from grader.pipeline.setup import Options
@@ -276,4 +293,5 @@ def options_of(
         attempts=attempts,
         resume=resume,
         warm=warm,
+        quick=quick,
     )

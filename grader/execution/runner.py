@@ -118,6 +118,8 @@ class ExecutionRequest:
     graded_dataset: str = ""
     openml_frames: bool = True
     """Whether `fetch_openml` returns data frames by default."""
+    quick: bool = False
+    """Whether trainings, evaluations and predictions are cut down to their first steps."""
     kernel_module: str = "inside.kernel"
     """Module to start as `python -m MODULE -f CONNECTION_FILE`."""
     finish_code: str | None = FINISH
@@ -709,6 +711,7 @@ def _write_session(request: ExecutionRequest, layout: Layout) -> None:
         graded_dataset=request.graded_dataset,
         submission=str(layout.inner("work")),
         openml_frames=request.openml_frames,
+        quick=request.quick,
     )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")

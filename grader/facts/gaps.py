@@ -7,7 +7,7 @@ of these parts may be incomplete because of that gap.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from grader.facts.case import Case
 from grader.facts.language import english
@@ -28,12 +28,13 @@ __all__ = [
     "describe_gap",
     "describe_lost",
     "distinct_problems",
+    "for_comparison",
     "touches",
 ]
 
 T = TypeVar("T")
 
-_HISTORY = frozenset({"fits.history", "fits.learning_rates", "fits.epochs_done", "fits.seconds"})
+_HISTORY = frozenset({"fits.history", "fits.curves", "fits.learning_rates", "fits.epochs_done", "fits.seconds"})
 _END = _HISTORY | {
     "fits.status",
     "fits.total_steps",
@@ -189,9 +190,11 @@ class GapWatch:
         self._gaps = tuple(gap for gap in case.evidence.gaps if gap.lost)
         self._read: set[str] = set()
         self.case = case
-        if self._gaps or always:
+        if self._gaps or always or case.evidence.quick:
             evidence = _evidence_view(case.evidence, self._read)
-            self.case = replace(case, evidence=evidence, roles=_Roles(case, evidence, self._read))
+            # A quick run makes no predictions, so none are lost.
+            lacking = "unable" if case.evidence.quick else case.lacking
+            self.case = replace(case, evidence=evidence, roles=_Roles(case, evidence, self._read), lacking=lacking)
 
     @property
     def read(self) -> frozenset[str]:
@@ -219,6 +222,12 @@ class _FitView(View, FitFact):
     prefix = "fits."
 
 
+class _CurveView(_FitView):
+    """A training whose history is only compared with what the same run shows."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"history": "curves"}
+
+
 class _ModelView(View, ModelFact):
     """A model that notes reads."""
 
@@ -240,6 +249,22 @@ def _evidence_view(evidence: Evidence, read: set[str]) -> _EvidenceView:
         fits=tuple(view_of(_FitView, fit, read) for fit in evidence.fits),
         models=tuple(view_of(_ModelView, model, read) for model in evidence.models),
     )
+
+
+def for_comparison(case: Case) -> Case:
+    """Return the case for a check that only looks for the histories of trainings in what the same run shows.
+
+    Then their values do not matter, so a quick run with other values gives the same verdict.
+
+    Args:
+        case: The case, whose reads may be noted; the histories count as the part `fits.curves`.
+    """
+    evidence = case.evidence
+    read = getattr(evidence, "noted", None)
+    if read is None:
+        return case
+    fits = tuple(view_of(_CurveView, fit, read) for fit in evidence.__dict__["fits"])
+    return replace(case, evidence=view_of(_EvidenceView, evidence, read, fits=fits))
 
 
 class _Roles(Mapping[str, RoleMatch]):

@@ -23,10 +23,10 @@ _LITTLE_ACCURACY = 0.001
 
 
 def is_cut(fit: FitFact) -> bool:
-    """Whether a training ended before its last epoch because the grader stopped it or the kernel ended."""
+    """Whether the grader or the end of the kernel cut a training short: it lacks epochs, or batches in a quick run."""
     if fit.status not in _CUT:
         return False
-    return fit.epochs_asked is None or fit.epochs_done < fit.epochs_asked
+    return fit.shortened or fit.epochs_asked is None or fit.epochs_done < fit.epochs_asked
 
 
 def cut_trainings(fits: Iterable[FitFact]) -> tuple[FitFact, ...]:

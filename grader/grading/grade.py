@@ -14,6 +14,7 @@ from grader.facts.graded_model import graded_accuracy, graded_model, main_accura
 from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
 from grader.facts.points import fraction_of, total_of
+from grader.facts.quick import hides_in_quick_run, is_quick_doubt, quick_doubt
 from grader.facts.student_view import manual_view, private_view
 from grader.grading.compare import Classes, compare
 from grader.grading.parts import Parts
@@ -107,6 +108,7 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
         submission=_submission_stamp(submission),
         rubric=stamp,
         status="graded",
+        quick=case.evidence.quick,
         score=total_of(c.points for c in criteria),
         max_score=total_of((rubric.max_score,)),
         pending=total_of(c.max_points for c in criteria if c.status == "pending"),
@@ -380,6 +382,9 @@ def _combined(judged: Sequence[_Judged], *, every: bool) -> Finding:
 def _undecided(judged: Sequence[_Judged]) -> Finding:
     """Let a person judge a criterion if a missing fact could change its verdict."""
     gaps = tuple(dict.fromkeys(gap for one in judged for gap in one.gaps))
+    quick = next((gap for gap in gaps if is_quick_doubt(gap)), None)
+    if quick is not None:
+        return Finding.pending(quick.what)
     message = say(
         "A person has to judge this, because the grader's record is incomplete: {cause}. These facts may be missing: "
         "{lost}.",
@@ -409,7 +414,8 @@ def _find(test: Test, criterion: Criterion, watch: GapWatch, checks: Mapping[str
         raise
     except Exception as error:  # any exception of a check is a failure of the grader
         raise _fault(spec, error, where) from error
-    return _Judged(finding, gaps if finding.status in {"failed", "partial"} else ())
+    lost = gaps if finding.status in {"failed", "partial"} else ()
+    return _Judged(finding, (*lost, *quick_doubt(watch.case.evidence, finding.status, watch.read)))
 
 
 def _fault(spec: CheckSpec, error: Exception, where: str) -> HarnessError:
@@ -534,6 +540,8 @@ def _notes(
             notes, gaps = watch.run(partial(_noted, spec, tuned))
         except Exception as error:  # noqa: BLE001 - notes give no points, so their failure must not cost a grade
             faults.append(_failed_diagnostic(spec, error))
+            continue
+        if hides_in_quick_run(watch.case.evidence, watch.read):
             continue
         if notes and gaps:
             doubtful.append(spec.id)

@@ -24,6 +24,7 @@ from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.sandbox.layout import digest_files, python_versions
 from grader.execution.sandbox.scratch import scratch_folder
+from grader.facts.quick import as_quick
 from grader.grading.best_attempt import attempt_seed
 from grader.intake.cells import oddity_messages
 from grader.intake.notebook import read_notebook
@@ -48,6 +49,10 @@ __all__ = ["Attempt", "Executor", "Keys", "check_fair", "keys_of", "seed_of"]
 Keys = Mapping[int, ExecutionKey]
 """Keys of the attempts of a submission, by number from 1."""
 
+_QUICK_TIME = 45.0
+"""Time limit of a notebook in a quick run, in seconds. The kernel's start and the grading need a few more."""
+_QUICK_FIT_TIME = 12.0
+"""Time limit of one training in a quick run, for models whose single steps take long."""
 _SPLIT = "test"
 """Split that accuracy is verified on."""
 
@@ -80,7 +85,13 @@ def seed_of(course: Course, options: Options, number: int) -> int:
 def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
     """Compute the keys of a submission's attempts: digests of everything that affects their results."""
     # Use the first of several GPUs, so that the choice of a free GPU does not change the key.
-    place = {"device": (bench.devices or (bench.device,))[0].label, "isolation": bench.isolation.name}
+    place: dict[str, object] = {
+        "device": (bench.devices or (bench.device,))[0].label,
+        "isolation": bench.isolation.name,
+    }
+    if bench.options.quick:
+        # Results of quick runs are never those of full runs.
+        place["quick"] = True
     runtime = digest_of(_runtime(bench.python))
     data = _data_of(submission, course)
     return {
@@ -173,7 +184,9 @@ class Executor:
                 lambda progress: self.listener(_step(attempt, progress)),
             )
             self._check_unchanged(attempt, data)
-            check_fair(outcome, rubric.run)
+            if not self.bench.options.quick:
+                # A quick run judges nothing by a time limit.
+                check_fair(outcome, rubric.run)
             filled = attempt.kept.new_evidence_folder(attempt.name)
             try:
                 self.listener(_word(attempt, "verifying"))
@@ -211,7 +224,7 @@ class Executor:
             notebook=notebook,
             scratch=scratch,
             isolation=bench.isolation,
-            settings=rubric.run,
+            settings=_settings(rubric.run, bench.options),
             device=bench.device,
             dialect=recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect,
             openml_frames=expects_frames(notebook),
@@ -225,6 +238,7 @@ class Executor:
             datasets=rubric.all_datasets,
             elsewhere=self.course.stand_ins,
             graded_dataset=rubric.dataset,
+            quick=bench.options.quick,
             warm=bench.warm,
         )
 
@@ -247,6 +261,9 @@ class Executor:
             stand_ins=tuple(course.stand_ins),
             left_out=collected.left_out,
         )
+        if self.bench.options.quick:
+            # The models are not the trained ones, so their predictions tell nothing.
+            return as_quick(evidence)
         judged = (*course.measured, *map(rubric.task_dataset, rubric.tasks))
         if not judged:
             # No criterion and no task needs an accuracy.
@@ -286,6 +303,15 @@ class Executor:
         )
         for answer in answers:
             yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model, answer.parts)
+
+
+def _settings(run: RunSettings, options: Options) -> RunSettings:
+    """Return the settings of a notebook's execution, with the time limits of a quick run."""
+    if not options.quick:
+        return run
+    return run.model_copy(
+        update={"time": min(run.time, _QUICK_TIME), "fit_time": min(run.fit_time, _QUICK_FIT_TIME), "attempts": 1}
+    )
 
 
 def check_fair(outcome: ExecutionOutcome, settings: RunSettings) -> None:

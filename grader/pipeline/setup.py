@@ -39,6 +39,8 @@ class Options:
     warm: bool | None = None
     """Whether kernels are forked from a process that has already imported TensorFlow. None: if this is possible and
     there are several executions."""
+    quick: bool = False
+    """Whether the notebook's author gets a first answer within a minute, from a run that cuts trainings short."""
 
 
 @dataclass(frozen=True, slots=True)

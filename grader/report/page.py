@@ -10,6 +10,7 @@ from markupsafe import Markup
 from grader.facts.graded_model import main_model, reference_model
 from grader.facts.language import Language, english
 from grader.facts.next_steps import next_steps
+from grader.facts.quick import is_unjudged
 from grader.facts.rubric_texts import with_titles
 from grader.report.attempts import attempts_view
 from grader.report.bars import points_bar
@@ -134,6 +135,9 @@ def _criteria(grade: Grade, to: Target) -> dict[str, Any]:
 
 
 def _waiting(pending: Sequence[CriterionView]) -> Message:
+    if any(is_unjudged(view.grade) for view in pending):
+        points = sum(view.grade.max_points for view in pending)
+        return say("{points:points} more points are open: a full run or a person judges them.", points=points)
     return say_count(
         "{points:points} more points are open: a person reads {count} answer.",
         "{points:points} more points are open: a person reads {count} answers.",

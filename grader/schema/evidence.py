@@ -382,6 +382,8 @@ class FitFact(Document):
     digests_after: Mapping[str, str] = Field(default_factory=dict)
     device: str = ""
     error: str | None = None
+    shortened: bool = False
+    """Whether a quick run left out batches of its epochs."""
 
     @property
     def rows_trained(self) -> int | None:
@@ -720,6 +722,8 @@ class Evidence(Document):
     """Facts that may be missing or incomplete because of the grader, not of the student."""
     stand_ins: tuple[str, ...] = ()
     """Data sets that were replaced by made-up images because the real ones were not on the machine."""
+    quick: bool = False
+    """Whether the execution was a quick run; `grader.facts.quick` says which facts it cannot know."""
     refusal: RefusalFact | None = None
     """The reason why the notebook was not executed; then only `cells` holds facts. None for an executed notebook."""
 

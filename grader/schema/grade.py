@@ -466,6 +466,8 @@ class Grade(Document):
     """The due date of this student, with an extension; None without one."""
     excused: str | None = None
     """Why the student is excused from the assignment; None if not. The student's edition has no reason."""
+    quick: bool = False
+    """Whether it is the result of a quick run, which judges nothing that depends on how far the training goes."""
 
     @model_validator(mode="before")
     @classmethod

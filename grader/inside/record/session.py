@@ -45,6 +45,8 @@ class SessionFile(TypedDict):
     """Folder of the submission, which contains the working folder; the working folder if it is left out."""
     openml_frames: NotRequired[bool]
     """Whether `fetch_openml` returns data frames by default, as since scikit-learn 0.24; without the key, it does."""
+    quick: NotRequired[bool]
+    """Whether trainings, evaluations and predictions are cut down to their first steps; by default not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Session:
     time: float | None = None
     submission: Path | None = None
     openml_frames: bool = True
+    quick: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "Session":
@@ -101,4 +104,5 @@ class Session:
             time=raw.get("time"),
             submission=Path(raw["submission"]) if "submission" in raw else None,
             openml_frames=raw.get("openml_frames", True),
+            quick=raw.get("quick", False),
         )

@@ -9,6 +9,7 @@ from ..describe.arrays import ArrayBook
 from ..hooking.guard import Guard, outside_graphs
 from ..record.events import Calls
 from ..record.recorder import Recorder
+from . import quick
 from .model_book import ModelBook
 from .outputs import Outputs
 from .passes import Passes
@@ -82,7 +83,8 @@ class CallWatch:
         with self._values.paused():
             guard.keras += 1
             try:
-                output = original(model, *args, **kwargs)
+                run = quick.with_few_rows if self._recorder.session.quick else quick.unlimited
+                output = run(original, model, args, kwargs)
             finally:
                 guard.keras -= 1
             guard.quietly(self.outputs.add, model, output)

@@ -24,6 +24,7 @@ from ..record.events import (
     ValidationSource,
 )
 from ..record.recorder import Recorder
+from . import quick
 from .artefacts import Keeper
 from .batches import batch_size_of, fixed_rows, rows_of_batch
 from .budget import FitBudget, fit_status, thin
@@ -69,6 +70,7 @@ class FitRun:
         blind: Whether a step could not be recorded.
         waits: Whether `fit_start` waits for the model's weights.
         per_call: Number of batches between two calls of the callbacks (`steps_per_execution`).
+        skips: Whether a quick run leaves out the rest of the running epoch.
     """
 
     number: int
@@ -91,6 +93,7 @@ class FitRun:
     per_call: int = 1
     by_budget: bool = False
     blind: bool = False
+    skips: bool = False
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
     step_rates: list[float] = field(default_factory=list)
@@ -140,7 +143,7 @@ class FitWatch:
         Args:
             base: The dialect's `Callback`.
         """
-        observer = observer_class(base)
+        observer, resumer = observer_class(base), _resumer_class(base)
         signature: list[inspect.Signature] = []
 
         def fit(original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -162,7 +165,11 @@ class FitWatch:
                 with self._guard.inside_keras():
                     return original(model, *args, **kwargs)
             watcher = observer(self, run)
-            with _watched(bound.arguments.get("callbacks"), watcher, model) as callbacks:
+            first = []
+            if self._recorder.session.quick:
+                quick.limit_validation(bound.arguments)
+                first = [resumer(run)]
+            with _watched(bound.arguments.get("callbacks"), watcher, model, first) as callbacks:
                 bound.arguments["callbacks"] = callbacks
                 return self._run(run, original, bound)
 
@@ -329,7 +336,14 @@ class FitWatch:
                 run.step_rates, run.stride = run.step_rates[::2], run.stride * 2
         run.steps += run.per_call
         run.in_epoch += run.per_call
+        if self._recorder.session.quick and run.in_epoch >= quick.STEPS and run.in_epoch != run.batches:
+            self._skip(run)
         return run.budget.ends_now(run.elapsed)
+
+    def _skip(self, run: FitRun) -> None:
+        """Leave out the rest of the running epoch; `_resumer_class` continues with the next one."""
+        run.skips = run.by_budget = True
+        run.model.stop_training = True
 
     def epoch_ended(self, run: FitRun, epoch: int, logs: dict[str, Any]) -> bool:
         """Record the end of an epoch and its validation.
@@ -359,6 +373,8 @@ class FitWatch:
         if last or run.model.stop_training:
             return False
         self._guard.quietly(self._keeper.epoch_ended, run.model, run.event)
+        if self._recorder.session.quick and run.epochs >= quick.EPOCHS:
+            return True
         return run.budget.ends_after_epoch(run.elapsed, run.elapsed - run.epoch_start)
 
     def stop(self, run: FitRun) -> None:
@@ -472,29 +488,53 @@ def observer_class(base: type) -> type:
     return Observer
 
 
-class _watched:  # noqa: N801 - reads as a statement's word
-    """The student's callbacks followed by the recorder's; the student's list is restored at the end."""
+def _resumer_class(base: type) -> type:
+    """Make the callback that continues with the next epoch of a quick run, before the student's callbacks may stop it.
 
-    def __init__(self, callbacks: Any, watcher: Any, model: Any) -> None:
+    Args:
+        base: The dialect's `Callback`.
+    """
+
+    class Resumer(base):  # type: ignore[misc]  # the dialect is known only now
+        async_safe = True
+
+        def __init__(self, run: FitRun) -> None:
+            super().__init__()
+            self._supports_tf_logs = True
+            self._run = run
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            del epoch, logs
+            if self._run.skips:
+                self._run.skips = self._run.model.stop_training = False
+
+    return Resumer
+
+
+class _watched:  # noqa: N801 - reads as a statement's word
+    """The student's callbacks between the recorder's; the student's list is restored at the end."""
+
+    def __init__(self, callbacks: Any, watcher: Any, model: Any, first: list[Any]) -> None:
         self._callbacks = callbacks
-        self._watcher = watcher
+        self._first, self._last = first, [watcher]
         self._is_list = any(cls.__name__ == "CallbackList" for cls in type(callbacks).__mro__)
-        if self._is_list:
-            watcher.set_model(model)
-            watcher.set_params(getattr(callbacks, "params", None) or {})
+        for own in [*first, watcher] if self._is_list else ():
+            own.set_model(model)
+            own.set_params(getattr(callbacks, "params", None) or {})
 
     def __enter__(self) -> Any:
         if self._is_list:
-            self._callbacks.callbacks.append(self._watcher)
+            self._callbacks.callbacks[:] = [*self._first, *self._callbacks.callbacks, *self._last]
             return self._callbacks
         if self._callbacks is None:
-            return [self._watcher]
+            return [*self._first, *self._last]
         given = self._callbacks if isinstance(self._callbacks, (list, tuple)) else [self._callbacks]
-        return [*given, self._watcher]
+        return [*self._first, *given, *self._last]
 
     def __exit__(self, *_: object) -> None:
-        if self._is_list and self._watcher in self._callbacks.callbacks:
-            self._callbacks.callbacks.remove(self._watcher)
+        for own in [*self._first, *self._last] if self._is_list else ():
+            if own in self._callbacks.callbacks:
+                self._callbacks.callbacks.remove(own)
 
 
 def _per_call(model: Any) -> int:

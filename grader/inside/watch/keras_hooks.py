@@ -33,6 +33,7 @@ from ..record.events import (
     Versions,
 )
 from ..record.recorder import Recorder
+from . import quick
 from .artefacts import Keeper
 from .backend_functions import FunctionWatch
 from .calls import CallWatch
@@ -287,8 +288,9 @@ class Watch:
 
     def _evaluate(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        run = quick.limited_steps if self.recorder.session.quick and self.guard.student else quick.unlimited
         with self.guard.inside_keras():
-            result = original(model, *args, **kwargs)
+            result = run(original, model, args, kwargs)
         # `fit` validates with the same method and marks the call by this keyword.
         if not self.guard.busy and not kwargs.get("_use_cached_eval_dataset"):
             self.guard.quietly(self._evaluated, original, model, args, kwargs, result)
@@ -304,8 +306,9 @@ class Watch:
 
     def _predict(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        run = quick.with_few_rows if self.recorder.session.quick and self.guard.student else quick.unlimited
         with self.guard.inside_keras():
-            result = original(model, *args, **kwargs)
+            result = run(original, model, args, kwargs)
         if not self.guard.busy:
             self.guard.quietly(self._predicted, original, model, args, kwargs, result)
         return result

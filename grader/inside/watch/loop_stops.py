@@ -18,6 +18,7 @@ from types import FrameType
 
 from ..hooking.loop_checks import lines_of, set_checker
 from ..record.recorder import Recorder
+from . import quick
 
 __all__ = ["LoopStops", "Places", "Steps"]
 
@@ -156,7 +157,8 @@ class LoopStops:
         """Return the monotonic time at which a training must end."""
         session = self._recorder.session
         deadline = time.monotonic() + self._recorder.deadline - session.reserve - time.time()
-        return min(deadline, (training.began or 0.0) + session.fit_time)
+        longest = quick.LOOP_SECONDS if session.quick else session.fit_time
+        return min(deadline, (training.began or 0.0) + longest)
 
     def _look(self) -> None:
         now = time.monotonic()

@@ -1,0 +1,116 @@
+"""What a quick run cannot know: the one place that decides which verdicts it gives.
+
+A quick run executes every cell but only a few batches of each epoch, of each `evaluate`, and of each `predict`. It sees
+what the student wrote: the models, the data, the requested epochs, the callbacks, the figures. It does not see how far
+a training gets. Each verdict is computed as always, together with the facts that the check read; a verdict is dropped
+if other values of the unknown facts could change it.
+"""
+
+from typing import Final
+
+from grader.schema.evidence import Evidence, FitFact, GapFact
+from grader.schema.grade import CriterionGrade, CriterionStatus
+from grader.schema.message import say
+from grader.schema.submission import CellError
+
+__all__ = [
+    "LIMITED",
+    "NOT_JUDGED",
+    "OUTCOMES",
+    "QUICK",
+    "as_quick",
+    "hides_in_quick_run",
+    "is_quick_doubt",
+    "is_unjudged",
+    "quick_doubt",
+]
+
+OUTCOMES: Final = frozenset({"accuracies", "fits.learning_rates", "fits.step_rates"})
+"""Facts that a quick run does not have at all: no verdict may depend on them."""
+LIMITED: Final = OUTCOMES | {"fits.history"}
+"""Facts that a quick run has only from the first steps: no points may depend on them. Checks that miss something in
+them treat the training as one that was cut short, and leave the criterion to a person."""
+QUICK: Final = GapFact(what=say("this was a quick run"))
+"""The gap that takes the place of the unknown facts."""
+NOT_JUDGED: Final = say(
+    "Not judged in a quick run, because it depends on how far the training goes. A full run judges it."
+)
+_ENDED: Final = say(
+    "Not judged in a quick run: the run ended early, perhaps only because it was a quick one. A full run judges it."
+)
+_OWN_MISTAKES: Final = frozenset(
+    {
+        "AttributeError",
+        "FileNotFoundError",
+        "ImportError",
+        "IndentationError",
+        "ModuleNotFoundError",
+        "NameError",
+        "NotImplementedError",
+        "SyntaxError",
+        "TabError",
+        "TypeError",
+        "UnboundLocalError",
+    }
+)
+"""Exceptions that do not depend on the values of results."""
+
+
+def as_quick(evidence: Evidence) -> Evidence:
+    """Mark the evidence of a quick run, and the trainings that it shortened."""
+    fits = tuple(
+        fit.model_copy(update={"shortened": True}) if fit.status == "stopped_by_budget" else fit
+        for fit in evidence.fits
+    )
+    return evidence.model_copy(update={"quick": True, "fits": fits})
+
+
+def quick_doubt(evidence: Evidence, status: CriterionStatus, read: frozenset[str]) -> tuple[GapFact, ...]:
+    """Decide whether a full run could give another verdict.
+
+    Args:
+        evidence: The evidence.
+        status: The verdict of a check.
+        read: The parts of the evidence that the check read, named as in `grader.facts.gaps`.
+
+    Returns:
+        A gap if it could; always empty for a full run.
+    """
+    if not evidence.quick:
+        return ()
+    missed = status in {"failed", "partial"}
+    if missed and _ended_early(evidence):
+        return (QUICK.model_copy(update={"what": _ENDED}),)
+    unknown = OUTCOMES if status == "failed" else LIMITED
+    return () if unknown.isdisjoint(read) else (QUICK.model_copy(update={"what": NOT_JUDGED}),)
+
+
+def hides_in_quick_run(evidence: Evidence, read: frozenset[str]) -> bool:
+    """Whether a quick run leaves out the notes of a diagnostic that read these parts of the evidence."""
+    return evidence.quick and not (LIMITED | {"fits.status", "fits.seconds"}).isdisjoint(read)
+
+
+def is_quick_doubt(gap: GapFact) -> bool:
+    """Whether a gap comes from `quick_doubt`."""
+    return gap.what in {NOT_JUDGED, _ENDED}
+
+
+def is_unjudged(criterion: CriterionGrade) -> bool:
+    """Whether a quick run left a criterion to a full run, so that it waits for no person."""
+    return criterion.status == "pending" and criterion.says in {NOT_JUDGED, _ENDED}
+
+
+def _ended_early(evidence: Evidence) -> bool:
+    """Whether the end of the run, or an error that depends on results, may come from the shortened trainings."""
+    if evidence.run.status == "timeout":
+        return True
+    first = min((fit.cell for fit in evidence.fits if _is_short(fit) and fit.cell is not None), default=None)
+    return first is not None and any(_may_follow(error, first) for error in evidence.run.errors)
+
+
+def _is_short(fit: FitFact) -> bool:
+    return fit.shortened or (fit.kind == "custom_loop" and fit.status == "stopped_by_budget")
+
+
+def _may_follow(error: CellError, first: int) -> bool:
+    return error.cell is None or (error.cell >= first and error.name not in _OWN_MISTAKES)
