@@ -9,7 +9,7 @@ from grader.delivery.grade_export import GradeExport, GradeFormat, GradeRow, Row
 from grader.delivery.pairing import Person
 from grader.delivery.sheet import Sheet, read_sheet
 from grader.delivery.worksheet import Place, as_number, fill, heading_key, points_text, scaled
-from grader.facts.nearest import suggestion
+from grader.facts.nearest import did_you_mean
 from grader.schema.errors import UsageError
 
 __all__ = ["FORMAT"]
@@ -98,7 +98,7 @@ def _column(sheet: Sheet, export: GradeExport, points_row: int, name: str) -> in
     if found:
         msg = f"several columns match {wanted!r}: {', '.join(repr(assignments[index]) for index in found)}"
     else:
-        msg = f"no column is the assignment {wanted!r}{suggestion(wanted, open_columns)}; assignments: {known}"
+        msg = f"no column is the assignment {wanted!r}{did_you_mean(wanted, open_columns)}; assignments: {known}"
     raise UsageError(msg, where=name, advice="choose one with `--column`: its title, or the id in its heading")
 
 
