@@ -9,7 +9,7 @@ from grader.delivery.pairing import Pairing, Person, pair_people
 from grader.delivery.sheet import Sheet, filled
 from grader.schema.errors import UsageError
 
-__all__ = ["Place", "as_number", "fill", "heading_key", "points_text", "scaled"]
+__all__ = ["Column", "Place", "as_number", "fill", "heading_key", "points_text", "scaled"]
 
 _LEFT = "nobody in the class matches; the row stays as it is"
 
@@ -22,6 +22,15 @@ class Place:
     """Index of the row."""
     locked: str = ""
     """Why the row must not be changed; empty if it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The column of the grades."""
+
+    index: int
+    limit: Decimal | None = None
+    """Largest grade that the other tool imports; None for any."""
 
 
 def heading_key(heading: str) -> str:
@@ -83,7 +92,7 @@ def scaled(score: float, export: GradeExport, most: Decimal | None, *, where: st
 def fill(
     export: GradeExport,
     sheet: Sheet,
-    column: int,
+    column: Column,
     people: Mapping[Person, Place],
     value_of: Callable[[GradeRow], str],
 ) -> tuple[RowReport, ...]:
@@ -92,7 +101,7 @@ def fill(
     Args:
         export: The class.
         sheet: The worksheet.
-        column: Index of the column of the grades.
+        column: The column of the grades.
         people: The people of the worksheet, with their places.
         value_of: Returns what is written for a row; empty for nothing.
     """
@@ -101,13 +110,14 @@ def fill(
     reports: list[RowReport] = []
     for index, row in enumerate(export.rows):
         value, person = value_of(row), pairing.pairs.get(index)
-        if not value or person is None or people[person].locked:
-            reports.append(_not_written(row, value, person, people, pairing.reasons.get(index, "")))
+        refused = _refused(value, None if person is None else people[person], column.limit)
+        if not value or person is None or refused:
+            reports.append(_not_written(row, value, person, refused or pairing.reasons.get(index, "")))
             continue
         place = people[person]
-        reports.append(_written(row, sheet, (place.row, column), value))
+        reports.append(_written(row, sheet, (place.row, column.index), value))
         if reports[-1].state == "written":
-            values[place.row, column] = value
+            values[place.row, column.index] = value
     reports += _left(pairing, people, sheet)
     export.target.write_bytes(filled(sheet, values))
     return tuple(reports)
@@ -122,12 +132,19 @@ def _written(row: GradeRow, sheet: Sheet, place: tuple[int, int], value: str) ->
     return RowReport(row.label, row.submission, "unchanged" if same else "written", value, why, line)
 
 
-def _not_written(
-    row: GradeRow, value: str, person: Person | None, people: Mapping[Person, Place], reason: str
-) -> RowReport:
+def _refused(value: str, place: Place | None, limit: Decimal | None) -> str:
+    """Say why the other tool would not take a value; empty if it would."""
+    number = as_number(value)
+    if place is not None and place.locked:
+        return place.locked
+    if place is not None and limit is not None and number is not None and number > limit:
+        return f"{value} is above the maximum of {points_text(limit)}, which the import ignores"
+    return ""
+
+
+def _not_written(row: GradeRow, value: str, person: Person | None, why: str) -> RowReport:
     if not value:
         return reports_of(row)
-    why = reason if person is None else people[person].locked
     return RowReport(row.label, row.submission, "unmatched" if person is None else "held", why=why)
 
 

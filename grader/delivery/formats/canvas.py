@@ -8,7 +8,7 @@ from typing import Final
 from grader.delivery.grade_export import GradeExport, GradeFormat, GradeRow, RowReport
 from grader.delivery.pairing import Person
 from grader.delivery.sheet import Sheet, read_sheet
-from grader.delivery.worksheet import Place, as_number, fill, heading_key, points_text, scaled
+from grader.delivery.worksheet import Column, Place, as_number, fill, heading_key, points_text, scaled
 from grader.facts.nearest import did_you_mean
 from grader.schema.errors import UsageError
 
@@ -48,7 +48,7 @@ def _write(export: GradeExport) -> Sequence[RowReport]:
     where = f"{name}, {sheet.value(0, column)}"
     scaled(0.0, export, most, where=where)
     people = dict(_people(sheet, columns, points_row))
-    return fill(export, sheet, column, people, lambda row: _value(row, export, most, where))
+    return fill(export, sheet, Column(column), people, lambda row: _value(row, export, most, where))
 
 
 def _value(row: GradeRow, export: GradeExport, most: Decimal | None, where: str) -> str:

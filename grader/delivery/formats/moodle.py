@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from grader.delivery.grade_export import GradeExport, GradeFormat, GradeRow, RowReport
 from grader.delivery.moodle_sheet import MoodleSheet, read_moodle_sheet
-from grader.delivery.worksheet import as_number, fill, points_text, scaled
+from grader.delivery.worksheet import Column, as_number, fill, points_text, scaled
 from grader.schema.errors import UsageError
 
 __all__ = ["FORMAT"]
@@ -21,7 +21,9 @@ def _write(export: GradeExport) -> Sequence[RowReport]:
         raise UsageError(msg, where=moodle.name, advice="change the type of its grade to points in Moodle")
     column, most = moodle.column_of_grades(export.column), _maximum(moodle)
     scaled(0.0, export, most, where=moodle.name)
-    return fill(export, moodle.sheet, column, dict(moodle.people()), lambda row: _value(row, export, most, moodle.name))
+    limit = Decimal(str(export.max_score)) if most is None else most
+    people = dict(moodle.people())
+    return fill(export, moodle.sheet, Column(column, limit), people, lambda row: _value(row, export, most, moodle.name))
 
 
 def _value(row: GradeRow, export: GradeExport, most: Decimal | None, where: str) -> str:
