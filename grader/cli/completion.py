@@ -80,6 +80,6 @@ def complete_dataset(incomplete: str) -> Iterator[str]:
 
 def complete_format(incomplete: str) -> Iterator[str]:
     """List the formats of exports that begin with a text."""
-    from grader.delivery.format_registry import all_formats
+    from grader.delivery.format_registry import all_formats, grade_formats
 
-    yield from (name for name in all_formats() if name.startswith(incomplete))
+    yield from (name for name in sorted({*all_formats(), *grade_formats()}) if name.startswith(incomplete))

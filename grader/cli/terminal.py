@@ -34,6 +34,7 @@ from grader.schema.message import say_count
 from grader.schema.progress import Step
 
 if TYPE_CHECKING:
+    from grader.delivery.grade_export import RowReport
     from grader.delivery.roster import Student
     from grader.pipeline.changes import Changed
     from grader.pipeline.class_list import ClassList
@@ -49,6 +50,7 @@ __all__ = [
     "class_lines",
     "distribution_table",
     "error_text",
+    "export_table",
     "fault_text",
     "grades_table",
     "late_lines",
@@ -497,6 +499,14 @@ def mail_table(outcomes: "Sequence[Outcome]", missing: "Sequence[Student]") -> T
     for absent in missing:
         table.add_row("–", escape(absent.label), escape(absent.email), "missing", f"line {absent.line} of the roster")
     return table
+
+
+def export_table(reports: "Iterable[RowReport]") -> Table:
+    """Make the table of an export: what was written for whom, what was not, and why."""
+    rows = [
+        [one.student or "–", one.submission or "–", one.state, one.value or "–", one.place, one.why] for one in reports
+    ]
+    return pairs_table(rows, ("student", "submission", "state", "value", "place", "why"))
 
 
 def changes_table(changed: "Iterable[Changed]") -> Table:

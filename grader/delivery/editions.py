@@ -21,6 +21,7 @@ __all__ = [
     "criterion_text",
     "decided_fraction",
     "editions_of",
+    "fraction_text",
     "has_points",
     "hidden_lines",
     "late_title",
@@ -146,3 +147,13 @@ def decided_fraction(grade: Grade) -> float | None:
     if grade.score is None or decided <= 0:
         return None
     return min(max(grade.score / decided, 0.0), 1.0)
+
+
+def fraction_text(grade: Grade) -> str:
+    """Write the decided fraction for lists, such as `0.7523`.
+
+    Args:
+        grade: The grade.
+    """
+    fraction = decided_fraction(grade)
+    return "not gradable" if fraction is None else f"{fraction:.4g}"

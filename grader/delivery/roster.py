@@ -28,6 +28,7 @@ __all__ = [
     "Submitted",
     "address_problem",
     "match",
+    "name_forms",
     "parse_roster",
     "read_roster",
     "read_table",
@@ -436,8 +437,8 @@ class Matcher:
 
     def student_of(self, submission: Submitted) -> tuple[Student | None, Message | None]:
         """Find the student of a submission, or the reason why there is none."""
-        plain = [_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
-        number = [_forms(number) for number in _NUMBER.findall(submission.id)[-1:]]
+        plain = [name_forms(text) for text in dict.fromkeys((submission.id, submission.student))]
+        number = [name_forms(number) for number in _NUMBER.findall(submission.id)[-1:]]
         by_rule = [
             [found for forms in (number if place == _NUMBER_RULE else plain) if (found := _found(rule, forms))]
             for place, rule in enumerate(self._rules)
@@ -463,7 +464,7 @@ def _found(rule: _Index, forms: Sequence[str]) -> tuple[Student, ...]:
 def _index(students: Sequence[Student], keys: Callable[[Student], tuple[str, ...]]) -> _Index:
     index: defaultdict[str, list[Student]] = defaultdict(list)
     for student in students:
-        for key in dict.fromkeys(form for text in keys(student) for form in _forms(text)):
+        for key in dict.fromkeys(form for text in keys(student) for form in name_forms(text)):
             index[key].append(student)
     return {key: tuple(rows) for key, rows in index.items()}
 
@@ -490,8 +491,12 @@ def _by_name(student: Student) -> tuple[str, ...]:
     return (student.name,)
 
 
-def _forms(text: str) -> tuple[str, ...]:
-    """List the forms of a name for comparison: sorted words without case, umlauts written as `ae` and as `a`."""
+def name_forms(text: str) -> tuple[str, ...]:
+    """List the forms of a name for comparison: sorted words without case, umlauts written as `ae` and as `a`.
+
+    Args:
+        text: A name, an id or an address.
+    """
     folded = unicodedata.normalize("NFC", text.removesuffix(".ipynb")).casefold()
     spellings = (folded.translate(_UMLAUTS), folded)
     plain = (

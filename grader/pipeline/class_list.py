@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from grader.delivery.roster import Student
 from grader.facts.language import english
 from grader.grading.judged import latest
 from grader.pipeline.course import Course
+from grader.pipeline.course_folder import Assignment
 from grader.report.classrow import ClassRow, RosterCell, absent_row, class_row
 from grader.schema.errors import ArtefactError, EditedGradeError
 from grader.schema.grade import Grade, SubmissionStamp
-from grader.schema.judgement import WHOLE, moment_text
+from grader.schema.judgement import WHOLE, Judgement, moment_text
 from grader.schema.message import Message, say
 from grader.store.results import ResultsFolder
 
 __all__ = [
+    "SUPERSEDED",
     "ClassList",
+    "JudgedClass",
     "ListEntry",
     "ListStatus",
     "class_list",
@@ -30,7 +33,21 @@ __all__ = [
     "table_rows",
 ]
 
+SUPERSEDED = "another submission of the same students counts"
+"""Why a submission of students in the roster does not count."""
 ListStatus = Literal["graded", "not_graded", "missing", "excused"]
+
+
+class JudgedClass(Protocol):
+    """The parts of a course that a list of the class needs."""
+
+    @property
+    def judgements(self) -> Mapping[str, tuple[Judgement, ...]]:
+        """Judgements of people, by submission or by the student's key."""
+
+    @property
+    def assignment(self) -> Assignment | None:
+        """The assignment of the course folder; None outside of a course folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +133,7 @@ def grade_kept(out: ResultsFolder, name: str) -> Grade | None:
         return None
 
 
-def list_class(rows: Sequence[ClassRow], course: Course) -> ClassList:
+def list_class(rows: Sequence[ClassRow], course: JudgedClass) -> ClassList:
     """List a class.
 
     Args:
@@ -135,7 +152,7 @@ def list_class(rows: Sequence[ClassRow], course: Course) -> ClassList:
     ]
     counted = {row.id for _, row in counting.values()}
     others = [
-        ListEntry(_status(row), row=row, reason=reasons.get(row.id, "another submission of the same students counts"))
+        ListEntry(_status(row), row=row, reason=reasons.get(row.id, SUPERSEDED))
         for row in rows
         if row.id not in counted
     ]
@@ -153,7 +170,7 @@ _Owners = Mapping[tuple[int, ...], tuple[_Members, list[ClassRow]]]
 """Students and their submissions, by the lines of the students in the roster."""
 
 
-def _owners(rows: Iterable[ClassRow], course: Course) -> tuple[_Owners, dict[str, str]]:
+def _owners(rows: Iterable[ClassRow], course: JudgedClass) -> tuple[_Owners, dict[str, str]]:
     """Find the students of each submission, and the reason where there are none."""
     owners: dict[tuple[int, ...], tuple[_Members, list[ClassRow]]] = {}
     reasons: dict[str, str] = {}
@@ -205,7 +222,9 @@ def _several(members: _Members, rows: Sequence[ClassRow], last: ClassRow, *, gro
     return text if known else unsure
 
 
-def _entry(student: Student, row: ClassRow | None, members_of_row: Mapping[str, _Members], course: Course) -> ListEntry:
+def _entry(
+    student: Student, row: ClassRow | None, members_of_row: Mapping[str, _Members], course: JudgedClass
+) -> ListEntry:
     """Make the entry of a student."""
     members = members_of_row.get(row.id, ()) if row is not None else ()
     group = members if len(members) > 1 else ()

@@ -2,14 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.grading.judged import concerns, latest, with_judgements
 from grader.grading.late import with_late
 from grader.pipeline.course import Course
-from grader.pipeline.course_folder import assignment_of
+from grader.pipeline.course_folder import Assignment, assignment_of
 from grader.pipeline.rubrics import noted_judgements
 from grader.schema.errors import UsageError
 from grader.schema.grade import Grade
@@ -17,12 +17,22 @@ from grader.schema.judgement import Judgement
 from grader.store.judgements import JudgementFile
 from grader.store.results import ResultsFolder
 
-__all__ = ["judged_course", "judgement_file", "orphans_of", "with_people"]
+__all__ = ["ClassJudgements", "class_judgements", "judged_course", "judgement_file", "orphans_of", "with_people"]
 
 _HAS_JUDGEMENTS = re.compile(rb'"(?:judged": \{|excused": "|(?:comments|flags|requests|review)": \[\s*\{)')
 """Part of a `grade.json` with judgements. Strings from a student cannot match, since quotes in strings are escaped."""
 _WITHOUT_SUBMISSION = frozenset({"excuse", "extension"})
 """Kinds that a student without a submission can have, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassJudgements:
+    """What people decided about a class, and its assignment."""
+
+    judgements: Mapping[str, tuple[Judgement, ...]]
+    """Judgements by submission, or by the student's key."""
+    assignment: Assignment | None
+    """None outside of a course folder."""
 
 
 def judgement_file(out: ResultsFolder) -> JudgementFile:
@@ -53,6 +63,21 @@ def judged_course(course: Course, out: ResultsFolder, path: Path | None = None) 
         path: The file of judgements; by default see `judgement_file`.
 
     Raises:
+        UsageError: As `class_judgements`.
+    """
+    found = class_judgements(out, course.stamp.id, path)
+    return replace(course, judgements=found.judgements, assignment=found.assignment)
+
+
+def class_judgements(out: ResultsFolder, rubric: str, path: Path | None = None) -> ClassJudgements:
+    """Read the judgements of a results folder, and find the assignment of the course folder.
+
+    Args:
+        out: The results folder.
+        rubric: Id of the rubric.
+        path: The file of judgements; by default see `judgement_file`.
+
+    Raises:
         UsageError: The file of judgements cannot be read, has lines that are not judgements, or is missing although
             grades in the folder have judgements; or `course.yaml` or the roster is wrong.
     """
@@ -61,13 +86,12 @@ def judged_course(course: Course, out: ResultsFolder, path: Path | None = None) 
         _check_missing(file, out)
     groups: defaultdict[str, list[Judgement]] = defaultdict(list)
     for one in file.read().judgements:
-        if concerns(one, one.submission, course.stamp.id):
+        if concerns(one, one.submission, rubric):
             groups[one.submission].append(one)
     assignment = assignment_of(out)
     if assignment is not None:
         _ = (assignment.course.students, assignment.times)  # errors concern the whole class, not one submission
-    judgements = {name: tuple(several) for name, several in groups.items()}
-    return replace(course, judgements=judgements, assignment=assignment)
+    return ClassJudgements({name: tuple(several) for name, several in groups.items()}, assignment)
 
 
 def _check_missing(file: JudgementFile, out: ResultsFolder) -> None:

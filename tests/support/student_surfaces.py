@@ -1,6 +1,7 @@
 """Everything that a student can get, for a course whose secrets are marked words."""
 
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -232,5 +233,21 @@ def mails(scene: Scene) -> Iterator[tuple[str, str]]:
                     yield f"attachment of {path.name}", archive.read("report.html").decode()
 
 
-SURFACES: tuple[Callable[[Scene], Iterator[tuple[str, str]]], ...] = (pages, public_rubric, checks, mails)
+def exports(scene: Scene) -> Iterator[tuple[str, str]]:
+    """What other tools show to students; Gradescope shows hidden tests to nobody but instructors."""
+    root = scene.out.root
+    for name in ("gradescope", "prairielearn", "coursera", "junit", "moodle-feedback"):
+        done = grader("export", root, "--to", name, "--with-pending", "--out", root.parent / f"to-{name}")
+        assert done.code == 0, done.err
+    for path in sorted((root.parent / "to-gradescope").glob("*/results.json")):
+        results = json.loads(path.read_text(encoding="utf-8"))
+        results["tests"] = [test for test in results["tests"] if test["visibility"] == "visible"]
+        yield f"Gradescope: {path.parent.name}", json.dumps(results)
+    for pattern in ("to-prairielearn/*/results.json", "to-coursera/*/*edback*"):
+        for path in sorted(root.parent.glob(pattern)):
+            yield f"{path.relative_to(root.parent)}", path.read_text(encoding="utf-8")
+    yield "JUnit", (root.parent / "to-junit").read_text(encoding="utf-8")
+
+
+SURFACES: tuple[Callable[[Scene], Iterator[tuple[str, str]]], ...] = (pages, public_rubric, checks, mails, exports)
 """Collectors of everything that a student can get, as pairs of a name and a text. Add each new one here."""

@@ -1,6 +1,6 @@
 """The format `gradescope`: `results.json` of a Gradescope autograder, one for each submission."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grader.delivery.editions import (
@@ -12,11 +12,13 @@ from grader.delivery.editions import (
     overall_text,
     plain_text,
 )
+from grader.delivery.grade_export import GradeExport, GradeFormat, RowReport
+from grader.delivery.submission_files import json_bytes, write_submissions
 from grader.report.people import people_view
 from grader.schema.errors import ArtefactError
 from grader.schema.grade import CriterionGrade
 
-__all__ = ["RESULTS", "gradescope_results"]
+__all__ = ["FORMAT", "RESULTS", "gradescope_results"]
 
 RESULTS = "results.json"
 """Name of the file, in `/autograder/results/`."""
@@ -89,3 +91,19 @@ def _late(editions: Editions) -> Iterator[dict[str, Any]]:
             "max_score": 0.0,
             "status": "failed",
         }
+
+
+def _write(export: GradeExport) -> Sequence[RowReport]:
+    return write_submissions(
+        export,
+        lambda editions: {RESULTS: json_bytes(gradescope_results(editions))},
+        lambda editions: f"{editions.whole.score:g} points",
+    )
+
+
+FORMAT = GradeFormat(
+    name="gradescope",
+    title="results.json of a Gradescope autograder for each submission",
+    file="",
+    write=_write,
+)

@@ -1,11 +1,14 @@
 """The format `json`: the grades of a class as one JSON document."""
 
+from collections.abc import Sequence
+
 from grader.delivery.editions import Editions, criterion_text, has_points
+from grader.delivery.grade_export import GradeExport, GradeFormat, GradeRow, RowReport, reports_of
 from grader.delivery.roster import Student
 from grader.schema.grade import CriterionGrade
-from grader.schema.grade_list import EntryStatus, GradeEntry, ListedCriterion, ListedStudent
+from grader.schema.grade_list import EntryStatus, GradeEntry, GradeList, ListedCriterion, ListedStudent
 
-__all__ = ["grade_entry"]
+__all__ = ["FORMAT", "grade_entry"]
 
 
 def grade_entry(editions: Editions, student: Student | None = None, *, held: str = "") -> GradeEntry:
@@ -21,7 +24,7 @@ def grade_entry(editions: Editions, student: Student | None = None, *, held: str
     status: EntryStatus = whole.status if whole.excused is None else "excused"
     return GradeEntry(
         submission=whole.submission.id,
-        student=None if student is None else listed_student(student),
+        student=None if student is None else _listed(student),
         status=status,
         score=whole.score if status == "graded" and not held else None,
         max_score=whole.max_score,
@@ -33,12 +36,7 @@ def grade_entry(editions: Editions, student: Student | None = None, *, held: str
     )
 
 
-def listed_student(student: Student) -> ListedStudent:
-    """Describe a student of the roster.
-
-    Args:
-        student: The student.
-    """
+def _listed(student: Student) -> ListedStudent:
     return ListedStudent(
         id=student.id,
         name=student.name,
@@ -62,3 +60,38 @@ def _criterion(line: CriterionGrade, text: str | None) -> ListedCriterion:
         hidden=text is None,
         text=text or "",
     )
+
+
+def _entry(row: GradeRow) -> GradeEntry:
+    """Make the entry of a row; one without a grade has no criteria."""
+    if row.status in {"graded", "not_graded"}:
+        return grade_entry(row.read(), row.student, held=row.held)
+    return GradeEntry(
+        submission=row.submission or None,
+        student=None if row.student is None else _listed(row.student),
+        status=row.status,
+        score=None,
+        max_score=None,
+        pending=0.0,
+        held=row.held,
+    )
+
+
+def _write(export: GradeExport) -> Sequence[RowReport]:
+    entries = tuple(_entry(row) for row in export.rows)
+    document = GradeList(rubric=export.rubric, title=export.title, max_score=export.max_score, grades=entries)
+    export.target.write_text(document.model_dump_json(indent=1) + "\n", encoding="utf-8", errors="replace")
+    return tuple(
+        RowReport(row.label, row.submission, "written", f"{row.score:g} points", row.remark)
+        if row.writable
+        else reports_of(row)
+        for row in export.rows
+    )
+
+
+FORMAT = GradeFormat(
+    name="json",
+    title="the grades of the class as one JSON document",
+    file="grades.json",
+    write=_write,
+)

@@ -1,23 +1,26 @@
 """The format `prairielearn`: `results.json` of an external grader of PrairieLearn, one for each submission."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from grader.delivery.editions import (
     Editions,
     criterion_text,
     decided_fraction,
+    fraction_text,
     has_points,
     late_title,
     overall_text,
     plain_text,
 )
+from grader.delivery.grade_export import GradeExport, GradeFormat, RowReport
+from grader.delivery.submission_files import json_bytes, write_submissions
 from grader.report.people import people_view
 from grader.report.text import cut
 from grader.schema.grade import CriterionGrade
 
-__all__ = ["LARGEST", "RESULTS", "prairielearn_results"]
+__all__ = ["FORMAT", "LARGEST", "RESULTS", "prairielearn_results"]
 
 RESULTS = "results.json"
 """Name of the file, in `/grade/results/`."""
@@ -70,3 +73,19 @@ def _fitted(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return tests
     most = max(_ROOM // (8 * len(tests)), 80)
     return [{**test, "message": cut(test["message"], most)} for test in tests]
+
+
+def _write(export: GradeExport) -> Sequence[RowReport]:
+    return write_submissions(
+        export,
+        lambda editions: {RESULTS: json_bytes(prairielearn_results(editions))},
+        lambda editions: fraction_text(editions.whole),
+    )
+
+
+FORMAT = GradeFormat(
+    name="prairielearn",
+    title="results.json of an external grader of PrairieLearn for each submission",
+    file="",
+    write=_write,
+)
