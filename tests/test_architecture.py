@@ -23,9 +23,10 @@ ALLOWED = {
     "grading": {"schema", "facts"},
     "report": {"schema", "facts"},
     "delivery": {"schema", "facts", "report"},
+    "authoring": {"schema", "facts"},
     "pipeline": {
         *("schema", "facts", "inside", "datasets", "intake", "store", "evidence", "execution", "checks", "grading"),
-        *("report", "delivery", "resources", "version"),
+        *("report", "delivery", "authoring", "resources", "version"),
     },
 }
 """Package → the packages of the grader that it may import."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from grader.checks.registry import check
 from grader.checks.support.measures import measure
 from grader.checks.support.params import EXPECTED, Params, Whole
+from grader.facts.answers import without_placeholders
 from grader.facts.case import Case
 from grader.facts.work import does_nothing
 from grader.schema.base import Assurance, Pointer
@@ -103,10 +104,10 @@ def text(case: Case, params: TextParams) -> Finding:
     """The notebook explains its work in text cells.
 
     What it does:
-        Counts the words of the Markdown cells and looks for keywords. Code, links and the text of the assignment do
-        not count. Only a person can judge whether an explanation is good, so combine this check with a manual
-        criterion. If `language` is set and a long enough text is in another language, a person must judge it.
-        Students see how many of the words their text mentions, but not the words.
+        Counts the words of the Markdown cells and looks for keywords. Code, links, the text of the assignment and
+        placeholders (`YOUR ANSWER HERE`) do not count. Only a person can judge whether an explanation is good, so
+        combine this check with a manual criterion. If `language` is set and a long enough text is in another language,
+        a person must judge it. Students see how many of the words their text mentions, but not the words.
 
     Why it matters:
         Readers of a report want to know the steps and their reasons without reading the code.
@@ -246,7 +247,8 @@ def _passages(cells: tuple[CellFact, ...]) -> Iterator[list[CellFact]]:
 
 def _own(passages: Iterable[list[CellFact]], shingles: frozenset[tuple[str, ...]]) -> list[tuple[CellFact, list[str]]]:
     """Pair each cell with its words that are not the assignment's."""
-    return [(cell, _own_words(_prose(cell.source), shingles)) for passage in passages for cell in passage]
+    cells = (cell for passage in passages for cell in passage)
+    return [(cell, _own_words(_prose(without_placeholders(cell.source)), shingles)) for cell in cells]
 
 
 def _other_language(own: list[tuple[CellFact, list[str]]], params: TextParams) -> Finding | None:

@@ -20,6 +20,7 @@ from grader.cli.mail import mail_command
 from grader.cli.new import new_command
 from grader.cli.people import marks_app, requests_app
 from grader.cli.regrade import regrade_command, report_command
+from grader.cli.release import release_command
 from grader.cli.rubric import rubric_app
 from grader.cli.similar import similar_command
 from grader.version import __version__
@@ -34,6 +35,7 @@ app = CommandLine(
 app.add_typer(rubric_app, name="rubric")
 app.add_typer(data_app, name="data")
 app.command("new")(new_command)
+app.command("release")(release_command)
 app.add_typer(marks_app, name="marks")
 app.add_typer(requests_app, name="requests")
 app.command("grade")(grade_command)
@@ -97,7 +99,7 @@ def _root(
 ) -> None:
     """Handle options before a command."""
     del version  # its callback has printed it and exited
-    if context.invoked_subcommand in {"grade", "check", "demo"}:
+    if context.invoked_subcommand in {"grade", "check", "demo", "release"}:
         from grader.cli.site import load_site, option_defaults
 
         context.default_map = option_defaults(load_site())

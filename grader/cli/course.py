@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from grader.grading.loader import LoadedRubric
     from grader.pipeline.course_folder import Assignment, CourseFolder
 
-__all__ = ["AssignmentOption", "CourseOutOption", "CourseRubricOption", "Work", "refuse_missing", "work_of"]
+__all__ = [
+    "AssignmentOption",
+    "CourseOutOption",
+    "CourseRubricOption",
+    "Work",
+    "only_assignment",
+    "refuse_missing",
+    "work_of",
+]
 
 CourseRubricOption = Annotated[
     str | None,
@@ -117,10 +125,15 @@ def _assignment(paths: Sequence[Path], name: str | None, *, needed: bool) -> "As
     if several or not needed:
         return next(iter(several), None)
     own = next((found for path in (*paths, here) if (found := find_course(path)) is not None), None)
-    return None if own is None else assignment_at(own, here) or _only(own)
+    return None if own is None else assignment_at(own, here) or only_assignment(own)
 
 
-def _only(course: "CourseFolder") -> "Assignment":
+def only_assignment(course: "CourseFolder") -> "Assignment":
+    """Return the only assignment of a course.
+
+    Raises:
+        UsageError: The course has several.
+    """
     from grader.schema.errors import UsageError
 
     if len(course.assignments) > 1:

@@ -9,9 +9,10 @@ from grader.evidence.claims import as_int, as_list, as_map, as_text
 from grader.schema.evidence import CellFact
 from grader.schema.submission import STORED_ERROR, Run
 
-__all__ = ["cell_facts", "plain_text"]
+__all__ = ["LONGEST_SOURCE", "cell_facts", "plain_text"]
 
-_MAX_SOURCE = 20_000
+LONGEST_SOURCE = 20_000
+"""Most characters of a cell that evidence keeps."""
 _MAX_OUTPUT = 4_000
 _MAX_RAW = 200_000
 _MAX_CELLS = 5_000
@@ -74,7 +75,7 @@ def _source(value: object) -> str:
     """Read a cell's source, cut to a length. Pasted pictures are removed before, since one has more than that."""
     parts = value if isinstance(value, list) else [value]
     text = "".join(part for part in parts[:_MAX_RAW] if isinstance(part, str))
-    return plain_text(_PICTURE.sub("data:", text))[:_MAX_SOURCE]
+    return plain_text(_PICTURE.sub("data:", text))[:LONGEST_SOURCE]
 
 
 def _has_image(output: dict[str, Any]) -> bool:

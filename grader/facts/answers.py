@@ -9,7 +9,7 @@ from typing import Final
 
 from grader.schema.evidence import CellFact
 
-__all__ = ["Answer", "answer_to", "normalized", "own_text", "starter_lines"]
+__all__ = ["Answer", "answer_to", "normalized", "own_text", "starter_lines", "without_placeholders"]
 
 _MARKUP_AT_START: Final = re.compile(r"^(?:\s*(?:#{1,6}\s|>|[-*+]\s|\d{1,2}[.)]\s))+\s*")
 _EMPHASIS: Final = re.compile(r"(?<!\w)([*_`~]{1,3})(?=\S)(.+?)(?<=\S)\1(?!\w)")
@@ -29,6 +29,10 @@ _PLACEHOLDER: Final = re.compile(
     r"|(?:todo|answer|your answer|\.{3}|…)\W*",
     re.DOTALL,
 )
+_STUB: Final = re.compile(
+    r"\W*(?:(?:type|write|enter|put|insert) )?your answer(?: goes)? here\W*(?:replacing this text\W*)?"
+)
+"""A line that can only be a placeholder; `_PLACEHOLDER` also fits some sentences."""
 _PICTURE: Final = re.compile(r"!\[|<img\b", re.IGNORECASE)
 
 
@@ -84,6 +88,15 @@ def own_text(source: str, starter: Collection[str]) -> str:
     own = [line for line in lines if line and line not in starter and not _PLACEHOLDER.fullmatch(line)]
     text = " ".join(own)
     return "" if _PLACEHOLDER.fullmatch(text) else text
+
+
+def without_placeholders(source: str) -> str:
+    """Remove the lines of a text that can only ask for an answer, such as `YOUR ANSWER HERE`.
+
+    Args:
+        source: Source of a text cell.
+    """
+    return "\n".join(line for line in source.splitlines() if not _STUB.fullmatch(normalized(line)))
 
 
 def _is_short_heading(line: str) -> bool:

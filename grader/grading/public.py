@@ -15,7 +15,7 @@ from grader.schema.message import say
 from grader.schema.rubric import Criterion, DiagnosticSettings, Rubric
 from grader.schema.rubric_texts import CriterionTexts, RubricTexts
 
-__all__ = ["public_rubric", "public_texts", "without_hidden"]
+__all__ = ["public_checks", "public_rubric", "public_texts", "without_hidden"]
 
 _GUIDE = say("Your instructor judges this criterion.")
 _HEAD = """\
@@ -27,6 +27,7 @@ _TEXTS_HEAD = """\
 """
 _JUDGING = frozenset({"check", "with", "any_of", "all_of", "manual"})
 _WIDTH = 120
+_NOTHING: Mapping[str, Any] = {}
 
 
 def without_hidden(loaded: LoadedRubric) -> LoadedRubric:
@@ -51,7 +52,11 @@ def without_hidden(loaded: LoadedRubric) -> LoadedRubric:
 
 
 def public_rubric(
-    rubric: Rubric, data: Mapping[str, Any], checks: Mapping[str, CheckSpec], diagnostics: Iterable[str]
+    rubric: Rubric,
+    data: Mapping[str, Any],
+    checks: Mapping[str, CheckSpec],
+    diagnostics: Iterable[str],
+    changed: Mapping[str, Any] = _NOTHING,
 ) -> str:
     """Write the public rubric: without hidden criteria, guides, expected keywords, private criteria and the reference.
 
@@ -62,6 +67,7 @@ def public_rubric(
         data: The same rubric as YAML values.
         checks: All checks, by name.
         diagnostics: Ids of all diagnostics.
+        changed: Other values of keys of the public rubric; None removes a key.
 
     Returns:
         The public rubric as YAML.
@@ -81,6 +87,10 @@ def public_rubric(
     if rubric.ranking is not None and rubric.ranking.criterion not in judged:
         del public["ranking"]
     _remove_unused(public, rubric, removed)
+    if changed:
+        # The criteria come last.
+        public = {**public, **changed, "criteria": public.pop("criteria")}
+        public = {key: value for key, value in public.items() if value is not None or key not in changed}
     return _HEAD + _yaml(public)
 
 
@@ -110,6 +120,17 @@ def public_texts(rubric: Rubric, texts: RubricTexts, code: str, checks: Mapping[
     title = {"title": texts.title} if texts.title else {}
     data = {"version": texts.version, **title, "criteria": criteria}
     return _TEXTS_HEAD.format(code=code) + _yaml(data)
+
+
+def public_checks(rubric: Rubric, checks: Mapping[str, CheckSpec]) -> frozenset[str]:
+    """List the checks that the public rubric uses.
+
+    Args:
+        rubric: The rubric.
+        checks: All checks, by name.
+    """
+    shown = [criterion for criterion in rubric.criteria if not criterion.hidden and not _is_secret(criterion, checks)]
+    return frozenset(test.check for criterion in shown for test in criterion.tests)
 
 
 def _yaml(data: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from grader.intake.cells import add_oddity
 from grader.intake.notebook import read_notebook
 from grader.schema.submission import TaggedCell
 
-__all__ = ["keep_given_tags", "read_tagged_cells", "read_texts"]
+__all__ = ["COUNTED_TAGS", "keep_given_tags", "read_tagged_cells", "read_texts"]
 
 COUNTED_TAGS = frozenset({"raises-exception", "skip-execution", "otter_ignore"})
 """Tags that change how a cell is executed."""

@@ -1,6 +1,7 @@
 """Execute and grade the reference solution like a submission."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from grader.datasets.store import DatasetStore
 from grader.execution.sandbox.scratch import held_folder
@@ -17,7 +18,7 @@ from grader.schema.grade import Grade
 from grader.schema.progress import Listener
 from grader.store.results import ResultsFolder
 
-__all__ = ["verify_reference"]
+__all__ = ["grade_alone", "verify_reference"]
 
 
 def verify_reference(
@@ -36,6 +37,20 @@ def verify_reference(
     if notebook is None:
         msg = "the rubric has no reference"
         raise RubricError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`")
+    return grade_alone(notebook, loaded, store, options, listener)
+
+
+def grade_alone(
+    notebook: Path, loaded: LoadedRubric, store: DatasetStore, options: Options, listener: Listener
+) -> tuple[Grade, Evidence]:
+    """Execute and grade one notebook of the course like a submission, without a comparison; nothing is kept.
+
+    Returns:
+        Its grade and its evidence.
+
+    Raises:
+        HarnessError: It could not be graded.
+    """
     course = assemble_course(loaded, None, store)
     with held_folder() as folder:
         out = ResultsFolder(folder)
@@ -45,5 +60,5 @@ def verify_reference(
         graded = grade_found(found, course, bench, out, listener)
         evidence = out.read_evidence(graded.submission.id)
     if graded.status == "not_graded" or evidence is None:
-        raise HarnessError(graded.reason or "the reference could not be graded", where=str(notebook))
+        raise HarnessError(graded.reason or "the notebook could not be graded", where=str(notebook))
     return graded, evidence

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _RUBRIC_NOTE = "rubric.json"
+_NOTHING: Mapping[str, Any] = {}
 
 
 def shipped_rubrics() -> tuple[Path, ...]:
@@ -125,11 +126,12 @@ def _with_template(loaded: LoadedRubric) -> LoadedRubric:
     return replace(loaded, tagged=tagged, rubric=loaded.rubric.model_copy(update={"template_text": text}))
 
 
-def publish_rubric(loaded: LoadedRubric) -> str:
+def publish_rubric(loaded: LoadedRubric, changed: Mapping[str, Any] = _NOTHING) -> str:
     """Write the public rubric as YAML; see `public_rubric`.
 
     Args:
         loaded: The rubric; its file is read again.
+        changed: Other values of keys of the public rubric; None removes a key.
 
     Raises:
         RubricError: The file cannot be read.
@@ -140,7 +142,7 @@ def publish_rubric(loaded: LoadedRubric) -> str:
         message = f"the rubric cannot be read: {error.strerror or error}"
         raise RubricError(message, where=str(loaded.path)) from error
     read = read_located(content, name=str(loaded.path), noun="rubric", kind=RubricError)
-    return public_rubric(loaded.rubric, read.data, all_checks(), all_diagnostics())
+    return public_rubric(loaded.rubric, read.data, all_checks(), all_diagnostics(), changed)
 
 
 def publish_texts(loaded: LoadedRubric) -> Mapping[str, str]:

@@ -51,6 +51,11 @@ def test_too_few_words_fail() -> None:
     assert says(finding.message, "at least {count:number} word is required", count=20)
 
 
+def test_a_placeholder_is_no_text() -> None:
+    assert judge(prose("Why does it converge?\n\nYOUR ANSWER HERE"), min_words=5).status == "failed"
+    assert judge(prose("YOUR ANSWER HERE"), min_words=1).status == "failed"
+
+
 def test_code_and_its_comments_are_no_text() -> None:
     assert judge(a_cell(0, "# " + EXPLANATION), min_words=1).status == "failed"
 

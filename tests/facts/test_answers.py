@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.facts.answers import answer_to, normalized, own_text, starter_lines
+from grader.facts.answers import answer_to, normalized, own_text, starter_lines, without_placeholders
 from grader.schema.evidence import CellFact
 
 TITLE, GUIDE = (
@@ -171,3 +171,15 @@ def test_any_notebook_has_an_answer_of_its_own_cells(sources: list[str | tuple[s
     assert list(answer.cells) == sorted(set(answer.cells))
     assert set(answer.cells) <= {cell.index for cell in some}
     assert not answer.text or answer.cells
+
+
+@pytest.mark.parametrize(
+    "line", ["YOUR ANSWER HERE", "_Type your answer here, replacing this text._", "> your answer here."]
+)
+def test_a_placeholder_is_no_text(line: str) -> None:
+    assert without_placeholders(f"Why?\n{line}\nBecause.") == "Why?\nBecause."
+
+
+@pytest.mark.parametrize("line", ["Put the dropout layer here", "Your answer here is wrong", "The answer is here"])
+def test_a_sentence_is_no_placeholder(line: str) -> None:
+    assert without_placeholders(line) == line

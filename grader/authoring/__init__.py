@@ -1,0 +1,1 @@
+"""Make the files of an assignment from the instructor's own notebook."""
