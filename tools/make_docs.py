@@ -89,6 +89,7 @@ judgements.jsonl         what people decided; it is only ever appended to
 rubrics/                 the rubrics of the course
 submissions/ASSIGNMENT/  what students handed in
 results/ASSIGNMENT/      what the grader writes; it can be deleted and made again
+release/ASSIGNMENT/      what students get, made by grader release
 ```
 
 ```bash

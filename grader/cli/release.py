@@ -60,7 +60,7 @@ def release_command(
         typer.Argument(
             metavar="NOTEBOOK|ASSIGNMENT",
             help="The instructor's notebook with markers; in a course folder, also the id of an assignment.",
-            show_default="the reference of the only assignment, in a course folder",
+            show_default="the reference of the rubric",
         ),
     ] = None,
     *,
@@ -127,37 +127,54 @@ def _work_of(
     Raises:
         UsageError: There is no such notebook or assignment.
     """
-    from grader.pipeline.course_folder import find_course
     from grader.pipeline.reference import reference_notebook
     from grader.pipeline.rubrics import find_rubric
     from grader.schema.errors import UsageError
 
     path = Path(named) if named is not None and _is_path(named) else None
-    course = find_course(Path.cwd() if path is None else path)
-    assignment: Assignment | None = None
-    if path is None:
-        if course is None and named is None:
-            refuse_missing(context, "notebook")
-        if course is None:
-            msg = f"there is no notebook {named!r}, and no course folder here whose assignment it could be"
-            raise UsageError(msg, advice="name a notebook: FILE.ipynb")
-        assignment = only_assignment(course) if named is None else course.assignment(named)
-    elif course is not None and rubric is None:
-        assignment = _assignment_with(path, course.assignments) or only_assignment(course)
-    if assignment is None and rubric is None:
-        refuse_missing(context, "rubric")
+    assignment = _assignment(context, path, named, rubric)
     other = None if rubric is None else find_rubric(rubric)
     loaded = other if assignment is None else assignment.load(other)
-    if loaded is None:
+    if out is None and assignment is not None:
+        out = assignment.course.root / _FOLDER / assignment.id
+    if loaded is None or out is None:
+        refuse_missing(context, "rubric" if loaded is None else "out")
         raise AssertionError
-    if out is None and assignment is None:
-        refuse_missing(context, "out")
-    place = out if out is not None or assignment is None else assignment.course.root / _FOLDER / assignment.id
     source = reference_notebook(loaded) if path is None else path
-    if source is None or place is None:
+    if source is None:
         msg = "the rubric has no reference"
         raise UsageError(msg, where=str(loaded.path), advice="add `reference: NAME.ipynb`, or name the notebook")
-    return _Work(source, in_language(loaded, language), place)
+    return _Work(source, in_language(loaded, language), out)
+
+
+def _assignment(
+    context: typer.Context, path: Path | None, named: str | None, rubric: str | None
+) -> "Assignment | None":
+    """Find the assignment that is named, or whose notebook is; None outside of a course folder, and for a rubric alone.
+
+    Args:
+        context: The command, for errors about missing arguments.
+        path: Path of the notebook, if a notebook is named.
+        named: The argument: a path, or the id of an assignment.
+        rubric: Value of `--rubric`.
+
+    Raises:
+        UsageError: There is no such notebook or assignment.
+    """
+    from grader.pipeline.course_folder import find_course
+    from grader.schema.errors import UsageError
+
+    if rubric is not None and (path is not None or named is None):
+        return None
+    course = find_course(Path.cwd() if path is None else path)
+    if path is not None:
+        return None if course is None else _assignment_with(path, course.assignments) or only_assignment(course)
+    if course is not None:
+        return only_assignment(course) if named is None else course.assignment(named)
+    if named is None:
+        refuse_missing(context, "notebook")
+    msg = f"there is no notebook {named!r}, and no course folder here whose assignment it could be"
+    raise UsageError(msg, advice="name a notebook: FILE.ipynb")
 
 
 def _is_path(named: str) -> bool:
@@ -182,19 +199,15 @@ def _assignment_with(notebook: Path, assignments: "Sequence[Assignment]") -> "As
 def _check(release: "Release", work: _Work, isolation: Isolation, device: Device) -> "ReleaseCheck":
     from grader.cli.site import open_store
     from grader.cli.terminal import progress_on, terminal
-    from grader.pipeline.release import check_release
+    from grader.pipeline.release import Run, check_release, kept_grade
 
     options = options_of(isolation, device, jobs=1, seed=None, resume=False)
+    store = open_store(may_download=True)
+    reference = kept_grade(work.notebook, work.loaded, store) or work.notebook
     with progress_on(terminal(stderr=True)) as listener:
-        listener.begin(2)
-        return check_release(
-            work.out / release.notebook,
-            work.notebook,
-            work.loaded,
-            open_store(may_download=True),
-            options,
-            listener.step,
-        )
+        listener.begin(2 if isinstance(reference, Path) else 1)
+        run = Run(options, listener.step)
+        return check_release(work.out / release.notebook, reference, work.loaded, store, run)
 
 
 def _written(release: "Release", out: Path) -> Iterator[str]:

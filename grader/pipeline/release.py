@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -34,7 +33,7 @@ from grader.schema.progress import Listener
 from grader.schema.release import ReleaseCheck, RemovedPart
 from grader.store.files import write_atomically
 
-__all__ = ["README", "RUBRIC", "Release", "check_release", "make_release", "write_release"]
+__all__ = ["README", "RUBRIC", "Release", "Run", "check_release", "kept_grade", "make_release", "write_release"]
 
 RUBRIC = "rubric.yaml"
 """Name of the public rubric in the folder for students."""
@@ -60,6 +59,16 @@ class Release:
     """Parts of the instructor's notebook that students do not get."""
     inputs: frozenset[Path] = field(default=frozenset())
     """Files that must not be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How notebooks are executed."""
+
+    options: Options
+    """Options of the command line."""
+    listener: Listener
+    """Receives progress reports."""
 
 
 def make_release(notebook: Path, loaded: LoadedRubric) -> Release:
@@ -122,28 +131,27 @@ def write_release(release: Release, folder: Path, *, force: bool = False) -> Non
         write_atomically(folder / name, content if isinstance(content, bytes) else content.read_bytes())
 
 
-def check_release(  # noqa: PLR0913, PLR0917 - as `verify_reference`, for two notebooks
-    released: Path, notebook: Path, loaded: LoadedRubric, store: DatasetStore, options: Options, listener: Listener
+def check_release(
+    released: Path, reference: Grade | Path, loaded: LoadedRubric, store: DatasetStore, run: Run
 ) -> ReleaseCheck:
     """Grade the students' notebook and the instructor's one like submissions, and compare their points.
 
-    The instructor's notebook is not executed if it is the rubric's reference and has current evidence.
-
     Args:
         released: The students' notebook.
-        notebook: The instructor's notebook.
+        reference: The grade of the instructor's notebook (see `kept_grade`), or the notebook, which is executed.
         loaded: The rubric.
         store: The data sets.
-        options: Options of the command line.
-        listener: Receives progress reports.
+        run: How notebooks are executed.
 
     Raises:
         HarnessError: One of them could not be graded.
     """
-    execute = partial(grade_alone, loaded=loaded, store=store, options=options, listener=listener)
-    kept = kept_grade(notebook, loaded, store)
-    reference = execute(notebook)[0] if kept is None else kept
-    return compare_release(execute(released)[0], reference, {"released": True, "reference": kept is None})
+    executes = isinstance(reference, Path)
+    grades = [
+        one if isinstance(one, Grade) else grade_alone(one, loaded, store, run.options, run.listener)[0]
+        for one in (reference, released)
+    ]
+    return compare_release(grades[1], grades[0], {"released": True, "reference": executes})
 
 
 def kept_grade(notebook: Path, loaded: LoadedRubric, store: DatasetStore) -> Grade | None:

@@ -57,7 +57,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "words", [["digits"], ["digits-solution.ipynb"], ["./digits-solution.ipynb", "--rubric", "digits.yaml"]]
+    "words",
+    [
+        ["digits"],
+        ["digits-solution.ipynb"],
+        ["./digits-solution.ipynb", "--rubric", "digits.yaml"],
+        ["--rubric", "digits.yaml", "--language=de"],
+    ],
 )
 def test_an_assignment_or_its_notebook_goes_to_the_course_folder(
     root: Path, words: list[str], capsys: pytest.CaptureFixture[str]
