@@ -1,7 +1,7 @@
 """Remove what markers enclose from the text of a cell.
 
-The markers are those of nbgrader (`### BEGIN SOLUTION`, `### BEGIN HIDDEN TESTS`, `=== BEGIN MARK SCHEME ===`, each
-with its `END`) and the ones of otter for single lines (`# SOLUTION`, `# SOLUTION NO PROMPT`) and for prompts.
+The markers of nbgrader enclose regions: `### BEGIN SOLUTION`, `### BEGIN HIDDEN TESTS` and `=== BEGIN MARK SCHEME ===`,
+each with its `END`. Otter has markers for single lines (`# SOLUTION`, `# SOLUTION NO PROMPT`) and for prompts.
 """
 
 import ast

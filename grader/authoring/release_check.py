@@ -1,4 +1,4 @@
-"""Compare the grade of a released notebook with that of the reference, criterion by criterion."""
+"""Compare the grades of a released notebook and of the reference, criterion by criterion."""
 
 from collections.abc import Mapping
 

@@ -38,7 +38,7 @@ class StudentsVersion:
     notebook: Mapping[str, Any]
     """The notebook in format 4."""
     removed: tuple[RemovedPart, ...]
-    """What students do not get, in the order of the notebook."""
+    """Parts that students do not get, in the order of the notebook."""
 
 
 def students_version(notebook: Mapping[str, Any], name: str) -> StudentsVersion:
@@ -175,6 +175,6 @@ def _metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
         if not metadata["tags"]:
             del metadata["tags"]
     if isinstance(metadata.get("nbgrader"), Mapping):
-        # The checksum is that of the instructor's text.
+        # The checksum belongs to the instructor's text.
         metadata["nbgrader"] = {key: value for key, value in metadata["nbgrader"].items() if key != "checksum"}
     return metadata

@@ -46,7 +46,7 @@ _FOLDER = "release"
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is released, and where."""
+    """Notebook and rubric of a release, and its folder."""
 
     notebook: Path
     loaded: "LoadedRubric"

@@ -51,7 +51,7 @@ class ReleaseRow(Document):
 
 
 class ReleaseCheck(Document):
-    """Points of the released notebook next to those of the reference."""
+    """Points of the released notebook and of the reference."""
 
     rows: tuple[ReleaseRow, ...]
     executed: Mapping[str, bool]

@@ -1,4 +1,4 @@
-"""What students get of the text of a cell."""
+"""The text of a cell that students get."""
 
 import pytest
 from hypothesis import given
