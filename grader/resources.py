@@ -10,6 +10,7 @@ _IN_CHECKOUT = {
     "reference": "reference",
     "templates": "templates",
     "examples": "examples/submissions",
+    "ci": "examples/ci",
 }
 
 
@@ -17,7 +18,7 @@ def share(name: str) -> Path:
     """Find a folder of shipped files.
 
     Args:
-        name: `rubrics`, `reference`, `templates` or `examples`.
+        name: `rubrics`, `reference`, `templates`, `examples` or `ci`.
 
     Returns:
         The folder in the wheel where there is one, else the checkout's.

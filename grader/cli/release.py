@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,14 @@ _FOLDER = "release"
 """Folder of a course folder with the students' versions."""
 
 
+class Ci(StrEnum):
+    """Platforms of students' repositories."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """Notebook and rubric of a release, and its folder."""
@@ -75,6 +84,7 @@ def release_command(
             file_okay=False,
         ),
     ] = None,
+    ci: Annotated[Ci, typer.Option("--ci", help="Platform of the workflow that checks students' pushes.")] = Ci.GITHUB,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Execute nothing: do not grade the two notebooks.")
@@ -103,7 +113,7 @@ def release_command(
     from grader.pipeline.release import make_release, write_release
 
     work = _work_of(context, notebook, rubric, out, language)
-    release = make_release(work.notebook, work.loaded)
+    release = make_release(work.notebook, work.loaded, ci.value)
     write_release(release, work.out, force=force)
     if not as_json:
         for line in _written(release, work.out):
@@ -314,6 +324,9 @@ def _misses(result: "ReleaseCheck") -> Iterator[str]:
 
 
 def _waiting(result: "ReleaseCheck") -> Iterator[str]:
+    """List the criteria without points for one of the notebooks."""
+    for row in result.unknown:
+        yield f"not known for the students' version: {row.id} – {row.released_message}"
     if result.waiting:
         points = sum(row.max_points for row in result.waiting)
         yield f"for a person to judge: {', '.join(row.id for row in result.waiting)} ({points:g} points)"

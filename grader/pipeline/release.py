@@ -1,11 +1,12 @@
 """Release an assignment: write the students' files, and check that they do not contain the solution."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 from nbformat.validator import NotebookValidationError
@@ -33,14 +34,20 @@ from grader.schema.progress import Listener
 from grader.schema.release import ReleaseCheck, RemovedPart
 from grader.store.files import write_atomically
 
-__all__ = ["README", "RUBRIC", "Release", "Run", "check_release", "kept_grade", "make_release", "write_release"]
+__all__ = ["README", "RUBRIC", "Ci", "Release", "Run", "check_release", "kept_grade", "make_release", "write_release"]
 
+Ci = Literal["github", "gitlab", "none"]
+"""Platforms of students' repositories."""
 RUBRIC = "rubric.yaml"
 """Name of the public rubric in the folder for students."""
 README = "README.md"
 _TEMPLATE = ".grader/template.ipynb"
 """Place of a notebook with the tags that count. A student's check must not use the student's own file for that, and no
 submission is searched in a hidden folder."""
+_SUBMISSION = "submission.ipynb"
+"""Name of the notebook in the shipped workflows."""
+_PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
+"""Names that YAML reads as text."""
 _MINOR_WITH_IDS = 5
 """Minor version of format 4 from which cells have ids."""
 _INSTRUCTORS_NAME = re.compile(r"[-_. ](?:solution|reference|instructor|master|lösung|musterlösung)s?$", re.IGNORECASE)
@@ -71,12 +78,13 @@ class Run:
     """Receives progress reports."""
 
 
-def make_release(notebook: Path, loaded: LoadedRubric) -> Release:
+def make_release(notebook: Path, loaded: LoadedRubric, ci: Ci = "none") -> Release:
     """Make the files for students; nothing is written and nothing is executed.
 
     Args:
         notebook: The instructor's notebook, with markers.
         loaded: The rubric.
+        ci: The platform whose workflow the students' repositories get.
 
     Raises:
         UsageError: The notebook cannot be read, or its markers are wrong.
@@ -97,6 +105,8 @@ def make_release(notebook: Path, loaded: LoadedRubric) -> Release:
     for code, text in publish_texts(loaded).items():
         files[side_file(Path(RUBRIC), code).name] = text.encode()
     files[README] = _readme(own, loaded).encode()
+    if ci != "none":
+        files |= _workflow(ci, own)
     for file in loaded.files:
         if file.target in files:
             msg = f"a file of the course has the name {file.target!r}, which the release needs itself"
@@ -247,6 +257,17 @@ def _tagged_cells(loaded: LoadedRubric) -> Mapping[str, Any]:
         for cell in loaded.tagged
     ]
     return {"nbformat": 4, "nbformat_minor": _MINOR_WITH_IDS, "metadata": {}, "cells": cells}
+
+
+def _workflow(ci: str, notebook: str) -> dict[str, bytes]:
+    """Return the files of the shipped workflow of a platform, for this notebook."""
+    folder = share("ci") / ci
+    name = notebook if _PLAIN_NAME.fullmatch(notebook) else json.dumps(notebook, ensure_ascii=False)
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8").replace(_SUBMISSION, name).encode()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def _readme(notebook: str, loaded: LoadedRubric) -> str:

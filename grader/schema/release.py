@@ -81,3 +81,8 @@ class ReleaseCheck(Document):
     def waiting(self) -> tuple[ReleaseRow, ...]:
         """Criteria that a person judges."""
         return tuple(row for row in self.rows if row.reference_status == "pending")
+
+    @property
+    def unknown(self) -> tuple[ReleaseRow, ...]:
+        """Criteria that could not be judged in the released notebook alone."""
+        return tuple(row for row in self.rows if row.released_status == "pending" != row.reference_status)

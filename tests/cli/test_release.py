@@ -176,6 +176,15 @@ def test_the_check_names_criteria_and_cells(
     assert document["notebook"] == "digits.ipynb"
 
 
+def test_a_criterion_that_could_not_be_judged_is_named(
+    checked: Callable[[ReleaseCheck], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    unclear = graded(criterion("a", 0, 8, "pending"), *FULL.criteria[1:])
+    checked(compare_release(unclear, FULL, {"released": True, "reference": True}))
+    assert exit_code_of("release", "digits", "--fail-over", "50") == 0
+    assert "not known for the students' version: a – about a" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @pytest.mark.bubblewrap
 def test_a_release_is_graded_for_real(root: Path) -> None:

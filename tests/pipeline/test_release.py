@@ -7,7 +7,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grader.pipeline.release import README, RUBRIC, make_release, write_release
+from grader.pipeline.release import README, RUBRIC, Ci, make_release, write_release
 from grader.pipeline.rubrics import find_rubric
 from grader.schema.errors import UsageError
 
@@ -57,7 +57,7 @@ def test_students_get_what_they_need_and_nothing_else(course: Path, tmp_path: Pa
     release(course, out)
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     own = {"tiny.ipynb", RUBRIC, "rubric.de.yaml", README, "help/tools.py", "data/shared.csv"}
-    assert {name for name in files if not name.startswith(".")} == own
+    assert files == {*own, ".grader/template.ipynb"}
     assert (out / "data" / "shared.csv").read_text() == "a,b\n"
     text = "".join((out / name).read_text(encoding="utf-8") for name in files)
     assert "secret" not in text.lower()
@@ -84,6 +84,26 @@ def test_the_readme_is_in_the_language_of_the_course(course: Path, tmp_path: Pat
     assert readme.startswith("# Eine kleine Aufgabe\n")
     assert "grader check tiny.ipynb --rubric rubric.yaml" in readme
     assert "$" not in readme
+
+
+@pytest.mark.parametrize("name", ["tiny-solution.ipynb", "my: notebook #1-solution.ipynb"])
+def test_the_workflow_checks_the_notebook_of_the_release(course: Path, name: str) -> None:
+    (course / "tiny-solution.ipynb").rename(course / name)
+    platforms: dict[Ci, tuple[str, str]] = {
+        "github": (".github/workflows/check.yml", "jobs"),
+        "gitlab": (".gitlab-ci.yml", "variables"),
+    }
+    for ci, (file, place) in platforms.items():
+        made = make_release(course / name, find_rubric(str(course / "tiny.yaml")), ci)
+        content = made.files[file]
+        assert isinstance(content, bytes)
+        assert made.notebook == name.replace("-solution", "")
+        part = yaml.safe_load(content)[place]
+        inputs = [part] if ci == "gitlab" else [step["with"] for job in part.values() for step in job["steps"][1:]]
+        assert inputs
+        for values in inputs:
+            named = {key.lower(): value for key, value in values.items()}
+            assert (named["notebook"], named["rubric"]) == (made.notebook, RUBRIC)
 
 
 def test_existing_files_are_replaced_only_by_force(course: Path, tmp_path: Path) -> None:
