@@ -99,6 +99,8 @@ def make_release(notebook: Path, loaded: LoadedRubric, ci: Ci = "none") -> Relea
         files[_TEMPLATE] = _written(_tagged_cells(loaded), loaded.path)
     if "text" in public_checks(loaded.rubric, all_checks()):
         changed["template_text"] = _assignment_texts(version.notebook, loaded)
+    if loaded.language is not None:
+        changed["language"] = loaded.language
     if loaded.files:
         changed["files"] = [file.target for file in loaded.files]
     files[RUBRIC] = publish_rubric(loaded, changed).encode()

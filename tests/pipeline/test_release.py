@@ -1,5 +1,6 @@
 """The files that students get of an assignment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -76,6 +77,13 @@ def test_the_public_rubric_works_next_to_the_notebook(course: Path, tmp_path: Pa
     assert loaded.rubric.template not in {None, "tiny.ipynb"}
     assert [cell.tags for cell in loaded.tagged] == [("raises-exception",)]
     assert yaml.safe_load((out / RUBRIC).read_text(encoding="utf-8"))["language"] == "de"
+
+
+def test_the_language_of_a_course_is_that_of_the_public_rubric(course: Path) -> None:
+    loaded = replace(find_rubric(str(course / "tiny.yaml")), language="en")
+    public = make_release(course / "tiny-solution.ipynb", loaded).files[RUBRIC]
+    assert isinstance(public, bytes)
+    assert yaml.safe_load(public)["language"] == "en"
 
 
 def test_the_readme_is_in_the_language_of_the_course(course: Path, tmp_path: Path) -> None:
