@@ -12,12 +12,13 @@ from grader.intake.platforms import (
     Person,
     person_of,
 )
-from grader.intake.unpack import is_ignored
+from grader.intake.unpack import is_ignored, unpack_zip
 from grader.schema.errors import NotebookError, UnreadableError
 from grader.schema.message import Message, say
 from grader.schema.submission import SubmittedFrom
 
 __all__ = [
+    "DEEPEST",
     "LISTED_FILES",
     "Candidate",
     "Entries",
@@ -35,14 +36,17 @@ __all__ = [
     "printable",
     "safe_id",
     "some",
+    "unexpected",
     "unreadable",
     "walk",
+    "why_ignored",
 ]
 
 LISTED_FILES = 1000
 _NAMED_FILES = 5
 """Maximum number of files to name in a message."""
-_DEEPEST = 12
+DEEPEST = 12
+"""Levels of folders in a submission; files below them are not read."""
 _SEARCHED_BYTES = 8 << 20
 """Maximum size of a notebook that is searched for the names of folders."""
 _DATABASE = "grader.sqlite"
@@ -67,6 +71,14 @@ class Candidate:
     submitted: datetime | None = None
     """When it was handed in; None if unknown."""
     submitted_from: SubmittedFrom = ""
+    attempt: str = ""
+    """The attempt that is graded, as the platform names it; empty if the platform has none."""
+    late: bool = False
+    """Whether the platform marks it as late."""
+    others: tuple[str, ...] = ()
+    """The other attempts, as the platform names them."""
+    sources: tuple[Path, ...] = ()
+    """The files and folders that it was read from; empty for `place` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ class Search:
 
     unpack_to: Path
     alone: bool
-    """Whether a zip may be a class: only one path was given, or all are downloads of a class."""
+    """Whether a zip may be a class: only one path was given."""
     named: frozenset[Path] = frozenset()
     """The given paths, resolved."""
     notices: list[Message] = field(default_factory=list)
@@ -83,6 +95,26 @@ class Search:
     """Names of notebooks that most students of the class use, without case."""
     zone: tzinfo = UTC
     """Time zone of times in names without a zone."""
+    unpacked: dict[Path, Path] = field(default_factory=dict)
+    """Folder with the content of a zip → the zip."""
+
+    def unpack(self, path: Path) -> Path:
+        """Unpack a zip, and remember where.
+
+        Args:
+            path: The zip.
+
+        Returns:
+            The folder, resolved.
+
+        Raises:
+            NotebookError: It is no zip, or it is unsafe.
+            UnreadableError: It cannot be read now.
+            StorageError: It cannot be unpacked.
+        """
+        folder = unpack_zip(path, self.unpack_to).resolve()
+        self.unpacked.setdefault(folder, path.absolute())
+        return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +145,26 @@ def entries_of(folder: Path) -> Entries:
     return Entries([p for p in plain if p.is_file()], folders, links)
 
 
+def why_ignored(path: Path) -> Message | None:
+    """Return the reason for which a file or folder is never a part of a submission; None if it may be one.
+
+    Args:
+        path: A file or folder; its parents are not considered.
+    """
+    if is_ignored(path.name):
+        return say("a hidden or temporary file, or one of the system")
+    if path.is_symlink():
+        return say("a link, which is not followed")
+    if path.is_dir():
+        if _is_results(path):
+            return say("results of the grader")
+        return say("installed packages") if _is_environment(path) else None
+    return None if path.is_file() else say("neither a file nor a folder")
+
+
 def walk(folder: Path, depth: int = 0) -> Iterator[Path]:
     """Yield every file below a folder, sorted; skip hidden files, links, installed packages and grading results."""
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         return
     for path in sorted(folder.iterdir()):
         if is_ignored(path.name) or path.is_symlink():
@@ -187,6 +236,11 @@ def printable(text: str) -> str:
 def unreadable(error: OSError, place: Path, kind: str = "file") -> UnreadableError:
     """Make the error for a file or folder that cannot be read now."""
     return UnreadableError(f"the {kind} cannot be read ({error.strerror or error})", where=place.name)
+
+
+def unexpected(error: Exception, place: Path) -> UnreadableError:
+    """Make the error for files that the grader fails to read for a reason of its own, which costs nobody points."""
+    return UnreadableError(f"the grader failed to read it ({type(error).__name__}: {error})", where=place.name)
 
 
 def no_notebook(files: Sequence[str]) -> NotebookError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.facts.times import moment_of, sortable_time
+from grader.intake import gradescope, repositories
 from grader.intake.candidates import (
     LISTED_FILES,
     Candidate,
@@ -17,6 +18,7 @@ from grader.intake.candidates import (
     no_notebook,
     safe_id,
     some,
+    unexpected,
     unreadable,
     walk,
 )
@@ -26,10 +28,11 @@ from grader.intake.platforms import (
     Person,
     canvas_version,
     read_blackboard_note,
+    without_late_mark,
 )
 from grader.intake.student import read_student, single, student_zip
 from grader.intake.teams import PLATFORM, version_number
-from grader.schema.errors import UnreadableError
+from grader.schema.errors import StorageError, UnreadableError
 from grader.schema.message import Message, say, say_count
 from grader.schema.submission import SubmittedFrom
 
@@ -53,15 +56,21 @@ def read_pieces(pieces: Sequence[Piece], search: Search) -> Candidate:
         problem = unreadable(error, Path(error.filename or first), "file or folder")
     except UnreadableError as error:
         problem = error
+    except StorageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one student's files must not stop the class
+        problem = unexpected(error, first)
     names = tuple(sorted(piece.person.rest or piece.path.name for piece in pieces))
-    return Candidate(person=pieces[0].person, place=first, files=names, error=problem)
+    sources = tuple(piece.path for piece in pieces)
+    return Candidate(person=pieces[0].person, place=first, files=names, error=problem, sources=sources)
 
 
 def _readable_pieces(pieces: Sequence[Piece], search: Search) -> Candidate:
     person, originals = _named_person(pieces)
     first = min(piece.path for piece in pieces)
-    if len(pieces) == 1 and first.is_dir():
-        return _timed(read_student(first, person, search), pieces, search)
+    if len(pieces) == 1 and first.is_dir() and not _has_late_marks(pieces[0]):
+        whole = replace(read_student(first, person, search), attempt=pieces[0].person.attempt)
+        return _timed(whole, pieces, search)
     attempts = _attempts(pieces)
     counted = max((i for i, own in enumerate(attempts) if any(map(_has_work, own))), default=len(attempts) - 1)
     members, earlier = _members(attempts[counted], originals, search)
@@ -71,19 +80,38 @@ def _readable_pieces(pieces: Sequence[Piece], search: Search) -> Candidate:
     notes = _attempt_notes(attempts, counted, earlier)
     listed = (*_earlier_names(attempts[:counted], originals, search), *earlier)
     found = _of_members(members, person, first, search)
-    found = replace(found, files=(*found.files, *listed)[:LISTED_FILES], notes=(*notes, *found.notes), origin=first)
+    found = replace(
+        found,
+        files=(*found.files, *listed)[:LISTED_FILES],
+        notes=(*notes, *found.notes),
+        origin=first,
+        attempt=attempts[counted][0].person.attempt,
+        others=tuple(own[0].person.attempt for i, own in enumerate(attempts) if i != counted),
+        sources=tuple(piece.path for piece in pieces),
+    )
     return _timed(found, attempts[counted], search)
 
 
 def _timed(found: Candidate, pieces: Sequence[Piece], search: Search) -> Candidate:
     """Add the time of submission from the names of an attempt's files, or the platform's mark of a late one."""
+    late = any(one.person.late or _has_late_marks(one) for one in pieces)
+    found = replace(found, late=late)
+    platform = pieces[0].person.platform
     times = [moment for one in pieces if (moment := moment_of(one.person.attempt, search.zone)) is not None]
     if times:
-        source: SubmittedFrom = "metadata" if pieces[0].person.platform == "gradescope" else "name"
+        source: SubmittedFrom = "metadata" if platform == gradescope.PLATFORM else "name"
         return replace(found, submitted=max(times), submitted_from=source)
-    if any(one.person.late for one in pieces) and found.submitted is None:
-        return replace(found, submitted_from="mark")
-    return found
+    if platform == repositories.PLATFORM:
+        moment = repositories.last_commit(pieces[0].path, search.unpack_to)
+        return found if moment is None else replace(found, submitted=moment, submitted_from="commit")
+    return replace(found, submitted_from="mark") if late and found.submitted is None else found
+
+
+def _has_late_marks(piece: Piece) -> bool:
+    """Return whether the names of late files have ILIAS's words in front."""
+    if piece.person.platform != "ilias" or not piece.path.is_dir():
+        return False
+    return any(without_late_mark(path.name) != path.name for path in walk(piece.path))
 
 
 def _of_members(members: Mapping[str, Path], person: Person, first: Path, search: Search) -> Candidate:
@@ -158,7 +186,8 @@ def _members(
     for piece in pieces:
         if piece.path.is_dir():
             for path in walk(piece.path):
-                name = path.relative_to(piece.path).as_posix()
+                own_name = without_late_mark(path.name) if piece.person.platform == "ilias" else path.name
+                name = path.relative_to(piece.path).with_name(own_name).as_posix()
                 members[free_name(name, members, piece.person.kind)] = path
         else:
             own = safe_member(originals.get(piece.path.name) or piece.person.rest or piece.path.name)

@@ -2,12 +2,13 @@
 
 A path is read as follows; the first rule that fits applies:
 
-1. A notebook is one submission. A zip is unpacked and read as a folder. One of several paths is one student's zip,
-   unless all paths are zips of a platform's downloads.
+1. A notebook is one submission. A zip is unpacked and read as a folder if it is the only path. One of several paths is
+   one student's zip, whatever names it contains: a student could have written them.
 2. An nbgrader tree: `submitted/<student>/<assignment>/x.ipynb`, the folder above it, or `submitted` itself.
 3. A download of a learning platform: all files and folders with one student's name are one submission, under the
    student's own file names. Of several attempts, the last one with a notebook counts. Microsoft Teams has a folder for
-   each attempt: `Submitted files/<student>/<assignment>/Version 2`.
+   each attempt: `Submitted files/<student>/<assignment>/Version 2`. In a folder of clones, the student is the end of
+   the repository's name.
 4. A folder with exactly one notebook is one submission with the files next to it. It may have no subfolders with
    notebooks, except those with copies, recognized by the folder's name or by the names of the notebooks in it.
 5. A folder that contains only one subfolder is read as that subfolder, unless the subfolder's name is that of a part
@@ -23,7 +24,8 @@ names them.
 
 A student's folder with an unreadable file affects only that student: it is listed with the reason.
 Results of an earlier grading among the submissions are skipped. A notice names any other file or folder of a class that
-belongs to no submission.
+belongs to no submission; `grader.intake.accounting` lists every file with its place. A notice also names submissions
+that claim the same student.
 """
 
 import hashlib
@@ -32,15 +34,14 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-
-import yaml
 
 from grader.facts.nearest import near_path
 from grader.facts.refusal import refusal
 from grader.facts.times import moment_of
+from grader.intake import gradescope, repositories
 from grader.intake.candidates import (
     Candidate,
     Entries,
@@ -77,14 +78,16 @@ from grader.intake.platforms import (
 )
 from grader.intake.student import COPY_NAME, UNTITLED, pick_notebook, read_student, single, student_zip
 from grader.intake.teams import PLATFORM, TeamsTree, teams_tree
-from grader.intake.unpack import is_ignored, unpack_zip
+from grader.intake.unpack import is_ignored
 from grader.schema.errors import HarnessError, NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.message import Message, say, say_count
 from grader.schema.submission import Submission, SubmittedFrom
 
 __all__ = [
+    "CLASS_FILES",
     "Findings",
     "Found",
+    "Origin",
     "Person",
     "Rejected",
     "find_all",
@@ -101,9 +104,9 @@ _DATA_SUFFIXES = {".csv", ".tsv", ".json", ".npy", ".npz", ".h5", ".hdf5", ".ker
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".svg"}
 _SIDE_SUFFIXES = frozenset(_TEXT_SUFFIXES | _DATA_SUFFIXES | _IMAGE_SUFFIXES)
 """Suffixes of files that a student does not submit in place of a notebook."""
-_CLASS_FILES = frozenset(
-    {"index.html", "grades.csv", "grades.xls", "submission_metadata.yml", "status.xlsx", "status.csv"}
-    | {"desktop.ini", "Thumbs.db"}
+CLASS_FILES = frozenset(
+    {"index.html", "grades.csv", "grades.xls", "grades.xlsx", "submission_metadata.yml", "status.xlsx", "status.csv"}
+    | {"scores.csv", "desktop.ini", "Thumbs.db"}
 )
 """Files that platforms and systems add to a download."""
 
@@ -129,12 +132,32 @@ Found = Submission | Rejected
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a submission comes from, and what the platform's names say about it."""
+
+    platform: str = ""
+    """The platform whose names were recognized; empty for other names."""
+    attempt: str = ""
+    """The attempt that is graded, as the platform names it; empty if the platform has none."""
+    others: tuple[str, ...] = ()
+    """The other attempts, as the platform names them."""
+    late: bool = False
+    """Whether the platform marks it as late."""
+    sources: tuple[Path, ...] = ()
+    """The files and folders that it was read from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """The submissions at the given paths, and what else was there."""
 
     found: tuple[Found, ...]
     notices: tuple[Message, ...] = ()
     """Files and folders that belong to no submission, and readings of which another is possible."""
+    origins: tuple[Origin, ...] = ()
+    """The origin of each submission, in the same order."""
+    unpacked: Mapping[Path, Path] = field(default_factory=dict)
+    """Folder with the content of a zip → the zip."""
 
 
 def find_submissions(paths: Sequence[Path], *, unpack_to: Path) -> tuple[Found, ...]:
@@ -169,8 +192,7 @@ def find_all(paths: Sequence[Path], *, unpack_to: Path, zone: tzinfo = UTC) -> F
         StorageError: As for `find_submissions`.
     """
     named = frozenset(path.resolve() for path in paths)
-    whole = len(paths) == 1 or all(_is_download_zip(path, unpack_to) for path in paths)
-    search = Search(unpack_to, alone=whole, named=named, zone=zone)
+    search = Search(unpack_to, alone=len(named) == 1, named=named, zone=zone)
     candidates: list[Candidate] = []
     for path in paths:
         try:
@@ -181,16 +203,31 @@ def find_all(paths: Sequence[Path], *, unpack_to: Path, zone: tzinfo = UTC) -> F
             msg = "there is no notebook here"
             raise SubmissionPathError(msg, where=str(path))
         candidates += path_candidates
-    unique = list({(c.notebook or c.place).resolve(): c for c in candidates}.values())
-    names = _unique_ids(unique, unpack_to)
+    # A notebook in a zip is no key: two students' equal zips are unpacked to one folder.
+    unique = list({tuple(path.resolve() for path in _sources(c)): c for c in candidates}.values())
+    names = tuple(_unique_ids(unique, unpack_to))
     timed = (_timed(candidate, zone) for candidate in unique)
     found = tuple(_finish(candidate, name) for candidate, name in zip(timed, names, strict=True))
-    return Findings(found, tuple(dict.fromkeys(search.notices)))
+    search.notices.extend(_claimed_twice(unique, names))
+    origins = tuple(map(_origin, unique))
+    return Findings(found, tuple(dict.fromkeys(search.notices)), origins, search.unpacked)
+
+
+def _sources(candidate: Candidate) -> tuple[Path, ...]:
+    return candidate.sources or (candidate.place,)
+
+
+def _origin(candidate: Candidate) -> Origin:
+    return Origin(
+        platform=candidate.person.platform,
+        attempt=printable(candidate.attempt),
+        others=tuple(map(printable, candidate.others)),
+        late=candidate.late,
+        sources=_sources(candidate),
+    )
 
 
 # --- names ---------------------------------------------------------------------------------------------------
-
-_GRADESCOPE = re.compile(r"submission_(?P<number>\d+)")
 
 
 def _unique_ids(candidates: Sequence[Candidate], unpack_to: Path) -> Iterator[str]:
@@ -211,6 +248,22 @@ def _unique_ids(candidates: Sequence[Candidate], unpack_to: Path) -> Iterator[st
             turn += 1
         used_ids.add(unique_name.casefold())
         yield unique_name
+
+
+def _claimed_twice(candidates: Sequence[Candidate], names: Sequence[str]) -> Iterator[Message]:
+    """Note submissions that claim the same student: a person must find out whose work each is."""
+    groups: dict[str, list[int]] = {}
+    for position, candidate in enumerate(candidates):
+        groups.setdefault(safe_id(candidate.person.id).casefold(), []).append(position)
+    for positions in groups.values():
+        if len(positions) > 1:
+            yield say(
+                "{student:raw} is claimed by {count:number} submissions: {submissions:raw list}; find out whose work "
+                "each is",
+                student=printable(candidates[positions[0]].person.student),
+                count=len(positions),
+                submissions=[f"{names[i]} ({printable(_sources(candidates[i])[0].name)})" for i in positions],
+            )
 
 
 # --- places --------------------------------------------------------------------------------------------------
@@ -280,11 +333,11 @@ def _in_zip(path: Path, search: Search) -> Iterator[Candidate]:
         yield found
         return
     try:
-        folder = unpack_zip(path, search.unpack_to)
+        folder = search.unpack(path)
     except (NotebookError, UnreadableError) as error:
         yield Candidate(person=person_at(path), place=path, files=(path.name,), error=error)
         return
-    yield from _in_folder(folder.resolve(), search, person=person_at(path))
+    yield from _in_folder(folder, search, person=person_at(path))
 
 
 def _in_folder(folder: Path, search: Search, person: Person | None) -> Iterator[Candidate]:
@@ -316,20 +369,13 @@ def _is_download(folder: Path) -> bool:
         return False
 
 
-def _is_download_zip(path: Path, unpack_to: Path) -> bool:
-    """Return whether a path is a zip with the files of several students, such as the download of a section."""
-    if path.suffix.lower() != ".zip" or person_of(path.name) is not None:
-        return False
-    try:
-        return _is_download(unpack_zip(path, unpack_to))
-    except (NotebookError, UnreadableError):
-        return False
-
-
 def _people_in(folder: Path, entries: Entries) -> dict[str, Person]:
     """Read the students from the names that a platform made."""
     people = people_of([p.name for p in entries.files], [p.name for p in entries.folders], folder.name)
-    return people | {name: one for name, one in _gradescope_names(folder).items() if (folder / name).is_dir()}
+    export = gradescope.read_export(folder)
+    if export is not None:
+        people |= export.of_folders([path.name for path in entries.folders])
+    return people or repositories.owners(folder, entries.folders)
 
 
 def _in_download(folder: Path, entries: Entries, people: Mapping[str, Person], search: Search) -> Iterator[Candidate]:
@@ -339,6 +385,14 @@ def _in_download(folder: Path, entries: Entries, people: Mapping[str, Person], s
     for name in sorted(people):
         groups.setdefault(people[name].id, []).append(Piece(paths[name], people[name]))
     search = replace(search, usual=_usual_in_download(groups.values()))
+    export = gradescope.read_export(folder)
+    if export is not None and export.damaged:
+        notice = say(
+            "{name} could not be read to its end ({reason}): some submissions have the names of their folders",
+            name=gradescope.METADATA,
+            reason=printable(export.damaged),
+        )
+        search.notices.append(notice)
     for pieces in groups.values():
         yield read_pieces(pieces, search)
     rest = Entries(
@@ -378,12 +432,16 @@ def _in_plain_folder(folder: Path, entries: Entries, search: Search, person: Per
         if _is_part(only, entries.files):
             yield read_student(folder, person or person_at(folder), search)
         else:
-            _note_others(folder, [path.name for path in entries.files if path.name not in _CLASS_FILES], search)
+            _note_others(folder, [path.name for path in entries.files if path.name not in CLASS_FILES], search)
             yield from _in_folder(only, search, person)
         return
     if search.alone and len(entries.zips) == 1 and not entries.notebooks and not entries.folders:
         whole = student_zip(entries.zips[0], search)
         if whole.folder is not None and _is_download(whole.folder):
+            name = printable(entries.zips[0].name)
+            search.notices.append(
+                say("{name} was read as the download of a class, not as one student's zip", name=name)
+            )
             yield from _in_folder(whole.folder, search, person=None)
             return
     reading = _reading(entries)
@@ -505,7 +563,7 @@ def _class_members(folder: Path, entries: Entries, students: Collection[str], se
                 yield student_zip(path, search)
         elif path.suffix.lower() in _ARCHIVES and not is_material_name(path.name.partition(".")[0]):
             yield _no_notebook_file(path)
-        elif not is_notebook_name(path.name) and path.name not in _CLASS_FILES:
+        elif not is_notebook_name(path.name) and path.name not in CLASS_FILES:
             others.append(path.name)
     others += [f"{path.name}/" for path in entries.folders if path.name not in students]
     others += [path.name for path in entries.links]
@@ -620,30 +678,8 @@ def _in_teams(folder: Path, tree: TeamsTree, search: Search) -> Iterator[Candida
     read = {tree.root, *(work.folder for work in tree.works), *(work.folder.parent for work in tree.works)}
     for place in dict.fromkeys((folder, tree.root)) if folder not in {work.folder for work in tree.works} else ():
         entries = entries_of(place)
-        others = [path.name for path in entries.files if path.name not in _CLASS_FILES]
+        others = [path.name for path in entries.files if path.name not in CLASS_FILES]
         _note_others(place, [*others, *(f"{path.name}/" for path in entries.folders if path not in read)], search)
-
-
-def _gradescope_names(folder: Path) -> dict[str, Person]:
-    """Map `submission_<id>` folders to students, using Gradescope's `submission_metadata.yml`."""
-    metadata = folder / "submission_metadata.yml"
-    if not metadata.is_file():
-        return {}
-    try:
-        parsed = yaml.load(metadata.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - only texts
-    except (yaml.YAMLError, ValueError, OSError, RecursionError):
-        return {}
-    people = {}
-    for key, entry in (parsed if isinstance(parsed, dict) else {}).items():
-        number = _GRADESCOPE.fullmatch(str(key))
-        submitters = entry.get(":submitters") if isinstance(entry, dict) else None
-        if number and isinstance(submitters, list):
-            names = [str(s[":name"]) for s in submitters if isinstance(s, dict) and s.get(":name")]
-            if names:
-                when = str(entry.get(":created_at") or "")
-                known_id = f"{names[0]}-{number['number']}"
-                people[str(key)] = Person(", ".join(names), known_id, attempt=when, platform="gradescope")
-    return people
 
 
 def _flat(notebooks: Sequence[Path], search: Search) -> Iterator[Candidate]:
@@ -655,12 +691,6 @@ def _flat(notebooks: Sequence[Path], search: Search) -> Iterator[Candidate]:
     if copies:
         notice = say("{names:list} was read as another student's notebook, not as a copy", names=some(copies))
         search.notices.append(notice)
-
-
-# --- one student's files in a platform's download -------------------------------------------------------------
-
-
-# --- one student's folder or zip --------------------------------------------------------------------------------
 
 
 # --- finishing -----------------------------------------------------------------------------------------------
@@ -676,8 +706,11 @@ def _timed(candidate: Candidate, zone: tzinfo) -> Candidate:
     """Add the time of submission from a file in the folder, unless a better source is known."""
     if candidate.submitted is not None or candidate.folder is None:
         return candidate
+    path = candidate.folder / _TIMESTAMP
+    if path.is_symlink() or not path.is_file():
+        return candidate
     try:
-        with (candidate.folder / _TIMESTAMP).open("rb") as file:
+        with path.open("rb") as file:
             moment = moment_of(file.read(_LONGEST_TIMESTAMP).decode("utf-8", "replace"), zone)
     except OSError:
         return candidate

@@ -1,15 +1,18 @@
 """Read the student, the attempt and the own file name from the names that learning platforms give to downloads.
 
-| platform | names |
-|---|---|
-| Moodle | `Ann Lee_4711_assignsubmission_file_work.ipynb`, or a folder without the file's name; also `onlinetext` |
-| Canvas | `leeann_LATE_4711_90001_work.ipynb`, `anon_4711_90001_work.ipynb`, `leeann_4711_text.html` |
-| Blackboard | `hw1_alee_attempt_2026-11-01-10-00-00_work.ipynb`, and a `.txt` with the student's name |
-| Brightspace | folder `12345-67890 - Ann Lee - Nov 1, 2026 1000 AM`, or a file with ` - work.ipynb` after that |
-| Sakai | folder `Lee, Ann(alee)`, or a file with `_Submission attachment(s)_work.ipynb` after that |
-| ILIAS | folders `Lee_Ann_alee_4711`, all in one folder |
-| nbgrader's exchange | folder `alee+ps1+2026-11-01 10:00:00 UTC+...` |
-| Google Classroom | `Ann Lee - work.ipynb`, with the same title for several students |
+- Moodle: folder `Ann Lee_4711_assignsubmission_file`, or a file with `_work.ipynb` after that; also `onlinetext`.
+  Groups: `Group 7_31_…`, and `Default group_assignsubmission_file` for all students without a group.
+- Canvas: `leeann_LATE_4711_90001_work.ipynb`, `LATE_anon_Xy12z_90001_work.ipynb`, `leeann_4711_text.html`. Groups:
+  `team_a_4711_90001_work.ipynb`.
+- Blackboard: `hw1_alee_attempt_2026-11-01-10-00-00_work.ipynb`, and a `.txt` with the student's name.
+- Brightspace: folder `12345-67890 - Ann Lee - Nov 1, 2026 1000 AM`, or a file with ` - work.ipynb` after that.
+- Sakai: folder `Lee, Ann(alee)`, or a file with `_Submission attachment(s)_work.ipynb` after that. Groups: folder
+  `Team A (0b9f1c2e-…)`.
+- ILIAS: folders `Lee_Ann_alee_4711`, all in one folder; a late file has `Late Submission - ` in front of its name.
+  Groups: folders `Team 7` with such folders in them.
+- nbgrader's exchange: folder `alee+ps1+2026-11-01 10:00:00 UTC+...`.
+- Google Classroom: `Ann Lee - work.ipynb`, with the same title for several students.
+- Others: folders that are named by e-mail addresses.
 """
 
 import re
@@ -27,6 +30,7 @@ __all__ = [
     "person_of",
     "read_blackboard_note",
     "sortable_time",
+    "without_late_mark",
 ]
 
 
@@ -60,14 +64,20 @@ class BlackboardNote:
 
 # --- single names --------------------------------------------------------------------------------------------
 
-_MOODLE = re.compile(r"(?P<name>[^_]+(?:_[^_]+)*?)_(?P<number>\d+)_assignsubmission_(?P<plugin>[a-z]+)_?(?P<rest>.*)")
+_MOODLE = re.compile(
+    r"(?P<name>[^_]+(?:_[^_]+)*?)(?:_(?P<number>\d+))?_assignsubmission_(?P<plugin>[a-z]+)_?(?P<rest>.*)"
+)
+"""A group without a number is the one of all students who are in no group."""
 _UNNAMED = re.compile(r"participant|teilnehmer(?:[ /*:]?in)?|participante?|deelnemer|partecipante", re.IGNORECASE)
 """Moodle's word for a student in an anonymous assignment, in some languages."""
-_CANVAS_ANONYMOUS = re.compile(r"anon_(?P<number>[0-9A-Za-z]+)_(?:\d+_)?(?P<rest>.+)")
+_CANVAS_ANONYMOUS = re.compile(r"(?P<late>(?i:late)_)?anon_(?P<number>[0-9A-Za-z]+)_(?P<attachment>\d+_)?(?P<rest>.+)")
 _CANVAS = re.compile(r"(?P<name>[^_]+)(?P<late>_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
+_CANVAS_GROUP = re.compile(r"(?P<name>.+?)(?P<late>_(?i:late))?_(?P<number>\d{2,})_(?P<attachment>\d{3,})_(?P<rest>.+)")
+"""A group's name may contain underscores; other files in the folder show that the names are Canvas's."""
+_CANVAS_OWN_TEXT = re.compile(r"(?:text|link)\.html?")
 _CANVAS_TEXT = re.compile(r"(?P<name>[^_]+)(?P<late>_(?i:late))?_(?P<number>\d{2,})_(?P<rest>(?:text|link)\.html?)")
 _BLACKBOARD = re.compile(
-    r"(?P<head>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<rest>.+)|(?P<note>\.txt))"
+    r"(?P<head>.+?)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<rest>.+)|(?P<note>\.txt))"
 )
 _BRIGHTSPACE = re.compile(
     r"(?P<first>\d+)-(?P<second>\d+) - (?P<name>.+?) ?- "
@@ -77,9 +87,16 @@ _SAKAI = re.compile(
     r"(?P<last>[^,()]+), ?(?P<first>[^()]*?) ?\((?P<login>[^()]+)\)"
     r"(?:_Submission attachment\(s\)_(?P<rest>.+)|_(?P<text>submissionText\.html?))?"
 )
-_EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<title>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d.\d\d.\d\d[^+]*)(?:\+[^+]*)?")
+_SAKAI_GROUP = re.compile(r"(?P<name>[^()]+) \((?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\)")
+_EXCHANGE = re.compile(
+    r"(?P<name>[^+].*?)\+(?P<title>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d.\d\d.\d\d[^+]*)(?:\+[^+]*)?"
+)
 _ILIAS = re.compile(r"(?P<last>[^_]+)_(?P<first>[^_]+)_(?P<login>.+)_(?P<number>\d{2,})")
+_ILIAS_TEAM = re.compile(r"team \d+", re.IGNORECASE)
 _ILIAS_PARENT = re.compile(r"(?:abgaben|submissions|multi_feedback_.*)", re.IGNORECASE)
+_ILIAS_LATE = re.compile(r"(?:late submission|verspätete abgabe|verspaetete abgabe) - (?P<rest>.+)", re.IGNORECASE)
+"""What ILIAS writes in front of a late file, in some languages."""
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _TITLED = re.compile(r"(?P<name>[^\W\d].*?) - (?P<rest>.+)")
 
 
@@ -104,10 +121,10 @@ def _moodle(name: str) -> Person | None:
     match = _MOODLE.fullmatch(name)
     if match is None:
         return None
-    student = match["name"].replace("_", " ").strip()
-    if _UNNAMED.fullmatch(student):
-        student = f"{student} {match['number']}"
-    known_id = student if student.endswith(f" {match['number']}") else f"{student}-{match['number']}"
+    student, number = match["name"].replace("_", " ").strip(), match["number"] or ""
+    if number and _UNNAMED.fullmatch(student):
+        student = f"{student} {number}"
+    known_id = student if not number or student.endswith(f" {number}") else f"{student}-{number}"
     text = match["plugin"] != "file"
     rest = match["rest"]
     if text and (not rest or rest.startswith(".")) and "." in name:
@@ -117,15 +134,21 @@ def _moodle(name: str) -> Person | None:
 
 def _canvas(name: str) -> Person | None:
     if match := _CANVAS_ANONYMOUS.fullmatch(name):
-        number = match["number"]
-        return Person(f"anonymous {number}", f"anon-{number}", match["rest"], platform="canvas")
+        number, late = match["number"], match["late"] is not None
+        text = match["attachment"] is None and _CANVAS_OWN_TEXT.fullmatch(match["rest"]) is not None
+        kind = "text" if text else "file"
+        return Person(f"anonymous {number}", f"anon-{number}", match["rest"], late=late, kind=kind, platform="canvas")
     if match := _CANVAS.fullmatch(name):
-        known_id, late = f"{match['name']}-{match['number']}", match["late"] is not None
-        return Person(match["name"], known_id, match["rest"], platform="canvas", late=late)
+        return _canvas_file(match)
     if match := _CANVAS_TEXT.fullmatch(name):
         rest, known_id = match["rest"], f"{match['name']}-{match['number']}"
         return Person(match["name"], known_id, rest, kind="text", platform="canvas", late=match["late"] is not None)
     return None
+
+
+def _canvas_file(match: re.Match[str]) -> Person:
+    known_id, late = f"{match['name']}-{match['number']}", match["late"] is not None
+    return Person(match["name"], known_id, match["rest"], platform="canvas", late=late)
 
 
 def _blackboard(name: str) -> Person | None:
@@ -154,6 +177,8 @@ def _brightspace(name: str) -> Person | None:
 
 
 def _sakai(name: str) -> Person | None:
+    if match := _SAKAI_GROUP.fullmatch(name):
+        return Person(match["name"], f"{match['name']}-{match['number'][:8]}", platform="sakai")
     match = _SAKAI.fullmatch(name)
     if match is None:
         return None
@@ -188,13 +213,28 @@ def people_of(files: Sequence[str], folders: Sequence[str], parent: str = "") ->
         person = person_of(name)
         if person is not None:
             people[name] = person
+    people.update(_canvas_groups([name for name in files if name not in people], people))
     people.update(_with_logins(people))
     people.update(_with_one_number(people))
     rest = [name for name in folders if name not in people]
     people.update(_ilias(rest, parent))
+    people.update(_emails([name for name in folders if name not in people]))
     if not people:
         people.update(_titled(files))
     return people
+
+
+def _canvas_groups(files: Sequence[str], people: Mapping[str, Person]) -> Iterator[tuple[str, Person]]:
+    """Read Canvas's names of groups with underscores, next to other names of Canvas or if all files have one."""
+    matches = {name: match for name in files if (match := _CANVAS_GROUP.fullmatch(name))}
+    known = any(person.platform == "canvas" for person in people.values())
+    if known or (len(matches) == len(files) > 1):
+        yield from ((name, _canvas_file(match)) for name, match in matches.items())
+
+
+def _emails(folders: Sequence[str]) -> Iterator[tuple[str, Person]]:
+    """Read folders that are named by e-mail addresses."""
+    yield from ((name, Person(name, name, platform="e-mail")) for name in folders if _EMAIL.fullmatch(name))
 
 
 def _with_logins(people: Mapping[str, Person]) -> Iterator[tuple[str, Person]]:
@@ -228,6 +268,8 @@ def _ilias(folders: Sequence[str], parent: str) -> dict[str, Person]:
     matches = {name: match for name in folders if (match := _ILIAS.fullmatch(name))}
     numbers = {match["number"] for match in matches.values()}
     in_place = _ILIAS_PARENT.fullmatch(parent) is not None
+    if in_place and folders and all(_ILIAS_TEAM.fullmatch(name) for name in folders):
+        return {name: Person(name, name, platform="ilias") for name in folders}
     if (
         not matches
         or len(matches) != len(folders)
@@ -283,6 +325,16 @@ def read_blackboard_note(text: str) -> BlackboardNote:
     if match is None:
         return BlackboardNote(originals=originals)
     return BlackboardNote(match["name"].strip(), (match["login"] or "").strip(), originals)
+
+
+def without_late_mark(name: str) -> str:
+    """Remove what ILIAS writes in front of the name of a late file.
+
+    Args:
+        name: Such as `Late Submission - work.ipynb`.
+    """
+    match = _ILIAS_LATE.fullmatch(name)
+    return match["rest"] if match else name
 
 
 _VERSION = re.compile(r"(?P<stem>.+)-(?P<number>\d{1,2})(?P<suffix>\.[^.]+(?:\.[^.]+)?)")

@@ -18,6 +18,7 @@ from grader.intake.candidates import (
     person_at,
     safe_id,
     some,
+    unexpected,
     unreadable,
     walk,
 )
@@ -26,8 +27,8 @@ from grader.intake.notebook import code_size
 from grader.intake.platforms import (
     Person,
 )
-from grader.intake.unpack import unpack_zip
-from grader.schema.errors import NotebookError, UnreadableError
+from grader.intake.unpack import DAMAGED
+from grader.schema.errors import NotebookError, StorageError, UnreadableError
 from grader.schema.message import Message, say
 
 __all__ = ["COPY_NAME", "UNTITLED", "pick_notebook", "read_student", "single", "student_zip"]
@@ -47,21 +48,25 @@ _FEEDBACK = "Feedback Attachment(s)"
 def student_zip(path: Path, search: Search, depth: int = 0) -> Candidate:
     """Unpack one student's zip in a class."""
     try:
-        folder = unpack_zip(path, search.unpack_to)
+        folder = search.unpack(path)
     except (NotebookError, UnreadableError) as error:
-        return Candidate(person=person_at(path), place=path, files=(path.name,), error=error)
-    return read_student(folder, person_at(path), search, depth + 1)
+        return Candidate(person=person_at(path), place=path, files=(path.name,), error=error, sources=(path,))
+    return replace(read_student(folder, person_at(path), search, depth + 1), sources=(path,))
 
 
 def read_student(folder: Path, person: Person, search: Search, depth: int = 0) -> Candidate:
     """Read one student's folder; reject it if any part is unreadable, since the notebook may need that part."""
     try:
-        return _readable_student(folder, person, search, depth)
+        return replace(_readable_student(folder, person, search, depth), sources=(folder,))
     except OSError as error:
         problem = unreadable(error, Path(error.filename or folder), "file or folder")
     except UnreadableError as error:
         problem = error
-    return Candidate(person=person, place=folder, folder=folder, error=problem)
+    except StorageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one student's files must not stop the class
+        problem = unexpected(error, folder)
+    return Candidate(person=person, place=folder, folder=folder, error=problem, sources=(folder,))
 
 
 def _readable_student(folder: Path, person: Person, search: Search, depth: int) -> Candidate:
@@ -114,8 +119,8 @@ def _needed_files(path: Path, notebook: Path, every: Sequence[Path], search: Sea
         used = any(one.name not in names and _is_used(one, mentions) for one in packed)
         if not used or mentions(path.name):
             return {}
-        folder = unpack_zip(path, search.unpack_to)
-    except (zipfile.BadZipFile, NotImplementedError, NotebookError, ValueError):
+        folder = search.unpack(path)
+    except (*DAMAGED, NotebookError):
         return {}
     files = [file for file in walk(folder) if not is_notebook_name(file.name)]
     return {file.relative_to(folder).as_posix(): file for file in files}

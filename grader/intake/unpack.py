@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.facts.refusal import refusal
-from grader.schema.errors import StorageError, UnreadableError
+from grader.schema.errors import NotebookError, StorageError, UnreadableError
 from grader.schema.message import say
 
-__all__ = ["Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "unpack_zip"]
+__all__ = ["DAMAGED", "Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "skipped_members", "unpack_zip"]
 
 _ADVICE = say("pack the notebook into a new zip, without encryption and with relative names, and submit that")
 _CHUNK = 1 << 20
@@ -33,7 +33,7 @@ _UNICODE_PATH = 0x7075
 """Kind of the extra field with a name in UTF-8: a version, a checksum, the name."""
 _UNICODE_PATH_HEADER = 5
 _EXTRA_HEADER = 4
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -74,6 +74,10 @@ class Limits:
     """Maximum ratio of unpacked to packed size; checked only above `free`."""
     free: int = 64 << 20
     """Unpacked size in bytes up to which the ratio is not checked."""
+    depth: int = 64
+    """Maximum number of folders in a path."""
+    share: float = 0.5
+    """Maximum part of the free space of the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,10 @@ class Plan:
     """Position of each member, and its path relative to the target folder."""
     skipped: tuple[str, ...]
     """Names of links, devices, and system or hidden files."""
+    replaced: tuple[str, ...] = ()
+    """Names of members with the same path as a later one."""
+    total: int = 0
+    """Unpacked size in bytes."""
 
 
 def is_ignored(name: str) -> bool:
@@ -128,9 +136,9 @@ def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
         )
         raise refusal(msg, advice=_ADVICE)
     files: dict[PurePosixPath, int] = {}
-    skipped = []
+    skipped, replaced = [], []
     for position, entry in enumerate(entries):
-        path = _relative(entry.name)
+        path = _relative(entry.name, limits)
         if entry.name.endswith(("/", "\\")) or stat.S_ISDIR(entry.mode):
             continue
         if _is_special(entry.mode) or any(is_ignored(part) for part in path.parts):
@@ -138,8 +146,11 @@ def plan_unpack(entries: Sequence[Entry], limits: Limits = Limits()) -> Plan:
             continue
         if entry.encrypted:
             raise refusal(say("the zip is encrypted ({member})", member=entry.name), advice=_ADVICE)
+        if path in files:
+            replaced.append(entry.name)
         files[path] = position
-    return Plan(files=tuple((position, path) for path, position in files.items()), skipped=tuple(skipped))
+    kept = tuple((position, path) for path, position in files.items())
+    return Plan(files=kept, skipped=tuple(skipped), replaced=tuple(replaced), total=total)
 
 
 def _is_special(mode: int) -> bool:
@@ -147,14 +158,32 @@ def _is_special(mode: int) -> bool:
     return stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}
 
 
-def _relative(name: str) -> PurePosixPath:
+def _relative(name: str, limits: Limits) -> PurePosixPath:
     """Convert a member's name to a relative path inside the target folder, or refuse it."""
     path = PurePosixPath(name.replace("\\", "/"))
     drive = bool(path.parts) and re.match(r"[A-Za-z]:", path.parts[0]) is not None
     if path.is_absolute() or drive or ".." in path.parts or "\x00" in name or not path.parts:
         msg = say("a name in the zip leads out of its folder: {name}", name=repr(name))
         raise refusal(msg, advice=_ADVICE)
+    if len(path.parts) > limits.depth:
+        msg = say("a file in the zip is in more than {limit:number} folders", limit=limits.depth)
+        raise refusal(msg, advice=_ADVICE)
     return path
+
+
+def skipped_members(path: Path) -> Plan:
+    """Plan the unpacking of a zip again, to list the members that are left out; empty if it cannot be unpacked.
+
+    Args:
+        path: The zip.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            _decode_names(members)
+            return plan_unpack([_entry(member) for member in members])
+    except (*DAMAGED, NotebookError, OSError):
+        return Plan((), ())
 
 
 def unpack_zip(path: Path, unpack_to: Path, *, limits: Limits = Limits()) -> Path:
@@ -208,9 +237,10 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             members = archive.infolist()
             _decode_names(members)
             plan = plan_unpack([_entry(member) for member in members], limits)
+            _check_space(path, into, plan, limits)
             for position, relative in plan.files:
                 _write_member(archive, members[position], into / relative)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         msg = say("the zip is damaged or uses an unsupported format ({error})", error=str(error))
         raise refusal(msg, where=path.name, advice=_ADVICE) from error
     except OSError as error:
@@ -224,6 +254,14 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             raise refusal(msg, where=path.name, advice=_ADVICE) from error
         msg = say("a name in the zip is not a valid file name ({error})", error=error.strerror)
         raise refusal(msg, where=path.name, advice=_ADVICE) from error
+
+
+def _check_space(path: Path, into: Path, plan: Plan, limits: Limits) -> None:
+    """Refuse a zip that would leave no space for the others; nobody loses points for it."""
+    free = shutil.disk_usage(into).free
+    if plan.total > limits.share * free:
+        msg = f"it unpacks to {plan.total >> 20} MiB, but only {free >> 20} MiB of the disk are free"
+        raise UnreadableError(msg, where=path.name)
 
 
 def _decode_names(members: Sequence[zipfile.ZipInfo]) -> None:

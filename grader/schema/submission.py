@@ -24,10 +24,11 @@ STORED_ERROR = "grader_stored_error"
 """Key of a cell's metadata: class and message of the `NameError` among the outputs in the submitted file."""
 
 
-SubmittedFrom = Literal["", "name", "timestamp", "metadata", "times", "mark"]
+SubmittedFrom = Literal["", "name", "timestamp", "metadata", "times", "mark", "commit"]
 """Source of the time of submission. `name`: the name of a file or folder. `timestamp`: a file `timestamp.txt`.
 `metadata`: the platform's own file. `times`: the course's file with times. `mark`: the platform only marks the
-submission as late, and the time is unknown. Empty: nothing is known."""
+submission as late, and the time is unknown. `commit`: the last commit of a clone, as its author's machine wrote it.
+Empty: nothing is known."""
 
 
 class Submission(Document):
