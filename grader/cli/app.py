@@ -23,6 +23,7 @@ from grader.cli.regrade import regrade_command, report_command
 from grader.cli.release import release_command
 from grader.cli.rubric import rubric_app
 from grader.cli.similar import similar_command
+from grader.cli.submissions import submissions_command
 from grader.version import __version__
 
 __all__ = ["app", "main"]
@@ -38,6 +39,7 @@ app.command("new")(new_command)
 app.command("release")(release_command)
 app.add_typer(marks_app, name="marks")
 app.add_typer(requests_app, name="requests")
+app.command("submissions")(submissions_command)
 app.command("grade")(grade_command)
 app.command("check")(check_command)
 app.command("regrade")(regrade_command)

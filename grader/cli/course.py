@@ -21,6 +21,7 @@ __all__ = [
     "Work",
     "only_assignment",
     "refuse_missing",
+    "submissions_of",
     "work_of",
 ]
 
@@ -104,6 +105,28 @@ def work_of(
         raise AssertionError
     submissions = tuple(paths) if paths else (assignment.submissions,) if assignment is not None else ()
     return Work(submissions, rubric, results, assignment)
+
+
+def submissions_of(
+    context: typer.Context, paths: Sequence[Path] | None, name: str | None
+) -> "tuple[tuple[Path, ...], Assignment | None]":
+    """Return the paths of submissions and their assignment; without paths those of the assignment.
+
+    Args:
+        context: The command, for errors about missing arguments.
+        paths: Paths of submissions.
+        name: Value of `--assignment`.
+
+    Raises:
+        UsageError: The assignment is unknown or not unique, or `course.yaml` is wrong.
+    """
+    assignment = _assignment(paths or (), name, needed=not paths)
+    if paths:
+        return tuple(paths), assignment
+    if assignment is None:
+        refuse_missing(context, "paths")
+        raise AssertionError
+    return (assignment.submissions,), assignment
 
 
 def _assignment(paths: Sequence[Path], name: str | None, *, needed: bool) -> "Assignment | None":

@@ -1,0 +1,197 @@
+"""Define the command `grader submissions`: what was taken for what, before anything is executed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grader.cli.course import AssignmentOption, submissions_of
+from grader.cli.exit_codes import DONE
+from grader.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from grader.delivery.roster import Student
+    from grader.intake.accounting import Skipped
+    from grader.pipeline.overview import Overview, Taken
+
+__all__ = ["submissions_command"]
+
+_VERSION = 1
+"""Version of the JSON. 1: first version."""
+_NAMED_FILES = 3
+"""Number of files that the table names for a submission."""
+
+
+def submissions_command(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Notebooks, folders of them, or zips, as for `grader grade`.",
+            show_default="the submissions of the assignment, in a course folder",
+        ),
+    ] = None,
+    *,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            "--roster",
+            metavar="FILE",
+            help="CSV file with the students of the class, to list those without a submission.",
+            show_default="the roster of the course folder",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    assignment: AssignmentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List which files are taken for which submission, and every file that is skipped, with the reason.
+
+    Nothing is executed and nothing is written.
+    """
+    from grader.delivery.roster import read_roster
+    from grader.execution.sandbox.scratch import held_folder
+    from grader.intake.find import find_all
+    from grader.pipeline.overview import overview_of
+
+    places, work = submissions_of(context, paths, assignment)
+    students = () if roster is None else read_roster(roster, addresses=False)
+    zone: tzinfo = UTC if work is None else work.course.settings.zone
+    with held_folder() as folder:
+        findings = find_all(places, unpack_to=folder, zone=zone)
+        overview = overview_of(places, findings, assignment=work, students=students)
+    if as_json:
+        typer.echo(json.dumps(_document(overview), indent=1))
+    else:
+        _print(overview, zone)
+    raise typer.Exit(DONE)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def _document(overview: "Overview") -> dict[str, Any]:
+    from grader.facts.language import english
+
+    missing = {"missing": [_student(one) for one in overview.missing]} if overview.roster else {}
+    return {
+        "version": _VERSION,
+        "submissions": [_submission(one) for one in overview.taken],
+        **missing,
+        "skipped": [{"path": one.path, "reason": english(one.reason)} for one in overview.skipped],
+        "notices": [english(notice) for notice in overview.notices],
+    }
+
+
+def _submission(one: "Taken") -> dict[str, Any]:
+    from grader.facts.language import english
+    from grader.schema.judgement import moment_text
+
+    return {
+        "id": one.id,
+        "student": one.student,
+        "roster": [_student(student) for student in one.in_roster],
+        "platform": one.platform or None,
+        "attempt": one.attempt or None,
+        "other_attempts": one.others,
+        "submitted": None if one.submitted is None else moment_text(one.submitted),
+        "submitted_from": one.submitted_from,
+        "late": one.late,
+        "notebook": one.notebook or None,
+        "files": one.files,
+        "kept": one.kept,
+        "parts": one.parts,
+        "notes": [english(note) for note in one.notes],
+        "problem": one.problem or None,
+    }
+
+
+def _student(student: "Student") -> dict[str, str]:
+    return {"id": student.id, "name": student.name, "email": student.email}
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def _print(overview: "Overview", zone: tzinfo) -> None:
+    from grader.cli.terminal import terminal
+
+    console = terminal()
+    console.print(_table(overview, zone))
+    for line in _lines(overview):
+        console.print(line, soft_wrap=True)
+
+
+def _table(overview: "Overview", zone: tzinfo) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    headings = ("student", "id", "taken from", "submitted", "notebook", "other files", "other attempts")
+    roster = ("in the roster",) if overview.roster else ()
+    for heading in (*headings, *roster):
+        table.add_column(heading, overflow="fold")
+    for one in overview.taken:
+        cells = [one.student, one.id, one.platform or "–", _time(one, zone)]
+        notebook = escape(one.notebook) if one.notebook else "[yellow]none[/]"
+        files = _some([name for name in one.files if name != one.notebook])
+        row = [*map(escape, cells), notebook, escape(files), escape(_some(one.others))]
+        if overview.roster:
+            row.append(escape(", ".join(student.label for student in one.in_roster)) or "[yellow]nobody[/]")
+        table.add_row(*row)
+    return table
+
+
+def _time(one: "Taken", zone: tzinfo) -> str:
+    """Format the time of submission, or the attempt without a readable time, and the mark of a late one."""
+    moment = one.attempt if one.submitted is None else f"{one.submitted.astimezone(zone):%Y-%m-%d %H:%M}"
+    return " ".join(part for part in (moment, "late" if one.late else "") if part) or "–"
+
+
+def _some(names: Sequence[str]) -> str:
+    """List the first names, and count the others."""
+    shown = ", ".join(names[:_NAMED_FILES])
+    return f"{shown} + {len(names) - _NAMED_FILES}" if len(names) > _NAMED_FILES else shown or "–"
+
+
+def _lines(overview: "Overview") -> Iterator[str]:
+    from rich.markup import escape
+
+    from grader.cli.terminal import some_of
+    from grader.facts.language import english
+    from grader.schema.message import say_count
+
+    yield english(say_count("{count:number} submission", "{count:number} submissions", len(overview.taken)))
+    for one in overview.taken:
+        if one.problem:
+            yield f"[yellow]cannot be executed:[/] {escape(one.id)}: {escape(one.problem)}"
+        for note in one.notes:
+            yield f"[yellow]files:[/] {escape(one.id)}: {escape(english(note))}"
+    for notice in overview.notices:
+        yield f"[yellow]notice:[/] {escape(english(notice))}"
+    if overview.missing:
+        names = some_of([student.label for student in overview.missing], len(overview.missing))
+        yield f"[yellow]no submission:[/] {len(overview.missing)}: {escape(names)}"
+    yield from _skipped_lines(overview.skipped)
+
+
+def _skipped_lines(skipped: "Sequence[Skipped]") -> Iterator[str]:
+    """List every path that was skipped, with the reason."""
+    from rich.markup import escape
+
+    from grader.facts.language import english
+
+    if skipped:
+        yield f"[yellow]skipped:[/] {len(skipped)}"
+    else:
+        yield "skipped: nothing"
+    for one in skipped:
+        yield f"  {escape(one.path)} – {escape(english(one.reason))}"
