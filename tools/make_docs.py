@@ -137,11 +137,12 @@ The time of submission comes from the first of these sources that has one:
 1. the file that `times` names;
 2. Gradescope's `submission_metadata.yml`;
 3. the name of the file or folder: Blackboard, Brightspace, nbgrader's exchange;
-4. `timestamp.txt` in the student's folder: nbgrader, Sakai.
+4. the last commit of a [clone](downloads.md#clones-of-repositories), as its author's computer wrote it;
+5. `timestamp.txt` in the student's folder: nbgrader, Sakai.
 
 Times of modification are not used, because copying changes them. **A submission of an unknown time is never late.** The
-terminal counts such submissions. Canvas only marks late ones in the name (`_LATE`): the terminal lists them, and a file
-with `times` decides.
+terminal counts such submissions. Canvas and ILIAS only mark late ones in the name (`_LATE`): the terminal lists them,
+and a file with `times` decides.
 
 A submission is late if it was handed in after the due date and the `grace` period. Each started day after that costs
 `per_day`: 24 hours and one minute are two days. The deduction is at most `at_most`, it is rounded to two decimals, and

@@ -23,7 +23,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where every file went."""
+    """The place of every file."""
 
     parts: Mapping[str, tuple[str, ...]]
     """Id of a submission → the paths of its files."""

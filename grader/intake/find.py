@@ -133,7 +133,7 @@ Found = Submission | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a submission comes from, and what the platform's names say about it."""
+    """The source of a submission, and the facts in the platform's names."""
 
     platform: str = ""
     """The platform whose names were recognized; empty for other names."""
@@ -323,14 +323,7 @@ def _belongs(person: Person | None, own: Person) -> bool:
 def _in_zip(path: Path, search: Search) -> Iterator[Candidate]:
     """Yield the candidates in a zip from the command line: a class, or one student's work."""
     if not search.alone:
-        found = student_zip(path, search)
-        if found.folder is not None and _is_download(found.folder):
-            notice = say(
-                "{name} looks like the download of a class, but was read as one student's zip; grade it alone",
-                name=printable(path.name),
-            )
-            search.notices.append(notice)
-        yield found
+        yield _one_students_zip(path, search)
         return
     try:
         folder = search.unpack(path)
@@ -338,6 +331,18 @@ def _in_zip(path: Path, search: Search) -> Iterator[Candidate]:
         yield Candidate(person=person_at(path), place=path, files=(path.name,), error=error)
         return
     yield from _in_folder(folder, search, person=person_at(path))
+
+
+def _one_students_zip(path: Path, search: Search) -> Candidate:
+    """Read a zip as one student's, and note if it looks like the download of a class."""
+    found = student_zip(path, search)
+    if found.folder is not None and _is_download(found.folder):
+        notice = say(
+            "{name} looks like the download of a class, but was read as one student's zip; grade it alone",
+            name=printable(path.name),
+        )
+        search.notices.append(notice)
+    return found
 
 
 def _in_folder(folder: Path, search: Search, person: Person | None) -> Iterator[Candidate]:
@@ -385,8 +390,8 @@ def _in_download(folder: Path, entries: Entries, people: Mapping[str, Person], s
     for name in sorted(people):
         groups.setdefault(people[name].id, []).append(Piece(paths[name], people[name]))
     search = replace(search, usual=_usual_in_download(groups.values()))
-    export = gradescope.read_export(folder)
-    if export is not None and export.damaged:
+    export = gradescope.read_export(folder) or gradescope.Export()
+    if export.damaged:
         notice = say(
             "{name} could not be read to its end ({reason}): some submissions have the names of their folders",
             name=gradescope.METADATA,
@@ -394,7 +399,9 @@ def _in_download(folder: Path, entries: Entries, people: Mapping[str, Person], s
         )
         search.notices.append(notice)
     for pieces in groups.values():
-        yield read_pieces(pieces, search)
+        candidate = read_pieces(pieces, search)
+        others = tuple(f"{when} (not in the export)" for when in export.history.get(pieces[0].path.name, ()))
+        yield replace(candidate, others=(*candidate.others, *others))
     rest = Entries(
         [path for path in entries.files if path.name not in people],
         [path for path in entries.folders if path.name not in people],
@@ -560,7 +567,7 @@ def _class_members(folder: Path, entries: Entries, students: Collection[str], se
             if is_material_name(path.stem) and not _has_notebook_inside(path):
                 others.append(path.name)
             else:
-                yield student_zip(path, search)
+                yield _one_students_zip(path, search)
         elif path.suffix.lower() in _ARCHIVES and not is_material_name(path.name.partition(".")[0]):
             yield _no_notebook_file(path)
         elif not is_notebook_name(path.name) and path.name not in CLASS_FILES:
@@ -655,9 +662,9 @@ def _in_nbgrader(folder: Path, tree: Path, search: Search) -> Iterator[Candidate
     for own in folders:
         student = own.parent.name if own.parent != tree else own.name
         name = f"{student}-{own.name}" if several and own.parent != tree else student
-        yield read_student(own, Person(student=student, id=name), search)
+        yield read_student(own, Person(student=student, id=name, platform="nbgrader"), search)
     for own in locked:
-        yield read_student(own, person_at(own), search)
+        yield read_student(own, replace(person_at(own), platform="nbgrader"), search)
     for place in dict.fromkeys((folder, tree, *(own.parent for own in folders))):
         entries = entries_of(place)
         inner = {path for path in entries.folders if tree in {place, path, place.parent} or path.name in _NBGRADER}

@@ -95,7 +95,7 @@ _ILIAS = re.compile(r"(?P<last>[^_]+)_(?P<first>[^_]+)_(?P<login>.+)_(?P<number>
 _ILIAS_TEAM = re.compile(r"team \d+", re.IGNORECASE)
 _ILIAS_PARENT = re.compile(r"(?:abgaben|submissions|multi_feedback_.*)", re.IGNORECASE)
 _ILIAS_LATE = re.compile(r"(?:late submission|verspätete abgabe|verspaetete abgabe) - (?P<rest>.+)", re.IGNORECASE)
-"""What ILIAS writes in front of a late file, in some languages."""
+"""Words that ILIAS writes in front of a late file, in some languages."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _TITLED = re.compile(r"(?P<name>[^\W\d].*?) - (?P<rest>.+)")
 

@@ -92,7 +92,7 @@ def _common_prefix(names: Sequence[str]) -> str:
 def last_commit(repository: Path, scratch: Path) -> datetime | None:
     """Read the time of the last commit of a clone, as the author's machine wrote it; None if it cannot be read.
 
-    Nothing of the clone is run, and none of its settings is used.
+    No program of the clone is run, and its settings are not used.
 
     Args:
         repository: The clone.

@@ -51,7 +51,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is at the given paths."""
+    """The submissions at the given paths, and the rest."""
 
     taken: tuple[Taken, ...]
     skipped: tuple[Skipped, ...]
@@ -75,7 +75,7 @@ def overview_of(
         paths: The given paths.
         findings: What `grader.intake.find.find_all` found there; its folder for unpacked zips must still exist.
         assignment: The assignment of a course folder; None without one.
-        students: A roster; empty for that of the course.
+        students: A roster; empty for the course's roster.
     """
     secrets = () if assignment is None else assignment.course.secrets
     found = with_companions(findings.found, paths, without=secrets)

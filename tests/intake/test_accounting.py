@@ -113,7 +113,7 @@ TREE = st.lists(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(TREE)
 @example(["ann/work.zip!/hw.ipynb", "bob/work.zip!/hw.ipynb"])
 @example(["ann/node_modules/x.csv", "ann/hw.ipynb", "bob/hw.ipynb", "bob/.hidden/x.csv", "link@"])
@@ -128,7 +128,7 @@ def test_every_file_of_a_folder_is_a_part_or_skipped_and_no_two_students_share_a
         assert_complete(root, findings, one)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(TREE)
 @example(["ann/x.csv", "ann/hw.ipynb", "bob/hw.ipynb", ".hidden/x.csv"])
 def test_every_member_of_a_class_s_zip_is_a_part_or_skipped(names: list[str]) -> None:
