@@ -23,6 +23,8 @@ __all__ = ["submissions_command"]
 
 _VERSION = 1
 """Version of the JSON. 1: first version."""
+_NOTHING, _ROSTER = "–", "in the roster"
+"""Text of an empty cell, and the heading of the column with students of the roster."""
 _NAMED_FILES = 3
 """Number of files that the table names for a submission."""
 
@@ -134,32 +136,42 @@ def _table(overview: "Overview", zone: tzinfo) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
+    rows = [_row(one, zone) for one in overview.taken]
+    empty = {heading for heading in rows[0] if all(row[heading] == _NOTHING for row in rows)} if rows else set()
+    hidden = empty if overview.roster else {*empty, _ROSTER}
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    headings = ("student", "id", "taken from", "submitted", "notebook", "other files", "other attempts")
-    roster = ("in the roster",) if overview.roster else ()
-    for heading in (*headings, *roster):
+    headings = [heading for heading in (rows[0] if rows else ()) if heading not in hidden]
+    for heading in headings:
         table.add_column(heading, overflow="fold")
-    for one in overview.taken:
-        cells = [one.student, one.id, one.platform or "–", _time(one, zone)]
-        notebook = escape(one.notebook) if one.notebook else "[yellow]none[/]"
-        files = _some([name for name in one.files if name != one.notebook])
-        row = [*map(escape, cells), notebook, escape(files), escape(_some(one.others))]
-        if overview.roster:
-            row.append(escape(", ".join(student.label for student in one.in_roster)) or "[yellow]nobody[/]")
-        table.add_row(*row)
+    for row in rows:
+        table.add_row(*(escape(row[heading]) for heading in headings))
     return table
+
+
+def _row(one: "Taken", zone: tzinfo) -> dict[str, str]:
+    """Format the cells of a submission by their headings."""
+    return {
+        "student": one.student,
+        "id": one.id,
+        "taken from": one.platform or _NOTHING,
+        "submitted": _time(one, zone),
+        "notebook": one.notebook or "none",
+        "other files": _some([name for name in one.files if name != one.notebook]),
+        "other attempts": _some(one.others),
+        _ROSTER: ", ".join(student.label for student in one.in_roster) or "nobody",
+    }
 
 
 def _time(one: "Taken", zone: tzinfo) -> str:
     """Format the time of submission, or the attempt without a readable time, and the mark of a late one."""
     moment = one.attempt if one.submitted is None else f"{one.submitted.astimezone(zone):%Y-%m-%d %H:%M}"
-    return " ".join(part for part in (moment, "late" if one.late else "") if part) or "–"
+    return " ".join(part for part in (moment, "late" if one.late else "") if part) or _NOTHING
 
 
 def _some(names: Sequence[str]) -> str:
     """List the first names, and count the others."""
     shown = ", ".join(names[:_NAMED_FILES])
-    return f"{shown} + {len(names) - _NAMED_FILES}" if len(names) > _NAMED_FILES else shown or "–"
+    return f"{shown} + {len(names) - _NAMED_FILES}" if len(names) > _NAMED_FILES else shown or _NOTHING
 
 
 def _lines(overview: "Overview") -> Iterator[str]:
