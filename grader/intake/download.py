@@ -120,7 +120,7 @@ def _of_members(members: Mapping[str, Path], person: Person, first: Path, search
     if len(members) == 1 and path.suffix.lower() == ".zip":
         return replace(student_zip(path, search), person=person)
     # A notebook that was named by its path must not get the files of others next to it.
-    if len(members) == 1 and is_notebook_name(path.name) and path not in search.named:
+    if len(members) == 1 and is_notebook_name(path.name) and path not in search.named and "/" not in name:
         return single(path, replace(person, rest=name))
     if len(members) == 1 and not is_notebook_name(path.name):
         return Candidate(person=person, place=path, files=(name,), error=no_notebook([name]))

@@ -7,7 +7,7 @@
 - Blackboard: `hw1_alee_attempt_2026-11-01-10-00-00_work.ipynb`, and a `.txt` with the student's name.
 - Brightspace: folder `12345-67890 - Ann Lee - Nov 1, 2026 1000 AM`, or a file with ` - work.ipynb` after that.
 - Sakai: folder `Lee, Ann(alee)`, or a file with `_Submission attachment(s)_work.ipynb` after that. Groups: folder
-  `Team A (0b9f1c2e-…)`.
+  `Team A (0b9f1c2e-…)`. Anonymous: `0b9f1c2e-… Anonymous`.
 - ILIAS: folders `Lee_Ann_alee_4711`, all in one folder; a late file has `Late Submission - ` in front of its name.
   Groups: folders `Team 7` with such folders in them.
 - nbgrader's exchange: folder `alee+ps1+2026-11-01 10:00:00 UTC+...`.
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from grader.facts.times import sortable_time
 
 __all__ = [
+    "FEEDBACK",
     "BlackboardNote",
     "Person",
     "canvas_version",
@@ -62,6 +63,10 @@ class BlackboardNote:
     """File name in the download → the student's own file name."""
 
 
+FEEDBACK = "Feedback Attachment(s)"
+"""Sakai's folder for the instructor's own files."""
+
+
 # --- single names --------------------------------------------------------------------------------------------
 
 _MOODLE = re.compile(
@@ -83,11 +88,18 @@ _BRIGHTSPACE = re.compile(
     r"(?P<first>\d+)-(?P<second>\d+) - (?P<name>.+?) ?- "
     r"(?P<time>(?:(?! - ).)*?\b(?:19|20)\d\d\b(?:(?! - ).)*?)(?: - (?P<rest>.+))?"
 )
+_SAKAI_FILE = (
+    r"(?:_Submission attachment\(s\)_(?P<rest>.+)|_{1,2}(?P<text>submissionText\.html?)"
+    r"|_(?P<feedback>comments\.txt|feedbackText\.html?)|_Feedback Attachment\(s\)(?P<marked>.+))?"
+)
+"""What follows the student in a download without folders; nothing for a folder."""
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SAKAI_ANONYMOUS = re.compile(rf"(?P<number>{_UUID}) (?P<word>[^\W\d_]+){_SAKAI_FILE}")
 _SAKAI = re.compile(
     r"(?P<last>[^,()]+), ?(?P<first>[^()]*?) ?\((?P<login>[^()]+)\)"
-    r"(?:_Submission attachment\(s\)_(?P<rest>.+)|_(?P<text>submissionText\.html?))?"
+    rf"{_SAKAI_FILE}"
 )
-_SAKAI_GROUP = re.compile(r"(?P<name>[^()]+) \((?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\)")
+_SAKAI_GROUP = re.compile(rf"(?P<name>[^()]+) \((?P<number>{_UUID})\)")
 _EXCHANGE = re.compile(
     r"(?P<name>[^+].*?)\+(?P<title>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d.\d\d.\d\d[^+]*)(?:\+[^+]*)?"
 )
@@ -179,12 +191,21 @@ def _brightspace(name: str) -> Person | None:
 def _sakai(name: str) -> Person | None:
     if match := _SAKAI_GROUP.fullmatch(name):
         return Person(match["name"], f"{match['name']}-{match['number'][:8]}", platform="sakai")
+    if match := _SAKAI_ANONYMOUS.fullmatch(name):
+        number = match["number"][:8]
+        return _sakai_person(match, f"{match['word']} {number}", f"{match['word']}-{match['number']}")
     match = _SAKAI.fullmatch(name)
     if match is None:
         return None
     student = f"{match['first']} {match['last']}".strip()
-    rest, text = match["rest"] or match["text"] or "", match["text"] is not None
-    return Person(student, f"{student}-{match['login']}", rest, kind="text" if text else "file", platform="sakai")
+    return _sakai_person(match, student, f"{student}-{match['login']}")
+
+
+def _sakai_person(match: re.Match[str], student: str, known_id: str) -> Person:
+    marked = match["marked"]
+    feedback = f"{FEEDBACK}/{marked}" if marked else match["feedback"]
+    rest = match["rest"] or match["text"] or feedback or ""
+    return Person(student, known_id, rest, kind="file" if match["rest"] or not rest else "text", platform="sakai")
 
 
 def _exchange(name: str) -> Person | None:

@@ -24,9 +24,7 @@ from grader.intake.candidates import (
 )
 from grader.intake.gather import gather
 from grader.intake.notebook import code_size
-from grader.intake.platforms import (
-    Person,
-)
+from grader.intake.platforms import FEEDBACK, Person
 from grader.intake.unpack import DAMAGED
 from grader.schema.errors import NotebookError, StorageError, UnreadableError
 from grader.schema.message import Message, say
@@ -41,8 +39,6 @@ COPY_NAME = re.compile(
 )
 UNTITLED = re.compile(r"Untitled\d*")
 """Name that Jupyter gives to a new notebook."""
-_FEEDBACK = "Feedback Attachment(s)"
-"""Sakai's folder for the instructor's own files."""
 
 
 def student_zip(path: Path, search: Search, depth: int = 0) -> Candidate:
@@ -72,7 +68,7 @@ def read_student(folder: Path, person: Person, search: Search, depth: int = 0) -
 def _readable_student(folder: Path, person: Person, search: Search, depth: int) -> Candidate:
     """Read one student's folder; unpack a zip in it if there is no notebook next to it."""
     every = list(walk(folder))
-    notebooks = [p for p in every if is_notebook_name(p.name) and _FEEDBACK not in p.relative_to(folder).parts]
+    notebooks = [p for p in every if is_notebook_name(p.name) and FEEDBACK not in p.relative_to(folder).parts]
     files = listing(folder)
     if not notebooks and depth < _NESTED_ZIPS:
         zips = [path for path in every if path.suffix.lower() == ".zip"]

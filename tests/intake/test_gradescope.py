@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.intake import gradescope
@@ -92,6 +92,7 @@ VALUE = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.integers(1, 99), st.tuples(st.text("abä '\":#-", min_size=1, max_size=9), VALUE), max_size=4))
 def test_every_name_that_a_writer_of_yaml_writes_is_read(
     tmp_path_factory: pytest.TempPathFactory, entries: dict[int, tuple[str, object]]

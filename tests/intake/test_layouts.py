@@ -68,8 +68,13 @@ def _below(root: Path, shown: list[str], layout: Layout) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("encoding", ["flag", "utf-8", "cp437", "extra"])
-@pytest.mark.parametrize("name", [name for name, layout in LAYOUTS.items() if layout.zipped])
+ZIPPED = [(name, "flag") for name, layout in LAYOUTS.items() if layout.zipped]
+OTHERS = ("Moodle folders", "Blackboard", "Sakai", "folder of notebooks")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [*ZIPPED, *((name, encoding) for name in OTHERS for encoding in ("utf-8", "cp437", "extra"))]
+)
 def test_its_zip_comes_out_the_same_whatever_the_encoding_of_names(
     tmp_path: Path, name: str, encoding: Encoding
 ) -> None:

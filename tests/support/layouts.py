@@ -295,6 +295,34 @@ LAYOUTS: Mapping[str, Layout] = {
         },
         skipped=("Homework 1/grades.csv",),
     ),
+    "Sakai files": Layout(
+        "sakai",
+        {
+            "Homework 1/Müller, Jürgen(jm1)_Submission attachment(s)_hw 1.ipynb": "jm",
+            "Homework 1/Müller, Jürgen(jm1)_Submission attachment(s)_helper.py": "V = 1",
+            "Homework 1/Müller, Jürgen(jm1)__submissionText.html": "<p>hi",
+            "Homework 1/Müller, Jürgen(jm1)_comments.txt": "well",
+            "Homework 1/Müller, Jürgen(jm1)_Feedback Attachment(s)marked.ipynb": "marked " * 50,
+            "Homework 1/Lee, Ann(al2)_Feedback Attachment(s)marked.ipynb": "marked",
+            f"Homework 1/{GROUP} Anonymous_Submission attachment(s)_hw 1.ipynb": "anonymous",
+            "Homework 1/grades.csv": "x",
+        },
+        {
+            MUELLER: Work(
+                "jm",
+                (
+                    "Feedback Attachment(s)/marked.ipynb",
+                    "comments.txt",
+                    "helper.py",
+                    "hw 1.ipynb",
+                    "submissionText.html",
+                ),
+            ),
+            "Ann Lee": Work("", ("Feedback Attachment(s)/marked.ipynb",)),
+            "Anonymous 0b9f1c2e": Work("anonymous", ("hw 1.ipynb",)),
+        },
+        skipped=("Homework 1/grades.csv",),
+    ),
     "ILIAS": Layout(
         "ilias",
         {
