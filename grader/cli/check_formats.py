@@ -72,8 +72,8 @@ def exit_limit(grade: "Grade", fail_under: float | None) -> float:
         The limit. Points that a quick run cannot judge do not count against the notebook: it exits with 1 only if a
         full run is certain to stay below the limit.
     """
-    from grader.cli.check_result import reachable
     from grader.facts.quick import is_unjudged
+    from grader.report.summary import reachable
 
     if fail_under is None:
         return reachable(grade)

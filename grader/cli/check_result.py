@@ -10,9 +10,10 @@ from grader.cli.terminal import COLORS, MARKS, number
 from grader.facts.language import language
 from grader.facts.next_steps import NextStep, next_steps
 from grader.facts.quick import is_unjudged
+from grader.report.summary import summary_line
 from grader.schema.grade import CauseGrade, CriterionGrade, DiagnosticGrade, Grade
 
-__all__ = ["print_grade", "reachable", "result_lines", "summary_line"]
+__all__ = ["print_grade", "result_lines"]
 
 _T = TypeVar("_T")
 _K = TypeVar("_K", bound=Hashable)
@@ -61,32 +62,6 @@ def result_lines(grade: Grade, width: int) -> Iterator[Text]:
     yield from _passed(grade.criteria, page)
     yield Text()
     yield from page.text(summary_line(grade), style=f"bold {_summary_color(grade)}")
-
-
-def summary_line(grade: Grade) -> str:
-    """Format the points and the number of criteria by result, such as `11 of 85 · 3 passed, 11 missed`.
-
-    The total counts neither points that a person still has to give nor bonus points.
-    """
-    words = {
-        "passed": "passed",
-        "partial": "partly met",
-        "failed": "missed",
-        "pending": "{wait} for a person",
-        "unjudged": "not judged in a quick run",
-        "skipped": "not judged",
-    }
-    kinds = ["unjudged" if is_unjudged(c) else c.status for c in grade.criteria]
-    counts = {kind: kinds.count(kind) for kind in words}
-    parts = (f"{count} {words[kind]}" for kind, count in counts.items() if count)
-    listed = ", ".join(parts).format(wait="waits" if counts["pending"] == 1 else "wait")
-    run = "quick run: " if grade.quick else ""
-    return f"{run}{number(grade.score)} of {number(reachable(grade))} · {listed or 'no criteria'}"
-
-
-def reachable(grade: Grade) -> float:
-    """Compute full marks without points that a person still has to give, and without bonus points."""
-    return grade.max_score - sum(c.max_points for c in grade.criteria if c.status == "pending" and not c.bonus)
 
 
 def _summary_color(grade: Grade) -> str:

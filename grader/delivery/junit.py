@@ -11,7 +11,16 @@ from grader.facts.next_steps import missed_points
 from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.message import MessageLike
 
-__all__ = ["JunitCounts", "junit_counts", "junit_xml", "xml_text"]
+__all__ = [
+    "JunitCounts",
+    "Verdict",
+    "details_of",
+    "junit_counts",
+    "junit_xml",
+    "missed_lines",
+    "verdict_of",
+    "xml_text",
+]
 
 Verdict = Literal["passed", "failure", "error", "skipped"]
 
@@ -60,7 +69,7 @@ def junit_xml(grades: Iterable[Grade], language: Language = _ENGLISH, *, at: dat
 
 def junit_counts(grade: Grade) -> JunitCounts:
     """Count the test cases of one grade by verdict."""
-    verdicts = [_verdict(line) for line in grade.criteria] if grade.status == "graded" else ["error"]
+    verdicts = [verdict_of(line) for line in grade.criteria] if grade.status == "graded" else ["error"]
     return JunitCounts(len(verdicts), *(verdicts.count(name) for name in ("failure", "error", "skipped")))
 
 
@@ -98,21 +107,22 @@ def _sums(grade: Grade) -> Mapping[str, str]:
 
 def _case(line: CriterionGrade, classname: str, language: Language) -> ET.Element:
     case = _element("testcase", {"classname": classname, "name": line.id, "time": "0.000"})
-    case.append(_properties(_details(line, language)))
-    verdict = _verdict(line)
+    case.append(_properties(details_of(line, language)))
+    verdict = verdict_of(line)
     if verdict != "passed":
         message = _text(line.says, line.message, language)
-        _add(case, verdict, {"message": message, "type": line.status}, "\n".join(_body(line, message, language)))
+        _add(case, verdict, {"message": message, "type": line.status}, "\n".join(missed_lines(line, language)))
     return case
 
 
-def _verdict(line: CriterionGrade) -> Verdict:
+def verdict_of(line: CriterionGrade) -> Verdict:
+    """Decide how a test runner shows a criterion."""
     if line.status == "passed":
         return "passed"
     return "failure" if missed_points(line) and not line.bonus else "skipped"
 
 
-def _details(line: CriterionGrade, language: Language) -> Mapping[str, str]:
+def details_of(line: CriterionGrade, language: Language = _ENGLISH) -> Mapping[str, str]:
     """List the properties of a criterion: its title, its points, and how reliable they are."""
     return {
         "title": language.rubric_text(line.title),
@@ -124,9 +134,9 @@ def _details(line: CriterionGrade, language: Language) -> Mapping[str, str]:
     }
 
 
-def _body(line: CriterionGrade, message: str, language: Language) -> Iterator[str]:
+def missed_lines(line: CriterionGrade, language: Language = _ENGLISH) -> Iterator[str]:
     """List the lines of a failure: the message, the cause with its place, and the advice."""
-    yield message
+    yield _text(line.says, line.message, language)
     if line.cause is not None:
         yield _text(line.cause.says, line.cause.message, language)
         if line.cause.code:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from grader.cli.check_result import print_grade, result_lines, summary_line
+from grader.cli.check_result import print_grade, result_lines
+from grader.report.summary import summary_line
 from grader.schema.grade import Grade
 from grader.schema.message import say
 from tests.support.command import NOTEBOOKS, grader, needs_bubblewrap
