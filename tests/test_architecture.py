@@ -30,8 +30,9 @@ ALLOWED = {
     },
 }
 """Package → the packages of the grader that it may import."""
-CONNECTING = {"cli", "desk"}
-"""Packages that may import any of them: `cli` parses, `desk` serves the page for people who judge."""
+CONNECTING = {"cli", "desk", "pytest_plugin"}
+"""Packages that may import any of them: `cli` parses, `desk` serves the page for people who judge, `pytest_plugin`
+shows criteria as tests."""
 INSIDE: dict[str, set[str]] = {
     "children": set(),
     "record": set(),
@@ -205,6 +206,18 @@ def test_nothing_needs_the_packages_of_the_desk_but_the_desk_and_its_command_whe
     assert importers == {PACKAGE / "desk", PACKAGE / "cli"}
     code = f"import sys, grader.cli.app, grader.cli.desk\nassert not {web} & set(sys.modules)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_nothing_needs_pytest_but_its_plugin_whose_first_module_needs_nothing_else() -> None:
+    importers = {path.parent for path in modules(PACKAGE) for name in imports(path) if name in {"pytest", "xdist"}}
+    assert importers == {PACKAGE / "pytest_plugin"}
+    plugin = PACKAGE / "pytest_plugin" / "plugin.py"
+    at_start = [
+        node
+        for node in ast.parse(plugin.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert {ast.unparse(node) for node in at_start} == {"import argparse", "import pytest"}
 
 
 def test_only_the_format_parquet_needs_pyarrow_and_only_when_it_writes() -> None:

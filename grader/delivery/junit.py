@@ -134,8 +134,12 @@ def details_of(line: CriterionGrade, language: Language = _ENGLISH) -> Mapping[s
     }
 
 
-def missed_lines(line: CriterionGrade, language: Language = _ENGLISH) -> Iterator[str]:
-    """List the lines of a failure: the message, the cause with its place, and the advice."""
+def missed_lines(line: CriterionGrade, language: Language = _ENGLISH) -> tuple[str, ...]:
+    """List the lines of a failure, each once: the message, the cause with its place, the advice, and the cells."""
+    return tuple(dict.fromkeys(_missed(line, language)))
+
+
+def _missed(line: CriterionGrade, language: Language) -> Iterator[str]:
     yield _text(line.says, line.message, language)
     if line.cause is not None:
         yield _text(line.cause.says, line.cause.message, language)
