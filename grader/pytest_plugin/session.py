@@ -53,7 +53,7 @@ def start(config: pytest.Config, rubric: str) -> None:
 
 
 def _folder(config: pytest.Config) -> Path:
-    """Return the folder of the session: its own, or in a worker of xdist that of the controlling process.
+    """Return the folder of the session; a worker of xdist uses the folder of the controlling process.
 
     Raises:
         pytest.UsageError: It cannot be made.
@@ -85,10 +85,13 @@ class Session:
         self._loaded = loaded
         self._outcomes = outcomes
 
-    def pytest_report_header(self) -> str:
-        """Name the grader and the rubric."""
+    def pytest_report_header(self) -> list[str]:
+        """Name the grader and the rubric, and say if there is no isolation."""
         rubric = self._loaded.rubric
-        return f"cnn-grader {__version__}: rubric {rubric.id} ({rubric.title}), {self._loaded.path}"
+        lines = [f"cnn-grader {__version__}: rubric {rubric.id} ({rubric.title}), {self._loaded.path}"]
+        if self._config.getoption("--grader-isolation") == "none":
+            lines.append("without isolation: the notebooks run with all your permissions on this machine")
+        return lines
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect notebooks."""

@@ -8,8 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-# The inner sessions forget the modules that they import first, so these are imported here.
-import grader.api  # noqa: F401 - see above
+import grader.api
 import grader.pytest_plugin.session
 from grader.pytest_plugin.workers import NotebookScheduling
 from tests.support.command import NOTEBOOKS, a_course, needs_bubblewrap
@@ -17,6 +16,8 @@ from tests.support.fake_grades import CONFTEST, RUBRIC, executions
 
 pytest_plugins = ["pytester"]
 
+KEPT = (grader.api, grader.pytest_plugin.session)
+"""Modules that are imported here, because an inner session forgets those that it imports first."""
 ROOT = Path(__file__).parents[2]
 RUN = ("--rubric", "fake.yaml", "-p", "no:cacheprovider")
 IDS = ("passed", "partial", "failed", "pending", "bonus")
@@ -171,6 +172,12 @@ def test_folders_and_several_notebooks_are_graded_next_to_other_tests(project: p
     done.assert_outcomes(passed=4, failed=6, skipped=6)
     done.stdout.fnmatch_lines(["class/anna.ipynb: 3.5 of 9 *", "class/ben.ipynb: *", "submission.ipynb: *"])
     assert sorted(line.split()[0] for line in executions(project.path / "class")) == ["anna.ipynb", "ben.ipynb"]
+
+
+def test_a_run_without_isolation_says_so(project: pytest.Pytester) -> None:
+    done = project.runpytest_inprocess(*RUN, "--grader-isolation", "none", "--collect-only")
+    done.stdout.fnmatch_lines(["without isolation: the notebooks run with all your permissions on this machine"])
+    assert "without isolation" not in project.runpytest_inprocess(*RUN, "--collect-only").stdout.str()
 
 
 def test_the_options_reach_the_grader(project: pytest.Pytester) -> None:
