@@ -158,8 +158,8 @@ def test_no_function_is_there_for_tests_alone() -> None:
         and not any(map(is_entry, node.decorator_list))
         and everywhere[node.name] <= used(node)[node.name]
         and node.name not in named
-        # Python itself calls those.
-        and not node.name.startswith("__")
+        # Python itself and pytest call those.
+        and not node.name.startswith(("__", "pytest_"))
     }
     assert unused - USED_BY_ANOTHER_NAME.keys() == set()
 

@@ -216,6 +216,18 @@ def test_a_wrong_option_is_a_usage_error(project: pytest.Pytester, words: tuple[
     done.stderr.fnmatch_lines([text])
 
 
+@pytest.mark.parametrize("words", [(), ("-p", "no:xdist", "-p", "no:timeout")])
+def test_the_plugins_that_share_marks_are_optional(project: pytest.Pytester, words: tuple[str, ...]) -> None:
+    done = project.runpytest_inprocess(*RUN, *words, "--strict-markers", "--strict-config", "-W", "error")
+    done.assert_outcomes(passed=1, failed=2, skipped=2)
+
+
+def test_the_plugin_can_be_switched_off(project: pytest.Pytester) -> None:
+    done = project.runpytest_inprocess("-p", "no:grader", *RUN)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*unrecognized arguments: --rubric*"])
+
+
 def test_without_a_rubric_no_notebook_is_collected(project: pytest.Pytester) -> None:
     done = project.runpytest_inprocess("-p", "no:cacheprovider")
     assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
