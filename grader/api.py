@@ -93,6 +93,7 @@ def check(  # noqa: PLR0913 - the same
     isolation: IsolationChoice = "auto",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     seed: int | None = None,
+    quick: bool = False,
     language: str | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Grade:
@@ -107,6 +108,7 @@ def check(  # noqa: PLR0913 - the same
         isolation: The sandbox. `none` is only for notebooks that you trust.
         device: Where the notebook trains.
         seed: The seed; None uses the rubric's.
+        quick: Whether trainings are cut short, and nothing that depends on them is judged.
         language: Language of the report in `out`, such as `de`; None uses the rubric's, else English.
         on_step: Called with each step.
 
@@ -116,7 +118,7 @@ def check(  # noqa: PLR0913 - the same
     Raises:
         GraderError: Nothing was graded. A failure during the execution is a grade with the status `not_graded`.
     """
-    options = Options(isolation=isolation, device=device, seed=seed, attempts=1, resume=False)
+    options = Options(isolation=isolation, device=device, seed=seed, attempts=1, resume=False, quick=quick)
     with ExitStack() as stack:
         # The held folder is locked already; a results folder takes a lock of its own.
         folder = stack.enter_context(held_folder()) / "results" if out is None else Path(out)

@@ -54,8 +54,8 @@ SIGNATURES = {
     ),
     "check": (
         f"(notebook: str | pathlib.Path, rubric: {_RUBRIC}, *, out: str | pathlib.Path | None = None, "
-        f"isolation: {_ISOLATION}, device: {_DEVICE}, seed: int | None = None, language: str | None = None, "
-        f"on_step: {_ON_STEP}) "
+        f"isolation: {_ISOLATION}, device: {_DEVICE}, seed: int | None = None, quick: bool = False, "
+        f"language: str | None = None, on_step: {_ON_STEP}) "
         "-> grader.schema.grade.Grade"
     ),
     "regrade": (

@@ -55,11 +55,6 @@ __all__ = ["check_command", "demo_command", "grade_command"]
 
 _FIELDS_OF_ATTEMPTS = {"asked": True, "take": True, "taken": True, "why": True, "score": True}
 """Fields of several attempts that `--json` prints; `grade.json` has all of them."""
-_OWN_NOTEBOOK = (
-    "your own notebook: `--isolation none` is right here; it runs the notebook with your permissions, as Jupyter does. "
-    "For a notebook of somebody else, install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`)"
-)
-"""Advice of `check` where no sandbox works."""
 
 
 def grade_command(
@@ -315,7 +310,9 @@ def check_command(
         try:
             ((graded,), _) = _grade([notebook], loaded, options, results, own=True)
         except IsolationRefusedError as error:
-            raise IsolationRefusedError(error.message, where=error.where, advice=_OWN_NOTEBOOK) from error
+            raise IsolationRefusedError(
+                error.message, where=error.where, advice=IsolationRefusedError.own_notebook
+            ) from error
         full = ResultsFolder(results).read_grade(graded.submission.id)
         if report is not None:
             _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)

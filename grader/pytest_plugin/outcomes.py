@@ -36,6 +36,8 @@ class Settings:
     device: Literal["auto", "cpu", "gpu"] = "auto"
     seed: int | None = None
     """None uses the rubric's."""
+    quick: bool = False
+    """Whether trainings are cut short, and nothing that depends on them is judged."""
 
 
 Check = Callable[[Path, LoadedRubric, Settings], Grade]
@@ -59,7 +61,14 @@ def check_notebook(notebook: Path, loaded: LoadedRubric, settings: Settings) -> 
     """Execute and grade a notebook as `grader check` does."""
     from grader.api import check  # noqa: PLC0415 - slow, and only needed for an execution
 
-    return check(notebook, loaded, isolation=settings.isolation, device=settings.device, seed=settings.seed)
+    return check(
+        notebook,
+        loaded,
+        isolation=settings.isolation,
+        device=settings.device,
+        seed=settings.seed,
+        quick=settings.quick,
+    )
 
 
 class Outcomes:
@@ -120,6 +129,8 @@ def _outcome(notebook: Path, check: Callable[[Path], Grade]) -> Outcome:
 
 
 def _fault_text(error: GraderError) -> str:
-    """Format an error with the plugin's name of the option for the sandbox."""
-    text = str(error)
-    return text.replace("--isolation", "--grader-isolation") if isinstance(error, IsolationRefusedError) else text
+    """Format an error, with the plugin's name of the option for the sandbox."""
+    if isinstance(error, IsolationRefusedError):
+        error = IsolationRefusedError(error.message, where=error.where, advice=error.own_notebook)
+        return str(error).replace("--isolation", "--grader-isolation")
+    return str(error)

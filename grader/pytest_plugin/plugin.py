@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--grader-seed", metavar="N", type=_seed, help="Seed of the random numbers. Default: the rubric's seed."
     )
+    group.addoption(
+        "--grader-quick",
+        action="store_true",
+        help="A first answer within a minute: cut trainings short, and do not judge accuracies.",
+    )
     parser.addini(_INI, "A shipped rubric's id, or a YAML file relative to this file; --rubric overrides it.")
 
 

@@ -41,6 +41,7 @@ def start(config: pytest.Config, rubric: str) -> None:
         isolation=config.getoption("--grader-isolation"),
         device=config.getoption("--grader-device"),
         seed=config.getoption("--grader-seed"),
+        quick=config.getoption("--grader-quick"),
     )
     check = config.stash.get(CHECK, check_notebook)
     folder = _folder(config)

@@ -103,6 +103,11 @@ class IsolationRefusedError(UsageError):
         "install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`; Fedora: `dnf install bubblewrap`), "
         "or give `--isolation none` for notebooks that you trust like your own code"
     )
+    own_notebook: ClassVar[str] = (
+        "your own notebook: `--isolation none` is right here; it runs the notebook with your permissions, as Jupyter "
+        "does. For a notebook of somebody else, install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`)"
+    )
+    """Advice for the author of the notebook."""
 
 
 class HarnessError(GraderError):

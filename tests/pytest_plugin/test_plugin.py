@@ -126,7 +126,10 @@ def test_the_xml_has_points_and_texts(project: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("refused", "--grader-isolation auto: no sandbox works on this machine*`--grader-isolation none`*"),
+        (
+            "refused",
+            "--grader-isolation auto: no sandbox works on this machine — your own notebook: `--grader-isolation none`*",
+        ),
         ("mistake", "an error in the grader: ZeroDivisionError"),
         ("lost", "the disk is full"),
     ],
@@ -181,10 +184,11 @@ def test_a_run_without_isolation_says_so(project: pytest.Pytester) -> None:
 
 
 def test_the_options_reach_the_grader(project: pytest.Pytester) -> None:
-    words = ("--grader-isolation", "none", "--grader-device", "cpu", "--grader-seed", "5")
+    words = ("--grader-isolation", "none", "--grader-device", "cpu", "--grader-seed", "5", "--grader-quick")
     project.runpytest_inprocess(*RUN, *words)
     project.runpytest_inprocess(*RUN)
-    assert [line.split()[1:4] for line in executions(project.path)] == [["none", "cpu", "5"], ["auto", "auto", "None"]]
+    settings = [line.split()[1:] for line in executions(project.path)]
+    assert settings == [["none", "cpu", "5", "True"], ["auto", "auto", "None", "False"]]
 
 
 def test_the_configuration_can_name_the_rubric_relative_to_itself(project: pytest.Pytester) -> None:

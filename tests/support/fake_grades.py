@@ -1,6 +1,5 @@
 """Grades without an execution, for tests of the pytest plugin; each one is noted next to its notebook."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -40,7 +39,7 @@ _POINTS = {"passed": 2.0, "partial": 1.5}
 def fake_check(notebook: Path, loaded: LoadedRubric, settings: Settings) -> Grade:
     """Make a grade; the name of the notebook can ask for a failure of the grader or a warning."""
     with (notebook.parent / "executions.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{notebook.name} {settings.isolation} {settings.device} {settings.seed} {os.getpid()}\n")
+        file.write(f"{notebook.name} {settings.isolation} {settings.device} {settings.seed} {settings.quick}\n")
     name = notebook.stem
     if name == "refused":
         msg = "no sandbox works on this machine"
@@ -79,6 +78,6 @@ def fake_check(notebook: Path, loaded: LoadedRubric, settings: Settings) -> Grad
 
 
 def executions(folder: Path) -> list[str]:
-    """List what was executed in a folder: name, isolation, device, seed, process."""
+    """List what was executed in a folder: name, isolation, device, seed, quick."""
     file = folder / "executions.txt"
     return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
