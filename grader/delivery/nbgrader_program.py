@@ -57,8 +57,14 @@ def write(gradebook: Any, request: dict[str, Any]) -> dict[str, Any]:
     for grade in request["grades"]:
         _write_grade(gradebook, assignment, grade)
     gradebook.db.commit()
-    found = (gradebook.find_submission(assignment, one["student"]) for one in request["grades"])
-    return {"scores": {one.student.id: one.score for one in found}}
+    return {"scores": {one["student"]: _score(gradebook, assignment, one) for one in request["grades"]}}
+
+
+def _score(gradebook: Any, assignment: str, grade: dict[str, Any]) -> float:
+    """Read a score back, with the deduction as `nbgrader export` subtracts it."""
+    score: float = gradebook.find_submission(assignment, grade["student"]).score
+    penalty: float = grade["penalty"]
+    return max(score - penalty, 0.0)
 
 
 def _write_grade(gradebook: Any, assignment: str, grade: dict[str, Any]) -> None:

@@ -67,15 +67,16 @@ def an_absent_row(student: Student, status: str = "missing") -> GradeRow:
     return a_row(student=student, held="the student is excused" if status == "excused" else "", files=(), **keys)
 
 
-def an_export(target: Path, *rows: GradeRow, worksheet: str | bytes = b"", **keys: Any) -> GradeExport:
+def an_export(target: Path, *rows: GradeRow, worksheet: str | bytes | Worksheet = b"", **keys: Any) -> GradeExport:
     """An export of rows into a file."""
     content = worksheet.encode() if isinstance(worksheet, str) else worksheet
+    sheet = Worksheet(Path("worksheet.csv"), content) if isinstance(content, bytes) else content
     values: dict[str, Any] = {
         "rubric": "sample",
         "title": "A sample",
         "max_score": 44.0,
         "now": datetime(2026, 5, 2, 10, tzinfo=UTC),
-        "worksheet": Worksheet(Path("worksheet.csv"), content) if content else None,
+        "worksheet": sheet if content else None,
     }
     return GradeExport(rows=rows, target=target, **(values | keys))
 
