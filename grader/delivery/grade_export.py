@@ -49,7 +49,7 @@ class GradeRow:
 
     @property
     def remark(self) -> str:
-        """What should be known about a score that is written; empty if nothing."""
+        """A remark about a score that is written; empty without one."""
         return f"{self.pending:g} points are pending" if self.pending else ""
 
     @property
@@ -93,7 +93,7 @@ class GradeExport:
 
 @dataclass(frozen=True, slots=True)
 class RowReport:
-    """What happened to one row."""
+    """The result for one row."""
 
     student: str
     """Name for lists."""
@@ -101,11 +101,11 @@ class RowReport:
     """Empty if the student handed in nothing, or for a row of the worksheet."""
     state: ExportState
     value: str = ""
-    """What was written."""
+    """The written value."""
     why: str = ""
     """Why nothing was written, or a remark."""
     place: str = ""
-    """Where it was written: the line of the worksheet, or the file."""
+    """The line of the worksheet, or the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class GradeFormat:
         UsageError: The worksheet or an option is wrong.
     """
     worksheet: str = ""
-    """What `--worksheet` is, such as `the gradebook that Canvas exports`; empty if the format needs none."""
+    """The file of `--worksheet`, such as `the gradebook that Canvas exports`; empty if the format needs none."""
     worksheet_is_database: bool = False
     """Whether the worksheet is a database, which the format opens itself."""
     optional: bool = False

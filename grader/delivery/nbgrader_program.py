@@ -77,6 +77,7 @@ def _write_grade(gradebook: Any, assignment: str, grade: dict[str, Any]) -> None
     known = {one.cell_id: one for one in notebook.grades}
     for cell in notebook.notebook.grade_cells:
         row = known.get(cell.id) or Grade(cell_id=cell.id, notebook=notebook)
+        gradebook.db.add(row)
         score = grade["scores"].get(cell.name, {"auto": None, "manual": None, "pending": False})
         row.auto_score, row.manual_score = score["auto"], score["manual"]
         row.needs_manual_grade = score["pending"]

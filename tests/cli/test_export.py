@@ -47,3 +47,66 @@ def test_an_anonymous_export_makes_its_key_in_the_results_folder(out: ResultsFol
     assert grader("export", out.root, "--to", "csv", "--anonymous").code == 0
     assert (out.root / "pseudonyms.key").stat().st_mode & 0o077 == 0
     assert "gloria" not in (out.root / "export" / "csv" / "submissions.csv").read_text()
+
+
+# --- grades for other tools --------------------------------------------------------------------------------------
+
+
+def sheet_for(out: ResultsFolder, folder: Path) -> Path:
+    """A gradebook of Canvas with two of the three students, and one of nobody."""
+    path = folder / "canvas.csv"
+    path.write_bytes(
+        b"Student,ID,SIS Login ID,Section,Golf (5)\r\n    Points Possible,,,,100\r\n"
+        b"Gloria,1,gloria,x,50\r\nHugo,2,hugo,x,\r\nSomebody,3,,x,\r\n"
+    )
+    assert {"gloria", "hugo"} < set(out.submissions())
+    return path
+
+
+def test_grades_are_filled_in_and_both_sides_leftovers_are_named(out: ResultsFolder, tmp_path: Path) -> None:
+    sheet, target = sheet_for(out, tmp_path), tmp_path / "new.csv"
+    words = ("export", out.root, "--to", "canvas", "--worksheet", sheet, "--column", "golf", "--out", target)
+    done = grader(*words)
+    assert done.code == 0, done.err
+    (other,) = set(out.submissions()) - {"gloria", "hugo"}
+    for row in (("gloria", "written", "replaces 50"), ("hugo", "written"), ("Somebody", "left")):
+        assert any(all(word in line for word in row) for line in done.out.splitlines()), row
+    assert any(other in line and "unmatched" in line for line in done.out.splitlines())
+    assert "written: 2, not found in the file: 1, rows of nobody in the class: 1" in done.out
+    assert done.out.endswith(f"written: {target}\n")
+    rows = json.loads(grader(*words, "--json").out)["rows"]
+    assert {row["state"] for row in rows} == {"written", "unmatched", "left"}
+    assert set(rows[0]) == {"student", "submission", "state", "value", "why", "place"}
+
+
+def test_a_submission_that_was_not_graded_is_named_with_exit_code_3(out: ResultsFolder) -> None:
+    grade = out.read_grade("hugo")
+    assert grade is not None
+    out.write_grade(grade.model_copy(update={"status": "not_graded", "score": None}))
+    done = grader("export", out.root, "--to", "json")
+    assert done.code == 3
+    assert "held back: 1" in done.out
+    assert "it was not graded, because the grader failed" in done.out
+
+
+def test_pending_points_are_counted_and_named(out: ResultsFolder) -> None:
+    grade = out.read_grade("hugo")
+    assert grade is not None
+    out.write_grade(grade.model_copy(update={"pending": 5.0}))
+    done = grader("export", out.root, "--to", "json")
+    assert done.code == 0
+    assert "points are pending, so 1 scores are held back: hugo; `--with-pending` writes them" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--to", "csv", "--with-pending"), "--with-pending"),
+        (("--to", "json", "--table", "grades"), "--table"),
+    ],
+)
+def test_options_of_another_kind_of_format_have_exit_code_2(
+    out: ResultsFolder, words: tuple[str, ...], option: str
+) -> None:
+    done = grader("export", out.root, *words)
+    assert (done.code, option in done.err) == (2, True)

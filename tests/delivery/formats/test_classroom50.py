@@ -34,7 +34,7 @@ def result(**keys: Any) -> dict[str, Any]:
 
 
 def assert_valid(document: dict[str, Any]) -> None:
-    """Check the rules of the schema, and those of the collector."""
+    """Check the rules of the schema and of the collector."""
     assert set(document) == REQUIRED
     assert document["schema"] == "classroom50/result/v1"
     assert all(isinstance(document[key], str) and document[key] for key in TEXTS)
