@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -244,8 +245,7 @@ def _print_grades(result: "ExportedGrades", *, as_json: bool) -> None:
     from grader.cli.terminal import export_table, some_of, terminal
 
     if as_json:
-        names = ("student", "submission", "state", "value", "why", "place")
-        rows = [{name: getattr(one, name) for name in names} for one in result.reports]
+        rows = [asdict(one) for one in result.reports]
         typer.echo(json.dumps({"path": str(result.target), "rows": rows}, indent=1))
         return
     console = terminal()

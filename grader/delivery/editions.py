@@ -6,6 +6,7 @@ from typing import Final
 
 from grader.delivery.letter import letter
 from grader.facts.language import Language, language
+from grader.facts.points import UNJUDGED
 from grader.facts.rubric_texts import with_titles
 from grader.report.edition import edition
 from grader.report.people import people_view, remarks_of
@@ -16,7 +17,6 @@ from grader.schema.rubric import Rubric
 
 __all__ = [
     "LONGEST_TEXT",
-    "UNDECIDED",
     "Editions",
     "criterion_text",
     "decided_fraction",
@@ -31,8 +31,6 @@ __all__ = [
 
 LONGEST_TEXT: Final = 4_000
 """Limit of one text in characters; the text of an exception can be as long as its author likes."""
-UNDECIDED: Final = frozenset({"pending", "skipped"})
-"""Statuses of criteria without points: a person still decides, or nobody judged them."""
 _ENGLISH: Final = language("en")
 _DISCOUNT: Final = say("Late submission")
 
@@ -116,7 +114,7 @@ def overall_text(editions: Editions) -> str:
 
 def has_points(line: CriterionGrade) -> bool:
     """Whether the points of a criterion were decided; undecided points are unknown, not 0."""
-    return line.status not in UNDECIDED
+    return line.status not in UNJUDGED
 
 
 def hidden_lines(editions: Editions) -> tuple[CriterionGrade, ...]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
 
-__all__ = ["fraction_of", "total_of"]
+__all__ = ["UNJUDGED", "fraction_of", "total_of"]
 
+UNJUDGED: Final = frozenset({"pending", "skipped"})
+"""Statuses of criteria whose points nobody has decided; they are unknown, not 0."""
 _CENT = Decimal("0.01")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import StatisticsError, correlation, fmean
 from typing import Final
 
+from grader.facts.points import UNJUDGED
 from grader.report.bars import VERDICTS
 from grader.report.classrow import ClassRow, CriterionCell
 
@@ -13,7 +14,6 @@ __all__ = ["FEWEST", "Item", "analyzed", "discrimination"]
 
 FEWEST: Final = 20
 """Fewest judged submissions for a discrimination; with fewer, its standard error exceeds about 0.23."""
-_UNJUDGED: Final = frozenset({"pending", "skipped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ def analyzed(rows: Sequence[ClassRow]) -> tuple[Item, ...]:
 
 
 def _points(cells: Sequence[CriterionCell]) -> float:
-    return sum(cell.points for cell in cells if cell.status not in _UNJUDGED)
+    return sum(cell.points for cell in cells if cell.status not in UNJUDGED)
 
 
 def _item(pairs: Sequence[tuple[ClassRow, CriterionCell]], totals: Mapping[int, float]) -> Item:
     cell = pairs[0][1]
     counted = Counter[str](cell.status for _, cell in pairs)
-    judged = [(row, cell) for row, cell in pairs if cell.status not in _UNJUDGED]
+    judged = [(row, cell) for row, cell in pairs if cell.status not in UNJUDGED]
     shares = [cell.points / cell.max_points for _, cell in judged if cell.max_points]
     rest = [totals[id(row)] - cell.points for row, cell in judged if cell.max_points]
     missed = sorted(((row, cell) for row, cell in judged if cell.status != "passed"), key=lambda pair: pair[1].points)
