@@ -35,8 +35,6 @@ class GradeRow:
     pending: float
     read: Callable[[], Editions]
     """Reads the grade of a row with the status `graded`, `not_graded` or `excused` and a submission."""
-    files: tuple[str, ...] = ()
-    """Submitted files, as in the grade."""
     report: Path | None = None
     """The student's edition of the report; None if there is no file."""
     held: str = ""

@@ -13,6 +13,9 @@ __all__ = ["Pairing", "Person", "pair_people"]
 
 _NUMBER = re.compile(r"\d+(?=\D*$)")
 """The last number of a text."""
+_NUMBERED = re.compile(r"(?P<name>.+?)\D(?P<number>\d+)")
+_UNNAMED = re.compile(r"\D+\d+")
+"""Moodle's name for a student of an anonymous assignment, such as `Participant 4711`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,13 @@ def _of_roster(read: Callable[[Student], str]) -> Callable[[GradeRow], Iterable[
     return lambda row: () if row.student is None else (read(row.student),)
 
 
+def _numbers(row: GradeRow) -> Iterable[str]:
+    """Return the number that a platform put behind the student's name, as in `lee-4711`."""
+    match = _NUMBERED.fullmatch(row.submission)
+    if match is not None and name_forms(match["name"]) == name_forms(row.handed_in_as):
+        yield match["number"]
+
+
 _RULES: tuple[tuple[Callable[[GradeRow], Iterable[str]], Callable[[Person], Iterable[str]]], ...] = (
     (_of_roster(lambda student: student.sis_id), lambda person: (person.sis_id,)),
     (
@@ -162,8 +172,12 @@ _RULES: tuple[tuple[Callable[[GradeRow], Iterable[str]], Callable[[Person], Iter
     (_of_roster(lambda student: student.login), lambda person: (person.login,)),
     (_of_roster(lambda student: student.email), lambda person: (person.email, person.login)),
     (
-        lambda row: _NUMBER.findall(row.submission) if re.search(r"\D\d{2,}$", row.submission) else (),
+        _numbers,
         lambda person: (*_NUMBER.findall(person.participant), *(one for one in person.ids if one.isdecimal())),
+    ),
+    (
+        lambda row: _NUMBER.findall(row.handed_in_as) if _UNNAMED.fullmatch(row.handed_in_as) else (),
+        lambda person: () if person.name else _NUMBER.findall(person.participant),
     ),
     (_of_roster(lambda student: student.name), lambda person: (person.name,)),
 )

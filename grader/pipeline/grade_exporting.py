@@ -160,7 +160,6 @@ class _Kept:
     rows: list[ClassRow] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     """Why the grade of a submission cannot be used."""
-    files: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, name: str) -> None:
         """Read the grade of a submission."""
@@ -171,7 +170,6 @@ class _Kept:
             self.rows.append(_unreadable(name))
             return
         self.rows.append(row_of(grade, None))
-        self.files[name] = grade.submission.files
 
     def _read(self, name: str) -> Grade:
         """Read a grade; one that somebody edited by hand is a problem, but its student is known."""
@@ -199,7 +197,6 @@ class _Kept:
             max_score=self.loaded.rubric.max_score if listed is None else listed.max_score,
             pending=0.0 if listed is None else listed.pending,
             read=lambda: self.editions(name),
-            files=self.files.get(name, ()),
             report=report if report is not None and report.is_file() else None,
             held=self._held(entry, status, with_pending=with_pending),
         )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grader.delivery.pairing import Pairing, Person, pair_people
+from grader.schema.grade import SubmissionStamp
 from tests.support.exporting import a_row
 from tests.support.mailing import a_grade, a_student
 
@@ -61,6 +62,14 @@ def test_without_a_roster_the_name_of_the_submission_decides() -> None:
     found = pair_people(rows, people)
     assert pairs(found) == {0: 2, 1: 3}
     assert found.reasons == {2: "nobody in the file matches"}
+
+
+def test_a_number_that_no_platform_added_is_no_key() -> None:
+    people = [Person(2, name="Ann Lee", ids=("12",)), Person(3, name="Ben Roth", ids=("4711",))]
+    homework = a_row(a_grade("homework-12"), a_student("x", name="Cleo Wu"))
+    assert pairs(pair_people([homework], people)) == {}
+    stamp = SubmissionStamp(id="broth-4711", student="broth", files=(), sha256="0" * 64)
+    assert pairs(pair_people([a_row(a_grade(submission=stamp), a_student("x", name="B. R."))], people)) == {0: 3}
 
 
 def test_an_anonymous_worksheet_is_matched_by_moodles_number() -> None:

@@ -56,7 +56,6 @@ def a_row(grade: Grade | None = None, student: Student | None = None, **keys: An
         "score": grade.score,
         "max_score": grade.max_score,
         "pending": grade.pending,
-        "files": grade.submission.files,
     }
     return GradeRow(student=student, read=lambda: editions_of(grade, RUBRIC), **(values | keys))
 
@@ -64,7 +63,7 @@ def a_row(grade: Grade | None = None, student: Student | None = None, **keys: An
 def an_absent_row(student: Student, status: str = "missing") -> GradeRow:
     """The row of a student who handed in nothing."""
     keys: dict[str, Any] = {"status": status, "submission": "", "handed_in_as": "", "score": None, "pending": 0.0}
-    return a_row(student=student, held="the student is excused" if status == "excused" else "", files=(), **keys)
+    return a_row(student=student, held="the student is excused" if status == "excused" else "", **keys)
 
 
 def an_export(target: Path, *rows: GradeRow, worksheet: str | bytes | Worksheet = b"", **keys: Any) -> GradeExport:

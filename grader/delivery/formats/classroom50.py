@@ -98,7 +98,7 @@ def _write(export: GradeExport) -> Sequence[RowReport]:
     if not row.writable:
         msg = f"there is no result of {row.label}: {row.held}"
         kind = UsageError if row.status in {"graded", "excused"} else ArtefactError
-        raise kind(msg, where="--to classroom50")
+        raise kind(msg, where="--to classroom50", advice="add `--with-pending`" if row.pending else "")
     result = classroom50_result(row.read(), export.environment, export.now)
     export.target.write_bytes(json_bytes(result))
     value = f"{result['score']} of {result['max-score']}"

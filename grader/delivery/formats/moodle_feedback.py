@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -9,11 +10,12 @@ from typing import Final
 from grader.delivery.grade_export import GradeExport, GradeFormat, GradeRow, RowReport, Worksheet, reports_of
 from grader.delivery.moodle_sheet import read_moodle_sheet
 from grader.delivery.pairing import pair_people
+from grader.delivery.roster import name_forms
 
 __all__ = ["FORMAT", "feedback_folder"]
 
-_SUBMITTED: Final = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_")
-"""The name of a submission that was downloaded from Moodle."""
+_SUBMITTED: Final = re.compile(r"(?P<name>.+?)\D(?P<number>\d+)")
+"""The id of a submission that was downloaded from Moodle: the student's name and the number."""
 _NUMBER: Final = re.compile(r"\d+(?=\D*$)")
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*_]+')
 """Characters that a folder's name must not have; Moodle splits the name at each underscore."""
@@ -69,20 +71,20 @@ def _of_worksheet(export: GradeExport, worksheet: Worksheet) -> _Folders:
 def _of_names(rows: Sequence[GradeRow]) -> _Folders:
     """Name the folder of each row that has Moodle's number in the roster, or in the name of its submission."""
     found = {index: (row.label, next(_numbers(row), "")) for index, row in enumerate(rows)}
-    numbers = [number for _, number in found.values()]
+    counts = Counter(number for _, number in found.values())
     return {
         index: feedback_folder(label, number)
         for index, (label, number) in found.items()
-        if number and numbers.count(number) == 1
+        if number and counts[number] == 1
     }, {}
 
 
 def _numbers(row: GradeRow) -> Iterator[str]:
     if row.student is not None:
         yield from _NUMBER.findall(row.student.moodle_participant)
-    for part in (part for file in row.files for part in file.split("/")):
-        if match := _SUBMITTED.match(part):
-            yield match["number"]
+    match = _SUBMITTED.fullmatch(row.submission)
+    if match is not None and name_forms(match["name"]) == name_forms(row.handed_in_as):
+        yield match["number"]
 
 
 def _number(participant: str) -> str:
