@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cli.completion import complete_rubric
+from grader.cli.completion import complete_format, complete_rubric
 from tests.support.command import COMMAND, grader
 
 ASK = """\
@@ -50,6 +50,11 @@ def test_bash_completes_commands_options_and_names(words: tuple[str, ...], wante
     answers = completed(*words, folder=tmp_path)
     assert wanted <= set(answers)
     assert all(answer.startswith(words[-1]) for answer in answers)
+
+
+def test_formats_of_both_kinds_are_completed() -> None:
+    assert {"canvas", "csv", "gradescope", "parquet"} < set(complete_format(""))
+    assert list(complete_format("moodle")) == ["moodle", "moodle-feedback"]
 
 
 def test_where_only_files_are_possible_the_shell_completes_them(tmp_path: Path) -> None:

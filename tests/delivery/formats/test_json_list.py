@@ -1,7 +1,11 @@
 """The document of `--to json`: hidden criteria for instructors, unknown points, scores that are held back."""
 
+import re
+from pathlib import Path
+
 from grader.delivery.editions import editions_of
 from grader.delivery.formats.json_list import grade_entry
+from grader.schema.grade_list import GradeList
 from tests.delivery.formats.test_gradescope import LATE
 from tests.support.mailing import RUBRIC, a_grade, a_student
 
@@ -26,3 +30,10 @@ def test_an_excused_student_has_no_score() -> None:
     entry = grade_entry(editions_of(a_grade(excused="was ill"), RUBRIC))
     assert (entry.status, entry.score) == ("excused", None)
     assert "was ill" not in entry.model_dump_json()
+
+
+def test_the_example_of_the_documentation_is_a_valid_document() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (entry,) = GradeList.model_validate_json(example).grades
+    assert (entry.submission, entry.score, entry.criteria[0].id) == ("ann-lee", 85.0, "runs")
