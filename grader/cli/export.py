@@ -259,8 +259,8 @@ def _print_grades(result: "ExportedGrades", *, as_json: bool) -> None:
     console.print(", ".join(counts) or "nothing to export", markup=False)
     if result.pending:
         console.print(
-            f"points are pending, so {len(result.pending)} scores are held back: "
-            f"{some_of(result.pending, _MOST_NAMES)}; `--with-pending` writes them",
+            f"held back because points are pending: {len(result.pending)} ({some_of(result.pending, _MOST_NAMES)}); "
+            "`--with-pending` writes them",
             markup=False,
             soft_wrap=True,
         )

@@ -11,7 +11,9 @@ from zipfile import ZipFile
 
 from grader.cli.options import Format
 from grader.datasets.store import DatasetStore
+from grader.delivery.format_registry import grade_formats
 from grader.pipeline.course import load_course
+from grader.pipeline.grade_exporting import GradeExportOptions, export_grades
 from grader.pipeline.judgements import judged_course, judgement_file, with_people
 from grader.pipeline.publish import judge, publish, publish_class
 from grader.pipeline.rubrics import find_rubric, note_rubric
@@ -236,9 +238,9 @@ def mails(scene: Scene) -> Iterator[tuple[str, str]]:
 def exports(scene: Scene) -> Iterator[tuple[str, str]]:
     """What other tools show to students; Gradescope shows hidden tests to nobody but instructors."""
     root = scene.out.root
-    for name in ("gradescope", "prairielearn", "coursera", "junit", "moodle-feedback"):
-        done = grader("export", root, "--to", name, "--with-pending", "--out", root.parent / f"to-{name}")
-        assert done.code == 0, done.err
+    for name in ("gradescope", "prairielearn", "coursera", "junit"):
+        target = root.parent / f"to-{name}"
+        export_grades(scene.out, GradeExportOptions(grade_formats()[name], target, with_pending=True))
     for path in sorted((root.parent / "to-gradescope").glob("*/results.json")):
         results = json.loads(path.read_text(encoding="utf-8"))
         results["tests"] = [test for test in results["tests"] if test["visibility"] == "visible"]
