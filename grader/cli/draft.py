@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.completion import complete_dataset
+from grader.cli.exit_codes import BELOW
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, options_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def rubric_draft(
 ) -> None:
     """Draft a rubric from the execution of a solution, and show which mistakes its criteria notice.
 
-    The solution gets full marks for all criteria that need no person. Read and change the draft before you use it.
+    The solution gets full marks for all criteria that need no person. Read and change the draft before you use it. The
+    exit code is 1 if the notebook does not run, because then it is no solution.
     """
     from grader.cli.site import open_store
     from grader.cli.terminal import terminal
@@ -77,6 +79,9 @@ def rubric_draft(
     else:
         write_atomically(out, drafted.text.encode())
     _report(drafted, out, terminal(stderr=out is None))
+    if evidence.run.status != "completed" or evidence.run.errors:
+        typer.echo("warning: the notebook does not run from top to bottom, so it is no solution", err=True)
+        raise typer.Exit(BELOW)
 
 
 def _check_paths(solution: Path, out: Path | None) -> None:

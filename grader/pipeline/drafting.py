@@ -23,7 +23,7 @@ from grader.pipeline.rubrics import rubric_of_text
 from grader.pipeline.setup import Options
 from grader.schema.errors import ArtefactError, ReferenceMissingError, SubmissionPathError
 from grader.schema.evidence import Evidence
-from grader.schema.progress import Listener
+from grader.schema.progress import Listener, Step
 from grader.schema.reference import ReferenceRecord
 from grader.schema.sensitivity import Sensitivity
 from grader.store.results import ResultsFolder
@@ -120,12 +120,24 @@ def executed_evidence(  # noqa: PLR0913 - an execution depends on all of these
     own = replace(plan, reference=notebook.name)
     path = notebook.with_name(f"{plan.id}.yaml")
     first = yaml.safe_dump(bootstrap_rubric(own, datasets), sort_keys=False)
-    _, evidence = verify_reference(rubric_of_text(first.encode(), path), store, options, listener)
+    quiet = _without_ends(listener)
+    grade, evidence = verify_reference(rubric_of_text(first.encode(), path), store, options, quiet)
     draft = make_draft(own, evidence, all_checks(), all_topics())
     if draft.solution.tasks:
         text = write_draft(draft).encode()
-        _, evidence = verify_reference(rubric_of_text(text, path), store, options, listener)
+        grade, evidence = verify_reference(rubric_of_text(text, path), store, options, quiet)
+    listener(Step(submission=grade.submission.id, kind="done", text="executed"))
     return evidence
+
+
+def _without_ends(listener: Listener) -> Listener:
+    """Pass on progress without the outcome, which is a score for a rubric that nobody sees."""
+
+    def listen(step: Step) -> None:
+        if step.kind != "done":
+            listener(step)
+
+    return listen
 
 
 def kept_evidence(notebook: Path, source: Path) -> Evidence:

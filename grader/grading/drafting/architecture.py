@@ -84,45 +84,34 @@ def _convolution(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         ways=(one("has_layer", model=subject.role, layer="any_convolution"),),
         advice="Add at least one `Conv2D` before `Flatten`. It applies the same few weights everywhere in the image.",
         seen=f"{name_cell(subject.model.cell)}: {_listed(layers)}",
-        stricter=f"at_least: {len(layers)}, `filters`, `kernel_size`, or `before: any_pooling`",
+        stricter=_more(layers, "`filters`, `kernel_size`, or `before: any_pooling`"),
         same="convolution",
     )
 
 
 def _dense(solution: Solution, subject: Subject) -> Iterator[Proposal]:
-    """Require a stack of equal layers as it is, and otherwise only a hidden layer of a model without convolutions."""
+    """Require a stack of equal layers as it is; a few dense layers are no sign of a requirement."""
     hidden = subject.of("Dense")[:-1]
-    if subject.convolves or not hidden:
+    count = len(hidden)
+    if subject.convolves or count < _STACK or len({layer.config.get("units") for layer in hidden}) != 1:
         return
-    alike = len({layer.config.get("units") for layer in hidden}) == 1
-    stack = len(hidden) if alike and len(hidden) >= _STACK else 0
-    if not stack and subject is not solution.main:
-        return
-    params: dict[str, Json] = {"model": subject.role, "layer": "Dense", "at_least": stack or 2}
-    called = upper(solution.called(subject))
-    what = f"{called} has {stack} hidden dense layers" if stack else f"{called} has a hidden layer"
-    ways = [one("has_layer", **params) | {"title": what}]
-    names = []
-    if stack:
-        for key, value, name in _settings(hidden):
-            params = {**params, key: value}
-            names.append(name)
-            ways.insert(0, one("has_layer", **params) | {"title": f"{what} with {' and '.join(names)}"})
-    settings = _settings(hidden)
+    params: dict[str, Json] = {"model": subject.role, "layer": "Dense", "at_least": count}
+    title = f"{upper(solution.called(subject))} has {count} hidden dense layers"
+    ways = [one("has_layer", **params)]
+    names: list[str] = []
+    for key, value, name in _settings(hidden):
+        params = {**params, key: value}
+        names.append(name)
+        ways.insert(0, one("has_layer", **params) | {"title": f"{title} with {' and '.join(names)}"})
     yield Proposal(
         id=solution.named(subject, "dense-layers"),
-        title=what,
-        weight=7 if stack else 4,
+        title=title,
+        weight=7,
         ways=tuple(ways),
-        advice=(
-            f"Build the {stack} layers in a loop, with an activation and a `kernel_initializer` that suit each other."
-            if stack
-            else "Add at least one `Dense` layer before the last one."
-        ),
-        seen=f"{name_cell(subject.model.cell)}: {_listed(subject.of('Dense'))}"
-        + "".join(f", {name}" for _, _, name in settings),
-        stricter=f"at_most: {stack}, `units`" if stack else "`units`, `activation`, `initialiser`",
-        same=f"dense {stack} {names}",
+        advice=f"Build the {count} layers in a loop; activation and `kernel_initializer` must suit each other.",
+        seen=f"{name_cell(subject.model.cell)}: {', '.join([_listed(subject.of('Dense')), *names])}",
+        stricter=f"at_most: {count}, `units`",
+        same=f"dense {count} {names}",
     )
 
 
@@ -170,7 +159,7 @@ def _dropout(solution: Solution, subject: Subject) -> Iterator[Proposal]:
             "and not after the output."
         ),
         seen=f"{name_cell(subject.model.cell)}: {_rates(layers)}",
-        stricter=f"at_least: {len(layers)}, or a smaller range of `rate`",
+        stricter=_more(layers, "a smaller range of `rate`"),
         same=kind,
     )
 
@@ -192,7 +181,7 @@ def _batch_norm(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         ),
         advice="Add `BatchNormalization()` to the hidden layers, usually between the weights and their activation.",
         seen=f"{name_cell(subject.model.cell)}: {_listed(layers)}",
-        stricter=f"at_least: {len(layers)}, or one `place`",
+        stricter=_more(layers, "one `place`") if count == 1 else "one `place`",
         same="batch-norm",
     )
 
@@ -213,7 +202,7 @@ def _penalty(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         ways=ways,
         advice="Pass `kernel_regularizer=…` to the layers.",
         seen=f"{name_cell(subject.model.cell)}: {' and '.join(kinds)} in {_listed(layers)}",
-        stricter=f"regulariser: {kinds[0]}, at_least: {len(layers)}",
+        stricter=_more(layers, f"regulariser: {kinds[0]}"),
         same="penalty",
     )
 
@@ -248,6 +237,11 @@ def _common(values: Iterator[str | None]) -> str | None:
 def _listed(layers: tuple[LayerFact, ...] | list[LayerFact]) -> str:
     counts = Counter(layer.cls for layer in layers)
     return ", ".join(f"{count} × {cls}" if count > 1 else cls for cls, count in counts.items())
+
+
+def _more(layers: Sequence[LayerFact], other: str) -> str:
+    """Say what could be required too: the number of layers, if there are several, or something else."""
+    return f"at_least: {len(layers)}, or {other}" if len(layers) > 1 else other
 
 
 def _rates(layers: tuple[LayerFact, ...]) -> str:

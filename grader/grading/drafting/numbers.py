@@ -76,7 +76,7 @@ def apportion(weights: Sequence[int], points: float) -> tuple[float, ...]:
     counts = [max(int(share), min(1, steps // len(weights))) for share in shares]
     _settle(counts, shares, steps)
     cents = [count * step for count in counts]
-    cents[max(range(len(cents)), key=cents.__getitem__)] += rest
+    cents[max(range(len(cents)), key=lambda place: (cents[place], weights[place]))] += rest
     return tuple(one / 100 for one in cents)
 
 

@@ -247,10 +247,10 @@ def _name(model: ModelFact, conditions: Mapping[str, Json], taken: Iterable[str]
 
 
 def _name_of(model: ModelFact, conditions: Mapping[str, Json]) -> str:
+    if "from_scratch" in conditions:
+        return "scratch" if conditions["from_scratch"] else "transferred"
     if "task" in conditions:
         return f"task-{conditions['task']}"
-    if conditions.get("from_scratch") is False:
-        return "transferred"
     layers = conditions.get("has_layer", ())
     for layer in layers if isinstance(layers, list) else [layers]:
         if isinstance(layer, str) and layer in _NAMES:

@@ -37,9 +37,13 @@ def _reuse(solution: Solution, subject: Subject) -> Iterator[Proposal]:
             one("reuses", model=subject.role),
         ),
         advice="Reuse the trained layers except the last one, and add a new last layer for the new task.",
-        seen=f"{name_cell(subject.fits[0].cell)}: {len(reused)} layers with the weights of {origin}",
-        stricter=f"at_least: {len(reused)}, or `how: {reused[0].how}`",
+        seen=f"{name_cell(subject.fits[0].cell)}: {_count(len(reused), 'layer')} with the weights of {origin}",
+        stricter=(f"at_least: {len(reused)}, or " if len(reused) > 1 else "") + f"`how: {reused[0].how}`",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _steps(solution: Solution, subject: Subject) -> Iterator[Proposal]:
@@ -64,7 +68,7 @@ def _steps(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         weight=15,
         ways=tuple(one("steps", model=subject.role, steps=steps) for steps in orders),
         advice="The order is freeze, compile, fit" + (", then unfreeze, compile, fit." if tuned else "."),
-        seen=f"{name_cell(frozen.cell)}: {len(names)} frozen layers"
+        seen=f"{name_cell(frozen.cell)}: {_count(len(names), 'frozen layer')}"
         + "".join(
             f"; {name_cell(fit.cell)}: {len(frozen_layers(fit))} frozen" for fit in subject.fits if fit is not frozen
         ),
