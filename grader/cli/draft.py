@@ -58,12 +58,12 @@ def rubric_draft(
     The solution gets full marks for all criteria that need no person. Read and change the draft before you use it. The
     exit code is 1 if the notebook does not run, because then it is no solution.
     """
+    _check_paths(solution, out)
     from grader.cli.site import open_store
     from grader.cli.terminal import terminal
     from grader.pipeline.drafting import draft_rubric, kept_evidence
     from grader.store.files import write_atomically
 
-    _check_paths(solution, out)
     store = open_store(may_download=True)
     for name in datasets or ():
         store.check(name)
