@@ -509,7 +509,7 @@ The comments name the evidence, and what a criterion could also require. Paramet
 solutions: one convolution is enough, whatever the solution has; an accuracy for full marks is below the verified one
 and its 95 % interval, and the accuracy for no points is half-way to guessing or above.
 
-## What a person must still do
+## Work for a person
 
 A draft knows one solution, but not the assignment. Before you use it:
 
@@ -532,12 +532,10 @@ Then test it with wrong notebooks, as [writing an assignment](writing-an-assignm
 ## Criteria of another package
 
 A package with its own [checks](writing-a-check.md) can propose criteria too. It names a function in the entry point
-group `grader.drafts`. The function takes the solution and yields proposals:
+group `grader.drafts`. The function takes the solution and yields proposals; `Proposal` and `one` are in the module
+`grader.grading.drafting.base`:
 
 ```python
-from grader.grading.drafting.base import Proposal, one
-
-
 def propose(solution):
     for subject in solution.subjects:
         yield Proposal(

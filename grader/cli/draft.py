@@ -48,6 +48,7 @@ def rubric_draft(
             "--from",
             metavar="DIR",
             help="Execute nothing: use the kept evidence in a results folder, or from `grader rubric test --update`.",
+            show_default="execute the notebook",
         ),
     ] = None,
     isolation: IsolationOption = Isolation.AUTO,

@@ -109,7 +109,7 @@ def executed_evidence(  # noqa: PLR0913 - an execution depends on all of these
     Args:
         plan: The part that a person decides.
         notebook: The solution.
-        datasets: The data sets that it may load; the first is the one that models are judged on.
+        datasets: The data sets that it may load; models are judged on the first.
         store: The data sets of this machine.
         options: Options of the execution.
         listener: Progress listener.
