@@ -513,8 +513,9 @@ and its 95 % interval, and the accuracy for no points is half-way to guessing or
 
 A draft knows one solution, but not the assignment. Before you use it:
 
-- **Remove criteria** that the assignment does not ask for. The solution has a schedule for the learning rate; the
-  draft cannot know whether this is a requirement or a habit of its author.
+- **Remove criteria** that the assignment does not ask for. The solution has a schedule for the learning rate or a plot;
+  the draft cannot know whether this is a requirement or a habit of its author. Good notebooks of other people miss such
+  criteria first: grade a few with `grader check NOTEBOOK --rubric digits.yaml`.
 - **Set the points.** The draft divides them by the kind of criterion, not by the work that it takes.
 - **Check the roles.** A role must also select the right model in notebooks with other names and other models. Models
   that no condition distinguishes share a role.

@@ -19,9 +19,10 @@ _TOPICS = (
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _FEW_WORDS = 25
 """Fewest words of a text that is taken as an explanation."""
-_MANY_WORDS = 100
+_MANY_WORDS = 50
 """Most words that a draft requires."""
-_ENOUGH_TOPICS = 5
+_ENOUGH_TOPICS = 3
+"""Most topics that a draft requires."""
 _MOST_QUOTED = 6
 _QUOTED = 160
 _LEAST_TOPICS = 4
