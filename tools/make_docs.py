@@ -24,14 +24,20 @@ from grader.checks.registry import all_checks, all_diagnostics
 from grader.cli.app import app
 from grader.delivery.data_schema import columns_of, paragraph
 from grader.facts.case import CheckSpec, DiagnosticSpec
+from grader.facts.roles import resolve_roles
+from grader.grading.drafting.draft import Plan, make_draft
+from grader.grading.drafting.registry import all_topics
 from grader.grading.mutations.base import Mutation
 from grader.grading.mutations.registry import all_mutations
 from grader.inside.record import events, predictions, session
+from grader.pipeline.reference import read_reference
+from grader.pipeline.rubrics import find_rubric, shipped_rubrics
 from grader.schema import rubric as rubric_schema
 from grader.schema.course import AssignmentSettings, CourseSettings, LateRules
 from grader.schema.data import DATA_VERSION, TABLES, DataRow
+from grader.schema.evidence import Evidence
 from grader.schema.mail import MailSettings
-from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
+from grader.schema.rubric import Criterion, DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
 
 __all__ = ["commands", "documents", "field_notes", "main", "pages", "record_notes", "sections", "stale"]
@@ -350,6 +356,7 @@ def pages() -> dict[Path, str]:
     texts[Path("events.md")] = _events_page()
     texts[Path("data.md")] = _data_page()
     texts[Path("errors.md")] = _errors_page()
+    texts[Path("drafting-a-rubric.md")] = _drafting_page()
     return texts
 
 
@@ -461,6 +468,169 @@ def _mutations_page(mutations: Sequence[Mutation]) -> str:
         checks = ", ".join(f"[`{check}`](checks/{check}.md)" for check in one.concerns)
         lines.append(f"| `{one.id}` | {_cell(one.title)} | {checks} |")
     return _joined([*lines, ""])
+
+
+# --- drafts --------------------------------------------------------------------------------------------------------
+
+
+_DRAFTING_INTRODUCTION = """\
+`grader rubric draft` writes the first version of a rubric. It executes a notebook that solves the assignment, like a
+submission and in the same sandbox, and turns the recorded evidence into roles and criteria:
+
+```sh
+grader rubric draft digits.ipynb --out digits.yaml
+```
+
+Without `--out` the rubric is printed. An existing file is never replaced. `--points` sets the total, 100 by default.
+`--dataset NAME` names the data set that models are judged on; by default the names in the code count.
+
+With `--from results/`, nothing is executed: the command uses kept evidence of the same, unchanged notebook, from a
+results folder or from `grader rubric test --update`.
+
+A draft has only checks that are installed, and the loader accepts it. The command grades the solution with the draft:
+
+- The solution gets full marks for every criterion that needs no person. If it misses a proposed criterion, a more
+  lenient form is tried. If it misses this one too, the criterion is only a comment at the end of the file, with the
+  reason.
+- The table of [mistakes](mutations.md) shows which mistakes each criterion notices, as
+  `grader rubric test --sensitivity` does.
+
+The exit code is 1 if the notebook does not run from top to bottom, because then it is no solution.
+
+```yaml
+  - id: dropout
+    # cell 19: 2 × Dropout(0.2)
+    # Stricter: at_least: 2, or a smaller range of `rate`
+    title: The model `dropping` has dropout at a moderate rate
+    points: 2  # adjust
+    check: has_layer
+```
+
+The comments name the evidence, and what a criterion could also require. Parameters leave room for other right
+solutions: one convolution is enough, whatever the solution has; an accuracy for full marks is below the verified one
+and its 95 % interval, and the accuracy for no points is half-way to guessing or above.
+
+## Work for a person
+
+A draft knows one solution, but not the assignment. Before you use it:
+
+- **Remove criteria** that the assignment does not ask for. The solution has a schedule for the learning rate or a plot;
+  the draft cannot know whether this is a requirement or a habit of its author. Good notebooks of other people miss such
+  criteria first: grade a few with `grader check NOTEBOOK --rubric digits.yaml`.
+- **Set the points.** The draft divides them by the kind of criterion, not by the work that it takes.
+- **Check the roles.** A role must also select the right model in notebooks with other names and other models. Models
+  that no condition distinguishes share a role.
+- **Choose the thresholds.** One execution shows one accuracy. [Chance](chance.md) explains how far another seed is
+  away.
+- **Add the questions.** The draft has one manual criterion for the whole text, with quotations of the solution.
+  Divide it into your questions, and write what a good answer says.
+- **Name the template**, so that the text of the assignment does not count as the student's, and write the titles and
+  the advice in your words.
+- **Add what no execution of a good solution shows**: a check that allows alternatives (`any_of`), a curve of points
+  over the size of the model (`score_curve`), criteria that are hidden or private, bonus points.
+
+Then test it with wrong notebooks, as [writing an assignment](writing-an-assignment.md) describes.
+
+## Criteria of another package
+
+A package with its own [checks](writing-a-check.md) can propose criteria too. It names a function in the entry point
+group `grader.drafts`. The function takes the solution and yields proposals; `Proposal` and `one` are in the module
+`grader.grading.drafting.base`:
+
+```python
+def propose(solution):
+    for subject in solution.subjects:
+        yield Proposal(
+            id=solution.named(subject, "residual"),
+            title="The model has a residual connection",
+            weight=5,
+            ways=(one("my_check", model=subject.role),),
+            advice="Add the input of a block to its output.",
+            seen="cell 4: Add",
+        )
+```
+
+## Drafts of the shipped references
+
+Each reference solution was drafted from its stored evidence, and the draft is compared with the rubric that people
+wrote for the same assignment. A criterion counts as drafted if the draft has one of its checks for the same model;
+parameters and points differ, and one criterion of the draft can count for several. "For another model" means that the
+draft has the check only for another of the notebook's models. The references were written for these rubrics, and the
+names of their tasks come from them, so expect less from another notebook.
+"""
+_SAME_SUBJECT: Mapping[str, str] = {"has_layer": "layer", "plots": "metric", "prepared": "dataset"}
+"""Parameter that must also agree for two uses of a check to be about the same."""
+
+
+def _drafting_page() -> str:
+    """Compare the drafts of the references with the shipped rubrics."""
+    compared = {path.stem: _comparison(path.stem) for path in shipped_rubrics()}
+    heads = (
+        "reference",
+        "criteria",
+        "drafted",
+        "for another model",
+        "not drafted",
+        "judged by a person",
+        "only in the draft",
+    )
+    lines = ["# Drafting a rubric", "", _NOTE, "", _DRAFTING_INTRODUCTION]
+    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, (rows, extra) in compared.items():
+        counts = [sum(row[2] == verdict for row in rows) for verdict in ("drafted", "another", "no", "person")]
+        lines.append(f"| [{name}](#{name}) | {len(rows)} | {' | '.join(map(str, counts))} | {len(extra)} |")
+    lines.append("")
+    for name, (rows, extra) in compared.items():
+        lines += [f"### {name}", "", "| criterion | check | in the draft |", "|---|---|---|"]
+        lines += [f"| `{row[0]}` | {row[1]} | {row[3]} |" for row in rows]
+        only = ", ".join(f"`{one}`" for one in extra) or "nothing"
+        lines += ["", *textwrap.wrap(f"Only in the draft: {only}.", 120, break_on_hyphens=False), ""]
+    return _joined(lines)
+
+
+def _comparison(name: str) -> tuple[list[tuple[str, str, str, str]], list[str]]:
+    """Compare a shipped rubric with the draft from its reference.
+
+    Returns:
+        For each criterion its id, its checks, the verdict and words for it; and the ids of other criteria of the draft.
+    """
+    loaded = find_rubric(name)
+    evidence = read_reference(loaded)
+    if evidence is None:
+        message = f"the rubric {name} has no reference"
+        raise ValueError(message)
+    draft = make_draft(Plan(id=name, title=name), evidence, all_checks(), all_topics()).rubric
+    drafted = {criterion.id: _uses(criterion, draft, evidence) for criterion in draft.criteria}
+    rows, matched = [], set[str]()
+    for criterion in loaded.rubric.criteria:
+        uses = _uses(criterion, loaded.rubric, evidence)
+        same = [one for one, others in drafted.items() if uses & others]
+        kinds = {use[::2] for use in uses}
+        other = [one for one, others in drafted.items() if kinds & {use[::2] for use in others}]
+        matched |= {*(same or other)}
+        checks = ", ".join(f"[`{check}`](checks/{check}.md)" for check in sorted({use[0] for use in uses}))
+        named = ", ".join(f"`{one}`" for one in (same or other))
+        if criterion.manual is not None:
+            rows.append((criterion.id, "a person", "person", "the manual criterion `explanation` for all text"))
+        elif same:
+            rows.append((criterion.id, checks, "drafted", f"yes: {named}"))
+        else:
+            verdict = ("another", f"for another model: {named}") if other else ("no", "no")
+            rows.append((criterion.id, checks, *verdict))
+    extra = [criterion.id for criterion in draft.criteria if criterion.id not in matched and criterion.manual is None]
+    return rows, extra
+
+
+def _uses(criterion: Criterion, rubric: Rubric, evidence: Evidence) -> set[tuple[str, str | None, str]]:
+    """List the checks of a criterion with their models in the evidence, and what else they are about."""
+    roles = resolve_roles(rubric, evidence)
+    uses = set[tuple[str, str | None, str]]()
+    for test in criterion.tests:
+        about = test.with_.get(_SAME_SUBJECT.get(test.check, ""), "")
+        match = roles.get(str(test.with_.get("model")))
+        for one in about if isinstance(about, (list, tuple)) else [about]:
+            uses.add((test.check, match.model if match else None, str(one)))
+    return uses
 
 
 # --- documents -------------------------------------------------------------------------------------------------

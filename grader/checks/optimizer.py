@@ -11,7 +11,7 @@ from grader.checks.support.params import Range, WithModel
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.keras_names import OptimizerName, bare_name
-from grader.facts.optimizers import CLIPPING
+from grader.facts.optimizers import ADAPTIVE, CLIPPING
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import FitFact, OptimizerFact
 from grader.schema.grade import Finding, MeasureLabel
@@ -19,7 +19,6 @@ from grader.schema.message import Message, say
 
 __all__ = ["ADAPTIVE", "OptimizerParams", "initial_rate", "optimizer"]
 
-ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"})
 """Optimizers that adapt the step size of each weight."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from grader.cli.completion import complete_rubric
+from grader.cli.draft import rubric_draft
 from grader.cli.exit_codes import BELOW, DONE, USAGE
 from grader.cli.help import CommandLine
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, JsonOption, RubricArgument, options_of
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["rubric_app"]
 
-rubric_app = CommandLine(help="List, show, validate, publish and test rubrics.")
+rubric_app = CommandLine(help="List, show, draft, validate, publish and test rubrics.")
 
 
 @rubric_app.callback()
 def _root(context: typer.Context) -> None:
     """Handle options before a command."""
-    if context.invoked_subcommand == "test":
+    if context.invoked_subcommand in {"draft", "test"}:
         from grader.cli.site import load_site, option_defaults
 
         context.default_map = option_defaults(load_site())["rubric"]
@@ -275,3 +276,6 @@ def _show_sensitivity(rubric: str, *, as_json: bool) -> NoReturn:
         for part in (criteria_of(result), "", mutations_of(result), "", *summary_of(result)):
             console.print(part, markup=False)
     raise typer.Exit(BELOW if result.defects else DONE)
+
+
+rubric_app.command("draft")(rubric_draft)
