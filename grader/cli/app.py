@@ -19,6 +19,7 @@ from grader.cli.help import CommandLine
 from grader.cli.import_ import import_app
 from grader.cli.mail import mail_command
 from grader.cli.new import new_command
+from grader.cli.pack import pack_app
 from grader.cli.people import marks_app, requests_app
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.release import release_command
@@ -39,6 +40,7 @@ app.add_typer(data_app, name="data")
 app.command("new")(new_command)
 app.command("release")(release_command)
 app.add_typer(import_app, name="import")
+app.add_typer(pack_app, name="pack")
 app.add_typer(marks_app, name="marks")
 app.add_typer(requests_app, name="requests")
 app.command("submissions")(submissions_command)
