@@ -17,7 +17,7 @@ from grader.delivery.roster import RosterTable, single_line, table_bytes
 from grader.facts.times import moment_of
 from grader.grading.nbgrader_rubric import EXTRA, DraftRubric, draft_rubric, slug
 from grader.intake.find import find_all
-from grader.intake.nbgrader.folder import NbgraderCourse, SourceAssignment, SubmittedWork, read_nbgrader_course
+from grader.intake.nbgrader.folder import STEPS, NbgraderCourse, SourceAssignment, SubmittedWork, read_nbgrader_course
 from grader.intake.notebook import read_notebook
 from grader.pipeline.course_folder import SUBMISSIONS, CourseFolder
 from grader.pipeline.new_course import GITIGNORE, ROSTER, ROSTER_HEADING, course_readme, quoted, write_course
@@ -37,7 +37,7 @@ _SCORE_COLUMNS = (
 _TIMESTAMP = "timestamp.txt"
 _LONGEST_TIMESTAMP = 200
 _USED = frozenset({"course_id", "root", "directory_structure", "db_url", "db_students", "db_assignments", "timezone"})
-_USED |= {f"{step}_directory" for step in ("source", "release", "submitted")}
+_USED |= {f"{step}_directory" for step in STEPS}
 _ALL = "all settings"
 _LATE = "penalt"
 _PATTERN = re.compile(r"[*?\[]")

@@ -13,12 +13,14 @@ from grader.intake.nbgrader.gradebook import read_gradebook
 from grader.schema.errors import NotebookError, UnreadableError, UsageError
 from grader.schema.nbgrader import Gradebook, GradedNotebook
 
-__all__ = ["NbgraderCourse", "SourceAssignment", "SubmittedWork", "files_of", "read_nbgrader_course"]
+__all__ = ["STEPS", "NbgraderCourse", "SourceAssignment", "SubmittedWork", "files_of", "read_nbgrader_course"]
 
 _CONFIGS: Mapping[str, Callable[[str], NbgraderConfig]] = {
     "nbgrader_config.py": parse_config,
     "nbgrader_config.json": parse_json_config,
 }
+STEPS = ("source", "release", "submitted")
+"""Steps of nbgrader whose folders are read; `<step>_directory` renames one."""
 _GRADEBOOK = "gradebook.db"
 _SQLITE = "sqlite:///"
 _USUAL = "{nbgrader_step}/{student_id}/{assignment_id}"
@@ -83,7 +85,7 @@ def read_nbgrader_course(folder: Path) -> NbgraderCourse:
     if not root.is_dir():
         problems.append(f"the folder `CourseDirectory.root` does not exist here: {root}")
         root = folder
-    places = {step: config.text(f"{step}_directory", step) for step in ("source", "release", "submitted")}
+    places = {step: config.text(f"{step}_directory", step) for step in STEPS}
     try:
         released = {name: path for _, name, path in _works(root, layout, places["release"], _NO_STUDENT)}
         sources = _works(root, layout, places["source"], _NO_STUDENT)

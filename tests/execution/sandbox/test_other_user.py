@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from grader.execution.sandbox.processes import Finished, run_to_end
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError
+from tests.support.waiting import until
 from tests.support.wrapping import wrapped
 
 PYTHON = Path("/usr/bin/python3")
@@ -115,10 +115,7 @@ def test_nothing_stays_even_if_it_forgets_its_mark_and_its_parent(scratch: Path)
     isolation = OtherUser().for_run()
     finished, layout = run(isolation, scratch, DAEMON)
     assert finished.exit_code == 0, layout.log.read_text()
-    ends = time.monotonic() + 10
-    while processes_of(isolation.user_id) and time.monotonic() < ends:
-        time.sleep(0.02)
-    assert processes_of(isolation.user_id) == []
+    until(lambda: not processes_of(isolation.user_id))
 
 
 def test_each_run_has_a_user_and_closed_folders_of_its_own(scratch: Path) -> None:
