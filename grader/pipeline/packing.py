@@ -57,7 +57,7 @@ class Packed:
     path: Path
     files: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What the instructor should know or do."""
+    """Advice for the instructor."""
 
 
 def rubric_files(loaded: LoadedRubric) -> tuple[str, Mapping[str, bytes]]:
