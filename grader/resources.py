@@ -20,8 +20,7 @@ def share(name: str) -> Path:
     """Find a folder of shipped files.
 
     Args:
-        name: `rubrics`, `reference`, `templates`, `examples` or `ci`.
-        name: `rubrics`, `reference`, `templates`, `examples`, `gradescope` or `prairielearn`.
+        name: `rubrics`, `reference`, `templates`, `examples`, `ci`, `gradescope` or `prairielearn`.
 
     Returns:
         The folder in the wheel where there is one, else the checkout's.
