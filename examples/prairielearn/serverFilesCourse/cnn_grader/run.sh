@@ -29,7 +29,7 @@ trap 'exit 143' TERM INT
 mkdir -p "$root/results"
 rm -f "$results"
 # The notebook runs as another user. It must neither read the rubric nor write its own results.
-chmod 700 "$root/tests" "$root/student" "$root/results"
+chmod 700 "$root" "$root/results"
 
 # A sandbox where the container allows it; else each notebook is a user of its own.
 isolation=${GRADER_ISOLATION:-}
