@@ -11,6 +11,8 @@ _IN_CHECKOUT = {
     "templates": "templates",
     "examples": "examples/submissions",
     "ci": "examples/ci",
+    "gradescope": "examples/gradescope",
+    "prairielearn": "examples/prairielearn",
 }
 
 
@@ -18,7 +20,7 @@ def share(name: str) -> Path:
     """Find a folder of shipped files.
 
     Args:
-        name: `rubrics`, `reference`, `templates`, `examples` or `ci`.
+        name: `rubrics`, `reference`, `templates`, `examples`, `ci`, `gradescope` or `prairielearn`.
 
     Returns:
         The folder in the wheel where there is one, else the checkout's.

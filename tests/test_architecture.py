@@ -49,7 +49,8 @@ OWN_BASE = {"checks": "support", "execution": "sandbox"}
 SUB_PACKAGES = {
     *(f"inside.{part}" for part in INSIDE),
     *(f"{package}.{base}" for package, base in OWN_BASE.items()),
-    *("checks.diagnostics", "delivery.formats", "grading.drafting", "grading.mutations", "pipeline.ray"),
+    *("checks.diagnostics", "delivery.formats", "grading.drafting", "grading.mutations", "intake.nbgrader"),
+    "pipeline.ray",
 }
 TYPES_OF_THE_RECORD = "grader.inside.record"
 """May be imported by every package, for its types alone."""

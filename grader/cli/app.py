@@ -16,8 +16,10 @@ from grader.cli.export import export_command
 from grader.cli.extend import excuse_command, extend_command
 from grader.cli.grade import check_command, demo_command, grade_command
 from grader.cli.help import CommandLine
+from grader.cli.import_ import import_app
 from grader.cli.mail import mail_command
 from grader.cli.new import new_command
+from grader.cli.pack import pack_app
 from grader.cli.people import marks_app, requests_app
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.release import release_command
@@ -37,6 +39,8 @@ app.add_typer(rubric_app, name="rubric")
 app.add_typer(data_app, name="data")
 app.command("new")(new_command)
 app.command("release")(release_command)
+app.add_typer(import_app, name="import")
+app.add_typer(pack_app, name="pack")
 app.add_typer(marks_app, name="marks")
 app.add_typer(requests_app, name="requests")
 app.command("submissions")(submissions_command)

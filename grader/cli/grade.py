@@ -187,6 +187,8 @@ def _grade(
             console.print(notices.pop(0), markup=False, soft_wrap=True)
         if options.isolation == "none":
             console.print("[bold red]without isolation:[/] the notebooks run with all your permissions on this machine")
+        if options.isolation == "user":
+            console.print("[bold]without a sandbox:[/] the notebooks see all that other users of this machine may see")
         words = "No results were stored; the same command starts again." if own else CONTINUE
         with stoppable(console, words) as stopping, progress_on(console) as listener:
             listener.begin(len(found))

@@ -50,6 +50,7 @@ class Isolation(StrEnum):
     AUTO = "auto"
     BUBBLEWRAP = "bubblewrap"
     CONTAINER = "container"
+    USER = "user"
     NONE = "none"
 
 
@@ -110,7 +111,8 @@ RubricOption = Annotated[
 IsolationOption = Annotated[
     Isolation,
     typer.Option(
-        help="Sandbox of the notebooks; `none` only for notebooks that you trust.",
+        help="Sandbox of the notebooks. `user` only separates user ids, for root in a container; `none` is only for "
+        "notebooks that you trust.",
         show_default="auto, the first sandbox that works here",
         rich_help_panel=MACHINE,
     ),

@@ -1,7 +1,8 @@
 """Make a course folder that can be graded at once."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -14,12 +15,22 @@ from grader.resources import share
 from grader.schema.course import COURSE_FILE
 from grader.schema.errors import StorageError, UsageError
 
-__all__ = ["NewCourse", "files_of_course", "make_course"]
+__all__ = [
+    "GITIGNORE",
+    "ROSTER",
+    "ROSTER_HEADING",
+    "NewCourse",
+    "course_readme",
+    "files_of_course",
+    "make_course",
+    "quoted",
+    "write_course",
+]
 
-_ROSTER = "roster.csv"
-_HEADING = ("id", "name", "email", "login", "section", "group", "sis_id", "moodle_participant")
+ROSTER = "roster.csv"
+ROSTER_HEADING = ("id", "name", "email", "login", "section", "group", "sis_id", "moodle_participant")
 _EXAMPLE_GRADER = "Your Name"
-_GITIGNORE = f"# The results can be made again.\n/{RESULTS}/\n"
+GITIGNORE = f"# The results can be made again.\n/{RESULTS}/\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +57,37 @@ def make_course(folder: Path, course: NewCourse) -> CourseFolder:
         UsageError: A file of the course exists already, or there is no such rubric; nothing was written then.
         StorageError: The folder cannot be written.
     """
-    files = files_of_course(course)
+    return write_course(folder, files_of_course(course), course.assignments)
+
+
+def write_course(folder: Path, files: Mapping[str, bytes | Path], assignments: Iterable[str]) -> CourseFolder:
+    """Write the files of a new course folder. No existing file is replaced.
+
+    Args:
+        folder: The folder; it may exist.
+        files: Content of each file, or the file to copy, by its path in the folder.
+        assignments: Ids of the assignments, which get folders for submissions.
+
+    Raises:
+        UsageError: A file of the course exists already; nothing was written then.
+        StorageError: The folder cannot be written.
+    """
     existing = [name for name in files if (folder / name).exists()]
     if existing:
         msg = f"the folder has a file {existing[0]!r} already; nothing was written"
         raise UsageError(msg, where=str(folder), advice="choose another folder")
     try:
-        for name in course.assignments:
+        for name in assignments:
             (folder / SUBMISSIONS / name).mkdir(parents=True, exist_ok=True)
         (folder / RESULTS).mkdir(exist_ok=True)
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with (folder / name).open("xb") as file:
-                file.write(content)
+                if isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    with content.open("rb") as source:
+                        shutil.copyfileobj(source, file)
     except OSError as error:
         msg = f"the course folder cannot be made: {error.strerror or error}"
         raise StorageError(msg, where=str(error.filename or folder)) from error
@@ -84,10 +113,10 @@ def files_of_course(course: NewCourse) -> Mapping[str, bytes]:
         if course.samples:
             samples = sorted((share("examples") / name).glob("*.ipynb"))
             files |= {f"{SUBMISSIONS}/{name}/{path.name}": path.read_bytes() for path in samples}
-    files[_ROSTER] = table_bytes(_roster(course))
+    files[ROSTER] = table_bytes(_roster(course))
     files["judgements.jsonl"] = b""
-    files[".gitignore"] = _GITIGNORE.encode()
-    files["README.md"] = _readme(course).encode()
+    files[".gitignore"] = GITIGNORE.encode()
+    files["README.md"] = course_readme(course.title, course.language, course.assignments[0]).encode()
     files[COURSE_FILE] = _settings(course, files).encode()
     return files
 
@@ -101,19 +130,26 @@ def _roster(course: NewCourse) -> RosterTable:
     if course.samples:
         own = {path.stem for name in course.assignments for path in (share("examples") / name).glob("*.ipynb")}
         names = [*(name.capitalize() for name in sorted(own)), "Zoe"]
-    empty = ("",) * (len(_HEADING) - 3)
+    empty = ("",) * (len(ROSTER_HEADING) - 3)
     rows = (
         (f"s{number:03}", name, f"{name.lower().replace(' ', '.')}@example.org", *empty)
         for number, name in enumerate(names, start=1)
     )
-    return RosterTable(_HEADING, tuple(rows))
+    return RosterTable(ROSTER_HEADING, tuple(rows))
 
 
-def _readme(course: NewCourse) -> str:
-    path = share("templates") / "course" / f"README.{course.language}.md"
+def course_readme(title: str, language: str, assignment: str) -> str:
+    """Return the text of `README.md` of a course folder.
+
+    Args:
+        title: Title of the course.
+        language: Language of the text; English if there is none in this language.
+        assignment: Id of the assignment in the examples.
+    """
+    path = share("templates") / "course" / f"README.{language}.md"
     if not path.is_file():
         path = path.with_name("README.en.md")
-    values = {"title": course.title, "assignment": course.assignments[0], "grader": _EXAMPLE_GRADER}
+    values = {"title": title, "assignment": assignment, "grader": _EXAMPLE_GRADER}
     return Template(path.read_text(encoding="utf-8")).substitute(values)
 
 
@@ -122,11 +158,11 @@ def _settings(course: NewCourse, files: Mapping[str, bytes]) -> str:
     lines = [
         "# `grader rubric schema --of course` prints all keys for editors.",
         "version: 1",
-        f"title: {_quoted(course.title)}",
+        f"title: {quoted(course.title)}",
         f"language: {course.language}",
         "# Zone of due dates and of times in file names.",
-        f"timezone: {_quoted(course.timezone)}",
-        f"roster: {_ROSTER}",
+        f"timezone: {quoted(course.timezone)}",
+        f"roster: {ROSTER}",
         "judgements: judgements.jsonl",
         "# Names for `--by` and for the desk; without them every name is accepted.",
         f"# graders: [{_EXAMPLE_GRADER}]",
@@ -145,6 +181,6 @@ def _settings(course: NewCourse, files: Mapping[str, bytes]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Write a text so that YAML reads it as text."""
     return json.dumps(text, ensure_ascii=False)

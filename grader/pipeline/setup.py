@@ -16,7 +16,7 @@ from grader.grading.loader import LoadedRubric
 
 __all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "set_up", "warmed"]
 
-IsolationChoice = Literal["auto", "bubblewrap", "container", "none"]
+IsolationChoice = Literal["auto", "bubblewrap", "container", "user", "none"]
 
 _WARM_PROCESSES = 4
 """Kernels and predictors, each for Keras 3 and Keras 2."""

@@ -21,6 +21,7 @@ _RESULTS: Final[Mapping[str, Message]] = {
 _ISOLATIONS: Final[Mapping[str, Message]] = {
     "bubblewrap": say("bubblewrap sandbox"),
     "container": say("container"),
+    "user": say("a user id of its own"),
     "none": say("none: the notebook ran with the grader's permissions"),
 }
 _DIALECTS: Final[Mapping[str, str]] = {"keras3": "Keras 3", "keras2": "Keras 2 (tf_keras)"}

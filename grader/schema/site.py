@@ -21,7 +21,7 @@ class SiteSettings(Document):
     """Version of the format."""
     jobs: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     """Submissions to grade at the same time, as `--jobs`."""
-    isolation: Literal["auto", "bubblewrap", "container", "none"] | None = None
+    isolation: Literal["auto", "bubblewrap", "container", "user", "none"] | None = None
     """Sandbox for notebooks, as `--isolation`."""
     device: Literal["auto", "cpu", "gpu"] | None = None
     """Device that notebooks train on, as `--device`."""

@@ -125,7 +125,7 @@ class Run(Document):
     pressure: float | None = None
     """Fraction of that time in which some thread of the machine waited for a core (PSI); None if the kernel of the
     operating system does not measure it."""
-    isolation: Literal["bubblewrap", "container", "none"]
+    isolation: Literal["bubblewrap", "container", "user", "none"]
     device: str = "cpu"
     seed: int
     dialect: Literal["keras3", "keras2"]

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from grader.execution.sandbox.bubblewrap import Bubblewrap
-from grader.execution.sandbox.container import Container
-from grader.execution.sandbox.isolation import Binds, Mount, ProcessLimits
-from grader.execution.sandbox.unprotected import NoIsolation
+from grader.execution.sandbox.isolation import Binds, Isolation, Mount, ProcessLimits
 
 __all__ = ["BINDS", "TMP", "follows", "wrapped"]
 
@@ -25,7 +22,7 @@ BINDS = Binds(
 )
 
 
-def wrapped(how: Bubblewrap | Container | NoIsolation) -> list[str]:
+def wrapped(how: Isolation) -> list[str]:
     """Make the command line of a small command."""
     return how.wrap(["python", "-V"], binds=BINDS, env={"A": "1"}, cwd=Path("/w"), limits=ProcessLimits())
 

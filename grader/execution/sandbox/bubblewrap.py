@@ -33,7 +33,7 @@ from grader.execution.sandbox.scratch import held_folder
 from grader.execution.sandbox.seccomp import filter_path, filter_program
 from grader.schema.errors import SandboxError
 
-__all__ = ["Bubblewrap", "BubblewrapFeatures", "explain_failure", "host_settings", "working_bubblewrap"]
+__all__ = ["Bubblewrap", "BubblewrapFeatures", "explain_failure", "free_user_id", "host_settings", "working_bubblewrap"]
 
 INNER_ID = 1000
 """User and group inside a user namespace."""
@@ -95,7 +95,7 @@ class Bubblewrap:
 
     def for_run(self) -> "Bubblewrap":
         """Return an isolation with a new user id, so that sandboxes share neither files nor process counts."""
-        return self if self.user == "namespace" else replace(self, user_id=_free_user_id())
+        return self if self.user == "namespace" else replace(self, user_id=free_user_id())
 
     def for_warm(self) -> "Bubblewrap":
         """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
@@ -269,7 +269,7 @@ def _kernel_version() -> tuple[int, int]:
     return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
 
 
-def _free_user_id() -> int:
+def free_user_id() -> int:
     """Pick a user id that was not picked recently and that no process of this machine uses.
 
     The operating system counts processes by user, so two sandboxes with the same id would share one limit.

@@ -6,6 +6,7 @@ from typing import Literal
 from grader.execution.sandbox.bubblewrap import working_bubblewrap
 from grader.execution.sandbox.container import Container, probe_engine
 from grader.execution.sandbox.isolation import Isolation
+from grader.execution.sandbox.other_user import OtherUser, probe_user
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.schema.errors import IsolationRefusedError
 
@@ -13,7 +14,7 @@ __all__ = ["choose_isolation"]
 
 
 def choose_isolation(
-    wanted: Literal["auto", "bubblewrap", "container", "none"],
+    wanted: Literal["auto", "bubblewrap", "container", "user", "none"],
     *,
     bubblewrap: str = "bwrap",
     engines: Sequence[str] = ("podman", "docker"),
@@ -21,7 +22,7 @@ def choose_isolation(
     """Find an isolation that works on this machine.
 
     Args:
-        wanted: The user's choice; `auto` tries bubblewrap, then a container engine, and never `none`.
+        wanted: The user's choice; `auto` tries bubblewrap, then a container engine, and never `user` or `none`.
         bubblewrap: The `bwrap` program.
         engines: Container engines, the preferred one first.
 
@@ -30,6 +31,11 @@ def choose_isolation(
     """
     if wanted == "none":
         return NoIsolation()
+    if wanted == "user":
+        why = probe_user()
+        if why:
+            raise IsolationRefusedError(why, where="--isolation user")
+        return OtherUser()
     reasons: list[str] = []
     if wanted in ("auto", "bubblewrap"):
         working, why = working_bubblewrap(bubblewrap)

@@ -22,7 +22,7 @@ __all__ = [
     "gpu_binds",
 ]
 
-IsolationName = Literal["bubblewrap", "container", "none"]
+IsolationName = Literal["bubblewrap", "container", "user", "none"]
 
 TRANSIENT_IDS = range(61184, 65520)
 """Ids of systemd's range for transient users; a sandbox started by root runs under one of them."""

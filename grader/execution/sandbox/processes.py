@@ -222,7 +222,7 @@ def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) 
         living = [member for member in found.values() if _alive(member)]
         if gone and not living:
             return
-        if isolation.name == "none":
+        if isolation.name in {"user", "none"}:
             _signal_all(living, signal.SIGSTOP)
         _signal_all(living, signal.SIGKILL)
         if living:

@@ -19,7 +19,16 @@ import psutil
 
 from grader.schema.errors import SandboxError
 
-__all__ = ["HeldFolder", "held_folder", "hold_folder", "remove_tree", "runtime_folder", "scratch_folder", "sweep"]
+__all__ = [
+    "HeldFolder",
+    "held_folder",
+    "hold_folder",
+    "is_held",
+    "remove_tree",
+    "runtime_folder",
+    "scratch_folder",
+    "sweep",
+]
 
 _PREFIX = "grader-held-"
 """Start of the names of the grader's temporary folders."""
@@ -63,6 +72,11 @@ def hold_folder(parent: str | None = None) -> HeldFolder:
             os.close(descriptor)
     message = "no temporary folder could be locked"
     raise OSError(message)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a folder is one of the grader's temporary folders, by its name."""
+    return _OURS.fullmatch(path.name) is not None
 
 
 @contextmanager
