@@ -27,6 +27,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "grade": ("jobs", "isolation", "device", "engine", "warm"),
     "check": ("isolation", "device"),
     "demo": ("jobs", "isolation", "warm"),
+    "serve": ("jobs", "isolation", "device", "warm"),
     "rubric test": ("isolation", "device"),
     "release": ("isolation", "device"),
 }
