@@ -195,7 +195,8 @@ class Guard:
             size += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if size > most:
-                await _discard(receive)
+                if not complete:
+                    await _discard(receive)
                 raise self._too_large(scope)
             return message
 
