@@ -34,11 +34,11 @@ class Problem(_Answer):
     kind: str
     """Class of the error, such as `NotebookError`."""
     message: str
-    """What is wrong."""
+    """The mistake, as a clause."""
     where: str = ""
     """The file, cell, field or header; empty if there is none."""
     advice: str = ""
-    """What to do about it."""
+    """How to fix it; empty without advice."""
     says: Message | None = None
     """The message as data, for an upload that is not a notebook."""
     advice_says: Message | None = None

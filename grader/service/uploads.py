@@ -43,7 +43,7 @@ _VALUE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{\[,]', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded notebook in a file of its own, and what was said about it."""
+    """An uploaded notebook in its own file, and the fields of its request."""
 
     path: Path
     rubric: str

@@ -172,7 +172,7 @@ class Queue:
     def results_name(self, rubric: str, *, alone: bool) -> str:
         """Return the folder of a rubric's results below the root, and note it; empty for the root itself.
 
-        The results of the only rubric are in the root. Those of further rubrics have their own folders, also later.
+        A single rubric has its results in the root. Further rubrics have their own folders, also at later starts.
 
         Args:
             rubric: Id of the rubric.
