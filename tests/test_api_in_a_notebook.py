@@ -49,7 +49,7 @@ def test_the_six_lines_show_a_grade_in_a_notebook(tmp_path: Path, monkeypatch: p
     assert "<table>" in shown["text/html"]
     assert "It runs" in shown["text/markdown"]
     assert "SubmissionStamp" not in shown["text/plain"]
-    assert "".join(one.text for one in checked if one.output_type == "stream").startswith("1.0 of 3.0")
+    assert "".join(one.text for one in checked if one.output_type == "stream").startswith("0.0 of 3.0")
     assert "x" in graded[-1].data["text/html"]
     assert same[-1].data["text/plain"] == "True"
     # Apart from the results folder, nothing is left.

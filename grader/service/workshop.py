@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal, Self
@@ -156,6 +156,10 @@ class Workshop:
 
     # --- threads
 
+    def _tell(self, event: Event) -> None:
+        with suppress(Exception):  # a log that cannot be written stops no grading
+            self._on_event(event)
+
     def _work(self, rooms: Mapping[str, Room]) -> None:
         while not self._draining:
             try:
@@ -178,12 +182,12 @@ class Workshop:
 
     def _pause(self, event: Event) -> None:
         """Report why nothing can be graded, and wait a little."""
-        self._on_event(event)
+        self._tell(event)
         with self._wake:
             self._wake.wait_for(lambda: self._draining, timeout=_PAUSE)
 
     def _grade(self, ticket: Ticket, room: Room) -> None:
-        self._on_event(Event("started", ticket.id, ticket.rubric))
+        self._tell(Event("started", ticket.id, ticket.rubric))
         try:
             result = self._result(ticket, room)
             self._note(ticket, result)
@@ -199,7 +203,7 @@ class Workshop:
         try:
             self._queue.again(ticket, counts=False)
         except GraderError as error:  # the next start finds it
-            self._on_event(Event("waiting", ticket.id, ticket.rubric, str(error)))
+            self._tell(Event("waiting", ticket.id, ticket.rubric, str(error)))
 
     def _result(self, ticket: Ticket, room: Room) -> Grade:
         found = submission_of(ticket, self._queue)
@@ -220,10 +224,10 @@ class Workshop:
         text = outcome_of(result).text
         if result.status == "not_graded" and ticket.tries < _MOST_TRIES:
             self._queue.again(ticket, counts=True)
-            self._on_event(Event("again", ticket.id, ticket.rubric, text))
+            self._tell(Event("again", ticket.id, ticket.rubric, text))
             return
         self._queue.finish(ticket, result.status)
-        self._on_event(Event("done", ticket.id, ticket.rubric, text))
+        self._tell(Event("done", ticket.id, ticket.rubric, text))
         self.on_change(ticket.id)
 
     def _take_care(self) -> None:
@@ -236,4 +240,4 @@ class Workshop:
             room.keeper.settle(quiet)
         except Exception as error:  # noqa: BLE001 - the pages can be written later
             reason = error if isinstance(error, GraderError) else unexpected(error)
-            self._on_event(Event("waiting", "", room.id, f"the class pages are not written: {reason}"))
+            self._tell(Event("waiting", "", room.id, f"the class pages are not written: {reason}"))

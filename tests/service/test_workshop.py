@@ -103,6 +103,14 @@ def test_a_full_disk_delays_a_notebook(stand: Stand, monkeypatch: pytest.MonkeyP
     assert sum(event.kind == "waiting" for event in stand.events) == 2
 
 
+def test_a_log_that_cannot_be_written_stops_nothing(stand: Stand) -> None:
+    def fail(_event: Any) -> None:
+        raise BrokenPipeError
+
+    stand.workshop._on_event = fail
+    assert stand.graded()["result"]["status"] == "graded"
+
+
 def test_the_log_has_no_names_of_students(stand: Stand) -> None:
     stand.graded(student="Ada Abara")
     assert stand.events
