@@ -152,9 +152,24 @@ def _class_html(grades: Sequence[Grade]) -> Markup:
 # --- Markdown
 
 
-def _plain(text: str) -> str:
-    """Make a text harmless in a line of Markdown."""
-    return _ACTIVE.sub(r"\\\1", " ".join(clean(cut(text, _LONGEST)).split()))
+def _plain(text: str, *, in_table: bool = False) -> str:
+    """Make a text harmless in a line of Markdown; the text between backticks stays code.
+
+    Args:
+        text: Any text.
+        in_table: Whether the line is a row of a table, where a bar ends a cell even in code.
+    """
+    pieces = " ".join(clean(cut(text, _LONGEST)).split()).split("`")
+    if len(pieces) % 2 == 0 or not all(pieces[1:-1]):  # neighbors would be a longer mark of code
+        return "\\`".join(map(_escaped, pieces))
+    if in_table:
+        pieces[1::2] = [piece.replace("|", "\\|") for piece in pieces[1::2]]
+    pieces[::2] = map(_escaped, pieces[::2])
+    return "`".join(pieces)
+
+
+def _escaped(text: str) -> str:
+    return _ACTIVE.sub(r"\\\1", text)
 
 
 def _grade_lines(grade: Grade) -> Iterator[str]:
@@ -175,4 +190,5 @@ def _class_lines(grades: Sequence[Grade]) -> Iterator[str]:
     yield "| Student | Grade |"
     yield "|---|---|"
     for grade in grades:
-        yield f"| {_plain(grade.submission.student)} | {_plain(_headline(grade))} |"
+        student, headline = grade.submission.student, _headline(grade)
+        yield f"| {_plain(student, in_table=True)} | {_plain(headline, in_table=True)} |"
