@@ -98,7 +98,7 @@ def serve_command(
         typer.Option(
             "--token-file",
             metavar="FILE",
-            help="File with the clients' tokens, one a line; it is made if it does not exist.",
+            help="File with the clients' tokens, one a line; made if it does not exist.",
             show_default="the variable GRADER_SERVE_TOKEN, else DIR-token",
             dir_okay=False,
             rich_help_panel=_ACCESS,

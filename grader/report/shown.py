@@ -10,9 +10,10 @@ from markupsafe import Markup
 from grader.report.text import bdi, clean, cut, points, prose
 from grader.schema.grade import Grade
 
-__all__ = ["Shown", "enable_display", "show"]
+__all__ = ["MARKS", "Shown", "enable_display", "show"]
 
-_MARKS: Final = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
+MARKS: Final = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
+"""Signs of criteria by status."""
 _NOT_GRADED: Final = "Not graded. This is not a score of zero."
 _LONGEST: Final = 1_200
 _ACTIVE: Final = re.compile(r"([\\*_{}\[\]<>#|~$&!])")
@@ -110,7 +111,7 @@ def _cell(index: int | None) -> str:
 def _grade_html(grade: Grade) -> Markup:
     rows = Markup().join(
         Markup("<tr><td>{}</td><td>{}</td><td>{} / {}</td><td style='text-align:left'>{}{}</td></tr>").format(
-            _MARKS[line.status],
+            MARKS[line.status],
             bdi(line.title),
             points(line.points),
             points(line.max_points),
@@ -177,7 +178,7 @@ def _grade_lines(grade: Grade) -> Iterator[str]:
     yield ""
     for line in grade.criteria:
         given = f"{points(line.points)} / {points(line.max_points)}"
-        yield f"- {_MARKS[line.status]} {_plain(line.title)} ({given}): {_plain(line.message)}"
+        yield f"- {MARKS[line.status]} {_plain(line.title)} ({given}): {_plain(line.message)}"
         if line.advice:
             yield f"  - {_plain(line.advice)}"
     for place, text, advice in _remarks(grade):
