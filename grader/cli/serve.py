@@ -230,7 +230,7 @@ def _rooms(log: "ServeLog", loaded: "list[LoadedRubric]", queue: "Queue", option
         for notice in room.bench.notices:
             log.line("notice", notice)
     for name, count in queue.waiting_without(rooms).items():
-        log.line("warning", f"{count} notebooks wait for the rubric {name}, which is not served now")
+        log.line("warning", f"{_notebooks(count)} left for the rubric {name}, which is not served now")
     return rooms
 
 
@@ -270,7 +270,11 @@ def _run(
         life = Life(lambda: log.ready(address_of(listener), workshop.jobs), on_signal, finished)
         serve(app, listener, limits, life)
     left = queue.counts()["queued"]
-    log.line("stopped", f"{left} notebooks wait for the next start" if left else "no notebook waits", queued=left)
+    log.line("stopped", f"{_notebooks(left)} left for the next start", queued=left)
+
+
+def _notebooks(count: int) -> str:
+    return "1 notebook" if count == 1 else f"{count or 'no'} notebooks"
 
 
 class ServeLog:
@@ -309,8 +313,7 @@ class ServeLog:
 
     def ready(self, address: str, jobs: int) -> None:
         """Print that the service answers."""
-        many = "1 notebook" if jobs == 1 else f"{jobs} notebooks"
-        self.line("serving", f"{address}, {many} at a time; Ctrl+C ends it", address=address, jobs=jobs)
+        self.line("serving", f"{address}, {_notebooks(jobs)} at a time; Ctrl+C ends it", address=address, jobs=jobs)
 
     def event(self, event: "Event") -> None:
         """Print an event of the queue."""

@@ -173,6 +173,10 @@ def room_named(rooms: dict[str, Room], rubric: str) -> Room:
     if not rubric and len(rooms) == 1:
         return next(iter(rooms.values()))
     if rubric not in rooms:
-        msg = f"there is no rubric {rubric[:100]!r}{suggestion(rubric[:100], rooms)}" if rubric else "name the rubric"
+        msg = (
+            f"there is no rubric {rubric[:100]!r}{suggestion(rubric[:100], rooms)}"
+            if rubric
+            else "the request names no rubric"
+        )
         raise UsageError(msg, where="rubric", advice=f"the rubrics are {', '.join(rooms)}")
     return rooms[rubric]
