@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grader.facts.case import Case
     from grader.grading.loader import LoadedRubric
     from grader.pipeline.regrade import Regrade
+    from grader.report.shown import Shown, show
     from grader.schema.base import Assurance, Pointer
     from grader.schema.errors import GraderError
     from grader.schema.evidence import Evidence
@@ -37,6 +38,7 @@ __all__ = [
     "Pointer",
     "Regrade",
     "Rubric",
+    "Shown",
     "Step",
     "WithModel",
     "__version__",
@@ -46,6 +48,7 @@ __all__ = [
     "register_check",
     "register_diagnostic",
     "regrade",
+    "show",
 ]
 
 _PLACES = {
@@ -61,6 +64,7 @@ _PLACES = {
     "Pointer": "grader.schema.base",
     "Regrade": "grader.pipeline.regrade",
     "Rubric": "grader.schema.rubric",
+    "Shown": "grader.report.shown",
     "Step": "grader.schema.progress",
     "WithModel": "grader.checks.support.params",
     "check": "grader.api",
@@ -69,6 +73,7 @@ _PLACES = {
     "regrade": "grader.api",
     "register_check": "grader.checks.registry:check",
     "register_diagnostic": "grader.checks.registry:diagnostic",
+    "show": "grader.report.shown",
 }
 """Public name → its module, with its name there where that is another one."""
 

@@ -23,12 +23,15 @@ from grader.pipeline.regrade import Regrade, course_of_results, regrade_class, r
 from grader.pipeline.rubrics import checked_language, find_rubric, note_rubric
 from grader.pipeline.setup import IsolationChoice, Options, set_up
 from grader.report.edition import edition
+from grader.report.shown import enable_display, show
 from grader.schema.errors import SubmissionPathError
 from grader.schema.grade import Grade
 from grader.schema.progress import Listener, Step
 from grader.store.results import ResultsFolder
 
-__all__ = ["check", "grade", "load_rubric", "regrade"]
+__all__ = ["check", "grade", "load_rubric", "regrade", "show"]
+
+enable_display()
 
 
 def load_rubric(rubric: str | Path) -> LoadedRubric:
@@ -39,6 +42,12 @@ def load_rubric(rubric: str | Path) -> LoadedRubric:
 
     Raises:
         RubricError: No such rubric exists, or the file has mistakes.
+
+    Example:
+        ```python
+        loaded = grader.load_rubric("mnist-cnn")
+        print([criterion.title for criterion in loaded.rubric.criteria])
+        ```
     """
     return find_rubric(str(rubric))
 
@@ -75,10 +84,16 @@ def grade(  # noqa: PLR0913 - settings with defaults
         on_step: Called with each step of each submission.
 
     Returns:
-        A grade for each submission, in the order of the paths.
+        A grade for each submission, in the order of the paths. These are the instructors' editions.
 
     Raises:
         GraderError: Nothing was graded. A failure in one submission is a grade with the status `not_graded`.
+
+    Example:
+        ```python
+        grades = grader.grade("submissions", "mnist-cnn", "results")
+        print([(grade.submission.student, grade.score) for grade in grades])
+        ```
     """
     options = Options(isolation=isolation, device=device, jobs=jobs, seed=seed, attempts=attempts, resume=resume)
     given = [paths] if isinstance(paths, (str, Path)) else paths
@@ -117,6 +132,13 @@ def check(  # noqa: PLR0913 - the same
 
     Raises:
         GraderError: Nothing was graded. A failure during the execution is a grade with the status `not_graded`.
+
+    Example:
+        ```python
+        grade = grader.check("x.ipynb", rubric="mnist-cnn")
+        for criterion in grade.criteria:
+            print(criterion.status, criterion.points, criterion.title, criterion.message)
+        ```
     """
     options = Options(isolation=isolation, device=device, seed=seed, attempts=1, resume=False, quick=quick)
     with ExitStack() as stack:
@@ -150,6 +172,12 @@ def regrade(
         SubmissionPathError: The folder has no results.
         UsageError: It has grades of several rubrics and none was named, or the grader has no such language.
         HarnessError: The results cannot be read or written.
+
+    Example:
+        ```python
+        result = grader.regrade("results", "my-rubric.yaml")
+        print(result.changed, "of", result.total, "grades changed")
+        ```
     """
     out = ResultsFolder(Path(folder))
     loaded = rubric_of_results(out, None if rubric is None else _loaded(rubric))

@@ -29,6 +29,7 @@ NAMES = {
     "Pointer": "grader.schema.base.Pointer",
     "Regrade": "grader.pipeline.regrade.Regrade",
     "Rubric": "grader.schema.rubric.Rubric",
+    "Shown": "grader.report.shown.Shown",
     "Step": "grader.schema.progress.Step",
     "WithModel": "grader.checks.support.params.WithModel",
     "check": "grader.api.check",
@@ -37,6 +38,7 @@ NAMES = {
     "regrade": "grader.api.regrade",
     "register_check": "grader.checks.registry.check",
     "register_diagnostic": "grader.checks.registry.diagnostic",
+    "show": "grader.report.shown.show",
 }
 """Public name → the class or function that it is."""
 
@@ -58,6 +60,7 @@ SIGNATURES = {
         f"language: str | None = None, on_step: {_ON_STEP}) "
         "-> grader.schema.grade.Grade"
     ),
+    "show": ("(grades: grader.schema.grade.Grade | Iterable[grader.schema.grade.Grade]) -> grader.report.shown.Shown"),
     "regrade": (
         f"(folder: str | pathlib.Path, rubric: {_RUBRIC} | None = None, *, language: str | None = None, "
         "on_progress: Callable[[int, int], None] | None = None) -> grader.pipeline.regrade.Regrade"

@@ -30,9 +30,9 @@ ALLOWED = {
     },
 }
 """Package → the packages of the grader that it may import."""
-CONNECTING = {"cli", "desk", "pytest_plugin"}
+CONNECTING = {"cli", "desk", "pytest_plugin", "service"}
 """Packages that may import any of them: `cli` parses, `desk` serves the page for people who judge, `pytest_plugin`
-shows criteria as tests."""
+shows criteria as tests, `service` grades uploads."""
 INSIDE: dict[str, set[str]] = {
     "children": set(),
     "record": set(),
@@ -201,11 +201,11 @@ def test_nothing_needs_ray_but_the_package_that_is_called_after_it() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-def test_nothing_needs_the_packages_of_the_desk_but_the_desk_and_its_command_when_it_runs() -> None:
-    web = {"starlette", "uvicorn"}
+def test_only_the_desk_and_the_service_need_the_packages_of_the_web_and_their_commands_only_when_they_run() -> None:
+    web = {"starlette", "uvicorn", "h11", "python_multipart"}
     importers = {path.parent for path in modules(PACKAGE) for name in imports(path) if name.split(".")[0] in web}
-    assert importers == {PACKAGE / "desk", PACKAGE / "cli"}
-    code = f"import sys, grader.cli.app, grader.cli.desk\nassert not {web} & set(sys.modules)"
+    assert importers == {PACKAGE / "desk", PACKAGE / "service", PACKAGE / "cli"}
+    code = f"import sys, grader.cli.app, grader.cli.desk, grader.cli.serve\nassert not {web} & set(sys.modules)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 

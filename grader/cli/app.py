@@ -24,6 +24,7 @@ from grader.cli.people import marks_app, requests_app
 from grader.cli.regrade import regrade_command, report_command
 from grader.cli.release import release_command
 from grader.cli.rubric import rubric_app
+from grader.cli.serve import serve_command
 from grader.cli.similar import similar_command
 from grader.cli.submissions import submissions_command
 from grader.version import __version__
@@ -54,6 +55,7 @@ app.command("excuse")(excuse_command)
 app.command("mail")(mail_command)
 app.command("desk")(desk_command)
 app.command("similar")(similar_command)
+app.command("serve")(serve_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.command("completion")(completion_command)
@@ -105,7 +107,7 @@ def _root(
 ) -> None:
     """Handle options before a command."""
     del version  # its callback has printed it and exited
-    if context.invoked_subcommand in {"grade", "check", "demo", "release"}:
+    if context.invoked_subcommand in {"grade", "check", "demo", "release", "serve"}:
         from grader.cli.site import load_site, option_defaults
 
         context.default_map = option_defaults(load_site())

@@ -6,10 +6,11 @@ from typing import TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from grader.cli.terminal import COLORS, MARKS, number
+from grader.cli.terminal import COLORS, number
 from grader.facts.language import language
 from grader.facts.next_steps import NextStep, next_steps
 from grader.facts.quick import is_unjudged
+from grader.report.shown import MARKS
 from grader.report.summary import summary_line
 from grader.schema.grade import CauseGrade, CriterionGrade, DiagnosticGrade, Grade
 

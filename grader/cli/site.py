@@ -28,6 +28,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "check": ("isolation", "device"),
     "demo": ("jobs", "isolation", "warm"),
     "rubric draft": ("isolation", "device"),
+    "serve": ("jobs", "isolation", "device", "warm"),
     "rubric test": ("isolation", "device"),
     "release": ("isolation", "device"),
 }

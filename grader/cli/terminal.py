@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLORS",
-    "MARKS",
     "Listener",
     "changes_table",
     "class_lines",
@@ -78,9 +77,8 @@ _SECONDS_BETWEEN_LINES = 30
 """Shortest time between two lines about running submissions in a log."""
 _MOST_RUNNING = 4
 """Most running submissions that such a line names."""
-MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "pending": "…", "skipped": "–"}
 COLORS = {"passed": "green", "partial": "yellow", "failed": "red", "pending": "cyan", "skipped": "dim"}
-"""Signs and colors of criteria by status."""
+"""Colors of criteria by status."""
 
 
 class Listener(Protocol):

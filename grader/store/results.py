@@ -382,6 +382,17 @@ class ResultsFolder:
                 if folder.exists():
                     shutil.rmtree(folder)
 
+    def remove(self, submission: str) -> None:
+        """Remove a submission's folder with everything in it, if there is one.
+
+        Raises:
+            StorageError: It cannot be removed.
+        """
+        folder = self.folder(submission)
+        with writing(folder):
+            if folder.exists():
+                shutil.rmtree(folder)
+
     def adopt_evidence(self, submission: str, filled: Path) -> Path:
         """Replace a submission's evidence by a filled folder.
 

@@ -1,0 +1,1 @@
+"""Grade uploaded notebooks over HTTP, one at a time through a queue."""
