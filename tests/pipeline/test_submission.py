@@ -649,6 +649,16 @@ def test_which_data_set_is_graded_decides_what_is_executed_again(tmp_path: Path)
     assert first.data == swapped.data == named.data
 
 
+def test_a_quick_run_is_never_taken_for_a_full_one(tmp_path: Path) -> None:
+    full = _keys(tmp_path, RUBRIC)
+    course = _course(tmp_path, RUBRIC)
+    bench = set_up(course.loaded, Options(isolation="none", quick=True))
+    submission = Submission(id="a", student="a", notebook=tmp_path / "a.ipynb", sha256="0" * 64)
+    quick = keys_of(submission, course, bench)[1]
+    assert quick.settings != full.settings
+    assert (quick.data, quick.runtime) == (full.data, full.runtime)
+
+
 def test_a_changed_file_of_the_course_executes_notebooks_again(tmp_path: Path) -> None:
     text = RUBRIC + "files: [utils.py]\n"
     (tmp_path / "utils.py").write_text("x = 1\n")
