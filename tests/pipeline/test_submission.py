@@ -570,7 +570,7 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
         *("version", "submission", "rubric", "status", "reason", "score", "max_score", "pending"),
         *("criteria", "models", "diagnostics", "execution", "reference", "attempts"),
         *("edition", "main_model", "main_accuracy", "problems", "problems_says", "reason_says"),
-        *("comments", "flags", "requests", "review", "late", "due", "excused", "seal"),
+        *("comments", "flags", "requests", "review", "late", "due", "excused", "seal", "quick"),
     }
     assert (grade["version"], grade["status"], grade["reason"]) == (1, "graded", None)
     assert {"id", "student", "files", "sha256", "notes", "notes_says"} <= set(grade["submission"])

@@ -70,7 +70,7 @@ def test_grade_json_has_the_names_of_the_contract_and_is_strict_json(tmp_path: P
     assert content["criteria"][0]["measured"]["value"] == [None, None, 1.0]
     names = "version submission rubric status reason score max_score pending criteria models diagnostics execution"
     later = ("edition", "attempts", "main_model", "main_accuracy", "problems", "problems_says", "reason_says")
-    people = ("comments", "flags", "requests", "review", "late", "excused", "due", "seal")
+    people = ("comments", "flags", "requests", "review", "late", "excused", "due", "seal", "quick")
     assert set(content) == {*names.split(), "reference", *later, *people}
     added = {"cause", "measured_labels", "says", "advice_says", "judged", "comments"}
     assert added <= set(content["criteria"][0])
