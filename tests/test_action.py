@@ -1,6 +1,6 @@
 """The composite action, the examples for CI, and the hooks for pre-commit.
 
-No real runner is available: the steps of the action are executed by a stand-in, and the other actions are imitated.
+No real runner is available: the steps of the action are executed by an imitation, and the other actions are imitated.
 """
 
 import json
@@ -160,7 +160,7 @@ def job(clone: Path, user: tuple[int, int] | None, *, path: str, **inputs: str) 
         programs.mkdir(parents=True)
         for name in ("python", "grader"):
             # `pip install` would need the network, and this checkout is installed already.
-            call = f'exec "{Path(sys.executable).parent / name}" "$@"'
+            call = f'exec "{sys.executable}" {"-m grader " if name == "grader" else ""}"$@"'
             skip = 'if [ "$2" = pip ]; then exit 0; fi\n' if name == "python" else ""
             (programs / name).write_text(f"#!/bin/bash\n{skip}{call}\n", encoding="utf-8")
             (programs / name).chmod(0o755)

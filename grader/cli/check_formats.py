@@ -29,24 +29,24 @@ _SUMMARY, _WORKSPACE = "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"
 class Output:
     """Writes the result of one notebook to the standard output."""
 
-    write: "Callable[[Grade, ResultsFolder], None]"
-    """Takes the grade, in the students' edition, and the results folder with its evidence."""
+    write: "Callable[[Grade, ResultsFolder, Language], None]"
+    """Takes the grade, in the students' edition, the results folder with its evidence, and the language of messages in
+    machine formats."""
 
 
 @contextmanager
-def output_of(format_: Format, notebook: Path, language: "Language") -> Iterator[Output]:
+def output_of(format_: Format, notebook: Path) -> Iterator[Output]:
     """Choose the output of a format.
 
     Args:
         format_: The format.
         notebook: The notebook that is checked.
-        language: The language of messages in machine formats.
     """
     from grader.delivery.github import escaped
     from grader.schema.errors import GraderError
 
     if format_ is not Format.GITHUB:
-        yield Output(lambda grade, _: _print(grade, format_, language))
+        yield Output(lambda grade, _, language: _print(grade, format_, language))
         return
     # The runner reads commands from both streams. They may contain words of a student, so it ignores commands until the
     # grader writes its own. Both streams become one, so that their order is certain.
@@ -54,7 +54,7 @@ def output_of(format_: Format, notebook: Path, language: "Language") -> Iterator
     with redirect_stderr(sys.stdout):
         typer.echo(f"::stop-commands::{token}")
         try:
-            yield Output(lambda grade, results: _print_for_github(grade, results, notebook, language, token))
+            yield Output(lambda grade, out, language: _print_for_github(grade, out, language, notebook, token))
         except GraderError as error:
             command = f"::error title=grader::{escaped(str(error))}"
             typer.echo(f"::{token}::\n{command}\n::stop-commands::{token}")
@@ -95,7 +95,7 @@ def _print(grade: "Grade", format_: Format, language: "Language") -> None:
 
 
 def _print_for_github(
-    grade: "Grade", results: "ResultsFolder", notebook: Path, language: "Language", token: str
+    grade: "Grade", results: "ResultsFolder", language: "Language", notebook: Path, token: str
 ) -> None:
     """Print the table for the log, write the job summary, and print the annotations."""
     from grader.delivery.github import annotations, commands, job_summary

@@ -300,11 +300,11 @@ def check_command(
     from grader.schema.errors import IsolationRefusedError
     from grader.store.results import ResultsFolder
 
-    # Also the progress and the exit code depend only on what students may see.
-    loaded = in_language(without_hidden(find_rubric(rubric)), language)
-    if report is not None:
-        _check_report(report, notebook, loaded.path)
-    with output_of(format_, notebook, loaded.writer()) as output, held_folder() as folder:
+    with output_of(format_, notebook) as output, held_folder() as folder:
+        # Also the progress and the exit code depend only on what students may see.
+        loaded = in_language(without_hidden(find_rubric(rubric)), language)
+        if report is not None:
+            _check_report(report, notebook, loaded.path)
         # One execution is enough for authors: it shows what is missing, not the effect of the seed.
         options = options_of(isolation, device, jobs=1, seed=None, attempts=1, resume=False, quick=quick)
         # The held folder is already locked, and a results folder needs its own lock.
@@ -319,7 +319,7 @@ def check_command(
         if report is not None:
             _keep_report(ResultsFolder(results).report_path(graded.submission.id), report)
         grade = edition(full or graded, loaded.rubric, "student")
-        output.write(grade, ResultsFolder(results))
+        output.write(grade, ResultsFolder(results), loaded.writer())
     raise typer.Exit(_exit_code([grade], exit_limit(grade, fail_under)))
 
 

@@ -41,9 +41,9 @@ def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printed(format_: Format, grade: Grade, notebook: Path, out: ResultsFolder) -> None:
-    with output_of(format_, notebook, ENGLISH) as output:
+    with output_of(format_, notebook) as output:
         sys.stderr.write(f"on stderr: {EVIL}\n")
-        output.write(grade, out)
+        output.write(grade, out, ENGLISH)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_the_job_summary_is_appended(
 
 
 def test_a_failure_is_an_annotation_and_commands_stay_off(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SandboxError), output_of(Format.GITHUB, notebook, ENGLISH):
+    with pytest.raises(SandboxError), output_of(Format.GITHUB, notebook):
         raise SandboxError(EVIL)
     lines = capsys.readouterr().out.splitlines()
     token = lines[0].removeprefix("::stop-commands::")

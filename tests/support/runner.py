@@ -1,4 +1,4 @@
-"""A small stand-in for a runner of GitHub Actions: it executes the `run` steps of a composite action.
+"""A small imitation of a runner of GitHub Actions: it executes the `run` steps of a composite action.
 
 It knows what this project's action uses: expressions with inputs, outputs of steps and the two conditions of uploads.
 Steps that use other actions are imitated by functions, which the caller names.
@@ -23,7 +23,7 @@ Imitation = Callable[["Runner", Mapping[str, str]], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class ActionRun:
-    """What a job shows after the action."""
+    """The result of an action in a job."""
 
     code: int
     log: str
