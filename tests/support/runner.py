@@ -41,7 +41,7 @@ class Runner:
         temp: The runner's folder for temporary files.
         home: The home of its user.
         imitations: Name of an action without its version → the function that imitates it.
-        user: User and group of the steps; None for the user of the test.
+        prefix: Command that runs each step as another user; empty for the user of the test.
         path: Value of PATH.
     """
 
@@ -50,7 +50,7 @@ class Runner:
     temp: Path
     home: Path
     imitations: Mapping[str, Imitation]
-    user: tuple[int, int] | None = None
+    prefix: tuple[str, ...] = ()
     path: str = os.environ.get("PATH", "")
     steps: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -109,11 +109,8 @@ class Runner:
             **{name: str(path) for name, path in files.items()},
             **{name: self._filled(str(value), given) for name, value in step.get("env", {}).items()},
         }
-        user: dict[str, Any] = {}
-        if self.user is not None:
-            user = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            ["/bin/bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+        return subprocess.run(
+            [*self.prefix, "/bin/bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=self.workspace,
             env=environment,
             stdout=subprocess.PIPE,
@@ -121,9 +118,7 @@ class Runner:
             text=True,
             check=False,
             timeout=300,
-            **user,
         )
-        return done
 
     def _filled(self, text: str, given: Mapping[str, str]) -> str:
         return _EXPRESSION.sub(lambda match: self._value(match[1], given), text)
