@@ -191,6 +191,16 @@ def job(clone: Path, user: tuple[int, int] | None, *, path: str, **inputs: str) 
     return runner.run({"notebook": "submission.ipynb", "rubric": "rubric.yaml", **inputs}), uploaded
 
 
+def test_conditions_of_steps_are_read(tmp_path: Path) -> None:
+    runner = Runner(ROOT, tmp_path, tmp_path, tmp_path, {})
+    runner.steps["check"] = {"report": "a.html"}
+    (condition,) = [step["if"] for step in ACTION["runs"]["steps"] if "if" in step]
+    assert runner.holds(condition, {"artifact": "report"})
+    assert not runner.holds(condition, {"artifact": ""})
+    runner.steps["check"] = {}
+    assert not runner.holds(condition, {"artifact": "report"})
+
+
 @pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_job_on_a_runner_without_sandboxes(clone: Path, unprivileged: tuple[int, int] | None) -> None:

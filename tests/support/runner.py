@@ -64,7 +64,7 @@ class Runner:
         files = {name: self._file(name) for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
         log, code = "", 0
         for step in action["runs"]["steps"]:
-            if "if" in step and not self._holds(step["if"], given):
+            if "if" in step and not self.holds(step["if"], given):
                 continue
             files["GITHUB_OUTPUT"].write_text("", encoding="utf-8")
             if "uses" in step:
@@ -131,5 +131,7 @@ class Runner:
         assert parts[2] == "outputs", expression
         return self.steps[parts[1]].get(parts[3], "")
 
-    def _holds(self, condition: str, given: Mapping[str, str]) -> bool:
-        return all(self._value(part.removesuffix("!= ''").strip(), given) != "" for part in condition.split("&&"))
+    def holds(self, condition: str, given: Mapping[str, str]) -> bool:
+        """Whether the values that the condition of a step names are not empty."""
+        parts = [part.strip().removesuffix(" != ''") for part in condition.split("&&")]
+        return all(self._value(part, given) != "" for part in parts)
