@@ -18,7 +18,7 @@ from grader.schema.base import Pointer
 from grader.schema.errors import SandboxError
 from grader.schema.grade import CriterionGrade, Grade
 from grader.store.results import ResultsFolder
-from tests.support.command import exit_code_of
+from tests.support.command import grader
 from tests.support.mailing import a_criterion, a_grade
 
 ENGLISH = language("en")
@@ -130,9 +130,7 @@ def test_a_limit_fails_a_quick_run_only_if_a_full_run_cannot_reach_it() -> None:
     assert exit_limit(grade, 40.0) == 10
 
 
-def test_where_no_sandbox_works_an_author_is_told_what_is_right(
-    rubric: Path, notebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert exit_code_of("check", str(notebook), "--rubric", str(rubric), "--quick") == 2
-    assert "your own notebook: `--isolation none` is right here" in " ".join(capsys.readouterr().err.split())
+def test_where_no_sandbox_works_an_author_is_told_what_is_right(rubric: Path, notebook: Path) -> None:
+    done = grader("check", notebook, "--rubric", rubric, "--quick", env={"PATH": ""})
+    assert done.code == 2
+    assert "your own notebook: `--isolation none` is right here" in " ".join(done.err.split())
