@@ -1,4 +1,4 @@
-"""A quick run of real notebooks: each verdict is that of the full run, whose results are kept with the tests."""
+"""A quick run of real notebooks gives the same verdicts as the full run, whose results are kept with the tests."""
 
 import json
 from pathlib import Path
