@@ -106,7 +106,7 @@ def escaped(text: str, *, inside: bool = False) -> str:
         text: Any text.
         inside: Whether it is the value of a property.
     """
-    safe = clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    safe = "\n".join(clean(text).splitlines()).replace("%", "%25").replace("\n", "%0A")
     return safe.replace(":", "%3A").replace(",", "%2C") if inside else safe
 
 

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 
 from grader.cli.check_formats import exit_limit, output_of
-from grader.cli.check_result import summary_line
 from grader.cli.options import Format
 from grader.facts.language import language
 from grader.facts.quick import NOT_JUDGED
+from grader.report.summary import summary_line
 from grader.schema.base import Pointer
 from grader.schema.errors import SandboxError
 from grader.schema.grade import CriterionGrade, Grade
