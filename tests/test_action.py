@@ -49,6 +49,19 @@ def test_no_value_of_an_input_is_part_of_a_script() -> None:
         assert "${{" not in step.get("run", "")
 
 
+def test_the_scripts_of_the_action_are_sound() -> None:
+    for step in ACTION["runs"]["steps"]:
+        if "run" in step:
+            checked = subprocess.run(
+                [Path(sys.executable).parent / "shellcheck", "-s", "bash", "-"],
+                input=step["run"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert checked.returncode == 0, checked.stdout
+
+
 def test_each_action_that_is_used_has_a_version() -> None:
     used = [step["uses"] for step in ACTION["runs"]["steps"] if "uses" in step]
     used += [step["uses"] for job in WORKFLOW["jobs"].values() for step in job["steps"]]
