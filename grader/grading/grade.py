@@ -361,20 +361,19 @@ def _line(
 
 
 def _combined(judged: Sequence[_Judged], *, every: bool) -> Finding:
-    """Combine the findings of a criterion's checks; the result is pending if a gap may decide it.
+    """Combine the findings of a criterion's checks; the result is pending if a gap or a pending check may decide it.
 
     Args:
         judged: The findings of the checks.
         every: Whether all checks must pass; otherwise one is enough.
     """
-    certain = [one.finding for one in judged if not one.gaps]
     uncertain = [one for one in judged if one.gaps]
-    if uncertain:
-        decided = [f for f in certain if (f.status == "failed" if every else f.status == "passed")]
-        if not decided:
-            return _undecided(uncertain)
-        # Whatever the lost facts were, these findings decide.
-        certain = [f for f in certain if f.status != "pending"]
+    waiting = [one.finding for one in judged if not one.gaps and one.finding.status == "pending"]
+    certain = [one.finding for one in judged if not one.gaps and one.finding.status != "pending"]
+    # One of these decides, whatever the open findings would become.
+    decisive = "failed" if every else "passed"
+    if (uncertain or waiting) and not any(finding.status == decisive for finding in certain):
+        return _undecided(uncertain) if uncertain else waiting[0]
     finding = _worst(certain) if every else _best(certain)
     return _with_doubt(finding, certain, every=every)
 

@@ -105,6 +105,28 @@ def test_the_worst_of_all_of_counts_and_every_lack_is_said() -> None:
     assert criterion.evidence == (Pointer(cell=3),)
 
 
+OPEN: Mapping[str, CheckSpec] = {**CHECKS, "open": says(Finding.pending("not seen"))}
+
+
+@pytest.mark.parametrize(
+    ("tests", "best", "worst"),
+    [
+        (("open", "no"), "pending", "failed"),
+        (("open", "half"), "pending", "pending"),
+        (("open", "yes"), "passed", "pending"),
+        (("open", "no", "yes"), "passed", "failed"),
+    ],
+    ids=str,
+)
+def test_a_pending_check_leaves_a_criterion_open_unless_another_check_decides(
+    tests: tuple[str, ...], best: str, worst: str
+) -> None:
+    for order in (tests, tests[::-1]):
+        named = [{"check": name} for name in order]
+        graded = grading(one(any_of=named), one(all_of=named), checks=OPEN)
+        assert [criterion.status for criterion in graded.criteria] == [best, worst]
+
+
 DOUBT = Finding(status="failed", message="by a hair", borderline=True, measured={"missing": 1})
 DOUBTFUL: Mapping[str, CheckSpec] = {**CHECKS, "doubt": says(DOUBT)}
 
