@@ -3,7 +3,7 @@
 import pytest
 
 from grader.schema.errors import UsageError
-from tests.support.command import exit_code_of, grader
+from tests.support.command import exit_code_of, grader, installed_grader
 
 
 def test_the_command_answers_quickly_and_knows_its_version() -> None:
@@ -12,6 +12,11 @@ def test_the_command_answers_quickly_and_knows_its_version() -> None:
     commands = ("grade", "check", "regrade", "report", "rubric", "data", "doctor", "demo")
     assert all(f"  {command} " in done.out for command in commands)
     assert grader("nonsense").code == 2
+
+
+@pytest.mark.parametrize("words", ["--version", "rubric list --json", "rubric show nonsense", "regrade nowhere"])
+def test_the_installed_command_answers_as_the_one_of_the_tests(words: str) -> None:
+    assert installed_grader(*words.split()) == grader(*words.split())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from grader.cli.app import main
 from grader.execution.sandbox.choice import choose_isolation
 from grader.schema.errors import IsolationRefusedError
+from tests.support.forked_command import forked_commands
 
 __all__ = [
     "COMMAND",
@@ -24,6 +26,7 @@ __all__ = [
     "exit_code_of",
     "grade_of",
     "grader",
+    "installed_grader",
     "needs_bubblewrap",
     "small_digits",
 ]
@@ -51,20 +54,31 @@ class Done:
     err: str
 
 
-def grader(*words: str | Path, **keys: Any) -> Done:
-    """Run the command; a traceback is never an answer.
+def grader(
+    *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: int = 120
+) -> Done:
+    """Run the command in a process of its own; a traceback is never an answer.
 
     Args:
         words: Arguments of `grader`.
-        keys: `env` adds to the environment; the rest goes to `subprocess.run`.
+        env: Added to the environment.
+        cwd: Folder to run in; by default the present one.
+        timeout: Seconds until it is killed.
     """
-    env = {**os.environ, "COLUMNS": "200", **keys.pop("env", {})}
-    keys.setdefault("timeout", 120)
-    done = subprocess.run(
-        [str(COMMAND), *map(str, words)], capture_output=True, text=True, check=False, env=env, **keys
-    )
-    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    code, out, err = forked_commands().run([*map(str, words)], _environment(env), cwd or Path.cwd(), timeout)
+    assert "Traceback" not in err + out, err
+    return Done(code, out, err)
+
+
+def installed_grader(*words: str | Path, env: Mapping[str, str] | None = None) -> Done:
+    """Run the installed command, which imports all it needs itself."""
+    line = [str(COMMAND), *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=_environment(env), timeout=120)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "COLUMNS": "200", **(more or {})}
 
 
 def small_digits(path: Path, *, train: int = 30, test: int = 10) -> Path:
