@@ -59,7 +59,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(NAMES):
         evidence = evidences[number % 2]
         out.write_evidence(name, evidence)
-        out.write_executed(name, (ROOT / "reference" / "mnist-cnn.ipynb").read_bytes())
+        out.write_executed(name, (ROOT / "tests" / "notebooks" / "plain.ipynb").read_bytes())
         submission = Submission(id=name, student=name.title(), notebook=Path(), sha256=f"{number:064d}")
         publish(judge(submission, evidence, course), evidence, course, out)
     note_rubric(course.loaded, out)
@@ -78,6 +78,14 @@ def _files(out: Path) -> dict[str, bytes]:
     """Everything but the database, whose bytes hold times, and the note of where the rubric lies."""
     skipped = {"grader.sqlite", "rubric.json"}
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name not in skipped}
+
+
+@pytest.fixture(scope="module")
+def whole(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Regrade, dict[str, bytes]]:
+    """Result and files of a regrade with other points that nothing disturbed."""
+    copy = Path(shutil.copytree(kept, tmp_path_factory.mktemp("whole") / "copy"))
+    result = regrade_class(_dearer(copy), ResultsFolder(copy / "out"))
+    return result, _files(copy / "out")
 
 
 def _traces(out: Path) -> dict[str, tuple[int, bytes]]:
@@ -124,12 +132,12 @@ def test_a_new_comment_in_the_rubric_is_stamped_and_changes_nobody(folder: Path)
     assert result == regrade_class(_course(folder, "version: 1", "version: 1  # as agreed"), out)
 
 
-def test_workers_leave_the_same_bytes_as_one_process(folder: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copytree(folder, tmp_path / "other"))
-    one = regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1)
-    two = regrade_class(_dearer(folder), ResultsFolder(other / "out"), workers=2)
-    assert one == two
-    assert _files(folder / "out") == _files(other / "out")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_leave_the_same_bytes_as_one_process(
+    folder: Path, whole: tuple[Regrade, dict[str, bytes]], workers: int
+) -> None:
+    result = regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=workers)
+    assert (result, _files(folder / "out")) == whole
 
 
 def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
@@ -149,16 +157,15 @@ def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
 
 # A report and its grade for each of 26 submissions come first, then the three pages of the class.
 @pytest.mark.parametrize("files", [0, 1, 2, 3, 25, 52, 53, 54])
-def test_killed_at_any_moment_the_next_regrade_leaves_the_same_files(folder: Path, tmp_path: Path, files: int) -> None:
-    whole = Path(shutil.copytree(folder, tmp_path / "whole"))
-    expected = regrade_class(_dearer(whole), ResultsFolder(whole / "out"))
+def test_killed_at_any_moment_the_next_regrade_leaves_the_same_files(
+    folder: Path, whole: tuple[Regrade, dict[str, bytes]], files: int
+) -> None:
     course, out = _dearer(folder), ResultsFolder(folder / "out")
     process = _FORK.Process(target=_killed_after, args=(files, course, out))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert regrade_class(course, out) == expected
-    assert _files(out.root) == _files(whole / "out")
+    assert (regrade_class(course, out), _files(out.root)) == whole
 
 
 def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
