@@ -17,7 +17,13 @@ from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.field_notebooks import NOTEBOOKS, write_notebook
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.tensorflow,
+    pytest.mark.bubblewrap,
+    pytest.mark.timeout(1800),
+]
 
 BY_HAND = {"explanation", "sketch", "critique"}
 NOT_DONE = {"critique-text", "cifar-prepared"}

@@ -20,7 +20,13 @@ from grader.schema.submission import Submission
 from grader.store.results import ResultsFolder
 from tests.support.command import needs_bubblewrap, small_digits
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.tensorflow,
+    pytest.mark.bubblewrap,
+    pytest.mark.timeout(900),
+]
 
 RUBRIC = """\
 version: 1

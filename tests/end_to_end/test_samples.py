@@ -17,7 +17,13 @@ from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.same_figures import assert_same_figures
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.tensorflow,
+    pytest.mark.bubblewrap,
+    pytest.mark.timeout(1800),
+]
 
 STUDENTS = ("amara", "ben", "chiara", "dmitri", "elif", "felix")
 # passed +, partial /, failed -, pending for a person .

@@ -14,7 +14,13 @@ from grader.store.results import ResultsFolder
 from tests.support.command import grader, needs_bubblewrap, small_digits
 from tests.support.copied_class import code_cells, renamed
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.tensorflow,
+    pytest.mark.bubblewrap,
+    pytest.mark.timeout(900),
+]
 
 RUBRIC = """\
 version: 1

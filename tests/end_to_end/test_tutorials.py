@@ -22,7 +22,13 @@ from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.tensorflow,
+    pytest.mark.bubblewrap,
+    pytest.mark.timeout(3600),
+]
 
 TUTORIALS = Path(__file__).parents[1] / "notebooks" / "cells" / "tutorials"
 NAMES = sorted(path.stem for path in TUTORIALS.glob("*.py"))

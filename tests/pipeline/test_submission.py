@@ -378,6 +378,7 @@ def test_a_notebook_that_used_its_time_for_nothing_gets_no_second_try(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("code", "status"), [("while True: pass", "not_graded"), ("import time; time.sleep(99)", "graded")]
 )

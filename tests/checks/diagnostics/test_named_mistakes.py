@@ -135,7 +135,13 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
 
 def really(test: Callable[..., None]) -> Callable[..., None]:
     """Mark a test that executes the notebooks."""
-    for mark in (pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap, pytest.mark.timeout(900)):
+    for mark in (
+        pytest.mark.slow,
+        pytest.mark.alone,
+        pytest.mark.tensorflow,
+        pytest.mark.bubblewrap,
+        pytest.mark.timeout(900),
+    ):
         test = mark(test)
     return test
 

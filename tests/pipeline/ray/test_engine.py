@@ -280,6 +280,7 @@ def left_over(out: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.tensorflow
 @pytest.mark.timeout(1200)
 def test_a_class_that_loses_a_machine_gets_the_grades_that_one_machine_gives(
@@ -329,6 +330,7 @@ def test_a_class_that_loses_a_machine_gets_the_grades_that_one_machine_gives(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1200)
 def test_ctrl_c_ends_what_runs_elsewhere_and_the_same_command_goes_on(
     cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
@@ -374,6 +376,7 @@ def test_an_address_where_nobody_is_is_told_at_once(course_folder: Path, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1200)
 def test_a_machine_that_does_not_see_the_results_is_named_before_anything_is_executed(
     cluster: Cluster, words: list[str], env: Mapping[str, str], tmp_path: Path
@@ -401,6 +404,7 @@ STAND_INS = {
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1200)
 def test_the_script_for_slurm_grades_a_class_and_leaves_no_token(course_folder: Path, tmp_path: Path) -> None:
     commands, home, handed_in, out = (tmp_path / name for name in ("bin", "home", "class", "out"))
