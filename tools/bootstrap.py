@@ -278,9 +278,12 @@ def environment_for_uv(venv: Path) -> dict[str, str]:
 
 
 def install_packages(venv: Path) -> None:
-    """Install exactly the lock's packages, with hashes."""
+    """Install exactly the lock's packages, with hashes.
+
+    They are compiled: a sandbox cannot write bytecode, so Python would compile TensorFlow there at each start.
+    """
     say("installing the locked packages (the first time takes a few minutes)")
-    sync = [str(venv / "bin" / "uv"), "pip", "sync", "--python", str(venv_python(venv))]
+    sync = [str(venv / "bin" / "uv"), "pip", "sync", "--compile-bytecode", "--python", str(venv_python(venv))]
     if not run([*sync, "--require-hashes", str(LOCK)], environment_for_uv(venv)):
         give_up("uv could not install the locked packages; its messages are above (is there a network?)")
 
