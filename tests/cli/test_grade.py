@@ -139,7 +139,7 @@ def test_how_a_download_was_read_is_printed_and_kept(rubric: Path, out: Path, tm
     (download / "raybob_12346_67892_helper.py").write_text("V = 1\n", encoding="utf-8")
     (download / "leeann_12347_67893_text.html").write_text("<p>I could not do it.", encoding="utf-8")
     (download / "roster.txt").write_text("Ann Lee, Bob Ray", encoding="utf-8")
-    done = grader("grade", download, "--rubric", rubric, "--out", out)
+    done = grader("grade", download, "--rubric", rubric, "--out", out, "--no-warm")
     assert done.code == 0, done
     assert "canvas: roster.txt belongs to no submission" in done.err
     assert "files: raybob-12346: draft.ipynb was graded; the submission also has hw.ipynb" in done.out
@@ -211,7 +211,8 @@ def test_a_folder_of_good_and_bad_gets_a_clear_grade_for_each(rubric: Path, out:
 @sandboxed
 def test_below_what_was_asked_for_is_exit_code_1(rubric: Path, out: Path) -> None:
     needs_bubblewrap()
-    words = ("grade", NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb", "--rubric", rubric, "--out", out)
+    notebooks = (NOTEBOOKS / "plain.ipynb", NOTEBOOKS / "not-json.ipynb")
+    words = ("grade", *notebooks, "--rubric", rubric, "--out", out, "--no-warm")
     assert grader(*words, "--fail-under", "0").code == 0
     done = grader(*words, "--fail-under", "0.5", "--json")
     assert done.code == 1

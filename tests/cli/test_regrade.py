@@ -26,7 +26,7 @@ def _contents(out: Path) -> dict[str, bytes]:
 def test_a_regrade_changes_nothing_or_says_who_changed_and_why(rubric: Path, out: Path) -> None:
     needs_bubblewrap()
     notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in ("plain", "no-kernel-metadata", "not-json")]
-    assert grader("grade", *notebooks, "--rubric", rubric, "--out", out).code == 0
+    assert grader("grade", *notebooks, "--rubric", rubric, "--out", out, "--no-warm").code == 0
     before = _contents(out)
     done = grader("regrade", out)
     assert (done.code, done.out) == (0, "graded again: 3, changed: 0\n")

@@ -57,7 +57,7 @@ class Class:
     def grade(self, run: str, *, notebook: Path | None = None, text: str = RUBRIC, **options: Any) -> Grade:
         self.seeds.clear()
         course = self.course(run, text)
-        bench = set_up(course.loaded, Options(**options))
+        bench = set_up(course.loaded, Options(**{"warm": False, **options}))
         found = find_submissions([notebook or self.folder / "luck.ipynb"], unpack_to=self.folder / "unpacked")
         (made,) = grade_class(found, course, bench, self.out, lambda _: None)
         return self.kept(made.submission.id)
@@ -247,7 +247,7 @@ def test_the_reference_is_executed_once(room: Class) -> None:
     text = RUBRIC.replace("dataset: digits", "dataset: digits\nreference: solution.ipynb")
     (room.folder / "tiny.yaml").write_text(text.replace("run: {", "run: {attempts: 3, take: first, "), encoding="utf-8")
     loaded = find_rubric(str(room.folder / "tiny.yaml"))
-    made, _ = verify_reference(loaded, room.store, Options(), lambda _: None)
+    made, _ = verify_reference(loaded, room.store, Options(warm=False), lambda _: None)
     assert (made.attempts, room.seeds) == (None, [0])
 
 
@@ -256,7 +256,8 @@ def test_the_commands_say_what_the_attempts_came_to(tmp_path: Path) -> None:
     rubric = a_course(tmp_path)
     env = {"GRADER_DATA": str(tmp_path / "data")}
     notebook = write(tmp_path / "luck.ipynb", LUCK)
-    words = ("grade", notebook, "--rubric", rubric, "--out", tmp_path / "out", "--seed", "1", "--attempts", "2")
+    out = tmp_path / "out"
+    words = ("grade", notebook, "--rubric", rubric, "--out", out, "--no-warm", "--seed", "1", "--attempts", "2")
     done = grader(*words, "--json", env=env)
     assert done.code == 0, done.err
     (row,) = json.loads(done.out)["grades"]
@@ -270,7 +271,7 @@ def test_the_commands_say_what_the_attempts_came_to(tmp_path: Path) -> None:
     assert row["borderline"] == []
     assert "2 of 2, 1 to 3" in grader(*words, env=env).out
     rubric.write_text(RUBRIC.replace("run: {", "run: {take: first, "), encoding="utf-8")
-    regraded = json.loads(grader("regrade", tmp_path / "out", "--rubric", rubric, "--json", env=env).out)
+    regraded = json.loads(grader("regrade", out, "--rubric", rubric, "--json", env=env).out)
     assert "attempt 1 is graded now instead of attempt 2" in regraded["changed"][0]["why"]
     refused = grader(*words[:-1], "0", env=env)
     assert refused.code == 2

@@ -75,7 +75,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     course = load_course(loaded, store)
 
     def go(*notebooks: Path, **options: Any) -> dict[str, Grade]:
-        bench = set_up(loaded, Options(**options))
+        bench = set_up(loaded, Options(**{"warm": False, **options}))
         found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
         out = ResultsFolder(tmp_path / "out")
         outlines = grade_class(found, course, bench, out, lambda _: None)
