@@ -17,6 +17,7 @@ MOST_GROWTH = 40.0
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.bubblewrap
 def test_fifty_uploads_at_once_and_a_kill_lose_nothing(tmp_path: Path) -> None:
     needs_bubblewrap()
