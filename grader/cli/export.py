@@ -67,6 +67,7 @@ def export_command(
             rich_help_panel=_GRADES,
             help="The file of the other tool to fill in: Canvas's gradebook, Moodle's grading worksheet, or nbgrader's "
             "gradebook.db. It is not changed; the export is a copy.",
+            show_default="none; canvas, moodle and nbgrader need one",
             exists=True,
             dir_okay=False,
         ),

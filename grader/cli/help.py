@@ -28,6 +28,8 @@ RESULT, RUNS, MACHINE = "Result", "Executions", "This machine, or several"
 _CHOICE = re.compile(r"(?:Value error, )?(?P<choices>'(?P<name>.*)' is not one of .*?)\.?$", re.DOTALL)
 _NO_PATH = re.compile(r"^\w+ '(?P<path>.*)' does not exist\.?$", re.DOTALL)
 _VALUE_ERROR = "Value error, "
+_HYPHEN, _KEPT_HYPHEN = "-", "\N{NON-BREAKING HYPHEN}"
+"""The library breaks lines after hyphens, also in names such as `--with-pending`; not after the second one."""
 
 
 class CommandLine(typer.Typer):
@@ -55,8 +57,12 @@ class CommandLine(typer.Typer):
         return super().command(name, cls=_Command, **settings)
 
 
-class _ClearErrors:
-    """Names the nearest valid name in errors about the words of a command line."""
+class _ClearTexts:
+    """Names the nearest valid name in errors about the words of a command line, and keeps names whole in help texts."""
+
+    def get_help(self, ctx: Any) -> str:
+        base: Any = super()
+        return str(base.get_help(ctx)).replace(_KEPT_HYPHEN, _HYPHEN)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         base: Any = super()
@@ -70,7 +76,7 @@ class _ClearErrors:
         return parsed
 
 
-class _Command(_ClearErrors, TyperCommand):
+class _Command(_ClearTexts, TyperCommand):
     """A command that writes complete help texts."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -80,7 +86,7 @@ class _Command(_ClearErrors, TyperCommand):
         return _usage(self, ctx)
 
 
-class _Group(_ClearErrors, TyperGroup):
+class _Group(_ClearTexts, TyperGroup):
     """A group that writes complete help texts."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -138,7 +144,7 @@ def _option(parameter: Any, ctx: Any) -> str:
 
 
 def _text(parameter: Any, ctx: Any) -> str:
-    return "  ".join(filter(None, (parameter.help or "", *_additions(parameter, ctx))))
+    return "  ".join(filter(None, (parameter.help or "", *_additions(parameter, ctx)))).replace(_HYPHEN, _KEPT_HYPHEN)
 
 
 def _additions(parameter: Any, ctx: Any) -> Iterator[str]:
