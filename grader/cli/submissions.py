@@ -163,9 +163,10 @@ def _row(one: "Taken", zone: tzinfo) -> dict[str, str]:
 
 
 def _time(one: "Taken", zone: tzinfo) -> str:
-    """Format the time of submission, or the attempt without a readable time, and the mark of a late one."""
+    """Format the time of submission, or the attempt without a readable time; mark a claim and a late one."""
     moment = one.attempt if one.submitted is None else f"{one.submitted.astimezone(zone):%Y-%m-%d %H:%M}"
-    return " ".join(part for part in (moment, "late" if one.late else "") if part) or _NOTHING
+    claim = "(commit)" if one.submitted_from == "commit" else ""
+    return " ".join(part for part in (moment, claim, "late" if one.late else "") if part) or _NOTHING
 
 
 def _some(names: Sequence[str]) -> str:
@@ -177,7 +178,7 @@ def _some(names: Sequence[str]) -> str:
 def _lines(overview: "Overview") -> Iterator[str]:
     from rich.markup import escape
 
-    from grader.cli.terminal import some_of
+    from grader.cli.terminal import COMMIT_TIMES, some_of
     from grader.facts.language import english
     from grader.schema.message import say_count
 
@@ -187,6 +188,8 @@ def _lines(overview: "Overview") -> Iterator[str]:
             yield f"[yellow]cannot be executed:[/] {escape(one.id)}: {escape(one.problem)}"
         for note in one.notes:
             yield f"[yellow]files:[/] {escape(one.id)}: {escape(english(note))}"
+    if any(one.submitted_from == "commit" for one in overview.taken):
+        yield f"[yellow]times of submission:[/] {COMMIT_TIMES}"
     for notice in overview.notices:
         yield f"[yellow]notice:[/] {escape(english(notice))}"
     if overview.missing:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLORS",
+    "COMMIT_TIMES",
     "Listener",
     "changes_table",
     "class_lines",
@@ -192,6 +193,11 @@ class _Column(NamedTuple):
     """Whether the column is shown only in a wide table."""
 
 
+COMMIT_TIMES = (
+    "clones have the time of the last commit, as its author's computer wrote it; `times` in course.yaml names a file "
+    "with other times"
+)
+"""A time that is only the student's claim, in the lists of a class."""
 _MISSING = "missing"
 _COLUMNS = (
     _Column("submission", lambda grade: escape(grade.submission.id)),
@@ -248,6 +254,8 @@ def late_lines(grades: Sequence[Grade]) -> list[str]:
             len(unknown),
         )
         lines.append(f"[yellow]due date:[/] {english(words)}; `times` in course.yaml names a file with times")
+    if any(grade.due is not None and grade.submission.submitted_from == "commit" for grade in grades):
+        lines.append(f"[yellow]times of submission:[/] {COMMIT_TIMES}")
     if marked:
         lines.append(f"[yellow]due date:[/] the platform marks as late: {escape(some_of(marked))}")
     return lines

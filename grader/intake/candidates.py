@@ -116,6 +116,14 @@ class Search:
         self.unpacked.setdefault(folder, path.absolute())
         return folder
 
+    def name_of(self, folder: Path) -> str:
+        """Return the name of a folder for messages: that of the zip for its unpacked content.
+
+        Args:
+            folder: The folder.
+        """
+        return printable(self.unpacked.get(folder, folder).name)
+
 
 @dataclass(frozen=True, slots=True)
 class Entries:

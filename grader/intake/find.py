@@ -32,7 +32,7 @@ import hashlib
 import re
 import unicodedata
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
@@ -463,7 +463,7 @@ def _in_plain_folder(folder: Path, entries: Entries, search: Search, person: Per
     if reading.unsure:
         each = say(
             "{folder}: each of these folders was read as one student's work: {names:list}",
-            folder=folder.name,
+            folder=search.name_of(folder),
             names=some(reading.students),
         )
         search.notices.append(each)
@@ -584,7 +584,7 @@ def _note_others(folder: Path, names: Sequence[str], search: Search) -> None:
             "{folder}: {names:list} belongs to no submission and was not graded",
             "{folder}: {names:list} belong to no submission and were not graded",
             len(names),
-            folder=folder.name,
+            folder=search.name_of(folder),
             names=some(names),
         )
         search.notices.append(notice)
@@ -658,11 +658,14 @@ def _assignments(tree: Path) -> tuple[list[Path], list[Path]]:
 
 def _in_nbgrader(folder: Path, tree: Path, search: Search) -> Iterator[Candidate]:
     folders, locked = _assignments(tree)
-    several = len({own.name for own in folders if own.parent != tree}) > 1
+    several = len({_assignment(tree, own) for own in folders} - {""}) > 1
+    usual = _usual_by_assignment(tree, folders)
     for own in folders:
-        student = own.parent.name if own.parent != tree else own.name
-        name = f"{student}-{own.name}" if several and own.parent != tree else student
-        yield read_student(own, Person(student=student, id=name, platform="nbgrader"), search)
+        assignment = _assignment(tree, own)
+        student = own.parent.name if assignment else own.name
+        name = f"{student}-{assignment}" if several and assignment else student
+        settings = replace(search, usual=usual[assignment])
+        yield read_student(own, Person(student=student, id=name, platform="nbgrader"), settings)
     for own in locked:
         yield read_student(own, replace(person_at(own), platform="nbgrader"), search)
     for place in dict.fromkeys((folder, tree, *(own.parent for own in folders))):
@@ -670,6 +673,19 @@ def _in_nbgrader(folder: Path, tree: Path, search: Search) -> Iterator[Candidate
         inner = {path for path in entries.folders if tree in {place, path, place.parent} or path.name in _NBGRADER}
         others = [path for path in (*entries.files, *entries.folders) if path not in inner]
         _note_others(place, [path.name for path in others if path.name not in _NBGRADER], search)
+
+
+def _assignment(tree: Path, own: Path) -> str:
+    """Return the assignment of a student's folder in an nbgrader tree; empty if the tree has no folders for them."""
+    return own.name if own.parent != tree else ""
+
+
+def _usual_by_assignment(tree: Path, folders: Sequence[Path]) -> dict[str, frozenset[str]]:
+    """Find the usual names of notebooks of each assignment in an nbgrader tree."""
+    names = defaultdict[str, list[set[str]]](list)
+    for own in folders:
+        names[_assignment(tree, own)].append({path.name.casefold() for path in notebooks_in(own) or ()})
+    return {assignment: _usual(every) for assignment, every in names.items()}
 
 
 def _in_teams(folder: Path, tree: TeamsTree, search: Search) -> Iterator[Candidate]:

@@ -81,14 +81,12 @@ class Reading:
 
 def is_material_name(name: str) -> bool:
     """Return whether a folder's name is a usual one for data, code or results, and not a student's."""
-    words = _words(name)
-    return bool(words) and all(word in _MATERIAL or word in _GLUE for word in words)
+    return _consists_of(_words(name), _MATERIAL)
 
 
 def is_part_name(name: str) -> bool:
     """Return whether a folder's name is a usual one for a part of a submission or for the work itself."""
-    words = _words(name)
-    return bool(words) and all(word in _MATERIAL or word in _WORK or word in _GLUE for word in words)
+    return _consists_of(_words(name), _MATERIAL | _WORK)
 
 
 def _words(name: str) -> list[str]:
@@ -100,8 +98,12 @@ def _words(name: str) -> list[str]:
 
 def is_work_name(stem: str) -> bool:
     """Return whether a notebook's name names only the work, so that it cannot tell students apart."""
-    words = _words(stem)
-    return bool(words) and all(word in _MATERIAL | _WORK | _GLUE | _STEPS for word in words)
+    return _consists_of(_words(stem), _MATERIAL | _WORK | _STEPS)
+
+
+def _consists_of(words: Sequence[str], kind: frozenset[str]) -> bool:
+    """Return whether words are of a kind or glue; glue alone is no name of a part, but may be a student's letter."""
+    return not kind.isdisjoint(words) and all(word in kind or word in _GLUE for word in words)
 
 
 def read_subfolders(

@@ -8,6 +8,7 @@ from grader.report.links import Target
 from grader.schema.grade import CriterionGrade, Grade
 from grader.schema.judgement import WHOLE, CommentGrade, JudgedGrade, LateGrade, ReviewGrade, ReviewReason
 from grader.schema.message import Message, MessageLike, say
+from grader.schema.submission import SubmittedFrom
 
 __all__ = ["Decision", "PeopleView", "Remark", "RequestView", "decision_of", "people_view", "remarks_of"]
 
@@ -17,6 +18,7 @@ _REASONS: Mapping[ReviewReason, Message] = {
     "criterion": say("The rubric has no such criterion any more, so that this has no effect."),
     "computed": say("The grader computes this criterion now; the person's points count."),
 }
+_CLAIMED = say("This is the time of the last commit, as the computer that made it wrote it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def people_view(grade: Grade) -> PeopleView:
             )
             for one in grade.requests
         ),
-        late=() if grade.late is None else _late(grade.late),
+        late=() if grade.late is None else _late(grade.late, grade.submission.submitted_from),
         excused=_excused(grade.excused),
         flags=tuple(
             (
@@ -109,7 +111,7 @@ def _excused(reason: str | None) -> Message | None:
     return say("Excused from this assignment. Reason: {reason:raw}", reason=reason)
 
 
-def _late(late: LateGrade) -> tuple[Message, ...]:
+def _late(late: LateGrade, source: SubmittedFrom) -> tuple[Message, ...]:
     due, submitted = late.due.isoformat(), late.submitted.isoformat()
     handed_in = say("Handed in on {submitted:time}, due on {due:time}.", submitted=submitted, due=due)
     if late.extended:
@@ -118,15 +120,16 @@ def _late(late: LateGrade) -> tuple[Message, ...]:
             submitted=submitted,
             due=due,
         )
+    times = (handed_in, _CLAIMED) if source == "commit" else (handed_in,)
     limited = () if late.rule is None else (_limited(late.rule),)
     if not late.points:
-        return (*limited, handed_in)
+        return (*limited, *times)
     deduction = say(
         "Late submission: {points:points} points. The score without this deduction is {before:points}.",
         points=late.points,
         before=late.before,
     )
-    return (deduction, *limited, handed_in)
+    return (deduction, *limited, *times)
 
 
 def _limited(rule: float) -> Message:

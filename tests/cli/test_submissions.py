@@ -1,6 +1,7 @@
 """`grader submissions`: what is taken for what, who has nothing, and every path that is skipped."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,14 @@ def test_without_submissions_the_error_names_what_is_missing(
         main(["submissions", *words])
     assert caught.value.code == 2
     assert ("nowhere" if words else "PATH...") in capsys.readouterr().err
+
+
+def test_the_time_of_a_commit_is_shown_as_a_claim(
+    course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.intake.repositories.last_commit", lambda *_: datetime(2026, 11, 8, 12, tzinfo=UTC))
+    work = {f"clones/hw1-{name}/{path}": "" for name in ("ann", "bob") for path in ("a.ipynb", ".git/HEAD")}
+    written(course, work)
+    output = run(capsys, "clones")
+    assert "2026-11-08 12:00 (commit)" in output
+    assert "as its author's computer wrote it" in output

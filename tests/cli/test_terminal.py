@@ -262,6 +262,8 @@ def test_late_submissions_and_unknown_times_are_listed() -> None:
     assert lines[1].startswith("due date: the time of 2 submissions is unknown, so that they are not late")
     assert lines[2] == "due date: the platform marks as late: cleo"
     assert late_lines([a_grade("ada")]) == []
+    claimed = known.model_copy(update={"submitted_from": "commit"})
+    assert "as its author's computer wrote it" in late_lines([a_grade("ada", due=due, submission=claimed)])[0]
 
 
 def test_students_without_a_submission_are_listed() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.intake.find import Found, Rejected, find_submissions, person_of, safe_id
+from grader.facts.language import english
+from grader.intake.find import Found, Rejected, find_all, find_submissions, person_of, safe_id
 from grader.schema.errors import NotebookError, SubmissionPathError, UnreadableError
 from grader.schema.submission import Submission
 from tests.support.says import says
@@ -172,6 +173,26 @@ def test_an_nbgrader_tree_is_read_from_above_and_from_within(tmp_path: Path) -> 
     found = submitted(find(tmp_path, tmp_path / "course"))
     assert sorted(found) == ["ann-ps1", "ann-ps2", "bob-ps1"]
     assert found["ann-ps2"].student == "ann"
+
+
+def test_in_an_nbgrader_tree_the_usual_name_of_the_assignment_decides(tmp_path: Path) -> None:
+    for student in ("ann", "bob", "cem"):
+        notebook(tmp_path / "submitted" / student / "ps1" / "p1.ipynb")
+    notebook(tmp_path / "submitted" / "ann" / "ps1" / "trials.ipynb", "print(1)\nprint(2)")
+    for name in ("p1", "q1"):
+        notebook(tmp_path / "submitted" / "ann" / "ps2" / f"{name}.ipynb", name)
+    notebook(tmp_path / "submitted" / "bob" / "ps2" / "q1.ipynb", "q1")
+    found = submitted(find(tmp_path, tmp_path))
+    assert found["ann-ps1"].notebook.name == "p1.ipynb"
+    assert found["ann-ps2"].notebook.name == "q1.ipynb"
+
+
+def test_a_notice_names_the_zip_and_not_the_folder_to_which_it_is_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        for name in ("ann/w.ipynb", "bob/w.ipynb", "notes.txt"):
+            archive.writestr(name, "{}")
+    (notice,) = find_all([tmp_path / "class.zip"], unpack_to=tmp_path / "unpacked").notices
+    assert english(notice).startswith("class.zip: notes.txt belongs")
 
 
 def test_moodle_names_tell_the_student_and_keep_namesakes_apart(tmp_path: Path) -> None:

@@ -113,7 +113,20 @@ def test_names_are_known_in_usual_forms_and_students_names_are_not() -> None:
     for name in ("hw1", "homework_3", "final project", "mnist-cnn"):
         assert is_part_name(name)
         assert not is_material_name(name)
-    for name in ("ann", "Ann Lee", "s1234567", "group1", "team_a", "submission_71", "123456", "max", "mark"):
+    for name in (
+        "A",
+        "i",
+        "V",
+        "ann",
+        "Ann Lee",
+        "s1234567",
+        "group1",
+        "team_a",
+        "submission_71",
+        "123456",
+        "max",
+        "mark",
+    ):
         assert not is_part_name(name)
     assert is_work_name("02_train_model")
     assert not is_work_name("ann_hw1")

@@ -101,6 +101,14 @@ def test_equal_points_and_verdict_are_confirmed(audience: Audience, code: str, w
     assert other not in page
 
 
+def test_the_time_of_a_commit_is_shown_as_a_claim() -> None:
+    grade = judged_grade()
+    claim = grade.model_copy(update={"submission": grade.submission.model_copy(update={"submitted_from": "commit"})})
+    words = "This is the time of the last commit, as the computer that made it wrote it."
+    assert words in text_of(claim, "student")
+    assert words not in text_of(grade, "student")
+
+
 def test_the_page_is_translated() -> None:
     page = text_of(judged_grade(), "student", "de")
     for words in (
