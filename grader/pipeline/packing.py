@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.datasets.registry import KNOWN
+from grader.facts.points import total_of
 from grader.grading.loader import LoadedRubric
 from grader.grading.translations import side_files
 from grader.pipeline.reference import read_reference, reference_notebook
@@ -151,7 +152,8 @@ def pack_gradescope(loaded: LoadedRubric, out: Path, requirement: Requirement | 
     _write({out: (buffer.getvalue(), _PLAIN)})
     minutes = f"{loaded.rubric.run.time / 60:g} min (`run.time`)"
     note = f"the notebook may run for {minutes}: set a longer timeout of the autograder on Gradescope"
-    return Packed(out, tuple(files), (note, *_common_notes(loaded)))
+    advice = "set autograder points to {computed}, and give the other {manual} by a rubric on Gradescope"
+    return Packed(out, tuple(files), (note, *_points_note(loaded, advice), *_common_notes(loaded)))
 
 
 def pack_prairielearn(
@@ -201,7 +203,9 @@ def pack_prairielearn(
     notes = [*notes, f"build the image with `docker build --tag {image} {out / 'image'}`, and push it"]
     if loaded.rubric.run.time > _LONGEST - _MARGIN:
         notes.append(f"PrairieLearn ends a job after {_LONGEST} s: set `run.time` to at most {_LONGEST - _MARGIN} s")
-    return Packed(out, tuple(path.relative_to(out).as_posix() for path in files), (*notes, *_common_notes(loaded)))
+    advice = "set `autoPoints` of the question to {computed} and `manualPoints` to {manual}, or to that share"
+    notes += [*_points_note(loaded, advice), *_common_notes(loaded)]
+    return Packed(out, tuple(path.relative_to(out).as_posix() for path in files), tuple(notes))
 
 
 def _payload(loaded: LoadedRubric, requirement: Requirement, folder: str) -> dict[str, bytes]:
@@ -237,12 +241,26 @@ def _is_fetched(loaded: LoadedRubric, name: str) -> bool:
     return name in KNOWN and name not in loaded.rubric.stand_in
 
 
+def _points_note(loaded: LoadedRubric, advice: str) -> Iterator[str]:
+    """Note how the points divide into automatic points and those that a person gives on the platform.
+
+    Args:
+        loaded: The rubric.
+        advice: What to do on the platform, with `{computed}` and `{manual}` points.
+    """
+    lines = [one for one in loaded.rubric.criteria if not one.bonus]
+    if any(one.manual is not None for one in loaded.rubric.criteria):
+        manual = total_of(one.points for one in lines if one.manual is not None)
+        computed = total_of(one.points for one in lines if one.manual is None)
+        yield "points that a person gives are not part of the autograder's score: " + advice.format(
+            computed=f"{computed:g}", manual=f"{manual:g}"
+        )
+
+
 def _common_notes(loaded: LoadedRubric) -> Iterator[str]:
     for name in loaded.rubric.all_datasets:
         if name not in KNOWN:
             yield f"the data set {name} is the course's own: add `grader data import {name} FILE` to the installation"
-    if any(one.manual is not None for one in loaded.rubric.criteria):
-        yield "points that a person gives are not part of the autograder's score"
     if loaded.rubric.run.kernel:
         yield f"`run.kernel` is {loaded.rubric.run.kernel}: this Python must also exist where the autograder runs"
 

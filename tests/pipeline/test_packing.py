@@ -50,7 +50,7 @@ def test_the_zip_has_its_scripts_at_the_top_and_a_rubric_that_loads(rubric: Path
     folder = unpacked(packed.path, tmp_path / "source")
     loaded = find_rubric(str(folder / (folder / "rubric.txt").read_text().strip()))
     assert [file.target for file in loaded.files] == ["data/more.csv"]
-    assert "points that a person gives" in " ".join(packed.notes)
+    assert "set autograder points to 2, and give the other 1 by a rubric" in " ".join(packed.notes)
 
 
 def test_the_same_rubric_gives_the_same_zip(rubric: Path, tmp_path: Path) -> None:
