@@ -213,7 +213,10 @@ def _gradebook(root: Path, config: NbgraderConfig, problems: list[str]) -> Grade
         problems.append("the gradebook is not a file of SQLite (`CourseDirectory.db_url`)")
         return None
     if not path.is_file():
-        problems.append(f"there is no gradebook {path}: students, due dates and scores are missing")
+        problems.append(
+            f"there is no gradebook {path}: there are no scores, and students and due dates are those of "
+            "nbgrader_config.py"
+        )
         return None
     book = read_gradebook(path)
     problems += [f"gradebook: {problem}" for problem in dict.fromkeys(book.problems)]
