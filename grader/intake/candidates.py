@@ -117,7 +117,7 @@ class Search:
         return folder
 
     def name_of(self, folder: Path) -> str:
-        """Return the name of a folder for messages: that of the zip for its unpacked content.
+        """Return the name of a folder for messages; for the content of a zip, the name of the zip.
 
         Args:
             folder: The folder.

@@ -26,6 +26,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     written(tmp_path, {"course.yaml": COURSE, "roster.csv": ROSTER})
     written(tmp_path / "submissions" / "hw1", LAYOUTS["Blackboard"].files)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")  # pytest-xdist sets the width of its own terminal
     return tmp_path
 
 
