@@ -1,11 +1,13 @@
 """The documentation site: its navigation, links, search and accessibility, as built and in a real Chromium."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -100,6 +102,19 @@ def test_the_navigation_has_every_page_of_the_documentation_once() -> None:
     assert sorted(listed) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 
 
+@pytest.mark.parametrize("name", sorted(_files(SETTINGS["nav"])))
+def test_a_page_has_one_title_then_says_what_it_is_for_and_skips_no_level(name: str) -> None:
+    text = re.sub(
+        r"^```.*?^```|^<!--.*?-->", "", (DOCS / name).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    levels = [len(signs) for signs in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    title, first = re.split(r"\n{2,}", text)[:2]
+    assert title.startswith("# ")
+    assert re.match(r"[\w`*]", first), "a picture, a list, a table or a heading comes before the first paragraph"
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
 @pytest.mark.slow
 def test_the_built_site_has_no_broken_link_and_no_broken_anchor(site: Path, pages: dict[Path, _Page]) -> None:
     assert len(pages) > len(list(_files(SETTINGS["nav"])))
@@ -180,6 +195,17 @@ def test_a_word_typed_into_the_search_leads_to_a_page_with_it(browser: Any, addr
     page.wait_for_url(lambda url: urlsplit(url).path != "/index.html")
     assert word in page.inner_text("article").lower()
     page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.chromium
+def test_commands_are_copied_without_their_prompt(browser: Any, address: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{address}/index.html", wait_until="networkidle")
+    page.locator(".md-code__button").first.click()
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.startsWith('make demo'))")
+    context.close()
 
 
 @pytest.mark.slow
