@@ -1,8 +1,8 @@
 """Draw the pictures of the documentation in a real Chromium: reports, terminals, the class page, a mail, and the desk.
 
 `make pictures RESULTS=demo-results` reads a folder of results, such as the folder of `make demo`. The roster of the
-mail and the names in the download are made up. Terminals show what the commands print now: `grader check` and pytest
-execute a sample that trains nothing.
+mail and the names in the download are made up. Terminals show what the commands print now: `grader check`
+executes a sample that trains nothing.
 """
 
 import argparse
@@ -58,7 +58,6 @@ WIDE = {"submissions": 110}
 """Picture → the columns of a wider terminal."""
 COMMANDS = {
     "check": "grader check homework.ipynb --rubric mnist-cnn",
-    "pytest": "pytest -v --no-header --rubric mnist-cnn homework.ipynb",
     "submissions": "grader submissions hw4 --roster roster.csv",
     "export": "grader export results --to moodle --worksheet worksheet.csv --with-pending",
 }
@@ -174,7 +173,7 @@ def _draw_terminals(browser: Browser, results: Path, folder: Path) -> None:
 
 def _printed(words: list[str], work: Path, columns: int) -> str:
     """Run a command with a terminal's colors, and return what it prints."""
-    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(columns), "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(columns)}
     command = [sys.executable, "-m", *words]
     # Notices about this machine are in the other stream.
     done = subprocess.run(
