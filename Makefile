@@ -17,7 +17,7 @@ help:
 	@echo 'make check    ruff and mypy'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
 	@echo 'make site     build the documentation site in build/site'
-	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`)'
+	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`; ARGS="--mermaid FILE")'
 	@echo 'make messages write the template for translators (LANGUAGES=de also updates that catalog)'
 	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
 	@echo 'make lock     resolve the locks again from pyproject.toml'
@@ -45,7 +45,7 @@ site: environment
 	$(VENV)/bin/zensical build --strict --clean
 
 pictures: environment
-	$(VENV)/bin/python tools/make_pictures.py $(RESULTS)
+	$(VENV)/bin/python tools/make_pictures.py $(RESULTS) $(ARGS)
 
 messages: environment
 	$(VENV)/bin/python tools/make_messages.py $(LANGUAGES)

@@ -62,8 +62,9 @@ def find_rubric(name: str, store: DatasetStore | None = None) -> LoadedRubric:
         RubricError: The rubric does not exist or is wrong.
     """
     path = Path(name)
-    if path.suffix not in {".yaml", ".yml"} and not path.exists():
-        shipped = {rubric.stem: rubric for rubric in shipped_rubrics()}
+    shipped = {rubric.stem: rubric for rubric in shipped_rubrics()}
+    # A folder of submissions often has the name of the rubric.
+    if path.suffix not in {".yaml", ".yml"} and (not path.exists() or (path.is_dir() and name in shipped)):
         if name not in shipped:
             msg = f"there is no rubric {name!r}{did_you_mean(name, shipped) or near_path(path)}"
             raise RubricError(msg, advice=f"the shipped rubrics are {', '.join(sorted(shipped))}; or give a YAML file")
