@@ -224,22 +224,22 @@ def _attempt_notes(attempts: Sequence[Sequence[Piece]], counted: int, earlier: S
         notes.append(_other_attempts(attempts[counted][0].person, others))
     if earlier:
         names = some(name.removeprefix("earlier/") for name in earlier)
-        notes.append(say("the newest version of each file was graded, not {names:list}", names=names))
+        notes.append(say("the newest version of each file counts, not {names:list}", names=names))
     return tuple(notes)
 
 
 def _other_attempts(counted: Person, others: Sequence[str]) -> Message:
     if counted.platform == PLATFORM:
         return say_count(
-            "{version} was graded; {count:number} other version was not: {others:list}",
-            "{version} was graded; {count:number} other versions were not: {others:list}",
+            "{version} counts; {count:number} other version does not: {others:list}",
+            "{version} counts; {count:number} other versions do not: {others:list}",
             len(others),
             version=counted.attempt,
             others=some(others),
         )
     return say_count(
-        "the attempt of {time} was graded; {count:number} other attempt was not: {others:list}",
-        "the attempt of {time} was graded; {count:number} other attempts were not: {others:list}",
+        "the attempt of {time} counts; {count:number} other attempt does not: {others:list}",
+        "the attempt of {time} counts; {count:number} other attempts do not: {others:list}",
         len(others),
         time=counted.attempt,
         others=some(others),

@@ -140,12 +140,12 @@ def _with_files_of(  # noqa: PLR0913, PLR0917 - the parts of a student's folder
 
 
 def _choice_note(notebooks: Sequence[Path], chosen: Path, folder: Path) -> tuple[Message, ...]:
-    """Note which of several notebooks was graded."""
+    """Note which of several notebooks counts."""
     if len(notebooks) == 1:
         return ()
     names = {path: path.relative_to(folder).as_posix() for path in notebooks}
     note = say(
-        "{chosen} was graded; the submission also has {others:list}",
+        "{chosen} counts; the submission also has {others:list}",
         chosen=names[chosen],
         others=some(name for path, name in names.items() if path != chosen),
     )

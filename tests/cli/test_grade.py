@@ -142,11 +142,11 @@ def test_how_a_download_was_read_is_printed_and_kept(rubric: Path, out: Path, tm
     done = grader("grade", download, "--rubric", rubric, "--out", out, "--no-warm")
     assert done.code == 0, done
     assert "canvas: roster.txt belongs to no submission" in done.err
-    assert "files: raybob-12346: draft.ipynb was graded; the submission also has hw.ipynb" in done.out
+    assert "files: raybob-12346: draft.ipynb counts; the submission also has hw.ipynb" in done.out
     grade = grade_of(out, "raybob-12346")
     assert grade["submission"]["files"] == ["draft.ipynb", "helper.py", "hw.ipynb"]
-    assert grade["submission"]["notes"] == ["draft.ipynb was graded; the submission also has hw.ipynb"]
-    assert "draft.ipynb was graded" in (out / "raybob-12346" / "report.html").read_text(encoding="utf-8")
+    assert grade["submission"]["notes"] == ["draft.ipynb counts; the submission also has hw.ipynb"]
+    assert "draft.ipynb counts" in (out / "raybob-12346" / "report.html").read_text(encoding="utf-8")
     assert grade_of(out, "leeann-12347")["submission"]["files"] == ["text.html"]
     regraded = grader("regrade", out, "--rubric", rubric)
     assert regraded.code == 0, regraded

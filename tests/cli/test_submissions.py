@@ -69,7 +69,7 @@ def test_in_a_course_folder_the_assignment_and_its_roster_are_used(
         "notes": mueller["notes"],
         "problem": None,
     }
-    assert mueller["notes"][0].startswith("the attempt of 2026-11-08-18-03-00 was graded; 1 other attempt was not")
+    assert mueller["notes"][0].startswith("the attempt of 2026-11-08-18-03-00 counts; 1 other attempt does not")
     assert [one["id"] for one in found["missing"]] == ["3"]
     assert found["skipped"] == []
     text = run(capsys)

@@ -100,7 +100,7 @@ def test_the_latest_version_of_a_teams_download_is_graded_and_the_others_are_lis
     assert in_folder(ann)["helper.py"] == "V = 10"
     assert ann.files == ("helper.py", "hw1.ipynb", "earlier/Version 1/hw1.ipynb", "earlier/Version 2/hw1.ipynb")
     (note,) = ann.notes
-    assert english(note) == "Version 10 was graded; 2 other versions were not: Version 1, Version 2"
+    assert english(note) == "Version 10 counts; 2 other versions do not: Version 1, Version 2"
     assert (code_of(found["Bob Ray"]), found["Bob Ray"].files, found["Bob Ray"].notes) == ("bob", ("hw1.ipynb",), ())
     assert {one.id for one in findings.found} >= {"Ann-Lee", "Bob-Ray"}
     if form != "zip":
@@ -248,7 +248,7 @@ def test_the_attempts_of_a_blackboard_student_are_one_submission(tmp_path: Path)
     assert set(jane.files) > {"earlier/2026-11-01-10-00-00/hw1.ipynb", "earlier/2026-11-01-10-00-00/data.csv"}
     assert says(
         jane.notes[0],
-        "the attempt of {time} was graded; {count:number} other attempt was not: {others:list}",
+        "the attempt of {time} counts; {count:number} other attempt does not: {others:list}",
         time="2026-11-02-09-00-00",
         count=1,
         others=["2026-11-01-10-00-00"],
@@ -590,7 +590,7 @@ def test_the_notebook_with_the_name_that_most_students_use_is_graded(tmp_path: P
     assert code_of(found["ann"]) == "short"
     assert says(
         found["ann"].notes[0],
-        "{chosen} was graded; the submission also has {others:list}",
+        "{chosen} counts; the submission also has {others:list}",
         chosen="hw1.ipynb",
         others=["scratch.ipynb"],
     )
