@@ -6,9 +6,11 @@ a training gets. Each verdict is computed as always, together with the facts tha
 if other values of the unknown facts could change it.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
-from grader.schema.evidence import Evidence, FitFact, GapFact
+from grader.facts.follow_ups import defines_missing, follow_ups
+from grader.schema.evidence import Evidence, GapFact
 from grader.schema.grade import CriterionGrade, CriterionStatus
 from grader.schema.message import say
 from grader.schema.submission import CellError
@@ -41,7 +43,6 @@ _ENDED: Final = say(
 _OWN_MISTAKES: Final = frozenset(
     {
         "AttributeError",
-        "FileNotFoundError",
         "ImportError",
         "IndentationError",
         "ModuleNotFoundError",
@@ -53,7 +54,7 @@ _OWN_MISTAKES: Final = frozenset(
         "UnboundLocalError",
     }
 )
-"""Exceptions that do not depend on the values of results."""
+"""Exceptions that depend on no results, unless they are about a name or a value that code sets only for good ones."""
 
 
 def as_quick(evidence: Evidence) -> Evidence:
@@ -104,13 +105,24 @@ def _ended_early(evidence: Evidence) -> bool:
     """Whether the end of the run, or an error that depends on results, may come from the shortened trainings."""
     if evidence.run.status == "timeout":
         return True
-    first = min((fit.cell for fit in evidence.fits if _is_short(fit) and fit.cell is not None), default=None)
-    return first is not None and any(_may_follow(error, first) for error in evidence.run.errors)
+    first = min(_results(evidence), default=None)
+    if first is None:
+        return False
+    follow = follow_ups(evidence)
+    roots = (e for e in evidence.run.errors if e.cell not in follow or follow[e.cell].root is None)
+    return any(error.cell is None or (error.cell >= first and _may_follow(evidence, error)) for error in roots)
 
 
-def _is_short(fit: FitFact) -> bool:
-    return fit.shortened or (fit.kind == "custom_loop" and fit.status == "stopped_by_budget")
+def _results(evidence: Evidence) -> Iterator[int]:
+    """List the cells whose results a full run may give otherwise: those of shortened trainings, and of few images."""
+    short = [fit for fit in evidence.fits if fit.shortened]
+    for fact in (*short, *evidence.evaluations, *evidence.predictions, *evidence.calls):
+        if fact.cell is not None:
+            yield fact.cell
 
 
-def _may_follow(error: CellError, first: int) -> bool:
-    return error.cell is None or (error.cell >= first and error.name not in _OWN_MISTAKES)
+def _may_follow(evidence: Evidence, error: CellError) -> bool:
+    """Whether an error may come from results: a threshold that was not reached can leave a name or a value unset."""
+    if error.name not in _OWN_MISTAKES:
+        return True
+    return "NoneType" in error.message or defines_missing(evidence, error)

@@ -71,6 +71,7 @@ class FitRun:
         waits: Whether `fit_start` waits for the model's weights.
         per_call: Number of batches between two calls of the callbacks (`steps_per_execution`).
         skips: Whether a quick run leaves out the rest of the running epoch.
+        capped: Whether a quick run leaves out the rest of the epochs.
     """
 
     number: int
@@ -94,6 +95,7 @@ class FitRun:
     by_budget: bool = False
     blind: bool = False
     skips: bool = False
+    capped: bool = False
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
     step_rates: list[float] = field(default_factory=list)
@@ -191,6 +193,8 @@ class FitWatch:
             status, error = "error", f"{type(problem).__name__}: {problem}"[:MAX_REASON]
             raise
         else:
+            if run.capped:
+                self._guard.quietly(quick.fill_epochs, history, run.history, run.asked)
             return history
         finally:
             self._loops.stops.paused -= 1
@@ -381,8 +385,8 @@ class FitWatch:
         """Stop a training like early stopping."""
         if run.model.stop_training:
             return
-        run.by_budget = True
-        run.model.stop_training = True
+        run.by_budget = run.model.stop_training = True
+        run.capped = self._recorder.session.quick
         if run.budget.by_deadline and not self._stopped:
             self._stopped = True
             self._recorder.log.write(Stopped(kind="stopped", why="deadline"))

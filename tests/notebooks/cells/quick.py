@@ -41,7 +41,8 @@ callback = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: see
 history = model.fit(x_train, y_train, epochs=6, batch_size=64, validation_split=0.1, callbacks=[callback], verbose=0)
 note(epochs=seen, curve=len(history.history["val_accuracy"]), params=history.params["steps"])
 # %% many epochs
-model.fit(x_train, y_train, epochs=300, validation_data=(x_test, y_test), verbose=0)
+history = model.fit(x_train, y_train, epochs=300, validation_data=(x_test, y_test), verbose=0)
+note(many=[len(history.history["loss"]), len(history.history["val_loss"]), history.epoch[-1]])
 # %% own stop
 stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", epoch == 1))
 history = model.fit(x_train, y_train, epochs=9, callbacks=[stop], verbose=0)
