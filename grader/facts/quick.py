@@ -109,16 +109,20 @@ def _ended_early(evidence: Evidence) -> bool:
     if first is None:
         return False
     follow = follow_ups(evidence)
-    roots = (e for e in evidence.run.errors if e.cell not in follow or follow[e.cell].root is None)
-    return any(error.cell is None or (error.cell >= first and _may_follow(evidence, error)) for error in roots)
+    for error in evidence.run.errors:
+        reason = None if error.cell is None else follow.get(error.cell)
+        if reason is not None and reason.root is not None:
+            continue
+        if error.cell is None or (error.cell >= first and _may_follow(evidence, error)):
+            return True
+    return False
 
 
 def _results(evidence: Evidence) -> Iterator[int]:
     """List the cells whose results a full run may give otherwise: those of shortened trainings, and of few images."""
-    short = [fit for fit in evidence.fits if fit.shortened]
-    for fact in (*short, *evidence.evaluations, *evidence.predictions, *evidence.calls):
-        if fact.cell is not None:
-            yield fact.cell
+    yield from (fit.cell for fit in evidence.fits if fit.shortened and fit.cell is not None)
+    for facts in (evidence.evaluations, evidence.predictions, evidence.calls):
+        yield from (fact.cell for fact in facts if fact.cell is not None)
 
 
 def _may_follow(evidence: Evidence, error: CellError) -> bool:
