@@ -28,6 +28,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "Optimizer.apply": _TRAINING,
     "Optimizer.__setattr__": ("ignored",),
     "backend.function": ("calls",),
+    "Sequence.on_epoch_begin": ("epoch",),
     "Session.run": ("model", "evaluate", "predict", *_TRAINING),
     "get_tensor_spec": ("fit_start",),
     "saving.save_model": ("save",),
