@@ -11,16 +11,18 @@ from typing import Final
 
 from grader.facts.follow_ups import defines_missing, follow_ups
 from grader.schema.evidence import Evidence, GapFact
-from grader.schema.grade import CriterionGrade, CriterionStatus
-from grader.schema.message import say
+from grader.schema.grade import CriterionGrade, CriterionStatus, Grade
+from grader.schema.message import Message, say
 from grader.schema.submission import CellError
 
 __all__ = [
+    "ENDED",
     "LIMITED",
     "NOT_JUDGED",
     "OUTCOMES",
     "QUICK",
     "as_quick",
+    "error_doubt",
     "hides_in_quick_run",
     "is_quick_doubt",
     "is_unjudged",
@@ -37,7 +39,7 @@ QUICK: Final = GapFact(what=say("this was a quick run"))
 NOT_JUDGED: Final = say(
     "Not judged in a quick run, because it depends on how far the training goes. A full run judges it."
 )
-_ENDED: Final = say(
+ENDED: Final = say(
     "Not judged in a quick run: the run ended early, perhaps only because it was a quick one. A full run judges it."
 )
 _OWN_MISTAKES: Final = frozenset(
@@ -81,7 +83,7 @@ def quick_doubt(evidence: Evidence, status: CriterionStatus, read: frozenset[str
         return ()
     missed = status in {"failed", "partial"}
     if missed and _ended_early(evidence):
-        return (QUICK.model_copy(update={"what": _ENDED}),)
+        return (QUICK.model_copy(update={"what": ENDED}),)
     unknown = OUTCOMES if status == "failed" else LIMITED
     return () if unknown.isdisjoint(read) else (QUICK.model_copy(update={"what": NOT_JUDGED}),)
 
@@ -93,12 +95,17 @@ def hides_in_quick_run(evidence: Evidence, read: frozenset[str]) -> bool:
 
 def is_quick_doubt(gap: GapFact) -> bool:
     """Whether a gap comes from `quick_doubt`."""
-    return gap.what in {NOT_JUDGED, _ENDED}
+    return gap.what in {NOT_JUDGED, ENDED}
+
+
+def error_doubt(grade: Grade) -> Message | None:
+    """Say that the errors of a run may come from its short trainings; None if they do not, or if it was a full run."""
+    return ENDED if any(criterion.says == ENDED for criterion in grade.criteria) else None
 
 
 def is_unjudged(criterion: CriterionGrade) -> bool:
     """Whether a quick run left a criterion to a full run, so that it waits for no person."""
-    return criterion.status == "pending" and criterion.says in {NOT_JUDGED, _ENDED}
+    return criterion.status == "pending" and criterion.says in {NOT_JUDGED, ENDED}
 
 
 def _ended_early(evidence: Evidence) -> bool:
