@@ -79,7 +79,11 @@ def annotations(grade: Grade, lines: Lines, language: Language) -> tuple[Annotat
     if grade.status == "not_graded":
         title = language.text(say("The grader could not grade this notebook"))
         return (_at("error", title, _said(grade.reason_says, grade.reason or "", language), 1),)
-    found = (*_reason(grade, language), *_missed(grade, lines, language), *_errors(grade, lines, language))
+    if grade.reason:
+        # Every criterion is missed for this reason.
+        found = tuple(_reason(grade, language))
+    else:
+        found = (*_missed(grade, lines, language), *_errors(grade, lines, language))
     return (*found, *(_note(note, lines, language) for note in grade.diagnostics if not _is_cause(note, grade)))
 
 
@@ -112,9 +116,8 @@ def escaped(text: str, *, inside: bool = False) -> str:
 
 def _reason(grade: Grade, language: Language) -> Iterator[Annotation]:
     """Report why the notebook could not be executed."""
-    if grade.reason:
-        title = language.text(say("The notebook was not run"))
-        yield _at("error", title, _said(grade.reason_says, grade.reason, language), 1)
+    title = language.text(say("The notebook was not run"))
+    yield _at("error", title, _said(grade.reason_says, grade.reason or "", language), 1)
 
 
 def _missed(grade: Grade, lines: Lines, language: Language) -> Iterator[Annotation]:

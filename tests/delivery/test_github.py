@@ -80,6 +80,14 @@ def test_errors_and_notes_are_annotated_once() -> None:
     assert "line=402," in found[1]
 
 
+def test_the_reason_of_a_notebook_that_was_not_run_is_the_only_annotation() -> None:
+    grade = a_grade(criteria=(a_criterion("first", 0, 4), a_criterion("second", 0, 4)), reason="the file is empty")
+    found = annotations(grade, line_of, ENGLISH)
+    assert [(one.level, one.title, one.message) for one in found] == [
+        ("error", "The notebook was not run", "the file is empty")
+    ]
+
+
 def test_an_error_that_may_come_from_a_quick_run_is_a_warning() -> None:
     line = a_criterion("runs", 0, 4, status="pending", says=ENDED)
     grade = a_grade(criteria=(line,), quick=True)
