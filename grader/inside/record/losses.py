@@ -44,6 +44,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "_flags": ("trainable",),
     "describe_loss": ("fit_start",),
     "digests": ("fit_start", "fit_end"),
+    "fill_epochs": ("fit_end",),
     "watch_ignored.<locals>.tell": ("ignored",),
     "ArrayBook.describe_pair": ("fit_start", "fit_end"),
     "CallWatch._trace": ("calls",),

@@ -137,7 +137,7 @@ def test_a_real_training_runs_its_epochs_with_few_batches(quick: Record) -> None
     start, end = only(quick.fits("pipeline"))
     assert (start["epochs"], end["epochs"], quick.noted["pipeline"]) == (3, 3, 3)
     assert quick.noted["sequence"] == 3
-    assert quick.noted["ends"] >= 3
+    assert quick.noted["finished"] in {3, 4}
     assert (quick.noted["results"], quick.noted["predicted"], quick.noted["called"]) == (2, [400, 10], [400, 10])
     assert quick.noted["differ"] is True
     assert only(quick.of("predict", "predict"))["output_shape"] == [400, 10]

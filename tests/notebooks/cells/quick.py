@@ -73,7 +73,7 @@ class Pairs(keras.utils.Sequence):
 
 pairs = Pairs()
 history = model.fit(pairs, epochs=3, validation_data=Pairs(), verbose=0)
-note(sequence=len(history.history["val_loss"]), ends=pairs.ends)
+note(sequence=len(history.history["val_loss"]), finished=pairs.ends)
 # %% evaluate
 note(results=len(model.evaluate(x_test, y_test, verbose=0)))
 # %% predict
