@@ -126,7 +126,7 @@ def _ended_early(evidence: Evidence) -> bool:
 
 
 def _results(evidence: Evidence) -> Iterator[int]:
-    """List the cells whose results a full run may give otherwise: those of shortened trainings, and of few images."""
+    """List the cells of shortened trainings and of few images, whose results a full run may give otherwise."""
     yield from (fit.cell for fit in evidence.fits if fit.shortened and fit.cell is not None)
     for facts in (evidence.evaluations, evidence.predictions, evidence.calls):
         yield from (fact.cell for fact in facts if fact.cell is not None)
