@@ -20,6 +20,7 @@ import typer
 import yaml
 
 from grader.cli.app import app
+from grader.grading.translations import is_side_file
 from tests.support.command import NOTEBOOKS, a_course, grade_of, grader, needs_bubblewrap
 from tests.support.runner import ActionRun, Runner
 
@@ -93,9 +94,25 @@ def test_the_hooks_name_commands_that_exist() -> None:
 
 
 def test_the_hook_for_rubrics_takes_rubrics() -> None:
-    (pattern,) = [hook["files"] for hook in HOOKS if hook["id"] == "grader-rubric"]
-    names = ["rubric.yaml", "rubrics/mnist.yml", "course/rubrics/a.yaml", "a.yaml", "course.yaml", "rubrics/a/b.yaml"]
-    assert [bool(re.search(pattern, name)) for name in names] == [True, True, True, False, False, False]
+    (hook,) = [hook for hook in HOOKS if hook["id"] == "grader-rubric"]
+    taken = ["rubric.yaml", "rubrics/mnist.yml", "course/rubrics/a.yaml", "rubrics/week.2.yaml"]
+    other = ["a.yaml", "course.yaml", "rubrics/a/b.yaml", "rubrics/mnist.de.yaml", "rubrics/week.2.pt-BR.yaml"]
+    assert [
+        bool(re.search(hook["files"], name) and not re.search(hook["exclude"], name)) for name in taken + other
+    ] == [
+        *(True for _ in taken),
+        *(False for _ in other),
+    ]
+    shipped = [path.relative_to(ROOT).as_posix() for path in (ROOT / "rubrics").glob("*.yaml")]
+    assert {name for name in shipped if re.search(hook["exclude"], name)} == {
+        name for name in shipped if is_side_file(Path(name))
+    }
+
+
+def test_the_full_run_follows_a_quick_run_with_missed_criteria() -> None:
+    """A quick run judges no accuracies, so a missed criterion must not keep students from the full run."""
+    assert WORKFLOW["jobs"]["full"]["if"] == "${{ !cancelled() }}"
+    assert GITLAB["full"]["when"] == "always"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

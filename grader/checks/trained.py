@@ -214,7 +214,7 @@ def _enough_rows(fits: tuple[FitFact, ...], wanted: int) -> Condition:
             wanted=wanted,
         )
         return Condition("rows", rows >= wanted, seen)
-    batches = [(f.total_steps or 0) * f.batch_size if f.batch_size else None for f in unseen]
+    batches = [f.steps_asked * f.batch_size if f.batch_size and f.steps_asked is not None else None for f in unseen]
     most = sum(batch for batch in batches if batch is not None)
     if None not in batches and most < wanted:
         few = say_count(

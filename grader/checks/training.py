@@ -93,7 +93,7 @@ def _candidate(fit: FitFact, params: TrainingParams) -> Candidate:
     figures = {
         "epochs": _epochs(fit),
         "batch_size": fit.batch_size,
-        "steps": fit.total_steps,
+        "steps": fit.steps_asked,
         "rows": fit.rows_trained,
     }
     wanted = {name: bounds for name in figures if (bounds := getattr(params, name)) is not None}

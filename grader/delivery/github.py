@@ -15,10 +15,10 @@ from typing import Literal
 from grader.facts.language import Language
 from grader.facts.next_steps import NextStep, missed_points, next_steps
 from grader.facts.points import total_of
-from grader.facts.quick import is_unjudged
+from grader.facts.quick import error_doubt, is_unjudged
 from grader.report.curves import Curves, Measure
 from grader.report.text import clean, cut
-from grader.schema.grade import CauseGrade, CriterionGrade, DiagnosticGrade, Grade
+from grader.schema.grade import CauseGrade, CriterionGrade, DiagnosticGrade, ErrorGrade, Grade
 from grader.schema.message import Message, MessageLike, say, say_count
 
 __all__ = [
@@ -79,7 +79,11 @@ def annotations(grade: Grade, lines: Lines, language: Language) -> tuple[Annotat
     if grade.status == "not_graded":
         title = language.text(say("The grader could not grade this notebook"))
         return (_at("error", title, _said(grade.reason_says, grade.reason or "", language), 1),)
-    found = (*_reason(grade, language), *_missed(grade, lines, language), *_errors(grade, lines, language))
+    if grade.reason:
+        # Every criterion is missed for this reason.
+        found = tuple(_reason(grade, language))
+    else:
+        found = (*_missed(grade, lines, language), *_errors(grade, lines, language))
     return (*found, *(_note(note, lines, language) for note in grade.diagnostics if not _is_cause(note, grade)))
 
 
@@ -112,9 +116,8 @@ def escaped(text: str, *, inside: bool = False) -> str:
 
 def _reason(grade: Grade, language: Language) -> Iterator[Annotation]:
     """Report why the notebook could not be executed."""
-    if grade.reason:
-        title = language.text(say("The notebook was not run"))
-        yield _at("error", title, _said(grade.reason_says, grade.reason, language), 1)
+    title = language.text(say("The notebook was not run"))
+    yield _at("error", title, _said(grade.reason_says, grade.reason or "", language), 1)
 
 
 def _missed(grade: Grade, lines: Lines, language: Language) -> Iterator[Annotation]:
@@ -151,13 +154,23 @@ def _at(level: Level, title: str, message: str, line: int) -> Annotation:
 
 def _errors(grade: Grade, lines: Lines, language: Language) -> Iterator[Annotation]:
     """Report the errors that are not the cause of a missed criterion and follow from no other."""
+    doubt = error_doubt(grade)
+    for error in _own_errors(grade):
+        texts = (_said(error.advice_says, error.advice, language), "" if doubt is None else language.text(doubt))
+        level: Level = "error" if doubt is None else "warning"
+        yield _at(level, _error_title(error), "\n".join(filter(None, texts)), lines(error.cell, error.line))
+
+
+def _own_errors(grade: Grade) -> Iterator[ErrorGrade]:
+    """List the errors that are not the cause of a missed criterion and follow from no other."""
     causes = {c.cause.cell for c in grade.criteria if c.cause is not None}
     for error in grade.execution.errors if grade.execution is not None else ():
-        if error.cell in causes or error.follows is not None:
-            continue
-        title = f"{error.name}: {error.cause or error.message}"
-        advice = _said(error.advice_says, error.advice, language)
-        yield _at("error", title, advice, lines(error.cell, error.line))
+        if error.cell not in causes and error.follows is None:
+            yield error
+
+
+def _error_title(error: ErrorGrade) -> str:
+    return f"{error.name}: {error.cause or error.message}"
 
 
 def _note(note: DiagnosticGrade, lines: Lines, language: Language) -> Annotation:
@@ -219,6 +232,7 @@ def job_summary(grade: Grade, curves: Curves | None, language: Language, *, most
         steps = sorted(next_steps(grade), key=lambda step: len(step.criteria) == 1)
         parts += _next(grade, language)
         parts += _steps(steps, language)
+        parts += _other_errors(grade, language)
         parts += [] if curves is None or grade.quick else _charts(curves, language)
         parts += _table(grade, language)
         parts += _notes(grade, language)
@@ -317,6 +331,21 @@ def _criterion_part(criterion: CriterionGrade, cause: CauseGrade | None, languag
     if advice:
         lines.append(f"  → {_prose(advice)}")
     return "\\\n".join(lines)
+
+
+def _other_errors(grade: Grade, language: Language) -> Iterator[str]:
+    errors = list(_own_errors(grade))
+    if not errors:
+        return
+    yield f"### {_text(language.text(say('Cells that raised an error')))}"
+    if doubt := error_doubt(grade):
+        yield _text(language.text(doubt))
+    for error in errors:
+        where = "" if error.cell is None else f" · {_text(language.cell(error.cell))}"
+        lines = [f"- **{_text(cut(_error_title(error), _MOST_PROSE))}**{where}"]
+        advice = _said(error.advice_says, error.advice, language)
+        lines += [f"  → {_prose(advice)}"] if advice else []
+        yield "\\\n".join(lines)
 
 
 def _code_and_advice(cause: CauseGrade, language: Language) -> Iterator[str]:

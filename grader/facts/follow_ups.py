@@ -10,7 +10,7 @@ from grader.schema.evidence import Evidence
 from grader.schema.message import MessageLike, say, sentences
 from grader.schema.submission import CellError
 
-__all__ = ["FollowUp", "advice_of", "cause_text", "follow_ups"]
+__all__ = ["FollowUp", "advice_of", "cause_text", "defines_missing", "follow_ups"]
 
 _MISSING = re.compile(r"^(?:name|cannot access local variable) '(\w+)'")
 _CELLS = 2048
@@ -38,16 +38,38 @@ def follow_ups(evidence: Evidence) -> Mapping[int, FollowUp]:
     failed = [error.cell for error in evidence.run.errors if error.cell is not None]
     found: dict[int, FollowUp] = {}
     for error in evidence.run.errors:
-        match = _MISSING.match(error.message) if error.name in {"NameError", "UnboundLocalError"} else None
-        if match is None or error.cell is None:
+        name = _missing(error)
+        if name is None or error.cell is None:
             continue
-        cells = [index for index, names in defines.items() if match[1] in names and index != error.cell]
+        cells = [index for index, names in defines.items() if name in names and index != error.cell]
         causes = [index for index in cells if index in failed and index < error.cell]
         root = causes[0] if causes else None
         while root in found and found[root].root is not None:
             root = found[root].root
-        found[error.cell] = FollowUp(match[1], causes[0] if causes else min(cells, default=None), root)
+        found[error.cell] = FollowUp(name, causes[0] if causes else min(cells, default=None), root)
     return found
+
+
+def defines_missing(evidence: Evidence, error: CellError) -> bool:
+    """Whether the code up to a `NameError` could have defined the name, such as below an `if`.
+
+    Args:
+        evidence: The evidence of one execution.
+        error: One of its errors; any other exception gives False.
+    """
+    name, cell = _missing(error), error.cell
+    if name is None or cell is None:
+        return False
+    if error.name == "UnboundLocalError":
+        # Python raises it only for a name that the function defines.
+        return True
+    return any(name in _defined(c.source) for c in evidence.cells if c.kind == "code" and c.index <= cell)
+
+
+def _missing(error: CellError) -> str | None:
+    """Return the name that is not defined; None for any other exception."""
+    match = _MISSING.match(error.message) if error.name in {"NameError", "UnboundLocalError"} else None
+    return None if match is None else match[1]
 
 
 def advice_of(error: CellError, reason: FollowUp | None) -> MessageLike:

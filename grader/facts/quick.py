@@ -6,19 +6,23 @@ a training gets. Each verdict is computed as always, together with the facts tha
 if other values of the unknown facts could change it.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
-from grader.schema.evidence import Evidence, FitFact, GapFact
-from grader.schema.grade import CriterionGrade, CriterionStatus
-from grader.schema.message import say
+from grader.facts.follow_ups import defines_missing, follow_ups
+from grader.schema.evidence import Evidence, GapFact
+from grader.schema.grade import CriterionGrade, CriterionStatus, Grade
+from grader.schema.message import Message, say
 from grader.schema.submission import CellError
 
 __all__ = [
+    "ENDED",
     "LIMITED",
     "NOT_JUDGED",
     "OUTCOMES",
     "QUICK",
     "as_quick",
+    "error_doubt",
     "hides_in_quick_run",
     "is_quick_doubt",
     "is_unjudged",
@@ -35,13 +39,12 @@ QUICK: Final = GapFact(what=say("this was a quick run"))
 NOT_JUDGED: Final = say(
     "Not judged in a quick run, because it depends on how far the training goes. A full run judges it."
 )
-_ENDED: Final = say(
+ENDED: Final = say(
     "Not judged in a quick run: the run ended early, perhaps only because it was a quick one. A full run judges it."
 )
 _OWN_MISTAKES: Final = frozenset(
     {
         "AttributeError",
-        "FileNotFoundError",
         "ImportError",
         "IndentationError",
         "ModuleNotFoundError",
@@ -53,7 +56,7 @@ _OWN_MISTAKES: Final = frozenset(
         "UnboundLocalError",
     }
 )
-"""Exceptions that do not depend on the values of results."""
+"""Exceptions that depend on no results, unless they are about a name or a value that code sets only for good ones."""
 
 
 def as_quick(evidence: Evidence) -> Evidence:
@@ -80,7 +83,7 @@ def quick_doubt(evidence: Evidence, status: CriterionStatus, read: frozenset[str
         return ()
     missed = status in {"failed", "partial"}
     if missed and _ended_early(evidence):
-        return (QUICK.model_copy(update={"what": _ENDED}),)
+        return (QUICK.model_copy(update={"what": ENDED}),)
     unknown = OUTCOMES if status == "failed" else LIMITED
     return () if unknown.isdisjoint(read) else (QUICK.model_copy(update={"what": NOT_JUDGED}),)
 
@@ -92,25 +95,45 @@ def hides_in_quick_run(evidence: Evidence, read: frozenset[str]) -> bool:
 
 def is_quick_doubt(gap: GapFact) -> bool:
     """Whether a gap comes from `quick_doubt`."""
-    return gap.what in {NOT_JUDGED, _ENDED}
+    return gap.what in {NOT_JUDGED, ENDED}
+
+
+def error_doubt(grade: Grade) -> Message | None:
+    """Say that the errors of a run may come from its short trainings; None if they do not, or if it was a full run."""
+    return ENDED if any(criterion.says == ENDED for criterion in grade.criteria) else None
 
 
 def is_unjudged(criterion: CriterionGrade) -> bool:
     """Whether a quick run left a criterion to a full run, so that it waits for no person."""
-    return criterion.status == "pending" and criterion.says in {NOT_JUDGED, _ENDED}
+    return criterion.status == "pending" and criterion.says in {NOT_JUDGED, ENDED}
 
 
 def _ended_early(evidence: Evidence) -> bool:
     """Whether the end of the run, or an error that depends on results, may come from the shortened trainings."""
     if evidence.run.status == "timeout":
         return True
-    first = min((fit.cell for fit in evidence.fits if _is_short(fit) and fit.cell is not None), default=None)
-    return first is not None and any(_may_follow(error, first) for error in evidence.run.errors)
+    first = min(_results(evidence), default=None)
+    if first is None:
+        return False
+    follow = follow_ups(evidence)
+    for error in evidence.run.errors:
+        reason = None if error.cell is None else follow.get(error.cell)
+        if reason is not None and reason.root is not None:
+            continue
+        if error.cell is None or (error.cell >= first and _may_follow(evidence, error)):
+            return True
+    return False
 
 
-def _is_short(fit: FitFact) -> bool:
-    return fit.shortened or (fit.kind == "custom_loop" and fit.status == "stopped_by_budget")
+def _results(evidence: Evidence) -> Iterator[int]:
+    """List the cells of shortened trainings and of few images, whose results a full run may give otherwise."""
+    yield from (fit.cell for fit in evidence.fits if fit.shortened and fit.cell is not None)
+    for facts in (evidence.evaluations, evidence.predictions, evidence.calls):
+        yield from (fact.cell for fact in facts if fact.cell is not None)
 
 
-def _may_follow(error: CellError, first: int) -> bool:
-    return error.cell is None or (error.cell >= first and error.name not in _OWN_MISTAKES)
+def _may_follow(evidence: Evidence, error: CellError) -> bool:
+    """Whether an error may come from results: a threshold that was not reached can leave a name or a value unset."""
+    if error.name not in _OWN_MISTAKES:
+        return True
+    return "NoneType" in error.message or defines_missing(evidence, error)

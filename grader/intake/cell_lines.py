@@ -8,6 +8,8 @@ from pathlib import Path
 __all__ = ["CellLines", "cell_lines", "lines_of_file"]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+"""Line breaks of Python; `str.splitlines` knows more."""
 _WORD = re.compile(r"[^\s,:\[\]{}\"]+")
 _SOURCES = ("source", "input")
 """Keys of a cell's text; the second one is of notebook format 3."""
@@ -79,6 +81,7 @@ def lines_of_file(path: Path) -> CellLines:
 def _found(text: str) -> list[list[int]]:
     count = _LineCounter(text)
     cells: dict[Keys, list[int]] = {}
+    continued = False
     for path, start, value in _Reader(text).strings_and_objects():
         cell, rest = _split(path)
         if cell is None:
@@ -87,10 +90,15 @@ def _found(text: str) -> list[list[int]]:
             cells[cell] = [count.at(start)]
         elif rest[0] in _SOURCES and len(rest) <= 2 and cell in cells:  # noqa: PLR2004 - the key, and the place in a list
             number = count.at(start)
-            if len(rest) == 1:
+            if len(rest) == 1 or rest[1] == 0:
                 # A repeated key replaces the earlier text.
                 del cells[cell][1:]
-            cells[cell] += [number] * max(1, len((value or "").splitlines()))
+                continued = False
+            lines = _LINE_END.split(value or "")
+            # A text without a line break at its end continues in the next one, and one with it has an empty last line.
+            starts = len(lines) - continued - (not lines[-1])
+            continued = bool(lines[-1]) or (continued and len(lines) == 1)
+            cells[cell] += [number] * starts
     return [cells[cell] for cell in sorted(cells, key=_numbers)]
 
 

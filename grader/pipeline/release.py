@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -278,4 +279,5 @@ def _readme(notebook: str, loaded: LoadedRubric) -> str:
         path = path.with_name("README.en.md")
     writer = loaded.writer()
     title = writer.rubric_text(loaded.rubric.title)
-    return Template(path.read_text(encoding="utf-8")).substitute(title=title, notebook=notebook, rubric=RUBRIC)
+    names = {"notebook": notebook, "argument": shlex.quote(notebook), "rubric": RUBRIC}
+    return Template(path.read_text(encoding="utf-8")).substitute(title=title, **names)

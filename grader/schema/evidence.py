@@ -386,13 +386,21 @@ class FitFact(Document):
     """Whether a quick run left out batches of its epochs."""
 
     @property
+    def steps_asked(self) -> int | None:
+        """Number of steps, of all requested epochs if a quick run left out some; None if unknown."""
+        if not self.shortened:
+            return self.total_steps
+        return self.steps * self.epochs_asked if self.steps and self.epochs_asked else None
+
+    @property
     def rows_trained(self) -> int | None:
         """Number of training images, without the fraction that `validation_split` holds back.
 
-        A custom training loop may end before it has used every image.
+        A custom training loop may end before it has used every image, unless it was the grader that ended it.
         """
         rows = self.x.shape[0] if self.x is not None and self.x.shape else None
-        if rows is not None and self.kind == "custom_loop" and self.total_steps and self.batch_size:
+        ended = self.kind == "custom_loop" and self.status != "stopped_by_budget"
+        if rows is not None and ended and self.total_steps and self.batch_size:
             return min(rows, self.total_steps * self.batch_size)
         if rows is None or self.validation != "split" or not self.validation_split:
             return rows

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from grader.delivery.github import LARGEST_SUMMARY, annotations, commands, escaped, job_summary
 from grader.facts.language import language
-from grader.facts.quick import NOT_JUDGED
+from grader.facts.quick import ENDED, NOT_JUDGED
 from grader.report.curves import Curves
 from grader.schema.base import Pointer
 from grader.schema.grade import CauseGrade, DiagnosticGrade, Grade
@@ -78,6 +78,26 @@ def test_errors_and_notes_are_annotated_once() -> None:
         "A note",
     ]
     assert "line=402," in found[1]
+
+
+def test_the_reason_of_a_notebook_that_was_not_run_is_the_only_annotation() -> None:
+    grade = a_grade(criteria=(a_criterion("first", 0, 4), a_criterion("second", 0, 4)), reason="the file is empty")
+    found = annotations(grade, line_of, ENGLISH)
+    assert [(one.level, one.title, one.message) for one in found] == [
+        ("error", "The notebook was not run", "the file is empty")
+    ]
+
+
+def test_an_error_that_may_come_from_a_quick_run_is_a_warning() -> None:
+    line = a_criterion("runs", 0, 4, status="pending", says=ENDED)
+    grade = a_grade(criteria=(line,), quick=True)
+    assert [(one.level, one.title) for one in annotations(grade, line_of, ENGLISH)] == [
+        ("warning", "SyntaxError: invalid syntax")
+    ]
+    assert "perhaps only because it was a quick one" in told(grade)[0]
+    text = page(summary(grade)).text
+    assert "SyntaxError: invalid syntax · cell 5" in text
+    assert "perhaps only because it was a quick one" in text
 
 
 def test_there_are_at_most_ten_of_a_kind() -> None:

@@ -10,10 +10,11 @@ from grader.facts.quick import NOT_JUDGED, as_quick, hides_in_quick_run, is_quic
 from grader.facts.roles import resolve_roles
 from grader.facts.stops import is_cut
 from grader.grading.grade import grade
-from grader.schema.evidence import Evidence
+from grader.schema.evidence import EvaluateFact, Evidence
 from grader.schema.grade import CriterionGrade, Grade
 from tests.support.factories import (
     a_case,
+    a_cell,
     a_figure,
     a_fit,
     a_rubric,
@@ -65,11 +66,41 @@ def test_no_points_may_depend_on_the_first_steps_of_a_training() -> None:
 
 @pytest.mark.parametrize(
     ("error", "doubtful"),
-    [("IndexError", True), ("AssertionError", True), ("ValueError", True), ("NameError", False), ("TypeError", False)],
+    [
+        ("IndexError: list index out of range", True),
+        ("AssertionError: ", True),
+        ("ValueError: x and y must have same first dimension", True),
+        ("FileNotFoundError: no file best.keras", True),
+        ("NameError: name 'modle' is not defined", False),
+        ("NameError: name 'best' is not defined", True),
+        ("UnboundLocalError: cannot access local variable 'best'", True),
+        ("TypeError: fit() got an unexpected keyword argument", False),
+        ("TypeError: 'NoneType' object is not subscriptable", True),
+        ("AttributeError: 'History' object has no attribute 'acc'", False),
+        ("AttributeError: 'NoneType' object has no attribute 'predict'", True),
+        ("ModuleNotFoundError: No module named 'torch'", False),
+    ],
 )
 def test_an_error_after_a_short_training_may_come_from_it(error: str, *, doubtful: bool) -> None:
-    run = a_run(status="cell_error", errors=(an_error(cell=9, name=error),))
-    assert bool(quick_doubt(quick(run=run), "failed", frozenset({"run"}))) is doubtful
+    name, message = error.split(": ", 1)
+    run = a_run(status="cell_error", errors=(an_error(cell=9, name=name, message=message),))
+    cells = (a_cell(8, "if accuracy > 0.9:\n    best = model"),)
+    assert bool(quick_doubt(quick(run=run, cells=cells), "failed", frozenset({"run"}))) is doubtful
+
+
+def test_an_error_that_follows_from_an_own_mistake_is_one() -> None:
+    errors = (an_error(cell=7, name="TypeError"), an_error(cell=9, name="NameError", message="name 'best' is not"))
+    run = a_run(status="cell_error", errors=errors)
+    cells = (a_cell(7, "best = len(3)"), a_cell(9, "best"))
+    assert not quick_doubt(quick(run=run, cells=cells), "failed", frozenset({"run"}))
+
+
+def test_an_error_after_an_evaluation_may_come_from_its_few_images() -> None:
+    run = a_run(status="cell_error", errors=(an_error(cell=9, name="AssertionError"),))
+    whole = {"run": run, "fits": (a_fit(),)}
+    evaluation = EvaluateFact(event=1, cell=8, model="m1")
+    assert quick_doubt(quick(**whole, evaluations=(evaluation,)), "failed", frozenset())
+    assert not quick_doubt(quick(**whole), "failed", frozenset())
 
 
 def test_an_error_before_the_first_training_is_the_notebooks_own() -> None:
@@ -146,3 +177,18 @@ def test_a_history_that_is_only_compared_is_another_part() -> None:
     assert "fits.history" not in watch.read
     plain = a_case(an_evidence())
     assert for_comparison(plain) is plain
+
+
+def test_the_steps_of_all_epochs_count() -> None:
+    short = SHORT.model_copy(update={"epochs_done": 4, "total_steps": 8})
+    assert verdict(quick(fits=(short,)), "training", steps={"at_least": 1000}).status == "passed"
+    assert verdict(quick(fits=(short,)), "training", steps={"at_most": 1000}).status == "failed"
+    unknown = short.model_copy(update={"steps": None})
+    assert verdict(quick(fits=(unknown,)), "training", steps={"at_least": 1000}).status == "pending"
+
+
+def test_a_loop_that_the_grader_ended_used_all_its_images() -> None:
+    loop = a_fit(kind="custom_loop", status="stopped_by_budget", epochs_asked=None, epochs_done=0, total_steps=8)
+    assert verdict(quick(fits=(loop,)), "rows", at_least=50_000).status == "passed"
+    ended = loop.model_copy(update={"status": "completed"})
+    assert verdict(quick(fits=(ended,)), "rows", at_least=50_000).status == "failed"

@@ -1,5 +1,6 @@
 """The files that students get of an assignment."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,15 @@ def test_the_readme_is_in_the_language_of_the_course(course: Path, tmp_path: Pat
     assert readme.startswith("# Eine kleine Aufgabe\n")
     assert "grader check tiny.ipynb --rubric rubric.yaml" in readme
     assert "$" not in readme
+
+
+def test_the_readme_quotes_names_for_the_command_line(course: Path) -> None:
+    (course / "tiny-solution.ipynb").rename(course / "Aufgabe 1 (Müller's)-solution.ipynb")
+    made = make_release(course / "Aufgabe 1 (Müller's)-solution.ipynb", find_rubric(str(course / "tiny.yaml")))
+    readme = made.files[README]
+    assert isinstance(readme, bytes)
+    (command,) = (line for line in readme.decode().splitlines() if "grader check" in line)
+    assert shlex.split(command) == ["grader", "check", made.notebook, "--rubric", RUBRIC]
 
 
 @pytest.mark.parametrize("name", ["tiny-solution.ipynb", "my: notebook #1-solution.ipynb"])

@@ -71,6 +71,8 @@ class FitRun:
         waits: Whether `fit_start` waits for the model's weights.
         per_call: Number of batches between two calls of the callbacks (`steps_per_execution`).
         skips: Whether a quick run leaves out the rest of the running epoch.
+        capped: Whether a quick run leaves out the rest of the epochs.
+        sequences: Keras's adapters of the `Sequence` objects in this training of a quick run.
     """
 
     number: int
@@ -94,6 +96,8 @@ class FitRun:
     by_budget: bool = False
     blind: bool = False
     skips: bool = False
+    capped: bool = False
+    sequences: list[Any] = field(default_factory=list)
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
     step_rates: list[float] = field(default_factory=list)
@@ -191,12 +195,22 @@ class FitWatch:
             status, error = "error", f"{type(problem).__name__}: {problem}"[:MAX_REASON]
             raise
         else:
+            if run.capped:
+                self._guard.quietly(quick.fill_epochs, history, run.history, run.asked)
             return history
         finally:
             self._loops.stops.paused -= 1
             self._running.remove(run)
             if self._guard.quietly(self._end, run, status, error) is None:
                 self._guard.quietly(self._settle, run, run.event, {})
+
+    def sequence_begun(self, original: Any, adapter: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap `on_epoch_begin` of Keras 3's adapter of a `Sequence`, which allows no unfinished epoch before it."""
+        __tracebackhide__ = True
+        result = original(adapter, *args, **kwargs)
+        if self._running and not any(adapter is known for known in self._running[-1].sequences):
+            self._running[-1].sequences.append(adapter)
+        return result
 
     def first_batches(self, original: Any, batches: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap Keras 3's function that reads the shapes of a generator's first batches."""
@@ -381,8 +395,8 @@ class FitWatch:
         """Stop a training like early stopping."""
         if run.model.stop_training:
             return
-        run.by_budget = True
-        run.model.stop_training = True
+        run.by_budget = run.model.stop_training = True
+        run.capped = self._recorder.session.quick
         if run.budget.by_deadline and not self._stopped:
             self._stopped = True
             self._recorder.log.write(Stopped(kind="stopped", why="deadline"))
@@ -507,6 +521,9 @@ def _resumer_class(base: type) -> type:
             del epoch, logs
             if self._run.skips:
                 self._run.skips = self._run.model.stop_training = False
+                for adapter in self._run.sequences:
+                    if getattr(adapter, "_within_epoch", False):
+                        adapter.on_epoch_end()
 
     return Resumer
 

@@ -95,6 +95,8 @@ class _Family:
     cloning: ModuleType
     adapters: ModuleType
     """Module that reads a generator's first batch."""
+    sequences: type | None = None
+    """Adapter of a `Sequence`; None for Keras 2, whose adapter has no state."""
     session_model: type | None = None
     """Class of models in graphs and sessions, as in TensorFlow 1; None for Keras 3, which does not have it."""
     session_layer: type | None = None
@@ -203,6 +205,8 @@ class Watch:
             for adapter in (family.adapters.GeneratorDataAdapter, family.adapters.KerasSequenceAdapter):
                 put("get_tensor_spec", around, adapter, "_peek_and_restore", self.fits.first_batch)
         if root == "keras":
+            if self.recorder.session.quick and family.sequences is not None:
+                put("Sequence.on_epoch_begin", around, family.sequences, "on_epoch_begin", self.fits.sequence_begun)
             bases = family.optimizers[0], family.optimizer
             put("Optimizer.__setattr__", watch_ignored, self.recorder, self.guard, *bases)
         if family.backend is not None:
@@ -477,6 +481,7 @@ def _keras_3(root: str) -> _Family:
         saving=load(f"{root}.src.saving.saving_api"),
         cloning=load(f"{root}.src.models.cloning"),
         adapters=load(f"{root}.src.trainers.data_adapters.data_adapter_utils"),
+        sequences=load(f"{root}.src.trainers.data_adapters.py_dataset_adapter").PyDatasetAdapter,
     )
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LOOP_SECONDS",
     "ROWS",
     "STEPS",
+    "fill_epochs",
     "limit_validation",
     "limited_steps",
     "unlimited",
@@ -29,6 +30,8 @@ STEPS = 2
 """Maximum number of batches of one epoch, of one validation, and of one `evaluate`."""
 ROWS = 256
 """Maximum number of images of one `predict` and of one direct call."""
+_MOST_EPOCHS = 10_000
+"""Longest history that is filled."""
 LOOP_SECONDS = 3.0
 """Time limit of a training loop of the student's own."""
 
@@ -47,6 +50,23 @@ def limit_validation(arguments: dict[str, Any]) -> None:
     """
     if arguments.get("validation_data") is not None or arguments.get("validation_split"):
         arguments["validation_steps"] = _least(arguments.get("validation_steps"))
+
+
+def fill_epochs(history: Any, recorded: dict[str, list[Any]], asked: int | None) -> None:
+    """Repeat the last values of a history for the epochs that a quick run left out, so that plots and tables work.
+
+    Args:
+        history: The result of `fit`; it is changed.
+        recorded: The recorder's copy of its values; it is changed alike.
+        asked: Number of epochs that the student's code asked for.
+    """
+    done = len(history.epoch)
+    if not done or asked is None or not done < asked <= _MOST_EPOCHS:
+        return
+    for values in (*history.history.values(), *recorded.values()):
+        # A validation in every second epoch has half as many values.
+        values.extend(values[-1:] * (len(values) * asked // done - len(values)))
+    history.epoch.extend(range(history.epoch[-1] + 1, history.epoch[0] + asked))
 
 
 def limited_steps(original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,12 +1,13 @@
 """A quick run: few batches and rows, and a record of what the student's code asked for."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from grader.inside.watch.quick import ROWS, STEPS, limit_validation, limited_steps, with_few_rows
+from grader.inside.watch.quick import ROWS, STEPS, fill_epochs, limit_validation, limited_steps, with_few_rows
 from tests.support.recorded import Record, only, run_notebook
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "cells" / "quick.py"
@@ -84,6 +85,24 @@ def test_validations_are_limited_only_where_there_is_one() -> None:
     assert few["validation_steps"] == 1
 
 
+def test_a_history_has_all_epochs_that_were_asked_for() -> None:
+    history = SimpleNamespace(epoch=[5, 6], history={"loss": [3.0, 2.0], "val_loss": [4.0]})
+    recorded = {"loss": [3.0, 2.0], "val_loss": [4.0]}
+    fill_epochs(history, recorded, 6)
+    assert history.epoch == [5, 6, 7, 8, 9, 10]
+    assert history.history == recorded == {"loss": [3.0] + [2.0] * 5, "val_loss": [4.0] * 3}
+    fill_epochs(history, recorded, 6)
+    assert len(history.epoch) == 6
+
+
+@pytest.mark.parametrize(("epochs", "asked"), [([0], None), ([], 3), ([0, 1, 2], 2), ([0], 10**9)])
+def test_a_history_that_is_whole_or_would_be_huge_stays(epochs: list[int], asked: int | None) -> None:
+    history = SimpleNamespace(epoch=list(epochs), history={"loss": [1.0] * len(epochs)})
+    fill_epochs(history, {}, asked)
+    assert history.epoch == epochs
+    assert len(history.history["loss"]) == len(epochs)
+
+
 def test_an_evaluation_has_few_batches_and_wrong_arguments_reach_keras() -> None:
     def evaluate(model: Any, x: Any = None, y: Any = None, steps: Any = None, **more: Any) -> Any:
         return model, x, y, steps, more
@@ -112,11 +131,13 @@ def test_a_real_training_runs_its_epochs_with_few_batches(quick: Record) -> None
     assert (end["status"], end["epochs"], end["steps"]) == ("stopped_by_budget", 6, 6 * STEPS)
     start, end = only(quick.fits("many epochs"))
     assert (start["epochs"], end["epochs"], end["status"]) == (300, 20, "stopped_by_budget")
-    assert quick.noted["stopped"] == 2
+    assert (quick.noted["many"], quick.noted["stopped"]) == ([300, 300, 299], 2)
     start, end = only(quick.fits("fewer batches than the limit"))
     assert end["status"] == "completed"
     start, end = only(quick.fits("pipeline"))
     assert (start["epochs"], end["epochs"], quick.noted["pipeline"]) == (3, 3, 3)
+    assert quick.noted["sequence"] == 3
+    assert quick.noted["finished"] in {3, 4}
     assert (quick.noted["results"], quick.noted["predicted"], quick.noted["called"]) == (2, [400, 10], [400, 10])
     assert quick.noted["differ"] is True
     assert only(quick.of("predict", "predict"))["output_shape"] == [400, 10]

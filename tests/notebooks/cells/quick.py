@@ -41,7 +41,8 @@ callback = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: see
 history = model.fit(x_train, y_train, epochs=6, batch_size=64, validation_split=0.1, callbacks=[callback], verbose=0)
 note(epochs=seen, curve=len(history.history["val_accuracy"]), params=history.params["steps"])
 # %% many epochs
-model.fit(x_train, y_train, epochs=300, validation_data=(x_test, y_test), verbose=0)
+history = model.fit(x_train, y_train, epochs=300, validation_data=(x_test, y_test), verbose=0)
+note(many=[len(history.history["loss"]), len(history.history["val_loss"]), history.epoch[-1]])
 # %% own stop
 stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", epoch == 1))
 history = model.fit(x_train, y_train, epochs=9, callbacks=[stop], verbose=0)
@@ -52,6 +53,27 @@ history = model.fit(x_train[:64], y_train[:64], epochs=2, batch_size=64, verbose
 batches = tf.data.Dataset.from_tensor_slices((x_train, y_train)).batch(50)
 history = model.fit(batches, epochs=3, validation_data=batches, verbose=0)
 note(pipeline=len(history.history["val_loss"]))
+# %% sequence
+
+
+class Pairs(keras.utils.Sequence):
+    def __init__(self, **keys):
+        super().__init__(**keys)
+        self.ends = 0
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, place):
+        return x_train[place * 8 : place * 8 + 8], y_train[place * 8 : place * 8 + 8]
+
+    def on_epoch_end(self):
+        self.ends += 1
+
+
+pairs = Pairs()
+history = model.fit(pairs, epochs=3, validation_data=Pairs(), verbose=0)
+note(sequence=len(history.history["val_loss"]), finished=pairs.ends)
 # %% evaluate
 note(results=len(model.evaluate(x_test, y_test, verbose=0)))
 # %% predict
