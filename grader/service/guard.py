@@ -172,6 +172,8 @@ class Guard:
         return _LARGEST_READING if scope["method"] in _READING else self._limits.size
 
     def _too_large(self, scope: Scope) -> RefusedRequestError:
+        if scope["method"] in _READING:
+            return RefusedRequestError(f"a request with {scope['method']} needs no body", 413, advice="send none")
         msg = f"the request is larger than {self._most(scope) / (1 << 20):,.3g} MiB"
         return RefusedRequestError(msg, 413, advice="clear the notebook's outputs, save it and send it again")
 

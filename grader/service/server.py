@@ -101,7 +101,8 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits, life: Life) -> 
         limits: The limits on connections.
         life: What to do at the beginning, at signals, and at the end.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # the application reports its errors itself
+    for name in ("uvicorn.error", "python_multipart"):  # the application reports errors itself
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
         http=_protocol(limits),

@@ -211,7 +211,8 @@ class Workshop:
         def listen(step: Step) -> None:
             if self._stopping:
                 raise _StoppedError
-            self._steps[ticket.id] = step
+            if step.kind != "done":  # its text has the points of hidden criteria
+                self._steps[ticket.id] = step
 
         with room.keeper.grading() as course:
             if ticket.tries > _MOST_ENDS:
