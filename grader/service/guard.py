@@ -63,9 +63,7 @@ def checked_token(text: str, where: str) -> str:
     token = text.strip()
     if not _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN:
         msg = f"a token must have {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} characters"
-        raise UsageError(
-            msg, where=where, advice="make one with `openssl rand -hex 32`, or remove the file for a new one"
-        )
+        raise UsageError(msg, where=where, advice="make one with `openssl rand -hex 32`")
     if not all("!" <= letter <= "~" for letter in token):
         msg = "a token must have only visible ASCII characters"
         raise UsageError(msg, where=where, advice="make one with `openssl rand -hex 32`")
