@@ -174,6 +174,12 @@ def test_a_deep_stack_early_stopping_and_a_cycle_of_the_rate_are_drafted() -> No
     assert parameters(draft, "mc-dropout") == {"passes_at_least": 10}
 
 
+def test_advice_on_standardized_images_is_not_the_advice_on_scaled_ones() -> None:
+    advice = {name: str(one.advice) for name, one in criteria(of_reference("cifar-deep")).items()}
+    assert "standard deviation" in advice["standardized"]
+    assert ("x / 255" in advice["standardized"], "x / 255" in advice["plain-scaled"]) == (False, True)
+
+
 def test_preprocessing_is_drafted_with_its_formula() -> None:
     params = parameters(of_reference("mnist-cnn"), "cifar10-prepared")
     assert params["parts"] == {"train": 0.7, "validation": 0.3}

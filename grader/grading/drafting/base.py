@@ -15,7 +15,7 @@ __all__ = ["Proposal", "Solution", "Subject", "Topic", "Way", "all_of", "any_of"
 Way = dict[str, Json]
 """One way to judge a criterion, as in a rubric: `check` and `with`, `any_of`, `all_of` or `manual`.
 
-Its `title` replaces the proposal's title."""
+Its `title` and `advice` replace those of the proposal."""
 
 _ENGLISH = language("en")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")

@@ -67,8 +67,8 @@ class DraftedCriterion:
     @property
     def data(self) -> dict[str, Json]:
         """The criterion as in a rubric."""
-        base = {"id": self.proposal.id, "title": self.proposal.title, "points": self.points, **self.way}
-        return base | ({"advice": self.proposal.advice} if self.proposal.advice else {})
+        advice = {"advice": self.proposal.advice} if self.proposal.advice else {}
+        return {"id": self.proposal.id, "title": self.proposal.title, "points": self.points, **advice, **self.way}
 
 
 @dataclass(frozen=True, slots=True)

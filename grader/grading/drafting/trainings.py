@@ -168,7 +168,11 @@ def _scaled(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         ways=(
             (
                 one("normalised", model=subject.role, to="standardised", trainings="last")
-                | {"title": f"{upper(solution.called(subject))} is trained on standardized images"},
+                | {
+                    "title": f"{upper(solution.called(subject))} is trained on standardized images",
+                    "advice": "SELU normalizes itself only with standardized inputs: subtract the mean of the training "
+                    "images, and divide by their standard deviation.",
+                },
                 plain,
             )
             if standardised
