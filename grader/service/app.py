@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -292,9 +292,26 @@ async def _submission(request: Request) -> Response:
         def is_done() -> bool:
             return service.ticket(request).state == "done"
 
-        await service.waiters.wait(ticket.id, is_done, seconds)
+        await _while_connected(request, service.waiters.wait(ticket.id, is_done, seconds))
         ticket = await asyncio.to_thread(service.ticket, request)
     return _json(await asyncio.to_thread(service.describe, ticket))
+
+
+async def _while_connected(request: Request, waiting: Coroutine[None, None, None]) -> None:
+    """Wait, but no longer than the client: otherwise clients with short timeouts take all places for requests."""
+
+    async def disconnected() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.create_task(waiting), asyncio.create_task(disconnected())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
 
 
 def _wait_of(request: Request) -> float:

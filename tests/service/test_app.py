@@ -1,5 +1,6 @@
 """The service answers each upload with its own grade, in the student's edition, and refuses the rest clearly."""
 
+import asyncio
 import json
 import threading
 from pathlib import Path
@@ -18,7 +19,7 @@ from grader.service import rooms as rooms_module
 from grader.service.guard import Limits
 from grader.service.openapi import describe
 from tests.service.conftest import Stand
-from tests.support.serving_class import a_notebook, notebook_bytes
+from tests.support.serving_class import CLIENT, a_notebook, notebook_bytes
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
@@ -113,6 +114,36 @@ def test_progress_and_position_are_told(stand: Stand) -> None:
     assert problem(stand.client.get(second.json()["links"]["grade"]), 409)["advice"]
     assert problem(stand.client.delete(first.headers["location"], headers=stand.as_instructor()), 409)
     goes_on.set()
+    stand.settled()
+
+
+def test_a_client_that_went_away_is_not_waited_for(stand: Stand) -> None:
+    goes_on = threading.Event()
+    stand.grader.before = lambda _found, _listener: goes_on.wait()
+    link = stand.upload().headers["location"]
+    messages = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": link,
+        "query_string": b"wait=60",
+        "headers": [(b"authorization", f"Bearer {CLIENT}".encode())],
+    }
+
+    async def ask() -> None:
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        async def send(_message: Any) -> None:
+            pass
+
+        await asyncio.wait_for(stand.client.app(scope, receive, send), 30)  # type: ignore[call-arg, arg-type, func-returns-value]
+
+    try:
+        asyncio.run(ask())
+    finally:
+        goes_on.set()
+    assert messages == []
     stand.settled()
 
 
