@@ -492,6 +492,9 @@ A draft has only checks that are installed, and the loader accepts it. The comma
 - The solution gets full marks for every criterion that needs no person. If it misses a proposed criterion, a more
   lenient form is tried. If it misses this one too, the criterion is only a comment at the end of the file, with the
   reason.
+- Choices that another right solution may not make are comments, too: the optimizer, a schedule of the learning rate,
+  callbacks, clipped gradients, plots, the length of the text; and, in a notebook with a single model, dropout, batch
+  normalization and penalties. Each has its points and its advice: remove the `#` of those that the assignment asks for.
 - The table of [mistakes](mutations.md) shows which mistakes each criterion notices, as
   `grader rubric test --sensitivity` does.
 
@@ -514,9 +517,10 @@ and its 95 % interval, and the accuracy for no points is half-way to guessing or
 
 A draft knows one solution, but not the assignment. Before you use it:
 
-- **Remove criteria** that the assignment does not ask for. The solution has a schedule for the learning rate or a plot;
-  the draft cannot know whether this is a requirement or a habit of its author. Good notebooks of other people miss such
-  criteria first: grade a few with `grader check NOTEBOOK --rubric digits.yaml`.
+- **Add and remove criteria.** The solution has early stopping or a plot; the draft cannot know whether this is a
+  requirement or a habit of its author, so it is a comment. Remove the `#` where the assignment asks for it, and remove
+  criteria that it does not ask for. Good notebooks of other people miss those first: grade a few with
+  `grader check NOTEBOOK --rubric digits.yaml`.
 - **Set the points.** The draft divides them by the kind of criterion, not by the work that it takes.
 - **Check the roles.** A role must also select the right model in notebooks with other names and other models. Models
   that no condition distinguishes share a role.
@@ -547,19 +551,24 @@ def propose(solution):
             ways=(one("my_check", model=subject.role),),
             advice="Add the input of a block to its output.",
             seen="cell 4: Add",
+            optional=True,
         )
 ```
+
+`optional` makes it a comment of the draft, for choices that another right solution may not make.
 
 ## Drafts of the shipped references
 
 Each reference solution was drafted from its stored evidence, and the draft is compared with the rubric that people
 wrote for the same assignment. A criterion counts as drafted if the draft has one of its checks for the same model;
 parameters and points differ, and one criterion of the draft can count for several. "For another model" means that the
-draft has the check only for another of the notebook's models. The references were written for these rubrics, and the
+draft has the check only for another of the notebook's models, and "as a comment" that it is one of the choices that
+another right solution may not make. The references were written for these rubrics, and the
 names of their tasks come from them, so expect less from another notebook.
 """
 _SAME_SUBJECT: Mapping[str, str] = {"has_layer": "layer", "plots": "metric", "prepared": "dataset"}
 """Parameter that must also agree for two uses of a check to be about the same."""
+_VERDICTS = ("drafted", "optional", "another", "no", "person")
 
 
 def _drafting_page() -> str:
@@ -569,6 +578,7 @@ def _drafting_page() -> str:
         "reference",
         "criteria",
         "drafted",
+        "as a comment",
         "for another model",
         "not drafted",
         "judged by a person",
@@ -577,7 +587,7 @@ def _drafting_page() -> str:
     lines = ["# Drafting a rubric", "", _NOTE, "", _DRAFTING_INTRODUCTION]
     lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, (rows, extra) in compared.items():
-        counts = [sum(row[2] == verdict for row in rows) for verdict in ("drafted", "another", "no", "person")]
+        counts = [sum(row[2] == verdict for row in rows) for verdict in _VERDICTS]
         lines.append(f"| [{name}](#{name}) | {len(rows)} | {' | '.join(map(str, counts))} | {len(extra)} |")
     lines.append("")
     for name, (rows, extra) in compared.items():
@@ -599,21 +609,26 @@ def _comparison(name: str) -> tuple[list[tuple[str, str, str, str]], list[str]]:
     if evidence is None:
         message = f"the rubric {name} has no reference"
         raise ValueError(message)
-    draft = make_draft(Plan(id=name, title=name), evidence, all_checks(), all_topics()).rubric
+    whole = make_draft(Plan(id=name, title=name), evidence, all_checks(), all_topics())
+    draft, comments = whole.rubric, [Criterion.model_validate(one.data) for one in whole.optional]
     drafted = {criterion.id: _uses(criterion, draft, evidence) for criterion in draft.criteria}
+    optional = {criterion.id: _uses(criterion, draft, evidence) for criterion in comments}
     rows, matched = [], set[str]()
     for criterion in loaded.rubric.criteria:
         uses = _uses(criterion, loaded.rubric, evidence)
         same = [one for one, others in drafted.items() if uses & others]
+        commented = [one for one, others in optional.items() if uses & others]
         kinds = {use[::2] for use in uses}
         other = [one for one, others in drafted.items() if kinds & {use[::2] for use in others}]
-        matched |= {*(same or other)}
+        matched |= {*(same or commented or other)}
         checks = ", ".join(f"[`{check}`](checks/{check}.md)" for check in sorted({use[0] for use in uses}))
-        named = ", ".join(f"`{one}`" for one in (same or other))
+        named = ", ".join(f"`{one}`" for one in (same or commented or other))
         if criterion.manual is not None:
             rows.append((criterion.id, "a person", "person", "the manual criterion `explanation` for all text"))
         elif same:
             rows.append((criterion.id, checks, "drafted", f"yes: {named}"))
+        elif commented:
+            rows.append((criterion.id, checks, "optional", f"as a comment: {named}"))
         else:
             verdict = ("another", f"for another model: {named}") if other else ("no", "no")
             rows.append((criterion.id, checks, *verdict))

@@ -162,5 +162,8 @@ def _summary(drafted: "Drafted", out: Path | None) -> "Iterator[str]":
         yield f"written: {out}, {english(say_count('{count:number} criterion', '{count:number} criteria', count))}"
     full = f"{drafted.points:g}"
     yield f"The solution gets {full} of {full} points; {drafted.manual:g} points wait for a person."
+    if drafted.draft.optional:
+        names = ", ".join(one.proposal.id for one in drafted.draft.optional)
+        yield f"Comments, because another right solution may miss them: {names}."
     for one in drafted.draft.left_out:
         yield f"Only a comment: {one.criterion.proposal.id}. {one.reason}"

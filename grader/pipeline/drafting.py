@@ -18,6 +18,7 @@ from grader.grading.drafting.write import write_draft
 from grader.grading.mutations.registry import all_mutations
 from grader.grading.sensitivity import measure_sensitivity
 from grader.intake.notebook import read_notebook
+from grader.pipeline.reference import executed_same
 from grader.pipeline.reference_run import verify_reference
 from grader.pipeline.rubrics import rubric_of_text
 from grader.pipeline.setup import Options
@@ -156,18 +157,19 @@ def kept_evidence(notebook: Path, source: Path) -> Evidence:
     if not source.exists():
         msg = f"there is no {str(source)!r}{near_path(source)}"
         raise SubmissionPathError(msg, where=f"--from {source}")
-    digest = hashlib.sha256(notebook.read_bytes()).hexdigest()
     record = source if source.is_file() else source / f"{notebook.stem}{_EVIDENCE}"
-    return _recorded(record, digest) if record.is_file() else _graded(ResultsFolder(source), digest)
+    if record.is_file():
+        return _recorded(record, notebook)
+    return _graded(ResultsFolder(source), hashlib.sha256(notebook.read_bytes()).hexdigest())
 
 
-def _recorded(path: Path, digest: str) -> Evidence:
+def _recorded(path: Path, notebook: Path) -> Evidence:
     try:
         record = ReferenceRecord.model_validate_json(path.read_bytes())
     except ValidationError as error:
         msg = "this is no evidence that `grader rubric test --update` stored"
         raise ArtefactError(msg, where=str(path)) from error
-    if record.notebook_sha256 != digest:
+    if not executed_same(record, notebook):
         msg = "the notebook changed after this evidence was stored"
         raise ReferenceMissingError(msg, where=str(path), advice="leave out `--from` to execute the notebook")
     return record.evidence

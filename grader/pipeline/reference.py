@@ -19,7 +19,7 @@ from grader.schema.evidence import Evidence
 from grader.schema.reference import REFERENCE_VERSION, ReferenceRecord
 from grader.store.files import write_atomically
 
-__all__ = ["read_reference", "reference_notebook", "write_reference"]
+__all__ = ["executed_same", "read_reference", "reference_notebook", "write_reference"]
 
 
 def reference_notebook(loaded: LoadedRubric) -> Path | None:
@@ -65,13 +65,23 @@ def read_reference(loaded: LoadedRubric) -> Evidence | None:
     except (ValidationError, OSError) as error:
         msg = f"the reference's stored evidence cannot be read (expected version {REFERENCE_VERSION})"
         raise ReferenceMissingError(msg, where=str(path), advice=advice) from error
-    if record.notebook_sha256 != _sha256_of(notebook) and not _differs_in_markers(notebook, record.evidence):
+    if not executed_same(record, notebook):
         msg = "the reference notebook changed after its evidence was stored"
         raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
     if dict(record.files) != _digests(loaded):
         msg = "the course's files changed after the reference's evidence was stored"
         raise ReferenceMissingError(msg, where=str(notebook), advice=advice)
     return record.evidence
+
+
+def executed_same(record: ReferenceRecord, notebook: Path) -> bool:
+    """Return whether stored evidence is of a notebook as it is now, apart from markers of `grader release`.
+
+    Args:
+        record: The stored evidence.
+        notebook: The notebook.
+    """
+    return record.notebook_sha256 == _sha256_of(notebook) or _differs_in_markers(notebook, record.evidence)
 
 
 def _differs_in_markers(notebook: Path, evidence: Evidence) -> bool:

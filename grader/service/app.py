@@ -1,7 +1,9 @@
 """Put the service together: its routes, and the answers to them."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -15,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from grader.report.edition import edition
-from grader.schema.errors import GraderError
+from grader.schema.errors import GraderError, UsageError
 from grader.schema.grade import Audience, Grade
 from grader.schema.service import (
     Health,
@@ -48,6 +50,7 @@ REPORT_POLICY: Final = (
 _LONGEST_WAIT: Final = 60.0
 _CHECKS_AT_ONCE: Final = 2
 """Uploads that are checked at the same time, which limits the memory for parsing."""
+_SECONDS: Final = re.compile(r"[0-9]{1,4}")
 _ACCEPTED: Final = 202
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -208,6 +211,8 @@ def make_app(
     )
     app.state.service = service
     app.state.limits = limits
+    # A redirection from `/v1/queue/` would name the address before a proxy, perhaps without encryption.
+    app.router.redirect_slashes = False
     # Outside of Starlette, so that its own answers have the headers, too.
     return Guard(app, tokens, limits)
 
@@ -287,14 +292,31 @@ async def _submission(request: Request) -> Response:
         def is_done() -> bool:
             return service.ticket(request).state == "done"
 
-        await service.waiters.wait(ticket.id, is_done, seconds)
+        await _while_connected(request, service.waiters.wait(ticket.id, is_done, seconds))
         ticket = await asyncio.to_thread(service.ticket, request)
     return _json(await asyncio.to_thread(service.describe, ticket))
 
 
+async def _while_connected(request: Request, waiting: Coroutine[None, None, None]) -> None:
+    """Wait, but no longer than the client: otherwise clients with short timeouts take all places for requests."""
+
+    async def disconnected() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.create_task(waiting), asyncio.create_task(disconnected())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
+
+
 def _wait_of(request: Request) -> float:
     text = request.query_params.get("wait", "0")
-    if not text.isdecimal() or int(text) > _LONGEST_WAIT:
+    if not _SECONDS.fullmatch(text) or int(text) > _LONGEST_WAIT:
         msg = f"`wait` must be a number of seconds from 0 to {_LONGEST_WAIT:g}"
         raise RefusedRequestError(msg, where="wait")
     return float(text)
@@ -347,10 +369,15 @@ def _delete(request: Request) -> Response:
     service = _service(request)
     ticket = service.ticket(request)
     room = service.rooms[ticket.rubric]
-    if not service.queue.remove(ticket):
-        msg = "the submission is being graded"
-        raise RefusedRequestError(msg, _CONFLICT, where="id", advice="delete it when its status is `done`")
-    with room.keeper.grading():
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(room.keeper.grading())
+        except UsageError as error:
+            msg = f"the results cannot be deleted now: {error.message}"
+            raise RefusedRequestError(msg, 503, advice="send the same request again later") from error
+        if not service.queue.remove(ticket):
+            msg = "the submission is being graded"
+            raise RefusedRequestError(msg, _CONFLICT, where="id", advice="delete it when its status is `done`")
         room.out.remove(ticket.id)
         Database(room.out.database_path).replace_rows(ticket.id, {})
     return Response(status_code=204)

@@ -63,9 +63,7 @@ def checked_token(text: str, where: str) -> str:
     token = text.strip()
     if not _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN:
         msg = f"a token must have {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} characters"
-        raise UsageError(
-            msg, where=where, advice="make one with `openssl rand -hex 32`, or remove the file for a new one"
-        )
+        raise UsageError(msg, where=where, advice="make one with `openssl rand -hex 32`")
     if not all("!" <= letter <= "~" for letter in token):
         msg = "a token must have only visible ASCII characters"
         raise UsageError(msg, where=where, advice="make one with `openssl rand -hex 32`")
@@ -172,6 +170,8 @@ class Guard:
         return _LARGEST_READING if scope["method"] in _READING else self._limits.size
 
     def _too_large(self, scope: Scope) -> RefusedRequestError:
+        if scope["method"] in _READING:
+            return RefusedRequestError(f"a request with {scope['method']} needs no body", 413, advice="send none")
         msg = f"the request is larger than {self._most(scope) / (1 << 20):,.3g} MiB"
         return RefusedRequestError(msg, 413, advice="clear the notebook's outputs, save it and send it again")
 

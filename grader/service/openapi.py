@@ -46,7 +46,7 @@ def describe(limits: Limits) -> bytes:
         "info": {
             "title": "cnn-grader",
             "version": __version__,
-            "summary": "Grades uploaded notebooks, one at a time through a queue.",
+            "summary": "Grades uploaded notebooks through a queue.",
         },
         "paths": _paths(limits),
         "components": {
@@ -72,7 +72,7 @@ def _paths(limits: Limits) -> dict[str, Any]:
         "/v1/queue": {"get": _operation("The length of the queue.", {200: _json(QueueCounts)}, _OF_ALL)},
         "/v1/submissions": {"post": _upload(limits)},
         "/v1/submissions/{id}": {
-            "get": _operation("A submission.", {200: _json(SubmissionAnswer)}, (400, *_OF_ALL, 404), [*one, wait]),
+            "get": _operation("A submission.", {200: _json(SubmissionAnswer)}, (400, *_OF_ALL, 404, 409), [*one, wait]),
             "delete": _operation(
                 "Delete a submission and its results. It needs an instructor's token.",
                 {204: {"description": "Deleted."}},
@@ -81,10 +81,10 @@ def _paths(limits: Limits) -> dict[str, Any]:
             ),
         },
         "/v1/submissions/{id}/grade.json": {
-            "get": _operation("The grade.", {200: grade}, (*_OF_ALL, 403, 404, 409), [*one, edition])
+            "get": _operation("The grade.", {200: grade}, (400, *_OF_ALL, 403, 404, 409), [*one, edition])
         },
         "/v1/submissions/{id}/report.html": {
-            "get": _operation("The report.", {200: report}, (*_OF_ALL, 403, 404, 409), [*one, edition])
+            "get": _operation("The report.", {200: report}, (400, *_OF_ALL, 403, 404, 409), [*one, edition])
         },
     }
 

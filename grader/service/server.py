@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import signal
@@ -69,9 +70,17 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        msg = f"the address {host} with the port {port} cannot be used: {error.strerror or error}"
-        raise UsageError(msg, where="--port", advice="use another port, or `--port 0` for any free one") from error
+        raise _unusable(host, port, error) from error
     return listener
+
+
+def _unusable(host: str, port: int, error: OSError) -> UsageError:
+    reason = error.strerror or error
+    if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        msg = f"the address {host} with the port {port} cannot be used: {reason}"
+        return UsageError(msg, where="--port", advice="use another port, or `--port 0` for any free one")
+    msg = f"the address {host} cannot be used: {reason}"
+    return UsageError(msg, where="--host", advice="give an IP address of this machine, such as 127.0.0.1")
 
 
 def address_of(listener: socket.socket) -> str:
@@ -101,7 +110,8 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits, life: Life) -> 
         limits: The limits on connections.
         life: What to do at the beginning, at signals, and at the end.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # the application reports its errors itself
+    for name in ("uvicorn.error", "python_multipart"):  # the application reports errors itself
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
         http=_protocol(limits),

@@ -67,11 +67,15 @@ def find_tokens(
 def _from_file(path: Path) -> TokenSource:
     made = _make(path)
     try:
-        mode, text = path.stat().st_mode, path.read_bytes()[:_LARGEST].decode("ascii", "replace")
+        with path.open("rb") as file:
+            mode, content = os.fstat(file.fileno()).st_mode, file.read(_LARGEST + 1)
     except OSError as error:
         msg = f"cannot read the token ({error.strerror or error})"
         raise UsageError(msg, where=str(path)) from error
-    lines = [line.strip() for line in text.splitlines()]
+    if len(content) > _LARGEST:
+        msg = f"the file is larger than {_LARGEST >> 10} KiB, so it is no list of tokens"
+        raise UsageError(msg, where=str(path), advice="write one token a line")
+    lines = [line.strip() for line in content.decode("ascii", "replace").splitlines()]
     tokens = tuple(checked_token(line, str(path)) for line in lines if line and not line.startswith("#"))
     if not tokens:
         msg = "the file has no token"
@@ -81,7 +85,7 @@ def _from_file(path: Path) -> TokenSource:
 
 def _make(path: Path) -> bool:
     """Make a file with a random token that only its owner can read; return False if the file exists."""
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110 - False where a folder cannot be read, unlike Path.exists
         return False
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -30,6 +30,7 @@ _FORM_TYPE: Final = "multipart/form-data"
 _LARGEST_FIELD: Final = 4096
 _MOST_FIELDS: Final = 10
 _LONGEST_STUDENT: Final = 100
+_STUDENT_ADVICE: Final = "send the student's id in the learning platform"
 _LONGEST_KEY: Final = 200
 _CHUNK: Final = 1 << 20
 _NAME: Final = "notebook.ipynb"
@@ -39,6 +40,9 @@ _MOST_VALUES: Final = 250_000
 """Most values of a notebook without outputs. A notebook has a few for each cell, and one for each line; more of them
 would only fill the memory."""
 _VALUE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{\[,]', re.DOTALL)
+
+
+_Field = TypeVar("_Field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ async def receive_upload(request: Request, path: Path) -> Upload:
                 with _new_file(path) as file:
                     sha256 = await asyncio.to_thread(_copy, _file(form), file)
         elif kind in _JSON_TYPES:
-            fields = {name: request.query_params.get(name, "") for name in ("rubric", "student")}
+            fields = {name: _only(request.query_params.getlist(name), name) or "" for name in ("rubric", "student")}
             with _new_file(path) as file:
                 sha256 = await _stream(request, file)
         else:
@@ -105,8 +109,20 @@ def _key_of(request: Request) -> str | None:
     return key.strip()
 
 
+def _only(values: Sequence[_Field], name: str) -> _Field | None:
+    """Return the value of a field; None without one.
+
+    Raises:
+        RefusedRequestError: It is given twice, so nobody knows which one is meant.
+    """
+    if len(values) > 1:
+        msg = "the request gives this field more than once"
+        raise RefusedRequestError(msg, where=name)
+    return values[0] if values else None
+
+
 def _text(form: FormData, name: str) -> str:
-    value = form.get(name, "")
+    value = _only(form.getlist(name), name) or ""
     if not isinstance(value, str):
         msg = "this field must be a text, not a file"
         raise RefusedRequestError(msg, where=name)
@@ -124,12 +140,15 @@ def _file(form: FormData) -> UploadFile:
 def _student(text: str) -> str:
     """Check the student's id. It is a text of the grade, and never a part of a path."""
     student = unicodedata.normalize("NFC", " ".join(text.split()))
-    if not student or len(student) > _LONGEST_STUDENT:
-        msg = f"the student must have 1 to {_LONGEST_STUDENT} characters"
-        raise RefusedRequestError(msg, 422, where="student", advice="send the student's id in the learning platform")
+    if not student:
+        msg = "the request names no student"
+        raise RefusedRequestError(msg, 422, where="student", advice=_STUDENT_ADVICE)
+    if len(student) > _LONGEST_STUDENT:
+        msg = f"the student must have at most {_LONGEST_STUDENT} characters"
+        raise RefusedRequestError(msg, 422, where="student", advice=_STUDENT_ADVICE)
     if any(unicodedata.category(letter).startswith("C") for letter in student):
         msg = "the student has characters that cannot be printed"
-        raise RefusedRequestError(msg, 422, where="student", advice="send the student's id in the learning platform")
+        raise RefusedRequestError(msg, 422, where="student", advice=_STUDENT_ADVICE)
     return student
 
 

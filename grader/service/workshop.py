@@ -200,10 +200,14 @@ class Workshop:
             self._put_back(ticket)
 
     def _put_back(self, ticket: Ticket) -> None:
-        try:
-            self._queue.again(ticket, counts=False)
-        except GraderError as error:  # the next start finds it
-            self._tell(Event("waiting", ticket.id, ticket.rubric, str(error)))
+        """Put a notebook back into the queue; try until it works, or the service ends and its next start does it."""
+        while True:
+            try:
+                return self._queue.again(ticket, counts=False)
+            except GraderError as error:
+                self._pause(Event("waiting", ticket.id, ticket.rubric, str(error)))
+            if self._draining:
+                return None
 
     def _result(self, ticket: Ticket, room: Room) -> Grade:
         found = submission_of(ticket, self._queue)
@@ -211,7 +215,8 @@ class Workshop:
         def listen(step: Step) -> None:
             if self._stopping:
                 raise _StoppedError
-            self._steps[ticket.id] = step
+            if step.kind != "done":  # its text has the points of hidden criteria
+                self._steps[ticket.id] = step
 
         with room.keeper.grading() as course:
             if ticket.tries > _MOST_ENDS:

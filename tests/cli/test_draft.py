@@ -22,7 +22,8 @@ def test_a_draft_is_written_tested_and_never_replaced(solution: Path, tmp_path: 
     done = grader("rubric", "draft", solution, "--from", tmp_path, "--out", rubric, "--points", "50")
     assert done.code == 0, done.err
     assert f"written: {rubric}, " in done.out
-    assert "The solution gets 45 of 45 points; 5 points wait for a person." in done.out
+    assert "The solution gets 44 of 44 points; 6 points wait for a person." in done.out
+    assert "another right solution may miss them: optimizer, learning-rate, accuracy-curve, " in done.out
     assert "Only a comment: loss-curve." in done.out
     assert "guessing" in done.out
     assert "reference: parameter-golf.ipynb" in rubric.read_text(encoding="utf-8")

@@ -67,8 +67,22 @@ def criteria(draft: Draft) -> dict[str, Criterion]:
     return {criterion.id: criterion for criterion in draft.rubric.criteria}
 
 
+def optional(draft: Draft) -> dict[str, Criterion]:
+    return {one.proposal.id: Criterion.model_validate(one.data) for one in draft.optional}
+
+
 def parameters(draft: Draft, name: str) -> dict[str, Any]:
-    return dict(criteria(draft)[name].with_)
+    return dict((criteria(draft) | optional(draft))[name].with_)
+
+
+def with_optional(draft: Draft) -> str:
+    """Return the text after a person made criteria of all optional comments."""
+    text = write_draft(draft)
+    begin, end = text.find("  # The solution also"), text.find("  # The solution itself")
+    if begin < 0:
+        return text
+    lines = text[begin : end if end > 0 else None].splitlines(keepends=True)[2:]
+    return text[:begin] + "".join(f"  {line.removeprefix('  # ')}" for line in lines if line != "  #\n")
 
 
 def graded(rubric: Rubric, evidence: Evidence) -> tuple[CriterionGrade, ...]:
@@ -83,10 +97,12 @@ def graded(rubric: Rubric, evidence: Evidence) -> tuple[CriterionGrade, ...]:
 
 
 def assert_sound(draft: Draft, evidence: Evidence) -> None:
-    """The text is a valid rubric with all points, and the solution gets full marks where no person judges."""
-    rubric = read_rubric(write_draft(draft).encode(), all_checks())
-    assert rubric == draft.rubric
-    assert rubric.max_score == pytest.approx(draft.plan.points)
+    """The text is a valid rubric with all points, also with its comments, and the solution gets full marks."""
+    required = read_rubric(write_draft(draft).encode(), all_checks())
+    assert required == draft.rubric
+    assert required.max_score == pytest.approx(draft.plan.points)
+    rubric = read_rubric(with_optional(draft).encode(), all_checks())
+    assert [criterion.id for criterion in rubric.criteria] == [*criteria(draft), *optional(draft)]
     manual = {criterion.id for criterion in rubric.criteria if criterion.manual is not None}
     missed = {c.id: c.message for c in graded(rubric, evidence) if c.id not in manual and c.points != c.max_points}
     assert missed == {}
@@ -158,6 +174,12 @@ def test_a_deep_stack_early_stopping_and_a_cycle_of_the_rate_are_drafted() -> No
     assert parameters(draft, "mc-dropout") == {"passes_at_least": 10}
 
 
+def test_advice_on_standardized_images_is_not_the_advice_on_scaled_ones() -> None:
+    advice = {name: str(one.advice) for name, one in criteria(of_reference("cifar-deep")).items()}
+    assert "standard deviation" in advice["standardized"]
+    assert ("x / 255" in advice["standardized"], "x / 255" in advice["plain-scaled"]) == (False, True)
+
+
 def test_preprocessing_is_drafted_with_its_formula() -> None:
     params = parameters(of_reference("mnist-cnn"), "cifar10-prepared")
     assert params["parts"] == {"train": 0.7, "validation": 0.3}
@@ -182,7 +204,7 @@ def test_parameters_are_lenient_and_the_comment_says_what_could_be_stricter() ->
     assert parameters(draft, "convolution") == {"model": "network", "layer": "any_convolution"}
     text = write_draft(draft)
     assert "    # cell 3: 2 × Conv2D\n    # Stricter: at_least: 2" in text
-    assert "    # cell 3: Dropout(0.4)\n" in text
+    assert "  #   # cell 3: Dropout(0.4)\n" in text
     assert parameters(draft, "dropout")["rate"] == {"at_least": 0.05, "at_most": 0.6}
 
 
@@ -201,10 +223,15 @@ def test_no_line_of_a_draft_is_longer_than_the_lines_of_shipped_rubrics() -> Non
 
 
 def test_plotted_histories_are_drafted() -> None:
-    assert {"loss-curve", "accuracy-curve"} <= set(criteria(drafted(an_evidence())))
+    assert {"loss-curve", "accuracy-curve"} <= set(optional(drafted(an_evidence())))
     loss = drafted(an_evidence(figures=(a_figure(HISTORY["loss"], ylabel="loss"),)))
-    assert "loss-curve" in criteria(loss)
+    assert "loss-curve" in optional(loss)
     assert "accuracy-curve" in {left.criterion.proposal.id for left in loss.left_out}
+
+
+def test_advice_on_plots_fits_the_kind_of_training() -> None:
+    advice = {name: optional(of_reference(name))["loss-curve"].advice for name in ("mnist-cnn", "keras-mnist-cnn")}
+    assert ["history.history" in str(text) for text in advice.values()] == [True, False]
 
 
 def test_callbacks_and_clipped_gradients_are_drafted() -> None:
@@ -221,6 +248,18 @@ def test_callbacks_and_clipped_gradients_are_drafted() -> None:
     }
     assert parameters(draft, "clipping") == {"model": "network", "clipping": True}
     assert parameters(draft, "optimizer") == {"model": "network", "cls": "adaptive"}
+
+
+def test_choices_that_another_right_solution_may_not_make_are_comments() -> None:
+    draft = of_reference("mnist-cnn")
+    assert set(optional(draft)) == {
+        *("dropout", "batch-norm", "optimizer", "learning-rate", "loss-curve", "accuracy-curve", "explanation-text"),
+    }
+    assert "dropping-dropout" in criteria(of_reference("fashion-transfer"))  # the difference between two models
+    weights = {one.proposal.weight: one.points for one in draft.criteria}
+    assert all(
+        one.points == pytest.approx(weights.get(one.proposal.weight, one.points), abs=1) for one in draft.optional
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -59,7 +59,14 @@ def test_evidence_next_to_a_reference_is_used_while_the_notebook_is_unchanged(tm
         shutil.copy(share("reference") / name, tmp_path)
     notebook, record = tmp_path / "parameter-golf.ipynb", tmp_path / "parameter-golf.evidence.json"
     assert kept_evidence(notebook, tmp_path) == kept_evidence(notebook, record)
-    notebook.write_text(notebook.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    content = nbformat.read(notebook, as_version=4)
+    cell = next(cell for cell in content.cells if cell.cell_type == "code")
+    source = cell.source
+    cell.source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
+    nbformat.write(content, notebook)
+    assert kept_evidence(notebook, tmp_path).run.status == "completed"  # markers of `grader release` change no result
+    cell.source = f"{source}\n1"
+    nbformat.write(content, notebook)
     with pytest.raises(ReferenceMissingError, match="the notebook changed"):
         kept_evidence(notebook, record)
 

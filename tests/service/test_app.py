@@ -1,5 +1,6 @@
 """The service answers each upload with its own grade, in the student's edition, and refuses the rest clearly."""
 
+import asyncio
 import json
 import threading
 from pathlib import Path
@@ -14,10 +15,11 @@ from grader.schema.errors import HarnessError, StorageError
 from grader.schema.progress import Step
 from grader.schema.service import ProblemAnswer, SubmissionAnswer
 from grader.service import app as app_module
+from grader.service import rooms as rooms_module
 from grader.service.guard import Limits
 from grader.service.openapi import describe
 from tests.service.conftest import Stand
-from tests.support.serving_class import a_notebook, notebook_bytes
+from tests.support.serving_class import CLIENT, a_notebook, notebook_bytes
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
@@ -111,6 +113,57 @@ def test_progress_and_position_are_told(stand: Stand) -> None:
     assert (waiting["status"], waiting["position"]) == ("queued", 1)
     assert problem(stand.client.get(second.json()["links"]["grade"]), 409)["advice"]
     assert problem(stand.client.delete(first.headers["location"], headers=stand.as_instructor()), 409)
+    goes_on.set()
+    stand.settled()
+
+
+def test_a_client_that_went_away_is_not_waited_for(stand: Stand) -> None:
+    goes_on = threading.Event()
+
+    def hold(*_: Any) -> None:
+        goes_on.wait()
+
+    stand.grader.before = hold
+    link = stand.upload().headers["location"]
+    messages = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": link,
+        "query_string": b"wait=60",
+        "headers": [(b"authorization", f"Bearer {CLIENT}".encode())],
+    }
+
+    async def ask() -> None:
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        async def send(_message: Any) -> None:
+            pass
+
+        app: Any = stand.client.app
+        await asyncio.wait_for(app(scope, receive, send), 30)
+
+    try:
+        asyncio.run(ask())
+    finally:
+        goes_on.set()
+    assert messages == []
+    stand.settled()
+
+
+def test_progress_says_nothing_about_points_of_hidden_criteria(stand: Stand) -> None:
+    goes_on, begun = threading.Event(), threading.Event()
+
+    def hold(found: Any, listener: Any) -> None:
+        listener(Step(found.id, "done", "7 of 7"))
+        begun.set()
+        goes_on.wait()
+
+    stand.grader.before = hold
+    link = stand.upload().headers["location"]
+    begun.wait()
+    assert stand.client.get(link).json()["progress"] is None
     goes_on.set()
     stand.settled()
 
@@ -226,7 +279,28 @@ def test_unknown_addresses_and_submissions_are_not_found(stand: Stand) -> None:
     assert problem(stand.client.get("/v1/submissions/..%2f..%2fetc"), 404)
     assert problem(stand.client.get("/v1/nothing"), 404)
     assert problem(stand.client.put("/v1/submissions"), 405)
-    assert problem(stand.client.get(f"/v1/submissions/{stand.graded()['id']}?wait=61"), 400)["where"] == "wait"
+    assert problem(stand.client.get("/v1/queue/"), 404)  # and no redirection, which might leave TLS
+
+
+@pytest.mark.parametrize("wait", ["61", "-1", "1.5", "9" * 5000])
+def test_a_wrong_time_to_wait_is_refused(wait: str, stand: Stand) -> None:
+    response = stand.client.get(f"/v1/submissions/{stand.graded()['id']}", params={"wait": wait})
+    assert problem(response, 400)["where"] == "wait"
+
+
+def test_a_field_that_is_given_twice_is_refused(stand: Stand) -> None:
+    files = {"notebook": ("x.ipynb", notebook_bytes())}
+    sent = stand.client.post("/v1/submissions", files=files, data={"student": ["ada", "ben"]})
+    assert problem(sent, 400)["where"] == "student"
+    address = "/v1/submissions?student=ada&student=ben"
+    sent = stand.client.post(address, content=notebook_bytes(), headers={"content-type": "application/json"})
+    assert problem(sent, 400)["where"] == "student"
+    assert problem(stand.upload(student=" "), 422)["message"] == "the request names no student"
+
+
+def test_a_question_with_a_body_is_refused_without_words_about_notebooks(stand: Stand) -> None:
+    error = problem(stand.client.request("GET", "/v1/queue", content=b"x" * 5000), 413)
+    assert "notebook" not in error["advice"]
 
 
 def test_an_instructor_deletes_a_submission(stand: Stand) -> None:
@@ -237,6 +311,19 @@ def test_an_instructor_deletes_a_submission(stand: Stand) -> None:
     assert problem(stand.client.get(link), 404)
     assert stand.room.out.submissions() == ()
     assert stand.graded()["id"] != done["id"]
+
+
+def test_a_submission_in_a_folder_that_another_grader_uses_is_deleted_later(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = stand.graded()["links"]["self"]
+    stand.room.keeper.settle(0.0)
+    monkeypatch.setattr(rooms_module, "_WAIT", 0.0)
+    with stand.room.out.at_work():
+        assert problem(stand.client.delete(link, headers=stand.as_instructor()), 503)["where"] == ""
+        assert stand.client.get(link).json()["status"] == "done"
+    assert stand.client.delete(link, headers=stand.as_instructor()).status_code == 204
+    assert stand.room.out.submissions() == ()
 
 
 def test_a_draining_service_answers_but_accepts_nothing(stand: Stand) -> None:

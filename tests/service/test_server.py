@@ -84,3 +84,6 @@ def test_addresses() -> None:
         assert address_of(listener) == f"http://127.0.0.1:{port}"
         with pytest.raises(UsageError, match=f"port {port} cannot be used"):
             listen("127.0.0.1", port)
+    with pytest.raises(UsageError, match=r"address 203\.0\.113\.9 cannot") as error:
+        listen("203.0.113.9", 0)
+    assert error.value.where == "--host"

@@ -51,3 +51,9 @@ def test_a_file_without_a_good_token_is_refused(content: str, tmp_path: Path) ->
 def test_two_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=TOKEN_VARIABLE):
         find_tokens(tmp_path / "token", TOKEN_VARIABLE, {TOKEN_VARIABLE: TOKEN})
+
+
+def test_a_file_that_is_too_large_for_tokens_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n" * 1000, encoding="ascii")
+    with pytest.raises(UsageError, match="larger than 16 KiB"):
+        find_tokens(tmp_path / "token", TOKEN_VARIABLE, {})

@@ -11,7 +11,7 @@ from grader.schema.errors import StorageError
 from grader.schema.progress import Step
 from grader.service import workshop as workshop_module
 from grader.service.workshop import Workshop
-from grader.store.queue import Queue
+from grader.store.queue import Queue, Ticket
 from tests.service.conftest import Stand
 from tests.support.serving_class import a_room, notebook_bytes
 from tests.support.waiting import until
@@ -101,6 +101,31 @@ def test_a_full_disk_delays_a_notebook(stand: Stand, monkeypatch: pytest.MonkeyP
     stand.grader.before = fail
     assert stand.graded()["result"]["status"] == "graded"
     assert sum(event.kind == "waiting" for event in stand.events) == 2
+
+
+def test_a_notebook_is_put_back_as_soon_as_the_queue_can_be_written(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop_module, "_PAUSE", 0.01)
+    again, full = stand.queue.again, [True, True]
+    grading_fails = [True]
+
+    def fail(*_: Any) -> None:
+        if grading_fails:
+            grading_fails.pop()
+            msg = "cannot write: the disk is full"
+            raise StorageError(msg)
+
+    def put_back(ticket: Ticket, *, counts: bool) -> None:
+        if full:
+            full.pop()
+            msg = "cannot write to the database"
+            raise StorageError(msg)
+        again(ticket, counts=counts)
+
+    stand.grader.before = fail
+    monkeypatch.setattr(stand.queue, "again", put_back)
+    assert stand.graded()["result"]["status"] == "graded"
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(stand: Stand) -> None:

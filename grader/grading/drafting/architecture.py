@@ -161,6 +161,7 @@ def _dropout(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         seen=f"{name_cell(subject.model.cell)}: {_rates(layers)}",
         stricter=_more(layers, "a smaller range of `rate`"),
         same=kind,
+        optional=not solution.compares,
     )
 
 
@@ -183,6 +184,7 @@ def _batch_norm(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         seen=f"{name_cell(subject.model.cell)}: {_listed(layers)}",
         stricter=_more(layers, "one `place`") if count == 1 else "one `place`",
         same="batch-norm",
+        optional=not solution.compares,
     )
 
 
@@ -204,6 +206,7 @@ def _penalty(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         seen=f"{name_cell(subject.model.cell)}: {' and '.join(kinds)} in {_listed(layers)}",
         stricter=_more(layers, f"regulariser: {kinds[0]}"),
         same="penalty",
+        optional=not solution.compares,
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["Proposal", "Solution", "Subject", "Topic", "Way", "all_of", "any_of"
 Way = dict[str, Json]
 """One way to judge a criterion, as in a rubric: `check` and `with`, `any_of`, `all_of` or `manual`.
 
-Its `title` replaces the proposal's title."""
+Its `title` and `advice` replace those of the proposal."""
 
 _ENGLISH = language("en")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
@@ -64,6 +64,8 @@ class Proposal:
         seen: The fact that suggests it, as a comment: `cell 12: Dropout(0.5)`.
         stricter: What the criterion could also require, as a comment; empty if nothing.
         same: Later proposals with the same mark are dropped; empty if none is the same.
+        optional: Whether another right solution may lack it, because it is one of several good choices. An optional
+            criterion is only a comment of the draft.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Proposal:
     seen: str
     stricter: str = ""
     same: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,11 @@ class Solution:
     def main(self) -> Subject | None:
         """The model that most criteria are about."""
         return self.subjects[0] if self.subjects else None
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares models, so that the parts in which they differ are probably required."""
+        return len(self.subjects) > 1
 
     def named(self, subject: Subject, name: str) -> str:
         """Name a criterion of a model, with its role unless it is the main model."""

@@ -67,8 +67,8 @@ class DraftedCriterion:
     @property
     def data(self) -> dict[str, Json]:
         """The criterion as in a rubric."""
-        base = {"id": self.proposal.id, "title": self.proposal.title, "points": self.points, **self.way}
-        return base | ({"advice": self.proposal.advice} if self.proposal.advice else {})
+        advice = {"advice": self.proposal.advice} if self.proposal.advice else {}
+        return {"id": self.proposal.id, "title": self.proposal.title, "points": self.points, **advice, **self.way}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,14 @@ class Draft:
         plan: What a person decided.
         solution: The solution.
         criteria: The criteria.
+        optional: Criteria that another right solution may lack, so they are only comments.
         left_out: Criteria that the solution misses.
     """
 
     plan: Plan
     solution: Solution
     criteria: tuple[DraftedCriterion, ...]
+    optional: tuple[DraftedCriterion, ...] = field(default=())
     left_out: tuple[LeftOut, ...] = field(default=())
 
     @property
@@ -136,8 +138,8 @@ def bootstrap_rubric(plan: Plan, datasets: Sequence[str]) -> dict[str, Json]:
 def make_draft(plan: Plan, evidence: Evidence, checks: Mapping[str, CheckSpec], topics: Iterable[Topic]) -> Draft:
     """Draft a rubric from the evidence of a solution.
 
-    The draft is valid, and the solution gets full marks for all criteria that need no person: other criteria are left
-    out.
+    The draft is valid, and the solution gets full marks for all criteria that need no person, also for the optional
+    ones: other criteria are left out.
 
     Args:
         plan: What a person decided.
@@ -148,9 +150,19 @@ def make_draft(plan: Plan, evidence: Evidence, checks: Mapping[str, CheckSpec], 
     solution = read_solution(evidence, plan.dataset)
     proposals = tuple(_distinct(proposal for topic in topics for proposal in topic(solution)))
     chosen, left_out = _Choice(plan, solution, checks).settle(proposals)
-    points = apportion([one.proposal.weight for one in chosen], plan.points)
-    criteria = tuple(replace(one, points=share) for one, share in zip(chosen, points, strict=True))
-    return Draft(plan, solution, criteria, left_out)
+    required = [one for one in chosen if not one.proposal.optional]
+    points = apportion([one.proposal.weight for one in required], plan.points)
+    criteria = tuple(replace(one, points=share) for one, share in zip(required, points, strict=True))
+    optional = tuple(_priced(one, criteria) for one in chosen if one.proposal.optional)
+    return Draft(plan, solution, criteria, optional, left_out)
+
+
+def _priced(criterion: DraftedCriterion, criteria: Sequence[DraftedCriterion]) -> DraftedCriterion:
+    """Give an optional criterion the points of a required one with the same weight."""
+    total = sum(one.points for one in criteria) or 1
+    weights = sum(one.proposal.weight for one in criteria) or 1
+    points = criterion.proposal.weight * total / weights
+    return replace(criterion, points=max(round(points), 1) if total >= weights / 2 else round(points, 2) or 0.01)
 
 
 def _distinct(proposals: Iterable[Proposal]) -> Iterator[Proposal]:

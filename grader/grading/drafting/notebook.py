@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from grader.grading.drafting.base import Proposal, Solution, Way, name_cell, one
+from grader.grading.drafting.base import Proposal, Solution, Subject, Way, name_cell, one
 from grader.grading.drafting.numbers import below
 from grader.schema.evidence import CellFact
 
@@ -57,10 +57,18 @@ def propose_figures(solution: Solution) -> Iterator[Proposal]:
             title=f"A plot of the {metric} over the epochs, with labeled axes",
             weight=4,
             ways=tuple(ways),
-            advice=f"Plot `history.history['{metric}']` and `history.history['val_{metric}']`, and label both axes.",
+            advice=_plotted(metric, main),
             seen=f"figures in {cells}",
             stricter="`of: both` requires the validation curve too",
+            optional=True,
         )
+
+
+def _plotted(metric: str, subject: Subject) -> str:
+    """Advise what to plot; only `fit` returns a history."""
+    if any(fit.kind == "custom_loop" for fit in subject.fits):
+        return f"Collect the {metric} in the training loop, plot it, and label both axes."
+    return f"Plot `history.history['{metric}']` and `history.history['val_{metric}']`, and label both axes."
 
 
 def propose_text(solution: Solution) -> Iterator[Proposal]:
@@ -79,6 +87,7 @@ def propose_text(solution: Solution) -> Iterator[Proposal]:
             seen=f"{where}: {words} words",
             stricter="`min_words`, `any_at_least`, or `near` for one passage; name the `template`, whose text does not "
             "count",
+            optional=True,
         )
     yield Proposal(
         id="explanation",

@@ -168,7 +168,11 @@ def _scaled(solution: Solution, subject: Subject) -> Iterator[Proposal]:
         ways=(
             (
                 one("normalised", model=subject.role, to="standardised", trainings="last")
-                | {"title": f"{upper(solution.called(subject))} is trained on standardized images"},
+                | {
+                    "title": f"{upper(solution.called(subject))} is trained on standardized images",
+                    "advice": "SELU normalizes itself only with standardized inputs: subtract the mean of the training "
+                    "images, and divide by their standard deviation.",
+                },
                 plain,
             )
             if standardised
@@ -251,6 +255,7 @@ def _optimizer(solution: Solution, subject: Subject) -> Iterator[Proposal]:
             seen=f"{name_cell(fit.cell)}: {optimizer.cls}{rate}",
             stricter=f"cls: {optimizer.cls}, or bounds of `learning_rate`",
             same="adaptive",
+            optional=True,
         )
         break
     for fit, optimizer in solution.optimizers(subject):
@@ -265,6 +270,7 @@ def _optimizer(solution: Solution, subject: Subject) -> Iterator[Proposal]:
                 seen=f"{name_cell(fit.cell)}: {optimizer.cls}({', '.join(clipping)})",
                 stricter="bounds of `clipnorm` or `clipvalue`",
                 same="clipping",
+                optional=True,
             )
             break
 
@@ -289,6 +295,7 @@ def _callbacks(solution: Solution, subject: Subject) -> Iterator[Proposal]:
             seen=f"{name_cell(fit.cell)}: {cls}({', '.join([*settings, *(f'{key}=True' for key in kept)])})",
             stricter="bounds of `patience`" + (f", monitor: {monitored}" if isinstance(monitored, str) else ""),
             same=cls,
+            optional=True,
         )
 
 
@@ -326,4 +333,5 @@ def _schedule(subject: Subject, fit: FitFact, classes: tuple[str, ...]) -> Propo
         "check that the optimizer uses it.",
         seen=f"{name_cell(fit.cell)}: {', '.join(classes) or 'a schedule'} ({change})",
         stricter=f"`model: {subject.role}`, bounds of `highest` and `lowest`",
+        optional=True,
     )

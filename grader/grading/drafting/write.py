@@ -10,7 +10,8 @@ from grader.schema.base import Json
 
 __all__ = ["write_draft"]
 
-_WIDTH = 120
+_WIDTH = 118
+"""Characters of a line, so that it has at most 120 as a comment."""
 _FOLDED = 70
 """Characters from which a text is folded over several lines."""
 _NOT_PRINTED = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF), " ")
@@ -21,6 +22,8 @@ def write_draft(draft: Draft) -> str:
     lines = [*_head(draft), "", "criteria:"]
     for criterion in draft.criteria:
         lines += [*_criterion(criterion), ""]
+    if draft.optional:
+        lines += [*_optional(draft), ""]
     if draft.left_out:
         lines += list(_left_out(draft))
     return "\n".join(lines).rstrip() + "\n"
@@ -80,13 +83,25 @@ def _item(test: Json) -> Iterator[str]:
     yield from _pair("with", test.get("with", {}), "        ")
 
 
+def _optional(draft: Draft) -> Iterator[str]:
+    yield "  # The solution also meets these criteria, but another right solution may not. If the assignment asks for"
+    yield '  # one, remove "# " before its lines, and take its points from others; `bonus: true` makes it an extra.'
+    for one in draft.optional:
+        yield "  #"
+        yield from _commented(one)
+
+
+def _commented(criterion: DraftedCriterion) -> Iterator[str]:
+    for line in _criterion(criterion):
+        yield f"  # {line.removeprefix('  ')}".rstrip()
+
+
 def _left_out(draft: Draft) -> Iterator[str]:
     yield "  # The solution itself does not get full marks for these criteria, so they are not part of the rubric."
     for one in draft.left_out:
         yield "  #"
         yield from _comment(f"{_reason(one)}", "  ")
-        for line in _criterion(one.criterion):
-            yield f"  # {line.removeprefix('  ')}".rstrip()
+        yield from _commented(one.criterion)
 
 
 def _reason(one: LeftOut) -> str:
