@@ -11,6 +11,7 @@ from grader.cli.completion import completion_command, enable_completion
 from grader.cli.data import data_app
 from grader.cli.desk import desk_command
 from grader.cli.doctor import doctor_command
+from grader.cli.echo import echo
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.export import export_command
 from grader.cli.extend import excuse_command, extend_command
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _version(*, wanted: bool) -> None:
     if wanted:
-        typer.echo(f"grader {__version__}")
+        echo(f"grader {__version__}")
         raise typer.Exit
 
 

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from grader.cli.echo import echo, echo_json
 from grader.cli.options import Format
 
 if TYPE_CHECKING:
@@ -52,12 +51,12 @@ def output_of(format_: Format, notebook: Path) -> Iterator[Output]:
     # grader writes its own. Both streams become one, so that their order is certain.
     token = secrets.token_hex(16)
     with redirect_stderr(sys.stdout):
-        typer.echo(f"::stop-commands::{token}")
+        echo(f"::stop-commands::{token}")
         try:
             yield Output(lambda grade, out, language: _print_for_github(grade, out, language, notebook, token))
         except GraderError as error:
             command = f"::error title=grader::{escaped(str(error))}"
-            typer.echo(f"::{token}::\n{command}\n::stop-commands::{token}")
+            echo(f"::{token}::\n{command}\n::stop-commands::{token}")
             raise
 
 
@@ -85,11 +84,11 @@ def _print(grade: "Grade", format_: Format, language: "Language") -> None:
     from grader.cli.terminal import terminal
 
     if format_ is Format.JSON:
-        typer.echo(grade.model_dump_json(by_alias=True, indent=1))
+        echo_json(grade.model_dump_json(by_alias=True, indent=1))
     elif format_ is Format.JUNIT:
         from grader.delivery.junit import junit_xml
 
-        typer.echo(junit_xml([grade], language, at=datetime.now(UTC)), nl=False)
+        echo(junit_xml([grade], language, at=datetime.now(UTC)), nl=False)
     else:
         print_grade(grade, terminal())
 
@@ -104,10 +103,10 @@ def _print_for_github(
     _print(grade, Format.TABLE, language)
     if summary := os.environ.get(_SUMMARY):
         _append(Path(summary), job_summary(grade, _curves(grade, results), language))
-    typer.echo(f"\n::{token}::")
+    echo(f"\n::{token}::")
     found = annotations(grade, lines_of_file(notebook).line, language)
     for command in commands(found, _relative(notebook, os.environ)):
-        typer.echo(command)
+        echo(command)
 
 
 def _curves(grade: "Grade", results: "ResultsFolder") -> "Curves | None":

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from grader.cli.echo import echo, echo_json
 from grader.cli.help import CommandLine
 from grader.cli.options import DatasetArgument, JsonOption
 
@@ -28,7 +29,7 @@ def data_list(*, as_json: JsonOption = False) -> None:
     known = _store().available()
     if as_json:
         items = [{"name": d.name, "title": d.title, "source": d.source, "path": d.path and str(d.path)} for d in known]
-        typer.echo(json.dumps(items, indent=1))
+        echo_json(json.dumps(items, indent=1))
         return
     rows = [[d.name, d.title, d.source or "missing", d.licence] for d in known]
     terminal().print(pairs_table(rows, ("name", "title", "source", "licence"), {"missing": "yellow"}))
@@ -37,7 +38,7 @@ def data_list(*, as_json: JsonOption = False) -> None:
 @data_app.command("path")
 def data_path(name: DatasetArgument) -> None:
     """Print the path of a data set."""
-    typer.echo(_store().path(name))
+    echo(_store().path(name))
 
 
 @data_app.command("fetch")
@@ -54,7 +55,7 @@ def data_fetch(
     ] = None,
 ) -> None:
     """Download a data set's official files and verify their digests."""
-    typer.echo(_store().fetch(name, base_url=base_url))
+    echo(_store().fetch(name, base_url=base_url))
 
 
 @data_app.command("import")
@@ -67,4 +68,4 @@ def data_import(
     ],
 ) -> None:
     """Import a local file as a data set."""
-    typer.echo(_store().import_file(name, file))
+    echo(_store().import_file(name, file))

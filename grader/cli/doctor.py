@@ -19,6 +19,7 @@ from typing import Literal
 
 import typer
 
+from grader.cli.echo import echo_json
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.options import JsonOption
 
@@ -432,7 +433,7 @@ def doctor_command(*, as_json: JsonOption = False) -> None:
 
     lines = (*diagnose(probe()), site_line())
     if as_json:
-        typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
+        echo_json(json.dumps([asdict(line) for line in lines], indent=1))
     else:
         console = terminal()
         rows = [[line.verdict, line.name, line.found] for line in lines]

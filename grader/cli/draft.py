@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.completion import complete_dataset
+from grader.cli.echo import echo
 from grader.cli.exit_codes import BELOW
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, options_of
 
@@ -76,12 +77,12 @@ def rubric_draft(
         evidence = _executed(plan, solution, datasets, store, options)
     drafted = draft_rubric(plan, evidence, out or solution.with_name(f"{plan.id}.yaml"))
     if out is None:
-        typer.echo(drafted.text, nl=False)
+        echo(drafted.text, nl=False)
     else:
         write_atomically(out, drafted.text.encode())
     _report(drafted, out, terminal(stderr=out is None))
     if evidence.run.status != "completed" or evidence.run.errors:
-        typer.echo("warning: the notebook does not run from top to bottom, so it is no solution", err=True)
+        echo("warning: the notebook does not run from top to bottom, so it is no solution", err=True)
         raise typer.Exit(BELOW)
 
 
@@ -132,9 +133,7 @@ def _executed(
 
     names = tuple(dict.fromkeys(datasets)) if datasets else named_datasets(solution, store)
     if not names:
-        typer.echo(
-            "notice: the code names no data set, so no accuracy is computed; `--dataset NAME` names one", err=True
-        )
+        echo("notice: the code names no data set, so no accuracy is computed; `--dataset NAME` names one", err=True)
     with progress_on(terminal(stderr=True)) as listener:
         listener.begin(1)
         return executed_evidence(plan, solution, names, store=store, options=options, listener=listener.step)

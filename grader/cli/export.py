@@ -10,6 +10,7 @@ import typer
 
 from grader.cli.completion import complete_format
 from grader.cli.counter import counted
+from grader.cli.echo import echo_json
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.options import JsonOption
 from grader.cli.stopping import stoppable
@@ -218,7 +219,7 @@ def _print_tables(result: "ClassExport", *, as_json: bool) -> None:
     if as_json:
         damaged = [{"submission": one.submission, "reason": one.reason} for one in result.damaged]
         summary = {"path": str(result.target), "submissions": result.submissions, "rows": result.rows}
-        typer.echo(json.dumps({**summary, "damaged": damaged}, indent=1))
+        echo_json(json.dumps({**summary, "damaged": damaged}, indent=1))
         return
     console = terminal()
     rows = ", ".join(f"{name} {count:,}" for name, count in result.rows.items())
@@ -247,7 +248,7 @@ def _print_grades(result: "ExportedGrades", *, as_json: bool) -> None:
 
     if as_json:
         rows = [asdict(one) for one in result.reports]
-        typer.echo(json.dumps({"path": str(result.target), "rows": rows}, indent=1))
+        echo_json(json.dumps({"path": str(result.target), "rows": rows}, indent=1))
         return
     console = terminal()
     first = [one for one in result.reports if one.state not in {"written", "unchanged"}]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.echo import echo
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -95,13 +97,13 @@ def _decide(  # noqa: PLR0917 - the parts of a decision
     changed = rejudge(out, course, whom.submissions)
     spoken = language("en").in_zone(zone)
     what = "taken back" if decision.withdraws else "stored"
-    typer.echo(f"{kind} {what}: {whom.label}{'' if due is None else f', until {spoken.time(due)}'}")
+    echo(f"{kind} {what}: {whom.label}{'' if due is None else f', until {spoken.time(due)}'}")
     for one in changed:
-        typer.echo(f"{one.submission}: {_points(one.old)} → {_points(one.new)}")
+        echo(f"{one.submission}: {_points(one.old)} → {_points(one.new)}")
     if kind == "extension" and course.due is None:
-        typer.echo("the assignment has no due date, so that an extension changes nothing; add `due` to course.yaml")
+        echo("the assignment has no due date, so that an extension changes nothing; add `due` to course.yaml")
     for notice in listed.notices:
-        typer.echo(english(notice), err=True)
+        echo(english(notice), err=True)
 
 
 def _points(score: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.course import AssignmentOption, CourseOutOption, CourseRubricOption, work_of
+from grader.cli.echo import echo, echo_json
 from grader.cli.exit_codes import BELOW, DONE, HARNESS
 from grader.cli.language import in_language
 from grader.cli.options import (
@@ -262,7 +263,7 @@ def _print_grades(grades: "Sequence[Grade]", title: str, out: Path, listed: "Cla
             if one.student is not None and one.row is None
         ]
         summary = {"grades": rows, "index": str(out / "index.html")}
-        typer.echo(json.dumps({**summary, **({"absent": absent} if listed.roster else {})}, indent=1))
+        echo_json(json.dumps({**summary, **({"absent": absent} if listed.roster else {})}, indent=1))
         return
     console = terminal()
     console.print(grades_table(grades, title, width=console.width))
@@ -354,7 +355,7 @@ def _keep_report(made: Path, report: Path) -> None:
         msg = "the report could not be made"
         raise StorageError(msg, where=str(report))
     write_atomically(report, made.read_bytes())
-    typer.echo(f"report: {report}", err=True)
+    echo(f"report: {report}", err=True)
 
 
 def demo_command(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.echo import echo_json
 from grader.cli.help import CommandLine
 from grader.cli.options import JsonOption
 
@@ -52,7 +53,7 @@ def import_nbgrader_command(
 
     imported = import_nbgrader(folder, out, submissions=submissions)
     if as_json:
-        typer.echo(json.dumps(_document(imported), indent=1, ensure_ascii=False))
+        echo_json(json.dumps(_document(imported), indent=1, ensure_ascii=False))
         return
     _print(imported)
 

@@ -10,6 +10,7 @@ import typer
 
 from grader.cli.counter import counted
 from grader.cli.course import refuse_missing
+from grader.cli.echo import echo_json
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import site_language
 from grader.cli.options import JsonOption, PriorRubricOption
@@ -258,7 +259,7 @@ def _print(result: "Mailing", options: "MailOptions", *, as_json: bool) -> None:
             for one in result.outcomes
         ]
         missing = [{"student": one.label, "address": one.email, "line": one.line} for one in result.missing]
-        typer.echo(json.dumps({"sent": result.sent, "messages": rows, "missing": missing}, indent=1))
+        echo_json(json.dumps({"sent": result.sent, "messages": rows, "missing": missing}, indent=1))
         return
     console = terminal()
     shown = [one for one in result.outcomes if one.state != "skipped"]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from grader.cli.completion import complete_rubric
+from grader.cli.echo import echo
 
 __all__ = ["new_command"]
 
@@ -53,10 +54,10 @@ def new_command(
         samples=samples,
     )
     course = make_course(folder, wanted)
-    typer.echo(f"course folder: {course.root}")
+    echo(f"course folder: {course.root}")
     first = course.assignments[0]
     if not samples:
-        typer.echo(f"1. put the submissions into {folder / 'submissions' / first.id}")
-        typer.echo(f"2. replace the example rows of {folder / 'roster.csv'} with your class")
-    typer.echo(f"{'1' if samples else '3'}. cd {folder} && grader grade submissions/{first.id}")
-    typer.echo(f"{folder / 'README.md'} explains the other steps")
+        echo(f"1. put the submissions into {folder / 'submissions' / first.id}")
+        echo(f"2. replace the example rows of {folder / 'roster.csv'} with your class")
+    echo(f"{'1' if samples else '3'}. cd {folder} && grader grade submissions/{first.id}")
+    echo(f"{folder / 'README.md'} explains the other steps")

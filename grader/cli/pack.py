@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.echo import echo
 from grader.cli.help import CommandLine
 from grader.cli.options import RubricArgument
 
@@ -82,6 +83,6 @@ def _requirement(install: str | None) -> "Requirement":
 
 
 def _print(packed: "Packed") -> None:
-    typer.echo(f"written: {packed.path} ({len(packed.files)} files)")
+    echo(f"written: {packed.path} ({len(packed.files)} files)")
     for note in packed.notes:
-        typer.echo(f"- {note}")
+        echo(f"- {note}")

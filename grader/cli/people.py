@@ -1,7 +1,6 @@
 """Define the commands for the decisions of people: `grader marks …` and `grader requests …`."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.echo import echo, echo_json
 from grader.cli.help import RESULT, CommandLine
 from grader.cli.options import JsonOption
 
@@ -66,11 +66,11 @@ def marks_export(
     marks = export_marks(results, course, criterion=criterion)
     content = marks_csv(marks)
     if out is None:
-        sys.stdout.write(content.decode("utf-8-sig"))
+        echo(content.decode("utf-8-sig"), nl=False)
         return
     write_atomically(out, content)
     missing = sum(mark.points is None for mark in marks)
-    typer.echo(f"rows: {len(marks)}, without points: {missing}, written to {out}")
+    echo(f"rows: {len(marks)}, without points: {missing}, written to {out}")
 
 
 @marks_app.command("import")
@@ -100,8 +100,8 @@ def marks_import(
     )
     _print_judgements(done.judgements)
     for text in done.kept:
-        typer.echo(f"left out: {text}", err=True)
-    typer.echo(f"{_verb('imported', dry_run=dry_run)}: {len(done.judgements)}, unchanged: {done.unchanged}")
+        echo(f"left out: {text}", err=True)
+    echo(f"{_verb('imported', dry_run=dry_run)}: {len(done.judgements)}, unchanged: {done.unchanged}")
     if not dry_run:
         _rejudge(results, course, done.judgements)
 
@@ -121,8 +121,8 @@ def marks_join(
     course, results = _course_of(folder)
     joined = join_judgements(results, files, dry_run=dry_run)
     for text in joined.replaced:
-        typer.echo(f"judged differently: {text}", err=True)
-    typer.echo(f"{_verb('added', dry_run=dry_run)}: {len(joined.judgements)}")
+        echo(f"judged differently: {text}", err=True)
+    echo(f"{_verb('added', dry_run=dry_run)}: {len(joined.judgements)}")
     if not dry_run:
         _rejudge(results, course, joined.judgements)
 
@@ -139,7 +139,7 @@ def requests_list(folder: _FolderArgument, *, as_json: JsonOption = False) -> No
     requests = open_requests(out)
     if as_json:
         rows = [{"submission": one.submission, **one.request.model_dump(mode="json")} for one in requests]
-        typer.echo(json.dumps(rows, indent=1))
+        echo_json(json.dumps(rows, indent=1))
         return
     assignment = assignment_of(out)
     zone = UTC if assignment is None else assignment.course.settings.zone
@@ -155,7 +155,7 @@ def requests_list(folder: _FolderArgument, *, as_json: JsonOption = False) -> No
     ]
     if lines:
         terminal().print(pairs_table(lines, ("submission", "criterion", "title", "asked", "reason")))
-    typer.echo(f"open requests: {len(lines)}")
+    echo(f"open requests: {len(lines)}")
 
 
 @requests_app.command("import")
@@ -190,7 +190,7 @@ def requests_import(
     course, results = _course_of(folder)
     new = import_requests(results, course, file, _students(folder, roster), now=_now, dry_run=dry_run)
     _print_judgements(new)
-    typer.echo(f"{_verb('imported', dry_run=dry_run)}: {len(new)}")
+    echo(f"{_verb('imported', dry_run=dry_run)}: {len(new)}")
     if not dry_run:
         _rejudge(results, course, new)
 
@@ -273,4 +273,4 @@ def _rejudge(results: "ResultsFolder", course: "Course", judgements: "Sequence[J
         raise UsageError(error.message, where=error.where, advice=advice) from error
     if changed:
         terminal().print(changes_table(changed))
-    typer.echo(f"grades made again: {len(changed)}")
+    echo(f"grades made again: {len(changed)}")

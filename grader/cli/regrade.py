@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.counter import counted
+from grader.cli.echo import echo, echo_json
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.language import in_language
 from grader.cli.options import JsonOption, JudgementsOption, LanguageOption, PriorRubricOption
@@ -57,7 +58,7 @@ def regrade_command(
         with stoppable(console), out.at_work(), counted(console) as listener:
             result = regrade_class(course, out, most=None if as_json else _MOST_LISTED, listener=listener)
     if as_json:
-        typer.echo(json.dumps(_summary(result, preview), indent=1))
+        echo_json(json.dumps(_summary(result, preview), indent=1))
     else:
         _print_result(result, preview, folder)
     if result.ineffective:
@@ -169,4 +170,4 @@ def report_command(
     if edited:
         _print_edited(edited, "report not made again; `grader regrade DIR` restores it")
         count -= len(edited)
-    typer.echo(f"reports written: {count}, and {folder / 'index.html'}")
+    echo(f"reports written: {count}, and {folder / 'index.html'}")

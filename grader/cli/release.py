@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.course import CourseRubricOption, only_assignment, refuse_missing
+from grader.cli.echo import echo, echo_json
 from grader.cli.exit_codes import BELOW, DONE
 from grader.cli.help import RESULT
 from grader.cli.language import in_language
@@ -117,12 +118,12 @@ def release_command(
     write_release(release, work.out, force=force)
     if not as_json:
         for line in _written(release, work.out):
-            typer.echo(line)
+            echo(line)
     result = None if no_check else _check(release, work, isolation, device)
     if as_json:
-        typer.echo(json.dumps(_as_json(release, work.out, result), indent=1))
+        echo_json(json.dumps(_as_json(release, work.out, result), indent=1))
     elif result is None:
-        typer.echo("not checked: it was not tested how many points the students' version gets (`--no-check`)")
+        echo("not checked: it was not tested how many points the students' version gets (`--no-check`)")
     else:
         _print(result, work, fail_over)
     wrong = result is not None and (result.percent > fail_over or any(row.misses for row in result.rows))

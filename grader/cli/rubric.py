@@ -9,6 +9,7 @@ import typer
 
 from grader.cli.completion import complete_rubric
 from grader.cli.draft import rubric_draft
+from grader.cli.echo import echo, echo_json
 from grader.cli.exit_codes import BELOW, DONE, USAGE
 from grader.cli.help import CommandLine
 from grader.cli.options import Device, DeviceOption, Isolation, IsolationOption, JsonOption, RubricArgument, options_of
@@ -41,7 +42,7 @@ def rubric_list(*, as_json: JsonOption = False) -> None:
 
     loaded = [find_rubric(str(path)) for path in shipped_rubrics()]
     if as_json:
-        typer.echo(
+        echo_json(
             json.dumps([{"id": o.rubric.id, "title": o.rubric.title, "file": str(o.path)} for o in loaded], indent=1)
         )
         return
@@ -57,7 +58,7 @@ def rubric_show(rubric: RubricArgument, *, as_json: JsonOption = False) -> None:
 
     loaded = find_rubric(rubric)
     if as_json:
-        typer.echo(loaded.rubric.model_dump_json(by_alias=True, indent=1))
+        echo_json(loaded.rubric.model_dump_json(by_alias=True, indent=1))
         return
     rows = [
         [c.id, f"{c.points:g}", " + ".join(t.check for t in c.tests) or "manual", c.title or c.id]
@@ -92,13 +93,13 @@ def rubric_validate(
             failed = True
             terminal(stderr=True).print(error_text(error))
             continue
-        typer.echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
+        echo(f"{loaded.path}: valid, {_extent(loaded.rubric)}")
         _list_missing_texts(loaded)
         try:
             reference_notebook(loaded)
         except RubricError as error:
             # The solution is often written after the rubric.
-            typer.echo(f"notice: {error.message}; `grader rubric test` needs it", err=True)
+            echo(f"notice: {error.message}; `grader rubric test` needs it", err=True)
     raise typer.Exit(USAGE if failed else DONE)
 
 
@@ -109,7 +110,7 @@ def _list_missing_texts(loaded: "LoadedRubric") -> None:
     for code, texts in loaded.translations.items():
         missing = missing_texts(loaded.rubric, texts)
         if missing:
-            typer.echo(
+            echo(
                 f"notice: no text in the language {code!r} for {', '.join(missing)}; pages show the English one",
                 err=True,
             )
@@ -147,9 +148,9 @@ def rubric_publish(
     public = publish_rubric(loaded)
     texts = publish_texts(loaded)
     if out is None:
-        typer.echo(public, nl=False)
+        echo(public, nl=False)
         for code in texts:
-            typer.echo(f"the texts in the language {code} are a file next to the rubric: use --out FILE", err=True)
+            echo(f"the texts in the language {code} are a file next to the rubric: use --out FILE", err=True)
     else:
         own = {file.resolve() for file in (loaded.path, *side_files(loaded.path).values())}
         files = {out: public} | {side_file(out, code): text for code, text in texts.items()}
@@ -158,9 +159,9 @@ def rubric_publish(
             raise UsageError(msg, where=f"--out {out}", advice="name another file")
         for path, text in files.items():
             write_atomically(path, text.encode())
-            typer.echo(f"written: {path}")
+            echo(f"written: {path}")
     for file in _files_next_to(loaded):
-        typer.echo(f"also publish, at the same place relative to the rubric: {file}", err=True)
+        echo(f"also publish, at the same place relative to the rubric: {file}", err=True)
 
 
 def _files_next_to(loaded: "LoadedRubric") -> "Iterator[str]":
@@ -202,7 +203,7 @@ def rubric_schema(
         Settings.TEXTS: json_schema.texts_schema,
         Settings.COURSE: json_schema.course_schema,
     }
-    typer.echo(json.dumps(schemas[of](), indent=1))
+    echo_json(json.dumps(schemas[of](), indent=1))
 
 
 @rubric_app.command("test")
@@ -250,9 +251,9 @@ def rubric_test(
     counted = [c for c in grade.criteria if not c.bonus]
     full = grade.status == "graded" and all(c.points >= c.max_points or c.status == "pending" for c in counted)
     if update and full:
-        typer.echo(f"stored: {write_reference(loaded, evidence)}")
+        echo(f"stored: {write_reference(loaded, evidence)}")
     elif update:
-        typer.echo("not stored: the reference does not get full marks", err=True)
+        echo("not stored: the reference does not get full marks", err=True)
     raise typer.Exit(DONE if full else BELOW)
 
 
@@ -270,7 +271,7 @@ def _show_sensitivity(rubric: str, *, as_json: bool) -> NoReturn:
 
     result = rubric_sensitivity(find_rubric(rubric))
     if as_json:
-        typer.echo(result.model_dump_json(indent=1))
+        echo_json(result.model_dump_json(indent=1))
     else:
         console = terminal()
         for part in (criteria_of(result), "", mutations_of(result), "", *summary_of(result)):

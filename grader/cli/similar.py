@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grader.cli.echo import echo, echo_json
 from grader.cli.exit_codes import DONE
 from grader.cli.options import JsonOption
 
@@ -58,11 +59,11 @@ def similar_command(
     out = ResultsFolder(folder)
     result = compare_results(out, _rubric_of(out), starters=starter or (), most=most)
     for name in result.unreadable:
-        typer.echo(f"notice: {name} is left out: its evidence cannot be read", err=True)
+        echo(f"notice: {name} is left out: its evidence cannot be read", err=True)
     if table is not None:
         write_atomically(table, _csv(result).encode())
     if as_json:
-        typer.echo(result.comparison.similarity.model_dump_json(indent=1))
+        echo_json(result.comparison.similarity.model_dump_json(indent=1))
     else:
         _print(result)
     raise typer.Exit(DONE)
@@ -77,7 +78,7 @@ def _rubric_of(out: "ResultsFolder") -> "LoadedRubric | None":
         return rubric_of_results(out)
     except GraderError as error:
         if out.submissions():
-            typer.echo(f"notice: the rubric's notebooks are not left out: {error.message}", err=True)
+            echo(f"notice: the rubric's notebooks are not left out: {error.message}", err=True)
         return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grader.cli.course import AssignmentOption, submissions_of
+from grader.cli.echo import echo_json
 from grader.cli.exit_codes import DONE
 from grader.cli.options import JsonOption
 
@@ -70,7 +71,7 @@ def submissions_command(
         findings = find_all(places, unpack_to=folder, zone=zone)
         overview = overview_of(places, findings, assignment=work, students=students)
     if as_json:
-        typer.echo(json.dumps(_document(overview), indent=1))
+        echo_json(json.dumps(_document(overview), indent=1))
     else:
         _print(overview, zone)
     raise typer.Exit(DONE)

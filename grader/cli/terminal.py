@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -23,9 +23,11 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from grader.facts.controls import visible
 from grader.facts.graded_model import main_accuracy, main_model
 from grader.facts.language import english
 from grader.schema.errors import GraderError
@@ -92,11 +94,31 @@ class Listener(Protocol):
         """Receive a report about one submission."""
 
 
+class _CleanConsole(Console):
+    """A console on which only its own styles control the terminal, whatever the printed text contains."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render anything, with the control characters of its texts made visible."""
+        return map(_cleaned, super().render(renderable, options))
+
+
+def _cleaned(segment: Segment) -> Segment:
+    """Clean a piece of text; codes of rich itself, such as cursor movements, are marked as such and stay."""
+    text, style, control = segment
+    if control:
+        return segment
+    clickable = style is not None and style.link is not None
+    return Segment(visible(text), style.update_link(None) if style is not None and clickable else style)
+
+
 def terminal(*, stderr: bool = False) -> Console:
-    """Make a console with colors only on a terminal, and a fixed width elsewhere."""
+    """Make a console with colors only on a terminal, and a fixed width elsewhere.
+
+    Texts of students cannot control the terminal: see `_CleanConsole`.
+    """
     shown = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if shown or "COLUMNS" in os.environ else _PIPED_WIDTH
-    return Console(stderr=stderr, highlight=False, soft_wrap=not shown, width=width)
+    return _CleanConsole(stderr=stderr, highlight=False, soft_wrap=not shown, width=width)
 
 
 def number(value: float | None) -> str:

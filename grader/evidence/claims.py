@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from grader.facts.controls import replaced
 from grader.schema.evidence import Shape
 
 __all__ = [
@@ -42,7 +43,6 @@ _LARGEST = 2**53
 _MAX_AXES = 16
 _MAX_DEPTH = 12
 _MAX_ITEMS = 2000
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -175,8 +175,8 @@ def need_choice(value: object, choices: Collection[_Choice]) -> _Choice:
 
 
 def as_text(value: object, cap: int = 200) -> str:
-    """Read text without control characters and surrogates, at most `cap` long; empty for anything else."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value[:cap]) if isinstance(value, str) else ""
+    """Read text that steers neither a terminal nor its neighbors, at most `cap` long; empty for anything else."""
+    return replaced(value[:cap]) if isinstance(value, str) else ""
 
 
 def as_texts(value: object, cap: int, length: int = 200) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from grader.execution.advice import advice_for
 from grader.execution.causes import cause_of, cut_middle, without_own_paths
 from grader.execution.client import CellClient, KernelClient
-from grader.execution.outputs import OutputKeeper, clean_text
+from grader.execution.outputs import OutputKeeper
 from grader.execution.sandbox.course_files import course_mounts, place_course_files
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
@@ -36,6 +36,7 @@ from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRe
 from grader.execution.sandbox.watchdog import Budget, Watchdog
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
+from grader.facts.controls import replaced
 from grader.facts.language import english
 from grader.inside.record.session import SESSION_VERSION, SessionFile
 from grader.schema.course_file import CourseFile
@@ -483,10 +484,10 @@ class _Execution:
     def _note_error(self, reply: dict[str, Any], cell: NotebookNode, index: int) -> None:
         if reply.get("status") != "error" or RAISING_TAG in cell.metadata.get("tags", []):
             return
-        name = str(reply.get("ename", "Error"))[:100]
+        name = replaced(str(reply.get("ename", "Error"))[:100])
         text = collapse(cut_middle(str(reply.get("evalue", "")), _MOST_TEXT))
         cause = cause_of(name, text, [str(part)[:_MOST_TEXT] for part in (reply.get("traceback") or ())[:_MOST_FRAMES]])
-        message = cut_middle(_without_file(without_own_paths(text)), _MESSAGE_LENGTH)
+        message = replaced(cut_middle(_without_file(without_own_paths(text)), _MESSAGE_LENGTH))
         if self.status == "timeout":
             message = english(self.reason)
             self.errors.append(CellError(cell=index, name=name, message=message, advice=_ENDED["timeout"]))
@@ -508,7 +509,7 @@ class _Execution:
                 cell=index,
                 name=name,
                 message=message,
-                cause=clean_text(cause.text),
+                cause=replaced(cause.text),
                 line=cause.line,
                 advice=advice_for(name, cause.text) or advice_for(name, message),
             )
@@ -536,7 +537,7 @@ class _Execution:
             answer = _answer(reply, sent)
             if answer is not None:
                 if answer.get("status") != "ok":
-                    error = clean_text(f"{answer.get('ename')}: {answer.get('evalue')}"[:200])
+                    error = replaced(f"{answer.get('ename')}: {answer.get('evalue')}"[:200])
                     self.problems.append(say("the recorder could not close the record ({error})", error=error))
                 return
         limit = self.request.finish_seconds

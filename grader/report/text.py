@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from grader.facts.controls import visible
 from grader.facts.language import TIMES, Language, language
 from grader.schema.message import MessageLike
 
@@ -39,9 +40,6 @@ _MOST_VALUE = 300
 _FRACTION_KEYS = frozenset({"accuracy", "value", "low", "high", "at_least", "partial_from"})
 """Keys of measured values that are fractions of 1 and are shown in percent."""
 
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]")
-"""Control characters and characters that reorder the text around them (the "Trojan Source" family)."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _COMBINING = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _STACKED = re.compile(f"([{_COMBINING}]{{4}})[{_COMBINING}]+")
 
@@ -66,11 +64,7 @@ def clean(text: str) -> str:
     Returns:
         Text that can be encoded as UTF-8 and neither reorders nor overlaps its neighbors.
     """
-    if not text.isascii():
-        text = _STACKED.sub(r"\1", _SURROGATE.sub("\ufffd", text))
-    elif text.isprintable():
-        return text
-    return _STEERING.sub(lambda match: f"⟦U+{ord(match[0]):04X}⟧", text)
+    return visible(text if text.isascii() else _STACKED.sub(r"\1", text))
 
 
 def cut(text: str, limit: int) -> str:

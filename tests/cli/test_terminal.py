@@ -1,12 +1,17 @@
 """What a person sees in a terminal: readable at 80 and 120 columns, and in a pipe."""
 
+import ast
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
+from grader.cli import terminal as terminal_module
+from grader.cli.echo import echo, echo_json
 from grader.cli.terminal import class_lines, error_text, grades_table, late_lines, progress_on, terminal
 from grader.delivery.roster import Student
 from grader.pipeline.class_list import ClassList, ListEntry
@@ -274,3 +279,55 @@ def test_students_without_a_submission_are_listed() -> None:
     lines = [Text.from_markup(line).plain for line in class_lines(ClassList(entries, roster=True))]
     assert lines == ["handed in nothing: 1: Ada [Lee]", "excused: 1: Bo", "not in the roster: 1: stranger"]
     assert class_lines(ClassList(entries[2:])) == []
+
+
+HOSTILE = "x\x1b]0;title\x07\x1b[2J\x1b]52;c;cm0gLXJm\x07\x9b31m\u202e\x7f"
+"""A window title, a cleared screen, the clipboard, a color of one character, and reordered text."""
+STEERING = ("\x1b", "\x07", "\x9b", "\u202e", "\x7f")
+
+
+def test_a_text_of_a_student_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console = terminal()
+    console.print(HOSTILE)
+    console.print(Text(HOSTILE), markup=False)
+    console.print(Text("link", style=Style(link=HOSTILE)))
+    console.out(HOSTILE)
+    console.print(grades_table([a_grade(HOSTILE)], HOSTILE))
+    terminal(stderr=True).print(error_text(UsageError(HOSTILE, where=HOSTILE, advice=HOSTILE)))
+    echo(HOSTILE)
+    echo(HOSTILE, err=True)
+    echo_json(f'"{HOSTILE}"')
+    printed = "".join(capsys.readouterr())
+    assert not [character for character in STEERING if character in printed]
+    assert "⟦U+001B⟧]0;title⟦U+0007⟧" in printed
+
+
+def test_progress_on_a_terminal_has_only_the_control_characters_of_the_bars() -> None:
+    file = io.StringIO()
+    console = terminal_module._CleanConsole(file=file, force_terminal=True, width=120)
+    with progress_on(console) as listener:
+        listener.begin(2)
+        listener.step(Step(HOSTILE, "cell", HOSTILE, done=1, total=2))
+        listener.step(Step(HOSTILE, "done", HOSTILE))
+    printed = file.getvalue()
+    assert "\x1b[" in printed
+    assert "title\x07" not in printed
+    assert "\x1b]" not in printed
+    assert not [character for character in STEERING[1:] if character in printed]
+
+
+def test_commands_print_only_through_the_functions_that_clean() -> None:
+    folder = Path(terminal_module.__file__).parent
+    calls = [
+        f"{path.name}:{node.lineno}: {name}"
+        for path in sorted(folder.glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and (name := ast.unparse(node.func)) in PRINTERS
+        and (path.name, name) not in {("echo.py", "typer.echo"), ("check_result.py", "Console")}
+    ]
+    assert calls == []
+
+
+PRINTERS = {"print", "typer.echo", "typer.secho", "click.echo", "Console", "sys.stdout.write", "sys.stderr.write"}
+"""Functions that print text as it is. `check_result.py` has a console that only measures."""
