@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from grader.delivery.letter import Curves
 from grader.facts.language import Language
+from grader.facts.metrics import is_computable
 from grader.schema.message import Message, say
 
 __all__ = ["HEIGHT", "WIDTH", "curves_png", "curves_say"]
@@ -107,7 +108,7 @@ def _drawn(training: _Values, validation: _Values) -> bool:
 
 
 def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+    return value is not None and is_computable(value)
 
 
 def _last(values: _Values) -> float | None:
@@ -120,9 +121,9 @@ class _Plot:
     def __init__(self, draw: ImageDraw.ImageDraw, epochs: int, values: _Values) -> None:
         self._draw = draw
         self._epochs = epochs
-        known = [value for value in values if value is not None and math.isfinite(value)]
+        known = [value for value in values if value is not None and is_computable(value)]
         low, high = min(known), max(known)
-        margin = (high - low) * 0.06 or 0.01
+        margin = (high - low) * 0.06 or abs(high) * 0.05 or 0.01
         self._low, self._high = low - margin, high + margin
         self._font = ImageFont.load_default(12 * _SCALE)
 
@@ -157,7 +158,7 @@ class _Plot:
     def curve(self, values: _Values, color: str, *, dashed: bool) -> None:
         """Draw a curve; a missing value interrupts it."""
         points = [
-            (self._x(epoch), self._y(value)) if value is not None and math.isfinite(value) else None
+            (self._x(epoch), self._y(value)) if value is not None and is_computable(value) else None
             for epoch, value in enumerate(values, 1)
         ]
         for start, end in itertools.pairwise(points):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from grader.facts.controls import replaced
+from grader.facts.metrics import is_computable
 from grader.schema.evidence import Shape
 
 __all__ = [
@@ -133,14 +134,14 @@ def need_int(value: object, low: int = 0, high: int = _LARGEST) -> int:
 
 
 def as_float(value: object) -> float | None:
-    """Read a finite number, else None."""
+    """Read a number that is neither infinite nor too large to compute with, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if is_computable(number) else None
 
 
 def as_floats(value: object, cap: int) -> tuple[float, ...]:
@@ -219,7 +220,7 @@ def as_shape(value: object) -> Shape | None:
 
 
 def as_json(value: object, depth: int = _MAX_DEPTH) -> Any:
-    """Copy JSON with clean texts, finite numbers, capped lists and limited depth."""
+    """Copy JSON with clean texts, numbers to compute with, capped lists and limited depth."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -180,6 +180,8 @@ class Language:
         """
         if part is None or not math.isfinite(part):
             return self.word("not a number")
+        if abs(part) >= _LARGEST_WHOLE:
+            return f"{self.number(100 * part)} %"
         text = f"{100 * part:.2f}".rstrip("0").rstrip(".") if places is None else f"{100 * part:.{places}f}"
         return f"{self._decimal(text)} %"
 

@@ -14,6 +14,7 @@ __all__ = [
     "fit_curves",
     "is_accuracy",
     "is_accuracy_class",
+    "is_computable",
     "is_metric_key",
     "metric_in",
     "metric_of",
@@ -26,9 +27,16 @@ _Values = TypeVar("_Values")
 
 CURVES = ("accuracy", "val_accuracy", "loss", "val_loss")
 """The canonical names of the learning curves."""
+_LARGEST = 1e100
+"""Largest figure to compute with: the product of three does not overflow. A model's own numbers end at 3.4e38."""
 _ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
 """Keras's names of the accuracy, preferred ones first."""
 _VALIDATION = "val_"
+
+
+def is_computable(value: float) -> bool:
+    """Whether sums, differences and products of a few such values are finite; no number of a model is larger."""
+    return -_LARGEST <= value <= _LARGEST
 
 
 def canonical_metric(name: str) -> str:
@@ -143,14 +151,14 @@ def fit_curves(fit: FitFact, epochs: int) -> dict[str, tuple[float | None, ...]]
         epochs: Length of every curve; values of later epochs are dropped.
 
     Returns:
-        Each of `CURVES` with its values; None for an epoch without a finite value.
+        Each of `CURVES` with its values; None for an epoch without a value, or with one that cannot be drawn.
     """
     curves = {name: metric_of(fit, name)[:epochs] for name in CURVES}
-    return {name: (*map(_finite_or_none, values), *_gap(epochs - len(values))) for name, values in curves.items()}
+    return {name: (*map(_drawable_or_none, values), *_gap(epochs - len(values))) for name, values in curves.items()}
 
 
-def _finite_or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _drawable_or_none(value: float) -> float | None:
+    return value if is_computable(value) else None
 
 
 def _gap(epochs: int) -> tuple[None, ...]:

@@ -24,6 +24,8 @@ _MOST_ROWS: Final = 200
 _WIDTH, _HEIGHT = 400.0, 260.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 42.0, 42.0
 _LARGE_LOSS: Final = 1e5
+_MOST_DIGITS: Final = 6
+"""Most decimals of a tick; there is no room for more."""
 _LOG_FROM: Final = 40.0
 """A loss is drawn on a logarithmic scale if its largest value exceeds its smallest by this factor."""
 
@@ -212,7 +214,7 @@ def _digits(ticks: Sequence[float], measure: Measure) -> int:
     """Return the number of decimals that distinguishes adjacent percentage ticks."""
     if measure == "loss" or len(ticks) < 2:  # noqa: PLR2004  one tick has no neighbour
         return 1
-    return max(0, math.ceil(-math.log10(100 * (ticks[1] - ticks[0])) - 1e-9))
+    return min(max(0, math.ceil(-math.log10(100 * (ticks[1] - ticks[0])) - 1e-9)), _MOST_DIGITS)
 
 
 def _loss(tick: float, language: Language) -> str:

@@ -9,6 +9,9 @@ from markupsafe import Markup, escape
 
 __all__ = ["Scale", "element", "nice_ticks", "picture"]
 
+_SMALLEST_STEP = 1e-290
+"""Smaller numbers have too few digits to compute with."""
+
 
 def element(name: str, /, *children: object, **attributes: object) -> Markup:
     """Build one element.
@@ -82,7 +85,10 @@ class Scale:
         low, high, at = self.low, self.high, min(max(figure, self.low), self.high)
         if self.log:
             low, high, at = math.log10(low), math.log10(high), math.log10(at)
-        part = (at - low) / (high - low) if high > low else 0.5
+        span = high - low
+        if not math.isfinite(span):
+            low, high, at, span = low / 2, high / 2, at / 2, high / 2 - low / 2
+        part = (at - low) / span if span > 0 else 0.5
         return self.start + part * (self.end - self.start)
 
 
@@ -95,13 +101,15 @@ def nice_ticks(low: float, high: float, most: int = 6) -> Sequence[float]:
         most: Maximum number of ticks, 2 or more.
 
     Returns:
-        Ticks in ascending order, each within the ends.
+        Ticks in ascending order; the lower end alone if its distance to the upper end cannot be divided.
     """
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
-        return (low,)
     raw = (high - low) / most
+    if not (math.isfinite(low) and _SMALLEST_STEP < raw < math.inf):
+        return (low,)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return tuple(round(number * step, 12) for number in range(first, last + 1))
+    # Multiples of 0.1 are inexact; 12 digits of the step hide that.
+    digits = 12 - math.floor(math.log10(step))
+    return tuple(dict.fromkeys(round(number * step, digits) for number in range(first, last + 1)))

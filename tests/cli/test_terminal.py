@@ -307,7 +307,7 @@ def test_progress_on_a_terminal_has_only_the_control_characters_of_the_bars() ->
     console = terminal_module._CleanConsole(file=file, force_terminal=True, width=120)
     with progress_on(console) as listener:
         listener.begin(2)
-        listener.step(Step(HOSTILE, "cell", HOSTILE, done=1, total=2))
+        listener.step(Step(HOSTILE, "working", HOSTILE, done=1, total=2))
         listener.step(Step(HOSTILE, "done", HOSTILE))
     printed = file.getvalue()
     assert "\x1b[" in printed
