@@ -54,6 +54,8 @@ _MESSAGE_LENGTH = 1_000
 _MOST_TEXT = 20_000
 """Characters of an exception's text, and of a frame of its traceback, in which the cause is searched."""
 _MOST_FRAMES = 100
+_MOST_SPECIAL = 5
+"""Most special files of a submission that are named."""
 _TELL_SECONDS = 1.0
 """Interval of the progress reports to the listener."""
 _FEWEST_THREADS = 512
@@ -246,7 +248,8 @@ class _Execution:
             notebook=request.inner,
         )
         if request.files is not None:
-            copy_submission(request.files, layout.work, only=request.only)
+            special = copy_submission(request.files, layout.work, only=request.only)
+            self.remarks += [_left_out(name) for name in special[:_MOST_SPECIAL]]
         for name in place_course_files(request.course_files, layout):
             self.remarks.append(
                 say("the notebook got the course's file {name:code} in place of the submitted one", name=name)
@@ -692,6 +695,13 @@ def _fresh(notebook: NotebookNode) -> NotebookNode:
 
 def _rounded(figure: float | None) -> float | None:
     return None if figure is None else round(figure, 3)
+
+
+def _left_out(name: str) -> Message:
+    return say(
+        "the submitted {name:code} is a socket, a pipe or a device, so the notebook did not get it",
+        name=replaced(name[:200]),
+    )
 
 
 def _write_session(request: ExecutionRequest, layout: Layout) -> None:

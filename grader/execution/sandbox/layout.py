@@ -268,7 +268,7 @@ def copy_submission(
     only: Sequence[str] | None = None,
     max_bytes: int = 1 << 30,
     max_files: int = 10_000,
-) -> None:
+) -> tuple[str, ...]:
     """Copy a submission's regular files; links and special files are left out.
 
     Args:
@@ -278,14 +278,21 @@ def copy_submission(
         max_bytes: Maximum size of all files together.
         max_files: Maximum number of files and folders.
 
+    Returns:
+        Relative names of the special files that were left out: sockets, pipes and devices.
+
     Raises:
         NotebookError: The submission exceeds a limit.
         SandboxError: A file cannot be read or written.
     """
     left_bytes, left_files = max_bytes, max_files
     waiting = [Path()] if only is None else []
+    special: list[str] = []
     try:
         for name in only or ():
+            if _is_special(source / name):
+                special.append(name)
+                continue
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             _copy_plain(source / name, target / name, max_bytes)
         while waiting:
@@ -294,6 +301,9 @@ def copy_submission(
             place = target / inner
             place.mkdir(parents=True, exist_ok=True)
             for name in files:
+                if _is_special(source / inner / name):
+                    special.append(str(inner / name))
+                    continue
                 left_bytes -= _copy_plain(source / inner / name, place / name, left_bytes)
                 _refuse_too_much(source, left_bytes, max_bytes, max_files)
             left_files -= len(files) + len(folders)
@@ -303,6 +313,13 @@ def copy_submission(
     except OSError as error:
         message = f"the submission's files cannot be copied: {error}"
         raise SandboxError(message, where=str(source)) from error
+    return tuple(special)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a socket, a pipe or a device; a socket cannot even be opened."""
+    mode = path.lstat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
 
 
 def digest_files(

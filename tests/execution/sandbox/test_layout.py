@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.isolation import Mount
 from grader.execution.sandbox.layout import (
     copy_submission,
+    digest_files,
     make_layout,
     masks,
     python_mounts,
@@ -93,8 +95,17 @@ def test_links_pipes_and_caches_are_not_copied(tmp_path: Path) -> None:
     (source / "link.txt").symlink_to("/etc/passwd")
     (source / "linked").symlink_to("/etc")
     os.mkfifo(source / "pipe")
+    with socket.socket(socket.AF_UNIX) as unix:
+        # The path of a socket is short, and that of the test's folder need not be.
+        descriptor = os.open(source / "sub", os.O_PATH)
+        unix.bind(f"/proc/self/fd/{descriptor}/socket")
+        os.close(descriptor)
     target.mkdir()
-    copy_submission(source, target)
+    assert copy_submission(source, target) == ("pipe", "sub/socket")
+    only = tmp_path / "only"
+    only.mkdir()
+    assert copy_submission(source, only, only=("sub/kept.txt", "sub/socket")) == ("sub/socket",)
+    assert len(digest_files(source)) == len(digest_files(source, only=("sub/kept.txt", "sub/socket")))
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["sub", "sub/kept.txt"]
 
 
