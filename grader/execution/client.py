@@ -1,6 +1,7 @@
 """Client of one untrusted kernel, based on nbclient and jupyter_client."""
 
 import asyncio
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -11,10 +12,13 @@ from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbformat import NotebookNode
 
 from grader.execution.outputs import OutputKeeper, clean_text, displayed
+from grader.execution.sandbox.scratch import HeldFolder, runtime_folder
 
 __all__ = ["CellClient", "KernelClient"]
 
 _POLL_SECONDS = 0.1
+_DOOR = "d"
+"""Name of the link to the folder of a kernel's sockets; short, since a socket's path is."""
 _DRAIN_SECONDS = 0.3
 """Time to wait for the last outputs of a kernel that has ended."""
 _ANSWER_SECONDS = 1.0
@@ -106,14 +110,44 @@ class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed 
 
 
 class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is not typed for us
-    """A client that detects at once that a kernel is ready.
+    """A client that detects at once that a kernel is ready, and then never connects to it again.
 
     jupyter_client waits until no message has come for 0.2 seconds, which is a tenth of a small notebook's time. The
     kernel's own status `idle` shows that it has answered.
+
+    ZeroMQ connects again, by name, when a connection breaks. The notebook can break it, and put links to other sockets
+    of this machine in place of the kernel's. So the client connects through a link in a folder of its own, the door,
+    and removes it before the notebook's first cell: later there is no name that leads to the kernel's sockets.
     """
 
+    _door: HeldFolder | None = None
+
+    def start_channels(self, *args: Any, **kwargs: Any) -> None:
+        """Open the door and connect through it; called by nbclient.
+
+        Raises:
+            SandboxError: The door cannot be made.
+        """
+        if self.transport == "ipc" and self._door is None:
+            self._door = runtime_folder()
+            sockets = Path(str(self.ip))
+            link = self._door.path / _DOOR
+            link.symlink_to(sockets.parent)
+            self.ip: str = str(link / sockets.name)
+        super().start_channels(*args, **kwargs)
+
+    def stop_channels(self) -> None:
+        """Close the connections, and the door if it is still open."""
+        super().stop_channels()
+        self._close_door()
+
+    def _close_door(self) -> None:
+        door, self._door = self._door, None
+        if door is not None:
+            door.let_go()
+
     async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is its own
-        """Repeat a request until its reply arrives on one channel and the status `idle` on the other.
+        """Repeat a request until its reply arrives on one channel and the status `idle` on the other; close the door.
 
         Raises:
             RuntimeError: The kernel has ended, or did not answer in time.
@@ -127,6 +161,8 @@ class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is
         except TimeoutError as error:
             message = f"it did not answer within {timeout:.0f} seconds"
             raise RuntimeError(message) from error
+        finally:
+            self._close_door()
 
     async def _answered(self, sent: str) -> bool:
         # Messages on the iopub channel are lost before it is connected; then the request is repeated.

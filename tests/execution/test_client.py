@@ -1,7 +1,10 @@
 """Detection that a new kernel is ready."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -94,3 +97,22 @@ def test_a_kernel_that_says_nothing_but_what_nobody_asked_for_is_given_up_as_wel
     kernel = _Kernel([_message("other")] * 10_000_000, [])
     with pytest.raises(RuntimeError, match="it did not answer within 0 seconds"):
         _ready(kernel, 0.05)
+
+
+def test_after_the_first_answer_no_name_leads_to_the_sockets_of_the_kernel(tmp_path: Path) -> None:
+    kernel = _Kernel([_message("ask1")], [_message("ask1", execution_state="idle")])
+    kernel.transport, kernel.ip = "ipc", str(tmp_path / "k")
+    for number, channel in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1):
+        setattr(kernel, f"{channel}_port", number)
+    with socket.socket(socket.AF_UNIX) as host:
+        descriptor = os.open(tmp_path, os.O_PATH)
+        host.bind(f"/proc/self/fd/{descriptor}/k-1")
+        os.close(descriptor)
+        kernel.start_channels()
+        door = Path(kernel.ip).parent
+        assert door.resolve() == tmp_path
+        assert Path(f"{kernel.ip}-1").is_socket()
+        _ready(kernel)
+        assert not door.parent.exists()
+        assert not Path(f"{kernel.ip}-1").exists()
+        kernel.stop_channels()
