@@ -37,6 +37,7 @@ _ERROR = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b|(?:bwrap|nsenter|s
 _LONGEST_ERROR = 200
 _LONGEST_WAIT = 5.0
 """Longest wait for a program on a busy machine, as a multiple of its time limit."""
+_LOWEST_PRIORITY = 19
 _LEAST_EXTENSION = 0.5
 """Shortest extension of a time limit, in seconds."""
 MACHINE_ADVICE = (
@@ -96,9 +97,11 @@ def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[byte
 
 
 def prefer_as_victim(pid: int) -> None:
-    """Let the operating system kill this process (and its later children) first when memory runs out."""
+    """Let this process (and its later children) wait for others, and be killed first when memory runs out."""
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("800", encoding="ascii")
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _LOWEST_PRIORITY)
 
 
 def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move them

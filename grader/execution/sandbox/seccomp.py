@@ -49,8 +49,11 @@ DENIED: Mapping[str, tuple[int | None, int | None]] = {
     "request_key": (249, 218),
     "keyctl": (250, 219),
     "syslog": (103, 116),
-    # Memory that cannot be measured.
+    # Memory that cannot be measured, or that outlives its process.
     "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
 }
 """System call → its number on x86_64 and on aarch64 (None if the machine does not have it)."""
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
@@ -61,6 +64,9 @@ _NAMESPACE_FLAGS = 0x7E020000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET."""
 _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX, which insert text into a terminal's input."""
+_SOL_SOCKET = 1
+_BUFFER_SIZES = (7, 8)
+"""SO_SNDBUF and SO_RCVBUF, which enlarge memory that belongs to no process."""
 _X32 = 0x40000000
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -76,11 +82,12 @@ class _Machine:
     clone: int
     socket: int
     ioctl: int
+    setsockopt: int
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, 0, clone=56, socket=41, ioctl=16),
-    "aarch64": _Machine(0xC00000B7, 1, clone=220, socket=198, ioctl=29),
+    "x86_64": _Machine(0xC000003E, 0, clone=56, socket=41, ioctl=16, setsockopt=54),
+    "aarch64": _Machine(0xC00000B7, 1, clone=220, socket=198, ioctl=29, setsockopt=208),
 }
 
 
@@ -113,6 +120,10 @@ def filter_program(machine: str) -> bytes | None:
     steps += _for_call(numbers_of.socket, [*_load(16), *families, _step(_RETURN, _ERROR | errno.EAFNOSUPPORT)])
     typing = [step for number in _TERMINAL_INPUT for step in _when(_EQUAL, number, errno.EPERM)]
     steps += _for_call(numbers_of.ioctl, [*_load(24), *typing])
+    # These options succeed without an effect, since programs set them only to be faster.
+    sizing = [step for option in _BUFFER_SIZES for step in _when(_EQUAL, option, 0)]
+    sizing = [*_load(32), *sizing]
+    steps += _for_call(numbers_of.setsockopt, [*_load(24), _step(_EQUAL, _SOL_SOCKET, 0, len(sizing)), *sizing])
     return b"".join([*steps, _step(_RETURN, _ALLOW)])
 
 

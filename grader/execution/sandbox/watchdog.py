@@ -5,9 +5,12 @@ Memory is the sum of resident memory over the process tree. If that sum exceeds 
 student's process, so it is read only then. Memory used by a sandbox's `/tmp` and home folder is limited by their size
 and is not counted here.
 
+Resident memory leaves out what `hidden_memory` adds: page tables, pages that processes share without a file, and the
+buffers of sockets. Files without content in a folder in memory take kernel memory too; they count as files.
+
 Files that were unlinked while still open take space that no folder shows; they count as disk. A program can hide more,
 such as a file that is being sent between two sockets. So the sandbox also ends if this machine runs out of disk or the
-grader's own process grows too much; that is reported as a failure of the grader.
+grader's own process grows too much, or if this machine's memory runs out; that is reported as a failure of the grader.
 """
 
 import errno
@@ -23,6 +26,8 @@ from pathlib import Path
 
 import psutil
 
+from grader.execution.sandbox.capacity import free_memory
+from grader.execution.sandbox.hidden_memory import buffer_bytes, files_in_memory, shared_bytes, table_bytes
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.schema.message import Message, say
 
@@ -57,12 +62,16 @@ class Budget:
     threads: int = 3000
     disk_bytes: int = 4 << 30
     files: int = 50_000
+    files_in_memory: int = 200_000
+    """Limit for `/tmp`, the home folder and `/dev/shm`; an empty file takes about 1 KiB."""
     folders: tuple[Path, ...] = ()
     """Folders and files of this machine that the sandbox writes."""
     free_bytes: int = 256 << 20
     """Space that must stay free on their disks."""
     grader_bytes: int = 3 << 29
     """Limit on the growth of the grader's own process, which reads the sandbox's messages."""
+    free_memory_bytes: int = 128 << 20
+    """Memory that must stay available on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Usage:
     threads: int = 0
     disk_bytes: int = 0
     files: int = 0
+    files_in_memory: int = 0
     hidden: bool = False
     """Whether it has folders that cannot be measured."""
 
@@ -92,6 +102,10 @@ def judge(usage: Usage, budget: Budget) -> Message | None:
         (usage.threads > budget.threads, say("it started more than {limit:number} threads", limit=budget.threads)),
         (usage.disk_bytes > budget.disk_bytes, say("it wrote more than {limit:size} to disk", limit=budget.disk_bytes)),
         (usage.files > budget.files, say("it wrote more than {limit:number} files", limit=budget.files)),
+        (
+            usage.files_in_memory > budget.files_in_memory,
+            say("it wrote more than {limit:number} files", limit=budget.files_in_memory),
+        ),
         (
             usage.hidden,
             say("it made folders that are closed or nested too deeply, so their size cannot be measured"),
@@ -130,9 +144,10 @@ def usage_of(processes: Iterable[psutil.Process], budget: Budget) -> Usage:
         with suppress(psutil.Error, OSError), process.oneshot():
             memory += process.memory_info().rss
             threads += process.num_threads()
-    if memory > budget.memory_bytes:
+    tables = table_bytes(listed)
+    if memory + tables > budget.memory_bytes:
         memory = sum(map(_proportional, listed))
-    return Usage(memory_bytes=memory, processes=len(listed), threads=threads)
+    return Usage(memory_bytes=memory + tables, processes=len(listed), threads=threads)
 
 
 def folder_usage(folders: Iterable[Path], most_files: int) -> Usage:
@@ -220,6 +235,7 @@ class Watchdog(threading.Thread):
             meter: Adds up the CPU time; by default one for all cores of the machine.
         """
         super().__init__(name=f"watchdog-{process.pid}", daemon=True)
+        self._hidden = 0
         self.verdict: Message | None = None
         self.fault = ""
         self.peak_mib = 0.0
@@ -231,6 +247,7 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Poll until stopped."""
+        _go_first()
         grader = psutil.Process()
         before = grader.memory_info().rss
         turn = 0
@@ -266,13 +283,18 @@ class Watchdog(threading.Thread):
         if len(processes) <= self._budget.processes:
             self.meter.sample(processes, waits=with_disk)
         usage = usage_of(processes, self._budget)
-        if not with_disk or usage.processes > self._budget.processes:
+        if usage.processes > self._budget.processes:
             return usage
+        if not with_disk:
+            return replace(usage, memory_bytes=usage.memory_bytes + self._hidden)
         disk = folder_usage(self._budget.folders, self._budget.files)
+        self._hidden = shared_bytes(processes) + buffer_bytes(processes)
         return replace(
             usage,
+            memory_bytes=usage.memory_bytes + self._hidden,
             disk_bytes=disk.disk_bytes + unlinked_bytes(processes),
             files=disk.files,
+            files_in_memory=files_in_memory(processes),
             hidden=disk.hidden,
         )
 
@@ -282,7 +304,17 @@ class Watchdog(threading.Thread):
         free = free_bytes(self._budget.folders)
         if free is not None and free < self._budget.free_bytes:
             return f"the disk has only {free / _MIB:,.0f} MiB left"
+        available = free_memory()
+        if available < self._budget.free_memory_bytes:
+            return f"this machine has only {available / _MIB:,.0f} MiB of memory left"
         return ""
+
+
+def _go_first() -> None:
+    """Let this thread run before ordinary programs, however many processes a sandbox starts; only root may."""
+    with suppress(OSError):
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
 
 
 def _blocks(entry: "os.DirEntry[str]") -> int:

@@ -339,6 +339,83 @@ for folder in (*glob.glob("/tmp/gr-*"), "/record", "/home/student/submission"):
     assert outcome.run.status == "completed"
 
 
+# --- effects outside the sandbox --------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_links_in_place_of_the_kernels_sockets_lead_to_no_socket_of_the_machine(
+    bubblewrap: Isolation, run_cells: Run, tmp_path: Path
+) -> None:
+    host = tmp_path / "s"
+    code = f"""
+import glob, os, time
+folder, = glob.glob('/tmp/grader-held-*')
+for name in os.listdir(folder):
+    if name.startswith('k-'):
+        os.unlink(f'{{folder}}/{{name}}'); os.symlink({str(host)!r}, f'{{folder}}/{{name}}')
+os.closerange(3, 4096)
+time.sleep(3)
+os._exit(3)
+"""
+    with socket.socket(socket.AF_UNIX) as listener:
+        descriptor = os.open(tmp_path, os.O_PATH)
+        listener.bind(f"/proc/self/fd/{descriptor}/s")
+        os.close(descriptor)
+        listener.listen()
+        listener.settimeout(0.5)
+        outcome = run_cells(bubblewrap, code, "print('second')")
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert outcome.run.status == "died"
+
+
+@pytest.mark.slow
+def test_the_name_and_the_text_of_an_exception_steer_no_terminal(bubblewrap: Isolation, run_cells: Run) -> None:
+    code = r"""
+class Bad(Exception): pass
+Bad.__name__ = "x\x1b]0;title\x07\x9b\u202e"
+raise Bad("\x1b[2J \u202e \x9b2J text")
+"""
+    run = run_cells(bubblewrap, code).run
+    (error,) = run.errors
+    shown = error.name + error.message + error.cause + english(run.reason)
+    assert not any(character in shown for character in "\x1b\x07\x9b\u202e")
+    assert error.name.startswith("x\ufffd]0;title")
+    assert error.message.endswith("text")
+
+
+@pytest.mark.slow
+def test_empty_files_in_memory_are_counted(bubblewrap: Isolation, run_cells: Run) -> None:
+    code = """
+import os, time
+for folder in range(30):
+    os.mkdir(f'/tmp/{folder}')
+    for number in range(10_000):
+        os.close(os.open(f'/tmp/{folder}/{number}', os.O_CREAT | os.O_WRONLY))
+time.sleep(20)
+"""
+    run = run_cells(bubblewrap, code).run
+    assert run.status == "memory"
+    assert "it wrote more than 200,000 files" in english(run.reason)
+
+
+@KNOWN_MACHINE
+def test_the_buffer_of_a_socket_cannot_be_enlarged(walls: Isolation, run_script: Run) -> None:
+    facts = run_script(
+        walls,
+        """
+import json, socket
+one, other = socket.socketpair()
+before = one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+one.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+after = one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+print(json.dumps([before == after, one.getsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED)]))
+""",
+    ).facts
+    assert facts == [True, 1]
+
+
 # --- what is handed in, and what is seen of it -----------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ BUDGET = Budget(memory_bytes=100 << 20, processes=5, threads=50, disk_bytes=10 <
         (Usage(threads=51), "it started more than {limit:number} threads", 50),
         (Usage(disk_bytes=11 << 20), "it wrote more than {limit:size} to disk", 10 << 20),
         (Usage(files=101), "it wrote more than {limit:number} files", 100),
+        (Usage(files_in_memory=200_001), "it wrote more than {limit:number} files", 200_000),
     ],
 )
 def test_each_budget_has_its_message(usage: Usage, text: str, limit: int) -> None:
