@@ -29,6 +29,7 @@ import psutil
 from grader.execution.sandbox.capacity import free_memory
 from grader.execution.sandbox.hidden_memory import buffer_bytes, files_in_memory, shared_bytes, table_bytes
 from grader.execution.sandbox.load import CpuMeter, Load
+from grader.execution.sandbox.sessions import share_out
 from grader.schema.message import Message, say
 
 __all__ = [
@@ -287,6 +288,7 @@ class Watchdog(threading.Thread):
             return usage
         if not with_disk:
             return replace(usage, memory_bytes=usage.memory_bytes + self._hidden)
+        share_out(processes)
         disk = folder_usage(self._budget.folders, self._budget.files)
         self._hidden = shared_bytes(processes) + buffer_bytes(processes)
         return replace(

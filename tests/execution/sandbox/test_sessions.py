@@ -1,0 +1,43 @@
+"""The sessions of one sandbox share the processors as one session would."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.execution.sandbox.sessions import priority_of, share_out
+from grader.execution.sandbox.watchdog import tree
+
+_WEIGHTS = {0: 1024, 5: 335, 10: 110, 15: 36, 19: 15}
+"""Linux's weights of priorities (`sched_prio_to_weight`)."""
+
+
+@pytest.mark.parametrize(("sessions", "priority"), [(0, 0), (1, 0), (3, 5), (9, 10), (28, 15), (70, 19), (5000, 19)])
+def test_all_sessions_together_weigh_about_as_much_as_one(sessions: int, priority: int) -> None:
+    assert priority_of(sessions) == priority
+    if 0 < sessions <= 70:
+        assert 0.8 < sessions * _WEIGHTS[priority] / _WEIGHTS[0] < 1.2
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this machine has no groups for sessions")
+def test_a_program_with_many_sessions_gets_a_low_priority_for_each() -> None:
+    code = """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid(); break
+else:
+    time.sleep(0.2); print(flush=True)
+time.sleep(20)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        members = tree(process)
+        share_out(members)
+        groups = {Path(f"/proc/{one.pid}/autogroup").read_text().strip().partition(" nice ") for one in members}
+        for one in members:
+            one.kill()
+    assert len(groups) == 9
+    assert {priority for _, _, priority in groups} == {str(priority_of(7))}
