@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from grader.execution.outputs import OutputKeeper, clean_text, displayed
 from grader.execution.sandbox.scratch import HeldFolder, runtime_folder
 
-__all__ = ["CellClient", "KernelClient"]
+__all__ = ["CellClient", "KernelClient", "KernelStarter"]
 
 _POLL_SECONDS = 0.1
 _DOOR = "d"
@@ -107,6 +107,13 @@ class CellClient(NotebookClient):  # type: ignore[misc] # nbclient is not typed 
                 await asyncio.sleep(_DRAIN_SECONDS)
                 self.task_poll_for_reply.cancel()
                 return
+
+
+class KernelStarter(AsyncKernelManager):  # type: ignore[misc] # jupyter_client is not typed for us
+    """A kernel manager without a connection of its own, since the sandbox is interrupted and ended by signals."""
+
+    def _connect_control_socket(self) -> None:
+        """Connect to nothing: ZeroMQ would connect again by name; see `KernelClient`."""
 
 
 class KernelClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client is not typed for us

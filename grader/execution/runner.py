@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from grader.execution.advice import advice_for
 from grader.execution.causes import cause_of, cut_middle, without_own_paths
-from grader.execution.client import CellClient, KernelClient
+from grader.execution.client import CellClient, KernelClient, KernelStarter
 from grader.execution.outputs import OutputKeeper
 from grader.execution.sandbox.course_files import course_mounts, place_course_files
 from grader.execution.sandbox.device import Device
@@ -751,7 +751,7 @@ def _manager(spec: KernelSpec, runtime: Path) -> AsyncKernelManager:
     lose its outputs after one large animation. Instead the stored outputs are limited, and the watchdog ends a sandbox
     that makes the grader's own memory grow.
     """
-    return AsyncKernelManager(
+    return KernelStarter(
         kernel_name="grader",
         kernel_spec_manager=_OneKernel(spec),
         transport="ipc",
