@@ -26,7 +26,6 @@ from pathlib import Path
 
 import psutil
 
-from grader.execution.sandbox.capacity import free_memory
 from grader.execution.sandbox.hidden_memory import buffer_bytes, files_in_memory, shared_bytes, table_bytes
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.sessions import share_out
@@ -306,7 +305,8 @@ class Watchdog(threading.Thread):
         free = free_bytes(self._budget.folders)
         if free is not None and free < self._budget.free_bytes:
             return f"the disk has only {free / _MIB:,.0f} MiB left"
-        available = free_memory()
+        # Not that of a control group: there, a full file cache looks like used memory.
+        available = int(psutil.virtual_memory().available)
         if available < self._budget.free_memory_bytes:
             return f"this machine has only {available / _MIB:,.0f} MiB of memory left"
         return ""
