@@ -42,7 +42,7 @@ NAMES = {
 }
 """Public name → the class or function that it is."""
 
-_ISOLATION = "Literal['auto', 'bubblewrap', 'container', 'none'] = 'auto'"
+_ISOLATION = "Literal['auto', 'bubblewrap', 'container', 'user', 'none'] = 'auto'"
 _DEVICE = "Literal['auto', 'cpu', 'gpu'] = 'auto'"
 _RUBRIC = "str | pathlib.Path | grader.grading.loader.LoadedRubric"
 _ON_STEP = "Callable[[grader.schema.progress.Step], None] | None = None"

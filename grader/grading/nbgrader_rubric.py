@@ -191,7 +191,7 @@ def _guide(cell: GradedCell) -> str:
             return _clean(f"{start}\n\n{cell.source}")
         case "task":
             schemes = [one.strip() for one in _SCHEME.findall(cell.source)]
-            return _clean("\n\n".join(schemes) or cell.source or f"Task `{_line(cell.grade_id)}`")
+            return _clean("\n\n".join(schemes)) or _clean(cell.source) or f"Task `{_line(cell.grade_id)}`"
     question = f"Question:\n\n{cell.question}\n\n" if cell.question else ""
     return _clean(f"{question}Answer of the source notebook (cell `{_line(cell.grade_id)}`):\n\n{cell.source}")
 

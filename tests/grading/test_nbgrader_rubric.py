@@ -49,6 +49,12 @@ def test_an_accuracy_without_one_known_data_set_waits_for_a_person() -> None:
         assert source in manual.guide
 
 
+def test_a_task_without_text_has_its_id_as_guide() -> None:
+    (*_, last) = rubric_of(a_cell(grade_id="sketch", kind="task", source=" ")).criteria
+    assert last.manual is not None
+    assert last.manual.guide == "Task `sketch`"
+
+
 def test_answers_and_tasks_wait_for_a_person_with_question_and_scheme() -> None:
     task = "Draw.\n=== BEGIN MARK SCHEME ===\n4 for all\n=== END MARK SCHEME ==="
     rubric = rubric_of(
