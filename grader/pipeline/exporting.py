@@ -21,7 +21,17 @@ from grader.store.files import writing
 from grader.store.results import ResultsFolder
 from grader.store.secret_key import secret_key
 
-__all__ = ["EXPORTS", "KEY_FILE", "ClassExport", "Damage", "ExportOptions", "export_class", "preview_of_table"]
+__all__ = [
+    "EXPORTS",
+    "KEY_FILE",
+    "ClassExport",
+    "Damage",
+    "ExportOptions",
+    "export_class",
+    "preview_of_table",
+    "refuse_foreign",
+    "staging",
+]
 
 EXPORTS = "export"
 """Folder of a results folder that contains a folder for each exported format."""
@@ -124,14 +134,14 @@ def export_class(
         )
     target = options.target or out.root / EXPORTS / options.format.name
     if not one:
-        _refuse_foreign(target)
+        refuse_foreign(target, SCHEMA_FILE)
     pseudonyms = None
     if options.anonymous:
         known = Pseudonyms(secret_key(options.key or out.root / KEY_FILE))
         names.sort(key=lambda name: known.of(Personal.SUBMISSION, name))
         pseudonyms = known
     reader = _Reader(out, names, listener)
-    with _staging(target) as folder, writing(folder):
+    with staging(target) as folder, writing(folder):
         wanted = Export(out.root, folder, tables, pseudonyms, _students(out, names))
         exported = options.format.write(reader, wanted)
         _adopt(folder, target, f"{tables[0]}{options.format.suffix}" if one else None)
@@ -203,8 +213,12 @@ def _choice(options: ExportOptions) -> tuple[bool, tuple[str, ...]]:
     return True, options.tables or chosen.tables[:1]
 
 
-def _refuse_foreign(target: Path) -> None:
+def refuse_foreign(target: Path, sign: str) -> None:
     """Refuse to write into a folder with other files.
+
+    Args:
+        target: The folder of an export.
+        sign: The file that every export of this kind writes into its folder.
 
     Raises:
         UsageError: The target is a file, or a folder that no export has written.
@@ -212,13 +226,13 @@ def _refuse_foreign(target: Path) -> None:
     if target.exists() and not target.is_dir():
         msg = "there is a file with this name"
         raise UsageError(msg, where=f"--out {target}", advice="name a folder")
-    if target.is_dir() and any(target.iterdir()) and not (target / SCHEMA_FILE).is_file():
+    if target.is_dir() and any(target.iterdir()) and not (target / sign).is_file():
         msg = "the folder has other files"
         raise UsageError(msg, where=f"--out {target}", advice="name a new folder, or one of an earlier export")
 
 
 @contextmanager
-def _staging(target: Path) -> Iterator[Path]:
+def staging(target: Path) -> Iterator[Path]:
     """Create an empty folder next to the target, and remove it afterwards.
 
     Raises:

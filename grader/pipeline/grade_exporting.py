@@ -1,8 +1,7 @@
 """Export the grades of a class to another tool: read the class, decide what may be written, and write the file."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from grader.delivery.grade_export import ExportState, GradeExport, GradeFormat, 
 from grader.delivery.submission_files import json_bytes
 from grader.grading.loader import LoadedRubric
 from grader.pipeline.class_list import SUPERSEDED, ListEntry, list_class, row_of
-from grader.pipeline.exporting import EXPORTS
+from grader.pipeline.exporting import EXPORTS, refuse_foreign, staging
 from grader.pipeline.judgements import class_judgements
 from grader.pipeline.regrade import rubric_of_results
 from grader.pipeline.rubrics import noted_language
@@ -93,13 +92,13 @@ def export_grades(
     target = _target(out, options)
     rows = grade_rows(out, loaded, listener, with_pending=options.with_pending)
     title = loaded.writer().rubric_text(loaded.rubric.title) or loaded.rubric.id
-    with _staging(target) as staging:
+    with staging(target) as folder, writing(target):
         export = GradeExport(
             rows=rows,
             rubric=loaded.rubric.id,
             title=title,
             max_score=next((row.max_score for row in rows if row.score is not None), loaded.rubric.max_score),
-            target=staging / options.format.file if options.format.file else staging,
+            target=folder / options.format.file if options.format.file else folder,
             now=now(),
             worksheet=worksheet,
             column=options.column,
@@ -108,7 +107,7 @@ def export_grades(
             environment=options.environment,
         )
         reports = tuple(options.format.write(export))
-        _adopt(staging, target, options.format, reports)
+        _adopt(folder, target, options.format, reports)
     return ExportedGrades(
         target=target,
         reports=reports,
@@ -280,12 +279,7 @@ def _target(out: ResultsFolder, options: GradeExportOptions) -> Path:
     chosen, named = options.format, options.target
     if not chosen.file:
         target = named or out.root / EXPORTS / chosen.name
-        if target.exists() and not target.is_dir():
-            msg = "there is a file with this name"
-            raise UsageError(msg, where=f"--out {target}", advice="name a folder")
-        if target.is_dir() and any(target.iterdir()) and not (target / INDEX).is_file():
-            msg = "the folder has other files"
-            raise UsageError(msg, where=f"--out {target}", advice="name a new folder, or one of an earlier export")
+        refuse_foreign(target, INDEX)
         return target
     folder = out.root / EXPORTS / chosen.name if named is None else named
     target = folder / chosen.file if named is None or named.is_dir() else folder
@@ -293,24 +287,6 @@ def _target(out: ResultsFolder, options: GradeExportOptions) -> Path:
         msg = "the export would replace the worksheet"
         raise UsageError(msg, where=f"--out {target}", advice="name another file, so that you can compare both")
     return target
-
-
-@contextmanager
-def _staging(target: Path) -> Iterator[Path]:
-    """Create an empty folder next to the target, and remove it afterwards.
-
-    Raises:
-        StorageError: It cannot be created.
-    """
-    folder = target.parent / f".{target.name}.partial"
-    with writing(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    try:
-        with writing(target):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _adopt(staging: Path, target: Path, chosen: GradeFormat, reports: tuple[RowReport, ...]) -> None:
