@@ -9,12 +9,13 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers, ImmutableMultiDict, MutableHeaders
+from starlette.datastructures import Headers, ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.schema.judgement import Judgement
+from grader.web.headers import with_headers
 
 __all__ = ["CSRF_FIELD", "CSRF_HEADER", "ENTER", "LARGEST_BODY", "POLICY", "Door", "Form", "Guard", "Visitor"]
 
@@ -131,7 +132,7 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        send = _with_headers(send)
+        send = with_headers(send, _HEADERS)
         try:
             answer = await self._checked(scope, receive)
         except _RefusedError as refused:
@@ -244,14 +245,3 @@ def _without_body(receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return receiving
-
-
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return sending

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.schema.errors import UsageError
 from grader.service.refusals import RefusedRequestError, problem_answer
+from grader.web.headers import with_headers
 
 __all__ = ["OPEN_PATHS", "Caller", "Guard", "Limits", "Tokens", "checked_token"]
 
@@ -129,7 +130,7 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        send = _with_headers(send)
+        send = with_headers(send, _HEADERS)
         if self._open >= self._limits.requests:
             msg = "the service answers too many requests at the moment"
             error = RefusedRequestError(msg, 503, advice="send the same request again later")
@@ -215,14 +216,3 @@ async def _discard(receive: Receive) -> None:
                     return
     except TimeoutError:
         return
-
-
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return sending

@@ -1,14 +1,11 @@
 """Serve the application until a signal arrives; then finish what runs while questions are still answered."""
 
 import asyncio
-import contextlib
 import errno
 import ipaddress
 import logging
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import ClassVar, Final
@@ -20,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from grader.schema.errors import UsageError
 from grader.service.guard import Limits
+from grader.web.server import Server, listening
 
 __all__ = ["Life", "address_of", "is_loopback", "listen", "serve"]
 
@@ -30,7 +28,6 @@ _HEAD_SECONDS: Final = 20.0
 """Seconds in which the head of a request must be complete."""
 _END_SECONDS: Final = 5
 _LARGEST_HEAD: Final = 32 << 10
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def is_loopback(host: str) -> bool:
@@ -62,16 +59,10 @@ def listen(host: str, port: int) -> socket.socket:
         UsageError: The address or the port cannot be used.
     """
     host = "127.0.0.1" if host == "localhost" else host
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        return listening(host, port, _BACKLOG)
     except OSError as error:
-        listener.close()
         raise _unusable(host, port, error) from error
-    return listener
 
 
 def _unusable(host: str, port: int, error: OSError) -> UsageError:
@@ -130,26 +121,13 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits, life: Life) -> 
     _Server(config, life).run(sockets=[listener])
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """A server that goes on answering after the first signal until the work is finished."""
 
     def __init__(self, config: uvicorn.Config, life: Life) -> None:
-        super().__init__(config)
+        super().__init__(config, life.ready)
         self._life = life
         self._signals = 0
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle signals here, and do not raise them again as uvicorn does: the caller has work to finish."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # in a test
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Tell the caller about a signal."""
@@ -162,12 +140,6 @@ class _Server(uvicorn.Server):
         if self._signals and self._life.finished():
             return True
         return await super().on_tick(counter)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and report it."""
-        await super().startup(sockets)
-        if self.started:
-            self._life.ready()
 
 
 class _Protocol(H11Protocol):

@@ -1,0 +1,1 @@
+"""Pieces of the servers: the desk and the service share them."""
