@@ -90,7 +90,7 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
         "isolation": bench.isolation.name,
     }
     if bench.options.quick:
-        # Results of quick runs are never those of full runs.
+        # A result of a quick run never counts as one of a full run.
         place["quick"] = True
     runtime = digest_of(_runtime(bench.python))
     data = _data_of(submission, course)

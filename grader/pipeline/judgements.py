@@ -27,7 +27,7 @@ _WITHOUT_SUBMISSION = frozenset({"excuse", "extension"})
 
 @dataclass(frozen=True, slots=True)
 class ClassJudgements:
-    """What people decided about a class, and its assignment."""
+    """The decisions of people about a class, and its assignment."""
 
     judgements: Mapping[str, tuple[Judgement, ...]]
     """Judgements by submission, or by the student's key."""

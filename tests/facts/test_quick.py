@@ -1,4 +1,4 @@
-"""What a quick run judges."""
+"""A quick run judges only what short trainings cannot change."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ __all__ = ["ForkedCommands", "forked_commands"]
 
 _PACKAGES = ("checks", "cli", "delivery", "evidence", "execution", "grading", "intake", "pipeline", "report", "store")
 _OTHERS = ("rich.markdown", "rich.progress", "rich.table")
-"""What commands import when they need it; anything else is imported by the command itself."""
+"""Modules that commands import when they need them; a command imports any other module itself."""
 
 
 class ForkedCommands:
@@ -115,7 +115,7 @@ def _serve() -> None:
             import_module(f"grader.{package}.{module.name}")
     for name in _OTHERS:
         import_module(name)
-    # What is there now is needed by all forks, and must not be copied when one of them looks for garbage.
+    # All forks need the objects that exist now; the garbage collection of a fork must not copy them.
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:

@@ -21,7 +21,7 @@ programs of Windows do; or damaged, with the name in the extra field 0x7075."""
 
 @dataclass(frozen=True)
 class Work:
-    """What must come out for one student."""
+    """The expected result for one student."""
 
     code: str
     """The code of the notebook that is graded; empty if there is none."""

@@ -236,7 +236,7 @@ def mails(scene: Scene) -> Iterator[tuple[str, str]]:
 
 
 def exports(scene: Scene) -> Iterator[tuple[str, str]]:
-    """What other tools show to students; Gradescope shows hidden tests to nobody but instructors."""
+    """The files that other tools show to students; Gradescope shows hidden tests only to instructors."""
     root = scene.out.root
     for name in ("gradescope", "prairielearn", "coursera", "junit"):
         target = root.parent / f"to-{name}"
