@@ -15,6 +15,8 @@ import psutil
 
 __all__ = ["priority_of", "share_out"]
 
+_PROC = Path("/proc")
+
 _STEP = 1.25
 """Ratio of the shares of two neighboring priorities."""
 _LOWEST = 19
@@ -27,15 +29,22 @@ def priority_of(sessions: int) -> int:
     return min(_LOWEST, round(math.log(max(sessions, 1), _STEP)))
 
 
-def share_out(processes: Sequence[psutil.Process]) -> None:
-    """Set the priority of each session of a sandbox; nothing happens on a machine without `sched_autogroup`."""
+def share_out(processes: Sequence[psutil.Process], proc: Path = _PROC) -> None:
+    """Set the priority of each session of a sandbox; nothing happens on a machine without `sched_autogroup`.
+
+    Args:
+        processes: The process tree of the sandbox.
+        proc: Folder with a folder for each process.
+    """
     sessions: dict[int, int] = {}
     for process in processes:
         with suppress(OSError):
             sessions.setdefault(os.getsid(process.pid), process.pid)
     wanted = str(priority_of(len(sessions) - _WAITING))
     for pid in sessions.values():
-        path = Path(f"/proc/{pid}/autogroup")
+        path = proc / str(pid) / "autogroup"
         with suppress(OSError):
-            if path.read_text(encoding="ascii").split()[-1] != wanted:
+            # The file is empty for a session that is as old as the machine: it has no group, so it has no share.
+            current = path.read_text(encoding="ascii").split()
+            if current and current[-1] != wanted:
                 path.write_text(wanted, encoding="ascii")

@@ -1,9 +1,11 @@
 """The sessions of one sandbox share the processors as one session would."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from grader.execution.sandbox.sessions import priority_of, share_out
@@ -41,3 +43,14 @@ time.sleep(20)
             one.kill()
     assert len(groups) == 9
     assert {priority for _, _, priority in groups} == {str(priority_of(7))}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("/autogroup-7 nice 5\n", "0"), ("/autogroup-7 nice 0\n", "/autogroup-7 nice 0\n")]
+)
+def test_a_session_without_a_group_is_left_alone(before: str, after: str, tmp_path: Path) -> None:
+    group = tmp_path / str(os.getpid()) / "autogroup"
+    group.parent.mkdir()
+    group.write_text(before)
+    share_out([psutil.Process()], proc=tmp_path)
+    assert group.read_text() == after
