@@ -379,7 +379,8 @@ def _difference(recorded: ModelFact, kept: ModelFact) -> Message | None:
 def _changed(evidence: Evidence, model: ModelFact, file: KerasFile) -> Message | None:
     """Explain that the kept weights are not those of the end of any training, nor loaded ones."""
     fits = evidence.fits_of(model.id)
-    if not fits or not fits[-1].digests_after:
+    if not fits or not fits[-1].digests_after or model.kept_after == fits[-1].event:
+        # Weights between two epochs have no digest.
         return None
     seen = {
         digest

@@ -190,6 +190,27 @@ def test_a_description_that_the_models_file_does_not_confirm_is_not_believed(
         assert says(after.problems[0], unlike, model="cnn")
 
 
+@pytest.mark.parametrize(
+    ("digests", "kept_after", "doubted"),
+    [({"conv": "abc"}, None, False), ({"conv": "other"}, 99, True), ({"conv": "other"}, 0, False), ({}, 99, False)],
+)
+def test_weights_that_no_training_ended_with_are_left_to_a_person(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Run,
+    indexes: Indexes,
+    mnist: SimpleNamespace,
+    digests: dict[str, str],
+    kept_after: int | None,
+    doubted: bool,  # noqa: FBT001
+) -> None:
+    evidence = evidence_of(run, array(), parameters=320, kept_after=kept_after)
+    fits = tuple(fit.model_copy(update={"digests_after": digests, "event": 0}) for fit in evidence.fits)
+    evidence = evidence.model_copy(update={"fits": fits})
+    truth, file = one_hot(mnist.y_test.astype(int)), content(written(CONVOLUTION))
+    result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION, file=file)
+    model = apply_predictions(evidence, [result], indexes).models[0]
+    assert (model.assurance, model.doubt is not None) == (Assurance.VERIFIED, doubted)
+
+
 def test_a_graph_says_nothing_about_its_own_structure(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
     evidence = evidence_of(run, array(), artefact="models/m1.saved_model", artefact_format="saved_model")
     truth = one_hot(mnist.y_test.astype(int))
