@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from mmap import mmap
 
 __all__ = ["Hdf5Error", "StoredArray", "read_arrays"]
 
@@ -20,6 +21,7 @@ _ROOT = 64
 _MOST_PARTS = 200_000
 """Limit of messages, nodes and entries that are read, against files whose parts point to each other."""
 _MOST_DEPTH = 40
+_LONGEST_PATH = 1000
 _MOST_AXES = 16
 _DATASPACE, _DATATYPE, _LAYOUT, _CONTINUATION, _SYMBOL_TABLE = 0x1, 0x3, 0x8, 0x10, 0x11
 _LINK_INFO, _LINK = 0x2, 0x6
@@ -47,7 +49,7 @@ class StoredArray:
         return math.prod(self.shape)
 
 
-def read_arrays(content: bytes) -> Mapping[str, StoredArray]:
+def read_arrays(content: bytes | mmap) -> Mapping[str, StoredArray]:
     """List the arrays of a file by their paths, such as `layers/dense/vars/0`.
 
     Args:
@@ -68,7 +70,7 @@ def read_arrays(content: bytes) -> Mapping[str, StoredArray]:
 class _Reader:
     """Reads parts of a file, in limited number."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | mmap) -> None:
         self._content = content
         self._parts = 0
 
@@ -78,7 +80,8 @@ class _Reader:
 
     def arrays(self) -> Iterator[tuple[str, StoredArray]]:
         """Yield all arrays with their paths."""
-        if not self._content.startswith(_SIGNATURE) or self._content[8] != 0 or self._content[13:15] != _SIZES:
+        signed = self._content[: len(_SIGNATURE)] == _SIGNATURE
+        if not signed or self._content[8] != 0 or self._content[13:15] != _SIZES:
             msg = "the file has another version of HDF5"
             raise Hdf5Error(msg)
         yield from self._of_object(self.number(_ROOT), "", 0)
@@ -86,7 +89,7 @@ class _Reader:
     def _of_object(self, header: int, path: str, depth: int) -> Iterator[tuple[str, StoredArray]]:
         """Yield the arrays of an object, which is a group or an array."""
         self._count()
-        if depth > _MOST_DEPTH:
+        if depth > _MOST_DEPTH or len(path) > _LONGEST_PATH:
             msg = "its groups are nested too deeply"
             raise Hdf5Error(msg)
         messages = dict(self._messages(header))
@@ -148,7 +151,10 @@ class _Reader:
                 msg = "it contains links"
                 raise Hdf5Error(msg)
             name = names + self.number(entry)
-            end = self._content.index(b"\0", name, name + 1024)
+            end = self._content.find(b"\0", name, name + _LONGEST_PATH)
+            if end < 0:
+                msg = "a name has no end"
+                raise Hdf5Error(msg)
             yield self._content[name:end].decode("utf-8", "replace"), self.number(entry + 8)
 
     def _array(self, messages: Mapping[int, int]) -> StoredArray:

@@ -6,9 +6,13 @@ What a sandbox says about a model that it loaded counts only if the file says th
 import hashlib
 import json
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,10 @@ from grader.schema.evidence import LayerFact, ModelFact
 
 __all__ = ["KerasFile", "read_keras_file"]
 
-_MOST_CONFIG = 32 << 20
+_MOST_CONFIG = 8 << 20
 _MOST_WEIGHTS = 2 << 30
 _MOST_DEPTH = 100
+_CHUNK = 1 << 20
 _UNCOUNTED = re.compile(r"(metrics|optimizer)/.*|(.*/)?(seed_generator|random_generator)(_\d+)?/.*")
 """What only a training needs, and states of random layers, which are not counted as parameters."""
 _LAYER = re.compile(r"(?P<layer>(.*/)?layers/[^/]+)/vars/(?P<number>\d+)")
@@ -61,7 +66,10 @@ class KerasFile:
         if (model.trainable_parameters or 0) > self.parameters:
             return False
         given = _input_shape(self.config)
-        return (given is None or given == model.input_shape) and _same_layers(model.layers, self.config, 0)
+        try:
+            return (given is None or given == model.input_shape) and _same_layers(model.layers, self.config, 0)
+        except RecursionError:
+            return False
 
 
 def read_keras_file(path: Path) -> KerasFile:
@@ -75,35 +83,58 @@ def read_keras_file(path: Path) -> KerasFile:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            if sizes.get("config.json", 0) > _MOST_CONFIG or sum(sizes.values()) > _MOST_WEIGHTS:
+            if archive.getinfo("config.json").file_size > _MOST_CONFIG:
                 msg = "is too large after unpacking"
                 raise ArtefactError(msg, where=path.name)
             config = json.loads(archive.read("config.json"))
-            weights = archive.read("model.weights.h5")
+            with _weights(archive, path.name) as weights:
+                arrays = read_arrays(weights)
+                digests = frozenset(_digests(weights, arrays))
         if not isinstance(config, dict):
             msg = "describes no model"
             raise ArtefactError(msg, where=path.name)
-        arrays = read_arrays(weights)
     except (OSError, ValueError, KeyError, RecursionError, NotImplementedError, zipfile.BadZipFile, Hdf5Error) as error:
         msg = f"cannot be read: {error}"
         raise ArtefactError(msg, where=path.name) from error
-    return KerasFile(config, arrays, frozenset(_digests(weights, arrays)))
+    return KerasFile(config, arrays, digests)
 
 
-def _digests(content: bytes, arrays: Mapping[str, StoredArray]) -> Iterator[str]:
+@contextmanager
+def _weights(archive: zipfile.ZipFile, name: str) -> Iterator[mmap]:
+    """Map the weights, which may be larger than the grader's memory should be, from a temporary file."""
+    member = archive.getinfo("model.weights.h5")
+    # Keras does not compress them, so a small file cannot fill the disk.
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size > _MOST_WEIGHTS:
+        msg = "is too large after unpacking"
+        raise ArtefactError(msg, where=name)
+    with tempfile.TemporaryFile() as file:
+        with archive.open(member) as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+        file.flush()
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            yield content
+
+
+def _digests(content: mmap, arrays: Mapping[str, StoredArray]) -> Iterator[str]:
     layers: dict[str, dict[int, StoredArray]] = {}
     for path, array in arrays.items():
         if (match := _LAYER.fullmatch(path)) is not None:
             layers.setdefault(match["layer"], {})[int(match["number"])] = array
-    view = memoryview(content)
+    composite = {outer for path in arrays for outer in _outer_parts(path)}
     for layer, parts in layers.items():
-        if any(path.startswith(f"{layer}/") and not path.startswith(f"{layer}/vars/") for path in arrays):
+        if layer in composite:
             continue
         digest = hashlib.blake2b(digest_size=16)
         for _, array in sorted(parts.items()):
-            digest.update(view[array.start : array.start + array.size])
+            for start in range(array.start, array.start + array.size, _CHUNK):
+                digest.update(content[start : min(start + _CHUNK, array.start + array.size)])
         yield digest.hexdigest()
+
+
+def _outer_parts(path: str) -> Iterator[str]:
+    """Yield the parts that contain an array in an inner part; `a` and `a/b` for `a/b/c/vars/0`."""
+    names = path.split("/")[:-2]
+    yield from ("/".join(names[:size]) for size in range(1, len(names)))
 
 
 def _objects(config: Any) -> Iterator[Mapping[str, Any]]:

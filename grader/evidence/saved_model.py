@@ -3,6 +3,7 @@
 A graph is a program: its operations can read and write files, call Python, and count. A graph may only compute.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,12 @@ from grader.evidence.graph_operations import is_pure, seeds
 __all__ = ["MalformedGraphError", "foreign_operation"]
 
 _MOST_BYTES = 256 << 20
+_MOST_FIELDS = 10_000_000
+"""Limit of fields that are read, against a file of many small ones."""
+_LARGEST_KEY = (1 << 32) - 1
+"""Parsers may cut off the bits of a larger number, and so see another field."""
+_PARTS = re.compile(r"saved_model\.pb|fingerprint\.pb|keras_metadata\.pb|variables(/.*)?|assets(/.*)?")
+"""The files of a SavedModel. A second graph in another form could be the one that is loaded."""
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _NAMED = 128
 """Longest name of an operation in a message."""
@@ -45,21 +52,21 @@ def foreign_operation(folder: Path) -> str | None:
         MalformedGraphError: The file is damaged, or was not written by TensorFlow 2.
         OSError: It cannot be read.
     """
+    if not all(_PARTS.fullmatch(part.relative_to(folder).as_posix()) for part in folder.rglob("*")):
+        msg = "it has a file that is not part of a SavedModel"
+        raise MalformedGraphError(msg)
     path = folder / "saved_model.pb"
     if path.stat().st_size > _MOST_BYTES:
         msg = "its graph is too large"
         raise MalformedGraphError(msg)
-    graphs = [value for number, value in _fields(path.read_bytes()) if number == 2]  # noqa: PLR2004 - meta_graphs
-    if len(graphs) != 1:
-        msg = "it has not one graph"
-        raise MalformedGraphError(msg)
+    reader = _Reader()
     functions: dict[str, _Function] = {}
     served: set[str] = set()
-    for number, value in _fields(_need_bytes(graphs[0])):
+    for number, value in reader.only_graph(path.read_bytes()):
         if number == 2:  # noqa: PLR2004 - graph_def
-            functions |= _library(_need_bytes(value))
+            functions |= reader.library(_need_bytes(value))
         elif number == 7:  # noqa: PLR2004 - object_graph_def
-            served |= _served(_need_bytes(value))
+            served |= reader.served(_need_bytes(value))
     if not served:
         msg = "it serves no function"
         raise MalformedGraphError(msg)
@@ -85,63 +92,110 @@ def _first_foreign(functions: dict[str, _Function], served: set[str]) -> str | N
     return None
 
 
-def _library(graph: bytes) -> dict[str, _Function]:
-    functions: dict[str, _Function] = {}
-    for number, value in _fields(graph):
-        if number != 2:  # noqa: PLR2004 - library
-            continue
-        for inner, content in _fields(_need_bytes(value)):
-            if inner == 1:
-                name, function = _function(_need_bytes(content))
+class _Reader:
+    """Reads the fields of a graph, in limited number."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_FIELDS
+
+    def only_graph(self, content: bytes) -> list[tuple[int, int | bytes]]:
+        """Return the fields of the only graph of a SavedModel."""
+        graphs = [value for number, value in self._fields(content) if number == 2]  # noqa: PLR2004 - meta_graphs
+        if len(graphs) != 1:
+            msg = "it has not one graph"
+            raise MalformedGraphError(msg)
+        return list(self._fields(_need_bytes(graphs[0])))
+
+    def library(self, graph: bytes) -> dict[str, _Function]:
+        """Return the functions of a graph by their names. Gradients are not read: only a training calls them."""
+        functions: dict[str, _Function] = {}
+        for number, value in self._fields(graph):
+            if number != 2:  # noqa: PLR2004 - library
+                continue
+            for inner, content in self._fields(_need_bytes(value)):
+                if inner != 1:
+                    continue
+                name, function = self._function(_need_bytes(content))
                 if name in functions:
                     msg = f"it has two functions {name[:_NAMED]!r}"
                     raise MalformedGraphError(msg)
                 functions[name] = function
-            elif inner == 2:  # noqa: PLR2004 - a gradient, called only in a training
-                continue
-    return functions
+        return functions
 
+    def served(self, graph: bytes) -> set[str]:
+        """List the functions that belong to the loaded object."""
+        return {
+            self._name(value)
+            for number, value in self._fields(graph)
+            if number == 2  # noqa: PLR2004 - concrete_functions
+        }
 
-def _function(content: bytes) -> tuple[str, _Function]:
-    name, function = "", _Function()
-    for number, value in _fields(content):
-        if number == 1:
-            name = _text(dict(_fields(_need_bytes(value))).get(1))
-        elif number == 3:  # noqa: PLR2004 - node_def
-            _node(_need_bytes(value), function)
-    return name, function
+    def _function(self, content: bytes) -> tuple[str, _Function]:
+        name, function = "", _Function()
+        for number, value in self._fields(content):
+            if number == 1:
+                name = self._name(value)
+            elif number == 3:  # noqa: PLR2004 - node_def
+                self._node(_need_bytes(value), function)
+        return name, function
 
+    def _node(self, content: bytes, function: _Function) -> None:
+        for number, value in self._fields(content):
+            if number == 2:  # noqa: PLR2004 - op
+                function.operations.add(_text(value))
+            elif number == 5:  # noqa: PLR2004 - attr
+                function.calls |= set(self._in_attribute(_need_bytes(value)))
 
-def _node(content: bytes, function: _Function) -> None:
-    for number, value in _fields(content):
-        if number == 2:  # noqa: PLR2004 - op
-            function.operations.add(_text(value))
-        elif number == 5:  # noqa: PLR2004 - attr
-            for inner, attribute in _fields(_need_bytes(value)):
-                if inner == 2:  # noqa: PLR2004 - value
-                    function.calls |= set(_called(_need_bytes(attribute)))
+    def _in_attribute(self, entry: bytes) -> Iterator[str]:
+        """Yield the functions that an attribute names, alone, in a list, or as an argument of another function."""
+        waiting = [value for number, value in self._fields(entry) if number == 2]  # noqa: PLR2004 - value
+        while waiting:
+            for number, value in self._fields(_need_bytes(waiting.pop())):
+                if number == 10:  # noqa: PLR2004 - func
+                    yield self._name(value)
+                    waiting += self._arguments(value)
+                elif number == 1:
+                    for inner, item in self._fields(_need_bytes(value)):
+                        if inner == 9:  # noqa: PLR2004 - func
+                            yield self._name(item)
+                            waiting += self._arguments(item)
 
+    def _arguments(self, function: int | bytes) -> Iterator[int | bytes]:
+        for number, entry in self._fields(_need_bytes(function)):
+            if number == 2:  # noqa: PLR2004 - attr
+                yield from (value for inner, value in self._fields(_need_bytes(entry)) if inner == 2)  # noqa: PLR2004 - value
 
-def _called(attribute: bytes) -> Iterator[str]:
-    """Yield the functions that an attribute names, alone or in a list."""
-    for number, value in _fields(attribute):
-        if number == 10:  # noqa: PLR2004 - func
-            yield _text(dict(_fields(_need_bytes(value))).get(1))
-        elif number == 1:
-            yield from (
-                _text(dict(_fields(_need_bytes(item))).get(1))
-                for inner, item in _fields(_need_bytes(value))
-                if inner == 9  # noqa: PLR2004 - func
-            )
+    def _name(self, value: int | bytes) -> str:
+        return _text(dict(self._fields(_need_bytes(value))).get(1))
 
-
-def _served(graph: bytes) -> set[str]:
-    """List the functions that belong to the loaded object."""
-    names: set[str] = set()
-    for number, value in _fields(graph):
-        if number == 2:  # noqa: PLR2004 - concrete_functions
-            names.add(_text(dict(_fields(_need_bytes(value))).get(1)))
-    return names
+    def _fields(self, content: bytes) -> Iterator[tuple[int, int | bytes]]:
+        """Yield the numbers and values of the fields of a protobuf message."""
+        at = 0
+        while at < len(content):
+            self._left -= 1
+            if self._left < 0:
+                msg = "it has too many parts"
+                raise MalformedGraphError(msg)
+            key, at = _varint(content, at)
+            number, kind = key >> 3, key & 7
+            if key > _LARGEST_KEY or not number:
+                msg = "it is no message"
+                raise MalformedGraphError(msg)
+            value: int | bytes
+            if kind == _VARINT:
+                value, at = _varint(content, at)
+            elif kind in (_FIXED_64, _FIXED_32, _BYTES):
+                size = 8 if kind == _FIXED_64 else 4
+                if kind == _BYTES:
+                    size, at = _varint(content, at)
+                value, at = content[at : at + size], at + size
+                if at > len(content):
+                    msg = "it ends too early"
+                    raise MalformedGraphError(msg)
+            else:
+                msg = "it is no message"
+                raise MalformedGraphError(msg)
+            yield number, value
 
 
 def _text(value: int | bytes | None) -> str:
@@ -156,29 +210,6 @@ def _need_bytes(value: int | bytes) -> bytes:
         msg = "a part has another form"
         raise MalformedGraphError(msg)
     return value
-
-
-def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the numbers and values of the fields of a protobuf message."""
-    at = 0
-    while at < len(content):
-        key, at = _varint(content, at)
-        number, kind = key >> 3, key & 7
-        value: int | bytes
-        if kind == _VARINT:
-            value, at = _varint(content, at)
-        elif kind in (_FIXED_64, _FIXED_32, _BYTES):
-            size = 8 if kind == _FIXED_64 else 4
-            if kind == _BYTES:
-                size, at = _varint(content, at)
-            value, at = content[at : at + size], at + size
-            if at > len(content):
-                msg = "it ends too early"
-                raise MalformedGraphError(msg)
-        else:
-            msg = "it is no message"
-            raise MalformedGraphError(msg)
-        yield number, value
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:

@@ -92,3 +92,36 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
         (folder / "saved_model.pb").write_bytes(whole[:end])
         with pytest.raises(MalformedGraphError):
             foreign_operation(folder)
+
+
+def test_a_function_that_is_an_argument_of_a_called_function_counts(tmp_path: Path) -> None:
+    inner = field(1, "save")
+    argument = field(2, field(1, "g") + field(2, field(10, inner)))
+    call = field(2, "PartitionedCall") + field(5, field(1, "f") + field(2, field(10, field(1, "inner") + argument)))
+    functions = [function("serve", call), function("inner", node("Relu")), SAVER]
+    assert foreign_operation(saved(tmp_path / "m", functions, ["serve"])) == "MergeV2Checkpoints"
+
+
+@pytest.mark.parametrize("name", ["saved_model.pbtxt", "saved_model.cpb", "more/saved_model.pb"])
+def test_a_second_graph_is_not_accepted(tmp_path: Path, name: str) -> None:
+    folder = saved(tmp_path / "m", [SERVE, INNER], ["serve"])
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"")
+    with pytest.raises(MalformedGraphError):
+        foreign_operation(folder)
+
+
+def test_the_number_of_a_field_cannot_be_hidden_in_further_bits(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "m", [SERVE, INNER], ["serve"])
+    whole = (folder / "saved_model.pb").read_bytes()
+    # Field 2 with a 33rd bit: a parser that keeps 32 bits of it sees a second graph.
+    (folder / "saved_model.pb").write_bytes(whole + b"\x92\x80\x80\x80\x10\x00")
+    with pytest.raises(MalformedGraphError):
+        foreign_operation(folder)
+
+
+def test_a_graph_of_many_small_parts_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved(tmp_path / "m", [SERVE, INNER], ["serve"])
+    monkeypatch.setattr("grader.evidence.saved_model._MOST_FIELDS", 10)
+    with pytest.raises(MalformedGraphError):
+        foreign_operation(folder)
