@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayReader
 from grader.evidence.claims import MalformedError
+from grader.evidence.keras_file import KerasFile
 from grader.evidence.prediction_plans import (
     Moment,
     PredictionPlan,
@@ -28,6 +29,8 @@ from grader.schema.message import Message, MessageLike, as_message, clauses, say
 
 __all__ = ["apply_predictions", "recorded_results"]
 
+_RELIABLE = ("predictions", "saved_model", "keras")
+"""Saved forms of a model, the most reliable last: layers of Keras alone, a graph, the notebook's own process."""
 _FEWEST_ROWS = 20
 """Number of predicted rows from which an activation is concluded."""
 _ROUNDING = 0.01
@@ -78,7 +81,7 @@ def apply_predictions(
         if fact is not None:
             accuracies[key] = fact
         if key[0] in models and key[-1] == "trained":
-            models[key[0]] = _with_outputs(_verified(models[key[0]], group, problems), group)
+            models[key[0]] = _with_outputs(_verified(evidence, models[key[0]], group, problems), group)
             if fact is None and failure:
                 models[key[0]] = models[key[0]].model_copy(update={"unkept_reason": failure})
                 name = models[key[0]].name
@@ -106,11 +109,11 @@ def _judge(
     failure = "" if unfit else next((prediction.note for prediction in failed), "")
     why = failure or (model.unkept_reason if model is not None else None) or ""
     facts = [
-        _accuracy(result.plan, prediction.classes, task, prediction.note, why)
+        _accuracy(result, prediction.classes, task, prediction.note, why)
         for result, prediction in judged
         if prediction.classes is not None
     ]
-    best = max(facts, key=lambda fact: (fact.assurance is Assurance.VERIFIED, fact.correct), default=None)
+    best = max(facts, key=lambda fact: (_RELIABLE.index(fact.how), fact.correct), default=None)
     return best, failure
 
 
@@ -244,9 +247,10 @@ def _read_classes(rows: NDArray[Any], reading: Reading) -> tuple[NDArray[np.int6
 
 
 def _accuracy(
-    plan: PredictionPlan, predicted: NDArray[np.int64], task: Task, note: MessageLike, why: MessageLike
+    result: PredictionResult, predicted: NDArray[np.int64], task: Task, note: MessageLike, why: MessageLike
 ) -> AccuracyFact:
     """Count correct predictions; `why` is the reason if the notebook's own process had to predict."""
+    plan = result.plan
     correct, total = int((predicted == task.labels).sum()), len(task.labels)
     low, high = wilson(correct, total)
     return AccuracyFact(
@@ -266,6 +270,18 @@ def _accuracy(
         task=task.name,
         moment=plan.moment,
         wrong=tuple(np.flatnonzero(predicted != task.labels).tolist()),
+        doubt=_doubt(result),
+    )
+
+
+def _doubt(result: PredictionResult) -> Message | None:
+    """Explain that answers to equal images differ, unless the model's own layers are random."""
+    if not result.unequal or (result.file is not None and result.file.varies):
+        return None
+    return say_count(
+        "{count:number} image that the model was given twice, at random places, got two different answers",
+        "{count:number} images that the model was given twice, at random places, got two different answers",
+        result.unequal,
     )
 
 
@@ -304,27 +320,33 @@ def _activation_of(rows: NDArray[Any]) -> Literal["linear", "sigmoid", "softmax"
     return "softmax" if sums_to_one else "sigmoid"
 
 
-def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: list[MessageLike]) -> ModelFact:
-    """Replace the recorder's description by the predictor's, if that is complete."""
-    described = next((r.description for r in group if r.description and r.plan.format != "predictions"), None)
-    if described is None:
+def _verified(
+    evidence: Evidence, model: ModelFact, group: Sequence[PredictionResult], problems: list[MessageLike]
+) -> ModelFact:
+    """Replace the recorder's description by the predictor's, if that is complete and the model's file says the same.
+
+    A graph can say anything about itself, so the structure of a SavedModel stays recorded.
+    """
+    done = next((r for r in group if r.plan.format == "keras" and r.outputs is not None and r.description), None)
+    if done is None or done.description is None:
         return model
     try:
-        seen = read_model({**described, "id": model.id, "dialect": model.dialect})
+        seen = read_model({**done.description, "id": model.id, "dialect": model.dialect})
     except MalformedError:
         return model
     if not seen.layers or seen.parameters is None:
         return model
-    if model.parameters is not None and model.parameters != seen.parameters:
-        problems.append(
-            say(
-                "the saved model {model:code} has {saved:number} parameters, but the record says {recorded:number}; "
-                "the saved model counts",
-                model=model.name,
-                saved=seen.parameters,
-                recorded=model.parameters,
-            )
+    if done.file is None or not done.file.agrees(seen):
+        unlike = say(
+            "the structure of the model {model:code} is only recorded, because the grader could not read it in the "
+            "model's file",
+            model=model.name,
         )
+        problems.append(unlike)
+        return model
+    doubt = _difference(model, seen) or _changed(evidence, model, done.file)
+    if doubt is not None:
+        problems.append(say("{model:code}: {doubt}", model=model.name, doubt=doubt))
     return model.model_copy(
         update={
             "cls": seen.cls,
@@ -335,7 +357,47 @@ def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: lis
             "trainable_parameters": seen.trainable_parameters,
             "layers": _with_origin(seen.layers, frozenset(_ready_made(model.layers))),
             "assurance": Assurance.VERIFIED,
+            "doubt": doubt,
         }
+    )
+
+
+def _difference(recorded: ModelFact, kept: ModelFact) -> Message | None:
+    """Explain that the kept model has another structure than the recorded one."""
+    if recorded.parameters is not None and recorded.parameters != kept.parameters:
+        return say(
+            "the kept model has {saved:number} parameters, but the record says {recorded:number}",
+            saved=kept.parameters,
+            recorded=recorded.parameters,
+        )
+    classes = [[layer.cls for layer in model.counted_layers()] for model in (recorded, kept)]
+    if recorded.parameters is not None and classes[0] and classes[0] != classes[1]:
+        return say("the kept model has other layers than the recorded one")
+    return None
+
+
+def _changed(evidence: Evidence, model: ModelFact, file: KerasFile) -> Message | None:
+    """Explain that the kept weights are not those of the end of any training, nor loaded ones."""
+    fits = evidence.fits_of(model.id)
+    if not fits or not fits[-1].digests_after or model.kept_after == fits[-1].event:
+        # Weights between two epochs have no digest.
+        return None
+    seen = {
+        digest
+        for digests in (
+            *(fit.digests_before for fit in evidence.fits),
+            *(fit.digests_after for fit in evidence.fits),
+            *(save.digests for save in evidence.saves),
+        )
+        for digest in digests.values()
+    }
+    changed = len(file.digests - seen)
+    if not changed:
+        return None
+    return say_count(
+        "the weights of {count:number} layer of the kept model are not those of the end of its training",
+        "the weights of {count:number} layers of the kept model are not those of the end of its training",
+        changed,
     )
 
 

@@ -364,6 +364,7 @@ class _Builder:
                     "artefact": forms[0].path,
                     "artefact_format": forms[0].form,
                     "fallbacks": {each.form: each.path for each in forms[1:]},
+                    "kept_after": newest,
                 }
             yield model.model_copy(update=update)
 

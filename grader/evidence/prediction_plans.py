@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayReader
+from grader.evidence.keras_file import KerasFile
 from grader.evidence.provenance import DatasetIndex
 from grader.evidence.transform import PixelMap, Preparation, describe_transform, prepare_images
 from grader.facts.layers import final_activation
@@ -132,6 +133,10 @@ class PredictionResult:
     """The predictor's description of the model; untrusted, because it comes from a sandbox."""
     parts: tuple[OutputPart, ...] = ()
     """The outputs of the model with their columns in the rows; empty if they are unknown."""
+    file: KerasFile | None = None
+    """The content of the model's file as data; None for other forms, or if the file cannot be read."""
+    unequal: int = 0
+    """Number of images that were given twice and got two different answers."""
 
 
 def whole_split(index: DatasetIndex, split: str) -> Task:

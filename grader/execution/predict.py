@@ -27,6 +27,7 @@ from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget
+from grader.execution.shuffle import Order, count_unequal, random_order
 from grader.inside.record.predictions import (
     MAX_DESCRIPTION,
     MAX_ERROR,
@@ -49,6 +50,9 @@ _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 """Longest answer: a model description and the other keys."""
 _HEADER_BYTES = 4096
 _MODULE = "inside.predictor"
+_CHUNK = 1000
+_SECRET = np.random.default_rng()
+"""Source of the orders and the sizes of batches, seeded by the operating system; no sandbox can know its state."""
 _CRASHES = 6
 _MOST_AXES = 16
 _NAME = 200
@@ -109,6 +113,8 @@ class PredictionResult:
     model: dict[str, Any] | None = None
     """The untrusted description of the loaded model; `docs/events.md` describes its keys."""
     seconds: float = 0.0
+    unequal: int = 0
+    """Number of images that were given twice and got two different answers."""
 
 
 def predict(  # noqa: PLR0913 — all by name, and most with a default
@@ -125,6 +131,9 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     warm: WarmPool | None = None,
 ) -> list[PredictionResult]:
     """Run the jobs. If a model crashes the process, the remaining jobs continue in a new process.
+
+    The images are given in a random order, some of them twice, and in batches of a random size. Each SavedModel has a
+    process and a sandbox of its own, because its graph could otherwise forge the answers of other models.
 
     A notebook can save any number of models that crash or hang, so `PredictionLimits` limits the number of crashes.
 
@@ -158,16 +167,19 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     crashes, ends = 0, time.monotonic() + caps.total_seconds
     again: set[str] = set()
     """Jobs that are tried again, because the machine was too busy for them."""
-    while left := [job for job in jobs if job.id not in results]:
+    while left := _next_process([job for job in jobs if job.id not in results]):
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
-        layout, finished = call.process(left, folder)
+        # A new order for each process, so that a model cannot learn it from an earlier one.
+        orders = {count: random_order(count, _SECRET) for count in {rows[job.id] for job in left}}
+        layout, finished = call.process(left, folder, {job.id: orders[rows[job.id]] for job in left})
         answers = _answers(layout.out / "results.jsonl")
         for job in left:
             if job.id in answers:
-                results[job.id] = _result(job, answers[job.id], layout.out, rows[job.id])
+                results[job.id] = _result(job, answers[job.id], layout.out, orders[rows[job.id]])
+        shutil.rmtree(layout.given, ignore_errors=True)
         waiting = [job for job in left if job.id not in results]
         if not waiting:
-            break
+            continue
         _check_started(finished, answers, layout.log)
         if finished.timed_out and finished.load is not None and finished.load.starved and waiting[0].id not in again:
             again.add(waiting[0].id)
@@ -183,8 +195,15 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
                 "it was not tried, because {count:number} other models of this notebook crashed the predictor",
                 crashes,
             )
-            results |= {job.id: PredictionResult(job.id, ok=False, error=error) for job in waiting[1:]}
+            skipped = [job for job in jobs if job.id not in results]
+            results |= {job.id: PredictionResult(job.id, ok=False, error=error) for job in skipped}
     return [results[job.id] for job in jobs]
+
+
+def _next_process(jobs: Sequence[PredictionJob]) -> Sequence[PredictionJob]:
+    """Return the jobs for the next process: all `.keras` files together, each SavedModel alone with its jobs."""
+    plain = [job for job in jobs if job.format == "keras"]
+    return plain or [job for job in jobs if job.model == jobs[0].model]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +217,15 @@ class _Call:
     module: str
     warm: WarmPool | None
 
-    def process(self, jobs: Sequence[PredictionJob], folder: Path) -> tuple[Layout, Finished]:
-        """Run one process over some jobs."""
+    def process(
+        self, jobs: Sequence[PredictionJob], folder: Path, orders: Mapping[str, Order]
+    ) -> tuple[Layout, Finished]:
+        """Run one process over some jobs, with the images of each job in its order."""
         limits = self.limits
         isolation = self.isolation.for_run()
         try:
             layout = make_layout(folder, isolation, work=False)
-            request = _request(jobs, layout)
+            request = _request(jobs, layout, orders)
             path = layout.code / "request.json"
             path.write_text(json.dumps(request), encoding="utf-8")
             path.chmod(0o644)
@@ -261,7 +282,7 @@ class _Call:
         return layout, finished
 
 
-def _request(jobs: Sequence[PredictionJob], layout: Layout) -> Request:
+def _request(jobs: Sequence[PredictionJob], layout: Layout, orders: Mapping[str, Order]) -> Request:
     """Copy the jobs' files to a folder that the sandbox's user can read, and make the request of `docs/events.md`."""
     inner = layout.inner("given")
     layout.given.mkdir()
@@ -273,7 +294,7 @@ def _request(jobs: Sequence[PredictionJob], layout: Layout) -> Request:
         (shutil.copytree if job.model.is_dir() else shutil.copyfile)(job.model, layout.given / model)
         if job.inputs not in names:
             names[job.inputs] = f"{number}.npy"
-            shutil.copyfile(job.inputs, layout.given / names[job.inputs])
+            _save_ordered(job.inputs, layout.given / names[job.inputs], orders[job.id])
         listed.append(
             JobRequest(
                 id=job.id,
@@ -281,10 +302,20 @@ def _request(jobs: Sequence[PredictionJob], layout: Layout) -> Request:
                 format=job.format,
                 dialect=job.dialect,
                 inputs=str(inner / names[job.inputs]),
-                batch_size=job.batch_size,
+                batch_size=int(_SECRET.integers(job.batch_size * 3 // 4, job.batch_size * 5 // 4 + 1)),
             )
         )
     return Request(version=REQUEST_VERSION, out=str(layout.inner("out")), jobs=listed)
+
+
+def _save_ordered(source: Path, target: Path, order: Order) -> None:
+    """Write images in an order, in parts, since color images in memory may take hundreds of megabytes."""
+    images = np.load(source, mmap_mode="r", allow_pickle=False)
+    shape = (len(order.given), *images.shape[1:])
+    ordered = np.lib.format.open_memmap(target, mode="w+", dtype=images.dtype, shape=shape, version=(1, 0))
+    for start in range(0, len(order.given), _CHUNK):
+        ordered[start : start + _CHUNK] = images[order.given[start : start + _CHUNK]]
+    ordered.flush()
 
 
 def _rows(path: Path) -> int:
@@ -320,7 +351,7 @@ def _answers(path: Path) -> dict[str, JobResult]:
     return answers
 
 
-def _result(job: PredictionJob, answer: JobResult, out: Path, rows: int) -> PredictionResult:
+def _result(job: PredictionJob, answer: JobResult, out: Path, order: Order) -> PredictionResult:
     seconds: object = answer["seconds"]
     result = PredictionResult(job.id, ok=False, seconds=float(seconds) if isinstance(seconds, int | float) else 0.0)
     description: object = answer["model"]
@@ -329,8 +360,9 @@ def _result(job: PredictionJob, answer: JobResult, out: Path, rows: int) -> Pred
         error = str(answer["error"])[:MAX_ERROR] if answer["error"] else say("the model could not be used")
         return replace(result, error=error)
     try:
-        outputs = _read_outputs(out / f"{job.id}.npy", rows)
-        return replace(result, ok=True, outputs=outputs, parts=_parts(answer, outputs.shape[1]))
+        outputs, first, second = order.undo(_read_outputs(out / f"{job.id}.npy", len(order.given)))
+        parts = _parts(answer, outputs.shape[1])
+        return replace(result, ok=True, outputs=outputs, parts=parts, unequal=count_unequal(first, second))
     except (OSError, ValueError) as error:
         return replace(result, error=say("the predictions cannot be read ({error})", error=str(error)[:MAX_ERROR]))
 

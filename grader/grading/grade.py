@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.facts.causes import cause_of
+from grader.facts.doubts import has_doubts, with_doubts
 from grader.facts.follow_ups import advice_of, cause_text, follow_ups
 from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
@@ -96,7 +97,7 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
     """
     rubric, parts = case.rubric, parts or Parts()
     case = parts.begin(case, reference_roles)
-    watch = GapWatch(case)
+    watch = GapWatch(case, always=has_doubts(case))
     criteria = tuple(
         parts.part(f"criterion {criterion.model_dump_json()}", partial(_criterion, criterion, watch, checks))
         for criterion in rubric.criteria
@@ -413,8 +414,11 @@ def _find(test: Test, criterion: Criterion, watch: GapWatch, checks: Mapping[str
         raise
     except Exception as error:  # any exception of a check is a failure of the grader
         raise _fault(spec, error, where) from error
+    roles = [value for value in test.with_.values() if isinstance(value, str)]
+    read = watch.read
+    finding = with_doubts(watch.case, finding, roles, read)
     lost = gaps if finding.status in {"failed", "partial"} else ()
-    return _Judged(finding, (*lost, *quick_doubt(watch.case.evidence, finding.status, watch.read)))
+    return _Judged(finding, (*lost, *quick_doubt(watch.case.evidence, finding.status, read)))
 
 
 def _fault(spec: CheckSpec, error: Exception, where: str) -> HarnessError:

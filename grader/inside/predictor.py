@@ -116,6 +116,8 @@ def _load_keras(path: Path, dialect: str) -> Any:
 def _load_saved_model(path: Path) -> Predict:
     import tensorflow as tf
 
+    # TensorFlow would exchange a function for another one of the same kind that no function calls.
+    tf.config.optimizer.set_experimental_options({"implementation_selector": False})
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures.get("serving_default") if hasattr(loaded, "signatures") else None
     if hasattr(loaded, "serve"):

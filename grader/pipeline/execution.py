@@ -18,7 +18,9 @@ from nbformat import NotebookNode
 from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
+from grader.evidence.keras_file import KerasFile, read_keras_file
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
+from grader.evidence.saved_model import MalformedGraphError, foreign_operation
 from grader.execution.collect import CollectCaps, collect, read_record
 from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
@@ -36,7 +38,7 @@ from grader.pipeline.setup import Bench, Options, attempts_of
 from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError, StarvedError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking
-from grader.schema.message import MessageLike, say
+from grader.schema.message import Message, MessageLike, say
 from grader.schema.progress import Listener, Step
 from grader.schema.rubric import RunSettings
 from grader.schema.submission import Submission
@@ -53,6 +55,8 @@ _QUICK_TIME = 45.0
 """Time limit of a notebook in a quick run, in seconds. The kernel's start and the grading need a few more."""
 _QUICK_FIT_TIME = 12.0
 """Time limit of one training in a quick run, for models whose single steps take long."""
+_REASON = 300
+"""Longest reason for an unreadable graph."""
 _SPLIT = "test"
 """Split that accuracy is verified on."""
 
@@ -285,6 +289,10 @@ class Executor:
         inputs = _InputFiles(scratch / "inputs")
         jobs = []
         for plan in by_id.values():
+            refused = _refusal(plan, folder)
+            if refused is not None:
+                yield PredictionResult(plan, None, refused)
+                continue
             path = inputs.add(plan_inputs(plan, self.course.indexes))
             if path is None:
                 reason = say("it was not tried, because the inputs of other models used all the disk space")
@@ -302,7 +310,11 @@ class Executor:
             warm=self.bench.warm,
         )
         for answer in answers:
-            yield PredictionResult(by_id[answer.id], answer.outputs, answer.error, answer.model, answer.parts)
+            plan = by_id[answer.id]
+            file = _as_data(plan, folder)
+            yield PredictionResult(
+                plan, answer.outputs, answer.error, answer.model, answer.parts, file=file, unequal=answer.unequal
+            )
 
 
 def _settings(run: RunSettings, options: Options) -> RunSettings:
@@ -416,6 +428,29 @@ class _InputFiles:
             self._known[key] = self._folder / f"{len(self._known)}.npy"
             np.save(self._known[key], images, allow_pickle=False)
         return self._known[key]
+
+
+def _refusal(plan: PredictionPlan, folder: Path) -> Message | None:
+    """Explain why no sandbox loads a SavedModel: its graph does more than compute."""
+    if plan.format != "saved_model":
+        return None
+    try:
+        operation = foreign_operation(ArtefactFolder(folder).path(plan.artefact))
+    except (OSError, MalformedGraphError, ArtefactError) as error:
+        return say("its graph cannot be read: {reason}", reason=str(error)[:_REASON])
+    if operation is None:
+        return None
+    return say("its graph uses the operation {name:code}, which may do more than compute", name=operation)
+
+
+def _as_data(plan: PredictionPlan, folder: Path) -> KerasFile | None:
+    """Read a `.keras` file without Keras; None for another form, or if it cannot be read."""
+    if plan.format != "keras":
+        return None
+    try:
+        return read_keras_file(ArtefactFolder(folder).path(plan.artefact))
+    except ArtefactError:
+        return None
 
 
 def _job(plan: PredictionPlan, folder: Path, inputs: Path) -> PredictionJob:

@@ -264,6 +264,11 @@ class ModelFact(Document):
     """Id of the model that the same object was before `pop` removed layers with learned weights."""
     later_artefact: str | None = None
     """Path of the model after the training of another model changed shared layers; `.keras`."""
+    kept_after: int | None = None
+    """Number of the event whose weights the saved model has: the end of a training, or its start if it was saved
+    between two epochs."""
+    doubt: MessageLike | None = None
+    """Reason why the kept model may not be the recorded one; a person judges all that depends on the model."""
 
     @property
     def output_shapes(self) -> tuple[Shape, ...]:
@@ -687,6 +692,8 @@ class AccuracyFact(Document):
     """`later`: after the training of another model changed shared layers."""
     wrong: tuple[int, ...] | None = None
     """Positions of misclassified images within the task's or split's images; None if not stored."""
+    doubt: MessageLike | None = None
+    """Reason why the answers may not come from the images; a person judges all that depends on this accuracy."""
 
     @property
     def key(self) -> str:

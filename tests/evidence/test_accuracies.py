@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.hdf5 import StoredArray
+from grader.evidence.keras_file import KerasFile
 from grader.evidence.prediction_plans import PredictionResult, plan_inputs, plan_predictions
 from grader.facts.language import english
 from grader.facts.layers import final_activation
@@ -131,24 +133,115 @@ DESCRIPTION: dict[str, Any] = {
 }
 
 
+def content(config: dict[str, Any], parameters: int = 320) -> KerasFile:
+    """The file of a model whose layers are written in its configuration."""
+    return KerasFile(config, {"layers/conv/vars/0": StoredArray((parameters,), 0, 0)}, frozenset({"abc"}))
+
+
+def written(*layers: dict[str, Any]) -> dict[str, Any]:
+    return {"class_name": "Sequential", "config": {"layers": list(layers)}}
+
+
+CONVOLUTION = {"class_name": "Conv2D", "config": {"name": "conv", "filters": 32, "strides": [1, 1]}}
+
+
 def test_the_predictors_description_takes_the_place_of_the_recorded_one(
     run: Run, indexes: Indexes, mnist: SimpleNamespace
 ) -> None:
     evidence = evidence_of(run, array(), cell=3)
-    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)), description=DESCRIPTION)
+    truth = one_hot(mnist.y_test.astype(int))
+    file = content(written(CONVOLUTION))
+    result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION, file=file)
     after = apply_predictions(evidence, [result], indexes)
     model = after.models[0]
     assert (model.id, model.name, model.cell, model.artefact) == ("m1", "cnn", 3, "models/m1.keras")
     assert (model.parameters, model.assurance, model.layers[0].cls) == (320, Assurance.VERIFIED, "Conv2D")
+    different = "the kept model has {saved:number} parameters, but the record says {recorded:number}"
+    assert model.doubt is not None
+    assert says(model.doubt, different, saved=320, recorded=5)
     (problem,) = after.problems
-    assert says(
-        problem,
-        "the saved model {model:code} has {saved:number} parameters, but the record says {recorded:number}; "
-        "the saved model counts",
-        model="cnn",
-        saved=320,
-        recorded=5,
-    )
+    assert says(problem, "{model:code}: {doubt}", model="cnn")
+
+
+@pytest.mark.parametrize(
+    ("layers", "parameters"),
+    [
+        ((CONVOLUTION,), 321),
+        (({**CONVOLUTION, "class_name": "Dense"},), 320),
+        (({**CONVOLUTION, "config": {"name": "conv", "filters": 8}},), 320),
+        (({**CONVOLUTION, "config": {"name": "other", "filters": 32}},), 320),
+        ((CONVOLUTION, {"class_name": "Dropout", "config": {"name": "dropout"}}), 320),
+        ((), 320),
+    ],
+)
+def test_a_description_that_the_models_file_does_not_confirm_is_not_believed(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace, layers: tuple[dict[str, Any], ...], parameters: int
+) -> None:
+    evidence = evidence_of(run, array())
+    truth, file = one_hot(mnist.y_test.astype(int)), content(written(*layers), parameters)
+    for known in (file, None):
+        result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION, file=known)
+        after = apply_predictions(evidence, [result], indexes)
+        assert (after.models[0].parameters, after.models[0].assurance) == (5, Assurance.RECORDED)
+        unlike = (
+            "the structure of the model {model:code} is only recorded, because the grader could not read it in the "
+            "model's file"
+        )
+        assert says(after.problems[0], unlike, model="cnn")
+
+
+@pytest.mark.parametrize(
+    ("digests", "kept_after", "doubted"),
+    [({"conv": "abc"}, None, False), ({"conv": "other"}, 99, True), ({"conv": "other"}, 0, False), ({}, 99, False)],
+)
+def test_weights_that_no_training_ended_with_are_left_to_a_person(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Run,
+    indexes: Indexes,
+    mnist: SimpleNamespace,
+    digests: dict[str, str],
+    kept_after: int | None,
+    doubted: bool,  # noqa: FBT001
+) -> None:
+    evidence = evidence_of(run, array(), parameters=320, kept_after=kept_after)
+    fits = tuple(fit.model_copy(update={"digests_after": digests, "event": 0}) for fit in evidence.fits)
+    evidence = evidence.model_copy(update={"fits": fits})
+    truth, file = one_hot(mnist.y_test.astype(int)), content(written(CONVOLUTION))
+    result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION, file=file)
+    model = apply_predictions(evidence, [result], indexes).models[0]
+    assert (model.assurance, model.doubt is not None) == (Assurance.VERIFIED, doubted)
+
+
+def test_a_graph_says_nothing_about_its_own_structure(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
+    evidence = evidence_of(run, array(), artefact="models/m1.saved_model", artefact_format="saved_model")
+    truth = one_hot(mnist.y_test.astype(int))
+    result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION)
+    after = apply_predictions(evidence, [result], indexes)
+    assert (after.models[0].assurance, after.accuracies[0].assurance) == (Assurance.RECORDED, Assurance.VERIFIED)
+
+
+def test_two_answers_to_one_image_leave_the_accuracy_to_a_person(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array())
+    truth = one_hot(mnist.y_test.astype(int))
+    plan = only_plan(evidence, indexes)
+    random = content({"inbound_nodes": [{"kwargs": {"training": True}}]})
+    stateful = content({"inbound_nodes": [{"kwargs": {"training": True}}], "config": {"stateful": True}})
+    for unequal, file, doubted in ((0, None, False), (9, None, True), (9, random, False), (9, stateful, True)):
+        result = PredictionResult(plan, truth, file=file, unequal=unequal)
+        (fact,) = apply_predictions(evidence, [result], indexes).accuracies
+        assert (fact.doubt is not None) is doubted
+
+
+def test_plain_layers_count_before_a_graph_even_if_the_graph_is_better(
+    run: Run, indexes: Indexes, mnist: SimpleNamespace
+) -> None:
+    evidence = evidence_of(run, array(), fallbacks={"saved_model": "models/m1.saved_model"})
+    plans = plan_predictions(evidence, "mnist", ("test",), indexes)
+    truth = mnist.y_test.astype(int)
+    results = [PredictionResult(plans[0], one_hot((truth + 1) % 10)), PredictionResult(plans[1], one_hot(truth))]
+    (fact,) = apply_predictions(evidence, results, indexes).accuracies
+    assert (fact.how, fact.correct) == ("keras", 0)
 
 
 def test_layers_from_keras_applications_are_marked_in_the_predictors_description_too(
@@ -160,7 +253,10 @@ def test_layers_from_keras_applications_are_marked_in_the_predictors_description
     evidence = evidence_of(run, array(), layers=(nested, own))
     outer = DESCRIPTION | {"layers": [{**DESCRIPTION["layers"][0], "name": "out", "cls": "Dense"}]}
     outer["layers"].append({"name": "base", "cls": "Functional", "parameters": 320, "layers": DESCRIPTION["layers"]})
-    result = PredictionResult(only_plan(evidence, indexes), one_hot(mnist.y_test.astype(int)), description=outer)
+    inner = {"class_name": "Functional", "config": {"name": "base", "layers": [CONVOLUTION]}}
+    file = content(written({**CONVOLUTION, "class_name": "Dense", "config": {"name": "out", "filters": 32}}, inner))
+    truth = one_hot(mnist.y_test.astype(int))
+    result = PredictionResult(only_plan(evidence, indexes), truth, description=outer, file=file)
     layers = apply_predictions(evidence, [result], indexes).models[0].flat_layers()
     assert {layer.name: layer.ready_made for layer in layers} == {"out": False, "conv": True}
 

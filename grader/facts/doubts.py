@@ -1,0 +1,45 @@
+"""Doubts about a model: everything that depends on it is left to a person, with the reason."""
+
+from collections.abc import Iterable, Iterator
+
+from grader.facts.case import Case
+from grader.schema.grade import Finding
+from grader.schema.message import MessageLike, say, sentences
+
+__all__ = ["has_doubts", "with_doubts"]
+
+
+def has_doubts(case: Case) -> bool:
+    """Whether a person must judge anything of a submission because of a doubt."""
+    evidence = case.evidence
+    return any(model.doubt for model in evidence.models) or any(fact.doubt for fact in evidence.accuracies)
+
+
+def with_doubts(case: Case, finding: Finding, roles: Iterable[str], read: frozenset[str]) -> Finding:
+    """Leave a finding to a person if it depends on a model, or an accuracy, that is in doubt.
+
+    Args:
+        case: The case.
+        finding: The finding of a check.
+        roles: The roles that the check's parameters name; without one, the check is about any model.
+        read: The parts of the evidence that the check read, named as in `grader.facts.gaps`.
+    """
+    if finding.status == "pending":
+        return finding
+    matches = [case.roles[role] for role in roles if role in case.roles]
+    wanted = {match.model for match in matches if match.model is not None}
+    about_models = any(part.partition(".")[0] in {"models", "fits", "accuracies"} for part in read)
+    doubt = next(_reasons(case, wanted, judged="accuracies" in read), None) if about_models or wanted else None
+    if doubt is None:
+        return finding
+    message = sentences(finding.message, say("A person has to judge this: {doubt}.", doubt=doubt))
+    return Finding.pending(message, measured=finding.measured, evidence=finding.evidence)
+
+
+def _reasons(case: Case, models: set[str], *, judged: bool) -> Iterator[MessageLike]:
+    for model in case.evidence.models:
+        if model.doubt is not None and (not models or model.id in models):
+            yield model.doubt
+    for fact in case.evidence.accuracies if judged else ():
+        if fact.doubt is not None and (not models or fact.model in models):
+            yield fact.doubt

@@ -1,0 +1,68 @@
+"""What depends on a model in doubt is left to a person."""
+
+from typing import Any
+
+import pytest
+
+from grader.facts.case import Case
+from grader.facts.doubts import has_doubts, with_doubts
+from grader.schema.base import Assurance
+from grader.schema.evidence import AccuracyFact, Evidence, ModelFact
+from grader.schema.grade import Finding, RoleMatch
+from grader.schema.message import Message, say
+from grader.schema.rubric import Rubric
+from grader.schema.submission import Run
+from tests.support.says import says
+
+DOUBT = say("the kept model has other layers than the recorded one")
+
+
+def case_of(model: Message | None = None, accuracy: Message | None = None) -> Case:
+    models = tuple(ModelFact(id=f"m{n}", name="cnn", cls="Sequential", dialect="keras3") for n in (1, 2))
+    fact = AccuracyFact(
+        model="m1",
+        dataset="mnist",
+        split="test",
+        correct=9,
+        total=10,
+        value=0.9,
+        low=0.6,
+        high=1.0,
+        assurance=Assurance.VERIFIED,
+        how="keras",
+        preprocessing="",
+        doubt=accuracy,
+    )
+    models = (models[0].model_copy(update={"doubt": model}), models[1])
+    run = Run(status="completed", seconds=1, cells_run=1, cells_total=1, isolation="none", seed=0, dialect="keras3")
+    evidence = Evidence(run=run, models=models, accuracies=(fact,))
+    roles = {name: RoleMatch(role=name, model=model) for name, model in (("network", "m1"), ("other", "m2"))}
+    rubric = Rubric.model_construct(version=1, id="x", title="X", criteria=(), roles={})
+    return Case(evidence=evidence, rubric=rubric, roles=roles)
+
+
+@pytest.mark.parametrize("finding", [Finding.passed("good"), Finding.failed("bad"), Finding.partial("half", 0.5)])
+@pytest.mark.parametrize(
+    ("doubts", "roles", "read", "pending"),
+    [
+        ({}, ["network"], {"models"}, False),
+        ({"model": DOUBT}, ["network"], {"models.layers"}, True),
+        ({"model": DOUBT}, ["other"], {"models.layers"}, False),
+        ({"model": DOUBT}, [], {"fits.history"}, True),
+        ({"model": DOUBT}, [], {"cells"}, False),
+        ({"accuracy": DOUBT}, ["network"], {"models.layers"}, False),
+        ({"accuracy": DOUBT}, ["network"], {"models.layers", "accuracies"}, True),
+        ({"accuracy": DOUBT}, ["other"], {"accuracies"}, False),
+    ],
+)
+def test_a_person_judges_what_depends_on_a_doubt(
+    finding: Finding, doubts: dict[str, Any], roles: list[str], read: set[str], *, pending: bool
+) -> None:
+    case = case_of(**doubts)
+    assert has_doubts(case) is bool(doubts)
+    after = with_doubts(case, finding, roles, frozenset(read))
+    if not pending:
+        assert after is finding
+        return
+    assert after.status == "pending"
+    assert says(after.message, "A person has to judge this: {doubt}.", doubt=DOUBT)
