@@ -31,6 +31,7 @@ from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
 from grader.execution.sandbox.provisioner import SandboxPlan, Starter
+from grader.execution.sandbox.refusals import CallListener, advise_student, explain_refusals
 from grader.execution.sandbox.scratch import runtime_folder
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget, Watchdog
@@ -61,9 +62,10 @@ _TELL_SECONDS = 1.0
 _FEWEST_THREADS = 512
 _SPARE_THREADS = 112
 _CONNECTION = "connection.json"
+_HAND_OVER = "from inside import calls; calls.hand_over({descriptor}); "
 # The student's folder comes last in `sys.path`, so that the student's files cannot shadow the kernel's imports.
 _BOOTSTRAP = (
-    "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; "
+    "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; {hand_over}"
     "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 )
@@ -214,7 +216,8 @@ class _Execution:
     def __init__(self, request: ExecutionRequest, listener: Callable[[Progress], None]) -> None:
         self.request = request
         self.listener = listener
-        self.isolation = request.isolation.for_run()
+        self.isolation = request.isolation.for_run().for_notebook(request.settings.allow_system_calls)
+        self.calls: CallListener | None = None
         self.notebook = _fresh(request.notebook)
         self.total = sum(map(is_executed, self.notebook.cells))
         self.mark = os.urandom(12).hex()
@@ -255,10 +258,15 @@ class _Execution:
                 say("the notebook got the course's file {name:code} in place of the submitted one", name=name)
             )
         runtime = runtime_folder()
+        if self.isolation.call_filters is not None:
+            self.calls = CallListener(self.isolation.call_filters, lambda: self.cell_map[-1] if self.cell_map else None)
         try:
             await self._in_sandbox(layout, runtime.path)
         finally:
             runtime.let_go()
+            if self.calls is not None:
+                self.calls.close()
+                self.remarks += explain_refusals(list(self.calls.calls.values()))
         if self.watchdog is not None and self.watchdog.fault:
             raise SandboxError(self.watchdog.fault, where=self.isolation.name, advice=MACHINE_ADVICE)
         return ExecutionOutcome(
@@ -308,6 +316,7 @@ class _Execution:
                 cwd=plan.cwd,
                 limits=plan.limits,
                 log=plan.log,
+                calls=None if self.calls is None else self.calls.theirs.fileno(),
             )
 
         def starter(env: Mapping[str, str]) -> HeldProcess | None:
@@ -514,11 +523,16 @@ class _Execution:
                 message=message,
                 cause=replaced(cause.text),
                 line=cause.line,
-                advice=advice_for(name, cause.text) or advice_for(name, message),
+                advice=advice_for(name, cause.text) or advice_for(name, message) or self._advice_on_calls(index),
             )
         )
         self.status = "cell_error"
         self.reason = self.reason or say("{cell:cell} raised {error}", cell=index, error=name)
+
+    def _advice_on_calls(self, index: int) -> MessageLike:
+        """Advise on a system call that was first refused in a cell; empty if there is none."""
+        calls = self.calls.calls.values() if self.calls else ()
+        return next((advise_student(call) for call in [*calls] if call.cell == index), "")
 
     async def _finish(self, client: CellClient) -> None:
         """Let the recorder save models and close the record, if the kernel is still alive."""
@@ -607,6 +621,7 @@ class _Execution:
             limits=ProcessLimits(processes=_threads(request.settings), memory_bytes=request.settings.memory),
             log=layout.log,
             mark=self.mark,
+            calls=self.calls,
         )
 
     def _report(
@@ -735,7 +750,9 @@ def _threads(settings: RunSettings) -> int:
 
 
 def _spec(request: ExecutionRequest, plan: SandboxPlan) -> KernelSpec:
-    bootstrap = _BOOTSTRAP.format(module=request.kernel_module)
+    descriptor = None if plan.calls is None else plan.calls.theirs.fileno()
+    hand_over = "" if descriptor is None else _HAND_OVER.format(descriptor=descriptor)
+    bootstrap = _BOOTSTRAP.format(module=request.kernel_module, hand_over=hand_over)
     return KernelSpec(
         argv=[str(request.python), "-c", bootstrap, "-f", "{connection_file}"],
         display_name="Sandboxed Python",

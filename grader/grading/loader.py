@@ -14,6 +14,7 @@ from grader.facts.language import Language, unknown_language
 from grader.facts.language import language as language_of
 from grader.facts.layers import unknown_layer
 from grader.facts.nearest import suggestion
+from grader.facts.system_calls import system_call_problem
 from grader.grading.course_files import course_files, file_problems
 from grader.grading.documents import (
     document_error,
@@ -228,6 +229,7 @@ def _problems(
         problems += _role_name_problems(read)
         problems += _check_problems(read, checks)
         problems += _diagnostic_problems(read, diagnostics)
+        problems += _system_call_problems(read)
         problems += file_problems(read, path) if path is not None else ()
         problems += _dataset_problems(read, datasets)
         problems += text_problems(read)
@@ -428,6 +430,15 @@ def _diagnostic_problems(read: LocatedYaml, diagnostics: Mapping[str, Diagnostic
     tune = settings.get("tune")
     for name in tune if isinstance(tune, Mapping) else ():
         yield from _tuning_problems(read, str(name), diagnostics)
+
+
+def _system_call_problems(read: LocatedYaml) -> Iterator[Problem]:
+    """Find system calls that a rubric cannot allow."""
+    run = read.data.get("run")
+    listed = dict(_listed(run, "allow_system_calls")) if isinstance(run, Mapping) else {}
+    for position, name in listed.items():
+        if problem := system_call_problem(name):
+            yield Problem(read.value(("run", "allow_system_calls", position)), problem)
 
 
 def _selection_problems(

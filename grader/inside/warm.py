@@ -34,6 +34,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .calls import hand_over, install_filter
+
 __all__ = ["DESCRIPTORS", "LOST", "Job", "main", "preload"]
 
 NAMESPACES = {
@@ -48,15 +50,14 @@ NAMESPACES = {
 _NEWUSER = 0x10000000
 _GET_OWNER = 0xB701
 """`NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns another namespace."""
-DESCRIPTORS = ("log", "status", "end", "user", *NAMESPACES)
-"""Names of a request's descriptors, in order."""
+DESCRIPTORS = ("log", "status", "end", "user", *NAMESPACES, "calls")
+"""Names of a request's descriptors, in order; `calls` may be missing."""
 LOST = 70
 """Exit code of a sandbox whose attendant is gone."""
 
 _PACKET = 1 << 17
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
-_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
-_FILTER_STEP_BYTES = 8
+_SECCOMP_MODE_FILTER = 2
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 38, 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _MOST_CAPABILITIES = 64
@@ -230,7 +231,8 @@ def _wait(guest: int, job: Job, handed: Mapping[str, int], warm: int) -> NoRetur
     try:
         _drop_rights(None)
         _die_with(warm)  # a change of privileges may have cleared it
-        _filter_calls(job.filter)
+        if job.filter is not None:
+            install_filter(job.filter)
         _tell(handed["status"], pid=guest)
         _close_all_but([handed["end"]])
         _, status = os.waitpid(guest, 0)
@@ -277,7 +279,7 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     null = os.open("/dev/null", os.O_RDONLY)
     for source, target in ((null, 0), (handed["log"], 1), (handed["log"], 2)):
         os.dup2(source, target)
-    _close_all_but([handed["status"]])
+    _close_all_but([handed[name] for name in ("status", "calls") if name in handed])
     for name, value in job.limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
     _drop_rights(job.user)
@@ -285,7 +287,7 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     # As after `exec`; otherwise the process could not read its own /proc/self.
     _checked(_prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
-    _filter_calls(job.filter)
+    _filter_calls(job, handed)
     _verify(job, places)
     # Keep variables that the imports have set, as after an import by the notebook.
     set_by_imports = {name: value for name, value in os.environ.items() if name not in given}
@@ -311,17 +313,12 @@ def _drop_rights(user: int | None) -> None:
     _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
-class _FilterProgram(ctypes.Structure):
-    """`struct sock_fprog` of linux/filter.h."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
-
-
-def _filter_calls(steps: bytes | None) -> None:
-    """Filter every system call from now on; children inherit the filter. Requires that new privileges are disabled."""
-    if steps is not None:
-        program = _FilterProgram(len(steps) // _FILTER_STEP_BYTES, steps)
-        _checked(_prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0))
+def _filter_calls(job: Job, handed: Mapping[str, int]) -> None:
+    """Filter every system call from now on; tell the host about refused ones if it wants to know."""
+    if "calls" in handed:
+        hand_over(handed["calls"])
+    elif job.filter is not None:
+        install_filter(job.filter)
 
 
 def _verify(job: Job, places: Mapping[str, int]) -> None:

@@ -146,6 +146,9 @@ class RunSettings(Document):
     """Budget for the predictor's process tree, in bytes."""
     output: OutputSettings = OutputSettings()
     """Limits of the notebook's stored output."""
+    allow_system_calls: tuple[str, ...] = ()
+    """System calls of Linux that the sandbox must allow in addition to the usual ones, such as `io_uring_setup`. The
+    page about system calls lists the possible names."""
 
     @model_validator(mode="after")
     def _kept_models_fit_on_the_disk(self) -> Self:

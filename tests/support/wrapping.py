@@ -4,7 +4,7 @@ from pathlib import Path
 
 from grader.execution.sandbox.isolation import Binds, Isolation, Mount, ProcessLimits
 
-__all__ = ["BINDS", "TMP", "follows", "wrapped"]
+__all__ = ["BINDS", "TMP", "expanded", "follows", "wrapped"]
 
 
 TMP = Path("/tmp")  # noqa: S108 — the name inside a sandbox
@@ -23,8 +23,17 @@ BINDS = Binds(
 
 
 def wrapped(how: Isolation) -> list[str]:
-    """Make the command line of a small command."""
-    return how.wrap(["python", "-V"], binds=BINDS, env={"A": "1"}, cwd=Path("/w"), limits=ProcessLimits())
+    """Make the command line of a small command, with the arguments of bubblewrap's files in it."""
+    return expanded(how.wrap(["python", "-V"], binds=BINDS, env={"A": "1"}, cwd=Path("/w"), limits=ProcessLimits()))
+
+
+def expanded(command: list[str]) -> list[str]:
+    """Put the arguments that bubblewrap reads from a file into its command line."""
+    if "--args" not in command:
+        return command
+    place = command.index("--args")
+    path = next(part for part in command if part.startswith("/proc/"))
+    return [*command[:place], *Path(path).read_text().split("\0")[:-1], *command[place + 2 :]]
 
 
 def follows(args: list[str], *wanted: str) -> bool:

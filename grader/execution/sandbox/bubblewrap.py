@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import psutil
 
@@ -30,7 +30,7 @@ from grader.execution.sandbox.isolation import (
     chown_tree,
 )
 from grader.execution.sandbox.scratch import held_folder
-from grader.execution.sandbox.seccomp import filter_path, filter_program
+from grader.execution.sandbox.seccomp import Form, can_report, filter_path, filter_program
 from grader.schema.errors import SandboxError
 
 __all__ = ["Bubblewrap", "BubblewrapFeatures", "explain_failure", "free_user_id", "host_settings", "working_bubblewrap"]
@@ -39,9 +39,12 @@ INNER_ID = 1000
 """User and group inside a user namespace."""
 _recent_ids: deque[int] = deque(maxlen=len(TRANSIENT_IDS) // 2)
 _ids_lock = threading.Lock()
-_FILTER_DESCRIPTOR = "9"
-_WITH_FILTER = f'exec {_FILTER_DESCRIPTOR}<"$0" && exec "$@"'
-"""Shell code: open the filter's file for bubblewrap, then execute bubblewrap."""
+_ARGUMENTS_DESCRIPTOR, _FILTER_DESCRIPTOR = "8", "9"
+_OPEN_ARGUMENTS = f'exec {_ARGUMENTS_DESCRIPTOR}<"$0" && exec "$@"'
+_OPEN_BOTH = f'exec {_ARGUMENTS_DESCRIPTOR}<"$0" {_FILTER_DESCRIPTOR}<"$1" && shift && exec "$@"'
+"""Shell code: open the files for bubblewrap, then execute bubblewrap."""
+_argument_files: deque[BinaryIO] = deque(maxlen=128)
+"""The latest files with arguments. A sandbox opens its own one right after its start."""
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -89,6 +92,10 @@ class Bubblewrap:
     """`warm`: for the process that forks kernels and runs no student code; see `for_warm`."""
     started_by: tuple[str, ...] = ()
     """Command in front of bubblewrap, such as `nsenter` with its options."""
+    allowed_calls: tuple[str, ...] = ()
+    """System calls to allow in addition to those that are always allowed."""
+    reports_calls: bool = False
+    """Whether the started program installs a filter of its own, and reports refused calls."""
     name: IsolationName = field(default="bubblewrap", init=False)
     moves_paths: bool = field(default=True, init=False)
     kernel_depth: int = field(default=2, init=False)
@@ -96,6 +103,18 @@ class Bubblewrap:
     def for_run(self) -> "Bubblewrap":
         """Return an isolation with a new user id, so that sandboxes share neither files nor process counts."""
         return self if self.user == "namespace" else replace(self, user_id=free_user_id())
+
+    def for_notebook(self, allowed: Sequence[str]) -> "Bubblewrap":
+        """Return an isolation for a notebook's kernel; see `Isolation.for_notebook`."""
+        return replace(self, allowed_calls=tuple(allowed), reports_calls=self.features.seccomp and can_report())
+
+    @property
+    def call_filters(self) -> tuple[bytes, bytes] | None:
+        """The filters that the started program installs; see `Isolation.call_filters`."""
+        machine = os.uname().machine
+        reported = filter_program(machine, self.allowed_calls, "reported")
+        plain = filter_program(machine, self.allowed_calls)
+        return (reported, plain) if reported and plain and self.reports_calls else None
 
     def for_warm(self) -> "Bubblewrap":
         """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
@@ -114,8 +133,8 @@ class Bubblewrap:
     @property
     def syscall_filter(self) -> bytes | None:
         """The filter of system calls for a sandbox's processes; None if there is none for this machine."""
-        denied = self.features.seccomp and self.role == "sandbox"
-        return filter_program(os.uname().machine) if denied else None
+        filters = self.features.seccomp and self.role == "sandbox"
+        return filter_program(os.uname().machine, self.allowed_calls) if filters else None
 
     @property
     def counts_alone(self) -> bool:
@@ -138,28 +157,33 @@ class Bubblewrap:
         limits: ProcessLimits,
     ) -> list[str]:
         """Make the `bwrap` command line; see `Isolation.wrap`."""
-        args = [*self._begin(), *self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
+        args = [*self._namespaces(), "--die-with-parent", "--new-session", "--clearenv"]
         for key, value in env.items():
             args += ["--setenv", key, value]
         args += _system_args()
         args += [*self._proc(), "--dev", "/dev"]
         args += self._scratch_args(binds)
         args += _mount_args(binds)
-        args += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(cwd), "--"]
-        return [*args, *self._step_down(), *limits.command(own_user=self.counts_alone), *command]
+        args += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(cwd)]
+        return [*self._begin(args), "--", *self._step_down(), *limits.command(own_user=self.counts_alone), *command]
 
     def end_command(self) -> list[str] | None:
         """Return None: the sandbox dies with the started process."""
         return None
 
-    def _begin(self) -> list[str]:
-        """Return the start of the command line, with the filter of system calls if this machine has one."""
-        started = [*self.started_by, self.program]
-        path = filter_path() if self.syscall_filter else None
-        if path is None:
-            return started
-        # Open the file first: it is the grader's, and `started_by` may change the user or the namespace.
-        return ["/bin/sh", "-c", _WITH_FILTER, path, *started, "--seccomp", _FILTER_DESCRIPTOR]
+    def _begin(self, args: Sequence[str]) -> list[str]:
+        """Return the start of the command line, with the arguments and the filter of system calls in files.
+
+        A program in the sandbox can read the command line of bubblewrap, and the arguments contain paths of this
+        machine.
+        """
+        form: Form = "beneath" if self.reports_calls else "plain"
+        program = filter_path(self.allowed_calls, form) if self.syscall_filter else None
+        filtering = ["--seccomp", _FILTER_DESCRIPTOR] if program else []
+        started = [*self.started_by, self.program, "--args", _ARGUMENTS_DESCRIPTOR]
+        # Open the files first: they are the grader's, and `started_by` may change the user or the namespace.
+        shell = ["/bin/sh", "-c", _OPEN_BOTH if program else _OPEN_ARGUMENTS, _arguments_path([*filtering, *args])]
+        return [*shell, *([program] if program else []), *started]
 
     def _namespaces(self) -> list[str]:
         spaces = ["--unshare-ipc", *([] if self.role == "warm" else ["--unshare-pid"]), "--unshare-net"]
@@ -197,6 +221,15 @@ class Bubblewrap:
             return []
         ids = ["--reuid", str(self.user_id), "--regid", str(self.user_id), "--clear-groups"]
         return ["setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
+
+
+def _arguments_path(args: Sequence[str]) -> str:
+    """Return the path of a file with arguments, in memory."""
+    file = os.fdopen(os.memfd_create("grader-arguments"), "wb")
+    file.write("".join(f"{arg}\0" for arg in args).encode(errors="surrogateescape"))
+    file.flush()
+    _argument_files.append(file)
+    return f"/proc/{os.getpid()}/fd/{file.fileno()}"
 
 
 def explain_failure(stderr: str, settings: Mapping[str, str]) -> str:

@@ -105,6 +105,22 @@ class Isolation(Protocol):
         """Return an isolation for one sandbox, with a new user id or name if the isolation uses them."""
         ...
 
+    def for_notebook(self, allowed: Sequence[str]) -> "Isolation":
+        """Return an isolation for a notebook's kernel, which starts with `inside.calls.hand_over` if it has filters.
+
+        Args:
+            allowed: System calls to allow in addition to those that are always allowed.
+        """
+        ...
+
+    @property
+    def call_filters(self) -> tuple[bytes, bytes] | None:
+        """Filters of system calls that the kernel installs: `reported`, and `plain` if there can be no listener.
+
+        None if the kernel installs none.
+        """
+        ...
+
     def own(self, path: Path) -> None:
         """Let the sandbox's user write a folder with its content, or read a file."""
         ...

@@ -64,7 +64,7 @@ class Finished:
     """Its CPU time; None if it was not measured."""
 
 
-def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], log: Path, mark: str, keep: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start a command in a new session, with its output in a log file.
 
     The process is marked as the first to be killed if the machine runs out of memory. It dies with the *thread* that
@@ -75,6 +75,7 @@ def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[byte
         log: File to append the output to.
         mark: For `end_tree`. The isolation's own processes have it as well: bubblewrap ties its child to itself some
             milliseconds after the child's start. If bubblewrap is killed before that, the child is found by its mark.
+        keep: Descriptors that the process gets in addition to its standard streams.
 
     Raises:
         SandboxError: The program cannot be started.
@@ -86,6 +87,7 @@ def start(command: Sequence[str], log: Path, mark: str) -> subprocess.Popen[byte
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                pass_fds=tuple(keep),
                 start_new_session=True,
                 env={"PATH": os.environ.get("PATH", os.defpath), MARKER: mark},
             )

@@ -23,6 +23,7 @@ from traitlets import Instance
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import SOCKET_PATH_BYTES
 from grader.execution.sandbox.processes import MARKER, end_tree, start
+from grader.execution.sandbox.refusals import CallListener
 from grader.schema.errors import SandboxError
 
 __all__ = ["SandboxPlan", "SandboxProvisioner", "Starter", "kernel_process"]
@@ -52,6 +53,8 @@ class SandboxPlan:
     """Identifies this sandbox's processes by their environment."""
     starter: Starter = lambda _: None
     """Another way to start the kernel; returns None if it is not available."""
+    calls: CallListener | None = None
+    """Counts the system calls that the kernel is refused, if it starts with `inside.calls.hand_over`."""
 
     @property
     def marked(self) -> dict[str, str]:
@@ -91,7 +94,8 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message)
-        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log, self.plan.mark)
+        keep = () if self.plan.calls is None else (self.plan.calls.theirs.fileno(),)
+        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log, self.plan.mark, keep)
         self.pid = self.process.pid
         self.pgid = None
         self.cwd = self.plan.cwd

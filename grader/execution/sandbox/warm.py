@@ -78,6 +78,8 @@ class Program:
     limits: ProcessLimits
     log: Path
     """File on this machine to append the program's standard output and standard error to."""
+    calls: int | None = None
+    """Descriptor of the socket for refused system calls; see `refusals.py`."""
 
 
 class HeldProcess(subprocess.Popen[bytes]):
@@ -341,6 +343,8 @@ class _Parent:
         with status, status_writer, ExitStack() as stack:
             places = [stack.enter_context(_opened(f"/proc/{holder}/ns/{name}")) for name in _NAMESPACES]
             descriptors = array.array("i", [log.fileno(), status_writer.fileno(), exit_writer.fileno(), *places])
+            if program.calls is not None:
+                descriptors.append(program.calls)
             with self._send_lock:
                 self._held.append(held)
                 self._socket.settimeout(_FORK_SECONDS)

@@ -14,7 +14,7 @@ from grader.execution.sandbox import bubblewrap
 from grader.execution.sandbox.bubblewrap import Bubblewrap, BubblewrapFeatures, explain_failure, working_bubblewrap
 from grader.execution.sandbox.isolation import Mount, ProcessLimits
 from grader.schema.errors import SandboxError
-from tests.support.wrapping import BINDS, TMP, follows, wrapped
+from tests.support.wrapping import BINDS, TMP, expanded, follows, wrapped
 
 
 def test_bubblewrap_shares_no_namespace_and_keeps_no_environment() -> None:
@@ -33,6 +33,13 @@ def test_bubblewrap_writes_only_where_a_mount_says_so() -> None:
     assert follows(args, "--bind", "/s/work", "/home/student/submission")
     assert [args[i + 2] for i, arg in enumerate(args) if arg == "--bind"] == ["/home/student/submission"]
     assert follows(args, "--remount-ro", "/")
+
+
+def test_the_command_line_that_a_sandbox_sees_names_no_folder_of_the_machine() -> None:
+    how = Bubblewrap()
+    command = how.wrap(["python", "-V"], binds=BINDS, env={"A": "1"}, cwd=Path("/w"), limits=ProcessLimits())
+    assert not any("/s/" in part for part in command)
+    assert follows(expanded(command), "--bind", "/s/work", "/home/student/submission")
 
 
 def test_a_masked_folder_is_covered_after_it_was_mounted() -> None:
@@ -76,7 +83,7 @@ def test_an_old_bubblewrap_keeps_home_and_tmp_on_disk(tmp_path: Path) -> None:
         home=Mount(tmp_path / "home", Path("/home/student"), writable=True),
         tmp=Mount(tmp_path / "tmp", TMP, writable=True),
     )
-    args = old.wrap(["true"], binds=binds, env={}, cwd=Path("/"), limits=ProcessLimits())
+    args = expanded(old.wrap(["true"], binds=binds, env={}, cwd=Path("/"), limits=ProcessLimits()))
     assert follows(args, "--bind", str(tmp_path / "tmp"), str(TMP))
     assert "--size" not in args
     assert "--disable-userns" not in args

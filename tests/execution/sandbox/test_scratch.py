@@ -17,6 +17,7 @@ from grader.execution.sandbox.scratch import held_folder, hold_folder, runtime_f
 from grader.schema.errors import SandboxError
 from tests.execution.conftest import PYTHON
 from tests.support.waiting import DEADLOCK_SECONDS, until
+from tests.support.wrapping import expanded
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_sandbox_that_was_not_tied_to_its_grader_yet_is_ended_with_its_folder(
     layout = make_layout(left.path / "s", own)
     binds, cwd = layout.binds(PYTHON), layout.inner("work")
     command = own.wrap(["sleep", "60"], binds=binds, env={"MINE": "1"}, cwd=cwd, limits=ProcessLimits())
-    process = subprocess.Popen([word for word in command if word != "--die-with-parent"])
+    process = subprocess.Popen([word for word in expanded(command) if word != "--die-with-parent"])
     try:
         until(lambda: "sleep" in [one.name() for one in psutil.Process(process.pid).children(recursive=True)])
         (inner,) = psutil.Process(process.pid).children()

@@ -1,0 +1,201 @@
+"""Answers the system calls that a sandbox is refused, and counts them.
+
+See `seccomp.py` for the filter. Linux stops a process that makes such a call, and asks the listener, which always
+answers with an error. No answer of a listener is needed for safety: without one Linux refuses the call.
+"""
+
+import array
+import errno
+import fcntl
+import os
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.execution.sandbox.seccomp import error_of
+from grader.facts.controls import replaced
+from grader.facts.system_calls import system_calls
+from grader.schema.message import Message, clauses, say, say_count
+
+__all__ = ["CallListener", "RefusedCall", "advise_student", "explain_refusals"]
+
+_RECEIVE, _SEND = 0xC0502100, 0xC0182101
+"""SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND of linux/seccomp.h."""
+_REQUEST = struct.Struct("=QIIiIQ6Q")
+"""`struct seccomp_notif`: id, process, flags, number of the call, machine, instruction, arguments."""
+_ANSWER = struct.Struct("=QqiI")
+"""`struct seccomp_notif_resp`: id, result, error, flags."""
+_MOST_CALLS = 2_000
+"""Number of refused calls to answer; after that, Linux answers them, so that they cost the grader no time."""
+_MOST_NAMES = 20
+"""Number of different calls to report."""
+_SHOWN = 5
+_LONGEST_NAME = 50
+
+
+@dataclass(slots=True)
+class RefusedCall:
+    """Refusals of one system call."""
+
+    name: str
+    """The call's name, or its number if the table does not have it."""
+    program: str
+    """Name of the process that made it first; the process chooses it."""
+    cell: int | None
+    """Index of the notebook's cell that ran at the first refusal; None before the first cell."""
+    count: int = 0
+
+
+@dataclass(slots=True)
+class CallListener:
+    """Answers the refused calls of one sandbox in a thread of its own.
+
+    Call `close` at the end, or use it as a context.
+    """
+
+    programs: Sequence[bytes]
+    """The filters to send: `reported`, then `plain`."""
+    cell: Callable[[], int | None] = lambda: None
+    """Returns the index of the running cell."""
+    calls: dict[str, RefusedCall] = field(default_factory=dict)
+    """The refused calls by name, in the order of their first refusal."""
+    theirs: socket.socket = field(init=False)
+    """The sandbox's end of the socket; see `inside/calls.py`."""
+    _ours: socket.socket = field(init=False)
+    _stop: tuple[int, int] = field(init=False)
+    _thread: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Send the filters, and start to wait for the listener."""
+        self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for program in self.programs:
+            self._ours.send(program)
+        self._stop = os.pipe2(os.O_CLOEXEC)
+        self._thread = threading.Thread(target=self._serve, name="refused calls", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering; may be called more than once."""
+        if not self._thread.is_alive() and self.theirs.fileno() == -1:
+            return
+        os.write(self._stop[1], b"x")
+        self._thread.join()
+        self.theirs.close()
+        for descriptor in self._stop:
+            os.close(descriptor)
+
+    def _serve(self) -> None:
+        with self._ours:
+            listener = self._receive()
+        if listener is None:
+            return
+        try:
+            for _ in range(_MOST_CALLS):
+                if not (self._wait(listener) and self._answer(listener)):
+                    break
+        finally:
+            os.close(listener)
+
+    def _receive(self) -> int | None:
+        """Wait for the listener's descriptor; None if the sandbox sent none."""
+        if not self._wait(self._ours.fileno()):
+            return None
+        # After this, the end of the sandbox's process also closes the socket.
+        _, ancillary, _, _ = self._ours.recvmsg(64, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+        numbers = array.array("i")
+        for _level, kind, data in ancillary:
+            if kind == socket.SCM_RIGHTS:
+                numbers.frombytes(data[: numbers.itemsize])
+        return numbers[0] if numbers else None
+
+    def _wait(self, descriptor: int) -> bool:
+        """Wait for a descriptor; return False at the end of its other side, or if this listener was closed."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(self._stop[0], select.POLLIN)
+        ready = dict(poll.poll())
+        return self._stop[0] not in ready and bool(ready.get(descriptor, 0) & select.POLLIN)
+
+    def _answer(self, listener: int) -> bool:
+        """Answer one call; return False if nothing more can be answered."""
+        request = bytearray(_REQUEST.size)
+        try:
+            fcntl.ioctl(listener, _RECEIVE, request)
+            identity, pid, _, number, *_ = _REQUEST.unpack(request)
+            self._count(number, pid)
+            answer = _ANSWER.pack(identity, 0, -error_of(number, os.uname().machine), 0)
+            fcntl.ioctl(listener, _SEND, bytearray(answer))
+        except OSError as error:
+            # The process has ended.
+            return error.errno in {errno.ENOENT, errno.EINTR}
+        return True
+
+    def _count(self, number: int, pid: int) -> None:
+        name = _name_of(number)
+        if name not in self.calls:
+            if len(self.calls) >= _MOST_NAMES:
+                return
+            self.calls[name] = RefusedCall(name, _program_of(pid), self.cell())
+        self.calls[name].count += 1
+
+
+def explain_refusals(calls: Sequence[RefusedCall]) -> list[Message]:
+    """Explain which calls were refused, and what a rubric can do about it."""
+    others = [call.name for call in calls[_SHOWN:]]
+    more = [say("the sandbox also refused the system calls {names:list}", names=others)] if others else []
+    return [*map(_explain, calls[:_SHOWN]), *more]
+
+
+def advise_student(call: RefusedCall) -> Message:
+    """Advise the student whose cell failed after a refused call."""
+    return say(
+        "The sandbox refused the system call {call:code}. Use a way that does not need it, or ask your instructor.",
+        call=call.name,
+    )
+
+
+def _explain(call: RefusedCall) -> Message:
+    place = say("before the first cell") if call.cell is None else say("{cell:cell}", cell=call.cell)
+    refused = say_count(
+        "the sandbox refused the system call {call:code} of the program {program:code} ({place})",
+        "the sandbox refused the system call {call:code} of the program {program:code} {count:number} times "
+        "(first: {place})",
+        call.count,
+        call=call.name,
+        program=call.program,
+        place=place,
+    )
+    return clauses(refused, _remedy(call.name))
+
+
+def _remedy(name: str) -> Message:
+    known = system_calls().get(name)
+    if known is None:
+        return say("this version of the grader does not know it")
+    if known.rule == "allowed":
+        return say("it is allowed, but not with these arguments")
+    if known.rule == "never":
+        return say("no rubric can allow it, because it could harm the machine")
+    return say(
+        "if the assignment needs it, the rubric can allow it: {setting:code}",
+        setting=f"run: {{allow_system_calls: [{name}]}}",
+    )
+
+
+def _name_of(number: int) -> str:
+    machine = os.uname().machine
+    names = (call.name for call in system_calls().values() if call.numbers.get(machine) == number)
+    return next(names, str(number))
+
+
+def _program_of(pid: int) -> str:
+    """Return the name of a process; the listener is asked before the process goes on, so it still exists."""
+    try:
+        name = Path(f"/proc/{pid}/comm").read_bytes().decode(errors="replace").strip()
+    except OSError:
+        return "?"
+    return replaced(name[:_LONGEST_NAME])
