@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
@@ -25,6 +25,7 @@ from grader.cli.app import app
 from grader.delivery.data_schema import columns_of, paragraph
 from grader.facts.case import CheckSpec, DiagnosticSpec
 from grader.facts.roles import resolve_roles
+from grader.facts.system_calls import GROUPS, MACHINES, system_calls
 from grader.grading.drafting.draft import Plan, make_draft
 from grader.grading.drafting.registry import all_topics
 from grader.grading.mutations.base import Mutation
@@ -82,6 +83,46 @@ next to it, read-only; [files of a notebook](files.md) describes them.
 
 Titles, advice and guides can be in several languages, also in a file next to the rubric such as `mnist-cnn.de.yaml`;
 [languages](translating.md) describes them.
+"""
+
+_SYSTEM_CALLS_INTRODUCTION = """\
+A program asks Linux for everything by system calls. In the sandbox, a notebook can use the calls of this list. Every
+other call fails, and the program goes on. The error is EPERM (operation not permitted) for a call of this page, and
+ENOSYS (function not implemented) for calls of newer versions of Linux, so that a library uses an older call.
+
+The filter is for bubblewrap, on x86-64 and ARM 64. A container has the filter of its engine. 32-bit programs and
+programs of the x32 ABI do not run.
+
+## If a call is refused
+
+The report and `grade.json` (`problems`) name the call, the program, the cell and the number of refusals. If the cell
+failed, the student also reads which call was refused. If a package of the course needs a call on request, allow it in
+the rubric:
+
+```yaml
+run:
+  allow_system_calls: [io_uring_setup, io_uring_enter, io_uring_register]
+```
+
+A change of this list executes the notebooks again. Allow only what you need: each of these calls is listed with its
+risk. Nothing can allow the calls of the last section.
+
+The grader reports at most 20 different calls, and names the first five in detail. After 2,000 refused calls it stops
+counting. Refusals are not reported for the predictor, on a Linux before 5.0, or if another program already listens (as
+some container engines do); the calls are refused there too.
+
+## How the list was made
+
+The calls in the column *recorded* were seen with `strace` on x86-64 while programs trained, saved and loaded models in
+Keras 3 and Keras 2, read data sets, used pandas, scikit-learn, matplotlib, Pillow, h5py, joblib and TensorBoard,
+started processes in all ways of Python, and ran shell commands, git and pip; and while a notebook with widgets, magics
+and progress bars ran. The column *added* has calls of the same families: older and newer forms, and those of other
+machines and C libraries. [Trust](trust.md) has the measurements. The filter for ARM 64 is tested by an interpreter; it
+was not run on such a machine.
+
+Some allowed calls are checked further: `clone` makes no namespaces; `socket` and `socketpair` have four families
+(others: EAFNOSUPPORT); `ioctl` types nothing into terminals; `setsockopt` cannot enlarge the buffers of sockets;
+`personality` sets common modes only; `seccomp` installs no listener.
 """
 
 _COURSE_INTRODUCTION = """\
@@ -355,6 +396,7 @@ def pages() -> dict[Path, str]:
     texts[Path("commands.md")] = _commands_page()
     texts[Path("events.md")] = _events_page()
     texts[Path("data.md")] = _data_page()
+    texts[Path("system-calls.md")] = _system_calls_page()
     texts[Path("errors.md")] = _errors_page()
     texts[Path("drafting-a-rubric.md")] = _drafting_page()
     return texts
@@ -761,6 +803,30 @@ def _rubric_page() -> str:
         title = "Keys of the file" if document is Rubric else _spoken(document).capitalize()
         lines += [f"## {title}", "", _paragraph(inspect.getdoc(document) or ""), "", *_table(document)]
     return _joined(lines)
+
+
+def _system_calls_page() -> str:
+    calls = system_calls().values()
+    lines = ["# System calls", "", _NOTE, "", _SYSTEM_CALLS_INTRODUCTION]
+    lines += ["## Allowed calls", "", "| group | recorded | added |", "|---|---|---|"]
+    for group, explanation in GROUPS.items():
+        members = [call for call in calls if call.group == group and call.rule == "allowed"]
+        if members:
+            seen, added = (
+                ", ".join(f"`{call.name}`" for call in members if call.recorded is wanted) for wanted in (True, False)
+            )
+            lines.append(f"| {_cell(explanation)} | {seen} | {added} |")
+    for title, rule in (("Calls on request", "on request"), ("Calls that no rubric can allow", "never")):
+        lines += ["", f"## {title}", "", "| call | x86-64 | ARM 64 | error | reason |", "|---|---|---|---|---|"]
+        for call in calls:
+            if call.rule == rule:
+                numbers = " | ".join(str(call.numbers.get(machine, "–")) for machine in MACHINES)
+                lines.append(f"| `{call.name}` | {numbers} | {call.answer} | {_cell(GROUPS[call.group])} |")
+    return _joined(lines)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "–"
 
 
 # --- the record ------------------------------------------------------------------------------------------------

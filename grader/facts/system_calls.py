@@ -1,8 +1,8 @@
 """The system calls of Linux, and which of them a sandbox allows.
 
-`system_calls.tsv` lists each call with its numbers on x86-64 and on ARM 64, the rule for it, its group, and the error
-that a program gets if the call is refused. The numbers are those of the headers of Linux; a test compares them with the
-installed headers.
+`system_calls.tsv` lists each call with its numbers on x86-64 and on ARM 64, the rule for it, its group, the error that
+a program gets if the call is refused, and whether ordinary programs were seen to use it. The numbers are those of the
+headers of Linux; a test compares them with the installed headers.
 """
 
 from collections.abc import Mapping
@@ -58,6 +58,8 @@ class SystemCall:
     """Key of `GROUPS`."""
     answer: Answer
     """Name of the error that a program gets; `-` for an allowed call."""
+    recorded: bool
+    """Whether it was recorded in ordinary notebooks and programs on x86-64."""
 
 
 @cache
@@ -88,4 +90,6 @@ def _call(row: Mapping[str, str]) -> SystemCall:
     rules: dict[str, Rule] = {rule: rule for rule in get_args(Rule)}
     answers: dict[str, Answer] = {answer: answer for answer in get_args(Answer)}
     numbers = {machine: int(row[machine]) for machine in MACHINES if row[machine] != "-"}
-    return SystemCall(row["name"], numbers, rules[row["rule"]], row["group"], answers[row["answer"]])
+    return SystemCall(
+        row["name"], numbers, rules[row["rule"]], row["group"], answers[row["answer"]], row["recorded"] == "yes"
+    )

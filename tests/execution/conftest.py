@@ -22,7 +22,7 @@ from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.rubric import RunSettings
 
-_BUDGETS = {"time", "memory", "disk", "processes", "kept_models", "output"}
+_BUDGETS = {"time", "memory", "disk", "processes", "kept_models", "output", "allow_system_calls"}
 """Settings of the rubric that a test may give."""
 PYTHON = ExecutionRequest(nbformat.v4.new_notebook(), Path("unused"), NoIsolation()).python
 

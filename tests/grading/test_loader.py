@@ -84,6 +84,17 @@ def test_a_missing_file_is_a_rubric_error(tmp_path: Path) -> None:
         ("{guide: A drawing}", "yes", "14:13: `manual` must be a mapping with the key `guide`"),
         ("title: A sample", "title: 2026-01-01\nrun: {time: 90 minutes}", "'90 minutes' is not a duration"),
         ("title: A sample", "title: A\nrun: {dialect: kers3}", "did you mean 'keras3'?"),
+        (
+            "title: A sample",
+            "title: A\nrun: {allow_system_calls: [kcmp, kmp]}",
+            "4:34: unknown system call 'kmp'; did you mean 'kcmp'?",
+        ),
+        (
+            "title: A sample",
+            "title: A\nrun:\n  allow_system_calls: [mount]",
+            "5:24: no rubric can allow",
+        ),
+        ("title: A sample", "title: A\nrun: {allow_system_calls: [read]}", "is always allowed, so leave it out"),
     ],
 )
 def test_a_mistake_is_said_with_its_line_and_the_nearest_name(old: str, new: str, expected: str) -> None:

@@ -63,6 +63,8 @@ class CallListener:
     """Returns the index of the running cell."""
     calls: dict[str, RefusedCall] = field(default_factory=dict)
     """The refused calls by name, in the order of their first refusal."""
+    listening: bool = field(default=False, init=False)
+    """Whether the sandbox sent a listener."""
     theirs: socket.socket = field(init=False)
     """The sandbox's end of the socket; see `inside/calls.py`."""
     _ours: socket.socket = field(init=False)
@@ -93,6 +95,7 @@ class CallListener:
             listener = self._receive()
         if listener is None:
             return
+        self.listening = True
         try:
             for _ in range(_MOST_CALLS):
                 if not (self._wait(listener) and self._answer(listener)):
